@@ -1,0 +1,94 @@
+"""The command line: builds the app and is the single place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpipes_cli import __version__
+from mlpipes_cli.cli import context
+from mlpipes_cli.cli.console import Console
+from mlpipes_cli.errors import MlpipesError
+
+app = typer.Typer(
+    name="mlpipes",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="The whole life of a model, from one command line.",
+    epilog="Global options may stand before or after the command.",
+)
+
+
+@app.callback()
+def _global(
+    directory: Annotated[
+        Path | None, typer.Option("-C", metavar="DIR", help="The project's folder, or one below it.")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Results as one JSON document.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show details.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=lambda v: _show_version(v))
+    ] = False,
+) -> None:
+    context.current = context.Context(
+        directory=directory,
+        console=Console(json_output=json_output, verbose=verbose, color=False if no_color else None),
+    )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"mlpipes {__version__}\n")
+        raise typer.Exit
+
+
+_FLAGS = {"--json", "-v", "--verbose", "--no-color"}
+
+
+def hoist(arguments: Sequence[str]) -> list[str]:
+    """Move the global options to the front, so that they may stand after the command too."""
+    front: list[str] = []
+    rest: list[str] = []
+    items = iter(arguments)
+    for item in items:
+        if item == "--":
+            rest += [item, *items]
+        elif item in _FLAGS:
+            front.append(item)
+        elif item == "-C":
+            front += [item, *([value] if (value := next(items, None)) is not None else [])]
+        else:
+            rest.append(item)
+    return front + rest
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; a bug's traceback passes through."""
+    from mlpipes_cli.cli import commands
+
+    commands.register(app)
+    context.current = context.Context(None, Console())
+    try:
+        app(
+            hoist(sys.argv[1:] if arguments is None else arguments), standalone_mode=True, prog_name="mlpipes"
+        )
+    except MlpipesError as error:
+        context.current.console.error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        context.current.console.info("stopped")
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1 if end.code else 0
+    return 0

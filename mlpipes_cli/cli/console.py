@@ -1,0 +1,152 @@
+"""The one mouth: results to standard output, everything else to standard error.
+
+No other module prints. A verb returns a dataclass; ``Console.result`` shows it as a table for
+people or as one JSON document.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.console import RenderableType
+
+    from mlpipes_cli.ports import Task
+
+
+def jsonable(value: Any) -> Any:
+    """The value as JSON knows it: dataclasses become objects, NaN and infinities null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(jsonable(item) for item in value)
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):  # a NumPy scalar
+        return jsonable(value.item())
+    return str(value)
+
+
+class _PlainTask:
+    """Progress where nobody watches: the notes, a line each."""
+
+    def __init__(self, say: Callable[[str], None], title: str) -> None:
+        self._say, self._title = say, title
+
+    def advance(self, steps: float = 1.0) -> None:
+        """Nothing to draw."""
+
+    def note(self, text: str) -> None:
+        self._say(f"{self._title}: {text}")
+
+
+class _RichTask:
+    def __init__(self, progress: Any, task_id: Any) -> None:
+        self._progress, self._id = progress, task_id
+
+    def advance(self, steps: float = 1.0) -> None:
+        self._progress.advance(self._id, steps)
+
+    def note(self, text: str) -> None:
+        self._progress.update(self._id, note=text)
+
+
+@dataclass
+class Console:
+    """Implements :class:`mlpipes_cli.ports.Reporter`.
+
+    Attributes:
+        json_output: Results as one JSON document.
+        verbose: Show details.
+        color: None decides by the terminal and ``NO_COLOR``.
+    """
+
+    json_output: bool = False
+    verbose: bool = False
+    color: bool | None = None
+
+    def _rich(self, stderr: bool) -> RichConsole:
+        from rich.console import Console as RichConsole
+
+        stream = sys.stderr if stderr else sys.stdout
+        width = None if stream.isatty() else int(os.environ.get("COLUMNS", "120"))
+        return RichConsole(
+            stderr=stderr, no_color=self.color is False, highlight=False, soft_wrap=True, width=width
+        )
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person watches standard error."""
+        return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def info(self, text: str) -> None:
+        self._rich(stderr=True).print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        self._rich(stderr=True).print(f"warning: {text}", markup=False, style="yellow")
+
+    def detail(self, text: str) -> None:
+        if self.verbose:
+            self._rich(stderr=True).print(text, markup=False, style="dim")
+
+    @contextlib.contextmanager
+    def task(self, title: str, total: float | None = None) -> Iterator[Task]:
+        if not self.interactive:
+            yield _PlainTask(self.detail, title)
+            return
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        bar = [BarColumn(), TextColumn("{task.completed:g}/{task.total:g}")] if total else []
+        columns = [SpinnerColumn(), TextColumn("{task.description}"), *bar]
+        columns += [TimeElapsedColumn(), TextColumn("[dim]{task.fields[note]}")]
+        with Progress(*columns, console=self._rich(stderr=True), transient=True) as progress:
+            yield _RichTask(progress, progress.add_task(title, total=total, note=""))
+
+    def confirm(self, question: str) -> bool:
+        if not sys.stdin.isatty():
+            return False
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+    def result(self, value: Any, render: Callable[[], RenderableType | str] | None = None) -> None:
+        """Show what a verb returned: JSON with ``--json``, else what ``render`` makes of it."""
+        if self.json_output:
+            sys.stdout.write(json.dumps(jsonable(value), ensure_ascii=False, indent=2) + "\n")
+        elif render is not None:
+            shown = render()
+            if isinstance(shown, str):
+                sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
+            else:
+                self._rich(stderr=False).print(shown, soft_wrap=False)
+        sys.stdout.flush()
+
+    def line(self, text: str) -> None:
+        """A raw line of result (a log line, an export)."""
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    def error(self, error: MlpipesError) -> None:
+        """The mistake, a line for each thing that is wrong."""
+        for line in error.lines():
+            self._rich(stderr=True).print(f"error: {line}", markup=False, style="red")

@@ -1,0 +1,34 @@
+"""What every command knows: the console and the project that it was called for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.cli.console import Console
+
+if TYPE_CHECKING:
+    from mlpipes_cli.project import Project
+
+
+@dataclass
+class Context:
+    """The global options, resolved.
+
+    Attributes:
+        directory: What ``-C`` named, or None for the current folder.
+        console: The one mouth.
+    """
+
+    directory: Path | None
+    console: Console
+
+    def project(self) -> Project:
+        """The project, found by walking up (see :func:`mlpipes_cli.project.find_project`)."""
+        from mlpipes_cli.project import find_project
+
+        return find_project(self.directory)
+
+
+current = Context(None, Console())

@@ -1,0 +1,1 @@
+"""The user's two files, typed; mistakes carry file, line and path, all at once."""

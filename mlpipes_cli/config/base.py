@@ -1,0 +1,44 @@
+"""What all models of our files share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from mlpipes_cli import metric_catalog
+from mlpipes_cli.config.problems import did_you_mean
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def _metric(name: str) -> str:
+    if name not in metric_catalog.NAMES:
+        suggestion = did_you_mean(name, metric_catalog.NAMES)
+        raise ValueError(
+            f"unknown metric {name!r}{suggestion or '; one of ' + ', '.join(metric_catalog.NAMES)}"
+        )
+    return name
+
+
+def _name(name: str) -> str:
+    bad = sorted({char for char in name if char in "/:.%\"'\\" or ord(char) < 32})
+    if bad:
+        raise ValueError(f"{name!r} holds {' '.join(map(repr, bad))}, which a registry forbids")
+    return name
+
+
+def _port(value: Any) -> Any:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool)):
+        if value == "auto" or 1 <= value <= 65535:
+            return value
+    raise ValueError(f"expected 'auto' or a port from 1 to 65535, got {value!r}")
+
+
+MetricName = Annotated[str, AfterValidator(_metric)]
+RegistryName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name)]
+Port = Annotated[Literal["auto"] | int, BeforeValidator(_port)]

@@ -1,0 +1,114 @@
+"""The typed ``mlpipes.yaml``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from mlpipes_cli.config.base import MetricName, Port, RegistryName, Strict
+from mlpipes_cli.config.problems import validate
+from mlpipes_cli.config.yaml_source import read_yaml
+
+
+def _slug(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
+        raise ValueError(f"{name!r}: use lower-case letters, digits, - and _, at most 63")
+    return name
+
+
+def _alias(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or re.fullmatch(r"[vV]\d+", name):
+        raise ValueError(f"{name!r} is no alias; use a word such as production or staging")
+    if name.lower() == "latest":
+        raise ValueError("'latest' is reserved by the registry; use production or staging")
+    return name
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
+Alias = Annotated[str, AfterValidator(_alias)]
+
+
+class Postgres(Strict):
+    """The database of tracking metadata, data and predictions."""
+
+    port: Port = "auto"
+
+
+class ObjectStore(Strict):
+    """Where artifacts are kept when the stack runs in containers."""
+
+    engine: Literal["minio", "rustfs"] = "minio"
+    port: Port = "auto"
+    console_port: Port = "auto"
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "mlflow"
+
+
+class Mlflow(Strict):
+    """The tracking server and model registry."""
+
+    port: Port = "auto"
+
+
+class Stack(Strict):
+    """The services."""
+
+    postgres: Postgres = Postgres()
+    object_store: ObjectStore = ObjectStore()
+    mlflow: Mlflow = Mlflow()
+
+
+class Serving(Strict):
+    """What ``mlpipes serve`` serves when it is not told otherwise."""
+
+    model: RegistryName | None = None
+    alias: Alias = "production"
+    port: Port = "auto"
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class Gate(Strict):
+    """A bound that a model's holdout metric has to keep to be promoted."""
+
+    metric: MetricName
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> Gate:
+        if self.min is None and self.max is None:
+            raise ValueError("a gate needs `min`, `max` or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        return self
+
+
+class Promotion(Strict):
+    """When a challenger may take an alias."""
+
+    metric: MetricName | None = None
+    min_improvement: Annotated[float, Field(ge=0.0)] = 0.0
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    gates: tuple[Gate, ...] = ()
+
+
+class ProjectConfig(Strict):
+    """``mlpipes.yaml``, the settings of a project."""
+
+    project: Slug
+    runtime: Literal["auto", "docker", "embedded", "remote"] = "auto"
+    stack: Stack = Stack()
+    serving: Serving = Serving()
+    promotion: Promotion = Promotion()
+
+
+def load_project_config(path: Path, name: str | None = None) -> ProjectConfig:
+    """Read and check an ``mlpipes.yaml``.
+
+    Raises:
+        UsageError: It cannot be read.
+        ConfigError: It has mistakes; all of them are named.
+    """
+    return validate(ProjectConfig, read_yaml(path, name))

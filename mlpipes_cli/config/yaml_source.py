@@ -1,0 +1,123 @@
+"""YAML that remembers where each value stood, so that a mistake can be shown with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlpipes_cli.errors import ConfigError, UsageError
+
+Location = tuple[int | str, ...]
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class YamlSource:
+    """A parsed YAML file.
+
+    Attributes:
+        name: How messages call the file.
+        data: The plain Python value of the document.
+        lines: The line (from 1) of each location, a tuple of keys and indices from the root.
+    """
+
+    name: str
+    data: Any
+    lines: dict[Location, int] = field(repr=False)
+
+    def line(self, location: Location) -> int:
+        """The line of the location, or of the nearest parent that stands in the file."""
+        while location and location not in self.lines:
+            location = location[:-1]
+        return self.lines.get(location, 1)
+
+    def problem(self, location: Location, message: str) -> str:
+        """``file:line: a -> b: message``, the form of every complaint about a file."""
+        where = " -> ".join(str(part) for part in location)
+        return f"{self.name}:{self.line(location)}: {where + ': ' if where else ''}{message}"
+
+
+def read_yaml(path: Path, name: str | None = None) -> YamlSource:
+    """Read one YAML document whose root is a mapping.
+
+    Args:
+        path: The file.
+        name: How messages call it; its path as given when left out.
+
+    Raises:
+        UsageError: The file is missing, unreadable or not UTF-8.
+        ConfigError: The syntax is wrong, a key stands twice, or the root is no mapping.
+    """
+    name = name or str(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(f"{name}: no such file", "give the path of a YAML file") from None
+    except IsADirectoryError:
+        raise UsageError(f"{name}: is a folder", "give the path of a YAML file") from None
+    except PermissionError:
+        raise UsageError(f"{name}: no permission to read it", "check the file's mode") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: not UTF-8 at byte {error.start}", "save it as UTF-8") from None
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}", "check the path") from None
+    return parse_yaml(text, name)
+
+
+def parse_yaml(text: str, name: str) -> YamlSource:
+    """As :func:`read_yaml`, from text."""
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        what = error.problem or error.context or "cannot be read"
+        raise ConfigError([f"{name}:{line}: YAML syntax, column {column}: {what}"]) from None
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{name}:1: YAML: {error}"]) from None
+    if node is None:
+        raise ConfigError([f"{name}:1: the file is empty"])
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError([f"{name}:1: expected `key: value` lines, found a {type(node).__name__.removesuffix('Node').lower()}"])
+    lines: dict[Location, int] = {}
+    duplicates: list[str] = []
+    _index(node, (), lines, duplicates, name)
+    if duplicates:
+        raise ConfigError(duplicates)
+    try:
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader, see _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError([f"{name}:{line}: YAML: {error.problem}"]) from None
+    except ValueError as error:  # a date such as 2024-13-40
+        raise ConfigError([f"{name}:1: YAML: {error}"]) from None
+    return YamlSource(name, data, lines)
+
+
+def _index(
+    node: yaml.Node,
+    location: Location,
+    lines: dict[Location, int],
+    duplicates: list[str],
+    name: str,
+) -> None:
+    """Fill ``lines`` for the node and all below it, and name the keys that stand twice."""
+    lines.setdefault(location, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for position, child in enumerate(node.value):
+            _index(child, (*location, position), lines, duplicates, name)
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[Hashable, int] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else str(key_node.value)
+            line = key_node.start_mark.line + 1
+            if key in seen and key != "<<":
+                where = " -> ".join(str(part) for part in (*location, key))
+                duplicates.append(f"{name}:{line}: {where}: stands twice, first on line {seen[key]}")
+            seen.setdefault(key, line)
+            lines[(*location, key)] = line
+            _index(value_node, (*location, key), lines, duplicates, name)

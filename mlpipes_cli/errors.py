@@ -1,0 +1,64 @@
+"""What a user may see go wrong: one line that says what, where and what to do next.
+
+A mistake of the user's or of the surroundings is a :class:`MlpipesError`; every other exception
+is a bug and keeps its traceback. The command line catches this family in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class MlpipesError(Exception):
+    """Something failed (exit code 1).
+
+    Args:
+        reason: What is wrong and where, without a full stop.
+        hint: What to do next, or an empty string where nothing sensible can be said.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+    def lines(self) -> list[str]:
+        """The lines to show, one for each thing that is wrong."""
+        text = f"{self.reason}; {self.hint}" if self.hint else self.reason
+        return [" ".join(text.split())]
+
+
+class UsageError(MlpipesError):
+    """The command or a file that the user wrote is wrong (exit code 2)."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ConfigError(UsageError):
+    """One or more mistakes in a file, all of them at once (exit code 2).
+
+    Args:
+        problems: A line for each mistake, as ``file:line: a -> b: what is wrong``.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = list(problems)
+
+    def lines(self) -> list[str]:
+        return [" ".join(problem.split()) for problem in self.problems]
+
+
+class Refused(MlpipesError):
+    """A gate or a comparison said no; nothing was changed (exit code 3)."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class Interrupted(MlpipesError):
+    """The user stopped the command with Ctrl-C (exit code 130)."""
+
+    exit_code: ClassVar[int] = 130

@@ -1,0 +1,98 @@
+"""The metrics that exist: their names, the targets they fit and which way is better.
+
+This is a leaf that imports nothing, so that a file can be checked without NumPy. The formulas
+are in :mod:`mlpipes_cli.scoring`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Task = Literal["binary", "multiclass", "regression"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        name: As in ``metric: ks``.
+        task: The kind of target it is for.
+        higher_is_better: False for losses and errors.
+        title: For tables and plots.
+    """
+
+    name: str
+    task: Task
+    higher_is_better: bool
+    title: str
+
+
+def _metrics(task: Task, *rows: tuple[str, bool, str]) -> tuple[Metric, ...]:
+    return tuple(Metric(name, task, higher, title) for name, higher, title in rows)
+
+
+BINARY = _metrics(
+    "binary",
+    ("ks", True, "KS"),
+    ("roc_auc", True, "ROC AUC"),
+    ("pr_auc", True, "PR AUC"),
+    ("log_loss", False, "log loss"),
+    ("brier", False, "Brier score"),
+    ("f1", True, "F1"),
+    ("precision", True, "precision"),
+    ("recall", True, "recall"),
+    ("mcc", True, "MCC"),
+    ("accuracy", True, "accuracy"),
+)
+MULTICLASS = _metrics(
+    "multiclass",
+    ("f1_macro", True, "F1 (macro)"),
+    ("f1_weighted", True, "F1 (weighted)"),
+    ("precision_macro", True, "precision (macro)"),
+    ("precision_weighted", True, "precision (weighted)"),
+    ("recall_macro", True, "recall (macro)"),
+    ("recall_weighted", True, "recall (weighted)"),
+    ("roc_auc_macro", True, "ROC AUC (one-vs-rest, macro)"),
+    ("roc_auc_weighted", True, "ROC AUC (one-vs-rest, weighted)"),
+    ("pr_auc_macro", True, "PR AUC (one-vs-rest, macro)"),
+    ("pr_auc_weighted", True, "PR AUC (one-vs-rest, weighted)"),
+    ("ks_macro", True, "KS (one-vs-rest, macro)"),
+    ("ks_weighted", True, "KS (one-vs-rest, weighted)"),
+    ("log_loss", False, "log loss"),
+    ("mcc", True, "MCC"),
+    ("accuracy", True, "accuracy"),
+)
+REGRESSION = _metrics(
+    "regression",
+    ("rmse", False, "RMSE"),
+    ("mae", False, "MAE"),
+    ("r2", True, "R²"),
+    ("mape", False, "MAPE"),
+)
+BY_TASK: dict[Task, tuple[Metric, ...]] = {
+    "binary": BINARY,
+    "multiclass": MULTICLASS,
+    "regression": REGRESSION,
+}
+DEFAULT: dict[Task, str] = {"binary": "ks", "multiclass": "f1_macro", "regression": "rmse"}
+NAMES: tuple[str, ...] = tuple(dict.fromkeys(m.name for rows in BY_TASK.values() for m in rows))
+
+
+def find(task: Task, name: str) -> Metric | None:
+    """The metric of that name for that kind of target, or None."""
+    return next((metric for metric in BY_TASK[task] if metric.name == name), None)
+
+
+def higher_is_better(name: str) -> bool:
+    """Which way is better; a name means the same way for every kind of target.
+
+    Raises:
+        KeyError: There is no such metric.
+    """
+    for rows in BY_TASK.values():
+        for metric in rows:
+            if metric.name == name:
+                return metric.higher_is_better
+    raise KeyError(name)

@@ -1,0 +1,69 @@
+"""A project on disk: the folder that holds ``mlpipes.yaml``, and what we keep in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpipes_cli.config.project import ProjectConfig, load_project_config
+from mlpipes_cli.errors import UsageError
+
+PROJECT_FILE = "mlpipes.yaml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's folder and settings.
+
+    Attributes:
+        root: The absolute folder of ``mlpipes.yaml``.
+        config: Its settings.
+    """
+
+    root: Path
+    config: ProjectConfig
+
+    @property
+    def state(self) -> Path:
+        """``.mlpipes/``: all that the tool keeps, removed by ``down --volumes``."""
+        return self.root / ".mlpipes"
+
+    @property
+    def logs(self) -> Path:
+        """One log file a service."""
+        return self.state / "logs"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again: prepared data, job folders."""
+        return self.state / "cache"
+
+    @property
+    def env_file(self) -> Path:
+        """``.env``, mode 0600: the generated secrets."""
+        return self.root / ".env"
+
+    def shown(self, path: Path) -> str:
+        """The path as messages show it: relative to the current folder where that is shorter."""
+        relative = os.path.relpath(path)
+        return relative if len(relative) < len(str(path)) else str(path)
+
+
+def find_project(start: Path | None = None) -> Project:
+    """Find the project by walking up from a folder (the current one when left out).
+
+    Raises:
+        UsageError: There is none, or its file cannot be read.
+        ConfigError: Its file has mistakes.
+    """
+    start = (start or Path.cwd()).absolute()
+    if not start.is_dir():
+        raise UsageError(f"{start}: no such folder", "give the project's folder to -C")
+    for folder in (start, *start.parents):
+        path = folder / PROJECT_FILE
+        if path.is_file():
+            return Project(folder, load_project_config(path, os.path.relpath(path)))
+    raise UsageError(
+        f"no {PROJECT_FILE} in {start} or above", "make a project with `mlpipes init DIR`, or point -C at one"
+    )

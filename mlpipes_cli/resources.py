@@ -1,0 +1,21 @@
+"""The only finder of the files that are shipped beside the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+def root() -> Path:
+    """The folder that holds ``compose/``, ``templates/`` and ``mlpipes.yaml.example``.
+
+    ``_bundled/`` inside an installed package, the repository's root in a checkout.
+    """
+    bundled = _PACKAGE / "_bundled"
+    return bundled if bundled.is_dir() else _PACKAGE.parent
+
+
+def templates() -> Path:
+    """One folder for each example of ``mlpipes init``."""
+    return root() / "templates"
