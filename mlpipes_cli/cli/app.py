@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from mlpipes_cli import __version__
 from mlpipes_cli.cli import context
 from mlpipes_cli.cli.console import Console
-from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.suggest import did_you_mean
 
 app = typer.Typer(
     name="mlpipes",
@@ -77,18 +79,33 @@ def run(arguments: Sequence[str] | None = None) -> int:
     commands.register(app)
     context.current = context.Context(None, Console())
     try:
-        app(
-            hoist(sys.argv[1:] if arguments is None else arguments), standalone_mode=True, prog_name="mlpipes"
+        code = app(
+            hoist(sys.argv[1:] if arguments is None else arguments),
+            standalone_mode=False,
+            prog_name="mlpipes",
         )
+    except TyperException as error:
+        return _wrong_usage(error)
     except MlpipesError as error:
         context.current.console.error(error)
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         context.current.console.info("stopped")
         return 130
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1 if end.code else 0
-    return 0
+    return code if isinstance(code, int) else 0
+
+
+def _wrong_usage(error: TyperException) -> int:
+    """One line for words that the command line does not take."""
+    message = str(error).strip().rstrip(".")
+    if not message:  # no command at all: the help has been shown
+        return 2
+    quoted = message.split("'")
+    if message.startswith("No such command") and len(quoted) > 1:
+        message += did_you_mean(quoted[1], [str(command.name) for command in app.registered_commands])
+    command = getattr(getattr(error, "ctx", None), "command_path", "mlpipes")
+    context.current.console.error(UsageError(message, f"see `{command} --help`"))
+    return UsageError.exit_code

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from mlpipes_cli import metric_catalog
-from mlpipes_cli.config.problems import did_you_mean
+from mlpipes_cli.suggest import did_you_mean
 
 
 class Strict(BaseModel):

@@ -82,7 +82,8 @@ def parse_yaml(text: str, name: str) -> YamlSource:
     if node is None:
         raise ConfigError([f"{name}:1: the file is empty"])
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError([f"{name}:1: expected `key: value` lines, found a {type(node).__name__.removesuffix('Node').lower()}"])
+        found = type(node).__name__.removesuffix("Node").lower()
+        raise ConfigError([f"{name}:1: expected `key: value` lines, found a {found}"])
     lines: dict[Location, int] = {}
     duplicates: list[str] = []
     _index(node, (), lines, duplicates, name)
