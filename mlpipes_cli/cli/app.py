@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
+from typer.models import CommandInfo
 
 from mlpipes_cli import __version__
 from mlpipes_cli.cli import context
@@ -66,7 +67,9 @@ def hoist(arguments: Sequence[str]) -> list[str]:
         elif item in _FLAGS:
             front.append(item)
         elif item == "-C":
-            front += [item, *([value] if (value := next(items, None)) is not None else [])]
+            value = next(items, None)
+            front += [] if value is None else [item, value]
+            rest += [item] if value is None else []
         else:
             rest.append(item)
     return front + rest
@@ -103,9 +106,15 @@ def _wrong_usage(error: TyperException) -> int:
     message = str(error).strip().rstrip(".")
     if not message:  # no command at all: the help has been shown
         return 2
+    command = getattr(getattr(error, "ctx", None), "command_path", "mlpipes")
     quoted = message.split("'")
     if message.startswith("No such command") and len(quoted) > 1:
-        message += did_you_mean(quoted[1], [str(command.name) for command in app.registered_commands])
-    command = getattr(getattr(error, "ctx", None), "command_path", "mlpipes")
-    context.current.console.error(UsageError(message, f"see `{command} --help`"))
+        message += did_you_mean(quoted[1], [_name_of(command) for command in app.registered_commands])
+    hint = "" if message.endswith("?") else f"see `{command} --help`"
+    context.current.console.error(UsageError(message, hint))
     return UsageError.exit_code
+
+
+def _name_of(command: CommandInfo) -> str:
+    function = command.callback.__name__ if command.callback else ""
+    return command.name or function.removesuffix("_command").replace("_", "-")

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from mlpipes_cli.config.base import MetricName, RegistryName, Strict
 from mlpipes_cli.config.problems import validate
@@ -61,10 +61,19 @@ class Split(Strict):
     by: Column | None = None
 
 
+def _kind_of_source(value: Any) -> str:
+    return "postgres" if isinstance(value, (dict, PostgresSource)) else "text"
+
+
+Source = Annotated[
+    Annotated[str, Tag("text")] | Annotated[PostgresSource, Tag("postgres")], Discriminator(_kind_of_source)
+]
+
+
 class Data(Strict):
     """Where the rows come from and what the columns mean."""
 
-    source: str | PostgresSource
+    source: Source
     target: Column
     positive: str | int | float | bool | None = None
     task: Task | Literal["auto"] = "auto"

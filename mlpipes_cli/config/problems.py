@@ -97,7 +97,10 @@ def _walk(root: dict[str, Any], schema: dict[str, Any], location: list[int | str
         mapping = schema.get("discriminator", {}).get("mapping", {})
         if location and location[0] in mapping:
             return _walk(root, {"$ref": mapping[str(location[0])]}, location[1:])
-        return set().union(*(_walk(root, branch, location) for branch in branches))
+        found = set[str]().union(*(_walk(root, branch, location) for branch in branches))
+        if found or not location:
+            return found
+        return set[str]().union(*(_walk(root, branch, location[1:]) for branch in branches))
     if not location:
         return set(schema.get("properties", {}))
     if isinstance(location[0], int):

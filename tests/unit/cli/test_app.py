@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from mlpipes_cli.cli.app import hoist, run
+
+
+def test_global_options_may_stand_anywhere() -> None:
+    assert hoist(["train", "e.yaml", "--json", "-C", "dir", "--only", "a"]) == [
+        *["--json", "-C", "dir"],
+        *["train", "e.yaml", "--only", "a"],
+    ]
+    assert hoist(["x", "--", "--json"]) == ["x", "--", "--json"]
+    assert hoist(["x", "-C"]) == ["x", "-C"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["trian"], "No such command 'trian'; did you mean 'train'?"),
+        (["--bad"], "No such option: --bad; see `mlpipes --help`"),
+        (["train"], "Missing argument"),
+        (["train", "e.yaml", "--parallel", "many"], "--parallel"),
+    ],
+)
+def test_wrong_words_get_one_line_and_exit_code_2(
+    words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert expected in err
+    assert len(err.splitlines()) == 1
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("mlpipes ")
