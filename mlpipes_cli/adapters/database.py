@@ -1,0 +1,100 @@
+"""The project's own database: connections that do not hang, and its tables by version."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
+
+_MIGRATIONS = Path(__file__).parent / "sql"
+LOCK = 0x6D6C7069  # one advisory lock for all that changes tables
+_SESSION = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "mlpipes",
+    "options": "-c statement_timeout=30s -c lock_timeout=15s -c synchronous_commit=on -c timezone=UTC",
+}
+
+
+def connect(url: str) -> Connection:
+    """A connection whose every wait is bounded.
+
+    Raises:
+        MlpipesError: The database does not answer.
+    """
+    import psycopg2
+
+    try:
+        return psycopg2.connect(url, **_SESSION)
+    except psycopg2.OperationalError as error:
+        raise unreachable(error) from None
+
+
+def unreachable(error: Exception) -> MlpipesError:
+    """The line for a database that does not answer, without its address or secret."""
+    lines = str(error).strip().splitlines()
+    last = lines[-1] if lines else type(error).__name__
+    return MlpipesError(f"the database does not answer ({_without_address(last)})", "see `mlpipes status`")
+
+
+def _without_address(line: str) -> str:
+    return line.rsplit("failed: ", 1)[-1].strip().removeprefix("FATAL:").strip() or "no reason given"
+
+
+def migrate(url: str) -> list[str]:
+    """Bring the tables to the newest version; several processes may call it at once.
+
+    Each file of ``sql/`` runs once, in order of its number, in a transaction of its own.
+
+    Returns:
+        The names of the migrations that ran now.
+
+    Raises:
+        MlpipesError: The database does not answer, or refuses.
+    """
+    import psycopg2
+
+    ran: list[str] = []
+    try:
+        with closing(connect(url)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
+                for path in _pending(cursor):
+                    _apply(cursor, path)
+                    ran.append(path.stem)
+    except psycopg2.Error as error:
+        raise MlpipesError(f"the database's tables cannot be made: {str(error).strip()}") from None
+    return ran
+
+
+def _pending(cursor: Cursor) -> list[Path]:
+    cursor.execute("select to_regclass('public.mlpipes_migrations')")
+    found = cursor.fetchone()
+    if found is None or found[0] is None:
+        cursor.execute(
+            "create table public.mlpipes_migrations (name text primary key, ran_at timestamptz default now())"
+        )
+    cursor.execute("select name from public.mlpipes_migrations")
+    done = {name for (name,) in cursor.fetchall()}
+    return [path for path in sorted(_MIGRATIONS.glob("*.sql")) if path.stem not in done]
+
+
+def _apply(cursor: Cursor, path: Path) -> None:
+    cursor.execute("begin")
+    try:
+        cursor.execute(path.read_text(encoding="utf-8"))
+        cursor.execute("insert into public.mlpipes_migrations (name) values (%s)", (path.stem,))
+        cursor.execute("commit")
+    except BaseException:
+        cursor.execute("rollback")
+        raise

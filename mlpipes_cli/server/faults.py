@@ -1,0 +1,60 @@
+"""What the API answers when it cannot answer: a status, MLflow's error code, one line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass
+class Fault(Exception):
+    """A request that gets an error.
+
+    Attributes:
+        status: The HTTP status.
+        code: As MLflow's ``error_code``.
+        message: What was wrong and what was expected, without values of the request.
+        retry_after: Seconds for the ``Retry-After`` header, or None for no header.
+        plain: Answered as text, as MLflow does for content types that it does not know.
+    """
+
+    status: int
+    code: str
+    message: str
+    retry_after: int | None = None
+    plain: bool = False
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def body(self) -> str:
+        """The answer's body."""
+        if self.plain:
+            return self.message
+        return json.dumps({"error_code": self.code, "message": self.message})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The answer's headers beyond the usual ones."""
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
+
+def bad_request(message: str) -> Fault:
+    """The request's form is wrong (400, ``BAD_REQUEST``)."""
+    return Fault(400, "BAD_REQUEST", message)
+
+
+def invalid_value(message: str) -> Fault:
+    """The data does not fit the model (400, ``INVALID_PARAMETER_VALUE``)."""
+    return Fault(400, "INVALID_PARAMETER_VALUE", message)
+
+
+def too_large(message: str) -> Fault:
+    """More than the API takes (413)."""
+    return Fault(413, "REQUEST_LIMIT_EXCEEDED", message)
+
+
+def unavailable(message: str, retry_after: int) -> Fault:
+    """Not now (503 with ``Retry-After``)."""
+    return Fault(503, "TEMPORARILY_UNAVAILABLE", message, retry_after=retry_after)
