@@ -1,7 +1,202 @@
+"""``models``, ``promote``, ``rollback`` and ``history``."""
+
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from mlpipes_cli.cli import context
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mlpipes_cli.lifecycle.promotion.events import Entry
+    from mlpipes_cli.lifecycle.promotion.listing import ModelRow
+    from mlpipes_cli.lifecycle.promotion.verdict import Verdict
+
+Model = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="The registered model (mlpipes.yaml names it).")
+]
+To = Annotated[str, typer.Option("--to", metavar="ALIAS", help="The alias to move.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept in the history.")]
+
+
+def models() -> None:
+    """List the registered models, their versions and aliases."""
+    from mlpipes_cli.lifecycle.promotion import listing
+
+    console = context.current.console
+    rows = listing.models(context.current.project())
+    console.result(rows, lambda: _models_table(rows))
+
+
+def promote(
+    metric: Annotated[
+        str | None, typer.Option("--metric", metavar="M", help="Picks the best run and judges it.")
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", metavar="E", help="The experiment [the newest].")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="A run id or a candidate [the best].")
+    ] = None,
+    to: To = "production",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the decision, change nothing.")] = False,
+    reason: Reason = "",
+) -> None:
+    """Give the best run the alias, if it passes the gates and beats the present holder."""
+    from mlpipes_cli.errors import Refused
+    from mlpipes_cli.lifecycle.promotion import promote as verb
+
+    console = context.current.console
+    wish = verb.Wish(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
+    verdict = verb.promote(context.current.project(), wish, console, dry_run=dry_run)
+    console.result(verdict, lambda: _verdict_table(verdict))
+    if verdict.outcome == "refused":
+        raise Refused(f"not promoted: {verdict.reason}", verdict.hint)
+
+
+def rollback(model: Model = None, to: To = "production", reason: Reason = "") -> None:
+    """Return the alias to the version that held it before."""
+    from mlpipes_cli.lifecycle.promotion import rollback as verb
+
+    console = context.current.console
+    entry = verb.rollback(context.current.project(), console, model=model, alias=to, reason=reason)
+    before = f"version {entry.from_version}" if entry.from_version else "no version"
+    console.result(
+        entry,
+        lambda: f"{entry.alias} of {entry.model} went back from {before} to version {entry.to_version}",
+    )
+
+
+def history(model: Model = None) -> None:
+    """Show every promotion and rollback, newest first."""
+    from mlpipes_cli.lifecycle.promotion import listing
+
+    console = context.current.console
+    entries = listing.history(context.current.project(), model=model)
+    console.result(entries, lambda: _history_table(entries))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _version(number: int | None) -> str:
+    return "-" if number is None else str(number)
+
+
+def _models_table(rows: list[ModelRow]) -> RenderableType | str:
+    from rich.table import Table
+
+    if not rows:
+        return "no registered model yet; make one with `mlpipes promote`"
+    table = Table("model", "version", "alias", "metric", "candidate", "experiment", "run", "created (UTC)")
+    for row in rows:
+        metric = f"{row.metric} {_number(row.value)}" if row.metric else ""
+        table.add_row(
+            row.model,
+            str(row.version),
+            ", ".join(row.aliases),
+            metric,
+            row.candidate,
+            row.experiment,
+            row.run_id[:8],
+            row.created[:19].replace("T", " "),
+        )
+    return table
+
+
+def _history_table(entries: list[Entry]) -> RenderableType | str:
+    from rich.table import Table
+
+    if not entries:
+        return "no promotion yet"
+    table = Table(
+        "when (UTC)",
+        "what",
+        "model",
+        "alias",
+        "from",
+        "to",
+        "metric",
+        "challenger",
+        "incumbent",
+        "who",
+        "reason",
+    )
+    for entry in entries:
+        table.add_row(
+            entry.when[:19].replace("T", " "),
+            entry.kind if entry.state == "done" else f"{entry.kind} ({entry.state})",
+            entry.model,
+            entry.alias,
+            _version(entry.from_version),
+            str(entry.to_version),
+            entry.metric,
+            _number(entry.challenger),
+            _number(entry.incumbent),
+            entry.who,
+            entry.reason,
+        )
+    return table
+
+
+def _verdict_table(verdict: Verdict) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(show_header=False, title=f"{verdict.outcome}: {verdict.reason}", title_justify="left")
+    for name, value in _verdict_lines(verdict):
+        table.add_row(name, value)
+    return table
+
+
+def _verdict_lines(verdict: Verdict) -> list[tuple[str, str]]:
+    holder = verdict.incumbent
+    lines = [
+        ("experiment", verdict.experiment),
+        ("challenger", f"{verdict.candidate} (run {verdict.run_id[:8]})"),
+        ("on its holdout", f"{verdict.metric} {_number(verdict.value)}"),
+        ("model", f"{verdict.model}, alias {verdict.alias}"),
+        (
+            "incumbent",
+            f"version {holder.version} ({holder.candidate or 'run ' + holder.run_id[:8]})"
+            if holder
+            else "none",
+        ),
+    ]
+    if verdict.comparison is not None:
+        lines += _comparison_lines(verdict)
+    for gate in verdict.gates:
+        lines.append((f"gate {gate.metric}", f"{gate.told()}: {'passed' if gate.passed else 'NOT passed'}"))
+    change = f"{_version(verdict.from_version)} -> {_version(verdict.to_version) if verdict.to_version else 'a new one'}"
+    return [*lines, ("version", change if verdict.outcome in {"promoted", "would promote"} else "stays")]
+
+
+def _comparison_lines(verdict: Verdict) -> list[tuple[str, str]]:
+    found = verdict.comparison
+    assert found is not None
+    left_out = verdict.rows_left_out
+    rows = f"{found.rows} compared, {left_out} left out (the incumbent was trained on them)"
+    return [
+        ("rows", rows if left_out else f"{found.rows} compared"),
+        (found.metric, f"challenger {_number(found.challenger)}, incumbent {_number(found.incumbent)}"),
+        (
+            "improvement",
+            f"{found.difference:+.4f}, at least {found.lower:+.4f} at {verdict.confidence:.0%} confidence",
+        ),
+        ("p-value", f"{found.p_value:.4f}"),
+        (
+            "corrected for",
+            f"{found.candidates} candidate{'s' if found.candidates != 1 else ''} on this holdout",
+        ),
+    ]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
+    app.command("models")(models)
+    app.command("promote")(promote)
+    app.command("rollback")(rollback)
+    app.command("history")(history)
