@@ -58,6 +58,10 @@ class Refused(MlpipesError):
     exit_code: ClassVar[int] = 3
 
 
+class Rejected(MlpipesError):
+    """The data itself was refused; sending the same again will not help (exit code 1)."""
+
+
 class Interrupted(MlpipesError):
     """The user stopped the command with Ctrl-C (exit code 130)."""
 

@@ -303,6 +303,7 @@ class PredictionStore(Protocol):
         connection the next call connects anew.
 
         Raises:
+            Rejected: A row cannot be kept, whenever it is tried.
             MlpipesError: They were not kept, or nobody can tell whether they were.
         """
 

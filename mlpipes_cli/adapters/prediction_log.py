@@ -12,7 +12,7 @@ from os import dup
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.adapters import database
-from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.errors import MlpipesError, Rejected
 from mlpipes_cli.ports import PredictionRow
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class PostgresPredictionStore:
                 raise database.unreachable(error) from None
         except psycopg2.Error as error:
             self._drop()
-            raise MlpipesError(f"the database refused the predictions ({_reason(error)})") from None
+            raise Rejected(f"the database refused the predictions ({_reason(error)})") from None
         else:
             return
         try:
