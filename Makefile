@@ -1,0 +1,39 @@
+# Needs python3 (3.11 to 3.13) and make, nothing else. `make demo` first.
+PYTHON ?= python3
+DEMO ?= demo-project
+ARGS ?=
+BOOT = $(PYTHON) scripts/bootstrap.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format lock clean bench
+
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+
+demo: ## the whole story on real data, leaving the stack running; `.venv/bin/mlpipes -C demo-project down` stops it
+	@$(BOOT) --times -- mlpipes demo $(DEMO)
+
+test: lint ## all tests; ARGS="tests/unit -k name" picks some
+	@$(BOOT) --dev -- python -m pytest $(ARGS)
+
+lint: ## style, types, layers
+	@$(BOOT) --dev
+	@$(BOOT) --dev -- ruff check --quiet .
+	@$(BOOT) --dev -- ruff format --check --quiet .
+	@$(BOOT) --dev -- mypy
+	@$(BOOT) --dev -- lint-imports
+
+format: ## put the code in shape
+	@$(BOOT) --dev -- ruff check --fix --quiet .
+	@$(BOOT) --dev -- ruff format --quiet .
+
+lock: ## renew requirements.lock after a change of pyproject.toml; FRESH=1 takes newer versions too
+	@$(PYTHON) scripts/lock.py $(if $(FRESH),--fresh)
+
+bench: ## the benchmarks of the first mile
+	@$(BOOT) --dev -- python benchmarks/startup/measure.py
+	@$(BOOT) --dev -- python benchmarks/story/measure.py
+
+clean: ## the environment, caches and built files (no project's data)
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
