@@ -222,9 +222,7 @@ def _check_against_lock():
         if name != "mlpipes" and locked.get(name) != version:
             strays.append(f"{name} {version}")
     if strays:
-        raise Stop(
-            f"not as in requirements.lock: {', '.join(strays)}; run `make lock` after a change of pyproject.toml"
-        )
+        raise Stop(f"not in requirements.lock: {', '.join(strays)}; run `make lock`")
 
 
 # uv
