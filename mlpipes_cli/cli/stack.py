@@ -1,7 +1,174 @@
+"""The stack: up, down, status, logs, doctor, env."""
+
 from __future__ import annotations
 
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from mlpipes_cli.cli import context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    from mlpipes_cli.ports import Check, StackStatus
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
+    for command in (up, down, status, logs, doctor, env):
+        app.command()(command)
+
+
+def up(
+    runtime: Annotated[
+        str | None, typer.Option("--runtime", metavar="R", help="embedded; or auto, which decides.")
+    ] = None,
+    extra: Annotated[
+        str, typer.Option("--with", metavar="NAMES", help="Further services, comma-separated.")
+    ] = "",
+) -> None:
+    """Start or repair the stack and wait until every service answers."""
+    from mlpipes_cli.lifecycle import stack
+
+    here = context.current
+    names = [name.strip() for name in extra.split(",") if name.strip()]
+    result = stack.up(here.project(), here.console, runtime=runtime, extra=names)
+    here.console.result(result, lambda: _services(result))
+
+
+def down(
+    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop the stack; the data stays."""
+    from mlpipes_cli.lifecycle import stack
+
+    here = context.current
+    stopped = stack.down(here.project(), here.console, volumes=volumes, yes=yes)
+    here.console.result({"stopped": stopped, "removed": volumes})
+
+
+def status(
+    show_secrets: Annotated[
+        bool, typer.Option("--show-secrets", help="Show passwords and full URLs.")
+    ] = False,
+) -> None:
+    """Show what runs, where, since when."""
+    from mlpipes_cli.lifecycle import stack
+
+    here = context.current
+    project = here.project()
+    result = stack.status(project)
+    if not show_secrets:
+        here.console.result(result, lambda: _services(result))
+        return
+    secrets = stack.secrets(project)
+    shown = {"status": result, "secrets": secrets}
+    here.console.result(shown, lambda: _with_secrets(result, secrets))
+
+
+def logs(
+    service: Annotated[str, typer.Argument(help="postgres, mlflow, ...")],
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
+    tail: Annotated[
+        int | None, typer.Option("--tail", metavar="N", min=0, help="The last N lines only.")
+    ] = None,
+) -> None:
+    """Show a service's log."""
+    from mlpipes_cli.lifecycle import stack
+
+    here = context.current
+    for line in stack.logs(here.project(), service, follow=follow, tail=tail):
+        here.console.line(line)
+
+
+def doctor() -> None:
+    """Look at everything that could be wrong and name the fix."""
+    from mlpipes_cli.lifecycle import stack
+
+    here = context.current
+    checks = stack.doctor(here.project())
+    here.console.result({"checks": checks}, lambda: _checks(checks))
+    if any(check.level == "fault" for check in checks):
+        raise typer.Exit(1)
+
+
+def env() -> None:
+    """Print the exports that a notebook or another client needs."""
+    from mlpipes_cli.lifecycle import stack
+
+    here = context.current
+    values = stack.environment(here.project())
+    here.console.result(values, lambda: _exports(values))
+
+
+def _exports(values: Mapping[str, str]) -> str:
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
+
+
+def _services(result: StackStatus) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(title=f"{result.runtime} stack", title_justify="left", box=None, pad_edge=False)
+    for title in ("service", "state", "url"):
+        table.add_column(title, no_wrap=True)
+    for title in ("pid", "uptime", "memory"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("")
+    for row in result.services:
+        table.add_row(
+            row.name,
+            row.state,
+            row.url or "",
+            str(row.pid or ""),
+            _duration(row.uptime),
+            _size(row.memory),
+            row.detail,
+            style=None if row.state == "running" else "red" if row.state == "failed" else "dim",
+        )
+    return table
+
+
+def _with_secrets(result: StackStatus, secrets: Mapping[str, str]) -> RenderableType:
+    from rich.console import Group
+
+    return Group(_services(result), "", *(f"{name}={value}" for name, value in secrets.items()))
+
+
+def _checks(checks: Sequence[Check]) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    colors = {"ok": "green", "warning": "yellow", "fault": "red"}
+    for check in checks:
+        fix = f"\n[dim]->[/] {_plain(check.fix)}" if check.fix else ""
+        level = f"[{colors[check.level]}]{check.level}[/]"
+        table.add_row(level, check.name, _plain(check.found) + fix)
+    return table
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f"{size / 1024**2:.0f} MB"

@@ -1,0 +1,29 @@
+"""The passwords of a project: made once, kept in ``.env``, never shown unless asked."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from mlpipes_cli import envfile
+
+NAMES = ("POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD")
+_BYTES = 24
+
+
+def ensure_secrets(project_root: Path) -> dict[str, str]:
+    """Make the passwords that are missing in ``.env`` and return all of them.
+
+    What is there is kept, other lines too; the file gets mode 0600. Several processes may call it
+    at once and all get the same passwords.
+
+    Raises:
+        MlpipesError: ``.env`` cannot be read or written.
+    """
+    path = project_root / ".env"
+    with envfile.alone(project_root):
+        values = envfile.read(path)
+        missing = {name: secrets.token_urlsafe(_BYTES) for name in NAMES if not values.get(name)}
+        if missing:
+            envfile.extend(path, missing)
+    return {name: (values | missing)[name] for name in NAMES}

@@ -1,0 +1,143 @@
+"""Fixtures for all tests: a project in a temporary folder, the real binary, a running stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MINIMAL = "project: tests\nruntime: embedded\n"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run of the binary left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    def ok(self) -> Result:
+        assert self.code == 0, f"exit {self.code}\n{self.out}\n{self.err}"
+        return self
+
+
+def sealed_environment(home: Path) -> dict[str, str]:
+    """The surroundings of a run: nothing of the user's, fixed width, no colour."""
+    home.mkdir(parents=True, exist_ok=True)
+    dropped = ("MLFLOW_", "MLPIPES_", "PG", "XDG_", "PYTHONDONTWRITEBYTECODE", "COV_", "FORCE_COLOR")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    folders = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "CACHE", "STATE")}
+    return kept | folders | {"HOME": str(home), "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
+
+
+class Cli:
+    """Runs the real binary as another process would."""
+
+    def __init__(self, home: Path, cwd: Path) -> None:
+        self.environment = sealed_environment(home)
+        self.cwd = cwd
+
+    def command(self, *args: str | Path) -> list[str]:
+        return [sys.executable, "-m", "mlpipes_cli", *map(str, args)]
+
+    def __call__(
+        self, *args: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None,
+        stdin: str | None = None, timeout: float = 300,
+    ) -> Result:  # fmt: skip
+        done = subprocess.run(
+            self.command(*args),
+            cwd=cwd or self.cwd,
+            env=self.environment | (env or {}),
+            input=stdin or "",
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *args: str | Path, cwd: Path | None = None) -> subprocess.Popen[str]:
+        """The same without waiting, in a session of its own."""
+        return subprocess.Popen(
+            self.command(*args),
+            cwd=cwd or self.cwd,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+
+@pytest.fixture(autouse=True)
+def _sealed_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs inside the tests' own process sees no settings of the user's either."""
+    for name in list(os.environ):
+        if name.startswith(("MLPIPES_", "PG")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a project's folder; the text of mlpipes.yaml and the folder's name may be given."""
+
+    def make(text: str = MINIMAL, name: str = "project") -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "mlpipes.yaml").write_text(text)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def project_dir(make_project: Callable[..., Path]) -> Path:
+    """A folder with a minimal mlpipes.yaml and nothing running."""
+    return make_project()
+
+
+@pytest.fixture
+def cli(tmp_path: Path, project_dir: Path) -> Cli:
+    """The binary, called in ``project_dir`` unless ``cwd`` says otherwise."""
+    return Cli(tmp_path / "home", project_dir)
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """A project whose stack is up, shared by the tests of a session: leave it running."""
+
+    root: Path
+    cli: Cli
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What ``mlpipes env`` gives to clients."""
+        return dict(self.cli("env", "--json").ok().json)
+
+
+@pytest.fixture(scope="session")
+def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    base = tmp_path_factory.mktemp("stack")
+    root = base / "project"
+    root.mkdir()
+    (root / "mlpipes.yaml").write_text(MINIMAL)
+    stack = RunningStack(root, Cli(base / "home", root))
+    try:
+        stack.cli("up").ok()
+        yield stack
+    finally:
+        stack.cli("down", "--volumes", "--yes").ok()
