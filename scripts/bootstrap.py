@@ -91,7 +91,7 @@ def _need_python():
     for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
         other = shutil.which(f"python3.{minor}")
         if other:
-            os.execv(other, [other, *sys.argv])  # noqa: S606
+            os.execv(other, [other, *sys.argv])
     raise Stop(
         f"Python 3.{OLDEST[1]} to 3.{NEWEST[1]} is needed and this is {platform.python_version()}; "
         "install one and say `make PYTHON=/path/to/python3.11 ...`"
@@ -375,7 +375,7 @@ def _get(address):
     context = _trust(secret=bool(parts.username))
     for attempt in (1, 2, 3):
         try:
-            with urllib.request.urlopen(request, timeout=60, context=context) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=60, context=context) as answer:
                 return answer.read()
         except urllib.error.HTTPError as error:
             raise Stop(f"{_host(address)}: the package index answers {error.code} {error.reason}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.suggest import did_you_mean
@@ -39,6 +39,9 @@ def _port(value: Any) -> Any:
     raise ValueError(f"expected 'auto' or a port from 1 to 65535, got {value!r}")
 
 
-MetricName = Annotated[str, AfterValidator(_metric)]
+MetricName = Annotated[
+    str, AfterValidator(_metric), WithJsonSchema({"type": "string", "enum": list(metric_catalog.NAMES)})
+]
 RegistryName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name)]
-Port = Annotated[Literal["auto"] | int, BeforeValidator(_port)]
+_PORTS = {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 65535}]}
+Port = Annotated[Literal["auto"] | int, BeforeValidator(_port), WithJsonSchema(_PORTS)]

@@ -8,7 +8,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from mlpipes_cli.config.base import MetricName, RegistryName, Strict
 from mlpipes_cli.config.problems import validate
@@ -16,7 +24,12 @@ from mlpipes_cli.config.yaml_source import YamlSource, read_yaml
 from mlpipes_cli.metric_catalog import Task
 
 ParamValue = Any
-Column = Annotated[str, Field(min_length=1), BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)]
+Column = Annotated[
+    str,
+    Field(min_length=1),
+    BeforeValidator(lambda v: str(v) if isinstance(v, int) else v),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}),
+]
 
 
 def _dotted(path: str) -> str:
@@ -100,6 +113,18 @@ class Search(Strict):
     metric: MetricName | None = None
     space: Annotated[dict[str, Any], Field(min_length=1)]
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        """Both ways of writing it: the fields, or a plain mapping of parameters to lists."""
+        full = handler.resolve_ref_schema(handler(core))
+        grid = {
+            "type": "object",
+            "minProperties": 1,
+            "not": {"required": ["space"]},
+            "additionalProperties": {"type": "array", "minItems": 1},
+        }
+        return {"title": full.pop("title"), "description": full.pop("description"), "anyOf": [full, grid]}
+
     @model_validator(mode="before")
     @classmethod
     def _plain_mapping_is_a_grid(cls, value: Any) -> Any:
@@ -167,7 +192,7 @@ class ExperimentConfig(Strict):
     model: RegistryName | None = None
     data: Data
     metric: MetricName | None = None
-    runs: Annotated[tuple[Run, ...], BeforeValidator(_not_empty)]
+    runs: Annotated[tuple[Run, ...], BeforeValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
 
     @property
     def model_name(self) -> str:
