@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 
 
@@ -252,6 +253,61 @@ class ModelVersion:
     aliases: Collection[str]
     tags: Mapping[str, str]
     created: int
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A name in the registry.
+
+    Attributes:
+        name: The registered model's name.
+        aliases: The version that each alias points to.
+        tags: Its tags.
+        versions: Those that were not deleted, the newest first.
+    """
+
+    name: str
+    aliases: Mapping[str, int]
+    tags: Mapping[str, str]
+    versions: Sequence[ModelVersion]
+
+
+class Registry(Protocol):
+    """The model registry, and of the runs what a promotion reads.
+
+    Each call is a request or two, seen by every client at once; nothing is cached. Threads may
+    share it. A registry has no transactions: who changes several things orders them so that a
+    crash in between can be told.
+    """
+
+    def experiments(self) -> Sequence[str]:
+        """The names of all experiments, the newest changed first."""
+
+    def runs(self, experiments: Collection[str] | None = None) -> Sequence[RunRecord]:
+        """All candidates' runs of the named experiments (of all when None), the newest first."""
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """The run, or None if there is none."""
+
+    def artifact(self, run_id: str, path: str, target: Path) -> bool:
+        """Fetch a run's artifact to a file; False, and no file, if the run has none of that name."""
+
+    def models(self) -> Sequence[RegisteredModel]:
+        """All registered models, by name."""
+
+    def model(self, name: str) -> RegisteredModel | None:
+        """The registered model, or None."""
+
+    def create_version(
+        self, model: str, run: RunRecord, uri: str, *, tags: Mapping[str, str], description: str
+    ) -> int:
+        """Register a run's logged model as a version; makes the registered model if there is none."""
+
+    def set_alias(self, model: str, alias: str, version: int) -> None:
+        """Point the alias to the version, wherever it pointed before."""
+
+    def set_tag(self, model: str, key: str, value: str) -> None:
+        """Write a tag of the registered model over what it was; at most 5000 characters."""
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,10 @@ def promote(
         str | None, typer.Option("--metric", metavar="M", help="Picks the best run and judges it.")
     ] = None,
     experiment: Annotated[
-        str | None, typer.Option("--experiment", metavar="E", help="The experiment [the newest].")
+        str | None, typer.Option("--experiment", metavar="E", help="The experiment (default: the newest).")
     ] = None,
     run: Annotated[
-        str | None, typer.Option("--run", metavar="RUN", help="A run id or a candidate [the best].")
+        str | None, typer.Option("--run", metavar="RUN", help="A run id or a candidate (default: the best).")
     ] = None,
     to: To = "production",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the decision, change nothing.")] = False,
