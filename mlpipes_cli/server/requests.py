@@ -1,0 +1,197 @@
+"""From a request's body to what the model takes, and what was wrong with it in words.
+
+``/invocations`` is read by the parsing of MLflow's own scoring server, so that every form that it
+takes means the same here; ``/predict`` is turned into one of those forms first.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import scoring_server
+from mlflow.pyfunc.utils.serving_data_parser import is_unified_llm_input
+
+from mlpipes_cli.server import mistakes
+from mlpipes_cli.server.faults import Fault, bad_request, too_large
+from mlpipes_cli.server.model import ServedModel
+
+JSON = scoring_server.CONTENT_TYPE_JSON
+CSV = scoring_server.CONTENT_TYPE_CSV
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a request asks.
+
+    Attributes:
+        data: As the model's signature has it.
+        params: Checked against the signature.
+        ids: The caller's identifiers, one a row, or None.
+        wrapped: Whether the answer stands under ``predictions``.
+        rows: The number of rows.
+    """
+
+    data: Any
+    params: dict[str, Any]
+    ids: list[Any] | None
+    wrapped: bool
+    rows: int
+
+
+class _Catcher:
+    """Stands in for the model in MLflow's request handling and keeps what it would have been asked."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self.metadata = model.metadata
+        self.data: Any = None
+        self.params: dict[str, Any] | None = None
+
+    def predict(self, data: Any, params: dict[str, Any] | None = None) -> list[Any]:
+        self.data, self.params = data, params
+        return []
+
+
+def read_invocations(body: bytes, content_type: str | None, model: ServedModel, max_rows: int) -> Question:
+    """Read a request of MLflow's scoring protocol.
+
+    Raises:
+        Fault: With the status and the error code of MLflow's scoring server.
+    """
+    payload: Any = body
+    if _mime(content_type) == JSON:
+        payload = read_json(body)
+        if not isinstance(payload, dict):
+            raise bad_request(f"expected a JSON object, got {mistakes.kind_of(payload)}")
+    wrapped = not (isinstance(payload, dict) and is_unified_llm_input(payload))
+    return _ask(payload, content_type or "", model, max_rows, wrapped)
+
+
+def read_records(body: bytes, content_type: str | None, model: ServedModel, max_rows: int) -> Question:
+    """Read a record, a list of records or an object of lists.
+
+    Raises:
+        Fault: It is none of these, or does not fit the model.
+    """
+    if _mime(content_type or JSON) != JSON:
+        raise Fault(415, "UNSUPPORTED_MEDIA_TYPE", f"expected the content type {JSON}")
+    return _ask(_as_dataframe(read_json(body)), JSON, model, max_rows, True)
+
+
+def _mime(content_type: str | None) -> str:
+    return (content_type or "").split(";")[0].strip()
+
+
+def read_json(body: bytes) -> Any:
+    """The JSON document of a body.
+
+    Raises:
+        Fault: It is none.
+    """
+    try:
+        return json.loads(body)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise bad_request(f"the body is not valid JSON: {error.msg} at {place}") from None
+    except UnicodeDecodeError as error:
+        raise bad_request(f"the body is not valid UTF-8 at byte {error.start}") from None
+    except (ValueError, RecursionError):
+        raise bad_request("the body is not usable JSON: a number is too long or it nests too deep") from None
+
+
+def _as_dataframe(document: Any) -> dict[str, Any]:
+    if isinstance(document, list):
+        for position, record in enumerate(document):
+            if not isinstance(record, dict):
+                found = mistakes.kind_of(record)
+                raise bad_request(f"row {position}: expected a record (a JSON object), got {found}")
+        return {"dataframe_records": document}
+    if not isinstance(document, dict):
+        found = mistakes.kind_of(document)
+        raise bad_request(f"expected a record, a list of records or an object of lists, got {found}")
+    lists = [name for name, value in document.items() if isinstance(value, list)]
+    if not lists:
+        return {"dataframe_records": [document]}
+    for name, value in document.items():
+        if not isinstance(value, list):
+            found = mistakes.kind_of(value)
+            raise bad_request(f"column {name!r}: expected a list, as in column {lists[0]!r}, got {found}")
+        if len(value) != len(document[lists[0]]):
+            other = f"{len(document[lists[0]])} as in column {lists[0]!r}"
+            raise bad_request(f"column {name!r}: expected {other} values, got {len(value)}")
+    rows = [list(row) for row in zip(*document.values(), strict=True)]
+    return {"dataframe_split": {"columns": list(document), "data": rows}}
+
+
+def _ask(payload: Any, content_type: str, model: ServedModel, max_rows: int, wrapped: bool) -> Question:
+    _check_rows(_count(payload), max_rows)
+    catcher = _Catcher(model)
+    original = dict(payload) if isinstance(payload, dict) else payload
+    try:
+        refused = scoring_server.invocations(payload, content_type, catcher, model.schema)
+        if refused.status != 200:
+            raise Fault(refused.status, "", refused.response, plain=True)
+        _check_rows(_length(catcher.data), max_rows)
+        data, params = model.enforce(catcher.data, catcher.params)
+    except MlflowException as error:
+        seen = catcher.data if catcher.data is not None else _frame_of(original)
+        message = mistakes.explain(seen, model) or mistakes.without_values(error.message)
+        raise Fault(error.get_http_status_code(), error.error_code, message) from None
+    return Question(data, params, model.caller_ids(catcher.data), wrapped, _length(data))
+
+
+def _frame_of(payload: Any) -> Any:
+    """The data of a request that could not be converted, as it came, to say what is wrong with it."""
+    if not isinstance(payload, dict):
+        return None
+    known = {key: value for key, value in payload.items() if key in scoring_server.SUPPORTED_FORMATS}
+    try:
+        return scoring_server.infer_and_parse_data(known)
+    except Exception:  # noqa: BLE001  whatever it was, the first error tells it
+        return None
+
+
+def _count(payload: Any) -> int:
+    """How many rows a JSON request has, before anything is made of it."""
+    if not isinstance(payload, dict):
+        return 0
+    sizes = [0]
+    for key in scoring_server.SUPPORTED_FORMATS & payload.keys():
+        value = payload[key]
+        if isinstance(value, dict):
+            parts = [value.get("data")] if key == scoring_server.DF_SPLIT else list(value.values())
+            sizes += [len(part) for part in parts if isinstance(part, list)]
+        elif isinstance(value, list):
+            sizes.append(len(value))
+    return max(sizes)
+
+
+def _length(data: Any) -> int:
+    if isinstance(data, dict):
+        return max((_length(value) for value in data.values()), default=0)
+    if isinstance(data, (str, bytes)) or not hasattr(data, "__len__"):
+        return 1
+    return 1 if getattr(data, "ndim", 1) == 0 else len(data)
+
+
+def _check_rows(rows: int, max_rows: int) -> None:
+    if rows > max_rows:
+        raise too_large(f"{rows} rows in one request; at most {max_rows} are taken, send several requests")
+
+
+def frame_rows(data: Any) -> list[Any] | None:
+    """One plain value a row, as the model saw it; None where the data has no rows of its own."""
+    if isinstance(data, pd.DataFrame):
+        return list(data.to_dict("records"))
+    if isinstance(data, dict):
+        names = list(data)
+        columns = [data[name] for name in names]
+        if not columns or any(getattr(column, "ndim", 1) == 0 for column in columns):
+            return None
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=False)]
+    if isinstance(data, str) or not hasattr(data, "__len__") or getattr(data, "ndim", 1) == 0:
+        return None
+    return list(data)
