@@ -1,0 +1,41 @@
+"""Bootstrap resamples as matrices of counts, in pieces that fit the processor's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mlpipes_cli.scoring.predictions import FloatArray, IntArray
+
+_PIECE = 2**18  # numbers in one piece: 2 MB
+
+
+def count_matrices(strata: IntArray, resamples: int, seed: int) -> Iterator[FloatArray]:
+    """Draw rows with replacement, as many of each stratum as it has, ``resamples`` times.
+
+    Drawing within each class (the two-sample bootstrap; Efron and Tibshirani 1993, chapter 8) keeps
+    every class in every resample, so that no metric becomes undefined.
+
+    Args:
+        strata: (n,) non-negative codes; all zeros for one stratum.
+        resamples: How many.
+        seed: The same seed gives the same resamples.
+
+    Yields:
+        (b, n) float64 matrices of how often each row was drawn; their b add up to ``resamples``.
+    """
+    random = np.random.default_rng(seed)
+    members = [np.flatnonzero(strata == code) for code in np.unique(strata)]
+    at_once = max(1, min(resamples, _PIECE // len(strata)))
+    for start in range(0, resamples, at_once):
+        counts = np.empty((min(at_once, resamples - start), len(strata)))
+        for rows in members:
+            counts[:, rows] = _draw(random, len(counts), len(rows))
+        yield counts
+
+
+def _draw(random: np.random.Generator, resamples: int, rows: int) -> IntArray:
+    drawn = random.integers(rows, size=(resamples, rows))
+    drawn += np.arange(resamples)[:, None] * rows
+    return np.bincount(drawn.ravel(), minlength=resamples * rows).reshape(resamples, rows)
