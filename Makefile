@@ -5,7 +5,7 @@ ARGS ?=
 BOOT = $(PYTHON) scripts/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock clean bench
+.PHONY: help demo test lint format lock schemas bench clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ format: ## put the code in shape
 
 lock: ## renew requirements.lock after a change of pyproject.toml; FRESH=1 takes newer versions too
 	@$(PYTHON) scripts/lock.py $(if $(FRESH),--fresh)
+
+schemas: ## write the JSON Schemas of both files into the package
+	@$(BOOT) --dev -- python scripts/schemas.py
 
 bench: ## the benchmarks of the first mile
 	@$(BOOT) --dev -- python benchmarks/startup/measure.py

@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of both files into the package: ``make schemas``."""
+"""Write the JSON Schemas of both files into the package: ``make schemas``; ``--check`` only compares."""
 
 import sys
 from pathlib import Path
@@ -9,9 +9,16 @@ FOLDER = Path(__file__).resolve().parent.parent / "mlpipes_cli" / "schemas"
 
 
 def main():
-    FOLDER.mkdir(exist_ok=True)
+    stale = []
     for name in MODELS:
-        (FOLDER / f"{name}.json").write_text(schema_text(name), encoding="utf-8")
+        path, text = FOLDER / f"{name}.json", schema_text(name)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path.name)
+            if "--check" not in sys.argv[1:]:
+                path.write_text(text, encoding="utf-8")
+    if stale and "--check" in sys.argv[1:]:
+        print(f"not current: {', '.join(stale)}; run `make schemas`", file=sys.stderr)
+        return 1
     return 0
 
 

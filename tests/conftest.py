@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["leak_check"]
 MINIMAL = "project: tests\nruntime: embedded\n"
 
 

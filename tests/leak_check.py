@@ -1,0 +1,130 @@
+"""A pytest plugin: the tests leave nothing behind, or the session fails and names what they left.
+
+Every process that the tests start, directly or not, inherits a mark in its environment or works in
+the session's temporary folders; what of it still runs at the end is a leak, with the ports on which
+it listens. Temporary files go to a folder of the session's own, which has to be empty at the end.
+Other people's processes on the machine are never looked at twice.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+MARK = "LEAK_CHECK_SESSION"
+PATIENCE = float(
+    os.environ.get("MLPIPES_LEAK_PATIENCE", "15")
+)  # seconds in which what was told to stop may end
+IGNORED = ("pymp-", "pytest-of-", "matplotlib-")  # removed by their makers only when this very process ends
+
+
+@dataclass
+class Session:
+    """What was so before the first test."""
+
+    mark: str
+    folder: Path
+    outer: str | None
+
+
+KEY = pytest.StashKey[Session]()
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if _is_worker(config):
+        return
+    outer = os.environ.get("TMPDIR")
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    session = Session(uuid.uuid4().hex, Path(tempfile.mkdtemp(prefix="mlpipes-tests-")), outer)
+    os.environ[MARK] = session.mark
+    os.environ["TMPDIR"] = str(session.folder)
+    tempfile.tempdir = None
+    config.stash[KEY] = session
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    yield
+    if _is_worker(session.config):
+        return
+    before = session.config.stash[KEY]
+    leaks = _wait_for_none(before) + left_files(before.folder)
+    session.config.stash[LEAKS] = leaks
+    if leaks and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+LEAKS = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    leaks = config.stash.get(LEAKS, [])
+    if leaks:
+        terminalreporter.section("left behind by the tests", red=True)
+        for leak in leaks:
+            terminalreporter.line(leak)
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section("skipped, and why")
+        for report in skipped:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            terminalreporter.line(f"{report.nodeid}: {reason.removeprefix('Skipped: ')}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _is_worker(config) or KEY not in config.stash:
+        return
+    before = config.stash[KEY]
+    os.environ.pop(MARK, None)
+    os.environ.pop("TMPDIR", None)
+    if before.outer is not None:
+        os.environ["TMPDIR"] = before.outer
+    tempfile.tempdir = None
+    shutil.rmtree(before.folder, ignore_errors=True)
+
+
+def _wait_for_none(before: Session) -> list[str]:
+    deadline = time.monotonic() + PATIENCE
+    while (leaks := left_processes(before.mark)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return leaks
+
+
+def left_processes(mark: str) -> list[str]:
+    """A line for each process, other than this one, that carries the mark."""
+    import psutil
+
+    lines = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid == os.getpid() or process.environ().get(MARK) != mark:
+                continue
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            ports = sorted({c.laddr.port for c in process.net_connections("inet") if c.status == "LISTEN"})
+            listens = f", listening on {', '.join(map(str, ports))}" if ports else ""
+            project = process.environ().get("MLPIPES_PROJECT", "")
+            belongs = f" of project {project}" if project else ""
+            lines.append(f"process {process.pid}{belongs}: {' '.join(process.cmdline())[:200]}{listens}")
+        except psutil.Error:
+            continue
+    return lines
+
+
+def left_files(folder: Path) -> list[str]:
+    """A line for each file or folder that is still there."""
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith(IGNORED))
+    return [f"temporary file: {name}" for name in names]

@@ -1,0 +1,84 @@
+"""The JSON Schemas in the package: current, and true to what the models take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from mlpipes_cli.config.schema import MODELS, schema, schema_text
+
+ROOT = Path(__file__).parents[3]
+RUN = {"name": "a", "trainer": "sklearn", "estimator": "sklearn.dummy.DummyClassifier"}
+DATA = {"source": "a.csv", "target": "y"}
+
+
+def complaints(name: str, document: Any) -> list[str]:
+    validator = jsonschema.Draft202012Validator(schema(name))
+    return [error.message for error in validator.iter_errors(document)]
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_the_packaged_schema_is_current(name: str) -> None:
+    packaged = (ROOT / "mlpipes_cli" / "schemas" / f"{name}.json").read_text(encoding="utf-8")
+    assert packaged == schema_text(name), "run `make schemas`"
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_the_schema_is_a_schema(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema(name))
+
+
+def shipped() -> list[tuple[str, Path]]:
+    files = [("mlpipes", ROOT / "mlpipes.yaml.example")]
+    for name in MODELS:
+        files += [(name, path) for path in sorted((ROOT / "templates").rglob(f"{name}.yaml"))]
+    return files
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), shipped(), ids=lambda value: getattr(value, "parent", value) and str(value)
+)
+def test_shipped_files_keep_to_it(name: str, path: Path) -> None:
+    assert complaints(name, yaml.safe_load(path.read_text(encoding="utf-8"))) == []
+
+
+def test_every_template_is_looked_at() -> None:
+    folders = [
+        path for path in (ROOT / "templates").iterdir() if path.is_dir() and not path.name.startswith("_")
+    ]
+    assert len(shipped()) >= 1 + len(folders)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"max_depth": [4, 8, None]},
+        {"method": "random", "iterations": 5, "space": {"C": {"loguniform": [0.1, 10]}}},
+    ],
+)
+def test_both_ways_to_write_a_search(search: dict[str, Any]) -> None:
+    document = {"experiment": "e", "data": DATA, "runs": [{**RUN, "search": search}]}
+    assert complaints("experiment", document) == []
+    MODELS["experiment"].model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("mlpipes", {"project": "a", "stak": {}}),
+        ("mlpipes", {"project": "a", "serving": {"port": 0}}),
+        ("mlpipes", {"project": "a", "promotion": {"metric": "kss"}}),
+        ("experiment", {"experiment": "e", "data": DATA, "runs": []}),
+        ("experiment", {"experiment": "e", "data": DATA, "runs": [{**RUN, "trainer": "sklern"}]}),
+        ("experiment", {"experiment": "e", "data": {**DATA, "targt": "y"}, "runs": [RUN]}),
+        ("experiment", {"experiment": "e", "data": DATA, "runs": [{**RUN, "search": {"C": 1}}]}),
+    ],
+)
+def test_an_editor_sees_the_mistakes_that_the_command_line_sees(name: str, document: Any) -> None:
+    assert complaints(name, document)
+    with pytest.raises(ValueError, match="validation error"):
+        MODELS[name].model_validate(document)
