@@ -30,5 +30,10 @@ class Context:
 
         return find_project(self.directory)
 
+    def resolve(self, path: Path) -> Path:
+        """A path that the user gave: as seen from the ``-C`` folder, else from the current one."""
+        inside = (self.directory or Path()) / path
+        return (inside if inside.exists() or not path.exists() else path).absolute()
+
 
 current = Context(None, Console())

@@ -1,7 +1,70 @@
+"""``mlpipes train`` and ``mlpipes leaderboard``."""
+
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from mlpipes_cli.cli import context
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
+    app.command()(train)
+    app.command()(leaderboard)
+
+
+def train(
+    file: Annotated[Path, typer.Argument(help="The experiment file.", show_default=True)] = Path(
+        "experiment.yaml"
+    ),
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Run this candidate only; may repeat.")
+    ] = None,
+    parallel: Annotated[
+        int | None, typer.Option("--parallel", min=1, metavar="N", help="Candidates at a time [all cores].")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, say what would run, train nothing.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run only what the last session left unfinished.")
+    ] = False,
+) -> None:
+    """Train the candidates of an experiment file and print the leaderboard."""
+    from mlpipes_cli.cli import train_view
+    from mlpipes_cli.lifecycle import training
+
+    console = context.current.console
+    request = training.Request(
+        file=context.current.resolve(file),
+        shown_as=str(file),
+        only=tuple(only or ()),
+        parallel=parallel,
+        resume=resume,
+    )
+    if dry_run:
+        plan = training.dry_run(context.current.project, request, console)
+        console.result(plan, lambda: train_view.plan_table(plan))
+        return
+    with train_view.progress(console) as progress:
+        report = training.train(context.current.project, request, console, progress)
+    console.result(report.document(), lambda: train_view.report_table(report))
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def leaderboard(
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", metavar="E", help="An experiment's name or file.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option("--metric", metavar="M", help="Sort by this metric.")] = None,
+) -> None:
+    """Show the candidates of an experiment, the best first."""
+    from mlpipes_cli.cli import train_view
+    from mlpipes_cli.lifecycle import leaderboard as verb
+
+    board = verb.leaderboard(context.current.project(), experiment=experiment, metric=metric)
+    context.current.console.result(board, lambda: train_view.board_table(board))
