@@ -61,6 +61,8 @@ class ServedModel:
     """
 
     def __init__(self, pyfunc: Any, name: str, version: int, alias: str) -> None:
+        for logger in _QUIET:  # one of them warns of each extra column in each request
+            logging.getLogger(logger).setLevel(logging.ERROR)
         self.name, self.version, self.alias = name, version, alias
         self.metadata = pyfunc.metadata
         self.schema = pyfunc.metadata.get_input_schema()
@@ -69,7 +71,8 @@ class ServedModel:
         self._pyfunc = pyfunc
         self._enforcer = type(pyfunc)(model_meta=pyfunc.metadata, model_impl=_Echo())
         self._native = _native(pyfunc)
-        self._scores = ScoreReader.of(self._native, self.details)
+        self._prepare, self._last = _split(self._native)
+        self._scores = ScoreReader.of(self._last, self.details)
 
     @property
     def columns(self) -> tuple[InputColumn, ...]:
@@ -100,7 +103,8 @@ class ServedModel:
         """Predict for enforced data; whatever the model raises passes through."""
         if self._native is None:
             return Outcome(self._pyfunc.predict(data, params=params or None), None)
-        return Outcome(self._native.predict(data), self._scores.read(data) if self._scores else None)
+        prepared = data if self._prepare is None else self._prepare.transform(data)
+        return Outcome(self._last.predict(prepared), self._scores.read(prepared) if self._scores else None)
 
     def caller_ids(self, data: Any) -> list[Any] | None:
         """The caller's identifiers: the model's id column, else ``id``, unless those are features."""
@@ -120,6 +124,16 @@ def _native(pyfunc: Any) -> Any | None:
     return pyfunc.get_raw_model()
 
 
+def _split(native: Any) -> tuple[Any | None, Any]:
+    """A plain pipeline as its transformers and its last step, so that labels and scores share the
+    former's work: that is all that the pipeline's own ``predict`` and ``predict_proba`` do."""
+    from sklearn.pipeline import Pipeline
+
+    if type(native) is not Pipeline or len(native.steps) < 2 or native.steps[-1][1] in (None, "passthrough"):
+        return None, native
+    return native[:-1], native[-1]
+
+
 def load(name: str, version: int, alias: str) -> ServedModel:
     """Load a registered version from the tracking server that the environment names.
 
@@ -129,8 +143,6 @@ def load(name: str, version: int, alias: str) -> ServedModel:
     os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"  # what MLflow's server sets: conversions differ
     import mlflow.pyfunc
 
-    for logger in _QUIET:
-        logging.getLogger(logger).setLevel(logging.ERROR)
     try:
         pyfunc = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
     except Exception as error:  # noqa: BLE001  a pickled model may raise anything

@@ -1,0 +1,127 @@
+"""Runs the prediction API under uvicorn, in this process or in several."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from mlpipes_cli.lifecycle.serving import Plan
+
+_SETTINGS, _FAILURE = "MLPIPES_SERVER_SETTINGS", "MLPIPES_SERVER_FAILURE"
+_GRACE = 30  # seconds that requests in flight have when the server is told to stop
+
+
+def serve(plan: Plan, port: int) -> int:
+    """Serve until SIGINT or SIGTERM; requests in flight are answered and stored first.
+
+    Raises:
+        MlpipesError: The model does not load or the database does not answer.
+    """
+    import uvicorn
+
+    from mlpipes_cli.server.settings import ServerSettings
+
+    settings = ServerSettings(plan.model, plan.alias, plan.version)
+    os.environ.update(plan.endpoints.environment())
+    os.environ[_SETTINGS] = settings.to_json()
+    options: dict[str, Any] = {
+        "host": plan.host,
+        "port": port,
+        "log_level": "warning",
+        "access_log": False,
+        "timeout_graceful_shutdown": _GRACE,
+        "server_header": False,
+        "lifespan": "on",
+    }
+    if plan.workers > 1:
+        return _several(plan.workers, options)
+    server = uvicorn.Server(uvicorn.Config(application(), **options))
+    with _signals_are_the_servers():
+        server.run()
+    return 0 if server.started else 1
+
+
+def application() -> FastAPI:
+    """The API as the environment describes it; uvicorn's factory in each worker.
+
+    Raises:
+        MlpipesError: The model does not load or the database does not answer (in a worker: the
+            reason is left for the parent, which ends).
+    """
+    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.server.app import create_app
+    from mlpipes_cli.server.settings import ServerSettings
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = ServerSettings.from_json(os.environ[_SETTINGS])
+    failure = os.environ.get(_FAILURE)
+    _end_with_parent()
+    try:
+        return create_app(settings, wiring.make_prediction_store(os.environ["MLPIPES_DATABASE_URL"]))
+    except MlpipesError as error:
+        if not failure:
+            raise
+        Path(failure).write_text("\n".join(error.lines()), encoding="utf-8")
+        os.kill(os.getppid(), signal.SIGTERM)
+        raise SystemExit(1) from None
+
+
+def _several(workers: int, options: dict[str, Any]) -> int:
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
+        failure = Path(folder) / "failure"
+        os.environ[_FAILURE] = str(failure)
+        factory = f"{__name__}:{application.__name__}"
+        config = uvicorn.Config(factory, factory=True, workers=workers, **options)
+        listening = config.bind_socket()
+        try:
+            Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
+        finally:
+            listening.close()
+            os.environ.pop(_FAILURE, None)
+        if failure.exists():
+            raise MlpipesError(failure.read_text(encoding="utf-8"))
+    return 0
+
+
+@contextlib.contextmanager
+def _signals_are_the_servers() -> Iterator[None]:
+    """uvicorn stops on a signal and then raises it again for us; that second time means nothing."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would go on listening: let it stop instead."""
+    import multiprocessing
+    from multiprocessing.connection import wait
+
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

