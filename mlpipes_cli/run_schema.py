@@ -5,18 +5,18 @@ Training writes these names; the registry, serving and comparisons read them. A 
 
 from __future__ import annotations
 
-TAG_CANDIDATE = "mlpipes.candidate"  # the run's name in the experiment file
-TAG_SESSION = "mlpipes.session"  # one id for each `train` that was not a resumed one
-TAG_MODEL_NAME = "mlpipes.model_name"  # the registered model that it is a candidate for
-TAG_TASK = "mlpipes.task"  # binary, multiclass, regression
-TAG_METRIC = "mlpipes.metric"  # what decides the champion
-TAG_DATA = "mlpipes.data_fingerprint"
-TAG_HOLDOUT = "mlpipes.holdout_fingerprint"
-TAG_SPEC = "mlpipes.spec_hash"  # of the resolved run, its code and the versions that matter
-TAG_TRAINER = "mlpipes.trainer"
-TAG_MODEL_URI = "mlpipes.model_uri"  # models:/m-<id>; set last, so it stands only on complete runs
-TAG_ERROR = "mlpipes.error"  # one line
-TAG_GIT_COMMIT = "mlpipes.git_commit"  # with `-dirty` if there were changes
+CANDIDATE = "mlpipes.candidate"  # the run's name in the experiment file
+SESSION = "mlpipes.session"  # one id for each `train` that was not a resumed one
+MODEL_NAME = "mlpipes.model_name"  # the registered model that it is a candidate for
+TASK = "mlpipes.task"  # binary, multiclass, regression
+METRIC = "mlpipes.metric"  # what decides the champion
+DATA_FINGERPRINT = "mlpipes.data_fingerprint"
+HOLDOUT_FINGERPRINT = "mlpipes.holdout_fingerprint"
+SPEC_HASH = "mlpipes.spec_hash"  # of the resolved run, its code and the versions that matter
+TRAINER = "mlpipes.trainer"
+MODEL_URI = "mlpipes.model_uri"  # models:/m-<id>; set last, so it stands only on complete runs
+ERROR = "mlpipes.error"  # one line
+GIT_COMMIT = "mlpipes.git_commit"  # with `-dirty` if there were changes
 
 HOLDOUT_PREDICTIONS = "holdout_predictions.parquet"
 TRAINING_ROWS = "training_rows.parquet"
@@ -29,7 +29,7 @@ CLASSES = "classes.json"
 SEARCH_RESULTS = "search_results.csv"
 LOG = "log.txt"
 
-METRIC_SECONDS = "fit_seconds"
+FIT_SECONDS = "fit_seconds"
 MODEL_METADATA = "mlpipes"  # the key of our part of an MLmodel's metadata
 
 
