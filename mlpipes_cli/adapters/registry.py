@@ -37,7 +37,7 @@ class MlflowRegistry:
             return []
         body = {
             "experiment_ids": list(names),
-            "filter": f"tags.`{run_schema.CANDIDATE}` LIKE '%'",
+            "filter": f"tags.`{run_schema.TAG_CANDIDATE}` LIKE '%'",
             "order_by": ["attributes.start_time DESC"],
             "max_results": _PAGE,
         }
@@ -115,7 +115,7 @@ def _run(item: Mapping[str, Any], experiment: str) -> RunRecord:
     return RunRecord(
         run_id=str(info["run_id"]),
         experiment=experiment,
-        name=tags.get(run_schema.CANDIDATE, str(info.get("run_name", ""))),
+        name=tags.get(run_schema.TAG_CANDIDATE, str(info.get("run_name", ""))),
         status=str(info["status"]),
         started=int(info.get("start_time", 0)),
         metrics={str(m["key"]): float(m["value"]) for m in data.get("metrics", [])},

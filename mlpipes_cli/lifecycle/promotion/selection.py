@@ -1,0 +1,156 @@
+"""Which run is put forward, and against how many others it was picked. Pure functions on runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle.promotion.access import or_listed
+from mlpipes_cli.metric_catalog import Task
+from mlpipes_cli.ports import RunRecord
+
+_SHORTEST_PREFIX = 4
+
+
+@dataclass(frozen=True)
+class Field:
+    """All runs that were scored on one holdout and can be promoted.
+
+    Attributes:
+        experiment: Theirs.
+        task: Theirs.
+        holdout: Its fingerprint.
+        runs: The newest first, at least one.
+    """
+
+    experiment: str
+    task: Task
+    holdout: str
+    runs: tuple[RunRecord, ...]
+
+
+def check_metric(metric: str | None) -> None:
+    """Whether there is such a metric at all.
+
+    Raises:
+        UsageError: No.
+    """
+    if metric is not None and metric not in metric_catalog.NAMES:
+        raise UsageError(f"--metric: unknown metric {metric!r}", or_listed(metric, metric_catalog.NAMES))
+
+
+def is_complete(run: RunRecord) -> bool:
+    """Whether everything of the run is stored, so that it can be promoted."""
+    return run.status == "FINISHED" and all(
+        run.tags.get(tag) for tag in (run_schema.TAG_MODEL_URI, run_schema.TAG_HOLDOUT, run_schema.TAG_TASK)
+    )
+
+
+def pick_experiment(runs: Sequence[RunRecord], wanted: str | None, run: str | None) -> tuple[str, list[str]]:
+    """The experiment to promote from, and all that there are, the newest first.
+
+    Args:
+        runs: Of all experiments, the newest first.
+        wanted: The user's choice, or None for that of the run wanted, else the newest one.
+        run: The run that the user wants, an id or a candidate's name.
+
+    Raises:
+        UsageError: There is no such experiment.
+        MlpipesError: There is no run at all.
+    """
+    names = list(dict.fromkeys(item.experiment for item in runs))
+    if not names:
+        raise MlpipesError("there is no run yet", "train with `mlpipes train experiment.yaml`")
+    if wanted is None:
+        meant = [] if run is None else _matching(runs, run)
+        return (meant[0].experiment if meant else names[0]), names
+    if wanted not in names:
+        raise UsageError(f"--experiment: there is no experiment {wanted!r}", or_listed(wanted, names))
+    return wanted, names
+
+
+def _matching(runs: Sequence[RunRecord], word: str) -> list[RunRecord]:
+    """The runs of that id (or the start of one), else of that candidate's name."""
+    by_id = [run for run in runs if len(word) >= _SHORTEST_PREFIX and run.run_id.startswith(word)]
+    return by_id or [run for run in runs if run.name == word]
+
+
+def find_run(runs: Sequence[RunRecord], word: str) -> RunRecord:
+    """The run that the user means: an id, the unique start of one, or a candidate's newest run.
+
+    Args:
+        runs: Of one experiment, the newest first.
+        word: The user's.
+
+    Raises:
+        UsageError: None is meant, or several.
+        MlpipesError: It is not finished.
+    """
+    named = [run for run in runs if run.name == word]
+    finished = [run for run in named if is_complete(run)]
+    by_id = _matching(runs, word) if not named else []
+    if len(by_id) > 1:
+        raise UsageError(f"--run: {len(by_id)} runs begin with {word!r}", "give more of the id")
+    found = (finished or named or by_id)[:1]
+    if not found:
+        names = sorted({run.name for run in runs})
+        raise UsageError(f"--run: the experiment has no run {word!r}", or_listed(word, names))
+    if not is_complete(found[0]):
+        why = found[0].tags.get(run_schema.TAG_ERROR) or found[0].status
+        raise MlpipesError(f"the run {word!r} did not finish ({why})", "train it again")
+    return found[0]
+
+
+def field_of(runs: Sequence[RunRecord], run: RunRecord | None) -> Field:
+    """The runs on the given run's holdout, else on the newest one.
+
+    Args:
+        runs: Of one experiment, the newest first.
+        run: One of them, or None.
+
+    Raises:
+        MlpipesError: No run is finished.
+    """
+    complete = [item for item in runs if is_complete(item)]
+    if not complete:
+        raise MlpipesError(
+            f"the experiment {runs[0].experiment!r} has no finished run", "train with `mlpipes train`"
+        )
+    lead = run or complete[0]
+    same = (run_schema.TAG_HOLDOUT, run_schema.TAG_TASK)
+    on_it = [item for item in complete if all(item.tags[tag] == lead.tags[tag] for tag in same)]
+    task: Task = lead.tags[run_schema.TAG_TASK]  # type: ignore[assignment]
+    return Field(lead.experiment, task, lead.tags[run_schema.TAG_HOLDOUT], tuple(on_it))
+
+
+def pick_metric(field: Field, asked: str | None, configured: str | None) -> str:
+    """What decides: the flag, else ``promotion.metric``, else what the experiment file says.
+
+    Raises:
+        UsageError: It does not fit the kind of target.
+    """
+    metric = asked or configured or field.runs[0].tags.get(run_schema.TAG_METRIC, "")
+    metric = metric or metric_catalog.DEFAULT[field.task]
+    if metric_catalog.find(field.task, metric) is None:
+        names = ", ".join(item.name for item in metric_catalog.BY_TASK[field.task])
+        where = "--metric" if asked else "mlpipes.yaml: promotion -> metric" if configured else "metric"
+        raise UsageError(f"{where}: {metric!r} is not for a {field.task} target", f"one of {names}")
+    return metric
+
+
+def best(field: Field, metric: str, holder_run: str | None = None) -> RunRecord:
+    """The champion; of equal ones the present holder of the alias, else the newest.
+
+    Raises:
+        MlpipesError: No run has the metric.
+    """
+    runs = [run for run in field.runs if math.isfinite(run.metrics.get(metric, math.nan))]
+    if not runs:
+        raise MlpipesError(
+            f"no run of {field.experiment!r} has the metric {metric!r}", "take another --metric"
+        )
+    sign = 1.0 if metric_catalog.higher_is_better(metric) else -1.0
+    return max(runs, key=lambda run: (sign * run.metrics[metric], run.run_id == holder_run, run.started))

@@ -1,0 +1,155 @@
+"""What was decided about a promotion, with every number that mattered. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from mlpipes_cli.ports import RunRecord
+
+if TYPE_CHECKING:
+    from mlpipes_cli.config.project import Gate
+    from mlpipes_cli.scoring.compare import Comparison
+
+Outcome = Literal["promoted", "would promote", "refused", "unchanged"]
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """A gate of ``mlpipes.yaml`` held against the challenger's holdout metric.
+
+    Attributes:
+        metric: Its name.
+        min: The least value that passes, or None.
+        max: The largest, or None.
+        value: The challenger's; None if its run does not have the metric.
+        passed: Whether it holds.
+    """
+
+    metric: str
+    min: float | None
+    max: float | None
+    value: float | None
+    passed: bool
+
+    def told(self) -> str:
+        """For people: the value and the bounds."""
+        bounds = [f"min {self.min:g}"] if self.min is not None else []
+        bounds += [f"max {self.max:g}"] if self.max is not None else []
+        value = "the run does not have it" if self.value is None else f"{self.value:.4f}"
+        return f"{value} ({', '.join(bounds)})"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the alias.
+
+    Attributes:
+        version: The registered version.
+        run_id: Its run; empty for one that was registered by other means.
+        candidate: Its name in its experiment.
+        experiment: Its experiment.
+    """
+
+    version: int
+    run_id: str
+    candidate: str = ""
+    experiment: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision, taken or (dry run) only shown.
+
+    Attributes:
+        outcome: promoted, would promote, refused, or unchanged (it holds the alias already).
+        reason: Why, in a line.
+        hint: What to do next, where it was refused for want of something.
+        model: The registered model.
+        alias: The alias.
+        experiment: The challenger's.
+        candidate: The challenger's name in it.
+        run_id: The challenger's run.
+        metric: What decided.
+        value: The challenger's, on its whole holdout.
+        confidence: Of the comparison.
+        min_improvement: That was asked for.
+        candidates: The candidates on this holdout that the challenger was picked from.
+        gates: Each one.
+        incumbent: Who held the alias, or None.
+        comparison: With the incumbent on the same rows; None without one, or if it was not possible.
+        rows_left_out: Holdout rows that the incumbent was trained on.
+        from_version: Where the alias pointed.
+        to_version: Where it points after the promotion; None where nothing was or would be reused.
+    """
+
+    outcome: Outcome
+    reason: str
+    hint: str
+    model: str
+    alias: str
+    experiment: str
+    candidate: str
+    run_id: str
+    metric: str
+    value: float
+    confidence: float
+    min_improvement: float
+    candidates: int
+    gates: tuple[GateResult, ...] = ()
+    incumbent: Holder | None = None
+    comparison: Comparison | None = None
+    rows_left_out: int = field(default=0)
+    from_version: int | None = None
+    to_version: int | None = None
+
+
+def check_gates(gates: Iterable[Gate], run: RunRecord) -> tuple[GateResult, ...]:
+    """Hold every gate against the run's holdout metrics; a metric that is not there fails."""
+    return tuple(_check(gate, run.metrics.get(gate.metric)) for gate in gates)
+
+
+def _check(gate: Gate, value: float | None) -> GateResult:
+    if value is None or not math.isfinite(value):
+        return GateResult(gate.metric, gate.min, gate.max, None, False)
+    above = gate.min is None or value >= gate.min
+    below = gate.max is None or value <= gate.max
+    return GateResult(gate.metric, gate.min, gate.max, value, above and below)
+
+
+def failures(gates: Sequence[GateResult]) -> list[str]:
+    """A clause for each gate that did not pass."""
+    return [_failure(gate) for gate in gates if not gate.passed]
+
+
+def _failure(gate: GateResult) -> str:
+    if gate.value is None:
+        return f"the gate on {gate.metric} cannot be checked: the run does not have that metric"
+    if gate.min is not None and gate.value < gate.min:
+        return f"{gate.metric} {gate.value:.6g} is below the gate's min {gate.min:g}"
+    return f"{gate.metric} {gate.value:.6g} is above the gate's max {gate.max:g}"
+
+
+def judge(
+    gates: Sequence[GateResult], incumbent: Holder | None, comparison: Comparison | None, obstacle: str = ""
+) -> tuple[bool, str]:
+    """Yes or no, and why.
+
+    Args:
+        gates: All of them.
+        incumbent: Who holds the alias, or None.
+        comparison: With the incumbent; None without one, or where there is an obstacle.
+        obstacle: Why no comparison was possible.
+    """
+    against = failures(gates)
+    if obstacle:
+        against.append(obstacle)
+    elif incumbent is not None and (comparison is None or not comparison.better):
+        against.append(comparison.reason if comparison else "there was no comparison with the incumbent")
+    if against:
+        return False, "; ".join(against)
+    if incumbent is None or comparison is None:
+        return True, "all gates passed and nobody holds the alias" if gates else "nobody holds the alias"
+    return True, comparison.reason
