@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     if _is_worker(session.config):
         return
     before = session.config.stash[KEY]
-    leaks = _wait_for_none(before) + left_files(before.folder)
+    projects = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    leaks = _wait_for_none(before.mark, projects) + left_files(before.folder)
     session.config.stash[LEAKS] = leaks
     if leaks and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -96,32 +98,35 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(before.folder, ignore_errors=True)
 
 
-def _wait_for_none(before: Session) -> list[str]:
+def _wait_for_none(mark: str, projects: Path) -> list[str]:
     deadline = time.monotonic() + PATIENCE
-    while (leaks := left_processes(before.mark)) and time.monotonic() < deadline:
+    while (leaks := left_processes(mark, projects)) and time.monotonic() < deadline:
         time.sleep(0.2)
     return leaks
 
 
-def left_processes(mark: str) -> list[str]:
-    """A line for each process, other than this one, that carries the mark."""
+def left_processes(mark: str, projects: Path) -> list[str]:
+    """A line for each other process that carries the mark or serves a project in that folder."""
     import psutil
 
     lines = []
     for process in psutil.process_iter():
         try:
-            if process.pid == os.getpid() or process.environ().get(MARK) != mark:
-                continue
-            if process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            ports = sorted({c.laddr.port for c in process.net_connections("inet") if c.status == "LISTEN"})
-            listens = f", listening on {', '.join(map(str, ports))}" if ports else ""
-            project = process.environ().get("MLPIPES_PROJECT", "")
-            belongs = f" of project {project}" if project else ""
-            lines.append(f"process {process.pid}{belongs}: {' '.join(process.cmdline())[:200]}{listens}")
+            environ = process.environ()
+            project = environ.get("MLPIPES_PROJECT", "")
+            ours = environ.get(MARK) == mark or project.startswith(f"{projects}{os.sep}")
+            if ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                lines.append(_described(process, project))
         except psutil.Error:
             continue
     return lines
+
+
+def _described(process: Any, project: str) -> str:
+    ports = sorted({c.laddr.port for c in process.net_connections("inet") if c.status == "LISTEN"})
+    listens = f", listening on {', '.join(map(str, ports))}" if ports else ""
+    belongs = f" of project {project}" if project else ""
+    return f"process {process.pid}{belongs}: {' '.join(' '.join(process.cmdline()).split())[:200]}{listens}"
 
 
 def left_files(folder: Path) -> list[str]:
