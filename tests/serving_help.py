@@ -212,13 +212,12 @@ class Postgres:
             return rows
 
     def _as_owner(self, command: list[str]) -> None:
-        import os
         import shutil
 
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if owner := self._owner().get("user"):
             for folder in (self.folder, *self.folder.parents):
-                if folder == Path("/tmp"):  # noqa: S108
+                if folder == Path("/tmp"):
                     break
                 folder.chmod(folder.stat().st_mode | 0o711)
             shutil.chown(self.folder, user=owner)

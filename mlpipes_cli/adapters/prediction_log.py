@@ -161,7 +161,7 @@ def _make_partition(connection: Connection, month: Month) -> None:
         cursor.execute("select pg_advisory_xact_lock(%s)", (database.LOCK,))
         try:
             cursor.execute(
-                f"create table if not exists {name} partition of serving.predictions "  # noqa: S608
+                f"create table if not exists {name} partition of serving.predictions "
                 "for values from (%s) to (%s)",
                 (first, after),
             )

@@ -1,4 +1,4 @@
-"""Which adapter carries out which port; each function imports its own on demand."""
+"""Which adapter stands behind each port; every import happens on demand."""
 
 from __future__ import annotations
 
@@ -6,8 +6,47 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from mlpipes_cli.errors import UsageError
+
 if TYPE_CHECKING:
-    from mlpipes_cli.ports import Endpoints, PredictionStore, Registry
+    from mlpipes_cli.ports import Endpoints, PredictionStore, Registry, Runtime
+    from mlpipes_cli.project import Project
+
+_LATER = ("docker", "remote")
+
+
+def choose_runtime(project: Project, asked: str | None = None) -> tuple[str, str]:
+    """The runtime's name and why it was taken.
+
+    Args:
+        project: Its settings count where nothing is asked.
+        asked: ``--runtime``.
+
+    Raises:
+        UsageError: There is no such runtime, or not in this release.
+    """
+    name = asked or project.config.runtime
+    place = "--runtime" if asked else f"{project.shown(project.root / 'mlpipes.yaml')}: runtime"
+    if name == "auto":
+        return "embedded", "auto: this release runs the services as local processes"
+    if name in _LATER:
+        raise UsageError(f"{place}: {name!r} comes with a later release", "use embedded or auto, which need no Docker")
+    if name != "embedded":
+        raise UsageError(f"{place}: unknown runtime {name!r}", "use embedded or auto")
+    return name, f"{place} says so"
+
+
+def make_runtime(project: Project, asked: str | None = None) -> Runtime:
+    """The runtime of a project's stack.
+
+    Raises:
+        UsageError: There is no such runtime, or not in this release.
+        MlpipesError: ``.env`` cannot be read.
+    """
+    name, reason = choose_runtime(project, asked)
+    from mlpipes_cli.adapters.embedded.runtime import EmbeddedRuntime
+
+    return EmbeddedRuntime(project, reason)
 
 
 def make_registry(endpoints: Endpoints) -> Registry:

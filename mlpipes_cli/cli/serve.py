@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.prediction import Scored
 
 
-class Engine(str, Enum):
+class Engine(StrEnum):
     """Which server answers."""
 
     api = "api"
@@ -23,7 +23,8 @@ class Engine(str, Enum):
 
 def serve(
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="The registered model (mlpipes.yaml names it).")
+        str | None,
+        typer.Option("--model", metavar="NAME", help="The registered model (mlpipes.yaml names it)."),
     ] = None,
     engine: Annotated[
         Engine, typer.Option("--engine", help="api stores each prediction; mlflow is MLflow's own server.")
@@ -64,13 +65,15 @@ def predict(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV, CSV.gz, Parquet or JSON file.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write .csv, .parquet or .json, not to the screen."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write .csv, .parquet or .json, not to the screen."
+        ),
     ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Score in this process; nothing is stored in the database.")
     ] = False,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, max=100_000, metavar="N", help="Rows a request or batch.")
+        int, typer.Option("--batch-size", min=1, max=50_000, metavar="N", help="Rows a request or batch.")
     ] = 500,
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME", help="The registered model, with --offline.")

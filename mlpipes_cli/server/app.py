@@ -33,9 +33,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(
-    settings: ServerSettings, store: PredictionStore, model: ServedModel | None = None
-) -> FastAPI:
+def create_app(settings: ServerSettings, store: PredictionStore, model: ServedModel | None = None) -> FastAPI:
     """Make the API.
 
     Args:
@@ -164,4 +162,9 @@ async def _fault(_: Request, error: Exception) -> Response:
 
 async def _bug(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return Response(Fault(500, "INTERNAL_ERROR", "something went wrong inside the API").body, 500, None, "application/json")
+    return Response(
+        Fault(500, "INTERNAL_ERROR", "something went wrong inside the API").body,
+        500,
+        None,
+        "application/json",
+    )

@@ -117,9 +117,7 @@ def value_schema(column: InputColumn) -> dict[str, Any]:
 def predict_body(model: ServedModel) -> dict[str, Any]:
     """``/predict``'s request body for OpenAPI."""
     record = record_schema(model)
-    columns = {
-        column.name: {"type": "array", "items": value_schema(column)} for column in model.columns
-    }
+    columns = {column.name: {"type": "array", "items": value_schema(column)} for column in model.columns}
     lists = {**record, "title": "Columns", "properties": columns}
     schema = {"oneOf": [record, {"type": "array", "items": record, "title": "Records"}, lists]}
     return {"required": True, "content": {"application/json": {"schema": schema}}}

@@ -48,7 +48,9 @@ def explain(data: Any, model: ServedModel) -> str | None:
             return None
     if not isinstance(data, pd.DataFrame) or not model.columns:
         return None
-    return _missing(data, model) or next(filter(None, (_wrong(data, column) for column in model.columns)), None)
+    return _missing(data, model) or next(
+        filter(None, (_wrong(data, column) for column in model.columns)), None
+    )
 
 
 def _missing(data: pd.DataFrame, model: ServedModel) -> str | None:

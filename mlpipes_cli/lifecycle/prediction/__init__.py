@@ -1,0 +1,140 @@
+"""``mlpipes predict``: score a file, through the running API or in this process.
+
+The file is read, scored and written in batches, so memory does not grow with its length (a JSON
+document excepted, which has to be read whole). The output appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.errors import UsageError
+from mlpipes_cli.lifecycle.prediction import convert, inputs, outputs
+from mlpipes_cli.lifecycle.prediction.scorers import Scorer, offline_scorer, running_scorer
+from mlpipes_cli.ports import Reporter, Task
+from mlpipes_cli.project import Project
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was done.
+
+    Attributes:
+        rows: How many rows were scored.
+        model: The registered model's name.
+        version: The version that scored.
+        alias: The alias under which it is served.
+        output: The file that was written, or None.
+        predictions: The result, a record a row, where no file was written and none was shown.
+        seconds: How long it took.
+    """
+
+    rows: int
+    model: str
+    version: int
+    alias: str
+    output: str | None
+    predictions: list[dict[str, Any]] | None
+    seconds: float
+
+
+def predict(
+    project: Project,
+    file: Path,
+    reporter: Reporter,
+    *,
+    output: Path | None = None,
+    offline: bool = False,
+    batch_size: int = 500,
+    model: str | None = None,
+    alias: str | None = None,
+    lines: Callable[[str], None] | None = None,
+) -> Scored:
+    """Score a file.
+
+    Args:
+        project: Whose model and API.
+        file: CSV, CSV.gz, Parquet or JSON.
+        reporter: Progress goes there.
+        output: ``.csv``, ``.parquet`` or ``.json``; None gives CSV text to ``lines``.
+        offline: Load the model here and store nothing.
+        batch_size: Rows a request or a batch.
+        model: The registered model; the settings' or the only one when left out.
+        alias: Its alias; the settings' when left out.
+        lines: Takes CSV text; None keeps the records in the result.
+
+    Raises:
+        UsageError: The file cannot be read, a column is missing, or a value does not fit.
+        MlpipesError: The API does not run, or stopped answering; nothing was written.
+    """
+    started = time.monotonic()
+    inputs.check_file(file)
+    writer = outputs.make_writer(output, lines)
+    with contextlib.ExitStack() as stack:
+        make = offline_scorer if offline else running_scorer
+        scorer = stack.enter_context(make(project, reporter, model, alias))
+        source = inputs.open_table(file, batch_size, typed=bool(scorer.columns))
+        _check_columns(file, source.columns, scorer)
+        stack.enter_context(writer)
+        task = stack.enter_context(reporter.task(f"scoring {file.name}", source.rows))
+        rows = 0
+        for part in _scored(source.batches, scorer, file, task):
+            writer.write(part)
+            rows += len(part)
+        writer.finish()
+    return Scored(
+        rows=rows,
+        model=scorer.model,
+        version=scorer.version,
+        alias=scorer.alias,
+        output=None if output is None else str(output),
+        predictions=writer.records,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _check_columns(file: Path, there: list[str], scorer: Scorer) -> None:
+    missing = [c.name for c in scorer.columns if c.required and c.name not in there]
+    if missing:
+        shown = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
+        word = "column" if len(missing) == 1 else "columns"
+        raise UsageError(
+            f"{file}: {word} {shown} missing",
+            f"model {scorer.model!r} needs {'it' if len(missing) == 1 else 'them'}",
+        )
+
+
+def _scored(
+    batches: Iterator[pd.DataFrame], scorer: Scorer, file: Path, task: Task
+) -> Iterator[pd.DataFrame]:
+    """The results in the file's order, a bounded number of batches under way."""
+    pool = ThreadPoolExecutor(scorer.parallel)
+    waiting: deque[Future[pd.DataFrame]] = deque()
+    start = 0
+    try:
+        for batch in batches:
+            kept = convert.fit(batch, scorer.columns, scorer.id, scorer.target, file, start)
+            waiting.append(pool.submit(scorer.score, kept, start))
+            start += len(batch)
+            if len(waiting) >= 2 * scorer.parallel:
+                yield _next(waiting, task)
+        while waiting:
+            yield _next(waiting, task)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _next(waiting: deque[Future[pd.DataFrame]], task: Task) -> pd.DataFrame:
+    part = waiting.popleft().result()
+    task.advance(len(part))
+    return part

@@ -1,0 +1,190 @@
+"""Who scores: the running API, or the model in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle import running_api, serving
+from mlpipes_cli.ports import Reporter
+from mlpipes_cli.project import Project
+
+if TYPE_CHECKING:
+    import httpx
+    import pandas as pd
+
+    from mlpipes_cli.server.model import ServedModel
+
+_TRIES, _LONGEST_WAIT = 8, 10.0
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """A column that the model takes: its name, its type in MLflow's words, whether it must be there."""
+
+    name: str
+    type: str
+    required: bool
+
+
+class Scorer(Protocol):
+    """Scores batches; ``score`` may be called from ``parallel`` threads."""
+
+    model: str
+    version: int
+    alias: str
+    columns: Sequence[ColumnSpec]
+    id: str | None
+    target: str | None
+    parallel: int
+
+    def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
+        """The result of a batch that begins after ``start`` rows: id, prediction, scores, prediction_id."""
+
+
+@contextlib.contextmanager
+def running_scorer(project: Project, _: Reporter, model: str | None, alias: str | None) -> Iterator[Scorer]:
+    """The project's running API.
+
+    Raises:
+        MlpipesError: None runs, or it does not answer.
+    """
+    import httpx
+
+    api = running_api.find(project, model, alias)
+    if api is None:
+        which = f" for model {model!r}" if model else ""
+        raise MlpipesError(f"no API{which} is running", "start it with `mlpipes serve`, or add --offline")
+    with httpx.Client(base_url=api.url, timeout=httpx.Timeout(120, connect=5), trust_env=False) as client:
+        yield _Api(client, api.url)
+
+
+class _Api:
+    parallel = 4
+
+    def __init__(self, client: httpx.Client, url: str) -> None:
+        self._client, self._url = client, url
+        told = self._asked("GET", "/version", None, 0).json()
+        self.model, self.version, self.alias = told["name"], told["version"], told["alias"]
+        self.columns: Sequence[ColumnSpec] = [ColumnSpec(**column) for column in told["inputs"]]
+        self.id, self.target, self._classes = told["id"], told["target"], told["classes"]
+
+    def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
+        from mlpipes_cli.server.jsonb import plain
+
+        body = {name: plain(batch[name].tolist()) for name in batch.columns}
+        answer = self._asked("POST", "/predict", body, start, len(batch)).json()
+        name = _id_name(batch, self.id, {column.name for column in self.columns})
+        ids = None if name is None else batch[name].tolist()
+        made = _result(name, ids, answer["predictions"], answer["scores"], self._classes)
+        made["prediction_id"] = answer["prediction_ids"]
+        return made
+
+    def _asked(self, method: str, path: str, body: Any, start: int, rows: int = 0) -> httpx.Response:
+        import httpx
+
+        for left in reversed(range(_TRIES)):
+            try:
+                answer = self._client.request(method, path, json=body)
+            except httpx.TransportError as error:
+                told = f"after {start} rows" if rows else "at all"
+                raise MlpipesError(
+                    f"the API at {self._url} does not answer {told} ({type(error).__name__})",
+                    "see `mlpipes status`; start it with `mlpipes serve`, or add --offline",
+                ) from None
+            if answer.status_code != 503 or not left:
+                break
+            time.sleep(min(_seconds(answer.headers.get("retry-after")), _LONGEST_WAIT))
+        if answer.status_code == 200:
+            return answer
+        raise _refused(answer, start, rows)
+
+
+def _seconds(told: str | None) -> float:
+    try:
+        return max(float(told or 1), 0.1)
+    except ValueError:
+        return 1.0
+
+
+def _refused(answer: httpx.Response, start: int, rows: int) -> MlpipesError:
+    try:
+        message = str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        message = answer.text[:200] or f"status {answer.status_code}"
+    where = f"rows {start + 1} to {start + rows}: " if rows else ""
+    if answer.status_code == 413:
+        return UsageError(f"{where}{message}", "use a smaller --batch-size")
+    if answer.status_code < 500:
+        return UsageError(f"{where}{message}", "correct the file")
+    return MlpipesError(f"{where}the API failed: {message}", "nothing was written; see `mlpipes logs api`")
+
+
+@contextlib.contextmanager
+def offline_scorer(
+    project: Project, reporter: Reporter, model: str | None, alias: str | None
+) -> Iterator[Scorer]:
+    """The model in this process.
+
+    Raises:
+        MlpipesError: The stack is down, nothing was promoted, or the model does not load.
+    """
+    plan = serving.plan(project, model=model, alias=alias)
+    os.environ.update(plan.endpoints.environment())
+    with reporter.task(f"loading {plan.title}"):
+        from mlpipes_cli.server.model import load
+
+        served = load(plan.model, plan.version, plan.alias)
+    yield _Offline(served)
+
+
+class _Offline:
+    parallel = 1
+
+    def __init__(self, served: ServedModel) -> None:
+        self._served = served
+        self.model, self.version, self.alias = served.name, served.version, served.alias
+        self.columns: Sequence[ColumnSpec] = [ColumnSpec(**vars(column)) for column in served.columns]
+        self.id, self.target = served.details.get("id"), served.details.get("target")
+
+    def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
+        from mlpipes_cli.server.journal import listed
+
+        name = _id_name(batch, self.id, {column.name for column in self.columns})
+        features = batch.drop(columns=[name]) if name else batch
+        try:
+            outcome = self._served.predict(self._served.enforce(features, None)[0])
+        except Exception as error:  # noqa: BLE001  a model may raise anything
+            line = " ".join(str(error).split())[:300]
+            raise UsageError(
+                f"rows {start + 1} to {start + len(batch)}: the model failed ({type(error).__name__}: {line})",
+                "compare the rows with those that it was trained on",
+            ) from None
+        ids = None if name is None else batch[name].tolist()
+        classes = self._served.details.get("classes")
+        return _result(name, ids, listed(outcome.raw), outcome.scores, classes)
+
+
+def _id_name(batch: pd.DataFrame, told: str | None, features: set[str]) -> str | None:
+    return next((n for n in (told, "id") if n and n in batch.columns and n not in features), None)
+
+
+def _result(
+    id_name: str | None, ids: list[Any] | None, predictions: list[Any], scores: list[Any] | None, classes: Any
+) -> pd.DataFrame:
+    import pandas as pd
+
+    made: dict[str, Any] = {} if id_name is None else {id_name: ids}
+    made["prediction"] = predictions
+    if scores and isinstance(scores[0], list):
+        labels = classes if classes and len(classes) == len(scores[0]) else range(len(scores[0]))
+        for position, label in enumerate(labels):
+            made[f"score_{label}"] = [row[position] for row in scores]
+    elif scores is not None:
+        made["score"] = scores
+    return pd.DataFrame(made)
