@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mlpipes_cli.cli import context
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mlpipes_cli.lifecycle.demo import Step
+
+HEADLINES = {
+    "init": "a project with real data, an experiment and generated passwords",
+    "up": "PostgreSQL and MLflow, as processes of this project alone",
+    "train": "four candidates on the same rows, each a process of its own",
+    "leaderboard": "all judged on the same holdout, with 95 % intervals",
+    "promote": "the best by KS goes to the registry as production",
+    "serve": "a prediction API that stores each prediction before it answers",
+    "predict": "rows that no candidate has seen",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -25,8 +43,119 @@ def demo(
     The stack is left running; `mlpipes down` in the demo's folder stops it. On a folder that holds
     a demo already, the story goes on where it stands.
     """
-    from mlpipes_cli.lifecycle.demo import run_demo
+    from mlpipes_cli.cli import train_view
+    from mlpipes_cli.lifecycle.demo import story
 
-    console = context.current.console
-    story = run_demo(directory, console)
-    console.result(story, story.text)
+    current = context.current
+    console = current.console
+    folder = current.directory / directory if current.directory else directory
+    steps: list[Step] = []
+    with train_view.progress(console) as progress:
+        for step in story(folder, console, progress, lambda name: _headline(name)):
+            steps.append(step)
+            if not console.json_output:
+                console.result(step.result, lambda step=step: _told(step))  # type: ignore[misc]
+            console.info(f"  ({step.seconds:.1f} s)")
+    ended = _ending(folder, steps)
+    console.result(ended, lambda: _next(ended))
+
+
+def _headline(name: str) -> None:
+    number = list(HEADLINES).index(name) + 1
+    context.current.console.info(f"\n[{number}/{len(HEADLINES)}] mlpipes {name}: {HEADLINES[name]}")
+
+
+def _told(step: Step) -> RenderableType | str:
+    tell = {
+        "init": lambda made: (
+            f"  made {made.directory}" if made else "  it is there already; going on with it"
+        ),
+        "up": _services,
+        "train": _trained,
+        "leaderboard": _board,
+        "promote": _verdict,
+        "serve": lambda served: f"  {served.model} version {served.version} answers at {served.url}",
+        "predict": _predictions,
+    }[step.name]
+    return tell(step.result)
+
+
+def _services(status: Any) -> str:
+    return "\n".join(
+        f"  {service.name:<10} {service.state:<8} {service.url or ''}" for service in status.services
+    )
+
+
+def _trained(report: Any) -> str:
+    document = report.document()
+    runs = document["runs"]
+    return (
+        f"  {len(runs)} candidates trained on {document['data']['rows']} rows; the best is {document['best']}"
+    )
+
+
+def _board(board: Any) -> RenderableType | str:
+    from mlpipes_cli.cli import train_view
+
+    return train_view.board_table(board)
+
+
+def _verdict(verdict: Any) -> str:
+    version = f", version {verdict.to_version}" if verdict.to_version else ""
+    return f"  {verdict.outcome}: {verdict.candidate} ({verdict.metric} {verdict.value:.4f}){version}: {verdict.reason}"
+
+
+def _predictions(scored: Any) -> RenderableType | str:
+    from rich.table import Table
+
+    rows = scored.predictions or []
+    columns = [
+        name for name in (rows[0] if rows else {}) if name in {"id", "prediction", "score", "prediction_id"}
+    ]
+    table = Table(box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(f"{row[name]:.4f}" if name == "score" else str(row[name]) for name in columns))
+    return table
+
+
+def _ending(folder: Path, steps: list[Step]) -> dict[str, Any]:
+    found = {step.name: step.result for step in steps}
+    mlflow = found["up"].running("mlflow")
+    return {
+        "directory": str(folder),
+        "mlflow": mlflow.url if mlflow else None,
+        "api": found["serve"].url,
+        "seconds": {step.name: step.seconds for step in steps},
+        "champion": found["promote"].candidate,
+        "predictions": found["predict"].predictions,
+    }
+
+
+def _next(ended: dict[str, Any]) -> str:
+    folder, total = ended["directory"], sum(ended["seconds"].values())
+    mlpipes = _program()
+    commands = {
+        "status": "what runs and where",
+        "history": "every promotion, who and why",
+        "logs api": "the API's log",
+        "env": "the exports for a notebook",
+        "down": "stop it all; the data stays",
+    }
+    lines = [f"The story took {total:.1f} s, and the stack is running. Look at:"]
+    lines += [f"  {ended['mlflow']:<40} the runs, plots and models (MLflow)"]
+    lines += [f"  {ended['api'] + '/docs':<40} the prediction API; try it in the browser"]
+    lines += [f"  {mlpipes} -C {folder} {name:<10} {about}" for name, about in commands.items()]
+    lines += [
+        f"  {Path(folder) / 'experiment.yaml'}: change it, then `{mlpipes} -C {folder} train experiment.yaml`"
+    ]
+    return "\n".join(["", *lines])
+
+
+def _program() -> str:
+    """How the user calls us."""
+    if shutil.which("mlpipes") == sys.argv[0] and "VIRTUAL_ENV" not in os.environ:
+        return "mlpipes"
+    path = os.path.relpath(sys.argv[0])
+    return "mlpipes" if len(path) > 40 else path

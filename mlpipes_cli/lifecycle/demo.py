@@ -1,0 +1,143 @@
+"""The whole story on an example, one verb after the other: what ``mlpipes demo`` does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Reporter
+from mlpipes_cli.project import PROJECT_FILE, Project, find_project
+
+EXAMPLE = "breast-cancer"
+EXPERIMENT_FILE = "experiment.yaml"
+METRIC = "ks"
+ROWS = 5
+ROWS_FILE = "new_rows.csv"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One chapter of the story.
+
+    Attributes:
+        name: The command that does the same by itself.
+        result: What its verb returned.
+        seconds: How long it took.
+    """
+
+    name: str
+    result: Any
+    seconds: float
+
+
+Progress = Any  # what `training.train` reports to
+
+
+def story(
+    directory: Path, reporter: Reporter, progress: Progress, begin: Callable[[str], None]
+) -> Iterator[Step]:
+    """Tell the story in a folder; on one that holds a project already it goes on where that stands.
+
+    Args:
+        directory: The project's folder; made if it is not there.
+        reporter: Messages of the verbs.
+        progress: Where training reports to.
+        begin: Called with a command's name before it starts.
+
+    Raises:
+        MlpipesError: A step failed; what was done before stays.
+    """
+    for name, verb in _verbs(directory.absolute(), reporter, progress):
+        begin(name)
+        started = time.monotonic()
+        result = verb()
+        yield Step(name, result, round(time.monotonic() - started, 3))
+
+
+def _verbs(
+    directory: Path, reporter: Reporter, progress: Progress
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    yield "init", lambda: _init(directory)
+    project = find_project(directory)
+    yield "up", lambda: _up(project, reporter)
+    yield "train", lambda: _train(project, reporter, progress)
+    yield "leaderboard", lambda: _leaderboard(project)
+    yield "promote", lambda: _promote(project, reporter)
+    yield "serve", lambda: _serve(project, reporter)
+    yield "predict", lambda: _predict(project, reporter)
+
+
+def _init(directory: Path) -> Any:
+    from mlpipes_cli.lifecycle.scaffold import make_project
+
+    if (directory / PROJECT_FILE).is_file():
+        return None
+    return make_project(directory, EXAMPLE)
+
+
+def _up(project: Project, reporter: Reporter) -> Any:
+    from mlpipes_cli.lifecycle import stack
+
+    return stack.up(project, reporter)
+
+
+def _train(project: Project, reporter: Reporter, progress: Progress) -> Any:
+    from mlpipes_cli.lifecycle import training
+
+    request = training.Request(
+        file=project.root / EXPERIMENT_FILE,
+        shown_as=project.shown(project.root / EXPERIMENT_FILE),
+        resume=True,
+    )
+    report = training.train(lambda: project, request, reporter, progress)
+    if report.failed:
+        raise MlpipesError("not every candidate was trained", "see the table above")
+    return report
+
+
+def _leaderboard(project: Project) -> Any:
+    from mlpipes_cli.lifecycle import leaderboard
+
+    return leaderboard.leaderboard(project, metric=METRIC)
+
+
+def _promote(project: Project, reporter: Reporter) -> Any:
+    from mlpipes_cli.lifecycle.promotion import promote
+
+    return promote.promote(project, promote.Wish(metric=METRIC, reason="demo"), reporter)
+
+
+def _serve(project: Project, reporter: Reporter) -> Any:
+    from mlpipes_cli.lifecycle import serving
+
+    return serving.detach(serving.plan(project), reporter)
+
+
+def _predict(project: Project, reporter: Reporter) -> Any:
+    from mlpipes_cli.lifecycle import prediction
+
+    file = project.root / ROWS_FILE
+    if not file.exists():
+        write_new_rows(project.root / EXPERIMENT_FILE, file)
+    return prediction.predict(project, file, reporter)
+
+
+def write_new_rows(experiment_file: Path, path: Path) -> None:
+    """Write the first rows of the experiment's holdout, which no candidate was trained on, as CSV."""
+    import os
+
+    from mlpipes_cli.config.experiment import load_experiment
+    from mlpipes_cli.data.prepare import prepare
+    from mlpipes_cli.data.sources import load
+
+    experiment, source = load_experiment(experiment_file)
+    frame = load(experiment.data, experiment_file.parent, source, database_url=None, environ=os.environ)
+    prepared = prepare(frame, experiment.data, source)
+    rows = prepared.holdout[:ROWS]
+    part = path.with_name(f"{path.name}.part")
+    prepared.X(rows).to_csv(part, index=False)
+    part.replace(path)
