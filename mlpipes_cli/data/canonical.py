@@ -1,0 +1,115 @@
+"""Canonical column types, so that the same rows are the same whatever they were read from.
+
+=====================  ==================================================================
+read as                becomes
+=====================  ==================================================================
+integers, decimals     float64 (JSON integers and missing values then fit the signature)
+booleans               bool; with missing values: object of True, False and None
+strings, mixed         pandas' ``str``, missing values stay missing
+dates, times           datetime64[us], naive, in UTC
+durations              float64, seconds
+=====================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def canonical(values: pd.Series) -> pd.Series:
+    """The column with its canonical type; the index is kept."""
+    dtype = values.dtype
+    types = pd.api.types
+    if isinstance(dtype, pd.CategoricalDtype):
+        plain: pd.Series = values.astype(dtype.categories.dtype)
+        return canonical(plain)
+    if types.is_bool_dtype(dtype):
+        return _booleans(values)
+    if types.is_numeric_dtype(dtype):
+        return _numbers(values)
+    if types.is_datetime64_any_dtype(dtype):
+        return _moments(values)
+    if types.is_timedelta64_dtype(dtype):
+        seconds: pd.Series = values.dt.total_seconds().astype("float64")
+        return seconds
+    if isinstance(dtype, pd.StringDtype):
+        texts: pd.Series = values.astype("str")
+        return texts
+    return _objects(values.astype(object))
+
+
+def canonical_ids(values: pd.Series) -> pd.Series:
+    """An id column: int64 where all are integers that fit, else strings as the source shows them."""
+    if pd.api.types.is_integer_dtype(values.dtype) and not values.isna().any():
+        if not len(values) or int(values.max()) <= np.iinfo(np.int64).max:
+            return values.astype("int64")
+    if pd.api.types.is_float_dtype(values.dtype) and not values.isna().any():
+        numbers = values.to_numpy(dtype=np.float64)
+        if np.all(np.abs(numbers) < 2**53) and np.all(numbers == np.floor(numbers)):
+            return values.astype("int64")
+    return _texts(values.astype(object))
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    if values.dtype.kind == "c":
+        return _texts(values.astype(object))
+    return pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan), index=values.index, name=values.name)
+
+
+def _booleans(values: pd.Series) -> pd.Series:
+    if not values.isna().any():
+        return values.astype(bool)
+    flags = [None if pd.isna(flag) else bool(flag) for flag in values]
+    return pd.Series(
+        flags,
+        index=values.index,
+        name=values.name,
+        dtype=object,
+    )
+
+
+def _moments(values: pd.Series) -> pd.Series:
+    if values.dt.tz is not None:
+        values = values.dt.tz_convert("UTC").dt.tz_localize(None)
+    return values.astype("datetime64[us]")
+
+
+def _objects(values: pd.Series) -> pd.Series:
+    """Whatever stands in an object column, by the types of its values."""
+    present = values[values.notna()]
+    if present.empty:
+        return pd.Series(np.full(len(values), np.nan), index=values.index, name=values.name)
+    kinds = {type(value) for value in present}
+    if kinds <= {bool, np.bool_}:
+        return _booleans(values)
+    if all(issubclass(kind, (int, float, np.number, decimal.Decimal)) for kind in kinds):
+        if not any(issubclass(kind, (bool, np.bool_)) for kind in kinds):
+            return pd.to_numeric(values.map(float, na_action="ignore")).astype("float64")
+    if all(issubclass(kind, (datetime.date, np.datetime64)) for kind in kinds):
+        moments = pd.to_datetime(values, utc=True, errors="coerce")
+        return _moments(moments)
+    if all(issubclass(kind, (datetime.timedelta, np.timedelta64)) for kind in kinds):
+        return pd.to_timedelta(values).dt.total_seconds().astype("float64")
+    return _texts(values)
+
+
+def _texts(values: pd.Series) -> pd.Series:
+    return values.map(_text, na_action="ignore").astype("str")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (float, np.floating)) and float(value).is_integer() and abs(float(value)) < 2**53:
+        return str(int(value))  # 3.0 beside strings was a 3 in the file
+    if isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    if isinstance(value, (bytes, memoryview)):
+        return bytes(value).hex()
+    return str(value)

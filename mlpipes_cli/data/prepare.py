@@ -1,0 +1,198 @@
+"""From a frame as it was read to the one that every candidate of an experiment shares."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mlpipes_cli.config.experiment import Data
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data import columns
+from mlpipes_cli.data.canonical import canonical, canonical_ids
+from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.data.rows import hash_rows, hash_values
+from mlpipes_cli.data.split import split_rows
+from mlpipes_cli.data.target import Target, read_target
+from mlpipes_cli.errors import ConfigError
+from mlpipes_cli.metric_catalog import Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The data of an experiment: roles, canonical types, the split, fingerprints.
+
+    Attributes:
+        task: The kind of target.
+        classes: Sorted labels as Python scalars; binary: (negative, positive); () for regression.
+        positive: The positive label of a binary target.
+        frame: Features, target and id of all rows, in canonical types, with a RangeIndex.
+        feature_names: In the order of the source.
+        target_name: The target's column.
+        id_name: The id column, or None.
+        train: Positions of the training rows, int64, sorted.
+        holdout: Positions of the others, int64, sorted.
+        fingerprint: SHA-256 over content, roles and split.
+        holdout_fingerprint: SHA-256 over the holdout rows in any order.
+        warnings: What a person should know, a line each.
+    """
+
+    task: Task
+    classes: tuple[Any, ...]
+    positive: Any | None
+    frame: pd.DataFrame
+    feature_names: tuple[str, ...]
+    target_name: str
+    id_name: str | None
+    train: Rows
+    holdout: Rows
+    fingerprint: str
+    holdout_fingerprint: str
+    warnings: tuple[str, ...] = field(default=())
+
+    def X(self, rows: Rows | None = None) -> pd.DataFrame:
+        """The features of these rows (of all when left out)."""
+        features = self.frame[list(self.feature_names)]
+        return features if rows is None else features.iloc[rows]
+
+    def y(self, rows: Rows | None = None) -> pd.Series:
+        """The target of these rows: labels, or float64 for regression."""
+        target = self.frame[self.target_name]
+        return target if rows is None else target.iloc[rows]
+
+    def ids(self, rows: Rows | None = None) -> pd.Series:
+        """The ids of these rows: the id column, else the row's number in the source, from 0."""
+        if self.id_name is not None:
+            ids = self.frame[self.id_name]
+        else:
+            ids = pd.Series(np.arange(len(self.frame), dtype=np.int64), name="row")
+        return ids if rows is None else ids.iloc[rows]
+
+    @property
+    def hashed_columns(self) -> tuple[str, ...]:
+        """The columns that row hashes cover: the features and the target."""
+        return (*self.feature_names, self.target_name)
+
+
+def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
+    """Give each column its role and type, and make the split.
+
+    The column of ``split: by`` stays a feature unless it stands in ``drop`` too.
+
+    Raises:
+        ConfigError: With the file and line of what does not fit: a missing column, a constant or
+            incomplete target, no feature, a split that cannot be made.
+    """
+    frame = frame.rename(columns=str)
+    _check_columns(frame, data, source)
+    target = read_target(frame[data.target], data, source)
+    train, holdout, warnings = split_rows(frame, target, data, source)
+    features = _features(frame, data, source)
+    parts = {**features, data.target: target.values}
+    if data.id is not None:
+        parts[data.id] = canonical_ids(frame[data.id])
+    clean = pd.DataFrame({name: column.reset_index(drop=True) for name, column in parts.items()})
+    covered = (*features, data.target)
+    hashes = hash_rows(clean, covered)
+    warnings = [*target.warnings, *warnings, *_warnings(clean, hashes, train, holdout, data)]
+    held = clean.iloc[holdout]
+    return Prepared(
+        task=target.task,
+        classes=target.classes,
+        positive=target.positive,
+        frame=clean,
+        feature_names=tuple(features),
+        target_name=data.target,
+        id_name=data.id,
+        train=train,
+        holdout=holdout,
+        fingerprint=_fingerprint(clean, target, data, holdout),
+        holdout_fingerprint=_holdout_fingerprint(held, [*covered, *([data.id] if data.id else [])]),
+        warnings=tuple(warnings),
+    )
+
+
+def _check_columns(frame: pd.DataFrame, data: Data, source: YamlSource) -> None:
+    names = list(frame.columns)
+    problems = columns.missing(names, data, source)
+    if repeated := columns.twice(names):
+        problems.append(
+            source.problem(
+                ("data", "source"),
+                f"column names stand twice: {', '.join(map(repr, repeated))}; each needs its own",
+            )
+        )
+    if data.split.by == data.target:
+        problems.append(source.problem(("data", "split", "by"), f"{data.target!r} is the target"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _features(frame: pd.DataFrame, data: Data, source: YamlSource) -> dict[str, pd.Series]:
+    aside = {data.target, *data.drop, *([data.id] if data.id else [])}
+    names = [name for name in frame.columns if name not in aside]
+    if not names:
+        raise wrong(source, ("data",), "no column is left as a feature")
+    features = {name: canonical(frame[name]) for name in names}
+    if all(column.nunique(dropna=False) < 2 for column in features.values()):
+        raise wrong(
+            source, ("data", "source"), f"the features ({', '.join(names[:5])}) are the same in every row"
+        )
+    return features
+
+
+def _warnings(
+    clean: pd.DataFrame, hashes: NDArray[np.uint64], train: Rows, holdout: Rows, data: Data
+) -> list[str]:
+    found = []
+    shared = int(np.isin(hashes[holdout], hashes[train]).sum())
+    if shared:
+        found.append(
+            f"{shared} of {len(holdout)} holdout rows stand among the training rows too, target included"
+        )
+    unnamed = [name for name in clean.columns if name == "" or name.startswith("Unnamed: ")]
+    if unnamed:
+        found.append(
+            f"the column {unnamed[0]!r} has no name in the file; if it numbers the rows, put it in `drop`"
+        )
+    if data.id is not None:
+        gaps, repeated = int(clean[data.id].isna().sum()), int(clean[data.id].dropna().duplicated().sum())
+        if gaps:
+            found.append(f"the id {data.id!r} is missing in {gaps} rows")
+        if repeated:
+            found.append(
+                f"the id {data.id!r} repeats in {repeated} rows; ground truth reaches the latest prediction"
+            )
+    return found
+
+
+def _fingerprint(clean: pd.DataFrame, target: Target, data: Data, holdout: Rows) -> str:
+    roles = {
+        "version": 1,
+        "columns": list(clean.columns),
+        "target": data.target,
+        "id": data.id,
+        "task": target.task,
+        "classes": [str(label) for label in target.classes],
+        "split": data.split.model_dump(mode="json"),
+    }
+    digest = hashlib.sha256(json.dumps(roles, sort_keys=True).encode())
+    for name in clean.columns:
+        digest.update(hash_values(clean[name]).astype("<u8").tobytes())
+    digest.update(holdout.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _holdout_fingerprint(held: pd.DataFrame, names: list[str]) -> str:
+    digest = hashlib.sha256(json.dumps(sorted(names)).encode())
+    digest.update(np.sort(hash_rows(held, names)).astype("<u8").tobytes())
+    return digest.hexdigest()

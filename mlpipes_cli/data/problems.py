@@ -1,0 +1,11 @@
+"""One mistake in the experiment file as an error."""
+
+from __future__ import annotations
+
+from mlpipes_cli.config.yaml_source import Location, YamlSource
+from mlpipes_cli.errors import ConfigError
+
+
+def wrong(source: YamlSource, where: Location, message: str) -> ConfigError:
+    """The error to raise for one mistake at a place in the file."""
+    return ConfigError([source.problem(where, message)])

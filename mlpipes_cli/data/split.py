@@ -1,0 +1,121 @@
+"""The one split of an experiment: the same rows and seed give the same holdout, on any machine."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mlpipes_cli.config.experiment import Data
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data.canonical import canonical
+from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.data.rows import mix
+from mlpipes_cli.data.target import Target
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.int64]
+
+FEWEST_ROWS = 10
+_AT = ("data", "split")
+
+
+def split_rows(
+    frame: pd.DataFrame, target: Target, data: Data, source: YamlSource
+) -> tuple[Rows, Rows, list[str]]:
+    """Positions of the training and of the holdout rows, both sorted, and warnings.
+
+    Without ``by`` the rows are drawn by a hash of their position and the seed, which no library's
+    random stream can change; with ``stratify`` so from each class of a classification target.
+    With ``by`` the holdout is the latest share of the rows: rows of the same moment keep the order
+    of the source, and rows without a moment count as the earliest.
+
+    Raises:
+        ConfigError: Too few rows, a class that cannot be in both parts, a column that has no order.
+    """
+    rows = len(frame)
+    warnings: list[str] = []
+    if rows < FEWEST_ROWS:
+        raise wrong(
+            source,
+            ("data", "source"),
+            f"only {rows} rows; at least {FEWEST_ROWS} are needed to train and to hold out",
+        )
+    if data.split.by is not None:
+        order, warnings = _by_time(frame[data.split.by], data, source)
+        holdout = order[rows - _share(rows, data.split.test) :]
+    elif data.split.stratify and target.task != "regression":
+        holdout = _stratified(target, data, source)
+    else:
+        holdout = _shuffled(rows, data.split.seed)[: _share(rows, data.split.test)]
+    chosen = np.zeros(rows, dtype=bool)
+    chosen[holdout] = True
+    train, held = np.flatnonzero(~chosen), np.flatnonzero(chosen)
+    _check_classes(target, train, held, source)
+    return train.astype(np.int64), held.astype(np.int64), warnings
+
+
+def _share(rows: int, test: float) -> int:
+    return min(max(math.floor(rows * test + 0.5), 1), rows - 1)
+
+
+def _shuffled(rows: int, seed: int) -> Rows:
+    salt = mix(mix(np.array([seed], dtype=np.uint64)))
+    return np.argsort(mix(np.arange(rows, dtype=np.uint64) ^ salt), kind="stable")
+
+
+def _stratified(target: Target, data: Data, source: YamlSource) -> Rows:
+    order = _shuffled(len(target.values), data.split.seed)
+    shuffled = target.values.to_numpy()[order]
+    parts = []
+    for label in target.classes:
+        members = order[shuffled == label]
+        if len(members) < 2:
+            raise wrong(
+                source,
+                (*_AT, "stratify"),
+                f"the class {label!r} of {data.target!r} has one row only, which cannot be in "
+                "both parts; remove it or join it to another class",
+            )
+        parts.append(members[: _share(len(members), data.split.test)])
+    return np.concatenate(parts)
+
+
+def _by_time(column: pd.Series, data: Data, source: YamlSource) -> tuple[Rows, list[str]]:
+    where, name = (*_AT, "by"), data.split.by
+    values = canonical(column)
+    if not pd.api.types.is_numeric_dtype(values.dtype) and values.dtype.kind != "M":
+        values = pd.to_datetime(values.astype("str"), format="ISO8601", errors="coerce", utc=True)
+        if values.notna().sum() <= column.notna().sum() / 2:
+            raise wrong(
+                source,
+                where,
+                f"{name!r} holds neither numbers nor ISO dates (2024-05-31), so it has no order",
+            )
+    if values.nunique() < 2:
+        raise wrong(source, where, f"{name!r} has one value only, so it has no order")
+    gaps = int(values.isna().sum())
+    warnings = (
+        [f"{name!r} is missing or unreadable in {gaps} rows; they count as the earliest"] if gaps else []
+    )
+    ranks: Any = values.rank(method="dense").fillna(0).to_numpy()
+    return np.argsort(ranks, kind="stable"), warnings
+
+
+def _check_classes(target: Target, train: Rows, holdout: Rows, source: YamlSource) -> None:
+    """Every class is trained on; the holdout tells at least two apart."""
+    if target.task == "regression":
+        return
+    labels = target.values.to_numpy()
+    unseen = [label for label in target.classes if not np.any(labels[train] == label)]
+    held = [label for label in target.classes if np.any(labels[holdout] == label)]
+    fix = "; use `stratify: true`, another `test` share, or another `seed`"
+    if unseen:
+        shown = ", ".join(map(repr, unseen[:5]))
+        raise wrong(source, _AT, f"no training row has the class {shown}{fix}")
+    if len(held) < 2:
+        raise wrong(source, _AT, f"every holdout row has the class {held[0]!r}{fix}")

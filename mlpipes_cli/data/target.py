@@ -1,0 +1,159 @@
+"""What kind of target a column is, and its labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlpipes_cli.config.experiment import Data
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data.canonical import canonical
+from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.metric_catalog import Task
+from mlpipes_cli.suggest import did_you_mean
+
+MOST_NUMERIC_CLASSES = 20  # more different whole numbers than that are a quantity, not labels
+_AT = ("data", "target")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target column.
+
+    Attributes:
+        task: The kind of target.
+        values: Labels as int64, bool or str; float64 for regression.
+        classes: The labels, sorted; binary: (negative, positive); empty for regression.
+        positive: The positive label of a binary target.
+        warnings: What a person should know.
+    """
+
+    task: Task
+    values: pd.Series
+    classes: tuple[Any, ...] = ()
+    positive: Any | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def read_target(column: pd.Series, data: Data, source: YamlSource) -> Target:
+    """Find the kind of target (``data.task`` overrides) and its labels.
+
+    Two different values are binary; strings, booleans and at most 20 different whole numbers are
+    labels; every other number is a quantity.
+
+    Raises:
+        ConfigError: A missing or endless value, one value only, or what does not fit the task.
+    """
+    values = canonical(column)
+    _no_gaps(values, data, source)
+    if values.dtype.kind == "M":
+        raise wrong(source, _AT, f"{data.target!r} holds dates, which are no target")
+    distinct = sorted(pd.unique(values).tolist())
+    if len(distinct) < 2:
+        raise wrong(
+            source, _AT, f"{data.target!r} is {distinct[0]!r} in every row; nothing can be learnt from it"
+        )
+    task: Task = _infer(values, distinct) if data.task == "auto" else data.task
+    if task == "regression":
+        return _regression(values, data, source)
+    return _classification(task, values, distinct, data, source)
+
+
+def _no_gaps(values: pd.Series, data: Data, source: YamlSource) -> None:
+    gaps = int(values.isna().sum())
+    if gaps:
+        raise wrong(
+            source,
+            _AT,
+            f"{data.target!r} is missing in {gaps} of {len(values)} rows; remove or fill those rows",
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        endless = int((~np.isfinite(values)).sum())
+        raise wrong(
+            source, _AT, f"{data.target!r} is infinite in {endless} of {len(values)} rows; remove those rows"
+        )
+
+
+def _whole(distinct: list[Any]) -> bool:
+    return all(isinstance(value, float) and value.is_integer() and abs(value) < 2**53 for value in distinct)
+
+
+def _infer(values: pd.Series, distinct: list[Any]) -> Task:
+    if values.dtype.kind == "f" and not _whole(distinct):
+        return "regression"
+    if len(distinct) == 2:
+        return "binary"
+    if values.dtype.kind == "f" and len(distinct) > MOST_NUMERIC_CLASSES:
+        return "regression"
+    return "multiclass"
+
+
+def _regression(values: pd.Series, data: Data, source: YamlSource) -> Target:
+    if data.positive is not None:
+        raise wrong(
+            source, ("data", "positive"), "is for binary targets; this one is a quantity (task: regression)"
+        )
+    try:
+        return Target("regression", values.astype("float64"))
+    except ValueError:
+        raise wrong(source, _AT, f"{data.target!r} holds strings; regression needs numbers") from None
+
+
+def _classification(
+    task: Task, values: pd.Series, distinct: list[Any], data: Data, source: YamlSource
+) -> Target:
+    name, rows = data.target, len(values)
+    if task == "binary" and len(distinct) != 2:
+        few = ", ".join(map(repr, distinct[:5]))
+        raise wrong(
+            source, _AT, f"{name!r} has {len(distinct)} different values ({few}, ...); binary needs two"
+        )
+    if values.dtype.kind == "f" and not _whole(distinct):
+        raise wrong(
+            source,
+            _AT,
+            f"{name!r} holds fractions such as {next(v for v in distinct if not v.is_integer())}; "
+            f"{task} needs labels (`task: regression` takes quantities)",
+        )
+    if len(distinct) > max(100, MOST_NUMERIC_CLASSES) and len(distinct) > rows / 2:
+        raise wrong(
+            source,
+            _AT,
+            f"{name!r} has {len(distinct)} different values in {rows} rows, too many to be classes",
+        )
+    labels, classes = _labels(values, distinct)
+    warnings: tuple[str, ...] = ()
+    if data.task == "auto" and task == "multiclass" and labels.dtype.kind == "i" and len(classes) > 10:
+        warnings = (f"{name!r} was taken for {len(classes)} classes; a quantity needs `task: regression`",)
+    if task == "multiclass":
+        if data.positive is not None:
+            raise wrong(
+                source, ("data", "positive"), f"is for binary targets; this one has {len(classes)} classes"
+            )
+        return Target(task, labels, classes, None, warnings)
+    positive = _positive(classes, data, source)
+    negative = next(label for label in classes if label != positive)
+    return Target(task, labels, (negative, positive), positive)
+
+
+def _labels(values: pd.Series, distinct: list[Any]) -> tuple[pd.Series, tuple[Any, ...]]:
+    if values.dtype.kind == "f":
+        return values.astype("int64"), tuple(int(value) for value in distinct)
+    return values, tuple(distinct)
+
+
+def _positive(classes: tuple[Any, ...], data: Data, source: YamlSource) -> Any:
+    wanted = data.positive
+    if wanted is None:
+        return classes[1]
+    for label in classes:
+        if label == wanted or str(label) == str(wanted):
+            return label
+    known = [str(label) for label in classes]
+    shown = did_you_mean(str(wanted), known) or f"; the labels are {classes[0]!r} and {classes[1]!r}"
+    if isinstance(wanted, bool) and isinstance(classes[0], str):
+        shown += " (YAML reads a bare yes or no as true or false: put it in quotes)"
+    raise wrong(source, ("data", "positive"), f"no row has the label {wanted!r}{shown}")

@@ -1,0 +1,82 @@
+"""Which column is of which kind: the plan of automatic preprocessing, made on the training rows."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from mlpipes_cli.metric_catalog import Task
+from mlpipes_cli.preprocess.blocks import read_labels, read_moments, read_numbers
+from mlpipes_cli.preprocess.transformer import AutoPreprocessor
+
+Kind = Literal["numbers", "dates", "categories", "targets", "constant"]
+MOST_ONE_HOT = 30  # more different strings than that become the target's mean
+_ENOUGH = 0.9  # of the different strings have to be dates, or numbers, to be taken for such
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
+_CODE = re.compile(r"[+-]?0\d+")  # a zip code or an account, no number
+
+
+def build(X: pd.DataFrame, task: Task) -> AutoPreprocessor:
+    """The unfitted preprocessing step for these training rows.
+
+    Constant and empty columns are left out; if nothing varies, all columns stay as constant zeros.
+
+    Raises:
+        ValueError: A column name stands twice.
+    """
+    frame = X.set_axis([str(name) for name in X.columns], axis=1)
+    if not frame.columns.is_unique:
+        twice = sorted(set(frame.columns[frame.columns.duplicated()]))
+        raise ValueError(f"column names stand twice: {', '.join(map(repr, twice))}")
+    plan: dict[Kind, list[str]] = {
+        "numbers": [],
+        "dates": [],
+        "categories": [],
+        "targets": [],
+        "constant": [],
+    }
+    for name in frame.columns:
+        plan[kind_of(frame[name])].append(name)
+    if len(plan["constant"]) == len(frame.columns):
+        plan["numbers"] = plan["constant"]
+    return AutoPreprocessor(plan["numbers"], plan["dates"], plan["categories"], plan["targets"], task)
+
+
+def kind_of(values: pd.Series) -> Kind:
+    """How a column is to be read."""
+    dtype = values.dtype
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        return "dates" if values.nunique(dropna=False) > 1 else "constant"
+    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
+        return "numbers" if _varies(read_numbers(values)) else "constant"
+    labels = pd.unique(np.array(read_labels(values), dtype=object))
+    present = [label for label in labels if label]
+    if len(labels) < 2:
+        return "constant"
+    if {label.lower() for label in present} <= {"true", "false"}:
+        return "numbers"
+    return _kind_of_text(present)
+
+
+def _varies(numbers: np.ndarray) -> bool:
+    finite = numbers[~np.isnan(numbers)]
+    if not len(finite):
+        return False
+    return len(finite) < len(numbers) or bool(np.any(finite != finite[0]))
+
+
+def _kind_of_text(present: list[str]) -> Kind:
+    few: Kind = "categories" if len(present) <= MOST_ONE_HOT else "targets"
+    dates = [label for label in present if _DATE.fullmatch(label)]
+    if len(dates) >= _ENOUGH * len(present):
+        readable = ~np.isnat(read_moments(pd.Series(dates, dtype=object)))
+        return "dates" if readable.sum() >= _ENOUGH * len(present) else few
+    numbers = read_numbers(pd.Series(present, dtype=object))
+    if np.isfinite(numbers).sum() < _ENOUGH * len(present) or any(
+        _CODE.fullmatch(label) for label in present
+    ):
+        return few
+    return "numbers"
