@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import MlpipesError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _MIGRATIONS = Path(__file__).parent / "sql"
 LOCK = 0x6D6C7069  # one advisory lock for all that changes tables
-_SESSION = {
+_SESSION: dict[str, Any] = {
     "connect_timeout": 3,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -34,9 +34,10 @@ def connect(url: str) -> Connection:
     import psycopg2
 
     try:
-        return psycopg2.connect(url, **_SESSION)
+        connection: Connection = psycopg2.connect(url, **_SESSION)
     except psycopg2.OperationalError as error:
         raise unreachable(error) from None
+    return connection
 
 
 def unreachable(error: Exception) -> MlpipesError:

@@ -162,7 +162,7 @@ class _Offline:
         except Exception as error:  # noqa: BLE001  a model may raise anything
             line = " ".join(str(error).split())[:300]
             raise UsageError(
-                f"rows {start + 1} to {start + len(batch)}: the model failed ({type(error).__name__}: {line})",
+                f"rows {start + 1} to {start + len(batch)}: the model failed: {line or type(error).__name__}",
                 "compare the rows with those that it was trained on",
             ) from None
         ids = None if name is None else batch[name].tolist()
