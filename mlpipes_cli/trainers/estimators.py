@@ -54,7 +54,7 @@ def make(path: str, params: Mapping[str, Any]) -> Any:
         TrainingError: It takes no such params, or the result is no estimator.
     """
     found = load(path)
-    values = {name: _value(value) for name, value in params.items()}
+    values = {name: value_of(value) for name, value in params.items()}
     if inspect.isclass(found) or inspect.isroutine(found):
         plain, nested = _split(found, values)
         try:
@@ -81,13 +81,14 @@ def _split(found: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
     return {name: value for name, value in values.items() if name not in nested}, nested
 
 
-def _value(value: Any) -> Any:
+def value_of(value: Any) -> Any:
+    """A param as the estimator gets it: nested estimators are made."""
     if is_nested(value):
         return make(value["estimator"], value.get("params", {}))
     if isinstance(value, list):
-        return [_value(item) for item in value]
+        return [value_of(item) for item in value]
     if isinstance(value, Mapping):
-        return {key: _value(item) for key, item in value.items()}
+        return {key: value_of(item) for key, item in value.items()}
     return value
 
 

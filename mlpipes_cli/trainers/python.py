@@ -1,0 +1,84 @@
+"""The user's own function: ``def train(X, y, **params) -> estimator``.
+
+It gets the raw training features and the target, and by name, if it takes them: ``seed`` (int),
+``task`` (binary, multiclass, regression), ``threads`` (int) and ``preprocess`` (an unfitted
+transformer for the columns of ``X``, or ``"passthrough"``), to be put into a pipeline with the
+estimator. What it returns has to answer ``predict`` for raw features.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.metric_catalog import Task
+from mlpipes_cli.suggest import did_you_mean
+from mlpipes_cli.trainers import estimators
+from mlpipes_cli.trainers.answers import answers
+from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
+from mlpipes_cli.trainers.sklearn import preprocessing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILLED = ("seed", "task", "threads", "preprocess")
+POSITIONAL = 2  # X and y
+
+
+class PythonTrainer:
+    """``trainer: python`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the promises)."""
+
+    def check(self, spec: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
+        """Import the function and hold the params against it."""
+        path = spec["function"]
+        try:
+            function = estimators.load(path)
+        except TrainingError as error:
+            return [(("function",), str(error))]
+        if not callable(function):
+            return [(("function",), f"{path!r} is a {type(function).__name__}, not a function")]
+        try:
+            parameters = inspect.signature(function).parameters
+        except (TypeError, ValueError):
+            return []
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return []
+        known = list(parameters)[POSITIONAL:]
+        return [
+            (("params", name), f"{path} takes no {name!r}{did_you_mean(name, known)}")
+            for name in spec.get("params", {})
+            if name not in known
+        ]
+
+    def fit(self, training: Training) -> Fitted:
+        """Call the function and look at what it returned."""
+        path = training.spec["function"]
+        function = estimators.load(path)
+        params = {name: estimators.value_of(v) for name, v in training.spec.get("params", {}).items()}
+        offered = {"seed": training.seed, "task": training.task, "threads": training.threads}
+        filled = _filled(function, params, offered, training)
+        model = function(training.X.copy(), training.y.copy(), **params, **filled)
+        if model is None:
+            raise TrainingError(f"{path} returned nothing; return the fitted estimator")
+        if not callable(getattr(model, "predict", None)):
+            raise TrainingError(f"{path} returned a {type(model).__name__}, which has no `predict`")
+        return Fitted(model)
+
+    def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:  # noqa: N803
+        """As scikit-learn's methods give them."""
+        return answers(fitted.model, X, task, classes)
+
+
+def _filled(
+    function: Any, params: Mapping[str, Any], offered: Mapping[str, Any], training: Training
+) -> dict[str, Any]:
+    """What the function takes by name and the user did not give."""
+    try:
+        takes = set(list(inspect.signature(function).parameters)[POSITIONAL:])
+    except (TypeError, ValueError):
+        return {}
+    filled = {name: value for name, value in offered.items() if name in takes and name not in params}
+    if "preprocess" in takes and "preprocess" not in params:
+        filled["preprocess"] = preprocessing(training)
+    return filled

@@ -1,0 +1,125 @@
+"""A candidate's own process: reads its job, trains, answers the holdout, saves the model.
+
+Whatever happens here, an exception, ``sys.exit`` or a crash, happens to this candidate alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import random
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from mlpipes_cli.trainers.base import TrainingError
+from mlpipes_cli.worker import protocol
+
+_PRELOADED = (
+    "pandas", "pyarrow.parquet", "cloudpickle", "threadpoolctl", "sklearn.pipeline", "sklearn.linear_model",
+    "sklearn.ensemble", "sklearn.model_selection", "mlflow.sklearn", "mlflow.models.signature",
+    "mlpipes_cli.data.store", "mlpipes_cli.preprocess.auto", "mlpipes_cli.preprocess.portable",
+    "mlpipes_cli.trainers.sklearn", "mlpipes_cli.trainers.python", "mlpipes_cli.worker.jobs",
+)  # fmt: skip
+_PR_SET_PDEATHSIG = 1
+_OOM_SCORE = "800"  # of 1000: this process goes first
+
+
+def preload() -> None:
+    """Import what every candidate needs, and read the installed versions."""
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    from mlpipes_cli.worker import requirements
+
+    requirements.locked(())
+
+
+def run(folder: Path, job: str, events: int, parent: int) -> int:
+    """Do the job of a folder in this process and return its exit code."""
+    _die_with(parent)
+    _log_to(folder / protocol.LOG)
+
+    def tell(stage: str) -> None:
+        os.write(events, protocol.line("stage", job=job, stage=stage))
+
+    content = protocol.read(folder / protocol.JOB) or {}
+    try:
+        _surroundings(content)
+        from mlpipes_cli.worker import jobs
+
+        result = jobs.DO[content["kind"]](content, folder, tell)
+    except BaseException as error:  # noqa: BLE001 (SystemExit and KeyboardInterrupt are the user's code's too)
+        if not isinstance(error, TrainingError) or error.__cause__ is not None:
+            traceback.print_exc()
+        result = {"status": "failed", "error": one_line(error)}
+    _flush()
+    protocol.write(folder / protocol.RESULT, result)
+    return 0 if result["status"] == "ok" else 1
+
+
+def one_line(error: BaseException) -> str:
+    """The last line of a traceback, short enough for a table."""
+    text = next((part.strip() for part in str(error).splitlines() if part.strip()), "")
+    if isinstance(error, TrainingError):
+        return text[:500]
+    if isinstance(error, SystemExit):
+        return f"the code called sys.exit({error.code!r})"
+    if isinstance(error, MemoryError):
+        return f"MemoryError: {text or 'not enough memory'}"[:500]
+    return f"{type(error).__name__}: {text}".removesuffix(": ")[:500]
+
+
+def _die_with(parent: int) -> None:
+    """Be killed when the host is, and before the core when memory runs out (Linux only)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it went in between
+        os._exit(1)
+    try:
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    except OSError:
+        pass
+
+
+def _log_to(path: Path) -> None:
+    _flush()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def _surroundings(content: dict[str, Any]) -> None:
+    """The same for each candidate, whatever ran before: folder, path, seeds, threads, signals."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    folders = [str(folder) for folder in content.get("folders", [])]
+    if folders:
+        os.chdir(folders[0])
+    sys.path[:0] = [folder for folder in folders if folder not in sys.path]
+    threads = int(content.get("threads", 1))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
+        os.environ[name] = str(threads)
+    import numpy as np
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(threads)
+    seed = int(content.get("seed", 0))
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (for users' code that draws from the global generator)
+
+
+if __name__ == "__main__":
+    sys.exit(run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), os.getppid()))

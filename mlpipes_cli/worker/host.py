@@ -1,0 +1,171 @@
+"""One warm process that starts a fresh one for each candidate: ``python -m mlpipes_cli.worker.host``.
+
+It imports what every candidate needs once; on Linux a candidate is then a fork of it (no import
+to wait for), elsewhere a new interpreter. A candidate is a process group of its own, so that what
+it starts ends with it, and the first that the kernel kills when memory runs out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpipes_cli.worker import child, protocol
+
+
+@dataclass
+class Running:
+    """A candidate's process."""
+
+    job: str
+    pid: int
+    started: float
+    process: subprocess.Popen[bytes] | None = None
+
+
+class Host:
+    """Reads commands until its input ends, then kills what still runs.
+
+    Args:
+        commands: File descriptor to read from.
+        events: File descriptor to write to.
+        fork: Whether candidates are forks of this process.
+    """
+
+    def __init__(self, commands: int, events: int, fork: bool) -> None:
+        self._commands, self._events, self._fork = commands, events, fork
+        self._running: dict[int, Running] = {}
+        self._wake, self._woken = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(self._woken, False)
+
+    def serve(self) -> None:
+        """The loop."""
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
+        self._tell("ready", python=sys.version.split()[0])
+        pending = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._commands, selectors.EVENT_READ)
+            selector.register(self._wake, selectors.EVENT_READ)
+            while True:
+                ready = {key.fd for key, _ in selector.select()}
+                if self._wake in ready:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self._wake, 4096)
+                    self._reap()
+                if self._commands in ready:
+                    chunk = os.read(self._commands, 65536)
+                    if not chunk:
+                        break
+                    *lines, pending = (pending + chunk).split(b"\n")
+                    for text in lines:
+                        self._obey(protocol.parse(text))
+        self.stop_all()
+
+    def stop_all(self) -> None:
+        """Kill every candidate with all that it started."""
+        for running in list(self._running.values()):
+            _kill_group(running.pid)
+        for pid in list(self._running):
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+    def _obey(self, message: dict[str, object]) -> None:
+        job = str(message["job"])
+        if message["type"] == "run":
+            self._start(job, Path(str(message["folder"])))
+        elif message["type"] == "stop":
+            for running in self._running.values():
+                if running.job == job:
+                    _kill_group(running.pid)
+
+    def _start(self, job: str, folder: Path) -> None:
+        process = None
+        if self._fork:
+            pid = os.fork()
+            if pid == 0:
+                self._become(job, folder)
+        else:
+            command = [sys.executable, "-m", "mlpipes_cli.worker.child", str(folder), job, str(self._events)]
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=[self._events], process_group=0
+            )
+            pid = process.pid
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)  # the child does so too; whoever comes first
+        self._running[pid] = Running(job, pid, time.monotonic(), process)
+        self._tell("started", job=job, pid=pid)
+
+    def _become(self, job: str, folder: Path) -> None:
+        """In the forked child: never returns."""
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for descriptor in (self._commands, self._wake, self._woken):
+                os.close(descriptor)
+            os.setpgid(0, 0)
+            code = child.run(folder, job, self._events, parent=os.getppid())
+        except BaseException:  # noqa: BLE001 (nothing may unwind into the host's loop)
+            code = 70
+        os._exit(code)
+
+    def _reap(self) -> None:
+        for pid, running in list(self._running.items()):
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                continue
+            _kill_group(pid)  # what it started and left behind; its pid is not free before wait4
+            _, status, usage = os.wait4(pid, 0)
+            del self._running[pid]
+            code = os.waitstatus_to_exitcode(status)
+            if running.process is not None:
+                running.process.returncode = code
+            self._tell(
+                "ended",
+                job=running.job,
+                exit=code if code >= 0 else None,
+                signal=-code if code < 0 else None,
+                seconds=time.monotonic() - running.started,
+                max_rss=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            )
+
+    def _tell(self, kind: str, **fields: object) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the core is gone: the input's end comes next
+            os.write(self._events, protocol.line(kind, **fields))
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def main() -> None:
+    """Preload, then serve."""
+    commands, events = os.dup(0), os.dup(1)  # 0 and 1 are not for libraries that read or print
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    fork = sys.platform == "linux" and os.environ.get("MLPIPES_WORKER_START") != "spawn"
+    if fork:
+        child.preload()
+        gc.collect()
+        gc.freeze()  # keeps the collector from touching, and so copying, shared pages
+    host = Host(commands, events, fork)
+    try:
+        host.serve()
+    finally:
+        host.stop_all()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What the core and a worker host say to each other, version 1.
+
+Lines of JSON over the host's standard input and output, each with ``protocol`` and ``type``.
+
+======== ========= ============================================================================
+from     type      fields
+======== ========= ============================================================================
+core     run       ``job`` (a name), ``folder`` (holds ``job.json``)
+core     stop      ``job``; its process group is killed
+host     ready     ``python``: jobs start from now on
+host     started   ``job``, ``pid``
+host     stage     ``job``, ``stage``: read, fit, score, explain, save
+host     ended     ``job``, ``exit`` (or null), ``signal`` (or null), ``seconds``, ``max_rss`` (bytes)
+======== ========= ============================================================================
+
+The end of the host's input ends the host and all of its jobs. Everything large is a file in the
+job's folder: ``job.json`` goes in; ``result.json``, ``log.txt`` and ``out/`` come back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+JOB, RESULT, LOG, OUT = "job.json", "result.json", "log.txt", "out"
+MODEL, ANSWERS, IMPORTANCE, TABLES = "model", "answers.parquet", "importance.csv", "tables"
+_MAP = "$map"
+
+
+def line(kind: str, **fields: Any) -> bytes:
+    """A message; under 4096 bytes a pipe takes it whole, so several processes may write to one."""
+    return (json.dumps({"protocol": VERSION, "type": kind, **fields}) + "\n").encode()
+
+
+def parse(text: bytes) -> dict[str, Any]:
+    """A message.
+
+    Raises:
+        ValueError: It is none, or of another version.
+    """
+    message = json.loads(text)
+    if not isinstance(message, dict) or message.get("protocol") != VERSION:
+        raise ValueError(f"not a message of protocol {VERSION}: {text[:80]!r}")
+    return message
+
+
+def pack(value: Any) -> Any:
+    """A YAML value as JSON that keeps keys which are no strings (``class_weight: {0: 1}``)."""
+    if isinstance(value, Mapping):
+        if all(isinstance(key, str) for key in value) and _MAP not in value:
+            return {key: pack(item) for key, item in value.items()}
+        return {_MAP: [[pack(key), pack(item)] for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [pack(item) for item in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def unpack(value: Any) -> Any:
+    """The way back from :func:`pack`."""
+    if isinstance(value, list):
+        return [unpack(item) for item in value]
+    if isinstance(value, dict):
+        if set(value) == {_MAP}:
+            return {unpack(key): unpack(item) for key, item in value[_MAP]}
+        return {key: unpack(item) for key, item in value.items()}
+    return value
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(json.dumps({"protocol": VERSION, **pack(content)}), encoding="utf-8")
+    os.replace(beside, path)
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Read a JSON file that :func:`write` wrote; None if there is none."""
+    try:
+        content = unpack(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and content.get("protocol") == VERSION else None
