@@ -163,7 +163,9 @@ class Runtime(Protocol):
     when this process and its terminal end.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """embedded, docker or remote."""
 
     def up(self, reporter: Reporter) -> StackStatus:
         """Start or repair all services (those added by ``start`` too) and wait until each answers.
@@ -297,6 +299,9 @@ class Registry(Protocol):
 
     def model(self, name: str) -> RegisteredModel | None:
         """The registered model, or None."""
+
+    def native_model(self, model: str, version: int) -> object:
+        """Load a version as the estimator that was logged (scikit-learn's interface)."""
 
     def create_version(
         self, model: str, run: RunRecord, uri: str, *, tags: Mapping[str, str], description: str

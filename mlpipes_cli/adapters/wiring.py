@@ -30,7 +30,9 @@ def choose_runtime(project: Project, asked: str | None = None) -> tuple[str, str
     if name == "auto":
         return "embedded", "auto: this release runs the services as local processes"
     if name in _LATER:
-        raise UsageError(f"{place}: {name!r} comes with a later release", "use embedded or auto, which need no Docker")
+        raise UsageError(
+            f"{place}: {name!r} comes with a later release", "use embedded or auto, which need no Docker"
+        )
     if name != "embedded":
         raise UsageError(f"{place}: unknown runtime {name!r}", "use embedded or auto")
     return name, f"{place} says so"
@@ -43,7 +45,7 @@ def make_runtime(project: Project, asked: str | None = None) -> Runtime:
         UsageError: There is no such runtime, or not in this release.
         MlpipesError: ``.env`` cannot be read.
     """
-    name, reason = choose_runtime(project, asked)
+    _, reason = choose_runtime(project, asked)
     from mlpipes_cli.adapters.embedded.runtime import EmbeddedRuntime
 
     return EmbeddedRuntime(project, reason)
@@ -79,7 +81,9 @@ def serving_port(
     if wanted is not None:  # whoever starts us as a service may hold it for us already
         if not ports.is_free(wanted):
             holder = ports.holder(wanted)
-            raise MlpipesError(f"port {wanted} is taken by {holder}", "stop it, or choose another with --port")
+            raise MlpipesError(
+                f"port {wanted} is taken by {holder}", "stop it, or choose another with --port"
+            )
         yield wanted
         return
     with ports.Reservations() as reservations:

@@ -27,3 +27,13 @@ def ensure_secrets(project_root: Path) -> dict[str, str]:
         if missing:
             envfile.extend(path, missing)
     return {name: (values | missing)[name] for name in NAMES}
+
+
+def read_secrets(project_root: Path) -> dict[str, str]:
+    """The passwords that are there.
+
+    Raises:
+        MlpipesError: ``.env`` cannot be read.
+    """
+    values = envfile.read(project_root / ".env")
+    return {name: values[name] for name in NAMES if values.get(name)}

@@ -1,0 +1,115 @@
+"""The account that PostgreSQL runs as: ours, or another one where we are root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpipes_cli.errors import MlpipesError
+
+WAYS = ("account", "search", "override", "namespace")
+_ACCOUNTS = ("postgres", "nobody", "daemon")
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+
+
+@dataclass(frozen=True)
+class Account:
+    """How to start a program that refuses root.
+
+    Attributes:
+        way: One of WAYS (see :mod:`.launcher`), or empty where we are not root anyway.
+        uid: The account inside.
+        gid: Its group.
+        owner: Who has to own the program's files, as this process sees it: (uid, gid).
+    """
+
+    way: str = ""
+    uid: int = -1
+    gid: int = -1
+    owner: tuple[int, int] = (-1, -1)
+
+    def command(self, program: Sequence[str]) -> list[str]:
+        """The program's command line with what has to stand in front."""
+        if not self.way:
+            return list(program)
+        python = getattr(sys, "_base_executable", None) or sys.executable
+        return [python, "-I", "-S", str(_LAUNCHER), self.way, str(self.uid), str(self.gid), *program]
+
+    def own(self, folder: Path) -> None:
+        """Hand a file, or a folder and all that is in it, to the account."""
+        if not self.way or _owner(folder) == self.owner:
+            return
+        if not folder.is_dir():
+            os.chown(folder, *self.owner)
+        for parent, _, files in os.walk(folder, topdown=False):
+            for path in (*(Path(parent, name) for name in files), Path(parent)):
+                os.chown(path, *self.owner, follow_symlinks=False)
+
+
+def _owner(path: Path) -> tuple[int, int]:
+    found = path.lstat()
+    return found.st_uid, found.st_gid
+
+
+def _candidates() -> list[Account]:
+    entry = next((found for name in _ACCOUNTS if (found := _entry(name))), None)
+    if entry is None:
+        return []
+    uid, gid = entry.pw_uid, entry.pw_gid
+    root = (os.geteuid(), os.getegid())
+    return [Account(way, uid, gid, root if way == "namespace" else (uid, gid)) for way in WAYS]
+
+
+def _entry(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def find_account(program: Path, folder: Path) -> Account:
+    """The least privileged way in which a program runs and can work in a folder below ``folder``.
+
+    Each way is tried by running it: the program has to answer ``--version`` and a file to appear.
+
+    Raises:
+        MlpipesError: We are root and there is no way to another account.
+    """
+    if os.geteuid() != 0:
+        return Account()
+    for account in _candidates():
+        if _works(account, program, folder):
+            return account
+    raise MlpipesError(
+        "PostgreSQL refuses to run as root, and this machine lets root become no other account",
+        "run mlpipes as an ordinary user, or allow setuid (a container needs --cap-add SETUID,SETGID,CHOWN)",
+    )
+
+
+def _works(account: Account, program: Path, folder: Path) -> bool:
+    trial = folder / f"trial.{os.getpid()}"
+    try:
+        trial.mkdir(mode=0o700, exist_ok=True)
+        account.own(trial)
+        done = subprocess.run(
+            account.command(
+                ["/bin/sh", "-c", '"$0" --version && : >"$1"', str(program), str(trial / "file")]
+            ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=30,
+            cwd="/",
+            check=False,
+        )
+        return done.returncode == 0 and (trial / "file").exists()
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    finally:
+        (trial / "file").unlink(missing_ok=True)
+        if trial.exists():
+            trial.rmdir()

