@@ -1,0 +1,222 @@
+"""Is a challenger better than the incumbent, or was it only lucky with the holdout?
+
+The question is asked of the best of K candidates, and of the very rows on which it was found to be
+the best. So the luck of the largest of all K differences is what its difference has to beat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from mlpipes_cli import metric_catalog
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.scoring.metrics import evaluate
+from mlpipes_cli.scoring.noise import Noise, resample
+from mlpipes_cli.scoring.predictions import FloatArray, Predictions
+
+FEWEST_ROWS = 10  # of the rarer class; below, resampling says nothing about the population
+_BORROWED_ROWS = 100  # how strongly the candidates' standard errors are drawn together
+_WORK = 2.0e9  # row weights that one comparison may touch
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The chosen challenger against the incumbent.
+
+    Attributes:
+        metric: The metric's name.
+        incumbent: The incumbent's value.
+        challenger: The chosen challenger's value.
+        difference: By how much the challenger is better, positive whatever the metric's direction.
+        lower: The difference's one-sided lower bound, corrected for the number of candidates; minus
+            infinity where there are too few rows to tell.
+        p_value: How often luck alone makes such a difference where no candidate is better by more
+            than the required improvement.
+        candidates: K, from how many the challenger was chosen.
+        rows: n, on how many rows all of them were scored.
+        better: Whether ``lower`` is above both 0 and the required improvement.
+        reason: One sentence with the numbers.
+    """
+
+    metric: str
+    incumbent: float
+    challenger: float
+    difference: float
+    lower: float
+    p_value: float
+    candidates: int
+    rows: int
+    better: bool
+    reason: str
+
+
+def compare(
+    incumbent: Predictions,
+    challengers: Sequence[Predictions],
+    chosen: int,
+    metric: str,
+    *,
+    confidence: float = 0.95,
+    min_improvement: float = 0.0,
+    seed: int = 0,
+    resamples: int | None = None,
+) -> Comparison:
+    """Test whether one of K challengers is better than the incumbent, on rows that all have scored.
+
+    A paired bootstrap over the rows, drawn within each class. The chosen challenger's difference
+    has to exceed what the largest of the K studentised differences reaches by luck (the single step
+    of White's reality check, Econometrica 2000, studentised as by Hansen, JBES 2005, and Romano and
+    Wolf, Econometrica 2005). So the error rate holds however the challenger was chosen from the K.
+    For few rows: the wider of both tails counts (Hall 1988), Student's t is put for the normal
+    distribution, standard errors are drawn towards their median (as in Smyth's moderated t, 2004),
+    and below ten rows of the rarer class the answer is that one cannot tell. KS is treated apart,
+    see :mod:`mlpipes_cli.scoring.noise`. What it achieves is in ``benchmarks/promotion``.
+
+    Args:
+        incumbent: The predictions of the model that would be replaced.
+        challengers: Those of all K candidates, same rows in the same order.
+        chosen: The position of the one that would replace it.
+        metric: A metric of the catalogue.
+        confidence: One minus the share of false promotions that is accepted.
+        min_improvement: By how much the challenger has to be better, in the metric's unit.
+        seed: The same seed gives the same answer.
+        resamples: How many; by the size of the holdout when left out.
+
+    Raises:
+        MlpipesError: The rows are not the same, or the metric is undefined for a model.
+        IndexError: ``chosen`` is no position in ``challengers``.
+    """
+    challengers = [*challengers]
+    challengers[chosen]  # noqa: B018 (an IndexError of its own, before any work)
+    _check(incumbent, challengers, metric)
+    count = resamples or int(np.clip(_WORK / (incumbent.rows * (len(challengers) + 1)), 500, 2000))
+    noise = resample(incumbent, challengers, metric, count, seed)
+    return decide(noise, chosen, metric, incumbent, confidence, min_improvement)
+
+
+def decide(
+    noise: Noise,
+    chosen: int,
+    metric: str,
+    holdout: Predictions,
+    confidence: float = 0.95,
+    min_improvement: float = 0.0,
+) -> Comparison:
+    """The answer from resampled noise (see :func:`compare`)."""
+    rare = telling_rows(holdout, metric)
+    difference, lower, p_value = float(noise.differences[chosen]), -np.inf, 1.0
+    if rare >= FEWEST_ROWS:
+        unit = _moderated(noise.spread, rare) * _small_sample(rare, confidence)
+        luck = _largest(noise, unit, metric)
+        lower = difference - _quantile(luck, confidence) * float(unit[chosen])
+        p_value = _p_value(luck, difference - min_improvement, float(unit[chosen]))
+    better = bool(lower > max(min_improvement, 0.0))
+    found = Comparison(
+        metric,
+        noise.incumbent,
+        float(noise.challengers[chosen]),
+        difference,
+        float(lower),
+        p_value,
+        len(noise.differences),
+        holdout.rows,
+        better,
+        "",
+    )
+    reason = _reason(found, rare, confidence, min_improvement)
+    return Comparison(**{**found.__dict__, "reason": reason})
+
+
+def telling_rows(p: Predictions, metric: str) -> int:
+    """How many rows carry the answer: those of the rarer class; all of a regression.
+
+    With several classes those of the rarest for a macro mean, else all but the most frequent's.
+    """
+    if p.task == "regression":
+        return p.rows
+    counts = np.bincount(p.target_codes, minlength=len(p.classes))
+    if metric.endswith("_macro"):
+        return int(counts[counts > 0].min())
+    return int(min(counts.max(), p.rows - counts.max()))
+
+
+def _moderated(spread: FloatArray, rows: int) -> FloatArray:
+    """Standard errors drawn towards their median, the less the more rows there are.
+
+    A candidate that is lucky looks more certain as well; with few rows the best of many would
+    profit from that twice.
+    """
+    positive = spread[spread > 0]
+    middle = float(np.median(positive**2)) if len(positive) else 0.0
+    drawn = np.sqrt((_BORROWED_ROWS * middle + rows * spread**2) / (_BORROWED_ROWS + rows))
+    return np.where(spread > 0, drawn, 0.0)
+
+
+def _small_sample(rows: int, confidence: float) -> float:
+    """Student's t against the normal quantile, with half the telling rows as degrees of freedom."""
+    return float(stats.t.ppf(confidence, (rows - 1) / 2) / stats.norm.ppf(confidence))
+
+
+def _largest(noise: Noise, unit: FloatArray, metric: str) -> FloatArray:
+    """(B, tails) the largest error of each resample over the candidates, in standard errors."""
+    scaled = np.divide(noise.errors, unit, out=np.zeros_like(noise.errors), where=unit > 0)
+    upper = scaled.max(axis=1)
+    return upper[:, None] if metric == "ks" else np.stack([upper, (-scaled).max(axis=1)], axis=1)
+
+
+def _quantile(luck: FloatArray, confidence: float) -> float:
+    position = min(len(luck) - 1, int(np.ceil((len(luck) + 1) * confidence)) - 1)
+    return max(float(np.sort(luck, axis=0)[position].max()), 0.0)
+
+
+def _p_value(luck: FloatArray, excess: float, unit: float) -> float:
+    if unit == 0.0:
+        return 0.0 if excess > 0 else 1.0
+    at_least = (luck >= excess / unit).sum(axis=0).max()
+    return float((at_least + 1) / (len(luck) + 1))
+
+
+def _check(incumbent: Predictions, challengers: Sequence[Predictions], metric: str) -> None:
+    for p in challengers:
+        same = p.task == incumbent.task and p.classes == incumbent.classes and p.rows == incumbent.rows
+        if not same or not np.array_equal(p.target, incumbent.target):
+            raise MlpipesError(
+                "the models were not scored on the same rows", "score all of them on one holdout"
+            )
+    for name, p in [("incumbent", incumbent), *(("challenger", p) for p in challengers)]:
+        if metric not in evaluate(p):
+            raise MlpipesError(
+                f"{metric} is undefined for the {name} on these {p.rows} rows",
+                "compare by another metric, or give the models scores and both classes",
+            )
+
+
+def _reason(c: Comparison, rare: int, confidence: float, min_improvement: float) -> str:
+    decimals = _decimals(c)
+    direction = "" if metric_catalog.higher_is_better(c.metric) else " (lower is better)"
+    text = (
+        f"{c.metric} {c.challenger:.{decimals}f} against {c.incumbent:.{decimals}f}{direction}: "
+        f"{c.difference:+.{decimals}f}"
+    )
+    if c.difference <= 0:
+        return f"{text}, no better"
+    if rare < FEWEST_ROWS:
+        return f"{text}, but {rare} rows of the rarer class are too few to tell; it takes {FEWEST_ROWS}"
+    several = f"corrected for {c.candidates} candidates on" if c.candidates > 1 else "on"
+    bound = f"the {confidence * 100:g} % lower bound is {c.lower:+.{decimals}f} ({several} {c.rows} rows)"
+    if c.better:
+        return f"{text}, and {bound}"
+    needed = f", not above the required {min_improvement:g}" if min_improvement > 0 else ""
+    return f"{text}, but {bound}{needed}"
+
+
+def _decimals(c: Comparison) -> int:
+    """Enough for two digits of the difference."""
+    least = 3 if max(abs(c.incumbent), abs(c.challenger)) < 100 else 1
+    if c.difference == 0:
+        return least
+    return int(np.clip(1 - np.floor(np.log10(abs(c.difference))), least, 9))

@@ -1,0 +1,148 @@
+"""How far a difference between two models may be off by the luck of the holdout's rows.
+
+The paired bootstrap: every resample draws rows, so that all models meet the same ones. For most
+metrics the noise of a resample is its difference minus the observed one, as in White's reality
+check (Econometrica 2000), which also takes out the bias that the bootstrap can see.
+
+KS needs more care. It is the largest of many distances and so biased upward, the more the flatter
+the distance is around its largest value; there the plain bootstrap is inconsistent (Dümbgen 1993;
+Fang and Santos, Review of Economic Studies 2019). So the noise of a challenger's KS is the largest
+one over all thresholds that could be the best one (those whose distance is within
+``sqrt(2 log log m)`` standard errors of it; m rows in the rarer class), and the noise of the
+incumbent's is the one at its best threshold: the side on which the doubt falls to the incumbent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlpipes_cli import metric_catalog
+from mlpipes_cli.scoring.metrics import scorer
+from mlpipes_cli.scoring.predictions import FloatArray, Predictions
+from mlpipes_cli.scoring.ranking import Ranking
+from mlpipes_cli.scoring.resampling import count_matrices
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The resampled errors of K differences.
+
+    Attributes:
+        incumbent: The incumbent's value.
+        challengers: (K,) the challengers' values.
+        differences: (K,) challenger against incumbent, positive where the challenger is better.
+        errors: (B, K) by how much resampling moved each difference, on the safe side.
+        spread: (K,) the differences' standard errors.
+    """
+
+    incumbent: float
+    challengers: FloatArray
+    differences: FloatArray
+    errors: FloatArray
+    spread: FloatArray
+
+    def first(self, candidates: int) -> Noise:
+        """As if only the first so many challengers had been there."""
+        keep = slice(0, candidates)
+        return Noise(
+            self.incumbent,
+            self.challengers[keep],
+            self.differences[keep],
+            self.errors[:, keep],
+            self.spread[keep],
+        )
+
+
+def resample(
+    incumbent: Predictions, challengers: Sequence[Predictions], metric: str, resamples: int, seed: int
+) -> Noise:
+    """Draw the noise of each challenger's difference; the rows of all are the same, in the same order."""
+    draw = _ks if metric == "ks" else _plain
+    return draw(incumbent, challengers, metric, resamples, seed)
+
+
+def _plain(
+    incumbent: Predictions, challengers: Sequence[Predictions], metric: str, resamples: int, seed: int
+) -> Noise:
+    models = [scorer(p, (metric,)) for p in (incumbent, *challengers)]
+    ones = np.ones((1, incumbent.rows))
+    observed = np.array([model.values(ones)[metric][0] for model in models])
+    pieces = [
+        np.stack([model.values(counts)[metric] for model in models], axis=1)
+        for counts in count_matrices(incumbent.target_codes, resamples, seed)
+    ]
+    sign = 1.0 if metric_catalog.higher_is_better(metric) else -1.0
+    drawn = np.concatenate(pieces)
+    differences = sign * (observed[1:] - observed[0])
+    errors = sign * (drawn[:, 1:] - drawn[:, :1]) - differences
+    return Noise(float(observed[0]), observed[1:], differences, errors, errors.std(axis=0, ddof=1))
+
+
+def _ks(
+    incumbent: Predictions, challengers: Sequence[Predictions], metric: str, resamples: int, seed: int
+) -> Noise:
+    del metric
+    models = [_KsCurve(p) for p in (incumbent, *challengers)]
+    observed = np.array([model.value for model in models])
+    at_best, largest = [], []
+    for counts in count_matrices(incumbent.target_codes, resamples, seed):
+        counts -= 1.0
+        found = [model.errors(counts) for model in models]
+        at_best.append(np.stack([best for best, _ in found], axis=1))
+        largest.append(np.stack([most for _, most in found], axis=1))
+    best, most = np.concatenate(at_best), np.concatenate(largest)
+    spread = (best[:, 1:] - best[:, :1]).std(axis=0, ddof=1)
+    errors = most[:, 1:] - best[:, :1]
+    return Noise(float(observed[0]), observed[1:], observed[1:] - observed[0], errors, spread)
+
+
+class _KsCurve:
+    """The distance between both classes' distribution functions at each threshold of a score."""
+
+    def __init__(self, p: Predictions) -> None:
+        if p.scores is None:
+            raise ValueError("KS needs scores")
+        positive = p.target_codes == 1
+        self._ranking = Ranking(positive, p.scores)
+        true, false = (counts[0] for counts in self._ranking.counts(np.ones((1, p.rows))))
+        tpr, fpr = true / true[-1], false / false[-1]
+        distance = tpr - fpr
+        self._best = int(np.abs(distance).argmax())
+        self.value = float(np.abs(distance[self._best]))
+        self._signs = np.where(distance < 0, -1.0, 1.0)
+        self._possible = self._could_be_best(tpr, fpr, np.array([true[-1], false[-1]]))
+        ranked = self._ranking.positive
+        self._steps = ranked / true[-1] - (1.0 - ranked) / false[-1]
+
+    def errors(self, changes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(B,) the errors at the best threshold, and the largest over all that could be the best.
+
+        Args:
+            changes: (B, n) by how much the rows' weights are more than one.
+        """
+        ranked = np.take(changes, self._ranking.order, axis=1)
+        ranked *= self._steps
+        np.cumsum(ranked, axis=1, out=ranked)
+        at_thresholds = ranked[:, self._ranking.ends[self._possible]] * self._signs[self._possible]
+        best = ranked[:, self._ranking.ends[self._best]] * self._signs[self._best]
+        return best, at_thresholds.max(axis=1)
+
+    def _could_be_best(self, tpr: FloatArray, fpr: FloatArray, rows: FloatArray) -> np.ndarray:
+        """Which thresholds' distances are not clearly below the largest."""
+        signs = self._signs * self._signs[self._best]
+        variance = sum(
+            _variance(rate, float(rate[self._best]), signs) / count
+            for rate, count in zip((tpr, fpr), rows, strict=True)
+        )
+        below = self.value - self._signs * (tpr - fpr)
+        doubt = np.sqrt(2.0 * np.log(np.log(max(float(rows.min()), 16.0))))
+        return np.asarray(np.flatnonzero(below <= doubt * np.sqrt(np.maximum(variance, 0.0)) + 1e-12))
+
+
+def _variance(rate: FloatArray, best: float, signs: FloatArray) -> FloatArray:
+    """Of ``rate - signs * best``, times the rows: both are means of nested events."""
+    shared = np.minimum(rate, best) - rate * best
+    return rate * (1.0 - rate) + best * (1.0 - best) - 2.0 * signs * shared
