@@ -9,7 +9,6 @@ import base64
 import http.client
 import json
 import os
-import shutil
 import socket
 import urllib.error
 import urllib.parse
@@ -46,7 +45,7 @@ class MlflowRest:
     """
 
     def __init__(self, uri: str, environ: Mapping[str, str] = os.environ) -> None:
-        self._uri = uri.rstrip("/")
+        self.uri = uri.rstrip("/")
         self._headers = _authorization(environ)
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
@@ -73,22 +72,25 @@ class MlflowRest:
     def download(self, run_id: str, path: str, target: Path) -> bool:
         """Fetch a run's artifact to a file, whole or not at all; False if the run has none of that name."""
         query = urllib.parse.urlencode({"run_id": run_id, "path": path})
-        request = urllib.request.Request(f"{self._uri}/get-artifact?{query}", headers=self._headers)  # noqa: S310
-        part = target.with_name(f"{target.name}.{os.getpid()}.part")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        request = urllib.request.Request(f"{self.uri}/get-artifact?{query}", headers=self._headers)  # noqa: S310
+        what = f"the artifact {path} of run {run_id}"
         try:
-            with (
-                self._open(request, f"the artifact {path} of run {run_id}", 2) as answer,
-                part.open("wb") as file,
-            ):
-                shutil.copyfileobj(answer, file)
-            part.replace(target)
+            with self._open(request, what, 2) as answer:
+                content = answer.read()  # whole: a connection that breaks early raises
         except ApiError as error:
             if error.code in {"HTTP 404", "RESOURCE_DOES_NOT_EXIST"}:
                 return False
             raise
-        finally:
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from None
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(content)
+            part.replace(target)
+        except OSError as error:
             part.unlink(missing_ok=True)
+            raise MlpipesError(f"{what} cannot be written to {target}: {error.strerror}") from None
         return True
 
     def _json(
@@ -96,14 +98,14 @@ class MlflowRest:
     ) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", **self._headers}
-        request = urllib.request.Request(f"{self._uri}{_API}{path}", data, headers, method=method)  # noqa: S310
+        request = urllib.request.Request(f"{self.uri}{_API}{path}", data, headers, method=method)  # noqa: S310
         what = path.split("?")[0]
         with self._open(request, what, attempts) as answer:
             text = answer.read()
         try:
             return dict(json.loads(text or b"{}"))
         except ValueError:
-            raise MlpipesError(f"{self._uri} does not answer as MLflow does", "check its address") from None
+            raise MlpipesError(f"{self.uri} does not answer as MLflow does", "check its address") from None
 
     def _open(self, request: urllib.request.Request, what: str, attempts: int) -> Any:
         for left in reversed(range(attempts)):
@@ -121,7 +123,7 @@ class MlflowRest:
     def _unreachable(self, cause: object) -> MlpipesError:
         told = "timed out" if isinstance(cause, (TimeoutError, socket.timeout)) else str(cause)
         return MlpipesError(
-            f"MLflow does not answer at {self._uri} ({told})",
+            f"MLflow does not answer at {self.uri} ({told})",
             "see `mlpipes status`, start it with `mlpipes up`",
         )
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlpipes_cli import run_schema
 from mlpipes_cli.adapters.mlflow_rest import ApiError, MlflowRest
+from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, RunRecord
 
 _PAGE = 1000
+_CLIENT = {  # as every client of the stack: straight through the server, quick to give up, quiet
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+}
 _PROMPT = "mlflow.prompt.is_prompt"  # the registry keeps prompts among the models
 
 
@@ -37,7 +46,7 @@ class MlflowRegistry:
             return []
         body = {
             "experiment_ids": list(names),
-            "filter": f"tags.`{run_schema.TAG_CANDIDATE}` LIKE '%'",
+            "filter": f"tags.`{run_schema.CANDIDATE}` LIKE '%'",
             "order_by": ["attributes.start_time DESC"],
             "max_results": _PAGE,
         }
@@ -48,7 +57,9 @@ class MlflowRegistry:
         try:
             item = self._rest.get("runs/get", run_id=run_id)["run"]
         except ApiError as error:
-            return _none_if_missing(error)
+            if not _is_missing(error):
+                raise
+            return None
         if item["info"].get("lifecycle_stage", "active") != "active":
             return None
         experiment = self._rest.get("experiments/get", experiment_id=item["info"]["experiment_id"])
@@ -68,11 +79,25 @@ class MlflowRegistry:
         try:
             item = self._rest.get("registered-models/get", name=name)["registered_model"]
         except ApiError as error:
-            return _none_if_missing(error)
+            if not _is_missing(error):
+                raise
+            return None
         return _model(item, self._versions({"filter": f"name = '{name}'", "max_results": _PAGE * 10}))
 
     def _versions(self, query: Mapping[str, Any]) -> list[dict[str, Any]]:
         return list(self._rest.search("model-versions/search", "model_versions", query, "GET"))
+
+    def native_model(self, model: str, version: int) -> object:
+        os.environ.update(_CLIENT, MLFLOW_TRACKING_URI=self._rest.uri)
+        import mlflow.sklearn
+
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        mlflow.set_tracking_uri(self._rest.uri)
+        try:
+            return mlflow.sklearn.load_model(f"models:/{model}/{version}")
+        except Exception as error:  # unpickling runs code of any library
+            told = " ".join(str(error).split())[:300]
+            raise MlpipesError(f"version {version} of {model} cannot be loaded: {told}") from error
 
     def create_version(
         self, model: str, run: RunRecord, uri: str, *, tags: Mapping[str, str], description: str
@@ -100,9 +125,8 @@ class MlflowRegistry:
         self._rest.send("registered-models/set-tag", {"name": model, "key": key, "value": value})
 
 
-def _none_if_missing(error: ApiError) -> None:
-    if error.code not in {"RESOURCE_DOES_NOT_EXIST", "HTTP 404"}:
-        raise error
+def _is_missing(error: ApiError) -> bool:
+    return error.code in {"RESOURCE_DOES_NOT_EXIST", "HTTP 404"}
 
 
 def _pairs(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -115,7 +139,7 @@ def _run(item: Mapping[str, Any], experiment: str) -> RunRecord:
     return RunRecord(
         run_id=str(info["run_id"]),
         experiment=experiment,
-        name=tags.get(run_schema.TAG_CANDIDATE, str(info.get("run_name", ""))),
+        name=tags.get(run_schema.CANDIDATE, str(info.get("run_name", ""))),
         status=str(info["status"]),
         started=int(info.get("start_time", 0)),
         metrics={str(m["key"]): float(m["value"]) for m in data.get("metrics", [])},

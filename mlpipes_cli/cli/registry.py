@@ -170,7 +170,8 @@ def _verdict_lines(verdict: Verdict) -> list[tuple[str, str]]:
         lines += _comparison_lines(verdict)
     for gate in verdict.gates:
         lines.append((f"gate {gate.metric}", f"{gate.told()}: {'passed' if gate.passed else 'NOT passed'}"))
-    change = f"{_version(verdict.from_version)} -> {_version(verdict.to_version) if verdict.to_version else 'a new one'}"
+    target = str(verdict.to_version or "a new one")
+    change = f"{_version(verdict.from_version)} -> {target}"
     return [*lines, ("version", change if verdict.outcome in {"promoted", "would promote"} else "stays")]
 
 

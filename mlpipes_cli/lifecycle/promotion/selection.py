@@ -45,7 +45,7 @@ def check_metric(metric: str | None) -> None:
 def is_complete(run: RunRecord) -> bool:
     """Whether everything of the run is stored, so that it can be promoted."""
     return run.status == "FINISHED" and all(
-        run.tags.get(tag) for tag in (run_schema.TAG_MODEL_URI, run_schema.TAG_HOLDOUT, run_schema.TAG_TASK)
+        run.tags.get(tag) for tag in (run_schema.MODEL_URI, run_schema.HOLDOUT_FINGERPRINT, run_schema.TASK)
     )
 
 
@@ -99,7 +99,7 @@ def find_run(runs: Sequence[RunRecord], word: str) -> RunRecord:
         names = sorted({run.name for run in runs})
         raise UsageError(f"--run: the experiment has no run {word!r}", or_listed(word, names))
     if not is_complete(found[0]):
-        why = found[0].tags.get(run_schema.TAG_ERROR) or found[0].status
+        why = found[0].tags.get(run_schema.ERROR) or found[0].status
         raise MlpipesError(f"the run {word!r} did not finish ({why})", "train it again")
     return found[0]
 
@@ -120,10 +120,10 @@ def field_of(runs: Sequence[RunRecord], run: RunRecord | None) -> Field:
             f"the experiment {runs[0].experiment!r} has no finished run", "train with `mlpipes train`"
         )
     lead = run or complete[0]
-    same = (run_schema.TAG_HOLDOUT, run_schema.TAG_TASK)
+    same = (run_schema.HOLDOUT_FINGERPRINT, run_schema.TASK)
     on_it = [item for item in complete if all(item.tags[tag] == lead.tags[tag] for tag in same)]
-    task: Task = lead.tags[run_schema.TAG_TASK]  # type: ignore[assignment]
-    return Field(lead.experiment, task, lead.tags[run_schema.TAG_HOLDOUT], tuple(on_it))
+    task: Task = lead.tags[run_schema.TASK]  # type: ignore[assignment]
+    return Field(lead.experiment, task, lead.tags[run_schema.HOLDOUT_FINGERPRINT], tuple(on_it))
 
 
 def pick_metric(field: Field, asked: str | None, configured: str | None) -> str:
@@ -132,7 +132,7 @@ def pick_metric(field: Field, asked: str | None, configured: str | None) -> str:
     Raises:
         UsageError: It does not fit the kind of target.
     """
-    metric = asked or configured or field.runs[0].tags.get(run_schema.TAG_METRIC, "")
+    metric = asked or configured or field.runs[0].tags.get(run_schema.METRIC, "")
     metric = metric or metric_catalog.DEFAULT[field.task]
     if metric_catalog.find(field.task, metric) is None:
         names = ", ".join(item.name for item in metric_catalog.BY_TASK[field.task])

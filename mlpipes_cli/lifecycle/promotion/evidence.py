@@ -1,0 +1,70 @@
+"""What runs left behind about their holdout, fetched once and kept (a finished run never changes)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli import run_schema
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Registry, RunRecord
+
+if TYPE_CHECKING:
+    from mlpipes_cli.scoring.predictions import Predictions
+
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The artifacts of runs.
+
+    Attributes:
+        registry: Where they come from.
+        folder: Where they are kept, a folder for each run.
+    """
+
+    registry: Registry
+    folder: Path
+
+    def find(self, run: RunRecord, name: str) -> Path | None:
+        """The artifact as a local file, or None if the run has none of that name."""
+        path = self.folder / run.run_id / name
+        if path.is_file() or self.registry.artifact(run.run_id, name, path):
+            return path
+        return None
+
+    def need(self, run: RunRecord, name: str) -> Path:
+        """As :meth:`find`.
+
+        Raises:
+            MlpipesError: The run has none of that name.
+        """
+        path = self.find(run, name)
+        if path is None:
+            raise MlpipesError(f"the run {run.run_id} has no {name}", "train it again")
+        return path
+
+    def classes(self, run: RunRecord) -> tuple[Any, ...]:
+        """The run's classes, binary: (negative, positive)."""
+        about = json.loads(self.need(run, run_schema.CLASSES).read_text(encoding="utf-8"))
+        return tuple(about["classes"])
+
+    def predictions(self, run: RunRecord) -> Predictions:
+        """What the run said about its holdout."""
+        import pandas as pd
+
+        from mlpipes_cli.scoring.predictions import Predictions
+
+        frame = pd.read_parquet(self.need(run, run_schema.HOLDOUT_PREDICTIONS))
+        task: Any = run.tags[run_schema.TASK]
+        return Predictions.from_frame(frame, task, self.classes(run))
+
+    def all_predictions(self, runs: Sequence[RunRecord]) -> list[Predictions]:
+        """Those of several runs, fetched side by side."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(self.predictions, runs))

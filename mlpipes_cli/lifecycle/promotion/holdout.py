@@ -1,0 +1,113 @@
+"""The challenger's holdout, from the cache or made again from what the run says about its data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpipes_cli import run_schema
+from mlpipes_cli.errors import MlpipesError, Refused
+from mlpipes_cli.lifecycle.promotion.evidence import Archive
+from mlpipes_cli.ports import RunRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlpipes_cli.config.experiment import Data
+    from mlpipes_cli.config.yaml_source import YamlSource
+    from mlpipes_cli.data.prepare import Prepared
+    from mlpipes_cli.project import Project
+
+NO_COMPARISON = "to promote without a comparison, delete the alias in MLflow first"
+
+
+@dataclass(frozen=True)
+class Held:
+    """Holdout rows.
+
+    Attributes:
+        frame: Features, target and whatever else was asked for, with a RangeIndex.
+        target: The target's column.
+        ids: (n,) what the rows are called.
+    """
+
+    frame: pd.DataFrame
+    target: str
+    ids: pd.Series
+
+
+@dataclass(frozen=True)
+class HoldoutSource:
+    """Where holdouts come from.
+
+    Attributes:
+        project: Whose cache and data.
+        archive: The runs' artifacts.
+        database_url: For data in the project's own Postgres.
+    """
+
+    project: Project
+    archive: Archive
+    database_url: str | None
+
+    def rows(self, run: RunRecord, columns: Collection[str]) -> Held:
+        """The holdout rows of a run, in the order of its prepared data, with at least these columns.
+
+        Columns that the run's experiment dropped are read from the source again.
+
+        Raises:
+            Refused: The data changed since the run, is not there any more, or lacks a column.
+        """
+        prepared = self._cached(run)
+        if prepared is None or not set(columns) <= set(prepared.frame.columns):
+            prepared = self._made_again(run, columns)
+        missing = [name for name in columns if name not in prepared.frame.columns]
+        if missing:
+            raise Refused(
+                f"the challenger's data has no {', '.join(map(repr, missing))}, which the incumbent needs",
+                NO_COMPARISON,
+            )
+        frame = prepared.frame.iloc[prepared.holdout].reset_index(drop=True)
+        return Held(frame, prepared.target_name, prepared.ids(prepared.holdout))
+
+    def _cached(self, run: RunRecord) -> Prepared | None:
+        from mlpipes_cli.data.store import open_store
+
+        fingerprint = run.tags.get(run_schema.DATA_FINGERPRINT, "")
+        folder = self.project.cache / "data" / fingerprint
+        if not fingerprint or not folder.is_dir():
+            return None
+        try:
+            prepared = open_store(folder)
+        except MlpipesError:
+            return None  # damaged: it can be made again
+        return prepared if prepared.fingerprint == fingerprint else None
+
+    def _made_again(self, run: RunRecord, columns: Collection[str]) -> Prepared:
+        from mlpipes_cli.data.prepare import prepare
+
+        path = self.archive.need(run, run_schema.RESOLVED_EXPERIMENT)
+        try:
+            frame, data, source = self._read_again(path)
+            prepared = prepare(frame, data, source)
+        except MlpipesError as error:
+            told = f"the data of the run {run.run_id[:8]} cannot be read again: {error.lines()[0]}"
+            raise Refused(told, "train again") from None
+        if prepared.fingerprint != run.tags.get(run_schema.DATA_FINGERPRINT):
+            raise Refused(f"the data changed since the run {run.run_id[:8]} was trained on it", "train again")
+        drop = tuple(name for name in data.drop if name not in columns)
+        if drop == data.drop:
+            return prepared
+        wider = prepare(frame, data.model_copy(update={"drop": drop}), source)
+        return wider if list(wider.holdout) == list(prepared.holdout) else prepared
+
+    def _read_again(self, path: Path) -> tuple[pd.DataFrame, Data, YamlSource]:
+        from mlpipes_cli.config.experiment import load_experiment
+        from mlpipes_cli.data.sources import load
+
+        config, source = load_experiment(path, run_schema.RESOLVED_EXPERIMENT)
+        root, url = self.project.root, self.database_url
+        return load(config.data, root, source, database_url=url, environ=os.environ), config.data, source

@@ -1,0 +1,80 @@
+"""``models`` and ``history``: what the registry holds; they change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mlpipes_cli import run_schema
+from mlpipes_cli.lifecycle.promotion import access, moves, versions
+from mlpipes_cli.lifecycle.promotion.events import Entry
+from mlpipes_cli.ports import ModelVersion
+
+if TYPE_CHECKING:
+    from mlpipes_cli.project import Project
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A version of a registered model.
+
+    Attributes:
+        model: Its name.
+        version: From 1.
+        aliases: That point to it.
+        metric: What it was promoted by; empty where it was made by other means.
+        value: That metric on its holdout, or None.
+        candidate: The run's name in its experiment.
+        experiment: Its experiment.
+        run_id: Its run.
+        created: UTC, ISO 8601.
+    """
+
+    model: str
+    version: int
+    aliases: tuple[str, ...]
+    metric: str
+    value: float | None
+    candidate: str
+    experiment: str
+    run_id: str
+    created: str
+
+
+def models(project: Project) -> list[ModelRow]:
+    """All versions of all registered models: by name, the newest first.
+
+    Raises:
+        MlpipesError: The stack is not running.
+    """
+    registry = access.connect(project).registry
+    return [_row(version) for model in registry.models() for version in model.versions]
+
+
+def _row(version: ModelVersion) -> ModelRow:
+    metric = versions.metric_of(version)
+    return ModelRow(
+        model=version.model,
+        version=version.version,
+        aliases=tuple(version.aliases),
+        metric=metric,
+        value=versions.value_of(version, metric),
+        candidate=version.tags.get(run_schema.CANDIDATE, ""),
+        experiment=version.tags.get(versions.TAG_EXPERIMENT, ""),
+        run_id=version.run_id,
+        created=datetime.fromtimestamp(version.created / 1000, UTC).isoformat(timespec="seconds"),
+    )
+
+
+def history(project: Project, *, model: str | None = None) -> list[Entry]:
+    """Every promotion and rollback of the model, else of all models, the newest first.
+
+    Raises:
+        UsageError: There is no such model.
+        MlpipesError: The stack is not running.
+    """
+    registry = access.connect(project).registry
+    found = registry.models() if model is None else [access.find_model(project, registry, model)]
+    entries = [entry for item in found for entry in moves.settled(item)]
+    return sorted(entries, key=lambda entry: entry.id, reverse=True)

@@ -1,0 +1,54 @@
+"""What a registered version carries, for people in MLflow's pages and for ``models``."""
+
+from __future__ import annotations
+
+from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli.metric_catalog import Task
+from mlpipes_cli.ports import ModelVersion, RunRecord
+
+TAG_EXPERIMENT = "mlpipes.experiment"
+_KEPT = (
+    run_schema.CANDIDATE,
+    run_schema.TASK,
+    run_schema.DATA_FINGERPRINT,
+    run_schema.HOLDOUT_FINGERPRINT,
+    run_schema.TRAINER,
+    run_schema.GIT_COMMIT,
+)
+
+
+def tags_of(run: RunRecord, task: Task, metric: str) -> dict[str, str]:
+    """The tags of a new version: where it comes from and its holdout metrics."""
+    tags = {tag: run.tags[tag] for tag in _KEPT if run.tags.get(tag)}
+    for known in metric_catalog.BY_TASK[task]:
+        if known.name in run.metrics:
+            tags[_value_tag(known.name)] = repr(run.metrics[known.name])
+    return tags | {TAG_EXPERIMENT: run.experiment, run_schema.METRIC: metric}
+
+
+def description(run: RunRecord, metric: str, candidates: int) -> str:
+    """A sentence about a new version."""
+    value = run.metrics.get(metric, float("nan"))
+    holdout = run.tags[run_schema.HOLDOUT_FINGERPRINT][:12]
+    return (
+        f"{run.name} of the experiment {run.experiment}: {metric} {value:.4f} on the holdout {holdout}, "
+        f"picked from {candidates} candidate{'s' if candidates != 1 else ''}."
+    )
+
+
+def metric_of(version: ModelVersion) -> str:
+    """The metric that it was promoted by; empty for a version that was made by other means."""
+    return version.tags.get(run_schema.METRIC, "")
+
+
+def value_of(version: ModelVersion | None, metric: str) -> float | None:
+    """The version's holdout metric, or None if it is not known."""
+    text = version.tags.get(_value_tag(metric)) if version else None
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def _value_tag(metric: str) -> str:
+    return f"mlpipes.metric.{metric}"
