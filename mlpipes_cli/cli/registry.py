@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -178,15 +179,13 @@ def _verdict_lines(verdict: Verdict) -> list[tuple[str, str]]:
 def _comparison_lines(verdict: Verdict) -> list[tuple[str, str]]:
     found = verdict.comparison
     assert found is not None
-    left_out = verdict.rows_left_out
+    left_out, sure = verdict.rows_left_out, f"{verdict.confidence:.0%} confidence"
+    least = f"at least {found.lower:+.4f} at {sure}" if math.isfinite(found.lower) else "nothing sure"
     rows = f"{found.rows} compared, {left_out} left out (the incumbent was trained on them)"
     return [
         ("rows", rows if left_out else f"{found.rows} compared"),
         (found.metric, f"challenger {_number(found.challenger)}, incumbent {_number(found.incumbent)}"),
-        (
-            "improvement",
-            f"{found.difference:+.4f}, at least {found.lower:+.4f} at {verdict.confidence:.0%} confidence",
-        ),
+        ("improvement", f"{found.difference:+.4f}, {least}"),
         ("p-value", f"{found.p_value:.4f}"),
         (
             "corrected for",

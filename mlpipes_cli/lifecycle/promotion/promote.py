@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import run_schema
-from mlpipes_cli.errors import Refused
+from mlpipes_cli.errors import MlpipesError, Refused
 from mlpipes_cli.lifecycle.promotion import access, events, moves, selection, verdict, versions, who
 from mlpipes_cli.lifecycle.promotion.evidence import Archive
 from mlpipes_cli.lifecycle.promotion.holdout import HoldoutSource
@@ -185,21 +185,25 @@ def _compare(
     if answers.keep is not None:
         rivals = [predictions.take(answers.keep) for predictions in rivals]
     config = project.config.promotion
-    found = compare(
-        answers.predictions,
-        rivals,
-        list(said).index(challenge.run.run_id),
-        challenge.metric,
-        confidence=config.confidence,
-        min_improvement=config.min_improvement,
-    )
+    try:
+        found = compare(
+            answers.predictions,
+            rivals,
+            list(said).index(challenge.run.run_id),
+            challenge.metric,
+            confidence=config.confidence,
+            min_improvement=config.min_improvement,
+        )
+    except MlpipesError as error:  # undefined on these rows
+        raise Refused(error.reason, error.hint) from None
     return found, answers.left_out
 
 
 def _rivals(challenge: Challenge) -> Sequence[RunRecord]:
-    """All that the challenger was picked from; the incumbent itself cannot beat itself."""
-    holder = challenge.holder
-    return [run for run in challenge.field.runs if holder is None or run.run_id != holder.run_id]
+    """All that the challenger was picked from: those with the metric, but for the incumbent itself."""
+    holder = challenge.holder.run_id if challenge.holder else None
+    runs, metric = challenge.field.runs, challenge.metric
+    return [run for run in runs if run.run_id != holder and (metric in run.metrics or run is challenge.run)]
 
 
 def carry_out(
