@@ -1,0 +1,82 @@
+"""Public data sets: those that scikit-learn carries, those that it fetches, and OpenML's."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import socket
+from collections.abc import Iterator
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+
+import pandas as pd
+
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data.locate import AT, BUNDLED
+from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.errors import MlpipesError
+
+_TIMEOUT = 30.0
+
+
+def load_sklearn(name: str, source: YamlSource) -> pd.DataFrame:
+    """A data set of scikit-learn; its target is the column ``target``.
+
+    Raises:
+        MlpipesError: It has to be fetched and cannot be reached.
+    """
+    datasets = importlib.import_module("sklearn.datasets")
+    if name in BUNDLED:
+        frame: pd.DataFrame = getattr(datasets, f"load_{name}")(as_frame=True).frame
+        return frame
+    with _reaching("scikit-learn's download server", source):
+        bunch: Any = getattr(datasets, f"fetch_{name}")(as_frame=True)
+    renamed: pd.DataFrame = bunch.frame.rename(columns={bunch.target.name: "target"})
+    return renamed
+
+
+def load_openml(number: int, source: YamlSource) -> pd.DataFrame:
+    """A data set of OpenML by its number; downloads are kept where scikit-learn keeps them.
+
+    Raises:
+        ConfigError: There is no such data set.
+        MlpipesError: OpenML cannot be reached.
+    """
+    datasets = importlib.import_module("sklearn.datasets")
+    try:
+        with _reaching("openml.org", source):
+            bunch: Any = datasets.fetch_openml(data_id=number, as_frame=True, parser="auto", n_retries=1)
+    except ValueError as error:  # OpenML's own complaint, or a file that it keeps in another form
+        raise wrong(source, AT, f"openml:{number}: {str(error).splitlines()[0]}") from None
+    frame: pd.DataFrame = bunch.frame
+    return frame.apply(_numbers_again)
+
+
+def _numbers_again(column: pd.Series) -> pd.Series:
+    """Numbers that are declared as categories ('0', '1') become numbers."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column
+    numbers: pd.Series = pd.to_numeric(column.astype(object), errors="coerce")
+    return numbers if numbers.notna().equals(column.notna()) else column
+
+
+@contextlib.contextmanager
+def _reaching(whom: str, source: YamlSource) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT)
+    try:
+        yield
+    except HTTPError as error:
+        if error.code in {404, 412}:
+            raise wrong(source, AT, f"{whom} has no such data set") from None
+        raise MlpipesError(
+            source.problem(AT, f"{whom} answered {error.code} {error.reason}"), "try again later"
+        ) from None
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise MlpipesError(
+            source.problem(AT, f"{whom} cannot be reached ({reason})"), "check the network, or use a file"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)

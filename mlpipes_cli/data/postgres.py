@@ -1,0 +1,122 @@
+"""Rows of a Postgres, read in a transaction that cannot write.
+
+A table has no order of its own, so its rows are sorted by their hashes: the split then depends on
+what the rows are and not on where the server happened to keep them. A query with ``order by``
+keeps its order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data.columns import twice
+from mlpipes_cli.data.locate import AT, Place
+from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.data.rows import hash_rows
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.suggest import did_you_mean
+
+
+def load_postgres(
+    place: Place, source: YamlSource, *, database_url: str | None, environ: Mapping[str, str]
+) -> pd.DataFrame:
+    """Read a table or the rows of a query.
+
+    Raises:
+        ConfigError: No such table, a query that fails, a variable that is not set, no rows.
+        MlpipesError: The server cannot be reached or refuses the login.
+    """
+    connection = _connect(_address(place, source, database_url, environ), source)
+    try:
+        frame = _read(connection, place, source)
+    finally:
+        connection.close()
+    if repeated := twice(list(frame.columns)):
+        raise wrong(source, AT, f"the query gives column names twice: {', '.join(map(repr, repeated))}")
+    if frame.empty:
+        raise wrong(source, AT, f"{place.name or 'the query'} gives no rows")
+    if place.query is not None and re.search(r"\border\s+by\b", place.query, re.IGNORECASE):
+        return frame
+    order = np.argsort(hash_rows(frame, sorted(frame.columns)), kind="stable")
+    return frame.iloc[order].reset_index(drop=True)
+
+
+def _address(place: Place, source: YamlSource, database_url: str | None, environ: Mapping[str, str]) -> str:
+    if place.url is None:
+        if database_url is None:
+            reason = source.problem(AT, "the project's database is not running")
+            raise MlpipesError(reason, "start it with `mlpipes up`")
+        return database_url
+    url, where = place.url, (*AT, "url")
+    if found := re.fullmatch(r"\$\{?([A-Za-z_]\w*)\}?", url):
+        value = environ.get(found[1])
+        if not value:
+            raise wrong(source, where, f"the environment variable {found[1]} is not set")
+        url = value
+    url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
+    if not url.startswith("postgresql://"):
+        raise wrong(source, where, "expected postgresql://user:password@host:port/database or $NAME")
+    return url
+
+
+def _connect(url: str, source: YamlSource) -> Any:
+    import psycopg2
+
+    try:
+        connection = psycopg2.connect(url, connect_timeout=5, application_name="mlpipes")
+    except psycopg2.ProgrammingError as error:
+        raise wrong(source, AT, f"the database's URL is wrong ({_first_line(error)})") from None
+    except psycopg2.OperationalError as error:
+        reason = source.problem(AT, f"the database does not answer ({_first_line(error)})")
+        raise MlpipesError(reason, "check that it runs, and the URL") from None
+    connection.set_session(readonly=True)
+    return connection
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    text = re.sub(r"^ERROR:\s+", "", text)
+    return re.sub(r"://[^@\s]*@", "://", text)
+
+
+def _read(connection: Any, place: Place, source: YamlSource) -> pd.DataFrame:
+    import psycopg2
+    from psycopg2 import sql
+
+    statement: Any = place.query
+    if place.query is None:
+        statement = sql.SQL("select * from {}").format(sql.Identifier(*place.name.split(".")))
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            if cursor.description is None:
+                raise wrong(source, AT, "the query gives no rows; it has to be a select")
+            columns = [column.name for column in cursor.description]
+            return pd.DataFrame(cursor.fetchall(), columns=columns)
+    except psycopg2.errors.UndefinedTable as error:
+        connection.rollback()
+        shown = _near_tables(connection, place.name) if place.name else ""
+        raise wrong(source, AT, f"{_first_line(error)}{shown}") from None
+    except psycopg2.OperationalError as error:
+        reason = source.problem(AT, f"the database went away ({_first_line(error)})")
+        raise MlpipesError(reason, "check that it runs, and try again") from None
+    except psycopg2.Error as error:
+        raise wrong(source, AT, f"the database refused the query: {_first_line(error)}") from None
+
+
+def _near_tables(connection: Any, name: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select table_schema || '.' || table_name, table_name from information_schema.tables"
+            " where table_schema not in ('pg_catalog', 'information_schema')"
+        )
+        found = cursor.fetchall()
+    known = [full for full, _ in found] if "." in name else [short for _, short in found]
+    return did_you_mean(name, known)

@@ -1,0 +1,88 @@
+"""From the ``source:`` of an experiment to a frame of its rows.
+
+Importing this costs nothing: pandas and the clients come with the first :func:`load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.config.experiment import Data
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data.columns import missing
+from mlpipes_cli.data.header import Unreadable, read_header
+from mlpipes_cli.data.locate import AT, locate
+from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def check_columns_cheaply(data: Data, base: Path, source: YamlSource) -> None:
+    """Find what can be found wrong without reading the data: the source, and a CSV's header.
+
+    Args:
+        data: The ``data:`` of the experiment.
+        base: The folder of the experiment's file; relative paths start there.
+        source: The experiment's file.
+
+    Raises:
+        ConfigError: No such file or data set, no CSV, or columns that it does not have.
+    """
+    place = locate(data, base, source)
+    if place.path is None or place.path.name.lower().endswith(".parquet"):
+        return
+    try:
+        header = read_header(place.path)
+    except Unreadable as error:
+        raise wrong(source, AT, error.of(place.shown)) from None
+    if problems := missing(header.columns, data, source):
+        raise ConfigError(problems)
+
+
+def load(
+    data: Data, base: Path, source: YamlSource, *, database_url: str | None, environ: Mapping[str, str]
+) -> pd.DataFrame:
+    """Read all rows of an experiment's source, as they are there.
+
+    Args:
+        data: The ``data:`` of the experiment.
+        base: The folder of the experiment's file; relative paths start there.
+        source: The experiment's file.
+        database_url: The project's own database, or None if it is not running.
+        environ: Where ``$NAME`` and the AWS variables are looked up.
+
+    Raises:
+        ConfigError: The source does not exist or is not what it should be.
+        MlpipesError: A server cannot be reached or refuses.
+    """
+    place = locate(data, base, source)
+    if place.kind == "file":
+        return _load_file(place.path or base, place.shown, source)
+    if place.kind == "s3":
+        from mlpipes_cli.data.buckets import load_s3
+
+        return load_s3(place.name, source, environ)
+    if place.kind == "postgres":
+        from mlpipes_cli.data.postgres import load_postgres
+
+        return load_postgres(place, source, database_url=database_url, environ=environ)
+    from mlpipes_cli.data import catalogs
+
+    if place.kind == "openml":
+        return catalogs.load_openml(int(place.name), source)
+    return catalogs.load_sklearn(place.name, source)
+
+
+def _load_file(path: Path, shown: str, source: YamlSource) -> pd.DataFrame:
+    from mlpipes_cli.data.files import read_table
+
+    try:
+        return read_table(path)
+    except Unreadable as error:
+        raise wrong(source, AT, error.of(shown)) from None
+    except MemoryError:
+        raise wrong(source, AT, f"{shown} does not fit into memory") from None
