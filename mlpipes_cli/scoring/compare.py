@@ -90,8 +90,8 @@ def compare(
         MlpipesError: The rows are not the same, or the metric is undefined for a model.
         IndexError: ``chosen`` is no position in ``challengers``.
     """
-    challengers = [*challengers]
-    challengers[chosen]  # noqa: B018 (an IndexError of its own, before any work)
+    if not 0 <= chosen < len(challengers):
+        raise IndexError(f"no challenger at position {chosen} of {len(challengers)}")
     _check(incumbent, challengers, metric)
     count = resamples or int(np.clip(_WORK / (incumbent.rows * (len(challengers) + 1)), 500, 2000))
     noise = resample(incumbent, challengers, metric, count, seed)

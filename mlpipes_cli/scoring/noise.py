@@ -8,8 +8,8 @@ KS needs more care. It is the largest of many distances and so biased upward, th
 the distance is around its largest value; there the plain bootstrap is inconsistent (Dümbgen 1993;
 Fang and Santos, Review of Economic Studies 2019). So the noise of a challenger's KS is the largest
 one over all thresholds that could be the best one (those whose distance is within
-``sqrt(2 log log m)`` standard errors of it; m rows in the rarer class), and the noise of the
-incumbent's is the one at its best threshold: the side on which the doubt falls to the incumbent.
+``sqrt(2 log log m)`` standard errors of it; m rows in the rarer class), while the incumbent's is
+the plain bootstrap's, which sees too little of that bias: both times the doubt is the incumbent's.
 """
 
 from __future__ import annotations
@@ -87,15 +87,18 @@ def _ks(
     del metric
     models = [_KsCurve(p) for p in (incumbent, *challengers)]
     observed = np.array([model.value for model in models])
-    at_best, largest = [], []
+    pieces = []
     for counts in count_matrices(incumbent.target_codes, resamples, seed):
         counts -= 1.0
-        found = [model.errors(counts) for model in models]
-        at_best.append(np.stack([best for best, _ in found], axis=1))
-        largest.append(np.stack([most for _, most in found], axis=1))
-    best, most = np.concatenate(at_best), np.concatenate(largest)
-    spread = (best[:, 1:] - best[:, :1]).std(axis=0, ddof=1)
-    errors = most[:, 1:] - best[:, :1]
+        own = models[0].changes(counts)
+        found = [models[0].at_best(own), models[0].of_maximum(own)]
+        for model in models[1:]:
+            changes = model.changes(counts)
+            found += [model.at_best(changes), model.largest(changes)]
+        pieces.append(np.stack(found, axis=1))
+    drawn = np.concatenate(pieces)
+    spread = (drawn[:, 2::2] - drawn[:, :1]).std(axis=0, ddof=1)
+    errors = drawn[:, 3::2] - drawn[:, 1:2]
     return Noise(float(observed[0]), observed[1:], observed[1:] - observed[0], errors, spread)
 
 
@@ -109,26 +112,33 @@ class _KsCurve:
         self._ranking = Ranking(positive, p.scores)
         true, false = (counts[0] for counts in self._ranking.counts(np.ones((1, p.rows))))
         tpr, fpr = true / true[-1], false / false[-1]
-        distance = tpr - fpr
-        self._best = int(np.abs(distance).argmax())
-        self.value = float(np.abs(distance[self._best]))
-        self._signs = np.where(distance < 0, -1.0, 1.0)
+        self._distance = tpr - fpr
+        self._best = int(np.abs(self._distance).argmax())
+        self.value = float(np.abs(self._distance[self._best]))
+        self._signs = np.where(self._distance < 0, -1.0, 1.0)
         self._possible = self._could_be_best(tpr, fpr, np.array([true[-1], false[-1]]))
         ranked = self._ranking.positive
         self._steps = ranked / true[-1] - (1.0 - ranked) / false[-1]
 
-    def errors(self, changes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(B,) the errors at the best threshold, and the largest over all that could be the best.
-
-        Args:
-            changes: (B, n) by how much the rows' weights are more than one.
-        """
-        ranked = np.take(changes, self._ranking.order, axis=1)
+    def changes(self, weights: FloatArray) -> FloatArray:
+        """(B, n) by how much the signed distance moves below each row, of (B, n) changes of the weights."""
+        ranked = np.take(weights, self._ranking.order, axis=1)
         ranked *= self._steps
-        np.cumsum(ranked, axis=1, out=ranked)
-        at_thresholds = ranked[:, self._ranking.ends[self._possible]] * self._signs[self._possible]
-        best = ranked[:, self._ranking.ends[self._best]] * self._signs[self._best]
-        return best, at_thresholds.max(axis=1)
+        return np.cumsum(ranked, axis=1, out=ranked)
+
+    def at_best(self, changes: FloatArray) -> FloatArray:
+        """(B,) the error of the distance at the best threshold."""
+        return np.asarray(changes[:, self._ranking.ends[self._best]] * self._signs[self._best])
+
+    def largest(self, changes: FloatArray) -> FloatArray:
+        """(B,) the largest error over all thresholds that could be the best."""
+        moved = changes[:, self._ranking.ends[self._possible]] * self._signs[self._possible]
+        return np.asarray(moved.max(axis=1))
+
+    def of_maximum(self, changes: FloatArray) -> FloatArray:
+        """(B,) the plain bootstrap's error of KS."""
+        distance = changes[:, self._ranking.ends] + self._distance
+        return np.asarray(np.maximum(distance.max(axis=1), -distance.min(axis=1)) - self.value)
 
     def _could_be_best(self, tpr: FloatArray, fpr: FloatArray, rows: FloatArray) -> np.ndarray:
         """Which thresholds' distances are not clearly below the largest."""
