@@ -69,6 +69,16 @@ class MlflowRest:
         """Write; never tried again, since a lost answer does not mean that nothing was done."""
         return self._json(path, method, body, attempts=1)
 
+    def upload(self, file: Path, target: str) -> None:
+        """Store a file under a path of the server's own artifact store (``mlflow-artifacts:/<path>``)."""
+        address = f"{self._uri}/api/2.0/mlflow-artifacts/artifacts/{urllib.parse.quote(target)}"
+        headers = {"Content-Type": "application/octet-stream", **self._headers}
+        headers["Content-Length"] = str(file.stat().st_size)
+        with file.open("rb") as body:
+            request = urllib.request.Request(address, body, headers, method="PUT")  # noqa: S310
+            with self._open(request, f"the artifact {file.name}", 1) as answer:
+                answer.read()
+
     def download(self, run_id: str, path: str, target: Path) -> bool:
         """Fetch a run's artifact to a file, whole or not at all; False if the run has none of that name."""
         query = urllib.parse.urlencode({"run_id": run_id, "path": path})

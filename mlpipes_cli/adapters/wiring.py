@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlpipes_cli.ports import Endpoints, PredictionStore, Registry, Runtime
+    from mlpipes_cli.ports import Endpoints, PredictionStore, Registry, Runtime, Tracking
     from mlpipes_cli.project import Project
 
 _LATER = ("docker", "remote")
@@ -57,6 +57,14 @@ def make_registry(endpoints: Endpoints) -> Registry:
     from mlpipes_cli.adapters.registry import MlflowRegistry
 
     return MlflowRegistry(MlflowRest(endpoints.tracking_uri))
+
+
+def make_tracking(endpoints: Endpoints) -> Tracking:
+    """Where runs are written."""
+    from mlpipes_cli.adapters.mlflow_rest import MlflowRest
+    from mlpipes_cli.adapters.tracking import MlflowTracking
+
+    return MlflowTracking(MlflowRest(endpoints.tracking_uri), endpoints.tracking_uri)
 
 
 def make_prediction_store(database_url: str) -> PredictionStore:

@@ -29,12 +29,12 @@ _OOM_SCORE = "800"  # of 1000: this process goes first
 
 
 def preload() -> None:
-    """Import what every candidate needs, and read the installed versions."""
+    """Import what every candidate needs, and save a model once: much of that loads on first use."""
     for name in _PRELOADED:
         importlib.import_module(name)
-    from mlpipes_cli.worker import requirements
+    from mlpipes_cli.worker import saving
 
-    requirements.locked(())
+    saving.warm_up()
 
 
 def run(folder: Path, job: str, events: int, parent: int) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,10 +17,11 @@ from mlpipes_cli.trainers.base import Fitted, Training, TrainingError
 from mlpipes_cli.worker import requirements
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mlpipes_cli.data.prepare import Prepared
 
 EXAMPLE_ROWS = 5
-_SIGNATURE_ROWS = 20_000
 
 
 def save(
@@ -36,9 +39,7 @@ def save(
     for module in by_value:
         cloudpickle.register_pickle_by_value(module)
     pins = requirements.locked(requirements.modules_of(fitted.model, by_value))
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quietly():
         try:
             mlflow.sklearn.save_model(
                 fitted.model,
@@ -88,8 +89,49 @@ def own_modules(folders: Sequence[str]) -> list[ModuleType]:
 def _signature(fitted: Fitted, training: Training) -> Any:
     from mlflow.models import infer_signature
 
-    sample = training.X.head(_SIGNATURE_ROWS)
-    return infer_signature(sample, fitted.model.predict(training.X.head(EXAMPLE_ROWS)))
+    return infer_signature(_digest(training.X), fitted.model.predict(training.X.head(EXAMPLE_ROWS)))
+
+
+def _digest(X: pd.DataFrame) -> pd.DataFrame:  # noqa: N803
+    """A few rows with the types of all, and a missing value where a column has any."""
+    import pandas as pd
+
+    columns = {}
+    for name in X.columns:
+        column = X[name]
+        present = column[column.notna()].head(2)
+        missing = column[column.isna()].head(1)
+        rows = pd.concat([present, missing] if len(present) else [missing])
+        columns[name] = rows.iloc[[position % len(rows) for position in range(3)]].reset_index(drop=True)
+    return pd.DataFrame(columns)
+
+
+def warm_up() -> None:
+    """Save a model that knows nothing, for the sake of what is loaded and looked up on the way."""
+    import mlflow.sklearn
+    import pandas as pd
+    from mlflow.models import infer_signature
+    from sklearn.dummy import DummyClassifier
+
+    X = pd.DataFrame({"x": [0.0, 1.0]})  # noqa: N806
+    model = DummyClassifier().fit(X, [0, 1])
+    with tempfile.TemporaryDirectory() as folder, _quietly():
+        mlflow.sklearn.save_model(
+            model,
+            str(Path(folder) / "model"),
+            serialization_format="cloudpickle",
+            signature=infer_signature(X, model.predict(X)),
+            input_example=X,
+            pip_requirements=requirements.locked(()),
+        )
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _first_line(error: BaseException) -> str:
