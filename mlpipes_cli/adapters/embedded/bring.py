@@ -127,7 +127,7 @@ class Bringing:
     # -- the core
 
     def _core(self) -> None:
-        """PostgreSQL and MLflow side by side: MLflow loads meanwhile and tries until the database is there."""
+        """PostgreSQL and MLflow side by side: MLflow loads meanwhile and tries until it is there."""
         server = self.parts.database()
         server.warn = self.reporter.warn
         found = self._healthy_database(server)

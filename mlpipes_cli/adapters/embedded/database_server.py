@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
 import signal
 import subprocess
 import time
@@ -53,11 +54,7 @@ class DatabaseServer:
     def members(self) -> list[psutil.Process]:
         """All its processes, those that lost their parent too."""
         name = cluster.token(self.root)
-        return [
-            p
-            for p in process.everyone()
-            if p.name() == "postgres" and name in " ".join(process.command_line(p))
-        ]
+        return [one for one in process.everyone() if _is_of(name, process.command_line(one))]
 
     def find(self) -> Running | None:
         """The main process, if it works on the folder that is there now."""
@@ -71,7 +68,7 @@ class DatabaseServer:
         return Running(identity, int(port), self._print(line)) if identity and port.isdigit() else None
 
     def _print(self, line: list[str]) -> str:
-        return "\n".join(line)
+        return hashlib.sha256("\n".join(line).encode()).hexdigest()[:32]
 
     def fingerprint(self, port: int) -> str:
         """What :meth:`find` reports of a server that is as it should be."""
@@ -236,6 +233,11 @@ class DatabaseServer:
 
 class WrongPassword(Exception):
     """The server's superuser has another password than ``.env``."""
+
+
+def _is_of(name: str, line: list[str]) -> bool:
+    """Whether a command line is that of a cluster's server, or the title of one of its children."""
+    return f"cluster_name={name}" in line or any(part.startswith(f"postgres: {name}: ") for part in line[:1])
 
 
 def _serves_elsewhere(other: psutil.Process, folder: Path) -> bool:

@@ -140,8 +140,7 @@ def _program(parts: Parts) -> Check:
         return Check(
             "postgres program", "fault", f"does not run: {said}", "install the library that it names"
         )
-    with tempfile.TemporaryDirectory(dir=_home(parts), prefix=".doctor-") as folder:
-        account = find_account(path, Path(folder))
+    account = find_account(path, _home(parts))
     how = f", as another account ({account.way})" if account.way else ""
     return Check("postgres program", "ok", f"{done.stdout.strip()}{how}")
 

@@ -1,0 +1,171 @@
+"""What every runtime promises; a runtime's test subclasses this and gives the settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+from conftest import Cli, Result
+from stack_help import http, query, services
+
+MakeProject = Callable[..., Path]
+
+
+class StackContract:
+    """Behaviour of up, down, status, logs and env that does not depend on the runtime.
+
+    A subclass sets ``runtime``.
+    """
+
+    runtime: str
+
+    def text(self, project: str = "contract") -> str:
+        return f"project: {project}\nruntime: {self.runtime}\n"
+
+    @pytest.fixture
+    def root(self, make_project: MakeProject, cli: Cli) -> Iterator[Path]:
+        folder = make_project(self.text(), "contract")
+        yield folder
+        cli("down", "--volumes", "--yes", cwd=folder)
+
+    @pytest.fixture
+    def up(self, cli: Cli, root: Path) -> Result:
+        return cli("up", "--json", cwd=root).ok()
+
+    def test_up_starts_services_that_answer(self, up: Result, cli: Cli, root: Path) -> None:
+        assert {row["name"]: row["state"] for row in up.json["services"]} == {
+            "postgres": "running", "mlflow": "running",
+        }  # fmt: skip
+        assert up.json["runtime"] == self.runtime
+        assert len(up.json["changes"]) == 2
+        assert query(cli, root, "select 1") == [(1,)]
+        tracking = cli("env", "--json", cwd=root).ok().json["MLFLOW_TRACKING_URI"]
+        found = http(f"{tracking}/api/2.0/mlflow/experiments/search", "POST", b'{"max_results": 5}')
+        assert json.loads(found)["experiments"][0]["artifact_location"].startswith("mlflow-artifacts:/")
+
+    def test_up_twice_is_one_stack(self, up: Result, cli: Cli, root: Path) -> None:
+        again = cli("up", "--json", cwd=root).ok()
+        assert again.json["changes"] == []
+        assert "nothing was changed" in again.err
+        assert [row["pid"] for row in again.json["services"]] == [row["pid"] for row in up.json["services"]]
+
+    def test_two_ups_at_once_are_one_stack(self, cli: Cli, root: Path) -> None:
+        both = [cli.start("up", "--json", cwd=root) for _ in range(2)]
+        told = [process.communicate(timeout=300) for process in both]
+        assert [process.returncode for process in both] == [0, 0], told
+        pids = [[row["pid"] for row in json.loads(out)["services"]] for out, _ in told]
+        assert pids[0] == pids[1]
+        assert sorted(len(json.loads(out)["changes"]) for out, _ in told) == [0, 2]
+        assert sum("waiting for it" in err for _, err in told) == 1
+
+    def test_the_database_has_the_schemas_and_a_role_without_power(
+        self, up: Result, cli: Cli, root: Path
+    ) -> None:
+        owners = "select nspname, pg_get_userbyid(nspowner) from pg_namespace where nspname !~ '^(pg_|inf|pub)'"
+        assert sorted(query(cli, root, owners)) == [
+            ("clean_data", "mlpipes"), ("raw_data", "mlpipes"), ("serving", "mlpipes"),
+        ]  # fmt: skip
+        assert query(cli, root, "select rolsuper, rolcreatedb from pg_roles where rolname = 'mlpipes'") == [
+            (False, False)
+        ]
+        assert query(cli, root, "show server_encoding") == [("UTF8",)]
+        assert query(cli, root, "show fsync") == [("on",)]
+        with pytest.raises(psycopg2.OperationalError, match="permission denied"):
+            url = cli("env", "--json", cwd=root).json["MLPIPES_DATABASE_URL"]
+            psycopg2.connect(url.removesuffix("mlpipes") + "mlflow")
+
+    def test_no_password_no_entry(self, up: Result, cli: Cli, root: Path) -> None:
+        port = services(cli, root)["postgres"]["port"]
+        for user in ("postgres", "mlpipes", "mlflow"):
+            with pytest.raises(psycopg2.OperationalError, match="no password"):
+                psycopg2.connect(host="127.0.0.1", port=port, user=user, dbname="postgres")
+
+    def test_everything_listens_on_the_loopback_only(self, up: Result, cli: Cli, root: Path) -> None:
+        wanted = {row["port"] for row in up.json["services"]}
+        listening = [c for c in psutil.net_connections("inet") if c.status == "LISTEN"]
+        mine = [c.laddr for c in listening if c.laddr.port in wanted]
+        assert {address.ip for address in mine} == {"127.0.0.1"}
+        assert {address.port for address in mine} == wanted
+
+    def test_data_survives_down_and_up(self, up: Result, cli: Cli, root: Path) -> None:
+        query(cli, root, "create table raw_data.kept (n int); insert into raw_data.kept values (7)")
+        tracking = cli("env", "--json", cwd=root).json["MLFLOW_TRACKING_URI"]
+        artifact = "/api/2.0/mlflow-artifacts/artifacts/0/some/file.txt"
+        http(tracking + artifact, "PUT", b"kept")
+        made = http(f"{tracking}/api/2.0/mlflow/experiments/create", "POST", b'{"name": "kept"}')
+        cli("down", cwd=root).ok()
+        cli("up", cwd=root).ok()
+        assert query(cli, root, "select n from raw_data.kept") == [(7,)]
+        tracking = cli("env", "--json", cwd=root).json["MLFLOW_TRACKING_URI"]
+        assert http(tracking + artifact) == b"kept"
+        number = json.loads(made)["experiment_id"]
+        found = http(f"{tracking}/api/2.0/mlflow/experiments/get?experiment_id={number}")
+        assert json.loads(found)["experiment"]["name"] == "kept"
+
+    def test_down_stops_everything_and_may_be_repeated(self, up: Result, cli: Cli, root: Path) -> None:
+        pids = [row["pid"] for row in up.json["services"]]
+        done = cli("down", "--json", cwd=root).ok()
+        assert sorted(done.json["stopped"]) == ["mlflow", "postgres"]
+        assert {row["state"] for row in services(cli, root).values()} == {"stopped"}
+        gone = [pid for pid in pids if not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"]
+        assert gone == pids
+        assert cli("down", "--json", cwd=root).ok().json["stopped"] == []
+
+    def test_volumes_are_removed_only_when_that_is_certain(self, up: Result, cli: Cli, root: Path) -> None:
+        refused = cli("down", "--volumes", cwd=root)
+        assert refused.code == 2
+        assert "--yes" in refused.err
+        assert len(refused.err.strip().splitlines()) == 1
+        assert {row["state"] for row in services(cli, root).values()} == {"running"}
+        cli("down", "--volumes", "--yes", cwd=root).ok()
+        assert not (root / ".mlpipes").exists()
+        assert (root / ".env").exists()
+
+    def test_two_projects_do_not_collide(self, cli: Cli, root: Path, make_project: MakeProject) -> None:
+        other = make_project(self.text("other"), "other")
+        both = [cli.start("up", "--json", cwd=folder) for folder in (root, other)]
+        told = [process.communicate(timeout=300) for process in both]
+        try:
+            assert [process.returncode for process in both] == [0, 0], told
+            rows = [row for out, _ in told for row in json.loads(out)["services"]]
+            assert len({row["port"] for row in rows}) == 4
+            query(cli, root, "create table raw_data.mine (n int)")
+            assert query(cli, other, "select to_regclass('raw_data.mine')") == [(None,)]
+            cli("down", cwd=root).ok()
+            assert {row["state"] for row in services(cli, other).values()} == {"running"}
+        finally:
+            cli("down", "--volumes", "--yes", cwd=other)
+
+    def test_secrets_are_shown_only_when_asked(self, up: Result, cli: Cli, root: Path) -> None:
+        text = (root / ".env").read_text()
+        passwords = [line.partition("=")[2] for line in text.splitlines()]
+        assert len(set(passwords)) == 3
+        assert all(len(password) >= 24 for password in passwords)
+        quiet = cli("status", cwd=root).ok()
+        shown = cli("status", "--show-secrets", cwd=root).ok()
+        for password in passwords:
+            assert password not in up.out + up.err + quiet.out + quiet.err
+            assert password in shown.out
+        lines = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
+        assert not [line for line in lines for password in passwords if password in line]
+
+    def test_logs_are_shown_and_an_unknown_service_is_named(self, up: Result, cli: Cli, root: Path) -> None:
+        whole = cli("logs", "postgres", cwd=root).ok().out.splitlines()
+        assert any("ready to accept connections" in line for line in whole)
+        assert cli("logs", "postgres", "--tail", "1", cwd=root).ok().out.splitlines() == whole[-1:]
+        wrong = cli("logs", "postgers", cwd=root)
+        assert wrong.code == 2
+        assert "postgers" in wrong.err
+        assert "postgres, mlflow" in wrong.err
+
+    def test_before_up_clients_are_told_what_to_do(self, cli: Cli, root: Path) -> None:
+        refused = cli("env", cwd=root)
+        assert refused.code == 1
+        assert refused.out == ""
+        assert "mlpipes up" in refused.err
+        assert {row["state"] for row in services(cli, root).values()} == {"stopped"}
+        assert not (root / ".mlpipes").exists()

@@ -1,0 +1,79 @@
+"""Looking at a stack from outside: its processes, its ports, its services."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg2
+from conftest import Cli
+
+from mlpipes_cli.adapters.embedded import cluster
+
+
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """Poll until the condition holds and return what it gave."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
+        time.sleep(0.02)
+    return found
+
+
+def processes_of(root: Path) -> list[psutil.Process]:
+    """Every live process that belongs to a project's stack, however it lost its way."""
+    token = cluster.token(root)
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            line = " ".join(process.cmdline())
+            if token in line or f"{root}/.mlpipes/" in line or _mark(process) == str(root):
+                found.append(process)
+    return found
+
+
+def _mark(process: psutil.Process) -> str | None:
+    with contextlib.suppress(psutil.Error):
+        return process.environ().get("MLPIPES_PROJECT")
+    return None
+
+
+def services(cli: Cli, root: Path) -> dict[str, dict[str, Any]]:
+    """``status --json`` by service."""
+    return {row["name"]: row for row in cli("status", "--json", cwd=root).ok().json["services"]}
+
+
+def process(cli: Cli, root: Path, service: str) -> psutil.Process:
+    """A service's main process."""
+    return psutil.Process(services(cli, root)[service]["pid"])
+
+
+def query(cli: Cli, root: Path, statement: str) -> list[tuple[Any, ...]]:
+    """Run SQL in the project's database as its client; the rows, if any."""
+    url = cli("env", "--json", cwd=root).ok().json["MLPIPES_DATABASE_URL"]
+    with contextlib.closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def http(url: str, method: str = "GET", body: bytes | None = None) -> bytes:
+    """The answer's body; an error status raises."""
+    headers = {"Content-Type": "application/json"} if body else {}
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read()
+
+
+@contextlib.contextmanager
+def stranger(port: int = 0) -> Iterator[int]:
+    """Somebody else's listener; gives its port."""
+    with socket.create_server(("127.0.0.1", port)) as server:
+        yield server.getsockname()[1]
