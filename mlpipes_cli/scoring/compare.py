@@ -215,8 +215,8 @@ def _reason(c: Comparison, rare: int, confidence: float, min_improvement: float)
 
 
 def _decimals(c: Comparison) -> int:
-    """Enough for two digits of the difference."""
+    """Enough for the first digit of the difference."""
     least = 3 if max(abs(c.incumbent), abs(c.challenger)) < 100 else 1
     if c.difference == 0:
         return least
-    return int(np.clip(1 - np.floor(np.log10(abs(c.difference))), least, 9))
+    return int(np.clip(-np.floor(np.log10(abs(c.difference))), least, 9))

@@ -1,0 +1,70 @@
+"""Plots are PNGs of the right number for the target, whatever the labels are."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from mlpipes_cli.scoring.plots import draw, draw_importance
+from mlpipes_cli.scoring.predictions import Predictions
+
+PNG = b"\x89PNG\r\n\x1a\n"
+RANDOM = np.random.default_rng(0)
+
+
+def classifier(labels, rows=300, **changes):
+    codes = RANDOM.integers(0, len(labels), rows)
+    scores = RANDOM.dirichlet(np.ones(len(labels)), rows)
+    names = np.array(labels, dtype=object)
+    parts = {
+        "task": "binary" if len(labels) == 2 else "multiclass",
+        "classes": tuple(labels),
+        "target": names[codes],
+        "scores": scores[:, 1] if len(labels) == 2 else scores,
+        "prediction": names[scores.argmax(axis=1)],
+        "ids": np.arange(rows),
+    }
+    return Predictions(**(parts | changes))
+
+
+REGRESSION = Predictions(
+    "regression", (), RANDOM.normal(size=50), None, RANDOM.normal(size=50), np.arange(50)
+)
+ALL = {"roc.png", "pr.png", "ks.png", "calibration.png", "confusion.png"}
+CASES = [
+    (classifier([0, 1]), ALL),
+    (classifier(["$x", "a_{b}^ü" * 20]), ALL),
+    (classifier([False, True], rows=20), ALL),
+    (classifier(["a", "b", "c"]), ALL),
+    (classifier([f"class {i:02}" for i in range(30)]), ALL),
+    (classifier([0, 1], scores=RANDOM.normal(size=300)), ALL - {"calibration.png"}),
+    (classifier([0, 1], scores=None), {"confusion.png"}),
+    (classifier([0, 1], rows=1), {"confusion.png"}),
+    (classifier([0, 1], scores=np.full(300, 0.5)), ALL),
+    (REGRESSION, {"residuals.png", "predicted_vs_actual.png"}),
+]
+
+
+@pytest.mark.parametrize(("p", "names"), CASES)
+def test_what_is_drawn(p, names):
+    found = draw(p, "credit: forest $5 of 10%")
+    assert found.keys() == names
+    for picture in found.values():
+        assert picture.startswith(PNG)
+        assert 2_000 < len(picture) < 120_000
+
+
+def test_the_same_predictions_give_the_same_bytes():
+    assert draw(REGRESSION, "x") == draw(REGRESSION, "x")
+
+
+def test_importance_keeps_the_largest():
+    values = np.arange(40.0)
+    names = [f"feature_{i}" for i in range(40)]
+    assert draw_importance(names, values, "t").startswith(PNG)
+    assert draw_importance(names[20:], values[20:], "t") != draw_importance(names[:20], values[:20], "t")
+
+
+def test_no_global_state_of_matplotlib_is_touched():
+    draw(REGRESSION, "x")
+    assert "matplotlib.pyplot" not in sys.modules
