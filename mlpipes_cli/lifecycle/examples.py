@@ -1,0 +1,73 @@
+"""The examples of ``init``; their files are in ``templates/<name>/``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example.
+
+    Attributes:
+        name: As in ``--example``, and its folder in ``templates/``.
+        model: The registered model's name.
+        about: For the project's README.
+        rows_file: Rows to score.
+        gates: Of the promotion, as YAML.
+        files: Its own files and what they are.
+        generator: Its script that makes ``data/``, with a function ``generate(folder)``.
+        before_training: What the user has to do first.
+    """
+
+    name: str
+    model: str
+    about: str
+    rows_file: str
+    gates: tuple[str, ...]
+    files: dict[str, str] = field(default_factory=dict)
+    generator: str | None = None
+    before_training: tuple[str, ...] = ()
+
+
+_ALL = (
+    Example(
+        name="breast-cancer",
+        model="breast-cancer",
+        about="The data: 569 tumours with 30 measurements each, malignant or benign (Breast Cancer Wisconsin,"
+        " diagnostic), which scikit-learn carries.",
+        rows_file="data/new_rows.csv",
+        gates=("{metric: roc_auc, min: 0.9}", "{metric: ks, min: 0.7}"),
+        files={"data/new_rows.csv": "ten tumours to score"},
+    ),
+    Example(
+        name="credit",
+        model="credit",
+        about="The data: card transactions that never happened. `generate.py` tells how they are made, and"
+        " makes other sizes:\n`python generate.py --rows 100000 --positives 0.01 --seed 1`.",
+        rows_file="data/new_rows.csv",
+        gates=("{metric: roc_auc, min: 0.7}", "{metric: ks, min: 0.4}"),
+        files={
+            "data/credit.csv": "20,000 generated card transactions, 2 % of them fraud",
+            "data/new_rows.csv": "50 further transactions to score",
+            "generate.py": "makes both; `python generate.py --help`",
+            "my_trainer.py": "a trainer of your own",
+        },
+        generator="generate.py",
+    ),
+    Example(
+        name="creditcard",
+        model="creditcard",
+        about="The data: 284,807 card transactions of September 2013, 492 of them fraud (Worldline and the"
+        " Machine Learning Group of ULB).\nDownload `creditcard.csv` from"
+        " <https://www.kaggle.com/datasets/mlg-ulb/creditcardfraud> into `data/`,"
+        " or use `source: openml:1597`.",
+        rows_file="data/creditcard.csv",
+        gates=("{metric: roc_auc, min: 0.9}", "{metric: ks, min: 0.7}"),
+        files={"data/": "where `creditcard.csv` belongs"},
+        before_training=(
+            "# download https://www.kaggle.com/datasets/mlg-ulb/creditcardfraud into data/creditcard.csv",
+        ),
+    ),
+)
+EXAMPLES: dict[str, Example] = {example.name: example for example in _ALL}

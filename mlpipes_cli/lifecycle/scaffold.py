@@ -1,0 +1,220 @@
+"""``init``: a project that runs at once, from an example, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from mlpipes_cli import resources
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle.examples import EXAMPLES, Example
+from mlpipes_cli.lifecycle.secrets import ensure_secrets
+from mlpipes_cli.project import PROJECT_FILE
+from mlpipes_cli.suggest import did_you_mean
+
+COMMON = "_common"
+DEFAULT_EXAMPLE = "breast-cancer"
+
+
+@dataclass(frozen=True)
+class NewProject:
+    """What ``init`` made.
+
+    Attributes:
+        project: The project's name, from its folder's.
+        directory: The absolute folder.
+        example: The example that it was made from.
+        files: What was made, with a word about each.
+        next: The commands to go on with.
+    """
+
+    project: str
+    directory: Path
+    example: str
+    files: dict[str, str]
+    next: tuple[str, ...]
+
+
+def make_project(directory: Path, example: str = DEFAULT_EXAMPLE) -> NewProject:
+    """Make a project in a folder, which may exist but may hold none of the files to be made.
+
+    Everything is made in a temporary folder beside and then moved, so an interrupted call leaves
+    nothing behind.
+
+    Args:
+        directory: The folder; it and its parents are made where they are not there.
+        example: One of the names in ``EXAMPLES``.
+
+    Raises:
+        UsageError: No such example, a project is there or above, or files would be overwritten.
+        MlpipesError: The folder cannot be written.
+    """
+    if example not in EXAMPLES:
+        hint = did_you_mean(example, EXAMPLES).removeprefix("; ") or f"one of {', '.join(EXAMPLES)}"
+        raise UsageError(f"unknown example {example!r}", hint)
+    directory = directory.absolute()
+    directory = Path(os.path.normpath(directory))
+    _check_place(directory)
+    chosen = EXAMPLES[example]
+    name = project_name(directory)
+    try:
+        with _folder_beside(directory) as beside:
+            _fill(beside, name, chosen)
+            made = _listed(beside)
+            _move(beside, directory)
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+        raise MlpipesError(f"{directory}: cannot be written ({what})", "check its mode and space") from None
+    return NewProject(name, directory, example, _described(made, chosen), _next(directory, chosen))
+
+
+def project_name(directory: Path) -> str:
+    """A name that fits ``project:``, from the folder's."""
+    slug = re.sub(r"[^a-z0-9_-]+", "-", directory.name.lower()).strip("-_")[:63]
+    return slug or "project"
+
+
+def _check_place(directory: Path) -> None:
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"{directory}: is a file", "give a folder")
+    for folder in (directory, *directory.parents):
+        if (folder / PROJECT_FILE).exists():
+            where = f"{folder}: is a project already"
+            if folder != directory:
+                where = f"{directory}: lies inside the project {folder}"
+            raise UsageError(where, "go on with it, or give another folder")
+
+
+@contextlib.contextmanager
+def _folder_beside(directory: Path) -> Iterator[Path]:
+    """A temporary folder on the same disk; it and the parents that were made go if it fails."""
+    home = directory if directory.is_dir() else directory.parent
+    lacking = [folder for folder in (home, *home.parents) if not folder.exists()]
+    home.mkdir(parents=True, exist_ok=True)
+    beside: Path | None = None
+    try:
+        beside = Path(tempfile.mkdtemp(prefix=".mlpipes-init-", dir=home))
+        yield beside
+    except BaseException:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
+        for folder in lacking:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+    shutil.rmtree(beside, ignore_errors=True)
+
+
+def _fill(folder: Path, name: str, example: Example) -> None:
+    values = {
+        "project": name,
+        "example": example.name,
+        "model": example.model,
+        "rows": example.rows_file.ljust(20),
+        "gates": "\n".join(f"    - {gate}" for gate in example.gates),
+        "files": "\n".join(f"| `{file}` | {about} |" for file, about in example.files.items()),
+        "about": example.about,
+    }
+    for origin in (COMMON, example.name):
+        _copy(resources.templates() / origin, folder, values)
+    (folder / "data").mkdir(exist_ok=True)
+    if example.generator is not None:
+        _module(folder / example.generator).generate(folder / "data")
+    ensure_secrets(folder)
+
+
+def _copy(origin: Path, folder: Path, values: dict[str, str]) -> None:
+    for path in sorted(origin.rglob("*")):
+        if path.is_dir() or "__pycache__" in path.parts:
+            continue
+        relative = path.relative_to(origin)
+        if relative == Path("gitignore"):  # under its own name it would rule what the package holds
+            relative = Path(".gitignore")
+        text = path.read_text(encoding="utf-8")
+        if origin.name == COMMON:
+            text = re.sub(r"@(\w+)@", lambda found: values.get(found[1], found[0]), text)
+        target = folder / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+
+
+def _module(path: Path) -> ModuleType:
+    """The example's own script, run as a module without leaving a compiled copy."""
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)  # noqa: S102 (ours)
+    return module
+
+
+def _listed(folder: Path) -> list[Path]:
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def _move(beside: Path, directory: Path) -> None:
+    """Put what was made in its place: a rename where nothing is there, else file by file."""
+    if not directory.exists():
+        beside.chmod(0o777 & ~_umask())
+        beside.rename(directory)
+        return
+    files = _listed(beside)
+    if there := [str(file) for file in files if os.path.lexists(directory / file)]:
+        shown = ", ".join(there[:5])
+        raise UsageError(f"{directory}: holds {shown} already; nothing was written", "give another folder")
+    done: list[Path] = []
+    made: list[Path] = []
+    try:
+        for file in sorted(
+            files, key=lambda file: file == Path(PROJECT_FILE)
+        ):  # the last one makes it a project
+            target = directory / file
+            if not target.parent.exists():
+                target.parent.mkdir(parents=True)
+                made.append(target.parent)
+            (beside / file).rename(target)
+            done.append(target)
+        if not (directory / "data").exists():
+            (directory / "data").mkdir()
+    except BaseException:
+        for target in done:
+            target.unlink(missing_ok=True)
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _described(made: list[Path], example: Example) -> dict[str, str]:
+    known = {
+        "mlpipes.yaml": "the stack, what is served, the gates of a promotion",
+        "experiment.yaml": "the data, the split and the candidates",
+        "README.md": "what to do with it",
+        "explore.ipynb": "a notebook that reads runs and predictions",
+        ".env": "generated passwords; never commit it",
+        ".gitignore": "keeps them and the stack's data out of git",
+        **example.files,
+    }
+    names = [path.as_posix() for path in made]
+    return {name: known[name] for name in known if name in names} | {
+        name: "" for name in names if name not in known
+    }
+
+
+def _next(directory: Path, example: Example) -> tuple[str, ...]:
+    where = os.path.relpath(directory)
+    where = where if len(where) < len(str(directory)) else str(directory)
+    go = () if where == "." else (f"cd {where}",)
+    train = (*example.before_training, "mlpipes train experiment.yaml")
+    return (*go, "mlpipes up", *train, "mlpipes promote --metric ks", "mlpipes serve")
