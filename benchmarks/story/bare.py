@@ -67,7 +67,9 @@ def fit_and_log(experiment: Path, url: str) -> None:
 
     spec = yaml.safe_load(experiment.read_text())
     X, y = datasets.load_breast_cancer(return_X_y=True, as_frame=True)
-    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=42, stratify=y)
+    y = (y == spec["data"]["positive"]).astype(int)
+    size = spec["data"]["split"]["test"]
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=size, random_state=42, stratify=y)
     mlflow.set_experiment("bare")
     for run in spec["runs"]:
         module, name = run["estimator"].rsplit(".", 1)

@@ -24,7 +24,7 @@ HEADLINES = {
     "leaderboard": "all judged on the same holdout, with 95 % intervals",
     "promote": "the best by KS goes to the registry as production",
     "serve": "a prediction API that stores each prediction before it answers",
-    "predict": "rows that no candidate has seen",
+    "predict": "a file of new rows, through the API",
 }
 
 
@@ -102,7 +102,8 @@ def _board(board: Any) -> RenderableType | str:
 
 def _verdict(verdict: Any) -> str:
     version = f", version {verdict.to_version}" if verdict.to_version else ""
-    return f"  {verdict.outcome}: {verdict.candidate} ({verdict.metric} {verdict.value:.4f}){version}: {verdict.reason}"
+    champion = f"{verdict.candidate} ({verdict.metric} {verdict.value:.4f}){version}"
+    return f"  {verdict.outcome}: {champion}: {verdict.reason}"
 
 
 def _predictions(scored: Any) -> RenderableType | str:

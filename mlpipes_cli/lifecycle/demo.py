@@ -15,8 +15,7 @@ from mlpipes_cli.project import PROJECT_FILE, Project, find_project
 EXAMPLE = "breast-cancer"
 EXPERIMENT_FILE = "experiment.yaml"
 METRIC = "ks"
-ROWS = 5
-ROWS_FILE = "new_rows.csv"
+ROWS_FILE = "data/new_rows.csv"
 
 
 @dataclass(frozen=True)
@@ -120,24 +119,4 @@ def _serve(project: Project, reporter: Reporter) -> Any:
 def _predict(project: Project, reporter: Reporter) -> Any:
     from mlpipes_cli.lifecycle import prediction
 
-    file = project.root / ROWS_FILE
-    if not file.exists():
-        write_new_rows(project.root / EXPERIMENT_FILE, file)
-    return prediction.predict(project, file, reporter)
-
-
-def write_new_rows(experiment_file: Path, path: Path) -> None:
-    """Write the first rows of the experiment's holdout, which no candidate was trained on, as CSV."""
-    import os
-
-    from mlpipes_cli.config.experiment import load_experiment
-    from mlpipes_cli.data.prepare import prepare
-    from mlpipes_cli.data.sources import load
-
-    experiment, source = load_experiment(experiment_file)
-    frame = load(experiment.data, experiment_file.parent, source, database_url=None, environ=os.environ)
-    prepared = prepare(frame, experiment.data, source)
-    rows = prepared.holdout[:ROWS]
-    part = path.with_name(f"{path.name}.part")
-    prepared.X(rows).to_csv(part, index=False)
-    part.replace(path)
+    return prediction.predict(project, project.root / ROWS_FILE, reporter)

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from mlpipes_cli.config.schema import MODELS, schema, schema_text
+from mlpipes_cli.lifecycle.scaffold import make_project
+from mlpipes_cli.resources import templates
 
 ROOT = Path(__file__).parents[3]
 RUN = {"name": "a", "trainer": "sklearn", "estimator": "sklearn.dummy.DummyClassifier"}
@@ -32,25 +34,24 @@ def test_the_schema_is_a_schema(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(name))
 
 
-def shipped() -> list[tuple[str, Path]]:
-    files = [("mlpipes", ROOT / "mlpipes.yaml.example")]
+def examples() -> list[str]:
+    return sorted(p.name for p in templates().iterdir() if p.is_dir() and not p.name.startswith("_"))
+
+
+@pytest.mark.parametrize("example", examples())
+def test_new_projects_keep_to_it(example: str, tmp_path: Path) -> None:
+    make_project(tmp_path / "made", example)
     for name in MODELS:
-        files += [(name, path) for path in sorted((ROOT / "templates").rglob(f"{name}.yaml"))]
-    return files
+        path = tmp_path / "made" / f"{name}.yaml"
+        assert complaints(name, yaml.safe_load(path.read_text(encoding="utf-8"))) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "path"), shipped(), ids=lambda value: getattr(value, "parent", value) and str(value)
-)
-def test_shipped_files_keep_to_it(name: str, path: Path) -> None:
-    assert complaints(name, yaml.safe_load(path.read_text(encoding="utf-8"))) == []
-
-
-def test_every_template_is_looked_at() -> None:
-    folders = [
-        path for path in (ROOT / "templates").iterdir() if path.is_dir() and not path.name.startswith("_")
-    ]
-    assert len(shipped()) >= 1 + len(folders)
+def test_the_complete_example_keeps_to_it() -> None:
+    text = (ROOT / "mlpipes.yaml.example").read_text(encoding="utf-8")
+    document = yaml.safe_load(text)
+    assert complaints("mlpipes", document) == []
+    settings = MODELS["mlpipes"].model_validate(document)
+    assert settings.model_fields_set == set(MODELS["mlpipes"].model_fields), "every setting is told"
 
 
 @pytest.mark.parametrize(
