@@ -62,7 +62,13 @@ def _csv(raw: BinaryIO) -> pd.DataFrame:
     raw.seek(0)
     try:
         frame = pd.read_csv(
-            raw, sep=header.separator, encoding="utf-8-sig", engine="c", low_memory=False, index_col=False
+            raw,
+            sep=header.separator,
+            encoding="utf-8-sig",
+            engine="c",
+            low_memory=False,
+            index_col=False,
+            float_precision="round_trip",  # the nearest float, so that a row hashes alike from any format
         )
     except pd.errors.ParserError as error:
         raise Unreadable(_what_broke(str(error))) from None
