@@ -1,0 +1,394 @@
+"""promote, rollback, history and models through the real binary on a real stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlpipes_cli import run_schema
+from mlpipes_cli.lifecycle.promotion import events
+
+pytestmark = pytest.mark.slow
+COLUMNS = ["x0", "x1", "x2", "x3"]
+
+
+def table(count: int, seed: int = 0) -> pd.DataFrame:
+    """Rows whose label depends on all four columns alike."""
+    draw = np.random.default_rng(seed)
+    values = draw.normal(size=(count, 4))
+    label = (values.sum(axis=1) + draw.normal(size=count) > 0).astype(int)
+    return pd.DataFrame(values, columns=COLUMNS).assign(label=label, row=np.arange(count) + seed * 1_000_000)
+
+
+def looks_at(*columns: str) -> Any:
+    """A model of some of the columns: the more, the better."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(ColumnTransformer([("kept", "passthrough", list(columns))]), LogisticRegression())
+
+
+@pytest.fixture
+def promote(lab: Any, running_stack: Any) -> Callable[..., Any]:
+    def run(*args: str, code: int = 0, env: dict[str, str] | None = None) -> Any:
+        done = running_stack.cli("promote", "--experiment", lab.experiment, "--json", *args, env=env)
+        assert done.code == code, f"exit {done.code}\n{done.out}\n{done.err}"
+        return done.json
+
+    return run
+
+
+@pytest.fixture
+def past(lab: Any, running_stack: Any) -> Callable[[], list[dict[str, Any]]]:
+    return lambda: running_stack.cli("history", "--model", lab.experiment, "--json").ok().json
+
+
+def settings(lab: Any, text: str) -> None:
+    (lab.root / "mlpipes.yaml").write_text(f"project: tests\nruntime: embedded\n{text}")
+
+
+def test_first_promotion(lab: Any, promote: Any, past: Any, running_stack: Any):
+    prepared = lab.data(table(400))
+    lab.train("weak", looks_at("x0"), prepared)
+    best = lab.train("strong", looks_at(*COLUMNS), prepared)
+    dry = promote("--metric", "ks", "--dry-run")
+    assert (dry["outcome"], dry["run_id"], dry["to_version"]) == ("would promote", best, None)
+    assert lab.registry.model(lab.experiment) is None, "a dry run changes nothing"
+
+    done = promote("--metric", "ks", "--reason", "the first", env={"MLPIPES_USER": "ada"})
+    assert (done["outcome"], done["candidate"], done["candidates"]) == ("promoted", "strong", 2)
+    assert (done["from_version"], done["to_version"], lab.holder()) == (None, 1, 1)
+    (entry,) = past()
+    assert (entry["who"], entry["reason"], entry["kind"], entry["state"]) == (
+        "ada",
+        "the first",
+        "promote",
+        "done",
+    )
+    assert (entry["from_version"], entry["to_version"], entry["alias"]) == (None, 1, "production")
+    assert entry["challenger"] == pytest.approx(done["value"]) and entry["metric"] == "ks"
+    assert datetime.fromisoformat(entry["when"]).tzinfo == UTC
+    (row,) = [
+        row for row in running_stack.cli("models", "--json").ok().json if row["model"] == lab.experiment
+    ]
+    assert (row["version"], row["aliases"], row["run_id"]) == (1, ["production"], best)
+    assert (row["metric"], row["value"]) == ("ks", pytest.approx(done["value"]))
+    assert (row["candidate"], row["experiment"]) == ("strong", lab.experiment)
+
+    again = promote("--metric", "ks")
+    assert again["outcome"] == "unchanged" and "holds production already" in again["reason"]
+    assert len(past()) == 1
+
+
+def test_a_gate_refuses_even_the_first(lab: Any, promote: Any):
+    lab.train("weak", looks_at("x0"), lab.data(table(400)))
+    settings(lab, "promotion: {gates: [{metric: roc_auc, min: 0.999}, {metric: log_loss, max: 9}]}")
+    for dry in ((), ("--dry-run",)):
+        said = promote(*dry, code=3)
+        assert said["outcome"] == "refused" and "is below the gate's min 0.999" in said["reason"]
+        assert [gate["passed"] for gate in said["gates"]] == [False, True]
+    assert lab.registry.model(lab.experiment) is None
+
+
+def test_a_gate_on_a_metric_that_the_run_does_not_have(lab: Any, promote: Any, running_stack: Any):
+    lab.train("weak", looks_at("x0"), lab.data(table(400)))
+    settings(lab, "promotion: {gates: [{metric: rmse, max: 1}]}")
+    assert "the run does not have that metric" in promote(code=3)["reason"]
+    plain = running_stack.cli("promote", "--experiment", lab.experiment)
+    assert plain.code == 3 and "NOT passed" in plain.out
+    assert (
+        plain.err.strip()
+        .splitlines()[-1]
+        .startswith("error: not promoted: the gate on rmse cannot be checked")
+    )
+
+
+def test_only_a_truly_better_challenger_takes_the_alias(lab: Any, promote: Any, past: Any):
+    prepared = lab.data(table(1200))
+    lab.train("weak", looks_at("x0"), prepared)
+    promote()
+    no_better = lab.train("same", looks_at("x0", "x1"), prepared)
+    lab.train("again", looks_at("x0"), prepared)
+    settings(lab, "promotion: {min_improvement: 0.5}")
+    said = promote("--run", no_better, code=3)
+    assert said["outcome"] == "refused" and lab.holder() == 1
+    found = said["comparison"]
+    assert (found["rows"], found["candidates"], found["better"]) == (len(prepared.holdout), 2, False)
+    assert found["difference"] == pytest.approx(found["challenger"] - found["incumbent"])
+    assert len(past()) == 1
+
+    settings(lab, "")
+    assert "no better" in promote("--run", "again", code=3)["reason"]
+    lab.train("strong", looks_at(*COLUMNS), prepared)
+    dry = promote("--dry-run")
+    assert dry["outcome"] == "would promote" and lab.holder() == 1 and len(past()) == 1
+    done = promote()
+    assert (done["outcome"], done["comparison"]["lower"] > 0, lab.holder()) == ("promoted", True, 2)
+    assert done["comparison"] == dry["comparison"] and done["comparison"]["candidates"] == 3
+    newest = past()[0]
+    assert (newest["from_version"], newest["to_version"]) == (1, 2)
+    assert newest["incumbent"] == pytest.approx(found["incumbent"])
+    assert newest["lower"] == pytest.approx(done["comparison"]["lower"])
+
+
+def test_staging_then_production_is_one_version(lab: Any, promote: Any, past: Any):
+    lab.train("strong", looks_at(*COLUMNS), lab.data(table(400)))
+    promote("--to", "staging")
+    assert (lab.holder("staging"), lab.holder()) == (1, None)
+    promote()
+    assert (lab.holder("staging"), lab.holder()) == (1, 1)
+    assert len(lab.registry.model(lab.experiment).versions) == 1
+    assert [entry["alias"] for entry in past()] == ["production", "staging"]
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["cached", "read again"])
+def test_rows_that_the_incumbent_was_trained_on_are_left_out(lab: Any, promote: Any, cached: bool):
+    frame = table(1600)
+    lab.train("weak", looks_at("x0"), lab.data(frame, seed=1))
+    promote()
+    other = lab.data(frame, seed=2, cached=cached)
+    lab.train("strong", looks_at(*COLUMNS), other)
+    done = promote()
+    assert done["outcome"] == "promoted" and lab.holder() == 2
+    old = lab.data(frame, seed=1)
+    seen = set(old.frame.iloc[old.train]["row"]) & set(other.frame.iloc[other.holdout]["row"])
+    assert done["rows_left_out"] == len(seen) > 100
+    assert done["comparison"]["rows"] == len(other.holdout) - len(seen)
+
+
+def test_an_overfitted_incumbent_gains_nothing_from_rows_that_it_knows(lab: Any, promote: Any):
+    from sklearn.tree import DecisionTreeClassifier
+
+    frame = table(1600)
+    lab.train("rote", DecisionTreeClassifier(random_state=0), lab.data(frame, seed=1))
+    promote()
+    lab.train("strong", looks_at(*COLUMNS), lab.data(frame, seed=2))
+    said = promote()
+    assert said["outcome"] == "promoted"
+    assert said["comparison"]["incumbent"] < 0.8, "by heart it would have a KS near 1 on half of the rows"
+
+
+def test_a_column_that_the_challenger_dropped_is_read_again(lab: Any, promote: Any):
+    frame = table(1600)
+    lab.train("weak", looks_at("x0"), lab.data(frame))
+    promote()
+    other = lab.data(frame, drop=["x0"])
+    lab.train("strong", looks_at("x1", "x2", "x3"), other)
+    done = promote()
+    assert (done["outcome"], done["rows_left_out"], done["comparison"]["rows"]) == ("promoted", 0, len(other.holdout))
+
+
+def test_no_row_is_new_to_the_incumbent(lab: Any, promote: Any):
+    frame = table(800)
+    first = lab.data(frame, seed=1)
+    lab.train("weak", looks_at("x0"), first)
+    promote()
+    known = first.frame.iloc[first.train]
+    lab.train("strong", looks_at(*COLUMNS), lab.data(known.sample(frac=1.0, random_state=0), seed=3))
+    said = promote(code=3)
+    assert "holdout rows; the 0 others are too few" in said["reason"]
+    assert lab.holder() == 1
+
+
+def test_the_data_changed_since(lab: Any, promote: Any):
+    lab.train("weak", looks_at("x0"), lab.data(table(800), seed=1))
+    promote()
+    lab.train("strong", looks_at(*COLUMNS), lab.data(table(800), seed=2, cached=False))
+    table(800, seed=9).to_csv(lab.root / f"{lab.experiment}.csv", index=False)
+    said = promote(code=3)
+    assert "the data changed since the run" in said["reason"] and said["hint"] == "train again"
+    (lab.root / f"{lab.experiment}.csv").unlink()
+    assert "cannot be read again" in promote(code=3)["reason"]
+
+
+def test_models_that_cannot_be_compared(lab: Any, promote: Any):
+    frame = table(800)
+    lab.train("weak", looks_at("x0"), lab.data(frame))
+    promote()
+    lab.train("words", looks_at(*COLUMNS), lab.data(frame.assign(label=frame.label.map({0: "no", 1: "yes"}))))
+    assert "knows the classes 0, 1, the challenger 'no', 'yes'" in promote(code=3)["reason"]
+    from sklearn.linear_model import LinearRegression
+
+    lab.train("numbers", LinearRegression(), lab.data(frame.assign(label=frame.x0 * 3), task="regression"))
+    assert "is a binary model and the challenger a regression model" in promote(code=3)["reason"]
+    assert lab.holder() == 1
+
+
+def test_an_incumbent_that_was_made_by_other_means(lab: Any, promote: Any, past: Any):
+    prepared = lab.data(table(400))
+    run_id = lab.train("strong", looks_at(*COLUMNS), prepared)
+    run = lab.registry.run(run_id)
+    uri = run.tags[run_schema.MODEL_URI]
+    foreign = replace(run, run_id=lab.train("foreign", looks_at("x0"), prepared, tags={run_schema.TASK: ""}))
+    uri = lab.registry.run(foreign.run_id).tags[run_schema.MODEL_URI]
+    lab.registry.create_version(lab.experiment, foreign, uri, tags={}, description="")
+    lab.registry.set_alias(lab.experiment, "production", 1)
+    said = promote(code=3)
+    assert (
+        "nothing is known of how version 1 was trained" in said["reason"]
+        and "delete the alias" in said["hint"]
+    )
+    assert past() == []
+
+
+def test_rollbacks_walk_back_and_the_history_tells(lab: Any, promote: Any, past: Any, running_stack: Any):
+    prepared = lab.data(table(2000))
+    for count in (1, 2, 4):
+        lab.train(f"of{count}", looks_at(*COLUMNS[:count]), prepared)
+        promote()
+    assert lab.holder() == 3
+
+    def rollback(*args: str) -> Any:
+        return running_stack.cli("rollback", "--model", lab.experiment, *args)
+
+    first = rollback("--reason", "too slow", "--json").ok().json
+    assert (first["from_version"], first["to_version"], first["reason"]) == (3, 2, "too slow")
+    assert 0 < first["challenger"] < first["incumbent"] < 1
+    assert "from version 2 to version 1" in rollback().ok().out
+    nothing = rollback()
+    assert nothing.code == 1 and nothing.out == ""
+    assert (
+        nothing.err.startswith("error: ")
+        and "no version that held production before version 1" in nothing.err
+    )
+    steps = [(entry["kind"], entry["from_version"], entry["to_version"]) for entry in past()]
+    assert steps == [
+        ("rollback", 2, 1),
+        ("rollback", 3, 2),
+        ("promote", 2, 3),
+        ("promote", 1, 2),
+        ("promote", None, 1),
+    ]
+    shown = running_stack.cli("history", "--model", lab.experiment).ok().out
+    assert "rollback" in shown and "too slow" in shown
+
+
+def test_a_rollback_passes_over_a_deleted_version(lab: Any, promote: Any, running_stack: Any):
+    from mlflow import MlflowClient
+
+    prepared = lab.data(table(2000))
+    for count in (1, 2, 4):
+        lab.train(f"of{count}", looks_at(*COLUMNS[:count]), prepared)
+        promote()
+    MlflowClient(lab.tracking_uri).delete_model_version(lab.experiment, "2")
+    done = running_stack.cli("rollback", "--model", lab.experiment, "--json").ok().json
+    assert (done["from_version"], done["to_version"], lab.holder()) == (3, 1, 1)
+    last = running_stack.cli("rollback", "--model", lab.experiment)
+    assert last.code == 1
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_killed_between_intent_and_done(lab: Any, promote: Any, past: Any, running_stack: Any, moved: bool):
+    prepared = lab.data(table(1200))
+    lab.train("weak", looks_at("x0"), prepared)
+    promote()
+    run_id = lab.train("strong", looks_at(*COLUMNS), prepared)
+    run = lab.registry.run(run_id)
+    uri = run.tags[run_schema.MODEL_URI]
+    assert lab.registry.create_version(lab.experiment, run, uri, tags={}, description="") == 2
+    now = datetime.now(UTC)
+    killed = events.Entry(
+        events.new_id(now), "promote", "intent", lab.experiment, "production", 1, 2, now.isoformat(), "me"
+    )
+    lab.registry.set_tag(lab.experiment, killed.key, killed.value())
+    if moved:
+        lab.registry.set_alias(lab.experiment, "production", 2)
+    assert past()[0]["state"] == ("done" if moved else "unfinished")
+    rollback = running_stack.cli("rollback", "--model", lab.experiment, "--json")
+    if moved:
+        assert rollback.ok().json["to_version"] == 1
+        assert [entry["kind"] for entry in past()] == ["rollback", "promote", "promote"]
+        return
+    assert rollback.code == 1, "version 2 never held the alias"
+    assert promote()["outcome"] == "promoted"
+    assert [entry["state"] for entry in past()] == ["done", "unfinished", "done"]
+    stored = json.loads(lab.registry.model(lab.experiment).tags[killed.key])
+    assert stored["state"] == "unfinished", "what was found out is written down"
+
+
+def test_two_promotes_at_once(lab: Any, past: Any, running_stack: Any):
+    prepared = lab.data(table(1200))
+    lab.train("weak", looks_at("x0"), prepared)
+    lab.train("strong", looks_at(*COLUMNS), prepared)
+    calls = [("--run", "weak"), ("--run", "strong")] * 2
+    with ThreadPoolExecutor(len(calls)) as pool:
+        done = list(
+            pool.map(
+                lambda args: running_stack.cli("promote", "--experiment", lab.experiment, "--json", *args),
+                calls,
+            )
+        )
+    assert {result.code for result in done} <= {0, 3}, [result.err for result in done]
+    moves = [entry for entry in reversed(past()) if entry["state"] == "done"]
+    promoted = [result for result in done if result.json["outcome"] == "promoted"]
+    assert len(promoted) == len(moves) >= 1
+    assert [entry["from_version"] for entry in moves] == [
+        None,
+        *(entry["to_version"] for entry in moves[:-1]),
+    ]
+    assert lab.holder() == moves[-1]["to_version"] and moves[-1]["candidate"] == "strong"
+    assert len(lab.registry.model(lab.experiment).versions) == len(moves), "no version was made twice"
+
+
+def test_somebody_moves_the_alias_meanwhile(lab: Any, promote: Any, past: Any):
+    """Another machine shares no lock with us; what it did is seen just before the move."""
+    from mlpipes_cli.errors import MlpipesError
+    from mlpipes_cli.lifecycle.promotion import moves
+
+    prepared = lab.data(table(400))
+    lab.train("weak", looks_at("x0"), prepared)
+    promote()
+    now = datetime.now(UTC)
+    late = events.Entry(
+        events.new_id(now), "promote", "intent", lab.experiment, "production", None, 1, "t", "me"
+    )
+    with pytest.raises(MlpipesError, match="moved to version 1 by somebody else"):
+        moves.move_alias(lab.registry, late)
+    assert [entry["state"] for entry in past()] == ["unfinished", "done"] and lab.holder() == 1
+
+
+def test_what_does_not_exist(lab: Any, running_stack: Any):
+    lab.train("forest", looks_at("x0"), lab.data(table(400)))
+
+    def says(*args: str) -> str:
+        done = running_stack.cli(*args)
+        assert done.code == 2 and done.out == "" and len(done.err.strip().splitlines()) == 1, done
+        return str(done.err)
+
+    mistyped = lab.experiment[:-1] + "x"
+    assert f"did you mean '{lab.experiment}'" in says("promote", "--experiment", mistyped)
+    known = ("promote", "--experiment", lab.experiment)
+    assert "did you mean 'forest'?" in says(*known, "--run", "forrest")
+    assert "did you mean 'roc_auc'?" in says(*known, "--metric", "roc_acu")
+    assert "is not for a binary target" in says(*known, "--metric", "rmse")
+    assert "is reserved" in says(*known, "--to", "latest")
+    assert "is no alias" in says(*known, "--to", "v2")
+    assert "there is no model 'nothing'" in says("history", "--model", "nothing")
+    assert "there is no model 'nothing'" in says("rollback", "--model", "nothing")
+
+
+def test_the_newest_experiment_is_taken_and_told(lab: Any, running_stack: Any):
+    lab.train("forest", looks_at("x0"), lab.data(table(400)))
+    other = replace(lab, experiment=f"{lab.experiment}-older")
+    done = running_stack.cli("promote", "--dry-run", "--json").ok()
+    assert done.json["experiment"] == lab.experiment
+    other.train("tree", looks_at("x0"), other.data(table(400)))
+    done = running_stack.cli("promote", "--dry-run", "--json").ok()
+    assert done.json["experiment"] == other.experiment
+    assert f"promoting from the experiment {other.experiment}" in done.err and lab.experiment in done.err
+
+
+def test_without_a_stack_it_is_one_line(cli: Any):
+    for command in (["models"], ["history"], ["promote"], ["rollback"]):
+        done = cli(*command)
+        assert done.code == 1 and done.out == ""
+        assert len(done.err.strip().splitlines()) == 1 and "mlpipes up" in done.err

@@ -1,0 +1,154 @@
+"""The registry over REST against a real server."""
+
+import http.server
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlpipes_cli import run_schema
+from mlpipes_cli.adapters.mlflow_rest import ApiError, MlflowRest
+from mlpipes_cli.adapters.registry import MlflowRegistry
+from mlpipes_cli.errors import MlpipesError
+
+slow = pytest.mark.slow
+
+
+@slow
+def test_runs_versions_aliases_and_tags(lab: Any, tmp_path: Path):
+    prepared = lab.data(_table(120))
+    run_id = lab.train("good", _logistic(), prepared)
+    registry, name = lab.registry, lab.experiment
+    (run,) = registry.runs([name])
+    assert (run.run_id, run.name, run.experiment, run.status) == (run_id, "good", name, "FINISHED")
+    assert run == registry.run(run_id)
+    assert 0 < run.metrics["ks"] <= 1
+    assert name in registry.experiments()
+    assert run_id in {item.run_id for item in registry.runs()}
+
+    uri = run.tags[run_schema.MODEL_URI]
+    assert registry.model(name) is None
+    assert registry.create_version(name, run, uri, tags={"a": "b"}, description="what it is") == 1
+    assert registry.create_version(name, run, uri, tags={}, description="") == 2
+    registry.set_alias(name, "production", 1)
+    registry.set_alias(name, "staging", 1)
+    registry.set_tag(name, "mlpipes.history.x", "y" * 5000)
+    model = registry.model(name)
+    assert model is not None and model in registry.models()
+    assert model.aliases == {"production": 1, "staging": 1}
+    assert model.tags == {"mlpipes.history.x": "y" * 5000}
+    assert [(v.version, v.run_id, tuple(v.aliases)) for v in model.versions] == [
+        (2, run_id, ()),
+        (1, run_id, ("production", "staging")),
+    ]
+    assert model.versions[1].tags == {"a": "b"}
+    native: Any = registry.native_model(name, 1)
+    assert list(native.predict(prepared.X())) == list(
+        _logistic().fit(prepared.X(prepared.train), prepared.y(prepared.train)).predict(prepared.X())
+    )
+
+
+@slow
+def test_artifacts_come_whole_or_not_at_all(lab: Any, tmp_path: Path):
+    run_id = lab.train("good", _logistic(), lab.data(_table(120)))
+    target = tmp_path / "new" / "classes.json"
+    assert lab.registry.artifact(run_id, run_schema.CLASSES, target)
+    assert target.read_text().startswith('{"task": "binary"')
+    assert not lab.registry.artifact(run_id, "nothing.json", tmp_path / "x" / "nothing.json")
+    assert not (tmp_path / "x").exists()
+
+
+@slow
+def test_what_is_not_there_is_none(lab: Any):
+    assert lab.registry.run("0" * 32) is None
+    assert lab.registry.model("no-such-model") is None
+    assert lab.registry.runs(["no-such-experiment"]) == []
+
+
+@slow
+def test_the_server_s_refusal_is_one_line(lab: Any):
+    with pytest.raises(ApiError) as caught:
+        lab.registry.set_alias("no-such-model", "production", 1)
+    (line,) = caught.value.lines()
+    assert caught.value.code == "RESOURCE_DOES_NOT_EXIST" and "no-such-model" in line
+
+
+def test_a_server_that_is_down_is_one_line():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(MlpipesError) as caught:
+        MlflowRegistry(MlflowRest(f"http://127.0.0.1:{port}")).models()
+    (line,) = caught.value.lines()
+    assert f"127.0.0.1:{port}" in line and "mlpipes up" in line
+
+
+class _Other(http.server.BaseHTTPRequestHandler):
+    """A server that is not MLflow; it remembers how it was asked."""
+
+    seen: list[str]
+
+    def do_GET(self) -> None:
+        type(self).seen.append(self.headers.get("Authorization", ""))
+        body = b"<html>hello</html>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body) + (10 if "get-artifact" in self.path else 0)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *args: object) -> None: ...
+
+
+@pytest.fixture
+def other() -> Any:
+    _Other.seen = []
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Other)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_another_server_on_that_port(other: str):
+    with pytest.raises(MlpipesError, match="does not answer as MLflow does"):
+        MlflowRest(other).get("runs/get", run_id="1")
+
+
+def test_a_download_that_breaks_leaves_no_file(other: str, tmp_path: Path):
+    with pytest.raises(MlpipesError, match="does not answer"):
+        MlflowRest(other).download("1", "a.json", tmp_path / "a.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "header"),
+    [
+        ({}, ""),
+        ({"MLFLOW_TRACKING_TOKEN": "t0k"}, "Bearer t0k"),
+        ({"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "p"}, "Basic YWRhOnA="),
+    ],
+)
+def test_mlflow_s_own_credentials_are_sent(other: str, environ: dict[str, str], header: str):
+    with pytest.raises(MlpipesError):
+        MlflowRest(other, environ).get("runs/get", run_id="1")
+    assert _Other.seen == [header]
+
+
+def _table(count: int) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    values = np.random.default_rng(0).normal(size=(count, 2))
+    return pd.DataFrame(values, columns=["x0", "x1"]).assign(
+        label=(values[:, 0] > 0).astype(int), row=range(count)
+    )
+
+
+def _logistic() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression()
