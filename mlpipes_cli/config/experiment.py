@@ -159,6 +159,7 @@ class _Run(Strict):
     name: Annotated[RegistryName, Field(max_length=100)]
     params: dict[str, ParamValue] = Field(default_factory=dict)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
 
 
 class SklearnRun(_Run):

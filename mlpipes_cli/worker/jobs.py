@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,11 +22,15 @@ Tell = Callable[[str], None]
 def check(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any]:
     """Hold runs against what they name, by importing it: ``problems`` are [run, place, text]."""
     tell("check")
-    problems = [
-        [index, list(place), text]
-        for index, spec in content["runs"]
-        for place, text in catalog.make(spec["trainer"]).check(spec)
-    ]
+    problems: list[list[Any]] = []
+    for index, spec in content["runs"]:
+        try:
+            found = catalog.make(spec["trainer"]).check(spec)
+        except Exception as error:  # noqa: BLE001 (importing the user's code may raise anything)
+            traceback.print_exc()
+            text = next((part for part in str(error).splitlines() if part.strip()), "")
+            found = [((), f"cannot be imported: {type(error).__name__}: {text}")]
+        problems += [[index, list(place), text] for place, text in found]
     return {"status": "ok", "problems": problems}
 
 

@@ -1,0 +1,158 @@
+"""What can be found wrong in an experiment file before anything heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlpipes_cli import metric_catalog
+from mlpipes_cli.config.experiment import ExperimentConfig, PythonRun, SklearnRun
+from mlpipes_cli.config.yaml_source import Location, YamlSource
+from mlpipes_cli.errors import ConfigError
+from mlpipes_cli.metric_catalog import Task
+from mlpipes_cli.suggest import did_you_mean
+from mlpipes_cli.trainers.python import POSITIONAL
+from mlpipes_cli.trainers.signatures import Mistake, Signature, resolve
+from mlpipes_cli.trainers.sources import Finder
+
+
+class RunChecks:
+    """Holds the runs against the source of what they name.
+
+    Attributes:
+        problems: A line for each mistake.
+        unclear: Positions of the runs that only an import can judge.
+    """
+
+    def __init__(self, source: YamlSource, finder: Finder) -> None:
+        self._source, self._finder = source, finder
+        self.problems: list[str] = []
+        self.unclear: list[int] = []
+
+    def run(self, position: int, run: SklearnRun | PythonRun) -> None:
+        """Check one run."""
+        here: Location = ("runs", position)
+        if isinstance(run, PythonRun):
+            self._function(position, here, run)
+            return
+        clear, signature = self._estimator(here, run.estimator, run.params)
+        if run.search is not None:
+            clear = self._search(here, run, signature) and clear
+        if not clear:
+            self.unclear.append(position)
+
+    def _function(self, position: int, here: Location, run: PythonRun) -> None:
+        found = resolve(run.function, self._finder)
+        if isinstance(found, Mistake):
+            self._say((*here, "function"), found.text)
+        elif not isinstance(found, Signature) or found.kind != "function":
+            self.unclear.append(position)
+        elif len(found.parameters) < POSITIONAL:
+            self._say((*here, "function"), f"{run.function} has to take the features and the target: (X, y, ...)")
+        else:
+            known = found.parameters[POSITIONAL:]
+            self._names((*here, "params"), run.params, known, found, run.function)
+            filled = {"seed", "task", "threads", "preprocess", *found.parameters[:POSITIONAL]}
+            self._required((*here, "params"), run.params, found, run.function, filled)
+
+    def _estimator(self, here: Location, path: str, params: Mapping[str, Any]) -> tuple[bool, Signature | None]:
+        """Whether it is clear that path and params fit, and what the path is."""
+        found = resolve(path, self._finder)
+        clear = self._nested((*here, "params"), params)
+        if isinstance(found, Mistake):
+            self._say((*here, "estimator"), found.text)
+            return clear, None
+        if found is None or found.kind == "object":
+            return False, found
+        plain = {name: value for name, value in params.items() if "__" not in name or name in found.parameters}
+        self._names((*here, "params"), plain, found.parameters, found, path.rpartition(".")[2])
+        self._required((*here, "params"), params, found, path.rpartition(".")[2], set())
+        return clear and len(plain) == len(params), found
+
+    def _nested(self, here: Location, value: Any) -> bool:
+        """Check the estimators that stand inside of params."""
+        if isinstance(value, Mapping):
+            inner = value.get("estimator")
+            if len(here) > 3 and isinstance(inner, str) and set(value) <= {"estimator", "params"}:
+                params = value.get("params", {})
+                return self._estimator(here, inner, params if isinstance(params, Mapping) else {})[0]
+            return all([self._nested((*here, key), item) for key, item in value.items()])
+        if isinstance(value, (list, tuple)):
+            return all([self._nested((*here, place), item) for place, item in enumerate(value)])
+        return True
+
+    def _search(self, here: Location, run: SklearnRun, signature: Signature | None) -> bool:
+        assert run.search is not None
+        place: Location = (*here, "search")
+        if (*place, "space") in self._source.lines:
+            place = (*place, "space")
+        clear = self._nested(place, run.search.space)
+        if signature is None or signature.kind != "class" or signature.is_open:
+            return False
+        plain = {name: value for name, value in run.search.space.items() if "__" not in name}
+        self._names(place, plain, signature.parameters, signature, run.estimator.rpartition(".")[2])
+        return clear and len(plain) == len(run.search.space)
+
+    def _names(
+        self, here: Location, given: Mapping[str, Any], known: Sequence[str], signature: Signature, owner: str
+    ) -> None:
+        if signature.is_open:
+            return
+        for name in given:
+            if name not in known:
+                listed = f"; it takes {', '.join(known[:8])}" + (", ..." if len(known) > 8 else "")
+                suggestion = did_you_mean(name, known) or (listed if known else "; it takes no params")
+                self._say((*here, name), f"{owner} takes no {name!r}{suggestion}")
+
+    def _required(
+        self, here: Location, given: Mapping[str, Any], signature: Signature, owner: str, filled: set[str]
+    ) -> None:
+        absent = [name for name in signature.required if name not in given and name not in filled]
+        if absent:
+            self._say(here, f"{owner} needs {', '.join(map(repr, absent))}")
+
+    def _say(self, place: Location, text: str) -> None:
+        self.problems.append(self._source.problem(place, text))
+
+
+def check_runs(config: ExperimentConfig, source: YamlSource, folders: Sequence[str]) -> list[int]:
+    """Check every run; returns the positions of those that only an import can judge.
+
+    Raises:
+        ConfigError: With a line for each mistake.
+    """
+    checks = RunChecks(source, Finder(folders))
+    for position, run in enumerate(config.runs):
+        checks.run(position, run)
+    if checks.problems:
+        raise ConfigError(checks.problems)
+    return checks.unclear
+
+
+def check_metrics(config: ExperimentConfig, source: YamlSource, task: Task) -> str:
+    """The metric that decides, which has to fit the kind of target, as those of searches have to.
+
+    Raises:
+        ConfigError: One does not.
+    """
+    wanted: list[tuple[Location, str]] = []
+    if config.metric is not None:
+        wanted.append((("metric",), config.metric))
+    for position, run in enumerate(config.runs):
+        if isinstance(run, SklearnRun) and run.search is not None and run.search.metric is not None:
+            wanted.append((("runs", position, "search", "metric"), run.search.metric))
+    problems = [
+        source.problem(place, f"{name!r} is not for a {task} target{_instead(name, task)}")
+        for place, name in wanted
+        if metric_catalog.find(task, name) is None
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return config.metric or metric_catalog.DEFAULT[task]
+
+
+def _instead(name: str, task: Task) -> str:
+    known = [metric.name for metric in metric_catalog.BY_TASK[task]]
+    stem = name.removesuffix("_macro").removesuffix("_weighted")
+    near = next((other for other in (f"{name}_macro", stem) if other in known), None)
+    return f"; use {near!r}" if near else did_you_mean(name, known) or f"; use one of {', '.join(known)}"

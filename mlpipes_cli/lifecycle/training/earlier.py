@@ -1,0 +1,38 @@
+"""What earlier sessions left on the tracking server, for ``--resume`` and the leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlpipes_cli import run_schema
+from mlpipes_cli.lifecycle.training.spec import Candidate
+from mlpipes_cli.ports import RunRecord
+
+
+def last_session(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """The runs of the session that began a run last, the newest first."""
+    session = next((run.tags.get(run_schema.SESSION) for run in runs), None)
+    return [run for run in runs if run.tags.get(run_schema.SESSION) == session] if session else []
+
+
+def newest_each(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Of each candidate the newest whole run, else the newest of all."""
+    found: dict[str, RunRecord] = {}
+    for run in sorted(runs, key=lambda run: (not is_whole(run), -run.started)):
+        found.setdefault(run.name, run)
+    return list(found.values())
+
+
+def is_whole(run: RunRecord) -> bool:
+    """Whether everything of the run was stored."""
+    return run.status == "FINISHED" and run_schema.MODEL_URI in run.tags
+
+
+def finished(runs: Sequence[RunRecord], candidate: Candidate, data: str) -> RunRecord | None:
+    """The whole run of this very candidate on this very data, if there is one."""
+    wanted = {run_schema.SPEC_HASH: candidate.hash, run_schema.DATA_FINGERPRINT: data}
+    for run in runs:
+        same = all(run.tags.get(tag) == value for tag, value in wanted.items())
+        if run.name == candidate.name and same and is_whole(run):
+            return run
+    return None

@@ -1,0 +1,107 @@
+"""The data of an experiment, read and split once, and the candidates that share it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.config.experiment import ExperimentConfig, PostgresSource
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.errors import UsageError
+from mlpipes_cli.lifecycle.training import checks
+from mlpipes_cli.lifecycle.training.spec import Candidate, candidate
+from mlpipes_cli.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from mlpipes_cli.data.prepare import Prepared
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """An experiment file that was read and found without mistakes.
+
+    Attributes:
+        config: Its content.
+        source: Gives lines to later complaints.
+        file: Its absolute path.
+        folders: Where the user's modules are looked for.
+        unclear: Positions of the runs that only an import can judge.
+    """
+
+    config: ExperimentConfig
+    source: YamlSource
+    file: Path
+    folders: tuple[str, ...]
+    unclear: tuple[int, ...]
+
+    @property
+    def base(self) -> Path:
+        """The folder of the file; relative paths in it start there."""
+        return self.file.parent
+
+    @property
+    def needs_database(self) -> bool:
+        """Whether the rows come from the project's own database."""
+        source = self.config.data.source
+        if isinstance(source, PostgresSource):
+            return source.url is None
+        return source.startswith("postgres:")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is to be trained on what."""
+
+    experiment: Experiment
+    prepared: Prepared
+    metric: str
+    candidates: tuple[Candidate, ...]
+
+
+def read(file: Path, shown_as: str, only: Sequence[str] = ()) -> Experiment:
+    """Read an experiment file and check all that can be checked without heavy imports.
+
+    Raises:
+        UsageError: No such file, or no such run.
+        ConfigError: It has mistakes.
+    """
+    from mlpipes_cli.config.experiment import load_experiment
+    from mlpipes_cli.data.sources import check_columns_cheaply
+
+    config, source = load_experiment(file, shown_as)
+    names = [run.name for run in config.runs]
+    for name in only:
+        if name not in names:
+            listed = f"; there are {', '.join(names)}"
+            raise UsageError(f"--only: {shown_as} has no run {name!r}{did_you_mean(name, names) or listed}")
+    folders = tuple(dict.fromkeys([str(file.parent), os.getcwd()]))  # noqa: PTH109
+    unclear = checks.check_runs(config, source, folders)
+    check_columns_cheaply(config.data, file.parent, source)
+    if config.data.task != "auto":
+        checks.check_metrics(config, source, config.data.task)
+    return Experiment(config, source, file, folders, tuple(unclear))
+
+
+def make(experiment: Experiment, only: Sequence[str], database_url: str | None) -> Plan:
+    """Read the data, split it, and resolve the candidates.
+
+    Raises:
+        ConfigError: The data does not fit the file.
+        MlpipesError: The data cannot be had.
+    """
+    from mlpipes_cli.data.prepare import prepare
+    from mlpipes_cli.data.sources import load
+
+    config, source = experiment.config, experiment.source
+    frame = load(config.data, experiment.base, source, database_url=database_url, environ=os.environ)
+    prepared = prepare(frame, config.data, source)
+    metric = checks.check_metrics(config, source, prepared.task)
+    candidates = tuple(
+        candidate(run, config, metric, experiment.folders)
+        for run in config.runs
+        if not only or run.name in only
+    )
+    return Plan(experiment, prepared, metric, candidates)

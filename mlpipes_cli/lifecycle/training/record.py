@@ -1,0 +1,177 @@
+"""From the files that a candidate left to everything that its run keeps.
+
+The metrics are computed here, by one implementation for all candidates; a trainer only ever says
+what its model answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli import run_schema
+from mlpipes_cli.config.experiment import PostgresSource
+from mlpipes_cli.lifecycle.training.plan import Plan
+from mlpipes_cli.lifecycle.training.spec import Candidate, resolved_yaml
+from mlpipes_cli.ports import DatasetRecord, RunOutcome
+from mlpipes_cli.worker import protocol
+
+if TYPE_CHECKING:
+    from mlpipes_cli.data.prepare import Prepared
+    from mlpipes_cli.scoring.predictions import Predictions
+
+
+class Recorder:
+    """Makes outcomes of results, for one plan.
+
+    Args:
+        plan: What is trained.
+        folder: Where files that all candidates share are made once.
+    """
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self._plan = plan
+        self._rows = folder / run_schema.TRAINING_ROWS
+
+    def tags(self, candidate: Candidate, session: str, commit: str | None) -> dict[str, str]:
+        """The tags of a run that begins."""
+        prepared = self._plan.prepared
+        tags = {
+            run_schema.CANDIDATE: candidate.name,
+            run_schema.SESSION: session,
+            run_schema.MODEL_NAME: self._plan.experiment.config.model_name,
+            run_schema.TASK: prepared.task,
+            run_schema.METRIC: self._plan.metric,
+            run_schema.DATA_FINGERPRINT: prepared.fingerprint,
+            run_schema.HOLDOUT_FINGERPRINT: prepared.holdout_fingerprint,
+            run_schema.SPEC_HASH: candidate.hash,
+            run_schema.TRAINER: candidate.trainer,
+            "mlflow.source.name": self._plan.experiment.file.name,
+        }
+        if commit:
+            tags |= {run_schema.GIT_COMMIT: commit, "mlflow.source.git.commit": commit.removesuffix("-dirty")}
+        return tags
+
+    def outcome(
+        self, candidate: Candidate, job: Path, result: Mapping[str, Any]
+    ) -> tuple[RunOutcome, dict[str, float], dict[str, tuple[float, float]]]:
+        """Score a candidate and gather its files; also gives the metrics and their intervals.
+
+        Raises:
+            MlpipesError: Its answers cannot be scored.
+        """
+        from mlpipes_cli.scoring.bootstrap import intervals
+        from mlpipes_cli.scoring.metrics import evaluate
+
+        out, artifacts = job / protocol.OUT, job / "artifacts"
+        shutil.rmtree(artifacts, ignore_errors=True)
+        artifacts.mkdir()
+        predictions = _predictions(self._plan.prepared, out / protocol.ANSWERS)
+        metrics, sure = evaluate(predictions), intervals(predictions)
+        predictions.to_frame().to_parquet(artifacts / run_schema.HOLDOUT_PREDICTIONS, index=False)
+        self._shared(artifacts)
+        self._texts(candidate, artifacts, sure, result)
+        _copies(job, out, artifacts)
+        _plots(predictions, candidate.name, artifacts)
+        logged = dict(metrics) | {run_schema.FIT_SECONDS: float(result["seconds"])}
+        logged |= {run_schema.lower(name): low for name, (low, _) in sure.items()}
+        logged |= {run_schema.upper(name): high for name, (_, high) in sure.items()}
+        params = {name: v if isinstance(v, str) else json.dumps(v) for name, v in result["params"].items()}
+        dataset = _dataset(self._plan)
+        return RunOutcome(logged, params, artifacts, out / protocol.MODEL, dataset), metrics, sure
+
+    def _shared(self, artifacts: Path) -> None:
+        """The hashes of the training rows, the same for all candidates."""
+        from mlpipes_cli.data.rows import hash_rows, write_hashes
+
+        prepared = self._plan.prepared
+        if not self._rows.exists():
+            columns = prepared.hashed_columns
+            write_hashes(self._rows, hash_rows(prepared.frame.iloc[prepared.train], columns), columns)
+        os.link(self._rows, artifacts / run_schema.TRAINING_ROWS)
+
+    def _texts(
+        self,
+        candidate: Candidate,
+        artifacts: Path,
+        sure: Mapping[str, tuple[float, float]],
+        result: Mapping[str, Any],
+    ) -> None:
+        prepared, config = self._plan.prepared, self._plan.experiment.config
+        resolved = resolved_yaml(config, candidate, self._plan.metric, prepared.task, prepared.positive)
+        classes = {"task": prepared.task, "classes": prepared.classes, "positive": prepared.positive}
+        texts = {
+            run_schema.RESOLVED_EXPERIMENT: resolved,
+            run_schema.REQUIREMENTS: "\n".join(result["requirements"]) + "\n",
+            run_schema.CLASSES: json.dumps(classes, ensure_ascii=False, indent=2),
+            run_schema.INTERVALS: json.dumps(
+                {"level": 0.95, "intervals": {name: list(pair) for name, pair in sure.items()}}, indent=2
+            ),
+        }
+        for name, text in texts.items():
+            (artifacts / name).write_text(text, encoding="utf-8")
+
+
+def _predictions(prepared: Prepared, answers: Path) -> Predictions:
+    import pandas as pd
+
+    from mlpipes_cli.scoring.predictions import Predictions
+
+    frame = pd.read_parquet(answers)
+    columns = [name for name in frame if name != "prediction"]
+    scores = frame[columns].to_numpy(dtype="float64") if columns else None
+    if scores is not None and prepared.task == "binary":
+        scores = scores[:, 0]
+    return Predictions(
+        prepared.task,
+        prepared.classes,
+        prepared.y(prepared.holdout).to_numpy(),
+        scores,
+        frame["prediction"].to_numpy(),
+        prepared.ids(prepared.holdout).to_numpy(),
+    )
+
+
+def _copies(job: Path, out: Path, artifacts: Path) -> None:
+    """What the candidate's process wrote for people."""
+    files = {run_schema.FEATURE_IMPORTANCE: out / protocol.IMPORTANCE, run_schema.LOG: job / protocol.LOG}
+    files |= {path.name: path for path in (out / protocol.TABLES).glob("*")}
+    for name, path in files.items():
+        if path.is_file() and path.stat().st_size:
+            shutil.copyfile(path, artifacts / name)
+
+
+def _plots(predictions: Predictions, title: str, artifacts: Path) -> None:
+    import pandas as pd
+
+    from mlpipes_cli.scoring import plots
+
+    folder = artifacts / run_schema.PLOTS
+    folder.mkdir()
+    for name, picture in plots.draw(predictions, title).items():
+        (folder / name).write_bytes(picture)
+    table = artifacts / run_schema.FEATURE_IMPORTANCE
+    if table.is_file():
+        read = pd.read_csv(table, keep_default_na=False, dtype={"feature": str})
+        sizes = read["importance"].astype(float).tolist()
+        picture = plots.draw_importance(read["feature"].tolist(), sizes, title)
+        (folder / "feature_importance.png").write_bytes(picture)
+
+
+def _dataset(plan: Plan) -> DatasetRecord:
+    prepared, data = plan.prepared, plan.experiment.config.data
+    source = data.source
+    if isinstance(source, PostgresSource):
+        source = f"postgres:{source.table or source.query}"
+    types = {"f": "double", "i": "long", "b": "boolean", "M": "datetime"}
+    columns = [
+        (name, types.get(getattr(prepared.frame[name].dtype, "kind", "O"), "string"))
+        for name in prepared.hashed_columns
+    ]
+    return DatasetRecord(
+        plan.experiment.config.experiment, prepared.fingerprint, str(source), columns, len(prepared.frame)
+    )

@@ -1,0 +1,120 @@
+"""What a training leaves to be shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli.ports import RunRecord
+
+NO_METRICS: Mapping[str, float] = {}
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """How a candidate ended.
+
+    Attributes:
+        name: Its name in the file.
+        run_id: MLflow's, or None if its run could not be begun.
+        status: FINISHED, FAILED or KILLED.
+        metrics: Of the holdout, by name.
+        intervals: 95 %, (lower, upper) by metric.
+        seconds: How long the fit took, or the process lived where it failed.
+        error: One line, or None.
+        earlier: It was finished before, and taken over.
+    """
+
+    name: str
+    run_id: str | None
+    status: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    seconds: float | None = None
+    error: str | None = None
+    earlier: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """All candidates of a session.
+
+    Attributes:
+        experiment: Its name.
+        rows: Of the data.
+        fingerprint: Of the data.
+        metric: What decides.
+        results: In the order of the file.
+    """
+
+    experiment: str
+    rows: int
+    fingerprint: str
+    metric: str
+    results: tuple[CandidateResult, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether any candidate did not finish."""
+        return any(result.status != "FINISHED" for result in self.results)
+
+    @property
+    def ranked(self) -> list[CandidateResult]:
+        """The best first; those without a value last, in the order of the file."""
+        return ranked(self.results, self.metric)
+
+    @property
+    def best(self) -> CandidateResult | None:
+        """The champion."""
+        first = next(iter(self.ranked), None)
+        return first if first and value_of(first.metrics, first.status, self.metric) is not None else None
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document of ``train --json``."""
+        shown = ("name", "run_id", "status", "metrics", "intervals", "seconds", "error")
+        return {
+            "experiment": self.experiment,
+            "data": {"rows": self.rows, "fingerprint": self.fingerprint},
+            "runs": [{name: getattr(result, name) for name in shown} for result in self.ranked],
+            "best": self.best.name if self.best else None,
+        }
+
+
+def ranked(results: Sequence[CandidateResult], metric: str) -> list[CandidateResult]:
+    """The best first by a metric, then those without a value."""
+    sign = -1.0 if metric_catalog.higher_is_better(metric) else 1.0
+
+    def key(result: CandidateResult) -> float:
+        value = value_of(result.metrics, result.status, metric)
+        return math.inf if value is None else sign * value
+
+    return sorted(results, key=key)
+
+
+def value_of(metrics: Mapping[str, float], status: str, metric: str) -> float | None:
+    """The metric of a finished run, if it has one."""
+    value = metrics.get(metric) if status == "FINISHED" else None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def from_record(run: RunRecord, *, earlier: bool) -> CandidateResult:
+    """A result out of what the tracking server keeps."""
+    known = [name for name in metric_catalog.NAMES if name in run.metrics]
+    ends = {name: (run_schema.lower(name), run_schema.upper(name)) for name in known}
+    return CandidateResult(
+        name=run.name,
+        run_id=run.run_id,
+        status=run.status,
+        metrics={name: run.metrics[name] for name in known},
+        intervals={
+            name: (run.metrics[low], run.metrics[high])
+            for name, (low, high) in ends.items()
+            if low in run.metrics and high in run.metrics
+        },
+        seconds=run.metrics.get(run_schema.FIT_SECONDS),
+        error=run.tags.get(run_schema.ERROR),
+        earlier=earlier,
+    )

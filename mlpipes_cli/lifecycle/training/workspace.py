@@ -1,0 +1,97 @@
+"""The folders that a training works in, inside the project's cache."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlpipes_cli.errors import MlpipesError
+
+_KEEP_DATA = 14 * 24 * 3600.0  # seconds that prepared data is kept after its last use
+
+
+class Workspace:
+    """The job folders of one session.
+
+    Args:
+        cache: The project's cache.
+        session: The session's identifier.
+    """
+
+    def __init__(self, cache: Path, session: str) -> None:
+        self.jobs = cache / "jobs"
+        self.root = self.jobs / session
+        self.data = cache / "data"
+        self._lock = self.jobs / f"{session}.lock"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the session for this process; whatever it leaves in its folder is removed at the end.
+
+        Raises:
+            MlpipesError: Another process works on this session; or the disk says no.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise MlpipesError(
+                f"{self.jobs}: cannot be written to: {error.strerror}", "free space or check the folder's mode"
+            ) from None
+        try:
+            if not _take(descriptor):
+                raise MlpipesError(
+                    "another `mlpipes train` works on this session", "wait for it, or leave out --resume"
+                )
+            self._tidy()
+            yield
+        finally:
+            shutil.rmtree(self.root, ignore_errors=True)
+            self._lock.unlink(missing_ok=True)
+            os.close(descriptor)
+
+    def store(self, fingerprint: str) -> Path:
+        """Where the prepared data of a fingerprint is kept."""
+        folder = self.data / fingerprint
+        with contextlib.suppress(OSError):
+            os.utime(folder)
+        return folder
+
+    def job(self, position: int) -> Path:
+        """A new folder for a candidate's job."""
+        folder = self.root / f"{position:03d}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def _tidy(self) -> None:
+        """Remove what processes that were killed left, and data that nobody used for long."""
+        for lock in self.jobs.glob("*.lock"):
+            if lock == self._lock:
+                continue
+            with contextlib.suppress(OSError):
+                descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+                try:
+                    if _take(descriptor):
+                        shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                        lock.unlink(missing_ok=True)
+                finally:
+                    os.close(descriptor)
+        oldest = time.time() - _KEEP_DATA
+        for folder in self.data.glob("*"):
+            with contextlib.suppress(OSError):
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
