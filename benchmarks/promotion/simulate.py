@@ -109,8 +109,8 @@ def null_scenarios() -> list[Scenario]:
         Scenario("ks", "alike", 1000, 0.2, gap=-0.01),
         Scenario("ks", "alike", 10_000, 0.2, repetitions=200, resamples=300),
         Scenario("ks", "flat against rule", 10_000, 0.05, repetitions=200, resamples=300),
-        Scenario("ks", "alike", 100_000, 0.05, correlation=0.9, repetitions=60, resamples=200),
-        Scenario("ks", "flat against rule", 100_000, 0.5, repetitions=100, resamples=200),
+        Scenario("ks", "alike", 100_000, 0.05, correlation=0.9, repetitions=40, resamples=200),
+        Scenario("ks", "flat against rule", 100_000, 0.5, repetitions=60, resamples=200),
     ]
     for metric in ("roc_auc", "pr_auc", "log_loss", "accuracy", "f1"):
         found += [
@@ -118,8 +118,8 @@ def null_scenarios() -> list[Scenario]:
             for rows, prevalence in ((100, 0.5), (100, 0.2), (300, 0.05), (1000, 0.05))
         ]
         found += [Scenario(metric, "alike", 300, 0.2, correlation=0.9), Scenario(metric, "copies", 300, 0.2)]
-        found.append(Scenario(metric, "alike", 10_000, 0.05, repetitions=120, resamples=300))
-    found.append(Scenario("accuracy", "alike", 100_000, 0.05, repetitions=60, resamples=200))
+        found.append(Scenario(metric, "alike", 10_000, 0.05, repetitions=100, resamples=300))
+    found.append(Scenario("accuracy", "alike", 100_000, 0.05, repetitions=40, resamples=200))
     found += [Scenario("rmse", "numbers", rows, 0.0, c) for rows in (100, 1000) for c in (0.0, 0.9)]
     found.append(Scenario("rmse", "numbers", 10_000, 0.0, repetitions=200, resamples=300))
     return found
