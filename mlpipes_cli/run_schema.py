@@ -16,6 +16,7 @@ SPEC_HASH = "mlpipes.spec_hash"  # of the resolved run, its code and the version
 TRAINER = "mlpipes.trainer"
 MODEL_URI = "mlpipes.model_uri"  # models:/m-<id>; set last, so it stands only on complete runs
 ERROR = "mlpipes.error"  # one line
+EXPERIMENT_FILE = "mlpipes.experiment_file"  # its path, relative to the project's folder
 GIT_COMMIT = "mlpipes.git_commit"  # with `-dirty` if there were changes
 
 HOLDOUT_PREDICTIONS = "holdout_predictions.parquet"

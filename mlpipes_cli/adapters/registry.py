@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,8 @@ class MlflowRegistry:
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         mlflow.set_tracking_uri(self._rest.uri)
         try:
-            return mlflow.sklearn.load_model(f"models:/{model}/{version}")
+            with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
+                return mlflow.sklearn.load_model(f"models:/{model}/{version}", dst_path=folder)
         except Exception as error:  # unpickling runs code of any library
             told = " ".join(str(error).split())[:300]
             raise MlpipesError(f"version {version} of {model} cannot be loaded: {told}") from error

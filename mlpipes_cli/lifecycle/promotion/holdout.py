@@ -91,7 +91,7 @@ class HoldoutSource:
 
         path = self.archive.need(run, run_schema.RESOLVED_EXPERIMENT)
         try:
-            frame, data, source = self._read_again(path)
+            frame, data, source = self._read_again(path, self._base(run))
             prepared = prepare(frame, data, source)
         except MlpipesError as error:
             told = f"the data of the run {run.run_id[:8]} cannot be read again: {error.lines()[0]}"
@@ -104,10 +104,14 @@ class HoldoutSource:
         wider = prepare(frame, data.model_copy(update={"drop": drop}), source)
         return wider if list(wider.holdout) == list(prepared.holdout) else prepared
 
-    def _read_again(self, path: Path) -> tuple[pd.DataFrame, Data, YamlSource]:
+    def _base(self, run: RunRecord) -> Path:
+        """The folder of the run's experiment file, where relative paths in it start."""
+        return (self.project.root / run.tags.get(run_schema.EXPERIMENT_FILE, "experiment.yaml")).parent
+
+    def _read_again(self, path: Path, base: Path) -> tuple[pd.DataFrame, Data, YamlSource]:
         from mlpipes_cli.config.experiment import load_experiment
         from mlpipes_cli.data.sources import load
 
         config, source = load_experiment(path, run_schema.RESOLVED_EXPERIMENT)
-        root, url = self.project.root, self.database_url
-        return load(config.data, root, source, database_url=url, environ=os.environ), config.data, source
+        url = self.database_url
+        return load(config.data, base, source, database_url=url, environ=os.environ), config.data, source
