@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports import Task
 
 
+_RED, _YELLOW, _DIM = "31", "33", "2"
+
+
 def jsonable(value: Any) -> Any:
     """The value as JSON knows it: dataclasses become objects, NaN and infinities null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -99,15 +102,22 @@ class Console:
         """Whether a person watches standard error."""
         return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
+    def _say(self, text: str, style: str = "") -> None:
+        """A line on standard error, by hand: rich would take longer to import than a mistake to find."""
+        if style and self.interactive and self.color is not False and "NO_COLOR" not in os.environ:
+            text = f"\x1b[{style}m{text}\x1b[0m"
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
     def info(self, text: str) -> None:
-        self._rich(stderr=True).print(text, markup=False)
+        self._say(text)
 
     def warn(self, text: str) -> None:
-        self._rich(stderr=True).print(f"warning: {text}", markup=False, style="yellow")
+        self._say(f"warning: {text}", _YELLOW)
 
     def detail(self, text: str) -> None:
         if self.verbose:
-            self._rich(stderr=True).print(text, markup=False, style="dim")
+            self._say(text, _DIM)
 
     @contextlib.contextmanager
     def task(self, title: str, total: float | None = None) -> Iterator[Task]:
@@ -121,6 +131,15 @@ class Console:
         columns += [TimeElapsedColumn(), TextColumn("[dim]{task.fields[note]}")]
         with Progress(*columns, console=self._rich(stderr=True), transient=True) as progress:
             yield _RichTask(progress, progress.add_task(title, total=total, note=""))
+
+    @contextlib.contextmanager
+    def live(self, render: Callable[[], RenderableType]) -> Iterator[None]:
+        """Keep what ``render`` draws on the terminal up to date for as long as the context lasts."""
+        from rich.live import Live
+
+        screen = self._rich(stderr=True)
+        with Live(get_renderable=render, console=screen, refresh_per_second=5, transient=True):
+            yield
 
     def confirm(self, question: str) -> bool:
         if not sys.stdin.isatty():
@@ -149,4 +168,4 @@ class Console:
     def error(self, error: MlpipesError) -> None:
         """The mistake, a line for each thing that is wrong."""
         for line in error.lines():
-            self._rich(stderr=True).print(f"error: {line}", markup=False, style="red")
+            self._say(f"error: {line}", _RED)

@@ -67,4 +67,4 @@ def leaderboard(
     from mlpipes_cli.lifecycle import leaderboard as verb
 
     board = verb.leaderboard(context.current.project(), experiment=experiment, metric=metric)
-    context.current.console.result(board, lambda: train_view.board_table(board))
+    context.current.console.result(board.document(), lambda: train_view.board_table(board))

@@ -121,7 +121,7 @@ def resolve(registry: Registry, name: str | None, alias: str) -> tuple[str, int]
         models = {model.name: model for model in registry.models()}
         if name:
             known = did_you_mean(name, models) or _list_of(models)
-            raise UsageError(f"there is no registered model {name!r}{known}", _promote(alias))
+            raise UsageError(f"there is no registered model {name!r}{known}", "see `mlpipes models`")
         if not models:
             raise MlpipesError("no model is registered yet", f"train, then {_promote(alias)}")
         if len(models) > 1:

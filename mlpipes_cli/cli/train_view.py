@@ -1,0 +1,168 @@
+"""How training and leaderboards look to a person."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.cli.console import Console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mlpipes_cli.lifecycle.leaderboard import Board
+    from mlpipes_cli.lifecycle.training import CandidateResult, Outline, TrainingReport
+    from mlpipes_cli.ports import CandidateState, TrainingProgress
+
+_COLOURS = {"finished": "green", "finished (earlier)": "green", "failed": "red", "killed": "red", "running": "cyan"}
+
+
+class _Lines:
+    """A line for each change, where nobody watches a table."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._seen: dict[str, CandidateState] = {}
+
+    def show(self, states: Sequence[CandidateState], metric: str) -> None:
+        for state in states:
+            before = self._seen.get(state.name)
+            self._seen[state.name] = state
+            if state.state == "waiting" or state == before:
+                continue
+            if before is None or before.state != state.state:
+                if state.state != "storing":
+                    self._console.info(_line(state, metric))
+            elif state.stage:
+                self._console.detail(f"{state.name}: {state.stage}")
+
+
+class _Live:
+    """A table that follows."""
+
+    def __init__(self) -> None:
+        self._states: Sequence[CandidateState] = ()
+        self._metric = ""
+
+    def show(self, states: Sequence[CandidateState], metric: str) -> None:
+        self._states, self._metric = states, metric
+
+    def table(self) -> Table:
+        table = _table("candidate", "state", "seconds", self._metric or "metric")
+        for state in self._states:
+            doing = f"{state.state}: {state.stage}" if state.stage else state.state
+            seconds = state.seconds
+            if seconds is None and state.started is not None:
+                seconds = time.monotonic() - state.started
+            colour = _COLOURS.get(state.state, "dim")
+            cells = [state.name, f"[{colour}]{doing}[/]", _seconds(seconds), _number(state.value)]
+            table.add_row(*cells)
+        return table
+
+
+@contextlib.contextmanager
+def progress(console: Console) -> Iterator[TrainingProgress]:
+    """Follow the candidates: a table on a terminal, lines elsewhere."""
+    if not console.interactive:
+        yield _Lines(console)
+        return
+    live = _Live()
+    with console.live(live.table):
+        yield live
+
+
+def _line(state: CandidateState, metric: str) -> str:
+    if state.state == "finished":
+        return f"{state.name}: finished in {_seconds(state.seconds)} s, {metric} {_number(state.value)}"
+    if state.state == "finished (earlier)":
+        return f"{state.name}: finished earlier, {metric} {_number(state.value)}"
+    return f"{state.name}: {state.state}{': ' + state.error if state.error else ''}"
+
+
+def plan_table(plan: Outline) -> Table:
+    """What a dry run found."""
+    table = _table("candidate", "trainer", "trains", "params")
+    labels = f", classes {', '.join(map(str, plan.classes))}" if plan.classes else ""
+    positive = f" (positive: {plan.positive})" if plan.positive is not None else ""
+    table.title = f"{plan.experiment}: {plan.task}{labels}{positive}"
+    table.caption = (
+        f"{plan.rows} rows, {plan.train} to train on, {plan.holdout} held out, {plan.features} features; "
+        f"{plan.metric} decides; data {plan.fingerprint[:12]}; nothing was trained"
+    )
+    for item in plan.candidates:
+        params = ", ".join(f"{name}={value}" for name, value in item["params"].items())
+        table.add_row(item["name"], item["trainer"], item["trains"], params)
+    return table
+
+
+def report_table(report: TrainingReport) -> Table:
+    """The leaderboard of a session."""
+    results = report.ranked
+    table = _results_table(results, report.metric, report.best.name if report.best else None)
+    table.title = f"{report.experiment} by {report.metric}"
+    return table
+
+
+def board_table(board: Board) -> Table:
+    """The leaderboard of an experiment."""
+    notes = {
+        entry.result.run_id or "": ", ".join([f"version {entry.version}", *entry.aliases])
+        for entry in board.entries
+        if entry.version is not None
+    }
+    table = _results_table([entry.result for entry in board.entries], board.metric, board.best, notes)
+    table.title = f"{board.experiment} by {board.metric}"
+    return table
+
+
+def _results_table(
+    results: Sequence[CandidateResult], metric: str, best: str | None, notes: Mapping[str, str] | None = None
+) -> Table:
+    others = _others(results, metric)
+    table = _table("", "candidate", metric, "95 % interval", *others, "seconds", "status", "run")
+    for position, result in enumerate(results):
+        place = "*" if result.name == best and position == 0 else ""
+        low_high = result.intervals.get(metric)
+        between = f"{_number(low_high[0])} to {_number(low_high[1])}" if low_high else ""
+        status = result.status.lower() + (" (earlier)" if result.earlier else "")
+        if result.error and result.status != "FINISHED":
+            status = f"{status}: {result.error}"
+        note = (notes or {}).get(result.run_id or "")
+        values = [_number(result.metrics.get(name)) for name in (metric, *others)]
+        table.add_row(
+            place, result.name, values[0], between, *values[1:], _seconds(result.seconds),
+            _escaped(f"{status}; {note}" if note else status), (result.run_id or "")[:8],
+        )  # fmt: skip
+    return table
+
+
+def _others(results: Sequence[CandidateResult], metric: str) -> list[str]:
+    """Two more metrics, for the eye."""
+    known = next((list(result.metrics) for result in results if result.metrics), [])
+    return [name for name in known if name != metric][:2]
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
+
+
+def _seconds(value: Any) -> str:
+    return "" if value is None else f"{value:.1f}"

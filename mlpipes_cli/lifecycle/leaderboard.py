@@ -1,0 +1,151 @@
+"""``leaderboard``: the candidates of an experiment that were judged on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli.errors import UsageError
+from mlpipes_cli.lifecycle.training import earlier
+from mlpipes_cli.lifecycle.training.report import CandidateResult, from_record, ranked, value_of
+from mlpipes_cli.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from mlpipes_cli.metric_catalog import Task
+    from mlpipes_cli.ports import Registry, RunRecord
+    from mlpipes_cli.project import Project
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the leaderboard.
+
+    Attributes:
+        result: The run.
+        aliases: Those that its registered version holds.
+        version: Its version in the registry, or None.
+    """
+
+    result: CandidateResult
+    aliases: tuple[str, ...]
+    version: int | None
+
+
+@dataclass(frozen=True)
+class Board:
+    """The candidates, the best first.
+
+    Attributes:
+        experiment: Its name.
+        model: The registered model's name.
+        metric: What they are sorted by.
+        holdout: The fingerprint of the rows that all were judged on.
+        entries: One for each candidate, its newest run.
+    """
+
+    experiment: str
+    model: str
+    metric: str
+    holdout: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def best(self) -> str | None:
+        """The champion's name."""
+        first = self.entries[0].result if self.entries else None
+        return first.name if first and value_of(first.metrics, first.status, self.metric) is not None else None
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document of ``leaderboard --json``."""
+        shown = ("name", "run_id", "status", "metrics", "intervals", "seconds", "error")
+        return {
+            "experiment": self.experiment,
+            "model": self.model,
+            "metric": self.metric,
+            "holdout_fingerprint": self.holdout,
+            "runs": [
+                {name: getattr(entry.result, name) for name in shown}
+                | {"version": entry.version, "aliases": list(entry.aliases)}
+                for entry in self.entries
+            ],
+            "best": self.best,
+        }
+
+
+def leaderboard(project: Project, *, experiment: str | None = None, metric: str | None = None) -> Board:
+    """Compare the candidates that share the newest run's holdout.
+
+    Args:
+        project: Whose stack is asked.
+        experiment: A name or an experiment file; the project's own, else the newest, when left out.
+        metric: What to sort by; what decides the champion when left out.
+
+    Raises:
+        UsageError: There is no such experiment, it has no runs, or the metric is not for its target.
+        MlpipesError: The stack is not running.
+    """
+    from mlpipes_cli.adapters.wiring import make_registry, make_runtime
+
+    registry = make_registry(make_runtime(project).endpoints())
+    runs = _runs(registry, project, experiment)
+    newest = runs[0]
+    holdout = newest.tags.get(run_schema.HOLDOUT_FINGERPRINT, "")
+    same = [run for run in runs if run.tags.get(run_schema.HOLDOUT_FINGERPRINT) == holdout]
+    metric = _metric(newest, metric)
+    model = newest.tags.get(run_schema.MODEL_NAME, newest.experiment)
+    results = [from_record(run, earlier=False) for run in earlier.newest_each(same)]
+    held = _registered(registry, model)
+    entries = [Entry(result, *held.get(result.run_id or "", ((), None))) for result in ranked(results, metric)]
+    return Board(newest.experiment, model, metric, holdout, tuple(entries))
+
+
+def _runs(registry: Registry, project: Project, asked: str | None) -> Sequence[RunRecord]:
+    name = _name(project, asked)
+    runs = registry.runs([name] if name else None)
+    if runs:
+        newest = runs[0].experiment
+        return [run for run in runs if run.experiment == newest]
+    if name is None:
+        raise UsageError("there are no runs yet", "train some with `mlpipes train experiment.yaml`")
+    known = registry.experiments()
+    suggestion = did_you_mean(name, known).removeprefix("; ")
+    raise UsageError(f"the experiment {name!r} has no runs", suggestion or "train it with `mlpipes train`")
+
+
+def _name(project: Project, asked: str | None) -> str | None:
+    """The experiment's name, out of its file if a file was named or the project has one."""
+    from pathlib import Path
+
+    from mlpipes_cli.config.experiment import load_experiment
+
+    if asked is not None:
+        if asked.endswith((".yaml", ".yml")):
+            return load_experiment(Path(asked))[0].experiment
+        return asked
+    own = project.root / "experiment.yaml"
+    return load_experiment(own, project.shown(own))[0].experiment if own.is_file() else None
+
+
+def _metric(run: RunRecord, asked: str | None) -> str:
+    task: Task = run.tags.get(run_schema.TASK, "binary")  # type: ignore[assignment]
+    known = [metric.name for metric in metric_catalog.BY_TASK[task]]
+    if asked is None:
+        return run.tags.get(run_schema.METRIC, metric_catalog.DEFAULT[task])
+    if asked not in known:
+        suggestion = did_you_mean(asked, known).removeprefix("; ")
+        raise UsageError(
+            f"--metric: {asked!r} is not for a {task} target", suggestion or f"one of {', '.join(known)}"
+        )
+    return asked
+
+
+def _registered(registry: Registry, model: str) -> dict[str, tuple[tuple[str, ...], int | None]]:
+    """The aliases and the version of each run that is in the registry."""
+    found = registry.model(model)
+    held: dict[str, tuple[tuple[str, ...], int | None]] = {}
+    for version in reversed(found.versions if found else ()):  # the newest last, so it stays
+        aliases = held.get(version.run_id, ((), None))[0]
+        held[version.run_id] = (tuple(sorted({*aliases, *version.aliases})), version.version)
+    return held
