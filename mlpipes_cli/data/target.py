@@ -54,12 +54,18 @@ def read_target(column: pd.Series, data: Data, source: YamlSource) -> Target:
     distinct = sorted(pd.unique(values).tolist())
     if len(distinct) < 2:
         raise wrong(
-            source, _AT, f"{data.target!r} is {distinct[0]!r} in every row; nothing can be learnt from it"
+            source,
+            _AT,
+            f"{data.target!r} is {_shown(distinct[0])} in every row; nothing can be learnt from it",
         )
     task: Task = _infer(values, distinct) if data.task == "auto" else data.task
     if task == "regression":
         return _regression(values, data, source)
     return _classification(task, values, distinct, data, source)
+
+
+def _shown(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else repr(value)
 
 
 def _no_gaps(values: pd.Series, data: Data, source: YamlSource) -> None:
