@@ -71,7 +71,7 @@ class MlflowRest:
 
     def upload(self, file: Path, target: str) -> None:
         """Store a file under a path of the server's own artifact store (``mlflow-artifacts:/<path>``)."""
-        address = f"{self._uri}/api/2.0/mlflow-artifacts/artifacts/{urllib.parse.quote(target)}"
+        address = f"{self.uri}/api/2.0/mlflow-artifacts/artifacts/{urllib.parse.quote(target)}"
         headers = {"Content-Type": "application/octet-stream", **self._headers}
         headers["Content-Length"] = str(file.stat().st_size)
         with file.open("rb") as body:
