@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # A first answer is mostly imports: they make no garbage, and we have no plugins of pydantic.
+    gc.set_threshold(200_000, 20, 20)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from mlpipes_cli.cli.app import run
 
     sys.exit(run())
