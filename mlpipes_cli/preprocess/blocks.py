@@ -229,7 +229,7 @@ class Targets:
     Each mean counts 10 further rows at the overall mean (the m-estimate of D. Micci-Barreca,
     "A preprocessing scheme for high-cardinality categorical attributes", 2001). Training rows get
     the mean of the other four fifths of the rows, so that no row sees its own target.
-    A multiclass target gives one column a class.
+    Means are in standard deviations of the target. A multiclass target gives one column a class.
     """
 
     def __init__(self, columns: Sequence[str], task: str) -> None:
@@ -238,7 +238,9 @@ class Targets:
     def fit_transform(self, frame: pd.DataFrame, target: Any) -> Floats:
         goals, suffixes = self._goals(target)
         self.names = [column + suffix for column in self.columns for suffix in suffixes]
-        self.prior = goals.mean(axis=0)
+        spread = goals.std(axis=0)
+        goals = (goals - goals.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+        self.prior = np.zeros(goals.shape[1])
         folds = np.random.RandomState(0).permutation(len(frame)) % _FOLDS  # a stream that never changes
         self.tables: list[dict[str, Floats]] = []
         parts = []
@@ -247,16 +249,14 @@ class Targets:
             means = self._means(codes, goals, len(labels))
             self.tables.append(dict(zip(labels, means, strict=True)))
             parts.append(self._without_own_fold(codes, goals, len(labels), folds))
-        encoded = np.hstack(parts)
-        self.scaler = Scaler().fit(encoded)
-        return self.scaler.transform(encoded)
+        return np.hstack(parts)
 
     def transform(self, frame: pd.DataFrame) -> Floats:
         parts = [
             np.array([table.get(label, self.prior) for label in read_labels(frame[column])])
             for column, table in zip(self.columns, self.tables, strict=True)
         ]
-        return self.scaler.transform(np.hstack([part.reshape(len(frame), -1) for part in parts]))
+        return np.hstack([part.reshape(len(frame), -1) for part in parts])
 
     def _goals(self, target: Any) -> tuple[Floats, list[str]]:
         if target is None:
