@@ -9,12 +9,14 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # A first answer is mostly imports: they make no garbage, and we have no plugins of pydantic.
+    # A first answer is mostly imports, which make no garbage; and we have no plugins of pydantic.
     gc.set_threshold(200_000, 20, 20)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from mlpipes_cli.cli.app import run
 
-    sys.exit(run())
+    code = run()
+    gc.freeze()  # the process ends: nothing to search for garbage once more
+    sys.exit(code)
 
 
 if __name__ == "__main__":
