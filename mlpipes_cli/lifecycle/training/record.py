@@ -31,10 +31,11 @@ class Recorder:
     Args:
         plan: What is trained.
         folder: Where files that all candidates share are made once.
+        project: The project's folder, from which the experiment file's path is told.
     """
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, folder: Path, project: Path) -> None:
+        self._plan, self._project = plan, project
         self._rows = folder / run_schema.TRAINING_ROWS
 
     def tags(self, candidate: Candidate, session: str, commit: str | None) -> dict[str, str]:
@@ -50,6 +51,7 @@ class Recorder:
             run_schema.HOLDOUT_FINGERPRINT: prepared.holdout_fingerprint,
             run_schema.SPEC_HASH: candidate.hash,
             run_schema.TRAINER: candidate.trainer,
+            run_schema.EXPERIMENT_FILE: os.path.relpath(self._plan.experiment.file, self._project),
             "mlflow.source.name": self._plan.experiment.file.name,
         }
         if commit:

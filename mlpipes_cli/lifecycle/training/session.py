@@ -55,7 +55,7 @@ class Session:
     ) -> None:
         self._plan, self._data, self._id, self._commit = plan, data, identifier, commit
         self._workspace, self._pool, self._tracking, self._progress = workspace, pool, tracking, progress
-        self._recorder = Recorder(plan, workspace.root)
+        self._recorder = Recorder(plan, workspace.root, workspace.project)
         self._tracks: dict[str, Track] = {}
         self._fixed: dict[str, CandidateState] = {}
 

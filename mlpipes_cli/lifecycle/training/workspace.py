@@ -24,6 +24,7 @@ class Workspace:
     """
 
     def __init__(self, cache: Path, session: str) -> None:
+        self.project = cache.parent.parent  # the cache is .mlpipes/cache
         self.jobs = cache / "jobs"
         self.root = self.jobs / session
         self.data = cache / "data"
