@@ -103,6 +103,7 @@ def _run(command, setup_seconds):
     program = VENV / "bin" / command[0]
     path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
     environ = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV)}
+    environ["MLPIPES_CALLED_AS"] = os.path.relpath(program)  # for commands that tell what to call next
     environ.pop("PYTHONHOME", None)
     started = time.monotonic()
     process = subprocess.Popen([str(program), *command[1:]], env=environ)

@@ -97,7 +97,8 @@ def _trained(report: Any) -> str:
 def _board(board: Any) -> RenderableType | str:
     from mlpipes_cli.cli import train_view
 
-    return train_view.board_table(board)
+    table: RenderableType | str = train_view.board_table(board)
+    return table
 
 
 def _verdict(verdict: Any) -> str:
@@ -147,7 +148,7 @@ def _next(ended: dict[str, Any]) -> str:
     lines = [f"The story took {total:.1f} s, and the stack is running. Look at:"]
     lines += [f"  {ended['mlflow']:<40} the runs, plots and models (MLflow)"]
     lines += [f"  {ended['api'] + '/docs':<40} the prediction API; try it in the browser"]
-    lines += [f"  {mlpipes} -C {folder} {name:<10} {about}" for name, about in commands.items()]
+    lines += [f"  {mlpipes + ' -C ' + folder + ' ' + name:<40} {about}" for name, about in commands.items()]
     lines += [
         f"  {Path(folder) / 'experiment.yaml'}: change it, then `{mlpipes} -C {folder} train experiment.yaml`"
     ]
@@ -155,8 +156,6 @@ def _next(ended: dict[str, Any]) -> str:
 
 
 def _program() -> str:
-    """How the user calls us."""
-    if shutil.which("mlpipes") == sys.argv[0] and "VIRTUAL_ENV" not in os.environ:
-        return "mlpipes"
-    path = os.path.relpath(sys.argv[0])
-    return "mlpipes" if len(path) > 40 else path
+    """How the user calls us: the set-up script knows, else the shell finds us or does not."""
+    told = os.environ.get("MLPIPES_CALLED_AS")
+    return told or ("mlpipes" if shutil.which("mlpipes") == sys.argv[0] else sys.argv[0])

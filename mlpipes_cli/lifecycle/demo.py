@@ -60,22 +60,21 @@ def story(
 def _verbs(
     directory: Path, reporter: Reporter, progress: Progress
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
-    yield "init", lambda: _init(directory)
+    fresh = not (directory / PROJECT_FILE).is_file()
+    yield "init", lambda: _init(directory, fresh)
     project = find_project(directory)
     yield "up", lambda: _up(project, reporter)
-    yield "train", lambda: _train(project, reporter, progress)
+    yield "train", lambda: _train(project, reporter, progress, resume=not fresh)
     yield "leaderboard", lambda: _leaderboard(project)
     yield "promote", lambda: _promote(project, reporter)
     yield "serve", lambda: _serve(project, reporter)
     yield "predict", lambda: _predict(project, reporter)
 
 
-def _init(directory: Path) -> Any:
+def _init(directory: Path, fresh: bool) -> Any:
     from mlpipes_cli.lifecycle.scaffold import make_project
 
-    if (directory / PROJECT_FILE).is_file():
-        return None
-    return make_project(directory, EXAMPLE)
+    return make_project(directory, EXAMPLE) if fresh else None
 
 
 def _up(project: Project, reporter: Reporter) -> Any:
@@ -84,13 +83,13 @@ def _up(project: Project, reporter: Reporter) -> Any:
     return stack.up(project, reporter)
 
 
-def _train(project: Project, reporter: Reporter, progress: Progress) -> Any:
+def _train(project: Project, reporter: Reporter, progress: Progress, *, resume: bool) -> Any:
     from mlpipes_cli.lifecycle import training
 
     request = training.Request(
         file=project.root / EXPERIMENT_FILE,
         shown_as=project.shown(project.root / EXPERIMENT_FILE),
-        resume=True,
+        resume=resume,
     )
     report = training.train(lambda: project, request, reporter, progress)
     if report.failed:
