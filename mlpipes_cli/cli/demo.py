@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
@@ -50,12 +51,11 @@ def demo(
     console = current.console
     folder = current.directory / directory if current.directory else directory
     steps: list[Step] = []
-    with train_view.progress(console) as progress:
-        for step in story(folder, console, progress, lambda name: _headline(name)):
-            steps.append(step)
-            if not console.json_output:
-                console.result(step.result, lambda step=step: _told(step))  # type: ignore[misc]
-            console.info(f"  ({step.seconds:.1f} s)")
+    for step in story(folder, console, lambda: train_view.progress(console), _headline):
+        steps.append(step)
+        if not console.json_output:
+            console.result(step.result, functools.partial(_told, step))
+        console.info(f"  ({step.seconds:.1f} s)")
     ended = _ending(folder, steps)
     console.result(ended, lambda: _next(ended))
 

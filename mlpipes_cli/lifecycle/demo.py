@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports import Reporter
+from mlpipes_cli.ports import Reporter, TrainingProgress
 from mlpipes_cli.project import PROJECT_FILE, Project, find_project
 
 EXAMPLE = "breast-cancer"
@@ -33,7 +34,7 @@ class Step:
     seconds: float
 
 
-Progress = Any  # what `training.train` reports to
+Progress = Callable[[], AbstractContextManager[TrainingProgress]]
 
 
 def story(
@@ -44,7 +45,7 @@ def story(
     Args:
         directory: The project's folder; made if it is not there.
         reporter: Messages of the verbs.
-        progress: Where training reports to.
+        progress: Opens what training reports to.
         begin: Called with a command's name before it starts.
 
     Raises:
@@ -91,7 +92,8 @@ def _train(project: Project, reporter: Reporter, progress: Progress, *, resume: 
         shown_as=project.shown(project.root / EXPERIMENT_FILE),
         resume=resume,
     )
-    report = training.train(lambda: project, request, reporter, progress)
+    with progress() as shown:
+        report = training.train(lambda: project, request, reporter, shown)
     if report.failed:
         raise MlpipesError("not every candidate was trained", "see the table above")
     return report
