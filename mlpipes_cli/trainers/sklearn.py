@@ -39,6 +39,7 @@ class SklearnTrainer:
         """Fit the pipeline, or search for its best parameters by cross-validation first."""
         params = training.spec.get("params", {})
         estimator = estimators.make(training.spec["estimator"], params)
+        _fits_the_task(estimator, training.task)
         pipeline = with_preprocessing(estimator, training)
         kept = params if pipeline is estimator else {f"{STEP}__{name}" for name in params}
         estimators.seed(pipeline, training.seed, dict.fromkeys(kept))
@@ -52,6 +53,18 @@ class SklearnTrainer:
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:  # noqa: N803
         """As scikit-learn's methods give them."""
         return answers(fitted.model, X, task, classes)
+
+
+def _fits_the_task(estimator: Any, task: Task) -> None:
+    from sklearn.base import is_classifier, is_regressor
+
+    kind = type(estimator).__name__
+    if not hasattr(type(estimator), "predict") and not hasattr(estimator, "predict"):
+        raise TrainingError(f"{kind} has no `predict`; name an estimator, not a transformer")
+    if task != "regression" and is_regressor(estimator):
+        raise TrainingError(f"{kind} is a regressor, but the target holds classes; take a classifier")
+    if task == "regression" and is_classifier(estimator):
+        raise TrainingError(f"{kind} is a classifier, but the target is a quantity; take a regressor")
 
 
 def preprocessing(training: Training) -> Any:

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contracts.trainer_contract import TrainerContract, training_of
+
+from mlpipes_cli.trainers import catalog
+from mlpipes_cli.trainers.base import Trainer, TrainingError
+from mlpipes_cli.trainers.python import PythonTrainer
+from mlpipes_cli.trainers.sklearn import SklearnTrainer
+
+MODULE = """
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+
+def train(X, y, strength=1.0, *, seed, task, preprocess):
+    kind = Ridge(alpha=0.1) if task == "regression" else LogisticRegression(C=strength, max_iter=500, random_state=seed)
+    return make_pipeline(preprocess, kind).fit(X, y)
+
+def nothing(X, y):
+    pass
+
+def number(X, y):
+    return 3
+
+def drops_rows(X, y):
+    X.drop(X.index[:5], inplace=True)
+    y.iloc[:] = y.iloc[0]
+    return train(X, y, seed=1, task="binary", preprocess="passthrough")
+
+value = 3
+"""
+
+
+class TestSklearn(TrainerContract):
+    @pytest.fixture
+    def trainer(self) -> Trainer:
+        return SklearnTrainer()
+
+    @pytest.fixture
+    def spec(self) -> Any:
+        kinds = {"regression": "sklearn.ensemble.RandomForestRegressor"}
+        return lambda task: {
+            "estimator": kinds.get(task, "sklearn.ensemble.RandomForestClassifier"), "params": {"n_estimators": 20}
+        }  # fmt: skip
+
+    @pytest.fixture
+    def wrong(self) -> Any:
+        name = "sklearn.linear_model.LogisticRegression"
+        return [
+            ({"estimator": name, "params": {"Cc": 1}}, "Cc"),
+            ({"estimator": "sklearn.linear_model.Nothing", "params": {}}, "Nothing"),
+            ({"estimator": "math.sqrt", "params": {}}, "math.sqrt"),
+            ({"estimator": name, "params": {}, "search": {"space": {"nope__C": [1]}}}, "nope__C"),
+        ]
+
+    def test_the_seed_reaches_whatever_is_random_and_the_users_own_stays(self) -> None:
+        spec = {
+            "estimator": "sklearn.ensemble.BaggingClassifier",
+            "params": {"estimator": {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 3}}},
+        }
+        model = SklearnTrainer().fit(training_of("binary", spec)).model
+        assert model["model"].random_state == 7
+        assert model["model"].estimator.random_state == 7
+        assert model["model"].estimator.max_depth == 3
+        kept = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"random_state": None}}
+        assert SklearnTrainer().fit(training_of("binary", kept)).model["model"].random_state is None
+
+    @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+    def test_a_search_maximises_our_metric_over_training_rows(self, task: str) -> None:
+        kind = "KNeighborsRegressor" if task == "regression" else "KNeighborsClassifier"
+        spec = {
+            "estimator": f"sklearn.neighbors.{kind}",
+            "params": {},
+            "search": {"space": {"n_neighbors": [1, 15]}, "folds": 3, "method": "grid"},
+        }
+        training = training_of(task, spec)
+        fitted = SklearnTrainer().fit(training)
+        table = fitted.tables["search_results.csv"].set_index("param_model__n_neighbors")
+        means = table[f"mean_{training.metric}"]
+        best = means.idxmin() if task == "regression" else means.idxmax()
+        assert (means > 0).all()
+        assert fitted.params["best_n_neighbors"] == best == fitted.model["model"].n_neighbors
+        assert fitted.params[f"search_cv_{training.metric}"] == pytest.approx(means[best])
+
+    def test_a_random_search_draws_the_same_each_time_and_within_bounds(self) -> None:
+        space = {"C": {"loguniform": [0.01, 10]}, "max_iter": {"integers": [200, 400]}}
+        search = {"space": space, "folds": 2, "method": "random", "iterations": 3}
+        spec = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {}, "search": search}
+        tables = [SklearnTrainer().fit(training_of("binary", spec)).tables["search_results.csv"] for _ in range(2)]
+        assert tables[0].equals(tables[1])
+        assert len(tables[0]) == 3
+        assert tables[0]["param_model__C"].between(0.01, 10).all()
+
+    def test_a_search_that_never_fits_says_why(self) -> None:
+        spec = {
+            "estimator": "sklearn.linear_model.LogisticRegression",
+            "params": {},
+            "search": {"space": {"C": [-1.0, -2.0]}, "folds": 2},
+        }
+        with pytest.raises(TrainingError, match="every fit of the search failed"):
+            SklearnTrainer().fit(training_of("binary", spec))
+
+    def test_a_regressor_for_classes_is_refused(self) -> None:
+        spec = {"estimator": "sklearn.linear_model.LinearRegression", "params": {}}
+        with pytest.raises(TrainingError, match="is a regressor"):
+            SklearnTrainer().fit(training_of("multiclass", spec))
+
+    def test_a_transformer_is_refused(self) -> None:
+        spec = {"estimator": "sklearn.preprocessing.StandardScaler", "params": {}}
+        with pytest.raises(TrainingError, match="no `predict`"):
+            SklearnTrainer().fit(training_of("binary", spec))
+
+
+class TestPython(TrainerContract):
+    @pytest.fixture(autouse=True)
+    def module(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "contract_module.py").write_text(MODULE)
+        monkeypatch.syspath_prepend(tmp_path)
+
+    @pytest.fixture
+    def trainer(self) -> Trainer:
+        return PythonTrainer()
+
+    @pytest.fixture
+    def spec(self) -> Any:
+        return lambda task: {"function": "contract_module:train", "params": {"strength": 0.5}}
+
+    @pytest.fixture
+    def wrong(self) -> Any:
+        return [
+            ({"function": "contract_module:trian", "params": {}}, "did you mean 'train'?"),
+            ({"function": "contract_module:train", "params": {"strenght": 1}}, "did you mean 'strength'?"),
+            ({"function": "contract_module:value", "params": {}}, "not a function"),
+            ({"function": "contract_nothing:train", "params": {}}, "no module named"),
+        ]
+
+    @pytest.mark.parametrize(("name", "text"), [("nothing", "returned nothing"), ("number", "no `predict`")])
+    def test_what_it_returns_is_looked_at(self, name: str, text: str) -> None:
+        with pytest.raises(TrainingError, match=text):
+            PythonTrainer().fit(training_of("binary", {"function": f"contract_module:{name}", "params": {}}))
+
+    def test_the_function_cannot_change_our_rows(self) -> None:
+        training = training_of("binary", {"function": "contract_module:drops_rows", "params": {}})
+        before = training.X.copy()
+        with pytest.raises(ValueError, match="class|inconsistent"):
+            PythonTrainer().fit(training)
+        assert before.equals(training.X)
+        assert training.y.nunique() == 2
+
+    def test_the_preprocessing_of_none_is_a_passthrough(self) -> None:
+        spec = {"function": "contract_module:train", "params": {}}
+        model = PythonTrainer().fit(training_of("multiclass", spec, preprocess="none")).model
+        assert model.steps[0][1] == "passthrough"
+
+
+def test_every_trainer_of_the_catalogue_can_be_made() -> None:
+    assert {type(catalog.make(name)).__name__ for name in catalog.MODULES} == {"SklearnTrainer", "PythonTrainer"}
