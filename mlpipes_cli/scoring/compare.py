@@ -20,7 +20,7 @@ from mlpipes_cli.scoring.predictions import FloatArray, Predictions
 
 FEWEST_ROWS = 10  # of the rarer class; below, resampling says nothing about the population
 _BORROWED_ROWS = 100  # how strongly the candidates' standard errors are drawn together
-_WORK = 2.0e9  # row weights that one comparison may touch
+_WORK = 1.0e9  # row weights that one comparison may touch
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def compare(
     if not 0 <= chosen < len(challengers):
         raise IndexError(f"no challenger at position {chosen} of {len(challengers)}")
     _check(incumbent, challengers, metric)
-    count = resamples or int(np.clip(_WORK / (incumbent.rows * (len(challengers) + 1)), 500, 2000))
+    count = resamples or int(np.clip(_WORK / (incumbent.rows * (len(challengers) + 1)), 400, 2000))
     noise = resample(incumbent, challengers, metric, count, seed)
     return decide(noise, chosen, metric, incumbent, confidence, min_improvement)
 
