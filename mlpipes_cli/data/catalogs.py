@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import socket
+import warnings
 from collections.abc import Iterator
 from http.client import HTTPException
 from typing import Any
@@ -66,7 +67,9 @@ def _reaching(whom: str, source: YamlSource) -> Iterator[None]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scikit-learn's own words on trying again
+            yield
     except HTTPError as error:
         if error.code in {404, 412}:
             raise wrong(source, AT, f"{whom} has no such data set") from None

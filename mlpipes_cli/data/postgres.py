@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data.canonical import canonical
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.locate import AT, Place
 from mlpipes_cli.data.problems import wrong
@@ -43,7 +44,8 @@ def load_postgres(
         raise wrong(source, AT, f"{place.name or 'the query'} gives no rows")
     if place.query is not None and re.search(r"\border\s+by\b", place.query, re.IGNORECASE):
         return frame
-    order = np.argsort(hash_rows(frame, sorted(frame.columns)), kind="stable")
+    plain = pd.DataFrame({name: canonical(frame[name]) for name in frame.columns})
+    order = np.argsort(hash_rows(plain, list(plain.columns)), kind="stable")
     return frame.iloc[order].reset_index(drop=True)
 
 
