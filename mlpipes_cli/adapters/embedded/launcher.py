@@ -20,6 +20,7 @@ import sys
 
 _CAPABILITIES = {"override": 1, "search": 2}  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
 _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 8, 47, 2
+_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, _SECBIT_KEEP_CAPS = 28, 4, 16
 _CAPABILITY_VERSION_3 = 0x20080522
 _CLONE_NEWUSER = 0x10000000
 
@@ -38,6 +39,9 @@ def _become(uid: int, gid: int) -> None:
 def _keep_one_capability(libc: ctypes.CDLL, number: int, uid: int, gid: int) -> None:
     """Change the account and hand one capability through the coming exec."""
     _checked(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl")
+    # Without this bit access(2), by which initdb looks at its programs, ignores the capability. Where
+    # the right to set it is missing, folders that are open to all still work.
+    libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP | _SECBIT_KEEP_CAPS, 0, 0, 0)
     _become(uid, gid)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     mask = 1 << number
