@@ -146,9 +146,9 @@ def _next(ended: dict[str, Any]) -> str:
         "down": "stop it all; the data stays",
     }
     lines = [f"The story took {total:.1f} s, and the stack is running. Look at:"]
-    lines += [f"  {ended['mlflow']:<40} the runs, plots and models (MLflow)"]
-    lines += [f"  {ended['api'] + '/docs':<40} the prediction API; try it in the browser"]
-    lines += [f"  {mlpipes + ' -C ' + folder + ' ' + name:<40} {about}" for name, about in commands.items()]
+    lines += [f"  {ended['mlflow']:<27} the runs, plots and models (MLflow)"]
+    lines += [f"  {ended['api'] + '/docs':<27} the prediction API; try it in the browser"]
+    lines += [f"  {mlpipes} -C {folder} {name:<8}  {about}" for name, about in commands.items()]
     lines += [
         f"  {Path(folder) / 'experiment.yaml'}: change it, then `{mlpipes} -C {folder} train experiment.yaml`"
     ]
