@@ -1,0 +1,48 @@
+"""``mlpipes init`` as a user calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conftest import Cli
+
+from mlpipes_cli import envfile
+
+
+def test_into_a_new_folder(cli: Cli, tmp_path: Path) -> None:
+    done = cli("init", "mine", "--example", "credit", cwd=tmp_path).ok()
+    lines = done.out.splitlines()
+    assert lines[0] == f"made 'mine' in {tmp_path}/mine (example credit)"
+    assert lines[-5:] == [
+        "  cd mine",
+        "  mlpipes up",
+        "  mlpipes train experiment.yaml",
+        "  mlpipes promote --metric ks",
+        "  mlpipes serve",
+    ]
+    password = next(
+        line.split("=")[1] for line in (tmp_path / "mine" / ".env").read_text().splitlines() if "=" in line
+    )
+    assert password not in done.out + done.err
+
+
+def test_json_and_here(cli: Cli, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    made = cli("init", "--json", cwd=here).ok().json
+    assert made["project"] == "here"
+    assert made["example"] == "breast-cancer"
+    assert set(made["files"]) == {
+        "mlpipes.yaml", "experiment.yaml", "README.md", "explore.ipynb", ".env", ".gitignore", "data/new_rows.csv",
+    }  # fmt: skip
+    assert made["next"][0] == "mlpipes up"
+    assert (here / "mlpipes.yaml").is_file()
+
+
+def test_one_clear_line(cli: Cli, project_dir: Path) -> None:
+    for arguments in (["init"], ["init", "below"], ["init", "--example", "iris"]):
+        done = cli(*arguments)
+        assert done.code == 2
+        assert done.out == ""
+        assert len(done.err.splitlines()) == 1
+    assert [path.name for path in project_dir.iterdir()] == ["mlpipes.yaml"]
