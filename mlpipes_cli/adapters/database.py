@@ -42,13 +42,9 @@ def connect(url: str) -> Connection:
 
 def unreachable(error: Exception) -> MlpipesError:
     """The line for a database that does not answer, without its address or secret."""
-    lines = str(error).strip().splitlines()
-    last = lines[-1] if lines else type(error).__name__
-    return MlpipesError(f"the database does not answer ({_without_address(last)})", "see `mlpipes status`")
-
-
-def _without_address(line: str) -> str:
-    return line.rsplit("failed: ", 1)[-1].strip().removeprefix("FATAL:").strip() or "no reason given"
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    reason = first.rsplit("failed: ", 1)[-1].strip().removeprefix("FATAL:").strip()
+    return MlpipesError(f"the database does not answer ({reason})", "see `mlpipes status`")
 
 
 def migrate(url: str) -> list[str]:

@@ -107,6 +107,7 @@ class Batcher:
 
     def __init__(self, store: PredictionStore, settings: ServerSettings) -> None:
         self._store, self._retry_after = store, settings.retry_after
+        self._stores = True
         size, rows = settings.max_waiting, settings.batch_rows
         self._predictor = _Stage[Job]("predict", size, rows, lambda job: job.question.rows, self._predict)
         self._writer = _Stage[tuple[Job, Outcome]](
@@ -148,7 +149,9 @@ class Batcher:
         except Rejected as error:
             self._write_alone(ready, error)
         except MlpipesError as error:
-            logger.warning("%d requests not stored: %s", len(ready), error)
+            if self._stores:  # once an outage, not once a request
+                logger.warning("predictions are not stored: %s", error)
+            self._stores = False
             for job, _ in ready:
                 job.fail(self._not_stored())
         except Exception:
@@ -156,6 +159,9 @@ class Batcher:
             for job, _ in ready:
                 job.fail(self._not_stored())
         else:
+            if not self._stores:
+                logger.warning("predictions are stored again")
+            self._stores = True
             for job, answer in ready:
                 _deliver(job, answer)
 

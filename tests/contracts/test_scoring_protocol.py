@@ -112,7 +112,10 @@ def lines(*rows: Sequence[Any], header: Sequence[str] = NAMES) -> str:
 REQUESTS: dict[str, tuple[str | bytes, str]] = {
     # what is right
     "records": (records(), JSON),
-    "several records": (json.dumps({"dataframe_records": [ROW, {**ROW, "age": 80}, {**ROW, "amount": 1}]}), JSON),
+    "several records": (
+        json.dumps({"dataframe_records": [ROW, {**ROW, "age": 80}, {**ROW, "amount": 1}]}),
+        JSON,
+    ),
     "split": (split(NAMES, [VALUES, VALUES]), JSON),
     "split reordered": (split(NAMES[::-1], [VALUES[::-1]]), JSON),
     "split with an index": (split(NAMES, [VALUES], index=["x"]), JSON),
@@ -158,7 +161,10 @@ REQUESTS: dict[str, tuple[str | bytes, str]] = {
     "optional column missing": (without("amount"), JSON),
     "column missing": (without("city"), JSON),
     "columns missing": (without("city", "age", "member"), JSON),
-    "column misspelt": (json.dumps({"dataframe_records": [{**ROW, "City": ROW["city"], "city": None}]}), JSON),
+    "column misspelt": (
+        json.dumps({"dataframe_records": [{**ROW, "City": ROW["city"], "city": None}]}),
+        JSON,
+    ),
     "empty params": (json.dumps({"dataframe_records": [ROW], "params": {}}), JSON),
     "unknown params": (json.dumps({"dataframe_records": [ROW], "params": {"a": 1}}), JSON),
     "params of no kind": (json.dumps({"dataframe_records": [ROW], "params": 5}), JSON),

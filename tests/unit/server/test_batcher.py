@@ -122,7 +122,9 @@ def test_requests_that_wait_together_are_written_together(
 
 def test_a_shared_call_gives_each_what_it_would_get_alone(model: ServedModel) -> None:
     frame = serving_help.people(40)
-    jobs = [job(model, data=frame.iloc[start : start + 4].reset_index(drop=True)) for start in range(0, 40, 4)]
+    jobs = [
+        job(model, data=frame.iloc[start : start + 4].reset_index(drop=True)) for start in range(0, 40, 4)
+    ]
     assert len(grouped(jobs)) == 1
     store = MemoryStore()
     batcher = Batcher(store, ServerSettings("people", "production", 3))
