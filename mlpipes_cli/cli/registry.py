@@ -11,6 +11,7 @@ from mlpipes_cli.cli import context
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
     from mlpipes_cli.lifecycle.promotion.events import Entry
     from mlpipes_cli.lifecycle.promotion.listing import ModelRow
@@ -88,12 +89,20 @@ def _version(number: int | None) -> str:
     return "-" if number is None else str(number)
 
 
-def _models_table(rows: list[ModelRow]) -> RenderableType | str:
+def _table(*columns: str) -> Table:
+    from rich import box
     from rich.table import Table
 
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _models_table(rows: list[ModelRow]) -> RenderableType | str:
     if not rows:
         return "no registered model yet; make one with `mlpipes promote`"
-    table = Table("model", "version", "alias", "metric", "candidate", "experiment", "run", "created (UTC)")
+    table = _table("model", "version", "alias", "metric", "candidate", "experiment", "run", "created (UTC)")
     for row in rows:
         metric = f"{row.metric} {_number(row.value)}" if row.metric else ""
         table.add_row(
@@ -110,11 +119,9 @@ def _models_table(rows: list[ModelRow]) -> RenderableType | str:
 
 
 def _history_table(entries: list[Entry]) -> RenderableType | str:
-    from rich.table import Table
-
     if not entries:
         return "no promotion yet"
-    table = Table(
+    table = _table(
         "when (UTC)",
         "what",
         "model",
@@ -145,12 +152,14 @@ def _history_table(entries: list[Entry]) -> RenderableType | str:
 
 
 def _verdict_table(verdict: Verdict) -> RenderableType:
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(show_header=False, title=f"{verdict.outcome}: {verdict.reason}", title_justify="left")
+    table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in _verdict_lines(verdict):
-        table.add_row(name, value)
-    return table
+        table.add_row(Text(name), Text(value))
+    return Group(Text(f"{verdict.outcome}: {verdict.reason}"), Text(), table)
 
 
 def _verdict_lines(verdict: Verdict) -> list[tuple[str, str]]:

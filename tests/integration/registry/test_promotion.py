@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -184,7 +185,11 @@ def test_a_column_that_the_challenger_dropped_is_read_again(lab: Any, promote: A
     other = lab.data(frame, drop=["x0"])
     lab.train("strong", looks_at("x1", "x2", "x3"), other)
     done = promote()
-    assert (done["outcome"], done["rows_left_out"], done["comparison"]["rows"]) == ("promoted", 0, len(other.holdout))
+    assert (done["outcome"], done["rows_left_out"], done["comparison"]["rows"]) == (
+        "promoted",
+        0,
+        len(other.holdout),
+    )
 
 
 def test_no_row_is_new_to_the_incumbent(lab: Any, promote: Any):
@@ -392,3 +397,29 @@ def test_without_a_stack_it_is_one_line(cli: Any):
         done = cli(*command)
         assert done.code == 1 and done.out == ""
         assert len(done.err.strip().splitlines()) == 1 and "mlpipes up" in done.err
+
+
+def test_what_train_made_from_a_folder_below(lab: Any, promote: Any, running_stack: Any):
+    """The real training, a relative source, and no prepared data left."""
+    folder = lab.root / lab.experiment
+    folder.mkdir()
+    table(8000).to_csv(folder / "rows.csv", index=False)
+
+    def train(columns: str, seed: int) -> None:
+        text = (
+            f"experiment: {lab.experiment}\n"
+            "data:\n  {source: rows.csv, target: label, id: row, "
+            f"drop: [{columns}], split: {{seed: {seed}}}}}\n"
+            "runs: [{name: r, trainer: sklearn, estimator: sklearn.linear_model.LogisticRegression}]\n"
+        )
+        (folder / "experiment.yaml").write_text(text)
+        running_stack.cli("train", folder / "experiment.yaml").ok()
+        shutil.rmtree(lab.root / ".mlpipes" / "cache" / "data")
+
+    train("x1, x2, x3", seed=1)
+    promote()
+    train("x0", seed=2)
+    done = promote()
+    assert (done["outcome"], lab.holder()) == ("promoted", 2)
+    assert done["rows_left_out"] + done["comparison"]["rows"] == 1600
+    assert done["rows_left_out"] > 1000
