@@ -245,9 +245,9 @@ class Bringing:
         self._write()
 
     def _ready(self, name: str) -> None:
-        del self.unready[name]
+        done = "started" if self.unready.pop(name, None) is not None else "set up again"
         running = self.running[name]
-        self.changes.append(f"{name}: started on port {running.port}")
+        self.changes.append(f"{name}: {done} on port {running.port}")
         self.reporter.detail(f"{name} answers on port {running.port}")
 
     def _end(self, name: str, running: Running | None = None) -> None:

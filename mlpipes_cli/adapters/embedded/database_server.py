@@ -140,12 +140,18 @@ class DatabaseServer:
         return Running(identity, port, self.fingerprint(port)), child
 
     def _drop_stale_lock(self) -> None:
-        """Remove a lock file whose number now belongs to a process that is no server of this folder."""
+        """Remove a lock file whose number is taken, but not by a server that works on this folder.
+
+        PostgreSQL takes any process of that number for a rival: one that got the number after a
+        reboot, or its own predecessor that ended and that nobody has reaped yet.
+        """
+        import psutil
+
         pid = self._written_pid()
-        other = process.running(pid) if pid else None
-        if other is None:
-            return  # the server itself sees that nobody holds it, and frees its shared memory too
-        if other.name() == "postgres" and not _serves_elsewhere(other, self.folder):
+        if pid is None or not psutil.pid_exists(pid):
+            return
+        other = process.running(pid)
+        if other and other.name() == "postgres" and not _serves_elsewhere(other, self.folder):
             raise MlpipesError(
                 f"{self.folder} is in use by another PostgreSQL (pid {other.pid})",
                 f"stop it with `kill -INT {other.pid}`, then `mlpipes up` again",
