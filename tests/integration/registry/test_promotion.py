@@ -409,7 +409,7 @@ def test_what_train_made_from_a_folder_below(lab: Any, promote: Any, running_sta
         text = (
             f"experiment: {lab.experiment}\n"
             "data:\n  {source: rows.csv, target: label, id: row, "
-            f"drop: [{columns}], split: {{seed: {seed}}}}}\n"
+            f"drop: [{columns}], split: {{test: 0.5, seed: {seed}}}}}\n"
             "runs: [{name: r, trainer: sklearn, estimator: sklearn.linear_model.LogisticRegression}]\n"
         )
         (folder / "experiment.yaml").write_text(text)
@@ -421,5 +421,5 @@ def test_what_train_made_from_a_folder_below(lab: Any, promote: Any, running_sta
     train("x0", seed=2)
     done = promote()
     assert (done["outcome"], lab.holder()) == ("promoted", 2)
-    assert done["rows_left_out"] + done["comparison"]["rows"] == 1600
+    assert done["rows_left_out"] + done["comparison"]["rows"] == 4000
     assert done["rows_left_out"] > 1000
