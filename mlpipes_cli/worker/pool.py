@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -59,6 +60,7 @@ class Pool:
         self._host: subprocess.Popen[bytes] | None = None
         self._waiting: deque[tuple[str, Path]] = deque()
         self._running: dict[str, float] = {}
+        self._groups: dict[str, int] = {}
         self._pending = b""
         self._restarts = 0
 
@@ -104,6 +106,8 @@ class Pool:
         with selectors.DefaultSelector() as selector:
             selector.register(self._host.stdout, selectors.EVENT_READ)
             if not selector.select(timeout):
+                if self._host.poll() is not None:  # what a job started may hold the pipe open after it
+                    yield from self._lost()
                 return
         chunk = os.read(self._host.stdout.fileno(), 65536)
         if not chunk:
@@ -123,11 +127,16 @@ class Pool:
 
     def close(self) -> None:
         """End the host and with it all jobs."""
-        host, self._host = self._host, None
         self._waiting.clear()
         self._running.clear()
+        self._groups.clear()
+        self._close_host()
+
+    def _close_host(self) -> int:
+        """End the host, if there is one, and return its exit code."""
+        host, self._host = self._host, None
         if host is None:
-            return
+            return 0
         assert host.stdin is not None and host.stdout is not None
         with contextlib.suppress(OSError):
             host.stdin.close()
@@ -137,11 +146,15 @@ class Pool:
             host.kill()
             host.wait()
         host.stdout.close()
+        return host.returncode
 
     def _event(self, message: dict[str, object]) -> Event | None:
         kind, job = str(message["type"]), str(message.get("job", ""))
+        if kind == "started":
+            self._groups[job] = int(str(message["pid"]))
         if kind == "ended":
             self._running.pop(job, None)
+            self._groups.pop(job, None)
         if kind not in {"started", "stage", "ended"}:
             return None
         names = ("stage", "exit", "signal", "seconds", "max_rss")
@@ -163,11 +176,14 @@ class Pool:
     def _lost(self) -> Iterator[Event]:
         """The host is gone: its jobs too; start another one for those that wait."""
         lost, self._running = self._running, {}
-        code = self._host.wait() if self._host else 0
-        self._host, self._pending = None, b""
+        code = self._close_host()
+        for group in self._groups.values():  # the kernel ends the jobs, but not what they started
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+        self._groups, self._pending = {}, b""
         for job, started in lost.items():
-            signal = -code if code < 0 else None
-            yield Event("ended", job, signal=signal, seconds=time.monotonic() - started, lost=True)
+            number = -code if code < 0 else None
+            yield Event("ended", job, signal=number, seconds=time.monotonic() - started, lost=True)
         self._restarts += 1
         if self._restarts > _RESTARTS:
             raise MlpipesError(f"the worker process ended {self._restarts} times", f"its log is {self._log}")

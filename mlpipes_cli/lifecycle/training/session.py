@@ -213,6 +213,8 @@ def _reason(event: Event, result: dict[str, Any] | None) -> str | None:
         return None
     if result is not None and result["status"] == "failed":
         return str(result["error"])
+    if event.lost:
+        return "the worker process that it ran in was killed, most likely for memory; try --parallel 1"
     if event.signal == signal.SIGKILL:
         held = f"; it held {event.max_rss / 2**30:.1f} GiB" if event.max_rss else ""
         return f"killed (signal 9), most likely for memory{held}; try fewer rows, a smaller model or --parallel 1"

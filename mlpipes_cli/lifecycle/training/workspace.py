@@ -44,11 +44,12 @@ class Workspace:
             raise MlpipesError(
                 f"{self.jobs}: cannot be written to: {error.strerror}", "free space or check the folder's mode"
             ) from None
+        if not _take(descriptor):
+            os.close(descriptor)
+            raise MlpipesError(
+                "another `mlpipes train` works on this session", "wait for it, or leave out --resume"
+            )
         try:
-            if not _take(descriptor):
-                raise MlpipesError(
-                    "another `mlpipes train` works on this session", "wait for it, or leave out --resume"
-                )
             self._tidy()
             yield
         finally:

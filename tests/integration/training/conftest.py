@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import Result, RunningStack
+
+from mlpipes_cli.adapters.mlflow_rest import MlflowRest
+from mlpipes_cli.adapters.registry import MlflowRegistry
+from mlpipes_cli.ports import RunRecord
+
+MODULE = '''
+import os, signal, sys, time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+def fitted(X, y, seed):
+    from sklearn.linear_model import LogisticRegression
+    return LogisticRegression(max_iter=5000, random_state=seed).fit(X, y)
+
+def good(X, y, *, seed):
+    return fitted(X, y, seed)
+
+def raises(X, y):
+    raise RuntimeError("no such luck\\nsecond line")
+
+def exits(X, y):
+    os._exit(7)
+
+def leaves(X, y):
+    sys.exit("bye")
+
+def crashes(X, y):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+def killed(X, y):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def no_memory(X, y):
+    raise MemoryError
+
+def unpicklable(X, y, *, seed):
+    model = fitted(X, y, seed)
+    model.lock = __import__("threading").Lock()
+    return model
+
+def hangs(X, y, *, seed):
+    """Until the test makes the file `go`."""
+    (HERE / f"pid-{os.getpid()}").touch()
+    if os.fork() == 0:
+        (HERE / f"grandchild-{os.getpid()}").touch()
+        time.sleep(600)
+    while not (HERE / "go").exists():
+        time.sleep(0.02)
+    return fitted(X, y, seed)
+'''
+
+
+@dataclass
+class Lab:
+    """An experiment of a test in a folder of its own, trained on the shared stack."""
+
+    stack: RunningStack
+    folder: Path
+    name: str
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "experiment.yaml"
+
+    def write(self, runs: list[dict[str, Any]], **changes: Any) -> Path:
+        data = {"source": "sklearn:breast_cancer", "target": "target", "split": {"seed": 3}}
+        document = {"experiment": self.name, "data": data | changes.pop("data", {}), "runs": runs, **changes}
+        self.file.write_text(yaml.safe_dump(document, sort_keys=False))
+        return self.file
+
+    def functions(self, *names: str, **changes: Any) -> Path:
+        runs = [{"name": name, "trainer": "python", "function": f"lab_module:{name}"} for name in names]
+        return self.write(runs, **changes)
+
+    def train(self, *args: str) -> Result:
+        return self.stack.cli("train", self.file, *args)
+
+    @property
+    def registry(self) -> MlflowRegistry:
+        return MlflowRegistry(MlflowRest(self.uri))
+
+    @property
+    def uri(self) -> str:
+        return self.stack.environment["MLFLOW_TRACKING_URI"]
+
+    def runs(self) -> list[RunRecord]:
+        return list(self.registry.runs([self.name]))
+
+    def by_name(self) -> dict[str, RunRecord]:
+        return {run.name: run for run in self.runs()}
+
+
+@pytest.fixture
+def lab(running_stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequest) -> Lab:
+    (tmp_path / "lab_module.py").write_text(MODULE)
+    return Lab(running_stack, tmp_path, request.node.name.replace("[", "-").replace("]", "")[:80])
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Polls a condition until it holds."""
+    import time
+
+    def wait(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.05)
+        return found
+
+    return wait

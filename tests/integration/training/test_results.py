@@ -1,0 +1,216 @@
+"""What a training leaves on a real tracking server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+from sklearn import metrics as skm
+
+from mlpipes_cli import run_schema
+from mlpipes_cli.data.rows import read_hashes
+
+pytestmark = pytest.mark.slow
+FOUR = [
+    {"name": "logistic", "trainer": "sklearn", "estimator": "sklearn.linear_model.LogisticRegression"},
+    {"name": "forest", "trainer": "sklearn", "estimator": "sklearn.ensemble.RandomForestClassifier",
+     "params": {"n_estimators": 30, "class_weight": {0: 1, 1: 2}}, "search": {"max_depth": [2, None]}},
+    {"name": "svm", "trainer": "sklearn", "estimator": "sklearn.svm.SVC"},
+    {"name": "mine", "trainer": "python", "function": "lab_module:good"},
+]  # fmt: skip
+
+
+def artifact(lab: Any, run_id: str, name: str) -> Path:
+    target = lab.folder / "fetched" / run_id / name
+    assert lab.registry.artifact(run_id, name, target), name
+    return target
+
+
+def ks(target: np.ndarray, score: np.ndarray) -> float:
+    return float(stats.ks_2samp(score[target == 1], score[target == 0]).statistic)
+
+
+BINARY = {
+    "ks": lambda f: ks(f["target"], f["score"]),
+    "roc_auc": lambda f: skm.roc_auc_score(f["target"], f["score"]),
+    "pr_auc": lambda f: skm.average_precision_score(f["target"], f["score"]),
+    "log_loss": lambda f: skm.log_loss(f["target"], f["score"]),
+    "brier": lambda f: skm.brier_score_loss(f["target"], f["score"]),
+    "f1": lambda f: skm.f1_score(f["target"], f["prediction"]),
+    "precision": lambda f: skm.precision_score(f["target"], f["prediction"]),
+    "recall": lambda f: skm.recall_score(f["target"], f["prediction"]),
+    "mcc": lambda f: skm.matthews_corrcoef(f["target"], f["prediction"]),
+    "accuracy": lambda f: skm.accuracy_score(f["target"], f["prediction"]),
+}
+
+
+@pytest.fixture
+def trained(lab: Any) -> Any:
+    lab.write(FOUR, metric="ks")
+    return lab, lab.train("--json").ok().json
+
+
+def test_everything_of_a_run_is_there_and_can_be_recomputed(trained: Any) -> None:
+    lab, report = trained
+    assert [sorted(run) for run in report["runs"]] == [
+        sorted(["name", "run_id", "status", "metrics", "intervals", "seconds", "error"])
+    ] * 4
+    values = [run["metrics"]["ks"] for run in report["runs"]]
+    assert values == sorted(values, reverse=True)
+    assert report["best"] == report["runs"][0]["name"]
+    assert report["data"]["rows"] == 569
+    for run in report["runs"]:
+        frame = pd.read_parquet(artifact(lab, run["run_id"], run_schema.HOLDOUT_PREDICTIONS))
+        assert list(frame) == ["id", "target", "score", "prediction"]
+        for name, value in run["metrics"].items():
+            assert BINARY[name](frame) == pytest.approx(value, abs=1e-9), (run["name"], name)
+            low, high = run["intervals"][name]
+            assert low <= value <= high
+    holdouts = [tuple(pd.read_parquet(artifact(lab, r["run_id"], "holdout_predictions.parquet"))["id"]) for r in report["runs"]]
+    assert len(set(holdouts)) == 1
+
+
+def test_the_run_says_how_it_was_made(trained: Any) -> None:
+    lab, report = trained
+    run = lab.by_name()["forest"]
+    assert run.status == "FINISHED"
+    assert run.tags[run_schema.TRAINER] == "sklearn"
+    assert run.tags[run_schema.DATA_FINGERPRINT] == report["data"]["fingerprint"]
+    assert run.params["estimator"] == "sklearn.ensemble.RandomForestClassifier"
+    assert run.params["n_estimators"] == "30"
+    assert "best_max_depth" in run.params
+    assert run.metrics["ks_lower"] <= run.metrics["ks"] <= run.metrics["ks_upper"]
+    pins = artifact(lab, run.run_id, run_schema.REQUIREMENTS).read_text().split()
+    assert all("==" in pin for pin in pins)
+    assert {"mlflow", "scikit-learn", "pandas", "numpy", "cloudpickle"} <= {pin.partition("==")[0] for pin in pins}
+    hashes, columns = read_hashes(artifact(lab, run.run_id, run_schema.TRAINING_ROWS))
+    assert len(hashes) + len(pd.read_parquet(artifact(lab, run.run_id, "holdout_predictions.parquet"))) == 569
+    assert "target" in columns
+    classes = json.loads(artifact(lab, run.run_id, run_schema.CLASSES).read_text())
+    assert classes == {"task": "binary", "classes": [0, 1], "positive": 1}
+    for name in ("plots/roc.png", "plots/ks.png", "plots/feature_importance.png", run_schema.SEARCH_RESULTS,
+                 run_schema.FEATURE_IMPORTANCE, run_schema.INTERVALS):  # fmt: skip
+        assert artifact(lab, run.run_id, name).stat().st_size > 0
+
+
+def test_the_resolved_file_makes_the_same_candidate_again(trained: Any) -> None:
+    lab, report = trained
+    first = lab.by_name()["forest"]
+    resolved = artifact(lab, first.run_id, run_schema.RESOLVED_EXPERIMENT)
+    (lab.folder / "experiment.yaml").write_text(resolved.read_text())
+    again = lab.train("--json", "--resume").ok().json
+    assert again["runs"][0]["run_id"] == first.run_id, "its spec hash differs"
+    assert yaml.safe_load(resolved.read_text())["runs"][0]["params"]["class_weight"] == {0: 1, 1: 2}
+
+
+def test_the_same_file_gives_the_same_numbers_one_at_a_time_or_together(trained: Any) -> None:
+    lab, report = trained
+    second = lab.train("--json", "--parallel", "1").ok().json
+    third = lab.train("--json", "--parallel", "4").ok().json
+    expected = {run["name"]: (run["metrics"], run["intervals"]) for run in report["runs"]}
+    for other in (second, third):
+        assert {run["name"]: (run["metrics"], run["intervals"]) for run in other["runs"]} == expected
+        assert other["data"] == report["data"]
+
+
+LOAD = """
+import json, sys
+import mlflow, mlflow.sklearn, pandas as pd
+from sklearn.datasets import load_breast_cancer
+assert not any(name.startswith("mlpipes_cli") for name in sys.modules)
+class Wall:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("mlpipes_cli", "lab_module"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Wall())
+uri = sys.argv[1]
+model = mlflow.pyfunc.load_model(uri)
+X = load_breast_cancer(as_frame=True).data
+info = mlflow.models.get_model_info(uri)
+assert info.signature.inputs.input_names() == list(X.columns)
+print(json.dumps({
+    "labels": [int(v) for v in model.predict(X)],
+    "scores": mlflow.sklearn.load_model(uri).predict_proba(X)[:, 1].tolist(),
+    "metadata": info.metadata["mlpipes"],
+    "example": len(info.saved_input_example_info or {}) > 0,
+}))
+"""
+
+
+@pytest.mark.parametrize("name", ["logistic", "mine"])
+def test_the_model_loads_where_neither_mlpipes_nor_the_users_module_is(trained: Any, name: str, tmp_path: Path) -> None:
+    lab, _ = trained
+    run = lab.by_name()[name]
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, run.tags[run_schema.MODEL_URI]],
+        env=lab.stack.cli.environment | {"MLFLOW_TRACKING_URI": lab.uri},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(done.stdout.strip().splitlines()[-1])
+    frame = pd.read_parquet(artifact(lab, run.run_id, run_schema.HOLDOUT_PREDICTIONS))
+    rows = frame["id"].to_numpy()
+    assert np.array_equal(np.array(told["labels"])[rows], frame["prediction"])
+    assert np.allclose(np.array(told["scores"])[rows], frame["score"], atol=1e-12)
+    assert told["metadata"]["classes"] == [0, 1]
+    assert told["example"]
+
+
+def test_several_classes_as_strings(lab: Any) -> None:
+    from sklearn.datasets import load_wine
+
+    data = load_wine(as_frame=True)
+    frame = data.data.assign(kind=np.array(["barolo", "grignolino", "barbera"])[data.target], maker=data.target % 2 == 0)
+    frame.loc[::7, "alcohol"] = None
+    frame.to_csv(lab.folder / "wine.csv", index=False)
+    runs = [
+        {"name": "logistic", "trainer": "sklearn", "estimator": "sklearn.linear_model.LogisticRegression"},
+        {"name": "trees", "trainer": "sklearn", "estimator": "sklearn.ensemble.HistGradientBoostingClassifier"},
+    ]
+    lab.write(runs, data={"source": "wine.csv", "target": "kind"})
+    report = lab.train("--json").ok().json
+    for run in report["runs"]:
+        frame = pd.read_parquet(artifact(lab, run["run_id"], run_schema.HOLDOUT_PREDICTIONS))
+        assert list(frame)[2:5] == ["score_barbera", "score_barolo", "score_grignolino"]
+        f1 = skm.f1_score(frame["target"], frame["prediction"], average="macro")
+        assert run["metrics"]["f1_macro"] == pytest.approx(f1, abs=1e-9)
+        auc = skm.roc_auc_score(frame["target"], frame[list(frame)[2:5]], multi_class="ovr", average="macro")
+        assert run["metrics"]["roc_auc_macro"] == pytest.approx(auc, abs=1e-9)
+
+
+def test_a_quantity(lab: Any) -> None:
+    runs = [
+        {"name": "ridge", "trainer": "sklearn", "estimator": "sklearn.linear_model.Ridge"},
+        {"name": "trees", "trainer": "sklearn", "estimator": "sklearn.ensemble.HistGradientBoostingRegressor"},
+    ]
+    lab.write(runs, data={"source": "sklearn:diabetes"}, metric="mae")
+    report = lab.train("--json").ok().json
+    values = [run["metrics"]["mae"] for run in report["runs"]]
+    assert values == sorted(values)
+    frame = pd.read_parquet(artifact(lab, report["runs"][0]["run_id"], run_schema.HOLDOUT_PREDICTIONS))
+    assert skm.mean_absolute_error(frame["target"], frame["prediction"]) == pytest.approx(values[0], abs=1e-9)
+    assert skm.r2_score(frame["target"], frame["prediction"]) == pytest.approx(report["runs"][0]["metrics"]["r2"], abs=1e-9)
+
+
+def test_the_leaderboard_shows_the_newest_of_each_and_sorts_by_what_is_asked(trained: Any) -> None:
+    lab, report = trained
+    again = lab.train("--json", "--only", "svm").ok().json
+    board = lab.stack.cli("leaderboard", "--experiment", lab.name, "--json").ok().json
+    ids = {run["name"]: run["run_id"] for run in report["runs"]} | {"svm": again["runs"][0]["run_id"]}
+    assert {run["name"]: run["run_id"] for run in board["runs"]} == ids
+    assert board["best"] == report["best"]
+    by_auc = lab.stack.cli("leaderboard", "--experiment", str(lab.file), "--metric", "roc_auc", "--json").ok().json
+    values = [run["metrics"]["roc_auc"] for run in by_auc["runs"]]
+    assert values == sorted(values, reverse=True)
+    wrong = lab.stack.cli("leaderboard", "--experiment", lab.name, "--metric", "rmse")
+    assert (wrong.code, "not for a binary target" in wrong.err) == (2, True)
+    unknown = lab.stack.cli("leaderboard", "--experiment", lab.name + "x")
+    assert (unknown.code, "has no runs" in unknown.err) == (2, True)
