@@ -23,14 +23,18 @@ def simulation(request):
             del sys.modules[name]
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     ("metric", "shape"),
     [
-        ("ks", "alike"),
         ("ks", "flat against rule"),
-        ("roc_auc", "alike"),
-        ("accuracy", "alike"),
-        ("rmse", "numbers"),
+        ("log_loss", "alike"),
+        pytest.param("ks", "alike", marks=SLOW),
+        pytest.param("roc_auc", "alike", marks=SLOW),
+        pytest.param("accuracy", "alike", marks=SLOW),
+        pytest.param("rmse", "numbers", marks=SLOW),
     ],
 )
 def test_no_better_challengers_are_rarely_promoted(simulation, metric, shape):
