@@ -14,8 +14,8 @@ from scipy import stats
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.scoring.metrics import evaluate
-from mlpipes_cli.scoring.noise import Noise, resample
+from mlpipes_cli.scoring.metrics import scorer
+from mlpipes_cli.scoring.noise import Noise, is_ks, resample
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions
 
 FEWEST_ROWS = 10  # of the rarer class; below, resampling says nothing about the population
@@ -165,7 +165,7 @@ def _largest(noise: Noise, unit: FloatArray, metric: str) -> FloatArray:
     """(B, tails) the largest error of each resample over the candidates, in standard errors."""
     scaled = np.divide(noise.errors, unit, out=np.zeros_like(noise.errors), where=unit > 0)
     upper = scaled.max(axis=1)
-    return upper[:, None] if metric == "ks" else np.stack([upper, (-scaled).max(axis=1)], axis=1)
+    return upper[:, None] if is_ks(metric) else np.stack([upper, (-scaled).max(axis=1)], axis=1)
 
 
 def _quantile(luck: FloatArray, confidence: float) -> float:
@@ -188,11 +188,16 @@ def _check(incumbent: Predictions, challengers: Sequence[Predictions], metric: s
                 "the models were not scored on the same rows", "score all of them on one holdout"
             )
     for name, p in [("incumbent", incumbent), *(("challenger", p) for p in challengers)]:
-        if metric not in evaluate(p):
+        if not _is_defined(p, metric):
             raise MlpipesError(
                 f"{metric} is undefined for the {name} on these {p.rows} rows",
                 "compare by another metric, or give the models scores and both classes",
             )
+
+
+def _is_defined(p: Predictions, metric: str) -> bool:
+    values = scorer(p, (metric,)).values(np.ones((1, p.rows)))
+    return metric in values and bool(np.isfinite(values[metric][0]))
 
 
 def _reason(c: Comparison, rare: int, confidence: float, min_improvement: float) -> str:

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.scoring.metrics import scorer
@@ -62,8 +64,13 @@ def resample(
     incumbent: Predictions, challengers: Sequence[Predictions], metric: str, resamples: int, seed: int
 ) -> Noise:
     """Draw the noise of each challenger's difference; the rows of all are the same, in the same order."""
-    draw = _ks if metric == "ks" else _plain
+    draw = _ks if is_ks(metric) else _plain
     return draw(incumbent, challengers, metric, resamples, seed)
+
+
+def is_ks(metric: str) -> bool:
+    """Whether it is KS, or its mean over the classes."""
+    return metric in ("ks", "ks_macro", "ks_weighted")
 
 
 def _plain(
@@ -86,17 +93,14 @@ def _plain(
 def _ks(
     incumbent: Predictions, challengers: Sequence[Predictions], metric: str, resamples: int, seed: int
 ) -> Noise:
-    del metric
-    models = [_KsCurve(p) for p in (incumbent, *challengers)]
+    models = [_KsMean(p, metric) for p in (incumbent, *challengers)]
     observed = np.array([model.value for model in models])
     pieces = []
     for counts in count_matrices(incumbent.target_codes, resamples, seed):
         counts -= 1.0
-        own = models[0].changes(counts)
-        found = [models[0].at_best(own), models[0].of_maximum(own)]
+        found = [*models[0].errors(counts, "maximum")]
         for model in models[1:]:
-            changes = model.changes(counts)
-            found += [model.at_best(changes), model.largest(changes)]
+            found += model.errors(counts, "largest")
         pieces.append(np.stack(found, axis=1))
     drawn = np.concatenate(pieces)
     spread = (drawn[:, 2::2] - drawn[:, :1]).std(axis=0, ddof=1)
@@ -104,15 +108,41 @@ def _ks(
     return Noise(float(observed[0]), observed[1:], observed[1:] - observed[0], errors, spread)
 
 
+class _KsMean:
+    """KS of two classes, or the mean of several classes' KS, each against the rest."""
+
+    def __init__(self, p: Predictions, metric: str) -> None:
+        if p.scores is None:
+            raise ValueError("KS needs scores")
+        codes = p.target_codes
+        if metric == "ks":
+            self._curves = [_KsCurve(codes == 1, p.scores)]
+            self._weights = np.ones(1)
+        else:
+            self._curves = [_KsCurve(codes == code, p.scores[:, code]) for code in range(len(p.classes))]
+            rows = np.bincount(codes, minlength=len(p.classes)).astype(np.float64)
+            weights = rows if metric == "ks_weighted" else np.ones(len(p.classes))
+            self._weights = weights / weights.sum()
+        self.value = float(self._weights @ [curve.value for curve in self._curves])
+
+    def errors(
+        self, changes: FloatArray, how: Literal["maximum", "largest"]
+    ) -> tuple[FloatArray, FloatArray]:
+        """(B,) the errors at the best thresholds, and those of the maximum or the largest possible ones."""
+        best, other = np.zeros(len(changes)), np.zeros(len(changes))
+        for weight, curve in zip(self._weights, self._curves, strict=True):
+            moved = curve.changes(changes)
+            best += weight * curve.at_best(moved)
+            other += weight * (curve.of_maximum(moved) if how == "maximum" else curve.largest(moved))
+        return best, other
+
+
 class _KsCurve:
     """The distance between both classes' distribution functions at each threshold of a score."""
 
-    def __init__(self, p: Predictions) -> None:
-        if p.scores is None:
-            raise ValueError("KS needs scores")
-        positive = p.target_codes == 1
-        self._ranking = Ranking(positive, p.scores)
-        true, false = (counts[0] for counts in self._ranking.counts(np.ones((1, p.rows))))
+    def __init__(self, positive: npt.NDArray[np.bool_], score: FloatArray) -> None:
+        self._ranking = Ranking(positive, score)
+        true, false = (counts[0] for counts in self._ranking.counts(np.ones((1, len(score)))))
         tpr, fpr = true / true[-1], false / false[-1]
         self._distance = tpr - fpr
         self._best = int(np.abs(self._distance).argmax())

@@ -58,8 +58,12 @@ def test_multiclass():
         scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         return Predictions("multiclass", (0, 1, 2), codes, scores, scores.argmax(axis=1), np.arange(600))
 
-    for metric in ("f1_macro", "roc_auc_weighted", "ks_macro", "log_loss"):
-        assert compare(several(0.5), [several(2.0)], 0, metric, resamples=200).better
+    for metric in ("f1_macro", "roc_auc_weighted", "ks_macro", "ks_weighted", "log_loss"):
+        weak, strong = several(0.5), several(2.0)
+        found = compare(weak, [strong], 0, metric, resamples=200)
+        assert found.better
+        assert found.incumbent == pytest.approx(evaluate(weak)[metric], rel=1e-12)
+        assert found.challenger == pytest.approx(evaluate(strong)[metric], rel=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["ks", "roc_auc", "log_loss", "accuracy"])
