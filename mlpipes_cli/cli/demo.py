@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     directory: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The demo's folder; made if it is not there.")
+        Path, typer.Argument(metavar="DIR", help="The demo's folder; made if it is not there.")
     ] = Path("mlpipes-demo"),
 ) -> None:
     """Init, up, train, leaderboard, promote, serve and predict on an example, in one go.

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def init(
     directory: Annotated[
         Path | None,
-        typer.Argument(metavar="[DIR]", help="The new project's folder; the current one when left out."),
+        typer.Argument(metavar="DIR", help="The new project's folder; the current one when left out."),
     ] = None,
     example: Annotated[
         str, typer.Option("--example", metavar="NAME", help="breast-cancer, credit or creditcard.")
