@@ -61,9 +61,7 @@ class MlflowTracking:
         self._dataset(run_id, outcome.dataset)
         model = self._model(run, outcome)
         metrics = [_metric(key, value, model, outcome.dataset) for key, value in outcome.metrics.items()]
-        self._patiently(
-            lambda: self._rest.send("runs/log-batch", {"run_id": run_id, "metrics": metrics})
-        )
+        self._patiently(lambda: self._rest.send("runs/log-batch", {"run_id": run_id, "metrics": metrics}))
         self._upload(outcome.artifacts, str(run["info"]["artifact_uri"]))
         uri = f"models:/{model}"
         self._tags(run_id, {run_schema.MODEL_URI: uri})
@@ -84,7 +82,9 @@ class MlflowTracking:
             except ApiError as error:
                 if error.code != "RESOURCE_DOES_NOT_EXIST":
                     raise
-                self._experiments[name] = str(self._rest.send("experiments/create", {"name": name})["experiment_id"])
+                self._experiments[name] = str(
+                    self._rest.send("experiments/create", {"name": name})["experiment_id"]
+                )
             else:
                 if found.get("lifecycle_stage") == "deleted":
                     raise MlpipesError(
@@ -114,9 +114,15 @@ class MlflowTracking:
             "source_type": "code",
             "source": json.dumps({"tags": {"mlpipes.source": dataset.source}}),
             "schema": json.dumps(
-                {"mlflow_colspec": [{"name": n, "type": kind, "required": True} for n, kind in dataset.columns]}
+                {
+                    "mlflow_colspec": [
+                        {"name": n, "type": kind, "required": True} for n, kind in dataset.columns
+                    ]
+                }
             ),
-            "profile": json.dumps({"num_rows": dataset.rows, "num_elements": dataset.rows * len(dataset.columns)}),
+            "profile": json.dumps(
+                {"num_rows": dataset.rows, "num_elements": dataset.rows * len(dataset.columns)}
+            ),
         }
         tags = [{"key": "mlflow.data.context", "value": "training"}]
         body = {"run_id": run_id, "datasets": [{"tags": tags, "dataset": described}]}
@@ -152,13 +158,13 @@ class MlflowTracking:
             self._put_directly(files, place)
             return
         root = place.removeprefix(_PROXIED).removeprefix("//").strip("/")
+
+        def put(item: tuple[Path, str]) -> None:
+            self._patiently(lambda: self._rest.upload(item[0], f"{root}/{item[1]}"))
+
         with ThreadPoolExecutor(_UPLOADS) as threads:
-            jobs = [
-                threads.submit(self._patiently, lambda p=path, n=name: self._rest.upload(p, f"{root}/{n}"))  # type: ignore[misc]
-                for path, name in files
-            ]
-            for job in jobs:
-                job.result()
+            for _ in threads.map(put, files):
+                pass
 
     def _put_directly(self, files: list[tuple[Path, str]], place: str) -> None:
         """To a server that lets its clients write to the artifact store themselves."""

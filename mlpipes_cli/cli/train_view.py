@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.training import CandidateResult, Outline, TrainingReport
     from mlpipes_cli.ports import CandidateState, TrainingProgress
 
-_COLOURS = {"finished": "green", "finished (earlier)": "green", "failed": "red", "killed": "red", "running": "cyan"}
+_COLOURS = {
+    "finished": "green",
+    "finished (earlier)": "green",
+    "failed": "red",
+    "killed": "red",
+    "running": "cyan",
+}
 
 
 class _Lines:

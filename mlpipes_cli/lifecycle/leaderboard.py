@@ -55,7 +55,9 @@ class Board:
     def best(self) -> str | None:
         """The champion's name."""
         first = self.entries[0].result if self.entries else None
-        return first.name if first and value_of(first.metrics, first.status, self.metric) is not None else None
+        return (
+            first.name if first and value_of(first.metrics, first.status, self.metric) is not None else None
+        )
 
     def document(self) -> dict[str, Any]:
         """The JSON document of ``leaderboard --json``."""
@@ -97,7 +99,9 @@ def leaderboard(project: Project, *, experiment: str | None = None, metric: str 
     model = newest.tags.get(run_schema.MODEL_NAME, newest.experiment)
     results = [from_record(run, earlier=False) for run in earlier.newest_each(same)]
     held = _registered(registry, model)
-    entries = [Entry(result, *held.get(result.run_id or "", ((), None))) for result in ranked(results, metric)]
+    entries = [
+        Entry(result, *held.get(result.run_id or "", ((), None))) for result in ranked(results, metric)
+    ]
     return Board(newest.experiment, model, metric, holdout, tuple(entries))
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def answers(model: Any, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:  # noqa: N803
+def answers(model: Any, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
     """Ask the model: ``predict_proba``, else ``decision_function``, else the labels as 0 and 1.
 
     Raises:
@@ -70,7 +70,7 @@ def _labels(values: np.ndarray, classes: Sequence[Any]) -> np.ndarray:
 _NOTHING = object()
 
 
-def _scores(model: Any, X: pd.DataFrame, prediction: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:  # noqa: N803
+def _scores(model: Any, X: pd.DataFrame, prediction: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
     """(n, classes) in the order of the classes."""
     import numpy as np
 

@@ -90,5 +90,5 @@ class Trainer(Protocol):
     def fit(self, training: Training) -> Fitted:
         """Train."""
 
-    def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:  # noqa: N803
+    def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
         """Predictions and scores for raw features."""

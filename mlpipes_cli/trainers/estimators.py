@@ -43,7 +43,9 @@ def _import(path: str, parts: list[str]) -> tuple[Any, list[str]]:
             return importlib.import_module(name), parts[end:]
         except ModuleNotFoundError as error:
             if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
-                raise TrainingError(f"{path!r} needs the module {error.name!r}, which is not installed") from None
+                raise TrainingError(
+                    f"{path!r} needs the module {error.name!r}, which is not installed"
+                ) from None
     raise TrainingError(f"{path!r}: no module named {parts[0]!r}")
 
 

@@ -65,7 +65,7 @@ class PythonTrainer:
             raise TrainingError(f"{path} returned a {type(model).__name__}, which has no `predict`")
         return Fitted(model)
 
-    def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:  # noqa: N803
+    def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
         """As scikit-learn's methods give them."""
         return answers(fitted.model, X, task, classes)
 

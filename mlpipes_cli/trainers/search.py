@@ -27,7 +27,7 @@ class MetricScorer:
         self.metric, self._task, self._classes = metric, training.task, training.classes
         self.sign = 1.0 if metric_catalog.higher_is_better(metric) else -1.0
 
-    def __call__(self, estimator: Any, X: pd.DataFrame, y: pd.Series) -> float:  # noqa: N803
+    def __call__(self, estimator: Any, X: pd.DataFrame, y: pd.Series) -> float:
         import numpy as np
 
         from mlpipes_cli.scoring.metrics import scorer
@@ -56,13 +56,15 @@ def search(pipeline: Any, training: Training, prefix: str) -> Fitted:
         check_name(pipeline, name)
     scoring = MetricScorer(training, metric)
     found = _searcher(pipeline, space, wanted, training, scoring)
-    X, y = _in_order(training)  # noqa: N806
+    X, y = _in_order(training)
     try:
         found.fit(X, y)
     except ValueError as error:
         if "fits failed" not in str(error):
             raise
-        raise TrainingError(f"every fit of the search failed: {str(error).strip().splitlines()[-1]}") from None
+        raise TrainingError(
+            f"every fit of the search failed: {str(error).strip().splitlines()[-1]}"
+        ) from None
     if not np.isfinite(found.best_score_):
         raise TrainingError(f"the search found no combination with a value of {metric}")
     best = {name.removeprefix(prefix): value for name, value in found.best_params_.items()}
@@ -87,7 +89,11 @@ def _values(values: Any) -> Any:
 
 
 def _searcher(
-    pipeline: Any, space: Mapping[str, Any], wanted: Mapping[str, Any], training: Training, scoring: MetricScorer
+    pipeline: Any,
+    space: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    training: Training,
+    scoring: MetricScorer,
 ) -> Any:
     from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
@@ -124,9 +130,9 @@ def _table(found: Any, scoring: MetricScorer) -> pd.DataFrame:
     import pandas as pd
 
     results = pd.DataFrame(found.cv_results_)
-    scores = [name for name in results if name == "mean_test_score" or name.endswith("_test_score")]
-    scores = [name for name in scores if not name.startswith(("std", "rank"))]
+    names = [str(name) for name in results.columns]
+    scores = [n for n in names if n.endswith("_test_score") and not n.startswith(("std", "rank"))]
     results[scores] = results[scores] * scoring.sign
-    renamed = {name: name.replace("test_score", scoring.metric) for name in results if "test_score" in name}
-    timing = [name for name in results if name.endswith("_time")]  # differs from run to run
+    renamed = {n: n.replace("test_score", scoring.metric) for n in names if "test_score" in n}
+    timing = [n for n in names if n.endswith("_time")]  # differs from run to run
     return results.drop(columns=["params", *timing]).rename(columns=renamed)

@@ -203,6 +203,6 @@ def _of_arguments(kind: Literal["class", "function"], arguments: ast.arguments, 
     return Signature(
         kind=kind,
         parameters=tuple(names[skip:]),
-        required=tuple([*required[skip:], *needed]),
+        required=(*required[skip:], *needed),
         is_open=arguments.kwarg is not None,
     )

@@ -50,7 +50,7 @@ class SklearnTrainer:
         pipeline.fit(training.X, training.y)
         return Fitted(pipeline)
 
-    def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:  # noqa: N803
+    def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
         """As scikit-learn's methods give them."""
         return answers(fitted.model, X, task, classes)
 

@@ -148,12 +148,9 @@ class Finder:
 
     def submodules(self, module: Module) -> list[str]:
         """The public submodules of a package."""
-        found = []
-        for location in module.locations or ():
-            for path in Path(location).glob("*"):
-                if path.suffix == ".py" or (path.is_dir() and (path / "__init__.py").is_file()):
-                    found.append(path.stem)
-        return sorted(name for name in set(found) if not name.startswith("_"))
+        paths = [path for location in module.locations or () for path in Path(location).glob("*")]
+        found = {p.stem for p in paths if p.suffix == ".py" or (p / "__init__.py").is_file()}
+        return sorted(name for name in found if not name.startswith("_"))
 
 
 def _by_hooks(name: str) -> importlib.machinery.ModuleSpec | None:

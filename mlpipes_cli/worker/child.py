@@ -118,7 +118,7 @@ def _surroundings(content: dict[str, Any]) -> None:
     threadpoolctl.threadpool_limits(threads)
     seed = int(content.get("seed", 0))
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 (for users' code that draws from the global generator)
+    np.random.seed(seed)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def _by_permutation(trainer: Trainer, fitted: Fitted, training: Training) -> np.
         return None
     draw = np.random.default_rng(training.seed)
     chosen = np.sort(draw.choice(len(training.X), rows, replace=False))
-    X, y = training.X.iloc[chosen], training.y.iloc[chosen]  # noqa: N806
+    X, y = training.X.iloc[chosen], training.y.iloc[chosen]
     started = time.monotonic()
     base = _loss(trainer, fitted, training, [X], y)[0]
     if (time.monotonic() - started) * len(features) > _SECONDS:

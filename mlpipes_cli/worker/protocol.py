@@ -74,7 +74,7 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(json.dumps({"protocol": VERSION, **pack(content)}), encoding="utf-8")
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def read(path: Path) -> dict[str, Any] | None:

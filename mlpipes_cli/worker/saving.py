@@ -92,7 +92,7 @@ def _signature(fitted: Fitted, training: Training) -> Any:
     return infer_signature(_digest(training.X), fitted.model.predict(training.X.head(EXAMPLE_ROWS)))
 
 
-def _digest(X: pd.DataFrame) -> pd.DataFrame:  # noqa: N803
+def _digest(X: pd.DataFrame) -> pd.DataFrame:
     """A few rows with the types of all, and a missing value where a column has any."""
     import pandas as pd
 
@@ -113,7 +113,7 @@ def warm_up() -> None:
     from mlflow.models import infer_signature
     from sklearn.dummy import DummyClassifier
 
-    X = pd.DataFrame({"x": [0.0, 1.0]})  # noqa: N806
+    X = pd.DataFrame({"x": [0.0, 1.0]})
     model = DummyClassifier().fit(X, [0, 1])
     with tempfile.TemporaryDirectory() as folder, _quietly():
         mlflow.sklearn.save_model(

@@ -16,8 +16,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 def train(X, y, strength=1.0, *, seed, task, preprocess):
-    kind = Ridge(alpha=0.1) if task == "regression" else LogisticRegression(C=strength, max_iter=500, random_state=seed)
-    return make_pipeline(preprocess, kind).fit(X, y)
+    if task == "regression":
+        return make_pipeline(preprocess, Ridge(alpha=0.1)).fit(X, y)
+    return make_pipeline(preprocess, LogisticRegression(C=strength, max_iter=500, random_state=seed)).fit(X, y)
 
 def nothing(X, y):
     pass
@@ -59,7 +60,9 @@ class TestSklearn(TrainerContract):
     def test_the_seed_reaches_whatever_is_random_and_the_users_own_stays(self) -> None:
         spec = {
             "estimator": "sklearn.ensemble.BaggingClassifier",
-            "params": {"estimator": {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 3}}},
+            "params": {
+                "estimator": {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 3}}
+            },
         }
         model = SklearnTrainer().fit(training_of("binary", spec)).model
         assert model["model"].random_state == 7
@@ -89,7 +92,9 @@ class TestSklearn(TrainerContract):
         space = {"C": {"loguniform": [0.01, 10]}, "max_iter": {"integers": [200, 400]}}
         search = {"space": space, "folds": 2, "method": "random", "iterations": 3}
         spec = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {}, "search": search}
-        tables = [SklearnTrainer().fit(training_of("binary", spec)).tables["search_results.csv"] for _ in range(2)]
+        tables = [
+            SklearnTrainer().fit(training_of("binary", spec)).tables["search_results.csv"] for _ in range(2)
+        ]
         assert tables[0].equals(tables[1])
         assert len(tables[0]) == 3
         assert tables[0]["param_model__C"].between(0.01, 10).all()
@@ -145,7 +150,7 @@ class TestPython(TrainerContract):
     def test_the_function_cannot_change_our_rows(self) -> None:
         training = training_of("binary", {"function": "contract_module:drops_rows", "params": {}})
         before = training.X.copy()
-        with pytest.raises(ValueError, match="class|inconsistent"):
+        with pytest.raises(ValueError, match=r"class|inconsistent"):
             PythonTrainer().fit(training)
         assert before.equals(training.X)
         assert training.y.nunique() == 2
@@ -157,4 +162,7 @@ class TestPython(TrainerContract):
 
 
 def test_every_trainer_of_the_catalogue_can_be_made() -> None:
-    assert {type(catalog.make(name)).__name__ for name in catalog.MODULES} == {"SklearnTrainer", "PythonTrainer"}
+    assert {type(catalog.make(name)).__name__ for name in catalog.MODULES} == {
+        "SklearnTrainer",
+        "PythonTrainer",
+    }

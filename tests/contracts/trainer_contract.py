@@ -52,7 +52,8 @@ class TrainerContract:
     def test_the_same_training_gives_the_same_answers(self, trainer: Trainer, spec: Any, task: str) -> None:
         training = training_of(task, spec(task))
         first, second = (
-            trainer.answer(trainer.fit(training), training.X, training.task, training.classes) for _ in range(2)
+            trainer.answer(trainer.fit(training), training.X, training.task, training.classes)
+            for _ in range(2)
         )
         assert np.array_equal(first.prediction, second.prediction)
         assert task == "regression" or np.array_equal(first.scores, second.scores)

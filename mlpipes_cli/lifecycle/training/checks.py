@@ -11,7 +11,7 @@ from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.suggest import did_you_mean
-from mlpipes_cli.trainers.python import POSITIONAL
+from mlpipes_cli.trainers.python import FILLED, POSITIONAL
 from mlpipes_cli.trainers.signatures import Mistake, Signature, resolve
 from mlpipes_cli.trainers.sources import Finder
 
@@ -48,14 +48,18 @@ class RunChecks:
         elif not isinstance(found, Signature) or found.kind != "function":
             self.unclear.append(position)
         elif len(found.parameters) < POSITIONAL:
-            self._say((*here, "function"), f"{run.function} has to take the features and the target: (X, y, ...)")
+            self._say(
+                (*here, "function"), f"{run.function} has to take the features and the target: (X, y, ...)"
+            )
         else:
             known = found.parameters[POSITIONAL:]
-            self._names((*here, "params"), run.params, known, found, run.function)
-            filled = {"seed", "task", "threads", "preprocess", *found.parameters[:POSITIONAL]}
-            self._required((*here, "params"), run.params, found, run.function, filled)
+            filled = {*FILLED, *found.parameters[:POSITIONAL]}
+            if self._names((*here, "params"), run.params, known, found, run.function):
+                self._required((*here, "params"), run.params, found, run.function, filled)
 
-    def _estimator(self, here: Location, path: str, params: Mapping[str, Any]) -> tuple[bool, Signature | None]:
+    def _estimator(
+        self, here: Location, path: str, params: Mapping[str, Any]
+    ) -> tuple[bool, Signature | None]:
         """Whether it is clear that path and params fit, and what the path is."""
         found = resolve(path, self._finder)
         clear = self._nested((*here, "params"), params)
@@ -64,9 +68,12 @@ class RunChecks:
             return clear, None
         if found is None or found.kind == "object":
             return False, found
-        plain = {name: value for name, value in params.items() if "__" not in name or name in found.parameters}
-        self._names((*here, "params"), plain, found.parameters, found, path.rpartition(".")[2])
-        self._required((*here, "params"), params, found, path.rpartition(".")[2], set())
+        plain = {
+            name: value for name, value in params.items() if "__" not in name or name in found.parameters
+        }
+        owner = path.rpartition(".")[2]
+        if self._names((*here, "params"), plain, found.parameters, found, owner):
+            self._required((*here, "params"), params, found, owner, set())
         return clear and len(plain) == len(params), found
 
     def _nested(self, here: Location, value: Any) -> bool:
@@ -76,9 +83,11 @@ class RunChecks:
             if len(here) > 3 and isinstance(inner, str) and set(value) <= {"estimator", "params"}:
                 params = value.get("params", {})
                 return self._estimator(here, inner, params if isinstance(params, Mapping) else {})[0]
-            return all([self._nested((*here, key), item) for key, item in value.items()])
+            clear = [self._nested((*here, key), item) for key, item in value.items()]
+            return all(clear)
         if isinstance(value, (list, tuple)):
-            return all([self._nested((*here, place), item) for place, item in enumerate(value)])
+            clear = [self._nested((*here, place), item) for place, item in enumerate(value)]
+            return all(clear)
         return True
 
     def _search(self, here: Location, run: SklearnRun, signature: Signature | None) -> bool:
@@ -95,14 +104,14 @@ class RunChecks:
 
     def _names(
         self, here: Location, given: Mapping[str, Any], known: Sequence[str], signature: Signature, owner: str
-    ) -> None:
-        if signature.is_open:
-            return
-        for name in given:
-            if name not in known:
-                listed = f"; it takes {', '.join(known[:8])}" + (", ..." if len(known) > 8 else "")
-                suggestion = did_you_mean(name, known) or (listed if known else "; it takes no params")
-                self._say((*here, name), f"{owner} takes no {name!r}{suggestion}")
+    ) -> bool:
+        """Whether all names are known."""
+        wrong = [] if signature.is_open else [name for name in given if name not in known]
+        for name in wrong:
+            listed = f"; it takes {', '.join(known[:8])}" + (", ..." if len(known) > 8 else "")
+            suggestion = did_you_mean(name, known) or (listed if known else "; it takes no params")
+            self._say((*here, name), f"{owner} takes no {name!r}{suggestion}")
+        return not wrong
 
     def _required(
         self, here: Location, given: Mapping[str, Any], signature: Signature, owner: str, filled: set[str]

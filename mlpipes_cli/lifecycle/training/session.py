@@ -59,7 +59,9 @@ class Session:
         self._tracks: dict[str, Track] = {}
         self._fixed: dict[str, CandidateState] = {}
 
-    def run(self, candidates: Sequence[Candidate], earlier: Sequence[CandidateResult]) -> list[CandidateResult]:
+    def run(
+        self, candidates: Sequence[Candidate], earlier: Sequence[CandidateResult]
+    ) -> list[CandidateResult]:
         """Train the candidates; those that were finished earlier are shown beside them.
 
         Raises:
@@ -68,7 +70,9 @@ class Session:
         """
         metric = self._plan.metric
         self._fixed = {
-            r.name: CandidateState(r.name, "finished (earlier)", seconds=r.seconds, value=r.metrics.get(metric))
+            r.name: CandidateState(
+                r.name, "finished (earlier)", seconds=r.seconds, value=r.metrics.get(metric)
+            )
             for r in earlier
         }
         with _terminable():
@@ -83,7 +87,9 @@ class Session:
                 raise Interrupted(f"stopped; {self._so_far()}", self._resume_hint()) from None
             except MlpipesError as error:
                 self._pool.close()
-                raise MlpipesError(f"{error.reason}; {self._so_far()}", f"{error.hint}; {self._resume_hint()}") from error
+                raise MlpipesError(
+                    f"{error.reason}; {self._so_far()}", f"{error.hint}; {self._resume_hint()}"
+                ) from error
         return [track.result for track in self._tracks.values() if track.result]
 
     def _submit(self, candidates: Sequence[Candidate]) -> None:
@@ -180,8 +186,12 @@ class Session:
         self._progress.show(ordered, self._plan.metric)
 
     def _so_far(self) -> str:
-        ended = sum(track.result is not None and track.result.status == "FINISHED" for track in self._tracks.values())
-        return f"{ended + len(self._fixed)} of {len(self._plan.candidates)} candidates are finished and stored"
+        ended = sum(
+            track.result is not None and track.result.status == "FINISHED" for track in self._tracks.values()
+        )
+        return (
+            f"{ended + len(self._fixed)} of {len(self._plan.candidates)} candidates are finished and stored"
+        )
 
     def _resume_hint(self) -> str:
         return f"`mlpipes train {self._plan.experiment.source.name} --resume` trains the rest"
@@ -217,7 +227,8 @@ def _reason(event: Event, result: dict[str, Any] | None) -> str | None:
         return "the worker process that it ran in was killed, most likely for memory; try --parallel 1"
     if event.signal == signal.SIGKILL:
         held = f"; it held {event.max_rss / 2**30:.1f} GiB" if event.max_rss else ""
-        return f"killed (signal 9), most likely for memory{held}; try fewer rows, a smaller model or --parallel 1"
+        advice = "try fewer rows, a smaller model or --parallel 1"
+        return f"killed (signal 9), most likely for memory{held}; {advice}"
     if event.signal is not None:
         with contextlib.suppress(ValueError):
             return f"crashed ({signal.Signals(event.signal).name}, signal {event.signal})"

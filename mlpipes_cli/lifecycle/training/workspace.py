@@ -42,7 +42,8 @@ class Workspace:
             descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise MlpipesError(
-                f"{self.jobs}: cannot be written to: {error.strerror}", "free space or check the folder's mode"
+                f"{self.jobs}: cannot be written to: {error.strerror}",
+                "free space or check the folder's mode",
             ) from None
         if not _take(descriptor):
             os.close(descriptor)

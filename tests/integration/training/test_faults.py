@@ -27,11 +27,17 @@ FAULTS = {
 
 
 def pids(folder: Path) -> list[int]:
-    return [int(path.name.partition("-")[2]) for pattern in ("pid-*", "grandchild-*") for path in folder.glob(pattern)]
+    return [
+        int(path.name.partition("-")[2])
+        for pattern in ("pid-*", "grandchild-*")
+        for path in folder.glob(pattern)
+    ]
 
 
 def gone(folder: Path) -> bool:
-    return not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids(folder))
+    return not any(
+        psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids(folder)
+    )
 
 
 def test_each_fault_hits_its_candidate_alone(lab: Any) -> None:
@@ -59,7 +65,13 @@ def test_stopping_kills_what_runs_keeps_what_is_done_and_resume_does_the_rest(
 ) -> None:
     lab.functions("good", "hangs")
     process = lab.stack.cli.start("train", lab.file, "--parallel", "2")
-    until(lambda: len(pids(lab.folder)) == 2 and lab.by_name().get("good", None) and lab.by_name()["good"].status == "FINISHED")
+    until(
+        lambda: (
+            len(pids(lab.folder)) == 2
+            and lab.by_name().get("good", None)
+            and lab.by_name()["good"].status == "FINISHED"
+        )
+    )
     os.kill(process.pid, number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -79,7 +91,13 @@ def test_stopping_kills_what_runs_keeps_what_is_done_and_resume_does_the_rest(
 def test_kill_9_leaves_no_process_and_resume_goes_on(lab: Any, until: Callable[..., Any]) -> None:
     lab.functions("good", "hangs")
     process = lab.stack.cli.start("train", lab.file, "--parallel", "2")
-    until(lambda: len(pids(lab.folder)) == 2 and lab.by_name().get("good") and lab.by_name()["good"].status == "FINISHED")
+    until(
+        lambda: (
+            len(pids(lab.folder)) == 2
+            and lab.by_name().get("good")
+            and lab.by_name()["good"].status == "FINISHED"
+        )
+    )
     process.kill()
     process.communicate(timeout=60)
     until(lambda: gone(lab.folder))
@@ -99,9 +117,13 @@ def test_a_killed_host_is_replaced_and_only_its_candidates_fail(lab: Any, until:
     lab.functions("hangs", "good")
     process = lab.stack.cli.start("train", lab.file, "--parallel", "1", "--json")
     until(lambda: len(pids(lab.folder)) == 2)
-    host = next(child for child in psutil.Process(process.pid).children() if "mlpipes_cli.worker.host" in child.cmdline())
+    host = next(
+        child
+        for child in psutil.Process(process.pid).children()
+        if "mlpipes_cli.worker.host" in child.cmdline()
+    )
     host.kill()
-    out, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 1, err
     runs = lab.by_name()
     assert (runs["hangs"].status, runs["good"].status) == ("FAILED", "FINISHED")

@@ -74,7 +74,10 @@ def test_everything_of_a_run_is_there_and_can_be_recomputed(trained: Any) -> Non
             assert BINARY[name](frame) == pytest.approx(value, abs=1e-9), (run["name"], name)
             low, high = run["intervals"][name]
             assert low <= value <= high
-    holdouts = [tuple(pd.read_parquet(artifact(lab, r["run_id"], "holdout_predictions.parquet"))["id"]) for r in report["runs"]]
+    holdouts = [
+        tuple(pd.read_parquet(artifact(lab, r["run_id"], "holdout_predictions.parquet"))["id"])
+        for r in report["runs"]
+    ]
     assert len(set(holdouts)) == 1
 
 
@@ -90,7 +93,9 @@ def test_the_run_says_how_it_was_made(trained: Any) -> None:
     assert run.metrics["ks_lower"] <= run.metrics["ks"] <= run.metrics["ks_upper"]
     pins = artifact(lab, run.run_id, run_schema.REQUIREMENTS).read_text().split()
     assert all("==" in pin for pin in pins)
-    assert {"mlflow", "scikit-learn", "pandas", "numpy", "cloudpickle"} <= {pin.partition("==")[0] for pin in pins}
+    assert {"mlflow", "scikit-learn", "pandas", "numpy", "cloudpickle"} <= {
+        pin.partition("==")[0] for pin in pins
+    }
     hashes, columns = read_hashes(artifact(lab, run.run_id, run_schema.TRAINING_ROWS))
     assert len(hashes) + len(pd.read_parquet(artifact(lab, run.run_id, "holdout_predictions.parquet"))) == 569
     assert "target" in columns
@@ -102,7 +107,7 @@ def test_the_run_says_how_it_was_made(trained: Any) -> None:
 
 
 def test_the_resolved_file_makes_the_same_candidate_again(trained: Any) -> None:
-    lab, report = trained
+    lab, _ = trained
     first = lab.by_name()["forest"]
     resolved = artifact(lab, first.run_id, run_schema.RESOLVED_EXPERIMENT)
     (lab.folder / "experiment.yaml").write_text(resolved.read_text())
@@ -146,7 +151,9 @@ print(json.dumps({
 
 
 @pytest.mark.parametrize("name", ["logistic", "mine"])
-def test_the_model_loads_where_neither_mlpipes_nor_the_users_module_is(trained: Any, name: str, tmp_path: Path) -> None:
+def test_the_model_loads_where_neither_mlpipes_nor_the_users_module_is(
+    trained: Any, name: str, tmp_path: Path
+) -> None:
     lab, _ = trained
     run = lab.by_name()[name]
     done = subprocess.run(
@@ -168,12 +175,18 @@ def test_several_classes_as_strings(lab: Any) -> None:
     from sklearn.datasets import load_wine
 
     data = load_wine(as_frame=True)
-    frame = data.data.assign(kind=np.array(["barolo", "grignolino", "barbera"])[data.target], maker=data.target % 2 == 0)
+    frame = data.data.assign(
+        kind=np.array(["barolo", "grignolino", "barbera"])[data.target], maker=data.target % 2 == 0
+    )
     frame.loc[::7, "alcohol"] = None
     frame.to_csv(lab.folder / "wine.csv", index=False)
     runs = [
         {"name": "logistic", "trainer": "sklearn", "estimator": "sklearn.linear_model.LogisticRegression"},
-        {"name": "trees", "trainer": "sklearn", "estimator": "sklearn.ensemble.HistGradientBoostingClassifier"},
+        {
+            "name": "trees",
+            "trainer": "sklearn",
+            "estimator": "sklearn.ensemble.HistGradientBoostingClassifier",
+        },
     ]
     lab.write(runs, data={"source": "wine.csv", "target": "kind"})
     report = lab.train("--json").ok().json
@@ -189,7 +202,11 @@ def test_several_classes_as_strings(lab: Any) -> None:
 def test_a_quantity(lab: Any) -> None:
     runs = [
         {"name": "ridge", "trainer": "sklearn", "estimator": "sklearn.linear_model.Ridge"},
-        {"name": "trees", "trainer": "sklearn", "estimator": "sklearn.ensemble.HistGradientBoostingRegressor"},
+        {
+            "name": "trees",
+            "trainer": "sklearn",
+            "estimator": "sklearn.ensemble.HistGradientBoostingRegressor",
+        },
     ]
     lab.write(runs, data={"source": "sklearn:diabetes"}, metric="mae")
     report = lab.train("--json").ok().json
@@ -197,7 +214,9 @@ def test_a_quantity(lab: Any) -> None:
     assert values == sorted(values)
     frame = pd.read_parquet(artifact(lab, report["runs"][0]["run_id"], run_schema.HOLDOUT_PREDICTIONS))
     assert skm.mean_absolute_error(frame["target"], frame["prediction"]) == pytest.approx(values[0], abs=1e-9)
-    assert skm.r2_score(frame["target"], frame["prediction"]) == pytest.approx(report["runs"][0]["metrics"]["r2"], abs=1e-9)
+    assert skm.r2_score(frame["target"], frame["prediction"]) == pytest.approx(
+        report["runs"][0]["metrics"]["r2"], abs=1e-9
+    )
 
 
 def test_the_leaderboard_shows_the_newest_of_each_and_sorts_by_what_is_asked(trained: Any) -> None:
@@ -207,7 +226,9 @@ def test_the_leaderboard_shows_the_newest_of_each_and_sorts_by_what_is_asked(tra
     ids = {run["name"]: run["run_id"] for run in report["runs"]} | {"svm": again["runs"][0]["run_id"]}
     assert {run["name"]: run["run_id"] for run in board["runs"]} == ids
     assert board["best"] == report["best"]
-    by_auc = lab.stack.cli("leaderboard", "--experiment", str(lab.file), "--metric", "roc_auc", "--json").ok().json
+    by_auc = (
+        lab.stack.cli("leaderboard", "--experiment", str(lab.file), "--metric", "roc_auc", "--json").ok().json
+    )
     values = [run["metrics"]["roc_auc"] for run in by_auc["runs"]]
     assert values == sorted(values, reverse=True)
     wrong = lab.stack.cli("leaderboard", "--experiment", lab.name, "--metric", "rmse")

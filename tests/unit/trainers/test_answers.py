@@ -41,7 +41,9 @@ def test_labels_alone_become_zero_and_one() -> None:
 
 
 def test_columns_of_several_classes_are_put_in_order_and_an_unseen_class_scores_nothing() -> None:
-    fitted = model(predict=["b", "c", "b"], predict_proba=[[0.7, 0.3], [0.4, 0.6], [1, 0]], classes_=["b", "c"])
+    fitted = model(
+        predict=["b", "c", "b"], predict_proba=[[0.7, 0.3], [0.4, 0.6], [1, 0]], classes_=["b", "c"]
+    )
     found = answers(fitted, ROWS, "multiclass", ("a", "b", "c"))
     assert found.scores.tolist() == [[0, 0.7, 0.3], [0, 0.4, 0.6], [0, 1, 0]]
 
@@ -62,8 +64,16 @@ def test_labels_keep_the_experiments_own_types() -> None:
         (model(predict=[[0, 1], [1, 0], [0, 1]]), "binary", "shape (3, 2)"),
         (model(predict=[1.0, np.nan, 0.0]), "regression", "NaN"),
         (model(predict=["x", "y", "z"]), "regression", "no numbers"),
-        (model(predict=[0, 1, 0], predict_proba=[[np.nan, 1], [0, 1], [1, 0]], classes_=[0, 1]), "binary", "NaN"),
-        (model(predict=[0, 1, 0], predict_proba=[[1, 0], [0, 1], [1, 0]], classes_=[0, 7]), "binary", "class 7"),
+        (
+            model(predict=[0, 1, 0], predict_proba=[[np.nan, 1], [0, 1], [1, 0]], classes_=[0, 1]),
+            "binary",
+            "NaN",
+        ),
+        (
+            model(predict=[0, 1, 0], predict_proba=[[1, 0], [0, 1], [1, 0]], classes_=[0, 7]),
+            "binary",
+            "class 7",
+        ),
         (model(predict=[0, 1, 0], predict_proba=[[1, 0, 0]] * 3, classes_=[0, 1]), "binary", "for 2 classes"),
     ],
 )

@@ -36,7 +36,11 @@ def test_every_estimator_of_scikit_learn_has_the_signature_that_python_sees() ->
             continue
         found = resolve(path, finder)
         assert isinstance(found, Signature), path
-        real = [] if kind.__init__ is object.__init__ else list(inspect.signature(kind.__init__).parameters.values())[1:]
+        real = (
+            []
+            if kind.__init__ is object.__init__
+            else list(inspect.signature(kind.__init__).parameters.values())[1:]
+        )
         named = [p for p in real if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         assert found.parameters == tuple(p.name for p in named), path
         assert set(found.required) == {p.name for p in named if p.default is p.empty}, path
@@ -66,7 +70,9 @@ def test_a_wrong_path_is_told_with_what_may_have_been_meant(
     assert text in found.text
 
 
-def test_re_exports_bases_in_other_modules_and_conditional_definitions(finder: Finder, tmp_path: Path) -> None:
+def test_re_exports_bases_in_other_modules_and_conditional_definitions(
+    finder: Finder, tmp_path: Path
+) -> None:
     module(tmp_path, "pack/__init__", "from ._inner import Child as Renamed\nfrom ._inner import *\n")
     module(
         tmp_path,
@@ -93,7 +99,9 @@ def test_re_exports_bases_in_other_modules_and_conditional_definitions(finder: F
         ("class Outer:\n    class Inner: ...\n", "odd.Outer.Inner"),
     ],
 )
-def test_what_only_an_import_can_tell_is_left_open(text: str, path: str, finder: Finder, tmp_path: Path) -> None:
+def test_what_only_an_import_can_tell_is_left_open(
+    text: str, path: str, finder: Finder, tmp_path: Path
+) -> None:
     module(tmp_path, "odd", text)
     assert resolve(path, finder) is None
 
@@ -103,8 +111,14 @@ def test_a_ready_made_object_is_known_as_such(finder: Finder, tmp_path: Path) ->
     assert resolve("mine.pipeline", finder) == Signature("object")
 
 
-def test_the_users_module_beside_the_file_comes_first_and_nothing_is_run(finder: Finder, tmp_path: Path) -> None:
-    module(tmp_path, "json", f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()\ndef train(X, y): ...\n")
+def test_the_users_module_beside_the_file_comes_first_and_nothing_is_run(
+    finder: Finder, tmp_path: Path
+) -> None:
+    module(
+        tmp_path,
+        "json",
+        f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()\ndef train(X, y): ...\n",
+    )
     assert resolve("json:train", finder) == Signature("function", ("X", "y"), ("X", "y"))
     assert not (tmp_path / "ran").exists()
 
