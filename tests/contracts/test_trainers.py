@@ -18,7 +18,8 @@ from sklearn.pipeline import make_pipeline
 def train(X, y, strength=1.0, *, seed, task, preprocess):
     if task == "regression":
         return make_pipeline(preprocess, Ridge(alpha=0.1)).fit(X, y)
-    return make_pipeline(preprocess, LogisticRegression(C=strength, max_iter=500, random_state=seed)).fit(X, y)
+    model = LogisticRegression(C=strength, max_iter=500, random_state=seed)
+    return make_pipeline(preprocess, model).fit(X, y)
 
 def nothing(X, y):
     pass
@@ -44,7 +45,8 @@ class TestSklearn(TrainerContract):
     def spec(self) -> Any:
         kinds = {"regression": "sklearn.ensemble.RandomForestRegressor"}
         return lambda task: {
-            "estimator": kinds.get(task, "sklearn.ensemble.RandomForestClassifier"), "params": {"n_estimators": 20}
+            "estimator": kinds.get(task, "sklearn.ensemble.RandomForestClassifier"),
+            "params": {"n_estimators": 20},
         }  # fmt: skip
 
     @pytest.fixture
