@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +45,7 @@ def serve(plan: Plan, port: int) -> int:
         "lifespan": "on",
     }
     if plan.workers > 1:
-        return _several(plan.workers, options)
+        return _several(plan.workers, options, plan.project.state / "serving" / f"{port}.failure")
     server = uvicorn.Server(uvicorn.Config(application(), **options))
     with _signals_are_the_servers():
         server.run()
@@ -78,24 +77,26 @@ def application() -> FastAPI:
         raise SystemExit(1) from None
 
 
-def _several(workers: int, options: dict[str, Any]) -> int:
+def _several(workers: int, options: dict[str, Any], failure: Path) -> int:
+    """Serve with several processes; the first that cannot start leaves its reason and ends them all."""
     import uvicorn
-    from uvicorn.supervisors import Multiprocess
 
-    with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
-        failure = Path(folder) / "failure"
-        os.environ[_FAILURE] = str(failure)
-        factory = f"{__name__}:{application.__name__}"
-        config = uvicorn.Config(factory, factory=True, workers=workers, **options)
-        listening = config.bind_socket()
-        try:
-            Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
-        finally:
-            listening.close()
-            os.environ.pop(_FAILURE, None)
+    failure.parent.mkdir(parents=True, exist_ok=True)
+    failure.unlink(missing_ok=True)
+    os.environ[_FAILURE] = str(failure)
+    factory = f"{__name__}:{application.__name__}"
+    code: int | str | None = 0
+    try:
+        with _signals_are_the_servers():
+            uvicorn.run(factory, factory=True, workers=workers, timeout_worker_healthcheck=60, **options)
         if failure.exists():
             raise MlpipesError(failure.read_text(encoding="utf-8"))
-    return 0
+    except SystemExit as end:
+        code = end.code
+    finally:
+        os.environ.pop(_FAILURE, None)
+        failure.unlink(missing_ok=True)
+    return code if isinstance(code, int) else 1
 
 
 @contextlib.contextmanager

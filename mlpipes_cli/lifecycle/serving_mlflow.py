@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -29,10 +30,15 @@ def serve(plan: Plan, port: int) -> int:
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{plan.model}@{plan.alias}"]
     command += ["--env-manager", "local", "--host", plan.host, "--port", str(port)]
     command += ["--workers", str(plan.workers)]
+    with tempfile.TemporaryDirectory(prefix="mlpipes-", ignore_cleanup_errors=True) as scratch:
+        return _run(command, _environment(plan) | {"TMPDIR": scratch})  # it leaves its downloads there
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
     stopped = False
     process = subprocess.Popen(
         command,
-        env=_environment(plan),
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),
         start_new_session=True,

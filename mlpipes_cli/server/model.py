@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,7 @@ class ServedModel:
         self.schema = pyfunc.metadata.get_input_schema()
         self.details: dict[str, Any] = dict((self.metadata.metadata or {}).get("mlpipes", {}))
         self.features = frozenset(column.name for column in self.columns)
+        self.folder: tempfile.TemporaryDirectory[str] | None = None
         self._pyfunc = pyfunc
         self._enforcer = type(pyfunc)(model_meta=pyfunc.metadata, model_impl=_Echo())
         self._native = _native(pyfunc)
@@ -143,12 +145,18 @@ def load(name: str, version: int, alias: str) -> ServedModel:
     os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"  # what MLflow's server sets: conversions differ
     import mlflow.pyfunc
 
-    try:
-        pyfunc = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+    folder = tempfile.TemporaryDirectory(prefix="mlpipes-model-", ignore_cleanup_errors=True)
+    try:  # into a folder of ours: MLflow would leave the download in the system's temporary folder
+        pyfunc = mlflow.pyfunc.load_model(f"models:/{name}/{version}", dst_path=folder.name)
     except Exception as error:  # noqa: BLE001  a pickled model may raise anything
         line = " ".join(str(error).split())[:300] or type(error).__name__
         raise MlpipesError(
             f"version {version} of model {name!r} does not load ({type(error).__name__}: {line})",
             "train and promote it again in this environment, or `mlpipes rollback`",
         ) from None
-    return ServedModel(pyfunc, name, version, alias)
+    model = ServedModel(pyfunc, name, version, alias)
+    if model.merges:  # a scikit-learn model is wholly in memory; others may read their files later
+        folder.cleanup()
+    else:
+        model.folder = folder
+    return model

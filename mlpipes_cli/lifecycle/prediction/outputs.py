@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -23,6 +24,9 @@ class Format(Protocol):
 
     def finish(self) -> None:
         """Write what ends the file."""
+
+    def abandon(self) -> None:
+        """Let go of the file, which is not wanted any more."""
 
 
 class Writer(Protocol):
@@ -104,10 +108,10 @@ class _File:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        with contextlib.suppress(OSError):
+            if kind is not None:
+                self._format.abandon()
             self._file.close()
-        except OSError:
-            pass
         self._part.unlink(missing_ok=True)
 
     def write(self, part: pd.DataFrame) -> None:
@@ -143,6 +147,9 @@ class _Csv:
     def finish(self) -> None:
         return None
 
+    def abandon(self) -> None:
+        return None
+
 
 class _Json:
     """A list of records, one a line."""
@@ -158,6 +165,9 @@ class _Json:
 
     def finish(self) -> None:
         self._file.write(b"[]\n" if self._between == "[\n" else b"\n]\n")
+
+    def abandon(self) -> None:
+        return None
 
 
 class _Parquet:
@@ -183,6 +193,9 @@ class _Parquet:
             import pandas as pd
 
             self.write(pd.DataFrame({"prediction": []}))
+        self.abandon()
+
+    def abandon(self) -> None:
         if self._writer is not None:
             self._writer.close()
 

@@ -57,7 +57,7 @@ def test_workers_that_start_together_make_the_tables_once(postgres: serving_help
         try:
             ran.extend(database.migrate(postgres.url))
             PostgresPredictionStore(postgres.url).prepare()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failed.append(error)
 
     threads = [threading.Thread(target=start) for _ in range(6)]

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle.prediction import inputs, outputs
+
+FRAME = pd.DataFrame({"ID": ["01", "02", "03"], "x": ["1", "2", "3"]})
+
+
+def written(path: Path) -> Path:
+    if path.name.endswith((".csv", ".csv.gz")):
+        FRAME.to_csv(path, index=False)
+    else:
+        FRAME.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+def test_tables_come_in_batches(tmp_path: Path, name: str) -> None:
+    table = inputs.open_table(written(tmp_path / name), 2, typed=True)
+    batches = list(table.batches)
+    assert table.columns == ["ID", "x"]
+    assert [len(batch) for batch in batches] == [2, 1]
+    assert pd.concat(batches)["ID"].tolist() == ["01", "02", "03"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [{"ID": "01", "x": 1}, {"ID": "02", "x": None}],
+        {"ID": ["01", "02"], "x": [1, None]},
+        {"columns": ["ID", "x"], "data": [["01", 1], ["02", None]]},
+        {"dataframe_records": [{"ID": "01", "x": 1}, {"ID": "02", "x": None}]},
+        {"dataframe_split": {"columns": ["ID", "x"], "data": [["01", 1], ["02", None]]}},
+    ],
+)
+def test_json_in_every_form(tmp_path: Path, document: Any) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps(document))
+    table = inputs.open_table(path, 10, typed=True)
+    (batch,) = table.batches
+    assert (table.columns, table.rows) == (["ID", "x"], 2)
+    assert batch["ID"].tolist() == ["01", "02"]
+    assert batch["x"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b"", "cannot be read"),
+        ("a.csv", b"x,y\n1,2\n1,2,3,4\n", "cannot be read"),
+        ("a.csv", b"x\n\xff\xfe\n", "cannot be read"),
+        ("a.csv.gz", b"no gzip", "cannot be read"),
+        ("a.parquet", b"no parquet", "cannot be read"),
+        ("a.json", b"{", "cannot be read"),
+        ("a.json", b"5", "no table"),
+        ("a.json", b'{"a": [1, 2], "b": 3}', "no table"),
+        ("a.json", b'{"a": [1, 2], "b": [3]}', "no table"),
+        ("a.xlsx", b"x", "unknown kind of file"),
+    ],
+)
+def test_what_is_no_table_is_one_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        inputs.check_file(path)
+        list(inputs.open_table(path, 10, typed=True).batches)
+    assert said in caught.value.lines()[0]
+
+
+@pytest.mark.parametrize("name", ["o.csv", "o.parquet", "o.json"])
+def test_an_output_appears_whole(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    writer = outputs.make_writer(path, None)
+    part = pd.DataFrame({"ID": ["01", "2"], "prediction": [0, 1]})
+    with writer:
+        writer.write(part)
+        writer.write(part)
+        assert not path.exists()
+        writer.finish()
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    read = {".csv": lambda p: pd.read_csv(p, dtype={"ID": str}), ".parquet": pd.read_parquet}
+    if name.endswith(".json"):
+        assert [r["ID"] for r in json.loads(path.read_text())] == ["01", 2, "01", 2]
+    else:
+        assert read[path.suffix](path)["ID"].tolist() == ["01", "2"] * 2
+
+
+@pytest.mark.parametrize("name", ["o.csv", "o.parquet", "o.json"])
+def test_a_failure_leaves_what_was_there(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("before")
+    writer = outputs.make_writer(path, None)
+    with pytest.raises(MlpipesError), writer:
+        writer.write(pd.DataFrame({"prediction": [1]}))
+        raise MlpipesError("stopped")
+    assert path.read_text() == "before"
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["o.csv", "o.parquet", "o.json"])
+def test_no_rows_are_an_output_too(tmp_path: Path, name: str) -> None:
+    writer = outputs.make_writer(tmp_path / name, None)
+    with writer:
+        writer.finish()
+    assert (tmp_path / name).exists()
+
+
+def test_without_a_file_text_goes_out_as_it_is_made() -> None:
+    lines: list[str] = []
+    writer = outputs.make_writer(None, lines.append)
+    with writer:
+        writer.write(pd.DataFrame({"prediction": [1, 2]}))
+        writer.write(pd.DataFrame({"prediction": [3]}))
+        writer.finish()
+    assert "\n".join(lines) == "prediction\n1\n2\n3"
+    assert writer.records is None
