@@ -120,8 +120,8 @@ def _as_dataframe(document: Any) -> dict[str, Any]:
             found = mistakes.kind_of(value)
             raise bad_request(f"column {name!r}: expected a list, as in column {lists[0]!r}, got {found}")
         if len(value) != len(document[lists[0]]):
-            other = f"{len(document[lists[0]])} as in column {lists[0]!r}"
-            raise bad_request(f"column {name!r}: expected {other} values, got {len(value)}")
+            other = f"{len(document[lists[0]])} values as in column {lists[0]!r}"
+            raise bad_request(f"column {name!r}: expected {other}, got {len(value)}")
     rows = [list(row) for row in zip(*document.values(), strict=True)]
     return {"dataframe_split": {"columns": list(document), "data": rows}}
 

@@ -1,0 +1,193 @@
+"""The API's own routes; the scoring protocol has a contract test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+import serving_help
+from fastapi.testclient import TestClient
+
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import PredictionRow
+from mlpipes_cli.server.app import create_app
+from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.settings import ServerSettings
+
+ROW: dict[str, Any] = {
+    "amount": 120.5, "age": 40, "city": "Paris", "member": True, "since": "2021-05-06T00:00:00",
+}  # fmt: skip
+SETTINGS = ServerSettings("people", "production", 3, max_bytes=20_000, max_rows=50)
+
+
+class Kept:
+    """A store in memory that can be away."""
+
+    def __init__(self) -> None:
+        self.rows: list[PredictionRow] = []
+        self.away = False
+
+    def prepare(self) -> None:
+        return None
+
+    def write(self, rows: Sequence[PredictionRow]) -> None:
+        if self.away:
+            raise MlpipesError("away")
+        self.rows.extend(rows)
+
+    def ping(self) -> bool:
+        return not self.away
+
+    def interrupt(self) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "binary": {},
+    "multiclass": {"classes": ("a", "b", "c")},
+    "regression": {"regression": True},
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ServedModel]:
+    base = tmp_path_factory.mktemp("models")
+    return {
+        name: serving_help.served(serving_help.saved(base / name, **kind)) for name, kind in KINDS.items()
+    }
+
+
+@pytest.fixture
+def store() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def client(models: dict[str, ServedModel], store: Kept) -> Iterator[TestClient]:
+    with TestClient(create_app(SETTINGS, store, models["binary"]), raise_server_exceptions=False) as made:
+        yield made
+
+
+def test_a_record_records_and_lists_give_the_same(client: TestClient, store: Kept) -> None:
+    one = client.post("/predict", json={**ROW, "ID": "x1"}).json()
+    several = client.post("/predict", json=[{**ROW, "ID": "x1"}] * 2).json()
+    lists = client.post("/predict", json={k: [v, v] for k, v in {**ROW, "ID": "x1"}.items()}).json()
+    assert set(one) == {"predictions", "scores", "ids", "prediction_ids", "model"}
+    assert one["model"] == {"name": "people", "version": 3, "alias": "production"}
+    assert one["predictions"] * 2 == several["predictions"] == lists["predictions"]
+    assert one["ids"] * 2 == several["ids"] == lists["ids"] == ["x1", "x1"]
+    assert several["scores"] == lists["scores"] == pytest.approx(one["scores"] * 2, abs=1e-12)
+    assert [row.prediction_id for row in store.rows] == (
+        one["prediction_ids"] + several["prediction_ids"] + lists["prediction_ids"]
+    )
+    assert json.loads(store.rows[0].inputs) == ROW
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_and_scores_are_the_estimators(models: dict[str, ServedModel], kind: str) -> None:
+    estimator, frame = serving_help.fitted(**KINDS[kind])
+    records = [
+        {**record, "since": record["since"].isoformat(), "amount": None if i == 3 else record["amount"]}
+        for i, record in enumerate(frame.to_dict("records"))
+    ]
+    settings = ServerSettings("people", "production", 3)
+    with TestClient(create_app(settings, Kept(), models[kind])) as client:
+        answer = client.post("/predict", json=records).json()
+    expected = estimator.predict(frame)
+    if kind == "regression":
+        assert answer["predictions"] == pytest.approx(expected.tolist(), abs=1e-9)
+        assert answer["scores"] is None
+        return
+    assert answer["predictions"] == expected.tolist()
+    table = estimator.predict_proba(frame)
+    wanted = table[:, 1] if kind == "binary" else table
+    given = sum(answer["scores"], []) if kind == "multiclass" else answer["scores"]
+    assert given == pytest.approx(wanted.ravel().tolist(), abs=1e-12)
+    assert answer["ids"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({**ROW, "age": "old"}, "column 'age': expected a number (double), got text in row 0"),
+        ([ROW, {**ROW, "age": [1]}], "column 'age': expected a number (double), got a list in row 1"),
+        ({k: v for k, v in ROW.items() if k != "city"}, "column 'city' is missing, expected text (string)"),
+        ({**ROW, "since": "soon"}, "column 'since': expected a date and time"),
+        ({"amount": [1, 2], "age": [1]}, "column 'age': expected 2 values as in column 'amount', got 1"),
+        ({"amount": [1, 2], "age": 1}, "column 'age': expected a list"),
+        ([ROW, 5], "row 1: expected a record"),
+        ("text", "expected a record, a list of records or an object of lists, got text"),
+    ],
+)
+def test_a_wrong_request_names_the_column(client: TestClient, store: Kept, body: Any, said: str) -> None:
+    answer = client.post("/predict", json=body)
+    assert answer.status_code == 400
+    assert said in answer.json()["message"]
+    assert store.rows == []
+
+
+@pytest.mark.parametrize("path", ["/predict", "/invocations"])
+def test_errors_quote_no_value_and_no_stack(client: TestClient, path: str) -> None:
+    secret = "s3cr3t-value"
+    for row in (
+        {**ROW, "age": secret},
+        {**ROW, "since": secret},
+        {"city": secret},
+        {**ROW, "member": secret},
+    ):
+        body = row if path == "/predict" else {"dataframe_records": [row]}
+        answer = client.post(path, json=body)
+        if answer.status_code != 200:
+            assert secret not in answer.text
+            assert "Traceback" not in answer.text and "File " not in answer.text
+
+
+def test_too_many_bytes_or_rows_are_413(client: TestClient, store: Kept) -> None:
+    large = client.post("/predict", content=b" " * 20_001, headers={"content-type": "application/json"})
+    assert (large.status_code, large.json()["error_code"]) == (413, "REQUEST_LIMIT_EXCEEDED")
+
+    def parts() -> Iterator[bytes]:  # no Content-Length
+        for _ in range(30):
+            yield b" " * 1000
+
+    assert client.post("/invocations", content=parts()).status_code == 413
+    rows = {"age": [1] * 51}
+    assert client.post("/predict", json=rows).status_code == 413
+    csv = client.post("/invocations", content="age\n" + "1\n" * 51, headers={"content-type": "text/csv"})
+    assert csv.status_code in (400, 413)
+    assert store.rows == []
+
+
+def test_a_database_that_is_away(client: TestClient, store: Kept) -> None:
+    store.away = True
+    answer = client.post("/predict", json=ROW)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    ready = client.get("/ready")
+    assert (ready.status_code, ready.json()["ready"]) == (503, False)
+    assert client.get("/health").json() == {"status": "ok"}
+    store.away = False
+    assert client.post("/predict", json=ROW).status_code == 200
+
+
+def test_what_is_served(client: TestClient) -> None:
+    told = client.get("/version").json()
+    assert (told["name"], told["version"], told["alias"], told["id"]) == ("people", 3, "production", "ID")
+    assert [column["name"] for column in told["inputs"]] == serving_help.FEATURES
+    assert told["mlflow"] and told["mlpipes"]
+
+
+def test_the_openapi_document_knows_the_columns_and_the_answers(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    assert {"/predict", "/invocations", "/health", "/ready", "/version"} <= document["paths"].keys()
+    predict = document["paths"]["/predict"]["post"]
+    record = predict["requestBody"]["content"]["application/json"]["schema"]["oneOf"][0]
+    assert list(record["properties"]) == serving_help.FEATURES
+    assert {"400", "413", "503"} <= predict["responses"].keys()
+    assert "PredictAnswer" in document["components"]["schemas"]
+    assert client.get("/docs").status_code == 200
