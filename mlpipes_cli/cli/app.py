@@ -103,12 +103,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _wrong_usage(error: TyperException) -> int:
     """One line for words that the command line does not take."""
-    message = str(error).strip().rstrip(".")
+    message = " ".join(getattr(error, "format_message", error.__str__)().split()).rstrip(".")
     if not message:  # no command at all: the help has been shown
         return 2
     command = getattr(getattr(error, "ctx", None), "command_path", "mlpipes")
     quoted = message.split("'")
     if message.startswith("No such command") and len(quoted) > 1:
+        message = f"No such command '{quoted[1]}'"
         message += did_you_mean(quoted[1], [_name_of(command) for command in app.registered_commands])
     hint = "" if message.endswith("?") else f"see `{command} --help`"
     context.current.console.error(UsageError(message, hint))

@@ -70,7 +70,11 @@ def test_help_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) -> Non
         (GOOD_PROJECT, GOOD_EXPERIMENT.replace("sklearn, est", "sklern, est"), "did you mean 'sklearn'?"),
         (GOOD_PROJECT, GOOD_EXPERIMENT + "  - {name: two\n", "YAML syntax"),
         (GOOD_PROJECT, "", "experiment.yaml:1: the file is empty"),
-        (GOOD_PROJECT, GOOD_EXPERIMENT.replace("target: y", "target: Y"), "did you mean 'y'?"),
+        (
+            GOOD_PROJECT,
+            GOOD_EXPERIMENT.replace("target: y", "target: yy"),
+            "experiment.yaml:2: data -> target: no column 'yy'",
+        ),
     ],
     ids=[
         "unknown-key",

@@ -19,7 +19,7 @@ def test_global_options_may_stand_anywhere() -> None:
     [
         (["trian"], "No such command 'trian'; did you mean 'train'?"),
         (["--bad"], "No such option: --bad; see `mlpipes --help`"),
-        (["train"], "Missing argument"),
+        (["logs"], "Missing argument"),
         (["train", "e.yaml", "--parallel", "many"], "--parallel"),
     ],
 )

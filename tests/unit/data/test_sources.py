@@ -53,7 +53,7 @@ def line(caught: pytest.ExceptionInfo[MlpipesError]) -> str:
         ("data.csv", GOOD.replace(b",", b"\t")),
         ("data.csv", b"\n" + GOOD.replace(b"\n", b"\n\n")),
         ("Data.CSV", GOOD),
-        ("data.csv.gz", gzip.compress(GOOD)),
+        ("data.csv.gz", gzip.compress(GOOD, mtime=0)),
     ],
 )
 def test_csv(tmp_path: Path, name: str, content: bytes) -> None:
@@ -114,10 +114,10 @@ def test_bundled_sets(tmp_path: Path, name: str) -> None:
         ),
         ("data.csv", "a,y\n1,2\n".encode("utf-16"), "data.csv is no CSV but in UTF-16"),
         ("data.csv", b"PK\x03\x04rest", "data.csv is no CSV but a zip archive or an Excel workbook"),
-        ("data.csv", gzip.compress(GOOD), "data.csv is no CSV but compressed with gzip"),
+        ("data.csv", gzip.compress(GOOD, mtime=0), "data.csv is no CSV but compressed with gzip"),
         ("data.csv", b"\x7fELF\x00\x00", "data.csv is no CSV but a binary file"),
         ("data.csv.gz", GOOD, "data.csv.gz: is no whole gzip file"),
-        ("data.csv.gz", gzip.compress(GOOD * 99)[:-20], "data.csv.gz: is no whole gzip file"),
+        ("data.csv.gz", gzip.compress(GOOD * 99, mtime=0)[:-20], "data.csv.gz: is no whole gzip file"),
     ],
 )
 def test_files_that_the_first_look_refuses(tmp_path: Path, name: str, content: bytes, said: str) -> None:
