@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.adapters.wiring import make_runtime
-from mlpipes_cli.errors import Interrupted, UsageError
+from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, read_secrets
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def down(project: Project, reporter: Reporter, *, volumes: bool = False, yes: bo
 
     Raises:
         UsageError: There is nobody to ask and no ``yes``.
-        Interrupted: The answer was no.
-        MlpipesError: A process cannot be ended or a file not be removed.
+        MlpipesError: The answer was no, a process cannot be ended, or a file cannot be removed.
     """
     chosen = make_runtime(project)
     if volumes and not yes:
@@ -65,7 +64,7 @@ def down(project: Project, reporter: Reporter, *, volumes: bool = False, yes: bo
                 "--volumes removes runs, models and predictions, and nobody can be asked", "add --yes"
             )
         if not reporter.confirm(f"remove all runs, models, artifacts and predictions in {project.state}?"):
-            raise Interrupted("nothing was removed")
+            raise MlpipesError("nothing was stopped or removed")
     stopped = chosen.down(reporter, volumes=volumes)
     reporter.info(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     if volumes:
@@ -103,8 +102,6 @@ def environment(project: Project) -> Mapping[str, str]:
 
 def secrets(project: Project) -> Mapping[str, str]:
     """The passwords, and the addresses that hold them where the stack runs; for ``--show-secrets`` only."""
-    from mlpipes_cli.errors import MlpipesError
-
     try:
         return {**read_secrets(project.root), **environment(project)}
     except MlpipesError:

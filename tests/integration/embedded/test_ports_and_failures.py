@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import pty
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -94,11 +97,13 @@ def test_a_database_that_does_not_start_says_why(stack: Stack) -> None:
 
 def test_mlflow_that_does_not_start_leaves_the_database_as_it_was(stack: Stack) -> None:
     before = stack.pids()
-    process(stack.cli, stack.root, "mlflow").kill()
+    main = process(stack.cli, stack.root, "mlflow")
+    main.kill()
+    until(lambda: not main.is_running() or main.status() == psutil.STATUS_ZOMBIE)
     runtime = make_runtime(find_project(stack.root))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONHASHSEED", "nonsense")  # Python itself refuses to start with that
-        with pytest.raises(MlpipesError, match="mlflow ended while it started.*PYTHONHASHSEED"):
+        with pytest.raises(MlpipesError, match=r"mlflow ended while it started.*PYTHONHASHSEED"):
             runtime.up(Console())
     rows = services(stack.cli, stack.root)
     assert rows["postgres"]["pid"] == before["postgres"]
@@ -194,14 +199,42 @@ def test_doctor_finds_nothing_on_a_whole_stack_and_names_a_loose_env_file(stack:
 
 def test_logs_are_followed_until_stopped(stack: Stack) -> None:
     reader = stack.cli.start("logs", "mlflow", "-f", "--tail", "0", cwd=stack.root)
-    assert reader.stdout is not None
-    tracking = stack.cli("env", "--json", cwd=stack.root).json["MLFLOW_TRACKING_URI"]
-    until(lambda: http(f"{tracking}/health") and reader.poll() is None)
-    os.set_blocking(reader.stdout.fileno(), False)
-    until(lambda: http(f"{tracking}/health?marker") and "marker" in (reader.stdout.read() or ""))
-    reader.send_signal(2)
-    assert reader.wait(30) == 130
-    reader.communicate()
+    try:
+        assert reader.stdout is not None
+        tracking = stack.cli("env", "--json", cwd=stack.root).json["MLFLOW_TRACKING_URI"]
+        descriptor = reader.stdout.fileno()
+        os.set_blocking(descriptor, False)
+        until(lambda: http(f"{tracking}/health?marker") and b"marker" in _available(descriptor))
+        reader.send_signal(signal.SIGINT)
+        assert reader.wait(30) == 130
+    finally:
+        reader.kill()
+        reader.communicate()
+
+
+def _available(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except BlockingIOError:
+        return b""
+
+
+@pytest.mark.parametrize(("answer", "removed"), [("n", False), ("", False), ("y", True)])
+def test_volumes_are_removed_after_a_yes(fresh: Stack, answer: str, removed: bool) -> None:
+    (fresh.state / "artifacts").mkdir(parents=True)
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, f"{answer}\n".encode())
+        asked = subprocess.run(
+            fresh.cli.command("down", "--volumes"), cwd=fresh.root, env=fresh.cli.environment,
+            stdin=theirs, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "[y/N]" in asked.stderr
+    assert asked.returncode == (0 if removed else 1)
+    assert fresh.state.exists() is not removed
 
 
 @pytest.mark.parametrize("runtime", ["docker", "remote", "dokcer"])

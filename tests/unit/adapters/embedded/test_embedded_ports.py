@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import os
+import socket
+
+import psutil
+import pytest
+from stack_help import stranger
+
+from mlpipes_cli.adapters.embedded import ports
+from mlpipes_cli.adapters.embedded.ports import Reservations
+from mlpipes_cli.errors import MlpipesError
+
+
+def free() -> int:
+    with stranger() as port:
+        return port
+
+
+def choose(held: Reservations, said: list[str] | None = None, **changes: int | None) -> int:
+    settings = {"wanted": None, "remembered": None, "preference": 20000} | changes
+    return ports.choose("postgres", held, say=(said if said is not None else []).append, **settings)  # type: ignore[arg-type]
+
+
+def test_a_held_port_is_given_to_nobody_else_and_can_be_listened_on() -> None:
+    port = free()
+    with Reservations() as one, Reservations() as other:
+        assert one.take(port)
+        assert not other.take(port)
+        assert not one.take(port)
+        with stranger(port):
+            pass
+        one.release(port)
+        assert other.take(port)
+    with Reservations() as later:
+        assert later.take(port)
+
+
+def test_a_port_on_which_somebody_listens_is_not_free() -> None:
+    with stranger() as port:
+        assert not ports.is_free(port)
+        with Reservations() as held:
+            assert not held.take(port)
+    assert ports.is_free(port)
+
+
+def test_a_listener_on_every_address_counts_too() -> None:
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        assert not ports.is_free(server.getsockname()[1])
+
+
+def test_the_preferred_port_then_the_next_free_one() -> None:
+    port = free()
+    with Reservations() as held:
+        first = choose(held, preference=port)
+        second = choose(held, preference=port)
+    assert first == port
+    assert second > port
+
+
+def test_the_remembered_port_comes_first_and_its_loss_is_told() -> None:
+    said: list[str] = []
+    me = f"{psutil.Process().name()} (pid {os.getpid()})"
+    remembered = free()
+    with Reservations() as held:
+        assert choose(held, said, remembered=remembered) == remembered
+        assert said == []
+    with stranger(remembered), Reservations() as held:
+        moved = choose(held, said, remembered=remembered)
+    assert moved != remembered
+    assert said == [f"port {remembered} of postgres is taken by {me}; it moves to {moved}"]
+
+
+def test_a_fixed_port_that_is_taken_is_an_error() -> None:
+    with stranger() as port, Reservations() as held, pytest.raises(MlpipesError) as caught:
+        choose(held, wanted=port)
+    assert str(port) in caught.value.reason
+    assert "auto" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("service", "platform", "port"),
+    [
+        ("postgres", "linux", 5432),
+        ("mlflow", "linux", 5000),
+        ("mlflow", "darwin", 5001),
+        ("postgres", "darwin", 5432),
+    ],
+)
+def test_preferred_ports(service: str, platform: str, port: int) -> None:
+    assert ports.preferred(service, platform) == port
