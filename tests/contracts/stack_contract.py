@@ -65,7 +65,8 @@ class StackContract:
     def test_the_database_has_the_schemas_and_a_role_without_power(
         self, up: Result, cli: Cli, root: Path
     ) -> None:
-        owners = "select nspname, pg_get_userbyid(nspowner) from pg_namespace where nspname !~ '^(pg_|inf|pub)'"
+        others = "'^(pg_|information|public)'"
+        owners = f"select nspname, pg_get_userbyid(nspowner) from pg_namespace where nspname !~ {others}"
         assert sorted(query(cli, root, owners)) == [
             ("clean_data", "mlpipes"), ("raw_data", "mlpipes"), ("serving", "mlpipes"),
         ]  # fmt: skip
