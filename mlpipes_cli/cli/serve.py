@@ -45,7 +45,7 @@ def serve(
     from mlpipes_cli.lifecycle import serving
 
     console, project = context.current.console, context.current.project()
-    plan = serving.plan(
+    plan = serving.make_plan(
         project,
         model=model,
         engine=engine.value,

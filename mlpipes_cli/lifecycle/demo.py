@@ -114,7 +114,7 @@ def _promote(project: Project, reporter: Reporter) -> Any:
 def _serve(project: Project, reporter: Reporter) -> Any:
     from mlpipes_cli.lifecycle import serving
 
-    return serving.detach(serving.plan(project), reporter)
+    return serving.detach(serving.make_plan(project), reporter)
 
 
 def _predict(project: Project, reporter: Reporter) -> Any:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle import running_api, serving
+from mlpipes_cli.lifecycle import serving
+from mlpipes_cli.lifecycle.serving import running
 from mlpipes_cli.ports import Reporter
 from mlpipes_cli.project import Project
 
@@ -56,7 +57,7 @@ def running_scorer(project: Project, _: Reporter, model: str | None, alias: str 
     """
     import httpx
 
-    api = running_api.find(project, model, alias)
+    api = running.find(project, model, alias)
     if api is None:
         which = f" for model {model!r}" if model else ""
         raise MlpipesError(f"no API{which} is running", "start it with `mlpipes serve`, or add --offline")
@@ -134,7 +135,7 @@ def offline_scorer(
     Raises:
         MlpipesError: The stack is down, nothing was promoted, or the model does not load.
     """
-    plan = serving.plan(project, model=model, alias=alias)
+    plan = serving.make_plan(project, model=model, alias=alias)
     os.environ.update(plan.endpoints.environment())
     with reporter.task(f"loading {plan.title}"):
         from mlpipes_cli.server.model import load

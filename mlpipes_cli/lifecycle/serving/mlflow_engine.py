@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.serving import Plan
+    from mlpipes_cli.lifecycle.serving.plan import Plan
 
 _GRACE = 15.0
 

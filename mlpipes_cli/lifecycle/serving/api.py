@@ -16,7 +16,7 @@ from mlpipes_cli.errors import MlpipesError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from mlpipes_cli.lifecycle.serving import Plan
+    from mlpipes_cli.lifecycle.serving.plan import Plan
 
 _SETTINGS, _FAILURE = "MLPIPES_SERVER_SETTINGS", "MLPIPES_SERVER_FAILURE"
 _GRACE = 30  # seconds that requests in flight have when the server is told to stop

@@ -1,0 +1,10 @@
+"""Serving the promoted model.
+
+``plan`` finds out what is to be served, ``verbs`` serves it in front or as a service of the stack with
+the server of ``api`` or ``mlflow_engine``, and ``running`` knows which servers run right now.
+"""
+
+from mlpipes_cli.lifecycle.serving.plan import Plan, make_plan
+from mlpipes_cli.lifecycle.serving.verbs import Served, detach, run
+
+__all__ = ["Plan", "Served", "detach", "make_plan", "run"]

@@ -1,0 +1,113 @@
+"""What is served: the model, the version that its alias points to, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.ports import Endpoints, Registry
+from mlpipes_cli.project import Project
+from mlpipes_cli.suggest import did_you_mean
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``serve`` was asked for, resolved.
+
+    Attributes:
+        project: The project.
+        endpoints: Its running stack.
+        model: The registered model's name.
+        version: What the alias points to now.
+        alias: The alias.
+        engine: ``api`` or ``mlflow``.
+        host: The address to listen on.
+        port: The port that was asked for, or None for the preferred or next free one.
+        workers: Processes that answer.
+    """
+
+    project: Project
+    endpoints: Endpoints
+    model: str
+    version: int
+    alias: str
+    engine: str
+    host: str
+    port: int | None
+    workers: int
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.model} version {self.version} ({self.alias})"
+
+
+def make_plan(
+    project: Project,
+    *,
+    model: str | None = None,
+    engine: str = "api",
+    alias: str | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    workers: int | None = None,
+) -> Plan:
+    """Find out what is to be served; the project's settings fill what is left out.
+
+    Raises:
+        UsageError: There is no such model, or several and none was named.
+        MlpipesError: The stack is not running, or nothing was promoted.
+    """
+    from mlpipes_cli.adapters import wiring
+
+    serving = project.config.serving
+    endpoints = wiring.make_runtime(project).endpoints()
+    alias = alias or serving.alias
+    name, version = resolve(wiring.make_registry(endpoints), model or serving.model, alias)
+    wanted = serving.port if isinstance(serving.port, int) else None
+    return Plan(
+        project=project,
+        endpoints=endpoints,
+        model=name,
+        version=version,
+        alias=alias,
+        engine=engine,
+        host=host,
+        port=port or wanted,
+        workers=workers or serving.workers,
+    )
+
+
+def resolve(registry: Registry, name: str | None, alias: str) -> tuple[str, int]:
+    """The model's name and the version that the alias points to.
+
+    Raises:
+        UsageError: There is no such model, or several and none was named.
+        MlpipesError: Nothing was promoted to the alias.
+    """
+    found = registry.model(name) if name else None
+    if found is None:
+        models = {model.name: model for model in registry.models()}
+        if name:
+            known = did_you_mean(name, models) or _list_of(models)
+            raise UsageError(f"there is no registered model {name!r}{known}", "see `mlpipes models`")
+        if not models:
+            raise MlpipesError("no model is registered yet", f"train, then {_promote(alias)}")
+        if len(models) > 1:
+            raise UsageError(
+                f"there are several registered models: {', '.join(models)}",
+                "choose one with --model NAME or `serving: {model: NAME}` in mlpipes.yaml",
+            )
+        found = next(iter(models.values()))
+    if alias not in found.aliases:
+        raise MlpipesError(f"model {found.name!r} has no {alias!r} version", _promote(alias))
+    return found.name, found.aliases[alias]
+
+
+def _list_of(models: dict[str, object] | object) -> str:
+    names = list(models) if isinstance(models, dict) else []
+    return f"; there is {', '.join(names)}" if names else ""
+
+
+def _promote(alias: str) -> str:
+    return "`mlpipes promote`" if alias == "production" else f"`mlpipes promote --to {alias}`"

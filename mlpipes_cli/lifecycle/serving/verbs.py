@@ -1,0 +1,132 @@
+"""The verbs: serve in front, or as a service of the stack."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mlpipes_cli.lifecycle.serving import running
+from mlpipes_cli.lifecycle.serving.plan import Plan
+from mlpipes_cli.ports import Reporter, ServiceSpec
+
+PREFERRED_PORT = 8000
+READY = {"api": "/ready", "mlflow": "/health"}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that was started as a service of the stack.
+
+    Attributes:
+        url: Where it answers.
+        model: The registered model's name.
+        version: The version that it serves.
+        alias: The alias.
+        engine: ``api`` or ``mlflow``.
+        pid: The process, where it is one of this machine.
+    """
+
+    url: str
+    model: str
+    version: int
+    alias: str
+    engine: str
+    pid: int | None
+
+
+def run(plan: Plan, reporter: Reporter) -> int:
+    """Serve until told to stop; returns the exit code.
+
+    Raises:
+        MlpipesError: The port is taken, the model does not load, or the server failed.
+    """
+    from mlpipes_cli.lifecycle.serving import api, mlflow_engine
+
+    with _port(plan, reporter) as port:
+        serve = api.serve if plan.engine == "api" else mlflow_engine.serve
+        reporter.detail(f"loading {plan.title}")
+        with _announced(plan, port, reporter):
+            return serve(plan, port)
+
+
+def detach(plan: Plan, reporter: Reporter) -> Served:
+    """Start the same as a service of the stack and wait until it answers.
+
+    Raises:
+        MlpipesError: It did not come up; with its last log lines.
+    """
+    from mlpipes_cli.adapters import wiring
+
+    arguments = ["--model", plan.model, "--alias", plan.alias, "--engine", plan.engine]
+    arguments += ["--host", plan.host, "--workers", str(plan.workers), "--port", "{port}"]
+    own = (sys.executable, "-m", "mlpipes_cli", "-C", str(plan.project.root), "serve")
+    spec = ServiceSpec(
+        name="api",
+        command=(*own, *arguments),
+        preferred_port=PREFERRED_PORT,
+        fixed_port=plan.port is not None,
+        ready_path=READY[plan.engine],
+    )
+    if plan.port is not None:
+        spec = ServiceSpec(**{**vars(spec), "preferred_port": plan.port})
+    status = wiring.make_runtime(plan.project).start(spec, reporter)
+    url = status.url or f"http://127.0.0.1:{status.port}"
+    return Served(url, plan.model, plan.version, plan.alias, plan.engine, status.pid)
+
+
+@contextlib.contextmanager
+def _port(plan: Plan, reporter: Reporter) -> Iterator[int]:
+    """The port, held against other projects for as long as the server starts and runs."""
+    from mlpipes_cli.adapters import wiring
+
+    remembered = running.last_port(plan.project)
+    with wiring.serving_port(plan.port, remembered, PREFERRED_PORT, reporter.info) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def _announced(plan: Plan, port: int, reporter: Reporter) -> Iterator[None]:
+    """Once the server answers, say where, and leave the note by which ``predict`` finds it."""
+    url = f"http://{_reachable(plan.host)}:{port}"
+    over = threading.Event()
+    pid, created = running.this_process()
+    note = running.RunningApi(url, plan.model, plan.version, plan.alias, plan.engine, pid, created)
+
+    def announce() -> None:
+        if not wait_for(url + READY[plan.engine], over.is_set, over.wait):
+            return
+        with running.noted(plan.project, port, note):
+            reporter.info(f"serving {plan.title} at {url} (Ctrl-C stops)")
+            over.wait()
+
+    thread = threading.Thread(target=announce, name="announce", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(10)
+
+
+def _reachable(host: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def wait_for(url: str, over: Callable[[], bool], pause: Callable[[float], object]) -> bool:
+    """Ask the URL until it answers 200; False if it was over before."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while not over():
+        try:
+            with opener.open(url, timeout=5) as answer:
+                if answer.status == 200:
+                    return True
+        except (OSError, urllib.error.URLError):
+            pass
+        pause(0.05)
+    return False
