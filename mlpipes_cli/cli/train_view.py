@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli.cli.console import Console
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
     from mlpipes_cli.lifecycle.leaderboard import Board
@@ -103,16 +104,16 @@ def plan_table(plan: Outline) -> Table:
     return table
 
 
-def report_table(report: TrainingReport) -> Table:
-    """The leaderboard of a session."""
+def report_table(report: TrainingReport) -> RenderableType:
+    """The leaderboard of a session, and below it why candidates failed."""
     results = report.ranked
     table = _results_table(results, report.metric, report.best.name if report.best else None)
     table.title = f"{report.experiment} by {report.metric}"
-    return table
+    return _with_errors(table, results)
 
 
-def board_table(board: Board) -> Table:
-    """The leaderboard of an experiment."""
+def board_table(board: Board) -> RenderableType:
+    """The leaderboard of an experiment, and below it why candidates failed."""
     notes = {
         entry.result.run_id or "": ", ".join([f"version {entry.version}", *entry.aliases])
         for entry in board.entries
@@ -120,7 +121,16 @@ def board_table(board: Board) -> Table:
     }
     table = _results_table([entry.result for entry in board.entries], board.metric, board.best, notes)
     table.title = f"{board.experiment} by {board.metric}"
-    return table
+    return _with_errors(table, [entry.result for entry in board.entries])
+
+
+def _with_errors(table: Table, results: Sequence[CandidateResult]) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    broken = [result for result in results if result.status != "FINISHED"]
+    lines = [Text(f"{r.name}: {r.error or r.status.lower()}", style="red") for r in broken]
+    return Group(table, *lines)
 
 
 def _results_table(
@@ -133,8 +143,6 @@ def _results_table(
         low_high = result.intervals.get(metric)
         between = f"{_number(low_high[0])} to {_number(low_high[1])}" if low_high else ""
         status = result.status.lower() + (" (earlier)" if result.earlier else "")
-        if result.error and result.status != "FINISHED":
-            status = f"{status}: {result.error}"
         note = (notes or {}).get(result.run_id or "")
         values = [_number(result.metrics.get(name)) for name in (metric, *others)]
         table.add_row(

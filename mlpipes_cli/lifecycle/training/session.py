@@ -83,13 +83,16 @@ class Session:
                         self._handle(event)
             except KeyboardInterrupt:
                 self._pool.close()
-                self._kill_all()
+                self._kill_all("stopped by the user")
                 raise Interrupted(f"stopped; {self._so_far()}", self._resume_hint()) from None
-            except MlpipesError as error:
+            except MlpipesError as error:  # the server stays away: what runs cannot be recorded
                 self._pool.close()
-                raise MlpipesError(
-                    f"{error.reason}; {self._so_far()}", f"{error.hint}; {self._resume_hint()}"
-                ) from error
+                hint = "; ".join(filter(None, [error.hint, self._resume_hint()]))
+                raise MlpipesError(f"{error.reason}; {self._so_far()}", hint) from error
+            except Exception:
+                self._pool.close()
+                self._kill_all("stopped by a mistake in mlpipes itself")
+                raise
         return [track.result for track in self._tracks.values() if track.result]
 
     def _submit(self, candidates: Sequence[Candidate]) -> None:
@@ -169,11 +172,11 @@ class Session:
         track.result = CandidateResult(name, track.run_id, "FAILED", seconds=seconds, error=reason)
         self._change(track, state="failed", stage="", seconds=seconds, error=reason)
 
-    def _kill_all(self) -> None:
+    def _kill_all(self, reason: str) -> None:
         for track in self._tracks.values():
             if track.run_id is not None and track.result is None:
                 with contextlib.suppress(MlpipesError):
-                    self._tracking.give_up(track.run_id, "KILLED", "stopped by the user", None)
+                    self._tracking.give_up(track.run_id, "KILLED", reason, None)
                 self._change(track, state="killed", stage="")
 
     def _change(self, track: Track, **changes: Any) -> None:

@@ -98,7 +98,7 @@ class Lab:
         return list(self.registry.runs([self.name]))
 
     def by_name(self) -> dict[str, RunRecord]:
-        return {run.name: run for run in self.runs()}
+        return {run.name: run for run in reversed(self.runs())}  # the newest of each
 
 
 @pytest.fixture

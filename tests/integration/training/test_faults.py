@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Cli
+from conftest import Cli, RunningStack
 
 from mlpipes_cli import run_schema
 
@@ -170,3 +170,51 @@ def test_no_stack_is_one_line_before_anything_starts(cli: Cli, project_dir: Path
     assert len(done.err.strip().splitlines()) == 1
     assert "mlpipes up" in done.err
     assert cli("train", "experiment.yaml", "--dry-run", "--json").ok().json["rows"] == 150
+
+
+def mlflow_pids(root: Path) -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd", "environ"]):
+        told = " ".join(process.info["cmdline"] or [])
+        if "mlflow" in told and str(root) in told + str(process.info["cwd"]):
+            found.append(process.pid)
+    return found
+
+
+def test_a_server_that_is_killed_is_waited_for_and_then_told(
+    lab: Any, make_project: Callable[..., Path], cli: Cli, until: Callable[..., Any]
+) -> None:
+    root = make_project(name="alone")
+    alone = RunningStack(root, Cli(lab.folder / "home", root))
+    lab.stack = alone
+    try:
+        alone.cli("up").ok()
+        lab.functions("hangs", "good")
+        process = alone.cli.start("train", lab.file, "--parallel", "1")
+        until(lambda: len(pids(lab.folder)) == 2 and lab.by_name())
+        for pid in mlflow_pids(root):
+            os.kill(pid, signal.SIGKILL)
+        (lab.folder / "go").touch()
+        alone.cli("up").ok()
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert {run.status for run in lab.runs()} == {"FINISHED"}
+        (lab.folder / "go").unlink()
+        for path in lab.folder.glob("*-[0-9]*"):
+            path.unlink()
+        process = alone.cli.start("train", lab.file, "--parallel", "1")
+        until(lambda: len(pids(lab.folder)) == 2 and lab.by_name()["hangs"].status == "RUNNING")
+        for pid in mlflow_pids(root):
+            os.kill(pid, signal.SIGKILL)
+        (lab.folder / "go").touch()
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 1
+        assert "MLflow does not answer" in err.strip().splitlines()[-1]
+        assert "--resume" in err
+        assert "Traceback" not in err
+        alone.cli("up").ok()
+        report = lab.train("--resume", "--json").ok().json
+        assert {run["status"] for run in report["runs"]} == {"FINISHED"}
+        assert sorted(run.status for run in lab.runs()) == ["FINISHED"] * 4 + ["KILLED"]
+    finally:
+        alone.cli("down", "--volumes", "--yes").ok()
