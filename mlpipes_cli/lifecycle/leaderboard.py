@@ -90,6 +90,9 @@ def leaderboard(project: Project, *, experiment: str | None = None, metric: str 
     """
     from mlpipes_cli.adapters.wiring import make_registry, make_runtime
 
+    if metric is not None and metric not in metric_catalog.NAMES:
+        suggestion = did_you_mean(metric, metric_catalog.NAMES).removeprefix("; ")
+        raise UsageError(f"--metric: unknown metric {metric!r}", suggestion or "see docs/metrics.md")
     registry = make_registry(make_runtime(project).endpoints())
     runs = _runs(registry, project, experiment)
     newest = runs[0]
