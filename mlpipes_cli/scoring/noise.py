@@ -2,7 +2,7 @@
 
 The paired bootstrap: every resample draws rows, so that all models meet the same ones. For most
 metrics the noise of a resample is its difference minus the observed one, as in White's reality
-check (Econometrica 2000), which also takes out the bias that the bootstrap can see.
+check (Econometrica 2000); areas under curves are compared on the scale of their logits.
 
 KS needs more care. It is the largest of many distances and so biased upward, the more the flatter
 the distance is around its largest value; there the plain bootstrap is inconsistent (Dümbgen 1993;
@@ -22,6 +22,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logit
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.scoring.metrics import scorer
@@ -86,8 +87,27 @@ def _plain(
     sign = 1.0 if metric_catalog.higher_is_better(metric) else -1.0
     drawn = np.concatenate(pieces)
     differences = sign * (observed[1:] - observed[0])
-    errors = sign * (drawn[:, 1:] - drawn[:, :1]) - differences
+    if metric.startswith(("roc_auc", "pr_auc")):
+        errors = _on_logits(observed, drawn, incumbent.rows)
+    else:
+        errors = sign * (drawn[:, 1:] - drawn[:, :1]) - differences
     return Noise(float(observed[0]), observed[1:], differences, errors, errors.std(axis=0, ddof=1))
+
+
+def _on_logits(observed: FloatArray, drawn: FloatArray, rows: int) -> FloatArray:
+    """(B, K) errors of the differences' logits, in the differences' own unit.
+
+    A share's standard error depends on the share, so that lucky models look surer (or less sure)
+    than they are; on logits it hardly does (for areas under curves: Hanley and McNeil 1982; Boyd,
+    Eng and Page 2013). One unit of logit is worth what it is between the two observed values.
+    """
+    edge = 0.5 / rows
+    at, moved = (logit(np.clip(values, edge, 1.0 - edge)) for values in (observed, drawn))
+    apart = at[1:] - at[0]
+    tied = np.abs(apart) < 1e-9
+    middle = np.clip(observed[1:], edge, 1.0 - edge)
+    worth = np.divide(observed[1:] - observed[0], apart, out=middle * (1.0 - middle), where=~tied)
+    return np.asarray((moved[:, 1:] - moved[:, :1] - apart) * worth)
 
 
 def _ks(
