@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.serving.plan import Plan
 
 _SETTINGS, _FAILURE = "MLPIPES_SERVER_SETTINGS", "MLPIPES_SERVER_FAILURE"
+# Threads inside one small predict call wait for each other longer than they compute, without end on
+# a busy machine; more processes (`--workers`) use more cores. Who sets these variables is obeyed.
+_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _GRACE = 30  # seconds that requests in flight have when the server is told to stop
 
 
@@ -28,6 +31,8 @@ def serve(plan: Plan, port: int) -> int:
     Raises:
         MlpipesError: The model does not load or the database does not answer.
     """
+    for pool in _POOLS:  # read when the libraries are loaded, so before any of them is
+        os.environ.setdefault(pool, "1")
     import uvicorn
 
     from mlpipes_cli.server.settings import ServerSettings

@@ -106,7 +106,7 @@ def test_labels_and_scores_are_the_estimators(models: dict[str, ServedModel], ki
     assert answer["predictions"] == expected.tolist()
     table = estimator.predict_proba(frame)
     wanted = table[:, 1] if kind == "binary" else table
-    given = sum(answer["scores"], []) if kind == "multiclass" else answer["scores"]
+    given = [s for row in answer["scores"] for s in row] if kind == "multiclass" else answer["scores"]
     assert given == pytest.approx(wanted.ravel().tolist(), abs=1e-12)
     assert answer["ids"] is None
 
