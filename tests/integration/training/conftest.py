@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ class Lab:
     stack: RunningStack
     folder: Path
     name: str
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def file(self) -> Path:
@@ -82,6 +84,12 @@ class Lab:
     def functions(self, *names: str, **changes: Any) -> Path:
         runs = [{"name": name, "trainer": "python", "function": f"lab_module:{name}"} for name in names]
         return self.write(runs, **changes)
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """A training that the test goes on beside; killed at the test's end if it still runs."""
+        process = self.stack.cli.start("train", self.file, *args)
+        self.started.append(process)
+        return process
 
     def train(self, *args: str) -> Result:
         return self.stack.cli("train", self.file, *args)
@@ -102,9 +110,13 @@ class Lab:
 
 
 @pytest.fixture
-def lab(running_stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequest) -> Lab:
+def lab(running_stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Lab]:
     (tmp_path / "lab_module.py").write_text(MODULE)
-    return Lab(running_stack, tmp_path, request.node.name.replace("[", "-").replace("]", "")[:80])
+    lab = Lab(running_stack, tmp_path, request.node.name.replace("[", "-").replace("]", "")[:80])
+    yield lab
+    for process in lab.started:
+        process.kill()
+        process.communicate(timeout=60)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -64,7 +65,7 @@ def test_stopping_kills_what_runs_keeps_what_is_done_and_resume_does_the_rest(
     lab: Any, until: Callable[..., Any], number: int
 ) -> None:
     lab.functions("good", "hangs")
-    process = lab.stack.cli.start("train", lab.file, "--parallel", "2")
+    process = lab.start("--parallel", "2")
     until(
         lambda: (
             len(pids(lab.folder)) == 2
@@ -90,7 +91,7 @@ def test_stopping_kills_what_runs_keeps_what_is_done_and_resume_does_the_rest(
 
 def test_kill_9_leaves_no_process_and_resume_goes_on(lab: Any, until: Callable[..., Any]) -> None:
     lab.functions("good", "hangs")
-    process = lab.stack.cli.start("train", lab.file, "--parallel", "2")
+    process = lab.start("--parallel", "2")
     until(
         lambda: (
             len(pids(lab.folder)) == 2
@@ -115,7 +116,7 @@ def test_kill_9_leaves_no_process_and_resume_goes_on(lab: Any, until: Callable[.
 
 def test_a_killed_host_is_replaced_and_only_its_candidates_fail(lab: Any, until: Callable[..., Any]) -> None:
     lab.functions("hangs", "good")
-    process = lab.stack.cli.start("train", lab.file, "--parallel", "1", "--json")
+    process = lab.start("--parallel", "1", "--json")
     until(lambda: len(pids(lab.folder)) == 2)
     host = next(
         child
@@ -140,7 +141,7 @@ def test_changed_code_or_params_are_trained_again(lab: Any) -> None:
 
 def test_a_session_belongs_to_one_process(lab: Any, until: Callable[..., Any]) -> None:
     lab.functions("hangs")
-    process = lab.stack.cli.start("train", lab.file)
+    process = lab.start()
     until(lambda: len(pids(lab.folder)) == 2 and lab.by_name())
     second = lab.train("--resume")
     assert (second.code, "another `mlpipes train`" in second.err) == (1, True)
@@ -172,13 +173,16 @@ def test_no_stack_is_one_line_before_anything_starts(cli: Cli, project_dir: Path
     assert cli("train", "experiment.yaml", "--dry-run", "--json").ok().json["rows"] == 150
 
 
-def mlflow_pids(root: Path) -> list[int]:
-    found = []
-    for process in psutil.process_iter(["cmdline", "cwd", "environ"]):
+def kill_mlflow(root: Path) -> None:
+    """kill -9 of everything of this project's tracking server."""
+    killed = 0
+    for process in psutil.process_iter(["cmdline", "cwd"]):
         told = " ".join(process.info["cmdline"] or [])
         if "mlflow" in told and str(root) in told + str(process.info["cwd"]):
-            found.append(process.pid)
-    return found
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+                killed += 1
+    assert killed
 
 
 def test_a_server_that_is_killed_is_waited_for_and_then_told(
@@ -190,10 +194,9 @@ def test_a_server_that_is_killed_is_waited_for_and_then_told(
     try:
         alone.cli("up").ok()
         lab.functions("hangs", "good")
-        process = alone.cli.start("train", lab.file, "--parallel", "1")
+        process = lab.start("--parallel", "1")
         until(lambda: len(pids(lab.folder)) == 2 and lab.by_name())
-        for pid in mlflow_pids(root):
-            os.kill(pid, signal.SIGKILL)
+        kill_mlflow(root)
         (lab.folder / "go").touch()
         alone.cli("up").ok()
         _, err = process.communicate(timeout=120)
@@ -202,10 +205,9 @@ def test_a_server_that_is_killed_is_waited_for_and_then_told(
         (lab.folder / "go").unlink()
         for path in lab.folder.glob("*-[0-9]*"):
             path.unlink()
-        process = alone.cli.start("train", lab.file, "--parallel", "1")
+        process = lab.start("--parallel", "1")
         until(lambda: len(pids(lab.folder)) == 2 and lab.by_name()["hangs"].status == "RUNNING")
-        for pid in mlflow_pids(root):
-            os.kill(pid, signal.SIGKILL)
+        kill_mlflow(root)
         (lab.folder / "go").touch()
         _, err = process.communicate(timeout=120)
         assert process.returncode == 1
