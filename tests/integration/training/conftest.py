@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import Result, RunningStack
 
-from mlpipes_cli.adapters.mlflow_rest import MlflowRest
+from mlpipes_cli.adapters.mlflow_client import Connection
 from mlpipes_cli.adapters.registry import MlflowRegistry
 from mlpipes_cli.ports import RunRecord
 
@@ -96,7 +96,7 @@ class Lab:
 
     @property
     def registry(self) -> MlflowRegistry:
-        return MlflowRegistry(MlflowRest(self.uri))
+        return MlflowRegistry(Connection(self.uri))
 
     @property
     def uri(self) -> str:
