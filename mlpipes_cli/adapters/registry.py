@@ -1,174 +1,189 @@
-"""MLflow's registry (see :class:`mlpipes_cli.ports.Registry`), over REST."""
+"""MLflow's registry (see :class:`mlpipes_cli.ports.Registry`), through MLflow's own client."""
 
 from __future__ import annotations
 
-import logging
-import os
+import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import run_schema
-from mlpipes_cli.adapters.mlflow_rest import ApiError, MlflowRest
+from mlpipes_cli.adapters.mlflow_client import ApiError, Connection, every
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, RunRecord
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 _PAGE = 1000
-_CLIENT = {  # as every client of the stack: straight through the server, quick to give up, quiet
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-}
-_PROMPT = "mlflow.prompt.is_prompt"  # the registry keeps prompts among the models
+_EVERY_VERSION = 10_000  # a page
 
 
 class MlflowRegistry:
     """The registry behind one tracking server."""
 
-    def __init__(self, rest: MlflowRest) -> None:
-        self._rest = rest
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     def experiments(self) -> Sequence[str]:
-        found = sorted(self._experiments(), key=lambda item: -int(item.get("last_update_time", 0)))
-        return [str(item["name"]) for item in found]
-
-    def _experiments(self) -> list[dict[str, Any]]:
-        return list(self._rest.search("experiments/search", "experiments", {"max_results": _PAGE}))
+        with self._connection.asked("the experiments") as client:
+            found = list(every(client.search_experiments, max_results=_PAGE))
+        return [str(item.name) for item in sorted(found, key=lambda item: -(item.last_update_time or 0))]
 
     def runs(self, experiments: Collection[str] | None = None) -> Sequence[RunRecord]:
-        names = {
-            str(item["experiment_id"]): str(item["name"])
-            for item in self._experiments()
-            if experiments is None or item["name"] in experiments
-        }
-        if not names:
-            return []
-        body = {
-            "experiment_ids": list(names),
-            "filter": f"tags.`{run_schema.CANDIDATE}` LIKE '%'",
-            "order_by": ["attributes.start_time DESC"],
-            "max_results": _PAGE,
-        }
-        found = self._rest.search("runs/search", "runs", body)
-        return [_run(item, names[str(item["info"]["experiment_id"])]) for item in found]
+        with self._connection.asked("the runs") as client:
+            names = {
+                str(item.experiment_id): str(item.name)
+                for item in every(client.search_experiments, max_results=_PAGE)
+                if experiments is None or item.name in experiments
+            }
+            if not names:
+                return []
+            found = every(
+                client.search_runs,
+                experiment_ids=list(names),
+                filter_string=f"tags.`{run_schema.CANDIDATE}` LIKE '%'",
+                order_by=["attributes.start_time DESC"],
+                max_results=_PAGE,
+            )
+            return [_run(item, names[str(item.info.experiment_id)]) for item in found]
 
     def run(self, run_id: str) -> RunRecord | None:
         try:
-            item = self._rest.get("runs/get", run_id=run_id)["run"]
+            with self._connection.asked(f"the run {run_id}") as client:
+                item = client.get_run(run_id)
+                if item.info.lifecycle_stage != "active":
+                    return None
+                return _run(item, str(client.get_experiment(item.info.experiment_id).name))
         except ApiError as error:
-            if not _is_missing(error):
+            if not error.missing:
                 raise
             return None
-        if item["info"].get("lifecycle_stage", "active") != "active":
-            return None
-        experiment = self._rest.get("experiments/get", experiment_id=item["info"]["experiment_id"])
-        return _run(item, str(experiment["experiment"]["name"]))
 
     def artifact(self, run_id: str, path: str, target: Path) -> bool:
-        return self._rest.download(run_id, path, target)
+        with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
+            found = self._download(run_id, path, folder)
+            if found is None:
+                return False
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as part:
+                    Path(shutil.copy(found, part)).replace(target)
+            except OSError as error:
+                told = f"the artifact {path} cannot be written to {target}: {error.strerror}"
+                raise MlpipesError(told) from None
+        return True
+
+    def _download(self, run_id: str, path: str, folder: str) -> Path | None:
+        with self._connection.asked(f"the artifact {path} of run {run_id}") as client:
+            from mlflow.artifacts import download_artifacts, list_artifacts
+            from mlflow.exceptions import MlflowException
+
+            root, uri = client.get_run(run_id).info.artifact_uri, self._connection.uri
+            try:
+                return Path(download_artifacts(f"{root}/{path}", dst_path=folder, tracking_uri=uri))
+            except MlflowException:  # it does not tell what is missing from what did not come
+                above = f"{root}/{path}".rpartition("/")[0]
+                listed = list_artifacts(above, tracking_uri=uri)
+                if any(Path(item.path).name == Path(path).name for item in listed):
+                    raise
+                return None
 
     def models(self) -> Sequence[RegisteredModel]:
-        query = {"max_results": _PAGE}
-        items = list(self._rest.search("registered-models/search", "registered_models", query, "GET"))
-        versions = self._versions({"max_results": _PAGE * 10})
-        models = [_model(item, versions) for item in items]
-        return sorted((m for m in models if _PROMPT not in m.tags), key=lambda model: model.name)
+        with self._connection.asked("the registered models") as client:
+            items = list(every(client.search_registered_models, max_results=_PAGE))
+            versions = list(every(client.search_model_versions, max_results=_EVERY_VERSION))
+        return sorted((_model(item, versions) for item in items), key=lambda model: model.name)
 
     def model(self, name: str) -> RegisteredModel | None:
         try:
-            item = self._rest.get("registered-models/get", name=name)["registered_model"]
+            with self._connection.asked(f"the model {name}") as client:
+                item = client.get_registered_model(name)
+                query = {"filter_string": f"name = '{name}'", "max_results": _EVERY_VERSION}
+                return _model(item, every(client.search_model_versions, **query))
         except ApiError as error:
-            if not _is_missing(error):
+            if not error.missing:
                 raise
             return None
-        return _model(item, self._versions({"filter": f"name = '{name}'", "max_results": _PAGE * 10}))
-
-    def _versions(self, query: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return list(self._rest.search("model-versions/search", "model_versions", query, "GET"))
 
     def native_model(self, model: str, version: int) -> object:
-        os.environ.update(_CLIENT, MLFLOW_TRACKING_URI=self._rest.uri)
-        import mlflow.sklearn
+        with self._connection.asked(f"version {version} of {model}"):
+            import mlflow.sklearn
 
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(self._rest.uri)
-        try:
-            with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
-                return mlflow.sklearn.load_model(f"models:/{model}/{version}", dst_path=folder)
-        except Exception as error:  # unpickling runs code of any library
-            told = " ".join(str(error).split())[:300]
-            raise MlpipesError(f"version {version} of {model} cannot be loaded: {told}") from error
+            try:
+                with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
+                    return mlflow.sklearn.load_model(f"models:/{model}/{version}", dst_path=folder)
+            except Exception as error:  # unpickling runs code of any library
+                told = " ".join(str(error).split())[:300]
+                raise MlpipesError(f"version {version} of {model} cannot be loaded: {told}") from error
 
     def create_version(
         self, model: str, run: RunRecord, uri: str, *, tags: Mapping[str, str], description: str
     ) -> int:
-        try:
-            self._rest.send("registered-models/create", {"name": model})
-        except ApiError as error:
-            if error.code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        body = {
-            "name": model,
-            "source": uri,
-            "run_id": run.run_id,
-            "model_id": uri.removeprefix("models:/"),
-            "tags": [{"key": key, "value": value} for key, value in tags.items()],
-            "description": description[:5000],
-        }
-        return int(self._rest.send("model-versions/create", body)["model_version"]["version"])
+        with self._connection.asked(f"a version of {model}") as client:
+            _make_sure_of(client, model)
+            made = client.create_model_version(
+                model,
+                uri,
+                run.run_id,
+                tags=dict(tags),
+                description=description[:5000],
+                await_creation_for=0,  # a server with a database has it at once
+                model_id=uri.removeprefix("models:/"),
+            )
+            return int(made.version)
 
     def set_alias(self, model: str, alias: str, version: int) -> None:
-        body = {"name": model, "alias": alias, "version": str(version)}
-        self._rest.send("registered-models/alias", body)
+        with self._connection.asked(f"the alias {alias} of {model}") as client:
+            client.set_registered_model_alias(model, alias, str(version))
 
     def set_tag(self, model: str, key: str, value: str) -> None:
-        self._rest.send("registered-models/set-tag", {"name": model, "key": key, "value": value})
+        with self._connection.asked(f"the tag {key} of {model}") as client:
+            client.set_registered_model_tag(model, key, value)
 
 
-def _is_missing(error: ApiError) -> bool:
-    return error.code in {"RESOURCE_DOES_NOT_EXIST", "HTTP 404"}
+def _make_sure_of(client: MlflowClient, model: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(model)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
-def _pairs(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    return {str(item["key"]): str(item.get("value", "")) for item in items}
-
-
-def _run(item: Mapping[str, Any], experiment: str) -> RunRecord:
-    info, data = item["info"], item.get("data", {})
-    tags = _pairs(data.get("tags", []))
+def _run(item: Any, experiment: str) -> RunRecord:
     return RunRecord(
-        run_id=str(info["run_id"]),
+        run_id=str(item.info.run_id),
         experiment=experiment,
-        name=tags.get(run_schema.CANDIDATE, str(info.get("run_name", ""))),
-        status=str(info["status"]),
-        started=int(info.get("start_time", 0)),
-        metrics={str(m["key"]): float(m["value"]) for m in data.get("metrics", [])},
-        params=_pairs(data.get("params", [])),
-        tags=tags,
+        name=item.data.tags.get(run_schema.CANDIDATE, item.info.run_name or ""),
+        status=str(item.info.status),
+        started=int(item.info.start_time or 0),
+        metrics=dict(item.data.metrics),
+        params=dict(item.data.params),
+        tags=dict(item.data.tags),
     )
 
 
-def _model(item: Mapping[str, Any], versions: Iterable[Mapping[str, Any]]) -> RegisteredModel:
-    name = str(item["name"])
-    aliases = {str(a["alias"]): int(a["version"]) for a in item.get("aliases", [])}
-    own = [_version(v, aliases) for v in versions if v["name"] == name]
+def _model(item: Any, versions: Iterable[Any]) -> RegisteredModel:
+    aliases = {str(alias): int(version) for alias, version in item.aliases.items()}
+    own = [_version(version, aliases) for version in versions if version.name == item.name]
     return RegisteredModel(
-        name=name,
+        name=str(item.name),
         aliases=aliases,
-        tags=_pairs(item.get("tags", [])),
+        tags=dict(item.tags),
         versions=sorted(own, key=lambda version: -version.version),
     )
 
 
-def _version(item: Mapping[str, Any], aliases: Mapping[str, int]) -> ModelVersion:
-    number = int(item["version"])
+def _version(item: Any, aliases: Mapping[str, int]) -> ModelVersion:
+    number = int(item.version)
     return ModelVersion(
-        model=str(item["name"]),
+        model=str(item.name),
         version=number,
-        run_id=str(item.get("run_id", "")),
+        run_id=str(item.run_id or ""),
         aliases=tuple(sorted(alias for alias, version in aliases.items() if version == number)),
-        tags=_pairs(item.get("tags", [])),
-        created=int(item.get("creation_timestamp", 0)),
+        tags=dict(item.tags),
+        created=int(item.creation_timestamp or 0),
     )

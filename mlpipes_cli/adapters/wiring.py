@@ -53,18 +53,18 @@ def make_runtime(project: Project, asked: str | None = None) -> Runtime:
 
 def make_registry(endpoints: Endpoints) -> Registry:
     """The model registry of a running stack."""
-    from mlpipes_cli.adapters.mlflow_rest import MlflowRest
+    from mlpipes_cli.adapters.mlflow_client import Connection
     from mlpipes_cli.adapters.registry import MlflowRegistry
 
-    return MlflowRegistry(MlflowRest(endpoints.tracking_uri))
+    return MlflowRegistry(Connection(endpoints.tracking_uri))
 
 
 def make_tracking(endpoints: Endpoints) -> Tracking:
     """Where runs are written."""
-    from mlpipes_cli.adapters.mlflow_rest import MlflowRest
+    from mlpipes_cli.adapters.mlflow_client import PATIENTLY, Connection
     from mlpipes_cli.adapters.tracking import MlflowTracking
 
-    return MlflowTracking(MlflowRest(endpoints.tracking_uri), endpoints.tracking_uri)
+    return MlflowTracking(Connection(endpoints.tracking_uri, PATIENTLY))
 
 
 def make_prediction_store(database_url: str) -> PredictionStore:

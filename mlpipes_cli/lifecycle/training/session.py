@@ -78,6 +78,7 @@ class Session:
         with _terminable():
             try:
                 self._submit(candidates)
+                self._prepare()
                 while self._pool.busy:
                     for event in self._pool.events():
                         self._handle(event)
@@ -103,7 +104,11 @@ class Session:
         self._show()
         for track in self._tracks.values():
             self._pool.submit(track.candidate.name, track.job)
-        from mlpipes_cli.scoring import plots  # noqa: F401 (its import overlaps with the first fits)
+
+    def _prepare(self) -> None:
+        """Import what recording needs, MLflow's client above all, while the first candidates fit."""
+        self._tracking.ping()
+        from mlpipes_cli.scoring import plots  # noqa: F401
 
     def _job(self, candidate: Candidate) -> dict[str, Any]:
         config = self._plan.experiment.config

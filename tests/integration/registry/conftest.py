@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from mlpipes_cli import run_schema
-from mlpipes_cli.adapters.mlflow_rest import MlflowRest
+from mlpipes_cli.adapters.mlflow_client import Connection
 from mlpipes_cli.adapters.registry import MlflowRegistry
 from mlpipes_cli.config.experiment import load_experiment
 from mlpipes_cli.data import prepare as preparing
@@ -39,7 +39,7 @@ class Lab:
 
     @property
     def registry(self) -> MlflowRegistry:
-        return MlflowRegistry(MlflowRest(self.tracking_uri))
+        return MlflowRegistry(Connection(self.tracking_uri))
 
     def data(
         self, frame: pd.DataFrame, *, seed: int = 42, cached: bool = True, **data: Any

@@ -1,17 +1,12 @@
-"""The registry over REST against a real server."""
+"""The registry against a real server."""
 
-import http.server
-import socket
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlpipes_cli import run_schema
-from mlpipes_cli.adapters.mlflow_rest import ApiError, MlflowRest
-from mlpipes_cli.adapters.registry import MlflowRegistry
-from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.adapters.mlflow_client import ApiError
 
 slow = pytest.mark.slow
 
@@ -73,69 +68,6 @@ def test_the_server_s_refusal_is_one_line(lab: Any):
         lab.registry.set_alias("no-such-model", "production", 1)
     (line,) = caught.value.lines()
     assert caught.value.code == "RESOURCE_DOES_NOT_EXIST" and "no-such-model" in line
-
-
-def test_a_server_that_is_down_is_one_line():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(MlpipesError) as caught:
-        MlflowRegistry(MlflowRest(f"http://127.0.0.1:{port}")).models()
-    (line,) = caught.value.lines()
-    assert f"127.0.0.1:{port}" in line and "mlpipes up" in line
-
-
-class _Other(http.server.BaseHTTPRequestHandler):
-    """A server that is not MLflow; it remembers how it was asked."""
-
-    seen: list[str]
-
-    def do_GET(self) -> None:
-        type(self).seen.append(self.headers.get("Authorization", ""))
-        body = b"<html>hello</html>"
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body) + (10 if "get-artifact" in self.path else 0)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_POST = do_GET
-
-    def log_message(self, *args: object) -> None: ...
-
-
-@pytest.fixture
-def other() -> Any:
-    _Other.seen = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Other)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-
-
-def test_another_server_on_that_port(other: str):
-    with pytest.raises(MlpipesError, match="does not answer as MLflow does"):
-        MlflowRest(other).get("runs/get", run_id="1")
-
-
-def test_a_download_that_breaks_leaves_no_file(other: str, tmp_path: Path):
-    with pytest.raises(MlpipesError, match="does not answer"):
-        MlflowRest(other).download("1", "a.json", tmp_path / "a.json")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("environ", "header"),
-    [
-        ({}, ""),
-        ({"MLFLOW_TRACKING_TOKEN": "t0k"}, "Bearer t0k"),
-        ({"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "p"}, "Basic YWRhOnA="),
-    ],
-)
-def test_mlflow_s_own_credentials_are_sent(other: str, environ: dict[str, str], header: str):
-    with pytest.raises(MlpipesError):
-        MlflowRest(other, environ).get("runs/get", run_id="1")
-    assert _Other.seen == [header]
 
 
 def _table(count: int) -> Any:
