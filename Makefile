@@ -2,6 +2,7 @@
 PYTHON ?= python3
 DEMO ?= demo-project
 ARGS ?=
+WORKERS ?= 2
 BOOT = $(PYTHON) scripts/bootstrap.py
 
 .DEFAULT_GOAL := help
@@ -13,8 +14,8 @@ help: ## what there is
 demo: ## the whole story on real data, leaving the stack running; `.venv/bin/mlpipes -C demo-project down` stops it
 	@$(BOOT) --times -- mlpipes demo $(DEMO)
 
-test: lint ## all tests; ARGS="tests/unit -k name" picks some
-	@$(BOOT) --dev -- python -m pytest $(ARGS)
+test: lint ## all tests; ARGS="tests/unit -k name" picks some, WORKERS=0 runs them one by one
+	@$(BOOT) --dev -- python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: ## style, types, layers
 	@$(BOOT) --dev
@@ -38,5 +39,5 @@ bench: ## the benchmarks of the first mile
 	@$(BOOT) --dev -- python benchmarks/story/measure.py
 
 clean: ## the environment, caches and built files (no project's data)
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
+	rm -rf .venv .venv.lock dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

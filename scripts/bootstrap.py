@@ -11,6 +11,8 @@ nothing changed since the last time, it takes no time at all. See docs/adr/0070.
 
 import base64
 import configparser
+import contextlib
+import fcntl
 import hashlib
 import html
 import json
@@ -127,7 +129,23 @@ def make_environment(dev):
     stamp = _read_stamp()
     if stamp.get("fingerprint") == fingerprint and (stamp.get("dev") or not dev):
         return False
+    with _alone():
+        return _bring_up_to_date(dev, fingerprint)
+
+
+@contextlib.contextmanager
+def _alone():
+    """Two of us at once take turns."""
+    with open(VENV.parent / (VENV.name + ".lock"), "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _bring_up_to_date(dev, fingerprint):
+    stamp = _read_stamp()
     dev = dev or bool(stamp.get("dev"))
+    if stamp.get("fingerprint") == fingerprint and stamp.get("dev") == dev:
+        return False  # somebody else did it while we waited
     _need_space()
     if _read_python() != platform.python_version() or not (VENV / "bin" / "python").exists():
         _say("making the environment (a minute or two the first time)")
