@@ -112,8 +112,9 @@ def decide(
     if rare >= FEWEST_ROWS:
         unit = _moderated(noise.spread, rare) * _small_sample(rare, confidence)
         luck = _largest(noise, unit, metric)
-        lower = difference - _quantile(luck, confidence) * float(unit[chosen])
-        p_value = _p_value(luck, difference - min_improvement, float(unit[chosen]))
+        own_unit = float(unit[chosen] * noise.worth[chosen])  # in the metric's own scale
+        lower = difference - _quantile(luck, confidence) * own_unit
+        p_value = _p_value(luck, difference - min_improvement, own_unit)
     better = bool(lower > max(min_improvement, 0.0))
     found = Comparison(
         metric,

@@ -39,8 +39,10 @@ class Noise:
         incumbent: The incumbent's value.
         challengers: (K,) the challengers' values.
         differences: (K,) challenger against incumbent, positive where the challenger is better.
-        errors: (B, K) by how much resampling moved each difference, on the safe side.
-        spread: (K,) the differences' standard errors.
+        errors: (B, K) by how much resampling moved each difference, on the safe side, on the scale
+            of the test.
+        spread: (K,) the differences' standard errors, on that scale.
+        worth: (K,) what one unit of that scale is in the metric's own; ones where it is the same.
     """
 
     incumbent: float
@@ -48,6 +50,7 @@ class Noise:
     differences: FloatArray
     errors: FloatArray
     spread: FloatArray
+    worth: FloatArray
 
     def first(self, candidates: int) -> Noise:
         """As if only the first so many challengers had been there."""
@@ -58,6 +61,7 @@ class Noise:
             self.differences[keep],
             self.errors[:, keep],
             self.spread[keep],
+            self.worth[keep],
         )
 
 
@@ -87,19 +91,21 @@ def _plain(
     sign = 1.0 if metric_catalog.higher_is_better(metric) else -1.0
     drawn = np.concatenate(pieces)
     differences = sign * (observed[1:] - observed[0])
+    worth = np.ones(len(challengers))
     if metric.startswith(("roc_auc", "pr_auc")):
-        errors = _on_logits(observed, drawn, incumbent.rows)
+        errors, worth = _on_logits(observed, drawn, incumbent.rows)
     else:
         errors = sign * (drawn[:, 1:] - drawn[:, :1]) - differences
-    return Noise(float(observed[0]), observed[1:], differences, errors, errors.std(axis=0, ddof=1))
+    spread = errors.std(axis=0, ddof=1)
+    return Noise(float(observed[0]), observed[1:], differences, errors, spread, worth)
 
 
-def _on_logits(observed: FloatArray, drawn: FloatArray, rows: int) -> FloatArray:
-    """(B, K) errors of the differences' logits, in the differences' own unit.
+def _on_logits(observed: FloatArray, drawn: FloatArray, rows: int) -> tuple[FloatArray, FloatArray]:
+    """(B, K) errors of the differences of logits, and (K,) what a unit of logit is worth there.
 
     A share's standard error depends on the share, so that lucky models look surer (or less sure)
     than they are; on logits it hardly does (for areas under curves: Hanley and McNeil 1982; Boyd,
-    Eng and Page 2013). One unit of logit is worth what it is between the two observed values.
+    Eng and Page 2013). A unit's worth is taken between the two observed values.
     """
     edge = 0.5 / rows
     at, moved = (logit(np.clip(values, edge, 1.0 - edge)) for values in (observed, drawn))
@@ -107,7 +113,7 @@ def _on_logits(observed: FloatArray, drawn: FloatArray, rows: int) -> FloatArray
     tied = np.abs(apart) < 1e-9
     middle = np.clip(observed[1:], edge, 1.0 - edge)
     worth = np.divide(observed[1:] - observed[0], apart, out=middle * (1.0 - middle), where=~tied)
-    return np.asarray((moved[:, 1:] - moved[:, :1] - apart) * worth)
+    return moved[:, 1:] - moved[:, :1] - apart, worth
 
 
 def _ks(
@@ -125,7 +131,9 @@ def _ks(
     drawn = np.concatenate(pieces)
     spread = (drawn[:, 2::2] - drawn[:, :1]).std(axis=0, ddof=1)
     errors = drawn[:, 3::2] - drawn[:, 1:2]
-    return Noise(float(observed[0]), observed[1:], observed[1:] - observed[0], errors, spread)
+    return Noise(
+        float(observed[0]), observed[1:], observed[1:] - observed[0], errors, spread, np.ones(len(errors[0]))
+    )
 
 
 class _KsMean:
