@@ -1,9 +1,10 @@
 """The user's own function: ``def train(X, y, **params) -> estimator``.
 
-It gets the raw training features and the target, and by name, if it takes them: ``seed`` (int),
-``task`` (binary, multiclass, regression), ``threads`` (int) and ``preprocess`` (an unfitted
-transformer for the columns of ``X``, or ``"passthrough"``), to be put into a pipeline with the
-estimator. What it returns has to answer ``predict`` for raw features.
+With ``preprocess: auto`` it gets the training features as the preprocessing leaves them (finite
+numbers in named columns), and what it returns is put behind that step. A function that has a
+parameter ``preprocess`` gets the raw features instead, and the unfitted transformer to put into a
+pipeline of its own; with ``preprocess: none`` it gets the raw features, and ``"passthrough"``.
+By name, if it takes them: ``seed`` (int), ``task`` (binary, multiclass, regression) and ``threads``.
 """
 
 from __future__ import annotations
@@ -53,17 +54,24 @@ class PythonTrainer:
 
     def fit(self, training: Training) -> Fitted:
         """Call the function and look at what it returned."""
+        from mlpipes_cli.preprocess.behind import behind
+
         path = training.spec["function"]
         function = estimators.load(path)
         params = {name: estimators.value_of(v) for name, v in training.spec.get("params", {}).items()}
         offered = {"seed": training.seed, "task": training.task, "threads": training.threads}
         filled = _filled(function, params, offered, training)
-        model = function(training.X.copy(), training.y.copy(), **params, **filled)
+        X, y = training.X.copy(), training.y.copy()
+        step = None
+        if training.preprocess == "auto" and "preprocess" not in filled:
+            step = preprocessing(training)
+            X = step.fit_transform(X, y)
+        model = function(X, y, **params, **filled)
         if model is None:
             raise TrainingError(f"{path} returned nothing; return the fitted estimator")
         if not callable(getattr(model, "predict", None)):
             raise TrainingError(f"{path} returned a {type(model).__name__}, which has no `predict`")
-        return Fitted(model)
+        return Fitted(model if step is None else behind(step, model))
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
         """As scikit-learn's methods give them."""

@@ -1,7 +1,8 @@
 """A trainer of your own: any function that takes the training rows and returns a fitted estimator.
 
-`params:` of the run become keyword arguments. By name, if the function takes them, it also gets
-`preprocess` (the unfitted step for these columns), `seed`, `task` and `threads`.
+`params:` of the run become keyword arguments. By name, if the function takes them, it also gets `seed`,
+`task` and `threads`. With a parameter `preprocess`, as here, it gets the raw rows and the unfitted step for
+these columns; without one, rows that went through that step already.
 """
 
 from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
+import numpy as np
+import pandas as pd
 import pytest
 from contracts.trainer_contract import TrainerContract, training_of
 
 from mlpipes_cli.trainers import catalog
-from mlpipes_cli.trainers.base import Trainer, TrainingError
+from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
 from mlpipes_cli.trainers.python import PythonTrainer
 from mlpipes_cli.trainers.sklearn import SklearnTrainer
 
@@ -33,6 +37,21 @@ def drops_rows(X, y):
     return train(X, y, seed=1, task="binary", preprocess="passthrough")
 
 value = 3
+
+def plain(X, y):
+    model = LogisticRegression(max_iter=500).fit(X, y)
+    model.saw_ = X
+    return model
+
+class Majority:
+    def __init__(self, y):
+        self.label = y.mode()[0]
+
+    def predict(self, X):
+        return [self.label] * len(X)
+
+def no_estimator(X, y):
+    return Majority(y)
 """
 
 
@@ -157,10 +176,38 @@ class TestPython(TrainerContract):
         assert before.equals(training.X)
         assert training.y.nunique() == 2
 
+    def test_a_function_without_the_parameter_gets_prepared_rows(self) -> None:
+        training = messy()
+        spec = {"function": "contract_module:plain", "params": {}}
+        fitted = PythonTrainer().fit(replace(training, spec=spec))
+        saw = fitted.model.steps[-1][1].saw_
+        assert set(saw.columns) >= {"amount", "amount_missing", "city_Rome"}
+        assert np.isfinite(saw.to_numpy()).all()
+        found = PythonTrainer().answer(fitted, training.X, training.task, training.classes)
+        assert (found.prediction == training.y.to_numpy()).mean() > 0.9
+
+    def test_what_is_no_estimator_stands_behind_the_step_too(self) -> None:
+        spec = {"function": "contract_module:no_estimator", "params": {}}
+        training = replace(messy(), spec=spec)
+        fitted = PythonTrainer().fit(training)
+        carried = cloudpickle.loads(cloudpickle.dumps(fitted.model))
+        assert set(carried.predict(training.X)) == {training.y.mode()[0]}
+        assert not hasattr(carried, "predict_proba")
+
     def test_the_preprocessing_of_none_is_a_passthrough(self) -> None:
         spec = {"function": "contract_module:train", "params": {}}
         model = PythonTrainer().fit(training_of("multiclass", spec, preprocess="none")).model
         assert model.steps[0][1] == "passthrough"
+
+
+def messy() -> Training:
+    """Strings, gaps and a target that both columns tell."""
+    rows = 60
+    city = np.array(["Rome", "Oslo"], dtype=object)[np.arange(rows) % 2]
+    amount = np.where(np.arange(rows) % 7 == 0, np.nan, np.arange(rows) % 2 + np.arange(rows) / 1000)
+    X = pd.DataFrame({"city": city, "amount": amount})
+    y = pd.Series(np.arange(rows) % 2, name="target")
+    return replace(training_of("binary", {}), X=X, y=y, classes=(0, 1))
 
 
 def test_every_trainer_of_the_catalogue_can_be_made() -> None:

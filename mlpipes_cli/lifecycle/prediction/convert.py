@@ -95,10 +95,13 @@ def _whole(values: pd.Series) -> pd.Series:
 def _truth(values: pd.Series) -> pd.Series:
     if values.dtype == bool:
         return values
-    told = values.astype(str).str.strip().str.lower().map(_TRUTH)
-    if told.isna().any():
-        raise Misfit(_first(told.isna()), "true or false")
-    return told.astype(bool)
+    texts = values.astype(str).str.strip().str.lower()
+    missing = values.isna() | (texts == "")
+    told = texts.map(_TRUTH)
+    wrong = told.isna() & ~missing
+    if wrong.any():
+        raise Misfit(_first(wrong), "true or false")
+    return told.astype(object).mask(missing, None) if missing.any() else told.astype(bool)
 
 
 def _text(values: pd.Series) -> pd.Series:
