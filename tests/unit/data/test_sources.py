@@ -153,15 +153,6 @@ def test_parquet_without_rows(tmp_path: Path) -> None:
     assert line(caught) == AT + "data.parquet has no rows"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_no_permission(tmp_path: Path) -> None:
-    (tmp_path / "data.csv").write_bytes(GOOD)
-    (tmp_path / "data.csv").chmod(0)
-    with pytest.raises(ConfigError) as caught:
-        check_columns_cheaply(data(), tmp_path, SOURCE)
-    assert line(caught) == AT + "data.csv: no permission to read it; check the file's mode"
-
-
 def test_columns_are_checked_without_reading_the_file(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_bytes(GOOD * 2000 + b"garbage\xff")
     with pytest.raises(ConfigError) as caught:
