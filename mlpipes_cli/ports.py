@@ -425,8 +425,15 @@ class Tracking(Protocol):
     left as it is.
     """
 
+    def reach(self) -> None:
+        """Make sure that the server is there, in no time: nothing is imported for it.
+
+        Raises:
+            MlpipesError: It does not answer.
+        """
+
     def ping(self) -> None:
-        """Make sure that the server answers.
+        """Make sure that the server answers a query.
 
         Raises:
             MlpipesError: It does not.

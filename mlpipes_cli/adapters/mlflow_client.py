@@ -7,9 +7,12 @@ process; they are set anew before each use, since adapters differ in how long th
 from __future__ import annotations
 
 import contextlib
+import http.client
 import logging
 import os
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +33,7 @@ _RETRIES = {"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1", "MLFLOW_HTTP_REQUEST_BACK
 BRIEFLY = _RETRIES | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 PATIENTLY = _RETRIES | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
+_TIMEOUT = 20.0
 _LONGEST = 300  # characters of what a server says
 
 
@@ -85,6 +89,20 @@ class Connection:
         except (MlflowException, RequestException) as error:
             raise _told(error, what, self.uri) from error
 
+    def reach(self) -> None:
+        """Make sure, without MLflow's client, that the server is there.
+
+        Raises:
+            MlpipesError: It is not.
+        """
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            opener.open(f"{self.uri}/health", timeout=_TIMEOUT).close()
+        except urllib.error.HTTPError:
+            pass  # somebody is there; what he says to a query is another question
+        except (OSError, http.client.HTTPException) as error:
+            raise _absent(self.uri, getattr(error, "reason", error)) from None
+
     def _made(self) -> MlflowClient:
         with self._lock:
             if self._client is None:
@@ -123,19 +141,21 @@ def _told(error: Exception, what: str, uri: str) -> MlpipesError:
             f"MLflow at {uri} keeps failing at {what}", "`mlpipes logs mlflow` shows what it says"
         )
     if isinstance(cause, RequestException):
-        return MlpipesError(
-            f"MLflow does not answer at {uri} ({_reason(cause)})",
-            "see `mlpipes status`, start it with `mlpipes up`",
-        )
+        return _absent(uri, cause)
     code = error.error_code if isinstance(error, MlflowException) else ""
     return ApiError(code, _line(str(error).removeprefix(f"{code}: ")), what)
 
 
+def _absent(uri: str, cause: BaseException) -> MlpipesError:
+    return MlpipesError(
+        f"MLflow does not answer at {uri} ({_reason(cause)})",
+        "see `mlpipes status`, start it with `mlpipes up`",
+    )
+
+
 def _reason(error: BaseException) -> str:
     """What the operating system says of a connection."""
-    from requests import Timeout
-
-    if isinstance(error, Timeout):
+    if isinstance(error, TimeoutError) or type(error).__name__.endswith("Timeout"):  # requests has its own
         return "timed out"
     at: BaseException | None = error
     while at is not None:

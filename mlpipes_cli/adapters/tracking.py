@@ -36,6 +36,9 @@ class MlflowTracking:
         self._connection = connection
         self._experiments: dict[str, str] = {}
 
+    def reach(self) -> None:
+        self._connection.reach()
+
     def ping(self) -> None:
         with self._connection.asked("the experiments", BRIEFLY) as client:
             client.search_experiments(max_results=1)

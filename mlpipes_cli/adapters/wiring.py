@@ -74,6 +74,16 @@ def make_prediction_store(database_url: str) -> PredictionStore:
     return PostgresPredictionStore(database_url)
 
 
+def mark_children(project: Project) -> None:
+    """Have what this process starts from now on marked, so that ``down`` finds it without us."""
+    import os
+
+    from mlpipes_cli.adapters.embedded import process
+
+    for name, value in process.foreground_marks(project.root).items():
+        os.environ.setdefault(name, value)  # a service of the stack carries its own
+
+
 @contextlib.contextmanager
 def serving_port(
     wanted: int | None, remembered: int | None, preference: int, say: Callable[[str], None]

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from mlpipes_cli.adapters.embedded import logs, ports, process
+from mlpipes_cli.adapters.embedded import foreground, logs, ports, process
 from mlpipes_cli.adapters.embedded.daemon import Daemon
 from mlpipes_cli.adapters.embedded.database_server import DatabaseServer, WrongPassword
 from mlpipes_cli.adapters.embedded.files import locked, unwritable
@@ -18,12 +19,29 @@ from mlpipes_cli.adapters.embedded.state import Running
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Endpoints, Reporter, ServiceSpec
 
-_ATTEMPTS = 3
+_ATTEMPTS = 5
+_IN_USE = ("address already in use", "is taken by")  # the system's words, and those of `mlpipes serve`
+_T = TypeVar("_T")
 Child = subprocess.Popen[bytes] | None
 
 
 class _Again(Exception):
     """Start over: a stranger took the port, or a service that was found half-started ended."""
+
+
+def _until_done(work: Callable[[], _T]) -> _T:
+    """Do it, a few times where another attempt makes sense.
+
+    Raises:
+        MlpipesError: None of them did it.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(_Again):
+            return work()
+    try:
+        return work()
+    except _Again as lost:
+        raise MlpipesError(str(lost), "run `mlpipes up` again") from None
 
 
 @contextmanager
@@ -81,14 +99,9 @@ class Bringing:
     def everything(self) -> None:
         """The core, then the added services."""
         self._settle_move()
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                self._core()
-                break
-            except _Again as lost:
-                if attempt == _ATTEMPTS:
-                    raise MlpipesError(str(lost), "run `mlpipes up` again") from None
+        _until_done(self._core)
         wanted = self.parts.files.wanted()
+        process.end(lambda: foreground.strays(self.parts))
         for name in self.parts.added_names():
             if name not in wanted:
                 self._end(name)
@@ -102,15 +115,16 @@ class Bringing:
             MlpipesError: It does not come up.
         """
         daemon = self.parts.added(spec, self.clients())
-        fixed = spec.preferred_port if spec.fixed_port else None
-        for _ in range(_ATTEMPTS):
-            with contextlib.suppress(_Again):
-                found = self._healthy(daemon, fixed)
-                child: Child = None
-                if found is None:
-                    found, child = self._spawn(daemon, self._choose(spec.name, fixed, spec.preferred_port))
-                return self._await(daemon, found, child)
-        raise MlpipesError(f"{spec.name} found no port", "try again")
+        fixed = self.parts.wanted_port(spec.name)
+
+        def come_up() -> Running:
+            found = self._healthy(daemon, fixed)
+            child: Child = None
+            if found is None:
+                found, child = self._spawn(daemon, self._choose(spec.name, fixed, spec.preferred_port))
+            return self._await(daemon, found, child)
+
+        return _until_done(come_up)
 
     def clients(self) -> Endpoints:
         """What an added service is told."""
@@ -188,7 +202,7 @@ class Bringing:
         found = daemon.find(self.running.get(daemon.name))
         if found and found.fingerprint == daemon.fingerprint(found.port) and wanted in (None, found.port):
             young = time.time() - found.identity.created < daemon.timeout
-            if daemon.probe.ask(found.port) or young:
+            if daemon.answers(found) or young:
                 self.running[daemon.name] = found
                 return found
         self._end(daemon.name, found)
@@ -206,7 +220,7 @@ class Bringing:
         Raises:
             MlpipesError: It ended, or does not answer in time.
         """
-        if child is None and daemon.probe.ask(running.port):
+        if child is None and daemon.answers(running):
             return running
         self.note(f"waiting for {daemon.name}")
         self.unready.setdefault(daemon.name, logs.size(daemon.log))
@@ -214,7 +228,7 @@ class Bringing:
         while time.monotonic() < deadline:
             if child.poll() is not None if child else running.identity.process() is None:
                 self._gone(daemon.name, running, adopted=child is None)
-            if daemon.probe.ask(running.port):
+            if daemon.answers(running):
                 self._ready(daemon.name)
                 return running
             time.sleep(0.05)
@@ -268,13 +282,26 @@ class Bringing:
         """
         self.parts.end(name, running)
         failure = self._failure(name, "ended while it started")
+        lost = not ports.is_free(running.port) or self._in_use(name)
         self.unready.pop(name, None)
         self.running.pop(name, None)
         self._write()
-        if adopted or not ports.is_free(running.port):
-            self.held.release(running.port)
-            raise _Again(f"{name} found no port") from None
-        raise failure
+        if lost:
+            self._move_on(name, running.port)
+        raise _Again(failure.reason) if lost or adopted else failure
+
+    def _in_use(self, name: str) -> bool:
+        """Whether a service said that somebody had its port, who may have left it again by now."""
+        said = logs.evidence(self.parts.log(name), self.unready.get(name, 0), lines=50).lower()
+        return any(words in said for words in _IN_USE)
+
+    def _move_on(self, name: str, port: int) -> None:
+        """Have another port chosen for the next attempt; a fixed one is asked for again."""
+        if self.parts.wanted_port(name) is not None:
+            self.held.release(port)
+            return
+        self.reporter.info(f"port {port} of {name} was taken by {ports.holder(port)}; trying another")
+        self.parts.files.write_ports({n: p for n, p in self.parts.files.ports().items() if n != name})
 
     def _failure(self, name: str, what: str) -> MlpipesError:
         said = logs.evidence(self.parts.log(name), self.unready.get(name, 0))

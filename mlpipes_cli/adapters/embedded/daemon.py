@@ -37,9 +37,9 @@ class Probe:
     path: str
     body: str = ""
 
-    def ask(self, port: int, timeout: float = 5.0) -> bool:
+    def ask(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> bool:
         """Whether the answer is 200."""
-        link = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        link = http.client.HTTPConnection(host, port, timeout=timeout)
         headers = {"Content-Type": "application/json"} if self.body else {}
         try:
             link.request(self.method, self.path, self.body or None, headers)
@@ -124,6 +124,10 @@ class Daemon:
         if lead and self._is_ours(lead):
             found |= {one.pid: one for one in process.family(lead)}
         return [one for one in found.values() if process.running(one.pid)]
+
+    def answers(self, main: Running) -> bool:
+        """Whether it works; not so where somebody else answers on its port."""
+        return self.probe.ask(main.port) and process.listen(self.members(main), main.port)
 
     def end(self, main: Running | None) -> int:
         """End all of it; returns how many processes there were.

@@ -170,8 +170,9 @@ class DatabaseServer:
         said = ""
         while time.monotonic() < deadline:
             try:
-                self.provision(running.port)
-                return True
+                if self._listens(running):
+                    self.provision(running.port)
+                    return True
             except psycopg2.OperationalError as error:
                 said = str(error)
                 if "authentication failed" in said:
@@ -180,6 +181,14 @@ class DatabaseServer:
                 return False
             time.sleep(0.03)
         raise MlpipesError(f"postgres took no connection in {_TIMEOUT:.0f} s: {said}", f"see {self.log}")
+
+    def _listens(self, running: Running) -> bool:
+        """Whether it got its port, as its lock file says; before, somebody else's server may answer there."""
+        try:
+            lines = (self.folder / "postmaster.pid").read_text().split("\n")
+            return lines[0] == str(running.identity.pid) and lines[7].strip() == "ready"
+        except (OSError, IndexError):
+            return False
 
     def provision(self, port: int) -> None:
         """Make the roles, databases and schemas that are missing, and set the passwords.

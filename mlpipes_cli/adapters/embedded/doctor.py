@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mlpipes_cli.adapters.embedded import cluster, ports, process
+from mlpipes_cli.adapters.embedded import cluster, foreground, ports, process
 from mlpipes_cli.adapters.embedded.account import find_account
 from mlpipes_cli.adapters.embedded.parts import CORE, MLFLOW, SECRETS, Parts
 from mlpipes_cli.adapters.embedded.survey import survey
@@ -189,6 +189,7 @@ def _strays(parts: Parts, rows: Sequence[ServiceStatus]) -> Check:
     ]
     server = parts.database()
     left += server.members() if server.find() is None else []
+    left += foreground.strays(parts)
     if left:
         pids = ", ".join(str(one.pid) for one in left)
         return Check(

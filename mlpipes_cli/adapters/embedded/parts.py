@@ -95,15 +95,18 @@ class Parts:
     def added_names(self) -> list[str]:
         """The services besides the core: wanted, written down, or found by their marks."""
         names = {*self.files.wanted(), *self.files.running(), *process.services(self.project.root)}
-        return sorted(names - {*CORE})
+        return sorted(names - {*CORE, process.FOREGROUND})
 
     def wanted_port(self, service: str) -> int | None:
-        """The fixed port of the settings."""
+        """The fixed port of the settings, or of an added service."""
+        if service not in CORE:
+            spec = self.files.wanted().get(service)
+            return spec.preferred_port if spec and spec.fixed_port else None
         stack = self.project.config.stack
         port = stack.postgres.port if service == DATABASE else stack.mlflow.port
         return None if port == "auto" else port
 
-    def clients(self, database_port: int, mlflow_port: int, api_port: int | None = None) -> Endpoints:
+    def clients(self, database_port: int, mlflow_port: int, api_url: str | None = None) -> Endpoints:
         """Where clients find the services.
 
         Raises:
@@ -114,7 +117,7 @@ class Parts:
             path = self.project.shown(self.project.env_file)
             raise MlpipesError(f"{path}: MLPIPES_DB_PASSWORD is missing", "`mlpipes up` sets a new one")
         login = f"mlpipes:{quote(password, safe='')}"
-        api = {"MLPIPES_API_URL": f"http://{ports.HOST}:{api_port}"} if api_port else {}
+        api = {"MLPIPES_API_URL": api_url} if api_url else {}
         return Endpoints(
             tracking_uri=f"http://{ports.HOST}:{mlflow_port}",
             database_url=f"postgresql://{login}@{ports.HOST}:{database_port}/mlpipes",

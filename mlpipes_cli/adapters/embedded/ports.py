@@ -62,6 +62,8 @@ def holder(port: int) -> str:
         pid = next((c.pid for c in found if c.pid), None)
         if pid:
             return f"{psutil.Process(pid).name()} (pid {pid})"
+        if not found:
+            return "another process"
     except psutil.Error:
         pass
     return "a process of another user"

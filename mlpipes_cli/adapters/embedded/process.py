@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PROJECT_MARK, SERVICE_MARK = "MLPIPES_PROJECT", "MLPIPES_SERVICE"
 PORT_MARK, PRINT_MARK = "MLPIPES_SERVICE_PORT", "MLPIPES_SERVICE_FINGERPRINT"
+FOREGROUND = "serve"  # what `mlpipes serve` starts in front of somebody
 _CLOCK_TOLERANCE = 2.0  # the system derives creation times from a clock that may be corrected
 
 
@@ -102,6 +103,11 @@ def marks(process: psutil.Process) -> Mapping[str, str]:
         return {}
 
 
+def foreground_marks(project: Path) -> dict[str, str]:
+    """The marks of what a server in the foreground starts."""
+    return {PROJECT_MARK: str(project), SERVICE_MARK: FOREGROUND}
+
+
 def everyone() -> Iterator[psutil.Process]:
     """All running processes but this one and those above it."""
     import psutil
@@ -170,6 +176,24 @@ def memory(processes: Iterable[psutil.Process]) -> int:
         with contextlib.suppress(psutil.Error):
             total += process.memory_info().rss
     return total
+
+
+def listen(processes: Iterable[psutil.Process], port: int) -> bool:
+    """Whether one of them listens on a TCP port, or does not let us know."""
+    import psutil
+
+    for process in processes:
+        try:
+            if any(
+                c.status == psutil.CONN_LISTEN and c.laddr.port == port
+                for c in process.net_connections("tcp")
+            ):
+                return True
+        except psutil.AccessDenied:
+            return True
+        except psutil.Error:
+            continue
+    return False
 
 
 def end(

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mlpipes_cli.adapters.embedded import logs
+from mlpipes_cli.adapters.embedded import foreground, logs, ports
 from mlpipes_cli.adapters.embedded.bring import alone, work
 from mlpipes_cli.adapters.embedded.files import unwritable
 from mlpipes_cli.adapters.embedded.parts import API, CORE, DATABASE, MLFLOW, Parts
@@ -39,7 +39,11 @@ class EmbeddedRuntime:
         with work(self._parts, reporter) as bringing, reporter.task("starting the stack") as task:
             bringing.note = task.note
             bringing.everything()
-        return StackStatus(self.name, self.reason, survey(self._parts), tuple(bringing.changes))
+        return self._status(tuple(bringing.changes))
+
+    def _status(self, changes: tuple[str, ...] = ()) -> StackStatus:
+        services = (*survey(self._parts), *foreground.survey(self._parts))
+        return StackStatus(self.name, self.reason, services, changes)
 
     def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:
         folder = self.project.state
@@ -53,14 +57,17 @@ class EmbeddedRuntime:
         return stopped
 
     def _stop_all(self, reporter: Reporter) -> list[str]:
-        """End the added services first, the database last."""
+        """End those who use the database first, itself last."""
         parts = self._parts
         written = parts.files.running()
         stopped = []
         with reporter.task("stopping the stack") as task:
+            task.note(f"{API} in the foreground")
+            if foreground.end(parts):
+                stopped.append(API)
             for name in (*parts.added_names(), MLFLOW, DATABASE):
                 task.note(name)
-                if parts.end(name, written.get(name)):
+                if parts.end(name, written.get(name)) and name not in stopped:
                     stopped.append(name)
         parts.files.forget_running()
         return stopped
@@ -77,7 +84,7 @@ class EmbeddedRuntime:
             raise unwritable(self.project.state, error) from None
 
     def status(self) -> StackStatus:
-        return StackStatus(self.name, self.reason, survey(self._parts))
+        return self._status()
 
     def logs(self, service: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         known = [*CORE, *self._parts.added_names()]
@@ -103,7 +110,8 @@ class EmbeddedRuntime:
             )
             raise MlpipesError(what, "start it with `mlpipes up`")
         api = parts.named(API).find(written[API]) if API in written else None
-        return parts.clients(database.port, found.port, api.port if api else None)
+        url = f"http://{ports.HOST}:{api.port}" if api else foreground.url(parts)
+        return parts.clients(database.port, found.port, url)
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:
         if spec.name in CORE:

@@ -49,7 +49,8 @@ def _daemon(parts: Parts, name: str, written: dict[str, Running]) -> ServiceStat
     if main is None:
         return _absent(name, bool(members) or name in written)
     url = f"http://{ports.HOST}:{main.port}"
-    return _present(name, main, members, url, works=probe(parts, name).ask(main.port))
+    works = probe(parts, name).ask(main.port) and process.listen(members, main.port)
+    return _present(name, main, members, url, works=works)
 
 
 def _absent(name: str, expected: bool) -> ServiceStatus:

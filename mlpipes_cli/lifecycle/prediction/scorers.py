@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mlpipes_cli import running_api
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import serving
-from mlpipes_cli.lifecycle.serving import running
 from mlpipes_cli.ports import Reporter
 from mlpipes_cli.project import Project
 
@@ -57,7 +57,7 @@ def running_scorer(project: Project, _: Reporter, model: str | None, alias: str 
     """
     import httpx
 
-    api = running.find(project, model, alias)
+    api = running_api.find(project, model, alias)
     if api is None:
         which = f" for model {model!r}" if model else ""
         raise MlpipesError(f"no API{which} is running", "start it with `mlpipes serve`, or add --offline")

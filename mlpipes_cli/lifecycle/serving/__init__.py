@@ -1,7 +1,7 @@
 """Serving the promoted model.
 
 ``plan`` finds out what is to be served, ``verbs`` serves it in front or as a service of the stack with
-the server of ``api`` or ``mlflow_engine``, and ``running`` knows which servers run right now.
+the server of ``api`` or ``mlflow_engine``, which ``guard`` keeps from outliving us.
 """
 
 from mlpipes_cli.lifecycle.serving.plan import Plan, make_plan

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.lifecycle.serving import guard
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.serving.plan import Plan
@@ -30,19 +31,23 @@ def serve(plan: Plan, port: int) -> int:
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{plan.model}@{plan.alias}"]
     command += ["--env-manager", "local", "--host", plan.host, "--port", str(port)]
     command += ["--workers", str(plan.workers)]
-    with tempfile.TemporaryDirectory(prefix="mlpipes-", ignore_cleanup_errors=True) as scratch:
+    place = plan.project.state / "serving"
+    with tempfile.TemporaryDirectory(prefix="mlflow-", dir=place, ignore_cleanup_errors=True) as scratch:
         return _run(command, _environment(plan) | {"TMPDIR": scratch})  # it leaves its downloads there
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
     stopped = False
+    alive, ours = os.pipe()  # its other end closes with us, however we end
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-I", "-S", guard.__file__, str(alive), *command],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),
         start_new_session=True,
+        pass_fds=[alive],
     )
+    os.close(alive)
 
     def stop(_: int, __: FrameType | None) -> None:
         nonlocal stopped
@@ -54,6 +59,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
             code = process.wait()
     finally:
         _end(process)
+        os.close(ours)
     if stopped:
         return 0
     raise MlpipesError(f"MLflow's server ended with code {code}", "its own lines above say why")

@@ -8,14 +8,13 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mlpipes_cli.lifecycle.serving import running
+from mlpipes_cli import running_api
 from mlpipes_cli.lifecycle.serving.plan import Plan
 from mlpipes_cli.ports import Reporter, ServiceSpec
 
 PREFERRED_PORT = 8000
-READY = {"api": "/ready", "mlflow": "/health"}
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,10 @@ def run(plan: Plan, reporter: Reporter) -> int:
     Raises:
         MlpipesError: The port is taken, the model does not load, or the server failed.
     """
+    from mlpipes_cli.adapters import wiring
     from mlpipes_cli.lifecycle.serving import api, mlflow_engine
 
+    wiring.mark_children(plan.project)
     with _port(plan, reporter) as port:
         serve = api.serve if plan.engine == "api" else mlflow_engine.serve
         reporter.detail(f"loading {plan.title}")
@@ -70,7 +71,7 @@ def detach(plan: Plan, reporter: Reporter) -> Served:
         command=(*own, *arguments),
         preferred_port=PREFERRED_PORT,
         fixed_port=plan.port is not None,
-        ready_path=READY[plan.engine],
+        ready_path=running_api.READY[plan.engine],
     )
     if plan.port is not None:
         spec = ServiceSpec(**{**vars(spec), "preferred_port": plan.port})
@@ -84,33 +85,32 @@ def _port(plan: Plan, reporter: Reporter) -> Iterator[int]:
     """The port, held against other projects for as long as the server starts and runs."""
     from mlpipes_cli.adapters import wiring
 
-    remembered = running.last_port(plan.project)
+    remembered = running_api.last_port(plan.project)
     with wiring.serving_port(plan.port, remembered, PREFERRED_PORT, reporter.info) as port:
         yield port
 
 
 @contextlib.contextmanager
 def _announced(plan: Plan, port: int, reporter: Reporter) -> Iterator[None]:
-    """Once the server answers, say where, and leave the note by which ``predict`` finds it."""
+    """Leave the note by which others find the server, and once it answers, say where."""
     url = f"http://{_reachable(plan.host)}:{port}"
     over = threading.Event()
-    pid, created = running.this_process()
-    note = running.RunningApi(url, plan.model, plan.version, plan.alias, plan.engine, pid, created)
+    pid, created = running_api.this_process()
+    note = running_api.RunningApi(url, plan.model, plan.version, plan.alias, plan.engine, pid, created)
 
     def announce() -> None:
-        if not wait_for(url + READY[plan.engine], over.is_set, over.wait):
-            return
-        with running.noted(plan.project, port, note):
+        if wait_for(url + note.question, over.is_set, over.wait):
+            running_api.write(plan.project, port, replace(note, ready=True))
             reporter.info(f"serving {plan.title} at {url} (Ctrl-C stops)")
-            over.wait()
 
     thread = threading.Thread(target=announce, name="announce", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(10)
+    with running_api.noted(plan.project, port, note):
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join(10)
 
 
 def _reachable(host: str) -> str:

@@ -130,6 +130,7 @@ def train(
 
     endpoints, database_url = _endpoints(project)
     tracking, registry = make_tracking(endpoints), make_registry(endpoints)
+    tracking.reach()
     with _pool(project.logs / "worker.log", 1) as pool:
         before = _before(registry, experiment.config.experiment, reporter) if request.resume else []
         session = before[0].tags[run_schema.SESSION] if before else _identifier()

@@ -1,4 +1,4 @@
-"""Which prediction APIs of a project run right now: each leaves a note for as long as it does.
+"""Which servers of a project's models run right now: each leaves a note for as long as it does.
 
 ``.mlpipes/serving/<port>.json`` holds the process (pid and creation time, so that a number given
 to another process is not taken for ours), the URL and the model.
@@ -15,12 +15,13 @@ from pathlib import Path
 
 from mlpipes_cli.project import Project
 
+READY = {"api": "/ready", "mlflow": "/health"}
 _CLOCK_TOLERANCE = 2.0
 
 
 @dataclass(frozen=True)
 class RunningApi:
-    """A server that answers.
+    """A server, whether it runs in front of somebody or as a service of the stack.
 
     Attributes:
         url: Where, without a slash at the end.
@@ -30,6 +31,7 @@ class RunningApi:
         engine: ``api`` or ``mlflow``.
         pid: The process.
         created: When it began, seconds since the epoch.
+        ready: Whether it has answered yet.
     """
 
     url: str
@@ -39,6 +41,12 @@ class RunningApi:
     engine: str
     pid: int
     created: float
+    ready: bool = False
+
+    @property
+    def question(self) -> str:
+        """The path that is answered with 200 when the server works."""
+        return READY[self.engine]
 
 
 def _folder(project: Project) -> Path:
@@ -48,17 +56,22 @@ def _folder(project: Project) -> Path:
 @contextlib.contextmanager
 def noted(project: Project, port: int, api: RunningApi) -> Iterator[None]:
     """Leave the note for as long as the context lasts."""
-    folder = _folder(project)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{port}.json"
-    _write(path, json.dumps(asdict(api), indent=2))
-    _write(folder / "last_port", str(port))
+    write(project, port, api)
     try:
         yield
     finally:
+        path = _folder(project) / f"{port}.json"
         note = _read(path)
         if note is not None and note.pid == api.pid:
             path.unlink(missing_ok=True)
+
+
+def write(project: Project, port: int, api: RunningApi) -> None:
+    """Write the note."""
+    folder = _folder(project)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / f"{port}.json", json.dumps(asdict(api), indent=2))
+    _write(folder / "last_port", str(port))
 
 
 def last_port(project: Project) -> int | None:
@@ -73,13 +86,14 @@ def find(project: Project, model: str | None = None, alias: str | None = None) -
     """The running API (of our engine) that started last and fits; notes of dead ones are removed."""
     fitting = [
         api
-        for api in _running(project)
-        if api.engine == "api" and model in (None, api.model) and alias in (None, api.alias)
+        for api in everyone(project)
+        if api.ready and api.engine == "api" and model in (None, api.model) and alias in (None, api.alias)
     ]
     return max(fitting, key=lambda api: api.created, default=None)
 
 
-def _running(project: Project) -> Iterator[RunningApi]:
+def everyone(project: Project) -> Iterator[RunningApi]:
+    """All that run, those that do not answer yet too."""
     for path in sorted(_folder(project).glob("*.json")):
         note = _read(path)
         if note is not None and _lives(note):

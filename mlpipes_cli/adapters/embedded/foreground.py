@@ -1,0 +1,75 @@
+"""The servers that `mlpipes serve` runs in front of somebody, seen and ended with the stack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mlpipes_cli import running_api
+from mlpipes_cli.adapters.embedded import process
+from mlpipes_cli.adapters.embedded.daemon import Probe
+from mlpipes_cli.adapters.embedded.parts import API, Parts
+from mlpipes_cli.adapters.embedded.process import Identity
+from mlpipes_cli.ports import ServiceStatus, State
+from mlpipes_cli.running_api import RunningApi
+
+if TYPE_CHECKING:
+    import psutil
+
+_STARTING = 120.0
+_PATIENCE = 45.0  # requests in flight are answered first, for which it takes up to 30 s
+
+
+def survey(parts: Parts) -> tuple[ServiceStatus, ...]:
+    """What is known of each, the newest first."""
+    return tuple(_status(api, lead) for api, lead in _running(parts))
+
+
+def url(parts: Parts) -> str | None:
+    """Where the one that started last answers."""
+    return next((api.url for api, _ in _running(parts) if api.ready), None)
+
+
+def strays(parts: Parts) -> list[psutil.Process]:
+    """What is left of those that have ended."""
+    marked = process.marked(parts.project.root, process.FOREGROUND)
+    kept = {one.pid for _, lead in _running(parts) for one in process.family(lead)} if marked else set()
+    return [one for one in marked if one.pid not in kept]
+
+
+def end(parts: Parts) -> int:
+    """End them all; returns how many processes there were.
+
+    Raises:
+        MlpipesError: One cannot be ended.
+    """
+    count = process.end(lambda: [lead for _, lead in _running(parts)], patience=_PATIENCE)
+    return count + process.end(lambda: process.marked(parts.project.root, process.FOREGROUND))
+
+
+def _running(parts: Parts) -> Iterator[tuple[RunningApi, psutil.Process]]:
+    """Each with its process; a service of the stack leaves a note too, but carries the stack's marks."""
+    notes = sorted(running_api.everyone(parts.project), key=lambda api: -api.created)
+    for api in notes:
+        lead = Identity(api.pid, api.created).process()
+        if lead and process.marks(lead).get(process.SERVICE_MARK) is None:
+            yield api, lead
+
+
+def _status(api: RunningApi, lead: psutil.Process) -> ServiceStatus:
+    place = urlsplit(api.url)
+    works = Probe("GET", api.question).ask(place.port or 80, place.hostname or "127.0.0.1")
+    uptime = max(0.0, time.time() - api.created)
+    state: State = "running" if works else "starting" if uptime < _STARTING else "failed"
+    return ServiceStatus(
+        name=API,
+        state=state,
+        url=api.url if works else None,
+        port=place.port,
+        pid=api.pid,
+        uptime=uptime,
+        memory=process.memory(process.family(lead)),
+        detail=f"in the foreground: {api.model} {api.alias}",
+    )
