@@ -132,4 +132,16 @@ def _described(process: Any, project: str) -> str:
 def left_files(folder: Path) -> list[str]:
     """A line for each file or folder that is still there."""
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith(IGNORED))
-    return [f"temporary file: {name}" for name in names]
+    return [f"temporary {_kind(folder / name)}: {name}{_inside(folder / name)}" for name in names]
+
+
+def _kind(path: Path) -> str:
+    return "folder" if path.is_dir() else "file"
+
+
+def _inside(path: Path) -> str:
+    """What a folder holds, which tells whose it is."""
+    if not path.is_dir():
+        return ""
+    names = sorted(str(found.relative_to(path)) for found in path.rglob("*") if found.is_file())
+    return f" with {', '.join(names[:5])}" if names else ", empty"

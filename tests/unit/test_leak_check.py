@@ -54,7 +54,7 @@ def test_a_temporary_folder_is_named(tmp_path: Path) -> None:
     test = "import tempfile\ndef test_a():\n    tempfile.mkdtemp(prefix='forgotten-')\n"
     code, said = run(tmp_path, test)
     assert code == 1
-    assert "temporary file: forgotten-" in said
+    assert "temporary folder: forgotten-" in said
 
 
 @pytest.mark.parametrize("reason", ["no such engine here"])
