@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import psutil
@@ -24,6 +24,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     root.mkdir()
     (root / "mlpipes.yaml").write_text(MINIMAL)
     stack = RunningStack(root, Cli(base / "home", root))
+    stack.cli.environment["TMPDIR"] = str(base)  # what is killed cannot remove its temporary files
     stack.cli("up").ok()
     try:
         serving_help.registered(stack.environment["MLFLOW_TRACKING_URI"], "people")
@@ -54,7 +55,8 @@ def serving(
         yield process, [own, *own.children(recursive=True)]
     finally:
         process.kill()
-        process.communicate()
+        with process:  # its pipes are closed, not read: whoever is left may hold them
+            pass
 
 
 ENGINES = [("--engine", "mlflow"), ("--workers", "2"), ()]
@@ -74,7 +76,7 @@ def test_a_killed_server_of_mlflow_takes_its_children_along(own: RunningStack) -
     with serving(own, "--engine", "mlflow") as (process, processes):
         assert len(processes) >= 3
         process.kill()
-        process.communicate()
+        process.wait(10)
         assert psutil.wait_procs(processes, timeout=30)[1] == []
 
 
@@ -84,10 +86,30 @@ def test_down_ends_children_that_hang_on(own: RunningStack, options: tuple[str, 
     with serving(own, *options) as (process, processes):
         for child in processes[1:]:
             child.suspend()
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.kill()
+        process.wait(10)
         checks = own.cli("doctor", "--json").json["checks"]
         found = next(check["found"] for check in checks if check["name"] == "stray processes")
         assert all(str(child.pid) in found for child in processes[1:])
         own.cli("down").ok()
         assert psutil.wait_procs(processes, timeout=5)[1] == []
+
+
+def api_row(stack: RunningStack) -> dict[str, Any] | None:
+    rows = stack.cli("status", "--json").ok().json["services"]
+    return next((row for row in rows if row["name"] == "api"), None)
+
+
+def test_one_in_the_foreground_is_seen_by_status_and_env(own: RunningStack) -> None:
+    with serving(own) as (process, _):
+        row = serving_help.until(lambda: (row := api_row(own)) and row["state"] == "running" and row)
+        assert row["pid"] == process.pid
+        assert httpx.get(f"{row['url']}/ready", trust_env=False).status_code == 200
+        assert row["uptime"] > 0 and row["memory"] > 2**20
+        assert row["detail"] == "in the foreground: people production"
+        assert "in the foreground" in own.cli("status").ok().out
+        serving_help.until(lambda: own.environment.get("MLPIPES_API_URL") == row["url"])
+        assert own.cli("up", "--json").ok().json["changes"] == []
+        assert process.poll() is None
+    assert api_row(own) is None
+    assert "MLPIPES_API_URL" not in own.environment

@@ -203,23 +203,3 @@ def test_a_taken_port_names_its_holder(stack: Any) -> None:
     done = stack.cli("serve", "--model", "people", "--port", str(port))
     assert done.code == 1
     assert f"port {port} is taken by" in done.err and "pid" in done.err
-
-
-def api_row(stack: Any) -> dict[str, Any] | None:
-    rows = stack.cli("status", "--json").ok().json["services"]
-    return next((row for row in rows if row["name"] == "api"), None)
-
-
-def test_one_in_the_foreground_is_seen_by_status_and_env(stack: Any) -> None:
-    assert api_row(stack) is None
-    with serving(stack, "--model", "people") as (process, url):
-        row = serving_help.until(lambda: (row := api_row(stack)) and row["state"] == "running" and row)
-        assert (row["url"], row["pid"]) == (url, process.pid)
-        assert row["uptime"] > 0 and row["memory"] > 2**20
-        assert row["detail"] == "in the foreground: people production"
-        assert row["detail"] in stack.cli("status").ok().out
-        serving_help.until(lambda: stack.environment.get("MLPIPES_API_URL") == url)
-        assert stack.cli("up", "--json").ok().json["changes"] == []
-        assert process.poll() is None
-    assert api_row(stack) is None
-    assert "MLPIPES_API_URL" not in stack.environment
