@@ -83,7 +83,7 @@ class Pool:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=_environment(),
+                    env=_environment(self._log.parent),
                     start_new_session=True,  # Ctrl-C is for the core
                     bufsize=0,
                 )
@@ -189,9 +189,10 @@ class Pool:
             raise MlpipesError(f"the worker process ended {self._restarts} times", f"its log is {self._log}")
 
 
-def _environment() -> dict[str, str]:
+def _environment(scratch: Path) -> dict[str, str]:
     """One thread for each numerical library until a job asks for more; the same hashes each time."""
     quiet = {
+        protocol.SCRATCH: str(scratch.absolute()),
         "PYTHONHASHSEED": "0",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MPLBACKEND": "Agg",

@@ -28,6 +28,7 @@ from typing import Any
 VERSION = 1
 JOB, RESULT, LOG, OUT = "job.json", "result.json", "log.txt", "out"
 MODEL, ANSWERS, IMPORTANCE, TABLES = "model", "answers.parquet", "importance.csv", "tables"
+SCRATCH = "MLPIPES_WORKER_SCRATCH"  # where the host may put what only it reads
 _MAP = "$map"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 import tempfile
 import warnings
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.run_schema import MODEL_METADATA
 from mlpipes_cli.trainers.base import Fitted, Training, TrainingError
-from mlpipes_cli.worker import requirements
+from mlpipes_cli.worker import protocol, requirements
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +116,8 @@ def warm_up() -> None:
 
     X = pd.DataFrame({"x": [0.0, 1.0]})
     model = DummyClassifier().fit(X, [0, 1])
-    with tempfile.TemporaryDirectory() as folder, _quietly():
+    scratch = os.environ.get(protocol.SCRATCH)  # in the project: a host that is killed cleans nothing up
+    with tempfile.TemporaryDirectory(prefix=".warm-up-", dir=scratch) as folder, _quietly():
         mlflow.sklearn.save_model(
             model,
             str(Path(folder) / "model"),
