@@ -158,7 +158,7 @@ def test_the_model_loads_where_neither_mlpipes_nor_the_users_module_is(
     run = lab.by_name()[name]
     done = subprocess.run(
         [sys.executable, "-c", LOAD, run.tags[run_schema.MODEL_URI]],
-        env=lab.stack.cli.environment | {"MLFLOW_TRACKING_URI": lab.uri},
+        env=lab.stack.cli.environment | {"MLFLOW_TRACKING_URI": lab.uri, "TMPDIR": str(tmp_path)},
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
