@@ -45,6 +45,8 @@ def test_mlflow_was_killed(cli: Cli, project: Path) -> None:
     assert failed.code == 1
     assert len(failed.err.strip().splitlines()) == 1, failed.err
     assert "MLflow does not answer" in failed.err and "mlpipes up" in failed.err
+    assert "candidates" not in failed.err
+    assert not (project / ".mlpipes" / "cache").exists()  # no data was read, no candidate was handed out
 
     main.kill()
     failed = cli("train", "experiment.yaml")
