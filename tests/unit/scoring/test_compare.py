@@ -106,11 +106,11 @@ def test_a_seed_fixes_the_answer():
 
 
 def test_too_few_rows_of_a_class_cannot_tell():
-    rows = np.append(np.flatnonzero(TARGET == 0), np.flatnonzero(TARGET)[:9])
+    rows = np.append(np.flatnonzero(TARGET == 0), np.flatnonzero(TARGET)[:19])
     found = compare(model(0.0, 1, rows), [model(9.0, 2, rows)], 0, "ks", resamples=100)
     assert not found.better
     assert (found.lower, found.p_value) == (-np.inf, 1.0)
-    assert "9 rows of the rarer class are too few" in found.reason
+    assert "19 rows of the rarer class are too few" in found.reason
 
 
 def test_the_reason_has_the_numbers():
