@@ -256,6 +256,7 @@ def test_openml_that_cannot_be_reached(
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
     for scheme in ("http", "https"):
         monkeypatch.setenv(f"{scheme}_proxy", f"http://127.0.0.1:{closed_port}")
+    monkeypatch.setattr("urllib.request._opener", None)  # remembers the proxies of its first use
     for source, whom in (
         ("openml:1597", "openml.org"),
         ("sklearn:california_housing", "scikit-learn's download server"),
