@@ -161,7 +161,7 @@ def test_as_a_service_of_the_stack(stack: Any, table: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("serve",), 2, "there are several registered models: kinds, people"),
+        (("serve",), 2, "there are several registered models: "),
         (("serve", "--model", "peple"), 2, "did you mean 'people'?"),
         (("serve", "--model", "people", "--alias", "staging"), 1, "`mlpipes promote --to staging`"),
         (("predict", "{rows}", "--model", "nobody"), 1, "`mlpipes serve`, or add --offline"),

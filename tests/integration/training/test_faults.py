@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -25,6 +27,19 @@ FAULTS = {
     "no_memory": "MemoryError",
     "unpicklable": "the model cannot be saved",
 }
+
+
+def nobody_at(port: int | None) -> socket.socket | None:
+    """Keeps a port from everybody, so that it refuses connections; None while it is still in use."""
+    holder = socket.socket()
+    try:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", port))
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # asked of whoever binds next
+    except OSError:
+        holder.close()
+        return None
+    return holder
 
 
 def pids(folder: Path) -> list[int]:
@@ -207,9 +222,11 @@ def test_a_server_that_is_killed_is_waited_for_and_then_told(
             path.unlink()
         process = lab.start("--parallel", "1")
         until(lambda: len(pids(lab.folder)) == 2 and lab.by_name()["hangs"].status == "RUNNING")
+        port = urlsplit(alone.environment["MLFLOW_TRACKING_URI"]).port
         kill_mlflow(root)
-        (lab.folder / "go").touch()
-        _, err = process.communicate(timeout=120)
+        with until(lambda: nobody_at(port)):
+            (lab.folder / "go").touch()
+            _, err = process.communicate(timeout=120)
         assert process.returncode == 1
         assert "MLflow does not answer" in err.strip().splitlines()[-1]
         assert "--resume" in err
