@@ -78,7 +78,7 @@ def mark_children(project: Project) -> None:
     """Have what this process starts from now on marked, so that ``down`` finds it without us."""
     import os
 
-    from mlpipes_cli.adapters.embedded import process
+    from mlpipes_cli.adapters.processes import process
 
     for name, value in process.foreground_marks(project.root).items():
         os.environ.setdefault(name, value)  # a service of the stack carries its own
@@ -93,7 +93,7 @@ def serving_port(
     Raises:
         MlpipesError: The wanted port is taken; the message names its holder.
     """
-    from mlpipes_cli.adapters.embedded import ports
+    from mlpipes_cli.adapters.processes import ports
     from mlpipes_cli.errors import MlpipesError
 
     if wanted is not None:  # whoever starts us as a service may hold it for us already

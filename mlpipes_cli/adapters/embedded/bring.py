@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from mlpipes_cli.adapters.embedded import foreground, logs, ports, process
-from mlpipes_cli.adapters.embedded.daemon import Daemon
+from mlpipes_cli.adapters.embedded import foreground
 from mlpipes_cli.adapters.embedded.database_server import DatabaseServer, WrongPassword
-from mlpipes_cli.adapters.embedded.files import locked, unwritable
 from mlpipes_cli.adapters.embedded.parts import DATABASE, MLFLOW, Parts
-from mlpipes_cli.adapters.embedded.state import Running
+from mlpipes_cli.adapters.processes import logs, ports, process
+from mlpipes_cli.adapters.processes.daemon import Daemon
+from mlpipes_cli.adapters.processes.files import locked, unwritable
+from mlpipes_cli.adapters.processes.state import Running
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Endpoints, Reporter, ServiceSpec
 

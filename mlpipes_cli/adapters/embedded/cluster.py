@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.embedded import process
 from mlpipes_cli.adapters.embedded.account import Account
-from mlpipes_cli.adapters.embedded.files import unwritable
+from mlpipes_cli.adapters.processes import process
+from mlpipes_cli.adapters.processes.files import unwritable
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:

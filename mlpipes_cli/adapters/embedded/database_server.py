@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.embedded import cluster, logs, process
+from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import Account, find_account
 from mlpipes_cli.adapters.embedded.cluster import Cluster
-from mlpipes_cli.adapters.embedded.process import Identity
-from mlpipes_cli.adapters.embedded.state import Running
+from mlpipes_cli.adapters.processes import logs, process
+from mlpipes_cli.adapters.processes.process import Identity
+from mlpipes_cli.adapters.processes.state import Running
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:

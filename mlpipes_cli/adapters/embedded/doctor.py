@@ -10,10 +10,11 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mlpipes_cli.adapters.embedded import cluster, foreground, ports, process
+from mlpipes_cli.adapters.embedded import cluster, foreground
 from mlpipes_cli.adapters.embedded.account import find_account
 from mlpipes_cli.adapters.embedded.parts import CORE, MLFLOW, SECRETS, Parts
 from mlpipes_cli.adapters.embedded.survey import survey
+from mlpipes_cli.adapters.processes import ports, process
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check, ServiceStatus
 

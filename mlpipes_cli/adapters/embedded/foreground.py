@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mlpipes_cli import running_api
-from mlpipes_cli.adapters.embedded import process
-from mlpipes_cli.adapters.embedded.daemon import Probe
 from mlpipes_cli.adapters.embedded.parts import API, Parts
-from mlpipes_cli.adapters.embedded.process import Identity
+from mlpipes_cli.adapters.processes import process
+from mlpipes_cli.adapters.processes.daemon import Probe
+from mlpipes_cli.adapters.processes.process import Identity
 from mlpipes_cli.ports import ServiceStatus, State
 from mlpipes_cli.running_api import RunningApi
 

@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from mlpipes_cli.adapters.embedded.daemon import Daemon, Probe
+from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
 
 NAME = "mlflow"
 TIMEOUT = 180.0

@@ -9,10 +9,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mlpipes_cli import envfile
-from mlpipes_cli.adapters.embedded import database_server, mlflow_server, ports, process
-from mlpipes_cli.adapters.embedded.daemon import Daemon, Probe
+from mlpipes_cli.adapters.embedded import database_server, mlflow_server
 from mlpipes_cli.adapters.embedded.database_server import DatabaseServer
-from mlpipes_cli.adapters.embedded.state import Running, StateFiles
+from mlpipes_cli.adapters.processes import ports, process
+from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
+from mlpipes_cli.adapters.processes.state import Running, StateFiles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Endpoints, ServiceSpec
 from mlpipes_cli.project import Project

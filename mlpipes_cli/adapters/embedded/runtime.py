@@ -7,11 +7,12 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mlpipes_cli.adapters.embedded import foreground, logs, ports
+from mlpipes_cli.adapters.embedded import foreground
 from mlpipes_cli.adapters.embedded.bring import alone, work
-from mlpipes_cli.adapters.embedded.files import unwritable
 from mlpipes_cli.adapters.embedded.parts import API, CORE, DATABASE, MLFLOW, Parts
 from mlpipes_cli.adapters.embedded.survey import survey
+from mlpipes_cli.adapters.processes import logs, ports
+from mlpipes_cli.adapters.processes.files import unwritable
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.ports import Check, Endpoints, Reporter, ServiceSpec, ServiceStatus, StackStatus
 from mlpipes_cli.project import Project

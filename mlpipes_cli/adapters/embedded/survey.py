@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.embedded import mlflow_server, ports, process
-from mlpipes_cli.adapters.embedded.daemon import Probe
+from mlpipes_cli.adapters.embedded import mlflow_server
 from mlpipes_cli.adapters.embedded.parts import DATABASE, MLFLOW, Parts
-from mlpipes_cli.adapters.embedded.state import Running
+from mlpipes_cli.adapters.processes import ports, process
+from mlpipes_cli.adapters.processes.daemon import Probe
+from mlpipes_cli.adapters.processes.state import Running
 from mlpipes_cli.ports import ServiceStatus, State
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 from conftest import MINIMAL
 from stack_help import processes_of, services, stranger, until
 
-from mlpipes_cli.adapters.embedded import ports
+from mlpipes_cli.adapters.processes import ports
 from mlpipes_cli.adapters.wiring import make_runtime
 from mlpipes_cli.cli.console import Console
 from mlpipes_cli.errors import MlpipesError

@@ -13,10 +13,11 @@ import psutil
 import pytest
 from stack_help import until
 
-from mlpipes_cli.adapters.embedded import cluster, logs, process
-from mlpipes_cli.adapters.embedded.files import locked, read_json, write_json
-from mlpipes_cli.adapters.embedded.process import Identity
-from mlpipes_cli.adapters.embedded.state import Running, StateFiles
+from mlpipes_cli.adapters.embedded import cluster
+from mlpipes_cli.adapters.processes import logs, process
+from mlpipes_cli.adapters.processes.files import locked, read_json, write_json
+from mlpipes_cli.adapters.processes.process import Identity
+from mlpipes_cli.adapters.processes.state import Running, StateFiles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ServiceSpec
 

@@ -7,8 +7,8 @@ import psutil
 import pytest
 from stack_help import stranger
 
-from mlpipes_cli.adapters.embedded import ports
-from mlpipes_cli.adapters.embedded.ports import Reservations
+from mlpipes_cli.adapters.processes import ports
+from mlpipes_cli.adapters.processes.ports import Reservations
 from mlpipes_cli.errors import MlpipesError
 
 

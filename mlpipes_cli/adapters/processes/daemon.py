@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.embedded import logs, process
-from mlpipes_cli.adapters.embedded.process import Identity
-from mlpipes_cli.adapters.embedded.state import Running
+from mlpipes_cli.adapters.processes import logs, process
+from mlpipes_cli.adapters.processes.process import Identity
+from mlpipes_cli.adapters.processes.state import Running
 
 if TYPE_CHECKING:
     import psutil
