@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mlpipes_cli.config.base import MetricName, Port, RegistryName, Strict
 from mlpipes_cli.config.problems import validate
@@ -31,33 +32,85 @@ Slug = Annotated[str, AfterValidator(_slug)]
 Alias = Annotated[str, AfterValidator(_alias)]
 
 
+def _size(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"[1-9]\d*[mMgG]", value):
+        return value.lower()
+    raise ValueError(f"expected a size such as 512m or 2g, got {value!r}")
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError(
+            f"{value!r} is no IP address; use 127.0.0.1, 0.0.0.0 (everybody), or one of the host's"
+        ) from None
+
+
+MemorySize = Annotated[
+    str, BeforeValidator(_size), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]*[mMgG]$"})
+]
+Cpus = Annotated[float, Field(gt=0.0, le=1024.0)]
+Url = Annotated[str, Field(min_length=1)]
+
+
 class Postgres(Strict):
-    """The database of tracking metadata, data and predictions."""
+    """The database of tracking metadata, data and predictions.
+
+    ``memory`` and ``cpus`` bound its container; ``url`` is that of the remote runtime.
+    """
 
     port: Port = "auto"
+    memory: MemorySize = "1g"
+    cpus: Cpus = 2.0
+    url: Url | None = None
 
 
 class ObjectStore(Strict):
-    """Where artifacts are kept when the stack runs in containers."""
+    """Where artifacts are kept when the stack runs in containers, or remotely (``url``, ``region``)."""
 
     engine: Literal["minio", "rustfs"] = "minio"
     port: Port = "auto"
     console_port: Port = "auto"
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "mlflow"
+    memory: MemorySize = "1g"
+    cpus: Cpus = 2.0
+    url: Url | None = None
+    region: str | None = None
 
 
 class Mlflow(Strict):
-    """The tracking server and model registry."""
+    """The tracking server and model registry.
+
+    ``auth`` puts MLflow's basic authentication in front; ``url`` is that of the remote runtime, and
+    ``database_url`` the database behind it, which only ``backup`` and ``migrate`` need.
+    """
 
     port: Port = "auto"
+    auth: bool = False
+    memory: MemorySize = "2g"
+    cpus: Cpus = 2.0
+    url: Url | None = None
+    database_url: Url | None = None
+
+
+class Tool(Strict):
+    """A service that is started with ``up --with``, in containers only."""
+
+    port: Port = "auto"
+    memory: MemorySize = "1g"
+    cpus: Cpus = 1.0
 
 
 class Stack(Strict):
-    """The services."""
+    """The services, and the address on which they listen."""
 
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     postgres: Postgres = Postgres()
     object_store: ObjectStore = ObjectStore()
     mlflow: Mlflow = Mlflow()
+    jupyter: Tool = Tool()
+    pgadmin: Tool = Tool()
 
 
 class Serving(Strict):

@@ -1,0 +1,39 @@
+"""The promises between the verbs (``lifecycle``) and what carries them out (``adapters``).
+
+Only Protocols and frozen dataclasses, no imports beyond the standard library. An adapter is used
+from one thread; every method either does all that it says or raises a ``MlpipesError`` and leaves
+what was there before. Times are seconds, sizes are bytes, unless a name says otherwise.
+"""
+
+from mlpipes_cli.ports.predictions import PredictionRow, PredictionStore
+from mlpipes_cli.ports.registry import ModelVersion, RegisteredModel, Registry, RunRecord
+from mlpipes_cli.ports.reporting import Reporter, Task
+from mlpipes_cli.ports.stack import Check, Endpoints, Runtime, ServiceSpec, ServiceStatus, StackStatus, State
+from mlpipes_cli.ports.storage import Artifact, ArtifactStore, Storage
+from mlpipes_cli.ports.tracking import CandidateState, DatasetRecord, RunOutcome, Tracking, TrainingProgress
+
+__all__ = [
+    "Artifact",
+    "ArtifactStore",
+    "CandidateState",
+    "Check",
+    "DatasetRecord",
+    "Endpoints",
+    "ModelVersion",
+    "PredictionRow",
+    "PredictionStore",
+    "RegisteredModel",
+    "Registry",
+    "Reporter",
+    "RunOutcome",
+    "RunRecord",
+    "Runtime",
+    "ServiceSpec",
+    "ServiceStatus",
+    "StackStatus",
+    "State",
+    "Storage",
+    "Task",
+    "Tracking",
+    "TrainingProgress",
+]

@@ -1,0 +1,109 @@
+"""Where runs are written, and who watches them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """The data set of a run, as the tracking server shows it.
+
+    Attributes:
+        name: The experiment's name.
+        digest: The data's fingerprint.
+        source: Where the rows came from, without secrets.
+        columns: (name, type) of the features and the target.
+        rows: How many there are in all.
+    """
+
+    name: str
+    digest: str
+    source: str
+    columns: Sequence[tuple[str, str]]
+    rows: int
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """All that a finished candidate leaves.
+
+    Attributes:
+        metrics: By the name under which they are logged.
+        params: Beside those that were logged at the start.
+        artifacts: A folder whose content becomes the run's artifacts.
+        model: A folder in MLflow's model format.
+        dataset: What it was trained on.
+    """
+
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+    artifacts: Path
+    model: Path
+    dataset: DatasetRecord
+
+
+class Tracking(Protocol):
+    """Where runs are written.
+
+    A run is begun, then ended once, by ``finish`` or ``give_up``. ``finish`` sets the tag
+    ``mlpipes.model_uri`` after all else is stored: a run without it is not whole. A server that
+    goes away for a moment is waited for; when it stays away, the error says so and the run is
+    left as it is.
+    """
+
+    def reach(self) -> None:
+        """Make sure that the server is there, in no time: nothing is imported for it.
+
+        Raises:
+            MlpipesError: It does not answer.
+        """
+
+    def ping(self) -> None:
+        """Make sure that the server answers a query.
+
+        Raises:
+            MlpipesError: It does not.
+        """
+
+    def begin(self, experiment: str, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> str:
+        """Begin a run, status RUNNING, in an experiment that is made if there is none; returns its id."""
+
+    def finish(self, run_id: str, outcome: RunOutcome) -> str:
+        """Store everything and mark the run FINISHED; returns the model's URI."""
+
+    def give_up(self, run_id: str, status: Literal["FAILED", "KILLED"], error: str, log: Path | None) -> None:
+        """Mark the run as not finished, with the reason and the candidate's log file."""
+
+
+@dataclass(frozen=True)
+class CandidateState:
+    """How a candidate is doing, for whoever watches.
+
+    Attributes:
+        name: The candidate's.
+        state: waiting, running, storing, finished, finished (earlier), failed, killed.
+        stage: What it does while it runs.
+        started: ``time.monotonic()`` of its start, or None.
+        seconds: How long it took, once it has ended.
+        value: The deciding metric's value, once there is one.
+        error: Why it failed.
+    """
+
+    name: str
+    state: str = "waiting"
+    stage: str = ""
+    started: float | None = None
+    seconds: float | None = None
+    value: float | None = None
+    error: str = ""
+
+
+class TrainingProgress(Protocol):
+    """Shows a person how the candidates are doing."""
+
+    def show(self, states: Sequence[CandidateState], metric: str) -> None:
+        """Called after each change, with all candidates."""
