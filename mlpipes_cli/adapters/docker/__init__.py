@@ -1,0 +1,1 @@
+"""The stack as containers, through the Docker SDK."""

@@ -1,0 +1,1 @@
+"""The strict model of ``compose/compose.yaml``."""
