@@ -19,3 +19,8 @@ def root() -> Path:
 def templates() -> Path:
     """One folder for each example of ``mlpipes init``."""
     return root() / "templates"
+
+
+def compose() -> Path:
+    """The folder of ``compose.yaml``, the description of the stack, and of what its images are built from."""
+    return root() / "compose"

@@ -1,0 +1,159 @@
+"""What ``compose/compose.yaml`` says, as plain values. Times are seconds, sizes are bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Build:
+    """How an image is made.
+
+    Attributes:
+        context: The absolute folder that is sent to the engine.
+        dockerfile: The Dockerfile's path below it.
+        args: Build arguments.
+    """
+
+    context: Path
+    dockerfile: str = "Dockerfile"
+    args: Mapping[str, str] = _NONE
+
+
+@dataclass(frozen=True)
+class Published:
+    """A port of the container that is reached from outside.
+
+    Attributes:
+        host: The address to listen on.
+        host_port: The port there.
+        port: The container's TCP port.
+    """
+
+    host: str
+    host_port: int
+    port: int
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A named volume and where the container sees it."""
+
+    volume: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Healthcheck:
+    """The engine's own check of a container.
+
+    Attributes:
+        test: ``("CMD", program, argument, …)``, ``("CMD-SHELL", line)`` or ``("NONE",)``.
+        interval: Between two checks.
+        timeout: Of one.
+        retries: So many failures in a row make it unhealthy.
+        start_period: Failures within so much time do not count.
+    """
+
+    test: tuple[str, ...]
+    interval: float = 30.0
+    timeout: float = 30.0
+    retries: int = 3
+    start_period: float = 0.0
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A file that is put into the container (from Compose ``configs:`` with ``content:``)."""
+
+    content: str
+    target: str
+    mode: int = 0o444
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service.
+
+    Attributes:
+        name: Its key in the file.
+        image: ``name:tag`` or ``name:tag@sha256:…``; with ``build``, the name that the built image gets.
+        build: How the image is made; None if it is pulled.
+        command: In place of the image's; None keeps that.
+        entrypoint: In place of the image's; None keeps that.
+        environment: Beside what the image sets.
+        ports: What is published.
+        volumes: Named volumes.
+        tmpfs: File systems in memory: the options (``size=64m,mode=1777`` or empty) by path.
+        healthcheck: None keeps the image's.
+        depends_on: What has to be so, by service, before this one is started.
+        cap_drop: Linux capabilities taken away.
+        cap_add: Those given back.
+        security_opt: As the engine takes them.
+        read_only: Whether the root file system is.
+        user: ``user``, ``uid`` or ``uid:gid``; None keeps the image's.
+        restart: no, always, on-failure or unless-stopped.
+        stop_grace_period: From the request to end until it is killed.
+        mem_limit: None is no limit.
+        cpus: None is no limit.
+        shm_size: Of /dev/shm; None is the engine's default.
+        profiles: Started only if one of these is asked for; empty is always.
+        files: Files put into the container.
+        labels: Beside those that we set.
+        step: What the service does and then ends, where ``mlpipes up`` does it itself; None for a service.
+        init: Whether a small init process reaps zombies inside.
+        working_dir: None keeps the image's.
+        hostname: None is the container's id.
+    """
+
+    name: str
+    image: str
+    build: Build | None = None
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default=_NONE, repr=False)
+    ports: tuple[Published, ...] = ()
+    volumes: tuple[Mount, ...] = ()
+    tmpfs: Mapping[str, str] = _NONE
+    healthcheck: Healthcheck | None = None
+    depends_on: Mapping[str, Condition] = MappingProxyType({})
+    cap_drop: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    read_only: bool = False
+    user: str | None = None
+    restart: str = "no"
+    stop_grace_period: float = 10.0
+    mem_limit: int | None = None
+    cpus: float | None = None
+    shm_size: int | None = None
+    profiles: tuple[str, ...] = ()
+    files: tuple[ConfigFile, ...] = field(default=(), repr=False)
+    labels: Mapping[str, str] = _NONE
+    step: str | None = None
+    init: bool = False
+    working_dir: str | None = None
+    hostname: str | None = None
+
+
+@dataclass(frozen=True)
+class Compose:
+    """The whole file.
+
+    Attributes:
+        name: The project's name in the engine.
+        services: By name, in the file's order.
+        volumes: The named volumes' keys.
+    """
+
+    name: str
+    services: Mapping[str, Service]
+    volumes: tuple[str, ...] = ()
