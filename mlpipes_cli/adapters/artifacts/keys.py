@@ -1,0 +1,17 @@
+"""Which names a file in an artifact store may have."""
+
+from __future__ import annotations
+
+from mlpipes_cli.errors import MlpipesError
+
+
+def checked(key: str) -> str:
+    """The key, if it stays below the store's root on every system.
+
+    Raises:
+        MlpipesError: It does not.
+    """
+    parts = key.split("/")
+    if not key or "\0" in key or any(part in ("", ".", "..") for part in parts):
+        raise MlpipesError(f"{key!r} is no name of an artifact", "nothing was written under it")
+    return key
