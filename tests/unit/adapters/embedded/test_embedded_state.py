@@ -13,7 +13,7 @@ import psutil
 import pytest
 from stack_help import until
 
-from mlpipes_cli.adapters.embedded import cluster
+from mlpipes_cli.adapters import database_owners
 from mlpipes_cli.adapters.processes import logs, process
 from mlpipes_cli.adapters.processes.files import locked, read_json, write_json
 from mlpipes_cli.adapters.processes.process import Identity
@@ -119,7 +119,7 @@ def test_the_lock_makes_others_wait_tells_them_and_leaves_no_file(tmp_path: Path
 
 
 def test_the_password_verifier_is_that_of_the_protocol() -> None:
-    kind, coded, keys = cluster.scram("secret").split("$")
+    kind, coded, keys = database_owners.scram("secret").split("$")
     rounds, _, salt = coded.partition(":")
     stored, _, server = keys.partition(":")
     salted = hashlib.pbkdf2_hmac("sha256", b"secret", base64.b64decode(salt), int(rounds))
@@ -127,7 +127,7 @@ def test_the_password_verifier_is_that_of_the_protocol() -> None:
     assert (kind, rounds) == ("SCRAM-SHA-256", "4096")
     assert base64.b64decode(stored) == hashlib.sha256(client).digest()
     assert base64.b64decode(server) == hmac.digest(salted, b"Server Key", "sha256")
-    assert cluster.scram("secret") != cluster.scram("secret")
+    assert database_owners.scram("secret") != database_owners.scram("secret")
 
 
 def test_the_last_lines_and_the_evidence_since(tmp_path: Path) -> None:

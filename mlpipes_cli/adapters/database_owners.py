@@ -1,0 +1,79 @@
+"""The roles, databases and schemas of a stack's PostgreSQL, whoever runs it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import secrets
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+SUPERUSER = "postgres"
+SCHEMAS = ("raw_data", "clean_data", "serving")
+OWNERS: Mapping[str, str] = {"mlflow": "MLFLOW_DB_PASSWORD", "mlpipes": "MLPIPES_DB_PASSWORD"}
+SECRETS: Mapping[str, str] = {SUPERUSER: "POSTGRES_PASSWORD", **OWNERS}
+Connect = Callable[[str, str], "connection"]  # of a user and a database
+
+
+def scram(password: str, rounds: int = 4096) -> str:
+    """A password's verifier as PostgreSQL stores it (RFC 5802 and 7677); no log sees the password."""
+    salt = secrets.token_bytes(16)
+    plain = unicodedata.normalize("NFKC", password).encode()
+    salted = hashlib.pbkdf2_hmac("sha256", plain, salt, rounds)
+    client = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    coded = [base64.b64encode(part).decode() for part in (salt, client, server)]
+    return f"SCRAM-SHA-256${rounds}:{coded[0]}${coded[1]}:{coded[2]}"
+
+
+def provision(connect: Connect, passwords: Mapping[str, str]) -> None:
+    """Make the roles, databases and schemas that are missing, and set the passwords.
+
+    Args:
+        connect: Makes a connection.
+        passwords: By their names in ``.env``.
+
+    Raises:
+        psycopg2.OperationalError: The server cannot be reached.
+    """
+    with contextlib.closing(connect(SUPERUSER, SUPERUSER)) as link:
+        link.autocommit = True
+        for name, secret in OWNERS.items():
+            _make_owner(link, name, scram(passwords[secret]))
+    with contextlib.closing(connect(SUPERUSER, "mlpipes")) as link:
+        link.autocommit = True
+        with link.cursor() as cursor:
+            for schema in SCHEMAS:
+                cursor.execute(f"create schema if not exists {schema} authorization mlpipes")
+
+
+def complete(connect: Connect) -> bool:
+    """Whether the server answers a query and has all that :func:`provision` makes."""
+    import psycopg2
+
+    try:
+        with contextlib.closing(connect("mlpipes", "mlpipes")) as link, link.cursor() as cursor:
+            cursor.execute("select count(*) from pg_namespace where nspname = any(%s)", (list(SCHEMAS),))
+            row = cursor.fetchone()
+        connect("mlflow", "mlflow").close()
+        return row is not None and row[0] == len(SCHEMAS)
+    except psycopg2.Error:
+        return False
+
+
+def _make_owner(link: connection, name: str, verifier: str) -> None:
+    """A role, its password, and a database of its own that nobody else may enter."""
+    with link.cursor() as cursor:
+        cursor.execute("select 1 from pg_roles where rolname = %s", (name,))
+        verb = "alter" if cursor.fetchone() else "create"
+        cursor.execute(f"{verb} role {name} login password %s", (verifier,))
+        cursor.execute("select 1 from pg_database where datname = %s", (name,))
+        if not cursor.fetchone():
+            cursor.execute(f"create database {name} owner {name}")
+        cursor.execute(f"revoke all on database {name} from public")
