@@ -1,0 +1,1 @@
+"""Databases copied and replaced by PostgreSQL's own programs."""

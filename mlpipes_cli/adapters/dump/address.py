@@ -1,0 +1,67 @@
+"""A database's address, with the password apart: nothing on a command line may hold it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+from mlpipes_cli.adapters.database import unreachable
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a database is.
+
+    Attributes:
+        url: ``postgresql://user@host:port/name?...``.
+        password: Its owner's.
+        shown: How messages call it.
+    """
+
+    url: str
+    password: str = field(repr=False)
+    shown: str
+
+    def environment(self) -> dict[str, str]:
+        """What a client program inherits."""
+        dropped = ("PGOPTIONS", "PGPASSWORD", "PGSERVICE", "PGDATABASE", "PGHOST", "PGPORT", "PGUSER")
+        kept = {name: value for name, value in os.environ.items() if name not in dropped}
+        ours = {"PGAPPNAME": "mlpipes", "PGCONNECT_TIMEOUT": "10", "PGCLIENTENCODING": "UTF8", "LC_ALL": "C"}
+        return kept | ours | ({"PGPASSWORD": self.password} if self.password else {})
+
+    def connect(self) -> Connection:
+        """A connection whose statements may take long.
+
+        Raises:
+            MlpipesError: The database does not answer.
+        """
+        import psycopg2
+
+        try:
+            connection: Connection = psycopg2.connect(
+                self.url, password=self.password or None, connect_timeout=10, application_name="mlpipes",
+                options="-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=60s",
+                keepalives_idle=10, keepalives_interval=5, keepalives_count=3,
+            )  # fmt: skip
+        except psycopg2.OperationalError as error:
+            raise unreachable(error) from None
+        return connection
+
+
+def parse(url: str) -> Address:
+    """Split an address."""
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query)
+    password = unquote(parts.password or "") or dict(query).get("password", "")
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    port = f":{parts.port}" if parts.port else ""
+    login = f"{quote(unquote(parts.username), safe='')}@" if parts.username else ""
+    rest = urlencode([(name, value) for name, value in query if name != "password"], quote_via=quote)
+    bare = urlunsplit(("postgresql", f"{login}{host}{port}", parts.path, rest, ""))
+    return Address(bare, password, f"{parts.path.strip('/')} at {host}{port}")

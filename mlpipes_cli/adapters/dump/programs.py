@@ -1,0 +1,45 @@
+"""Which `pg_dump` and `psql` to run.
+
+The programs that are installed with us read and write every supported server, but speak no TLS.
+Where the connection is encrypted, those of the machine are taken, if they are new enough.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.embedded import cluster
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+
+def choose(name: str, connection: Connection) -> Path:
+    """The program of that name for a server that a connection shows.
+
+    Raises:
+        MlpipesError: None is installed that can do it.
+    """
+    if not connection.info.ssl_in_use:
+        return cluster.program(name)
+    wanted = connection.info.server_version // 10000
+    found = shutil.which(name)
+    have = _version(found) if found else 0
+    if found is None or have < wanted:
+        what = f"the {name} of this machine is of version {have}" if found else f"there is no {name} on PATH"
+        raise MlpipesError(
+            f"the database server is of version {wanted} and speaks TLS, and {what}",
+            f"install PostgreSQL's client programs, version {wanted} or newer",
+        )
+    return Path(found)
+
+
+def _version(program: str) -> int:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"(\d+)(\.|devel|beta|rc|\s|$)", said)
+    return int(found[1]) if found else 0

@@ -1,0 +1,89 @@
+"""What stands around a script of `pg_dump`, and the little in it that depends on the server.
+
+`pg_dump` writes for a server like itself: among the settings at the top of a script may be one that
+an older server does not know. And a script is fed to `psql` in its restricted mode, under a word
+that the script does not know, so that nothing in it can run a program on this machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import BinaryIO
+
+# What is in the way of the script. Members of extensions and what belongs to a column go with their owners.
+DROP = r"""
+set lock_timeout = '60s';
+set client_min_messages = warning;
+do $mlpipes$
+declare one record;
+begin
+  for one in select nspname from pg_namespace
+    where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')
+  loop execute format('drop schema %I cascade', one.nspname); end loop;
+  for one in select c.relkind, c.relname from pg_class c
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+      and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+                      and d.deptype in ('e', 'i', 'a') and (d.deptype = 'e' or c.relkind = 'S'))
+  loop
+    execute format('drop %s if exists public.%I cascade', case one.relkind when 'v' then 'view'
+      when 'm' then 'materialized view' when 'S' then 'sequence' when 'f' then 'foreign table'
+      else 'table' end, one.relname);
+  end loop;
+  for one in select p.oid::regprocedure as name, p.prokind from pg_proc p
+    where p.pronamespace = 'public'::regnamespace
+      and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+  loop
+    execute format('drop %s if exists %s cascade', case one.prokind when 'a' then 'aggregate'
+      when 'p' then 'procedure' else 'function' end, one.name);
+  end loop;
+  for one in select t.typname, t.typtype from pg_type t left join pg_class c on c.oid = t.typrelid
+    where t.typnamespace = 'public'::regnamespace and t.typtype in ('e', 'd', 'c', 'r')
+      and (c.oid is null or c.relkind = 'c')
+      and not exists (select from pg_depend d where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')
+  loop execute format('drop %s if exists public.%I cascade',
+    case one.typtype when 'd' then 'domain' else 'type' end, one.typname); end loop;
+end
+$mlpipes$;
+"""
+_CHUNK = 1 << 20
+_TAIL = 4096
+_SETTING = re.compile(rb"SET (\w+) = ")
+_PREAMBLE = re.compile(rb"\s*$|--|SET \w+ = |SELECT pg_catalog\.set_config\(|\\restrict ")
+
+
+def settings(script: BinaryIO) -> tuple[list[bytes], bytes]:
+    """The lines at the top of a script up to its first object, and the line that follows."""
+    lines: list[bytes] = []
+    while line := script.readline():
+        if not _PREAMBLE.match(line):
+            return lines, line
+        lines.append(line)
+    return lines, b""
+
+
+def adapted(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
+    """A script in pieces, without the settings that a server does not know.
+
+    Args:
+        script: What `pg_dump` wrote.
+        known: The names of the server's settings.
+    """
+    lines, following = settings(script)
+    word = b""
+    for line in lines:
+        setting = _SETTING.match(line)
+        if line.startswith(b"\\restrict "):
+            word = line.split()[1]
+        elif setting is None or setting[1].decode() in known:
+            yield line
+    held = following
+    while piece := script.read(_CHUNK):
+        held += piece
+        yield held[:-_TAIL]
+        held = held[-_TAIL:]
+    yield _without(held, b"\\unrestrict " + word) if word else held
+
+
+def _without(text: bytes, line: bytes) -> bytes:
+    return b"".join(one for one in text.splitlines(keepends=True) if one.rstrip() != line)
