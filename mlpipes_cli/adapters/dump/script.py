@@ -32,7 +32,8 @@ begin
   end loop;
   for one in select p.oid::regprocedure as name, p.prokind from pg_proc p
     where p.pronamespace = 'public'::regnamespace
-      and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+      and not exists (select from pg_depend d
+        where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
   loop
     execute format('drop %s if exists %s cascade', case one.prokind when 'a' then 'aggregate'
       when 'p' then 'procedure' else 'function' end, one.name);
@@ -40,7 +41,8 @@ begin
   for one in select t.typname, t.typtype from pg_type t left join pg_class c on c.oid = t.typrelid
     where t.typnamespace = 'public'::regnamespace and t.typtype in ('e', 'd', 'c', 'r')
       and (c.oid is null or c.relkind = 'c')
-      and not exists (select from pg_depend d where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')
+      and not exists (select from pg_depend d
+        where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')
   loop execute format('drop %s if exists public.%I cascade',
     case one.typtype when 'd' then 'domain' else 'type' end, one.typname); end loop;
 end
