@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Endpoints, PredictionStore, Registry, Runtime, Tracking
+    from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.project import Project
 
 _LATER = ("docker", "remote")
@@ -72,6 +75,27 @@ def make_prediction_store(database_url: str) -> PredictionStore:
     from mlpipes_cli.adapters.prediction_log import PostgresPredictionStore
 
     return PostgresPredictionStore(database_url)
+
+
+def make_databases() -> Databases:
+    """What copies and replaces whole databases."""
+    from mlpipes_cli.adapters.dump.databases import PostgresDatabases
+
+    return PostgresDatabases()
+
+
+def mlflow_revisions() -> Collection[str]:
+    """The versions of MLflow's tables that this release can read or bring up to date."""
+    from mlpipes_cli.adapters import mlflow_schema
+
+    return mlflow_schema.revisions()
+
+
+def lock(path: Path, waiting: Callable[[str], None]) -> AbstractContextManager[None]:
+    """A lock file that one process holds; ``waiting`` is told, with its holder in words, where we wait."""
+    from mlpipes_cli.adapters.processes.files import locked
+
+    return locked(path, waiting)
 
 
 def mark_children(project: Project) -> None:

@@ -71,7 +71,7 @@ def _pieces(source: Hashing, advance: Callable[[int], None], *, keep: bool) -> I
 
 @contextlib.contextmanager
 def contents(path: Path, manifest: Manifest) -> Iterator[Iterator[tuple[Member, BinaryIO]]]:
-    """The files of a checked backup again, one after the other; each is checked once more when it is read out.
+    """The files of a checked backup again, one after the other, each checked once more if it is read.
 
     Raises:
         MlpipesError: The file has changed since.
@@ -110,12 +110,12 @@ def _opened(path: Path) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
 
 
 def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tuple[str, BinaryIO]]:
-    for entry in tar:
+    while entry := tar.next():
         content = tar.extractfile(entry) if entry.isreg() and not entry.issparse() else None
         if content is None or not _is_ours(entry.name):
             raise _damaged(path, f"{entry.name!r} does not belong into a backup")
         yield entry.name, cast(BinaryIO, content)
-        tar.members.clear()  # or it would remember each of them
+        tar.members.clear()  # type: ignore[attr-defined]  # or it would remember each of them
 
 
 def _is_ours(name: str) -> bool:

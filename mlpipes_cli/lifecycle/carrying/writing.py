@@ -17,7 +17,6 @@ from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.carrying.manifest import CHECKSUM, MANIFEST, Manifest, Member
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
-_BUFFER = 1 << 20
 
 
 class Hashing:
@@ -81,7 +80,8 @@ def writing(path: Path) -> Iterator[Writer]:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with beside.open("xb", opener=_private) as file:
+        _sweep(path)
+        with open(beside, "xb", opener=_private) as file:
             yield from _fill(file, compressed=not path.name.endswith(".tar"))
             file.flush()
             os.fsync(file.fileno())
@@ -98,12 +98,23 @@ def writing(path: Path) -> Iterator[Writer]:
 
 def _fill(file: IO[bytes], *, compressed: bool) -> Iterator[Writer]:
     with contextlib.ExitStack() as stack:
-        target: IO[bytes] = file
+        target = file
         if compressed:
-            target = stack.enter_context(gzip.GzipFile("", "wb", 1, file, mtime=0))  # type: ignore[assignment]
-        form = tarfile.PAX_FORMAT
-        tar = stack.enter_context(tarfile.open(fileobj=target, mode="w", format=form, copybufsize=_BUFFER))
+            target = stack.enter_context(cast(IO[bytes], gzip.GzipFile("", "wb", 1, file, mtime=0)))
+        tar = stack.enter_context(tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT))
         yield Writer(tar)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a backup of this name left that was killed."""
+    for left in path.parent.glob(f".{path.name}.*.new"):
+        pid = left.name.split(".")[-2]
+        try:
+            os.kill(int(pid), 0)
+        except (ProcessLookupError, ValueError):
+            left.unlink(missing_ok=True)
+        except PermissionError:
+            continue
 
 
 def _private(name: str, flags: int) -> int:

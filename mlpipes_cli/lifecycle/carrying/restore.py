@@ -1,0 +1,114 @@
+"""``mlpipes restore FILE``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from mlpipes_cli.adapters import wiring
+from mlpipes_cli.errors import Interrupted, MlpipesError
+from mlpipes_cli.lifecycle.carrying.backup import Carried, carried
+from mlpipes_cli.lifecycle.carrying.manifest import DATABASES, Manifest, content, words
+from mlpipes_cli.lifecycle.carrying.reading import check
+from mlpipes_cli.lifecycle.carrying.replacing import replace
+from mlpipes_cli.lifecycle.carrying.surroundings import agreed, bring_up, journal, one_at_a_time
+from mlpipes_cli.ports import Reporter, Runtime, Storage
+from mlpipes_cli.ports.dumps import Databases
+from mlpipes_cli.project import Project
+
+
+def restore(project: Project, path: Path, reporter: Reporter, *, yes: bool = False) -> Carried:
+    """Put what a backup file holds in the place of everything; after a question if there is anything.
+
+    Raises:
+        UsageError: There is no such file, or nobody can be asked.
+        MlpipesError: The file is damaged, the answer was no, or it failed: the old data is there then.
+    """
+    began = time.monotonic()
+    manifest = checked(path, reporter)
+    runtime = wiring.make_runtime(project)
+    databases = wiring.make_databases()
+    try:
+        with one_at_a_time(project, reporter):
+            bring_up(project, runtime, reporter)
+            want_fitting(runtime, databases, manifest, path)
+            ask(project, runtime.storage(), databases, reporter, yes=yes)
+            into(project, runtime, databases, path, manifest, reporter)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "stopped before the restore was done", f"`mlpipes restore {path}` does it from the beginning"
+        ) from None
+    result = carried(path, manifest, began)
+    what = words(result.content | {"artifacts": result.artifacts}) or "an empty stack"
+    reporter.info(f"restored from {path} of {manifest.created}: {what}")
+    return result
+
+
+def checked(path: Path, reporter: Reporter) -> Manifest:
+    """Read the file from beginning to end, compare every checksum, and see whether it is for this release.
+
+    Raises:
+        UsageError: There is no such file.
+        MlpipesError: It is damaged, or from a newer release.
+    """
+    size = path.stat().st_size if path.is_file() else 0
+    with reporter.task(f"checking {path.name}", total=size / 1e6) as task:
+        manifest = check(path, lambda step: task.advance(step / 1e6))
+    if manifest.revision and manifest.revision not in wiring.mlflow_revisions():
+        raise MlpipesError(
+            f"{path} comes from mlpipes {manifest.mlpipes} with MLflow {manifest.mlflow}, whose tables are "
+            "newer than this release knows",
+            f"install mlpipes {manifest.mlpipes} or newer",
+        )
+    return manifest
+
+
+def want_fitting(runtime: Runtime, databases: Databases, manifest: Manifest, path: Path) -> None:
+    """An MLflow that is not ours brings no tables to another version.
+
+    Raises:
+        MlpipesError: The backup has another version of MLflow's tables than an existing server uses.
+    """
+    if runtime.name != "remote":
+        return
+    found = databases.facts(runtime.storage().databases["mlflow"]).revision
+    if found != manifest.revision:
+        raise MlpipesError(
+            f"the MLflow server's tables are of version {found}, those in {path} of {manifest.revision}",
+            f"run MLflow {manifest.mlflow} on the server, whose tables fit",
+        )
+
+
+def ask(project: Project, storage: Storage, databases: Databases, reporter: Reporter, *, yes: bool) -> None:
+    """Ask before something is lost.
+
+    Raises:
+        UsageError: There is nobody to ask.
+        MlpipesError: The answer was no.
+    """
+    rows = {name: databases.facts(storage.databases[name]).rows for name in DATABASES}
+    if journal(project).state():
+        return  # an earlier restore was agreed to, and has to be finished
+    what = words(content(rows))
+    if what:
+        agreed(
+            reporter, f"the stack holds {what}; replace all of it?", yes=yes, flag="--yes",
+            why=f"the stack holds {what}, which a restore replaces",
+        )  # fmt: skip
+
+
+def into(
+    project: Project,
+    runtime: Runtime,
+    databases: Databases,
+    path: Path,
+    manifest: Manifest,
+    reporter: Reporter,
+) -> None:
+    """Replace what a running stack keeps; its services are stopped meanwhile.
+
+    Raises:
+        MlpipesError: It failed, or a service does not start again.
+    """
+    with runtime.paused(reporter):
+        replace(runtime.storage(), databases, path, manifest, journal(project), reporter)

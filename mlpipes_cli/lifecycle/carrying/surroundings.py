@@ -1,0 +1,126 @@
+"""What every verb of this folder needs: the stack's storage, one at a time, a journal."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlpipes_cli.adapters import wiring
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle import secrets
+from mlpipes_cli.lifecycle.carrying.journal import Journal
+from mlpipes_cli.ports import Reporter, Runtime, Storage
+from mlpipes_cli.project import Project
+
+
+@contextlib.contextmanager
+def one_at_a_time(project: Project, reporter: Reporter) -> Iterator[None]:
+    """Be the only backup, restore, migrate or upgrade of a project.
+
+    Raises:
+        MlpipesError: The project's folder takes no lock.
+    """
+
+    def waiting(holder: str) -> None:
+        reporter.info(f"another mlpipes ({holder}) copies or replaces this project's data; waiting for it")
+
+    with wiring.lock(project.state / "carrying.lock", waiting):
+        yield
+
+
+def journal(project: Project) -> Journal:
+    """Where a replacement that is under way is written down."""
+    return Journal(project.state / "replacing")
+
+
+def want_settled(project: Project, storage: Storage) -> None:
+    """Make sure that no restore was left half done.
+
+    Raises:
+        MlpipesError: One was, and only running it again makes the data whole.
+    """
+    from mlpipes_cli.lifecycle.carrying.replacing import settle
+
+    notes = journal(project)
+    found = notes.state()
+    if found is None:
+        return
+    if found[0] != "loading":
+        raise MlpipesError(
+            f"a restore of {found[1]} was stopped before its end, and the data may be half old, half new",
+            f"run `mlpipes restore {found[1]}` again",
+        )
+    settle(storage.artifacts, notes)
+
+
+@contextlib.contextmanager
+def running(project: Project, runtime: Runtime, reporter: Reporter) -> Iterator[Storage]:
+    """The storage of a stack; one that does not run is started, and stopped again at the end.
+
+    Raises:
+        MlpipesError: It does not come up.
+    """
+    started = not any(one.state == "running" for one in runtime.status().services)
+    try:
+        storage = runtime.storage()
+    except MlpipesError:
+        reporter.info("the stack does not run; starting it")
+        bring_up(project, runtime, reporter)
+        storage = runtime.storage()
+    else:
+        started = False
+    try:
+        yield storage
+    finally:
+        if started:
+            runtime.down(reporter)
+            reporter.info("the stack is stopped again")
+
+
+def bring_up(
+    project: Project, runtime: Runtime, reporter: Reporter, versions: Mapping[str, str] | None = None
+) -> None:
+    """Start a stack and say what changed.
+
+    Raises:
+        MlpipesError: It does not come up.
+    """
+    secrets.ensure_secrets(project.root)
+    for change in runtime.up(reporter, versions).changes:
+        reporter.info(change)
+
+
+def agreed(reporter: Reporter, question: str, *, yes: bool, flag: str, why: str) -> None:
+    """Go on only if the user wants it.
+
+    Raises:
+        UsageError: There is nobody to ask.
+        MlpipesError: The answer was no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{why}, and nobody can be asked", f"add {flag}")
+    if not reporter.confirm(question):
+        raise MlpipesError("nothing was changed")
+
+
+def backup_place(project: Project, purpose: str) -> Path:
+    """A new name for a backup that we make ourselves.
+
+    Raises:
+        MlpipesError: The folder cannot be made.
+    """
+    folder = project.state / "backups"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise MlpipesError(
+            f"{folder}: cannot be made ({error.strerror})", "check the folder's owner"
+        ) from None
+    moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    names = (f"{purpose}-{moment}{end}.tar" for end in ("", *(f"-{n}" for n in range(2, 1000))))
+    return next(folder / name for name in names if not (folder / name).exists())
