@@ -6,7 +6,7 @@ import importlib
 
 import typer
 
-GROUPS = ("init", "stack", "train", "registry", "serve", "demo")
+GROUPS = ("init", "stack", "train", "registry", "serve", "carry", "demo")
 
 
 def register(app: typer.Typer) -> None:

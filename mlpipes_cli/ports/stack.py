@@ -203,7 +203,8 @@ class Runtime(Protocol):
     def paused(self, reporter: Reporter) -> AbstractContextManager[None]:
         """As long as the context lasts, nothing of the stack writes: its storage runs, all else is stopped.
 
-        At the end what ran is started again, also after an error.
+        At the end what ran is started again, also after an error, unless ``down`` was called meanwhile.
+        Inside, the methods of this and of other runtimes of the project may be called.
         """
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:

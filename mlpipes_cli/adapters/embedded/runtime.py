@@ -7,14 +7,14 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mlpipes_cli.adapters.embedded import foreground
+from mlpipes_cli.adapters.embedded import foreground, keeping
 from mlpipes_cli.adapters.embedded.bring import alone, work
 from mlpipes_cli.adapters.embedded.parts import API, CORE, DATABASE, MLFLOW, Parts
 from mlpipes_cli.adapters.embedded.survey import survey
 from mlpipes_cli.adapters.processes import logs, ports
 from mlpipes_cli.adapters.processes.files import unwritable
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.ports import Check, Endpoints, Reporter, ServiceSpec, ServiceStatus, StackStatus
+from mlpipes_cli.ports import Check, Endpoints, Reporter, ServiceSpec, ServiceStatus, StackStatus, Storage
 from mlpipes_cli.project import Project
 
 
@@ -113,6 +113,19 @@ class EmbeddedRuntime:
         api = parts.named(API).find(written[API]) if API in written else None
         url = f"http://{ports.HOST}:{api.port}" if api else foreground.url(parts)
         return parts.clients(database.port, found.port, url)
+
+    def storage(self) -> Storage:
+        return keeping.storage(self._parts)
+
+    @contextlib.contextmanager
+    def paused(self, reporter: Reporter) -> Iterator[None]:
+        with alone(self._parts, reporter):
+            keeping.stop_writers(self._parts, reporter)
+            try:
+                yield
+            finally:
+                if self._parts.database().find() is not None:  # else the stack was taken down meanwhile
+                    self.up(reporter)
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:
         if spec.name in CORE:

@@ -6,12 +6,15 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.errors import MlpipesError
+
+_held: set[tuple[int, int, Path]] = set()
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -89,7 +92,8 @@ def make_folder(path: Path) -> None:
 def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
     """Be the only process that changes a stack; the file is gone afterwards.
 
-    The system frees the lock when its holder ends, however it ends.
+    The system frees the lock when its holder ends, however it ends. Whoever holds it may take it
+    again, in the same thread.
 
     Args:
         path: The lock file.
@@ -98,12 +102,18 @@ def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
     Raises:
         MlpipesError: The folder takes no lock.
     """
+    mine = (os.getpid(), threading.get_ident(), path)
+    if mine in _held:
+        yield
+        return
     handle = _acquire(path, waiting)
+    _held.add(mine)
     try:
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
+        _held.discard(mine)
         path.unlink(missing_ok=True)  # before it is freed: whoever waits sees that it is gone and starts over
         os.close(handle)
 

@@ -1,0 +1,40 @@
+"""Data that outlives the stack: backup, restore, migrate, upgrade."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpipes_cli.cli import context
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    for command in (backup, restore):
+        app.command()(command)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to: FILE.tar or FILE.tar.gz.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", "-f", help="Write over a file.")] = False,
+) -> None:
+    """Copy databases and artifacts into one file, while the stack works."""
+    from mlpipes_cli.lifecycle.carrying.backup import backup as copy
+
+    here = context.current
+    result = copy(here.project(), file.absolute(), here.console, force=force)
+    here.console.result(result)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `mlpipes backup` made.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Put what a backup holds in the place of all data; the file is checked whole before."""
+    from mlpipes_cli.lifecycle.carrying.restore import restore as replace
+
+    here = context.current
+    result = replace(here.project(), here.resolve(file), here.console, yes=yes)
+    here.console.result(result)
