@@ -89,7 +89,8 @@ def bring_up(
         MlpipesError: It does not come up.
     """
     secrets.ensure_secrets(project.root)
-    for change in runtime.up(reporter, versions).changes:
+    status = runtime.up(reporter, versions) if versions else runtime.up(reporter)
+    for change in status.changes:
         reporter.info(change)
 
 
