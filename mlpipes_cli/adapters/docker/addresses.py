@@ -1,0 +1,102 @@
+"""Where the services of a stack in containers are reached, and what clients are told."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Endpoints
+
+if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.engine import Engine
+
+ADMIN = "admin"
+_CLIENT_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+}
+
+
+def host(engine: Engine, listen: str) -> str:
+    """The address at which published ports are reached from here.
+
+    Raises:
+        MlpipesError: They are reached from the engine's own machine only, and that is another one.
+    """
+    address = ipaddress.ip_address(listen)
+    if address.is_unspecified:
+        return engine.host
+    if address.is_loopback and not engine.local:
+        raise MlpipesError(
+            f"the Docker engine is on another machine ({engine.how}) and the services would listen on "
+            f"{listen} there, where nobody here could reach them",
+            "write `stack: {listen: 0.0.0.0}` (or an address of that machine) in mlpipes.yaml",
+        )
+    return listen
+
+
+def in_url(address: str) -> str:
+    """A host as URLs have it."""
+    return f"[{address}]" if ":" in address else address
+
+
+def allowed_hosts(address: str, listen: str) -> str:
+    """Under which names MLflow's server may be asked.
+
+    It refuses any other: a stranger's page may have its own name lead here.
+    """
+    names = ["localhost", "127.0.0.1", "mlflow", in_url(address)]
+    if ipaddress.ip_address(listen).is_unspecified:
+        names += [socket.gethostname(), socket.getfqdn(), *_outward()]
+    return ",".join(f"{name}:*" for name in dict.fromkeys(names))
+
+
+def _outward() -> list[str]:
+    """This machine's address towards other machines, if it has one; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return []
+        return [str(probe.getsockname()[0])]
+
+
+def database_url(address: str, port: int, user: str, password: str) -> str:
+    """A database owner's address; user and database have one name."""
+    return f"postgresql://{user}:{quote(password, safe='')}@{in_url(address)}:{port}/{user}"
+
+
+def endpoints(
+    address: str, ports: Mapping[str, int], secrets: Mapping[str, str], *, auth: bool, api: str | None
+) -> Endpoints:
+    """What clients need.
+
+    Args:
+        address: See :func:`host`.
+        ports: Of ``postgres`` and ``mlflow``.
+        secrets: By their names in ``.env``.
+        auth: Whether MLflow asks who one is.
+        api: The prediction API's URL.
+
+    Raises:
+        MlpipesError: ``.env`` lacks a password.
+    """
+    wanted = ["MLPIPES_DB_PASSWORD", *(["MLFLOW_ADMIN_PASSWORD"] if auth else [])]
+    for name in wanted:
+        if not secrets.get(name):
+            raise MlpipesError(f".env: {name} is missing", "`mlpipes up` sets a new one")
+    login = {"MLFLOW_TRACKING_USERNAME": ADMIN, "MLFLOW_TRACKING_PASSWORD": secrets[wanted[-1]]}
+    return Endpoints(
+        tracking_uri=f"http://{in_url(address)}:{ports['mlflow']}",
+        database_url=database_url(address, ports["postgres"], "mlpipes", secrets["MLPIPES_DB_PASSWORD"]),
+        extra={
+            **_CLIENT_SETTINGS,
+            **(login if auth else {}),
+            **({"MLPIPES_API_URL": api} if api else {}),
+        },
+    )

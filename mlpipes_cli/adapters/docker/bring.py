@@ -1,0 +1,302 @@
+"""Bringing the services up: keep what works, repair what does not, change only what differs."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.docker import failure
+from mlpipes_cli.adapters.docker.drafting import Draft
+from mlpipes_cli.adapters.docker.faults import refused, speaking, taken_port
+from mlpipes_cli.adapters.docker.holdings import Container
+from mlpipes_cli.adapters.docker.piece import Piece
+from mlpipes_cli.adapters.docker.place import Place
+from mlpipes_cli.adapters.docker.provision import Provision
+from mlpipes_cli.adapters.docker.publishing import Publishing
+from mlpipes_cli.adapters.docker.settings import DATABASE, STORES, TIMEOUT, TIMEOUTS, port_settings
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from mlpipes_cli.compose.model import Compose
+    from mlpipes_cli.ports import Reporter
+
+_ATTEMPTS = 8
+_GRACE = 5.0  # for one that has run for long and does not answer at once
+_PAUSE = 0.05
+
+
+@dataclass
+class Bringing:
+    """One call's work on a stack.
+
+    Attributes:
+        draft: What should be there.
+        publishing: Chooses ports.
+        reporter: Where news goes.
+        note: Told what is waited for.
+        pieces: The services, each after what it needs.
+        changes: What was done, a line each.
+    """
+
+    draft: Draft
+    publishing: Publishing
+    reporter: Reporter
+    note: Callable[[str], None] = lambda text: None
+    pieces: list[Piece] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+
+    @property
+    def place(self) -> Place:
+        """The stack."""
+        return self.draft.place
+
+    # -- the whole
+
+    def everything(self, versions: Mapping[str, str] | None = None) -> None:
+        """Bring all services up.
+
+        Raises:
+            MlpipesError: One does not come up; the others stay as they are.
+        """
+        found = self.place.holdings.containers()
+        self._refuse_other_store(found)
+        wanted = [one for one in port_settings(self.place.project.config) if one.service in self.draft.names]
+        self.publishing.choose(wanted, found)
+        self._prepare(found, versions)
+        try:
+            self._end_unwanted(found)
+            for piece in self.pieces:
+                self._settle(piece, found.get(piece.name))
+            self._run()
+        except BaseException:
+            self._undo()
+            raise
+
+    def again(self, name: str) -> None:
+        """Start one service again, whatever state it is in; the others are not touched.
+
+        Raises:
+            MlpipesError: It does not come up.
+        """
+        found = self.place.holdings.containers()
+        wanted = [one for one in port_settings(self.place.project.config) if one.service == name]
+        self.publishing.choose(wanted, found)
+        for other in found.values():
+            self._keep_ports(other)
+        self._prepare(found, None)
+        piece = next(one for one in self.pieces if one.name == name)
+        self.pieces = [piece]
+        piece.needs = frozenset()
+        try:
+            if name in found:
+                self.note(f"stopping {name}")
+                self.place.holdings.stop(found[name])
+            self._settle(piece, self.place.holdings.containers().get(name))
+            piece.done = "restarted"
+            self._run()
+        except BaseException:
+            self._undo()
+            raise
+
+    def _keep_ports(self, container: Container) -> None:
+        for one in port_settings(self.place.project.config):
+            if one.service == container.service and one.inside in container.ports:
+                self.publishing.chosen.setdefault(one.name, container.ports[one.inside])
+
+    def _prepare(self, found: Mapping[str, Container], versions: Mapping[str, str] | None) -> None:
+        """All that can be refused before anything is touched."""
+        from mlpipes_cli.adapters.docker import preflight
+
+        compose = self._compose()
+        services = self.draft.services(compose)
+        if any(one.name not in found for one in services):
+            preflight.check(self.place.engine, services, self.reporter)
+        self.draft.fetch(services, versions, self.reporter)
+        holdings = self.place.holdings
+        for one in services:
+            if one.name not in found and (
+                strange := holdings.foreign_container(holdings.container(one.name))
+            ):
+                raise strange
+            for mount in one.volumes:
+                if holdings.ensure_volume(mount.volume):
+                    self.reporter.detail(f"volume {holdings.volume(mount.volume)} made")
+        holdings.ensure_network()
+        self.pieces = [
+            Piece(self.draft.plan(one), frozenset(self.draft.needs(compose, one.name))) for one in services
+        ]
+
+    def _compose(self) -> Compose:
+        return self.draft.compose(self.publishing.chosen)
+
+    def _refuse_other_store(self, found: Mapping[str, Container]) -> None:
+        """One engine cannot read what the other one wrote."""
+        holdings, store = self.place.holdings, self.place.store
+        volumes = holdings.volumes()
+        other = next((one for one in STORES if one != store and holdings.volume(one) in volumes), None)
+        if other and holdings.volume(store) not in volumes:
+            raise MlpipesError(
+                f"this stack's artifacts are in {other}, which {store} cannot read",
+                f"write `engine: {other}` again; or carry them over: `mlpipes backup FILE`, "
+                f"`mlpipes down --volumes`, `engine: {store}`, `mlpipes up`, `mlpipes restore FILE` "
+                "(`mlpipes migrate` carries a project to another runtime)",
+            )
+
+    def _end_unwanted(self, found: Mapping[str, Container]) -> None:
+        for name in found.keys() - set(self.draft.names):
+            self.place.holdings.stop(found[name])
+            self.place.holdings.remove(found[name].id)
+            self.changes.append(f"{name}: removed, since it is no longer wanted")
+
+    # -- one service before it runs
+
+    def _settle(self, piece: Piece, found: Container | None) -> None:
+        """Keep a container that is as it should be; remove another one."""
+        if found is None:
+            return
+        differs = piece.plan.differences(found.labels)
+        if differs or found.state in ("dead", "removing"):
+            self.note(f"stopping {piece.name}")
+            self.place.holdings.stop(found)
+            self.place.holdings.remove(found.id)
+            why = (
+                f"{', '.join(differs)} {'differs' if len(differs) == 1 else 'differ'}" if differs else "dead"
+            )
+            piece.done = f"recreated ({why})"
+            return
+        piece.container, piece.stage = found.id, "created"
+        state = (self.place.holdings.inspect(found.id) or {}).get("State", {})
+        if found.state == "running":
+            piece.adopt(state, TIMEOUTS.get(piece.name, TIMEOUT), _GRACE)
+        elif found.state == "paused":
+            with speaking(f"waking {piece.name}"):
+                self.place.holdings.api.unpause(found.id)
+            piece.done = "woken, since it was paused"
+            piece.adopt(state, TIMEOUTS.get(piece.name, TIMEOUT), _GRACE)
+        else:
+            piece.done = f"started again ({failure.ended(state)})"
+            if found.state == "restarting":
+                self.place.holdings.stop(found)
+
+    def _create(self, piece: Piece) -> None:
+        from docker.errors import APIError
+
+        holdings = self.place.holdings
+        name = holdings.container(piece.name)
+        with speaking(f"making the container {name}"):
+            try:
+                piece.container = piece.plan.create(holdings.api, name, holdings.network)
+            except APIError as error:
+                strange = holdings.foreign_container(name)
+                raise strange or refused(f"making the container {name}", error) from None
+        piece.stage = "created"
+        piece.fresh = True
+
+    def _start(self, piece: Piece) -> None:
+        """Start a container; where somebody has taken its port meanwhile, it gets another one."""
+        from docker.errors import APIError
+
+        for _ in range(_ATTEMPTS):
+            if piece.stage == "absent":
+                self._create(piece)
+            with speaking(f"starting {piece.name}"):
+                try:
+                    self.place.holdings.api.start(piece.container)
+                    piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
+                    return
+                except APIError as error:
+                    port = taken_port(error)
+                    if port is None:
+                        raise
+            self._move(piece, port)
+        raise MlpipesError(f"{piece.name} finds no free port", "write a fixed port in mlpipes.yaml")
+
+    def _move(self, piece: Piece, port: int) -> None:
+        wanted = [one for one in port_settings(self.place.project.config) if one.service == piece.name]
+        try:
+            self.publishing.replace(wanted, port)
+        finally:
+            self._drop(piece)
+        self._redraw()
+
+    def _drop(self, piece: Piece) -> None:
+        self.place.holdings.remove(piece.container)
+        piece.container, piece.stage = "", "absent"
+
+    def _redraw(self) -> None:
+        """Plan again with what is known now; what is not ready yet is made again if it differs."""
+        compose = self._compose()
+        for piece in self.pieces:
+            before = piece.plan.labels()
+            piece.plan = self.draft.plan(compose.services[piece.name])
+            differs = piece.plan.differences(before)
+            if differs and piece.stage in ("created", "started"):
+                if piece.stage == "started":
+                    piece.done = f"recreated ({', '.join(differs)} differ)"
+                self._drop(piece)
+
+    # -- until all are ready
+
+    def _run(self) -> None:
+        waiting = [piece for piece in self.pieces if piece.stage != "ready"]
+        while waiting:
+            ready = {piece.name for piece in self.pieces if piece.stage == "ready"}
+            for piece in waiting:
+                if piece.stage in ("absent", "created") and piece.needs <= ready:
+                    self._start(piece)
+            for piece in waiting:
+                if piece.stage == "absent":
+                    self._create(piece)
+            self.note(f"waiting for {', '.join(p.name for p in waiting if p.stage == 'started')}")
+            before = len(waiting)
+            for piece in waiting:
+                if piece.stage == "started" and piece.needs <= ready:
+                    self._look(piece)
+            waiting = [piece for piece in waiting if piece.stage != "ready"]
+            if len(waiting) == before:
+                time.sleep(_PAUSE)
+
+    def _look(self, piece: Piece) -> None:
+        if self._answers(piece):
+            piece.stage = "ready"
+            if piece.done or piece.touched:
+                ports = ", ".join(str(port.host_port) for port in piece.plan.service.ports[:1])
+                self.changes.append(f"{piece.name}: {piece.done or 'started'} on port {ports}")
+            return
+        state = failure.look(self.place.holdings, piece)
+        if state.ended:
+            raise failure.report(self.place, piece, state)
+        if time.monotonic() > piece.deadline:
+            if piece.touched:
+                raise failure.report(self.place, piece, state)
+            with speaking(f"restarting {piece.name}"):
+                grace = max(1, round(piece.plan.service.stop_grace_period))
+                self.place.holdings.api.restart(piece.container, timeout=grace)
+            piece.done = "restarted, since it did not answer"
+            piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
+
+    def _answers(self, piece: Piece) -> bool:
+        provision = Provision(self.place, self.reporter.info, self.reporter.detail)
+        if piece.name == DATABASE:
+            piece.said = provision.database(piece.container, piece.ports, touched=piece.touched)
+            return not piece.said
+        if piece.name in STORES:
+            own = self.place.keys.own
+            piece.said = provision.store(piece.container, piece.name, piece.plan.image, piece.ports)
+            if not piece.said and self.place.keys.own != own:
+                self._redraw()  # MLflow gets other keys than was thought
+            return not piece.said
+        answer = self.place.answers(piece.name, piece.ports)
+        if answer is None:
+            return failure.look(self.place.holdings, piece).healthy
+        return answer
+
+    def _undo(self) -> None:
+        """Remove what was made and never ran."""
+        for piece in self.pieces:
+            if piece.fresh and piece.stage == "created":
+                with contextlib.suppress(MlpipesError):
+                    self._drop(piece)

@@ -1,0 +1,116 @@
+"""From the settings to the containers that should be there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.docker import addresses
+from mlpipes_cli.adapters.docker.faults import is_missing, speaking
+from mlpipes_cli.adapters.docker.place import Place
+from mlpipes_cli.adapters.docker.plans import Plan
+from mlpipes_cli.adapters.docker.settings import STORES, compose_file, core
+from mlpipes_cli.adapters.docker.variables import variables
+from mlpipes_cli.compose.load import load, start_order
+from mlpipes_cli.errors import MlpipesError, UsageError
+
+if TYPE_CHECKING:
+    from mlpipes_cli.compose.model import Compose, Service
+    from mlpipes_cli.ports import Reporter
+
+
+@dataclass
+class Draft:
+    """What the Compose file says for one project.
+
+    Attributes:
+        place: The stack.
+        extra: Services beside the core.
+        images: The images' ids by service, once they are there.
+    """
+
+    place: Place
+    extra: Sequence[str]
+    images: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The services that should run."""
+        return (*core(self.place.project.config), *self.extra)
+
+    def compose(self, ports: Mapping[str, int]) -> Compose:
+        """The Compose file with this project's values.
+
+        Raises:
+            ConfigError: It has mistakes.
+            UsageError: One of the further services is none.
+        """
+        place = self.place
+        config = place.project.config
+        compose = load(
+            compose_file(),
+            variables(
+                config,
+                place.secrets,
+                id=place.marks.id,
+                ports=ports,
+                hosts=addresses.allowed_hosts(place.address, config.stack.listen),
+                keys=place.keys,
+                auth=place.auth,
+            ),
+        )
+        known = [one.name for one in compose.services.values() if one.profiles and one.name not in STORES]
+        wrong = next((name for name in self.extra if name not in known), None)
+        if wrong:
+            raise UsageError(f"--with: there is no service {wrong!r}", f"choose from: {', '.join(known)}")
+        return compose
+
+    def services(self, compose: Compose) -> list[Service]:
+        """Those that should run, each after what it needs."""
+        return [compose.services[name] for name in start_order(compose, self.names) if name in self.names]
+
+    def needs(self, compose: Compose, name: str) -> set[str]:
+        """What has to be ready before a service is started; steps belong to whom they need."""
+        found: set[str] = set()
+        for needed in compose.services[name].depends_on:
+            if compose.services[needed].step:
+                found |= self.needs(compose, needed)
+            else:
+                found.add(self.place.store if needed in STORES else needed)
+        return found & set(self.names)
+
+    def fetch(
+        self, services: Sequence[Service], versions: Mapping[str, str] | None, reporter: Reporter
+    ) -> None:
+        """Have all images here.
+
+        Raises:
+            MlpipesError: One cannot be had.
+        """
+        from mlpipes_cli.adapters.docker import images
+
+        kept = {one.name: versions[one.name] for one in services if versions and one.name in versions}
+        for name, id in kept.items():
+            self._require(name, id)
+        missing = [one for one in services if one.name not in kept]
+        found = images.ensure(self.place.engine, missing, reporter) if missing else {}
+        self.images = {**kept, **{name: image.id for name, image in found.items()}}
+
+    def _require(self, service: str, id: str) -> None:
+        from docker.errors import APIError
+
+        with speaking(f"looking for the image of {service}"):
+            try:
+                self.place.engine.client.api.inspect_image(id)
+            except APIError as error:
+                if not is_missing(error):
+                    raise
+                raise MlpipesError(
+                    f"the image that {service} ran on is gone ({id})", "`mlpipes up` takes this release's"
+                ) from None
+
+    def plan(self, service: Service) -> Plan:
+        """A service's container as it should be."""
+        image = self.images[service.name]
+        return Plan(service, image, service.image, self.place.marks, compose_file())

@@ -1,0 +1,104 @@
+"""Why a service did not come up: its state, its last words, and what to do, in one line."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.adapters.docker.faults import speaking
+from mlpipes_cli.adapters.docker.settings import TIMEOUT, TIMEOUTS
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.holdings import Holdings
+    from mlpipes_cli.adapters.docker.piece import Piece
+    from mlpipes_cli.adapters.docker.place import Place
+
+_LINES = 6
+_HINTS = (
+    ("no space left", "free disk space on the engine (`docker system df`)"),
+    ("could not translate host name", "is the engine's own name server disturbed? `mlpipes down`, then `up`"),
+    (
+        "incompatible with server",
+        "the data was written by another version; restore a backup into a new stack",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A container's state.
+
+    Attributes:
+        ended: It does not run, or the engine keeps restarting it.
+        healthy: The engine's own check says so; without one, that it runs.
+        words: In words.
+        oom: It was ended since its memory did not suffice.
+    """
+
+    ended: bool
+    healthy: bool
+    words: str
+    oom: bool
+
+
+def look(holdings: Holdings, piece: Piece) -> Look:
+    """The state of a service's container."""
+    found = holdings.inspect(piece.container)
+    if found is None:
+        return Look(True, False, "was removed by somebody", False)
+    state = found["State"]
+    restarts = int(found.get("RestartCount") or 0)
+    piece.restarts = restarts if piece.restarts is None else piece.restarts
+    ended_ = state["Status"] in ("exited", "dead", "restarting") or restarts > piece.restarts
+    health = (state.get("Health") or {}).get("Status", "healthy")
+    healthy = state["Status"] == "running" and health == "healthy"
+    return Look(ended_, healthy, ended(state) if ended_ else health, bool(state.get("OOMKilled")))
+
+
+def ended(state: Mapping[str, Any]) -> str:
+    """How a container ended, in words."""
+    if state.get("OOMKilled"):
+        return "it ran out of memory"
+    if state.get("Status") == "created":
+        return "it had never been started"
+    code = state.get("ExitCode", 0)
+    killed = ", killed" if code == 137 else ""
+    return f"it had ended with exit code {code}{killed}"
+
+
+def last_words(holdings: Holdings, container: str, lines: int = _LINES) -> str:
+    """The last lines of a container's log as one line."""
+    with contextlib.suppress(MlpipesError), speaking("reading a log"):
+        said = holdings.api.logs(container, tail=lines * 3).decode(errors="replace")
+        rows = [" ".join(row.split()) for row in said.splitlines() if row.strip()]
+        return " | ".join(rows[-lines:])
+    return ""
+
+
+def report(place: Place, piece: Piece, state: Look) -> MlpipesError:
+    """The error to raise; a container that the engine would restart for ever is stopped, and stays."""
+    said = last_words(place.holdings, piece.container)
+    for secret in place.secrets.values():
+        if len(secret) >= 8:
+            said = said.replace(secret, "…")
+    name = piece.name
+    if state.ended:
+        what = f"{name} ended while it started ({state.words.removeprefix('it had ended with ')})"
+        with contextlib.suppress(MlpipesError), speaking("stopping it"):
+            place.holdings.api.stop(piece.container, timeout=1)
+    else:
+        why = f", {piece.said}" if piece.said else ""
+        what = f"{name} did not answer within {TIMEOUTS.get(name, TIMEOUT):.0f} s (it runs{why})"
+    words = f"; its last words: {said}" if said else ""
+    return MlpipesError(f"{what}{words}", _hint(name, said, state))
+
+
+def _hint(name: str, said: str, state: Look) -> str:
+    if state.oom:
+        part = "object_store" if name in ("minio", "rustfs") else name
+        return f"give it more memory in mlpipes.yaml: `stack: {{{part}: {{memory: 4g}}}}`"
+    found = next((hint for words, hint in _HINTS if words in said.lower()), "")
+    return found or f"see `mlpipes logs {name}` and `mlpipes doctor`; the other services stay as they are"

@@ -1,0 +1,229 @@
+"""What the engine holds of a stack: its containers, volumes and network, found by label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.adapters.docker import labels
+from mlpipes_cli.adapters.docker.faults import is_missing, speaking
+from mlpipes_cli.adapters.docker.labels import Marks
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from docker.api import APIClient
+
+    from mlpipes_cli.adapters.docker.engine import Engine
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of ours, as the engine lists it.
+
+    Attributes:
+        id: The engine's number.
+        name: Its name.
+        service: Which service it runs.
+        state: created, running, paused, restarting, exited or dead.
+        image: The image's id.
+        ports: The host's ports by the container's; empty while it does not run.
+        published: The same in words.
+        labels: All of them.
+    """
+
+    id: str
+    name: str
+    service: str
+    state: str
+    image: str
+    ports: Mapping[int, int]
+    published: tuple[str, ...]
+    labels: Mapping[str, str]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The services (and steps) that it was started after."""
+        return tuple(part.partition(":")[0] for part in self.labels.get(labels.NEEDS, "").split(",") if part)
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """All of one stack on one engine."""
+
+    engine: Engine
+    marks: Marks
+
+    @property
+    def api(self) -> APIClient:
+        """The engine's own interface."""
+        return self.engine.client.api
+
+    @property
+    def network(self) -> str:
+        """The network's name."""
+        return f"{self.marks.id}_default"
+
+    def volume(self, name: str) -> str:
+        """The name of a volume."""
+        return f"{self.marks.id}_{name}"
+
+    def container(self, service: str) -> str:
+        """The name of a service's container."""
+        return f"{self.marks.id}-{service}-1"
+
+    def _label(self) -> list[str]:
+        return [f"{labels.PROJECT}={self.marks.id}", labels.ROOT]
+
+    # -- looking
+
+    def containers(self) -> dict[str, Container]:
+        """The containers by service.
+
+        Raises:
+            MlpipesError: The engine does not answer.
+        """
+        with speaking("looking at the stack"):
+            rows = self.api.containers(all=True, filters={"label": [*self._label(), labels.SERVICE]})
+        found = [_container(row) for row in rows]
+        return {one.service: one for one in found}
+
+    def volumes(self) -> list[str]:
+        """The full names of the volumes."""
+        with speaking("looking at the volumes"):
+            rows = self.api.volumes(filters={"label": self._label()}).get("Volumes") or []
+        return sorted(row["Name"] for row in rows)
+
+    def inspect(self, container: str) -> dict[str, Any] | None:
+        """All that the engine knows of a container; None if it is gone."""
+        from docker.errors import APIError
+
+        with speaking("looking at a container"):
+            try:
+                return dict(self.api.inspect_container(container))
+            except APIError as error:
+                if is_missing(error):
+                    return None
+                raise
+
+    # -- making
+
+    def ensure_network(self) -> None:
+        """Make the network if there is none.
+
+        Raises:
+            MlpipesError: One of that name is not ours, or the engine refuses.
+        """
+        with speaking(f"making the network {self.network}"):
+            rows = [one for one in self.api.networks(names=[self.network]) if one["Name"] == self.network]
+            if any(labels.is_ours(one.get("Labels"), self.marks.id) for one in rows):
+                return
+            if rows:
+                raise _not_ours("network", self.network, "docker network rm")
+            self.api.create_network(self.network, driver="bridge", labels=self.marks.network())
+
+    def ensure_volume(self, name: str) -> bool:
+        """Make a volume if there is none; whether it was made.
+
+        Raises:
+            MlpipesError: One of that name is not ours, or the engine refuses.
+        """
+        from docker.errors import APIError
+
+        full = self.volume(name)
+        with speaking(f"making the volume {full}"):
+            try:
+                found = self.api.inspect_volume(full)
+            except APIError as error:
+                if not is_missing(error):
+                    raise
+                self.api.create_volume(full, labels=self.marks.volume(name))
+                return True
+        if not labels.is_ours(found.get("Labels"), self.marks.id):
+            raise _not_ours("volume", full, "docker volume rm")
+        return False
+
+    def foreign_container(self, name: str) -> MlpipesError | None:
+        """The error to raise where a container of that name is not ours."""
+        found = self.inspect(name)
+        if found is None or labels.is_ours(found["Config"].get("Labels"), self.marks.id):
+            return None
+        return _not_ours("container", name, "docker rm")
+
+    # -- removing
+
+    def stop(self, container: Container) -> None:
+        """Ask it to end, and end it when its time is up; one that is gone is no error."""
+        from docker.errors import APIError
+
+        found = self.inspect(container.id)
+        grace = int((found or {}).get("Config", {}).get("StopTimeout") or 10)
+        with speaking(f"stopping {container.service}"):
+            try:
+                if container.state == "paused":
+                    self.api.unpause(container.id)
+                self.api.stop(container.id, timeout=grace)
+            except APIError as error:
+                if not is_missing(error):
+                    raise
+
+    def remove(self, container: str) -> None:
+        """Remove a container, whatever it does; one that is gone is no error."""
+        from docker.errors import APIError
+
+        with speaking("removing a container"):
+            try:
+                self.api.remove_container(container, force=True, v=True)
+            except APIError as error:
+                if not is_missing(error) and "already in progress" not in str(error):
+                    raise
+
+    def remove_networks(self) -> None:
+        """Remove the network; one that somebody else's container uses too is left."""
+        from docker.errors import APIError
+
+        with speaking("removing the network"):
+            for row in self.api.networks(filters={"label": self._label()}):
+                try:
+                    self.api.remove_network(row["Id"])
+                except APIError as error:
+                    if not is_missing(error) and "active endpoints" not in str(error):
+                        raise
+
+    def remove_volumes(self) -> list[str]:
+        """Remove the volumes and all data in them."""
+        from docker.errors import APIError
+
+        names = self.volumes()
+        with speaking("removing the volumes"):
+            for name in names:
+                try:
+                    self.api.remove_volume(name)
+                except APIError as error:
+                    if not is_missing(error):
+                        raise
+        return names
+
+
+def _container(row: Mapping[str, Any]) -> Container:
+    found = [one for one in row.get("Ports") or [] if one.get("PublicPort")]
+    return Container(
+        id=row["Id"],
+        name=(row.get("Names") or ["/?"])[0].lstrip("/"),
+        service=row["Labels"][labels.SERVICE],
+        state=row["State"],
+        image=row["ImageID"],
+        ports={one["PrivatePort"]: one["PublicPort"] for one in found},
+        published=tuple(
+            f"{one.get('IP', '')}:{one['PublicPort']}->{one['PrivatePort']}/{one['Type']}"
+            for one in sorted(found, key=lambda one: (one["PrivatePort"], one.get("IP", "")))
+        ),
+        labels=row["Labels"],
+    )
+
+
+def _not_ours(what: str, name: str, remove: str) -> MlpipesError:
+    return MlpipesError(
+        f"there is a {what} {name} that is not part of this stack; it is left alone",
+        f"rename it, or remove it with `{remove} {name}`, then `mlpipes up` again",
+    )

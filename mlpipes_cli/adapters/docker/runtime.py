@@ -1,0 +1,223 @@
+"""The stack as containers of a Docker engine, here or on another machine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlpipes_cli import envfile
+from mlpipes_cli.adapters.docker import addresses, logs, stopping
+from mlpipes_cli.adapters.docker.bring import Bringing
+from mlpipes_cli.adapters.docker.drafting import Draft
+from mlpipes_cli.adapters.docker.holdings import Container
+from mlpipes_cli.adapters.docker.identity import Identity
+from mlpipes_cli.adapters.docker.place import Place
+from mlpipes_cli.adapters.docker.publishing import Publishing
+from mlpipes_cli.adapters.docker.settings import DATABASE, MLFLOW, core
+from mlpipes_cli.adapters.docker.survey import survey, unknown
+from mlpipes_cli.adapters.processes.bringing import alone
+from mlpipes_cli.adapters.processes.files import clear_folder
+from mlpipes_cli.adapters.processes.ports import Reservations
+from mlpipes_cli.adapters.processes.state import StateFiles
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.ports import Check, Endpoints, Reporter, ServiceSpec, ServiceStatus, StackStatus, Storage
+from mlpipes_cli.project import Project
+
+if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.engine import Engine
+    from mlpipes_cli.adapters.processes.services import LocalServices
+
+_UP = "start it with `mlpipes up`"
+
+
+@dataclass(frozen=True)
+class DockerRuntime:
+    """Implements :class:`mlpipes_cli.ports.Runtime`.
+
+    Attributes:
+        project: Whose stack it is.
+        reason: Why this runtime was taken.
+        services: Those beside the core that ``up`` brings.
+        auth: Whether MLflow asks who one is.
+        name: ``docker``.
+    """
+
+    project: Project
+    reason: str
+    services: tuple[str, ...] = ()
+    auth: bool = False
+    name: str = "docker"
+
+    # -- what is where
+
+    @property
+    def _names(self) -> list[str]:
+        return [*core(self.project.config), *self.services]
+
+    @property
+    def _local(self) -> LocalServices:
+        from mlpipes_cli.adapters.processes.services import LocalServices
+
+        return LocalServices(self.project, self._clients)
+
+    def _engine(self) -> Engine:
+        from mlpipes_cli.adapters.docker.engine import connect
+
+        return connect()
+
+    def _place(self, engine: Engine | None = None) -> Place | None:
+        """The stack, if there ever was one."""
+        engine = engine or self._engine()
+        marks = Identity(self.project).known(engine)
+        secrets = envfile.read(self.project.env_file)
+        return Place(self.project, engine, marks, secrets, self.auth) if marks else None
+
+    def _running(self, *names: str) -> tuple[Place, dict[str, Container]]:
+        """The stack, of which these services run."""
+        place = self._place()
+        found = place.holdings.containers() if place else {}
+        alive = {name: one for name, one in found.items() if one.state == "running" and one.ports}
+        missing = [name for name in names if name not in alive]
+        if place is None or missing:
+            gone = "the stack is" if missing == list(names) else f"{', '.join(missing)} is"
+            raise MlpipesError(f"{gone} not running", _UP)
+        return place, alive
+
+    @contextmanager
+    def _work(self, reporter: Reporter) -> Iterator[Bringing]:
+        """A piece of work on the stack, which is made if there was none; the lock is held already."""
+        engine = self._engine()
+        addresses.host(engine, self.project.config.stack.listen)  # before anything is written
+        secrets = envfile.read(self.project.env_file)
+        marks = Identity(self.project).settle(engine, reporter)
+        place = Place(self.project, engine, marks, secrets, self.auth)
+        files = StateFiles(self.project.state)
+        with Reservations() as held, reporter.task("starting the stack") as task:
+            publishing = Publishing(engine, files, held, reporter.info)
+            yield Bringing(Draft(place, self.services), publishing, reporter, task.note)
+
+    # -- the verbs
+
+    def up(self, reporter: Reporter, versions: Mapping[str, str] | None = None) -> StackStatus:
+        with alone(self.project, reporter):
+            with self._work(reporter) as bringing:
+                bringing.everything(versions)
+            changes = [*bringing.changes, *self._local.bring(reporter)]
+        return self._status(bringing.place, tuple(changes))
+
+    def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:
+        folder = self.project.state
+        existed = folder.exists()
+        with alone(self.project, reporter):
+            with reporter.task("stopping the stack") as task:
+                stopped = [*self._local.end(reporter)]
+                place = self._place()
+                if place:
+                    found = place.holdings.containers()
+                    stopped += stopping.stop(place.holdings, found, task.note, remove=True)
+                    place.holdings.remove_networks()
+                    if volumes:
+                        place.holdings.remove_volumes()
+            if volumes or not existed:
+                clear_folder(folder)
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only if empty, so never what another `up` has made meanwhile
+        return stopped
+
+    def restart(self, service: str, reporter: Reporter) -> ServiceStatus:
+        if service in self._local.names():
+            return self._local.restart(service, reporter)
+        if service not in self._names:
+            raise unknown(service, [*self._names, *self._local.names()])
+        with alone(self.project, reporter), self._work(reporter) as bringing:
+            bringing.again(service)
+        return next(one for one in survey(bringing.place, self._names) if one.name == service)
+
+    def status(self) -> StackStatus:
+        return self._status(self._place())
+
+    def _status(self, place: Place | None, changes: tuple[str, ...] = ()) -> StackStatus:
+        core = (
+            survey(place, self._names)
+            if place
+            else tuple(ServiceStatus(name, "stopped") for name in self._names)
+        )
+        return StackStatus(self.name, self.reason, (*core, *self._local.survey()), changes)
+
+    def versions(self) -> Mapping[str, str]:
+        place = self._place()
+        found = place.holdings.containers() if place else {}
+        return {name: one.image for name, one in found.items()}
+
+    def logs(
+        self, service: str, *, follow: bool = False, tail: int | None = None, since: float | None = None
+    ) -> Iterator[str]:
+        if service in self._local.names():
+            return self._local.logs(service, follow=follow, tail=tail, since=since)
+        place = self._place()
+        found = place.holdings.containers() if place else {}
+        known = list(dict.fromkeys([*self._names, *found, *self._local.names()]))
+        if service not in known:
+            raise unknown(service, known)
+        if place is None or service not in found:
+            raise MlpipesError(f"{service} has no container, so there is no log", _UP)
+        return logs.read(place.holdings.api, found[service].id, follow=follow, tail=tail, since=since)
+
+    def doctor(self) -> Sequence[Check]:
+        from mlpipes_cli.adapters.docker.doctor import examine
+
+        return examine(self.project)
+
+    # -- for clients
+
+    def _clients(self) -> Endpoints:
+        return self._addresses(None)
+
+    def endpoints(self) -> Endpoints:
+        return self._addresses(self._local.url())
+
+    def _addresses(self, api: str | None) -> Endpoints:
+        place, found = self._running(DATABASE, MLFLOW)
+        ports = {name: next(iter(found[name].ports.values())) for name in (DATABASE, MLFLOW)}
+        return addresses.endpoints(place.address, ports, place.secrets, auth=self.auth, api=api)
+
+    def storage(self) -> Storage:
+        from mlpipes_cli.adapters.docker.storage import storage
+
+        store = self.project.config.stack.object_store.engine
+        place, found = self._running(DATABASE, store)
+        return storage(place, found[DATABASE].ports[5432], found[store].ports[9000])
+
+    @contextmanager
+    def paused(self, reporter: Reporter) -> Iterator[None]:
+        keeping = (DATABASE, self.project.config.stack.object_store.engine)
+        with alone(self.project, reporter):
+            place, found = self._running(*keeping)
+            writing = {n: one for n, one in found.items() if n not in keeping}
+            with reporter.task("stopping what writes") as task:
+                self._local.end(reporter)
+                stopping.stop(place.holdings, writing, task.note, remove=False)
+            try:
+                yield
+            finally:
+                with self._work(reporter) as bringing:
+                    bringing.everything()
+                self._local.bring(reporter)
+
+    # -- processes of ours
+
+    def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:
+        if spec.name in self._names:
+            raise UsageError(f"{spec.name!r} is a service of the stack itself", "choose another name")
+        self.endpoints()
+        return self._local.start(spec, reporter)
+
+    def stop(self, service: str, reporter: Reporter) -> bool:
+        if service in self._names:
+            raise UsageError(
+                f"{service!r} is a service of the stack itself", "`mlpipes down` stops the stack"
+            )
+        return self._local.stop(service, reporter)

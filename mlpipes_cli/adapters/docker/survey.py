@@ -1,0 +1,139 @@
+"""What runs right now; it changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from mlpipes_cli.adapters.docker import failure, labels
+from mlpipes_cli.adapters.docker.addresses import in_url
+from mlpipes_cli.adapters.docker.holdings import Container
+from mlpipes_cli.adapters.docker.piece import uptime
+from mlpipes_cli.adapters.docker.place import Place
+from mlpipes_cli.adapters.docker.settings import DATABASE, STORES, TIMEOUT, TIMEOUTS
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import ServiceStatus, State
+
+if TYPE_CHECKING:
+    from docker.api import APIClient
+
+_REPAIR = "`mlpipes up` brings it back"
+
+
+def survey(place: Place, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
+    """The services of those names, then whatever else of the stack there is.
+
+    Raises:
+        MlpipesError: The engine does not answer.
+    """
+    found = place.holdings.containers()
+    others = sorted(found.keys() - set(names))
+    return tuple(
+        _status(place, found[name]) if name in found else ServiceStatus(name, "stopped")
+        for name in (*names, *others)
+    )
+
+
+def _status(place: Place, container: Container) -> ServiceStatus:
+    details = place.holdings.inspect(container.id)
+    name = container.service
+    if details is None:
+        return ServiceStatus(name, "stopped")
+    image = container.labels.get(labels.IMAGE, container.image)
+    state = details["State"]
+    if not state.get("Running") or state.get("Paused") or state.get("Restarting"):
+        return ServiceStatus(name, *_ended(state), image=image)
+    age = uptime(state)
+    works = _works(place, container, state)
+    health: Literal["healthy", "starting", "unhealthy"]
+    health = "healthy" if works else "starting" if age < TIMEOUTS.get(name, TIMEOUT) else "unhealthy"
+    shown: State = {"healthy": "running", "starting": "starting"}.get(health, "failed")  # type: ignore[assignment]
+    port = next(iter(container.ports.values()), None)
+    return ServiceStatus(
+        name=name,
+        state=shown,
+        url=_url(place, name, container.ports) if works else None,
+        port=port,
+        pid=_pid(place, container, state),
+        uptime=age,
+        memory=_memory(place.holdings.api, container.id),
+        detail=_detail(place, container) if works else "it does not answer; " + _REPAIR,
+        health=health,
+        image=image,
+        ports=container.published,
+    )
+
+
+def _ended(state: Mapping[str, Any]) -> tuple[State, None, None, None, None, None, str]:
+    """The state and detail of a container that does not run (and in between what it has not)."""
+    if state.get("Status") == "created":
+        return "stopped", None, None, None, None, None, "it was never started"
+    if state.get("Paused"):
+        what = "it is paused"
+    elif state.get("Restarting"):
+        what = f"it ends again and again (exit code {state.get('ExitCode')})"
+    else:
+        what = failure.ended(state)
+    return "failed", None, None, None, None, None, f"{what}; {_REPAIR}"
+
+
+def _works(place: Place, container: Container, state: Mapping[str, Any]) -> bool:
+    answer = place.answers(container.service, container.ports)
+    if answer is None:
+        health: str = (state.get("Health") or {}).get("Status", "healthy")
+        return health == "healthy"
+    return answer
+
+
+def _url(place: Place, name: str, ports: Mapping[int, int]) -> str | None:
+    if not ports:
+        return None
+    host = in_url(place.address)
+    if name == DATABASE:
+        return f"postgresql://{host}:{ports[5432]}/mlpipes"
+    port = ports[9000] if name in STORES else next(iter(ports.values()))
+    return f"http://{host}:{port}"
+
+
+def _detail(place: Place, container: Container) -> str:
+    if container.service not in STORES:
+        return ""
+    console = container.ports.get(9001)
+    parts = [f"console http://{in_url(place.address)}:{console}"] if console else []
+    if place.keys.own is None:
+        parts.append("MLflow uses the root user's keys")
+    return "; ".join(parts)
+
+
+def _memory(api: APIClient, container: str) -> int | None:
+    """Bytes in use without what the system may drop at any time."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    with contextlib.suppress(DockerException, RequestException, KeyError, TypeError, ValueError):
+        found = api.stats(container, stream=False, one_shot=True)["memory_stats"]
+        cached = found.get("stats", {})
+        dropped = cached.get("inactive_file", cached.get("total_inactive_file", 0))
+        return max(0, int(found["usage"]) - int(dropped))
+    return None
+
+
+def _pid(place: Place, container: Container, state: Mapping[str, Any]) -> int | None:
+    """The main process, where it is one of this very machine and not of a virtual one."""
+    from pathlib import Path
+
+    pid = int(state.get("Pid") or 0)
+    if not pid or not place.engine.local:
+        return None
+    with contextlib.suppress(OSError):
+        if container.id in Path(f"/proc/{pid}/cgroup").read_text():
+            return pid
+    return None
+
+
+def unknown(name: str, known: Sequence[str]) -> MlpipesError:
+    """The error for a service that there is not."""
+    from mlpipes_cli.errors import UsageError
+
+    return UsageError(f"there is no service {name!r}", f"choose one of: {', '.join(known)}")
