@@ -54,16 +54,6 @@ _SETTING = re.compile(rb"SET (\w+) = ")
 _PREAMBLE = re.compile(rb"\s*$|--|SET \w+ = |SELECT pg_catalog\.set_config\(|\\restrict ")
 
 
-def settings(script: BinaryIO) -> tuple[list[bytes], bytes]:
-    """The lines at the top of a script up to its first object, and the line that follows."""
-    lines: list[bytes] = []
-    while line := script.readline():
-        if not _PREAMBLE.match(line):
-            return lines, line
-        lines.append(line)
-    return lines, b""
-
-
 def adapted(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
     """A script in pieces, without the settings that a server does not know.
 
@@ -71,20 +61,23 @@ def adapted(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
         script: What `pg_dump` wrote.
         known: The names of the server's settings.
     """
-    lines, following = settings(script)
-    word = b""
-    for line in lines:
+    held, word = _fill(script, b""), b""
+    while held and _PREAMBLE.match(line := held[: held.find(b"\n") + 1] or held):
+        held = held[len(line) :]
         setting = _SETTING.match(line)
         if line.startswith(b"\\restrict "):
             word = line.split()[1]
         elif setting is None or setting[1].decode() in known:
             yield line
-    held = following
-    while piece := script.read(_CHUNK):
-        held += piece
+    while len(held := _fill(script, held)) > _TAIL:
         yield held[:-_TAIL]
         held = held[-_TAIL:]
     yield _without(held, b"\\unrestrict " + word) if word else held
+
+
+def _fill(script: BinaryIO, held: bytes) -> bytes:
+    """What is held and the next piece."""
+    return held + script.read(_CHUNK)
 
 
 def _without(text: bytes, line: bytes) -> bytes:
