@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Build:
 
     context: Path
     dockerfile: str = "Dockerfile"
-    args: Mapping[str, str] = _NONE
+    args: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,12 +117,12 @@ class Service:
     build: Build | None = None
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
-    environment: Mapping[str, str] = field(default=_NONE, repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     ports: tuple[Published, ...] = ()
     volumes: tuple[Mount, ...] = ()
-    tmpfs: Mapping[str, str] = _NONE
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
     healthcheck: Healthcheck | None = None
-    depends_on: Mapping[str, Condition] = MappingProxyType({})
+    depends_on: Mapping[str, Condition] = field(default_factory=dict)
     cap_drop: tuple[str, ...] = ()
     cap_add: tuple[str, ...] = ()
     security_opt: tuple[str, ...] = ()
@@ -137,7 +135,7 @@ class Service:
     shm_size: int | None = None
     profiles: tuple[str, ...] = ()
     files: tuple[ConfigFile, ...] = field(default=(), repr=False)
-    labels: Mapping[str, str] = _NONE
+    labels: Mapping[str, str] = field(default_factory=dict)
     step: str | None = None
     init: bool = False
     working_dir: str | None = None

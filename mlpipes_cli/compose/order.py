@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from mlpipes_cli.compose.model import Compose
 from mlpipes_cli.errors import UsageError
@@ -10,31 +10,60 @@ from mlpipes_cli.suggest import did_you_mean
 
 
 def start_order(compose: Compose, names: Collection[str]) -> list[str]:
-    """The named services and all that they need, each after what it needs.
+    """The named services and those that they depend on, each after what it needs.
 
-    Steps are left out, but what they need is not: they are done in between. Where the file leaves
-    a choice, its own order counts.
+    Steps are left out: whoever starts the services does them in between. What only a step needs is
+    put before whoever waits for the step, but not added. Where the file leaves a choice, its own
+    order counts.
 
     Raises:
         UsageError: There is no service of that name, or services need each other in a circle.
     """
+    for name in names:
+        if name not in compose.services:
+            known = did_you_mean(name, compose.services) or f"; one of {', '.join(compose.services)}"
+            raise UsageError(f"there is no service {name!r}{known}")
     order: list[str] = []
-    in_file = [name for name in compose.services if name in names]
-    unknown = [name for name in names if name not in compose.services]
-    for name in (*in_file, *unknown):
-        _visit(compose, name, (), order)
-    return [name for name in order if compose.services[name].step is None]
+    for name in compose.services:
+        if name in names:
+            _visit(compose, name, (), order)
+    wanted = _wanted(compose, names)
+    return [name for name in order if name in wanted]
+
+
+def circle(compose: Compose) -> list[str]:
+    """The names of services that need each other, from one around to itself; empty where all is well."""
+    order: list[str] = []
+    for name in compose.services:
+        try:
+            _visit(compose, name, (), order)
+        except _Circle as error:
+            return error.names
+    return []
+
+
+class _Circle(UsageError):
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(f"services need each other in a circle: {' -> '.join(names)}")
+        self.names = names
 
 
 def _visit(compose: Compose, name: str, above: tuple[str, ...], order: list[str]) -> None:
     if name in above:
-        circle = " -> ".join((*above[above.index(name) :], name))
-        raise UsageError(f"services need each other in a circle: {circle}", "take one `depends_on` away")
-    if name not in compose.services:
-        known = did_you_mean(name, compose.services) or f"; one of {', '.join(compose.services)}"
-        raise UsageError(f"there is no service {name!r}{known}")
+        raise _Circle([*above[above.index(name) :], name])
     if name in order:
         return
     for needed in compose.services[name].depends_on:
         _visit(compose, needed, (*above, name), order)
     order.append(name)
+
+
+def _wanted(compose: Compose, names: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    left = list(names)
+    while left:
+        service = compose.services[left.pop()]
+        if service.step is None and service.name not in found:
+            found.add(service.name)
+            left.extend(service.depends_on)
+    return found

@@ -122,3 +122,19 @@ def _index(
             seen.setdefault(key, line)
             lines[(*location, key)] = line
             _index(value_node, (*location, key), lines, duplicates, name)
+        _index_merged(node, location, lines, name)
+
+
+def _index_merged(node: yaml.MappingNode, location: Location, lines: dict[Location, int], name: str) -> None:
+    """Where the keys stand that ``<<`` brings in: own keys count before them, earlier ones before later."""
+    for key_node, value_node in node.value:
+        if key_node.value != "<<":
+            continue
+        merged = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
+        for child in merged:
+            found: dict[Location, int] = {}
+            _index(child, location, found, [], name)
+            own = {key for key in lines if key[: len(location)] == location and len(key) == len(location) + 1}
+            for where, line in found.items():
+                if where[: len(location) + 1] not in own:
+                    lines[where] = line

@@ -1,0 +1,105 @@
+"""From the file to the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlpipes_cli.compose.interpolate import interpolate_document
+from mlpipes_cli.compose.model import Build, Compose, ConfigFile, Healthcheck, Service
+from mlpipes_cli.compose.order import circle, start_order
+from mlpipes_cli.compose.schema import File, ServicePart
+from mlpipes_cli.config.problems import validate
+from mlpipes_cli.config.yaml_source import Location, YamlSource, read_yaml
+from mlpipes_cli.errors import ConfigError
+from mlpipes_cli.suggest import did_you_mean
+
+__all__ = ["load", "start_order"]
+
+
+def load(path: Path, variables: Mapping[str, str]) -> Compose:
+    """Read a Compose file and put the variables in.
+
+    Args:
+        path: The file; folders that it names are found from its own.
+        variables: All that ``${NAME}`` may stand for; this process's environment does not count.
+
+    Raises:
+        UsageError: It cannot be read.
+        ConfigError: It has mistakes, or keys that we do not carry out; all of them are named.
+    """
+    source = read_yaml(path, _shown(path))
+    data, missing = interpolate_document(source, variables)
+    filled = dataclasses.replace(source, data=data)
+    problems = [source.problem(location, message) for location, message in missing.items()]
+    try:
+        file = validate(File, filled)
+    except ConfigError as error:
+        known = {problem.rsplit(": ", 1)[0] for problem in problems}
+        problems += [one for one in error.problems if not any(one.startswith(f"{at}: ") for at in known)]
+        raise ConfigError(sorted(problems, key=_line)) from None
+    problems += [source.problem(location, message) for location, message in _dangling(file)]
+    if problems:
+        raise ConfigError(sorted(problems, key=_line))
+    services = {name: _service(name, part, file, path.parent) for name, part in file.services.items()}
+    compose = Compose(file.name, services, tuple(file.volumes))
+    _refuse_circles(source, compose)
+    return compose
+
+
+def _shown(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)
+
+
+def _line(problem: str) -> int:
+    return int(problem.split(":", 2)[1])
+
+
+def _dangling(file: File) -> Iterator[tuple[Location, str]]:
+    """Names that stand for nothing in the file."""
+    for name, service in file.services.items():
+        at: Location = ("services", name)
+        for needed in service.depends_on:
+            if needed not in file.services:
+                yield (*at, "depends_on", needed), f"no such service{did_you_mean(needed, file.services)}"
+        for index, mount in enumerate(service.volumes):
+            if mount.volume not in file.volumes:
+                word = did_you_mean(mount.volume, file.volumes)
+                yield (*at, "volumes", index), f"{mount.volume!r} is not among the file's volumes{word}"
+        for index, config in enumerate(service.configs):
+            if config.source not in file.configs:
+                word = did_you_mean(config.source, file.configs)
+                yield (*at, "configs", index), f"{config.source!r} is not among the file's configs{word}"
+
+
+def _refuse_circles(source: YamlSource, compose: Compose) -> None:
+    names = circle(compose)
+    if names:
+        at = ("services", names[0], "depends_on")
+        message = f"services need each other in a circle: {' -> '.join(names)}"
+        raise ConfigError([source.problem(at, message)])
+
+
+def _service(name: str, part: ServicePart, file: File, folder: Path) -> Service:
+    fields = {key: getattr(part, key) for key in ServicePart.model_fields if key != "configs"}
+    check = part.healthcheck
+    fields |= {
+        "build": _build(part, folder),
+        "healthcheck": Healthcheck(**check.model_dump()) if check else None,
+        "depends_on": {needed: entry.condition for needed, entry in part.depends_on.items()},
+        "files": tuple(
+            ConfigFile(file.configs[one.source].content, one.target or f"/{one.source}", one.mode)
+            for one in part.configs
+        ),
+    }
+    return Service(name, **fields)
+
+
+def _build(part: ServicePart, folder: Path) -> Build | None:
+    if part.build is None:
+        return None
+    context = Path(os.path.abspath(folder / part.build.context))
+    return Build(context, part.build.dockerfile, part.build.args)

@@ -1,0 +1,159 @@
+"""The short forms of a Compose file: durations, sizes, ports, volumes, commands.
+
+Each function takes what stands in the file and raises ValueError with what was expected.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import shlex
+from typing import Any
+
+from mlpipes_cli.compose.model import Mount, Published
+
+_UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = r"\d+(?:\.\d+)?(?:us|µs|ms|s|m|h)"
+_SCALE = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
+
+
+def duration(value: Any) -> float:
+    """Seconds of ``1m30s``."""
+    text = value if isinstance(value, str) else ""
+    if not re.fullmatch(f"(?:{_PART})+", text, re.ASCII):
+        raise ValueError(f"expected a duration such as 10s or 1m30s, got {value!r}")
+    parts = re.findall(r"(\d+(?:\.\d+)?)(us|µs|ms|s|m|h)", text)
+    return float(sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def size(value: Any) -> int:
+    """Bytes of ``128m``, ``1.5g``, ``64kb`` or a plain number."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise ValueError(f"expected a size such as 128m or 2g, got {value!r}")
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", str(value).strip().lower(), re.ASCII)
+    number = int(float(found[1]) * _SCALE[found[2]]) if found else 0
+    if number <= 0:
+        raise ValueError(f"expected a size such as 128m or 2g, got {value!r}")
+    return number
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """A command: a list of words, or a line that is split as a shell does."""
+    if isinstance(value, str):
+        try:
+            return tuple(shlex.split(value))
+        except ValueError as error:
+            raise ValueError(f"{value!r} cannot be split into words ({error})") from None
+    return texts(value)
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """A list of texts; numbers count as their digits."""
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"expected a list, got {value!r}")
+    return tuple(text(item) for item in value)
+
+
+def text(value: Any) -> str:
+    """A text, or a number as its digits."""
+    if isinstance(value, bool) or value is None:
+        shown = "null" if value is None else str(value).lower()
+        raise ValueError(f"{shown} is no text; put it in quotes")
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise ValueError(f"expected a text, got {value!r}")
+
+
+def pairs(value: Any) -> dict[str, str]:
+    """``{NAME: value}`` or ``[NAME=value]``."""
+    if isinstance(value, (list, tuple)):
+        return dict(_pair(text(item)) for item in value)
+    if not isinstance(value, dict):
+        raise ValueError(f"expected `NAME: value` lines or a list of NAME=value, got {value!r}")
+    return {str(name): _given(name, item) for name, item in value.items()}
+
+
+def _pair(line: str) -> tuple[str, str]:
+    name, sign, value = line.partition("=")
+    if not sign or not name:
+        raise ValueError(f"expected NAME=value, got {line!r}")
+    return name, value
+
+
+def _given(name: Any, value: Any) -> str:
+    try:
+        return text(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def port(value: Any) -> Published:
+    """``[address:]host_port:port``; without an address it is 127.0.0.1, never everybody's."""
+    if not isinstance(value, str):
+        raise ValueError(f'expected a text such as "127.0.0.1:8080:80" in quotes, got {value!r}')
+    found = re.fullmatch(r"(?:(\[[^\]]+\]|[^:\[\]]+):)?(\d+):(\d+)(?:/(\w+))?", value, re.ASCII)
+    if not found:
+        raise ValueError(f"expected address:host_port:port, got {value!r}")
+    address, outside, inside, protocol = found.groups()
+    if protocol not in (None, "tcp"):
+        raise ValueError(f"{value!r}: only TCP ports are published")
+    return Published(_address(address or "127.0.0.1", value), _number(outside, value), _number(inside, value))
+
+
+def _address(found: str, value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(found.strip("[]")))
+    except ValueError:
+        raise ValueError(f"{value!r}: {found!r} is no IP address") from None
+
+
+def _number(digits: str, value: str) -> int:
+    if not 1 <= int(digits) <= 65535:
+        raise ValueError(f"{value!r}: {digits} is no port from 1 to 65535")
+    return int(digits)
+
+
+def mount(value: Any) -> Mount:
+    """``volume:/path`` or ``volume:/path:ro``, with a named volume."""
+    parts = value.split(":") if isinstance(value, str) else []
+    if len(parts) not in (2, 3) or (len(parts) == 3 and parts[2] not in ("ro", "rw")):
+        raise ValueError(f"expected volume:/path or volume:/path:ro, got {value!r}")
+    if not _VOLUME.fullmatch(parts[0]):
+        raise ValueError(f"{value!r}: {parts[0]!r} is no named volume; folders of the host are not mounted")
+    if not parts[1].startswith("/"):
+        raise ValueError(f"{value!r}: {parts[1]!r} has to begin with /")
+    return Mount(parts[0], parts[1].rstrip("/") or "/", parts[2:] == ["ro"])
+
+
+def tmpfs(value: Any) -> dict[str, str]:
+    """``/path`` or ``/path:options``, or a list of such: the options by path."""
+    found: dict[str, str] = {}
+    for line in (value,) if isinstance(value, str) else texts(value):
+        path, _, options = line.partition(":")
+        if not path.startswith("/"):
+            raise ValueError(f"{line!r}: a path has to begin with /")
+        found[path] = options
+    return found
+
+
+def mode(value: Any) -> int:
+    """A file's permissions: ``0444`` (YAML reads that as octal) or ``"0444"``."""
+    if isinstance(value, str) and re.fullmatch(r"0?o?[0-7]{3,4}", value):
+        return int(value.replace("o", ""), 8)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o7777:
+        return value
+    raise ValueError(f"expected permissions such as 0444, got {value!r}")
+
+
+def test(value: Any) -> tuple[str, ...]:
+    """A health check's command: a line for the shell, or a list that begins with CMD, CMD-SHELL or NONE."""
+    if isinstance(value, str):
+        return ("CMD-SHELL", value)
+    found = texts(value)
+    right = {"CMD": len(found) > 1, "CMD-SHELL": len(found) == 2, "NONE": len(found) == 1}
+    if not found or not right.get(found[0], False):
+        raise ValueError(
+            f'expected ["CMD", program, …], ["CMD-SHELL", line], ["NONE"] or a line, got {value!r}'
+        )
+    return found
