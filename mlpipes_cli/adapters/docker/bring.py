@@ -39,6 +39,7 @@ class Bringing:
         note: Told what is waited for.
         pieces: The services, each after what it needs.
         changes: What was done, a line each.
+        said: What was noted last.
     """
 
     draft: Draft
@@ -47,6 +48,7 @@ class Bringing:
     note: Callable[[str], None] = lambda text: None
     pieces: list[Piece] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
+    said: str = ""
 
     @property
     def place(self) -> Place:
@@ -250,14 +252,21 @@ class Bringing:
             for piece in waiting:
                 if piece.stage == "absent":
                     self._create(piece)
-            self.note(f"waiting for {', '.join(p.name for p in waiting if p.stage == 'started')}")
             before = len(waiting)
+            self._say(waiting)
             for piece in waiting:
                 if piece.stage == "started" and piece.needs <= ready:
                     self._look(piece)
             waiting = [piece for piece in waiting if piece.stage != "ready"]
             if len(waiting) == before:
                 time.sleep(_PAUSE)
+
+    def _say(self, waiting: list[Piece]) -> None:
+        """What is waited for, once."""
+        text = f"waiting for {', '.join(piece.name for piece in waiting if piece.stage == 'started')}"
+        if text != self.said:
+            self.note(text)
+            self.said = text
 
     def _look(self, piece: Piece) -> None:
         if self._answers(piece):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
 
-from mlpipes_cli.adapters.docker import failure, labels
+from mlpipes_cli.adapters.docker import failure, labels, usage
 from mlpipes_cli.adapters.docker.addresses import in_url
 from mlpipes_cli.adapters.docker.holdings import Container
 from mlpipes_cli.adapters.docker.piece import uptime
@@ -14,9 +14,6 @@ from mlpipes_cli.adapters.docker.place import Place
 from mlpipes_cli.adapters.docker.settings import DATABASE, STORES, TIMEOUT, TIMEOUTS
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ServiceStatus, State
-
-if TYPE_CHECKING:
-    from docker.api import APIClient
 
 _REPAIR = "`mlpipes up` brings it back"
 
@@ -28,11 +25,13 @@ def survey(place: Place, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
         MlpipesError: The engine does not answer.
     """
     found = place.holdings.containers()
-    others = sorted(found.keys() - set(names))
-    return tuple(
-        _status(place, found[name]) if name in found else ServiceStatus(name, "stopped")
-        for name in (*names, *others)
-    )
+    everyone = [*names, *sorted(found.keys() - set(names))]
+
+    def look(name: str) -> ServiceStatus:
+        return _status(place, found[name]) if name in found else ServiceStatus(name, "stopped")
+
+    with ThreadPoolExecutor(len(everyone)) as threads:  # the engine takes its time for each
+        return tuple(threads.map(look, everyone))
 
 
 def _status(place: Place, container: Container) -> ServiceStatus:
@@ -49,15 +48,16 @@ def _status(place: Place, container: Container) -> ServiceStatus:
     health: Literal["healthy", "starting", "unhealthy"]
     health = "healthy" if works else "starting" if age < TIMEOUTS.get(name, TIMEOUT) else "unhealthy"
     shown: State = {"healthy": "running", "starting": "starting"}.get(health, "failed")  # type: ignore[assignment]
+    pid = usage.main_process(container.id, state, local=place.engine.local)
     port = next(iter(container.ports.values()), None)
     return ServiceStatus(
         name=name,
         state=shown,
         url=_url(place, name, container.ports) if works else None,
         port=port,
-        pid=_pid(place, container, state),
+        pid=pid,
         uptime=age,
-        memory=_memory(place.holdings.api, container.id),
+        memory=usage.memory(place.holdings.api, container.id, pid),
         detail=_detail(place, container) if works else "it does not answer; " + _REPAIR,
         health=health,
         image=image,
@@ -104,32 +104,6 @@ def _detail(place: Place, container: Container) -> str:
     if place.keys.own is None:
         parts.append("MLflow uses the root user's keys")
     return "; ".join(parts)
-
-
-def _memory(api: APIClient, container: str) -> int | None:
-    """Bytes in use without what the system may drop at any time."""
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
-
-    with contextlib.suppress(DockerException, RequestException, KeyError, TypeError, ValueError):
-        found = api.stats(container, stream=False, one_shot=True)["memory_stats"]
-        cached = found.get("stats", {})
-        dropped = cached.get("inactive_file", cached.get("total_inactive_file", 0))
-        return max(0, int(found["usage"]) - int(dropped))
-    return None
-
-
-def _pid(place: Place, container: Container, state: Mapping[str, Any]) -> int | None:
-    """The main process, where it is one of this very machine and not of a virtual one."""
-    from pathlib import Path
-
-    pid = int(state.get("Pid") or 0)
-    if not pid or not place.engine.local:
-        return None
-    with contextlib.suppress(OSError):
-        if container.id in Path(f"/proc/{pid}/cgroup").read_text():
-            return pid
-    return None
 
 
 def unknown(name: str, known: Sequence[str]) -> MlpipesError:
