@@ -11,6 +11,7 @@ from mlpipes_cli.ports.reporting import Reporter
 from mlpipes_cli.ports.storage import Storage
 
 State = Literal["running", "starting", "stopped", "failed"]
+Health = Literal["healthy", "starting", "unhealthy", "none"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ServiceStatus:
     uptime: float | None = None
     memory: int | None = None
     detail: str = ""
-    health: Literal["healthy", "starting", "unhealthy", "none"] = "none"
+    health: Health = "none"
     image: str = ""
     ports: tuple[str, ...] = ()
 
@@ -72,12 +73,12 @@ class Endpoints:
     Attributes:
         tracking_uri: MLflow's ``http://`` address.
         database_url: ``postgresql://user:password@host:port/mlpipes``; it holds a secret.
-        extra: Further environment variables that clients should have.
+        extra: Further environment variables that clients should have; one may be a password.
     """
 
     tracking_uri: str
     database_url: str = field(repr=False)
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def environment(self) -> dict[str, str]:
         """The environment variables for a client."""
@@ -167,6 +168,20 @@ class Runtime(Protocol):
 
     def versions(self) -> Mapping[str, str]:
         """What each service that has data runs on (an image's id, a program's version), by service."""
+
+    def release(self, reporter: Reporter) -> Mapping[str, str]:
+        """What ``up`` would run each service on, as ``versions`` has it; all of it is here afterwards.
+
+        Raises:
+            MlpipesError: Something of it cannot be had, or the place where the stack runs cannot be reached.
+        """
+
+    def forget(self, reporter: Reporter) -> Sequence[str]:
+        """End everything and remove its data, but nothing of a stack of another runtime in the same project.
+
+        Returns:
+            What was removed, in words.
+        """
 
     def logs(
         self, service: str, *, follow: bool = False, tail: int | None = None, since: float | None = None

@@ -152,6 +152,25 @@ class DockerRuntime:
         found = place.holdings.containers() if place else {}
         return {name: one.image for name, one in found.items()}
 
+    def release(self, reporter: Reporter) -> Mapping[str, str]:
+        from mlpipes_cli.adapters.docker import preflight
+
+        with alone(self.project, reporter), self._work(reporter) as bringing:
+            draft = bringing.draft
+            services = draft.services(draft.compose({}))
+            preflight.check(bringing.place.engine, services, reporter)
+            draft.fetch(services, None, reporter)
+            return dict(draft.images)
+
+    def forget(self, reporter: Reporter) -> Sequence[str]:
+        with alone(self.project, reporter), reporter.task("removing containers and volumes") as task:
+            place = self._place()
+            if place is None:
+                return []
+            stopping.stop(place.holdings, place.holdings.containers(), task.note, remove=True)
+            place.holdings.remove_networks()
+            return [f"volume {name}" for name in place.holdings.remove_volumes()]
+
     def logs(
         self, service: str, *, follow: bool = False, tail: int | None = None, since: float | None = None
     ) -> Iterator[str]:
@@ -203,9 +222,10 @@ class DockerRuntime:
             try:
                 yield
             finally:
-                with self._work(reporter) as bringing:
-                    bringing.everything()
-                self._local.bring(reporter)
+                if DATABASE in place.holdings.containers():  # else the stack was taken down meanwhile
+                    with self._work(reporter) as bringing:
+                        bringing.everything()
+                    self._local.bring(reporter)
 
     # -- processes of ours
 

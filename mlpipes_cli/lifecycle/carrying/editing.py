@@ -1,0 +1,71 @@
+"""Changing one value of ``mlpipes.yaml``, every other character left as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from mlpipes_cli.errors import MlpipesError, UsageError
+
+
+def edited(text: str, keys: Sequence[str], value: str, name: str) -> str:
+    """The text of a YAML file with one plain value replaced.
+
+    Args:
+        text: The file's.
+        keys: Where the value stands.
+        value: A word that needs no quotes.
+        name: How messages call the file.
+
+    Raises:
+        UsageError: There is no plain value in that place.
+    """
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    for key in keys:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((child for found, child in pairs if found.value == key), None)
+    place = " -> ".join(keys)
+    if not isinstance(node, yaml.ScalarNode) or node.start_mark.index == node.end_mark.index:
+        raise UsageError(f"{name}: {place} is not written down", f"write it there, with the value {value}")
+    changed = text[: node.start_mark.index] + value + text[node.end_mark.index :]
+    if yaml.safe_load(changed) == yaml.safe_load(text):  # the value of an anchor, or something as odd
+        raise UsageError(f"{name}: {place} cannot be changed from here", f"set it to {value}")
+    return changed
+
+
+def read(path: Path) -> str:
+    """The text of a file with its own line ends.
+
+    Raises:
+        MlpipesError: It cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MlpipesError(f"{path}: cannot be read ({error})", "check the file") from None
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file in one step; its mode stays.
+
+    Raises:
+        MlpipesError: It cannot be written.
+    """
+    real = path.resolve()
+    beside = real.with_name(f".{real.name}.{os.getpid()}.new")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(real.stat().st_mode & 0o7777)
+        beside.replace(real)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise MlpipesError(f"{path}: cannot be written ({error.strerror})", "check the file's owner") from None

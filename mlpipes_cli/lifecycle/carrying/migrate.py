@@ -1,0 +1,210 @@
+"""``mlpipes migrate --to RUNTIME``: the same project, unchanged, on another runtime."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpipes_cli import choices
+from mlpipes_cli.adapters import wiring
+from mlpipes_cli.choices import Choices
+from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
+from mlpipes_cli.lifecycle import secrets
+from mlpipes_cli.lifecycle.carrying import editing, left
+from mlpipes_cli.lifecycle.carrying.backup import carried
+from mlpipes_cli.lifecycle.carrying.copying import copy
+from mlpipes_cli.lifecycle.carrying.manifest import Manifest, content, words
+from mlpipes_cli.lifecycle.carrying.reading import check
+from mlpipes_cli.lifecycle.carrying.replacing import replace
+from mlpipes_cli.lifecycle.carrying.restore import ask, want_fitting
+from mlpipes_cli.lifecycle.carrying.surroundings import (
+    backup_place,
+    bring_up,
+    journal,
+    one_at_a_time,
+    running,
+    want_settled,
+)
+from mlpipes_cli.lifecycle.carrying.verifying import verify
+from mlpipes_cli.ports import Reporter, Runtime
+from mlpipes_cli.project import Project
+
+RUNTIMES = ("docker", "embedded", "remote")
+_CONTAINERS_ONLY = "jupyter and pgadmin run in containers only, so they stay behind"
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What a migration did.
+
+    Attributes:
+        source: The runtime before.
+        target: The runtime now.
+        backup: The file through which it went; it is kept.
+        seconds: How long it took.
+        content: How many runs, models, versions, aliases, predictions and data rows.
+        artifacts: How many files.
+        edited: Whether ``mlpipes.yaml`` was changed.
+    """
+
+    source: str
+    target: str
+    backup: Path
+    seconds: float
+    content: dict[str, int]
+    artifacts: int
+    edited: bool
+
+
+@dataclass(frozen=True)
+class _Move:
+    """Both ends.
+
+    Attributes:
+        project: As it is now.
+        source: Where it runs now.
+        target: Where it shall run.
+        goal: The choices to write at the end.
+        text: What ``mlpipes.yaml`` has to say then; None where it needs no change.
+    """
+
+    project: Project
+    source: Runtime
+    target: Runtime
+    goal: Choices
+    text: str | None
+
+
+def migrate(project: Project, to: str, reporter: Reporter, *, yes: bool = False) -> Migrated:
+    """Carry a project over. Until the last step it is the old runtime's, which is started again on failure.
+
+    The old runtime is stopped and keeps its data until ``migrate --forget``.
+
+    Raises:
+        UsageError: There is no such runtime, it is the present one, or nobody can be asked.
+        MlpipesError: It failed, and the project runs where it ran.
+    """
+    if to not in RUNTIMES:
+        raise UsageError(f"--to: unknown runtime {to!r}", f"choose one of: {', '.join(RUNTIMES)}")
+    began = time.monotonic()
+    databases = wiring.make_databases()
+    try:
+        with one_at_a_time(project, reporter):
+            move = _plan(project, to)
+            _check_target(move, reporter, yes=yes)
+            path, manifest = _copy_and_stop(move, reporter)
+            with _back_on_failure(move, reporter):
+                bring_up(project, move.target, reporter)
+                want_fitting(move.target, databases, manifest, path)
+                ask(project, move.target.storage(), databases, reporter, yes=yes)
+                with move.target.paused(reporter):
+                    storage = move.target.storage()
+                    replace(storage, databases, path, manifest, journal(project), reporter)
+                    verify(storage, databases, manifest, reporter)
+                _settle(move)
+    except KeyboardInterrupt:
+        raise Interrupted("stopped before the migration was done", "the project is where it was") from None
+    return _tell(move, path, manifest, began, reporter)
+
+
+def _plan(project: Project, to: str) -> _Move:
+    """Both runtimes, and how the files have to change; nothing is done yet.
+
+    Raises:
+        UsageError: It runs there already, or ``mlpipes.yaml`` cannot be changed from here.
+    """
+    secrets.ensure_secrets(project.root)
+    source = wiring.make_runtime(project)
+    if source.name == to:
+        raise UsageError(f"the project runs on {to} already", "see `mlpipes status`")
+    goal = dataclasses.replace(choices.read(project), runtime=to)
+    if to != "docker":
+        goal = dataclasses.replace(goal, services=())
+    text = None
+    if project.config.runtime not in ("auto", to):
+        path = project.root / "mlpipes.yaml"
+        text = editing.edited(editing.read(path), ["runtime"], to, project.shown(path))
+    return _Move(project, source, wiring.make_runtime(_on(project, to), goal), goal, text)
+
+
+def _on(project: Project, runtime: str) -> Project:
+    """The project as its file will have it."""
+    return Project(project.root, project.config.model_copy(update={"runtime": runtime}))
+
+
+def _check_target(move: _Move, reporter: Reporter, *, yes: bool) -> None:
+    """What can be found out while the project still runs; slow preparations are done here too.
+
+    Raises:
+        MlpipesError: The target cannot take it.
+    """
+    left.want_agreed(move.project, move.target.name, reporter, yes=yes)
+    if move.source.name == "docker" and choices.read(move.project).services:
+        reporter.warn(_CONTAINERS_ONLY)
+    move.target.release(reporter)
+
+
+def _copy_and_stop(move: _Move, reporter: Reporter) -> tuple[Path, Manifest]:
+    """A backup of what nobody changes any more; then the source is stopped.
+
+    Raises:
+        MlpipesError: Something cannot be read or written; the source runs again then.
+    """
+    project, source = move.project, move.source
+    databases = wiring.make_databases()
+    path = backup_place(project, f"migrate-{source.name}-to-{move.target.name}")
+    with running(project, source, reporter) as storage:
+        want_settled(project, storage)
+        with source.paused(reporter):
+            storage = source.storage()
+            name = project.config.project
+            copy(storage, databases, path, reporter, project=name, runtime=source.name)
+            manifest = check(path)
+            source.down(reporter)
+    return path, manifest
+
+
+@contextlib.contextmanager
+def _back_on_failure(move: _Move, reporter: Reporter) -> Iterator[None]:
+    """Whatever happens inside, the source runs again afterwards if it was not all done."""
+    try:
+        yield
+    except BaseException:
+        reporter.warn(f"the migration failed; going back to {move.source.name}")
+        with contextlib.suppress(MlpipesError):
+            move.target.down(reporter)
+        journal(move.project).close()  # it was about the target
+        bring_up(move.project, move.source, reporter)
+        raise
+
+
+def _settle(move: _Move) -> None:
+    """The last step: from here on the project is the target's."""
+    if move.text is not None:
+        editing.write(move.project.root / "mlpipes.yaml", move.text)
+    choices.write(move.project, move.goal)
+    moment = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    old = {name: when for name, when in left.read(move.project).items() if name != move.target.name}
+    left.write(move.project, old | {move.source.name: moment})
+
+
+def _tell(move: _Move, path: Path, manifest: Manifest, began: float, reporter: Reporter) -> Migrated:
+    result = carried(path, manifest, began)
+    what = words(content(manifest.rows) | {"artifacts": result.artifacts}) or "an empty stack"
+    reporter.info(f"the project runs on {move.target.name} now: {what}")
+    if move.text is not None:
+        reporter.info(f"mlpipes.yaml says `runtime: {move.target.name}` now")
+    if move.source.name != "remote":
+        reporter.info(
+            f"{move.source.name} keeps its data as it was; `mlpipes migrate --forget` removes it. "
+            f"The copy in {move.project.shown(path)} is kept too"
+        )
+    return Migrated(
+        move.source.name, move.target.name, path, result.seconds, result.content, result.artifacts,
+        move.text is not None,
+    )  # fmt: skip
