@@ -12,7 +12,7 @@ from mlpipes_cli.cli import context
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    for command in (backup, restore):
+    for command in (backup, restore, migrate):
         app.command()(command)
 
 
@@ -38,3 +38,27 @@ def restore(
     here = context.current
     result = replace(here.project(), here.resolve(file), here.console, yes=yes)
     here.console.result(result)
+
+
+def migrate(
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="R", help="docker, embedded or remote.", show_default=False)
+    ] = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Remove the data that the earlier runtime kept.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Carry the project over to another runtime, unchanged; the present one keeps its data."""
+    from mlpipes_cli.errors import UsageError
+    from mlpipes_cli.lifecycle.carrying import left
+    from mlpipes_cli.lifecycle.carrying.migrate import migrate as carry
+
+    here = context.current
+    if forget and to is None:
+        removed = left.forget(here.project(), here.console, yes=yes)
+        here.console.result({"removed": removed})
+    elif to is not None and not forget:
+        here.console.result(carry(here.project(), to, here.console, yes=yes))
+    else:
+        raise UsageError("migrate takes --to or --forget", "for example `mlpipes migrate --to docker`")

@@ -74,7 +74,7 @@ def backup(
     began = time.monotonic()
     runtime = wiring.make_runtime(project)
     with one_at_a_time(project, reporter), running(project, runtime, reporter) as storage:
-        want_settled(project, storage)
+        want_settled(project, runtime, storage)
         databases = wiring.make_databases()
         name = project.config.project
         manifest = copy(storage, databases, path, reporter, project=name, runtime=runtime.name)

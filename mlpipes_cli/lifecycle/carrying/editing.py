@@ -68,4 +68,6 @@ def write(path: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise MlpipesError(f"{path}: cannot be written ({error.strerror})", "check the file's owner") from None
+        raise MlpipesError(
+            f"{path}: cannot be written ({error.strerror})", "check the file's owner"
+        ) from None

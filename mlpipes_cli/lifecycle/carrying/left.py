@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlpipes_cli.adapters import wiring
-from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.choices import Choices
 from mlpipes_cli.lifecycle.carrying.editing import write as write_text
 from mlpipes_cli.lifecycle.carrying.surroundings import agreed, one_at_a_time
 from mlpipes_cli.ports import Reporter
@@ -62,7 +62,7 @@ def forget(project: Project, reporter: Reporter, *, yes: bool = False) -> Sequen
         )  # fmt: skip
         removed: list[str] = []
         for name in old:
-            removed += wiring.forget_data(project, name, reporter)
+            removed += wiring.make_runtime(project, Choices(runtime=name)).forget(reporter)
         write(project, {})
     reporter.info(f"removed: {', '.join(removed)}" if removed else "there was nothing left of it")
     return removed

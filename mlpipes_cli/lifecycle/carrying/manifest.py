@@ -13,6 +13,10 @@ from mlpipes_cli.errors import MlpipesError
 
 FORMAT = 1
 DATABASES = ("mlpipes", "mlflow")  # in the order in which they are copied: predictions name models
+_SINGLE = {
+    "runs": "run", "models": "model", "versions": "version", "aliases": "alias",
+    "predictions": "prediction", "data rows": "data row", "artifacts": "artifact",
+}  # fmt: skip
 MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
 
 
@@ -104,4 +108,6 @@ def content(rows: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
 
 def words(counts: Mapping[str, int]) -> str:
     """Counts as a sentence has them."""
-    return ", ".join(f"{number:,} {name}".replace(",", " ") for name, number in counts.items() if number)
+    return ", ".join(
+        f"{number} {_SINGLE[name] if number == 1 else name}" for name, number in counts.items() if number
+    )

@@ -101,10 +101,10 @@ def migrate(project: Project, to: str, reporter: Reporter, *, yes: bool = False)
             with _back_on_failure(move, reporter):
                 bring_up(project, move.target, reporter)
                 want_fitting(move.target, databases, manifest, path)
-                ask(project, move.target.storage(), databases, reporter, yes=yes)
+                ask(project, move.target, databases, reporter, yes=yes)
                 with move.target.paused(reporter):
                     storage = move.target.storage()
-                    replace(storage, databases, path, manifest, journal(project), reporter)
+                    replace(storage, databases, path, manifest, journal(project, move.target), reporter)
                     verify(storage, databases, manifest, reporter)
                 _settle(move)
     except KeyboardInterrupt:
@@ -159,7 +159,7 @@ def _copy_and_stop(move: _Move, reporter: Reporter) -> tuple[Path, Manifest]:
     databases = wiring.make_databases()
     path = backup_place(project, f"migrate-{source.name}-to-{move.target.name}")
     with running(project, source, reporter) as storage:
-        want_settled(project, storage)
+        want_settled(project, source, storage)
         with source.paused(reporter):
             storage = source.storage()
             name = project.config.project
@@ -178,7 +178,6 @@ def _back_on_failure(move: _Move, reporter: Reporter) -> Iterator[None]:
         reporter.warn(f"the migration failed; going back to {move.source.name}")
         with contextlib.suppress(MlpipesError):
             move.target.down(reporter)
-        journal(move.project).close()  # it was about the target
         bring_up(move.project, move.source, reporter)
         raise
 

@@ -12,7 +12,7 @@ from mlpipes_cli.lifecycle.carrying.manifest import DATABASES, Manifest, content
 from mlpipes_cli.lifecycle.carrying.reading import check
 from mlpipes_cli.lifecycle.carrying.replacing import replace
 from mlpipes_cli.lifecycle.carrying.surroundings import agreed, bring_up, journal, one_at_a_time
-from mlpipes_cli.ports import Reporter, Runtime, Storage
+from mlpipes_cli.ports import Reporter, Runtime
 from mlpipes_cli.ports.dumps import Databases
 from mlpipes_cli.project import Project
 
@@ -32,7 +32,7 @@ def restore(project: Project, path: Path, reporter: Reporter, *, yes: bool = Fal
         with one_at_a_time(project, reporter):
             bring_up(project, runtime, reporter)
             want_fitting(runtime, databases, manifest, path)
-            ask(project, runtime.storage(), databases, reporter, yes=yes)
+            ask(project, runtime, databases, reporter, yes=yes)
             into(project, runtime, databases, path, manifest, reporter)
     except KeyboardInterrupt:
         raise Interrupted(
@@ -79,17 +79,17 @@ def want_fitting(runtime: Runtime, databases: Databases, manifest: Manifest, pat
         )
 
 
-def ask(project: Project, storage: Storage, databases: Databases, reporter: Reporter, *, yes: bool) -> None:
+def ask(project: Project, runtime: Runtime, databases: Databases, reporter: Reporter, *, yes: bool) -> None:
     """Ask before something is lost.
 
     Raises:
         UsageError: There is nobody to ask.
         MlpipesError: The answer was no.
     """
-    rows = {name: databases.facts(storage.databases[name]).rows for name in DATABASES}
-    if journal(project).state():
+    if journal(project, runtime).state():
         return  # an earlier restore was agreed to, and has to be finished
-    what = words(content(rows))
+    urls = runtime.storage().databases
+    what = words(content({name: databases.facts(urls[name]).rows for name in DATABASES}))
     if what:
         agreed(
             reporter, f"the stack holds {what}; replace all of it?", yes=yes, flag="--yes",
@@ -111,4 +111,4 @@ def into(
         MlpipesError: It failed, or a service does not start again.
     """
     with runtime.paused(reporter):
-        replace(runtime.storage(), databases, path, manifest, journal(project), reporter)
+        replace(runtime.storage(), databases, path, manifest, journal(project, runtime), reporter)

@@ -31,12 +31,12 @@ def one_at_a_time(project: Project, reporter: Reporter) -> Iterator[None]:
         yield
 
 
-def journal(project: Project) -> Journal:
-    """Where a replacement that is under way is written down."""
-    return Journal(project.state / "replacing")
+def journal(project: Project, runtime: Runtime) -> Journal:
+    """Where a replacement that is under way is written down; each runtime has its own artifacts."""
+    return Journal(project.state / f"replacing-{runtime.name}")
 
 
-def want_settled(project: Project, storage: Storage) -> None:
+def want_settled(project: Project, runtime: Runtime, storage: Storage) -> None:
     """Make sure that no restore was left half done.
 
     Raises:
@@ -44,7 +44,7 @@ def want_settled(project: Project, storage: Storage) -> None:
     """
     from mlpipes_cli.lifecycle.carrying.replacing import settle
 
-    notes = journal(project)
+    notes = journal(project, runtime)
     found = notes.state()
     if found is None:
         return
