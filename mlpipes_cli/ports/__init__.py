@@ -8,7 +8,16 @@ what was there before. Times are seconds, sizes are bytes, unless a name says ot
 from mlpipes_cli.ports.predictions import PredictionRow, PredictionStore
 from mlpipes_cli.ports.registry import ModelVersion, RegisteredModel, Registry, RunRecord
 from mlpipes_cli.ports.reporting import Reporter, Task
-from mlpipes_cli.ports.stack import Check, Endpoints, Runtime, ServiceSpec, ServiceStatus, StackStatus, State
+from mlpipes_cli.ports.stack import (
+    Check,
+    Endpoints,
+    Health,
+    Runtime,
+    ServiceSpec,
+    ServiceStatus,
+    StackStatus,
+    State,
+)
 from mlpipes_cli.ports.storage import Artifact, ArtifactStore, Storage
 from mlpipes_cli.ports.tracking import CandidateState, DatasetRecord, RunOutcome, Tracking, TrainingProgress
 
@@ -19,6 +28,7 @@ __all__ = [
     "Check",
     "DatasetRecord",
     "Endpoints",
+    "Health",
     "ModelVersion",
     "PredictionRow",
     "PredictionStore",

@@ -43,6 +43,19 @@ def program(name: str) -> Path:
     return found
 
 
+def version() -> str:
+    """The version of that PostgreSQL, such as 18.4.
+
+    Raises:
+        MlpipesError: It is not installed or does not run.
+    """
+    done = subprocess.run([program("postgres"), "--version"], capture_output=True, text=True, check=False)
+    words = done.stdout.split()
+    if done.returncode != 0 or not words:
+        raise MlpipesError(f"postgres does not run: {' '.join(done.stderr.split())}", "see `mlpipes doctor`")
+    return words[-1]
+
+
 def token(root: Path) -> str:
     """The cluster's name; PostgreSQL shows it in the title of each of its processes."""
     return f"mlpipes-{hashlib.sha256(str(root).encode()).hexdigest()[:16]}"

@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mlpipes_cli.adapters.embedded import cluster, foreground
+from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import find_account
-from mlpipes_cli.adapters.embedded.parts import CORE, MLFLOW, SECRETS, Parts
+from mlpipes_cli.adapters.embedded.parts import MLFLOW, Parts
 from mlpipes_cli.adapters.embedded.survey import survey
 from mlpipes_cli.adapters.processes import ports, process
+from mlpipes_cli.adapters.processes.services import LocalServices
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check, ServiceStatus
 
@@ -23,7 +24,7 @@ _DISK_FAULT, _DISK_WARNING = 0.3, 2.0
 _MEMORY_WARNING = 1.0
 
 
-def examine(parts: Parts) -> Sequence[Check]:
+def examine(parts: Parts, local: LocalServices) -> Sequence[Check]:
     """All checks; one that fails in itself is a fault with its reason."""
     simple: tuple[tuple[str, Callable[[Parts], Check]], ...] = (
         ("python", _python),
@@ -37,9 +38,9 @@ def examine(parts: Parts) -> Sequence[Check]:
     )
     checks = [_tried(name, check, parts) for name, check in simple]
     rows = survey(parts)
-    checks += [_port(parts, row) for row in rows if row.name in CORE]
-    checks += [_service(row) for row in rows]
-    checks.append(_strays(parts, rows))
+    checks += [_port(parts, row) for row in rows]
+    checks += [_service(row) for row in (*rows, *local.survey())]
+    checks.append(_strays(parts, rows, local))
     return checks
 
 
@@ -114,7 +115,7 @@ def _secrets(parts: Parts) -> Check:
         return Check(
             "secrets", "fault", f".env can be read by others (mode {mode:04o})", "run `chmod 600 .env`"
         )
-    missing = [name for name in SECRETS if not parts.secrets()[name]]
+    missing = [name for name, value in parts.secrets().items() if not value]
     if missing:
         return Check(
             "secrets", "warning", f".env lacks {', '.join(missing)}", "`mlpipes up` adds what is missing"
@@ -179,20 +180,15 @@ def _service(row: ServiceStatus) -> Check:
     return Check(row.name, "warning", row.state, fix)
 
 
-def _strays(parts: Parts, rows: Sequence[ServiceStatus]) -> Check:
+def _strays(parts: Parts, rows: Sequence[ServiceStatus], local: LocalServices) -> Check:
     """Processes of services that have no main process any more, or that nobody wants."""
-    wanted = {MLFLOW, *parts.files.wanted()}
-    left = [
-        one
-        for row in rows
-        if row.name not in CORE[:1] and (row.pid is None or row.name not in wanted)
-        for one in process.marked(parts.project.root, row.name)
-    ]
+    lost = any(row.name == MLFLOW and row.pid is None for row in rows)
+    left = [one.pid for one in process.marked(parts.project.root, MLFLOW)] if lost else []
     server = parts.database()
-    left += server.members() if server.find() is None else []
-    left += foreground.strays(parts)
+    left += [one.pid for one in server.members()] if server.find() is None else []
+    left += local.strays()
     if left:
-        pids = ", ".join(str(one.pid) for one in left)
+        pids = ", ".join(map(str, left))
         return Check(
             "stray processes", "fault", f"left over: pid {pids}", "`mlpipes up` or `mlpipes down` ends them"
         )

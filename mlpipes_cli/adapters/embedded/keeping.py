@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from mlpipes_cli.adapters.artifacts.folder import FolderArtifactStore
-from mlpipes_cli.adapters.database_owners import SECRETS
-from mlpipes_cli.adapters.embedded import foreground
-from mlpipes_cli.adapters.embedded.parts import API, DATABASE, MLFLOW, Parts
-from mlpipes_cli.adapters.processes import ports
+from mlpipes_cli.adapters.database_owners import OWNERS
+from mlpipes_cli.adapters.embedded.parts import DATABASE, MLFLOW, Parts
+from mlpipes_cli.adapters.processes import foreground, ports
+from mlpipes_cli.adapters.processes.files import unwritable
+from mlpipes_cli.adapters.processes.services import API, LocalServices
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter, Storage
 
@@ -25,20 +28,40 @@ def storage(parts: Parts) -> Storage:
     secrets = parts.secrets()
     urls = {
         name: f"postgresql://{name}:{quote(secrets[secret], safe='')}@{ports.HOST}:{found.port}/{name}"
-        for name, secret in SECRETS.items()
+        for name, secret in OWNERS.items()
     }
     return Storage(urls, FolderArtifactStore(parts.artifacts))
 
 
-def stop_writers(parts: Parts, reporter: Reporter) -> None:
-    """End everything but the database server.
+def stop_writers(parts: Parts, local: LocalServices, reporter: Reporter) -> None:
+    """End everything but the database server; the caller holds the lock.
 
     Raises:
         MlpipesError: A process cannot be ended.
     """
-    if foreground.end(parts):
-        reporter.warn(f"the {API} in the foreground was ended; start it again with `mlpipes serve`")
+    if foreground.survey(parts.project):
+        reporter.warn(f"the {API} in the foreground is ended; start it again with `mlpipes serve`")
+    local.end(reporter)
     running = parts.files.running()
-    for name in (*parts.added_names(), MLFLOW):
+    parts.end(MLFLOW, running.pop(MLFLOW, None))
+    parts.files.write_running(parts.project.root, running)
+
+
+def forget(parts: Parts) -> Sequence[str]:
+    """Remove the database folder and the artifacts, and nothing else; the caller holds the lock.
+
+    Raises:
+        MlpipesError: A process cannot be ended, or something cannot be removed.
+    """
+    running = parts.files.running()
+    for name in (MLFLOW, DATABASE):
         parts.end(name, running.pop(name, None))
     parts.files.write_running(parts.project.root, running)
+    known = (parts.project.state / DATABASE, parts.artifacts, parts.temporary)
+    folders = [folder for folder in known if folder.exists()]
+    for folder in folders:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise unwritable(folder, error) from None
+    return [parts.project.shown(folder) for folder in folders]

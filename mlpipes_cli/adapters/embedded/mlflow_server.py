@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from mlpipes_cli.adapters import mlflow_login
 from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
 
 NAME = "mlflow"
@@ -13,18 +16,13 @@ TIMEOUT = 180.0
 PROBE = Probe("POST", "/api/2.0/mlflow/experiments/search", '{"max_results": 1}')
 
 
-def describe(
-    root: Path, log: Path, artifacts: Path, temporary: Path, database_port: int, password: str
-) -> Daemon:
+def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: str) -> Daemon:
     """The server of a project.
 
     The database's address goes through the environment, so that no password shows in a process
     list. Temporary files stay in the project. The working folder is an empty one, since Python
     looks for modules in it.
     """
-    from urllib.parse import quote
-
-    database = f"postgresql+psycopg2://mlflow:{quote(password, safe='')}@127.0.0.1:{database_port}/mlflow"
     return Daemon(
         name=NAME,
         root=root,
@@ -48,3 +46,19 @@ def describe(
         timeout=TIMEOUT,
         release=version("mlflow"),
     )  # fmt: skip
+
+
+def guarded(server: Daemon, login_file: Path, secrets: Mapping[str, str]) -> Daemon:
+    """The server with MLflow's basic authentication in front, its accounts in MLflow's own database."""
+    mine = {
+        "MLFLOW_AUTH_CONFIG_PATH": str(login_file),
+        "MLFLOW_AUTH_ADMIN_USERNAME": mlflow_login.ADMIN,
+        "MLFLOW_AUTH_ADMIN_PASSWORD": secrets["MLFLOW_ADMIN_PASSWORD"],
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets["MLFLOW_SECRET_KEY"],
+    }
+    return dataclasses.replace(
+        server,
+        command=(*server.command, "--app-name", "basic-auth"),
+        settings={**server.settings, **mine},
+        probe=mlflow_login.known(server.probe, secrets),
+    )

@@ -9,18 +9,21 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mlpipes_cli import envfile
-from mlpipes_cli.adapters.embedded import database_server, mlflow_server
+from mlpipes_cli.adapters import mlflow_login
+from mlpipes_cli.adapters.embedded import cluster, database_server, mlflow_server
 from mlpipes_cli.adapters.embedded.database_server import DatabaseServer
-from mlpipes_cli.adapters.processes import ports, process
+from mlpipes_cli.adapters.processes import logs, ports
+from mlpipes_cli.adapters.processes.bringing import marked_as
 from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
 from mlpipes_cli.adapters.processes.state import Running, StateFiles
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports import Endpoints, ServiceSpec
+from mlpipes_cli.ports import Endpoints
 from mlpipes_cli.project import Project
 
-DATABASE, MLFLOW, API = database_server.NAME, mlflow_server.NAME, "api"
+DATABASE, MLFLOW = database_server.NAME, mlflow_server.NAME
 CORE = (DATABASE, MLFLOW)
 SECRETS = ("POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD")
+AUTH_SECRETS = ("MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY")
 _CLIENT_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
@@ -30,9 +33,15 @@ _CLIENT_SETTINGS = {
 
 @dataclass(frozen=True)
 class Parts:
-    """Builds the services of one project."""
+    """Builds the services of one project.
+
+    Attributes:
+        project: Whose.
+        auth: Whether MLflow asks for a name and a password.
+    """
 
     project: Project
+    auth: bool = False
 
     @property
     def files(self) -> StateFiles:
@@ -51,16 +60,16 @@ class Parts:
 
     def log(self, service: str) -> Path:
         """A service's log file."""
-        return self.project.logs / f"{service}.log"
+        return logs.path(self.project, service)
 
     def secrets(self) -> Mapping[str, str]:
-        """The passwords in ``.env``; empty where they are missing.
+        """The passwords in ``.env`` that are needed; empty where they are missing.
 
         Raises:
             MlpipesError: It cannot be read.
         """
         values = envfile.read(self.project.env_file)
-        return {name: values.get(name, "") for name in SECRETS}
+        return {name: values.get(name, "") for name in (*SECRETS, *(AUTH_SECRETS if self.auth else ()))}
 
     def database(self) -> DatabaseServer:
         """PostgreSQL."""
@@ -69,40 +78,32 @@ class Parts:
 
     def mlflow(self, database_port: int) -> Daemon:
         """MLflow's server on the PostgreSQL at that port."""
-        password = self.secrets()["MLFLOW_DB_PASSWORD"]
-        return mlflow_server.describe(
-            self.project.root, self.log(MLFLOW), self.artifacts, self.temporary, database_port, password
+        plain = mlflow_server.describe(
+            self.project.root, self.log(MLFLOW), self.artifacts, self.temporary, self.tracking(database_port)
         )
+        return mlflow_server.guarded(plain, self.login_file, self.secrets()) if self.auth else plain
 
-    def added(self, spec: ServiceSpec, clients: Endpoints) -> Daemon:
-        """A service that ``start`` added."""
-        return Daemon(
-            name=spec.name,
-            root=self.project.root,
-            command=spec.command,
-            settings=clients.environment(),
-            folder=self.project.root,
-            log=self.log(spec.name),
-            probe=Probe("GET", spec.ready_path),
-            timeout=spec.timeout,
-            release=importlib.metadata.version("mlpipes"),
-        )
+    def tracking(self, database_port: int) -> str:
+        """The address of MLflow's own database, as its owner."""
+        password = quote(self.secrets()["MLFLOW_DB_PASSWORD"], safe="")
+        return f"postgresql+psycopg2://mlflow:{password}@{ports.HOST}:{database_port}/mlflow"
 
-    def named(self, name: str) -> Daemon:
-        """Enough of a service to find and end its processes."""
-        root = self.project.root
-        return Daemon(name, root, (), {}, root, self.log(name), Probe("GET", "/"), 0.0)
+    @property
+    def login_file(self) -> Path:
+        """What MLflow's basic authentication is told."""
+        return self.project.state / "basic_auth.ini"
 
-    def added_names(self) -> list[str]:
-        """The services besides the core: wanted, written down, or found by their marks."""
-        names = {*self.files.wanted(), *self.files.running(), *process.services(self.project.root)}
-        return sorted(names - {*CORE, process.FOREGROUND})
+    @property
+    def probe(self) -> Probe:
+        """The question that tells whether MLflow works, whether or not it asks who we are."""
+        return mlflow_login.known(mlflow_server.PROBE, envfile.read(self.project.env_file))
+
+    def versions(self) -> Mapping[str, str]:
+        """Of the programs that keep data."""
+        return {DATABASE: cluster.version(), MLFLOW: importlib.metadata.version("mlflow")}
 
     def wanted_port(self, service: str) -> int | None:
-        """The fixed port of the settings, or of an added service."""
-        if service not in CORE:
-            spec = self.files.wanted().get(service)
-            return spec.preferred_port if spec and spec.fixed_port else None
+        """The fixed port that the settings give to one of the core."""
         stack = self.project.config.stack
         port = stack.postgres.port if service == DATABASE else stack.mlflow.port
         return None if port == "auto" else port
@@ -117,12 +118,13 @@ class Parts:
         if not password:
             path = self.project.shown(self.project.env_file)
             raise MlpipesError(f"{path}: MLPIPES_DB_PASSWORD is missing", "`mlpipes up` sets a new one")
-        login = f"mlpipes:{quote(password, safe='')}"
+        user = f"mlpipes:{quote(password, safe='')}"
+        login = mlflow_login.variables(self.secrets()["MLFLOW_ADMIN_PASSWORD"]) if self.auth else {}
         api = {"MLPIPES_API_URL": api_url} if api_url else {}
         return Endpoints(
             tracking_uri=f"http://{ports.HOST}:{mlflow_port}",
-            database_url=f"postgresql://{login}@{ports.HOST}:{database_port}/mlpipes",
-            extra=_CLIENT_SETTINGS | api,
+            database_url=f"postgresql://{user}@{ports.HOST}:{database_port}/mlpipes",
+            extra=_CLIENT_SETTINGS | login | api,
         )
 
     def end(self, service: str, running: Running | None) -> int:
@@ -131,4 +133,4 @@ class Parts:
         Raises:
             MlpipesError: One cannot be ended.
         """
-        return self.database().end() if service == DATABASE else self.named(service).end(running)
+        return self.database().end() if service == DATABASE else marked_as(self.project, service).end(running)

@@ -8,7 +8,15 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlpipes_cli.adapters.processes import stamps
+from mlpipes_cli.project import Project
+
 _LIMIT = 20 * 1024**2
+
+
+def path(project: Project, service: str) -> Path:
+    """Where a service's log is."""
+    return project.logs / f"{service}.log"
 
 
 def rotate(path: Path) -> None:
@@ -41,10 +49,14 @@ def evidence(path: Path, start: int, lines: int = 8) -> str:
     return " | ".join(said[-lines:])
 
 
-def read(path: Path, *, lines: int | None, follow: bool) -> Iterator[str]:
+def read(path: Path, *, lines: int | None, follow: bool, since: float | None = None) -> Iterator[str]:
     """The lines of a log (the last ``lines`` of them), and with ``follow`` what is added, for ever.
 
     A log that is put aside or cut while it is followed is followed on from the start of the new one.
+    With ``since`` only lines later than that, by the times in them (seconds since the epoch).
+
+    Raises:
+        UsageError: ``since`` is given, and no line of the log has a time.
     """
     while not path.exists():
         if not follow:
@@ -52,7 +64,8 @@ def read(path: Path, *, lines: int | None, follow: bool) -> Iterator[str]:
         time.sleep(0.1)
     file = path.open(encoding="utf-8", errors="replace")
     try:
-        yield from (line.rstrip("\n") for line in (file if lines is None else deque(file, maxlen=lines)))
+        found = file if since is None else stamps.later(file, since, path.name)
+        yield from (line.rstrip("\n") for line in (found if lines is None else deque(found, maxlen=lines)))
         rest = ""
         while follow:
             rest += file.readline()

@@ -8,50 +8,52 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mlpipes_cli import running_api
-from mlpipes_cli.adapters.embedded.parts import API, Parts
 from mlpipes_cli.adapters.processes import process
 from mlpipes_cli.adapters.processes.daemon import Probe
 from mlpipes_cli.adapters.processes.process import Identity
-from mlpipes_cli.ports import ServiceStatus, State
+from mlpipes_cli.ports import Health, ServiceStatus, State
 from mlpipes_cli.running_api import RunningApi
 
 if TYPE_CHECKING:
     import psutil
 
+    from mlpipes_cli.project import Project
+
+API = "api"
 _STARTING = 120.0
 _PATIENCE = 45.0  # requests in flight are answered first, for which it takes up to 30 s
 
 
-def survey(parts: Parts) -> tuple[ServiceStatus, ...]:
+def survey(project: Project) -> tuple[ServiceStatus, ...]:
     """What is known of each, the newest first."""
-    return tuple(_status(api, lead) for api, lead in _running(parts))
+    return tuple(_status(api, lead) for api, lead in _running(project))
 
 
-def url(parts: Parts) -> str | None:
+def url(project: Project) -> str | None:
     """Where the one that started last answers."""
-    return next((api.url for api, _ in _running(parts) if api.ready), None)
+    return next((api.url for api, _ in _running(project) if api.ready), None)
 
 
-def strays(parts: Parts) -> list[psutil.Process]:
+def strays(project: Project) -> list[psutil.Process]:
     """What is left of those that have ended."""
-    marked = process.marked(parts.project.root, process.FOREGROUND)
-    kept = {one.pid for _, lead in _running(parts) for one in process.family(lead)} if marked else set()
+    marked = process.marked(project.root, process.FOREGROUND)
+    kept = {one.pid for _, lead in _running(project) for one in process.family(lead)} if marked else set()
     return [one for one in marked if one.pid not in kept]
 
 
-def end(parts: Parts) -> int:
+def end(project: Project) -> int:
     """End them all; returns how many processes there were.
 
     Raises:
         MlpipesError: One cannot be ended.
     """
-    count = process.end(lambda: [lead for _, lead in _running(parts)], patience=_PATIENCE)
-    return count + process.end(lambda: process.marked(parts.project.root, process.FOREGROUND))
+    count = process.end(lambda: [lead for _, lead in _running(project)], patience=_PATIENCE)
+    return count + process.end(lambda: process.marked(project.root, process.FOREGROUND))
 
 
-def _running(parts: Parts) -> Iterator[tuple[RunningApi, psutil.Process]]:
+def _running(project: Project) -> Iterator[tuple[RunningApi, psutil.Process]]:
     """Each with its process; a service of the stack leaves a note too, but carries the stack's marks."""
-    notes = sorted(running_api.everyone(parts.project), key=lambda api: -api.created)
+    notes = sorted(running_api.everyone(project), key=lambda api: -api.created)
     for api in notes:
         lead = Identity(api.pid, api.created).process()
         if lead and process.marks(lead).get(process.SERVICE_MARK) is None:
@@ -63,6 +65,7 @@ def _status(api: RunningApi, lead: psutil.Process) -> ServiceStatus:
     works = Probe("GET", api.question).ask(place.port or 80, place.hostname or "127.0.0.1")
     uptime = max(0.0, time.time() - api.created)
     state: State = "running" if works else "starting" if uptime < _STARTING else "failed"
+    health: Health = "healthy" if works else "starting" if state == "starting" else "unhealthy"
     return ServiceStatus(
         name=API,
         state=state,
@@ -72,4 +75,6 @@ def _status(api: RunningApi, lead: psutil.Process) -> ServiceStatus:
         uptime=uptime,
         memory=process.memory(process.family(lead)),
         detail=f"in the foreground: {api.model} {api.alias}",
+        health=health,
+        ports=(str(place.port),) if place.port else (),
     )
