@@ -9,3 +9,4 @@ from contracts.stack_contract import StackContract
 @pytest.mark.slow
 class TestEmbeddedStack(StackContract):
     runtime = "embedded"
+    core = ("postgres", "mlflow")
