@@ -35,9 +35,8 @@ def _compare_rows(name: str, found: dict[str, int], manifest: Manifest) -> None:
     wanted = dict(manifest.rows[name])
     for table in sorted(found.keys() | wanted.keys()):
         if found.get(table) != wanted.get(table):
-            raise _differs(
-                f"table {table} of database {name} has {found.get(table, 'no')} rows, not {wanted.get(table, 0)}"
-            )
+            here, there = found.get(table, "no"), wanted.get(table, "no")
+            raise _differs(f"table {table} of database {name} has {here} rows instead of {there}")
 
 
 def _differs(what: str) -> MlpipesError:
