@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from mlpipes_cli.adapters import mlflow_login
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Endpoints
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.engine import Engine
 
-ADMIN = "admin"
 _CLIENT_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
@@ -86,17 +86,16 @@ def endpoints(
     Raises:
         MlpipesError: ``.env`` lacks a password.
     """
-    wanted = ["MLPIPES_DB_PASSWORD", *(["MLFLOW_ADMIN_PASSWORD"] if auth else [])]
+    wanted = ["MLPIPES_DB_PASSWORD", *([mlflow_login.PASSWORD] if auth else [])]
     for name in wanted:
         if not secrets.get(name):
             raise MlpipesError(f".env: {name} is missing", "`mlpipes up` sets a new one")
-    login = {"MLFLOW_TRACKING_USERNAME": ADMIN, "MLFLOW_TRACKING_PASSWORD": secrets[wanted[-1]]}
     return Endpoints(
         tracking_uri=f"http://{in_url(address)}:{ports['mlflow']}",
         database_url=database_url(address, ports["postgres"], "mlpipes", secrets["MLPIPES_DB_PASSWORD"]),
         extra={
             **_CLIENT_SETTINGS,
-            **(login if auth else {}),
+            **(mlflow_login.variables(secrets[mlflow_login.PASSWORD]) if auth else {}),
             **({"MLPIPES_API_URL": api} if api else {}),
         },
     )

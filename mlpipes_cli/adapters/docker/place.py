@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters import database_owners
+from mlpipes_cli.adapters import database_owners, mlflow_login
 from mlpipes_cli.adapters.docker import addresses
 from mlpipes_cli.adapters.docker.holdings import Holdings
 from mlpipes_cli.adapters.docker.identity import Identity
@@ -112,7 +112,7 @@ class Place:
         return {
             DATABASE: database,
             **dict.fromkeys(STORES, store),
-            MLFLOW: lambda ports: self._http(Probe(*_SEARCH, self._login()), ports),
+            MLFLOW: lambda ports: self._http(Probe(*_SEARCH, headers=self._login()), ports),
             "jupyter": lambda ports: self._http(Probe("GET", "/api/status", headers=token), ports),
             "pgadmin": lambda ports: self._http(Probe("GET", "/misc/ping"), ports),
         }
@@ -121,7 +121,5 @@ class Place:
         return probe.ask(next(iter(ports.values())), self.address)
 
     def _login(self) -> dict[str, str]:
-        from base64 import b64encode
-
-        login = f"{addresses.ADMIN}:{self.secrets.get('MLFLOW_ADMIN_PASSWORD', '')}"
-        return {"Authorization": f"Basic {b64encode(login.encode()).decode()}"} if self.auth else {}
+        password = self.secrets.get(mlflow_login.PASSWORD, "")
+        return mlflow_login.headers(mlflow_login.variables(password)) if self.auth else {}

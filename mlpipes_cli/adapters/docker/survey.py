@@ -42,7 +42,7 @@ def _status(place: Place, container: Container) -> ServiceStatus:
     image = container.labels.get(labels.IMAGE, container.image)
     state = details["State"]
     if not state.get("Running") or state.get("Paused") or state.get("Restarting"):
-        return ServiceStatus(name, *_ended(state), image=image)
+        return _ended(name, image, state)
     age = uptime(state)
     works = _works(place, container, state)
     health: Literal["healthy", "starting", "unhealthy"]
@@ -65,17 +65,17 @@ def _status(place: Place, container: Container) -> ServiceStatus:
     )
 
 
-def _ended(state: Mapping[str, Any]) -> tuple[State, None, None, None, None, None, str]:
-    """The state and detail of a container that does not run (and in between what it has not)."""
+def _ended(name: str, image: str, state: Mapping[str, Any]) -> ServiceStatus:
+    """What to say of a container that does not run."""
     if state.get("Status") == "created":
-        return "stopped", None, None, None, None, None, "it was never started"
+        return ServiceStatus(name, "stopped", detail="it was never started", image=image)
     if state.get("Paused"):
         what = "it is paused"
     elif state.get("Restarting"):
         what = f"it ends again and again (exit code {state.get('ExitCode')})"
     else:
         what = failure.ended(state)
-    return "failed", None, None, None, None, None, f"{what}; {_REPAIR}"
+    return ServiceStatus(name, "failed", detail=f"{what}; {_REPAIR}", health="unhealthy", image=image)
 
 
 def _works(place: Place, container: Container, state: Mapping[str, Any]) -> bool:

@@ -31,14 +31,12 @@ class Probe:
         method: GET or POST.
         path: With its query.
         body: JSON, or empty.
-        authorization: The header of that name, or empty; it is a secret.
         headers: Beside the usual ones; they may hold a secret.
     """
 
     method: str
     path: str
     body: str = ""
-    authorization: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def ask(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> bool:
