@@ -101,5 +101,5 @@ def _service(name: str, part: ServicePart, file: File, folder: Path) -> Service:
 def _build(part: ServicePart, folder: Path) -> Build | None:
     if part.build is None:
         return None
-    context = Path(os.path.abspath(folder / part.build.context))
+    context = (folder / part.build.context).resolve()
     return Build(context, part.build.dockerfile, part.build.args)

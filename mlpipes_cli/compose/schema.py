@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mlpipes_cli.compose import values
-from mlpipes_cli.compose.model import Condition, Mount, Published
+from mlpipes_cli.compose.model import Condition
 
 Text = Annotated[str, BeforeValidator(values.text)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(values.texts)]
