@@ -60,11 +60,15 @@ class Connection:
     Args:
         uri: Its ``http(s)://`` address.
         waiting: MLflow's settings on how long it is waited for: ``BRIEFLY`` or ``PATIENTLY``.
+        login: MLflow's settings on who asks, if the server wants to know.
     """
 
-    def __init__(self, uri: str, waiting: Mapping[str, str] = BRIEFLY) -> None:
+    def __init__(
+        self, uri: str, waiting: Mapping[str, str] = BRIEFLY, login: Mapping[str, str] | None = None
+    ) -> None:
         self.uri = uri.rstrip("/")
         self._waiting = waiting
+        self._login = dict(login or {})
         self._client: MlflowClient | None = None
         self._lock = threading.Lock()
 
@@ -80,7 +84,8 @@ class Connection:
             ApiError: The server refused.
             MlpipesError: It does not answer.
         """
-        os.environ.update(_QUIET | dict(waiting or self._waiting), MLFLOW_TRACKING_URI=self.uri)
+        settings = _QUIET | dict(waiting or self._waiting) | self._login
+        os.environ.update(settings, MLFLOW_TRACKING_URI=self.uri)
         from mlflow.exceptions import MlflowException
         from requests import RequestException
 

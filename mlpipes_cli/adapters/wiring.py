@@ -8,50 +8,59 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.errors import UsageError
-
 if TYPE_CHECKING:
+    from mlpipes_cli.choices import Choices
     from mlpipes_cli.ports import Endpoints, PredictionStore, Registry, Runtime, Tracking
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.project import Project
 
-_LATER = ("docker", "remote")
-
 
 def choose_runtime(project: Project, asked: str | None = None) -> tuple[str, str]:
-    """The runtime's name and why it was taken.
+    """The runtime that ``up`` starts, and why.
 
     Args:
         project: Its settings count where nothing is asked.
         asked: ``--runtime``.
 
     Raises:
-        UsageError: There is no such runtime, or not in this release.
+        UsageError: There is no such runtime, or the project's data is in another one.
     """
-    name = asked or project.config.runtime
-    place = "--runtime" if asked else f"{project.shown(project.root / 'mlpipes.yaml')}: runtime"
-    if name == "auto":
-        return "embedded", "auto: this release runs the services as local processes"
-    if name in _LATER:
-        raise UsageError(
-            f"{place}: {name!r} comes with a later release", "use embedded or auto, which need no Docker"
-        )
-    if name != "embedded":
-        raise UsageError(f"{place}: unknown runtime {name!r}", "use embedded or auto")
-    return name, f"{place} says so"
+    from mlpipes_cli.adapters import choosing
+
+    return choosing.for_up(project, asked)
 
 
-def make_runtime(project: Project, asked: str | None = None) -> Runtime:
+def make_runtime(project: Project, choices: Choices | None = None, reason: str | None = None) -> Runtime:
     """The runtime of a project's stack.
 
+    Args:
+        project: Whose.
+        choices: What was chosen; what is remembered where it is left out.
+        reason: Why that runtime; found out where it is left out.
+
     Raises:
-        UsageError: There is no such runtime, or not in this release.
-        MlpipesError: ``.env`` cannot be read.
+        MlpipesError: ``.env`` cannot be read, or nothing says where the project's data is.
     """
-    _, reason = choose_runtime(project, asked)
+    from mlpipes_cli import choices as remembered
+    from mlpipes_cli.adapters import choosing
+
+    made = choices or remembered.read(project)
+    if choices is not None and choices.runtime is not None:
+        name, why = choices.runtime, f"{choices.runtime} was chosen"
+    else:
+        name, why = choosing.current(project)
+    auth = project.config.stack.mlflow.auth if made.auth is None else made.auth
+    if name == "docker":
+        from mlpipes_cli.adapters.docker.runtime import DockerRuntime
+
+        return DockerRuntime(project, reason or why, services=made.services, auth=auth)
+    if name == "remote":
+        from mlpipes_cli.adapters.remote.runtime import RemoteRuntime
+
+        return RemoteRuntime(project, reason or why)
     from mlpipes_cli.adapters.embedded.runtime import EmbeddedRuntime
 
-    return EmbeddedRuntime(project, reason)
+    return EmbeddedRuntime(project, reason or why, auth=auth)
 
 
 def make_registry(endpoints: Endpoints) -> Registry:
@@ -59,7 +68,7 @@ def make_registry(endpoints: Endpoints) -> Registry:
     from mlpipes_cli.adapters.mlflow_client import Connection
     from mlpipes_cli.adapters.registry import MlflowRegistry
 
-    return MlflowRegistry(Connection(endpoints.tracking_uri))
+    return MlflowRegistry(Connection(endpoints.tracking_uri, login=endpoints.login))
 
 
 def make_tracking(endpoints: Endpoints) -> Tracking:
@@ -67,7 +76,7 @@ def make_tracking(endpoints: Endpoints) -> Tracking:
     from mlpipes_cli.adapters.mlflow_client import PATIENTLY, Connection
     from mlpipes_cli.adapters.tracking import MlflowTracking
 
-    return MlflowTracking(Connection(endpoints.tracking_uri, PATIENTLY))
+    return MlflowTracking(Connection(endpoints.tracking_uri, PATIENTLY, endpoints.login))
 
 
 def make_prediction_store(database_url: str) -> PredictionStore:

@@ -1,4 +1,4 @@
-"""The stack: up, down, status, logs, doctor, env."""
+"""The stack: up, down, restart, status, open, logs, doctor, env."""
 
 from __future__ import annotations
 
@@ -14,29 +14,35 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from mlpipes_cli.ports import Check, StackStatus
+    from mlpipes_cli.ports import Check, ServiceStatus, StackStatus
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    for command in (up, down, status, logs, doctor, env):
+    for command in (up, down, restart, status, logs, doctor, env):
         app.command()(command)
+    app.command("open")(open_command)
 
 
 def up(
     runtime: Annotated[
-        str | None, typer.Option("--runtime", metavar="R", help="embedded; or auto, which decides.")
+        str | None,
+        typer.Option("--runtime", metavar="R", help="docker, embedded or remote; or auto, which decides."),
     ] = None,
     extra: Annotated[
-        str, typer.Option("--with", metavar="NAMES", help="Further services, comma-separated.")
+        str,
+        typer.Option("--with", metavar="NAMES", help="Further services: jupyter,pgadmin; none drops them."),
     ] = "",
+    auth: Annotated[
+        bool | None, typer.Option("--auth/--no-auth", help="Have MLflow ask for a name and a password.")
+    ] = None,
 ) -> None:
     """Start or repair the stack and wait until every service answers."""
     from mlpipes_cli.lifecycle import stack
 
     here = context.current
     names = [name.strip() for name in extra.split(",") if name.strip()]
-    result = stack.up(here.project(), here.console, runtime=runtime, extra=names)
+    result = stack.up(here.project(), here.console, runtime=runtime, extra=names, auth=auth)
     here.console.result(result, lambda: _services(result))
 
 
@@ -50,6 +56,39 @@ def down(
     here = context.current
     stopped = stack.down(here.project(), here.console, volumes=volumes, yes=yes)
     here.console.result({"stopped": stopped, "removed": volumes})
+
+
+def restart(service: Annotated[str, typer.Argument(help="postgres, mlflow, api, ...")]) -> None:
+    """Stop and start one service, and wait until it answers."""
+    from mlpipes_cli.lifecycle import stack
+
+    here = context.current
+    result = stack.restart(here.project(), service, here.console)
+    here.console.result(result, lambda: f"{result.name} answers at {result.url}")
+
+
+def open_command(
+    service: Annotated[str, typer.Argument(help="mlflow, api, minio, jupyter, pgadmin")],
+    only_print: Annotated[bool, typer.Option("--print", help="Only print the address.")] = False,
+) -> None:
+    """Show a service's page in the browser."""
+    import webbrowser
+
+    from mlpipes_cli.lifecycle import stack
+
+    here = context.current
+    page = stack.page(here.project(), service)
+    here.console.result({"service": service, "url": page.url}, lambda: page.url)
+    if page.hint:
+        here.console.info(page.hint)
+    if only_print:
+        return
+    try:
+        opened = webbrowser.open(page.opened)
+    except webbrowser.Error:
+        opened = False
+    if not opened:
+        here.console.info("there is no browser here; open the address in one of yours")
 
 
 def status(
@@ -77,12 +116,16 @@ def logs(
     tail: Annotated[
         int | None, typer.Option("--tail", metavar="N", min=0, help="The last N lines only.")
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="WHEN", help="Only later lines: 10m, 2h, 2026-11-21T10:00."),
+    ] = None,
 ) -> None:
     """Show a service's log."""
     from mlpipes_cli.lifecycle import stack
 
     here = context.current
-    for line in stack.logs(here.project(), service, follow=follow, tail=tail):
+    for line in stack.logs(here.project(), service, follow=follow, tail=tail, since=since):
         here.console.line(line)
 
 
@@ -111,26 +154,35 @@ def _exports(values: Mapping[str, str]) -> str:
 
 
 def _services(result: StackStatus) -> RenderableType:
+    from rich.console import Group
     from rich.table import Table
 
     table = Table(title=f"{result.runtime} stack", title_justify="left", box=None, pad_edge=False)
-    for title in ("service", "state", "url"):
+    for title in ("service", "state", "health", "url", "ports"):
         table.add_column(title, no_wrap=True)
-    for title in ("pid", "uptime", "memory"):
+    images = any(row.image for row in result.services)
+    if images:
+        table.add_column("image", overflow="ellipsis", max_width=22)
+    for title in ("uptime", "memory"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("")
     for row in result.services:
+        image = [_short(row.image)] if images else []
         table.add_row(
-            row.name,
-            row.state,
-            row.url or "",
-            str(row.pid or ""),
-            _duration(row.uptime),
-            _size(row.memory),
-            row.detail,
+            row.name, row.state, "" if row.health == "none" else row.health, row.url or "", _ports(row),
+            *image, _duration(row.uptime), _size(row.memory),
             style=None if row.state == "running" else "red" if row.state == "failed" else "dim",
-        )
-    return table
+        )  # fmt: skip
+    return Group(table, *(f"{row.name}: {row.detail}" for row in result.services if row.detail))
+
+
+def _short(image: str) -> str:
+    """An image's name and tag, without its registry and digest."""
+    return image.partition("@")[0].rpartition("/")[2]
+
+
+def _ports(row: ServiceStatus) -> str:
+    """The ports on which it is reached."""
+    return ",".join(port.partition("->")[0].rpartition(":")[2] for port in row.ports)
 
 
 def _with_secrets(result: StackStatus, secrets: Mapping[str, str]) -> RenderableType:
@@ -166,8 +218,8 @@ def _duration(seconds: float | None) -> str:
     if days:
         return f"{days} d {hours} h"
     if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        return f"{hours} h {minutes} m"
+    return f"{minutes} m {rest} s" if minutes else f"{rest} s"
 
 
 def _size(size: int | None) -> str:

@@ -7,7 +7,17 @@ from pathlib import Path
 
 from mlpipes_cli import envfile
 
-NAMES = ("POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD")
+NAMES = (
+    "POSTGRES_PASSWORD",  # the databases' superuser and their two owners
+    "MLFLOW_DB_PASSWORD",
+    "MLPIPES_DB_PASSWORD",
+    "MINIO_ROOT_PASSWORD",  # the object store's root, and MLflow's own user there
+    "MLFLOW_S3_SECRET_KEY",
+    "MLFLOW_ADMIN_PASSWORD",  # with --auth
+    "MLFLOW_SECRET_KEY",
+    "JUPYTER_TOKEN",  # with --with
+    "PGADMIN_PASSWORD",
+)
 _BYTES = 24
 
 

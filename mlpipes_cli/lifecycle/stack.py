@@ -1,50 +1,95 @@
-"""The stack's verbs: up, down, status, logs, doctor, env."""
+"""The stack's verbs: up, down, restart, status, open, logs, doctor, env."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from mlpipes_cli.adapters.wiring import make_runtime
+from mlpipes_cli import choices
+from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime
+from mlpipes_cli.choices import Choices
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
+from mlpipes_cli.lifecycle import moments
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, read_secrets
+from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from mlpipes_cli.ports import Check, Reporter, StackStatus
+    from mlpipes_cli.ports import Check, Reporter, ServiceStatus, StackStatus
     from mlpipes_cli.project import Project
 
-# Services beyond PostgreSQL and MLflow that ``--with`` can add; none in this release.
-EXTRAS: tuple[str, ...] = ()
+_SECRETS = "`mlpipes status --show-secrets` shows the password"
+# What ``--with`` adds: the profiles of compose.yaml that a user chooses.
+EXTRAS = ("jupyter", "pgadmin")
 
 
 def up(
-    project: Project, reporter: Reporter, *, runtime: str | None = None, extra: Sequence[str] = ()
+    project: Project,
+    reporter: Reporter,
+    *,
+    runtime: str | None = None,
+    extra: Sequence[str] = (),
+    auth: bool | None = None,
 ) -> StackStatus:
     """Start or repair the stack and wait until every service answers.
 
+    What is chosen here is remembered for all later commands of the project.
+
+    Args:
+        project: Whose stack.
+        reporter: Where news goes.
+        runtime: docker, embedded, remote or auto; None is what ``mlpipes.yaml`` says.
+        extra: Further services, beside those that were added before; ``none`` drops those.
+        auth: Whether MLflow asks for a name and a password; None leaves it as it is.
+
     Raises:
-        UsageError: There is no such runtime or further service.
+        UsageError: There is no such runtime or service, or the project's data is in another runtime.
         MlpipesError: A service does not come up.
     """
-    chosen = make_runtime(project, runtime)
-    unknown = [name for name in extra if name not in EXTRAS]
-    if unknown:
-        raise UsageError(
-            f"--with: the {chosen.name} runtime has no service {unknown[0]!r}",
-            "leave --with out; see `mlpipes serve` for the API",
-        )
+    name, reason = choose_runtime(project, runtime)
+    chosen = _merged(project, name, extra, auth)
     ensure_secrets(project.root)
+    choices.write(project, chosen)
     try:
-        result = chosen.up(reporter)
+        result = make_runtime(project, chosen, reason).up(reporter)
     except KeyboardInterrupt:
         raise Interrupted("stopped before the stack was up", "`mlpipes up` goes on from here") from None
+    if runtime is None and project.config.runtime == "auto":
+        reporter.info(f"runtime {result.runtime} ({result.reason})")
     if result.changes:
         for change in result.changes:
             reporter.info(change)
     else:
         reporter.info("everything runs already; nothing was changed")
     return result
+
+
+def _merged(project: Project, runtime: str, extra: Sequence[str], auth: bool | None) -> Choices:
+    """What was chosen before, and now.
+
+    Raises:
+        UsageError: The runtime has no such service, or nothing to put a login in front of.
+    """
+    before = choices.read(project)
+    for name in extra:
+        if name not in (*EXTRAS, "none"):
+            raise UsageError(
+                f"--with: there is no service {name!r}{did_you_mean(name, EXTRAS)}",
+                f"there is {' and '.join(EXTRAS)}; `mlpipes serve` starts the API",
+            )
+        if runtime != "docker" and name != "none":
+            raise UsageError(
+                f"--with {name}: the {runtime} runtime has no such service", "it needs `--runtime docker`"
+            )
+    if runtime == "remote" and auth is not None:
+        raise UsageError("--auth: the remote MLflow decides that itself", "leave it out")
+    kept = () if "none" in extra or runtime != "docker" else before.services
+    added = tuple(name for name in extra if name != "none")
+    services = tuple(dict.fromkeys((*kept, *added)))
+    return Choices(runtime, services, before.auth if auth is None else auth)
 
 
 def down(project: Project, reporter: Reporter, *, volumes: bool = False, yes: bool = False) -> Sequence[str]:
@@ -77,13 +122,95 @@ def status(project: Project) -> StackStatus:
     return make_runtime(project).status()
 
 
-def logs(project: Project, service: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-    """The lines of a service's log.
+def restart(project: Project, service: str, reporter: Reporter) -> ServiceStatus:
+    """Stop and start one service and wait until it answers.
 
     Raises:
         UsageError: There is no such service.
+        MlpipesError: It does not come up.
     """
-    return make_runtime(project).logs(service, follow=follow, tail=tail)
+    try:
+        return make_runtime(project).restart(service, reporter)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped before {service} answered", "`mlpipes up` goes on from here") from None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where a service is looked at with a browser.
+
+    Attributes:
+        url: Without secrets.
+        opened: With the token that the page asks for, if it takes one in its address.
+        hint: How to log in otherwise; may be empty.
+    """
+
+    url: str
+    opened: str = field(repr=False)
+    hint: str = ""
+
+
+def page(project: Project, service: str) -> Page:
+    """A service's page.
+
+    Raises:
+        UsageError: There is no such service, or it has no page.
+        MlpipesError: It is not running.
+    """
+    rows = {row.name: row for row in reversed(make_runtime(project).status().services)}
+    if service not in rows:
+        raise UsageError(
+            f"there is no service {service!r}{did_you_mean(service, rows)}",
+            f"choose one of: {', '.join(rows)}",
+        )
+    row = rows[service]
+    if row.url is None:
+        raise MlpipesError(f"{service} is not running ({row.state})", "start it with `mlpipes up`")
+    if not row.url.startswith("http"):
+        raise UsageError(f"{service} has no page for a browser", f"its address is {row.url}")
+    url = _console(row) or row.url
+    secrets = read_secrets(project.root)
+    token = secrets.get("JUPYTER_TOKEN") if service == "jupyter" else None
+    return Page(url, f"{url}/?token={quote(token)}" if token else url, _login(project, service))
+
+
+def _console(row: ServiceStatus) -> str | None:
+    """An object store's page has a port of its own."""
+    found = [re.search(r":(\d+)->9001/tcp", port) for port in row.ports]
+    port = next((match.group(1) for match in found if match), None)
+    return re.sub(r":\d+$", f":{port}", row.url) if port and row.url else None
+
+
+def _login(project: Project, service: str) -> str:
+    asked = {"minio": "mlpipes", "rustfs": "mlpipes", "pgadmin": "the account that it shows"}
+    if service == "mlflow":
+        told = make_runtime(project).endpoints().login
+        return f"log in as {told['MLFLOW_TRACKING_USERNAME']}; {_SECRETS}" if told else ""
+    return f"log in as {asked[service]}; {_SECRETS}" if service in asked else ""
+
+
+def logs(
+    project: Project,
+    service: str,
+    *,
+    follow: bool = False,
+    tail: int | None = None,
+    since: str | None = None,
+) -> Iterator[str]:
+    """The lines of a service's log.
+
+    Args:
+        project: Whose.
+        service: Which.
+        follow: Go on until nobody asks any more.
+        tail: Only the last so many.
+        since: Only later ones; see :func:`mlpipes_cli.lifecycle.moments.seconds`.
+
+    Raises:
+        UsageError: There is no such service, or ``since`` is no time.
+    """
+    moment = None if since is None else moments.seconds(since)
+    return make_runtime(project).logs(service, follow=follow, tail=tail, since=moment)
 
 
 def doctor(project: Project) -> Sequence[Check]:

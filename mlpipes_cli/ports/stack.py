@@ -80,6 +80,11 @@ class Endpoints:
     database_url: str = field(repr=False)
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def login(self) -> dict[str, str]:
+        """Of the variables for a client, those by which MLflow knows who asks."""
+        return {name: value for name, value in self.extra.items() if name.startswith("MLFLOW_TRACKING_")}
+
     def environment(self) -> dict[str, str]:
         """The environment variables for a client."""
         return {
