@@ -55,6 +55,10 @@ class Bringing:
         """The stack."""
         return self.draft.place
 
+    @property
+    def _provision(self) -> Provision:
+        return Provision(self.place, self.reporter.info, self.reporter.detail)
+
     # -- the whole
 
     def everything(self, versions: Mapping[str, str] | None = None) -> None:
@@ -128,7 +132,12 @@ class Bringing:
                     self.reporter.detail(f"volume {holdings.volume(mount.volume)} made")
         holdings.ensure_network()
         self.pieces = [
-            Piece(self.draft.plan(one), frozenset(self.draft.needs(compose, one.name))) for one in services
+            Piece(
+                self.draft.plan(one),
+                frozenset(self.draft.needs(compose, one.name)),
+                settled=one.name not in STORES,
+            )
+            for one in services
         ]
 
     def _compose(self) -> Compose:
@@ -243,7 +252,7 @@ class Bringing:
     # -- until all are ready
 
     def _run(self) -> None:
-        waiting = [piece for piece in self.pieces if piece.stage != "ready"]
+        waiting = list(self.pieces)
         while waiting:
             ready = {piece.name for piece in self.pieces if piece.stage == "ready"}
             for piece in waiting:
@@ -254,12 +263,23 @@ class Bringing:
                     self._create(piece)
             before = len(waiting)
             self._say(waiting)
+            for piece in self.pieces:
+                if piece.stage == "ready" and not piece.settled:
+                    self._settle_user(piece)
             for piece in waiting:
                 if piece.stage == "started" and piece.needs <= ready:
                     self._look(piece)
-            waiting = [piece for piece in waiting if piece.stage != "ready"]
+            waiting = [piece for piece in self.pieces if piece.stage != "ready" or not piece.settled]
             if len(waiting) == before:
                 time.sleep(_PAUSE)
+
+    def _settle_user(self, piece: Piece) -> None:
+        """MLflow's own user in the store, made while MLflow starts: it needs it only later."""
+        own = self.place.keys.own
+        self._provision.store_user(piece.container, piece.name, piece.plan.image, piece.ports)
+        piece.settled = True
+        if self.place.keys.own != own:
+            self._redraw()  # it gets other keys than was thought
 
     def _say(self, waiting: list[Piece]) -> None:
         """What is waited for, once."""
@@ -288,15 +308,11 @@ class Bringing:
             piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
 
     def _answers(self, piece: Piece) -> bool:
-        provision = Provision(self.place, self.reporter.info, self.reporter.detail)
         if piece.name == DATABASE:
-            piece.said = provision.database(piece.container, piece.ports, touched=piece.touched)
+            piece.said = self._provision.database(piece.container, piece.ports, touched=piece.touched)
             return not piece.said
         if piece.name in STORES:
-            own = self.place.keys.own
-            piece.said = provision.store(piece.container, piece.name, piece.plan.image, piece.ports)
-            if not piece.said and self.place.keys.own != own:
-                self._redraw()  # MLflow gets other keys than was thought
+            piece.said = self._provision.store(piece.ports)
             return not piece.said
         answer = self.place.answers(piece.name, piece.ports)
         if answer is None:

@@ -26,6 +26,7 @@ class Piece:
         deadline: By then it has to answer, on the monotonic clock.
         restarts: How often the engine had restarted it when it was first seen.
         said: Why it is not ready, as far as it says so itself.
+        settled: False while something is to be done after it is ready.
     """
 
     plan: Plan
@@ -38,6 +39,7 @@ class Piece:
     deadline: float = 0.0
     restarts: int | None = None
     said: str = ""
+    settled: bool = True
 
     @property
     def name(self) -> str:

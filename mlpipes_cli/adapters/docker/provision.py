@@ -82,14 +82,8 @@ class Provision:
         if code:
             self.detail(f"postgres: the password cannot be set: {said}")
 
-    def store(self, container: str, service: str, image: str, ports: Ports) -> str:
-        """Try to make the object store whole: the bucket, and the user that MLflow gets.
-
-        Args:
-            container: Its id.
-            service: minio or rustfs.
-            image: The image's id.
-            ports: Where it answers.
+    def store(self, ports: Ports) -> str:
+        """Try to make the object store whole: it answers and has the bucket.
 
         Returns:
             Why it is not whole yet; empty when it is.
@@ -97,36 +91,52 @@ class Provision:
         if 9000 not in ports:
             return "its port is not published"
         bucket, keys = self.place.bucket(ports), self.place.keys
-        refused = self.place.identity.note("store") == {"own": False, "print": self._print(service, image)}
-        if bucket.holds(keys.mlflow) == 200 and (keys.own or refused):
+        if bucket.holds(keys.mlflow) == 200:
             return ""
         status = bucket.ask("GET", "/", keys.root)
         if status != 200:
             return f"it answers with HTTP {status}" if status else "it does not answer"
         bucket.make_bucket(keys.root)
-        if not refused:
-            works = self._own_user(container, service, ports)
-            self.place.identity.write_note("store", {"own": works, "print": self._print(service, image)})
         return ""
+
+    def store_user(self, container: str, service: str, image: str, ports: Ports) -> None:
+        """Have the user that MLflow gets in the store, which answers and has the bucket.
+
+        It is limited to that bucket; where the store makes no users, MLflow gets the root user's
+        keys, which is said once.
+
+        Args:
+            container: Its id.
+            service: minio or rustfs.
+            image: The image's id.
+            ports: Where it answers.
+        """
+        note = {"own": False, "print": self._print(service, image)}
+        own = store_keys(self.place.secrets, own=True).own
+        if self.place.identity.note("store") == note:
+            return
+        if own and self.place.bucket(ports).holds(own) != 200:
+            works, said = self._make_user(container, service, own, ports)
+        else:
+            works, said = own is not None, ".env has no MLFLOW_S3_SECRET_KEY"
+        if not works:
+            self.info(f"{service} gives MLflow no user of its own; it uses the root user's keys")
+            self.detail(f"{service}: {said}")
+        self.place.identity.write_note("store", {**note, "own": works})
 
     def _print(self, service: str, image: str) -> str:
         """Differs when it makes sense to ask a store again that made no user."""
         secret = self.place.secrets.get("MLFLOW_S3_SECRET_KEY", "")
         return hashlib.sha256(f"{service}\0{image}\0{secret}".encode()).hexdigest()[:10]
 
-    def _own_user(self, container: str, service: str, ports: Ports) -> bool:
-        """MLflow's own user, limited to its bucket; where there can be none it gets the root user's keys."""
-        keys = store_keys(self.place.secrets, own=True)
-        said = "it has no `mc` to make users with"
-        works = False
-        if keys.own and service == "minio":
-            values = {"STORE_USER": keys.own[0], "STORE_SECRET": keys.own[1], "STORE_POLICY": self._policy()}
-            _, said = self._run(container, _GRANT, values)
-            works = self.place.bucket(ports).holds(keys.own) == 200
-        if not works:
-            self.info(f"{service} gives MLflow no user of its own; it uses the root user's keys")
-            self.detail(f"{service}: {said}")
-        return works
+    def _make_user(
+        self, container: str, service: str, own: tuple[str, str], ports: Ports
+    ) -> tuple[bool, str]:
+        if service != "minio":
+            return False, "it has no `mc` to make users with"
+        values = {"STORE_USER": own[0], "STORE_SECRET": own[1], "STORE_POLICY": self._policy()}
+        _, said = self._run(container, _GRANT, values)
+        return self.place.bucket(ports).holds(own) == 200, said
 
     def _policy(self) -> str:
         name = self.place.project.config.stack.object_store.bucket
