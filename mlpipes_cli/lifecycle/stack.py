@@ -77,8 +77,8 @@ def _merged(project: Project, runtime: str, extra: Sequence[str], auth: bool | N
     for name in extra:
         if name not in (*EXTRAS, "none"):
             raise UsageError(
-                f"--with: there is no service {name!r}{did_you_mean(name, EXTRAS)}",
-                f"there is {' and '.join(EXTRAS)}; `mlpipes serve` starts the API",
+                f"--with: there is no service {name!r}",
+                f"{did_you_mean(name, EXTRAS).removeprefix('; ')} there is {' and '.join(EXTRAS)}".strip(),
             )
         if runtime != "docker" and name != "none":
             raise UsageError(
@@ -160,8 +160,8 @@ def page(project: Project, service: str) -> Page:
     rows = {row.name: row for row in reversed(make_runtime(project).status().services)}
     if service not in rows:
         raise UsageError(
-            f"there is no service {service!r}{did_you_mean(service, rows)}",
-            f"choose one of: {', '.join(rows)}",
+            f"there is no service {service!r}",
+            f"{did_you_mean(service, rows).removeprefix('; ')} there is {', '.join(rows)}".strip(),
         )
     row = rows[service]
     if row.url is None:

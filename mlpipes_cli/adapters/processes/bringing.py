@@ -149,6 +149,7 @@ class Bringing:
 
     def spawn(self, daemon: Daemon, port: int) -> tuple[Running, Child]:
         """Start it on a port."""
+        logs.begin(daemon.log, f"starting {daemon.name} on port {port}")
         before = logs.size(daemon.log)
         running, child = daemon.spawn(port)
         self.started(daemon.name, running, before)

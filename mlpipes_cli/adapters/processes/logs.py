@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import deque
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mlpipes_cli.adapters.processes import stamps
@@ -23,6 +25,15 @@ def rotate(path: Path) -> None:
     """Put a large log aside (one old one is kept); called before its service starts."""
     if path.exists() and path.stat().st_size > _LIMIT:
         path.replace(path.with_name(f"{path.name}.1"))
+
+
+def begin(path: Path, what: str) -> None:
+    """Write what starts now, and when, so that each start has a time whatever the program writes."""
+    rotate(path)
+    with contextlib.suppress(OSError):  # whoever starts the program tells of it
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {what}\n")
 
 
 def tail(path: Path, lines: int) -> list[str]:

@@ -222,5 +222,6 @@ class LocalServices:
 def no_such_service(word: str, known: Iterable[str]) -> UsageError:
     """What to raise for a service that a stack does not have."""
     known = list(known)
-    listed = f"choose one of: {', '.join(known)}"
-    return UsageError(f"there is no service {word!r}{did_you_mean(word, known)}", listed)
+    near = did_you_mean(word, known).removeprefix("; ")
+    there = f"there is {', '.join(known)}"
+    return UsageError(f"there is no service {word!r}", f"{near} {there}" if near else there)

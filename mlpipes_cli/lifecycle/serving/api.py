@@ -44,6 +44,7 @@ def serve(plan: Plan, port: int) -> int:
         "host": plan.host,
         "port": port,
         "log_level": "warning",
+        "log_config": _with_times(),
         "access_log": False,
         "timeout_graceful_shutdown": _GRACE,
         "server_header": False,
@@ -55,6 +56,14 @@ def serve(plan: Plan, port: int) -> int:
     with _signals_are_the_servers():
         server.run()
     return 0 if server.started else 1
+
+
+def _with_times() -> dict[str, Any]:
+    """uvicorn's own settings of its log, each line with its time."""
+    from uvicorn.config import LOGGING_CONFIG
+
+    formatter = {**LOGGING_CONFIG["formatters"]["default"], "fmt": "%(asctime)s %(levelprefix)s %(message)s"}
+    return {**LOGGING_CONFIG, "formatters": {**LOGGING_CONFIG["formatters"], "default": formatter}}
 
 
 def application() -> FastAPI:
