@@ -1,0 +1,160 @@
+"""Building an image from one of our folders."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tarfile
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.adapters.docker.faults import speaking
+from mlpipes_cli.adapters.docker.reference import parse
+from mlpipes_cli.adapters.docker.refusals import kind_of, refusal
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.engine import Engine
+    from mlpipes_cli.compose.model import Build
+    from mlpipes_cli.ports import Reporter
+
+LABEL = "mlpipes.build"
+_LAST = 8
+_NETWORK = re.compile(
+    r"name resolution|resolve host|network is unreachable|timed out|max retries|connection refused"
+    r"|no matching distribution|certificate",
+    re.IGNORECASE,
+)
+
+
+def fingerprint(build: Build) -> str:
+    """A hash of all that an image is built from: the folder's files, the Dockerfile's name, the arguments.
+
+    Raises:
+        MlpipesError: A file cannot be read, or the Dockerfile is not there.
+    """
+    digest = hashlib.sha256(repr((build.dockerfile, sorted(build.args.items()))).encode())
+    for name, content in _files(build):
+        digest.update(f"\0{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:32]
+
+
+def _files(build: Build) -> Iterator[tuple[str, bytes]]:
+    """The files of the folder by relative path, without hidden ones and compiled Python."""
+    if not (build.context / build.dockerfile).is_file():
+        raise MlpipesError(
+            f"{build.context / build.dockerfile}: no such file", "the installation is damaged: install again"
+        )
+    for path in sorted(build.context.rglob("*")):
+        parts = path.relative_to(build.context).parts
+        if any(part.startswith(".") or part == "__pycache__" for part in parts) or not path.is_file():
+            continue
+        try:
+            yield "/".join(parts), path.read_bytes()
+        except OSError as error:
+            raise MlpipesError(
+                f"{path}: cannot be read ({error.strerror})", "check its permissions"
+            ) from None
+
+
+def _tar(build: Build) -> io.BytesIO:
+    """The folder as an archive that depends on nothing but the files' names and content."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, content in _files(build):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            entry.mode = 0o755 if content.startswith(b"#!") else 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    packed.seek(0)
+    return packed
+
+
+def build_image(engine: Engine, name: str, build: Build, reporter: Reporter) -> str:
+    """Build an image and give it the name; returns its id.
+
+    The name moves only when the image is whole; what an interrupted build leaves has no name, and
+    ``docker image prune`` removes it.
+
+    Raises:
+        MlpipesError: A step failed (its last lines), or the image below it cannot be had.
+    """
+    started = time.monotonic()
+    reporter.info(f"building {name}")
+    with reporter.task(f"building {name}") as task, speaking(f"building {name}"):
+        events = engine.client.api.build(
+            fileobj=_tar(build),
+            custom_context=True,
+            dockerfile=build.dockerfile,
+            buildargs=dict(build.args),
+            tag=name,
+            labels={LABEL: fingerprint(build)},
+            rm=True,
+            forcerm=True,
+            pull=False,
+            use_config_proxy=True,
+            decode=True,
+        )
+        progress = _Progress(name)
+        for event in events:
+            progress.take(event)
+            if progress.line:
+                task.note(progress.line)
+    with speaking(f"looking for {name}"):
+        api: Any = engine.client.api
+        id = str(api.inspect_image(name)["Id"])
+    reporter.info(f"built {name} ({time.monotonic() - started:.0f} s)")
+    return id
+
+
+class _Progress:
+    """What a build says; raises where it failed.
+
+    Attributes:
+        line: The last line worth showing.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self.line = name, ""
+        self._step, self._lines = "", deque[str](maxlen=_LAST)
+
+    def take(self, event: dict[str, object]) -> None:
+        """Take one event: ``{"stream": text}``, ``{"status": …}`` of a pull, or ``{"error": text}``."""
+        self.line = ""
+        if "error" in event:
+            raise self._failed(str(event["error"]))
+        for line in str(event.get("stream") or "").splitlines():
+            text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).strip()
+            if text.startswith("Step "):
+                self._step = text
+                self._lines.clear()
+            elif text and not text.startswith("--->"):
+                self._lines.append(text)
+            self.line = text or self.line
+        if event.get("status"):
+            self.line = f"{event['status']} {event.get('id') or ''}".strip()
+
+    def _failed(self, said: str) -> MlpipesError:
+        words = self._step.partition(" : ")[2].split()
+        if words[:1] == ["FROM"] and len(words) > 1 and kind_of(said):
+            base = refusal(parse(words[1]), said)
+            return MlpipesError(f"building {self._name}: {base.reason}", base.hint)
+        lines = " | ".join(self._lines)
+        step = self._step.split(" : ")[0] or "the build"
+        detail = f"; its last lines: {lines}" if lines else ""
+        return MlpipesError(
+            f"building {self._name}: {step} failed: {' '.join(said.split())[:300]}{detail}",
+            _hint(f"{said} {lines}"),
+        )
+
+
+def _hint(text: str) -> str:
+    if "no space left" in text.lower():
+        return "free disk space on the engine (`docker system df`)"
+    if _NETWORK.search(text):
+        return "builds need the network: check it, and the proxy in ~/.docker/config.json; then run it again"
+    return "run the same command again with -v to see all of the build"

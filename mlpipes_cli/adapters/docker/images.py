@@ -1,0 +1,128 @@
+"""Having the images that services need: found, fetched or built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.adapters.docker.building import LABEL, build_image, fingerprint
+from mlpipes_cli.adapters.docker.faults import is_missing, speaking
+from mlpipes_cli.adapters.docker.pulling import pull
+from mlpipes_cli.adapters.docker.reference import Reference, parse
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.engine import Engine
+    from mlpipes_cli.compose.model import Build, Service
+    from mlpipes_cli.ports import Reporter
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that the engine has.
+
+    Attributes:
+        id: The engine's, ``sha256:…``; containers are made from it.
+        reference: As the Compose file names it.
+        digest_checked: It is the very one that the digest in its name stands for.
+    """
+
+    id: str
+    reference: str
+    digest_checked: bool
+
+
+def find(engine: Engine, service: Service) -> Image | None:
+    """The service's image if the engine has the right one; changes nothing.
+
+    Raises:
+        MlpipesError: The engine does not answer.
+    """
+    if service.build is not None:
+        return _built(engine, service.image, service.build)
+    image = parse(service.image)
+    if image.digest:
+        found = _inspect(engine, image.pinned)
+        if found:
+            return Image(found["Id"], service.image, True)
+    found = _inspect(engine, image.named)
+    if found and (not image.digest or not found.get("RepoDigests")):
+        return Image(found["Id"], service.image, False)
+    return None
+
+
+def ensure(engine: Engine, services: Sequence[Service], reporter: Reporter) -> dict[str, Image]:
+    """Have each service's image, by service name; what is missing is fetched or built.
+
+    An image under the right name that never came from a registry (built or loaded on this machine,
+    where none can be reached) is taken in place of the one that the digest stands for, and that is
+    said. One that came from a registry with another digest is not.
+
+    Raises:
+        MlpipesError: One cannot be had, and why.
+    """
+    found: dict[str, Image] = {}
+    told: set[str] = set()
+    for service in services:
+        image = find(engine, service)
+        if image is None:
+            image = _made(engine, service, reporter)
+        elif image.id not in told:
+            _tell(image, reporter)
+        told.add(image.id)
+        found[service.name] = image
+    return found
+
+
+def _made(engine: Engine, service: Service, reporter: Reporter) -> Image:
+    if service.build is not None:
+        id = build_image(engine, service.image, service.build, reporter)
+        return Image(id, service.image, False)
+    reference = parse(service.image)
+    pull(engine, reporter=reporter, image=reference)
+    image = _pulled(engine, reference)
+    if image is None:
+        raise MlpipesError(
+            f"{reference}: was fetched but is not there", "did somebody remove it? run the same command again"
+        )
+    return image
+
+
+def _pulled(engine: Engine, reference: Reference) -> Image | None:
+    found = _inspect(engine, reference.pinned if reference.digest else reference.named)
+    return Image(found["Id"], str(reference), bool(reference.digest)) if found else None
+
+
+def _tell(image: Image, reporter: Reporter) -> None:
+    if "@" in image.reference and not image.digest_checked:
+        name = parse(image.reference).named
+        reporter.info(f"{name}: taking the image of this machine, which came from no registry (unchecked)")
+
+
+def _built(engine: Engine, name: str, build: Build) -> Image | None:
+    wanted = fingerprint(build)
+    found = _inspect(engine, name)
+    if found and _labels(found).get(LABEL) == wanted:
+        return Image(found["Id"], name, False)
+    repository = parse(name).repository
+    with speaking(f"looking for {name}"):
+        others: list[Any] = engine.client.api.images(name=repository, filters={"label": f"{LABEL}={wanted}"})
+    return Image(others[0]["Id"], name, False) if others else None
+
+
+def _labels(found: Mapping[str, Any]) -> Mapping[str, str]:
+    return (found.get("Config") or {}).get("Labels") or {}
+
+
+def _inspect(engine: Engine, name: str) -> Mapping[str, Any] | None:
+    from docker.errors import APIError
+
+    api: Any = engine.client.api
+    with speaking(f"looking for the image {name}"):
+        try:
+            return dict(api.inspect_image(name))
+        except APIError as error:
+            if is_missing(error):
+                return None
+            raise

@@ -1,0 +1,103 @@
+"""Why an image could not be fetched, from the engine's words to one line with the way out."""
+
+from __future__ import annotations
+
+import re
+
+from mlpipes_cli.adapters.docker.reference import HUB, Reference
+from mlpipes_cli.errors import MlpipesError
+
+_OFFLINE = "or bring the image with `docker save` and `docker load` from a machine that has it"
+# The first that fits counts: the more telling ones stand before those that also occur in their words.
+_CLASSES = (
+    ("full", r"no space left on device|disk quota exceeded|not enough space"),
+    ("limit", r"toomanyrequests|too many requests|rate limit|\b429\b"),
+    ("digest", r"manifest unknown|manifest for .* not found|manifest .*unknown"),
+    ("platform", r"no matching manifest for|does not match the specified platform|exec format error"),
+    ("gone", r"name unknown|name_unknown|repository name not known|repository \S+ not found"),
+    ("either", r"repository does not exist or may require|pull access denied|insufficient_scope"),
+    ("login", r"unauthorized|authentication required|no basic auth|denied|\b401\b|\b403\b|forbidden"),
+    ("tls", r"x509|certificate|tls: |tls handshake|http response to https"),
+    ("proxy", r"proxyconnect|proxy authentication|\b407\b"),
+    ("name", r"no such host|server misbehaving|name resolution|lookup \S+ .*timeout|lookup \S+ on"),
+    ("damaged", r"verification failed|unexpected eof|invalid checksum|failed to register layer|short read"),
+    (
+        "network",
+        r"connection refused|i/o timeout|network is unreachable|no route to host|deadline exceeded"
+        r"|timeout|connection reset|\beof\b|canceled|connection timed out",
+    ),
+    ("server", r"\b50[0-4]\b|internal server error|bad gateway|service unavailable"),
+)
+
+
+def kind_of(said: str) -> str:
+    """In what way the engine failed to fetch an image; empty if its words are not known."""
+    lower = said.lower()
+    return next((kind for kind, pattern in _CLASSES if re.search(pattern, lower)), "")
+
+
+def refusal(image: Reference, said: str, *, logged_in: bool = False) -> MlpipesError:
+    """The error for an image that could not be fetched.
+
+    Args:
+        image: Which.
+        said: The engine's words.
+        logged_in: The user has credentials for that registry.
+    """
+    said = " ".join(said.split())
+    host = image.registry
+    what, hint = _told(kind_of(said), image, host, logged_in)
+    return MlpipesError(f"{image}: {what} ({said})" if said else f"{image}: {what}", hint)
+
+
+def _told(kind: str, image: Reference, host: str, logged_in: bool) -> tuple[str, str]:
+    login = "docker login" if host == HUB else f"docker login {host}"
+    gone = f"a newer mlpipes may name another; {_OFFLINE}"
+    if kind == "either" and logged_in:
+        return f"{host} has no such repository (any more), or your account may not see it", gone
+    return {
+        "full": (
+            "the engine's disk is full",
+            "free space (`docker system df` shows what Docker uses, `docker image prune` removes old images)",
+        ),
+        "limit": (
+            f"{host} has had too many requests from here",
+            f"log in with `{login}` for a higher limit, or try again in an hour",
+        ),
+        "digest": (
+            f"{host} has the repository, but not this version of the image any more",
+            f"check that no mirror in between is out of date; {gone}",
+        ),
+        "platform": (
+            "there is no image for this machine's kind of processor",
+            "use `--runtime embedded` on this machine",
+        ),
+        "gone": (f"{host} has no such repository any more", gone),
+        "either": (
+            f"{host} has no such repository any more, or wants a login to show it",
+            f"try `{login}`; if it stays so, the repository is gone: {gone}",
+        ),
+        "login": (f"{host} wants a login", f"run `{login}`, then the same command again"),
+        "tls": (
+            f"the encrypted connection to {host} is not trusted",
+            "where a company's proxy opens connections, give its certificate to the engine "
+            f"(/etc/docker/certs.d/{host}/ca.crt, or the system's store) and restart Docker",
+        ),
+        "proxy": (
+            "the engine's proxy refuses",
+            "check the engine's proxy settings (`docker info` shows them)",
+        ),
+        "name": (
+            f"the engine cannot find {host}: no network, or no name server",
+            f"check the network and the engine's DNS and proxy settings, {_OFFLINE}",
+        ),
+        "damaged": (
+            "what arrived is damaged",
+            "run the same command again; a proxy in between may be at fault",
+        ),
+        "network": (
+            f"the engine cannot reach {host}",
+            f"check the network, a firewall, and the engine's proxy settings, {_OFFLINE}",
+        ),
+        "server": (f"{host} is out of order", "try again in some minutes"),
+    }.get(kind, ("could not be fetched", f"check the image's name and the network, {_OFFLINE}"))
