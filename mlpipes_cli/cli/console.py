@@ -22,6 +22,7 @@ from mlpipes_cli.errors import MlpipesError
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import RenderableType
+    from rich.progress import Progress
 
     from mlpipes_cli.ports import Task
 
@@ -63,17 +64,6 @@ class _PlainTask:
         self._say(f"{self._title}: {text}")
 
 
-class _RichTask:
-    def __init__(self, progress: Any, task_id: Any) -> None:
-        self._progress, self._id = progress, task_id
-
-    def advance(self, steps: float = 1.0) -> None:
-        self._progress.advance(self._id, steps)
-
-    def note(self, text: str) -> None:
-        self._progress.update(self._id, note=text)
-
-
 @dataclass
 class Console:
     """Implements :class:`mlpipes_cli.ports.Reporter`.
@@ -87,6 +77,7 @@ class Console:
     json_output: bool = False
     verbose: bool = False
     color: bool | None = None
+    _progress: Progress | None = dataclasses.field(default=None, init=False, repr=False)
 
     def _rich(self, stderr: bool) -> RichConsole:
         from rich.console import Console as RichConsole
@@ -124,13 +115,18 @@ class Console:
         if not self.interactive:
             yield _PlainTask(self.detail, title)
             return
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from mlpipes_cli.cli.progress import board, shown
 
-        bar = [BarColumn(), TextColumn("{task.completed:g}/{task.total:g}")] if total else []
-        columns = [SpinnerColumn(), TextColumn("{task.description}"), *bar]
-        columns += [TimeElapsedColumn(), TextColumn("[dim]{task.fields[note]}")]
-        with Progress(*columns, console=self._rich(stderr=True), transient=True) as progress:
-            yield _RichTask(progress, progress.add_task(title, total=total, note=""))
+        if self._progress is not None:  # inside another: a line of its own below it
+            with shown(self._progress, title, total) as task:
+                yield task
+            return
+        self._progress = board(self._rich(stderr=True))
+        try:
+            with self._progress, shown(self._progress, title, total) as task:
+                yield task
+        finally:
+            self._progress = None
 
     @contextlib.contextmanager
     def live(self, render: Callable[[], RenderableType]) -> Iterator[None]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.docker import addresses
+from mlpipes_cli.adapters.docker import addresses, preflight
 from mlpipes_cli.adapters.docker.faults import is_missing, speaking
 from mlpipes_cli.adapters.docker.place import Place
 from mlpipes_cli.adapters.docker.plans import Plan
@@ -33,6 +34,10 @@ class Draft:
     place: Place
     extra: Sequence[str]
     images: dict[str, str] = field(default_factory=dict)
+
+    @functools.cached_property
+    def _facts(self) -> preflight.Facts:
+        return preflight.facts(self.place.engine)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,4 +118,5 @@ class Draft:
     def plan(self, service: Service) -> Plan:
         """A service's container as it should be."""
         image = self.images[service.name]
+        service = preflight.bearable(self._facts, service)
         return Plan(service, image, service.image, self.place.marks, compose_file())

@@ -69,7 +69,7 @@ def ensure(engine: Engine, services: Sequence[Service], reporter: Reporter) -> d
         if image is None:
             image = _made(engine, service, reporter)
         elif image.id not in told:
-            _tell(image, reporter)
+            _tell(engine, image, reporter)
         told.add(image.id)
         found[service.name] = image
     return found
@@ -94,8 +94,12 @@ def _pulled(engine: Engine, reference: Reference) -> Image | None:
     return Image(found["Id"], str(reference), bool(reference.digest)) if found else None
 
 
-def _tell(image: Image, reporter: Reporter) -> None:
+def _tell(engine: Engine, image: Image, reporter: Reporter) -> None:
+    """Say that an image is not checked, unless a container runs on it already, when it has been said."""
     if "@" in image.reference and not image.digest_checked:
+        with speaking("looking at the containers"):
+            if engine.client.api.containers(all=True, filters={"ancestor": image.id}):
+                return
         name = parse(image.reference).named
         reporter.info(f"{name}: taking the image of this machine, which came from no registry (unchecked)")
 
