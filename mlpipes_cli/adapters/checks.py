@@ -1,0 +1,118 @@
+"""What ``doctor`` looks at on every runtime; nothing is changed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mlpipes_cli import envfile
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Check
+from mlpipes_cli.project import Project
+
+GIGABYTE = 1024**3
+_DISK_FAULT, _DISK_WARNING = 0.3, 2.0
+_MEMORY_WARNING = 1.0
+
+
+def tried(name: str, check: Callable[[], Check]) -> Check:
+    """The check's line; one that fails in itself is a fault with its reason."""
+    try:
+        return check()
+    except MlpipesError as error:
+        return Check(name, "fault", error.reason, error.hint)
+    except OSError as error:
+        what = f"{error.strerror}: {error.filename or ''}".rstrip(": ")
+        return Check(name, "fault", what, "check permissions and disk")
+
+
+def common(project: Project, secrets: Sequence[str]) -> list[Check]:
+    """Python, folder, disk, secrets and git of a project.
+
+    Args:
+        project: Whose.
+        secrets: The names that ``.env`` has to hold.
+    """
+    return [
+        tried("python", python),
+        tried("folder", lambda: folder(project)),
+        tried("disk space", lambda: disk(project)),
+        tried("secrets", lambda: private_secrets(project, secrets)),
+        tried("git", lambda: git(project)),
+    ]
+
+
+def python() -> Check:
+    """Whether this Python is one that we work with."""
+    found = ".".join(map(str, sys.version_info[:3]))
+    if (3, 11) <= sys.version_info[:2] < (3, 14):
+        return Check("python", "ok", found)
+    return Check("python", "fault", f"{found} is not supported", "use Python 3.11, 3.12 or 3.13")
+
+
+def home(project: Project) -> Path:
+    """A folder of the project that is there."""
+    return project.state if project.state.is_dir() else project.root
+
+
+def folder(project: Project) -> Check:
+    """Whether we can write into it."""
+    with tempfile.NamedTemporaryFile(dir=home(project), prefix=".doctor-"):
+        return Check("folder", "ok", f"{project.root} is writable")
+
+
+def disk(project: Project) -> Check:
+    """Whether its disk has room."""
+    free = shutil.disk_usage(home(project)).free / GIGABYTE
+    found = f"{free:.1f} GB free"
+    if free < _DISK_FAULT:
+        return Check("disk space", "fault", found, "free some space: a full disk stops the database")
+    if free < _DISK_WARNING:
+        return Check("disk space", "warning", found, "free some space before training large models")
+    return Check("disk space", "ok", found)
+
+
+def memory() -> Check:
+    """Whether this machine has memory to give."""
+    import psutil
+
+    free = psutil.virtual_memory().available / GIGABYTE
+    if free < _MEMORY_WARNING:
+        return Check(
+            "memory", "warning", f"{free:.1f} GB available", "the stack wants about 1 GB: end other programs"
+        )
+    return Check("memory", "ok", f"{free:.1f} GB available")
+
+
+def private_secrets(project: Project, names: Sequence[str]) -> Check:
+    """Whether ``.env`` is complete and nobody else's to read."""
+    path = project.env_file
+    if not path.exists():
+        return Check("secrets", "warning", ".env is not there yet", "`mlpipes up` makes it")
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        return Check(
+            "secrets", "fault", f".env can be read by others (mode {mode:04o})", "run `chmod 600 .env`"
+        )
+    values = envfile.read(path)
+    missing = [name for name in names if not values.get(name)]
+    if missing:
+        return Check(
+            "secrets", "warning", f".env lacks {', '.join(missing)}", "`mlpipes up` adds what is missing"
+        )
+    return Check("secrets", "ok", ".env is complete and private")
+
+
+def git(project: Project) -> Check:
+    """Whether git would ever take the secrets."""
+    if shutil.which("git") is None:
+        return Check("git", "ok", "not installed")
+    command = ["git", "-C", str(project.root), "check-ignore", "-q", ".env"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode == 1:
+        return Check("git", "fault", ".env is not ignored", "add the line `.env` to .gitignore")
+    return Check("git", "ok", ".env is ignored" if done.returncode == 0 else "not a repository")
