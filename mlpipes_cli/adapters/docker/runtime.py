@@ -188,7 +188,7 @@ class DockerRuntime:
     def doctor(self) -> Sequence[Check]:
         from mlpipes_cli.adapters.docker.doctor import examine
 
-        return examine(self.project)
+        return examine(self.project, self.services, self.auth, self._local)
 
     # -- for clients
 

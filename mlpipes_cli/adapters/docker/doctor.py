@@ -1,0 +1,183 @@
+"""Everything that could be wrong with a stack in containers, looked at one by one; nothing is changed."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mlpipes_cli import envfile
+from mlpipes_cli.adapters.checks import common, tried
+from mlpipes_cli.adapters.docker import images, preflight, rounds
+from mlpipes_cli.adapters.docker.drafting import Draft
+from mlpipes_cli.adapters.docker.identity import Identity
+from mlpipes_cli.adapters.docker.place import Place
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Check
+from mlpipes_cli.project import Project
+
+if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.engine import Engine
+    from mlpipes_cli.adapters.processes.services import LocalServices
+    from mlpipes_cli.compose.model import Service
+
+_DATABASES = ("POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD")
+_STORE = ("MINIO_ROOT_PASSWORD", "MLFLOW_S3_SECRET_KEY")
+_AUTH = ("MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY")
+_TOOLS = {"jupyter": ("JUPYTER_TOKEN",), "pgadmin": ("PGADMIN_PASSWORD",)}
+_LITERAL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_MOVE = (
+    "write `stack: {object_store: {engine: rustfs}}`; RustFS cannot read MinIO's files, so carry them over: "
+    "`mlpipes backup FILE`, `mlpipes down --volumes`, the new line, `mlpipes up`, `mlpipes restore FILE`"
+)
+
+
+def examine(project: Project, extra: Sequence[str], auth: bool, local: LocalServices) -> Sequence[Check]:
+    """All checks; one that fails in itself is a fault with its reason.
+
+    Args:
+        project: Whose stack.
+        extra: Services beside the core.
+        auth: Whether MLflow asks who one is.
+        local: Our own processes beside the containers.
+    """
+    wanted = [*_DATABASES, *_STORE, *(_AUTH if auth else ())]
+    wanted += [name for service in extra for name in _TOOLS.get(service, ())]
+    checks = [*common(project, wanted), tried("settings", lambda: _settings(project))]
+    checks += [_listening(project, auth), _store(project)]
+    found = _connected(checks)
+    if found is not None:
+        checks += _several("stack", lambda: _stack(project, extra, auth, found, local))
+    return checks
+
+
+def _connected(checks: list[Check]) -> Engine | None:
+    from mlpipes_cli.adapters.docker.engine import connect
+
+    try:
+        engine = connect()
+    except MlpipesError as error:
+        checks.append(Check("docker engine", "fault", error.reason, error.hint))
+        return None
+    checks += _several("docker engine", lambda: _engine(engine))
+    return engine
+
+
+def _several(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
+    try:
+        return list(look())
+    except MlpipesError as error:
+        return [Check(name, "fault", error.reason, error.hint)]
+
+
+def _engine(engine: Engine) -> list[Check]:
+    found = preflight.facts(engine)
+    where = "" if engine.local else f", on another machine ({engine.host})"
+    api = engine.client.api.api_version
+    free = "" if found.free is None else f", {found.free / preflight.GIGABYTE:.1f} GB free in {found.folder}"
+    size = f"{found.cpus} processors, {found.memory / preflight.GIGABYTE:.1f} GB memory{free}"
+    return [
+        Check("docker engine", "ok", f"{found.version}, API {api}, by {engine.how}{where}"),
+        Check("docker machine", "ok", size),
+    ]
+
+
+def _stack(
+    project: Project, extra: Sequence[str], auth: bool, engine: Engine, local: LocalServices
+) -> list[Check]:
+    identity = Identity(project)
+    known = identity.known(engine)
+    marks = known or identity.marks(f"{project.config.project}-000000")  # a stack that is not there
+    place = Place(project, engine, marks, envfile.read(project.env_file), auth)
+    checks: list[Check] = []
+    services = _services(place, extra, checks)
+    checks += [Check("docker machine", _level(one[0]), *one[1:]) for one in _findings(engine, services)]
+    for service in services:
+        checks.append(tried(f"{service.name} image", functools.partial(_image, engine, service)))
+    checks += rounds.ports(place, services)
+    checks += rounds.running(place, [one.name for one in services], made=known is not None)
+    checks += [rounds.process(row) for row in local.survey()]
+    if known is not None:
+        checks += rounds.volumes(place, services)
+    return [*checks, rounds.leftovers(place)]
+
+
+def _services(place: Place, extra: Sequence[str], checks: list[Check]) -> list[Service]:
+    draft = Draft(place, extra)
+    try:
+        services = draft.services(draft.compose({}))
+    except MlpipesError as error:
+        if place.project.env_file.exists():
+            checks.append(Check("description", "fault", "; ".join(error.lines()), error.hint))
+        return []
+    return services
+
+
+def _findings(engine: Engine, services: Sequence[Service]) -> list[tuple[str, str, str]]:
+    return preflight.findings(preflight.facts(engine), services)
+
+
+def _level(word: str) -> rounds.Level:
+    return "fault" if word == "fault" else "warning"
+
+
+def _image(engine: Engine, service: Service) -> Check:
+    name = f"{service.name} image"
+    found = images.find(engine, service)
+    if found is None:
+        how = "builds" if service.build else "fetches"
+        return Check(name, "ok", f"{service.image} is not here yet; `mlpipes up` {how} it")
+    if service.build:
+        return Check(name, "ok", f"{service.image}, built from this release's files")
+    if found.digest_checked:
+        return Check(name, "ok", f"{service.image}, checked by its digest")
+    return Check(
+        name,
+        "warning",
+        f"{service.image.partition('@')[0]} was built or loaded on this machine; its digest is not checked",
+        "remove it with `docker rmi` and run `mlpipes up` where its registry can be reached",
+    )
+
+
+def _settings(project: Project) -> Check:
+    """Whether a password stands in mlpipes.yaml, which is committed."""
+    file = project.root / "mlpipes.yaml"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    found = [
+        number
+        for number, line in enumerate(lines, start=1)
+        if not line.lstrip().startswith("#") and _LITERAL.search(line)
+    ]
+    if found:
+        where = ", ".join(f"{project.shown(file)}:{number}" for number in found)
+        return Check(
+            "settings",
+            "warning",
+            f"a password stands in {where}",
+            "leave it out there, and write it into .env",
+        )
+    return Check("settings", "ok", f"no password in {project.shown(file)}")
+
+
+def _listening(project: Project, auth: bool) -> Check:
+    listen = project.config.stack.listen
+    if ipaddress.ip_address(listen).is_loopback:
+        return Check("listening", "ok", f"on {listen}, for this machine only")
+    if auth:
+        return Check("listening", "ok", f"on {listen}; each service asks for a password")
+    return Check(
+        "listening",
+        "warning",
+        f"on {listen}, and MLflow lets in whoever reaches it",
+        "use `mlpipes up --auth`, or `listen: 127.0.0.1`",
+    )
+
+
+def _store(project: Project) -> Check:
+    if project.config.stack.object_store.engine == "minio":
+        return Check(
+            "object store", "warning", "the last official MinIO image is frozen: it gets no more fixes", _MOVE
+        )
+    return Check("object store", "ok", "RustFS, which is maintained")
