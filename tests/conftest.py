@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["leak_check"]
+pytest_plugins = ["leak_check", "docker_help"]
 MINIMAL = "project: tests\nruntime: embedded\n"
 
 

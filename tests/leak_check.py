@@ -2,14 +2,16 @@
 
 Every process that the tests start, directly or not, inherits a mark in its environment or works in
 the session's temporary folders; what of it still runs at the end is a leak, with the ports on which
-it listens. Temporary files go to a folder of the session's own, which has to be empty at the end.
-Other people's processes on the machine are never looked at twice.
+it listens. So is a container, network or volume of a project in those folders. Temporary files go to a
+folder of the session's own, which has to be empty at the end. Other people's processes and containers on
+the machine are never looked at twice.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 import time
 import uuid
@@ -21,6 +23,7 @@ from typing import Any
 import pytest
 
 MARK = "LEAK_CHECK_SESSION"
+ROOT_LABEL = "io.mlpipes.root"  # the folder of the project that a container, network or volume belongs to
 PATIENCE = float(
     os.environ.get("MLPIPES_LEAK_PATIENCE", "15")
 )  # seconds in which what was told to stop may end
@@ -100,7 +103,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _wait_for_none(mark: str, projects: Path) -> list[str]:
     deadline = time.monotonic() + PATIENCE
-    while (leaks := left_processes(mark, projects)) and time.monotonic() < deadline:
+    while (
+        leaks := left_processes(mark, projects) + left_in_docker(projects)
+    ) and time.monotonic() < deadline:
         time.sleep(0.2)
     return leaks
 
@@ -127,6 +132,51 @@ def _described(process: Any, project: str) -> str:
     listens = f", listening on {', '.join(map(str, ports))}" if ports else ""
     belongs = f" of project {project}" if project else ""
     return f"process {process.pid}{belongs}: {' '.join(' '.join(process.cmdline()).split())[:200]}{listens}"
+
+
+def left_in_docker(projects: Path) -> list[str]:
+    """A line for each container, network or volume of a project in that folder."""
+    if not _engine_listens():
+        return []
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.from_env(timeout=20)
+    except DockerException:
+        return []
+    wanted = {"label": ROOT_LABEL}
+    try:
+        kinds = {
+            "container": client.containers.list(all=True, filters=wanted, ignore_removed=True),
+            "network": client.networks.list(filters=wanted),
+            "volume": client.volumes.list(filters=wanted),
+        }
+    except DockerException:
+        return []
+    finally:
+        client.close()
+    return [line for kind, found in kinds.items() for one in found if (line := _owned(kind, one, projects))]
+
+
+def _owned(kind: str, one: Any, projects: Path) -> str:
+    labels = one.labels if kind == "container" else one.attrs.get("Labels") or {}
+    root = labels.get(ROOT_LABEL, "")
+    return f"{kind} {one.name} of project {root}" if Path(root).is_relative_to(projects) else ""
+
+
+def _engine_listens() -> bool:
+    """Whether it is worth asking; nothing is imported for it where nobody listens."""
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if not host.startswith("unix://"):
+        return True
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(2)
+            probe.connect(host.removeprefix("unix://"))
+        return True
+    except OSError:
+        return False
 
 
 def left_files(folder: Path) -> list[str]:

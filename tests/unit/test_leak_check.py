@@ -6,7 +6,9 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -64,3 +66,37 @@ def test_what_was_skipped_is_told_with_its_reason(tmp_path: Path, reason: str) -
     )
     assert code == 0
     assert f"test_inner.py::test_a: {reason}" in said
+
+
+def test_what_is_left_in_docker_is_named(tmp_path: Path, docker_engine: Any) -> None:
+    name = f"leak-check-{uuid.uuid4().hex[:8]}"
+    test = f"""
+import docker
+def test_a(tmp_path):
+    client = docker.from_env()
+    client.volumes.create({name!r}, labels={{"io.mlpipes.root": str(tmp_path / "project")}})
+    client.close()
+"""
+    try:
+        code, said = run(tmp_path, test)
+    finally:
+        docker_engine.volumes.get(name).remove()
+    assert code == 1
+    assert f"volume {name} of project " in said
+
+
+def test_what_is_somebody_elses_in_docker_is_not_ours(tmp_path: Path, docker_engine: Any) -> None:
+    name = f"leak-check-{uuid.uuid4().hex[:8]}"
+    volume = docker_engine.volumes.create(name, labels={"io.mlpipes.root": f"{tmp_path}-other/project"})
+    try:
+        code, said = run(tmp_path, "def test_a():\n    pass\n")
+    finally:
+        volume.remove()
+    assert (code, name in said) == (0, False), said
+
+
+def test_docker_is_not_even_imported_where_nobody_listens(tmp_path: Path) -> None:
+    look = "import sys, pathlib, leak_check; assert leak_check.left_in_docker(pathlib.Path('/')) == []"
+    command = [sys.executable, "-c", f"{look}; assert 'docker' not in sys.modules"]
+    environ = os.environ | {"PYTHONPATH": str(TESTS), "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    assert subprocess.run(command, env=environ).returncode == 0
