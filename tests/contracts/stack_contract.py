@@ -174,9 +174,7 @@ class StackContract:
         assert "postgers" in wrong.err
         assert ", ".join(self.core) in wrong.err
 
-    def test_one_service_is_restarted_and_the_others_are_left(
-        self, up: Result, cli: Cli, root: Path
-    ) -> None:
+    def test_one_service_is_restarted_and_the_others_are_left(self, up: Result, cli: Cli, root: Path) -> None:
         before = self.alive(up)
         cli("restart", "mlflow", cwd=root).ok()
         after = self.alive(cli("status", "--json", cwd=root).ok())
