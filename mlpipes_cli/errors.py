@@ -52,6 +52,17 @@ class ConfigError(UsageError):
         return [" ".join(problem.split()) for problem in self.problems]
 
 
+class Several(MlpipesError):
+    """Several things failed, each with a line of its own (exit code 1)."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = list(problems)
+
+    def lines(self) -> list[str]:
+        return [" ".join(problem.split()) for problem in self.problems]
+
+
 class Refused(MlpipesError):
     """A gate or a comparison said no; nothing was changed (exit code 3)."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlpipes_cli import envfile
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports import Check
+from mlpipes_cli.ports import Check, ServiceStatus
 from mlpipes_cli.project import Project
 
 GIGABYTE = 1024**3
@@ -116,3 +116,15 @@ def git(project: Project) -> Check:
     if done.returncode == 1:
         return Check("git", "fault", ".env is not ignored", "add the line `.env` to .gitignore")
     return Check("git", "ok", ".env is ignored" if done.returncode == 0 else "not a repository")
+
+
+def service(row: ServiceStatus) -> Check:
+    """What to say of a process of ours."""
+    if row.state == "running":
+        return Check(row.name, "ok", f"answers on port {row.port}")
+    if row.state == "failed":
+        return Check(
+            row.name, "fault", row.detail, f"`mlpipes up` repairs it; `mlpipes logs {row.name}` says why"
+        )
+    fix = "`mlpipes up` starts it" if row.state == "stopped" else "wait, or look at `mlpipes logs`"
+    return Check(row.name, "warning", row.state, fix)

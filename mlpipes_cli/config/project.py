@@ -67,7 +67,10 @@ class Postgres(Strict):
 
 
 class ObjectStore(Strict):
-    """Where artifacts are kept when the stack runs in containers, or remotely (``url``, ``region``)."""
+    """Where artifacts are kept when the stack runs in containers, or remotely (``url``, ``region``).
+
+    ``prefix`` is where in the bucket the artifacts of a remote MLflow begin.
+    """
 
     engine: Literal["minio", "rustfs"] = "minio"
     port: Port = "auto"
@@ -77,6 +80,7 @@ class ObjectStore(Strict):
     cpus: Cpus = 2.0
     url: Url | None = None
     region: str | None = None
+    prefix: str = ""
 
 
 class Mlflow(Strict):

@@ -51,7 +51,8 @@ def up(
     """
     name, reason = choose_runtime(project, runtime)
     chosen = _merged(project, name, extra, auth)
-    ensure_secrets(project.root)
+    if name != "remote":  # whose passwords others made
+        ensure_secrets(project.root)
     choices.write(project, chosen)
     try:
         result = make_runtime(project, chosen, reason).up(reporter)

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
-from mlpipes_cli.adapters.checks import common, home, memory, tried
+from mlpipes_cli.adapters.checks import common, home, memory, service, tried
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import find_account
 from mlpipes_cli.adapters.embedded.parts import MLFLOW, Parts
@@ -28,7 +28,7 @@ def examine(parts: Parts, local: LocalServices) -> Sequence[Check]:
     ]
     rows = survey(parts)
     checks += [_port(parts, row) for row in rows]
-    checks += [_service(row) for row in (*rows, *local.survey())]
+    checks += [service(row) for row in (*rows, *local.survey())]
     checks.append(_strays(parts, rows, local))
     return checks
 
@@ -77,17 +77,6 @@ def _port(parts: Parts, row: ServiceStatus) -> Check:
             "stop it, or set another port (or auto) in mlpipes.yaml",
         )
     return Check(name, "ok", f"{port} is taken by {who}; the next free one will be used")
-
-
-def _service(row: ServiceStatus) -> Check:
-    if row.state == "running":
-        return Check(row.name, "ok", f"answers on port {row.port}")
-    if row.state == "failed":
-        return Check(
-            row.name, "fault", row.detail, f"`mlpipes up` repairs it; `mlpipes logs {row.name}` says why"
-        )
-    fix = "`mlpipes up` starts it" if row.state == "stopped" else "wait, or look at `mlpipes logs`"
-    return Check(row.name, "warning", row.state, fix)
 
 
 def _strays(parts: Parts, rows: Sequence[ServiceStatus], local: LocalServices) -> Check:

@@ -1,0 +1,50 @@
+"""Is the bucket there, and may we list, write, read and delete in it?"""
+
+from __future__ import annotations
+
+import io
+import uuid
+
+from mlpipes_cli.adapters.artifacts.s3 import S3ArtifactStore
+from mlpipes_cli.adapters.remote.places import Bucket
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Check
+
+NAME = "object store"
+_CONTENT = b"mlpipes looks whether it can write here; this file may be removed\n"
+
+
+def store(bucket: Bucket) -> S3ArtifactStore:
+    """The bucket's artifacts."""
+    key, secret = bucket.keys
+    return S3ArtifactStore(bucket.endpoint, bucket.name, key, secret, bucket.region, bucket.prefix)
+
+
+def examine(bucket: Bucket) -> list[Check]:
+    """All that could be wrong; a file is written, read and removed again."""
+    try:
+        _try(store(bucket))
+    except MlpipesError as error:
+        return [Check(NAME, "fault", error.reason, error.hint)]
+    return [Check(NAME, "ok", f"{bucket.shown} can be listed, written, read and deleted in")]
+
+
+def answers(bucket: Bucket) -> bool:
+    """Whether it can be listed."""
+    try:
+        next(store(bucket).entries(), None)
+        return True
+    except MlpipesError:
+        return False
+
+
+def _try(files: S3ArtifactStore) -> None:
+    next(files.entries(), None)
+    key = f".mlpipes-probe-{uuid.uuid4().hex}"
+    try:
+        files.write(key, io.BytesIO(_CONTENT), len(_CONTENT))
+        with files.read(key) as content:
+            if content.read() != _CONTENT:
+                raise MlpipesError("what was written comes back changed", "is there a proxy in between?")
+    finally:
+        files.remove([key])

@@ -1,0 +1,62 @@
+"""All checks of a remote stack, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from mlpipes_cli.adapters.remote import bucket, mlflow, postgres
+from mlpipes_cli.adapters.remote.places import Places
+from mlpipes_cli.ports import Check, ServiceStatus, State
+
+
+def examine(places: Places) -> list[Check]:
+    """What doctor says of the services, in a fixed order; they are asked side by side."""
+    questions: list[Callable[[], list[Check]]] = [
+        lambda: postgres.examine(places.database),
+        lambda: mlflow.examine(places.mlflow, places.login),
+        lambda: _bucket(places),
+    ]
+    with ThreadPoolExecutor(len(questions)) as threads:
+        return [check for found in threads.map(lambda ask: ask(), questions) for check in found]
+
+
+def _bucket(places: Places) -> list[Check]:
+    if places.bucket is not None:
+        return bucket.examine(places.bucket)
+    fix = "set stack -> object_store in mlpipes.yaml, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for a check"
+    return [Check(bucket.NAME, "ok", f"not looked at: only MLflow has to reach it ({fix})")]
+
+
+def survey(places: Places) -> tuple[ServiceStatus, ...]:
+    """What answers right now."""
+    rows: list[tuple[str, str, Callable[[], bool]]] = [
+        (postgres.NAME, places.shown_database, lambda: _answers(places.database)),
+        (mlflow.NAME, places.mlflow, lambda: mlflow.answers(places.mlflow, places.login)),
+    ]
+    if (found := places.bucket) is not None:
+        rows.append((bucket.NAME, found.endpoint or f"s3://{found.name}", lambda: bucket.answers(found)))
+    with ThreadPoolExecutor(len(rows)) as threads:
+        works = list(threads.map(lambda row: row[2](), rows))
+    return tuple(_row(name, url, works=good) for (name, url, _), good in zip(rows, works, strict=True))
+
+
+def _answers(url: str) -> bool:
+    return all(check.level != "fault" for check in postgres.examine(url)[:1])
+
+
+def _row(name: str, url: str, *, works: bool) -> ServiceStatus:
+    state: State = "running" if works else "failed"
+    detail = "" if works else "it does not answer as it should; `mlpipes doctor` says why"
+    return ServiceStatus(
+        name, state, url=url if works else None, detail=detail, health="healthy" if works else "unhealthy"
+    )
+
+
+def faults(checks: Sequence[Check]) -> list[str]:
+    """A line for each fault."""
+    return [
+        f"{one.name}: {one.found}" + (f"; {one.fix}" if one.fix else "")
+        for one in checks
+        if one.level == "fault"
+    ]

@@ -1,0 +1,33 @@
+"""Everything that could be wrong with a remote stack, looked at one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlpipes_cli.adapters.checks import common, service
+from mlpipes_cli.adapters.processes.services import LocalServices
+from mlpipes_cli.adapters.remote import checks, places
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Check
+from mlpipes_cli.project import Project
+
+
+def examine(project: Project, local: LocalServices) -> Sequence[Check]:
+    """This machine, the settings, the remote services, and what runs here."""
+    found = common(project, ())
+    found.append(_passwords(project))
+    try:
+        found += checks.examine(places.resolve(project))
+    except MlpipesError as error:
+        fix = "correct mlpipes.yaml, .env or the environment"
+        found += [Check("addresses", "fault", line, fix) for line in error.lines()]
+    found += [service(row) for row in local.survey()]
+    return found
+
+
+def _passwords(project: Project) -> Check:
+    keys = places.secrets_in_file(project)
+    if keys:
+        fix = "write $NAME in its place, and NAME=... into .env"
+        return Check("passwords", "warning", f"mlpipes.yaml holds a password: {', '.join(keys)}", fix)
+    return Check("passwords", "ok", "none in mlpipes.yaml")

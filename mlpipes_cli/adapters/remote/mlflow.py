@@ -1,0 +1,161 @@
+"""Is the remote MLflow there, does it know us, and does it hand out artifacts itself?"""
+
+from __future__ import annotations
+
+import http.client
+import importlib.metadata
+import ipaddress
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from mlpipes_cli.adapters import mlflow_login
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Check
+
+NAME = "mlflow"
+_TIMEOUT = 15.0
+_LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or MLFLOW_TRACKING_TOKEN)"
+_SERVED = "start that server with --serve-artifacts and without --default-artifact-root"
+
+
+class _Refused(Exception):
+    """The server answered, but not as it should."""
+
+    def __init__(self, check: Check) -> None:
+        super().__init__(check.found)
+        self.check = check
+
+
+def examine(url: str, login: Mapping[str, str]) -> list[Check]:
+    """All that could be wrong; nothing is changed."""
+    try:
+        found = [_version(url, login)]
+        experiments = _ask(url, login, "POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1})
+        rows = experiments.get("experiments")
+        if not isinstance(rows, list):
+            return [_stranger(url)]
+        return [*found, _artifacts(url, login, rows)]
+    except _Refused as error:
+        return [error.check]
+
+
+def answers(url: str, login: Mapping[str, str]) -> bool:
+    """Whether it answers a query of ours."""
+    try:
+        _ask(url, login, "POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1})
+        return True
+    except _Refused:
+        return False
+
+
+def version(url: str, login: Mapping[str, str]) -> str:
+    """The server's version.
+
+    Raises:
+        MlpipesError: It does not tell.
+    """
+    try:
+        return _text(url, login, "GET", "/version").strip()
+    except _Refused as error:
+        raise MlpipesError(f"{NAME}: {error.check.found}", error.check.fix) from None
+
+
+def _version(url: str, login: Mapping[str, str]) -> Check:
+    theirs, ours = _text(url, login, "GET", "/version").strip(), importlib.metadata.version("mlflow")
+    if not theirs[:1].isdigit() or len(theirs) > 40:
+        raise _Refused(_stranger(url))
+    if theirs.split(".")[0] != ours.split(".")[0]:
+        fix = f"use an MLflow {ours.split('.')[0]}.x there"
+        return Check(NAME, "fault", f"MLflow {theirs} and our client {ours} do not fit", fix)
+    if theirs.split(".")[:2] != ours.split(".")[:2]:
+        fix = f"what one of them cannot do fails; {ours} there is sure to fit"
+        return Check(NAME, "warning", f"MLflow {theirs} answers; our client is {ours}", fix)
+    return Check(NAME, "ok", f"MLflow {theirs} answers")
+
+
+def _artifacts(url: str, login: Mapping[str, str], rows: list[Any]) -> Check:
+    """Whether clients get artifacts from the server itself."""
+    name = f"{NAME} artifacts"
+    location = str(rows[0].get("artifact_location", "")) if rows else "mlflow-artifacts:/"
+    if not location.startswith("mlflow-artifacts:"):
+        kind = location.partition(":")[0]
+        return Check(name, "fault", f"clients would have to go to {kind}: themselves", _SERVED)
+    try:
+        _ask(url, login, "GET", "/api/2.0/mlflow-artifacts/artifacts", None)
+    except _Refused as error:
+        return Check(name, "fault", f"the server does not hand them out ({error.check.found})", _SERVED)
+    return Check(name, "ok", "the server hands them out")
+
+
+def _stranger(url: str) -> Check:
+    return Check(NAME, "fault", f"what answers at {url} is no MLflow", "check stack -> mlflow -> url")
+
+
+def _ask(url: str, login: Mapping[str, str], method: str, path: str, body: Any) -> dict[str, Any]:
+    try:
+        answer = json.loads(_text(url, login, method, path, body))
+    except ValueError:
+        raise _Refused(_stranger(url)) from None
+    return answer if isinstance(answer, dict) else {}
+
+
+def _text(url: str, login: Mapping[str, str], method: str, path: str, body: Any = None) -> str:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", **mlflow_login.headers(login)}
+    request = urllib.request.Request(url + path, data, headers, method=method)  # noqa: S310
+    try:
+        with _opener(url, login).open(request, timeout=_TIMEOUT) as answer:
+            content: bytes = answer.read(1 << 20)
+    except urllib.error.HTTPError as error:
+        raise _Refused(_status(url, error.code)) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _Refused(_silent(url, getattr(error, "reason", error))) from None
+    return content.decode(errors="replace")
+
+
+def _status(url: str, code: int) -> Check:
+    if code == 401:
+        return Check(NAME, "fault", "it does not know us (401)", _LOGIN)
+    if code == 403:
+        fix = "use an account with more rights; or the server's --allowed-hosts lacks this address"
+        return Check(NAME, "fault", "it refuses us (403)", fix)
+    if code == 404:
+        return _stranger(url)
+    return Check(NAME, "fault", f"it answers with {code}", "look at the server's log")
+
+
+def _silent(url: str, reason: object) -> Check:
+    if isinstance(reason, ssl.SSLError):
+        fix = "set MLFLOW_TRACKING_SERVER_CERT_PATH to the certificate of who signed it"
+        return Check(NAME, "fault", f"the TLS certificate of {url} is refused ({_line(reason)})", fix)
+    what = getattr(reason, "strerror", None) or _line(reason) or "the connection broke"
+    return Check(
+        NAME, "fault", f"{url} does not answer ({what})", "check stack -> mlflow -> url and the network"
+    )
+
+
+def _opener(url: str, login: Mapping[str, str]) -> urllib.request.OpenerDirector:
+    insecure = login.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
+    context = ssl.create_default_context(cafile=login.get("MLFLOW_TRACKING_SERVER_CERT_PATH"))
+    if insecure:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    proxies = urllib.request.ProxyHandler({}) if is_near(url) else urllib.request.ProxyHandler()
+    return urllib.request.build_opener(proxies, urllib.request.HTTPSHandler(context=context))
+
+
+def is_near(url: str) -> bool:
+    """Whether an address is on this machine: no proxy leads there."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())

@@ -1,0 +1,118 @@
+"""Is the remote database there, new enough, and may we do in it what we have to?"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.database import connect
+from mlpipes_cli.adapters.database_owners import SCHEMAS
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Check
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
+
+NAME = "postgres"
+OLDEST = 13
+_RIGHTS = "have its owner run: grant {what} to {who}"
+
+
+def examine(url: str) -> list[Check]:
+    """All that could be wrong; nothing is changed."""
+    import psycopg2
+
+    try:
+        with contextlib.closing(connect(url)) as link, link, link.cursor() as cursor:
+            return [_version(cursor), *_rights(cursor)]
+    except psycopg2.Error as error:
+        return [Check(NAME, "fault", f"refused a query ({_line(error)})", "look at the server's log")]
+    except MlpipesError as error:
+        return [_unreachable(error)]
+
+
+def version(url: str) -> str:
+    """The server's version.
+
+    Raises:
+        MlpipesError: It does not answer.
+    """
+    with contextlib.closing(connect(url)) as link:
+        return str(link.info.parameter_status("server_version") or link.server_version).partition(" ")[0]
+
+
+def make_schemas(url: str) -> list[str]:
+    """Make the schemas that are missing; returns their names.
+
+    Raises:
+        MlpipesError: The server does not answer, or refuses.
+    """
+    import psycopg2
+
+    try:
+        with contextlib.closing(connect(url)) as link, link, link.cursor() as cursor:
+            missing = _missing(cursor)
+            for name in missing:
+                cursor.execute(f"create schema if not exists {name}")
+            return missing
+    except psycopg2.Error as error:
+        raise MlpipesError(f"{NAME}: the schemas cannot be made ({_line(error)})") from None
+
+
+def _unreachable(error: MlpipesError) -> Check:
+    reason = error.reason
+    if "password" in reason or "authentication" in reason:
+        fix = "set MLPIPES_DB_PASSWORD in the environment or in .env, or the URL's variable"
+    elif "does not exist" in reason:
+        fix = "make the database, or name another in stack -> postgres -> url"
+    else:
+        fix = "check stack -> postgres -> url in mlpipes.yaml, and the network"
+    return Check(NAME, "fault", reason, fix)
+
+
+def _version(cursor: Cursor) -> Check:
+    cursor.execute("select current_setting('server_version'), current_setting('server_version_num')::int")
+    shown, number = cursor.fetchone() or ("", 0)
+    if number < OLDEST * 10000:
+        return Check(NAME, "fault", f"PostgreSQL {shown} is too old", f"use {OLDEST} or a newer one")
+    return Check(NAME, "ok", f"PostgreSQL {shown} answers")
+
+
+def _missing(cursor: Cursor) -> list[str]:
+    cursor.execute("select nspname from pg_namespace where nspname = any(%s)", (list(SCHEMAS),))
+    there = {name for (name,) in cursor.fetchall()}
+    return [name for name in SCHEMAS if name not in there]
+
+
+def _rights(cursor: Cursor) -> list[Check]:
+    cursor.execute(
+        "select quote_ident(current_user), quote_ident(current_database()),"
+        " has_database_privilege(current_database(), 'CREATE')"
+    )
+    who, database, may_create = cursor.fetchone() or ("", "", False)
+    missing = _missing(cursor)
+    checks = [_schemas(missing, may_create, who, database)]
+    for schema in (*(name for name in SCHEMAS if name not in missing), "public"):
+        cursor.execute(
+            "select has_schema_privilege(%s, 'CREATE') and has_schema_privilege(%s, 'USAGE')",
+            (schema, schema),
+        )
+        allowed = (cursor.fetchone() or (False,))[0]
+        if not allowed:
+            what = _RIGHTS.format(what=f"usage, create on schema {schema}", who=who)
+            checks.append(Check(f"{NAME} rights", "fault", f"{who} may make no tables in {schema}", what))
+    return checks
+
+
+def _schemas(missing: list[str], may_create: bool, who: str, database: str) -> Check:
+    name = f"{NAME} schemas"
+    if not missing:
+        return Check(name, "ok", f"{', '.join(SCHEMAS)} are there")
+    if may_create:
+        return Check(name, "warning", f"{', '.join(missing)} are missing", "`mlpipes up` makes them")
+    fix = _RIGHTS.format(what=f"create on database {database}", who=who)
+    return Check(name, "fault", f"{', '.join(missing)} are missing, and {who} may not make them", fix)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,166 @@
+"""A stack that others run: nothing is started but processes of ours on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlpipes_cli.adapters.processes.bringing import alone
+from mlpipes_cli.adapters.processes.files import clear_folder
+from mlpipes_cli.adapters.processes.services import LocalServices, no_such_service
+from mlpipes_cli.adapters.remote import bucket, checks, mlflow, places, postgres
+from mlpipes_cli.adapters.remote.places import Places
+from mlpipes_cli.errors import MlpipesError, Several, UsageError
+from mlpipes_cli.ports import Check, Endpoints, Reporter, ServiceSpec, ServiceStatus, StackStatus, Storage
+from mlpipes_cli.project import Project
+
+_THEIRS = (postgres.NAME, mlflow.NAME, bucket.NAME)
+
+
+@dataclass(frozen=True)
+class RemoteRuntime:
+    """Implements :class:`mlpipes_cli.ports.Runtime`.
+
+    Attributes:
+        project: Whose stack it is.
+        reason: Why this runtime was taken.
+        name: ``remote``.
+    """
+
+    project: Project
+    reason: str
+    name: str = "remote"
+
+    @property
+    def _places(self) -> Places:
+        return places.resolve(self.project)
+
+    @property
+    def _local(self) -> LocalServices:
+        return LocalServices(self.project, self.endpoints)
+
+    def up(self, reporter: Reporter, versions: Mapping[str, str] | None = None) -> StackStatus:
+        """See the protocol; versions are the others' business, so ``versions`` changes nothing."""
+        there = self._places
+        with alone(self.project, reporter):
+            with reporter.task("looking at the remote services") as task:
+                task.note(f"{there.mlflow}, {there.shown_database}")
+                found = checks.examine(there)
+            if wrong := checks.faults(found):
+                raise Several(wrong)
+            for one in found:
+                if one.level == "warning" and "schemas" not in one.name:
+                    reporter.warn(f"{one.name}: {one.found}; {one.fix}")
+            if there.bucket is None:
+                reporter.info("the object store is not looked at: MLflow hands out the artifacts")
+            made = [f"postgres: made schema {name}" for name in postgres.make_schemas(there.database)]
+            changes = (*made, *self._local.bring(reporter))
+        return self._status(there, changes)
+
+    def _status(self, there: Places, changes: tuple[str, ...] = ()) -> StackStatus:
+        services = (*checks.survey(there), *self._local.survey())
+        return StackStatus(self.name, self.reason, services, changes)
+
+    def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:
+        folder = self.project.state
+        existed = folder.exists()
+        with alone(self.project, reporter), reporter.task("stopping what runs here"):
+            stopped = self._local.end(reporter)
+            if volumes or not existed:
+                clear_folder(folder)
+        if volumes:
+            reporter.info("the remote databases and artifacts stay as they are")
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        return stopped
+
+    def restart(self, service: str, reporter: Reporter) -> ServiceStatus:
+        self._ours(service)
+        return self._local.restart(service, reporter)
+
+    def _ours(self, service: str) -> None:
+        """Check that a service is a process of ours.
+
+        Raises:
+            UsageError: It is not.
+        """
+        if service in _THEIRS:
+            raise UsageError(
+                f"{service} is remote, and not ours to restart or to read the log of", "ask who runs it"
+            )
+        known = self._local.names()
+        if service not in known:
+            raise no_such_service(service, [*_THEIRS, *known])
+
+    def status(self) -> StackStatus:
+        return self._status(self._places)
+
+    def versions(self) -> Mapping[str, str]:
+        there = self._places
+        return {
+            postgres.NAME: postgres.version(there.database),
+            mlflow.NAME: mlflow.version(there.mlflow, there.login),
+        }
+
+    def release(self, reporter: Reporter) -> Mapping[str, str]:
+        return self.versions()
+
+    def forget(self, reporter: Reporter) -> Sequence[str]:
+        """See the protocol; what others keep is not removed by us."""
+        reporter.warn("the remote databases and artifacts stay as they are; remove them there")
+        return []
+
+    def logs(
+        self, service: str, *, follow: bool = False, tail: int | None = None, since: float | None = None
+    ) -> Iterator[str]:
+        self._ours(service)
+        return self._local.logs(service, follow=follow, tail=tail, since=since)
+
+    def doctor(self) -> Sequence[Check]:
+        from mlpipes_cli.adapters.remote.doctor import examine
+
+        return examine(self.project, self._local)
+
+    def endpoints(self) -> Endpoints:
+        there = self._places
+        url = self._local.url()
+        api = {"MLPIPES_API_URL": url} if url else {}
+        return Endpoints(there.mlflow, there.database, {**there.variables, **api})
+
+    def storage(self) -> Storage:
+        there = self._places
+        if there.tracking_database is None:
+            raise MlpipesError(
+                "the database behind the remote MLflow is not known",
+                "name it in mlpipes.yaml: stack -> mlflow -> database_url",
+            )
+        if there.bucket is None:
+            raise MlpipesError(
+                "the remote bucket cannot be reached from here",
+                "name it in mlpipes.yaml (stack -> object_store) and set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY",
+            )
+        databases = {"mlflow": there.tracking_database, "mlpipes": there.database}
+        return Storage(databases, bucket.store(there.bucket))
+
+    @contextlib.contextmanager
+    def paused(self, reporter: Reporter) -> Iterator[None]:
+        with alone(self.project, reporter):
+            self._local.end(reporter)
+            reporter.warn("others may still write to the remote stack; see to it that nobody does")
+            try:
+                yield
+            finally:
+                if self.project.state.exists():
+                    self._local.bring(reporter)
+
+    def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:
+        if spec.name in _THEIRS:
+            raise UsageError(f"{spec.name!r} is a service of the stack itself", "choose another name")
+        return self._local.start(spec, reporter)
+
+    def stop(self, service: str, reporter: Reporter) -> bool:
+        if service in _THEIRS:
+            raise UsageError(f"{service!r} is remote, and not ours to stop", "ask who runs it")
+        return self._local.stop(service, reporter)
