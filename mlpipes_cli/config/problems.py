@@ -105,5 +105,5 @@ def _walk(root: dict[str, Any], schema: dict[str, Any], location: list[int | str
         return set(schema.get("properties", {}))
     if isinstance(location[0], int):
         return _walk(root, schema["items"], location[1:]) if "items" in schema else set()
-    child = schema.get("properties", {}).get(location[0])
-    return _walk(root, child, location[1:]) if child else set()
+    child = schema.get("properties", {}).get(location[0]) or schema.get("additionalProperties")
+    return _walk(root, child, location[1:]) if isinstance(child, dict) else set()

@@ -18,6 +18,7 @@ from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.suggest import did_you_mean
 
 _SYSTEM = Path("/var/run/docker.sock")
+_SYSTEM_PODMAN = Path("/run/podman/podman.sock")
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,6 @@ def _default_sockets(environ: Mapping[str, str]) -> list[Path]:
         home / ".orbstack/run/docker.sock",
         home / ".rd/docker.sock",
         own / "podman/podman.sock",
-        Path("/run/podman/podman.sock"),
+        _SYSTEM_PODMAN,
     ]
     return list(dict.fromkeys(found))

@@ -17,7 +17,7 @@ _CLASSES = (
     ("gone", r"name unknown|name_unknown|repository name not known|repository \S+ not found"),
     ("either", r"repository does not exist or may require|pull access denied|insufficient_scope"),
     ("login", r"unauthorized|authentication required|no basic auth|denied|\b401\b|\b403\b|forbidden"),
-    ("tls", r"x509|certificate|tls: |tls handshake|http response to https"),
+    ("tls", r"x509|certificate|tls: |http response to https"),
     ("proxy", r"proxyconnect|proxy authentication|\b407\b"),
     ("name", r"no such host|server misbehaving|name resolution|lookup \S+ .*timeout|lookup \S+ on"),
     ("damaged", r"verification failed|unexpected eof|invalid checksum|failed to register layer|short read"),
