@@ -1,0 +1,150 @@
+"""Only what differs is changed, what is broken is repaired, and the data stays."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import Cli
+from stack_help import http, query, stranger, until
+
+if TYPE_CHECKING:
+    from integration.docker.conftest import Stack
+
+pytestmark = pytest.mark.slow
+_ROW = "select n from raw_data.kept"
+
+
+def keep(stack: Stack) -> None:
+    query(stack.cli, stack.root, "create table if not exists raw_data.kept as select 7 as n")
+
+
+def changed(stack: Stack) -> list[str]:
+    return list(stack.up().json["changes"])
+
+
+def test_another_port_makes_one_new_container(stack: Stack) -> None:
+    before = stack.ids()
+    with stranger() as port:
+        pass
+    stack.rewrite(f"project: boxes\nruntime: docker\nstack: {{mlflow: {{port: {port}}}}}\n")
+    assert changed(stack) == [f"mlflow: recreated (ports differs) on port {port}"]
+    after = stack.ids()
+    assert {name for name in before if before[name] != after[name]} == {"mlflow"}
+    assert stack.status()["mlflow"]["url"] == f"http://127.0.0.1:{port}"
+
+
+def test_other_limits_make_a_new_container_and_keep_the_data(stack: Stack) -> None:
+    keep(stack)
+    stack.rewrite("project: boxes\nruntime: docker\nstack: {postgres: {memory: 900m}}\n")
+    done = changed(stack)
+    assert len(done) == 1
+    assert done[0].startswith("postgres: recreated (limits differs)")
+    assert stack.containers()["postgres"].attrs["HostConfig"]["Memory"] == 900 * 1024**2
+    assert query(stack.cli, stack.root, _ROW) == [(7,)]
+    assert stack.status()["mlflow"]["state"] == "running"
+
+
+@pytest.mark.parametrize("service", ["postgres", "minio", "mlflow"])
+def test_a_killed_container_is_started_again(stack: Stack, service: str) -> None:
+    keep(stack)
+    stack.containers()[service].kill()
+    until(lambda: stack.containers()[service].status == "exited")
+    assert stack.status()[service]["state"] == "failed"
+    assert "exit code 137" in stack.status()[service]["detail"]
+    assert changed(stack) == [
+        f"{service}: started again (it had ended with exit code 137, killed)"
+        f" on port {stack.status()[service]['port']}"
+    ]
+    assert query(stack.cli, stack.root, _ROW) == [(7,)]
+
+
+def test_a_paused_and_a_removed_container_are_brought_back(stack: Stack) -> None:
+    keep(stack)
+    stack.containers()["postgres"].pause()
+    stack.containers()["mlflow"].remove(force=True)
+    assert "paused" in stack.status()["postgres"]["detail"]
+    assert sorted(line.split(" on ")[0] for line in changed(stack)) == [
+        "mlflow: started", "postgres: woken, since it was paused",
+    ]  # fmt: skip
+    assert query(stack.cli, stack.root, _ROW) == [(7,)]
+
+
+def test_passwords_changed_in_the_file_are_applied(stack: Stack) -> None:
+    keep(stack)
+    file = stack.root / ".env"
+    old = file.read_text()
+    secrets = dict(line.split("=", 1) for line in old.splitlines())
+    new = {name: f"changed-{value[8:]}" for name, value in secrets.items()}
+    try:
+        file.write_text("".join(f"{name}={value}\n" for name, value in new.items()))
+        done = changed(stack)
+        assert [line.split(" on ")[0] for line in done] == [
+            f"{name}: recreated (environment differs)" for name in ("postgres", "minio", "mlflow")
+        ]
+        assert query(stack.cli, stack.root, _ROW) == [(7,)]
+        tracking = stack.cli("env", "--json", cwd=stack.root).json["MLFLOW_TRACKING_URI"]
+        http(f"{tracking}/api/2.0/mlflow-artifacts/artifacts/0/with-new-password", "PUT", b"stored")
+    finally:
+        file.write_text(old)
+        stack.up()
+    assert query(stack.cli, stack.root, _ROW) == [(7,)]
+
+
+def test_the_second_store_is_refused_while_the_first_has_the_artifacts(stack: Stack) -> None:
+    before = stack.ids()
+    stack.rewrite("project: boxes\nruntime: docker\nstack: {object_store: {engine: rustfs}}\n")
+    refused = stack.cli("up", cwd=stack.root)
+    assert refused.code == 1
+    assert len(refused.err.strip().splitlines()) == 1
+    assert "artifacts are in minio" in refused.err
+    assert "mlpipes backup" in refused.err and "mlpipes migrate" in refused.err
+    assert stack.ids() == before
+
+
+def test_mlflow_uses_its_own_user_which_sees_one_bucket(stack: Stack) -> None:
+    import boto3
+    from botocore.exceptions import ClientError
+
+    secret = dict(line.split("=", 1) for line in (stack.root / ".env").read_text().splitlines())
+    port = stack.status()["minio"]["port"]
+
+    def client(user: str, key: str) -> object:
+        return boto3.client(
+            "s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1",
+            aws_access_key_id=user, aws_secret_access_key=key,
+        )  # fmt: skip
+
+    root = client("mlpipes", secret["MINIO_ROOT_PASSWORD"])
+    root.create_bucket(Bucket="private")
+    own = client("mlflow", secret["MLFLOW_S3_SECRET_KEY"])
+    own.put_object(Bucket="mlflow", Key="allowed", Body=b"x")
+    own.delete_object(Bucket="mlflow", Key="allowed")
+    for refused in (
+        lambda: own.put_object(Bucket="private", Key="k", Body=b"x"),
+        lambda: own.list_objects_v2(Bucket="private"),
+        lambda: own.create_bucket(Bucket="another"),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            refused()
+    root.delete_bucket(Bucket="private")
+    held = stack.containers()["mlflow"].attrs["Config"]["Env"]
+    assert "AWS_ACCESS_KEY_ID=mlflow" in held
+
+
+def test_a_log_is_followed_until_nobody_reads(stack: Stack, cli: Cli) -> None:
+    following = stack.cli.start("logs", "mlflow", "--follow", "--tail", "0", cwd=stack.root)
+    try:
+        tracking = stack.cli("env", "--json", cwd=stack.root).json["MLFLOW_TRACKING_URI"]
+        body = json.dumps({"max_results": 1}).encode()
+        assert following.stdout is not None
+        http(f"{tracking}/api/2.0/mlflow/experiments/search", "POST", body)
+        line = following.stdout.readline()
+        while "experiments/search" not in line:
+            line = following.stdout.readline()
+        assert re.search(r"POST .*experiments/search.* 200", line)
+    finally:
+        following.kill()
+        following.communicate(timeout=30)

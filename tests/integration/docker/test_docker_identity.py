@@ -1,0 +1,126 @@
+"""Whose containers and volumes are: after moving, copying and cleaning out a project's folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from stack_help import query
+
+from mlpipes_cli import envfile
+
+if TYPE_CHECKING:
+    from integration.docker.conftest import Stack
+
+pytestmark = pytest.mark.slow
+
+
+def identity(stack: Stack) -> str:
+    return str(json.loads((stack.root / ".mlpipes" / "docker.json").read_text())["id"])
+
+
+def test_everything_is_labelled_and_no_label_holds_a_secret(stack: Stack) -> None:
+    id = identity(stack)
+    wanted = {"label": f"com.docker.compose.project={id}"}
+    containers = stack.client.containers.list(all=True, filters=wanted)
+    assert sorted(one.name for one in containers) == [f"{id}-{n}-1" for n in ("minio", "mlflow", "postgres")]
+    volumes = stack.client.volumes.list(filters=wanted)
+    assert sorted(one.name for one in volumes) == [f"{id}_minio", f"{id}_postgres"]
+    networks = stack.client.networks.list(filters=wanted)
+    assert [one.name for one in networks] == [f"{id}_default"]
+    shown = json.dumps(
+        [one.attrs["Labels"] for one in (*volumes, *networks)] + [c.labels for c in containers]
+    )
+    secrets = envfile.read(stack.root / ".env").values()
+    assert [secret for secret in secrets if secret in shown] == []
+
+
+def test_each_container_holds_only_the_secrets_that_it_needs(stack: Stack) -> None:
+    secrets = envfile.read(stack.root / ".env")
+    held = {
+        name: {key for key, value in secrets.items() if value in json.dumps(one.attrs)}
+        for name, one in stack.containers().items()
+    }
+    assert held == {
+        "postgres": {"POSTGRES_PASSWORD"},
+        "minio": {"MINIO_ROOT_PASSWORD"},
+        "mlflow": {"MLFLOW_DB_PASSWORD", "MLFLOW_S3_SECRET_KEY"},
+    }
+
+
+def test_containers_have_no_power_and_bounded_resources(stack: Stack) -> None:
+    for name, one in stack.containers().items():
+        host = one.attrs["HostConfig"]
+        assert host["CapDrop"] == ["ALL"], name
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], name
+        assert host["ReadonlyRootfs"] is True, name
+        assert host["Privileged"] is False, name
+        assert host["Memory"] > 0 and host["NanoCpus"] > 0, name
+        assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}, name
+        published = [binding["HostIp"] for row in host["PortBindings"].values() for binding in row]
+        assert set(published) == {"127.0.0.1"}, name
+
+
+def test_a_state_removed_by_hand_is_found_again_by_label(stack: Stack) -> None:
+    query(stack.cli, stack.root, "create table if not exists raw_data.found (n int)")
+    id, before = identity(stack), stack.ids()
+    shutil.rmtree(stack.root / ".mlpipes")
+    assert {row["state"] for row in stack.status().values()} == {"running"}
+    told = stack.up()
+    assert f"found this project's stack again by its labels: {id}" in told.err
+    assert identity(stack) == id
+    assert stack.ids() == before
+    assert query(stack.cli, stack.root, "select count(*) from raw_data.found") == [(0,)]
+
+
+def test_a_moved_folder_takes_its_stack_along(stack: Stack) -> None:
+    query(stack.cli, stack.root, "create table if not exists raw_data.moved (n int)")
+    id, there = identity(stack), stack.root.with_name("moved")
+    stack.root.rename(there)
+    moved = stack.at(there)
+    try:
+        told = moved.up()
+        assert "the project was moved here" in told.err
+        assert identity(moved) == id
+        assert query(stack.cli, there, "select count(*) from raw_data.moved") == [(0,)]
+        assert sorted(moved.containers()) == ["minio", "mlflow", "postgres"]
+        assert stack.containers() == {}
+    finally:
+        there.rename(stack.root)
+        stack.up()
+    assert identity(stack) == id
+
+
+def test_a_copied_folder_is_a_project_of_its_own(stack: Stack, tmp_path: Path) -> None:
+    before, volumes = stack.ids(), stack.volumes()
+    copy = stack.at(tmp_path / "copy")
+    shutil.copytree(stack.root, copy.root, ignore=shutil.ignore_patterns("lock"))
+    assert {row["state"] for row in copy.status().values()} == {"stopped"}
+    refused = stack.cli("env", cwd=copy.root)
+    assert refused.code == 1
+    stack.cli("down", "--volumes", "--yes", cwd=copy.root).ok()
+    assert stack.ids() == before
+    assert stack.volumes() == volumes
+    assert {row["state"] for row in stack.status().values()} == {"running"}
+
+
+def test_a_new_project_in_an_old_ones_place_gets_nothing_of_it(stack: Stack) -> None:
+    """The folder's name is the same, but its passwords are not."""
+    old, id, away = stack.volumes(), identity(stack), stack.root.with_name("away")
+    stack.cli("down", cwd=stack.root).ok()
+    stack.root.rename(away)
+    try:
+        stack.root.mkdir()
+        stack.rewrite((away / "mlpipes.yaml").read_text())
+        (stack.root / ".env").write_text("POSTGRES_PASSWORD=of-somebody-else-entirely\n")
+        assert stack.cli("logs", "postgres", cwd=stack.root).code == 1
+        stack.cli("down", "--volumes", "--yes", cwd=stack.root).ok()
+        assert stack.volumes() == old
+    finally:
+        shutil.rmtree(stack.root)
+        away.rename(stack.root)
+    assert identity(stack) == id
+    stack.up()
