@@ -1,4 +1,4 @@
-"""Renew ``requirements.lock`` from ``pyproject.toml``, and those of the images in ``compose/``: ``make lock``.
+"""Renew ``requirements.lock`` from ``pyproject.toml``, and the images' in ``compose/``: ``make lock``.
 
 One file for Python 3.11 to 3.13 and every platform, each file of each package by its hash, and no
 address in it. Versions stay as they are where they still fit, unless ``--fresh`` is given. An image gets
@@ -43,7 +43,15 @@ def own_versions():
 
 
 def compile_lock(options, output):
-    command = [bootstrap.find_uv(), "pip", "compile", *OPTIONS.split(), *options, "--output-file", str(output)]
+    command = [
+        bootstrap.find_uv(),
+        "pip",
+        "compile",
+        *OPTIONS.split(),
+        *options,
+        "--output-file",
+        str(output),
+    ]
     return subprocess.run(
         command, cwd=bootstrap.ROOT, env=bootstrap.uv_environment(), stdout=subprocess.DEVNULL
     ).returncode

@@ -76,7 +76,9 @@ def look(address):
         with connection, connection.cursor() as cursor:
             return {
                 "revision": first(cursor, "alembic_version", "select version_num from alembic_version"),
-                "admin": first(cursor, "users", "select password_hash from users where username = %s", (ADMIN,)),
+                "admin": first(
+                    cursor, "users", "select password_hash from users where username = %s", (ADMIN,)
+                ),
             }
     except psycopg2.Error as error:
         raise CannotStart(f"{place(address)} does not answer: {last_line(error)}") from None
