@@ -14,6 +14,8 @@ from mlpipes_cli.adapters.docker.faults import refused, speaking, taken_port
 from mlpipes_cli.adapters.docker.holdings import Container
 from mlpipes_cli.adapters.docker.piece import Piece
 from mlpipes_cli.adapters.docker.place import Place
+from mlpipes_cli.adapters.docker.plans import in_words
+from mlpipes_cli.adapters.docker.preparation import prepare, refuse_other_store
 from mlpipes_cli.adapters.docker.provision import Provision
 from mlpipes_cli.adapters.docker.publishing import Publishing
 from mlpipes_cli.adapters.docker.settings import DATABASE, STORES, TIMEOUT, TIMEOUTS, port_settings
@@ -68,7 +70,7 @@ class Bringing:
             MlpipesError: One does not come up; the others stay as they are.
         """
         found = self.place.holdings.containers()
-        self._refuse_other_store(found)
+        refuse_other_store(self.place)
         wanted = [one for one in port_settings(self.place.project.config) if one.service in self.draft.names]
         self.publishing.choose(wanted, found)
         self._prepare(found, versions)
@@ -113,48 +115,10 @@ class Bringing:
                 self.publishing.chosen.setdefault(one.name, container.ports[one.inside])
 
     def _prepare(self, found: Mapping[str, Container], versions: Mapping[str, str] | None) -> None:
-        """All that can be refused before anything is touched."""
-        from mlpipes_cli.adapters.docker import preflight
-
-        compose = self._compose()
-        services = self.draft.services(compose)
-        if any(one.name not in found for one in services):
-            preflight.check(self.place.engine, services, self.reporter)
-        self.draft.fetch(services, versions, self.reporter)
-        holdings = self.place.holdings
-        for one in services:
-            if one.name not in found and (
-                strange := holdings.foreign_container(holdings.container(one.name))
-            ):
-                raise strange
-            for mount in one.volumes:
-                if holdings.ensure_volume(mount.volume):
-                    self.reporter.detail(f"volume {holdings.volume(mount.volume)} made")
-        holdings.ensure_network()
-        self.pieces = [
-            Piece(
-                self.draft.plan(one),
-                frozenset(self.draft.needs(compose, one.name)),
-                settled=one.name not in STORES,
-            )
-            for one in services
-        ]
+        self.pieces = prepare(self.draft, self._compose(), found, versions, self.reporter)
 
     def _compose(self) -> Compose:
         return self.draft.compose(self.publishing.chosen)
-
-    def _refuse_other_store(self, found: Mapping[str, Container]) -> None:
-        """One engine cannot read what the other one wrote."""
-        holdings, store = self.place.holdings, self.place.store
-        volumes = holdings.volumes()
-        other = next((one for one in STORES if one != store and holdings.volume(one) in volumes), None)
-        if other and holdings.volume(store) not in volumes:
-            raise MlpipesError(
-                f"this stack's artifacts are in {other}, which {store} cannot read",
-                f"write `engine: {other}` again; or carry them over: `mlpipes backup FILE`, "
-                f"`mlpipes down --volumes`, `engine: {store}`, `mlpipes up`, `mlpipes restore FILE` "
-                "(`mlpipes migrate` carries a project to another runtime)",
-            )
 
     def _end_unwanted(self, found: Mapping[str, Container]) -> None:
         for name in found.keys() - set(self.draft.names):
@@ -173,10 +137,7 @@ class Bringing:
             self.note(f"stopping {piece.name}")
             self.place.holdings.stop(found)
             self.place.holdings.remove(found.id)
-            why = (
-                f"{', '.join(differs)} {'differs' if len(differs) == 1 else 'differ'}" if differs else "dead"
-            )
-            piece.done = f"recreated ({why})"
+            piece.done = f"recreated ({in_words(differs) if differs else 'it was dead'})"
             return
         piece.container, piece.stage = found.id, "created"
         state = (self.place.holdings.inspect(found.id) or {}).get("State", {})
@@ -246,7 +207,7 @@ class Bringing:
             differs = piece.plan.differences(before)
             if differs and piece.stage in ("created", "started"):
                 if piece.stage == "started":
-                    piece.done = f"recreated ({', '.join(differs)} differ)"
+                    piece.done = f"recreated ({in_words(differs)})"
                 self._drop(piece)
 
     # -- until all are ready

@@ -107,7 +107,7 @@ class Draft:
 
         with speaking(f"looking for the image of {service}"):
             try:
-                self.place.engine.client.api.inspect_image(id)
+                self.place.engine.client.images.get(id)
             except APIError as error:
                 if not is_missing(error):
                     raise

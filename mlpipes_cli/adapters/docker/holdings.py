@@ -108,40 +108,47 @@ class Holdings:
 
     # -- making
 
-    def ensure_network(self) -> None:
-        """Make the network if there is none.
+    def lacks_network(self) -> bool:
+        """Whether there is no network yet.
 
         Raises:
-            MlpipesError: One of that name is not ours, or the engine refuses.
+            MlpipesError: One of that name is not ours.
         """
-        with speaking(f"making the network {self.network}"):
+        with speaking(f"looking for the network {self.network}"):
             rows = [one for one in self.api.networks(names=[self.network]) if one["Name"] == self.network]
-            if any(labels.is_ours(one.get("Labels"), self.marks.id) for one in rows):
-                return
-            if rows:
-                raise _not_ours("network", self.network, "docker network rm")
+        if rows and not any(labels.is_ours(one.get("Labels"), self.marks.id) for one in rows):
+            raise _not_ours("network", self.network, "docker network rm")
+        return not rows
+
+    def make_network(self) -> None:
+        """Make the network."""
+        with speaking(f"making the network {self.network}"):
             self.api.create_network(self.network, driver="bridge", labels=self.marks.network())
 
-    def ensure_volume(self, name: str) -> bool:
-        """Make a volume if there is none; whether it was made.
+    def lacks_volume(self, name: str) -> bool:
+        """Whether there is no such volume yet.
 
         Raises:
-            MlpipesError: One of that name is not ours, or the engine refuses.
+            MlpipesError: One of that name is not ours.
         """
         from docker.errors import APIError
 
         full = self.volume(name)
-        with speaking(f"making the volume {full}"):
+        with speaking(f"looking for the volume {full}"):
             try:
                 found = self.api.inspect_volume(full)
             except APIError as error:
                 if not is_missing(error):
                     raise
-                self.api.create_volume(full, labels=self.marks.volume(name))
                 return True
         if not labels.is_ours(found.get("Labels"), self.marks.id):
             raise _not_ours("volume", full, "docker volume rm")
         return False
+
+    def make_volume(self, name: str) -> None:
+        """Make a volume."""
+        with speaking(f"making the volume {self.volume(name)}"):
+            self.api.create_volume(self.volume(name), labels=self.marks.volume(name))
 
     def foreign_container(self, name: str) -> MlpipesError | None:
         """The error to raise where a container of that name is not ours."""
@@ -206,7 +213,10 @@ class Holdings:
 
 
 def _container(row: Mapping[str, Any]) -> Container:
-    found = [one for one in row.get("Ports") or [] if one.get("PublicPort")]
+    found = sorted(
+        (one for one in row.get("Ports") or [] if one.get("PublicPort")),
+        key=lambda one: (one["PrivatePort"], one.get("IP", "")),
+    )
     return Container(
         id=row["Id"],
         name=(row.get("Names") or ["/?"])[0].lstrip("/"),
@@ -215,8 +225,7 @@ def _container(row: Mapping[str, Any]) -> Container:
         image=row["ImageID"],
         ports={one["PrivatePort"]: one["PublicPort"] for one in found},
         published=tuple(
-            f"{one.get('IP', '')}:{one['PublicPort']}->{one['PrivatePort']}/{one['Type']}"
-            for one in sorted(found, key=lambda one: (one["PrivatePort"], one.get("IP", "")))
+            f"{one.get('IP', '')}:{one['PublicPort']}->{one['PrivatePort']}/{one['Type']}" for one in found
         ),
         labels=row["Labels"],
     )

@@ -88,6 +88,10 @@ class Identity:
         if value != self.note(name):
             self._write({**read_json(self._file), name: dict(value)})
 
+    def forget(self) -> None:
+        """Nothing is left of the stack."""
+        self._file.unlink(missing_ok=True)
+
     def _write(self, row: Mapping[str, Any]) -> None:
         make_folder(self.project.state)
         write_json(self._file, {"version": 1, **row})

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,6 +144,12 @@ class Plan:
                 entry.size, entry.mode = len(content), file.mode
                 archive.addfile(entry, io.BytesIO(content))
         return buffer.getvalue()
+
+
+def in_words(parts: Sequence[str]) -> str:
+    """That these parts differ."""
+    verb = "differ" if len(parts) > 1 or parts[0].endswith("s") else "differs"
+    return f"{', '.join(parts)} {verb}"
 
 
 def _health(check: Healthcheck | None) -> dict[str, Any] | None:

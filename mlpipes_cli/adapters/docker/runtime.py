@@ -169,7 +169,9 @@ class DockerRuntime:
                 return []
             stopping.stop(place.holdings, place.holdings.containers(), task.note, remove=True)
             place.holdings.remove_networks()
-            return [f"volume {name}" for name in place.holdings.remove_volumes()]
+            removed = [f"volume {name}" for name in place.holdings.remove_volumes()]
+            Identity(self.project).forget()
+            return removed
 
     def logs(
         self, service: str, *, follow: bool = False, tail: int | None = None, since: float | None = None

@@ -30,7 +30,7 @@ def test_another_port_makes_one_new_container(stack: Stack) -> None:
     with stranger() as port:
         pass
     stack.rewrite(f"project: boxes\nruntime: docker\nstack: {{mlflow: {{port: {port}}}}}\n")
-    assert changed(stack) == [f"mlflow: recreated (ports differs) on port {port}"]
+    assert changed(stack) == [f"mlflow: recreated (ports differ) on port {port}"]
     after = stack.ids()
     assert {name for name in before if before[name] != after[name]} == {"mlflow"}
     assert stack.status()["mlflow"]["url"] == f"http://127.0.0.1:{port}"
@@ -41,7 +41,7 @@ def test_other_limits_make_a_new_container_and_keep_the_data(stack: Stack) -> No
     stack.rewrite("project: boxes\nruntime: docker\nstack: {postgres: {memory: 900m}}\n")
     done = changed(stack)
     assert len(done) == 1
-    assert done[0].startswith("postgres: recreated (limits differs)")
+    assert done[0].startswith("postgres: recreated (limits differ)")
     assert stack.containers()["postgres"].attrs["HostConfig"]["Memory"] == 900 * 1024**2
     assert query(stack.cli, stack.root, _ROW) == [(7,)]
     assert stack.status()["mlflow"]["state"] == "running"
@@ -70,6 +70,18 @@ def test_a_paused_and_a_removed_container_are_brought_back(stack: Stack) -> None
         "mlflow: started", "postgres: woken, since it was paused",
     ]  # fmt: skip
     assert query(stack.cli, stack.root, _ROW) == [(7,)]
+
+
+def test_a_volume_removed_by_hand_is_missed_aloud(stack: Stack) -> None:
+    name = next(name for name in stack.volumes() if name.endswith("_minio"))
+    stack.cli("down", cwd=stack.root).ok()
+    stack.client.volumes.get(name).remove()
+    told = stack.up()
+    assert f"the volume {name} was removed by somebody, and its data with it" in told.err
+    assert name in stack.volumes()
+    tracking = stack.cli("env", "--json", cwd=stack.root).json["MLFLOW_TRACKING_URI"]
+    http(f"{tracking}/api/2.0/mlflow-artifacts/artifacts/0/in-the-new-bucket", "PUT", b"stored")
+    assert "removed by somebody" not in stack.up().err
 
 
 def test_passwords_changed_in_the_file_are_applied(stack: Stack) -> None:

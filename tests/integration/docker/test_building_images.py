@@ -1,0 +1,152 @@
+"""Images that are built from a folder of ours."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker_help import references
+from reporter_help import Told
+from stack_help import until
+
+from mlpipes_cli.adapters.docker import images
+from mlpipes_cli.adapters.docker.engine import Engine, connect
+from mlpipes_cli.compose.model import Build, Service
+from mlpipes_cli.errors import MlpipesError
+
+
+@pytest.fixture
+def engine(docker_engine: Any) -> Iterator[Engine]:
+    found = connect()
+    yield found
+    found.client.close()
+
+
+@pytest.fixture
+def name(docker_engine: Any) -> Iterator[str]:
+    repository = f"mlpipes-tests-{uuid.uuid4().hex[:8]}"
+    yield f"{repository}:1"
+    for one in docker_engine.images.list(repository):
+        docker_engine.images.remove(one.id, force=True)
+
+
+def base() -> str:
+    """An image with a shell that is here."""
+    return references()["python"]
+
+
+def ensure(engine: Engine, name: str, build: Build) -> tuple[images.Image, Told]:
+    told = Told()
+    return images.ensure(engine, [Service("one", name, build=build)], told)["one"], told
+
+
+def folder(tmp_path: Path, dockerfile: str) -> Build:
+    (tmp_path / "Dockerfile").write_text(dockerfile)
+    (tmp_path / "file.txt").write_text("one")
+    return Build(tmp_path)
+
+
+def test_built_once_and_again_after_a_change(engine: Engine, name: str, tmp_path: Path) -> None:
+    build = folder(tmp_path, "FROM scratch\nARG WORD=none\nLABEL word=$WORD\nCOPY . /x/\n")
+    (tmp_path / ".secret").write_text("never sent")
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "x.pyc").write_text("never sent")
+    first, told = ensure(engine, name, build)
+    assert told.infos[0] == f"building {name}"
+    assert told.infos[1].startswith(f"built {name} (")
+    assert ensure(engine, name, build) == (first, Told())
+    other, _ = ensure(engine, name, Build(tmp_path, args={"WORD": "other"}))
+    assert engine.client.api.inspect_image(other.id)["Config"]["Labels"]["word"] == "other"
+    (tmp_path / "file.txt").write_text("two")
+    changed, told = ensure(engine, name, build)
+    assert told.infos
+    assert len({first.id, other.id, changed.id}) == 3
+    container = engine.client.api.create_container(changed.id, command="x")
+    try:
+        stream, _ = engine.client.api.get_archive(container, "/x")
+        content = b"".join(stream)
+    finally:
+        engine.client.api.remove_container(container)
+    assert b"file.txt" in content
+    assert b"secret" not in content
+    assert b"pyc" not in content
+
+
+def test_a_step_that_fails_shows_its_last_lines(engine: Engine, name: str, tmp_path: Path) -> None:
+    build = folder(tmp_path, f"FROM {base()}\nRUN echo first; echo the reason >&2; exit 3\n")
+    with pytest.raises(MlpipesError) as caught:
+        ensure(engine, name, build)
+    (line,) = caught.value.lines()
+    assert line.startswith(f"building {name}: Step 2/")
+    assert "returned a non-zero code: 3" in line
+    assert "its last lines: first | the reason" in line
+    assert engine.client.images.list(name.split(":")[0]) == []
+
+
+def test_without_a_network_the_hint_says_so(engine: Engine, name: str, tmp_path: Path) -> None:
+    code = "import urllib.request as r; r.urlopen('http://registry.invalid/')"
+    build = folder(tmp_path, f'FROM {base()}\nRUN ["python", "-c", "{code}"]\n')
+    with pytest.raises(MlpipesError) as caught:
+        ensure(engine, name, build)
+    assert "check it, and the proxy" in caught.value.hint
+
+
+def test_the_image_below_cannot_be_had(engine: Engine, name: str, tmp_path: Path) -> None:
+    with pytest.raises(MlpipesError) as caught:
+        ensure(engine, name, folder(tmp_path, "FROM 127.0.0.1:1/none:5\n"))
+    assert f"building {name}: 127.0.0.1:1/none:5: the engine cannot reach 127.0.0.1:1" in caught.value.reason
+
+
+def test_a_dockerfile_that_is_not_there(engine: Engine, name: str, tmp_path: Path) -> None:
+    with pytest.raises(MlpipesError, match="Dockerfile: no such file"):
+        ensure(engine, name, Build(tmp_path))
+
+
+_BUILD = """
+import sys
+from pathlib import Path
+from mlpipes_cli.adapters.docker import images
+from mlpipes_cli.adapters.docker.engine import connect
+from mlpipes_cli.cli.console import Console
+from mlpipes_cli.compose.model import Build, Service
+images.ensure(connect(), [Service("one", sys.argv[1], build=Build(Path(sys.argv[2])))], Console())
+"""
+
+
+def test_interrupted_leaves_no_name_and_no_container(engine: Engine, name: str, tmp_path: Path) -> None:
+    mark = uuid.uuid4().hex
+    build = folder(tmp_path, f"FROM {base()}\nRUN sleep 600 # {mark}\n")
+
+    def at_work() -> list[Any]:
+        rows = engine.client.api.containers(all=True)
+        return [row for row in rows if mark in row["Command"] or mark in str(_command(engine, row["Id"]))]
+
+    process = subprocess.Popen(
+        [sys.executable, "-c", _BUILD, name, str(tmp_path)], stderr=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        until(lambda: bool(at_work()))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        until(lambda: not at_work())
+    finally:
+        process.kill()
+        process.wait()
+    assert engine.client.images.list(name.split(":")[0]) == []
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY file.txt /\n")
+    assert ensure(engine, name, build)[0].reference == name
+
+
+def _command(engine: Engine, id: str) -> Any:
+    from docker.errors import NotFound
+
+    try:
+        return engine.client.api.inspect_container(id)["Config"]["Cmd"]
+    except NotFound:
+        return None

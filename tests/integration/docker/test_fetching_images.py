@@ -1,0 +1,167 @@
+"""Images from a registry: by digest, with progress, and each way in which a registry can refuse."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from registry_help import Registry, make_image, serving
+from reporter_help import Told
+from stack_help import until
+
+from mlpipes_cli.adapters.docker import images
+from mlpipes_cli.adapters.docker.engine import Engine, connect
+from mlpipes_cli.compose.model import Service
+from mlpipes_cli.errors import MlpipesError
+
+
+@pytest.fixture
+def engine(docker_engine: Any) -> Iterator[Engine]:
+    found = connect()
+    yield found
+    for one in docker_engine.images.list(filters={"label": "mlpipes.tests=registry"}):
+        docker_engine.images.remove(one.id, force=True)
+    found.client.close()
+
+
+@pytest.fixture
+def registry(engine: Engine) -> Iterator[Registry]:
+    if not engine.local:
+        pytest.skip("the engine is on another machine and cannot reach a registry on this one")
+    with serving() as found:
+        found.images["tiny"] = make_image(found.port)
+        yield found
+
+
+def ensure(engine: Engine, reference: str) -> tuple[images.Image, Told]:
+    told = Told()
+    return images.ensure(engine, [Service("one", reference)], told)["one"], told
+
+
+def refused(engine: Engine, reference: str) -> str:
+    with pytest.raises(MlpipesError) as caught:
+        ensure(engine, reference)
+    (line,) = caught.value.lines()
+    assert line.startswith(f"{reference}: ")
+    return line
+
+
+def test_by_digest_with_a_bar_for_each_layer(engine: Engine, registry: Registry) -> None:
+    tiny = registry.images["tiny"]
+    reference = f"{registry.host}/tiny:1@{tiny.digest}"
+    image, told = ensure(engine, reference)
+    assert image.digest_checked
+    assert image.reference == reference
+    assert told.infos[0] == f"pulling {reference}"
+    assert told.infos[1].startswith(f"pulled {registry.host}/tiny:1 (4.0 MB in")
+    bars = [task for task in told.tasks if task.total is not None]
+    assert {bar.title.split()[0] for bar in bars if "extracting" in bar.title} == {
+        layer.removeprefix("sha256:")[:12] for layer in tiny.layers
+    }
+    assert all(bar.ended and bar.done == pytest.approx(bar.total, abs=0.1) for bar in bars)
+    registry.asked.clear()
+    again, told = ensure(engine, reference)
+    assert (again, told.infos, registry.asked) == (image, [], [])
+
+
+def test_by_tag(engine: Engine, registry: Registry) -> None:
+    image, _ = ensure(engine, f"{registry.host}/tiny:1")
+    assert not image.digest_checked
+    assert ensure(engine, f"{registry.host}/tiny:1@{registry.images['tiny'].digest}")[0].id == image.id
+
+
+def test_a_tag_with_another_digest_is_not_used(engine: Engine, registry: Registry) -> None:
+    ensure(engine, f"{registry.host}/tiny:1")
+    line = refused(engine, f"{registry.host}/tiny:1@sha256:{'0' * 64}")
+    assert "has the repository, but not this version of the image any more" in line
+
+
+def test_an_image_that_came_from_no_registry(engine: Engine, registry: Registry) -> None:
+    """As where images are brought by ``docker load``: taken, and said until a container runs on it."""
+    name = f"{registry.host}/own:1"
+    ensure(engine, f"{registry.host}/tiny:1")
+    container = engine.client.api.create_container(f"{registry.host}/tiny:1")
+    try:
+        engine.client.api.commit(container, f"{registry.host}/own", "1")
+    finally:
+        engine.client.api.remove_container(container)
+    reference = f"{name}@sha256:{'0' * 64}"
+    image, told = ensure(engine, reference)
+    assert not image.digest_checked
+    assert told.infos == [
+        f"{name}: taking the image of this machine, which came from no registry (unchecked)"
+    ]
+    container = engine.client.api.create_container(image.id)
+    try:
+        assert ensure(engine, reference)[1].infos == []
+    finally:
+        engine.client.api.remove_container(container)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ((401, "UNAUTHORIZED", "authentication required"), "wants a login"),
+        ((403, "DENIED", "requested access to the resource is denied"), "wants a login"),
+        ((429, "TOOMANYREQUESTS", "too many"), "has had too many requests from here"),
+        ((404, "NAME_UNKNOWN", "repository name not known to registry"), "no such repository any more"),
+        ((503, "UNAVAILABLE", "service unavailable"), "is out of order"),
+    ],
+)
+def test_a_registry_that_refuses(
+    engine: Engine, registry: Registry, fault: tuple[int, str, str], words: str
+) -> None:
+    registry.faults["tiny"] = fault
+    line = refused(engine, f"{registry.host}/tiny:1@{registry.images['tiny'].digest}")
+    assert words in line
+    if fault[0] in (401, 403):
+        assert f"`docker login {registry.host}`" in line
+
+
+def test_a_damaged_layer(engine: Engine, registry: Registry) -> None:
+    registry.damaged.add(registry.images["tiny"].layers[1])
+    reference = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
+    assert "what arrived is damaged" in refused(engine, reference)
+    registry.damaged.clear()
+    assert ensure(engine, reference)[0].digest_checked
+
+
+def test_nobody_at_the_registry(engine: Engine) -> None:
+    assert "the engine cannot reach 127.0.0.1:1" in refused(engine, "127.0.0.1:1/x:1")
+    line = refused(engine, "registry.invalid/x:1")
+    assert "the engine cannot find registry.invalid" in line or "proxy" in line
+    assert "docker load" in line
+
+
+_PULL = """
+import sys
+from mlpipes_cli.adapters.docker import images
+from mlpipes_cli.adapters.docker.engine import connect
+from mlpipes_cli.cli.console import Console
+from mlpipes_cli.compose.model import Service
+images.ensure(connect(), [Service("one", sys.argv[1])], Console())
+"""
+
+
+def test_interrupted_and_run_again(engine: Engine, registry: Registry) -> None:
+    registry.slow = threading.Event()
+    reference = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PULL, reference], stderr=subprocess.PIPE, start_new_session=True, text=True
+    )
+    try:
+        until(lambda: sum("/blobs/" in path for path in registry.asked) >= 3)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode != 0
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    registry.slow.set()
+    assert ensure(engine, reference)[0].digest_checked
