@@ -142,13 +142,14 @@ class _Reader:
                 self._told(key, "is missing; the remote runtime needs it")
             return ""
 
+        login = url.rfind("@")  # what stands before it may have any character, so it is coded
+
         def value(found: re.Match[str]) -> str:
             name = found[1] or found[2]
             if not self.known.get(name):
                 self._told(key, f"the variable {name} is set neither in the environment nor in .env")
                 return "missing"
-            # in the middle of an address a password may have any character; an address may be a variable too
-            return self.known[name] if found[0] == url else quote(self.known[name], safe="")
+            return quote(self.known[name], safe="") if found.start() < login else self.known[name]
 
         return _VARIABLE.sub(value, url)
 
@@ -171,7 +172,7 @@ class _Reader:
             "postgres://", "postgresql://", 1
         )
         parts = self._split(key, url, ("postgresql",), "postgresql://user@host:5432/database")
-        if not parts.path.strip("/") or not parts.username:
+        if parts.scheme and not (parts.path.strip("/") and parts.username):
             self._told(key, "it names no user or no database; write postgresql://user@host:5432/database")
         if parts.password is None and password:
             host = parts.netloc.rpartition("@")[2]
@@ -184,9 +185,10 @@ class _Reader:
             parts = urlsplit(url)
             valid = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
         except ValueError:
-            valid, parts = False, urlsplit("")
+            valid = False
         if not valid:
             self._told(key, f"is no address of this kind; write it as {example}")
+            return urlsplit("")
         return parts
 
     def _bucket(self) -> Bucket | None:

@@ -235,16 +235,3 @@ def test_volumes_are_removed_after_a_yes(fresh: Stack, answer: str, removed: boo
     assert "[y/N]" in asked.stderr
     assert asked.returncode == (0 if removed else 1)
     assert fresh.state.exists() is not removed
-
-
-@pytest.mark.parametrize("runtime", ["docker", "remote", "dokcer"])
-def test_other_runtimes_are_refused_with_the_way_out(fresh: Stack, runtime: str) -> None:
-    refused = fresh.cli("up", "--runtime", runtime, cwd=fresh.root)
-    assert refused.code == 2
-    assert len(refused.err.strip().splitlines()) == 1
-    assert runtime in refused.err
-    assert "embedded" in refused.err
-    extra = fresh.cli("up", "--with", "jupyter", cwd=fresh.root)
-    assert extra.code == 2
-    assert "jupyter" in extra.err
-    assert not fresh.state.exists()

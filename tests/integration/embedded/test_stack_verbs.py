@@ -1,0 +1,97 @@
+"""Choosing a runtime, restart, logs since a moment, open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from integration.embedded.conftest import Stack
+
+pytestmark = pytest.mark.slow
+
+
+def test_what_cannot_be_chosen_is_refused_with_the_way_out(fresh: Stack) -> None:
+    unknown = fresh.cli("up", "--runtime", "dokcer", cwd=fresh.root)
+    assert "did you mean 'docker'?" in unknown.err
+    nowhere = fresh.cli("up", "--runtime", "remote", cwd=fresh.root)
+    assert "stack -> mlflow -> url: is missing" in nowhere.err
+    extra = fresh.cli("up", "--with", "jupyter", cwd=fresh.root)
+    assert "--runtime docker" in extra.err
+    near = fresh.cli("up", "--with", "jupiter", cwd=fresh.root)
+    assert "did you mean 'jupyter'?" in near.err
+    assert [one.code for one in (unknown, nowhere, extra, near)] == [2, 2, 2, 2]
+    for one in (unknown, extra, near):
+        assert len(one.err.strip().splitlines()) == 1
+    assert not (fresh.state / "postgres").exists()
+
+
+def test_a_project_with_data_stays_on_its_runtime_until_it_is_carried_over(stack: Stack) -> None:
+    """One of the last release, which remembered no choice, too."""
+    file, text = stack.root / "mlpipes.yaml", (stack.root / "mlpipes.yaml").read_text()
+    file.write_text(text.replace("embedded", "docker"))
+    try:
+        for choices in ('{"runtime": "embedded"}', None):
+            path = stack.state / "choices.json"
+            path.unlink(missing_ok=True) if choices is None else path.write_text(choices)
+            for option in ([], ["--runtime", "docker"]):
+                refused = stack.cli("up", *option, cwd=stack.root)
+                assert refused.code == 2
+                assert len(refused.err.splitlines()) == 1
+                assert "this project's data is in the embedded runtime" in refused.err
+                assert "`mlpipes migrate --to docker`" in refused.err
+            status = stack.cli("status", "--json", cwd=stack.root).ok().json
+            assert status["runtime"] == "embedded"
+            assert {row["state"] for row in status["services"]} == {"running"}
+    finally:
+        file.write_text(text)
+    file.write_text(text.replace("embedded", "auto"))
+    try:
+        assert "embedded: this project's data is there" in stack.cli("up", cwd=stack.root).ok().err
+    finally:
+        file.write_text(text)
+
+
+def test_restart_of_each_service_keeps_the_others(stack: Stack) -> None:
+    before = stack.pids()
+    assert "postgres answers at" in stack.cli("restart", "postgres", cwd=stack.root).ok().out
+    between = stack.pids()
+    assert between["mlflow"] == before["mlflow"]
+    assert between["postgres"] != before["postgres"]
+    restarted = stack.cli("restart", "mlflow", "--json", cwd=stack.root).ok().json
+    assert restarted["health"] == "healthy"
+    assert stack.pids() == {"postgres": between["postgres"], "mlflow": restarted["pid"]}
+    wrong = stack.cli("restart", "mlfow", cwd=stack.root)
+    assert wrong.code == 2
+    assert "did you mean 'mlflow'?" in wrong.err
+
+
+def test_logs_since_a_moment(stack: Stack) -> None:
+    moment = datetime.now(UTC).isoformat()
+    assert stack.cli("logs", "mlflow", "--since", "1h", cwd=stack.root).ok().out
+    stack.cli("restart", "postgres", cwd=stack.root).ok()
+    since = stack.cli("logs", "postgres", "--since", moment, cwd=stack.root).ok().out
+    whole = stack.cli("logs", "postgres", cwd=stack.root).ok().out
+    assert "ready to accept connections" in since
+    assert len(since) < len(whole)
+    assert whole.endswith(since)
+    assert stack.cli("logs", "postgres", "--since", "2h", cwd=stack.root).ok().out == whole
+    wrong = stack.cli("logs", "postgres", "--since", "yesterday", cwd=stack.root)
+    assert wrong.code == 2
+    assert "'yesterday' is no time" in wrong.err
+
+
+def test_open_prints_where_a_service_is_looked_at(stack: Stack) -> None:
+    rows = stack.cli("status", "--json", cwd=stack.root).ok().json["services"]
+    url = next(row["url"] for row in rows if row["name"] == "mlflow")
+    assert stack.cli("open", "mlflow", "--print", cwd=stack.root).ok().out == f"{url}\n"
+    none = stack.cli("open", "postgres", "--print", cwd=stack.root)
+    assert none.code == 2
+    assert "no page for a browser" in none.err
+    without = stack.cli(
+        "open", "mlflow", cwd=stack.root, env=stack.cli.environment | {"BROWSER": "", "PATH": ""}
+    )
+    assert without.ok().out == f"{url}\n"
+    assert "there is no browser here" in without.err

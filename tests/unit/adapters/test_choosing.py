@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlpipes_cli.adapters import choosing
+from mlpipes_cli.adapters.docker import engine
+from mlpipes_cli.adapters.wiring import make_runtime
+from mlpipes_cli.choices import Choices
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.project import Project, find_project
+
+Make = Callable[..., Project]
+
+
+@pytest.fixture
+def make(make_project: Callable[..., Path]) -> Make:
+    def made(runtime: str = "auto", remembered: str | None = None, data: tuple[str, ...] = ()) -> Project:
+        root = make_project(f"project: p\nruntime: {runtime}\n", "p")
+        state = root / ".mlpipes"
+        state.mkdir()
+        if "embedded" in data:
+            (state / "postgres").mkdir()
+        if "docker" in data:
+            (state / "docker.json").write_text('{"id": "p-123456"}')
+        if remembered:
+            (state / "choices.json").write_text(json.dumps({"runtime": remembered}))
+        return find_project(root)
+
+    return made
+
+
+@pytest.fixture(params=[True, False])
+def there(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a Docker engine answers: the one thing here that is the machine's."""
+    monkeypatch.setattr(engine, "available", lambda: (request.param, "the reason"))
+    return bool(request.param)
+
+
+def test_auto_without_data_takes_what_there_is(make: Make, there: bool) -> None:
+    wanted = ("docker", "auto: Docker answers (the reason)") if there else (
+        "embedded", "auto: no Docker (the reason)"
+    )  # fmt: skip
+    project = make()
+    assert choosing.current(project) == choosing.for_up(project, None) == wanted
+    assert choosing.for_up(project, "auto") == wanted
+
+
+@pytest.mark.parametrize("data", ["docker", "embedded"])
+def test_auto_goes_where_the_data_is(make: Make, there: bool, data: str) -> None:
+    project = make(remembered=data, data=("docker", "embedded"))
+    assert choosing.for_up(project, None) == (data, f"{data}: this project's data is there")
+    assert make_runtime(project).name == data
+
+
+def test_a_project_of_the_last_release_is_embedded(make: Make, there: bool) -> None:
+    assert choosing.for_up(make(data=("embedded",)), None)[0] == "embedded"
+
+
+@pytest.mark.parametrize("asked", [None, "docker"])
+def test_another_runtime_than_that_of_the_data_is_refused(make: Make, asked: str | None) -> None:
+    project = make(runtime="embedded" if asked else "docker", remembered="embedded", data=("embedded",))
+    with pytest.raises(UsageError, match="data is in the embedded runtime") as refused:
+        choosing.for_up(project, asked)
+    assert "`mlpipes migrate --to docker`" in refused.value.hint
+    assert choosing.current(project)[0] == "embedded"
+
+
+@pytest.mark.parametrize("remembered", ["docker", "embedded", "gibberish"])
+def test_a_choice_without_data_binds_nobody(make: Make, remembered: str) -> None:
+    project = make(runtime="embedded", remembered=remembered)
+    assert choosing.for_up(project, None) == ("embedded", choosing.for_up(project, None)[1])
+    assert choosing.for_up(project, "docker") == ("docker", "--runtime says so")
+
+
+def test_a_remote_stack_is_remembered(make: Make) -> None:
+    project = make(runtime="auto", remembered="remote")
+    assert choosing.current(project)[0] == "remote"
+    with pytest.raises(UsageError, match="remote"):
+        choosing.for_up(project, "embedded")
+
+
+def test_data_of_two_and_no_word_which(make: Make) -> None:
+    with pytest.raises(MlpipesError, match="data of docker and embedded"):
+        choosing.current(make(data=("docker", "embedded")))
+
+
+def test_the_file_says_which_of_two(make: Make) -> None:
+    assert choosing.current(make(runtime="docker", data=("docker", "embedded")))[0] == "docker"
+
+
+def test_an_unknown_runtime(make: Make) -> None:
+    with pytest.raises(UsageError, match="did you mean 'docker'"):
+        choosing.for_up(make(), "dokcer")
+
+
+def test_what_was_chosen_goes_to_the_runtime(make: Make) -> None:
+    made = make_runtime(make(), Choices("docker", ("jupyter",), True))
+    assert (made.name, made.services, made.auth) == ("docker", ("jupyter",), True)  # type: ignore[attr-defined]
