@@ -113,3 +113,16 @@ def container(client: Any, root: Path, service: str) -> Any:
 
 def _service(one: Any) -> str:
     return str(one.labels.get("com.docker.compose.service", ""))
+
+
+def remove_images(client: Any, label: str) -> None:
+    """Every image with a label, named or not, and all that only they were made of."""
+    from docker.errors import APIError
+
+    left = -1
+    while rows := client.images.list(all=True, filters={"label": label}):
+        assert len(rows) != left, f"these stay: {rows}"
+        left = len(rows)
+        for one in rows:
+            with contextlib.suppress(APIError):  # it went with another, or another stands on it
+                client.images.remove(one.id, force=True)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 LABEL = "mlpipes.build"
 _LAST = 8
 _NETWORK = re.compile(
-    r"name resolution|resolve host|network is unreachable|timed out|max retries|connection refused"
-    r"|no matching distribution|certificate",
+    r"name resolution|name or service not known|resolve host|network is unreachable"
+    r"|timed out|max retries|connection refused|no matching distribution|certificate",
     re.IGNORECASE,
 )
 
@@ -102,8 +102,10 @@ def build_image(engine: Engine, name: str, build: Build, reporter: Reporter) -> 
         progress = _Progress(name)
         for event in events:
             progress.take(event)
-            if progress.line:
-                task.note(progress.line)
+            for line in progress.lines:
+                reporter.detail(line)
+            if progress.lines:
+                task.note(progress.lines[-1][:100])
     with speaking(f"looking for {name}"):
         api: Any = engine.client.api
         id = str(api.inspect_image(name)["Id"])
@@ -115,35 +117,33 @@ class _Progress:
     """What a build says; raises where it failed.
 
     Attributes:
-        line: The last line worth showing.
+        lines: Those of the last event.
     """
 
     def __init__(self, name: str) -> None:
-        self._name, self.line = name, ""
-        self._step, self._lines = "", deque[str](maxlen=_LAST)
+        self._name, self.lines = name, list[str]()
+        self._step, self._last = "", deque[str](maxlen=_LAST)
 
     def take(self, event: dict[str, object]) -> None:
         """Take one event: ``{"stream": text}``, ``{"status": …}`` of a pull, or ``{"error": text}``."""
-        self.line = ""
         if "error" in event:
             raise self._failed(str(event["error"]))
-        for line in str(event.get("stream") or "").splitlines():
-            text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).strip()
-            if text.startswith("Step "):
-                self._step = text
-                self._lines.clear()
-            elif text and not text.startswith("--->"):
-                self._lines.append(text)
-            self.line = text or self.line
-        if event.get("status"):
-            self.line = f"{event['status']} {event.get('id') or ''}".strip()
+        text = str(event.get("stream") or "")
+        plain = (re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).strip() for line in text.splitlines())
+        self.lines = [line for line in plain if line]
+        for line in self.lines:
+            if line.startswith("Step "):
+                self._step = line
+                self._last.clear()
+            elif not line.startswith(("--->", "Removing intermediate container")):
+                self._last.append(line)
 
     def _failed(self, said: str) -> MlpipesError:
         words = self._step.partition(" : ")[2].split()
         if words[:1] == ["FROM"] and len(words) > 1 and kind_of(said):
             base = refusal(parse(words[1]), said)
             return MlpipesError(f"building {self._name}: {base.reason}", base.hint)
-        lines = " | ".join(self._lines)
+        lines = " | ".join(self._last)
         step = self._step.split(" : ")[0] or "the build"
         detail = f"; its last lines: {lines}" if lines else ""
         return MlpipesError(

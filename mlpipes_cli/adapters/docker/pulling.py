@@ -82,6 +82,7 @@ class Layers:
         self._open = contextlib.ExitStack()
         self._tasks: dict[str, tuple[str, Task, contextlib.ExitStack]] = {}
         self._at: dict[str, float] = {}
+        self._totals: dict[str, float] = {}
         self._sizes: dict[str, float] = {}
 
     def __enter__(self) -> Layers:
@@ -108,6 +109,7 @@ class Layers:
         if status == "Downloading":  # the last event before the end may be missing: count the whole
             self._sizes[layer] = max(current, total)
         if status in _DONE:
+            self._fill(layer)
             self._close(layer)
         elif total > 0 and status in ("Downloading", "Extracting"):
             self._move(layer, status, current, total)
@@ -115,6 +117,7 @@ class Layers:
     def _move(self, layer: str, status: str, current: float, total: float) -> None:
         if self._tasks.get(layer, ("",))[0] != status:
             self._close(layer)
+            self._totals[layer] = total
             stack = contextlib.ExitStack()
             task = stack.enter_context(
                 self._reporter.task(f"  {layer} {status.lower()} (MB)", round(total / _MEGABYTE, 1))
@@ -124,6 +127,11 @@ class Layers:
         task = self._tasks[layer][1]
         task.advance((current - self._at[layer]) / _MEGABYTE)
         self._at[layer] = current
+
+    def _fill(self, layer: str) -> None:
+        """The engine does not report the last bytes of a layer: its end does."""
+        if layer in self._tasks:
+            self._tasks[layer][1].advance((self._totals[layer] - self._at[layer]) / _MEGABYTE)
 
     def _close(self, layer: str) -> None:
         if layer in self._tasks:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from docker_help import references
+from docker.errors import NotFound
+from docker_help import references, remove_images
 from reporter_help import Told
 from stack_help import until
 
@@ -32,8 +33,7 @@ def engine(docker_engine: Any) -> Iterator[Engine]:
 def name(docker_engine: Any) -> Iterator[str]:
     repository = f"mlpipes-tests-{uuid.uuid4().hex[:8]}"
     yield f"{repository}:1"
-    for one in docker_engine.images.list(repository):
-        docker_engine.images.remove(one.id, force=True)
+    remove_images(docker_engine, f"mlpipes.tests={repository}")
 
 
 def base() -> str:
@@ -46,14 +46,16 @@ def ensure(engine: Engine, name: str, build: Build) -> tuple[images.Image, Told]
     return images.ensure(engine, [Service("one", name, build=build)], told)["one"], told
 
 
-def folder(tmp_path: Path, dockerfile: str) -> Build:
-    (tmp_path / "Dockerfile").write_text(dockerfile)
+def folder(tmp_path: Path, name: str, dockerfile: str) -> Build:
+    first, _, rest = dockerfile.partition("\n")
+    label = f"LABEL mlpipes.tests={name.split(':')[0]}"
+    (tmp_path / "Dockerfile").write_text(f"{first}\n{label}\n{rest}")
     (tmp_path / "file.txt").write_text("one")
     return Build(tmp_path)
 
 
 def test_built_once_and_again_after_a_change(engine: Engine, name: str, tmp_path: Path) -> None:
-    build = folder(tmp_path, "FROM scratch\nARG WORD=none\nLABEL word=$WORD\nCOPY . /x/\n")
+    build = folder(tmp_path, name, "FROM scratch\nARG WORD=none\nLABEL word=$WORD\nCOPY . /x/\n")
     (tmp_path / ".secret").write_text("never sent")
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "__pycache__" / "x.pyc").write_text("never sent")
@@ -79,19 +81,20 @@ def test_built_once_and_again_after_a_change(engine: Engine, name: str, tmp_path
 
 
 def test_a_step_that_fails_shows_its_last_lines(engine: Engine, name: str, tmp_path: Path) -> None:
-    build = folder(tmp_path, f"FROM {base()}\nRUN echo first; echo the reason >&2; exit 3\n")
+    build = folder(tmp_path, name, f"FROM {base()}\nRUN echo first; echo the reason >&2; exit 3\n")
     with pytest.raises(MlpipesError) as caught:
         ensure(engine, name, build)
     (line,) = caught.value.lines()
-    assert line.startswith(f"building {name}: Step 2/")
+    assert line.startswith(f"building {name}: Step 3/")
     assert "returned a non-zero code: 3" in line
-    assert "its last lines: first | the reason" in line
+    lines = line.partition("its last lines: ")[2].partition(";")[0]
+    assert sorted(lines.split(" | ")) == ["first", "the reason"]
     assert engine.client.images.list(name.split(":")[0]) == []
 
 
 def test_without_a_network_the_hint_says_so(engine: Engine, name: str, tmp_path: Path) -> None:
     code = "import urllib.request as r; r.urlopen('http://registry.invalid/')"
-    build = folder(tmp_path, f'FROM {base()}\nRUN ["python", "-c", "{code}"]\n')
+    build = folder(tmp_path, name, f'FROM {base()}\nRUN ["python", "-c", "{code}"]\n')
     with pytest.raises(MlpipesError) as caught:
         ensure(engine, name, build)
     assert "check it, and the proxy" in caught.value.hint
@@ -99,7 +102,7 @@ def test_without_a_network_the_hint_says_so(engine: Engine, name: str, tmp_path:
 
 def test_the_image_below_cannot_be_had(engine: Engine, name: str, tmp_path: Path) -> None:
     with pytest.raises(MlpipesError) as caught:
-        ensure(engine, name, folder(tmp_path, "FROM 127.0.0.1:1/none:5\n"))
+        ensure(engine, name, folder(tmp_path, name, "FROM 127.0.0.1:1/none:5\n"))
     assert f"building {name}: 127.0.0.1:1/none:5: the engine cannot reach 127.0.0.1:1" in caught.value.reason
 
 
@@ -121,7 +124,7 @@ images.ensure(connect(), [Service("one", sys.argv[1], build=Build(Path(sys.argv[
 
 def test_interrupted_leaves_no_name_and_no_container(engine: Engine, name: str, tmp_path: Path) -> None:
     mark = uuid.uuid4().hex
-    build = folder(tmp_path, f"FROM {base()}\nRUN sleep 600 # {mark}\n")
+    build = folder(tmp_path, name, f"FROM {base()}\nRUN sleep 600 # {mark}\n")
 
     def at_work() -> list[Any]:
         rows = engine.client.api.containers(all=True)
@@ -139,13 +142,11 @@ def test_interrupted_leaves_no_name_and_no_container(engine: Engine, name: str, 
         process.kill()
         process.wait()
     assert engine.client.images.list(name.split(":")[0]) == []
-    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY file.txt /\n")
+    build = folder(tmp_path, name, "FROM scratch\nCOPY file.txt /\n")
     assert ensure(engine, name, build)[0].reference == name
 
 
 def _command(engine: Engine, id: str) -> Any:
-    from docker.errors import NotFound
-
     try:
         return engine.client.api.inspect_container(id)["Config"]["Cmd"]
     except NotFound:

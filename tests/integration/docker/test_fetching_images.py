@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from docker_help import remove_images
 from registry_help import Registry, make_image, serving
 from reporter_help import Told
 from stack_help import until
@@ -24,8 +25,7 @@ from mlpipes_cli.errors import MlpipesError
 def engine(docker_engine: Any) -> Iterator[Engine]:
     found = connect()
     yield found
-    for one in docker_engine.images.list(filters={"label": "mlpipes.tests=registry"}):
-        docker_engine.images.remove(one.id, force=True)
+    remove_images(docker_engine, "mlpipes.tests=registry")
     found.client.close()
 
 

@@ -1,0 +1,185 @@
+"""An engine of another machine: a private SSH server on this one, with keys and settings of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from docker_help import references, remove_images
+from reporter_help import Told
+from stack_help import until
+
+from mlpipes_cli.adapters.docker import images, preflight
+from mlpipes_cli.adapters.docker.engine import available, connect
+from mlpipes_cli.compose.model import Build, Service
+from mlpipes_cli.errors import MlpipesError
+
+SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") or ""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How the other machine is reached.
+
+    Attributes:
+        url: Its address.
+        environ: The surroundings in which ``ssh`` reaches it.
+        sshd: Its server.
+    """
+
+    url: str
+    environ: dict[str, str]
+    sshd: subprocess.Popen[bytes]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def machine(docker_engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    for program in (SSHD, "ssh", "ssh-keygen", "docker"):
+        if not program or not shutil.which(program):
+            pytest.skip(f"{program or 'sshd'} is not installed (openssh-server, openssh-client, docker-cli)")
+    if SSHD and os.getuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where the server separates its privileges
+    folder = tmp_path_factory.mktemp("ssh")
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    shutil.copy(folder / "user.pub", folder / "authorized")
+    port = _free_port()
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\n"
+        f"HostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
+        f"PidFile {folder}/pid\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+        f"UsePAM no\nPermitRootLogin yes\n"
+    )
+    public = (folder / "host.pub").read_text()
+    (folder / "known").write_text(f"[127.0.0.1]:{port} {public}[localhost]:{port} {public}")
+    wrapper = folder / "bin" / "ssh"
+    wrapper.parent.mkdir()
+    (folder / "config").write_text(
+        f"Host box\n  HostName 127.0.0.1\n  Port {port}\n"
+        f"Host *\n  IdentityFile {folder}/user\n  IdentitiesOnly yes\n  UserKnownHostsFile {folder}/known\n"
+        f"  StrictHostKeyChecking yes\n"
+    )
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
+    wrapper.chmod(0o755)
+    server = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=subprocess.PIPE)
+    environ = {"PATH": f"{wrapper.parent}:{os.environ['PATH']}", "HOME": str(folder)}
+    try:
+        until(lambda: _listens(port) or server.poll() is not None)
+        if server.poll() is not None:
+            assert server.stderr is not None
+            pytest.skip(f"sshd does not run here: {server.stderr.read().decode()}")
+        yield Machine(f"ssh://{getpass.getuser()}@127.0.0.1:{port}", environ, server)
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+@pytest.fixture
+def there(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """The machine, as this process sees it (``ssh`` is found on the path)."""
+    monkeypatch.setenv("PATH", machine.environ["PATH"])
+    return machine
+
+
+def _ssh_children() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [one for one in children if one.name() == "ssh" and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_it_is_the_engine(there: Machine, docker_engine: Any) -> None:
+    environ = there.environ | {"DOCKER_HOST": there.url}
+    before = time.monotonic()
+    assert available(environ) == (True, f"DOCKER_HOST={there.url}")
+    assert time.monotonic() - before < 2.5
+    found = connect(environ)
+    try:
+        assert (found.host, found.local, found.how) == ("127.0.0.1", False, f"DOCKER_HOST={there.url}")
+        assert found.client.info()["ID"] == docker_engine.info()["ID"]
+        assert found.client.api.api_version == docker_engine.version()["ApiVersion"]
+        assert preflight.facts(found).free is None
+    finally:
+        found.client.close()
+    del found
+    until(lambda: not _ssh_children())
+
+
+def test_a_name_of_the_users_own_settings(there: Machine) -> None:
+    """``box`` is known to ssh alone; ports are reached at the address that it stands for."""
+    found = connect(there.environ | {"DOCKER_HOST": "ssh://box"})
+    assert found.host == "127.0.0.1"
+    found.client.ping()
+    found.client.close()
+
+
+def test_streams_both_ways(there: Machine, docker_engine: Any, tmp_path: Path) -> None:
+    """Building (a stream there and one back), logs that are followed, and what a command prints."""
+    found = connect(there.environ | {"DOCKER_HOST": there.url})
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {references()['python']}\nLABEL mlpipes.tests=ssh\nCOPY big /\n"
+        'CMD ["sh", "-c", "echo one; sleep 0.3; echo two"]\n'
+    )
+    (tmp_path / "big").write_bytes(os.urandom(5_000_000))
+    name = f"mlpipes-tests-ssh-{os.getpid()}:1"
+    container = None
+    try:
+        image = images.ensure(found, [Service("one", name, build=Build(tmp_path))], Told())["one"]
+        container = found.client.containers.create(image.id)
+        container.start()
+        assert b"".join(container.logs(stream=True, follow=True)) == b"one\ntwo\n"
+        stream, about = container.get_archive("/big")
+        assert sum(map(len, stream)) > about["size"] == 5_000_000
+    finally:
+        if container is not None:
+            container.remove(force=True)
+        found.client.close()
+        remove_images(docker_engine, "mlpipes.tests=ssh")
+
+
+def test_a_key_that_is_not_known_there(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", machine.environ["HOME"])
+    with pytest.raises(MlpipesError) as caught:
+        connect({"DOCKER_HOST": machine.url, "HOME": machine.environ["HOME"]})
+    (line,) = caught.value.lines()
+    assert "ssh says: " in line
+    assert "Host key verification failed" in line or "Permission denied" in line
+    assert "work without a question" in line
+
+
+def test_nobody_listens(there: Machine) -> None:
+    with pytest.raises(MlpipesError, match=r"ssh says: ssh: connect to host 127.0.0.1 port .*refused"):
+        connect(there.environ | {"DOCKER_HOST": f"ssh://127.0.0.1:{_free_port()}"})
+
+
+def test_no_ssh_program(there: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MlpipesError, match="the program ssh is not installed"):
+        connect({"DOCKER_HOST": there.url, "HOME": str(tmp_path)})
+
+
+@pytest.mark.parametrize("url", ["ssh://-oProxyCommand=x/", "ssh://-lroot@box", "ssh://box:port"])
+def test_an_address_is_never_an_option(there: Machine, url: str) -> None:
+    with pytest.raises(MlpipesError, match="is no address"):
+        connect(there.environ | {"DOCKER_HOST": url})
