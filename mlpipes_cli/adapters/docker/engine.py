@@ -134,8 +134,17 @@ def _client(candidate: Candidate, answer: Answer) -> docker.DockerClient:
     from docker.tls import TLSConfig
 
     if candidate.tls is None:
-        return docker.DockerClient(base_url=candidate.url, version=answer.api, timeout=_SILENCE)
+        return _straight(docker.DockerClient(candidate.url, version=answer.api, timeout=_SILENCE))
     tls = candidate.tls
     pair = (str(tls.cert), str(tls.key)) if tls.cert and tls.key else None
     config = TLSConfig(client_cert=pair, ca_cert=str(tls.ca) if tls.ca else None, verify=tls.verify)
-    return docker.DockerClient(base_url=candidate.url, version=answer.api, timeout=_SILENCE, tls=config)
+    return _straight(docker.DockerClient(candidate.url, version=answer.api, timeout=_SILENCE, tls=config))
+
+
+def _straight(client: docker.DockerClient) -> docker.DockerClient:
+    """The client without the surroundings' proxies and certificates, which are for the web.
+
+    ``REQUESTS_CA_BUNDLE`` would count before the engine's own ``ca.pem``.
+    """
+    client.api.trust_env = False
+    return client
