@@ -39,6 +39,24 @@ MISTAKES = {
     "port too large": (GOOD.replace("5050", "70000"), "stack -> mlflow -> port: expected 'auto' or a port"),
     "port is true": (GOOD.replace("5050", "true"), "stack -> mlflow -> port: expected 'auto' or a port"),
     "unknown engine": (GOOD.replace("minio", "minjo"), "did you mean 'minio'?"),
+    "address that is none": (
+        GOOD.replace("stack:\n", "stack:\n  listen: everybody\n"),
+        "mlpipes.yaml:4: stack -> listen: 'everybody' is no IP address; use 127.0.0.1",
+    ),
+    "memory without a unit": (
+        GOOD.replace("port: 5050", "memory: 512"),
+        "mlpipes.yaml:6: stack -> mlflow -> memory: expected a size such as 512m or 2g, got 512",
+    ),
+    "no processor": (
+        GOOD.replace("port: 5050", "cpus: 0"),
+        "stack -> mlflow -> cpus: input should be greater",
+    ),
+    "auth is a word": (GOOD.replace("port: 5050", "auth: basic"), "mlpipes.yaml:6: stack -> mlflow -> auth"),
+    "empty address": (GOOD.replace("port: 5050", "url: ''"), "mlpipes.yaml:6: stack -> mlflow -> url"),
+    "misspelt address": (
+        GOOD.replace("port: 5050", "ulr: http://x"),
+        "mlpipes.yaml:6: stack -> mlflow -> ulr: unknown key; did you mean 'url'?",
+    ),
     "bucket with a slash": (GOOD.replace("bucket: mlflow", "bucket: a/b"), "stack -> object_store -> bucket"),
     "reserved alias": (GOOD.replace("alias: production", "alias: latest"), "'latest' is reserved"),
     "version-like alias": (GOOD.replace("alias: production", "alias: v1"), "'v1' is no alias"),
