@@ -102,7 +102,7 @@ def process(row: ServiceStatus) -> Check:
 
 
 def volumes(place: Place, services: Iterable[Service]) -> list[Check]:
-    """Whether the volumes of all services that have a container are there."""
+    """Whether all volumes are there, unless nothing of the stack is."""
     holdings = place.holdings
     there = set(holdings.volumes())
     containers = holdings.containers()
@@ -113,7 +113,7 @@ def volumes(place: Place, services: Iterable[Service]) -> list[Check]:
             name = f"{service.name} data"
             if full in there:
                 checks.append(Check(name, "ok", f"volume {full}"))
-            elif service.name in containers:
+            elif there or containers:
                 fix = "if it is lost, `mlpipes up` makes an empty one, and `mlpipes restore FILE` fills it"
                 checks.append(Check(name, "fault", f"the volume {full} is gone", fix))
     return checks

@@ -1,0 +1,49 @@
+"""What is said of an engine before anything is changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mlpipes_cli.adapters.docker.preflight import GIGABYTE, Facts, bearable, findings
+from mlpipes_cli.compose.model import Service
+
+GOOD = Facts("28.0", "linux", "/var/lib/docker", 50 * GIGABYTE, 8 * GIGABYTE, 4, "overlay2", True, True)
+SERVICE = Service("one", "x", mem_limit=2 * GIGABYTE, cpus=2.0)
+
+
+def test_nothing_to_say_of_a_good_engine() -> None:
+    assert findings(GOOD, [SERVICE, SERVICE]) == []
+    assert bearable(GOOD, SERVICE) == SERVICE
+    assert findings(replace(GOOD, free=None), [SERVICE]) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "level", "words"),
+    [
+        (replace(GOOD, kind="windows"), "fault", "windows containers"),
+        (replace(GOOD, free=GIGABYTE // 4), "fault", "0.2 GB are free in /var/lib/docker"),
+        (replace(GOOD, free=2 * GIGABYTE), "warning", "2.0 GB are free"),
+        (replace(GOOD, memory=3 * GIGABYTE), "warning", "may use 4.0 GB, and the engine's machine has 3"),
+        (replace(GOOD, limits_memory=False), "warning", "cannot limit memory:"),
+        (replace(GOOD, limits_cpus=False), "warning", "cannot limit processors:"),
+        (replace(GOOD, limits_cpus=False, limits_memory=False), "warning", "memory and processors:"),
+        (replace(GOOD, driver="vfs"), "warning", "vfs"),
+    ],
+)
+def test_what_is_wrong(facts: Facts, level: str, words: str) -> None:
+    ((found, what, fix),) = findings(facts, [SERVICE, SERVICE])
+    assert (found, words in what, bool(fix)) == (level, True, True)
+
+
+def test_the_worst_comes_first() -> None:
+    facts = replace(GOOD, driver="vfs", memory=1, free=0)
+    assert [level for level, _, _ in findings(facts, [SERVICE])] == ["fault", "warning", "warning"]
+
+
+def test_limits_that_the_engine_would_refuse() -> None:
+    assert bearable(replace(GOOD, cpus=1), SERVICE).cpus == 1.0
+    assert bearable(replace(GOOD, limits_cpus=False), SERVICE).cpus is None
+    assert bearable(replace(GOOD, limits_memory=False), SERVICE).mem_limit is None
+    assert bearable(GOOD, replace(SERVICE, cpus=None)).cpus is None
