@@ -86,7 +86,12 @@ def parse_yaml(text: str, name: str) -> YamlSource:
         raise ConfigError([f"{name}:1: expected `key: value` lines, found a {found}"])
     lines: dict[Location, int] = {}
     duplicates: list[str] = []
-    _index(node, (), lines, duplicates, name)
+    try:
+        _index(node, (), lines, duplicates, name)
+    except RecursionError:
+        raise ConfigError(
+            [f"{name}:1: YAML: a part of the file contains itself, or is nested too deep"]
+        ) from None
     if duplicates:
         raise ConfigError(duplicates)
     try:
@@ -135,6 +140,5 @@ def _index_merged(node: yaml.MappingNode, location: Location, lines: dict[Locati
             found: dict[Location, int] = {}
             _index(child, location, found, [], name)
             own = {key for key in lines if key[: len(location)] == location and len(key) == len(location) + 1}
-            for where, line in found.items():
-                if where[: len(location) + 1] not in own:
-                    lines[where] = line
+            news = {where: line for where, line in found.items() if where[: len(location) + 1] not in own}
+            lines.update(news)
