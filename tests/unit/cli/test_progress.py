@@ -12,16 +12,15 @@ from mlpipes_cli.cli.progress import board, shown
 
 def test_a_task_inside_another_has_a_line_of_its_own() -> None:
     screen = io.StringIO()
-    with board(Console(file=screen, force_terminal=True, width=100, no_color=True)) as progress:
-        with shown(progress, "starting [the] stack", None) as outer:
-            outer.note("images [1]")
-            with shown(progress, "  layer (MB)", 20.5) as inner:
-                inner.advance(10.25)
-                inner.advance(0.04)
-                assert len(progress.tasks) == 2
-                progress.refresh()
-            assert len(progress.tasks) == 1
+    progress = board(Console(file=screen, force_terminal=True, width=100, no_color=True))
+    with progress, shown(progress, "starting [the] stack", None) as outer:
+        outer.note("images [1]")
+        with shown(progress, "  layer (MB)", 20.5) as inner:
+            inner.advance(10.25)
+            inner.advance(0.04)
+            assert len(progress.tasks) == 2
             progress.refresh()
+        assert len(progress.tasks) == 1
     text = screen.getvalue()
     assert "starting [the] stack" in text
     assert "images [1]" in text
