@@ -148,6 +148,12 @@ def _told(error: Exception, what: str, uri: str) -> MlpipesError:
     if isinstance(cause, RequestException):
         return _absent(uri, cause)
     code = error.error_code if isinstance(error, MlflowException) else ""
+    if code == "UNAUTHENTICATED":
+        return MlpipesError(
+            f"MLflow at {uri} does not take our name and password",
+            "`mlpipes up` brings it in line with .env; a remote one wants MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD",
+        )
     return ApiError(code, _line(str(error).removeprefix(f"{code}: ")), what)
 
 

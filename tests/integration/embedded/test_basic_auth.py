@@ -113,3 +113,17 @@ def test_it_can_be_taken_away_again(cli: Cli) -> None:
     (cli.cwd / ".mlpipes" / "choices.json").write_text('{"runtime": "embedded"}')
     cli("up").ok()
     assert ask(cli) == 401
+
+
+def test_a_login_that_is_refused_is_told_in_one_line(cli: Cli) -> None:
+    cli("up", "--auth").ok()
+    env: Path = cli.cwd / ".env"
+    right = env.read_text()
+    env.write_text(right.replace("MLFLOW_ADMIN_PASSWORD=", "MLFLOW_ADMIN_PASSWORD=not-"))
+    try:
+        refused = cli("models")
+        assert refused.code == 1
+        assert "does not take our name and password" in refused.err
+        assert len(refused.err.splitlines()) == 1
+    finally:
+        env.write_text(right)

@@ -7,6 +7,7 @@ from pathlib import Path
 from conftest import Cli
 
 from mlpipes_cli import envfile
+from mlpipes_cli.lifecycle.secrets import NAMES
 
 
 def test_into_a_new_folder(cli: Cli, tmp_path: Path) -> None:
@@ -21,7 +22,7 @@ def test_into_a_new_folder(cli: Cli, tmp_path: Path) -> None:
         "  mlpipes serve",
     ]
     secrets = envfile.read(tmp_path / "mine" / ".env").values()
-    assert len(set(secrets)) == 3
+    assert len(set(secrets)) == len(NAMES)
     assert not [secret for secret in secrets if secret in done.out + done.err]
 
 
