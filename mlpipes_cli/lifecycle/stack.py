@@ -50,12 +50,17 @@ def up(
         MlpipesError: A service does not come up.
     """
     name, reason = choose_runtime(project, runtime)
-    chosen = _merged(project, name, extra, auth)
+    before = choices.read(project)
+    chosen = _merged(before, name, extra, auth)
     if name != "remote":  # whose passwords others made
         ensure_secrets(project.root)
     choices.write(project, chosen)
     try:
         result = make_runtime(project, chosen, reason).up(reporter)
+    except MlpipesError:
+        if name == "remote":  # nothing was started, so nothing is there yet
+            choices.write(project, before)
+        raise
     except KeyboardInterrupt:
         raise Interrupted("stopped before the stack was up", "`mlpipes up` goes on from here") from None
     if runtime is None and project.config.runtime == "auto":
@@ -68,13 +73,12 @@ def up(
     return result
 
 
-def _merged(project: Project, runtime: str, extra: Sequence[str], auth: bool | None) -> Choices:
+def _merged(before: Choices, runtime: str, extra: Sequence[str], auth: bool | None) -> Choices:
     """What was chosen before, and now.
 
     Raises:
         UsageError: The runtime has no such service, or nothing to put a login in front of.
     """
-    before = choices.read(project)
     for name in extra:
         if name not in (*EXTRAS, "none"):
             raise UsageError(
@@ -109,13 +113,19 @@ def down(project: Project, reporter: Reporter, *, volumes: bool = False, yes: bo
             raise UsageError(
                 "--volumes removes runs, models and predictions, and nobody can be asked", "add --yes"
             )
-        if not reporter.confirm(f"remove all runs, models, artifacts and predictions in {project.state}?"):
+        if not reporter.confirm(_question(project, chosen.name)):
             raise MlpipesError("nothing was stopped or removed")
     stopped = chosen.down(reporter, volumes=volumes)
     reporter.info(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     if volumes:
         reporter.info(f"removed: {project.shown(project.state)}")
     return stopped
+
+
+def _question(project: Project, runtime: str) -> str:
+    if runtime == "remote":
+        return f"remove all that is kept in {project.state}? The remote data stays"
+    return f"remove all runs, models, artifacts and predictions of {project.root} ({runtime})?"
 
 
 def status(project: Project) -> StackStatus:
