@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import Cli
 from stack_help import http, query, stranger, until
 
 if TYPE_CHECKING:
@@ -146,17 +145,28 @@ def test_mlflow_uses_its_own_user_which_sees_one_bucket(stack: Stack) -> None:
     assert "AWS_ACCESS_KEY_ID=mlflow" in held
 
 
-def test_a_log_is_followed_until_nobody_reads(stack: Stack, cli: Cli) -> None:
+def test_a_log_is_followed_until_nobody_reads(stack: Stack) -> None:
+    tracking = stack.cli("env", "--json", cwd=stack.root).json["MLFLOW_TRACKING_URI"]
     following = stack.cli.start("logs", "mlflow", "--follow", "--tail", "0", cwd=stack.root)
-    try:
-        tracking = stack.cli("env", "--json", cwd=stack.root).json["MLFLOW_TRACKING_URI"]
-        body = json.dumps({"max_results": 1}).encode()
+    seen: list[str] = []
+
+    def read() -> None:
         assert following.stdout is not None
-        http(f"{tracking}/api/2.0/mlflow/experiments/search", "POST", body)
-        line = following.stdout.readline()
-        while "experiments/search" not in line:
-            line = following.stdout.readline()
-        assert re.search(r"POST .*experiments/search.* 200", line)
+        seen.extend(iter(following.stdout.readline, ""))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+
+        def noticed() -> bool:
+            http(f"{tracking}/api/2.0/mlflow/experiments/search", "POST", b'{"max_results": 1}')
+            return any(re.search(r"POST .*experiments/search.* 200", line) for line in seen)
+
+        until(noticed, 60)
+        assert following.poll() is None
+        stack.cli("restart", "mlflow", cwd=stack.root).ok()
+        assert following.wait(timeout=60) == 0  # the container whose log it was has ended
     finally:
         following.kill()
+        reader.join(30)
         following.communicate(timeout=30)
