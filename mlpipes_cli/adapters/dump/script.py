@@ -11,6 +11,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import BinaryIO
 
+from mlpipes_cli.errors import MlpipesError
+
 # What is in the way of the script. Members of extensions and what belongs to a column go with their owners.
 DROP = r"""
 set lock_timeout = '60s';
@@ -50,6 +52,7 @@ $mlpipes$;
 """
 _CHUNK = 1 << 20
 _TAIL = 4096
+_COMPLETE = b"-- PostgreSQL database dump complete"
 _SETTING = re.compile(rb"SET (\w+) = ")
 _PREAMBLE = re.compile(rb"\s*$|--|SET \w+ = |SELECT pg_catalog\.set_config\(|\\restrict ")
 
@@ -60,6 +63,9 @@ def adapted(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
     Args:
         script: What `pg_dump` wrote.
         known: The names of the server's settings.
+
+    Raises:
+        MlpipesError: Its end is missing: what would be sent after it would be taken for a table's rows.
     """
     held, word = _fill(script, b""), b""
     while held and _PREAMBLE.match(line := held[: held.find(b"\n") + 1] or held):
@@ -72,6 +78,8 @@ def adapted(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
     while len(held := _fill(script, held)) > _TAIL:
         yield held[:-_TAIL]
         held = held[-_TAIL:]
+    if _COMPLETE not in held:
+        raise MlpipesError("the script of the database is not whole", "take another backup file")
     yield _without(held, b"\\unrestrict " + word) if word else held
 
 
