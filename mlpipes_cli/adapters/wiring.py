@@ -100,6 +100,13 @@ def mlflow_revisions() -> Collection[str]:
     return mlflow_schema.revisions()
 
 
+def added_services(project: Project) -> Path:
+    """The file that names the services that ``up`` brings back beside the core."""
+    from mlpipes_cli.adapters.processes.state import StateFiles
+
+    return StateFiles(project.state).wanted_file
+
+
 def lock(path: Path, waiting: Callable[[str], None]) -> AbstractContextManager[None]:
     """A lock file that one process holds; ``waiting`` is told, with its holder in words, where we wait."""
     from mlpipes_cli.adapters.processes.files import locked

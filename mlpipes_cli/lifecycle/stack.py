@@ -14,6 +14,7 @@ from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime
 from mlpipes_cli.choices import Choices
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
 from mlpipes_cli.lifecycle import moments
+from mlpipes_cli.lifecycle.carrying import unfinished
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, read_secrets
 from mlpipes_cli.suggest import did_you_mean
 
@@ -55,8 +56,10 @@ def up(
     if name != "remote":  # whose passwords others made
         ensure_secrets(project.root)
     choices.write(project, chosen)
+    made = make_runtime(project, chosen, reason)
+    unfinished.settle(project, made, reporter)
     try:
-        result = make_runtime(project, chosen, reason).up(reporter)
+        result = made.up(reporter)
     except MlpipesError:
         if name == "remote":  # nothing was started, so nothing is there yet
             choices.write(project, before)

@@ -42,7 +42,8 @@ class StateFiles:
         return self.folder / "state.json"
 
     @property
-    def _wanted(self) -> Path:
+    def wanted_file(self) -> Path:
+        """The added services that ``up`` brings back."""
         return self.folder / "services.json"
 
     @property
@@ -79,11 +80,11 @@ class StateFiles:
 
     def wanted(self) -> dict[str, ServiceSpec]:
         """The added services that ``up`` brings back, by name."""
-        return {name: spec for name, row in read_json(self._wanted).items() if (spec := _spec(row))}
+        return {name: spec for name, row in read_json(self.wanted_file).items() if (spec := _spec(row))}
 
     def write_wanted(self, specs: Mapping[str, ServiceSpec]) -> None:
         """Write down the added services."""
-        write_json(self._wanted, {name: dataclasses.asdict(spec) for name, spec in specs.items()})
+        write_json(self.wanted_file, {name: dataclasses.asdict(spec) for name, spec in specs.items()})
 
     def ports(self) -> dict[str, int]:
         """The ports that services had the last time."""

@@ -30,6 +30,7 @@ from mlpipes_cli.lifecycle.carrying.surroundings import (
     running,
     want_settled,
 )
+from mlpipes_cli.lifecycle.carrying.unfinished import core_only
 from mlpipes_cli.lifecycle.carrying.verifying import verify
 from mlpipes_cli.ports import Reporter, Runtime
 from mlpipes_cli.project import Project
@@ -92,21 +93,15 @@ def migrate(project: Project, to: str, reporter: Reporter, *, yes: bool = False)
     if to not in RUNTIMES:
         raise UsageError(f"--to: unknown runtime {to!r}", f"choose one of: {', '.join(RUNTIMES)}")
     began = time.monotonic()
-    databases = wiring.make_databases()
     try:
         with one_at_a_time(project, reporter):
             move = _plan(project, to)
             _check_target(move, reporter, yes=yes)
             path, manifest = _copy_and_stop(move, reporter)
             with _back_on_failure(move, reporter):
-                bring_up(project, move.target, reporter)
-                want_fitting(move.target, databases, manifest, path)
-                ask(project, move.target, databases, reporter, yes=yes)
-                with move.target.paused(reporter):
-                    storage = move.target.storage()
-                    replace(storage, databases, path, manifest, journal(project, move.target), reporter)
-                    verify(storage, databases, manifest, reporter)
+                _load(move, path, manifest, reporter, yes=yes)
                 _settle(move)
+            bring_up(project, move.target, reporter)  # the added services too, which ask where they belong
     except KeyboardInterrupt:
         raise Interrupted("stopped before the migration was done", "the project is where it was") from None
     return _tell(move, path, manifest, began, reporter)
@@ -180,6 +175,19 @@ def _back_on_failure(move: _Move, reporter: Reporter) -> Iterator[None]:
             move.target.down(reporter)
         bring_up(move.project, move.source, reporter)
         raise
+
+
+def _load(move: _Move, path: Path, manifest: Manifest, reporter: Reporter, *, yes: bool) -> None:
+    """Start the target, put the backup into it, and compare."""
+    project, target, databases = move.project, move.target, wiring.make_databases()
+    with core_only(project, target.name):
+        bring_up(project, target, reporter)
+        want_fitting(target, databases, manifest, path)
+        ask(project, target, databases, reporter, yes=yes)
+        with target.paused(reporter):
+            storage = target.storage()
+            replace(storage, databases, path, manifest, journal(project, target), reporter)
+            verify(storage, databases, manifest, reporter)
 
 
 def _settle(move: _Move) -> None:
