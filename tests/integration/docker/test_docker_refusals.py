@@ -27,7 +27,7 @@ def somebody(client: Any, **options: Any) -> Iterator[Any]:
     try:
         yield made
     finally:
-        made.remove(force=True)
+        made.remove(force=True, v=True)
 
 
 def one_line(told: Any) -> str:
@@ -48,10 +48,15 @@ def test_a_fixed_port_of_a_process_names_the_process(fresh: Stack) -> None:
 def test_a_fixed_port_of_a_container_names_the_container(fresh: Stack) -> None:
     with stranger() as port:
         pass
-    with somebody(fresh.client, name="not-of-mlpipes", ports={"80/tcp": ("127.0.0.1", port)}) as other:
-        other.start()
-        fresh.rewrite(f"{SETTINGS}stack: {{postgres: {{port: {port}}}}}\n")
-        said = one_line(fresh.cli("up", cwd=fresh.root))
+    network = fresh.client.networks.create("not-of-mlpipes")
+    try:
+        places = {"network": network.name, "ports": {"80/tcp": ("127.0.0.1", port)}}
+        with somebody(fresh.client, name="not-of-mlpipes", **places) as other:
+            other.start()
+            fresh.rewrite(f"{SETTINGS}stack: {{postgres: {{port: {port}}}}}\n")
+            said = one_line(fresh.cli("up", cwd=fresh.root))
+    finally:
+        network.remove()
     assert f"port {port} of postgres is taken by the container not-of-mlpipes" in said
     assert fresh.containers() == {}
 
