@@ -100,6 +100,13 @@ def mlflow_revisions() -> Collection[str]:
     return mlflow_schema.revisions()
 
 
+def newest_mlflow_revision() -> str:
+    """The version of MLflow's tables that this release works on."""
+    from mlpipes_cli.adapters import mlflow_schema
+
+    return mlflow_schema.newest()
+
+
 def added_services(project: Project) -> Path:
     """The file that names the services that ``up`` brings back beside the core."""
     from mlpipes_cli.adapters.processes.state import StateFiles

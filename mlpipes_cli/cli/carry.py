@@ -12,7 +12,7 @@ from mlpipes_cli.cli import context
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    for command in (backup, restore, migrate):
+    for command in (backup, restore, migrate, upgrade):
         app.command()(command)
 
 
@@ -62,3 +62,13 @@ def migrate(
         here.console.result(carry(here.project(), to, here.console, yes=yes))
     else:
         raise UsageError("migrate takes --to or --forget", "for example `mlpipes migrate --to docker`")
+
+
+def upgrade(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+) -> None:
+    """Move the stack to what this release runs on: a backup first, and back again if it fails."""
+    from mlpipes_cli.lifecycle.carrying.upgrade import upgrade as move
+
+    here = context.current
+    here.console.result(move(here.project(), here.console, dry_run=dry_run))

@@ -14,7 +14,7 @@ from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime
 from mlpipes_cli.choices import Choices
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
 from mlpipes_cli.lifecycle import moments
-from mlpipes_cli.lifecycle.carrying import unfinished
+from mlpipes_cli.lifecycle.carrying import release, unfinished
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, read_secrets
 from mlpipes_cli.suggest import did_you_mean
 
@@ -66,6 +66,7 @@ def up(
         raise
     except KeyboardInterrupt:
         raise Interrupted("stopped before the stack was up", "`mlpipes up` goes on from here") from None
+    release.note(project, made)
     if runtime is None and project.config.runtime == "auto":
         reporter.info(f"runtime {result.runtime} ({result.reason})")
     if result.changes:
@@ -196,7 +197,7 @@ def _console(row: ServiceStatus) -> str | None:
 
 
 def _login(project: Project, service: str) -> str:
-    asked = {"minio": "mlpipes", "rustfs": "mlpipes", "pgadmin": "the account that it shows"}
+    asked = {"minio": "mlpipes", "rustfs": "mlpipes", "pgadmin": "admin@mlpipes.dev"}
     if service == "mlflow":
         told = make_runtime(project).endpoints().login
         return f"log in as {told['MLFLOW_TRACKING_USERNAME']}; {_SECRETS}" if told else ""

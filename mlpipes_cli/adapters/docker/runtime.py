@@ -216,7 +216,8 @@ class DockerRuntime:
     def paused(self, reporter: Reporter) -> Iterator[None]:
         keeping = (DATABASE, self.project.config.stack.object_store.engine)
         with alone(self.project, reporter):
-            place, found = self._running(*keeping)
+            place, _ = self._running(*keeping)
+            found = place.holdings.containers()  # one that restarts again and again too
             writing = {n: one for n, one in found.items() if n not in keeping}
             with reporter.task("stopping what writes") as task:
                 self._local.end(reporter)

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mlpipes_cli.adapters import mlflow_login
+from mlpipes_cli.adapters.embedded import migration
 from mlpipes_cli.adapters.embedded.database_server import DatabaseServer, WrongPassword
 from mlpipes_cli.adapters.embedded.parts import CORE, DATABASE, MLFLOW, Parts
 from mlpipes_cli.adapters.processes import logs, ports
-from mlpipes_cli.adapters.processes.bringing import ATTEMPTS, Bringing, Child, alone, until_done
+from mlpipes_cli.adapters.processes.bringing import ATTEMPTS, Again, Bringing, Child, alone, until_done
 from mlpipes_cli.adapters.processes.files import unwritable
 from mlpipes_cli.adapters.processes.state import Running
 from mlpipes_cli.errors import MlpipesError
@@ -81,8 +82,29 @@ class Core(Bringing):
             self._make_folders(port)
             tracking, tracking_child = self.spawn(daemon, self._choose_core(MLFLOW))
         self._await_database(server, found, port)
+        self._settle_tables(server, port)
         self._settle_login(port)
         self.wait(daemon, tracking, tracking_child)
+
+    def _settle_tables(self, server: DatabaseServer, port: int) -> None:
+        """Bring tables that an older MLflow made to the version of this one.
+
+        Raises:
+            Again: They are, and MLflow has to be started on them.
+            MlpipesError: They are of a newer MLflow, or it failed.
+        """
+        if not migration.pending(server.mlflow_revision(port)):
+            return
+        started = self.running.pop(MLFLOW, None)
+        self.end_all(MLFLOW, started)
+        if started:
+            self.held.release(started.port)
+        self.unready.pop(MLFLOW, None)
+        self.write()
+        self.note("migrating mlflow's tables")
+        migration.migrate(self.parts.tracking(port), self.parts.temporary, self.parts.log(MLFLOW))
+        self.changes.append("mlflow: its tables were brought to this release's version")
+        raise Again("mlflow has to be started on its new tables")
 
     def _settle_login(self, port: int) -> None:
         if not self.parts.auth:

@@ -101,6 +101,16 @@ class DatabaseServer:
         """Whether it answers a query and has all that ``provision`` makes."""
         return database_owners.complete(lambda user, database: self.connect(port, user, database))
 
+    def mlflow_revision(self, port: int) -> str | None:
+        """The version of MLflow's tables; None where there are none."""
+        with contextlib.closing(self.connect(port, "mlflow", "mlflow")) as link, link.cursor() as cursor:
+            cursor.execute("select to_regclass('public.alembic_version') is not null")
+            if cursor.fetchone() != (True,):
+                return None
+            cursor.execute("select version_num from public.alembic_version")
+            row = cursor.fetchone()
+            return str(row[0]) if row else None
+
     # -- starting
 
     def start(self, port: int) -> tuple[Running, subprocess.Popen[bytes]]:

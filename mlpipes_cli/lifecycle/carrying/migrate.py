@@ -113,7 +113,8 @@ def _plan(project: Project, to: str) -> _Move:
     Raises:
         UsageError: It runs there already, or ``mlpipes.yaml`` cannot be changed from here.
     """
-    secrets.ensure_secrets(project.root)
+    if to != "remote":
+        secrets.ensure_secrets(project.root)
     source = wiring.make_runtime(project)
     if source.name == to:
         raise UsageError(f"the project runs on {to} already", "see `mlpipes status`")

@@ -88,7 +88,8 @@ def bring_up(
     Raises:
         MlpipesError: It does not come up.
     """
-    secrets.ensure_secrets(project.root)
+    if runtime.name != "remote":  # whose passwords others made
+        secrets.ensure_secrets(project.root)
     status = runtime.up(reporter, versions) if versions else runtime.up(reporter)
     for change in status.changes:
         reporter.info(change)
