@@ -9,16 +9,17 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from docker_help import references, remove_images
+from conftest import Cli
+from docker_help import of_root, references, remove_images
 from reporter_help import Told
-from stack_help import until
+from stack_help import http, until
 
 from mlpipes_cli.adapters.docker import images, preflight
 from mlpipes_cli.adapters.docker.engine import available, connect
@@ -183,3 +184,29 @@ def test_no_ssh_program(there: Machine, tmp_path: Path, monkeypatch: pytest.Monk
 def test_an_address_is_never_an_option(there: Machine, url: str) -> None:
     with pytest.raises(MlpipesError, match="is no address"):
         connect(there.environ | {"DOCKER_HOST": url})
+
+
+@pytest.mark.slow
+def test_a_stack_over_there(
+    machine: Machine, cli: Cli, make_project: Callable[..., Path], docker_engine: Any
+) -> None:
+    """Its services answer at that machine's address; one that would listen on its loopback is refused."""
+    far = {"PATH": machine.environ["PATH"], "DOCKER_HOST": machine.url}
+    root = make_project("project: away\nruntime: docker\n", "away")
+    refused = cli("up", cwd=root, env=far)
+    assert refused.code == 1
+    assert "another machine" in refused.err
+    assert "listen: 0.0.0.0" in refused.err
+    assert not of_root(docker_engine, root)
+    (root / "mlpipes.yaml").write_text("project: away\nruntime: docker\nstack: {listen: 0.0.0.0}\n")
+    try:
+        up = cli("up", "--json", cwd=root, env=far).ok()
+        assert {row["state"] for row in up.json["services"]} == {"running"}
+        environ = cli("env", "--json", cwd=root, env=far).ok().json
+        body = b'{"max_results": 1}'
+        found = http(f"{environ['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/experiments/search", "POST", body)
+        assert b"mlflow-artifacts:" in found
+        assert list(cli("logs", "mlflow", "--tail", "1", cwd=root, env=far).ok().out.splitlines())
+    finally:
+        cli("down", "--volumes", "--yes", cwd=root, env=far).ok()
+    assert not of_root(docker_engine, root)
