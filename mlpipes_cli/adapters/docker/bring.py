@@ -121,7 +121,7 @@ class Bringing:
         return self.draft.compose(self.publishing.chosen)
 
     def _end_unwanted(self, found: Mapping[str, Container]) -> None:
-        for name in found.keys() - set(self.draft.names):
+        for name in sorted(found.keys() - set(self.draft.names)):
             self.place.holdings.stop(found[name])
             self.place.holdings.remove(found[name].id)
             self.changes.append(f"{name}: removed, since it is no longer wanted")
@@ -257,8 +257,11 @@ class Bringing:
                 self.changes.append(f"{piece.name}: {piece.done or 'started'} on port {ports}")
             return
         state = failure.look(self.place.holdings, piece)
-        if state.ended:
+        if state.ended and piece.touched:
             raise failure.report(self.place, piece, state)
+        if state.ended:
+            self._start_after_all(piece, state)
+            return
         if time.monotonic() > piece.deadline:
             if piece.touched:
                 raise failure.report(self.place, piece, state)
@@ -267,6 +270,16 @@ class Bringing:
                 self.place.holdings.api.restart(piece.container, timeout=grace)
             piece.done = "restarted, since it did not answer"
             piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
+
+    def _start_after_all(self, piece: Piece, state: failure.Look) -> None:
+        """One that ran when this call began has ended since, perhaps for want of what it needs."""
+        found = self.place.holdings.containers().get(piece.name)
+        if found is None:
+            piece.container, piece.stage = "", "absent"
+            return
+        self.place.holdings.stop(found)  # else the engine might be about to start it too
+        piece.done = f"started again ({state.words})"
+        self._start(piece)
 
     def _answers(self, piece: Piece) -> bool:
         if piece.name == DATABASE:
