@@ -122,7 +122,8 @@ def down(project: Project, reporter: Reporter, *, volumes: bool = False, yes: bo
     stopped = chosen.down(reporter, volumes=volumes)
     reporter.info(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     if volumes:
-        reporter.info(f"removed: {project.shown(project.state)}")
+        also = " and the containers' volumes" if chosen.name == "docker" else ""
+        reporter.info(f"removed: {project.shown(project.state)}{also}")
     return stopped
 
 
