@@ -12,7 +12,10 @@ def main() -> None:
     # A first answer is mostly imports, which make no garbage; and we have no plugins of pydantic.
     gc.set_threshold(200_000, 20, 20)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from mlpipes_cli.cli.app import run
+    try:
+        from mlpipes_cli.cli.app import run
+    except KeyboardInterrupt:  # so early that nothing was begun
+        sys.exit(130)
 
     code = run()
     gc.freeze()  # the process ends: nothing to search for garbage once more

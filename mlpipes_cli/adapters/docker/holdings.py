@@ -121,9 +121,17 @@ class Holdings:
         return not rows
 
     def make_network(self) -> None:
-        """Make the network."""
+        """Make the network; one that a killed call left to the engine to make is taken."""
+        from docker.errors import APIError
+
         with speaking(f"making the network {self.network}"):
-            self.api.create_network(self.network, driver="bridge", labels=self.marks.network())
+            try:
+                self.api.create_network(
+                    self.network, driver="bridge", labels=self.marks.network(), check_duplicate=True
+                )
+            except APIError as error:
+                if error.status_code != 409 or self.lacks_network():
+                    raise
 
     def lacks_volume(self, name: str) -> bool:
         """Whether there is no such volume yet.

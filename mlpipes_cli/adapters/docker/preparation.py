@@ -9,7 +9,7 @@ from mlpipes_cli.adapters.docker.drafting import Draft
 from mlpipes_cli.adapters.docker.holdings import Container, Holdings
 from mlpipes_cli.adapters.docker.piece import Piece
 from mlpipes_cli.adapters.docker.place import Place
-from mlpipes_cli.adapters.docker.settings import STORES
+from mlpipes_cli.adapters.docker.settings import DATABASE, STORES
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -63,11 +63,19 @@ def _make_volumes(place: Place, names: Sequence[str], reporter: Reporter) -> Non
         full = place.holdings.volume(name)
         if once.get(name):
             reporter.warn(
-                f"the volume {full} was removed by somebody, and its data with it; a new, empty one is made"
+                f"the volume {full} was removed by somebody, and its data with it{_lost(name)}; "
+                "a new, empty one is made (`mlpipes restore FILE` fills it from a backup)"
             )
         else:
             reporter.detail(f"volume {full} made")
     place.identity.write_note("volumes", {**once, **dict.fromkeys(names, True)})
+
+
+def _lost(volume: str) -> str:
+    """What was in a volume, in words."""
+    artifacts = "the artifacts of runs and models"
+    found = {DATABASE: "runs, registered models and predictions", **dict.fromkeys(STORES, artifacts)}
+    return f" ({found[volume]})" if volume in found else ""
 
 
 def refuse_other_store(place: Place) -> None:

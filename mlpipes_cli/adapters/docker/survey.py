@@ -16,6 +16,7 @@ from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ServiceStatus, State
 
 _REPAIR = "`mlpipes up` brings it back"
+_SILENT = {"starting": "it does not answer yet", "unhealthy": f"it does not answer; {_REPAIR}"}
 
 
 def survey(place: Place, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
@@ -58,7 +59,7 @@ def _status(place: Place, container: Container) -> ServiceStatus:
         pid=pid,
         uptime=age,
         memory=usage.memory(place.holdings.api, container.id, pid),
-        detail=_detail(place, container) if works else "it does not answer; " + _REPAIR,
+        detail=_detail(place, container) if works else _SILENT[health],
         health=health,
         image=image,
         ports=container.published,

@@ -44,7 +44,7 @@ class Stack:
     def containers(self) -> dict[str, Any]:
         """The containers by service, found by the folder's label."""
         wanted = {"label": f"io.mlpipes.root={os.path.realpath(self.root)}"}
-        found = self.client.containers.list(all=True, filters=wanted)
+        found = self.client.containers.list(all=True, filters=wanted, ignore_removed=True)
         return {one.labels["com.docker.compose.service"]: one for one in found}
 
     def ids(self) -> dict[str, str]:
