@@ -10,6 +10,11 @@ from mlpipes_cli.errors import MlpipesError
 
 _HINTS = (
     ("no space left on device", "free disk space (`docker system df` shows what Docker uses)"),
+    (
+        "volume is in use",
+        "a container that is not of this stack uses it (`docker ps -a --filter volume=NAME` shows which): "
+        "remove that one, then run the same command again",
+    ),
     ("non-overlapping", "remove unused networks with `docker network prune`"),
     ("permission denied", "run it as a user who may use Docker"),
     ("No such image", "run `mlpipes up` again: it fetches the image"),

@@ -105,7 +105,8 @@ def test_an_image_that_is_gone_is_classed_and_the_stack_goes_on_as_it_was(
     away = stack.cli("up", cwd=stack.root, env=other)
     for told in (refused, away):
         assert told.code == 1
-        (line,) = told.err.strip().splitlines()
+        pulling, line = told.err.strip().splitlines()
+        assert pulling == f"pulling {gone}"
         assert line.startswith(f"error: {gone}: ")
         assert "`docker save` and `docker load`" in line
     assert f"{registry.host} has no such repository any more" in refused.err
@@ -148,7 +149,6 @@ def bounded(stack: Stack, size: str) -> Iterator[Any]:
     volume = stack.client.volumes.create(f"{id}_postgres", driver="local", driver_opts=options, labels=labels)
     with somebody(stack.client, volumes=[f"{volume.name}:/bounded"]) as holder:
         yield holder
-        stack.remove()
 
 
 def test_a_full_disk_is_named_and_with_space_everything_is_there_again(fresh: Stack) -> None:
@@ -174,3 +174,7 @@ def test_a_full_disk_is_named_and_with_space_everything_is_there_again(fresh: St
         fresh.up()
         assert states(fresh) == {"running"} and kept(fresh)
         query(fresh.cli, fresh.root, "create table raw_data.much as select generate_series(1, 1000) as n")
+        used = fresh.cli("down", "--volumes", "--yes", cwd=fresh.root)  # by the one that filled it
+        assert used.code == 1
+        assert "a container that is not of this stack uses it" in used.err.strip().splitlines()[-1]
+        assert "Traceback" not in used.err
