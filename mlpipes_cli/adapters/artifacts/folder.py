@@ -17,6 +17,7 @@ from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Artifact
 
 _UNFINISHED = ".mlpipes-unfinished"  # a folder beside the artifacts, so that a rename is one step
+_UPLOADING = ".artifact.uploading."  # what MLflow's server calls a file that is not whole yet
 _CHUNK = 1 << 20
 
 
@@ -42,7 +43,7 @@ class FolderArtifactStore:
         except FileNotFoundError:
             return
         for entry in found:
-            if not prefix and entry.name == _UNFINISHED:
+            if (not prefix and entry.name == _UNFINISHED) or entry.name.startswith(_UPLOADING):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from self._below(Path(entry.path), f"{prefix}{entry.name}/")

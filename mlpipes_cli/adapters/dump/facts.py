@@ -18,10 +18,15 @@ _LOCATIONS = {
     "public.logged_models": (
         "select artifact_location from public.logged_models where lifecycle_stage = 'active' and status = 2"
     ),
-    "public.model_versions": (
-        "select coalesce(storage_location, source) from public.model_versions"
-        " where current_stage is distinct from 'Deleted_Internal'"
-    ),
+    # a source names the place itself, a path of a run's artifacts, or a model (which is in the other list)
+    "public.model_versions": """
+        select coalesce(r.artifact_uri || regexp_replace(v.place, '^runs:/+[^/]+', ''), v.place)
+        from (select coalesce(storage_location, source) as place from public.model_versions
+              where current_stage is distinct from 'Deleted_Internal') v
+        left join public.runs r on v.place like 'runs:/%'
+            and r.run_uuid = split_part(ltrim(substr(v.place, 6), '/'), '/', 1)
+        where v.place not like 'models:/%'
+    """,
 }
 
 

@@ -1,0 +1,353 @@
+"""Backup and restore of a running embedded stack: whole, or nothing has happened."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from carrying_help import difference, environment, error, fill, manifest, picture, predict, storage
+from conftest import MINIMAL, Cli
+from stack_help import query, services, until
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A stack with content, its backup, and what it looked like then."""
+
+    root: Path
+    cli: Cli
+    backup: Path
+    seen: dict[str, Any]
+    run: str
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    base = tmp_path_factory.mktemp("carrying")
+    root = base / "project"
+    root.mkdir()
+    (root / "mlpipes.yaml").write_text(MINIMAL)
+    cli = Cli(base / "home", root)
+    try:
+        cli("up").ok()
+        run = fill(environment(cli, root), base / "content", files=40)
+        cli("backup", base / "b.tar").ok()
+        yield Filled(root, cli, base / "b.tar", picture(root), run)
+    finally:
+        cli("down", "--volumes", "--yes").ok()
+
+
+@pytest.fixture
+def filled(home: Filled) -> Iterator[Filled]:
+    """The stack as its backup has it."""
+    home.cli("up").ok()
+    if difference(picture(home.root), home.seen):
+        home.cli("restore", home.backup, "--yes").ok()
+    yield home
+
+
+def change(filled: Filled) -> dict[str, Any]:
+    """Other content: more, less, and one artifact that is another one."""
+    from mlflow import MlflowClient
+
+    there = environment(filled.cli, filled.root)
+    client = MlflowClient(there["MLFLOW_TRACKING_URI"])
+    client.delete_run(filled.run)
+    client.delete_registered_model("credit")
+    run = client.create_run("0").info.run_id
+    client.log_text(run, "new", "new.txt")
+    client.log_text(filled.run, "another content", "kept/deep/0000 ü.bin")
+    predict(there["MLPIPES_DATABASE_URL"], 7)
+    seen = picture(filled.root)
+    assert len(difference(seen, filled.seen)) > 8
+    return seen
+
+
+def test_a_backup_says_what_it_holds(filled: Filled, tmp_path: Path) -> None:
+    done = filled.cli("backup", tmp_path / "x.tar.gz", "--json").ok()
+    assert done.json["content"] == {
+        "runs": 2, "models": 1, "versions": 2, "aliases": 2, "predictions": 50, "data rows": 20
+    }  # fmt: skip
+    assert done.json["artifacts"] == 80
+    assert done.json["missing"] == []
+    assert "2 runs, 1 model, 2 versions, 2 aliases, 50 predictions, 20 data rows, 80 artifacts" in done.err
+    assert (tmp_path / "x.tar.gz").stat().st_size == done.json["size"] < filled.backup.stat().st_size
+    said = manifest(tmp_path / "x.tar.gz")
+    assert said["runtime"] == "embedded"
+    assert said["revision"]
+    assert difference(picture(filled.root), filled.seen) == []
+
+
+def test_a_restore_brings_everything_back(filled: Filled) -> None:
+    change(filled)
+    done = filled.cli("restore", filled.backup, "--yes", "--json").ok()
+    assert done.json["content"]["runs"] == 2
+    assert difference(picture(filled.root), filled.seen) == []
+    assert {name: one["state"] for name, one in services(filled.cli, filled.root).items()} == {
+        "postgres": "running", "mlflow": "running"
+    }  # fmt: skip
+
+
+def test_an_empty_stack_takes_it_without_a_question(
+    filled: Filled, make_project: Callable[..., Path], cli: Cli
+) -> None:
+    from mlflow import MlflowClient
+
+    other = make_project(name="other")
+    try:
+        cli("restore", filled.backup, cwd=other).ok()  # which starts it too
+        assert difference(picture(other), filled.seen) == []
+        client = MlflowClient(environment(cli, other)["MLFLOW_TRACKING_URI"])
+        assert client.get_model_version_by_alias("credit", "production").run_id == filled.run
+        text = Path(client.download_artifacts(filled.run, "kept/deep/0003 ü.bin", str(other)))
+        assert text.read_bytes() == b"\3" * 1003
+        run = client.create_run("0").info.run_id  # sequences and rights are whole
+        client.log_text(run, "x", "x.txt")
+    finally:
+        cli("down", "--volumes", "--yes", cwd=other).ok()
+
+
+def test_a_used_stack_needs_a_yes(filled: Filled) -> None:
+    before = change(filled)
+    pids = {name: one["pid"] for name, one in services(filled.cli, filled.root).items()}
+    refused = filled.cli("restore", filled.backup)
+    assert refused.code == 2
+    assert "add --yes" in error(refused.err)
+    assert "runs" in error(refused.err)
+    assert difference(picture(filled.root), before) == []
+    assert {name: one["pid"] for name, one in services(filled.cli, filled.root).items()} == pids
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "none"])
+def test_a_damaged_file_touches_nothing(filled: Filled, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "damaged.tar"
+    content = bytearray(filled.backup.read_bytes())
+    if damage == "flip":
+        content[content.index(b"COPY serving.predictions") + 200] ^= 1
+    if damage == "cut":
+        del content[len(content) // 2 :]
+    if damage != "none":
+        path.write_bytes(content)
+    pids = {name: one["pid"] for name, one in services(filled.cli, filled.root).items()}
+    refused = filled.cli("restore", path, "--yes")
+    assert refused.code == (2 if damage == "none" else 1)
+    assert str(path) in error(refused.err)
+    assert difference(picture(filled.root), filled.seen) == []
+    assert {name: one["pid"] for name, one in services(filled.cli, filled.root).items()} == pids
+
+
+def test_a_file_that_is_there_stays(filled: Filled, tmp_path: Path) -> None:
+    path = tmp_path / "b.tar"
+    path.write_bytes(b"precious")
+    refused = filled.cli("backup", path)
+    assert refused.code == 2
+    assert "add --force" in error(refused.err)
+    assert path.read_bytes() == b"precious"
+    filled.cli("backup", path, "--force").ok()
+    assert path.stat().st_size > 10000
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+
+
+def test_a_stopped_stack_is_started_for_it_and_stopped_again(filled: Filled, tmp_path: Path) -> None:
+    filled.cli("down").ok()
+    done = filled.cli("backup", tmp_path / "b.tar", "--json").ok()
+    assert "the stack does not run; starting it" in done.err
+    assert done.json["content"]["runs"] == 2
+    assert {one["state"] for one in services(filled.cli, filled.root).values()} == {"stopped"}
+
+
+def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(filled: Filled, tmp_path: Path) -> None:
+    artifacts = storage(filled.root).artifacts
+    big = filled.root / ".mlpipes" / "artifacts" / "big"
+    big.write_bytes(b"x" * (8 << 20))
+    try:
+        done = subprocess.run(
+            filled.cli.command("backup", tmp_path / "b.tar"),
+            cwd=filled.root,
+            env=filled.cli.environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20)),
+        )
+    finally:
+        artifacts.remove(["big"])
+    assert done.returncode == 1
+    assert "cannot be written" in error(done.stderr)
+    assert [one for one in tmp_path.iterdir() if one.name.endswith((".tar", ".new"))] == []
+
+
+def test_a_store_that_fails_leaves_the_old_data(filled: Filled) -> None:
+    before = change(filled)
+    kept = filled.root / ".mlpipes" / "artifacts"
+    folder = sorted(one for one in filled.seen if one.startswith("artifacts/"))[-1].split("/")[1:3]
+    place = kept.joinpath(*folder)
+    away = place.with_name("away")
+    place.rename(away)
+    place.write_text("a file where a folder has to be")
+    blocked = picture(filled.root)
+    failed = filled.cli("restore", filled.backup, "--yes")
+    assert failed.code == 1
+    assert "cannot be written" in error(failed.err)
+    assert difference(picture(filled.root), blocked) == []
+    assert not list((filled.root / ".mlpipes").glob("replacing-*"))
+    place.unlink()
+    away.rename(place)
+    assert difference(picture(filled.root), before) == []
+    filled.cli("restore", filled.backup, "--yes").ok()
+    assert difference(picture(filled.root), filled.seen) == []
+
+
+def _loading(root: Path) -> list[psutil.Process]:
+    found = []
+    for one in psutil.process_iter(["cmdline", "environ"]):
+        line = " ".join(one.info["cmdline"] or ())
+        if "psql" in line and "ON_ERROR_STOP" in line:
+            found.append(one)
+    return found
+
+
+KILLS = {
+    "before the load": lambda root, files: (root / ".mlpipes" / "replacing-embedded").exists(),
+    "while loading": lambda root, files: len(_loading(root)) > 0,
+    "first artifact": lambda root, files: _count(root) > files,
+    "some artifacts": lambda root, files: _count(root) > files + 20,
+    "one put aside": lambda root, files: any((root / ".mlpipes" / "replacing-embedded").glob("*.kept")),
+    "at the commit": lambda root, files: b"commit" in _state(root),
+}
+
+
+def _count(root: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(root / ".mlpipes" / "artifacts"))
+
+
+def _state(root: Path) -> bytes:
+    try:
+        return (root / ".mlpipes" / "replacing-embedded" / "state.json").read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+@pytest.mark.parametrize("moment", KILLS)
+def test_killed_at_any_moment_and_run_again(filled: Filled, moment: str) -> None:
+    change(filled)
+    artifacts = filled.root / ".mlpipes" / "artifacts"
+    for path in list(artifacts.rglob("*.bin"))[10:60]:
+        path.unlink()
+    before = picture(filled.root)
+    files = _count(filled.root)
+    child = filled.cli.start("restore", filled.backup, "--yes")
+    try:
+        until(lambda: KILLS[moment](filled.root, files) or child.poll() is not None, 60)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+    if moment != "at the commit":
+        assert b"commit" not in _state(filled.root)
+    up = filled.cli("up").ok()
+    seen = picture(filled.root)
+    tables = [name for name in difference(seen, before) if not name.startswith("artifacts/")]
+    if b"commit" not in _state(filled.root) and _state(filled.root):
+        assert tables == []  # the old data, and some artifacts more
+    elif _state(filled.root):
+        assert "run `mlpipes restore" in up.err
+        refused = filled.cli("backup", filled.root.parent / "half.tar")
+        assert "was stopped before its end" in error(refused.err)
+    filled.cli("restore", filled.backup, "--yes").ok()
+    assert difference(picture(filled.root), filled.seen) == []
+    assert not list((filled.root / ".mlpipes").glob("replacing-*"))
+
+
+def test_what_was_written_over_is_put_back_by_the_next_backup(filled: Filled, tmp_path: Path) -> None:
+    before = change(filled)
+    child = filled.cli.start("restore", filled.backup, "--yes")
+    try:
+        until(lambda: KILLS["one put aside"](filled.root, 0) or child.poll() is not None, 60)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+    if b"loading" in _state(filled.root):
+        filled.cli("backup", tmp_path / "b.tar").ok()
+        found = difference(picture(filled.root), before)
+        assert [name for name in found if name in before] == []
+        assert not list((filled.root / ".mlpipes").glob("replacing-*"))
+
+
+def test_ctrl_c_leaves_the_old_data_and_a_running_stack(filled: Filled) -> None:
+    before = change(filled)
+    child = filled.cli.start("restore", filled.backup, "--yes")
+    until(lambda: (filled.root / ".mlpipes" / "replacing-embedded").exists() or child.poll() is not None, 60)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=120)
+    if child.returncode == 130:
+        assert "stopped before the restore was done" in error(said)
+        assert difference(picture(filled.root), before) == []
+    assert services(filled.cli, filled.root)["mlflow"]["state"] == "running"
+
+
+def test_an_up_and_a_backup_meanwhile_wait(filled: Filled, tmp_path: Path) -> None:
+    change(filled)
+    child = filled.cli.start("restore", filled.backup, "--yes")
+    until(lambda: (filled.root / ".mlpipes" / "replacing-embedded").exists() or child.poll() is not None, 60)
+    others = [filled.cli.start("up"), filled.cli.start("backup", tmp_path / "b.tar")]
+    for one in (child, *others):
+        _, said = one.communicate(timeout=120)
+        assert one.returncode == 0, said
+    assert difference(picture(filled.root), filled.seen) == []
+    assert manifest(tmp_path / "b.tar")["rows"] == manifest(filled.backup)["rows"]
+
+
+def test_a_backup_while_runs_are_written_holds_every_file_that_it_names(
+    filled: Filled, tmp_path: Path, make_project: Callable[..., Path], cli: Cli
+) -> None:
+    from mlflow import MlflowClient
+
+    there = environment(filled.cli, filled.root)
+    client = MlflowClient(there["MLFLOW_TRACKING_URI"])
+    stop, failed = threading.Event(), []
+
+    def write() -> None:
+        try:
+            while not stop.is_set():
+                run = client.create_run("0").info.run_id
+                client.log_text(run, "x" * 100, "model/file")
+                client.create_model_version("credit", f"runs:/{run}/model", run)
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        done = [filled.cli("backup", tmp_path / f"{n}.tar", "--json").ok().json for n in range(3)]
+    finally:
+        stop.set()
+        thread.join()
+    assert not failed
+    assert [one["missing"] for one in done] == [[], [], []]
+    assert done[-1]["content"]["versions"] > 2
+
+
+def test_what_others_see_of_the_stack_is_told_of_files_that_are_not_there(
+    filled: Filled, tmp_path: Path
+) -> None:
+    query(filled.cli, filled.root, "select 1")
+    from mlflow import MlflowClient
+
+    client = MlflowClient(environment(filled.cli, filled.root)["MLFLOW_TRACKING_URI"])
+    run = client.create_run("0").info.run_id
+    client.create_model_version("credit", f"runs:/{run}/nothing", run)
+    client.create_model_version("credit", "s3://elsewhere/model", run)
+    done = filled.cli("backup", tmp_path / "b.tar", "--json").ok()
+    assert len(done.json["missing"]) == 2
+    assert "warning: 2 models name files that are not in the artifact store" in done.err
