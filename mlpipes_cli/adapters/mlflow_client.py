@@ -143,7 +143,8 @@ def _told(error: Exception, what: str, uri: str) -> MlpipesError:
         return ApiError(f"HTTP {cause.response.status_code}", _line(cause.response.reason), what)
     if isinstance(cause, RetryError):
         return MlpipesError(
-            f"MLflow at {uri} keeps failing at {what}", "`mlpipes logs mlflow` shows what it says"
+            f"MLflow at {uri} keeps failing at {what}",
+            "`mlpipes status` shows whether all that it needs runs, and `mlpipes logs mlflow` what it says",
         )
     if isinstance(cause, RequestException):
         return _absent(uri, cause)

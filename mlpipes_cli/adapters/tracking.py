@@ -6,6 +6,7 @@ taken one by one here.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlpipes_cli import run_schema
-from mlpipes_cli.adapters.mlflow_client import BRIEFLY, Connection
+from mlpipes_cli.adapters.mlflow_client import BRIEFLY, ApiError, Connection
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import DatasetRecord, RunOutcome
 
@@ -39,9 +40,13 @@ class MlflowTracking:
     def reach(self) -> None:
         self._connection.reach()
 
-    def ping(self) -> None:
+    def ping(self, run_id: str | None = None) -> None:
         with self._connection.asked("the experiments", BRIEFLY) as client:
             client.search_experiments(max_results=1)
+        if run_id is not None:
+            # a refusal is an answer
+            with contextlib.suppress(ApiError), self._connection.asked("its artifacts", BRIEFLY) as client:
+                client.list_artifacts(run_id)
 
     def begin(self, experiment: str, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> str:
         with self._connection.asked(f"the run {name}") as client:

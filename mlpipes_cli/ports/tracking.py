@@ -62,8 +62,11 @@ class Tracking(Protocol):
             MlpipesError: It does not answer.
         """
 
-    def ping(self) -> None:
+    def ping(self, run_id: str | None = None) -> None:
         """Make sure that the server answers a query.
+
+        Args:
+            run_id: If given, the store of that run's artifacts has to answer too.
 
         Raises:
             MlpipesError: It does not.

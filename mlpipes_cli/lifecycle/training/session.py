@@ -163,7 +163,7 @@ class Session:
         try:
             self._tracking.finish(track.run_id, outcome)
         except MlpipesError as error:
-            self._tracking.ping()  # gone for good: raises, and the session ends
+            self._tracking.ping(track.run_id)  # gone for good: raises, and the session ends
             return f"its run cannot be stored: {error.reason}"
         seconds = float(result["seconds"])
         track.result = CandidateResult(track.candidate.name, track.run_id, "FINISHED", metrics, sure, seconds)
