@@ -34,9 +34,10 @@ lock: ## renew requirements.lock after a change of pyproject.toml; FRESH=1 takes
 schemas: ## write the JSON Schemas of both files into the package
 	@$(BOOT) --dev -- python scripts/schemas.py
 
-bench: ## the benchmarks of the first mile
+bench: ## the benchmarks of the first mile, and of the stack in containers where Docker answers
 	@$(BOOT) --dev -- python benchmarks/startup/measure.py
 	@$(BOOT) --dev -- python benchmarks/story/measure.py
+	@$(BOOT) --dev -- python benchmarks/stack/measure.py
 
 clean: ## the environment, caches and built files (no project's data)
 	rm -rf .venv .venv.lock dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache

@@ -199,6 +199,8 @@ def _console(row: ServiceStatus) -> str | None:
 
 def _login(project: Project, service: str) -> str:
     asked = {"minio": "mlpipes", "rustfs": "mlpipes", "pgadmin": "admin@mlpipes.dev"}
+    if service == "jupyter":
+        return "where it asks for a token: `mlpipes status --show-secrets` shows JUPYTER_TOKEN"
     if service == "mlflow":
         told = make_runtime(project).endpoints().login
         return f"log in as {told['MLFLOW_TRACKING_USERNAME']}; {_SECRETS}" if told else ""

@@ -128,6 +128,9 @@ def test_pages_are_named_without_secrets(tools: Stack) -> None:
             secret(tools, one) in opened.out + opened.err for one in ("JUPYTER_TOKEN", "PGADMIN_PASSWORD")
         )
     assert "pgadmin4:9.16" in status["pgadmin"]["image"]
+    assert "JUPYTER_TOKEN" in tools.cli("open", "jupyter", "--print", cwd=tools.root).err
+    shown = tools.cli("status", "--show-secrets", cwd=tools.root).ok().out
+    assert f"JUPYTER_TOKEN={secret(tools, 'JUPYTER_TOKEN')}" in shown
 
 
 def test_down_removes_them_and_up_remembers_them(tools: Stack) -> None:
