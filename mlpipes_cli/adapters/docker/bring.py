@@ -158,12 +158,17 @@ class Bringing:
 
         holdings = self.place.holdings
         name = holdings.container(piece.name)
-        with speaking(f"making the container {name}"):
-            try:
-                piece.container = piece.plan.create(holdings.api, name, holdings.network)
-            except APIError as error:
-                strange = holdings.foreign_container(name)
-                raise strange or refused(f"making the container {name}", error) from None
+        deadline = time.monotonic() + _GRACE
+        while not piece.container:
+            with speaking(f"making the container {name}"):
+                try:
+                    piece.container = piece.plan.create(holdings.api, name, holdings.network)
+                except APIError as error:
+                    strange = holdings.foreign_container(name)
+                    if strange or error.status_code != 409 or time.monotonic() > deadline:
+                        raise strange or refused(f"making the container {name}", error) from None
+                    holdings.remove(name)  # the engine made it for a call of ours that was ended meanwhile
+                    time.sleep(_PAUSE)
         piece.stage = "created"
         piece.fresh = True
 
