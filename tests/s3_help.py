@@ -18,14 +18,17 @@ KEYS = ("theid", "thesecret")
 
 
 @contextlib.contextmanager
-def s3_server(root: Path) -> Iterator[str]:
-    """Serve the folders in ``root`` as buckets; gives the address."""
+def s3_server(root: Path, *, looks: bool = True) -> Iterator[str]:
+    """Serve the folders in ``root`` as buckets; gives the address.
+
+    With ``looks`` it sees what others do to the folders meanwhile, and is slow in large ones.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     keys = ",".join(KEYS)
     command = [str(RCLONE), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", keys]
-    command += ["--dir-cache-time", "0s", "--vfs-cache-mode", "off", str(root)]
+    command += [*(["--dir-cache-time", "0s"] if looks else []), "--vfs-cache-mode", "off", str(root)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until(lambda: _open(port), 20)

