@@ -209,18 +209,15 @@ def test_a_store_that_fails_leaves_the_old_data(filled: Filled) -> None:
     assert difference(picture(filled.root), filled.seen) == []
 
 
-def _loading(root: Path) -> list[psutil.Process]:
-    found = []
-    for one in psutil.process_iter(["cmdline", "environ"]):
-        line = " ".join(one.info["cmdline"] or ())
-        if "psql" in line and "ON_ERROR_STOP" in line:
-            found.append(one)
-    return found
+def _loading() -> bool:
+    """Whether a `psql` works."""
+    lines = (" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"]))
+    return any("psql" in line and "ON_ERROR_STOP" in line for line in lines)
 
 
 KILLS = {
     "before the load": lambda root, files: (root / ".mlpipes" / "replacing-embedded").exists(),
-    "while loading": lambda root, files: len(_loading(root)) > 0,
+    "while loading": lambda root, files: _loading(),
     "first artifact": lambda root, files: _count(root) > files,
     "some artifacts": lambda root, files: _count(root) > files + 20,
     "one put aside": lambda root, files: any((root / ".mlpipes" / "replacing-embedded").glob("*.kept")),
@@ -253,8 +250,6 @@ def test_killed_at_any_moment_and_run_again(filled: Filled, moment: str) -> None
     finally:
         child.send_signal(signal.SIGKILL)
         child.communicate()
-    if moment != "at the commit":
-        assert b"commit" not in _state(filled.root)
     up = filled.cli("up").ok()
     seen = picture(filled.root)
     tables = [name for name in difference(seen, before) if not name.startswith("artifacts/")]

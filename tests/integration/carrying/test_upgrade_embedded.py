@@ -1,0 +1,166 @@
+"""MLflow's tables of an older, a newer and a broken release under the embedded stack."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+from carrying_help import difference, environment, error, fill, picture, storage
+from conftest import MINIMAL, Cli
+from stack_help import services
+
+from mlpipes_cli.adapters import mlflow_schema
+
+pytestmark = pytest.mark.slow
+NEWEST = mlflow_schema.newest()
+OLDER = str(mlflow_schema.revisions()[NEWEST])
+# MLflow's own migrations, stopped one before the last
+MAKE_OLDER = """
+import os, sys, sqlalchemy as sa
+from alembic import command
+from mlflow.store.db.utils import _get_alembic_config, create_sqlalchemy_engine
+from mlflow.store.tracking.dbmodels import initial_models
+engine = create_sqlalchemy_engine(os.environ["ADDRESS"])
+with engine.begin() as link:
+    link.execute(sa.text("drop schema public cascade"))
+    link.execute(sa.text("create schema public"))
+initial_models.Base.metadata.create_all(engine)
+config = _get_alembic_config(str(engine.url))
+with engine.begin() as link:
+    config.attributes["connection"] = link
+    command.upgrade(config, sys.argv[1])
+with engine.begin() as link:
+    link.execute(sa.text("insert into experiments"
+                         " (experiment_id, name, artifact_location, lifecycle_stage, workspace)"
+                         " values (0, 'Default', 'mlflow-artifacts:/0', 'active', 'default')"))
+    link.execute(sa.text("insert into runs (run_uuid, name, experiment_id, lifecycle_stage, artifact_uri)"
+                         " values ('old', 'old', 0, 'active', 'mlflow-artifacts:/0/old/artifacts')"))
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    base = tmp_path_factory.mktemp("upgrading")
+    folder = base / "project"
+    folder.mkdir()
+    (folder / "mlpipes.yaml").write_text(MINIMAL)
+    cli = Cli(base / "home", folder)
+    try:
+        cli("up").ok()
+        fill(environment(cli, folder), base / "content")
+        yield folder
+    finally:
+        cli("down", "--volumes", "--yes").ok()
+
+
+@pytest.fixture
+def here(root: Path, cli: Cli) -> Cli:
+    return Cli(cli.cwd.parent / "home", root)
+
+
+def execute(root: Path, statement: str) -> list[tuple[object, ...]]:
+    url = storage(root).databases["mlflow"]
+    with contextlib.closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def revision(root: Path) -> object:
+    return execute(root, "select version_num from alembic_version")[0][0]
+
+
+def make_older(root: Path) -> None:
+    address = storage(root).databases["mlflow"].replace("postgresql://", "postgresql+psycopg2://")
+    environment = os.environ | {"ADDRESS": address}
+    subprocess.run(
+        [sys.executable, "-c", MAKE_OLDER, OLDER], env=environment, check=True, capture_output=True
+    )
+    assert revision(root) == OLDER
+    assert urlsplit(address).port
+
+
+def test_nothing_to_do(root: Path, here: Cli) -> None:
+    pids = {name: one["pid"] for name, one in services(here, root).items()}
+    done = here("upgrade", "--json").ok()
+    assert done.json["changes"] == []
+    assert done.json["backup"] is None
+    assert "everything is of this release already" in done.err
+    assert {name: one["pid"] for name, one in services(here, root).items()} == pids
+
+
+def test_tables_that_cannot_be_migrated_leave_the_data_and_say_so(root: Path, here: Cli) -> None:
+    before = picture(root)
+    execute(
+        root, f"update alembic_version set version_num = '{OLDER}'"
+    )  # whose migration meets its own tables
+    failed = here("upgrade")
+    assert failed.code == 1
+    said = error(failed.err)
+    assert "neither this release nor the one before comes up" in said
+    assert "already exists" in said
+    assert ".mlpipes/backups/upgrade-" in said
+    assert here("status", "--json").ok().json["services"][0]["state"] == "running"
+    execute(root, f"update alembic_version set version_num = '{NEWEST}'")
+    here("up").ok()
+    assert difference(picture(root), before) == []
+
+
+def test_tables_of_a_newer_release_are_left_alone(root: Path, here: Cli) -> None:
+    before = picture(root)
+    execute(root, "update alembic_version set version_num = 'ffffffffffff'")
+    failed = here("restart", "mlflow")
+    assert failed.code == 1
+    assert "of a newer release (version ffffffffffff)" in error(failed.err)
+    assert revision(root) == "ffffffffffff"
+    execute(root, f"update alembic_version set version_num = '{NEWEST}'")
+    here("up").ok()
+    assert difference(picture(root), before) == []
+
+
+def test_a_backup_of_a_newer_release_is_refused(root: Path, here: Cli, tmp_path: Path) -> None:
+    before = picture(root)
+    execute(root, "update alembic_version set version_num = 'ffffffffffff'")
+    here("backup", tmp_path / "new.tar").ok()
+    execute(root, f"update alembic_version set version_num = '{NEWEST}'")
+    failed = here("restore", tmp_path / "new.tar", "--yes")
+    assert failed.code == 1
+    assert "newer than this release knows" in error(failed.err)
+    assert difference(picture(root), before) == []
+
+
+def test_an_upgrade_migrates_after_a_backup(root: Path, here: Cli) -> None:
+    make_older(root)
+    shown = here("upgrade", "--dry-run", "--json").ok()
+    wanted = {"what": "mlflow's tables", "before": OLDER, "after": NEWEST}
+    assert shown.json["changes"] == [wanted]
+    assert revision(root) == OLDER
+    done = here("upgrade", "--json").ok()
+    assert done.json["changes"] == [wanted]
+    assert revision(root) == NEWEST
+    assert execute(root, "select run_uuid from runs") == [("old",)]
+    assert {one["state"] for one in services(here, root).values()} == {"running"}
+    backup = Path(done.json["backup"])
+    assert backup.is_relative_to(root / ".mlpipes" / "backups")
+    restored = here("restore", backup, "--yes", "--json").ok()  # an older backup, migrated at the start
+    assert json.loads(restored.out)["content"]["runs"] == 1
+    assert revision(root) == NEWEST
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_an_up_migrates_too(root: Path, here: Cli, stopped: bool) -> None:
+    make_older(root)
+    if stopped:
+        here("down").ok()
+        done = here("up").ok()
+        assert "mlflow: its tables were brought to this release's version" in done.err
+    else:
+        here("restart", "mlflow").ok()
+    assert revision(root) == NEWEST
