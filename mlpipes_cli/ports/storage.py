@@ -31,7 +31,7 @@ class ArtifactStore(Protocol):
         """A file's content."""
 
     def write(self, key: str, content: BinaryIO, size: int) -> None:
-        """Write a file over what it was; it is there whole or not at all."""
+        """Write a file over what it was; it is there whole or not at all (a power cut may still take it)."""
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove files; one that is not there is no error."""

@@ -102,7 +102,7 @@ class FolderArtifactStore:
 
 
 def _copy(content: BinaryIO, target: Path, size: int, key: str) -> None:
-    """Write a file of exactly so many bytes to the disk.
+    """Write a file of exactly so many bytes.
 
     Raises:
         MlpipesError: The content has another length.
@@ -110,7 +110,6 @@ def _copy(content: BinaryIO, target: Path, size: int, key: str) -> None:
     with target.open("wb") as file:
         shutil.copyfileobj(content, file, _CHUNK)
         file.flush()
-        os.fsync(file.fileno())
         written = os.fstat(file.fileno())
     if not stat.S_ISREG(written.st_mode) or written.st_size != size:
         raise MlpipesError(

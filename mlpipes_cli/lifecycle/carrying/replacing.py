@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,7 @@ def settle(store: ArtifactStore, journal: Journal) -> None:
 
 
 def _commit(loadings: Mapping[str, Loading], journal: Journal, path: Path) -> None:
+    os.sync()  # a store in a folder of this machine: all files at once, which takes far less than one by one
     journal.mark("committing")
     try:
         for loading in loadings.values():

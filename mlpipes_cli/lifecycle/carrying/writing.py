@@ -16,6 +16,7 @@ from typing import IO, BinaryIO, cast
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.carrying.manifest import CHECKSUM, MANIFEST, Manifest, Member
 
+_BUFFER = 1 << 20
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
 
@@ -102,6 +103,7 @@ def _fill(file: IO[bytes], *, compressed: bool) -> Iterator[Writer]:
         if compressed:
             target = stack.enter_context(cast(IO[bytes], gzip.GzipFile("", "wb", 1, file, mtime=0)))
         tar = stack.enter_context(tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT))
+        tar.copybufsize = _BUFFER  # type: ignore[attr-defined]
         yield Writer(tar)
 
 
