@@ -57,7 +57,7 @@ def find_project(start: Path | None = None) -> Project:
         UsageError: There is none, or its file cannot be read.
         ConfigError: Its file has mistakes.
     """
-    start = (start or Path.cwd()).absolute()
+    start = (start or Path.cwd()).resolve()  # one folder, one stack, whatever way leads to it
     if not start.is_dir():
         raise UsageError(f"{start}: no such folder", "give the project's folder to -C")
     for folder in (start, *start.parents):

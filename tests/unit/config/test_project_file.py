@@ -102,3 +102,12 @@ def test_no_project(tmp_path: Path) -> None:
         find_project(tmp_path)
     with pytest.raises(UsageError, match="no such folder"):
         find_project(tmp_path / "missing")
+
+
+def test_one_folder_is_one_project_whatever_way_leads_to_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "below").mkdir(parents=True)
+    (home / "mlpipes.yaml").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "link").symlink_to(home)
+    ways = (home, tmp_path / "link", home / "below" / "..", home / "below" / ".." / ".." / "home")
+    assert {find_project(way).root for way in ways} == {home.resolve()}
