@@ -71,7 +71,8 @@ def fill(root: Path, url: str, megabytes: int, rows: int) -> None:
         cursor.execute(
             "insert into serving.predictions (prediction_id, caller_id, made_at, model_name, model_version,"
             " model_alias, inputs, prediction, scores, latency_ms)"
-            " select gen_random_uuid(), n::text, now(), 'm', 1, 'production', jsonb_build_object('a', random(), 'b', random(), 'c', n), '1', '0.5', 1.5"
+            " select gen_random_uuid(), n::text, now(), 'm', 1, 'production',"
+            " jsonb_build_object('a', random(), 'b', random(), 'c', n), '1', '0.5', 1.5"
             " from generate_series(1, %s) n",
             (rows,),
         )
