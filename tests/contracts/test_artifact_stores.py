@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from s3_help import KEYS, RCLONE, s3_server
+from stack_help import until
 
 from mlpipes_cli.adapters.artifacts.folder import FolderArtifactStore
 from mlpipes_cli.adapters.artifacts.s3 import S3ArtifactStore
@@ -36,8 +37,16 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
     url, root = request.getfixturevalue("server")
     name = f"b{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:20]}"
     (root / name).mkdir()
+    until(lambda: _is_seen(S3ArtifactStore(url, name, *KEYS)))
     prefix = "deep/er" if "prefix" in request.param else ""
     return S3ArtifactStore(url, name, *KEYS, prefix=prefix)
+
+
+def _is_seen(store: S3ArtifactStore) -> bool:
+    try:
+        return list(store.entries()) == []
+    except MlpipesError:
+        return False
 
 
 def content(store: ArtifactStore, key: str) -> bytes:
