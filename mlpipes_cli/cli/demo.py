@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HEADLINES = {
     "init": "a project with real data, an experiment and generated passwords",
-    "up": "PostgreSQL and MLflow, as processes of this project alone",
+    "up": "PostgreSQL and MLflow, of this project alone",
     "train": "four candidates on the same rows, each a process of its own",
     "leaderboard": "all judged on the same holdout, with 95 % intervals",
     "promote": "the best by KS goes to the registry as production",
