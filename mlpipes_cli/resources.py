@@ -16,6 +16,11 @@ def root() -> Path:
     return bundled if bundled.is_dir() else _PACKAGE.parent
 
 
+def package() -> Path:
+    """The folder of our own code."""
+    return _PACKAGE
+
+
 def templates() -> Path:
     """One folder for each example of ``mlpipes init``."""
     return root() / "templates"

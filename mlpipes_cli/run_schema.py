@@ -14,6 +14,11 @@ DATA_FINGERPRINT = "mlpipes.data_fingerprint"
 HOLDOUT_FINGERPRINT = "mlpipes.holdout_fingerprint"
 SPEC_HASH = "mlpipes.spec_hash"  # of the resolved run, its code and the versions that matter
 TRAINER = "mlpipes.trainer"
+PARTS = "mlpipes.parts"  # names of the runs under one that compared several models, as JSON; set last
+TRIAL = "mlpipes.trial"  # the number of a trial of a search, which is a run under its candidate's
+ENVIRONMENT = "mlpipes.environment"  # the hash of the environment that it was trained in, unless our own
+TAKEN = "mlpipes.taken"  # milliseconds since the epoch when a `train` last took it from the cache
+PARENT = "mlflow.parentRunId"  # MLflow's own: the run under which a run is shown
 MODEL_URI = "mlpipes.model_uri"  # models:/m-<id>; set last, so it stands only on complete runs
 ERROR = "mlpipes.error"  # one line
 EXPERIMENT_FILE = "mlpipes.experiment_file"  # its path, relative to the project's folder
@@ -32,6 +37,8 @@ LOG = "log.txt"
 
 FIT_SECONDS = "fit_seconds"
 MODEL_METADATA = "mlpipes"  # the key of our part of an MLmodel's metadata
+MODEL_ENVIRONMENT = "environment"  # in that part: hash, python and requirements of where it was trained
+MODEL_SAMPLE = "mlpipes_sample.arrow"  # beside MLmodel: feature rows of the holdout, in Arrow's file format
 
 
 def lower(metric: str) -> str:

@@ -3,18 +3,24 @@
 One file for Python 3.11 to 3.13 and every platform, each file of each package by its hash, and no
 address in it. Versions stay as they are where they still fit, unless ``--fresh`` is given. An image gets
 the very versions of the package's own environment, so that client and server are the same MLflow.
+
+The environments that trainers carry have locks without hashes, which are used as constraints: see
+docs/adr/0106.
 """
 
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 
 import bootstrap
 
-OPTIONS = "--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links"
-OPTIONS += " --no-annotate --no-header --fork-strategy fewest --quiet"
+OPTIONS = "--universal --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet"
+OPTIONS += " --fork-strategy fewest"
+OWN = "--python-version 3.11 --generate-hashes"
 IMAGES = bootstrap.ROOT / "compose"
+ENVIRONMENTS = bootstrap.ROOT / "mlpipes_cli" / "trainers" / "environments"
 
 
 def main():
@@ -24,6 +30,9 @@ def main():
     code = compile_lock([*upgrade, "--group", "dev", "pyproject.toml"], bootstrap.LOCK)
     for wanted in sorted(IMAGES.glob("*/requirements.in")):
         code = code or compile_image_lock(wanted, upgrade)
+    for wanted in sorted(ENVIRONMENTS.glob("*.in")):
+        if wanted.name not in ("base.in", "h2o_automl.in"):  # in our own environment
+            code = code or compile_environment_lock(wanted, upgrade)
     return code
 
 
@@ -36,18 +45,38 @@ def compile_image_lock(wanted, upgrade=()):
         return compile_lock(options, wanted.with_suffix(".lock"))
 
 
+def compile_environment_lock(wanted, upgrade=()):
+    """The lock of a trainer's environment, for the Python of its first line, in our own versions where
+    nothing speaks against them.
+    """
+    python = re.match(r"# python: (3\.\d+)\n", wanted.read_text(encoding="utf-8"))
+    if python is None:
+        bootstrap._say(f"error: {wanted.name}: its first line has to be like `# python: 3.11`")
+        return 1
+    output = wanted.with_suffix(".lock")
+    before = output.read_text(encoding="utf-8") if output.exists() else None
+    if before is None or upgrade:  # what stands in the output file is preferred
+        output.write_text(own_versions() + "\n", encoding="utf-8")
+    options = ["--python-version", python[1], str(wanted.parent / "base.in"), str(wanted)]
+    code = compile_lock(options, output, hashes=False)
+    if code:
+        output.unlink() if before is None else output.write_text(before, encoding="utf-8")
+    return code
+
+
 def own_versions():
     """The pins of ``requirements.lock`` without their hashes."""
     lines = bootstrap.LOCK.read_text(encoding="utf-8").splitlines()
     return "\n".join(line.removesuffix(" \\") for line in lines if line and not line.startswith((" ", "#")))
 
 
-def compile_lock(options, output):
+def compile_lock(options, output, hashes=True):
     command = [
         bootstrap.find_uv(),
         "pip",
         "compile",
         *OPTIONS.split(),
+        *(OWN.split() if hashes else ()),
         *options,
         "--output-file",
         str(output),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,15 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["leak_check", "docker_help"]
+pytest_plugins = ["leak_check", "docker_help", "longest_first"]
+# Whoever runs the tests in the background of a shell has them ignore Ctrl-C, and all that they start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Each worker of pytest-xdist looks for ports elsewhere: where a test takes its stack down and up again, the
+# stack of another worker would else take its ports in between. Read by whatever the tests call, too.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = {"MLPIPES_PORT_OFFSET": str(WORKER % 8 * 2100)}
+os.environ |= PORTS
 MINIMAL = "project: tests\nruntime: embedded\n"
 
 
@@ -40,7 +49,7 @@ def sealed_environment(home: Path) -> dict[str, str]:
     dropped = ("MLFLOW_", "MLPIPES_", "PG", "XDG_", "PYTHONDONTWRITEBYTECODE", "COV_", "FORCE_COLOR")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     folders = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "CACHE", "STATE")}
-    return kept | folders | {"HOME": str(home), "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
+    return kept | folders | PORTS | {"HOME": str(home), "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
 
 
 class Cli:
@@ -86,7 +95,7 @@ class Cli:
 def _sealed_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs inside the tests' own process sees no settings of the user's either."""
     for name in list(os.environ):
-        if name.startswith(("MLPIPES_", "PG")):
+        if name.startswith(("MLPIPES_", "PG")) and name not in PORTS:
             monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("NO_COLOR", "1")

@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 from conftest import Cli
 from docker_help import CORE, is_present, references
-from stack_help import until
+from waiting import until
 
 _NAMESPACE = """
 import fcntl, socket, struct, sys

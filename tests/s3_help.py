@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from stack_help import until
+from waiting import until
 
 RCLONE = shutil.which("rclone", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 KEYS = ("theid", "thesecret")
@@ -32,7 +32,7 @@ def s3_server(root: Path, *, looks: bool = True) -> Iterator[str]:
     command += [*(["--dir-cache-time", "20ms"] if looks else []), "--vfs-cache-mode", "off", str(root)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: _open(port), 20)
+        until(lambda: _open(port), 90)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
+import contextlib
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from waiting import free_port, until
 
 FEATURES = ["amount", "age", "city", "member", "since"]
 
@@ -93,13 +93,76 @@ def saved(path: Path, classes: tuple[Any, ...] = (0, 1), *, regression: bool = F
     return path
 
 
-def served(path: Path) -> Any:
+def served(path: Path, version: int = 3, alias: str = "production") -> Any:
     """The saved model as the API holds it."""
-    import mlflow.pyfunc
+    from mlpipes_cli.server.loading import load
 
-    from mlpipes_cli.server.model import ServedModel
+    return load(path, "people", version, alias)
 
-    return ServedModel(mlflow.pyfunc.load_model(str(path)), "people", 3, "production")
+
+class Kept:
+    """A prediction log in memory, that can be away, slow, or refuse rows."""
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self.batches: list[list[Any]] = []
+        self.away = False
+        self.entered = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.refuse: Callable[[Any], Exception | None] = lambda rows: None
+
+    @property
+    def rows(self) -> list[Any]:
+        return [row for batch in self.batches for row in batch]
+
+    async def open(self) -> None:
+        return None
+
+    async def write(self, rows: Any, *, perhaps_there: bool = False) -> None:
+        from mlpipes_cli.errors import MlpipesError
+
+        self.entered += 1
+        await self.gate.wait()
+        if self.away:
+            raise MlpipesError("away")
+        if error := self.refuse(rows):
+            raise error
+        self.batches.append(list(rows))
+
+    async def ping(self) -> bool:
+        return not self.away
+
+    async def close(self) -> None:
+        return None
+
+
+class Silent:
+    """A meter that keeps nothing."""
+
+    def request(self, route: str, status: int, seconds: float) -> None: ...
+    def batch(self, requests: int, rows: int) -> None: ...
+    def waiting(self, n: int) -> None: ...
+    def log_lag(self, seconds: float) -> None: ...
+    def log_failure(self) -> None: ...
+    def model(self, name: str, alias: str, version: int | str | None) -> None: ...
+    def reload(self, ok: bool) -> None: ...
+
+
+def application(log: Any, *models: Any, truth: Any = None, recent: Any = None, **settings: Any) -> Any:
+    """The API on loaded models and a log; it asks for no keys, unless ``settings`` say so."""
+    from mlpipes_cli.server.app import create_app
+    from mlpipes_cli.server.models import Models
+    from mlpipes_cli.server.settings import ServerSettings
+    from mlpipes_cli.server.stores import Stores
+
+    served = Models(models[0])
+    for other in models[1:]:
+        served.put(other)
+    keys = settings.pop("keys", None)
+    told = {"model": models[0].name, "alias": models[0].alias, "api_keys": "off", **settings}
+    return create_app(ServerSettings(**told), Stores(log, truth, recent, keys), served)
 
 
 def registered(tracking_uri: str, name: str, alias: str = "production", **kinds: Any) -> int:
@@ -124,23 +187,6 @@ def registered(tracking_uri: str, name: str, alias: str = "production", **kinds:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     return int(done.stdout.split("version ")[-1])
-
-
-def free_port() -> int:
-    """A port that nobody has right now."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
-def until(true: Callable[[], Any], seconds: float = 60, what: str = "the condition") -> Any:
-    """Poll until it is true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := true():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not come true in {seconds:g} s")
 
 
 class Postgres:
@@ -200,7 +246,8 @@ class Postgres:
         assert self._process is not None
         postmaster = psutil.Process(self._process.pid)
         for process in [postmaster, *postmaster.children(recursive=True)]:
-            process.suspend() if frozen else process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):  # a connection that ends meanwhile
+                process.suspend() if frozen else process.resume()
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         from contextlib import closing
@@ -239,11 +286,11 @@ _API = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import uvicorn, serving_help
-from mlpipes_cli.adapters.wiring import make_prediction_store
+from mlpipes_cli.lifecycle.serving.stores import make_stores
 from mlpipes_cli.server.app import create_app
 from mlpipes_cli.server.settings import ServerSettings
-settings = ServerSettings("people", "production", 3, answer_timeout=float(sys.argv[5]))
-app = create_app(settings, make_prediction_store(sys.argv[3]), serving_help.served(sys.argv[2]))
+settings = ServerSettings("people", "production", 3, sys.argv[2], answer_timeout=float(sys.argv[5]))
+app = create_app(settings, make_stores(settings, sys.argv[3], None))
 uvicorn.run(app, port=int(sys.argv[4]), log_level="critical", timeout_graceful_shutdown=20)
 """
 

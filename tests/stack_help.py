@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,6 @@ import psycopg2
 from conftest import Cli
 
 from mlpipes_cli.adapters.embedded import cluster
-
-
-def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Poll until the condition holds and return what it gave."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
-        time.sleep(0.02)
-    return found
 
 
 def processes_of(root: Path) -> list[psutil.Process]:

@@ -25,7 +25,8 @@ SETTINGS = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MALLOC_ARENA_MAX": "2",
 }
-SERVER = ["mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1", "--serve-artifacts"]
+PROGRAM = str(Path(__file__).with_name("one_process.py"))
+SERVER = ["server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1", "--serve-artifacts"]
 
 
 class CannotStart(Exception):
@@ -41,7 +42,7 @@ def main(arguments):
         address = database_address()
         found = look(address)
         migrate(address, found["revision"])
-        command = [sys.executable, "-m", *SERVER, *authentication(address, found["admin"])]
+        command = [sys.executable, PROGRAM, *SERVER, *authentication(address, found["admin"])]
     except CannotStart as error:
         say(f"cannot start: {error}")
         return 1

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
+    import asyncpg
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
 _MIGRATIONS = Path(__file__).parent / "sql"
 LOCK = 0x6D6C7069  # one advisory lock for all that changes tables
+_PARAMETERS = {
+    "statement_timeout": "30s",
+    "lock_timeout": "15s",
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+}
 _SESSION: dict[str, Any] = {
     "connect_timeout": 3,
     "keepalives_idle": 5,
@@ -21,7 +28,7 @@ _SESSION: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
     "application_name": "mlpipes",
-    "options": "-c statement_timeout=30s -c lock_timeout=15s -c synchronous_commit=on -c timezone=UTC",
+    "options": " ".join(f"-c {name}={value}" for name, value in _PARAMETERS.items()),
 }
 
 
@@ -40,10 +47,46 @@ def connect(url: str) -> Connection:
     return connection
 
 
-def unreachable(error: Exception) -> MlpipesError:
+# What libpq's URLs may carry and asyncpg would take for settings of the server.
+_LIBPQ_ONLY = {
+    "application_name", "channel_binding", "client_encoding", "connect_timeout", "fallback_application_name",
+    "gssencmode", "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "options",
+    "sslcompression", "tcp_user_timeout",
+}  # fmt: skip
+
+
+async def connect_async(url: str, seconds: float) -> asyncpg.Connection:
+    """A connection of asyncpg's with the same settings.
+
+    Raises:
+        MlpipesError: The database does not answer within that many seconds, or refuses.
+    """
+    from urllib.parse import parse_qsl, urlencode, urlsplit
+
+    import asyncpg
+
+    parts = urlsplit(url)
+    kept = [(name, value) for name, value in parse_qsl(parts.query) if name not in _LIBPQ_ONLY]
+    try:
+        return await asyncpg.connect(
+            parts._replace(query=urlencode(kept)).geturl(),
+            timeout=seconds,
+            command_timeout=None,
+            statement_cache_size=0,  # a pooler in between may give each statement another session
+            server_settings={**_PARAMETERS, "application_name": str(_SESSION["application_name"])},
+        )
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        raise unreachable(error) from None
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of the database's words: later ones may quote values."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def unreachable(error: BaseException) -> MlpipesError:
     """The line for a database that does not answer, without its address or secret."""
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    reason = first.rsplit("failed: ", 1)[-1].strip().removeprefix("FATAL:").strip()
+    reason = first_line(error).rsplit("failed: ", 1)[-1].strip().removeprefix("FATAL:").strip()
     return MlpipesError(f"the database does not answer ({reason})", "see `mlpipes status`")
 
 

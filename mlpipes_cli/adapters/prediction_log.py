@@ -1,206 +1,162 @@
-"""Predictions in Postgres: one COPY and one COMMIT for all rows of a batch."""
+"""Predictions in Postgres: one binary COPY, one COMMIT for all rows of a batch."""
 
 from __future__ import annotations
 
-import io
-import socket
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from os import dup
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters import database
+from mlpipes_cli.adapters import copy_format, database, partitions
 from mlpipes_cli.errors import MlpipesError, Rejected
 from mlpipes_cli.ports import PredictionRow
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-    from psycopg2.extensions import cursor as Cursor
+    from asyncpg import Connection
 
-_COLUMNS = (
-    "prediction_id, caller_id, made_at, model_name, model_version, model_alias, "
-    "inputs, prediction, scores, latency_ms"
+CONNECTIONS = 2  # a batch is encoded and sent while another one is being committed
+_SECONDS = 4.0  # for each attempt to connect, or to write
+_TABLE = {"schema_name": "serving", "format": "binary", "columns": copy_format.COLUMNS}
+# Each is one message, so that no ROLLBACK is waited for on a connection that is lost in between.
+_BEGIN_ABSENT = "begin; create temporary table perhaps (like serving.predictions) on commit drop"
+_END_ABSENT = (
+    f"insert into serving.predictions ({', '.join(copy_format.COLUMNS)}) "  # noqa: S608  our own names
+    f"select {', '.join(copy_format.COLUMNS)} from perhaps on conflict do nothing; commit"
 )
-_COPY = f"copy serving.predictions ({_COLUMNS}) from stdin"
-_INSERT = f"insert into serving.predictions ({_COLUMNS}) values %s on conflict do nothing"  # noqa: S608
-_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
-Month = tuple[int, int]
 
 
-class PostgresPredictionStore:
-    """Implements :class:`mlpipes_cli.ports.PredictionStore`.
+class PostgresPredictionLog:
+    """Implements :class:`mlpipes_cli.ports.PredictionLog`.
 
-    A batch that fails because the connection had died is tried once more on a new connection,
-    by an INSERT that skips rows which are there: the COMMIT may have succeeded unheard.
+    A batch whose connection died is tried once more on a new connection, so that rows which are there
+    are skipped: the COMMIT may have succeeded unheard.
 
     Args:
         url: ``postgresql://user:password@host:port/mlpipes``.
+        connections: Batches that may be on their way at once.
+        seconds: How long an attempt to connect or to write may take.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: Connection | None = None
-        self._months: set[Month] = set()
-        self._guard = threading.Lock()
+    def __init__(self, url: str, connections: int = CONNECTIONS, seconds: float = _SECONDS) -> None:
+        self._url, self._seconds = url, seconds
+        self._idle: list[Connection | None] = [None] * connections
+        self._free = asyncio.Semaphore(connections)
+        self._months: set[partitions.Month] = set()
 
-    def prepare(self) -> None:
-        """Make the tables and this month's partition."""
-        import psycopg2
+    async def open(self) -> None:
+        import asyncpg
 
-        database.migrate(self._url)
+        await asyncio.to_thread(database.migrate, self._url)
         now = datetime.now(UTC)
+        connection = await self._connected(None)
         try:
-            self._with_months(self._connected(), {(now.year, now.month)})
-        except psycopg2.Error as error:
+            async with asyncio.timeout(self._seconds):
+                await self._with_months(connection, {(now.year, now.month)})
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            connection.terminate()
             raise database.unreachable(error) from None
+        async with self._free:  # perhaps not the first time
+            if (before := self._idle.pop()) is not None:
+                before.terminate()
+            self._idle.append(connection)
 
-    def write(self, rows: Sequence[PredictionRow]) -> None:
-        import psycopg2
-
+    async def write(self, rows: Sequence[PredictionRow], *, perhaps_there: bool = False) -> None:
         if not rows:
             return
-        fresh = self._connection is None
-        try:
-            self._transaction(rows, self._copy)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            self._drop()
-            if fresh:
-                raise database.unreachable(error) from None
-        except psycopg2.Error as error:
-            self._drop()
-            raise Rejected(f"the database refused the predictions ({_reason(error)})") from None
-        else:
-            return
-        try:
-            self._transaction(rows, self._insert)
-        except psycopg2.Error as error:
-            self._drop()
-            raise database.unreachable(error) from None
+        payload, months = copy_format.encode(rows), {partitions.month(row.made_at) for row in rows}
+        async with self._free:
+            connection = self._idle.pop()
+            try:
+                connection = await self._stored(connection, payload, months, perhaps_there)
+            except BaseException:
+                self._idle.append(None)
+                raise
+            self._idle.append(connection)
 
-    def ping(self) -> bool:
-        import psycopg2
-
+    async def ping(self) -> bool:
         try:
-            with closing(database.connect(self._url)) as connection, connection.cursor() as cursor:
-                cursor.execute("select 1 from serving.predictions limit 1")
-        except (MlpipesError, psycopg2.Error):
+            connection = await self._connected(None)
+        except MlpipesError:
             return False
-        return True
+        try:
+            async with asyncio.timeout(self._seconds):
+                await connection.execute("select 1 from serving.predictions limit 1")
+        except Exception:  # noqa: BLE001  whatever it was, it does not answer
+            return False
+        else:
+            return True
+        finally:
+            connection.terminate()
 
-    def interrupt(self) -> None:
-        with self._guard:
-            if self._connection is None or self._connection.closed:
-                return
-            with suppress(OSError), socket.socket(fileno=dup(self._connection.fileno())) as ours:
-                ours.shutdown(socket.SHUT_RDWR)
+    async def close(self) -> None:
+        for connection in self._idle:
+            if connection is not None:
+                with suppress(Exception):
+                    await connection.close(timeout=self._seconds)
+        self._idle = [None] * len(self._idle)
 
-    def close(self) -> None:
-        self._drop()
-
-    def _connected(self) -> Connection:
-        if self._connection is None:
-            connection = database.connect(self._url)
-            with self._guard:
-                self._connection = connection
-        return self._connection
-
-    def _drop(self) -> None:
-        """Forget the connection; partitions are looked at again on the next one."""
-        with self._guard:
-            connection, self._connection = self._connection, None
-        self._months.clear()
-        if connection is not None:
-            with suppress(Exception):
-                connection.close()
-
-    def _transaction(
-        self, rows: Sequence[PredictionRow], fill: Callable[[Cursor, Sequence[PredictionRow]], None]
-    ) -> None:
-        connection = self._connected()
-        self._with_months(connection, {_month(row.made_at) for row in rows})
-        with connection.cursor() as cursor:
-            fill(cursor, rows)
-        connection.commit()
-
-    @staticmethod
-    def _copy(cursor: Cursor, rows: Sequence[PredictionRow]) -> None:
-        cursor.copy_expert(_COPY, io.StringIO("".join(map(_copy_line, rows))))
+    async def _stored(
+        self, connection: Connection | None, payload: bytes, months: set[partitions.Month], perhaps: bool
+    ) -> Connection:
+        """Store the batch, if need be on a second connection; returns the connection that works."""
+        for attempt in ("first", "last"):
+            try:
+                connection = await self._connected(connection)
+                async with asyncio.timeout(self._seconds):
+                    await self._with_months(connection, months)
+                    await (self._add_absent if perhaps else self._copy)(connection, payload)
+            except BaseException as error:  # noqa: BLE001  a connection in the middle of something is of no use
+                if connection is not None:
+                    connection.terminate()
+                self._months.clear()
+                _raise_unless_lost(error, attempt)
+                connection, perhaps = None, True
+            else:
+                return connection
+        raise AssertionError("the last attempt returns or raises")
 
     @staticmethod
-    def _insert(cursor: Cursor, rows: Sequence[PredictionRow]) -> None:
-        from psycopg2.extras import execute_values
+    async def _copy(connection: Connection, payload: bytes) -> None:
+        await connection.copy_to_table("predictions", source=_source(payload), **_TABLE)
 
-        execute_values(cursor, _INSERT, [_fields(row) for row in rows], page_size=500)
+    @staticmethod
+    async def _add_absent(connection: Connection, payload: bytes) -> None:
+        await connection.execute(_BEGIN_ABSENT)
+        columns = {**_TABLE, "schema_name": "pg_temp"}
+        await connection.copy_to_table("perhaps", source=_source(payload), **columns)
+        await connection.execute(_END_ABSENT)
 
-    def _with_months(self, connection: Connection, months: set[Month]) -> None:
+    async def _connected(self, connection: Connection | None) -> Connection:
+        if connection is not None and not connection.is_closed():
+            return connection
+        return await database.connect_async(self._url, self._seconds)
+
+    async def _with_months(self, connection: Connection, months: set[partitions.Month]) -> None:
         for month in sorted(months - self._months):
-            _make_partition(connection, month)
+            await partitions.make(connection, month)
             self._months.add(month)
 
 
-def _make_partition(connection: Connection, month: Month) -> None:
-    """Make the partition of a month unless it is there.
-
-    Should rows of that month already be in the default partition (a clock that jumped), they
-    stay there and so do its new ones: Postgres refuses the new partition.
-    """
-    import psycopg2
-
-    year, number = month
-    following = (year + 1, 1) if number == 12 else (year, number + 1)
-    first, after = f"{year:04}-{number:02}-01 00:00+00", "{:04}-{:02}-01 00:00+00".format(*following)
-    name = f"serving.predictions_{year:04}_{number:02}"
-    with connection.cursor() as cursor:
-        cursor.execute("select to_regclass(%s)", (name,))
-        found = cursor.fetchone()
-        if found is not None and found[0] is not None:
-            connection.commit()
-            return
-        cursor.execute("select pg_advisory_xact_lock(%s)", (database.LOCK,))
-        try:
-            cursor.execute(
-                f"create table if not exists {name} partition of serving.predictions "
-                "for values from (%s) to (%s)",
-                (first, after),
-            )
-        except (psycopg2.errors.CheckViolation, psycopg2.errors.InsufficientPrivilege):
-            connection.rollback()
-            return
-    connection.commit()
+async def _source(payload: bytes):  # type: ignore[no-untyped-def]  # an async generator of one piece
+    yield payload
 
 
-def _month(milliseconds: int) -> Month:
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.year, moment.month
+def _raise_unless_lost(error: BaseException, attempt: str) -> None:
+    """Turn a failed attempt into what the port promises; return where it is worth a second one."""
+    import asyncpg
 
-
-def _fields(row: PredictionRow) -> tuple[str | int | float | None, ...]:
-    moment = datetime.fromtimestamp(row.made_at // 1000, UTC).replace(microsecond=row.made_at % 1000 * 1000)
-    return (
-        row.prediction_id,
-        row.caller_id,
-        moment.isoformat(),
-        row.model,
-        row.version,
-        row.alias,
-        row.inputs,
-        row.prediction,
-        row.scores,
-        row.latency_ms,
+    if isinstance(error, (MlpipesError, asyncio.CancelledError)):
+        raise error
+    if isinstance(error, TimeoutError):
+        raise MlpipesError("the database does not answer in time", "see `mlpipes status`") from None
+    if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in {"22", "23", "54"}:
+        raise Rejected(f"the database refused the predictions ({database.first_line(error)})") from None
+    lost = isinstance(error, (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)) or (
+        isinstance(error, asyncpg.PostgresError) and str(error.sqlstate) in {"57P01", "57P02", "57P03"}
     )
-
-
-def _copy_line(row: PredictionRow) -> str:
-    """The row in COPY's text format."""
-    return "\t".join(_escaped(_fields(row))) + "\n"
-
-
-def _escaped(values: Iterable[str | int | float | None]) -> Iterable[str]:
-    return ("\\N" if value is None else str(value).translate(_ESCAPES) for value in values)
-
-
-def _reason(error: Exception) -> str:
-    """The first line of the database's words: later ones may quote values."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if lost and attempt == "first":
+        return
+    if lost or isinstance(error, asyncpg.PostgresError):
+        raise database.unreachable(error) from None
+    raise error

@@ -47,7 +47,12 @@ class MlflowRegistry:
                 order_by=["attributes.start_time DESC"],
                 max_results=_PAGE,
             )
-            return [_run(item, names[str(item.info.experiment_id)]) for item in found]
+            runs = [
+                _run(item, names[str(item.info.experiment_id)])
+                for item in found
+                if run_schema.PARTS not in item.data.tags  # its parts stand for it
+            ]
+            return sorted(runs, key=lambda run: -run.started)
 
     def run(self, run_id: str) -> RunRecord | None:
         try:
@@ -107,16 +112,12 @@ class MlflowRegistry:
                 raise
             return None
 
-    def native_model(self, model: str, version: int) -> object:
+    def model_files(self, model: str, version: int, folder: Path) -> None:
         with self._connection.asked(f"version {version} of {model}"):
-            import mlflow.sklearn
+            from mlflow.artifacts import download_artifacts
 
-            try:
-                with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
-                    return mlflow.sklearn.load_model(f"models:/{model}/{version}", dst_path=folder)
-            except Exception as error:  # unpickling runs code of any library
-                told = " ".join(str(error).split())[:300]
-                raise MlpipesError(f"version {version} of {model} cannot be loaded: {told}") from error
+            where, uri = f"models:/{model}/{version}", self._connection.uri
+            download_artifacts(where, dst_path=str(folder), tracking_uri=uri)
 
     def create_version(
         self, model: str, run: RunRecord, uri: str, *, tags: Mapping[str, str], description: str
@@ -154,15 +155,17 @@ def _make_sure_of(client: MlflowClient, model: str) -> None:
 
 
 def _run(item: Any, experiment: str) -> RunRecord:
+    tags = dict(item.data.tags)
+    own = item.info.run_name or ""
     return RunRecord(
         run_id=str(item.info.run_id),
         experiment=experiment,
-        name=item.data.tags.get(run_schema.CANDIDATE, item.info.run_name or ""),
+        name=own if run_schema.PARENT in tags else tags.get(run_schema.CANDIDATE, own),
         status=str(item.info.status),
-        started=int(item.info.start_time or 0),
+        started=max(int(item.info.start_time or 0), int(tags.get(run_schema.TAKEN, 0))),
         metrics=dict(item.data.metrics),
         params=dict(item.data.params),
-        tags=dict(item.data.tags),
+        tags=tags,
     )
 
 

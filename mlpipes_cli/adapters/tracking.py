@@ -10,20 +10,23 @@ import contextlib
 import getpass
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlpipes_cli import run_schema
 from mlpipes_cli.adapters.mlflow_client import BRIEFLY, ApiError, Connection
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports import DatasetRecord, RunOutcome
+from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, RunOutcome, Step, Trial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Metric, Run
 
 _PARAM, _TAG, _DIGEST = 6000, 5000, 36  # characters that MLflow keeps; it refuses longer tags
+_BATCH = 1000  # metrics that MLflow takes at once
+_AT_A_TIME = 8  # trials on their way to the server
 
 
 class MlflowTracking:
@@ -48,9 +51,17 @@ class MlflowTracking:
             with contextlib.suppress(ApiError), self._connection.asked("its artifacts", BRIEFLY) as client:
                 client.list_artifacts(run_id)
 
-    def begin(self, experiment: str, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> str:
+    def begin(
+        self,
+        experiment: str,
+        name: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, str],
+        parent: str | None = None,
+    ) -> str:
         with self._connection.asked(f"the run {name}") as client:
             own = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL"}
+            own |= {run_schema.PARENT: parent} if parent else {}
             tags = _cut(own | dict(tags), _TAG)
             run = client.create_run(self._experiment(client, experiment), tags=tags, run_name=name)
             _log_params(client, run.info.run_id, params)
@@ -62,11 +73,37 @@ class MlflowTracking:
             client.log_inputs(run_id, datasets=[_dataset(outcome.dataset)])
             model = _log_model(client, client.get_run(run_id), outcome.model)
             client.log_batch(run_id, metrics=_metrics(outcome, model))
+            _log_steps(client, run_id, outcome.steps)
             client.log_artifacts(run_id, str(outcome.artifacts))
             uri = f"models:/{model}"
             client.set_tag(run_id, run_schema.MODEL_URI, uri)
             client.set_terminated(run_id, "FINISHED")
             return uri
+
+    def finish_comparison(self, run_id: str, outcome: ComparisonOutcome) -> None:
+        from mlflow.entities import Metric
+
+        with self._connection.asked(f"the results of run {run_id}") as client:
+            _log_params(client, run_id, outcome.params)
+            now = int(time.time() * 1000)
+            client.log_batch(run_id, metrics=[Metric(k, v, now, 0) for k, v in outcome.metrics.items()])
+            _log_steps(client, run_id, outcome.steps)
+            client.log_artifacts(run_id, str(outcome.artifacts))
+            client.set_tag(run_id, run_schema.PARTS, json.dumps(list(outcome.parts)))
+            client.set_terminated(run_id, "FINISHED")
+
+    def add_trials(self, run_id: str, trials: Sequence[Trial]) -> None:
+        with self._connection.asked(f"the trials of run {run_id}") as client:
+            parent = client.get_run(run_id)
+            with ThreadPoolExecutor(_AT_A_TIME) as threads:
+                for done in [threads.submit(_log_trial, client, parent, trial) for trial in trials]:
+                    done.result()
+
+    def take(self, run_id: str, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        with self._connection.asked(f"the tags of run {run_id}") as client:
+            client.log_batch(run_id, tags=[RunTag(*pair) for pair in _cut(tags, _TAG).items()])
 
     def give_up(self, run_id: str, status: Literal["FAILED", "KILLED"], error: str, log: Path | None) -> None:
         with self._connection.asked(f"the end of run {run_id}") as client:
@@ -95,6 +132,45 @@ def _log_params(client: MlflowClient, run_id: str, params: Mapping[str, str]) ->
     from mlflow.entities import Param
 
     client.log_batch(run_id, params=[Param(*pair) for pair in _cut(params, _PARAM).items()])
+
+
+def _log_steps(client: MlflowClient, run_id: str, steps: Sequence[Step]) -> None:
+    from mlflow.entities import Metric
+
+    told = [
+        Metric(name, value, int(step.time * 1000), step.step)
+        for step in steps
+        for name, value in step.metrics.items()
+    ]
+    for start in range(0, len(told), _BATCH):
+        client.log_batch(run_id, metrics=told[start : start + _BATCH])
+
+
+def _log_trial(client: MlflowClient, parent: Run, trial: Trial) -> None:
+    """Three requests: MLflow takes no params and metrics while a run is made, nor its end with them."""
+    from mlflow.entities import Metric, Param
+
+    name = f"{parent.info.run_name}-trial-{trial.number}"
+    tags = {
+        run_schema.PARENT: parent.info.run_id,
+        run_schema.TRIAL: str(trial.number),
+        "mlflow.user": _user(),
+    }
+    tags |= {run_schema.ERROR: trial.error} if trial.error else {}
+    began, ended = int(trial.started * 1000), int(trial.ended * 1000)
+    run = client.create_run(parent.info.experiment_id, began, _cut(tags, _TAG), name)
+    steps = [
+        Metric(f"fold_{key}", value, int(step.time * 1000), step.step)
+        for step in trial.steps
+        for key, value in step.metrics.items()
+    ]
+    client.log_batch(
+        run.info.run_id,
+        metrics=[*(Metric(key, value, ended, 0) for key, value in trial.metrics.items()), *steps],
+        params=[Param(*pair) for pair in _cut(trial.params, _PARAM).items()],
+    )
+    status = {"finished": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}[trial.status]
+    client.set_terminated(run.info.run_id, status, ended)
 
 
 def _log_model(client: MlflowClient, run: Run, folder: Path) -> str:

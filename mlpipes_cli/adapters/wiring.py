@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlpipes_cli.adapters.spool import Waiting
     from mlpipes_cli.choices import Choices
-    from mlpipes_cli.ports import Endpoints, PredictionStore, Registry, Runtime, Tracking
+    from mlpipes_cli.ports import (
+        Endpoints,
+        ModelSource,
+        PredictionLog,
+        Registry,
+        Runtime,
+        ServiceSpec,
+        Tracking,
+    )
     from mlpipes_cli.ports.dumps import Databases
+    from mlpipes_cli.ports.environments import Environments
+    from mlpipes_cli.ports.images import ImageBuilder
+    from mlpipes_cli.ports.keys import KeyStore
+    from mlpipes_cli.ports.recent import RecentPredictions
+    from mlpipes_cli.ports.records import PredictionRecords
+    from mlpipes_cli.ports.truth import TruthStore
     from mlpipes_cli.project import Project
 
 
@@ -53,7 +68,8 @@ def make_runtime(project: Project, choices: Choices | None = None, reason: str |
     if name == "docker":
         from mlpipes_cli.adapters.docker.runtime import DockerRuntime
 
-        return DockerRuntime(project, reason or why, services=made.services, auth=auth)
+        others = tuple(one for one in made.services if one != "api")  # which `start` adds
+        return DockerRuntime(project, reason or why, services=others, auth=auth)
     if name == "remote":
         from mlpipes_cli.adapters.remote.runtime import RemoteRuntime
 
@@ -79,11 +95,104 @@ def make_tracking(endpoints: Endpoints) -> Tracking:
     return MlflowTracking(Connection(endpoints.tracking_uri, PATIENTLY, endpoints.login))
 
 
-def make_prediction_store(database_url: str) -> PredictionStore:
+def make_prediction_log(database_url: str) -> PredictionLog:
     """Where the prediction API keeps its predictions."""
-    from mlpipes_cli.adapters.prediction_log import PostgresPredictionStore
+    from mlpipes_cli.adapters.prediction_log import PostgresPredictionLog
 
-    return PostgresPredictionStore(database_url)
+    return PostgresPredictionLog(database_url)
+
+
+def make_prediction_spool(log: PredictionLog, folder: Path, limit: int) -> PredictionLog:
+    """A log that goes on without its database, for so many bytes of files."""
+    from mlpipes_cli.adapters.spool import SpoolingLog
+
+    return SpoolingLog(log, folder, limit)
+
+
+def make_truth_store(database_url: str) -> TruthStore:
+    """Where the truth of predictions is kept."""
+    from mlpipes_cli.adapters.truth import PostgresTruthStore
+
+    return PostgresTruthStore(database_url)
+
+
+def make_prediction_records(database_url: str) -> PredictionRecords:
+    """The prediction log as people work with it."""
+    from mlpipes_cli.adapters.records import PostgresPredictionRecords
+
+    return PostgresPredictionRecords(database_url)
+
+
+def make_recent_predictions(database_url: str) -> RecentPredictions:
+    """What shows people the newest predictions."""
+    from mlpipes_cli.adapters.recent_predictions import PostgresRecentPredictions
+
+    return PostgresRecentPredictions(database_url)
+
+
+def prepare_database(url: str, *, must: bool = True) -> None:
+    """Make or upgrade the tables.
+
+    Args:
+        url: The database's.
+        must: Whether a database that does not answer is an error.
+
+    Raises:
+        MlpipesError: The database does not answer, or refuses.
+    """
+    from mlpipes_cli.adapters import database
+    from mlpipes_cli.errors import MlpipesError
+
+    try:
+        database.migrate(url)
+    except MlpipesError:
+        if must:
+            raise
+
+
+def make_key_store(database_url: str) -> KeyStore:
+    """Where the API's keys are kept."""
+    from mlpipes_cli.adapters.api_keys import PostgresKeyStore
+
+    return PostgresKeyStore(database_url)
+
+
+def make_model_source(tracking_uri: str, login: Mapping[str, str]) -> ModelSource:
+    """The registry as a server reads it: a tracking server's address, and its variables for who asks."""
+    from mlpipes_cli.adapters.model_source import RestModelSource
+
+    return RestModelSource(tracking_uri, login)
+
+
+def spooled(folder: Path) -> Waiting:
+    """What waits in a spool for the database.
+
+    Raises:
+        MlpipesError: It may not be read.
+    """
+    from mlpipes_cli.adapters.spool import waiting
+
+    return waiting(folder)
+
+
+def replay_spool(folder: Path, database_url: str) -> int:
+    """Put into the database what waits in a spool and no running server holds; how many predictions.
+
+    Raises:
+        MlpipesError: The database does not take them, or the spool cannot be read; what is left waits.
+    """
+    import asyncio
+
+    from mlpipes_cli.adapters.spool import replay_left
+
+    return asyncio.run(replay_left(make_prediction_log(database_url), folder))
+
+
+def make_image_builder() -> ImageBuilder:
+    """What makes images that hold a model."""
+    from mlpipes_cli.adapters.docker.model_image import DockerImageBuilder
+
+    return DockerImageBuilder()
 
 
 def make_databases() -> Databases:
@@ -112,6 +221,13 @@ def added_services(project: Project) -> Path:
     from mlpipes_cli.adapters.processes.state import StateFiles
 
     return StateFiles(project.state).wanted_file
+
+
+def remembered_services(project: Project) -> Mapping[str, ServiceSpec]:
+    """The services that ``up`` brings back beside the core, by name."""
+    from mlpipes_cli.adapters.processes.state import StateFiles
+
+    return StateFiles(project.state).wanted()
 
 
 def lock(path: Path, waiting: Callable[[str], None]) -> AbstractContextManager[None]:
@@ -155,3 +271,10 @@ def serving_port(
         yield ports.choose(
             "the API", reservations, wanted=None, remembered=remembered, preference=preference, say=say
         )
+
+
+def make_environments() -> Environments:
+    """The environments of this machine; a context that holds what it gives until it ends."""
+    from mlpipes_cli.adapters.environments.store import EnvironmentStore
+
+    return EnvironmentStore()

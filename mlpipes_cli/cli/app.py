@@ -110,7 +110,8 @@ def _wrong_usage(error: TyperException) -> int:
     quoted = message.split("'")
     if message.startswith("No such command") and len(quoted) > 1:
         message = f"No such command '{quoted[1]}'"
-        message += did_you_mean(quoted[1], [_name_of(command) for command in app.registered_commands])
+        groups = [group.name for group in app.registered_groups if group.name]
+        message += did_you_mean(quoted[1], [*map(_name_of, app.registered_commands), *groups])
     hint = "" if message.endswith("?") else f"see `{command} --help`"
     context.current.console.error(UsageError(message, hint))
     return UsageError.exit_code

@@ -6,7 +6,20 @@ import importlib
 
 import typer
 
-GROUPS = ("init", "stack", "train", "registry", "serve", "carry", "demo")
+GROUPS = (
+    "init",
+    "stack",
+    "train",
+    "environments",
+    "registry",
+    "serve",
+    "predictions",
+    "performance",
+    "keys",
+    "build",
+    "carry",
+    "demo",
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -79,6 +79,12 @@ def predict(
         str | None, typer.Option("--model", metavar="NAME", help="The registered model, with --offline.")
     ] = None,
     alias: Annotated[str | None, typer.Option("--alias", help="Its alias, with --offline.")] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key", envvar="MLPIPES_API_KEY", metavar="KEY", help="Where the API asks for one."
+        ),
+    ] = None,
 ) -> None:
     """Score a file through the running API, or --offline in this process."""
     from mlpipes_cli.lifecycle import prediction
@@ -93,6 +99,7 @@ def predict(
         batch_size=batch_size,
         model=model,
         alias=alias,
+        api_key=api_key,
         lines=None if console.json_output else console.line,
     )
     if console.json_output:

@@ -31,7 +31,9 @@ def up(
     ] = None,
     extra: Annotated[
         str,
-        typer.Option("--with", metavar="NAMES", help="Further services: jupyter,pgadmin; none drops them."),
+        typer.Option(
+            "--with", metavar="NAMES", help="Further services: api,jupyter,pgadmin; none drops them."
+        ),
     ] = "",
     auth: Annotated[
         bool | None, typer.Option("--auth/--no-auth", help="Have MLflow ask for a name and a password.")

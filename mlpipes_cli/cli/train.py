@@ -30,7 +30,10 @@ def train(
         bool, typer.Option("--dry-run", help="Check everything, say what would run, train nothing.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Run only what the last session left unfinished.")
+        bool, typer.Option("--resume", help="Go on with the last session: train what it left unfinished.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train again what was trained on the same data, too.")
     ] = False,
 ) -> None:
     """Train the candidates of an experiment file and print the leaderboard."""
@@ -44,6 +47,7 @@ def train(
         only=tuple(only or ()),
         parallel=parallel,
         resume=resume,
+        force=force,
     )
     if dry_run:
         plan = training.dry_run(context.current.project, request, console)

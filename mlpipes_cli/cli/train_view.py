@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {
     "finished": "green",
-    "finished (earlier)": "green",
+    "cached": "green",
     "failed": "red",
     "killed": "red",
     "running": "cyan",
@@ -83,8 +83,8 @@ def progress(console: Console) -> Iterator[TrainingProgress]:
 def _line(state: CandidateState, metric: str) -> str:
     if state.state == "finished":
         return f"{state.name}: finished in {_seconds(state.seconds)} s, {metric} {_number(state.value)}"
-    if state.state == "finished (earlier)":
-        return f"{state.name}: finished earlier, {metric} {_number(state.value)}"
+    if state.state == "cached":
+        return f"{state.name}: cached, {metric} {_number(state.value)}"
     return f"{state.name}: {state.state}{': ' + state.error if state.error else ''}"
 
 
@@ -100,6 +100,8 @@ def plan_table(plan: Outline) -> Table:
     )
     for item in plan.candidates:
         params = ", ".join(f"{name}={value}" for name, value in item["params"].items())
+        if item["trials"]:
+            params += f"{'; ' if params else ''}search of {item['trials']} trials"
         table.add_row(item["name"], item["trainer"], item["trains"], params)
     return table
 
@@ -142,7 +144,7 @@ def _results_table(
         place = "*" if result.name == best and position == 0 else ""
         low_high = result.intervals.get(metric)
         between = f"{_number(low_high[0])} to {_number(low_high[1])}" if low_high else ""
-        status = result.status.lower() + (" (earlier)" if result.earlier else "")
+        status = "cached" if result.cached else result.status.lower()
         note = (notes or {}).get(result.run_id or "")
         values = [_number(result.metrics.get(name)) for name in (metric, *others)]
         table.add_row(

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mlpipes_cli import resources
 from mlpipes_cli.compose.interpolate import interpolate_document
 from mlpipes_cli.compose.model import Build, Compose, ConfigFile, Healthcheck, Service
 from mlpipes_cli.compose.order import circle, start_order
@@ -102,4 +103,11 @@ def _build(part: ServicePart, folder: Path) -> Build | None:
     if part.build is None:
         return None
     context = (folder / part.build.context).resolve()
-    return Build(context, part.build.dockerfile, part.build.args)
+    parts = {name: _part(name, context) for name in part.build.parts}
+    return Build(context, part.build.dockerfile, part.build.args, parts)
+
+
+def _part(name: str, context: Path) -> Path:
+    """Our own code is where it is installed, which is not beside the file everywhere."""
+    package = resources.package()
+    return package if name == package.name else context / name

@@ -18,11 +18,13 @@ class Build:
         context: The absolute folder that is sent to the engine.
         dockerfile: The Dockerfile's path below it.
         args: Build arguments.
+        parts: What is sent in place of the whole folder: files and folders by their path in the build.
     """
 
     context: Path
     dockerfile: str = "Dockerfile"
     args: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ Mode = Annotated[int, BeforeValidator(values.mode)]
 Port = Annotated[Any, BeforeValidator(values.port)]
 Volume = Annotated[Any, BeforeValidator(values.mount)]
 _STEP = "x-mlpipes-step"
+_PARTS = "x-mlpipes-parts"
 
 
 class Part(BaseModel):
@@ -43,6 +44,7 @@ class BuildPart(Part):
     context: Text = "."
     dockerfile: Text = "Dockerfile"
     args: Pairs = {}
+    parts: Annotated[Texts, Field(alias=_PARTS)] = ()
 
 
 class HealthcheckPart(Part):

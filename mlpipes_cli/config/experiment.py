@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -19,33 +18,18 @@ from pydantic import (
 )
 
 from mlpipes_cli.config.base import MetricName, RegistryName, Strict
+from mlpipes_cli.config.executor import Executor
 from mlpipes_cli.config.problems import validate
+from mlpipes_cli.config.runs import AnyRun
 from mlpipes_cli.config.yaml_source import YamlSource, read_yaml
 from mlpipes_cli.metric_catalog import Task
 
-ParamValue = Any
 Column = Annotated[
     str,
     Field(min_length=1),
     BeforeValidator(lambda v: str(v) if isinstance(v, int) else v),
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}),
 ]
-
-
-def _dotted(path: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", path):
-        raise ValueError(f"{path!r} is no dotted path such as sklearn.linear_model.LogisticRegression")
-    return path
-
-
-def _function(path: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", path):
-        raise ValueError(f"{path!r} is no function path such as my_module:train")
-    return path
-
-
-DottedPath = Annotated[str, AfterValidator(_dotted)]
-FunctionPath = Annotated[str, AfterValidator(_function)]
 
 
 class PostgresSource(Strict):
@@ -83,6 +67,34 @@ Source = Annotated[
 ]
 
 
+def _one_group(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+    if groups != 1:
+        raise ValueError(f"{pattern!r} needs one group, around the label, such as ([A-Z])_")
+    return pattern
+
+
+class Images(Strict):
+    """Images as files: a folder of them as the source, or columns of a table with their paths.
+
+    The label of a file in a folder is the name of the folder that it lies in, or the beginning of its own
+    name: what ``pattern`` has in its group, up to the first of ``_``, ``-`` and ``.`` when left out.
+    """
+
+    label: Literal["folder", "name"] = "folder"
+    pattern: Annotated[str, AfterValidator(_one_group)] | None = None
+    columns: tuple[Column, ...] = ()
+
+    @model_validator(mode="after")
+    def _a_pattern_is_for_names(self) -> Images:
+        if self.pattern is not None and self.label != "name":
+            raise ValueError("`pattern` is for `label: name`")
+        return self
+
+
 class Data(Strict):
     """Where the rows come from and what the columns mean."""
 
@@ -92,8 +104,10 @@ class Data(Strict):
     task: Task | Literal["auto"] = "auto"
     id: Column | None = None
     drop: tuple[Column, ...] = ()
+    images: Images | None = None
     split: Split = Split()
     preprocess: Literal["auto", "none"] = "auto"
+    sample_rows: Annotated[int, Field(ge=0, le=10_000)] = 10_000
 
     @model_validator(mode="after")
     def _roles_are_distinct(self) -> Data:
@@ -102,82 +116,6 @@ class Data(Strict):
         if self.target in self.drop:
             raise ValueError(f"the target {self.target!r} stands in `drop`")
         return self
-
-
-class Search(Strict):
-    """Hyperparameter search by cross-validation on the training rows."""
-
-    method: Literal["grid", "random"] = "grid"
-    iterations: Annotated[int, Field(ge=1, le=10_000)] = 20
-    folds: Annotated[int, Field(ge=2, le=50)] = 5
-    metric: MetricName | None = None
-    space: Annotated[dict[str, Any], Field(min_length=1)]
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
-        """Both ways of writing it: the fields, or a plain mapping of parameters to lists."""
-        full = handler.resolve_ref_schema(handler(core))
-        grid = {
-            "type": "object",
-            "minProperties": 1,
-            "not": {"required": ["space"]},
-            "additionalProperties": {"type": "array", "minItems": 1},
-        }
-        return {"title": full.pop("title"), "description": full.pop("description"), "anyOf": [full, grid]}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _plain_mapping_is_a_grid(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "space" not in value:
-            return {"space": value}
-        return value
-
-    @model_validator(mode="after")
-    def _values_fit_the_method(self) -> Search:
-        for param, values in self.space.items():
-            if isinstance(values, dict):
-                _check_distribution(param, values, self.method)
-            elif not isinstance(values, list) or not values:
-                raise ValueError(f"{param}: give a list of values to try, got {values!r}")
-        return self
-
-
-def _check_distribution(param: str, values: dict[str, Any], method: str) -> None:
-    if method == "grid":
-        raise ValueError(f"{param}: a grid takes lists; for a distribution use `method: random`")
-    if len(values) != 1 or next(iter(values)) not in {"uniform", "loguniform", "integers"}:
-        raise ValueError(f"{param}: expected one of uniform, loguniform, integers with [low, high]")
-    kind, bounds = next(iter(values.items()))
-    numbers = isinstance(bounds, list) and len(bounds) == 2
-    if not numbers or not all(isinstance(b, (int, float)) and math.isfinite(b) for b in bounds):
-        raise ValueError(f"{param}: {kind} takes [low, high], got {bounds!r}")
-    if bounds[0] >= bounds[1] or (kind == "loguniform" and bounds[0] <= 0):
-        raise ValueError(f"{param}: {kind} needs low < high{' and low > 0' if kind == 'loguniform' else ''}")
-
-
-class _Run(Strict):
-    name: Annotated[RegistryName, Field(max_length=100)]
-    params: dict[str, ParamValue] = Field(default_factory=dict)
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
-    threads: Annotated[int, Field(ge=1, le=1024)] = 1
-
-
-class SklearnRun(_Run):
-    """An estimator or pipeline with scikit-learn's interface, by dotted path."""
-
-    trainer: Literal["sklearn"]
-    estimator: DottedPath
-    search: Search | None = None
-
-
-class PythonRun(_Run):
-    """The user's own function, as ``module:function``."""
-
-    trainer: Literal["python"]
-    function: FunctionPath
-
-
-Run = Annotated[SklearnRun | PythonRun, Field(discriminator="trainer")]
 
 
 def _not_empty(value: Any) -> Any:
@@ -193,7 +131,8 @@ class ExperimentConfig(Strict):
     model: RegistryName | None = None
     data: Data
     metric: MetricName | None = None
-    runs: Annotated[tuple[Run, ...], BeforeValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
+    executor: Executor = None
+    runs: Annotated[tuple[AnyRun, ...], BeforeValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
 
     @property
     def model_name(self) -> str:

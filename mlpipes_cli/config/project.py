@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from mlpipes_cli.config.base import MetricName, Port, RegistryName, Strict
+from mlpipes_cli.config.base import MetricName, Port, Strict
 from mlpipes_cli.config.problems import validate
+from mlpipes_cli.config.serving import Serving
 from mlpipes_cli.config.yaml_source import read_yaml
 
 
@@ -20,16 +21,7 @@ def _slug(name: str) -> str:
     return name
 
 
-def _alias(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or re.fullmatch(r"[vV]\d+", name):
-        raise ValueError(f"{name!r} is no alias; use a word such as production or staging")
-    if name.lower() == "latest":
-        raise ValueError("'latest' is reserved by the registry; use production or staging")
-    return name
-
-
 Slug = Annotated[str, AfterValidator(_slug)]
-Alias = Annotated[str, AfterValidator(_alias)]
 
 
 def _size(value: Any) -> Any:
@@ -106,6 +98,13 @@ class Tool(Strict):
     cpus: Cpus = 1.0
 
 
+class Api(Strict):
+    """The bounds of the prediction API's container; all else about it is in ``serving``."""
+
+    memory: MemorySize = "2g"
+    cpus: Cpus = 2.0
+
+
 class Stack(Strict):
     """The services, and the address on which they listen."""
 
@@ -115,15 +114,7 @@ class Stack(Strict):
     mlflow: Mlflow = Mlflow()
     jupyter: Tool = Tool()
     pgadmin: Tool = Tool()
-
-
-class Serving(Strict):
-    """What ``mlpipes serve`` serves when it is not told otherwise."""
-
-    model: RegistryName | None = None
-    alias: Alias = "production"
-    port: Port = "auto"
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    api: Api = Api()
 
 
 class Gate(Strict):

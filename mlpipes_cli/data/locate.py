@@ -9,10 +9,11 @@ from typing import Literal
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data import image_files
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.suggest import did_you_mean
 
-Kind = Literal["file", "sklearn", "openml", "s3", "postgres"]
+Kind = Literal["file", "images", "sklearn", "openml", "s3", "postgres"]
 AT = ("data", "source")
 EXTENSIONS = (".csv", ".csv.gz", ".parquet")
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
@@ -31,7 +32,7 @@ class Place:
     Attributes:
         kind: The kind of source.
         shown: As messages call it; it holds no secret.
-        path: Of a file.
+        path: Of a file, or of a folder of images.
         name: The data set's name or number, ``bucket/key``, or ``schema.table``.
         query: Of a Postgres.
         url: Of a Postgres that is not the project's own, or ``$NAME``.
@@ -110,7 +111,9 @@ def _file(text: str, base: Path, source: YamlSource) -> Place:
     path = base / Path(text).expanduser()
     try:
         if path.is_dir():
-            raise wrong(source, AT, f"{text}: is a folder; give a file")
+            if image_files.holds_any(path):
+                return Place("images", text, path=path)
+            raise wrong(source, AT, f"{text}: is a folder without images; give a file, or a folder of images")
         if path.exists():
             _check_extension(path.name, text, source)
             return Place("file", text, path=path)

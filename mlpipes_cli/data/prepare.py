@@ -4,83 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
-from mlpipes_cli.data import columns
+from mlpipes_cli.data import columns, image_files
 from mlpipes_cli.data.canonical import canonical, canonical_ids
+from mlpipes_cli.data.prepared import Prepared
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.rows import hash_rows, hash_values
 from mlpipes_cli.data.split import split_rows
 from mlpipes_cli.data.target import Target, read_target
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.metric_catalog import Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """The data of an experiment: roles, canonical types, the split, fingerprints.
-
-    Attributes:
-        task: The kind of target.
-        classes: Sorted labels as Python scalars; binary: (negative, positive); () for regression.
-        positive: The positive label of a binary target.
-        frame: Features, target and id of all rows, in canonical types, with a RangeIndex.
-        feature_names: In the order of the source.
-        target_name: The target's column.
-        id_name: The id column, or None.
-        train: Positions of the training rows, int64, sorted.
-        holdout: Positions of the others, int64, sorted.
-        fingerprint: SHA-256 over content, roles and split.
-        holdout_fingerprint: SHA-256 over the holdout rows in any order.
-        warnings: What a person should know, a line each.
-    """
-
-    task: Task
-    classes: tuple[Any, ...]
-    positive: Any | None
-    frame: pd.DataFrame
-    feature_names: tuple[str, ...]
-    target_name: str
-    id_name: str | None
-    train: Rows
-    holdout: Rows
-    fingerprint: str
-    holdout_fingerprint: str
-    warnings: tuple[str, ...] = field(default=())
-
-    def X(self, rows: Rows | None = None) -> pd.DataFrame:
-        """The features of these rows (of all when left out)."""
-        features = self.frame[list(self.feature_names)]
-        return features if rows is None else features.iloc[rows]
-
-    def y(self, rows: Rows | None = None) -> pd.Series:
-        """The target of these rows: labels, or float64 for regression."""
-        target = self.frame[self.target_name]
-        return target if rows is None else target.iloc[rows]
-
-    def ids(self, rows: Rows | None = None) -> pd.Series:
-        """The ids of these rows: the id column, else the row's number in the source, from 0."""
-        if self.id_name is not None:
-            ids = self.frame[self.id_name]
-        else:
-            ids = pd.Series(np.arange(len(self.frame), dtype=np.int64), name="row")
-        return ids if rows is None else ids.iloc[rows]
-
-    @property
-    def hashed_columns(self) -> tuple[str, ...]:
-        """The columns that row hashes cover: the features and the target."""
-        return (*self.feature_names, self.target_name)
 
 
 def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
@@ -118,6 +61,7 @@ def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
         fingerprint=_fingerprint(clean, target, data, holdout),
         holdout_fingerprint=_holdout_fingerprint(held, [*covered, *([data.id] if data.id else [])]),
         warnings=tuple(warnings),
+        images=tuple(name for name in features if image_files.are_images(features[name])),
     )
 
 
@@ -142,12 +86,16 @@ def _features(frame: pd.DataFrame, data: Data, source: YamlSource) -> dict[str, 
     names = [name for name in frame.columns if name not in aside]
     if not names:
         raise wrong(source, ("data",), "no column is left as a feature")
-    features = {name: canonical(frame[name]) for name in names}
+    features = {name: _feature(frame[name]) for name in names}
     if all(column.nunique(dropna=False) < 2 for column in features.values()):
         raise wrong(
             source, ("data", "source"), f"the features ({', '.join(names[:5])}) are the same in every row"
         )
     return features
+
+
+def _feature(values: pd.Series) -> pd.Series:
+    return values.where(values.notna(), None) if image_files.are_images(values) else canonical(values)
 
 
 def _warnings(

@@ -37,8 +37,8 @@ def mix(values: Hashes) -> Hashes:
         return z ^ (z >> np.uint64(31))
 
 
-def _digest(text: str) -> int:
-    body = text.encode("utf-8", "surrogatepass")
+def _digest(text: str | bytes) -> int:
+    body = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(body, digest_size=8).digest(), "little")
 
 
@@ -66,7 +66,7 @@ def _hash_objects(values: Sequence[Any] | NDArray[Any]) -> Hashes:
         if isinstance(value, (bool, int, float, np.number, np.bool_)):
             table[position] = _hash_floats(np.array([float(value)]))[0]
         else:
-            table[position] = np.uint64(_digest(str(value)))
+            table[position] = np.uint64(_digest(value if isinstance(value, bytes) else str(value)))
     return table[codes]
 
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data import image_files
 from mlpipes_cli.data.columns import missing
 from mlpipes_cli.data.header import Unreadable, read_header
-from mlpipes_cli.data.locate import AT, locate
+from mlpipes_cli.data.locate import AT, Place, locate
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.errors import ConfigError
+from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +35,10 @@ def check_columns_cheaply(data: Data, base: Path, source: YamlSource) -> None:
         ConfigError: No such file or data set, no CSV, or columns that it does not have.
     """
     place = locate(data, base, source)
+    if place.kind == "images":
+        if problems := missing([image_files.IMAGE, data.target, image_files.FILE], data, source):
+            raise ConfigError(problems)
+        return
     if place.path is None or place.path.name.lower().endswith(".parquet"):
         return
     try:
@@ -60,8 +66,36 @@ def load(
         MlpipesError: A server cannot be reached or refuses.
     """
     place = locate(data, base, source)
+    frame = _load(place, data, base, source, database_url, environ)
+    if data.images is None or not data.images.columns:
+        return frame
+    here = ("data", "images", "columns")
+    if unknown := [name for name in data.images.columns if name not in frame.columns]:
+        raise wrong(
+            source, here, f"there is no column {unknown[0]!r}{did_you_mean(unknown[0], frame.columns)}"
+        )
+    try:
+        start = place.path.parent if place.kind == "file" and place.path else base
+        return image_files.fill(frame, data.images.columns, start)
+    except image_files.NotImages as error:
+        raise wrong(source, here, str(error)) from None
+
+
+def _load(
+    place: Place,
+    data: Data,
+    base: Path,
+    source: YamlSource,
+    database_url: str | None,
+    environ: Mapping[str, str],
+) -> pd.DataFrame:
     if place.kind == "file":
         return _load_file(place.path or base, place.shown, source)
+    if place.kind == "images":
+        try:
+            return image_files.read_folder(place.path or base, data.target, data.images)
+        except image_files.NotImages as error:
+            raise wrong(source, AT, str(error)) from None
     if place.kind == "s3":
         from mlpipes_cli.data.buckets import load_s3
 

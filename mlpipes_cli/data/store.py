@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlpipes_cli.data.prepare import Prepared
+from mlpipes_cli.data.prepared import Prepared
 from mlpipes_cli.errors import MlpipesError
 
 _FRAME, _SPLIT, _ABOUT = "frame.parquet", "holdout.npy", "prepared.json"
@@ -61,6 +61,7 @@ def _write(prepared: Prepared, folder: Path) -> None:
         "fingerprint": prepared.fingerprint,
         "holdout_fingerprint": prepared.holdout_fingerprint,
         "warnings": prepared.warnings,
+        "images": prepared.images,
     }
     (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=2), encoding="utf-8")
 
@@ -96,4 +97,5 @@ def open_store(folder: Path) -> Prepared:
         fingerprint=about["fingerprint"],
         holdout_fingerprint=about["holdout_fingerprint"],
         warnings=tuple(about["warnings"]),
+        images=tuple(about.get("images", ())),
     )

@@ -15,7 +15,8 @@ class Example:
         about: For the project's README.
         rows_file: Rows to score.
         gates: Of the promotion, as YAML.
-        files: Its own files and what they are.
+        metric: What decides a promotion.
+        files: Its own files and what they are; a name that ends with ``/`` is a folder of many.
         generator: Its script that makes ``data/``, with a function ``generate(folder)``.
         before_training: What the user has to do first.
     """
@@ -25,6 +26,7 @@ class Example:
     about: str
     rows_file: str
     gates: tuple[str, ...]
+    metric: str = "ks"
     files: dict[str, str] = field(default_factory=dict)
     generator: str | None = None
     before_training: tuple[str, ...] = ()
@@ -68,6 +70,23 @@ _ALL = (
         before_training=(
             "# download https://www.kaggle.com/datasets/mlg-ulb/creditcardfraud into data/creditcard.csv",
         ),
+    ),
+    Example(
+        name="captcha",
+        model="captcha",
+        about="The data: images of single characters as they stand in captchas. `generate.py` draws them, and"
+        " others:\n`python generate.py --each 200 --seed 1`. `data/try_me.png` is one to upload on the"
+        " API's page.",
+        rows_file="data/new_rows.json",
+        gates=("{metric: f1_macro, min: 0.7}",),
+        metric="f1_macro",
+        files={
+            "data/characters/": "720 images of twelve characters, 28 x 28 pixels; the label is in the name",
+            "data/new_rows.json": "twelve further images to score",
+            "data/try_me.png": "one more, for the API's page",
+            "generate.py": "draws them; `python generate.py --help`",
+        },
+        generator="generate.py",
     ),
 )
 EXAMPLES: dict[str, Example] = {example.name: example for example in _ALL}

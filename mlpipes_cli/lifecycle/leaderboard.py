@@ -100,7 +100,7 @@ def leaderboard(project: Project, *, experiment: str | None = None, metric: str 
     same = [run for run in runs if run.tags.get(run_schema.HOLDOUT_FINGERPRINT) == holdout]
     metric = _metric(newest, metric)
     model = newest.tags.get(run_schema.MODEL_NAME, newest.experiment)
-    results = [from_record(run, earlier=False) for run in earlier.newest_each(same)]
+    results = [from_record(run, cached=False) for run in earlier.newest_each(same)]
     held = _registered(registry, model)
     entries = [
         Entry(result, *held.get(result.run_id or "", ((), None))) for result in ranked(results, metric)

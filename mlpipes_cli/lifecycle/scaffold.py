@@ -20,6 +20,7 @@ from mlpipes_cli.project import PROJECT_FILE
 from mlpipes_cli.suggest import did_you_mean
 
 COMMON = "_common"
+_MEANING = {"ks": " # the two-sample Kolmogorov-Smirnov statistic, 0 to 1"}
 DEFAULT_EXAMPLE = "breast-cancer"
 
 
@@ -121,6 +122,9 @@ def _fill(folder: Path, name: str, example: Example) -> None:
         "gates": "\n".join(f"    - {gate}" for gate in example.gates),
         "files": "\n".join(f"| `{file}` | {about} |" for file, about in example.files.items()),
         "about": example.about,
+        "metric": example.metric,
+        "promote": f"mlpipes promote --metric {example.metric}".ljust(39),
+        "judge": (f"metric: {example.metric}".ljust(23) + _MEANING.get(example.metric, "")).rstrip(),
     }
     for origin in (COMMON, example.name):
         _copy(resources.templates() / origin, folder, values)
@@ -206,7 +210,9 @@ def _described(made: list[Path], example: Example) -> dict[str, str]:
         ".gitignore": "keeps them and the stack's data out of git",
         **example.files,
     }
+    folders = tuple(name for name in example.files if name.endswith("/"))  # told of as a whole
     names = [path.as_posix() for path in made]
+    names = [next((f for f in folders if name.startswith(f)), name) for name in names]
     return {name: known[name] for name in known if name in names} | {
         name: "" for name in names if name not in known
     }
@@ -217,4 +223,4 @@ def _next(directory: Path, example: Example) -> tuple[str, ...]:
     where = where if len(where) < len(str(directory)) else str(directory)
     go = () if where == "." else (f"cd {where}",)
     train = (*example.before_training, "mlpipes train experiment.yaml")
-    return (*go, "mlpipes up", *train, "mlpipes promote --metric ks", "mlpipes serve")
+    return (*go, "mlpipes up", *train, f"mlpipes promote --metric {example.metric}", "mlpipes serve")

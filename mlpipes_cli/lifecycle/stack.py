@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from mlpipes_cli import choices
-from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime
+from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime, spooled
 from mlpipes_cli.choices import Choices
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
 from mlpipes_cli.lifecycle import moments
 from mlpipes_cli.lifecycle.carrying import release, unfinished
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, read_secrets
+from mlpipes_cli.lifecycle.serving import reporting, service
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _SECRETS = "`mlpipes status --show-secrets` shows the password"
 # What ``--with`` adds: the profiles of compose.yaml that a user chooses.
-EXTRAS = ("jupyter", "pgadmin")
+EXTRAS = ("api", "jupyter", "pgadmin")
 
 
 def up(
@@ -58,6 +59,7 @@ def up(
     choices.write(project, chosen)
     made = make_runtime(project, chosen, reason)
     unfinished.settle(project, made, reporter)
+    dropped = service.drop(project, made, reporter) if "none" in extra else ()
     try:
         result = made.up(reporter)
     except MlpipesError:
@@ -66,6 +68,9 @@ def up(
         raise
     except KeyboardInterrupt:
         raise Interrupted("stopped before the stack was up", "`mlpipes up` goes on from here") from None
+    result = replace(result, changes=(*dropped, *result.changes))
+    if service.NAME in chosen.services:
+        result = service.bring(project, made, result, reporter)
     release.note(project, made)
     if runtime is None and project.config.runtime == "auto":
         reporter.info(f"runtime {result.runtime} ({result.reason})")
@@ -87,15 +92,16 @@ def _merged(before: Choices, runtime: str, extra: Sequence[str], auth: bool | No
         if name not in (*EXTRAS, "none"):
             raise UsageError(
                 f"--with: there is no service {name!r}",
-                f"{did_you_mean(name, EXTRAS).removeprefix('; ')} there is {' and '.join(EXTRAS)}".strip(),
+                f"{did_you_mean(name, EXTRAS).removeprefix('; ')} there is {', '.join(EXTRAS)}".strip(),
             )
-        if runtime != "docker" and name != "none":
+        if runtime != "docker" and name not in ("none", service.NAME):
             raise UsageError(
                 f"--with {name}: the {runtime} runtime has no such service", "it needs `--runtime docker`"
             )
     if runtime == "remote" and auth is not None:
         raise UsageError("--auth: the remote MLflow decides that itself", "leave it out")
-    kept = () if "none" in extra or runtime != "docker" else before.services
+    kept = () if "none" in extra else before.services
+    kept = tuple(name for name in kept if runtime == "docker" or name == service.NAME)
     added = tuple(name for name in extra if name != "none")
     services = tuple(dict.fromkeys((*kept, *added)))
     return Choices(runtime, services, before.auth if auth is None else auth)
@@ -109,9 +115,19 @@ def down(project: Project, reporter: Reporter, *, volumes: bool = False, yes: bo
 
     Raises:
         UsageError: There is nobody to ask and no ``yes``.
-        MlpipesError: The answer was no, a process cannot be ended, or a file cannot be removed.
+        MlpipesError: The answer was no, a process cannot be ended, a file cannot be removed, or
+            predictions would be lost whose table stays.
     """
     chosen = make_runtime(project)
+    waiting = spooled(project.state / "spool").rows if volumes else 0
+    if waiting and chosen.name == "remote":  # its table stays, and would never get them
+        raise MlpipesError(
+            f"{waiting} predictions wait in the spool for the remote database",
+            "`mlpipes predictions replay` stores them; "
+            f"or remove {project.shown(project.state / 'spool')} by hand",
+        )
+    if waiting:
+        reporter.warn(f"{waiting} predictions wait in the spool and are not in the database yet")
     if volumes and not yes:
         if not sys.stdin.isatty():
             raise UsageError(
@@ -123,7 +139,8 @@ def down(project: Project, reporter: Reporter, *, volumes: bool = False, yes: bo
     reporter.info(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     if volumes:
         also = " and the containers' volumes" if chosen.name == "docker" else ""
-        reporter.info(f"removed: {project.shown(project.state)}{also}")
+        lost = f", and {waiting} predictions that waited in the spool" if waiting else ""
+        reporter.info(f"removed: {project.shown(project.state)}{also}{lost}")
     return stopped
 
 
@@ -135,7 +152,11 @@ def _question(project: Project, runtime: str) -> str:
 
 def status(project: Project) -> StackStatus:
     """What there is right now."""
-    return make_runtime(project).status()
+    result = make_runtime(project).status()
+    rows = reporting.told(project, result.services)
+    if service.NAME in choices.read(project).services:
+        rows = service.waiting(rows)
+    return replace(result, services=rows)
 
 
 def restart(project: Project, service: str, reporter: Reporter) -> ServiceStatus:

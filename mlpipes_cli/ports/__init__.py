@@ -5,7 +5,9 @@ from one thread; every method either does all that it says or raises a ``Mlpipes
 what was there before. Times are seconds, sizes are bytes, unless a name says otherwise.
 """
 
-from mlpipes_cli.ports.predictions import PredictionRow, PredictionStore
+from mlpipes_cli.ports.environments import Built, Environments, EnvironmentSpec
+from mlpipes_cli.ports.models import ModelSource, Published
+from mlpipes_cli.ports.predictions import PredictionLog, PredictionRow
 from mlpipes_cli.ports.registry import ModelVersion, RegisteredModel, Registry, RunRecord
 from mlpipes_cli.ports.reporting import Reporter, Task
 from mlpipes_cli.ports.stack import (
@@ -19,19 +21,34 @@ from mlpipes_cli.ports.stack import (
     State,
 )
 from mlpipes_cli.ports.storage import Artifact, ArtifactStore, Storage
-from mlpipes_cli.ports.tracking import CandidateState, DatasetRecord, RunOutcome, Tracking, TrainingProgress
+from mlpipes_cli.ports.tracking import (
+    CandidateState,
+    ComparisonOutcome,
+    DatasetRecord,
+    RunOutcome,
+    Step,
+    Tracking,
+    TrainingProgress,
+    Trial,
+)
 
 __all__ = [
     "Artifact",
     "ArtifactStore",
+    "Built",
     "CandidateState",
     "Check",
+    "ComparisonOutcome",
     "DatasetRecord",
     "Endpoints",
+    "EnvironmentSpec",
+    "Environments",
     "Health",
+    "ModelSource",
     "ModelVersion",
+    "PredictionLog",
     "PredictionRow",
-    "PredictionStore",
+    "Published",
     "RegisteredModel",
     "Registry",
     "Reporter",
@@ -42,8 +59,10 @@ __all__ = [
     "ServiceStatus",
     "StackStatus",
     "State",
+    "Step",
     "Storage",
     "Task",
     "Tracking",
     "TrainingProgress",
+    "Trial",
 ]

@@ -15,9 +15,9 @@ class RunRecord:
     Attributes:
         run_id: MLflow's.
         experiment: The experiment's name.
-        name: The candidate's name in the experiment file.
+        name: The candidate's name in the experiment file; of one of several models of a candidate, its run's.
         status: FINISHED, FAILED, KILLED or RUNNING.
-        started: Milliseconds since the epoch.
+        started: Milliseconds since the epoch; of a run that a later training took from the cache, of then.
         metrics: Holdout metrics by name.
         params: As logged.
         tags: As logged.
@@ -97,8 +97,8 @@ class Registry(Protocol):
     def model(self, name: str) -> RegisteredModel | None:
         """The registered model, or None."""
 
-    def native_model(self, model: str, version: int) -> object:
-        """Load a version as the estimator that was logged (scikit-learn's interface)."""
+    def model_files(self, model: str, version: int, folder: Path) -> None:
+        """Fetch the files of a version into a folder that is there."""
 
     def create_version(
         self, model: str, run: RunRecord, uri: str, *, tags: Mapping[str, str], description: str

@@ -123,6 +123,10 @@ class ServiceSpec:
         fixed_port: The user asked for exactly this port.
         ready_path: Answers 200 over HTTP when the service can do its work.
         timeout: Seconds to wait for that.
+        container: The service of the Compose file that does the same; empty where there is none. A
+            runtime of containers starts that one in place of ``command``.
+        settings: Of mlpipes.yaml, the section that the service goes by, as it was when it was started,
+            and with what the command line said; no secrets. What differs starts it again.
     """
 
     name: str
@@ -131,6 +135,8 @@ class ServiceSpec:
     fixed_port: bool
     ready_path: str
     timeout: float = 90.0
+    container: str = ""
+    settings: str = ""
 
 
 class Runtime(Protocol):
@@ -220,11 +226,11 @@ class Runtime(Protocol):
             MlpipesError: It is not running, or its storage cannot be reached from here.
         """
 
-    def paused(self, reporter: Reporter) -> AbstractContextManager[None]:
+    def paused(self, reporter: Reporter, *, again: bool = True) -> AbstractContextManager[None]:
         """As long as the context lasts, nothing of the stack writes: its storage runs, all else is stopped.
 
-        At the end what ran is started again, also after an error, unless ``down`` was called meanwhile.
-        Inside, the methods of this and of other runtimes of the project may be called.
+        At the end what ran is started again, also after an error, unless ``down`` was called meanwhile
+        or ``again`` is false. Inside, the methods of this and of other runtimes of the project may be called.
         """
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:

@@ -28,6 +28,21 @@ class DatasetRecord:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What a fit told of one of its steps.
+
+    Attributes:
+        step: Its number.
+        time: Seconds since 1970.
+        metrics: Finite values by name.
+    """
+
+    step: int
+    time: float
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class RunOutcome:
     """All that a finished candidate leaves.
 
@@ -37,6 +52,7 @@ class RunOutcome:
         artifacts: A folder whose content becomes the run's artifacts.
         model: A folder in MLflow's model format.
         dataset: What it was trained on.
+        steps: What its fit told on the way.
     """
 
     metrics: Mapping[str, float]
@@ -44,6 +60,51 @@ class RunOutcome:
     artifacts: Path
     model: Path
     dataset: DatasetRecord
+    steps: Sequence[Step] = ()
+
+
+@dataclass(frozen=True)
+class ComparisonOutcome:
+    """What the run above several runs leaves: it has no model and no metrics that decide.
+
+    Attributes:
+        metrics: By the name under which they are logged.
+        params: Beside those that were logged at the start.
+        artifacts: A folder whose content becomes the run's artifacts.
+        parts: Names of the runs under it.
+        steps: What the fit told on the way.
+    """
+
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+    artifacts: Path
+    parts: Sequence[str]
+    steps: Sequence[Step] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One combination that a search tried.
+
+    Attributes:
+        number: From 0.
+        status: finished, pruned, failed.
+        started: Seconds since 1970.
+        ended: Seconds since 1970.
+        params: What was tried, as text.
+        metrics: Mean over the folds, by name; empty where it failed.
+        steps: The metric after each fold.
+        error: Why it failed, one line.
+    """
+
+    number: int
+    status: Literal["finished", "pruned", "failed"]
+    started: float
+    ended: float
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    steps: Sequence[Step] = ()
+    error: str = ""
 
 
 class Tracking(Protocol):
@@ -72,11 +133,31 @@ class Tracking(Protocol):
             MlpipesError: It does not.
         """
 
-    def begin(self, experiment: str, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> str:
-        """Begin a run, status RUNNING, in an experiment that is made if there is none; returns its id."""
+    def begin(
+        self,
+        experiment: str,
+        name: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, str],
+        parent: str | None = None,
+    ) -> str:
+        """Begin a run, status RUNNING, in an experiment that is made if there is none; returns its id.
+
+        Args:
+            parent: The run under which it is shown.
+        """
 
     def finish(self, run_id: str, outcome: RunOutcome) -> str:
         """Store everything and mark the run FINISHED; returns the model's URI."""
+
+    def finish_comparison(self, run_id: str, outcome: ComparisonOutcome) -> None:
+        """Store what a run above several runs keeps, and mark it FINISHED; its parts are whole by then."""
+
+    def add_trials(self, run_id: str, trials: Sequence[Trial]) -> None:
+        """Make an ended run under a run for each trial of its search."""
+
+    def take(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Write tags over those of a whole run that a later training takes as it is."""
 
     def give_up(self, run_id: str, status: Literal["FAILED", "KILLED"], error: str, log: Path | None) -> None:
         """Mark the run as not finished, with the reason and the candidate's log file."""
@@ -88,7 +169,7 @@ class CandidateState:
 
     Attributes:
         name: The candidate's.
-        state: waiting, running, storing, finished, finished (earlier), failed, killed.
+        state: waiting, running, storing, finished, cached, failed, killed.
         stage: What it does while it runs.
         started: ``time.monotonic()`` of its start, or None.
         seconds: How long it took, once it has ended.

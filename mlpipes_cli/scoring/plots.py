@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import AnyArray, FloatArray, Predictions
@@ -20,7 +21,7 @@ _BLUE, _ORANGE, _GREY = _COLOURS[0], _COLOURS[1], "#888888"
 _MOST_CURVES = 7
 _MOST_NAMED = 12
 _MOST_POINTS = 5_000
-_SIZE, _DPI = (5.6, 4.2), 100
+_SIZE, _DPI, _TICKS = (5.6, 4.2), 100, 8
 
 Draw = Callable[[Any, Predictions], None]
 
@@ -40,8 +41,10 @@ def draw_importance(names: Sequence[str], values: Sequence[float] | FloatArray, 
     sizes = np.asarray(values, dtype=np.float64)
     order = np.argsort(-np.abs(sizes), kind="stable")[:20][::-1]
     figure, axes = _axes(f"{title}: feature importance", (5.6, 1.4 + 0.24 * len(order)))
+    labels = [_short(names[i], 28) for i in order]
+    _margins(figure, left=_widest(figure, labels) + 0.15, bottom=0.5, top=0.4)
     axes.barh(np.arange(len(order)), sizes[order], color=_BLUE, height=0.7)
-    axes.set_yticks(np.arange(len(order)), [_short(names[i], 28) for i in order], fontsize=8)
+    axes.set_yticks(np.arange(len(order)), labels, fontsize=_TICKS)
     axes.set_xlabel("importance" if len(order) == len(sizes) else f"importance (20 of {len(sizes)} features)")
     axes.grid(axis="y", visible=False)
     return _png(figure)
@@ -65,20 +68,33 @@ def _figure(plot: Draw, p: Predictions, title: str) -> bytes:
 
 
 def _axes(title: str, size: tuple[float, float] = _SIZE) -> tuple[Any, Any]:
-    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=size, dpi=_DPI)
     FigureCanvasAgg(figure)
+    _margins(figure)
     axes = figure.add_subplot()
     figure.suptitle(_short(title, 60), fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e6e6e6", linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(labelsize=_TICKS)
     return figure, axes
+
+
+def _margins(figure: Any, left: float = 0.67, bottom: float = 0.5, top: float = 0.59) -> None:
+    """In inches. A layout that finds them by drawing twice would take as long again as the drawing."""
+    width, height = figure.get_size_inches()
+    figure.subplots_adjust(left / width, bottom / height, 0.97, 1.0 - top / height)
+
+
+def _widest(figure: Any, labels: Sequence[str]) -> float:
+    """The width of the longest label of a tick, in inches."""
+    measure, font = figure.canvas.get_renderer().get_text_width_height_descent, FontProperties(size=_TICKS)
+    return float(max((measure(label, font, ismath=False)[0] for label in labels), default=0.0)) / _DPI
 
 
 def _png(figure: Any) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
+    figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
     return buffer.getvalue()
 
 
@@ -192,6 +208,8 @@ def _confusion(axes: Any, p: Predictions) -> None:
     axes.grid(visible=False)
     if size <= _MOST_NAMED:
         names = [_short(str(label), 12) for label in p.classes]
+        widest = _widest(axes.figure, names)
+        _margins(axes.figure, left=widest + 0.45, bottom=0.5 + (0.5 * widest if size > 4 else 0.0))
         axes.set_xticks(range(size), names, rotation=30 if size > 4 else 0)
         axes.set_yticks(range(size), names)
         for (row, column), count in np.ndenumerate(table):

@@ -68,7 +68,11 @@ class ReadyAnswer(_Document):
 
     ready: bool
     model: ModelName
+    models: list[ModelName] = Field(description="All that is served.")
     database: bool
+    spooled: int = Field(description="Predictions that wait in local files for the database.")
+    spooled_seconds: float = Field(description="The age of the oldest of them.")
+    problems: dict[str, str] = Field(description="What an alias suffers from while its model answers.")
 
 
 class Column(_Document):
@@ -85,14 +89,25 @@ class VersionAnswer(_Document):
     name: str
     version: int
     alias: str
+    promoted_at: str | None
     task: str | None
     classes: list[Any] | None
     positive: Any
     id: str | None
     target: str | None
     inputs: list[Column]
+    compiled: bool = Field(description="Whether a compiled predictor answers, checked against the model.")
     mlflow: str
     mlpipes: str
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorAnswer, "description": "The request or a column is wrong."},
+    401: {"model": ErrorAnswer, "description": "An API key is needed."},
+    413: {"model": ErrorAnswer, "description": "More bytes or rows than are taken."},
+    415: {"description": "A content type that is not taken."},
+    503: {"model": ErrorAnswer, "description": "The prediction cannot be stored; see Retry-After."},
+}
 
 
 def record_schema(model: ServedModel) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class Fault(Exception):
         message: What was wrong and what was expected, without values of the request.
         retry_after: Seconds for the ``Retry-After`` header, or None for no header.
         plain: Answered as text, as MLflow does for content types that it does not know.
+        challenge: The ``WWW-Authenticate`` header, or None for no header.
     """
 
     status: int
@@ -23,6 +24,7 @@ class Fault(Exception):
     message: str
     retry_after: int | None = None
     plain: bool = False
+    challenge: str | None = None
 
     def __str__(self) -> str:
         return self.message
@@ -34,10 +36,17 @@ class Fault(Exception):
             return self.message
         return json.dumps({"error_code": self.code, "message": self.message})
 
+    def body_for(self, path: str) -> str:
+        """The answer's body in the form of the protocol that the path belongs to."""
+        if path == "/v2" or path.startswith("/v2/"):  # the Open Inference Protocol's form
+            return json.dumps({"error": self.message})
+        return self.body
+
     @property
     def headers(self) -> dict[str, str]:
         """The answer's headers beyond the usual ones."""
-        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return headers if self.challenge is None else {**headers, "WWW-Authenticate": self.challenge}
 
 
 def bad_request(message: str) -> Fault:
@@ -58,3 +67,16 @@ def too_large(message: str) -> Fault:
 def unavailable(message: str, retry_after: int) -> Fault:
     """Not now (503 with ``Retry-After``)."""
     return Fault(503, "TEMPORARILY_UNAVAILABLE", message, retry_after=retry_after)
+
+
+def unauthorized(given: bool) -> Fault:
+    """No valid API key (401, with the challenge of RFC 6750); ``given`` is whether there was one at all."""
+    message = "the API key is not valid" if given else "an API key is needed"
+    hint = "send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
+    challenge = 'Bearer realm="mlpipes"' + (', error="invalid_token"' if given else "")
+    return Fault(401, "UNAUTHENTICATED", message if given else f"{message}; {hint}", challenge=challenge)
+
+
+def bug() -> Fault:
+    """Our own mistake (500); the log has it."""
+    return Fault(500, "INTERNAL_ERROR", "something went wrong inside the API")

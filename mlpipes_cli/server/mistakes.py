@@ -48,6 +48,8 @@ def explain(data: Any, model: ServedModel) -> str | None:
             return None
     if not isinstance(data, pd.DataFrame) or not model.columns:
         return None
+    if not all(isinstance(name, str) for name in data.columns):
+        data = data.set_axis([str(name) for name in data.columns], axis=1)
     return _missing(data, model) or next(
         filter(None, (_wrong(data, column) for column in model.columns)), None
     )

@@ -1,162 +1,157 @@
-"""The model that is served: loaded once, asked through the frames that its signature made."""
+"""A version of a registered model, ready to be asked."""
 
 from __future__ import annotations
 
-import logging
-import os
-import tempfile
+import functools
+import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from mlpipes_cli.scoring.score_reader import ScoreReader, split
+from mlpipes_cli.server.fast import FastLane, Row
+from mlpipes_cli.server.outcome import Outcome
+from mlpipes_cli.server.signature import Description, InputColumn
 
-from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.server.scores import ScoreReader
+if TYPE_CHECKING:
+    import pandas as pd
 
-_QUIET = ("mlflow", "alembic", "urllib3")
+    from mlpipes_cli.server.compiled import Compiled
+    from mlpipes_cli.server.elsewhere import Elsewhere
+    from mlpipes_cli.server.mlflow_side import MlflowSide
 
+__all__ = ["InputColumn", "ServedModel"]
 
-class _Echo:
-    """A model that gives back what it is asked, so that MLflow's own enforcement can be called alone."""
-
-    def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
-        return data, params
-
-
-@dataclass(frozen=True)
-class InputColumn:
-    """A column that the model takes.
-
-    Attributes:
-        name: Its name.
-        type: As in MLflow's signatures: double, string, boolean, long, datetime, ...
-        required: Whether it may be left out.
-    """
-
-    name: str
-    type: str
-    required: bool
+_DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
+_CHEAP = 0.002  # seconds that a predict call may hold up the event loop
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Predictions for the rows of one frame.
+class Shortcut:
+    """A compiled predictor that was checked against the estimator, and what it costs.
 
     Attributes:
-        raw: What the model's ``predict`` gave, in the model's own type.
-        scores: A float a row, a list of floats a row, or None where there is none.
+        ask: The predictor.
+        call: Seconds a call takes, however few rows it has.
+        row: Seconds for each row.
     """
 
-    raw: Any
-    scores: list[Any] | None
+    ask: Compiled
+    call: float
+    row: float
 
 
 class ServedModel:
-    """A version of a registered model; may be used from several threads.
+    """Answers rows and frames; may be used from several threads.
 
     Args:
-        pyfunc: The model in MLflow's general form.
+        description: The model's folder, read.
+        native: The scikit-learn estimator, or None for a model of another kind.
+        pyfunc: The model in MLflow's general form, or None for a scikit-learn estimator.
         name: The registered model's name.
         version: The version that was loaded.
         alias: The alias that led to it.
+        promoted_at: When the alias came to it, ISO 8601, or None.
+        shortcut: A compiled predictor that gives the estimator's own answers.
+        row_by_row: Whether a model of another kind answers each row by itself.
+        elsewhere: The model's process, where it lives in an environment of its own; it ends with this.
     """
 
-    def __init__(self, pyfunc: Any, name: str, version: int, alias: str) -> None:
-        for logger in _QUIET:  # one of them warns of each extra column in each request
-            logging.getLogger(logger).setLevel(logging.ERROR)
-        self.name, self.version, self.alias = name, version, alias
-        self.metadata = pyfunc.metadata
-        self.schema = pyfunc.metadata.get_input_schema()
-        self.details: dict[str, Any] = dict((self.metadata.metadata or {}).get("mlpipes", {}))
-        self.features = frozenset(column.name for column in self.columns)
-        self.folder: tempfile.TemporaryDirectory[str] | None = None
-        self._pyfunc = pyfunc
-        self._enforcer = type(pyfunc)(model_meta=pyfunc.metadata, model_impl=_Echo())
-        self._native = _native(pyfunc)
-        self._prepare, self._last = _split(self._native)
-        self._scores = ScoreReader.of(self._last, self.details)
-
-    @property
-    def columns(self) -> tuple[InputColumn, ...]:
-        """The columns of the signature; empty for a model without one, or with tensors."""
-        if self.schema is None or self.schema.is_tensor_spec() or not self.schema.has_input_names():
-            return ()
-        required = set(self.schema.required_input_names())
-        return tuple(
-            InputColumn(name, getattr(kind, "name", str(kind)), name in required)
-            for name, kind in zip(self.schema.input_names(), self.schema.input_types(), strict=True)
+    def __init__(
+        self,
+        description: Description,
+        native: Any | None,
+        pyfunc: Any | None,
+        name: str,
+        version: int,
+        alias: str,
+        promoted_at: str | None = None,
+        shortcut: Shortcut | None = None,
+        row_by_row: bool = False,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        self.name, self.version, self.alias, self.promoted_at = name, version, alias, promoted_at
+        self.description, self.folder = description, description.folder
+        self.details, self.columns, self.example = (
+            dict(description.details),
+            description.columns,
+            description.example,
         )
+        self.features = frozenset(column.name for column in self.columns)
+        self.names = [column.name for column in self.columns]
+        self._texts = [at for at, column in enumerate(self.columns) if column.type == "string"]
+        self.shortcut = shortcut
+        self.lane = None if description.params else FastLane.of(self.columns, self._id_names())
+        self.merges = native is not None or row_by_row
+        self._native, self._pyfunc = native, pyfunc
+        self._prepare, self._last = split(native)
+        self.scores = ScoreReader.of(self._last, self.details) if elsewhere is None else elsewhere.scores
+        self.elsewhere = elsewhere
+        if elsewhere is not None:
+            weakref.finalize(self, elsewhere.release).atexit = False  # at our end it is waited for
+        self._mlflow: MlflowSide | None = None
+
+    @functools.cached_property
+    def _index(self) -> pd.Index:
+        import pandas as pd
+
+        return pd.Index(self.names)
 
     @property
-    def merges(self) -> bool:
-        """Whether rows of several requests may share a predict call."""
-        return self._native is not None
+    def mlflow(self) -> MlflowSide:
+        """MLflow's own parsing and enforcement for this model; its first use imports MLflow."""
+        if self._mlflow is None:
+            from mlpipes_cli.server.mlflow_side import MlflowSide
 
-    def enforce(self, data: Any, params: dict[str, Any] | None) -> tuple[Any, dict[str, Any]]:
-        """The data as the signature has it: columns reordered, types converted, extra ones left out.
+            self._mlflow = MlflowSide(self.folder)
+        return self._mlflow
 
-        Raises:
-            MlflowException: It does not fit.
-        """
-        enforced, checked = self._enforcer.predict(data, params=params)
-        return enforced, checked or {}
+    def cheap(self, rows: int) -> bool:
+        """Whether so many rows may be answered within the event loop."""
+        return self.shortcut is not None and self.shortcut.call + rows * self.shortcut.row < _CHEAP
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> Outcome:
-        """Predict for enforced data; whatever the model raises passes through."""
-        if self._native is None:
+        """Predict for data as the signature has it; whatever the model raises passes through.
+
+        Raises:
+            Away: The model's process does not answer now.
+        """
+        if self.elsewhere is not None:
+            return self.elsewhere.ask(data, params)
+        if self._pyfunc is not None:
             return Outcome(self._pyfunc.predict(data, params=params or None), None)
         prepared = data if self._prepare is None else self._prepare.transform(data)
-        return Outcome(self._last.predict(prepared), self._scores.read(prepared) if self._scores else None)
+        return Outcome(self._last.predict(prepared), self.scores.read(prepared) if self.scores else None)
+
+    def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
+        """Rows of the fast lane as the frame that MLflow's enforcement would have made of them."""
+        import numpy as np
+        import pandas as pd
+
+        kinds = [column.type for column in self.columns]
+        if len(set(kinds)) == 1 and kinds[0] in _DTYPES:
+            return pd.DataFrame(np.array(rows, dtype=_DTYPES[kinds[0]]), columns=self._index)
+        columns: dict[str, Any] = {}
+        for name, kind, values in zip(self.names, kinds, zip(*rows, strict=True), strict=True):
+            columns[name] = pd.Series(values) if kind == "string" else np.array(values, dtype=_DTYPES[kind])
+        return pd.DataFrame(columns, copy=False)
+
+    def gaps(self, rows: Sequence[Row]) -> tuple[int, ...]:
+        """The text columns that have no text in these rows: in a frame of theirs they have another type."""
+        return tuple(at for at in self._texts if all(row[at] is None for row in rows))
 
     def caller_ids(self, data: Any) -> list[Any] | None:
-        """The caller's identifiers: the model's id column, else ``id``, unless those are features."""
+        """The caller's identifiers in a frame: the model's id column, else ``id``, unless a feature."""
+        import pandas as pd
+
         if not isinstance(data, pd.DataFrame):
             return None
-        for name in (self.details.get("id"), "id"):
-            if name and name in data.columns and name not in self.features:
-                return list(data[name].tolist())
+        for name in self._id_names():
+            if name in data.columns:
+                values: Any = data[name]
+                return list((values.iloc[:, 0] if values.ndim > 1 else values).tolist())  # it may stand twice
         return None
 
-
-def _native(pyfunc: Any) -> Any | None:
-    """The estimator itself, for models whose ``predict`` is nothing but the estimator's."""
-    flavour = (pyfunc.metadata.flavors or {}).get("python_function", {})
-    if flavour.get("loader_module") != "mlflow.sklearn" or flavour.get("predict_fn", "predict") != "predict":
-        return None
-    return pyfunc.get_raw_model()
-
-
-def _split(native: Any) -> tuple[Any | None, Any]:
-    """A plain pipeline as its transformers and its last step, so that labels and scores share the
-    former's work: that is all that the pipeline's own ``predict`` and ``predict_proba`` do."""
-    from sklearn.pipeline import Pipeline
-
-    if type(native) is not Pipeline or len(native.steps) < 2 or native.steps[-1][1] in (None, "passthrough"):
-        return None, native
-    return native[:-1], native[-1]
-
-
-def load(name: str, version: int, alias: str) -> ServedModel:
-    """Load a registered version from the tracking server that the environment names.
-
-    Raises:
-        MlpipesError: It does not load; the reason in one line.
-    """
-    os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"  # what MLflow's server sets: conversions differ
-    import mlflow.pyfunc
-
-    folder = tempfile.TemporaryDirectory(prefix="mlpipes-model-", ignore_cleanup_errors=True)
-    try:  # into a folder of ours: MLflow would leave the download in the system's temporary folder
-        pyfunc = mlflow.pyfunc.load_model(f"models:/{name}/{version}", dst_path=folder.name)
-    except Exception as error:  # noqa: BLE001  a pickled model may raise anything
-        line = " ".join(str(error).split())[:300] or type(error).__name__
-        raise MlpipesError(
-            f"version {version} of model {name!r} does not load ({type(error).__name__}: {line})",
-            "train and promote it again in this environment, or `mlpipes rollback`",
-        ) from None
-    model = ServedModel(pyfunc, name, version, alias)
-    if model.merges:  # a scikit-learn model is wholly in memory; others may read their files later
-        folder.cleanup()
-    else:
-        model.folder = folder
-    return model
+    def _id_names(self) -> list[str]:
+        names = dict.fromkeys([self.details.get("id"), "id"])
+        return [name for name in names if isinstance(name, str) and name and name not in self.features]

@@ -1,24 +1,28 @@
 """From a request's body to what the model takes, and what was wrong with it in words.
 
+The slow lane: it imports MLflow, so it is itself imported when the first request needs it.
 ``/invocations`` is read by the parsing of MLflow's own scoring server, so that every form that it
 takes means the same here; ``/predict`` is turned into one of those forms first.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
 from mlflow.pyfunc.utils.serving_data_parser import is_unified_llm_input
 
 from mlpipes_cli.server import mistakes
+from mlpipes_cli.server.body import read_json
 from mlpipes_cli.server.faults import Fault, bad_request, too_large
+from mlpipes_cli.server.forms import as_dataframe
 from mlpipes_cli.server.model import ServedModel
 
+logger = logging.getLogger("mlpipes.server")
+UNREADABLE = "the data cannot be read as rows of the model's columns"
 JSON = scoring_server.CONTENT_TYPE_JSON
 CSV = scoring_server.CONTENT_TYPE_CSV
 
@@ -46,7 +50,7 @@ class _Catcher:
     """Stands in for the model in MLflow's request handling and keeps what it would have been asked."""
 
     def __init__(self, model: ServedModel) -> None:
-        self.metadata = model.metadata
+        self.metadata = model.mlflow.metadata
         self.data: Any = None
         self.params: dict[str, Any] | None = None
 
@@ -78,52 +82,11 @@ def read_records(body: bytes, content_type: str | None, model: ServedModel, max_
     """
     if _mime(content_type or JSON) != JSON:
         raise Fault(415, "UNSUPPORTED_MEDIA_TYPE", f"expected the content type {JSON}")
-    return _ask(_as_dataframe(read_json(body)), JSON, model, max_rows, True)
+    return _ask(as_dataframe(read_json(body), model), JSON, model, max_rows, True)
 
 
 def _mime(content_type: str | None) -> str:
     return (content_type or "").split(";")[0].strip()
-
-
-def read_json(body: bytes) -> Any:
-    """The JSON document of a body.
-
-    Raises:
-        Fault: It is none.
-    """
-    try:
-        return json.loads(body)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise bad_request(f"the body is not valid JSON: {error.msg} at {place}") from None
-    except UnicodeDecodeError as error:
-        raise bad_request(f"the body is not valid UTF-8 at byte {error.start}") from None
-    except (ValueError, RecursionError):
-        raise bad_request("the body is not usable JSON: a number is too long or it nests too deep") from None
-
-
-def _as_dataframe(document: Any) -> dict[str, Any]:
-    if isinstance(document, list):
-        for position, record in enumerate(document):
-            if not isinstance(record, dict):
-                found = mistakes.kind_of(record)
-                raise bad_request(f"row {position}: expected a record (a JSON object), got {found}")
-        return {"dataframe_records": document}
-    if not isinstance(document, dict):
-        found = mistakes.kind_of(document)
-        raise bad_request(f"expected a record, a list of records or an object of lists, got {found}")
-    lists = [name for name, value in document.items() if isinstance(value, list)]
-    if not lists:
-        return {"dataframe_records": [document]}
-    for name, value in document.items():
-        if not isinstance(value, list):
-            found = mistakes.kind_of(value)
-            raise bad_request(f"column {name!r}: expected a list, as in column {lists[0]!r}, got {found}")
-        if len(value) != len(document[lists[0]]):
-            other = f"{len(document[lists[0]])} values as in column {lists[0]!r}"
-            raise bad_request(f"column {name!r}: expected {other}, got {len(value)}")
-    rows = [list(row) for row in zip(*document.values(), strict=True)]
-    return {"dataframe_split": {"columns": list(document), "data": rows}}
 
 
 def _ask(payload: Any, content_type: str, model: ServedModel, max_rows: int, wrapped: bool) -> Question:
@@ -131,15 +94,20 @@ def _ask(payload: Any, content_type: str, model: ServedModel, max_rows: int, wra
     catcher = _Catcher(model)
     original = dict(payload) if isinstance(payload, dict) else payload
     try:
-        refused = scoring_server.invocations(payload, content_type, catcher, model.schema)
+        refused = scoring_server.invocations(payload, content_type, catcher, model.mlflow.schema)
         if refused.status != 200:
             raise Fault(refused.status, "", refused.response, plain=True)
         _check_rows(_length(catcher.data), max_rows)
-        data, params = model.enforce(catcher.data, catcher.params)
+        data, params = model.mlflow.enforce(catcher.data, catcher.params)
     except MlflowException as error:
         seen = catcher.data if catcher.data is not None else _frame_of(original)
         message = mistakes.explain(seen, model) or mistakes.without_values(error.message)
         raise Fault(error.get_http_status_code(), error.error_code, message) from None
+    except Fault:
+        raise
+    except Exception as error:  # noqa: BLE001  what MLflow's parser did not expect, and answers with 500
+        logger.info("a request that MLflow's parser fails on: %s", type(error).__name__)
+        raise bad_request(mistakes.explain(catcher.data, model) or UNREADABLE) from None
     return Question(data, params, model.caller_ids(catcher.data), wrapped, _length(data))
 
 
@@ -180,18 +148,3 @@ def _length(data: Any) -> int:
 def _check_rows(rows: int, max_rows: int) -> None:
     if rows > max_rows:
         raise too_large(f"{rows} rows in one request; at most {max_rows} are taken, send several requests")
-
-
-def frame_rows(data: Any) -> list[Any] | None:
-    """One plain value a row, as the model saw it; None where the data has no rows of its own."""
-    if isinstance(data, pd.DataFrame):
-        return list(data.to_dict("records"))
-    if isinstance(data, dict):
-        names = list(data)
-        columns = [data[name] for name in names]
-        if not columns or any(getattr(column, "ndim", 1) == 0 for column in columns):
-            return None
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=False)]
-    if isinstance(data, str) or not hasattr(data, "__len__") or getattr(data, "ndim", 1) == 0:
-        return None
-    return list(data)

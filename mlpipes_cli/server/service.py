@@ -1,108 +1,254 @@
-"""One request from its bytes to its answer."""
+"""The prediction API's work, without HTTP: requests in, stored answers out."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import random
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.ports import PredictionStore
-from mlpipes_cli.server.batcher import Batcher, Job
-from mlpipes_cli.server.faults import Fault, bad_request, too_large, unavailable
-from mlpipes_cli.server.journal import Answer
+from mlpipes_cli.server.body import read_body
+from mlpipes_cli.server.fast import FastLane, Rows
+from mlpipes_cli.server.faults import Fault, too_large, unavailable
+from mlpipes_cli.server.jobs import Job
+from mlpipes_cli.server.journal import Answer, Origin
+from mlpipes_cli.server.meter import Meter
 from mlpipes_cli.server.model import ServedModel
-from mlpipes_cli.server.requests import Question
+from mlpipes_cli.server.models import Follower, Models
+from mlpipes_cli.server.ops import context
+from mlpipes_cli.server.pipeline import Pipeline
 from mlpipes_cli.server.settings import ServerSettings
+from mlpipes_cli.server.stores import Stores
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-Reader = Callable[[bytes, str | None, ServedModel, int], Question]
+    from mlpipes_cli.server.requests import Question
+
+logger = logging.getLogger("mlpipes.server")
+Reader = Callable[[bytes, str | None, ServedModel, int], "Question"]
+_JSON = {  # as MLflow reads content types: their case counts, but for the charset's name
+    "application/json",
+    *(f"application/json;{space}charset={name}" for space in ("", " ") for name in ("utf-8", "UTF-8")),
+}
 
 
 class Service:
     """Answers requests with a model and keeps each prediction; lives in one event loop.
 
     Args:
-        model: The model; may be replaced while requests run, each keeps the one that it met.
-        store: Keeps the predictions.
+        models: Those that are served.
+        stores: What it reaches outside.
         settings: The limits.
+        meter: Is told what happens.
+        follower: Follows the aliases; None for a model that stays.
     """
 
-    def __init__(self, model: ServedModel, store: PredictionStore, settings: ServerSettings) -> None:
-        self.model, self.store, self.settings = model, store, settings
-        self._batcher = Batcher(store, settings)
-        self._inside = 0
+    def __init__(
+        self,
+        models: Models,
+        stores: Stores,
+        settings: ServerSettings,
+        meter: Meter,
+        follower: Follower | None = None,
+    ) -> None:
+        self.stores, self.settings, self.meter = stores, settings, meter
+        self._models, self._follower = models, follower
+        self._pipeline = Pipeline(stores.log, settings, meter)
+        self._reading = 0
         self._pinged: tuple[float, bool] = (-1.0, False)
+        self._loop: asyncio.AbstractEventLoop
+        self._mirrored: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
-        """Begin to take requests."""
-        self._batcher.start()
+    @property
+    def model(self) -> ServedModel:
+        """What answers where no model is named; may be another one a moment later."""
+        return self._models.primary
 
-    def stop(self) -> None:
+    @property
+    def models(self) -> Mapping[str, ServedModel]:
+        """What is served, by alias."""
+        return self._models
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What each alias suffers from while it goes on answering."""
+        return self._models.problems | {
+            alias: model.elsewhere.problem
+            for alias, model in self._models.items()
+            if model.elsewhere is not None and model.elsewhere.problem is not None
+        }
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are not answered yet."""
+        return self._pipeline.waiting + self._reading
+
+    def find(self, name: str, alias: str | None = None, version: int | None = None) -> ServedModel:
+        """The served model of that name, alias and version.
+
+        Raises:
+            Fault: It is not served here (404).
+        """
+        return self._models.find(name, alias, version)
+
+    async def start(self) -> None:
+        """Begin to take requests.
+
+        Raises:
+            MlpipesError: The database does not answer.
+        """
+        self._loop = asyncio.get_running_loop()
+        await self.stores.log.open()
+        self._pipeline.start()
+        if self._follower is not None:
+            self._follower.start(self._models)
+
+    async def stop(self) -> None:
         """Answer and store what is inside, then give the database back."""
-        self._batcher.stop()
-        self.store.close()
+        if self._follower is not None:
+            self._follower.stop()
+        if self._mirrored:
+            await asyncio.wait(self._mirrored, timeout=self.settings.answer_timeout)
+        await self._pipeline.stop()
+        await self.stores.log.close()
 
-    async def answer(self, request: Request, read: Reader) -> Answer:
-        """Answer one request, after its rows were committed.
+    async def answer(self, request: Request, read: Reader, model: ServedModel | None = None) -> Answer:
+        """Answer a request of any form, after its rows were committed.
+
+        What the first alias's model answered is mirrored, however it was named.
+
+        Args:
+            request: Its body is read here, within the limits.
+            read: Makes a question of body, content type, model and the limit on rows; runs in a thread.
+            model: Who is asked; the first alias's model when left out.
 
         Raises:
             Fault: The request is wrong, too large, or cannot be stored.
         """
-        arrived = time.perf_counter()
-        if self._inside >= self.settings.max_waiting:
-            raise unavailable("too many requests are waiting; try again", self.settings.retry_after)
-        self._inside += 1
+        began = time.perf_counter()
+        self.admit()
+        self._reading += 1
         try:
-            return await self._inside_answer(request, read, arrived)
+            told = request.headers.get("content-length")
+            body = await read_body(request.receive, told, self.settings.max_bytes)
         finally:
-            self._inside -= 1
+            self._reading -= 1
+        kind, first = request.headers.get("content-type"), self.model
+        asked = model or first
+        answer, _ = await self.ask(body, kind, asked, began, None, read)
+        if asked is first:
+            self._loop.call_soon(self.mirror, body, kind, None, read, answer)
+        return answer
 
-    async def _inside_answer(self, request: Request, read: Reader, arrived: float) -> Answer:
-        body = await read_body(request, self.settings.max_bytes)
-        model, kind = self.model, request.headers.get("content-type")
-        question = await asyncio.to_thread(read, body, kind, model, self.settings.max_rows)
-        job = Job(question, model, arrived)
-        self._batcher.submit(job)
+    def admit(self) -> None:
+        """Take one more request.
+
+        Raises:
+            Fault: Too many wait already (503).
+        """
+        if self.waiting >= self.settings.max_waiting:
+            raise unavailable("too many requests are waiting; try again", self.settings.retry_after)
+
+    async def ask(
+        self,
+        body: bytes,
+        kind: str | None,
+        model: ServedModel,
+        began: float,
+        lane: Callable[[FastLane, bytes], Rows | None] | None,
+        read: Reader,
+        shadows: list[str] | None = None,
+    ) -> tuple[Answer, bool]:
+        """The stored answer to a body, and whether it stands under ``predictions``.
+
+        Args:
+            body: The request's.
+            kind: Its content type, or None.
+            model: Who is asked.
+            began: ``time.perf_counter()`` when it came.
+            lane: How the fast lane reads it; None for a form that it does not know.
+            read: How the slow lane reads it.
+            shadows: The predictions that these rows shadow.
+
+        Raises:
+            Fault: The request is wrong, too large, or cannot be stored.
+        """
+        at = context.current.get()
+        origin = Origin(began, None if at is None else at.trace_id, shadows)
+        usual = kind in _JSON or (kind is None and lane is FastLane.predict)
+        if lane is not None and model.lane is not None and usual:
+            rows = lane(model.lane, body)
+            if rows is not None:
+                count = len(rows.rows)
+                if count > self.settings.max_rows:
+                    raise too_many_rows(count, self.settings.max_rows)
+                if at is not None and shadows is None:
+                    at.rows, at.version = count, model.version
+                job = Job(model, count, origin, rows.ids, self._loop.create_future(), rows=rows.rows)
+                self._pipeline.submit(job)
+                return await job.future, True
+        self._reading += 1
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(job.answer), self.settings.answer_timeout)
-        except TimeoutError:
-            self.store.interrupt()
-            told = f"the prediction was not stored within {self.settings.answer_timeout:g} s; try again"
-            raise unavailable(told, self.settings.retry_after) from None
+            question = await asyncio.to_thread(read, body, kind, model, self.settings.max_rows)
+        finally:
+            self._reading -= 1
+        future = self._loop.create_future()
+        count, data, params = question.rows, question.data, question.params
+        if at is not None and shadows is None:
+            at.rows, at.version = count, model.version
+        self._pipeline.submit(Job(model, count, origin, question.ids, future, data=data, params=params))
+        return await future, question.wrapped
+
+    def mirror(
+        self,
+        body: bytes,
+        kind: str | None,
+        lane: Callable[[FastLane, bytes], Rows | None] | None,
+        read: Reader,
+        answer: Answer,
+    ) -> None:
+        """Ask the challenger too, after the answer went out, for the configured share of requests.
+
+        Its predictions are stored, its mistakes are logged; it never takes the room of those who wait.
+        """
+        alias = self.settings.mirror_alias
+        challenger = self._models.get(alias) if alias else None
+        if challenger is None or random.random() >= self.settings.mirror_share:
+            return
+        if self.waiting > self.settings.max_waiting // 2:
+            return
+        work = self.ask(
+            body, kind, challenger, time.perf_counter(), lane, read, shadows=answer.prediction_ids
+        )
+        task = self._loop.create_task(self._shadow(work))
+        self._mirrored.add(task)
+        task.add_done_callback(self._mirrored.discard)
+
+    @staticmethod
+    async def _shadow(work: Any) -> None:
+        try:
+            await work
+        except Fault as fault:
+            logger.info("the challenger did not answer: %s", fault.code)
+        except Exception:
+            logger.exception("the challenger did not answer")
+
+    def spooled(self) -> tuple[int, float]:
+        """Predictions that wait in local files, and the age of the oldest in seconds."""
+        pending = getattr(self.stores.log, "pending", None)
+        return pending() if pending is not None else (0, 0.0)
 
     async def database_answers(self) -> bool:
         """Whether the database answers; asked at most once a second."""
         now = time.monotonic()
         if now - self._pinged[0] > 1.0:
-            self._pinged = (now, await asyncio.to_thread(self.store.ping))
+            self._pinged = (now, await self.stores.log.ping())
         return self._pinged[1]
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The body, read no further than the limit.
-
-    Raises:
-        Fault: It is larger (413), or the client went away.
-    """
-    from starlette.requests import ClientDisconnect
-
-    told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > limit:
-        raise _over(limit)
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                raise _over(limit)
-            parts.append(part)
-    except ClientDisconnect:
-        raise bad_request("the body ended early") from None
-    return b"".join(parts)
-
-
-def _over(limit: int) -> Fault:
-    return too_large(f"the body is larger than the {limit} bytes that are taken; send several requests")
+def too_many_rows(rows: int, limit: int) -> Fault:
+    """More rows than one request may have (413)."""
+    return too_large(f"{rows} rows in one request; at most {limit} are taken, send several requests")

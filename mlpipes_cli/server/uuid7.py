@@ -32,20 +32,34 @@ class Uuid7Factory:
         self._counter = 0
 
     def __call__(self) -> UUID:
-        random = int.from_bytes(os.urandom(10), "big")
-        tail = random & ((1 << _TAIL_BITS) - 1)
+        return UUID(int=self._values(1)[0])
+
+    def texts(self, count: int) -> tuple[list[int], list[str]]:
+        """So many identifiers: their milliseconds, and they themselves as text."""
+        values = self._values(count)
+        return [value >> 80 for value in values], [_text(value) for value in values]
+
+    def _values(self, count: int) -> list[int]:
+        random = os.urandom(6 * count + 4)
+        found = []
         with self._lock:
             now = self._clock() // 1_000_000
             if now > self._milliseconds:  # the counter's top bit starts at 0: room for 2^25 in a millisecond
-                self._milliseconds, self._counter = now, (random >> _TAIL_BITS) & ((1 << 25) - 1)
-            else:
+                self._milliseconds = now
+                self._counter = (int.from_bytes(random[-4:], "big") & ((1 << 25) - 1)) - 1
+            for at in range(0, 6 * count, 6):
                 self._counter += 1
                 if self._counter >> _COUNTER_BITS:
                     self._milliseconds, self._counter = self._milliseconds + 1, 0
-            milliseconds, counter = self._milliseconds, self._counter
-        value = milliseconds << 80 | 0x7 << 76 | (counter >> 14) << 64
-        value |= 0b10 << 62 | (counter & 0x3FFF) << _TAIL_BITS | tail
-        return UUID(int=value)
+                value = self._milliseconds << 80 | 0x7 << 76 | (self._counter >> 14) << 64
+                value |= 0b10 << 62 | (self._counter & 0x3FFF) << _TAIL_BITS
+                found.append(value | int.from_bytes(random[at : at + 6], "big"))
+        return found
+
+
+def _text(value: int) -> str:
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 uuid7 = Uuid7Factory()

@@ -1,15 +1,11 @@
-"""Which trainers there are; each is imported only when it is used."""
+"""From a trainer's name to the trainer; each is imported only when it is used."""
 
 from __future__ import annotations
 
 import importlib
 
+from mlpipes_cli import trainer_names
 from mlpipes_cli.trainers.base import Trainer
-
-MODULES = {
-    "sklearn": "mlpipes_cli.trainers.sklearn:SklearnTrainer",
-    "python": "mlpipes_cli.trainers.python:PythonTrainer",
-}
 
 
 def make(name: str) -> Trainer:
@@ -17,7 +13,11 @@ def make(name: str) -> Trainer:
 
     Raises:
         KeyError: There is none.
+        ImportError: What it needs is not installed here.
     """
-    module, _, attribute = MODULES[name].partition(":")
+    found = trainer_names.find(name)
+    if found is None:
+        raise KeyError(name)
+    module, _, attribute = found.partition(":")
     trainer: Trainer = getattr(importlib.import_module(module), attribute)()
     return trainer

@@ -69,7 +69,7 @@ def make(path: str, params: Mapping[str, Any]) -> Any:
         estimator, nested = clone(found), values
     if not hasattr(estimator, "fit"):
         raise TrainingError(f"{path} gives a {type(estimator).__name__}, which has no `fit`")
-    _set(estimator, nested)
+    set_params(estimator, nested)
     return estimator
 
 
@@ -94,10 +94,15 @@ def value_of(value: Any) -> Any:
     return value
 
 
-def _set(estimator: Any, params: Mapping[str, Any]) -> None:
+def set_params(estimator: Any, params: Mapping[str, Any]) -> None:
+    """Set params one by one (``a__b`` too); nested estimators in them are made.
+
+    Raises:
+        TrainingError: It has none of that name.
+    """
     for name, value in params.items():
         check_name(estimator, name)
-        estimator.set_params(**{name: value})
+        estimator.set_params(**{name: value_of(value)})
 
 
 def check_name(estimator: Any, name: str) -> None:

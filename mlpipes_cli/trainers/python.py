@@ -3,7 +3,8 @@
 With ``preprocess: auto`` it gets the training features as the preprocessing leaves them (finite
 numbers in named columns), and what it returns is put behind that step. A function that has a
 parameter ``preprocess`` gets the raw features instead, and the unfitted transformer to put into a
-pipeline of its own; with ``preprocess: none`` it gets the raw features, and ``"passthrough"``.
+pipeline of its own; with ``preprocess: none`` it gets the raw features, and ``"passthrough"``. Images among
+the features are the bytes of their files, and then nothing is prepared.
 By name, if it takes them: ``seed`` (int), ``task`` (binary, multiclass, regression) and ``threads``.
 """
 
@@ -63,7 +64,7 @@ class PythonTrainer:
         filled = _filled(function, params, offered, training)
         X, y = training.X.copy(), training.y.copy()
         step = None
-        if training.preprocess == "auto" and "preprocess" not in filled:
+        if training.preprocess == "auto" and "preprocess" not in filled and not training.images:
             step = preprocessing(training)
             X = step.fit_transform(X, y)
         model = function(X, y, **params, **filled)
@@ -88,5 +89,5 @@ def _filled(
         return {}
     filled = {name: value for name, value in offered.items() if name in takes and name not in params}
     if "preprocess" in takes and "preprocess" not in params:
-        filled["preprocess"] = preprocessing(training)
+        filled["preprocess"] = "passthrough" if training.images else preprocessing(training)
     return filled

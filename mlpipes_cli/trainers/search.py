@@ -1,138 +1,215 @@
-"""Hyperparameter search by cross-validation on the training rows."""
+"""Hyperparameter search for any trainer, by cross-validation on the training rows.
+
+The same search with the same seed makes the same trials and finds the same combination. Two things set
+that aside: a time budget, since how many trials fit into it depends on the machine, and what a trainer
+itself does not repeat exactly.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import metric_catalog
 from mlpipes_cli.run_schema import SEARCH_RESULTS
-from mlpipes_cli.trainers.answers import answers
-from mlpipes_cli.trainers.base import Fitted, Training, TrainingError
-from mlpipes_cli.trainers.estimators import check_name, value_of
+from mlpipes_cli.trainers import spaces
+from mlpipes_cli.trainers.base import (
+    Comparison,
+    Fitted,
+    Problem,
+    Pruned,
+    Trainer,
+    Training,
+    TrainingError,
+    no_report,
+)
+from mlpipes_cli.trainers.folds import folds
+from mlpipes_cli.trainers.pruning import Median
+from mlpipes_cli.trainers.spaces import Values
+from mlpipes_cli.trainers.trials import Bench, Trial, Watch, fit
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Keep = Callable[[Trial, str], None]
 
-class MetricScorer:
-    """A scorer for scikit-learn that computes our own metric, larger is better.
+
+def search(trainer: Trainer, training: Training, keep: Keep, *, side_by_side: bool) -> Fitted | Comparison:
+    """Try the space of ``training.spec["search"]``, then fit the best on all training rows.
 
     Args:
-        training: Gives the task, the classes and the metric.
-        metric: The metric's name.
-    """
-
-    def __init__(self, training: Training, metric: str) -> None:
-        self.metric, self._task, self._classes = metric, training.task, training.classes
-        self.sign = 1.0 if metric_catalog.higher_is_better(metric) else -1.0
-
-    def __call__(self, estimator: Any, X: pd.DataFrame, y: pd.Series) -> float:
-        import numpy as np
-
-        from mlpipes_cli.scoring.metrics import scorer
-        from mlpipes_cli.scoring.predictions import Predictions
-
-        given = answers(estimator, X, self._task, self._classes)
-        told = Predictions(
-            self._task, self._classes, y.to_numpy(), given.scores, given.prediction, np.arange(len(X))
-        )
-        value = scorer(told, [self.metric]).values(np.ones((1, len(X)))).get(self.metric)
-        return float("nan") if value is None else self.sign * float(value[0])
-
-
-def search(pipeline: Any, training: Training, prefix: str) -> Fitted:
-    """Try the space, then fit the best on all training rows.
+        keep: Gets each trial as it ends, and the name of the metric.
+        side_by_side: Whether several trials may be fitted at a time, within the training's threads.
 
     Raises:
-        TrainingError: No combination could be fitted and scored.
+        TrainingError: No combination could be fitted and judged.
     """
-    import numpy as np
-
     wanted: Mapping[str, Any] = training.spec["search"]
-    metric = wanted.get("metric") or training.metric
-    space = {_full(name, prefix): _values(values) for name, values in wanted["space"].items()}
-    for name in space:
-        check_name(pipeline, name)
-    scoring = MetricScorer(training, metric)
-    found = _searcher(pipeline, space, wanted, training, scoring)
-    X, y = _in_order(training)
+    bench = Bench(
+        trainer,
+        replace(training, report=no_report),
+        wanted.get("metric") or training.metric,
+        folds(wanted, training),
+    )
+    course = _Course(bench, wanted, training.seed, training.threads if side_by_side else 1)
     try:
-        found.fit(X, y)
-    except ValueError as error:
-        if "fits failed" not in str(error):
-            raise
-        raise TrainingError(
-            f"every fit of the search failed: {str(error).strip().splitlines()[-1]}"
-        ) from None
-    if not np.isfinite(found.best_score_):
-        raise TrainingError(f"the search found no combination with a value of {metric}")
-    best = {name.removeprefix(prefix): value for name, value in found.best_params_.items()}
-    params = {f"best_{name}": value for name, value in best.items()}
-    params |= {f"search_cv_{metric}": scoring.sign * float(found.best_score_)}
-    return Fitted(found.best_estimator_, params, {SEARCH_RESULTS: _table(found, scoring)})
-
-
-def _full(name: str, prefix: str) -> str:
-    return name if not prefix or name.startswith("preprocess__") else prefix + name
-
-
-def _values(values: Any) -> Any:
-    if isinstance(values, list):
-        return [value_of(value) for value in values]
-    from scipy import stats
-
-    kind, (low, high) = next(iter(values.items()))
-    if kind == "integers":
-        return stats.randint(int(low), int(high) + 1)
-    return stats.loguniform(low, high) if kind == "loguniform" else stats.uniform(low, high - low)
-
-
-def _searcher(
-    pipeline: Any,
-    space: Mapping[str, Any],
-    wanted: Mapping[str, Any],
-    training: Training,
-    scoring: MetricScorer,
-) -> Any:
-    from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-
-    common = {
-        "scoring": scoring,
-        "cv": _folds(int(wanted.get("folds") or 5), training),
-        "n_jobs": training.threads if training.threads > 1 else None,
-        "error_score": float("nan"),
+        for trial in course.trials():
+            keep(trial, bench.metric)
+    finally:
+        bench.close()
+    best = course.best()
+    made = fit(trainer, training, best.values)
+    assert best.mean is not None
+    made.params = {
+        **{f"best_{name}": value for name, value in best.values.items()},
+        f"search_cv_{bench.metric}": best.mean,
+        "search_trials": len(course.done),
+        **made.params,
     }
-    if wanted.get("method") == "random":
-        tries = int(wanted.get("iterations") or 20)
-        return RandomizedSearchCV(pipeline, space, n_iter=tries, random_state=training.seed, **common)
-    return GridSearchCV(pipeline, space, **common)
+    made.tables = {**made.tables, SEARCH_RESULTS: table(course.done, bench)}
+    return made
 
 
-def _folds(folds: int, training: Training) -> Any:
-    from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
-
-    if training.order_by is not None:
-        return TimeSeriesSplit(folds)
-    kind = KFold if training.task == "regression" else StratifiedKFold
-    return kind(folds, shuffle=True, random_state=training.seed)
-
-
-def _in_order(training: Training) -> tuple[pd.DataFrame, pd.Series]:
-    if training.order_by is None:
-        return training.X, training.y
-    order = training.X[training.order_by].argsort(kind="stable")
-    return training.X.iloc[order], training.y.iloc[order]
+def problems(trainer: Trainer, spec: Mapping[str, Any]) -> list[Problem]:
+    """What a trainer has against a search: it is shown the run with a value of each param."""
+    own = {(tuple(place), text) for place, text in trainer.check({**spec, "search": None})}
+    found: list[Problem] = []
+    for name, value in spaces.first(spec["search"]["space"]).items():
+        params = {**(spec.get("params") or {}), name: value}
+        for place, text in trainer.check({**spec, "params": params, "search": None}):
+            if (tuple(place), text) not in own:
+                found.append((("search", name), text))
+    return found
 
 
-def _table(found: Any, scoring: MetricScorer) -> pd.DataFrame:
-    """One line for each combination, the metric with its own sign."""
+@dataclass(eq=False)
+class _Course:
+    """The trials of a search, one after another or side by side."""
+
+    bench: Bench
+    wanted: Mapping[str, Any]
+    seed: int
+    processes: int
+    done: list[Trial] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def trials(self) -> Iterator[Trial]:
+        guided = self.wanted.get("method") == "optuna"
+        for trial in self._guided() if guided else self._listed():
+            self.done.append(trial)
+            yield trial
+
+    def best(self) -> Trial:
+        """The first of those with the best mean.
+
+        Raises:
+            TrainingError: None was finished.
+        """
+        finished = [trial for trial in self.done if trial.mean is not None]
+        if not finished:
+            last = self.done[-1].error if self.done else "there was nothing to try"
+            raise TrainingError(f"every fit of the search failed: {last}")
+        return max(finished, key=lambda trial: self.bench.sign * (trial.mean or 0.0))
+
+    @property
+    def _over(self) -> bool:
+        """Whether the time is over; it never is before a trial is finished."""
+        seconds = self.wanted.get("seconds")
+        if seconds is None or time.monotonic() - self.began < float(seconds):
+            return False
+        return any(trial.status == "finished" for trial in self.done)
+
+    def _listed(self) -> Iterator[Trial]:
+        space, method = self.wanted["space"], self.wanted.get("method") or "grid"
+        tries = spaces.count(self.wanted)
+        values = spaces.grid(space) if method == "grid" else spaces.drawn(space, tries, self.seed)
+
+        def in_time() -> Iterator[tuple[int, Values]]:
+            for number, combination in enumerate(values):
+                if self._over:
+                    return
+                yield number, combination
+
+        if self.processes > 1:
+            yield from self.bench.together(in_time(), self.processes)
+            return
+        for number, combination in in_time():
+            yield self.bench.trial(number, combination, self._clock())
+
+    def _guided(self) -> Iterator[Trial]:
+        """What Optuna asks for; what it asks for again is answered from memory and is no trial."""
+        guide = spaces.Guided(self.wanted["space"], self.seed)
+        median = Median(self.bench.metric) if self.wanted.get("pruning") == "median" else None
+        known: dict[str, Trial] = {}
+        for _ in range(int(self.wanted.get("iterations") or 20)):
+            if self._over or len(known) == spaces.size(self.wanted["space"]):
+                return
+            number, values = guide.ask()
+            trial = known.get(repr(values))
+            if trial is None:
+                trial = known[repr(values)] = self._one(len(known), values, median)
+                yield trial
+            value = None if trial.mean is None else self.bench.sign * trial.mean
+            after = tuple(self.bench.sign * mean for mean in trial.means())
+            guide.tell(number, value, stopped=trial.status == "pruned", after=after)
+
+    def _one(self, number: int, values: Values, median: Median | None) -> Trial:
+        if median is None:
+            if self.processes > 1 and len(self.bench.folds) > 1:
+                return next(self.bench.together([(number, values)], self.processes))
+            return self.bench.trial(number, values, self._clock())
+        watch = median.watch()
+        trial = self.bench.trial(number, values, self._clock(watch))
+        median.ended(trial, watch)
+        return trial
+
+    def _clock(self, watch: Watch | None = None) -> _Clock:
+        return _Clock(lambda: self._over, watch or Watch())
+
+
+@dataclass(eq=False)
+class _Clock(Watch):
+    """Stops a trial when the time is over; asks another watch before."""
+
+    over: Callable[[], bool]
+    before: Watch
+
+    def step(self, fold: int, step: int, metrics: Mapping[str, float]) -> None:
+        self.before.step(fold, step, metrics)
+        self._look()
+
+    def fold(self, fold: int, mean: float) -> None:
+        self.before.fold(fold, mean)
+        self._look()
+
+    def _look(self) -> None:
+        if self.over():
+            raise Pruned("the time for the search was over")
+
+
+def table(trials: Sequence[Trial], bench: Bench) -> pd.DataFrame:
+    """A line for each trial: its params, the metric with its own sign on each fold, mean, deviation, rank."""
+    import numpy as np
     import pandas as pd
 
-    results = pd.DataFrame(found.cv_results_)
-    names = [str(name) for name in results.columns]
-    scores = [n for n in names if n.endswith("_test_score") and not n.startswith(("std", "rank"))]
-    results[scores] = results[scores] * scoring.sign
-    renamed = {n: n.replace("test_score", scoring.metric) for n in names if "test_score" in n}
-    timing = [n for n in names if n.endswith("_time")]  # differs from run to run
-    return results.drop(columns=["params", *timing]).rename(columns=renamed)
+    metric, size = bench.metric, len(bench.folds)
+    names = list(dict.fromkeys(name for trial in trials for name in trial.values))
+    lines = []
+    for trial in trials:
+        line: dict[str, Any] = {"trial": trial.number}
+        line |= {f"param_{name}": _cell(trial.values.get(name)) for name in names}
+        line |= {f"split{k}_{metric}": dict(enumerate(trial.folds)).get(k) for k in range(size)}
+        line[f"mean_{metric}"] = trial.mean
+        line[f"std_{metric}"] = float(np.std(trial.folds)) if trial.mean is not None else None
+        lines.append(line)
+    made = pd.DataFrame(lines)
+    means = made[f"mean_{metric}"].astype(float)
+    made[f"rank_{metric}"] = (-bench.sign * means).rank(method="min").astype("Int64")
+    made["status"] = [trial.status for trial in trials]
+    made["error"] = [trial.error for trial in trials]
+    return made
+
+
+def _cell(value: Any) -> Any:
+    return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)

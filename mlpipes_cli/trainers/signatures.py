@@ -15,6 +15,10 @@ from typing import Literal
 from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers.sources import Definition, Finder, Import, Module
 
+_NOT_HERE = (
+    "; it is not installed here: install it, put it beside the experiment file, or give the run "
+    "`environment: {{requirements: [{}]}}`"
+)
 _DEPTH = 30  # re-exports and base classes that are followed at most
 
 
@@ -61,9 +65,7 @@ def _resolve(parts: list[str], finder: Finder) -> Signature | Mistake:
     module, rest = _deepest_module(parts, finder)
     if module is None:
         suggestion = did_you_mean(parts[0], finder.top_level_names())
-        return Mistake(
-            f"no module named {parts[0]!r}{suggestion or '; is it installed, or beside the experiment file?'}"
-        )
+        return Mistake(f"no module named {parts[0]!r}{suggestion or _NOT_HERE.format(parts[0])}")
     if not rest:
         return Mistake(f"{'.'.join(parts)!r} is a module; name something in it{_something_in(module)}")
     if len(rest) > 1:

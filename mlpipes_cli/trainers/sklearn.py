@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
-from mlpipes_cli.trainers import estimators
+from mlpipes_cli.trainers import boosting, estimators
 from mlpipes_cli.trainers.answers import answers
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
 
@@ -36,23 +36,30 @@ class SklearnTrainer:
         return problems
 
     def fit(self, training: Training) -> Fitted:
-        """Fit the pipeline, or search for its best parameters by cross-validation first."""
+        """Fit the pipeline; params of a search may be named ``preprocess__...`` for its first step."""
         params = training.spec.get("params", {})
+        before = {name: value for name, value in params.items() if _is_before(name, training)}
+        params = {name: value for name, value in params.items() if name not in before}
         estimator = estimators.make(training.spec["estimator"], params)
         _fits_the_task(estimator, training.task)
-        pipeline = with_preprocessing(estimator, training)
-        kept = params if pipeline is estimator else {f"{STEP}__{name}" for name in params}
-        estimators.seed(pipeline, training.seed, dict.fromkeys(kept))
-        if training.spec.get("search"):
-            from mlpipes_cli.trainers.search import search
-
-            return search(pipeline, training, prefix="" if pipeline is estimator else f"{STEP}__")
-        pipeline.fit(training.X, training.y)
+        boosting.settle(estimator, params, training)
+        more = boosting.fit_params(estimator, params, training)
+        last = boosting.plain(estimator, params, training)
+        pipeline = with_preprocessing(last, training)
+        estimators.set_params(pipeline, before)
+        step = "" if pipeline is last else f"{STEP}__"
+        kept = f"{step}{'' if last is estimator else 'estimator__'}"
+        estimators.seed(pipeline, training.seed, {f"{kept}{name}": None for name in params})
+        pipeline.fit(training.X, training.y, **{f"{step}{name}": value for name, value in more.items()})
         return Fitted(pipeline)
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
         """As scikit-learn's methods give them."""
         return answers(fitted.model, X, task, classes)
+
+
+def _is_before(name: str, training: Training) -> bool:
+    return training.preprocess == "auto" and name.startswith("preprocess__")
 
 
 def _fits_the_task(estimator: Any, task: Task) -> None:
@@ -68,7 +75,14 @@ def _fits_the_task(estimator: Any, task: Task) -> None:
 
 
 def preprocessing(training: Training) -> Any:
-    """The unfitted transformer of ``preprocess: auto``, or ``passthrough``."""
+    """The unfitted transformer of ``preprocess: auto``, or ``passthrough``.
+
+    Raises:
+        TrainingError: There are images among the features.
+    """
+    if training.images:
+        shown = ", ".join(map(repr, training.images))
+        raise TrainingError(f"{shown}: images are for the trainers keras, torch and python")
     if training.preprocess != "auto":
         return "passthrough"
     from mlpipes_cli.preprocess import auto

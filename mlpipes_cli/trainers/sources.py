@@ -71,6 +71,23 @@ class Module:
         """Names worth suggesting."""
         return [name for name in self.names if not name.startswith("_")]
 
+    def imports(self) -> set[str]:
+        """Full names that its code imports, inside of functions too: of modules, or of what is in them.
+
+        Raises:
+            SyntaxError: Its source cannot be parsed.
+        """
+        found: set[str] = set()
+        if self.file is None:
+            return found
+        for node in ast.walk(ast.parse(self.file.read_bytes(), filename=str(self.file))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                source = self._absolute(node)
+                found |= {source, *(f"{source}.{alias.name}" for alias in node.names if alias.name != "*")}
+        return found
+
     def _collect(self, statement: ast.stmt) -> None:
         assert self._names is not None
         if isinstance(statement, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):

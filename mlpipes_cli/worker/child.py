@@ -5,18 +5,20 @@ Whatever happens here, an exception, ``sys.exit`` or a crash, happens to this ca
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import importlib
+import json
 import os
 import random
 import signal
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.trainers.base import TrainingError
-from mlpipes_cli.worker import protocol
+from mlpipes_cli.worker import orphans, protocol
 
 _PRELOADED = (
     "pandas", "pyarrow.parquet", "cloudpickle", "threadpoolctl", "sklearn.pipeline", "sklearn.linear_model",
@@ -24,22 +26,28 @@ _PRELOADED = (
     "mlpipes_cli.data.store", "mlpipes_cli.preprocess.auto", "mlpipes_cli.preprocess.portable",
     "mlpipes_cli.trainers.sklearn", "mlpipes_cli.trainers.python", "mlpipes_cli.worker.jobs",
 )  # fmt: skip
-_PR_SET_PDEATHSIG = 1
+PLACE = ("cores", "gpus")  # of the machine, that a job may use; None for all
 _OOM_SCORE = "800"  # of 1000: this process goes first
 
 
 def preload() -> None:
-    """Import what every candidate needs, and save a model once: much of that loads on first use."""
+    """Import what every candidate needs, and save a model once: much of that loads on first use.
+
+    What an environment does not have is left to the candidate that needs it, for it to say so.
+    """
     for name in _PRELOADED:
-        importlib.import_module(name)
-    from mlpipes_cli.worker import saving
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    with contextlib.suppress(ImportError):
+        from mlpipes_cli.worker import saving
 
-    saving.warm_up()
+        saving.warm_up()
 
 
-def run(folder: Path, job: str, events: int, parent: int) -> int:
+def run(folder: Path, job: str, events: int, parent: int, place: Mapping[str, Any]) -> int:
     """Do the job of a folder in this process and return its exit code."""
     _die_with(parent)
+    _stay_in(place)
     _log_to(folder / protocol.LOG)
 
     def tell(stage: str) -> None:
@@ -73,16 +81,21 @@ def one_line(error: BaseException) -> str:
 
 
 def _die_with(parent: int) -> None:
-    """Be killed when the host is, and before the core when memory runs out (Linux only)."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it went in between
-        os._exit(1)
-    try:
-        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
-    except OSError:
-        pass
+    """Be killed when the host is, and before the core when memory runs out; keep orphans (Linux only)."""
+    orphans.die_with(parent)
+    orphans.adopt()
+    if orphans.LINUX:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+
+
+def _stay_in(place: Mapping[str, Any]) -> None:
+    """Use these cores and GPUs alone; what is started later inherits it."""
+    if place.get("cores") and hasattr(os, "sched_setaffinity"):
+        with contextlib.suppress(OSError):  # a core went offline
+            os.sched_setaffinity(0, place["cores"])
+    if place.get("gpus") is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, place["gpus"]))
 
 
 def _log_to(path: Path) -> None:
@@ -122,4 +135,4 @@ def _surroundings(content: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), os.getppid()))
+    sys.exit(run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), os.getppid(), json.loads(sys.argv[4])))

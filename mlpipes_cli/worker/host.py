@@ -1,14 +1,17 @@
 """One warm process that starts a fresh one for each candidate: ``python -m mlpipes_cli.worker.host``.
 
 It imports what every candidate needs once; on Linux a candidate is then a fork of it (no import
-to wait for), elsewhere a new interpreter. A candidate is a process group of its own, so that what
-it starts ends with it, and the first that the kernel kills when memory runs out.
+to wait for), elsewhere a new interpreter. A candidate is a process group of its own, and the first that
+the kernel kills when memory runs out. What it starts ends with it: the group, and on Linux also what left
+the group (:mod:`mlpipes_cli.worker.orphans`); :mod:`mlpipes_cli.worker.keeper` sees to it when this
+process is killed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import os
 import selectors
 import signal
@@ -18,7 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpipes_cli.worker import child, protocol
+from mlpipes_cli.worker import child, entry, keeper, orphans, protocol
 
 
 @dataclass
@@ -74,28 +77,31 @@ class Host:
     def stop_all(self) -> None:
         """Kill every candidate with all that it started."""
         for running in list(self._running.values()):
-            _kill_group(running.pid)
+            orphans.kill_group(running.pid)
         for pid in list(self._running):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+        self._running.clear()
+        orphans.sweep()
 
     def _obey(self, message: dict[str, object]) -> None:
         job = str(message["job"])
         if message["type"] == "run":
-            self._start(job, Path(str(message["folder"])))
+            self._start(job, Path(str(message["folder"])), {name: message.get(name) for name in child.PLACE})
         elif message["type"] == "stop":
             for running in self._running.values():
                 if running.job == job:
-                    _kill_group(running.pid)
+                    orphans.kill_group(running.pid)
 
-    def _start(self, job: str, folder: Path) -> None:
+    def _start(self, job: str, folder: Path, place: dict[str, object]) -> None:
         process = None
         if self._fork:
             pid = os.fork()
             if pid == 0:
-                self._become(job, folder)
+                self._become(job, folder, place)
         else:
-            command = [sys.executable, "-m", "mlpipes_cli.worker.child", str(folder), job, str(self._events)]
+            command = [sys.executable, entry.__file__, "mlpipes_cli.worker.child"]
+            command += [str(folder), job, str(self._events), json.dumps(place)]
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, pass_fds=[self._events], process_group=0
             )
@@ -105,7 +111,7 @@ class Host:
         self._running[pid] = Running(job, pid, time.monotonic(), process)
         self._tell("started", job=job, pid=pid)
 
-    def _become(self, job: str, folder: Path) -> None:
+    def _become(self, job: str, folder: Path, place: dict[str, object]) -> None:
         """In the forked child: never returns."""
         try:
             signal.set_wakeup_fd(-1)
@@ -113,7 +119,7 @@ class Host:
             for descriptor in (self._commands, self._wake, self._woken):
                 os.close(descriptor)
             os.setpgid(0, 0)
-            code = child.run(folder, job, self._events, parent=os.getppid())
+            code = child.run(folder, job, self._events, os.getppid(), place)
         except BaseException:  # noqa: BLE001 (nothing may unwind into the host's loop)
             code = 70
         os._exit(code)
@@ -122,9 +128,10 @@ class Host:
         for pid, running in list(self._running.items()):
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
-            _kill_group(pid)  # what it started and left behind; its pid is not free before wait4
+            orphans.kill_group(pid)  # what it started and left behind; its pid is not free before wait4
             _, status, usage = os.wait4(pid, 0)
             del self._running[pid]
+            orphans.sweep(keep=self._running)
             code = os.waitstatus_to_exitcode(status)
             if running.process is not None:
                 running.process.returncode = code
@@ -142,19 +149,22 @@ class Host:
             os.write(self._events, protocol.line(kind, **fields))
 
 
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+def _terminated(*_: object) -> None:
+    """End, once: a keeper that is terminated and then killed sends two, and a second would stop the end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)
 
 
 def main() -> None:
-    """Preload, then serve."""
+    """Leave the keeper behind, preload, then serve."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keeper.stand_guard(0)
+    orphans.adopt()
     commands, events = os.dup(0), os.dup(1)  # 0 and 1 are not for libraries that read or print
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _terminated)
     fork = sys.platform == "linux" and os.environ.get("MLPIPES_WORKER_START") != "spawn"
     if fork:
         child.preload()
@@ -165,6 +175,7 @@ def main() -> None:
         host.serve()
     finally:
         host.stop_all()
+        keeper.clean()
 
 
 if __name__ == "__main__":

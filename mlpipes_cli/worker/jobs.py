@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.trainers import catalog
-from mlpipes_cli.trainers.base import Answers, Fitted, Training
-from mlpipes_cli.worker import protocol
+from mlpipes_cli.trainers import catalog, search, spaces
+from mlpipes_cli.trainers.base import (
+    Answers,
+    Comparison,
+    Fitted,
+    Problem,
+    Trainer,
+    Training,
+    TrainingError,
+)
+from mlpipes_cli.worker import protocol, steps, trials
 
 if TYPE_CHECKING:
-    from mlpipes_cli.data.prepare import Prepared
+    import pandas as pd
+
+    from mlpipes_cli.data.prepared import Prepared
 
 Tell = Callable[[str], None]
 
@@ -25,7 +37,7 @@ def check(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
     problems: list[list[Any]] = []
     for index, spec in content["runs"]:
         try:
-            found = catalog.make(spec["trainer"]).check(spec)
+            found = _problems(catalog.make(spec["trainer"]), spec)
         except Exception as error:  # noqa: BLE001 (importing the user's code may raise anything)
             traceback.print_exc()
             text = next((part for part in str(error).splitlines() if part.strip()), "")
@@ -35,39 +47,95 @@ def check(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
 
 
 def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any]:
-    """Fit one candidate, answer the holdout, explain and save the model."""
+    """Fit one candidate, answer the holdout, explain and save its models.
+
+    Each model has a folder under ``out/``; ``models`` of the result are those folders' names with what
+    the core has to know of each, the best first.
+    """
     from mlpipes_cli.data.store import open_store
-    from mlpipes_cli.worker import importance, saving
 
     out = folder / protocol.OUT
     out.mkdir(exist_ok=True)
     tell("read")
     prepared = open_store(Path(content["data"]))
-    training = _training(content, prepared)
+    scratch = folder / protocol.SCRATCH_FOLDER
+    scratch.mkdir(exist_ok=True)
+    training = _training(content, prepared, scratch, steps.Steps(out / protocol.HISTORY))
     trainer = catalog.make(content["spec"]["trainer"])
+    if content.get("check"):  # its environment was not there when the file was checked
+        _check_here(trainer, content["spec"])
     tell("fit")
     started = time.monotonic()
-    fitted = trainer.fit(training)
+    made = _fit(trainer, training, out, tell)
     seconds = time.monotonic() - started
+    several = isinstance(made, Comparison)
+    models = []
+    for position, fitted in enumerate(made.models if isinstance(made, Comparison) else [made]):
+        place = out / f"{position:03d}"
+        place.mkdir()
+        models.append(
+            {"folder": place.name, **_keep(trainer, fitted, training, prepared, place, content, tell)}
+        )
+    if isinstance(made, Comparison):
+        _write_tables(out / protocol.TABLES, made.tables)
+        _keep_files(out / protocol.FILES, made.files)
+    params = _plain_params(made.params) if several else {}
+    return {"status": "ok", "seconds": seconds, "several": several, "params": params, "models": models}
+
+
+def _problems(trainer: Trainer, spec: Mapping[str, Any]) -> list[Problem]:
+    found = list(trainer.check(spec))
+    if spec.get("search") and spec["trainer"] != "sklearn":  # which looks at these names itself
+        found += search.problems(trainer, spec)
+    return found
+
+
+def _fit(trainer: Trainer, training: Training, out: Path, tell: Tell) -> Fitted | Comparison:
+    """Fit, or search for the best params first."""
+    if not training.spec.get("search"):
+        return trainer.fit(training)
+    keep = trials.Trials(out / protocol.TRIALS, tell, spaces.count(training.spec["search"]))
+    # others see to their threads themselves; other processes have to find this package
+    side_by_side = training.spec["trainer"] == "sklearn" and PathFinder.find_spec("mlpipes_cli") is not None
+    return search.search(trainer, training, keep, side_by_side=side_by_side)
+
+
+def _check_here(trainer: Trainer, spec: Mapping[str, Any]) -> None:
+    for place, text in _problems(trainer, spec):
+        raise TrainingError(": ".join(filter(None, [" -> ".join(map(str, place)), text])))
+
+
+def _keep(
+    trainer: Trainer,
+    fitted: Fitted,
+    training: Training,
+    prepared: Prepared,
+    place: Path,
+    content: Mapping[str, Any],
+    tell: Tell,
+) -> dict[str, Any]:
+    """Answer the holdout by a model, explain and save it."""
+    from mlpipes_cli.worker import importance, saving
+
     tell("score")
     held = prepared.X(prepared.holdout).reset_index(drop=True)
     answers = trainer.answer(fitted, held, prepared.task, prepared.classes)
-    _write_answers(out / protocol.ANSWERS, answers, prepared.classes)
-    _write_tables(out / protocol.TABLES, fitted)
+    _write_answers(place / protocol.ANSWERS, answers, prepared.classes)
+    _write_tables(place / protocol.TABLES, fitted.tables)
+    _keep_files(place / protocol.FILES, fitted.files)
     tell("explain")
     importances = importance.importances(trainer, fitted, training)
     if importances is not None:
-        importances.to_csv(out / protocol.IMPORTANCE, index=False)
+        importances.to_csv(place / protocol.IMPORTANCE, index=False)
     tell("save")
-    saved = saving.save(fitted, training, prepared, out / protocol.MODEL, content)
-    params = {name: _plain(value) for name, value in fitted.params.items()}
-    return {"status": "ok", "seconds": seconds, "params": params, **saved}
+    saved = saving.save(fitted, training, prepared, place / protocol.MODEL, content)
+    return {"name": fitted.name, "params": _plain_params(fitted.params), **saved}
 
 
 DO = {"check": check, "train": train}
 
 
-def _training(content: Mapping[str, Any], prepared: Prepared) -> Training:
+def _training(content: Mapping[str, Any], prepared: Prepared, scratch: Path, report: Any) -> Training:
     order_by = content.get("order_by")
     return Training(
         X=prepared.X(prepared.train).reset_index(drop=True),
@@ -79,8 +147,19 @@ def _training(content: Mapping[str, Any], prepared: Prepared) -> Training:
         threads=int(content["threads"]),
         preprocess=content["preprocess"],
         spec=content["spec"],
+        scratch=scratch,
         order_by=order_by if order_by in prepared.feature_names else None,
+        images=prepared.images,
+        memory=content.get("memory"),
+        report=report,
     )
+
+
+def _keep_files(folder: Path, files: Mapping[str, Path]) -> None:
+    for name, path in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, target)
 
 
 def _write_answers(path: Path, answers: Answers, classes: tuple[Any, ...]) -> None:
@@ -93,12 +172,16 @@ def _write_answers(path: Path, answers: Answers, classes: tuple[Any, ...]) -> No
     pd.DataFrame(columns).to_parquet(path, index=False)
 
 
-def _write_tables(folder: Path, fitted: Fitted) -> None:
+def _write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     folder.mkdir(exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name, table in fitted.tables.items():
+        for name, table in tables.items():
             table.to_csv(folder / name, index=False)
+
+
+def _plain_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in params.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -1,195 +1,206 @@
-"""The core's end of a worker host: gives it jobs, so many at a time, and tells what became of them."""
+"""Runs jobs in worker hosts, one host for each environment, and tells what became of them."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import signal
-import subprocess
-import sys
-import time
+import uuid
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.worker import protocol
+from mlpipes_cli.worker import hosts, machine, orphans, protocol
+from mlpipes_cli.worker.hosts import Event, Host
+from mlpipes_cli.worker.shares import Shares, Wants
+from mlpipes_cli.worker.watch import Watch
 
-_RESTARTS = 3  # of a host that was killed, for instance for memory
+_CHECK = 0.5  # seconds between two looks at hosts that say nothing
+
+__all__ = ["Event", "Job", "Pool", "Wants"]
 
 
 @dataclass(frozen=True)
-class Event:
-    """What happened to a job.
+class Job:
+    """Something to do in a process of its own.
 
     Attributes:
-        kind: started, stage, ended.
-        job: Its name.
-        stage: What it does now (stage).
-        exit: Its exit code, or None (ended).
-        signal: The signal that ended it, or None (ended).
-        seconds: How long its process lived (ended).
-        max_rss: The most memory that it held, in bytes (ended).
-        lost: The host itself went, and the job with it (ended).
+        name: No other job's.
+        folder: Holds ``job.json``.
+        python: The interpreter of its environment; None for our own.
+        wants: What it may use of the machine.
     """
 
-    kind: str
-    job: str
-    stage: str = ""
-    exit: int | None = None
-    signal: int | None = None
-    seconds: float = 0.0
-    max_rss: int = 0
-    lost: bool = False
+    name: str
+    folder: Path
+    python: Path | None = None
+    wants: Wants = field(default_factory=Wants)
 
 
 class Pool:
-    """Runs jobs in a worker host; a context manager that leaves no process behind.
+    """Runs jobs; a context manager that leaves no process behind.
+
+    As long as it is open, orphans of this process are given to it (Linux); it ends those of its hosts.
 
     Args:
-        log: Gets what the host writes to its standard error.
+        log: Gets what the hosts write to their standard error.
         parallel: How many jobs run at a time.
+        cluster: What starts the one host that runs all jobs elsewhere; it shares out what is there.
+        warm: Whether the host of our own environment starts at once; else with its first job.
     """
 
-    def __init__(self, log: Path, parallel: int = 1) -> None:
+    def __init__(
+        self, log: Path, parallel: int = 1, cluster: Sequence[str] | None = None, warm: bool = True
+    ) -> None:
         self.parallel = parallel
-        self._log = log
-        self._host: subprocess.Popen[bytes] | None = None
-        self._waiting: deque[tuple[str, Path]] = deque()
-        self._running: dict[str, float] = {}
-        self._groups: dict[str, int] = {}
-        self._pending = b""
-        self._restarts = 0
+        self.cluster = cluster
+        self._log, self._warm = log, warm
+        self._mark = uuid.uuid4().hex
+        self._hosts: dict[Path | None, Host] = {}
+        self._waiting: deque[Job] = deque()
+        self._running: dict[str, Job] = {}
+        self._unfit: list[Event] = []
+        self._stopped: dict[str, str] = {}
+        self._made_shares: Shares | None = None
+        self._watch = Watch(self._stop_with)
 
     def __enter__(self) -> Pool:
-        self.warm_up()
+        orphans.adopt()
+        if self._warm:
+            self.warm_up()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        orphans.adopt(False)
 
-    def warm_up(self) -> None:
-        """Start the host, which imports in the meantime."""
-        if self._host is None:
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            with self._log.open("ab") as log:
-                self._host = subprocess.Popen(
-                    [sys.executable, "-m", "mlpipes_cli.worker.host"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    env=_environment(self._log.parent),
-                    start_new_session=True,  # Ctrl-C is for the core
-                    bufsize=0,
-                )
+    def warm_up(self, python: Path | None = None) -> None:
+        """Start an environment's host, which imports in the meantime."""
+        self._host(python).start()
 
-    def submit(self, job: str, folder: Path) -> None:
-        """Queue the job of a folder."""
-        self._waiting.append((job, folder))
+    def submit(self, job: Job) -> None:
+        """Queue a job."""
+        self._waiting.append(job)
         self._feed()
 
     @property
     def busy(self) -> bool:
         """Whether jobs wait or run."""
-        return bool(self._waiting or self._running)
+        return bool(self._waiting or self._running or self._unfit)
 
-    def events(self, timeout: float = 0.5) -> Iterator[Event]:
-        """What happened since the last call, waiting at most ``timeout`` seconds for the first."""
+    def events(self, timeout: float = _CHECK) -> Iterator[Event]:
+        """What happened since the last call, waiting at most ``timeout`` seconds for the first.
+
+        Raises:
+            MlpipesError: A host was lost too often.
+        """
         self._feed()
-        if self._host is None or self._host.stdout is None:
-            return
+        unfit, self._unfit = self._unfit, []
+        yield from unfit
         with selectors.DefaultSelector() as selector:
-            selector.register(self._host.stdout, selectors.EVENT_READ)
-            if not selector.select(timeout):
-                if self._host.poll() is not None:  # what a job started may hold the pipe open after it
-                    yield from self._lost()
+            for host in self._hosts.values():
+                if host.output is not None:
+                    selector.register(host.output, selectors.EVENT_READ, host)
+            if not selector.get_map():
                 return
-        chunk = os.read(self._host.stdout.fileno(), 65536)
-        if not chunk:
-            yield from self._lost()
-            return
-        *lines, self._pending = (self._pending + chunk).split(b"\n")
-        for text in lines:
-            if event := self._event(protocol.parse(text)):
-                yield event
+            ready = [key.data for key, _ in selector.select(timeout)]
+        lost: MlpipesError | None = None
+        for host in ready or [host for host in self._hosts.values() if host.gone]:
+            events = [self._seen(event) for event in host.events()]
+            if host.pid is None:  # it was lost, and its jobs with it
+                self._end_strays()
+            try:
+                self._feed()  # the next one works while the caller stores what has ended
+            except MlpipesError as error:  # what has ended is told first
+                lost = error
+            yield from events
+        if lost is not None:
+            raise lost
         self._feed()
 
     def stop(self, job: str) -> None:
         """Kill a job; its end comes as an event. One that waits is forgotten without."""
-        self._waiting = deque(item for item in self._waiting if item[0] != job)
-        if job in self._running:
-            self._send(protocol.line("stop", job=job))
+        self._waiting = deque(item for item in self._waiting if item.name != job)
+        for host in self._hosts.values():
+            host.stop(job)
 
     def close(self) -> None:
-        """End the host and with it all jobs."""
+        """End the hosts and with them all jobs."""
         self._waiting.clear()
+        self._watch.close()
+        for host in self._hosts.values():
+            host.close()
         self._running.clear()
-        self._groups.clear()
-        self._close_host()
+        self._end_strays()
 
-    def _close_host(self) -> int:
-        """End the host, if there is one, and return its exit code."""
-        host, self._host = self._host, None
-        if host is None:
-            return 0
-        assert host.stdin is not None and host.stdout is not None
-        with contextlib.suppress(OSError):
-            host.stdin.close()
-        try:
-            host.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            host.kill()
-            host.wait()
-        host.stdout.close()
-        return host.returncode
+    def _stop_with(self, job: str, reason: str) -> None:
+        self._stopped[job] = reason
+        for host in list(self._hosts.values()):
+            host.stop(job)
 
-    def _event(self, message: dict[str, object]) -> Event | None:
-        kind, job = str(message["type"]), str(message.get("job", ""))
-        if kind == "started":
-            self._groups[job] = int(str(message["pid"]))
-        if kind == "ended":
-            self._running.pop(job, None)
-            self._groups.pop(job, None)
-        if kind not in {"started", "stage", "ended"}:
-            return None
-        names = ("stage", "exit", "signal", "seconds", "max_rss")
-        fields = {name: message[name] for name in names if name in message}
-        return Event(kind, job, **fields)  # type: ignore[arg-type]
+    def _seen(self, event: Event) -> Event:
+        job = self._running.get(event.job)
+        if event.kind == "started" and job is not None and self.cluster is None:
+            self._watch.add(event.job, event.pid, job.wants.memory)
+        if event.kind != "ended":
+            return event
+        self._watch.remove(event.job)
+        self._running.pop(event.job, None)
+        self._shares.give_back(event.job)
+        reason = self._stopped.pop(event.job, "")
+        return replace(event, reason=reason) if reason and event.signal == signal.SIGKILL else event
+
+    def _end_strays(self) -> None:
+        """What comes back to us when a host went and its keeper with it."""
+        keep = [host.pid for host in self._hosts.values() if host.pid is not None]
+        sessions = set[int]().union(*(host.sessions for host in self._hosts.values()))
+        orphans.sweep(keep, lambda pid: orphans.session(pid) in sessions or orphans.carries(pid, self._mark))
+
+    @property
+    def _shares(self) -> Shares:
+        if self._made_shares is None:
+            self._made_shares = Shares(machine.cores(), machine.gpus, machine.memory().total)
+        return self._made_shares
+
+    def _host(self, python: Path | None) -> Host:
+        key = None if self.cluster else python
+        if key not in self._hosts:
+            command = list(self.cluster or hosts.command(python))
+            other = Path(command[0]) if self.cluster else python
+            environment = _environment(self._log.parent, other) | {protocol.MARK: self._mark}
+            self._hosts[key] = Host(self._log, command, environment)
+        return self._hosts[key]
 
     def _feed(self) -> None:
-        while self._waiting and len(self._running) < self.parallel:
-            job, folder = self._waiting.popleft()
-            self._running[job] = time.monotonic()
-            self._send(protocol.line("run", job=job, folder=str(folder)))
+        """Start what fits, in the order of the queue; a job that has to wait lets others by."""
+        for job in list(self._waiting):
+            if len(self._running) >= self.parallel:
+                return
+            self._start(job)
 
-    def _send(self, line: bytes) -> None:
-        self.warm_up()
-        assert self._host is not None and self._host.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # its end is read next, as that of its output
-            self._host.stdin.write(line)
-
-    def _lost(self) -> Iterator[Event]:
-        """The host is gone: its jobs too; start another one for those that wait."""
-        lost, self._running = self._running, {}
-        code = self._close_host()
-        for group in self._groups.values():  # the kernel ends the jobs, but not what they started
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
-        self._groups, self._pending = {}, b""
-        for job, started in lost.items():
-            number = -code if code < 0 else None
-            yield Event("ended", job, signal=number, seconds=time.monotonic() - started, lost=True)
-        self._restarts += 1
-        if self._restarts > _RESTARTS:
-            raise MlpipesError(f"the worker process ended {self._restarts} times", f"its log is {self._log}")
+    def _start(self, job: Job) -> None:
+        place: dict[str, object] = {"wants": vars(job.wants)}
+        if self.cluster is None:
+            share = self._shares.take(job.name, job.wants, self.parallel)
+            if share is None and self._running:
+                return
+            if share is None:
+                self._waiting.remove(job)
+                found = f"it asks for {job.wants.gpu:g} GPUs; this machine has {len(machine.gpus())}"
+                self._unfit.append(Event("ended", job.name, reason=found))
+                return
+            place = {"cores": share.cores, "gpus": share.gpus}
+        self._waiting.remove(job)
+        self._running[job.name] = job
+        self._host(job.python).run(job.name, job.folder, **place)
 
 
-def _environment(scratch: Path) -> dict[str, str]:
+def _environment(scratch: Path, python: Path | None) -> dict[str, str]:
     """One thread for each numerical library until a job asks for more; the same hashes each time."""
     quiet = {
         protocol.SCRATCH: str(scratch.absolute()),
@@ -200,4 +211,10 @@ def _environment(scratch: Path) -> dict[str, str]:
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "default"),
     }
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return {**os.environ, **quiet, **single}
+    made = {**os.environ, **quiet, **single}
+    if python is not None:  # nothing of our own environment may be seen there
+        for name in ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__"):
+            made.pop(name, None)
+        made |= {"VIRTUAL_ENV": str(python.parent.parent), "PYTHONNOUSERSITE": "1"}
+        made["PATH"] = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
+    return made

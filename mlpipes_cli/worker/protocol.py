@@ -5,16 +5,23 @@ Lines of JSON over the host's standard input and output, each with ``protocol`` 
 ======== ========= ============================================================================
 from     type      fields
 ======== ========= ============================================================================
-core     run       ``job`` (a name), ``folder`` (holds ``job.json``)
-core     stop      ``job``; its process group is killed
+core     run       ``job`` (a name), ``folder`` (holds ``job.json``), ``cores`` and ``gpus`` (numbers
+                   of those that it may use, or null for all); a cluster's host gets ``wants``
+                   (``cpu``, ``gpu``, ``memory``) instead
+core     stop      ``job``; it is killed with all that it started
 host     ready     ``python``: jobs start from now on
 host     started   ``job``, ``pid``
 host     stage     ``job``, ``stage``: read, fit, score, explain, save
-host     ended     ``job``, ``exit`` (or null), ``signal`` (or null), ``seconds``, ``max_rss`` (bytes)
+host     ended     ``job``, ``exit`` (or null), ``signal`` (or null), ``seconds``, ``max_rss`` (bytes);
+                   ``reason`` where the host itself knows why
+host     failed    ``reason``; no job can be run at all
 ======== ========= ============================================================================
 
-The end of the host's input ends the host and all of its jobs. Everything large is a file in the
-job's folder: ``job.json`` goes in; ``result.json``, ``log.txt`` and ``out/`` come back.
+The end of the host's input ends the host and all of its jobs. Everything large is a file in the job's
+folder: ``job.json`` goes in; ``result.json``, ``log.txt`` and ``out/`` come back. ``out/`` holds
+``history.jsonl`` (a line a step of the fit), ``trials.jsonl`` (a line a trial of a search) and a folder
+for each model of the result's ``models``: ``model/`` (MLflow's format), ``answers.parquet``,
+``importance.csv``, ``tables/``, ``files/``.
 """
 
 from __future__ import annotations
@@ -28,7 +35,11 @@ from typing import Any
 VERSION = 1
 JOB, RESULT, LOG, OUT = "job.json", "result.json", "log.txt", "out"
 MODEL, ANSWERS, IMPORTANCE, TABLES = "model", "answers.parquet", "importance.csv", "tables"
+FILES, HISTORY, SCRATCH_FOLDER = "files", "history.jsonl", "scratch"
+TRIALS = "trials.jsonl"
 SCRATCH = "MLPIPES_WORKER_SCRATCH"  # where the host may put what only it reads
+REMOVE = "MLPIPES_WORKER_REMOVE"  # a folder that goes when the host is gone
+MARK = "MLPIPES_WORKER_MARK"  # whose host it is; all that a job starts inherits it
 _MAP = "$map"
 
 

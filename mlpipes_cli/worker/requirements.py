@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterable
 from functools import lru_cache
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-BASE = ("mlflow", "scikit-learn", "pandas", "numpy", "scipy", "cloudpickle", "pyarrow")
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+BASE = ("mlflow", "mlflow-skinny", "scikit-learn", "pandas", "numpy", "scipy", "cloudpickle", "pyarrow")
 
 
 @lru_cache(maxsize=1)
@@ -19,27 +22,56 @@ def _owners() -> dict[str, list[str]]:
 
 
 @lru_cache(maxsize=4096)
-def _distribution(name: str) -> tuple[str, str, tuple[str, ...]] | None:
+def _distribution(name: str) -> tuple[str, str, tuple[Requirement, ...]] | None:
     from importlib.metadata import PackageNotFoundError, distribution
+
+    from packaging.requirements import Requirement
 
     try:
         found = distribution(name)
     except PackageNotFoundError:
         return None
-    return found.metadata["Name"], found.version, tuple(found.requires or ())
+    return found.metadata["Name"], found.version, tuple(map(Requirement, found.requires or ()))
 
 
-def locked(modules: Iterable[str]) -> list[str]:
-    """``name==version`` of the distributions of some modules, the base, and all that they require."""
+@lru_cache(maxsize=4096)
+def _wanted(name: str, extras: frozenset[str]) -> list[Requirement]:
+    """What a distribution requires here."""
+    found = _distribution(name)
+    if found is None:
+        return []
+    environments = [{"extra": extra} for extra in extras] or [{"extra": ""}]
+    return [
+        requirement
+        for requirement in found[2]
+        if requirement.marker is None or any(requirement.marker.evaluate(e) for e in environments)
+    ]
+
+
+def warm_up() -> None:
+    """Look all up that does not depend on the model, for those who start from this process."""
+    _owners()
+    locked(())
+
+
+def locked(modules: Iterable[str], named: Iterable[str] = (), base: Iterable[str] = BASE) -> list[str]:
+    """``name==version`` of the distributions of some modules, the base, and all that they require.
+
+    Args:
+        modules: Dotted names; what is not installed is left out.
+        named: Distributions by their own name; ``name==version`` stands there even if it is not installed.
+        base: Those that are always there.
+    """
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
     tops = {module.partition(".")[0] for module in modules}
     ours = {"mlpipes"}  # models carry the little of our code that they need
     roots = [name for top in tops for name in _owners().get(top, ())]
-    waiting = [(name, frozenset[str]()) for name in (*BASE, *roots)]
+    asked = [Requirement(text) for text in named]
+    pins = {canonicalize_name(item.name): str(item) for item in asked if item.specifier}
+    waiting = [(name, frozenset[str]()) for name in (*base, *roots, *(item.name for item in asked))]
     seen: set[tuple[str, frozenset[str]]] = set()
-    pins: dict[str, str] = {}
     while waiting:
         name, extras = waiting.pop()
         key = canonicalize_name(name)
@@ -50,11 +82,7 @@ def locked(modules: Iterable[str]) -> list[str]:
         if found is None:
             continue
         pins[key] = f"{canonicalize_name(found[0])}=={found[1]}"
-        for text in found[2]:
-            requirement = Requirement(text)
-            environments = [{"extra": extra} for extra in extras] or [{"extra": ""}]
-            if requirement.marker is None or any(requirement.marker.evaluate(e) for e in environments):
-                waiting.append((requirement.name, frozenset(requirement.extras)))
+        waiting += [(item.name, frozenset(item.extras)) for item in _wanted(key, extras)]
     return sorted(pins.values())
 
 

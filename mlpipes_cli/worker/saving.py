@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.run_schema import MODEL_METADATA
 from mlpipes_cli.trainers.base import Fitted, Training, TrainingError
-from mlpipes_cli.worker import protocol, requirements
+from mlpipes_cli.worker import protocol, requirements, sample
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlpipes_cli.data.prepare import Prepared
+    from mlpipes_cli.data.prepared import Prepared
 
 EXAMPLE_ROWS = 5
+_MODELS = "mlpipes_cli.trainers.models."
 
 
 def save(
@@ -39,7 +40,11 @@ def save(
     by_value = own_modules([str(folder) for folder in content.get("folders", [])])
     for module in by_value:
         cloudpickle.register_pickle_by_value(module)
-    pins = requirements.locked(requirements.modules_of(fitted.model, by_value))
+    environment = content.get("environment")
+    if environment:  # it is served from the environment that it was trained in
+        pins = list(environment["requirements"])
+    else:
+        pins = requirements.locked(requirements.modules_of(fitted.model, by_value), fitted.pins)
     with _quietly():
         try:
             mlflow.sklearn.save_model(
@@ -49,16 +54,18 @@ def save(
                 signature=_signature(fitted, training),
                 input_example=training.X.head(EXAMPLE_ROWS),
                 pip_requirements=pins,
-                metadata={MODEL_METADATA: metadata(prepared)},
+                metadata={MODEL_METADATA: metadata(prepared, environment)},
             )
         except Exception as error:
             raise TrainingError(f"the model cannot be saved: {_first_line(error)}") from error
+    sample.write(prepared, folder, int(content.get("sample_rows", 0)))
     return {"requirements": pins}
 
 
-def metadata(prepared: Prepared) -> dict[str, Any]:
-    """What serving has to know of a model."""
-    return {
+def metadata(prepared: Prepared, environment: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What serving has to know of a model; ``environment`` stands in it only where it is not our own."""
+    own = {"environment": dict(environment)} if environment else {}
+    return own | {
         "task": prepared.task,
         "classes": list(prepared.classes),
         "positive": prepared.positive,
@@ -69,12 +76,12 @@ def metadata(prepared: Prepared) -> dict[str, Any]:
 
 
 def own_modules(folders: Sequence[str]) -> list[ModuleType]:
-    """The modules whose code goes into the pickle: the user's own, and our preprocessing."""
+    """The modules whose code goes into the pickle: the user's own, our preprocessing and kinds of models."""
     from mlpipes_cli.preprocess import portable
 
     roots = [Path(folder).resolve() for folder in folders]
     outside = Path(sys.prefix).resolve()
-    found = list(portable.modules())
+    found = [*portable.modules(), *(m for n, m in sorted(sys.modules.items()) if n.startswith(_MODELS))]
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         name = getattr(module, "__name__", "__main__")
@@ -114,6 +121,7 @@ def warm_up() -> None:
     from mlflow.models import infer_signature
     from sklearn.dummy import DummyClassifier
 
+    requirements.warm_up()
     X = pd.DataFrame({"x": [0.0, 1.0]})
     model = DummyClassifier().fit(X, [0, 1])
     scratch = os.environ.get(protocol.SCRATCH)  # in the project: a host that is killed cleans nothing up

@@ -24,18 +24,47 @@ class StackContract:
     runtime: str
     core: tuple[str, ...]
 
-    def text(self, project: str = "contract") -> str:
-        return f"project: {project}\nruntime: {self.runtime}\n"
+    @classmethod
+    def text(cls, project: str = "contract") -> str:
+        return f"project: {project}\nruntime: {cls.runtime}\n"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+        """One stack for all tests of a runtime, in the project in which this is called."""
+        base = tmp_path_factory.mktemp("contract")
+        root = base / "project"
+        root.mkdir()
+        (root / "mlpipes.yaml").write_text(cls.text())
+        shared = Cli(base / "home", root)
+        yield shared
+        shared("down", "--volumes", "--yes").ok()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def first(cls, shared: Cli) -> Result:
+        """What the very first ``up`` said."""
+        return shared("up", "--json").ok()
 
     @pytest.fixture
-    def root(self, make_project: MakeProject, cli: Cli) -> Iterator[Path]:
-        folder = make_project(self.text(), "contract")
+    def cli(self, shared: Cli) -> Cli:
+        return shared
+
+    @pytest.fixture
+    def root(self, shared: Cli) -> Path:
+        return shared.cwd
+
+    @pytest.fixture
+    def up(self, cli: Cli, first: Result) -> Result:
+        """The stack runs, whatever the test before has done to it."""
+        return cli("up", "--json").ok()
+
+    @pytest.fixture
+    def fresh(self, make_project: MakeProject, cli: Cli) -> Iterator[Path]:
+        """A project of the test's own, which never ran."""
+        folder = make_project(self.text("fresh"), "fresh")
         yield folder
         cli("down", "--volumes", "--yes", cwd=folder)
-
-    @pytest.fixture
-    def up(self, cli: Cli, root: Path) -> Result:
-        return cli("up", "--json", cwd=root).ok()
 
     def alive(self, told: Result) -> dict[str, int]:
         """What tells one run of each service from another: the pid of its main process."""
@@ -48,12 +77,13 @@ class StackContract:
         left = [psutil.Process(pid) for pid in before.values() if psutil.pid_exists(pid)]
         return all(process.status() == psutil.STATUS_ZOMBIE for process in left)
 
-    def test_up_starts_services_that_answer(self, up: Result, cli: Cli, root: Path) -> None:
-        assert [row["name"] for row in up.json["services"]] == list(self.core)
-        assert {row["state"] for row in up.json["services"]} == {"running"}
-        assert {row["health"] for row in up.json["services"]} == {"healthy"}
-        assert up.json["runtime"] == self.runtime
-        assert len(up.json["changes"]) == len(self.core)
+    def test_up_starts_services_that_answer(self, first: Result, up: Result, cli: Cli, root: Path) -> None:
+        for told in (first, up):
+            assert [row["name"] for row in told.json["services"]] == list(self.core)
+            assert {row["state"] for row in told.json["services"]} == {"running"}
+            assert {row["health"] for row in told.json["services"]} == {"healthy"}
+            assert told.json["runtime"] == self.runtime
+        assert len(first.json["changes"]) == len(self.core)
         assert query(cli, root, "select 1") == [(1,)]
         tracking = cli("env", "--json", cwd=root).ok().json["MLFLOW_TRACKING_URI"]
         found = http(f"{tracking}/api/2.0/mlflow/experiments/search", "POST", b'{"max_results": 5}')
@@ -65,8 +95,8 @@ class StackContract:
         assert "nothing was changed" in again.err
         assert self.alive(again) == self.alive(up)
 
-    def test_two_ups_at_once_are_one_stack(self, cli: Cli, root: Path) -> None:
-        both = [cli.start("up", "--json", cwd=root) for _ in range(2)]
+    def test_two_ups_at_once_are_one_stack(self, cli: Cli, fresh: Path) -> None:
+        both = [cli.start("up", "--json", cwd=fresh) for _ in range(2)]
         told = [process.communicate(timeout=300) for process in both]
         assert [process.returncode for process in both] == [0, 0], told
         results = [Result(0, out, err) for out, err in told]
@@ -137,22 +167,22 @@ class StackContract:
         assert not (root / ".mlpipes").exists()
         assert (root / ".env").exists()
 
-    def test_two_projects_do_not_collide(self, cli: Cli, root: Path, make_project: MakeProject) -> None:
+    def test_two_projects_do_not_collide(self, cli: Cli, fresh: Path, make_project: MakeProject) -> None:
         other = make_project(self.text("other"), "other")
-        both = [cli.start("up", "--json", cwd=folder) for folder in (root, other)]
+        both = [cli.start("up", "--json", cwd=folder) for folder in (fresh, other)]
         told = [process.communicate(timeout=300) for process in both]
         try:
             assert [process.returncode for process in both] == [0, 0], told
             rows = [row for out, _ in told for row in json.loads(out)["services"]]
             assert len({row["port"] for row in rows}) == 2 * len(self.core)
-            query(cli, root, "create table raw_data.mine (n int)")
+            query(cli, fresh, "create table raw_data.mine (n int)")
             assert query(cli, other, "select to_regclass('raw_data.mine')") == [(None,)]
-            cli("down", cwd=root).ok()
+            cli("down", cwd=fresh).ok()
             assert {row["state"] for row in services(cli, other).values()} == {"running"}
         finally:
             cli("down", "--volumes", "--yes", cwd=other)
 
-    def test_secrets_are_shown_only_when_asked(self, up: Result, cli: Cli, root: Path) -> None:
+    def test_secrets_are_shown_only_when_asked(self, first: Result, up: Result, cli: Cli, root: Path) -> None:
         text = (root / ".env").read_text()
         passwords = [line.partition("=")[2] for line in text.splitlines()]
         assert len(set(passwords)) == len(passwords) >= 3
@@ -160,7 +190,7 @@ class StackContract:
         quiet = cli("status", cwd=root).ok()
         shown = cli("status", "--show-secrets", cwd=root).ok()
         for password in passwords:
-            assert password not in up.out + up.err + quiet.out + quiet.err
+            assert password not in first.out + first.err + up.out + up.err + quiet.out + quiet.err
             assert password in shown.out
         lines = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
         assert not [line for line in lines for password in passwords if password in line]
@@ -181,10 +211,10 @@ class StackContract:
         assert {name for name in self.core if before[name] != after[name]} == {"mlflow"}
         assert {row["state"] for row in services(cli, root).values()} == {"running"}
 
-    def test_before_up_clients_are_told_what_to_do(self, cli: Cli, root: Path) -> None:
-        refused = cli("env", cwd=root)
+    def test_before_up_clients_are_told_what_to_do(self, cli: Cli, fresh: Path) -> None:
+        refused = cli("env", cwd=fresh)
         assert refused.code == 1
         assert refused.out == ""
         assert "mlpipes up" in refused.err
-        assert {row["state"] for row in services(cli, root).values()} == {"stopped"}
-        assert not (root / ".mlpipes").exists()
+        assert {row["state"] for row in services(cli, fresh).values()} == {"stopped"}
+        assert not (fresh / ".mlpipes").exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from s3_help import KEYS, RCLONE, s3_server
-from stack_help import until
+from waiting import until
 
 from mlpipes_cli.adapters.artifacts.folder import FolderArtifactStore
 from mlpipes_cli.adapters.artifacts.s3 import S3ArtifactStore

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pandas as pd
 import pytest
 from contracts.trainer_contract import TrainerContract, training_of
 
+from mlpipes_cli import trainer_names
+from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
 from mlpipes_cli.trainers.python import PythonTrainer
@@ -75,8 +78,12 @@ class TestSklearn(TrainerContract):
             ({"estimator": name, "params": {"Cc": 1}}, "Cc"),
             ({"estimator": "sklearn.linear_model.Nothing", "params": {}}, "Nothing"),
             ({"estimator": "math.sqrt", "params": {}}, "math.sqrt"),
-            ({"estimator": name, "params": {}, "search": {"space": {"nope__C": [1]}}}, "nope__C"),
         ]
+
+    def test_names_of_a_search_are_held_against_the_estimator(self) -> None:
+        spec = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {}}
+        told = SklearnTrainer().check({**spec, "search": {"space": {"nope__C": [1], "preprocess__x": [1]}}})
+        assert [place for place, _ in told] == [("search", "nope__C")]
 
     def test_the_seed_reaches_whatever_is_random_and_the_users_own_stays(self) -> None:
         spec = {
@@ -91,43 +98,6 @@ class TestSklearn(TrainerContract):
         assert model["model"].estimator.max_depth == 3
         kept = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"random_state": None}}
         assert SklearnTrainer().fit(training_of("binary", kept)).model["model"].random_state is None
-
-    @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-    def test_a_search_maximises_our_metric_over_training_rows(self, task: str) -> None:
-        kind = "KNeighborsRegressor" if task == "regression" else "KNeighborsClassifier"
-        spec = {
-            "estimator": f"sklearn.neighbors.{kind}",
-            "params": {},
-            "search": {"space": {"n_neighbors": [1, 15]}, "folds": 3, "method": "grid"},
-        }
-        training = training_of(task, spec)
-        fitted = SklearnTrainer().fit(training)
-        table = fitted.tables["search_results.csv"].set_index("param_model__n_neighbors")
-        means = table[f"mean_{training.metric}"]
-        best = means.idxmin() if task == "regression" else means.idxmax()
-        assert (means > 0).all()
-        assert fitted.params["best_n_neighbors"] == best == fitted.model["model"].n_neighbors
-        assert fitted.params[f"search_cv_{training.metric}"] == pytest.approx(means[best])
-
-    def test_a_random_search_draws_the_same_each_time_and_within_bounds(self) -> None:
-        space = {"C": {"loguniform": [0.01, 10]}, "max_iter": {"integers": [200, 400]}}
-        search = {"space": space, "folds": 2, "method": "random", "iterations": 3}
-        spec = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {}, "search": search}
-        tables = [
-            SklearnTrainer().fit(training_of("binary", spec)).tables["search_results.csv"] for _ in range(2)
-        ]
-        assert tables[0].equals(tables[1])
-        assert len(tables[0]) == 3
-        assert tables[0]["param_model__C"].between(0.01, 10).all()
-
-    def test_a_search_that_never_fits_says_why(self) -> None:
-        spec = {
-            "estimator": "sklearn.linear_model.LogisticRegression",
-            "params": {},
-            "search": {"space": {"C": [-1.0, -2.0]}, "folds": 2},
-        }
-        with pytest.raises(TrainingError, match="every fit of the search failed"):
-            SklearnTrainer().fit(training_of("binary", spec))
 
     def test_a_regressor_for_classes_is_refused(self) -> None:
         spec = {"estimator": "sklearn.linear_model.LinearRegression", "params": {}}
@@ -210,8 +180,35 @@ def messy() -> Training:
     return replace(training_of("binary", {}), X=X, y=y, classes=(0, 1))
 
 
-def test_every_trainer_of_the_catalogue_can_be_made() -> None:
-    assert {type(catalog.make(name)).__name__ for name in catalog.MODULES} == {
-        "SklearnTrainer",
-        "PythonTrainer",
-    }
+@pytest.mark.parametrize("name", trainer_names.BUILT_IN)
+def test_every_trainer_can_be_made_without_its_framework(name: str) -> None:
+    assert {"check", "fit", "answer"} <= set(dir(catalog.make(name)))
+
+
+def test_ours_are_entry_points_too() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    assert tomllib.loads(text)["project"]["entry-points"][trainer_names.GROUP] == trainer_names.BUILT_IN
+
+
+def test_a_package_brings_a_trainer_by_an_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = tmp_path / "theirs-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    points = "theirs = their_trainer:Theirs\nsklearn = their_trainer:Theirs\n"
+    (described / "entry_points.txt").write_text(f"[{trainer_names.GROUP}]\n{points}")
+    (tmp_path / "their_trainer.py").write_text("class Theirs:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    trainer_names.added.cache_clear()
+    try:
+        assert type(catalog.make("theirs")).__module__ == "their_trainer"
+        assert type(catalog.make("sklearn")) is SklearnTrainer  # ours cannot be replaced
+        run = {"name": "x", "trainer": "theirs", "depth": 3}
+        data = {"source": "a.csv", "target": "y"}
+        config = ExperimentConfig.model_validate({"experiment": "e", "data": data, "runs": [run]})
+        assert config.runs[0].model_dump()["depth"] == 3
+        with pytest.raises(KeyError):
+            catalog.make("nobodys")
+    finally:
+        trainer_names.added.cache_clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -13,6 +14,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
 
+SCRATCH = Path()  # set by the tests' conftest: an empty folder for each test
 TASKS = ("binary", "multiclass", "regression")
 
 
@@ -26,7 +28,7 @@ def training_of(task: Any, spec: Mapping[str, Any], **changes: Any) -> Training:
     given = {
         "X": data.data, "y": y, "task": task, "classes": () if task == "regression" else classes,
         "metric": {"binary": "ks", "multiclass": "f1_macro", "regression": "rmse"}[task],
-        "seed": 7, "threads": 1, "preprocess": "auto", "spec": spec,
+        "seed": 7, "threads": 1, "preprocess": "auto", "spec": spec, "scratch": SCRATCH,
     }  # fmt: skip
     return Training(**{**given, **changes})
 

@@ -74,6 +74,7 @@ def test_the_table_of_commands_is_complete() -> None:
 
     commands.register(app.app)
     there = {str(c.name or c.callback.__name__) for c in app.app.registered_commands if c.callback}
+    there |= {str(group.name) for group in app.app.registered_groups}
     table = README.split("## Commands", 1)[1].split("\n## ", 1)[0]
     told = set(re.findall(r"`mlpipes (\w+)", table))
     assert told == there

@@ -36,21 +36,22 @@ def test_it_describes_the_stack(services: dict[str, Any]) -> None:
     always = {name for name, service in services.items() if "profiles" not in service}
     assert always == {"postgres", "databases", "minio", "bucket", "mlflow"}
     behind = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
-    assert behind == {name: [name] for name in ("rustfs", "jupyter", "pgadmin")}
+    assert behind == {name: [name] for name in ("rustfs", "jupyter", "pgadmin", "api")}
 
 
 def test_images_are_pinned_by_digest_or_built_here(services: dict[str, Any]) -> None:
     for service in services.values():
         if "build" in service:
             assert re.fullmatch(r"mlpipes-\w+:\$\{MLPIPES_MLFLOW_TAG:-local\}", service["image"])
-            assert (COMPOSE.parent / service["build"]["context"] / "Dockerfile").is_file()
+            dockerfile = service["build"].get("dockerfile", "Dockerfile")
+            assert (COMPOSE.parent / service["build"]["context"] / dockerfile).is_file()
         else:
             assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", service["image"])
 
 
 def test_ports_are_open_on_this_machine_only(services: dict[str, Any]) -> None:
     ports = [port for service in services.values() for port in service.get("ports", [])]
-    assert len(ports) == 8
+    assert len(ports) == 9
     assert all(port.startswith("${MLPIPES_LISTEN:-127.0.0.1}:${MLPIPES_") for port in ports)
 
 

@@ -71,6 +71,12 @@ def test_wheel_brings_what_the_commands_need(wheel: Path) -> None:
     assert package <= names
     schemas = {"mlpipes_cli/schemas/mlpipes.json", "mlpipes_cli/schemas/experiment.json"}
     sql = {str(path.relative_to(ROOT)) for path in (ROOT / "mlpipes_cli").rglob("*.sql")}
+    page = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "mlpipes_cli/server/page").iterdir()
+        if path.suffix in {".html", ".css", ".js", ".svg"}
+    }
+    assert len(page) >= 9
     bundled = {
         f"mlpipes_cli/_bundled/{path.relative_to(ROOT)}"
         for folder in ("compose", "templates")
@@ -78,7 +84,7 @@ def test_wheel_brings_what_the_commands_need(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts and path.name != ".env"
     }
     assert any("templates/breast-cancer" in name for name in bundled)
-    assert schemas | sql | bundled | {"mlpipes_cli/_bundled/mlpipes.yaml.example"} <= names
+    assert schemas | sql | page | bundled | {"mlpipes_cli/_bundled/mlpipes.yaml.example"} <= names
 
 
 def test_wheel_holds_the_package_alone(wheel: Path) -> None:

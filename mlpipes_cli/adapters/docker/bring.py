@@ -89,6 +89,17 @@ class Bringing:
         Raises:
             MlpipesError: It does not come up.
         """
+        self._alone(name, force=True)
+
+    def one(self, name: str) -> None:
+        """Bring one service up if it is not as it should be; the others are not touched.
+
+        Raises:
+            MlpipesError: It does not come up.
+        """
+        self._alone(name, force=False)
+
+    def _alone(self, name: str, *, force: bool) -> None:
         found = self.place.holdings.containers()
         wanted = [one for one in port_settings(self.place.project.config) if one.service == name]
         self.publishing.choose(wanted, found)
@@ -99,11 +110,11 @@ class Bringing:
         self.pieces = [piece]
         piece.needs = frozenset()
         try:
-            if name in found:
+            if force and name in found:
                 self.note(f"stopping {name}")
                 self.place.holdings.stop(found[name])
             self._settle(piece, self.place.holdings.containers().get(name))
-            piece.done = "restarted"
+            piece.done = "restarted" if force else piece.done
             self._run()
         except BaseException:
             self._undo()
@@ -179,12 +190,14 @@ class Bringing:
         for _ in range(_ATTEMPTS):
             if piece.stage == "absent":
                 self._create(piece)
+            fresh, piece.fresh = piece.fresh, False  # who is interrupted here does not know whether it runs
             with speaking(f"starting {piece.name}"):
                 try:
                     self.place.holdings.api.start(piece.container)
                     piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
                     return
                 except APIError as error:
+                    piece.fresh = fresh
                     port = taken_port(error)
                     if port is None:
                         raise

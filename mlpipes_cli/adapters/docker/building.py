@@ -1,4 +1,4 @@
-"""Building an image from one of our folders."""
+"""Building an image from our files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import hashlib
 import io
 import re
 import tarfile
+import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.docker.faults import speaking
 from mlpipes_cli.adapters.docker.reference import parse
@@ -31,7 +33,7 @@ _NETWORK = re.compile(
 
 
 def fingerprint(build: Build) -> str:
-    """A hash of all that an image is built from: the folder's files, the Dockerfile's name, the arguments.
+    """A hash of all that an image is built from: the files, the Dockerfile's name, the arguments.
 
     Raises:
         MlpipesError: A file cannot be read, or the Dockerfile is not there.
@@ -44,26 +46,31 @@ def fingerprint(build: Build) -> str:
 
 
 def _files(build: Build) -> Iterator[tuple[str, bytes]]:
-    """The files of the folder by relative path, without hidden ones and compiled Python."""
-    if not (build.context / build.dockerfile).is_file():
-        raise MlpipesError(
-            f"{build.context / build.dockerfile}: no such file", "the installation is damaged: install again"
-        )
-    for path in sorted(build.context.rglob("*")):
-        parts = path.relative_to(build.context).parts
-        if any(part.startswith(".") or part == "__pycache__" for part in parts) or not path.is_file():
+    """The files by their path in the build; of folders without hidden ones and compiled Python."""
+    parts = build.parts or {"": build.context}
+    for needed in (build.parts.get(build.dockerfile, build.context / build.dockerfile), *parts.values()):
+        if not needed.exists():
+            raise MlpipesError(f"{needed}: no such file", "the installation is damaged: install again")
+    for name, source in sorted(parts.items()):
+        if source.is_file():
+            yield name, _content(source)
             continue
-        try:
-            yield "/".join(parts), path.read_bytes()
-        except OSError as error:
-            raise MlpipesError(
-                f"{path}: cannot be read ({error.strerror})", "check its permissions"
-            ) from None
+        for path in sorted(source.rglob("*")):
+            below = path.relative_to(source).parts
+            if path.is_file() and not any(one.startswith(".") or one == "__pycache__" for one in below):
+                yield "/".join((name, *below) if name else below), _content(path)
 
 
-def _tar(build: Build) -> io.BytesIO:
-    """The folder as an archive that depends on nothing but the files' names and content."""
-    packed = io.BytesIO()
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MlpipesError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
+
+
+def _tar(build: Build) -> IO[bytes]:
+    """The files as an archive that depends on nothing but their names and content; a model may be large."""
+    packed = tempfile.TemporaryFile()  # noqa: SIM115  closed by who sends it
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in _files(build):
             entry = tarfile.TarInfo(name)
@@ -74,32 +81,51 @@ def _tar(build: Build) -> io.BytesIO:
     return packed
 
 
-def build_image(engine: Engine, name: str, build: Build, reporter: Reporter) -> str:
+def build_image(
+    engine: Engine,
+    name: str,
+    build: Build,
+    reporter: Reporter,
+    *,
+    labels: Mapping[str, str] | None = None,
+    platform: str | None = None,
+) -> str:
     """Build an image and give it the name; returns its id.
 
     The name moves only when the image is whole; what an interrupted build leaves has no name, and
     ``docker image prune`` removes it.
+
+    Args:
+        engine: Where.
+        name: With a tag.
+        build: From what.
+        reporter: Where news goes.
+        labels: Further ones.
+        platform: Such as linux/arm64; None is the engine's own.
 
     Raises:
         MlpipesError: A step failed (its last lines), or the image below it cannot be had.
     """
     started = time.monotonic()
     reporter.info(f"building {name}")
-    with reporter.task(f"building {name}") as task, speaking(f"building {name}"):
+    marks = {**(labels or {}), LABEL: fingerprint(build)}
+    task_title = f"building {name}"
+    with reporter.task(task_title) as task, speaking(task_title), _tar(build) as packed:
         events = engine.client.api.build(
-            fileobj=_tar(build),
+            fileobj=packed,
             custom_context=True,
             dockerfile=build.dockerfile,
             buildargs=dict(build.args),
             tag=name,
-            labels={LABEL: fingerprint(build)},
+            labels=marks,
+            platform=platform,
             rm=True,
             forcerm=True,
             pull=False,
             use_config_proxy=True,
             decode=True,
         )
-        progress = _Progress(name)
+        progress = _Progress(name, build.args)
         for event in events:
             progress.take(event)
             for line in progress.lines:
@@ -120,8 +146,8 @@ class _Progress:
         lines: Those of the last event.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name, self.lines = name, list[str]()
+    def __init__(self, name: str, args: Mapping[str, str]) -> None:
+        self._name, self._args, self.lines = name, args, list[str]()
         self._step, self._last = "", deque[str](maxlen=_LAST)
 
     def take(self, event: dict[str, object]) -> None:
@@ -141,7 +167,8 @@ class _Progress:
     def _failed(self, said: str) -> MlpipesError:
         words = self._step.partition(" : ")[2].split()
         if words[:1] == ["FROM"] and len(words) > 1 and kind_of(said):
-            base = refusal(parse(words[1]), said)
+            wanted = re.sub(r"\$\{(\w+)\}", lambda found: self._args.get(found[1], ""), words[1])
+            base = refusal(parse(wanted), said)
             return MlpipesError(f"building {self._name}: {base.reason}", base.hint)
         lines = " | ".join(self._last)
         step = self._step.split(" : ")[0] or "the build"
@@ -155,6 +182,8 @@ class _Progress:
 def _hint(text: str) -> str:
     if "no space left" in text.lower():
         return "free disk space on the engine (`docker system df`)"
+    if "specified platform" in text or "exec format error" in text.lower():
+        return "this engine cannot make images of that platform here: use one that can, or leave it out"
     if _NETWORK.search(text):
         return "builds need the network: check it, and the proxy in ~/.docker/config.json; then run it again"
     return "run the same command again with -v to see all of the build"

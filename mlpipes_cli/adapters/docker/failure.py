@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.piece import Piece
     from mlpipes_cli.adapters.docker.place import Place
 
+_TO_PROBES = re.compile(r"FATAL: +the database system is ")  # starting up, shutting down: to who asks early
 _LINES = 6
 _HINTS = (
+    (
+        "could not find the database system",
+        "its very first start was cut off, there is no data yet: `mlpipes down --volumes`, then `mlpipes up`",
+    ),
     ("no space left", "free disk space on the engine (`docker system df`)"),
     ("could not translate host name", "is the engine's own name server disturbed? `mlpipes down`, then `up`"),
     (
@@ -72,8 +78,9 @@ def ended(state: Mapping[str, Any]) -> str:
 def last_words(holdings: Holdings, container: str, lines: int = _LINES) -> str:
     """The last lines of a container's log as one line."""
     with contextlib.suppress(MlpipesError), speaking("reading a log"):
-        said = holdings.api.logs(container, tail=lines * 3).decode(errors="replace")
+        said = holdings.api.logs(container, tail=lines * 20).decode(errors="replace")
         rows = [" ".join(row.split()) for row in said.splitlines() if row.strip()]
+        rows = [row for row in rows if not _TO_PROBES.search(row)] or rows
         return " | ".join(rows[-lines:])
     return ""
 

@@ -12,7 +12,7 @@ from mlpipes_cli.adapters.docker.holdings import Holdings
 from mlpipes_cli.adapters.docker.identity import Identity
 from mlpipes_cli.adapters.docker.labels import Marks
 from mlpipes_cli.adapters.docker.object_store import ObjectStore
-from mlpipes_cli.adapters.docker.settings import DATABASE, MLFLOW, STORES
+from mlpipes_cli.adapters.docker.settings import API, DATABASE, MLFLOW, STORES
 from mlpipes_cli.adapters.docker.variables import StoreKeys, store_keys
 from mlpipes_cli.adapters.processes.daemon import Probe
 from mlpipes_cli.project import Project
@@ -115,6 +115,7 @@ class Place:
             MLFLOW: lambda ports: self._http(Probe(*_SEARCH, headers=self._login()), ports),
             "jupyter": lambda ports: self._http(Probe("GET", "/api/status", headers=token), ports),
             "pgadmin": lambda ports: self._http(Probe("GET", "/misc/ping"), ports),
+            API: lambda ports: self._http(Probe("GET", "/ready"), ports),
         }
 
     def _http(self, probe: Probe, ports: Ports) -> bool:

@@ -85,7 +85,7 @@ class Publishing:
             )
         if one.wanted is not None:
             return one.wanted
-        return self._next(remembered or one.preferred)
+        return self._next(remembered or ports.first(one.preferred))
 
     def _next(self, first: int) -> int:
         """From ``first`` on the first port that nobody of ours has and the engine did not refuse."""

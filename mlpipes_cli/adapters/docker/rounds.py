@@ -36,7 +36,7 @@ def ports(place: Place, services: Iterable[Service]) -> list[Check]:
         if setting.service in names:
             container = containers.get(setting.service)
             has = container.ports.get(setting.inside) if container else None
-            wanted = setting.wanted or files.ports().get(setting.name) or setting.preferred
+            wanted = setting.wanted or files.ports().get(setting.name) or local_ports.first(setting.preferred)
             checks.append(_port(setting, has, wanted, place, holder))
     return checks
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import envfile
-from mlpipes_cli.adapters.docker import addresses, logs, stopping
+from mlpipes_cli.adapters.docker import added, addresses, logs, stopping
 from mlpipes_cli.adapters.docker.bring import Bringing
 from mlpipes_cli.adapters.docker.drafting import Draft
 from mlpipes_cli.adapters.docker.holdings import Container
 from mlpipes_cli.adapters.docker.identity import Identity
 from mlpipes_cli.adapters.docker.place import Place
 from mlpipes_cli.adapters.docker.publishing import Publishing
-from mlpipes_cli.adapters.docker.settings import DATABASE, MLFLOW, core
+from mlpipes_cli.adapters.docker.settings import API, DATABASE, MLFLOW, core
 from mlpipes_cli.adapters.docker.survey import survey, unknown
 from mlpipes_cli.adapters.processes.bringing import alone
 from mlpipes_cli.adapters.processes.files import clear_folder
@@ -54,14 +54,19 @@ class DockerRuntime:
     # -- what is where
 
     @property
+    def _extra(self) -> tuple[str, ...]:
+        """The containers beside the core."""
+        return tuple(dict.fromkeys((*self.services, *added.containers(self.project))))
+
+    @property
     def _names(self) -> list[str]:
-        return [*core(self.project.config), *self.services]
+        return [*core(self.project.config), *self._extra]
 
     @property
     def _local(self) -> LocalServices:
         from mlpipes_cli.adapters.processes.services import LocalServices
 
-        return LocalServices(self.project, self._clients)
+        return LocalServices(self.project, self._clients, elsewhere=added.containers(self.project))
 
     def _engine(self) -> Engine:
         from mlpipes_cli.adapters.docker.engine import connect
@@ -73,7 +78,7 @@ class DockerRuntime:
         engine = engine or self._engine()
         marks = Identity(self.project).known(engine)
         secrets = envfile.read(self.project.env_file)
-        return Place(self.project, engine, marks, secrets, self.auth) if marks else None
+        return Place(added.settled(self.project), engine, marks, secrets, self.auth) if marks else None
 
     def _running(self, *names: str) -> tuple[Place, dict[str, Container]]:
         """The stack, of which these services run."""
@@ -93,11 +98,11 @@ class DockerRuntime:
         addresses.host(engine, self.project.config.stack.listen)  # before anything is written
         secrets = envfile.read(self.project.env_file)
         marks = Identity(self.project).settle(engine, reporter)
-        place = Place(self.project, engine, marks, secrets, self.auth)
+        place = Place(added.settled(self.project), engine, marks, secrets, self.auth)
         files = StateFiles(self.project.state)
         with Reservations() as held, reporter.task("starting the stack") as task:
             publishing = Publishing(engine, files, held, reporter.info)
-            yield Bringing(Draft(place, self.services), publishing, reporter, task.note)
+            yield Bringing(Draft(place, self._extra), publishing, reporter, task.note)
 
     # -- the verbs
 
@@ -190,7 +195,7 @@ class DockerRuntime:
     def doctor(self) -> Sequence[Check]:
         from mlpipes_cli.adapters.docker.doctor import examine
 
-        return examine(self.project, self.services, self.auth, self._local)
+        return examine(added.settled(self.project), self._extra, self.auth, self._local)
 
     # -- for clients
 
@@ -198,10 +203,13 @@ class DockerRuntime:
         return self._addresses(None)
 
     def endpoints(self) -> Endpoints:
-        return self._addresses(self._local.url())
+        return self._addresses(self._local)
 
-    def _addresses(self, api: str | None) -> Endpoints:
+    def _addresses(self, local: LocalServices | None) -> Endpoints:
         place, found = self._running(DATABASE, MLFLOW)
+        api = local.url() if local else None
+        if local and API in found and not api:
+            api = f"http://{addresses.in_url(place.address)}:{next(iter(found[API].ports.values()))}"
         ports = {name: next(iter(found[name].ports.values())) for name in (DATABASE, MLFLOW)}
         return addresses.endpoints(place.address, ports, place.secrets, auth=self.auth, api=api)
 
@@ -213,7 +221,7 @@ class DockerRuntime:
         return storage(place, found[DATABASE].ports[5432], found[store].ports[9000])
 
     @contextmanager
-    def paused(self, reporter: Reporter) -> Iterator[None]:
+    def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:
         keeping = (DATABASE, self.project.config.stack.object_store.engine)
         with alone(self.project, reporter):
             place, _ = self._running(*keeping)
@@ -225,22 +233,43 @@ class DockerRuntime:
             try:
                 yield
             finally:
-                if DATABASE in place.holdings.containers():  # else the stack was taken down meanwhile
+                if (
+                    again and DATABASE in place.holdings.containers()
+                ):  # else the stack was taken down meanwhile
                     with self._work(reporter) as bringing:
                         bringing.everything()
                     self._local.bring(reporter)
 
-    # -- processes of ours
+    # -- what `start` adds: containers, and processes of ours
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:
-        if spec.name in self._names:
+        if spec.name in (*core(self.project.config), *self.services):
             raise UsageError(f"{spec.name!r} is a service of the stack itself", "choose another name")
         self.endpoints()
-        return self._local.start(spec, reporter)
+        if not spec.container:
+            self._drop(spec.name)
+            return self._local.start(spec, reporter)
+        with alone(self.project, reporter):
+            self._local.end_one(spec.name)
+            with added.remembered(self.project, spec), self._work(reporter) as bringing:
+                bringing.one(spec.name)
+        return next(one for one in survey(bringing.place, self._names) if one.name == spec.name)
 
     def stop(self, service: str, reporter: Reporter) -> bool:
-        if service in self._names:
+        if service in (*core(self.project.config), *self.services):
             raise UsageError(
                 f"{service!r} is a service of the stack itself", "`mlpipes down` stops the stack"
             )
-        return self._local.stop(service, reporter)
+        with alone(self.project, reporter):
+            dropped = self._drop(service)
+        return self._local.stop(service, reporter) or dropped
+
+    def _drop(self, service: str) -> bool:
+        """Remove the container that ``start`` added, if there is one."""
+        place = self._place()
+        found = place.holdings.containers().get(service) if place else None
+        if place is None or found is None:
+            return False
+        place.holdings.stop(found)
+        place.holdings.remove(found.id)
+        return True

@@ -11,7 +11,9 @@ from mlpipes_cli.config.project import ProjectConfig
 
 DATABASE, MLFLOW = "postgres", "mlflow"
 STORES = ("minio", "rustfs")
+API = "api"
 TIMEOUTS = {DATABASE: 90.0, "minio": 60.0, "rustfs": 60.0, MLFLOW: 180.0, "jupyter": 120.0, "pgadmin": 180.0}
+TIMEOUTS |= {API: 1800.0}  # it may have to build the environment of its model first
 TIMEOUT = 120.0
 STORE_USER = "mlflow"  # MLflow's own in the object store
 ROOT_USER = "mlpipes"
@@ -63,6 +65,7 @@ def port_settings(config: ProjectConfig) -> tuple[PortSetting, ...]:
         (MLFLOW, MLFLOW, 5000, mlflow, stack.mlflow.port),
         ("jupyter", "jupyter", 8888, 8888, stack.jupyter.port),
         ("pgadmin", "pgadmin", 80, 5050, stack.pgadmin.port),
+        (API, API, 8000, 8000, config.serving.port),
     )
     return tuple(
         PortSetting(name, service, inside, preferred, None if port == "auto" else port)

@@ -65,6 +65,7 @@ def variables(
         "MLFLOW": stack.mlflow,
         "JUPYTER": stack.jupyter,
         "PGADMIN": stack.pgadmin,
+        "API": stack.api,
     }
     limits = {f"MLPIPES_{name}_MEMORY": part.memory for name, part in parts.items()}
     limits |= {f"MLPIPES_{name}_CPUS": str(part.cpus) for name, part in parts.items()}
@@ -74,6 +75,7 @@ def variables(
         **{one.variable: str(ports[one.name]) for one in port_settings(config) if one.name in ports},
         "MLPIPES_PROJECT_NAME": id,
         "MLPIPES_LISTEN": stack.listen,
+        "MLPIPES_SERVING": config.serving.model_dump_json(exclude={"port"}, exclude_defaults=True),
         "MLPIPES_BUCKET": stack.object_store.bucket,
         "MLPIPES_OBJECT_STORE": stack.object_store.engine,
         "MLPIPES_S3_ACCESS_KEY": access,

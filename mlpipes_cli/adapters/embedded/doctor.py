@@ -61,7 +61,7 @@ def _port(parts: Parts, row: ServiceStatus) -> Check:
     name = f"{row.name} port"
     wanted = parts.wanted_port(row.name)
     remembered = parts.files.ports().get(row.name)
-    port = wanted or remembered or ports.preferred(row.name)
+    port = wanted or remembered or ports.first(ports.preferred(row.name))
     if row.port is not None:
         if wanted and wanted != row.port:
             return Check(name, "warning", f"{row.port}, but mlpipes.yaml says {wanted}", "run `mlpipes up`")

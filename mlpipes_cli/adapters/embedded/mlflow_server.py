@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from mlpipes_cli import resources
 from mlpipes_cli.adapters import mlflow_login
 from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
 
@@ -27,8 +28,9 @@ def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: 
         name=NAME,
         root=root,
         command=(
-            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", "{port}",
-            "--workers", "1", "--serve-artifacts", "--artifacts-destination", artifacts.as_uri(),
+            sys.executable, str(resources.compose() / "mlflow" / "one_process.py"), "server",
+            "--host", "127.0.0.1", "--port", "{port}", "--workers", "1", "--serve-artifacts",
+            "--artifacts-destination", artifacts.as_uri(),
         ),
         settings={
             "MLFLOW_BACKEND_STORE_URI": database,

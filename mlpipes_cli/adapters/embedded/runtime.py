@@ -139,13 +139,15 @@ class EmbeddedRuntime:
         return keeping.storage(self._parts)
 
     @contextlib.contextmanager
-    def paused(self, reporter: Reporter) -> Iterator[None]:
+    def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:
         with alone(self.project, reporter):
             keeping.stop_writers(self._parts, self._local, reporter)
             try:
                 yield
             finally:
-                if self._parts.database().find() is not None:  # else the stack was taken down meanwhile
+                if (
+                    again and self._parts.database().find() is not None
+                ):  # else the stack was taken down meanwhile
                     self.up(reporter)
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import psutil
 
 _DROPPED = ("MLFLOW_", "_MLFLOW_", "MLPIPES_", "PG", "PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP")
+_KEPT = ("MLPIPES_CACHE",)  # where environments are, for who starts us and for us
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,11 @@ class Daemon:
         """
         logs.rotate(self.log)
         fingerprint = self.fingerprint(port)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED)}
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _KEPT or not name.startswith(_DROPPED)
+        }
         marks = {
             process.PROJECT_MARK: str(self.root),
             process.SERVICE_MARK: self.name,

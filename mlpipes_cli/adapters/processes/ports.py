@@ -8,16 +8,19 @@ process of the machine only, whoever owns it, and takes it back when the process
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.errors import MlpipesError, UsageError
 
 HOST = "127.0.0.1"
+OFFSET = "MLPIPES_PORT_OFFSET"
 _TRIES = 200
+_LARGEST = 50_000
 
 
 def preferred(service: str, platform: str = sys.platform) -> int:
@@ -25,6 +28,18 @@ def preferred(service: str, platform: str = sys.platform) -> int:
     if service == "postgres":
         return 5432
     return 5001 if platform == "darwin" else 5000
+
+
+def first(preference: int, environ: Mapping[str, str] = os.environ) -> int:
+    """Where to look for a port that nobody fixed: what is preferred, moved by ``MLPIPES_PORT_OFFSET``.
+
+    Raises:
+        UsageError: That is no number from 0 to 50000.
+    """
+    text = environ.get(OFFSET) or "0"
+    if not text.isascii() or not text.isdigit() or int(text) > _LARGEST:
+        raise UsageError(f"{OFFSET} is {text!r}", f"set it to a number from 0 to {_LARGEST}, or unset it")
+    return preference + int(text)
 
 
 def is_free(port: int) -> bool:
@@ -125,12 +140,13 @@ def choose(
         reservations: Holds the port until the service listens.
         wanted: The fixed port of the settings; None is ``auto``.
         remembered: What it had the last time.
-        preference: Where to look first.
+        preference: Where to look first, but for the offset.
         say: Told when the remembered port is gone.
         who: Says who holds a port.
 
     Raises:
         MlpipesError: The fixed port is taken; the message names its holder.
+        UsageError: The offset is wrong.
     """
     if wanted is not None:
         if reservations.take(wanted):
@@ -141,13 +157,14 @@ def choose(
         )
     if remembered is not None and reservations.take(remembered):
         return remembered
-    port = next((port for port in _from(preference) if reservations.take(port)), None)
+    start = first(preference)
+    port = next((port for port in _from(start) if reservations.take(port)), None)
     if port is None:
-        raise MlpipesError(f"no free port for {service} from {preference} on", "stop what you no longer need")
+        raise MlpipesError(f"no free port for {service} from {start} on", "stop what you no longer need")
     if remembered is not None:
         say(f"port {remembered} of {service} is taken by {who(remembered)}; it moves to {port}")
     return port
 
 
-def _from(first: int) -> Iterator[int]:
-    return iter(range(first, min(first + _TRIES, 65536)))
+def _from(start: int) -> Iterator[int]:
+    return iter(range(start, min(start + _TRIES, 65536)))

@@ -7,7 +7,7 @@ should run is in ``.mlpipes/services.json``; what does, in ``state.json``.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from mlpipes_cli.suggest import did_you_mean
 
 CORE = ("postgres", "mlflow")  # never added, whatever processes or files say
 API = foreground.API
-API_URL = "MLPIPES_API_URL"
+API_URL, SETTINGS = "MLPIPES_API_URL", "MLPIPES_SERVING"
 
 
 @dataclass(frozen=True)
@@ -35,27 +35,32 @@ class LocalServices:
     Attributes:
         project: Whose.
         clients: Gives what they are told of the running core; called only when one is to run.
+        elsewhere: Added services that run as containers.
     """
 
     project: Project
     clients: Callable[[], Endpoints]
+    elsewhere: Collection[str] = ()
 
     @property
     def _files(self) -> StateFiles:
         return StateFiles(self.project.state)
+
+    def _wanted(self) -> dict[str, ServiceSpec]:
+        return {name: spec for name, spec in self._files.wanted().items() if name not in self.elsewhere}
 
     # -- what there is
 
     def names(self) -> list[str]:
         """Those that are wanted, written down, or found by their marks."""
         files = self._files
-        found = {*files.wanted(), *files.running(), *process.services(self.project.root)}
+        found = {*self._wanted(), *files.running(), *process.services(self.project.root)}
         return sorted(found - {*CORE, process.FOREGROUND})
 
     def survey(self) -> tuple[ServiceStatus, ...]:
         """The added ones and the servers in the foreground."""
         files = self._files
-        written, wanted = files.running(), files.wanted()
+        written, wanted = files.running(), self._wanted()
         added = tuple(self._look(name, written, wanted.get(name)) for name in self.names())
         return (*added, *foreground.survey(self.project))
 
@@ -79,7 +84,7 @@ class LocalServices:
     def strays(self) -> list[int]:
         """Pids of what nobody wants, or of what lost its main process."""
         files = self._files
-        written, wanted = files.running(), files.wanted()
+        written, wanted = files.running(), self._wanted()
         left = [one.pid for one in foreground.strays(self.project)]
         for name in self.names():
             daemon = marked_as(self.project, name)
@@ -105,7 +110,7 @@ class LocalServices:
         Raises:
             MlpipesError: One does not come up.
         """
-        wanted = self._files.wanted()
+        wanted = self._wanted()
         with self._work(reporter) as bringing:
             process.end(lambda: foreground.strays(self.project))
             for name in self.names():
@@ -134,6 +139,20 @@ class LocalServices:
             files.forget_running()
         return stopped
 
+    def end_one(self, name: str) -> bool:
+        """End one, wanted or not.
+
+        Raises:
+            MlpipesError: It cannot be ended.
+        """
+        files = self._files
+        running = files.running()
+        found = running.pop(name, None)
+        ended = marked_as(self.project, name).end(found)
+        if found:
+            files.write_running(self.project.root, running)
+        return bool(ended)
+
     # -- with the lock
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:
@@ -161,7 +180,7 @@ class LocalServices:
             UsageError: There is no such service, or it is not remembered how it is started.
             MlpipesError: It does not come up.
         """
-        spec = self._files.wanted().get(name)
+        spec = self._wanted().get(name)
         if spec is None:
             raise UsageError(
                 f"{name!r} is no service that could be started again", "start it with `mlpipes serve`"
@@ -210,7 +229,8 @@ class LocalServices:
             name=spec.name,
             root=self.project.root,
             command=spec.command,
-            settings={name: value for name, value in told.items() if name != API_URL},
+            settings={name: value for name, value in told.items() if name != API_URL}
+            | ({SETTINGS: spec.settings} if spec.settings else {}),
             folder=self.project.root,
             log=logs.path(self.project, spec.name),
             probe=Probe("GET", spec.ready_path),

@@ -145,14 +145,14 @@ class RemoteRuntime:
         return Storage(databases, bucket.store(there.bucket))
 
     @contextlib.contextmanager
-    def paused(self, reporter: Reporter) -> Iterator[None]:
+    def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:
         with alone(self.project, reporter):
             self._local.end(reporter)
             reporter.warn("others may still write to the remote stack; see to it that nobody does")
             try:
                 yield
             finally:
-                if self.project.state.exists():
+                if again and self.project.state.exists():
                     self._local.bring(reporter)
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:

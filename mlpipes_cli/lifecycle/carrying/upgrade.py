@@ -11,16 +11,14 @@ from pathlib import Path
 
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
-from mlpipes_cli.lifecycle.carrying import release
+from mlpipes_cli.lifecycle.carrying import going_back, release
 from mlpipes_cli.lifecycle.carrying.copying import copy
 from mlpipes_cli.lifecycle.carrying.manifest import DATABASES, Manifest, content, words
 from mlpipes_cli.lifecycle.carrying.reading import check
 from mlpipes_cli.lifecycle.carrying.release import Release
-from mlpipes_cli.lifecycle.carrying.replacing import replace
 from mlpipes_cli.lifecycle.carrying.surroundings import (
     backup_place,
     bring_up,
-    journal,
     one_at_a_time,
     want_settled,
 )
@@ -151,37 +149,16 @@ def _back_on_failure(
         yield
     except BaseException as error:
         reporter.warn("the upgrade failed; going back to what ran before")
-        with contextlib.suppress(MlpipesError), _only_storage(runtime, reporter):
-            storage, databases = runtime.storage(), wiring.make_databases()
-            replace(storage, databases, path, manifest, journal(project, runtime), reporter)
-        runtime.down(reporter)
-        _start_as_before(project, runtime, old, path, reporter)
+        going_back.go_back(project, runtime, old, path, manifest, reporter, _said(error))
         if isinstance(error, MlpipesError):
             raise _explained(error, path) from None
         raise
 
 
-@contextlib.contextmanager
-def _only_storage(runtime: Runtime, reporter: Reporter) -> Iterator[None]:
-    """The storage alone, which is stopped at the end: the new programs are not tried again."""
-    with runtime.paused(reporter):
-        try:
-            yield
-        finally:
-            runtime.down(reporter)
-
-
-def _start_as_before(
-    project: Project, runtime: Runtime, old: Release, path: Path, reporter: Reporter
-) -> None:
-    try:
-        bring_up(project, runtime, reporter, old.versions)
-    except MlpipesError as error:
-        before = f"mlpipes {old.mlpipes}" if old.mlpipes else "the release that ran before"
-        raise MlpipesError(
-            f"neither this release nor the one before comes up: {error.reason}",
-            f"install {before} again and run `mlpipes up`; all data of before is in {path}",
-        ) from None
+def _said(error: BaseException) -> str:
+    if isinstance(error, MlpipesError):
+        return error.reason
+    return "it was stopped" if isinstance(error, KeyboardInterrupt) else type(error).__name__
 
 
 def _explained(error: MlpipesError, path: Path) -> MlpipesError:

@@ -58,6 +58,7 @@ def predict(
     batch_size: int = 500,
     model: str | None = None,
     alias: str | None = None,
+    api_key: str | None = None,
     lines: Callable[[str], None] | None = None,
 ) -> Scored:
     """Score a file.
@@ -71,6 +72,7 @@ def predict(
         batch_size: Rows a request or a batch.
         model: The registered model; the settings' or the only one when left out.
         alias: Its alias; the settings' when left out.
+        api_key: For an API that asks for one.
         lines: Takes CSV text; None keeps the records in the result.
 
     Raises:
@@ -81,8 +83,11 @@ def predict(
     inputs.check_file(file)
     writer = outputs.make_writer(output, lines)
     with contextlib.ExitStack() as stack:
-        make = offline_scorer if offline else running_scorer
-        scorer = stack.enter_context(make(project, reporter, model, alias))
+        scorer = stack.enter_context(
+            offline_scorer(project, reporter, model, alias)
+            if offline
+            else running_scorer(project, reporter, model, alias, api_key)
+        )
         source = inputs.open_table(file, batch_size, typed=bool(scorer.columns))
         _check_columns(file, source.columns, scorer)
         stack.enter_context(writer)

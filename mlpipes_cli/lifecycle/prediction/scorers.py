@@ -1,17 +1,20 @@
-"""Who scores: the running API, or the model in this process."""
+"""Who scores: the running API, or the model here."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlpipes_cli import running_api
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import serving
+from mlpipes_cli.lifecycle.serving import environments as serving_environments
 from mlpipes_cli.ports import Reporter
 from mlpipes_cli.project import Project
 
@@ -49,20 +52,57 @@ class Scorer(Protocol):
 
 
 @contextlib.contextmanager
-def running_scorer(project: Project, _: Reporter, model: str | None, alias: str | None) -> Iterator[Scorer]:
-    """The project's running API.
+def running_scorer(
+    project: Project, _: Reporter, model: str | None, alias: str | None, api_key: str | None = None
+) -> Iterator[Scorer]:
+    """The project's running API, asked with a key where one is given.
 
     Raises:
+        UsageError: That is no key.
         MlpipesError: None runs, or it does not answer.
     """
     import httpx
 
+    headers = _with_key(api_key)
     api = running_api.find(project, model, alias)
-    if api is None:
+    url = api.url if api else _in_a_container(project, model, alias, headers)
+    if url is None:
         which = f" for model {model!r}" if model else ""
         raise MlpipesError(f"no API{which} is running", "start it with `mlpipes serve`, or add --offline")
-    with httpx.Client(base_url=api.url, timeout=httpx.Timeout(120, connect=5), trust_env=False) as client:
-        yield _Api(client, api.url)
+    timeout = httpx.Timeout(120, connect=5)
+    with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False) as client:
+        yield _Api(client, url)
+
+
+def _with_key(api_key: str | None) -> dict[str, str]:
+    if api_key is None or not api_key.strip():
+        return {}
+    key = api_key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError("the API key has characters that no key has", "see `mlpipes keys list`")
+    return {"X-API-Key": key}
+
+
+def _in_a_container(
+    project: Project, model: str | None, alias: str | None, headers: dict[str, str]
+) -> str | None:
+    """Where the stack's own API is, if it runs and serves that."""
+    import httpx
+
+    from mlpipes_cli.adapters import wiring
+
+    try:
+        url = wiring.make_runtime(project).endpoints().environment().get("MLPIPES_API_URL")
+        if not url:
+            return None
+        answer = httpx.get(f"{url}/version", headers=headers, timeout=10, trust_env=False)
+        if answer.status_code == 401:
+            return url  # whoever asks it next is told so
+        told = answer.json()
+    except (MlpipesError, httpx.HTTPError, ValueError):
+        return None
+    fits = model in (None, told.get("name")) and alias in (None, told.get("alias"))
+    return url if fits else None
 
 
 class _Api:
@@ -119,6 +159,9 @@ def _refused(answer: httpx.Response, start: int, rows: int) -> MlpipesError:
     except (ValueError, KeyError, TypeError):
         message = answer.text[:200] or f"status {answer.status_code}"
     where = f"rows {start + 1} to {start + rows}: " if rows else ""
+    if answer.status_code == 401:
+        hint = "give one with MLPIPES_API_KEY or --api-key; `mlpipes keys create NAME` makes one"
+        return MlpipesError(f"{where}the API refused: {message.split(';')[0]}", hint)
     if answer.status_code == 413:
         return UsageError(f"{where}{message}", "use a smaller --batch-size")
     if answer.status_code < 500:
@@ -130,18 +173,28 @@ def _refused(answer: httpx.Response, start: int, rows: int) -> MlpipesError:
 def offline_scorer(
     project: Project, reporter: Reporter, model: str | None, alias: str | None
 ) -> Iterator[Scorer]:
-    """The model in this process.
+    """The model in this process, or in one of the environment that trained it.
 
     Raises:
         MlpipesError: The stack is down, nothing was promoted, or the model does not load.
     """
+    from mlpipes_cli.adapters import wiring
+
     plan = serving.make_plan(project, model=model, alias=alias)
     os.environ.update(plan.endpoints.environment())
-    with reporter.task(f"loading {plan.title}"):
-        from mlpipes_cli.server.model import load
+    source = wiring.make_model_source(plan.endpoints.tracking_uri, plan.endpoints.login)
+    with tempfile.TemporaryDirectory(prefix="mlpipes-model-") as folder:
+        with reporter.task(f"loading {plan.title}"):
+            from mlpipes_cli.server.loading import load
 
-        served = load(plan.model, plan.version, plan.alias)
-    yield _Offline(served)
+            source.fetch(plan.model, plan.version, Path(folder))
+            found = serving_environments.interpreters(reporter.info, plan.model)
+            served = load(Path(folder), plan.model, plan.version, plan.alias, interpreters=found)
+        try:
+            yield _Offline(served)
+        finally:
+            if served.elsewhere is not None:
+                served.elsewhere.close()
 
 
 class _Offline:
@@ -159,7 +212,7 @@ class _Offline:
         name = _id_name(batch, self.id, {column.name for column in self.columns})
         features = batch.drop(columns=[name]) if name else batch
         try:
-            outcome = self._served.predict(self._served.enforce(features, None)[0])
+            outcome = self._served.predict(self._served.mlflow.enforce(features, None)[0])
         except Exception as error:  # noqa: BLE001  a model may raise anything
             line = " ".join(str(error).split())[:300]
             raise UsageError(

@@ -42,7 +42,7 @@ def check_alias(alias: str) -> str:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from mlpipes_cli.config.project import Alias
+    from mlpipes_cli.config.serving import Alias
 
     try:
         return str(TypeAdapter(Alias).validate_python(alias))

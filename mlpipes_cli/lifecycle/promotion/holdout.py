@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.config.experiment import Data
     from mlpipes_cli.config.yaml_source import YamlSource
-    from mlpipes_cli.data.prepare import Prepared
+    from mlpipes_cli.data.prepared import Prepared
     from mlpipes_cli.project import Project
 
 NO_COMPARISON = "to promote without a comparison, delete the alias in MLflow first"

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import run_schema
-from mlpipes_cli.errors import Refused
+from mlpipes_cli.errors import MlpipesError, Refused
 from mlpipes_cli.lifecycle.promotion.evidence import Archive
 from mlpipes_cli.lifecycle.promotion.holdout import NO_COMPARISON, Held, HoldoutSource
+from mlpipes_cli.lifecycle.serving.asking import loaded
 from mlpipes_cli.ports import ModelVersion, Registry, RunRecord
 
 if TYPE_CHECKING:
@@ -117,10 +118,10 @@ class Incumbent:
         from mlpipes_cli.scoring.predictions import Predictions
         from mlpipes_cli.trainers.answers import answers
 
-        model: Any = self.registry.native_model(self.version.model, self.version.version)
         target, ids = held.frame[held.target][keep], held.ids[keep]
         try:
-            its = answers(model, held.frame.loc[keep, features], said.task, said.classes)
+            with loaded(self.registry, self.version.model, self.version.version) as model:
+                its = answers(model, held.frame.loc[keep, features], said.task, said.classes)
             found = Predictions(
                 said.task,
                 said.classes,
@@ -129,6 +130,8 @@ class Incumbent:
                 np.asarray(its.prediction),
                 ids.to_numpy(),
             )
+        except MlpipesError:
+            raise
         except Exception as error:  # the estimator may be any code
             told = " ".join(str(error).split())[:300]
             raise Refused(

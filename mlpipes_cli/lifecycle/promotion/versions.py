@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mlpipes_cli import metric_catalog, run_schema
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.ports import ModelVersion, RunRecord
@@ -43,7 +45,12 @@ def metric_of(version: ModelVersion) -> str:
 
 def value_of(version: ModelVersion | None, metric: str) -> float | None:
     """The version's holdout metric, or None if it is not known."""
-    text = version.tags.get(_value_tag(metric)) if version else None
+    return None if version is None else value_in(version.tags, metric)
+
+
+def value_in(tags: Mapping[str, str], metric: str) -> float | None:
+    """The holdout metric in a version's tags, or None if it is not known."""
+    text = tags.get(_value_tag(metric))
     try:
         return None if text is None else float(text)
     except ValueError:

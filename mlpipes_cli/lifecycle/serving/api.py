@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import threading
@@ -12,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.lifecycle.serving.settings import server_settings
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from mlpipes_cli.lifecycle.serving.plan import Plan
+    from mlpipes_cli.server.front import Front
+    from mlpipes_cli.server.settings import ServerSettings
 
 _SETTINGS, _FAILURE = "MLPIPES_SERVER_SETTINGS", "MLPIPES_SERVER_FAILURE"
 # Threads inside one small predict call wait for each other longer than they compute, without end on
@@ -26,7 +26,28 @@ _GRACE = 30  # seconds that requests in flight have when the server is told to s
 
 
 def serve(plan: Plan, port: int) -> int:
+    """Serve a project's model until SIGINT or SIGTERM.
+
+    Raises:
+        MlpipesError: The model does not load or the database does not answer.
+    """
+    state, serving = plan.project.state, plan.project.config.serving
+    os.environ.update(plan.endpoints.environment())
+    settings = server_settings(serving, plan.model, plan.alias, state)
+    return listen(settings, plan.host, port, plan.workers, state / "serving" / f"{port}.failure")
+
+
+def listen(settings: ServerSettings, host: str, port: int, workers: int, failure: Path) -> int:
     """Serve until SIGINT or SIGTERM; requests in flight are answered and stored first.
+
+    The database and the registry are those of this process's environment.
+
+    Args:
+        settings: What is served and how.
+        host: The address.
+        port: The port.
+        workers: Processes that answer.
+        failure: A file by which one of several processes tells why it cannot start.
 
     Raises:
         MlpipesError: The model does not load or the database does not answer.
@@ -35,38 +56,36 @@ def serve(plan: Plan, port: int) -> int:
         os.environ.setdefault(pool, "1")
     import uvicorn
 
-    from mlpipes_cli.server.settings import ServerSettings
+    from mlpipes_cli.server import limits
+    from mlpipes_cli.server.ops import logs, shared_metrics
 
-    settings = ServerSettings(plan.model, plan.alias, plan.version)
-    os.environ.update(plan.endpoints.environment())
+    logs.configure()
+    limits.raise_file_limit()  # each connection is an open file
     os.environ[_SETTINGS] = settings.to_json()
     options: dict[str, Any] = {
-        "host": plan.host,
+        "host": host,
         "port": port,
+        "loop": "uvloop",
+        "http": f"{limits.__name__}:{limits.LimitedProtocol.__name__}",
+        "ws": "none",
         "log_level": "warning",
-        "log_config": _with_times(),
+        "log_config": None,
         "access_log": False,
         "timeout_graceful_shutdown": _GRACE,
         "server_header": False,
         "lifespan": "on",
     }
-    if plan.workers > 1:
-        return _several(plan.workers, options, plan.project.state / "serving" / f"{port}.failure")
-    server = uvicorn.Server(uvicorn.Config(application(), **options))
+    if workers > 1:
+        with shared_metrics.shared(failure.with_suffix(".metrics")):
+            return _several(workers, options, failure)
+    with shared_metrics.alone():
+        server = uvicorn.Server(uvicorn.Config(application(), **options))
     with _signals_are_the_servers():
         server.run()
     return 0 if server.started else 1
 
 
-def _with_times() -> dict[str, Any]:
-    """uvicorn's own settings of its log, each line with its time."""
-    from uvicorn.config import LOGGING_CONFIG
-
-    formatter = {**LOGGING_CONFIG["formatters"]["default"], "fmt": "%(asctime)s %(levelprefix)s %(message)s"}
-    return {**LOGGING_CONFIG, "formatters": {**LOGGING_CONFIG["formatters"], "default": formatter}}
-
-
-def application() -> FastAPI:
+def application() -> Front:
     """The API as the environment describes it; uvicorn's factory in each worker.
 
     Raises:
@@ -74,15 +93,25 @@ def application() -> FastAPI:
             reason is left for the parent, which ends).
     """
     from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.lifecycle.serving.stores import make_stores
+    from mlpipes_cli.server import memory
+
+    memory.prepare()
     from mlpipes_cli.server.app import create_app
+    from mlpipes_cli.server.ops import logs
     from mlpipes_cli.server.settings import ServerSettings
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = ServerSettings.from_json(os.environ[_SETTINGS])
+    logs.configure()
+    settings, url = ServerSettings.from_json(os.environ[_SETTINGS]), os.environ["MLPIPES_DATABASE_URL"]
+    tracking = os.environ.get("MLFLOW_TRACKING_URI")
+    source = wiring.make_model_source(tracking, os.environ) if tracking else None
     failure = os.environ.get(_FAILURE)
     _end_with_parent()
     try:
-        return create_app(settings, wiring.make_prediction_store(os.environ["MLPIPES_DATABASE_URL"]))
+        wiring.prepare_database(url, must=settings.on_log_failure == "refuse")
+        app = create_app(settings, make_stores(settings, url, source))
+        memory.settle(freeze=True)
+        return app
     except MlpipesError as error:
         if not failure:
             raise
@@ -95,6 +124,8 @@ def _several(workers: int, options: dict[str, Any], failure: Path) -> int:
     """Serve with several processes; the first that cannot start leaves its reason and ends them all."""
     import uvicorn
 
+    from mlpipes_cli.server.workers import Workers
+
     failure.parent.mkdir(parents=True, exist_ok=True)
     failure.unlink(missing_ok=True)
     os.environ[_FAILURE] = str(failure)
@@ -102,7 +133,11 @@ def _several(workers: int, options: dict[str, Any], failure: Path) -> int:
     code: int | str | None = 0
     try:
         with _signals_are_the_servers():
-            uvicorn.run(factory, factory=True, workers=workers, timeout_worker_healthcheck=60, **options)
+            config = uvicorn.Config(
+                factory, factory=True, workers=workers, timeout_worker_healthcheck=60, **options
+            )
+            with contextlib.suppress(KeyboardInterrupt):
+                Workers(config, [config.bind_socket()]).run()
         if failure.exists():
             raise MlpipesError(failure.read_text(encoding="utf-8"))
     except SystemExit as end:

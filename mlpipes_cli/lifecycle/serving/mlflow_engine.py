@@ -22,18 +22,37 @@ if TYPE_CHECKING:
 _GRACE = 15.0
 
 
-def serve(plan: Plan, port: int) -> int:
+def serve(plan: Plan, port: int, python: Path | None = None) -> int:
     """Serve until SIGINT or SIGTERM; nothing that MLflow started is left behind.
+
+    Args:
+        plan: What and where.
+        port: The port.
+        python: The interpreter of the environment that trained the model; None for our own.
 
     Raises:
         MlpipesError: MLflow's server ended by itself.
     """
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{plan.model}@{plan.alias}"]
-    command += ["--env-manager", "local", "--host", plan.host, "--port", str(port)]
-    command += ["--workers", str(plan.workers)]
     place = plan.project.state / "serving"
     with tempfile.TemporaryDirectory(prefix="mlflow-", dir=place, ignore_cleanup_errors=True) as scratch:
-        return _run(command, _environment(plan) | {"TMPDIR": scratch})  # it leaves its downloads there
+        uri = f"models:/{plan.model}@{plan.alias}" if python is None else _fetched(plan, Path(scratch))
+        command = [str(python or sys.executable), "-m", "mlflow", "models", "serve", "-m", uri]
+        command += ["--env-manager", "local", "--host", plan.host, "--port", str(port)]
+        command += ["--workers", str(plan.workers)]
+        return _run(
+            command, _environment(plan, python) | {"TMPDIR": scratch}
+        )  # it leaves its downloads there
+
+
+def _fetched(plan: Plan, scratch: Path) -> str:
+    """The model's files, for an environment that need not be able to reach the registry's storage."""
+    from mlpipes_cli.adapters import wiring
+
+    source = wiring.make_model_source(plan.endpoints.tracking_uri, plan.endpoints.login)
+    folder = scratch / "model"
+    folder.mkdir()
+    source.fetch(plan.model, plan.version, folder)
+    return str(folder)
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
@@ -65,8 +84,12 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
     raise MlpipesError(f"MLflow's server ended with code {code}", "its own lines above say why")
 
 
-def _environment(plan: Plan) -> dict[str, str]:
+def _environment(plan: Plan, python: Path | None) -> dict[str, str]:
     """The project's environment; the database's address is none of MLflow's business."""
+    if python is not None:
+        from mlpipes_cli.server.elsewhere import surroundings
+
+        return surroundings(python)
     ours = {k: v for k, v in plan.endpoints.environment().items() if k != "MLPIPES_DATABASE_URL"}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return os.environ | ours | {"PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true"}

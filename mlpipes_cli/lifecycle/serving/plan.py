@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.ports import Endpoints, Registry
+from mlpipes_cli.ports import Endpoints, ModelSource
 from mlpipes_cli.project import Project
 from mlpipes_cli.suggest import did_you_mean
 
@@ -63,7 +63,9 @@ def make_plan(
     serving = project.config.serving
     endpoints = wiring.make_runtime(project).endpoints()
     alias = alias or serving.alias
-    name, version = resolve(wiring.make_registry(endpoints), model or serving.model, alias)
+    name, version = resolve(
+        wiring.make_model_source(endpoints.tracking_uri, endpoints.login), model or serving.model, alias
+    )
     wanted = serving.port if isinstance(serving.port, int) else None
     return Plan(
         project=project,
@@ -78,35 +80,31 @@ def make_plan(
     )
 
 
-def resolve(registry: Registry, name: str | None, alias: str) -> tuple[str, int]:
+def resolve(source: ModelSource, name: str | None, alias: str) -> tuple[str, int]:
     """The model's name and the version that the alias points to.
 
     Raises:
         UsageError: There is no such model, or several and none was named.
         MlpipesError: Nothing was promoted to the alias.
     """
-    found = registry.model(name) if name else None
+    found = source.published(name) if name else None
     if found is None:
-        models = {model.name: model for model in registry.models()}
-        if name:
-            known = did_you_mean(name, models) or _list_of(models)
-            raise UsageError(f"there is no registered model {name!r}{known}", "see `mlpipes models`")
-        if not models:
+        names = source.names()
+        if not names:
             raise MlpipesError("no model is registered yet", f"train, then {_promote(alias)}")
-        if len(models) > 1:
+        if name:
+            known = did_you_mean(name, names) or f"; there is {', '.join(names)}"
+            raise UsageError(f"there is no registered model {name!r}{known}", "see `mlpipes models`")
+        if len(names) > 1:
             raise UsageError(
-                f"there are several registered models: {', '.join(models)}",
+                f"there are several registered models: {', '.join(names)}",
                 "choose one with --model NAME or `serving: {model: NAME}` in mlpipes.yaml",
             )
-        found = next(iter(models.values()))
-    if alias not in found.aliases:
-        raise MlpipesError(f"model {found.name!r} has no {alias!r} version", _promote(alias))
+        found = source.published(names[0])
+    if found is None or alias not in found.aliases:
+        shown = names[0] if found is None else found.name
+        raise MlpipesError(f"model {shown!r} has no {alias!r} version", _promote(alias))
     return found.name, found.aliases[alias]
-
-
-def _list_of(models: dict[str, object] | object) -> str:
-    names = list(models) if isinstance(models, dict) else []
-    return f"; there is {', '.join(names)}" if names else ""
 
 
 def _promote(alias: str) -> str:

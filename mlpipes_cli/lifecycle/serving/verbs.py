@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -11,10 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from mlpipes_cli import running_api
+from mlpipes_cli.lifecycle.serving import service
 from mlpipes_cli.lifecycle.serving.plan import Plan
-from mlpipes_cli.ports import Reporter, ServiceSpec
-
-PREFERRED_PORT = 8000
+from mlpipes_cli.lifecycle.serving.service import PREFERRED_PORT
+from mlpipes_cli.ports import Reporter
 
 
 @dataclass(frozen=True)
@@ -42,17 +41,18 @@ def run(plan: Plan, reporter: Reporter) -> int:
     """Serve until told to stop; returns the exit code.
 
     Raises:
-        MlpipesError: The port is taken, the model does not load, or the server failed.
+        MlpipesError: The model's environment cannot be built, the port is taken, the model does not load,
+            or the server failed.
     """
     from mlpipes_cli.adapters import wiring
-    from mlpipes_cli.lifecycle.serving import api, mlflow_engine
+    from mlpipes_cli.lifecycle.serving import api, environments, mlflow_engine
 
+    python = environments.prepare(plan, reporter)
     wiring.mark_children(plan.project)
     with _port(plan, reporter) as port:
-        serve = api.serve if plan.engine == "api" else mlflow_engine.serve
         reporter.detail(f"loading {plan.title}")
         with _announced(plan, port, reporter):
-            return serve(plan, port)
+            return api.serve(plan, port) if plan.engine == "api" else mlflow_engine.serve(plan, port, python)
 
 
 def detach(plan: Plan, reporter: Reporter) -> Served:
@@ -62,20 +62,16 @@ def detach(plan: Plan, reporter: Reporter) -> Served:
         MlpipesError: It did not come up; with its last log lines.
     """
     from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.lifecycle.serving import environments
 
-    arguments = ["--model", plan.model, "--alias", plan.alias, "--engine", plan.engine]
-    arguments += ["--host", plan.host, "--workers", str(plan.workers), "--port", "{port}"]
-    own = (sys.executable, "-m", "mlpipes_cli", "-C", str(plan.project.root), "serve")
-    spec = ServiceSpec(
-        name="api",
-        command=(*own, *arguments),
-        preferred_port=PREFERRED_PORT,
-        fixed_port=plan.port is not None,
-        ready_path=running_api.READY[plan.engine],
-    )
-    if plan.port is not None:
-        spec = ServiceSpec(**{**vars(spec), "preferred_port": plan.port})
-    status = wiring.make_runtime(plan.project).start(spec, reporter)
+    told = {"model": plan.model, "alias": plan.alias, "workers": plan.workers, "port": plan.port or "auto"}
+    settings = plan.project.config.serving.model_copy(update=told)
+    spec = service.spec(plan.project, settings, engine=plan.engine, host=plan.host)
+    runtime = wiring.make_runtime(plan.project)
+    if not (spec.container and runtime.name == "docker"):  # there it is built where it is used
+        environments.prepare(plan, reporter)
+    status = runtime.start(spec, reporter)
+    service.forget_choice(plan.project)  # what was said now counts, and not mlpipes.yaml alone
     url = status.url or f"http://127.0.0.1:{status.port}"
     return Served(url, plan.model, plan.version, plan.alias, plan.engine, status.pid)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlpipes_cli import metric_catalog
-from mlpipes_cli.config.experiment import ExperimentConfig, PythonRun, SklearnRun
+from mlpipes_cli.config.experiment import ExperimentConfig
+from mlpipes_cli.config.runs import PythonRun, Run, SklearnRun
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.metric_catalog import Task
@@ -29,11 +30,17 @@ class RunChecks:
         self.problems: list[str] = []
         self.unclear: list[int] = []
 
-    def run(self, position: int, run: SklearnRun | PythonRun) -> None:
+    def run(self, position: int, run: Run) -> None:
         """Check one run."""
         here: Location = ("runs", position)
+        if run.environment is not None:  # what it names need not be installed here
+            self.unclear.append(position)
+            return
         if isinstance(run, PythonRun):
             self._function(position, here, run)
+            return
+        if not isinstance(run, SklearnRun):
+            self.unclear.append(position)
             return
         clear, signature = self._estimator(here, run.estimator, run.params)
         if run.search is not None:
@@ -53,7 +60,9 @@ class RunChecks:
             )
         else:
             known = found.parameters[POSITIONAL:]
-            filled = {*FILLED, *found.parameters[:POSITIONAL]}
+            searched = run.search.space if run.search is not None else {}
+            filled = {*FILLED, *found.parameters[:POSITIONAL], *searched}
+            self._names(self._space(here), searched, known, found, run.function)
             if self._names((*here, "params"), run.params, known, found, run.function):
                 self._required((*here, "params"), run.params, found, run.function, filled)
 
@@ -92,15 +101,18 @@ class RunChecks:
 
     def _search(self, here: Location, run: SklearnRun, signature: Signature | None) -> bool:
         assert run.search is not None
-        place: Location = (*here, "search")
-        if (*place, "space") in self._source.lines:
-            place = (*place, "space")
+        place = self._space(here)
         clear = self._nested(place, run.search.space)
         if signature is None or signature.kind != "class" or signature.is_open:
             return False
         plain = {name: value for name, value in run.search.space.items() if "__" not in name}
         self._names(place, plain, signature.parameters, signature, run.estimator.rpartition(".")[2])
         return clear and len(plain) == len(run.search.space)
+
+    def _space(self, here: Location) -> Location:
+        """Where the space of a search stands: in short it is all of it."""
+        place: Location = (*here, "search")
+        return (*place, "space") if (*place, "space") in self._source.lines else place
 
     def _names(
         self, here: Location, given: Mapping[str, Any], known: Sequence[str], signature: Signature, owner: str
@@ -148,7 +160,7 @@ def check_metrics(config: ExperimentConfig, source: YamlSource, task: Task) -> s
     if config.metric is not None:
         wanted.append((("metric",), config.metric))
     for position, run in enumerate(config.runs):
-        if isinstance(run, SklearnRun) and run.search is not None and run.search.metric is not None:
+        if run.search is not None and run.search.metric is not None:
             wanted.append((("runs", position, "search", "metric"), run.search.metric))
     problems = [
         source.problem(place, f"{name!r} is not for a {task} target{_instead(name, task)}")

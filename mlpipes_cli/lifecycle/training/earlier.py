@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlpipes_cli import run_schema
-from mlpipes_cli.lifecycle.training.spec import Candidate
 from mlpipes_cli.ports import RunRecord
 
 
@@ -26,13 +25,3 @@ def newest_each(runs: Sequence[RunRecord]) -> list[RunRecord]:
 def is_whole(run: RunRecord) -> bool:
     """Whether everything of the run was stored."""
     return run.status == "FINISHED" and run_schema.MODEL_URI in run.tags
-
-
-def finished(runs: Sequence[RunRecord], candidate: Candidate, data: str) -> RunRecord | None:
-    """The whole run of this very candidate on this very data, if there is one."""
-    wanted = {run_schema.SPEC_HASH: candidate.hash, run_schema.DATA_FINGERPRINT: data}
-    for run in runs:
-        same = all(run.tags.get(tag) == value for tag, value in wanted.items())
-        if run.name == candidate.name and same and is_whole(run):
-            return run
-    return None

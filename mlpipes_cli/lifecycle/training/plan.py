@@ -16,7 +16,7 @@ from mlpipes_cli.lifecycle.training.spec import Candidate, candidate
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from mlpipes_cli.data.prepare import Prepared
+    from mlpipes_cli.data.prepared import Prepared
 
 
 @dataclass(frozen=True, eq=False)

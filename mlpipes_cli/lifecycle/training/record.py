@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,14 @@ from mlpipes_cli import run_schema
 from mlpipes_cli.config.experiment import PostgresSource
 from mlpipes_cli.lifecycle.training.plan import Plan
 from mlpipes_cli.lifecycle.training.spec import Candidate, resolved_yaml
-from mlpipes_cli.ports import DatasetRecord, RunOutcome
+from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, RunOutcome, Step, Trial
+from mlpipes_cli.ports.environments import Built
 from mlpipes_cli.worker import protocol
+from mlpipes_cli.worker import steps as told
+from mlpipes_cli.worker import trials as tried
 
 if TYPE_CHECKING:
-    from mlpipes_cli.data.prepare import Prepared
+    from mlpipes_cli.data.prepared import Prepared
     from mlpipes_cli.scoring.predictions import Predictions
 
 
@@ -32,11 +35,13 @@ class Recorder:
         plan: What is trained.
         folder: Where files that all candidates share are made once.
         project: The project's folder, from which the experiment file's path is told.
+        built: The environments that are not our own, by candidate; grows while others are built.
     """
 
-    def __init__(self, plan: Plan, folder: Path, project: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, project: Path, built: Mapping[str, Built]) -> None:
         self._plan, self._project = plan, project
         self._rows = folder / run_schema.TRAINING_ROWS
+        self._built = built
 
     def tags(self, candidate: Candidate, session: str, commit: str | None) -> dict[str, str]:
         """The tags of a run that begins."""
@@ -54,14 +59,16 @@ class Recorder:
             run_schema.EXPERIMENT_FILE: os.path.relpath(self._plan.experiment.file, self._project),
             "mlflow.source.name": self._plan.experiment.file.name,
         }
+        if environment := self._built.get(candidate.name):
+            tags[run_schema.ENVIRONMENT] = environment.hash
         if commit:
             tags |= {run_schema.GIT_COMMIT: commit, "mlflow.source.git.commit": commit.removesuffix("-dirty")}
         return tags
 
     def outcome(
-        self, candidate: Candidate, job: Path, result: Mapping[str, Any]
+        self, candidate: Candidate, job: Path, result: Mapping[str, Any], model: Mapping[str, Any]
     ) -> tuple[RunOutcome, dict[str, float], dict[str, tuple[float, float]]]:
-        """Score a candidate and gather its files; also gives the metrics and their intervals.
+        """Score a model of a candidate and gather its files; also gives the metrics and their intervals.
 
         Raises:
             MlpipesError: Its answers cannot be scored.
@@ -69,22 +76,32 @@ class Recorder:
         from mlpipes_cli.scoring.bootstrap import intervals
         from mlpipes_cli.scoring.metrics import evaluate
 
-        out, artifacts = job / protocol.OUT, job / "artifacts"
-        shutil.rmtree(artifacts, ignore_errors=True)
-        artifacts.mkdir()
-        predictions = _predictions(self._plan.prepared, out / protocol.ANSWERS)
+        place = job / protocol.OUT / model["folder"]
+        artifacts = _empty(place / "artifacts")
+        predictions = _predictions(self._plan.prepared, place / protocol.ANSWERS)
         metrics, sure = evaluate(predictions), intervals(predictions)
         predictions.to_frame().to_parquet(artifacts / run_schema.HOLDOUT_PREDICTIONS, index=False)
         self._shared(artifacts)
-        self._texts(candidate, artifacts, sure, result)
-        _copies(job, out, artifacts)
-        _plots(predictions, candidate.name, artifacts)
+        self._texts(candidate, artifacts, sure, model)
+        _copies(job, place, artifacts)
+        title = f"{candidate.name}-{model['name']}" if model["name"] else candidate.name
+        _plots(predictions, title, artifacts)
         logged = dict(metrics) | {run_schema.FIT_SECONDS: float(result["seconds"])}
         logged |= {run_schema.lower(name): low for name, (low, _) in sure.items()}
         logged |= {run_schema.upper(name): high for name, (_, high) in sure.items()}
-        params = {name: v if isinstance(v, str) else json.dumps(v) for name, v in result["params"].items()}
-        dataset = _dataset(self._plan)
-        return RunOutcome(logged, params, artifacts, out / protocol.MODEL, dataset), metrics, sure
+        steps = [] if result["several"] else read_steps(job / protocol.OUT / protocol.HISTORY)
+        outcome = RunOutcome(
+            logged, _shown(model["params"]), artifacts, place / protocol.MODEL, _dataset(self._plan), steps
+        )
+        return outcome, metrics, sure
+
+    def comparison(self, job: Path, result: Mapping[str, Any], parts: Sequence[str]) -> ComparisonOutcome:
+        """What the run above several models keeps."""
+        artifacts = _empty(job / "artifacts")
+        _copies(job, job / protocol.OUT, artifacts)
+        metrics = {run_schema.FIT_SECONDS: float(result["seconds"])}
+        steps = read_steps(job / protocol.OUT / protocol.HISTORY)
+        return ComparisonOutcome(metrics, _shown(result["params"]), artifacts, parts, steps)
 
     def _shared(self, artifacts: Path) -> None:
         """The hashes of the training rows, the same for all candidates."""
@@ -101,14 +118,15 @@ class Recorder:
         candidate: Candidate,
         artifacts: Path,
         sure: Mapping[str, tuple[float, float]],
-        result: Mapping[str, Any],
+        model: Mapping[str, Any],
     ) -> None:
         prepared, config = self._plan.prepared, self._plan.experiment.config
-        resolved = resolved_yaml(config, candidate, self._plan.metric, prepared.task, prepared.positive)
+        metric, built = self._plan.metric, self._built.get(candidate.name)
+        resolved = resolved_yaml(config, candidate, metric, prepared.task, prepared.positive, built)
         classes = {"task": prepared.task, "classes": prepared.classes, "positive": prepared.positive}
         texts = {
             run_schema.RESOLVED_EXPERIMENT: resolved,
-            run_schema.REQUIREMENTS: "\n".join(result["requirements"]) + "\n",
+            run_schema.REQUIREMENTS: "\n".join(model["requirements"]) + "\n",
             run_schema.CLASSES: json.dumps(classes, ensure_ascii=False, indent=2),
             run_schema.INTERVALS: json.dumps(
                 {"level": 0.95, "intervals": {name: list(pair) for name, pair in sure.items()}}, indent=2
@@ -138,13 +156,26 @@ def _predictions(prepared: Prepared, answers: Path) -> Predictions:
     )
 
 
-def _copies(job: Path, out: Path, artifacts: Path) -> None:
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def _shown(params: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
+
+
+def _copies(job: Path, place: Path, artifacts: Path) -> None:
     """What the candidate's process wrote for people."""
-    files = {run_schema.FEATURE_IMPORTANCE: out / protocol.IMPORTANCE, run_schema.LOG: job / protocol.LOG}
-    files |= {path.name: path for path in (out / protocol.TABLES).glob("*")}
+    files = {run_schema.FEATURE_IMPORTANCE: place / protocol.IMPORTANCE, run_schema.LOG: job / protocol.LOG}
+    files |= {path.name: path for path in (place / protocol.TABLES).glob("*")}
     for name, path in files.items():
         if path.is_file() and path.stat().st_size:
             shutil.copyfile(path, artifacts / name)
+    kept = place / protocol.FILES
+    if kept.is_dir():
+        shutil.copytree(kept, artifacts, dirs_exist_ok=True)
 
 
 def _plots(predictions: Predictions, title: str, artifacts: Path) -> None:
@@ -153,7 +184,7 @@ def _plots(predictions: Predictions, title: str, artifacts: Path) -> None:
     from mlpipes_cli.scoring import plots
 
     folder = artifacts / run_schema.PLOTS
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # a trainer may have plots of its own
     for name, picture in plots.draw(predictions, title).items():
         (folder / name).write_bytes(picture)
     table = artifacts / run_schema.FEATURE_IMPORTANCE
@@ -164,16 +195,42 @@ def _plots(predictions: Predictions, title: str, artifacts: Path) -> None:
         (folder / "feature_importance.png").write_bytes(picture)
 
 
+def read_steps(path: Path) -> list[Step]:
+    """The steps of a fit that were told so far."""
+    return [Step(one["step"], one["time"], one["metrics"]) for one in told.read(path)]
+
+
+def read_trials(path: Path) -> list[Trial]:
+    """The trials of a search that were told so far."""
+    return [
+        Trial(
+            one["number"],
+            one["status"],
+            one["started"],
+            one["ended"],
+            _shown(one["params"]),
+            one["metrics"],
+            [Step(step["step"], step["time"], step["metrics"]) for step in one["steps"]],
+            one["error"],
+        )
+        for one in tried.read(path)
+    ]
+
+
 def _dataset(plan: Plan) -> DatasetRecord:
     prepared, data = plan.prepared, plan.experiment.config.data
     source = data.source
     if isinstance(source, PostgresSource):
         source = f"postgres:{source.table or source.query}"
-    types = {"f": "double", "i": "long", "b": "boolean", "M": "datetime"}
-    columns = [
-        (name, types.get(getattr(prepared.frame[name].dtype, "kind", "O"), "string"))
-        for name in prepared.hashed_columns
-    ]
+    columns = [(name, _column_type(prepared, name)) for name in prepared.hashed_columns]
     return DatasetRecord(
         plan.experiment.config.experiment, prepared.fingerprint, str(source), columns, len(prepared.frame)
     )
+
+
+def _column_type(prepared: Prepared, name: str) -> str:
+    """In MLflow's words."""
+    if name in prepared.images:
+        return "binary"
+    types = {"f": "double", "i": "long", "b": "boolean", "M": "datetime"}
+    return types.get(getattr(prepared.frame[name].dtype, "kind", "O"), "string")

@@ -25,7 +25,7 @@ class CandidateResult:
         intervals: 95 %, (lower, upper) by metric.
         seconds: How long the fit took, or the process lived where it failed.
         error: One line, or None.
-        earlier: It was finished before, and taken over.
+        cached: It was trained before, and taken as it is.
     """
 
     name: str
@@ -35,7 +35,7 @@ class CandidateResult:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     seconds: float | None = None
     error: str | None = None
-    earlier: bool = False
+    cached: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class TrainingReport:
 
     def document(self) -> dict[str, Any]:
         """The JSON document of ``train --json``."""
-        shown = ("name", "run_id", "status", "metrics", "intervals", "seconds", "error")
+        shown = ("name", "run_id", "status", "metrics", "intervals", "seconds", "error", "cached")
         return {
             "experiment": self.experiment,
             "data": {"rows": self.rows, "fingerprint": self.fingerprint},
@@ -100,7 +100,7 @@ def value_of(metrics: Mapping[str, float], status: str, metric: str) -> float | 
     return value if value is not None and math.isfinite(value) else None
 
 
-def from_record(run: RunRecord, *, earlier: bool) -> CandidateResult:
+def from_record(run: RunRecord, *, cached: bool) -> CandidateResult:
     """A result out of what the tracking server keeps."""
     known = [name for name in metric_catalog.NAMES if name in run.metrics]
     ends = {name: (run_schema.lower(name), run_schema.upper(name)) for name in known}
@@ -116,5 +116,5 @@ def from_record(run: RunRecord, *, earlier: bool) -> CandidateResult:
         },
         seconds=run.metrics.get(run_schema.FIT_SECONDS),
         error=run.tags.get(run_schema.ERROR),
-        earlier=earlier,
+        cached=cached,
     )

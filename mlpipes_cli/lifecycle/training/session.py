@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.errors import Interrupted, MlpipesError
+from mlpipes_cli.lifecycle.training.cluster import Cluster
+from mlpipes_cli.lifecycle.training.endings import reason_of, terminable
+from mlpipes_cli.lifecycle.training.environments import Preparation
 from mlpipes_cli.lifecycle.training.plan import Plan
 from mlpipes_cli.lifecycle.training.record import Recorder
-from mlpipes_cli.lifecycle.training.report import CandidateResult
+from mlpipes_cli.lifecycle.training.report import CandidateResult, ranked
 from mlpipes_cli.lifecycle.training.spec import Candidate
+from mlpipes_cli.lifecycle.training.storing import Storing, Unscorable
 from mlpipes_cli.lifecycle.training.workspace import Workspace
 from mlpipes_cli.ports import CandidateState, Tracking, TrainingProgress
+from mlpipes_cli.ports.environments import Built
 from mlpipes_cli.worker import protocol
-from mlpipes_cli.worker.pool import Event, Pool
+from mlpipes_cli.worker.pool import Event, Job, Pool
+
+_PAUSE = 0.5  # seconds between two looks at what is being built
 
 
 @dataclass
@@ -29,7 +35,7 @@ class Track:
     job: Path
     state: CandidateState
     run_id: str | None = None
-    result: CandidateResult | None = None
+    results: list[CandidateResult] = field(default_factory=list)
 
 
 class Session:
@@ -40,6 +46,8 @@ class Session:
         data: The folder of the prepared data.
         identifier: The session's.
         commit: Of the project's code, if there is one.
+        environments: Those of the candidates that are not for our own.
+        cluster: Where the candidates are trained, unless it is here.
     """
 
     def __init__(
@@ -52,34 +60,36 @@ class Session:
         pool: Pool,
         tracking: Tracking,
         progress: TrainingProgress,
+        environments: Preparation,
+        cluster: Cluster | None = None,
     ) -> None:
-        self._plan, self._data, self._id, self._commit = plan, data, identifier, commit
+        self._plan, self._data = plan, data
         self._workspace, self._pool, self._tracking, self._progress = workspace, pool, tracking, progress
-        self._recorder = Recorder(plan, workspace.root, workspace.project)
+        self._environments, self._late = environments, set(environments.missing)
+        recorder = Recorder(plan, workspace.root, workspace.project, environments.built)
+        self._storing = Storing(plan, recorder, tracking, identifier, commit)
+        self._cluster = cluster
         self._tracks: dict[str, Track] = {}
         self._fixed: dict[str, CandidateState] = {}
 
     def run(
-        self, candidates: Sequence[Candidate], earlier: Sequence[CandidateResult]
-    ) -> list[CandidateResult]:
-        """Train the candidates; those that were finished earlier are shown beside them.
+        self, candidates: Sequence[Candidate], earlier: Mapping[str, Sequence[CandidateResult]]
+    ) -> dict[str, list[CandidateResult]]:
+        """Train the candidates, and give the results of each; those of earlier are shown beside them.
 
         Raises:
             Interrupted: Ctrl-C or SIGTERM; the runs that were under way are KILLED.
             MlpipesError: The tracking server stays away.
         """
         metric = self._plan.metric
-        self._fixed = {
-            r.name: CandidateState(
-                r.name, "finished (earlier)", seconds=r.seconds, value=r.metrics.get(metric)
-            )
-            for r in earlier
-        }
-        with _terminable():
+        self._fixed = {name: _earlier(name, results, metric) for name, results in earlier.items()}
+        with terminable():
             try:
                 self._submit(candidates)
-                self._prepare()
-                while self._pool.busy:
+                if candidates:
+                    self._prepare()
+                while self._pool.busy or self._environments.pending:
+                    self._go_on(self._environments.ready(0.0 if self._pool.busy else _PAUSE))
                     for event in self._pool.events():
                         self._handle(event)
             except KeyboardInterrupt:
@@ -94,16 +104,37 @@ class Session:
                 self._pool.close()
                 self._kill_all("stopped by a mistake in mlpipes itself")
                 raise
-        return [track.result for track in self._tracks.values() if track.result]
+        return {track.candidate.name: track.results for track in self._tracks.values()}
 
     def _submit(self, candidates: Sequence[Candidate]) -> None:
         for position, candidate in enumerate(candidates):
             job = self._workspace.job(position)
-            protocol.write(job / protocol.JOB, self._job(candidate))
-            self._tracks[candidate.name] = Track(candidate, job, CandidateState(candidate.name))
+            stage = "its environment is built" if candidate.name in self._late else ""
+            self._tracks[candidate.name] = Track(candidate, job, CandidateState(candidate.name, stage=stage))
         self._show()
-        for track in self._tracks.values():
-            self._pool.submit(track.candidate.name, track.job)
+        logs = {name: track.job / protocol.LOG for name, track in self._tracks.items()}
+        self._environments.start({name: logs[name] for name in logs if name in self._late})
+        for name, track in self._tracks.items():
+            if name not in self._late:
+                self._start(track)
+
+    def _start(self, track: Track) -> None:
+        """Queue a candidate whose environment is there."""
+        name = track.candidate.name
+        built = self._environments.built.get(name)
+        protocol.write(track.job / protocol.JOB, self._job(track.candidate))
+        self._pool.submit(Job(name, track.job, built.python if built else None, track.candidate.wants()))
+
+    def _go_on(self, ready: Sequence[tuple[str, Built | MlpipesError]]) -> None:
+        """What waited for its environment starts, or fails with the resolver's words."""
+        for name, outcome in ready:
+            track = self._tracks[name]
+            self._change(track, stage="")
+            if isinstance(outcome, MlpipesError):
+                self._begin(track)
+                self._fail(track, outcome.lines()[0], 0.0)
+            else:
+                self._start(track)
 
     def _prepare(self) -> None:
         """Import what recording needs, MLflow's client above all, while the first candidates fit."""
@@ -112,6 +143,7 @@ class Session:
 
     def _job(self, candidate: Candidate) -> dict[str, Any]:
         config = self._plan.experiment.config
+        built = self._environments.built.get(candidate.name)
         return {
             "kind": "train",
             "spec": candidate.spec,
@@ -119,9 +151,14 @@ class Session:
             "metric": self._plan.metric,
             "seed": candidate.spec["seed"],
             "threads": candidate.spec["threads"],
+            "memory": candidate.wants().memory,
             "preprocess": config.data.preprocess,
+            "sample_rows": config.data.sample_rows,
             "order_by": config.data.split.by,
             "folders": list(self._plan.experiment.folders),
+            "environment": built.record() if built else None,
+            "check": candidate.name in self._late,
+            "node": self._cluster.environment(candidate, built) if self._cluster else None,
         }
 
     def _handle(self, event: Event) -> None:
@@ -135,16 +172,13 @@ class Session:
 
     def _begin(self, track: Track) -> None:
         self._change(track, state="running", started=time.monotonic())
-        candidate, config = track.candidate, self._plan.experiment.config
-        tags = self._recorder.tags(candidate, self._id, self._commit)
-        params = candidate.params() | {"preprocess": config.data.preprocess}
-        track.run_id = self._tracking.begin(config.experiment, candidate.name, tags, params)
+        track.run_id = self._storing.begin(track.candidate)
 
     def _ended(self, track: Track, event: Event) -> None:
         if track.run_id is None:  # it went before its start was told
             self._begin(track)
         result = None if event.lost else protocol.read(track.job / protocol.RESULT)
-        reason = _reason(event, result)
+        reason = reason_of(event, result)
         if reason is None and result is not None:
             self._change(track, state="storing", stage="")
             reason = self._store(track, result)
@@ -152,37 +186,38 @@ class Session:
             self._fail(track, reason, event.seconds)
 
     def _store(self, track: Track, result: dict[str, Any]) -> str | None:
-        """Score and record a candidate; returns why it could not be, if so."""
+        """Score and record a candidate's models; returns why one could not be, if so."""
         assert track.run_id is not None
         try:
-            outcome, metrics, sure = self._recorder.outcome(track.candidate, track.job, result)
-        except MlpipesError as error:
-            return error.lines()[0]
+            track.results = self._storing.finish(track.candidate, track.job, track.run_id, result)
+        except Unscorable as error:
+            return str(error)
         except OSError as error:
             return f"its files cannot be written: {error.strerror or error}"
-        try:
-            self._tracking.finish(track.run_id, outcome)
         except MlpipesError as error:
             self._tracking.ping(track.run_id)  # gone for good: raises, and the session ends
             return f"its run cannot be stored: {error.reason}"
-        seconds = float(result["seconds"])
-        track.result = CandidateResult(track.candidate.name, track.run_id, "FINISHED", metrics, sure, seconds)
-        self._change(track, state="finished", seconds=seconds, value=metrics.get(self._plan.metric))
+        best = ranked(track.results, self._plan.metric)[0]
+        value = best.metrics.get(self._plan.metric)
+        self._change(track, state="finished", seconds=float(result["seconds"]), value=value)
         return None
 
     def _fail(self, track: Track, reason: str, seconds: float) -> None:
         assert track.run_id is not None
-        self._tracking.give_up(track.run_id, "FAILED", reason, track.job / protocol.LOG)
+        self._storing.fail(track.job, track.run_id, reason)
         name = track.candidate.name
-        track.result = CandidateResult(name, track.run_id, "FAILED", seconds=seconds, error=reason)
+        track.results = [CandidateResult(name, track.run_id, "FAILED", seconds=seconds, error=reason)]
         self._change(track, state="failed", stage="", seconds=seconds, error=reason)
 
     def _kill_all(self, reason: str) -> None:
         for track in self._tracks.values():
-            if track.run_id is not None and track.result is None:
-                with contextlib.suppress(MlpipesError):
-                    self._tracking.give_up(track.run_id, "KILLED", reason, None)
+            if track.run_id is not None and not track.results:
+                self._storing.kill(track.run_id, reason)
                 self._change(track, state="killed", stage="")
+        for track in self._tracks.values():
+            if track.run_id is not None and track.state.state == "killed":
+                with contextlib.suppress(MlpipesError):
+                    self._storing.trials(track.job, track.run_id)
 
     def _change(self, track: Track, **changes: Any) -> None:
         track.state = replace(track.state, **changes)
@@ -195,7 +230,7 @@ class Session:
 
     def _so_far(self) -> str:
         ended = sum(
-            track.result is not None and track.result.status == "FINISHED" for track in self._tracks.values()
+            any(result.status == "FINISHED" for result in track.results) for track in self._tracks.values()
         )
         return (
             f"{ended + len(self._fixed)} of {len(self._plan.candidates)} candidates are finished and stored"
@@ -205,40 +240,6 @@ class Session:
         return f"`mlpipes train {self._plan.experiment.source.name} --resume` trains the rest"
 
 
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a session as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {}
-    try:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            before[number] = signal.signal(number, interrupt)
-    except ValueError:  # not in the main thread: whoever called us decides
-        pass
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _reason(event: Event, result: dict[str, Any] | None) -> str | None:
-    """Why a candidate failed, one line; None if it did not."""
-    if result is not None and result["status"] == "ok" and event.exit == 0:
-        return None
-    if result is not None and result["status"] == "failed":
-        return str(result["error"])
-    if event.lost:
-        return "the worker process that it ran in was killed, most likely for memory; try --parallel 1"
-    if event.signal == signal.SIGKILL:
-        held = f"; it held {event.max_rss / 2**30:.1f} GiB" if event.max_rss else ""
-        advice = "try fewer rows, a smaller model or --parallel 1"
-        return f"killed (signal 9), most likely for memory{held}; {advice}"
-    if event.signal is not None:
-        with contextlib.suppress(ValueError):
-            return f"crashed ({signal.Signals(event.signal).name}, signal {event.signal})"
-        return f"crashed (signal {event.signal})"
-    return f"its process ended with exit code {event.exit} and left no result"
+def _earlier(name: str, results: Sequence[CandidateResult], metric: str) -> CandidateState:
+    best = ranked(results, metric)[0]
+    return CandidateState(name, "cached", seconds=best.seconds, value=best.metrics.get(metric))

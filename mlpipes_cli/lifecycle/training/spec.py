@@ -6,14 +6,20 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.metadata import version
 from typing import Any
 
-from mlpipes_cli.config.experiment import ExperimentConfig, PythonRun, SklearnRun
-from mlpipes_cli.trainers.sources import Finder, Import
+from mlpipes_cli import trainer_names
+from mlpipes_cli.config.experiment import ExperimentConfig
+from mlpipes_cli.config.runs import Run
+from mlpipes_cli.lifecycle.training import environments
+from mlpipes_cli.lifecycle.training.code import ALWAYS, code_of, distributions_of
+from mlpipes_cli.ports.environments import Built
+from mlpipes_cli.sizes import size
 from mlpipes_cli.worker.protocol import pack
+from mlpipes_cli.worker.shares import Wants
 
-_PACKAGES = ("mlpipes", "scikit-learn", "numpy", "scipy", "pandas")
+_PATHS = ("estimator", "function", "module")  # keys of a run that may lead to the user's code
 
 
 @dataclass(frozen=True)
@@ -37,34 +43,44 @@ class Candidate:
 
     @property
     def path(self) -> str:
-        """The estimator or function."""
-        return str(self.spec.get("estimator") or self.spec.get("function"))
+        """What is trained, for people: the estimator, the function, the trainer's own word."""
+        return next((str(self.spec[key]) for key in _PATHS if self.spec.get(key)), self.trainer)
+
+    def wants(self) -> Wants:
+        """What it may use of the machine, or asks of a cluster."""
+        given = self.spec["resources"] or {}
+        memory = given.get("memory")
+        return Wants(given.get("cpu"), given.get("gpu") or 0.0, None if memory is None else size(memory))
 
     def params(self) -> dict[str, str]:
         """As they are logged: one for each param, text as it is, all else as JSON."""
         given = dict(self.spec)
-        shown: dict[str, Any] = {"trainer": self.trainer, "seed": given["seed"], "threads": given["threads"]}
-        shown["estimator" if "estimator" in given else "function"] = self.path
-        shown |= given.get("params", {})
-        if given.get("search"):
-            shown["search"] = given["search"]
+        aside = ("name", "params", "resources")
+        shown = {name: value for name, value in given.items() if value is not None and name not in aside}
+        shown |= given["params"]
         return {str(name): value if isinstance(value, str) else _json(value) for name, value in shown.items()}
 
 
-def candidate(
-    run: SklearnRun | PythonRun, config: ExperimentConfig, metric: str, folders: Sequence[str]
-) -> Candidate:
+def candidate(run: Run, config: ExperimentConfig, metric: str, folders: Sequence[str]) -> Candidate:
     """Resolve a run of the file."""
     spec = run.model_dump(mode="python")
     if spec["seed"] is None:
         spec["seed"] = config.data.split.seed
+    if spec["threads"] is None:
+        spec["threads"] = (spec["resources"] or {}).get("cpu") or 1
+    code = code_of(spec, folders)
     content = {
-        "spec": spec,
+        "spec": {name: value for name, value in spec.items() if name != "resources"},
         "metric": metric if spec.get("search") else None,
         "preprocess": config.data.preprocess,
-        "code": _code(str(spec.get("estimator") or spec.get("function")), folders),
-        "versions": _versions(),
+        "order_by": config.data.split.by if spec.get("search") else None,
+        "code": code.own,
+        "mlpipes": version("mlpipes"),
     }
+    environment = environments.of_run(run)
+    content["versions"] = (
+        {**_versions(spec), **code.packages} if environment is None else environments.digest(environment)
+    )
     return Candidate(run.name, spec, hashlib.sha256(_json(content).encode()).hexdigest())
 
 
@@ -72,41 +88,37 @@ def _json(value: Any) -> str:
     return json.dumps(pack(value), sort_keys=True, ensure_ascii=False)
 
 
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {name: version(name) for name in _PACKAGES}
-
-
-def _code(path: str, folders: Sequence[str]) -> dict[str, str]:
-    """The hashes of the user's own modules that a path leads to, through their imports too."""
-    finder = Finder(folders)
-    waiting, seen = [path.replace(":", ".").rpartition(".")[0]], dict[str, str]()
-    roots = [Path(folder).resolve() for folder in folders]
-    while waiting:
-        name = waiting.pop()
-        module = finder.module(name) if name else None
-        if name in seen or module is None or module.file is None:
-            continue
-        file = module.file.resolve()
-        if "site-packages" in file.parts or not any(file.is_relative_to(root) for root in roots):
-            continue
-        seen[name] = hashlib.sha256(file.read_bytes()).hexdigest()
-        imports = [value for value in module.names.values() if isinstance(value, Import)]
-        waiting += [item.module for item in imports] + list(module.stars)
-        waiting += [f"{item.module}.{item.name}" for item in imports if item.name]
-    return seen
+def _versions(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Of what every run in our own environment is made with, and of what brings its trainer."""
+    brought = trainer_names.find(spec["trainer"]) or ""
+    names = [*ALWAYS, *(["optuna"] if _is_guided(spec) else [])]
+    names += distributions_of(brought.partition(".")[0].partition(":")[0])
+    return {name: version(name) for name in names}
 
 
-def resolved_yaml(config: ExperimentConfig, only: Candidate, metric: str, task: str, positive: Any) -> str:
-    """An experiment file that makes this candidate alone again, every default written out."""
+def _is_guided(spec: Mapping[str, Any]) -> bool:
+    return bool(spec.get("search")) and spec["search"]["method"] == "optuna"
+
+
+def resolved_yaml(
+    config: ExperimentConfig,
+    only: Candidate,
+    metric: str,
+    task: str,
+    positive: Any,
+    environment: Built | None = None,
+) -> str:
+    """An experiment file that makes this candidate alone again, every default and version written out."""
     import yaml
 
     document: dict[str, Any] = {"experiment": config.experiment, "model": config.model_name}
     data = config.data.model_dump(mode="json", exclude_none=True)
     document["data"] = data | {"task": task} | ({} if positive is None else {"positive": positive})
     document["metric"] = metric
-    document["runs"] = [_without_none(only.spec)]
+    spec = _without_none(only.spec)
+    if environment is not None:
+        spec["environment"] = {"python": environment.version, "requirements": environment.pins}
+    document["runs"] = [spec]
     return str(yaml.safe_dump(_plain(document), sort_keys=False, allow_unicode=True))
 
 

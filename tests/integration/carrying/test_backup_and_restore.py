@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from carrying_help import difference, environment, error, fill, manifest, picture, predict, storage
 from conftest import MINIMAL, Cli
-from stack_help import query, services, until
+from stack_help import query, services
+from waiting import until
 
 pytestmark = pytest.mark.slow
 

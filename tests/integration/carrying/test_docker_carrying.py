@@ -6,7 +6,7 @@ import io
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from carrying_help import difference, environment, error, fill, picture, predict
 from conftest import Cli
 from docker_help import of_root, remove_images
 from reporter_help import Told
-from stack_help import services, until
+from stack_help import services
+from waiting import until
 
 from mlpipes_cli import resources
 from mlpipes_cli.adapters import wiring
@@ -29,11 +30,13 @@ FIXED = "project: carried # its name\nruntime: {} # where it runs\n"
 LABEL = "mlpipes.tests=carrying"
 
 
-@pytest.fixture(autouse=True)
-def _as_clients_do(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def _as_clients_do() -> Iterator[None]:
     """What `mlpipes env` tells clients: MLflow hands out the artifacts, not the object store."""
-    for kind in ("DOWNLOAD", "UPLOAD"):
-        monkeypatch.setenv(f"MLFLOW_ENABLE_PROXY_MULTIPART_{kind}", "false")
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("DOWNLOAD", "UPLOAD"):
+            patch.setenv(f"MLFLOW_ENABLE_PROXY_MULTIPART_{kind}", "false")
+        yield
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Carried:
     root: Path
     cli: Cli
     client: Any
+    mlflow: str = ""  # the name of this release's image
 
     def leave(self) -> None:
         """Nothing of either runtime."""
@@ -55,9 +59,9 @@ def project(cli: Cli, make_project: Callable[..., Path], docker_engine: Any) -> 
     made.leave()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def boxes(tmp_path_factory: pytest.TempPathFactory, docker_engine: Any) -> Iterator[Carried]:
-    """A filled stack in containers."""
+    """A filled stack in containers; each test finds it running, on whatever the one before left it."""
     base = tmp_path_factory.mktemp("boxes")
     root = base / "project"
     root.mkdir()
@@ -66,7 +70,7 @@ def boxes(tmp_path_factory: pytest.TempPathFactory, docker_engine: Any) -> Itera
     try:
         made.cli("up").ok()
         fill(environment(made.cli, root), base / "content")
-        yield made
+        yield replace(made, mlflow=docker_engine.images.get(running_on(made)).tags[0])
     finally:
         made.leave()
         remove_images(docker_engine, LABEL)
@@ -197,7 +201,7 @@ def test_an_upgrade_that_fails_goes_back(
     (files / "mlflow").mkdir()
     (files / "mlflow" / "Dockerfile").write_text(f"FROM mlpipes-tests-older:1\nLABEL {LABEL}\n{broken}")
     text = (files / "compose.yaml").read_text()
-    changed = text.replace("image: mlpipes-mlflow:", "image: mlpipes-tests-broken:")
+    changed = text.replace("image: mlpipes-mlflow:", f"image: mlpipes-tests-{tmp_path.name}:".lower())
     assert changed != text
     (files / "compose.yaml").write_text(changed)
     monkeypatch.setattr(drafting, "compose_file", lambda: files / "compose.yaml")
@@ -212,9 +216,8 @@ def test_an_upgrade_that_fails_goes_back(
 
 
 def image(boxes: Carried, name: str) -> str:
-    """An image like MLflow's and yet another one; its id."""
-    base = boxes.client.images.get(running_on(boxes)).tags[0]
-    text = f"FROM {base}\nLABEL {LABEL}\n".encode()
+    """An image like this release's MLflow and yet another one; its id."""
+    text = f"FROM {boxes.mlflow}\nLABEL {LABEL}\n".encode()
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
         entry = tarfile.TarInfo("Dockerfile")

@@ -7,17 +7,22 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 from carrying_help import difference, environment, error, fill, picture, storage
 from conftest import MINIMAL, Cli
+from reporter_help import Told
 from stack_help import services
 
 from mlpipes_cli.adapters import mlflow_schema
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.lifecycle.carrying import going_back, replacing, upgrade
+from mlpipes_cli.project import find_project
 
 pytestmark = pytest.mark.slow
 NEWEST = mlflow_schema.newest()
@@ -94,6 +99,66 @@ def test_nothing_to_do(root: Path, here: Cli) -> None:
     assert done.json["backup"] is None
     assert "everything is of this release already" in done.err
     assert {name: one["pid"] for name, one in services(here, root).items()} == pids
+
+
+class Refusing:
+    """``replace`` with an object store that does not give what it holds yet."""
+
+    def __init__(self, times: int, then: Callable[[], None] = lambda: None) -> None:
+        self.left, self.then = times, then
+
+    def __call__(self, *arguments: Any) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            self.then()
+            raise MlpipesError("cannot read s3://mlflow/x: InternalError", "try again later")
+        replacing.replace(*arguments)
+
+
+def ruined(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on an upgrade has something to do, loses data, and notices."""
+
+    def damage(*_: object) -> None:
+        execute(root, "delete from registered_model_aliases")
+        raise MlpipesError("after the upgrade 2 aliases are missing")
+
+    note = root / ".mlpipes" / "release.json"
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"mlpipes": "0.0.1"}))
+    monkeypatch.setattr(upgrade, "_want_healthy", damage)
+
+
+def test_going_back_waits_for_a_storage_that_does_not_give_yet(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The storage of this release never does; that of the release before does after a while."""
+    before, told = picture(root), Told()
+    ruined(root, monkeypatch)
+    refusing = Refusing(3, then=lambda: monkeypatch.setattr(going_back, "_PATIENCE", 60.0))
+    monkeypatch.setattr(going_back, "replace", refusing)
+    monkeypatch.setattr(going_back, "_PATIENCE", 0.0)
+    monkeypatch.setattr(going_back, "_PAUSE", 0.01)
+    with pytest.raises(MlpipesError, match="the upgrade failed: after the upgrade 2 aliases are missing"):
+        upgrade.upgrade(find_project(root), told)
+    assert sum("could not be put back" in line and "trying once more" in line for line in told.warnings) == 1
+    assert sum("is not put back yet" in line for line in told.details) == 2
+    assert difference(picture(root), before) == []
+
+
+def test_data_that_cannot_be_put_back_is_told(root: Path, here: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = picture(root)
+    ruined(root, monkeypatch)
+    monkeypatch.setattr(going_back, "replace", Refusing(9))
+    monkeypatch.setattr(going_back, "_PATIENCE", 0.0)
+    with pytest.raises(MlpipesError) as caught:
+        upgrade.upgrade(find_project(root), Told())
+    assert "the upgrade failed: after the upgrade 2 aliases are missing" in caught.value.reason
+    assert "what ran before runs again, but the data of before could not be put back" in caught.value.reason
+    assert "InternalError" in caught.value.reason
+    assert difference(picture(root), before) == ["mlflow.public.registered_model_aliases"]
+    command, path = caught.value.hint.split("`")[1].rsplit(" ", 1)
+    assert (command, "mlpipes 0.0.1 again" in caught.value.hint) == ("mlpipes restore", True)
+    here("restore", path, "--yes").ok()
+    assert difference(picture(root), before) == []
 
 
 def test_tables_that_cannot_be_migrated_leave_the_data_and_say_so(root: Path, here: Cli) -> None:

@@ -14,7 +14,7 @@ import pytest
 from docker.errors import NotFound
 from docker_help import references, remove_images
 from reporter_help import Told
-from stack_help import until
+from waiting import until
 
 from mlpipes_cli.adapters.docker import images
 from mlpipes_cli.adapters.docker.engine import Engine, connect
@@ -136,7 +136,7 @@ def test_interrupted_leaves_no_name_and_no_container(engine: Engine, name: str, 
     try:
         until(lambda: bool(at_work()))
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
         until(lambda: not at_work())
     finally:
         process.kill()

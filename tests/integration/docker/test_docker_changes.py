@@ -7,7 +7,8 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from stack_help import http, query, stranger, until
+from stack_help import http, query, stranger
+from waiting import until
 
 if TYPE_CHECKING:
     from integration.docker.conftest import Stack
@@ -169,4 +170,4 @@ def test_a_log_is_followed_until_nobody_reads(stack: Stack) -> None:
     finally:
         following.kill()
         reader.join(30)
-        following.communicate(timeout=30)
+        following.communicate(timeout=120)

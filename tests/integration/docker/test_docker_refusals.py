@@ -1,16 +1,15 @@
-"""What stands in the way is named and left alone; what was begun can be gone on with."""
+"""What stands in the way is named and left alone."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from stack_help import stranger, until
+from stack_help import stranger
 
 if TYPE_CHECKING:
     from integration.docker.conftest import Stack
@@ -97,25 +96,3 @@ def test_a_service_that_ends_shows_its_last_words_and_the_others_stay(fresh: Sta
     fresh.rewrite(SETTINGS)
     assert len(fresh.up().json["changes"]) == 1
     assert {row["state"] for row in fresh.status().values()} == {"running"}
-
-
-@pytest.mark.parametrize("stage", ["network", "postgres", "mlflow"])
-def test_ctrl_c_leaves_what_the_next_up_goes_on_from(fresh: Stack, stage: str) -> None:
-    going = fresh.cli.start("up", cwd=fresh.root)
-
-    def reached() -> bool:
-        assert going.poll() is None, going.communicate()
-        if stage == "network":
-            return bool(fresh.volumes())
-        found = fresh.containers().get(stage)
-        return found is not None and found.status == "running"
-
-    until(reached, 120)
-    os.killpg(going.pid, signal.SIGINT)
-    _, said = going.communicate(timeout=60)
-    assert going.returncode == 130, said
-    assert "Traceback" not in said
-    assert not [one for one in fresh.containers().values() if one.status == "created"]
-    fresh.up()
-    assert {row["state"] for row in fresh.status().values()} == {"running"}
-    assert fresh.up().json["changes"] == []

@@ -13,7 +13,7 @@ import pytest
 from docker_help import remove_images
 from registry_help import Registry, make_image, serving
 from reporter_help import Told
-from stack_help import until
+from waiting import until
 
 from mlpipes_cli.adapters.docker import images
 from mlpipes_cli.adapters.docker.engine import Engine, connect
@@ -157,7 +157,7 @@ def test_interrupted_and_run_again(engine: Engine, registry: Registry) -> None:
     try:
         until(lambda: sum("/blobs/" in path for path in registry.asked) >= 3)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()

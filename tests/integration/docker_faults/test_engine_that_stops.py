@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from integration.docker.conftest import MINIMAL, SERVICES, Stack
 from private_engine import InsideCli, PrivateEngine
-from stack_help import until
+from waiting import until
 
 pytestmark = pytest.mark.slow
 _PUT = "import sys, urllib.request as u; u.urlopen(u.Request(sys.argv[1], b'stored', method='PUT'))"
@@ -57,7 +57,7 @@ def artifact(engine: PrivateEngine, stack: Stack, code: str) -> str:
 def assert_kept(engine: PrivateEngine, stack: Stack) -> None:
     """What was stored before is there; a store may answer a moment before it has found its files again."""
     assert sql(stack, "select n from raw_data.kept") == "7"
-    until(lambda: artifact(engine, stack, _GET) == "stored", 30)
+    until(lambda: artifact(engine, stack, _GET) == "stored", 90)
 
 
 def states(stack: Stack) -> set[str]:

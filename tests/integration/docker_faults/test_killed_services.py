@@ -15,7 +15,8 @@ import serving_help
 import yaml
 from integration.docker.conftest import MINIMAL, SERVICES
 from load_help import Clients
-from stack_help import query, until
+from stack_help import query
+from waiting import until
 
 if TYPE_CHECKING:
     from integration.docker.conftest import Stack
@@ -55,7 +56,7 @@ def stack(shared: Stack) -> Stack:
 
 def kill(stack: Stack, service: str) -> None:
     stack.containers()[service].kill()
-    until(lambda: stack.containers()[service].status == "exited", 30)
+    until(lambda: stack.containers()[service].status == "exited", 90)
 
 
 def experiment(folder: Path, name: str) -> Path:
@@ -86,7 +87,7 @@ def test_a_training_that_loses_a_service_keeps_what_was_done_and_goes_on(
     training = stack.cli.start("train", file, "--parallel", "1", cwd=stack.root)
     try:
         until(lambda: (tmp_path / "waiting").exists() or training.poll() is not None, 120)
-        before = finished(stack, name)
+        before = until(lambda: finished(stack, name))  # it is stored while the next one fits
         assert set(before) == {"first"}
         kill(stack, service)
         (tmp_path / "go").touch()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import MINIMAL, Cli, Result
-from stack_help import processes_of, until
+from stack_help import processes_of
+from waiting import until
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Stack:
     def remove(self) -> None:
         if self.root.exists():
             self.cli("down", "--volumes", "--yes", cwd=self.root).ok()
-        until(lambda: not processes_of(self.root), 20)
+        until(lambda: not processes_of(self.root), 90)
         shutil.rmtree(self.root, ignore_errors=True)
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import Cli
-from stack_help import http, processes_of, services, until
+from stack_help import http, processes_of, services
+from waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +29,7 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     settings.write_text(settings.read_text().replace("runtime: auto", "runtime: embedded"))
     yield made
     made("down", "--volumes", "--yes").ok()
-    until(lambda: not processes_of(made.cwd), 20)
+    until(lambda: not processes_of(made.cwd), 90)
     shutil.rmtree(base, ignore_errors=True)
 
 

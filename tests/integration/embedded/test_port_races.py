@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import MINIMAL
-from stack_help import processes_of, services, stranger, until
+from stack_help import processes_of, services, stranger
+from waiting import until
 
 from mlpipes_cli.adapters.processes import ports
 from mlpipes_cli.adapters.wiring import make_runtime

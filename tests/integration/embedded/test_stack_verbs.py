@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,18 @@ def test_logs_since_a_moment(stack: Stack) -> None:
     wrong = stack.cli("logs", "postgres", "--since", "yesterday", cwd=stack.root)
     assert wrong.code == 2
     assert "'yesterday' is no time" in wrong.err
+
+
+@pytest.mark.parametrize("name, status", [("evil.example", 403), ("localhost", 200)])
+def test_mlflow_is_guarded_against_pages_that_call_it_by_another_name(
+    stack: Stack, name: str, status: int
+) -> None:
+    rows = stack.cli("status", "--json", cwd=stack.root).ok().json["services"]
+    port = next(row["port"] for row in rows if row["name"] == "mlflow")
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    link.request("GET", "/api/2.0/mlflow/experiments/get?experiment_id=0", headers={"Host": f"{name}:{port}"})
+    assert link.getresponse().status == status
+    link.close()
 
 
 def test_open_prints_where_a_service_is_looked_at(stack: Stack) -> None:

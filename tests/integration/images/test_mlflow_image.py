@@ -14,7 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 import sqlalchemy
-from stack_help import until
+from waiting import until
 
 CONTEXT = Path(__file__).parents[3] / "compose" / "mlflow"
 BEFORE_THE_LAST = "75868b020152"
@@ -90,10 +90,11 @@ class Servers:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.boxes.port(self.box, 5000)}"
 
-    def ask(self, path: str, login: str = "") -> int:
+    def ask(self, path: str, login: str = "", host: str = "") -> int:
         self.box.reload()
         assert self.box.status == "running", self.box.logs().decode()
         headers = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"} if login else {}
+        headers |= {"Host": host} if host else {}
         try:
             return int(
                 urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers)).status
@@ -127,6 +128,7 @@ def test_a_database_of_an_older_mlflow_is_migrated(servers: Servers) -> None:
     assert servers.revision() == BEFORE_THE_LAST
     servers.start()
     assert servers.ask(SEARCH) == 200
+    assert (servers.ask(SEARCH, host="evil.example"), servers.ask(SEARCH, host="mlflow:5000")) == (403, 200)
     said = servers.box.logs().decode()
     assert f"migrating the database from revision {BEFORE_THE_LAST} to {servers.revision()}" in said
     assert servers.revision() != BEFORE_THE_LAST

@@ -7,6 +7,7 @@ import pytest
 
 from mlpipes_cli import run_schema
 from mlpipes_cli.adapters.mlflow_client import ApiError
+from mlpipes_cli.lifecycle.serving.asking import loaded
 
 slow = pytest.mark.slow
 
@@ -39,10 +40,10 @@ def test_runs_versions_aliases_and_tags(lab: Any, tmp_path: Path):
         (1, run_id, ("production", "staging")),
     ]
     assert model.versions[1].tags == {"a": "b"}
-    native: Any = registry.native_model(name, 1)
-    assert list(native.predict(prepared.X())) == list(
-        _logistic().fit(prepared.X(prepared.train), prepared.y(prepared.train)).predict(prepared.X())
-    )
+    with loaded(registry, name, 1) as native:
+        assert list(native.predict(prepared.X())) == list(
+            _logistic().fit(prepared.X(prepared.train), prepared.y(prepared.train)).predict(prepared.X())
+        )
 
 
 @slow

@@ -67,8 +67,8 @@ def test_down_ends_a_server_in_the_foreground(own: RunningStack, options: tuple[
     with serving(own, *options) as (process, processes):
         done = own.cli("down", "--json").ok()
         assert done.json["stopped"] == ["api", "mlflow", "postgres"]
-        assert process.wait(10) == 0
-        assert psutil.wait_procs(processes, timeout=5)[1] == []
+        assert process.wait(60) == 0
+        assert psutil.wait_procs(processes, timeout=60)[1] == []
         assert processes_of(own.root) == []
 
 
@@ -76,7 +76,7 @@ def test_a_killed_server_of_mlflow_takes_its_children_along(own: RunningStack) -
     with serving(own, "--engine", "mlflow") as (process, processes):
         assert len(processes) >= 3
         process.kill()
-        process.wait(10)
+        process.wait(60)
         assert psutil.wait_procs(processes, timeout=30)[1] == []
 
 
@@ -87,12 +87,12 @@ def test_down_ends_children_that_hang_on(own: RunningStack, options: tuple[str, 
         for child in processes[1:]:
             child.suspend()
         process.kill()
-        process.wait(10)
+        process.wait(60)
         checks = own.cli("doctor", "--json").json["checks"]
         found = next(check["found"] for check in checks if check["name"] == "stray processes")
         assert all(str(child.pid) in found for child in processes[1:])
         own.cli("down").ok()
-        assert psutil.wait_procs(processes, timeout=5)[1] == []
+        assert psutil.wait_procs(processes, timeout=60)[1] == []
 
 
 def api_row(stack: RunningStack) -> dict[str, Any] | None:
@@ -106,7 +106,7 @@ def test_one_in_the_foreground_is_seen_by_status_and_env(own: RunningStack) -> N
         assert row["pid"] == process.pid
         assert httpx.get(f"{row['url']}/ready", trust_env=False).status_code == 200
         assert row["uptime"] > 0 and row["memory"] > 2**20
-        assert row["detail"] == "in the foreground: people production"
+        assert row["detail"] == "in the foreground: people production; people version 1 (production)"
         assert "in the foreground" in own.cli("status").ok().out
         serving_help.until(lambda: own.environment.get("MLPIPES_API_URL") == row["url"])
         assert own.cli("up", "--json").ok().json["changes"] == []

@@ -15,6 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 import serving_help
+from waiting import until_answered
 
 pytestmark = pytest.mark.slow
 
@@ -44,15 +45,8 @@ def serving(stack: Any, *options: str, path: str = "/ready") -> Iterator[tuple[s
     process = stack.cli.start("serve", "--port", str(port), *options)
     url = f"http://127.0.0.1:{port}"
 
-    def ready() -> bool:
-        assert process.poll() is None, process.communicate()
-        try:
-            return httpx.get(url + path, trust_env=False, timeout=10).status_code == 200
-        except httpx.TransportError:
-            return False
-
     try:
-        serving_help.until(ready, 120, "the server")
+        until_answered(process, url + path)
         yield process, url
     finally:
         if process.poll() is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import waiting
 import yaml
 from conftest import Result, RunningStack
 
@@ -122,13 +123,4 @@ def lab(running_stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequ
 @pytest.fixture
 def until() -> Callable[..., Any]:
     """Polls a condition until it holds."""
-    import time
-
-    def wait(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-        deadline = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.05)
-        return found
-
-    return wait
+    return waiting.until

@@ -61,7 +61,7 @@ def trained(lab: Any) -> Any:
 def test_everything_of_a_run_is_there_and_can_be_recomputed(trained: Any) -> None:
     lab, report = trained
     assert [sorted(run) for run in report["runs"]] == [
-        sorted(["name", "run_id", "status", "metrics", "intervals", "seconds", "error"])
+        sorted(["name", "run_id", "status", "metrics", "intervals", "seconds", "error", "cached"])
     ] * 4
     values = [run["metrics"]["ks"] for run in report["runs"]]
     assert values == sorted(values, reverse=True)
@@ -111,15 +111,15 @@ def test_the_resolved_file_makes_the_same_candidate_again(trained: Any) -> None:
     first = lab.by_name()["forest"]
     resolved = artifact(lab, first.run_id, run_schema.RESOLVED_EXPERIMENT)
     (lab.folder / "experiment.yaml").write_text(resolved.read_text())
-    again = lab.train("--json", "--resume").ok().json
+    again = lab.train("--json").ok().json
     assert again["runs"][0]["run_id"] == first.run_id, "its spec hash differs"
     assert yaml.safe_load(resolved.read_text())["runs"][0]["params"]["class_weight"] == {0: 1, 1: 2}
 
 
 def test_the_same_file_gives_the_same_numbers_one_at_a_time_or_together(trained: Any) -> None:
     lab, report = trained
-    second = lab.train("--json", "--parallel", "1").ok().json
-    third = lab.train("--json", "--parallel", "4").ok().json
+    second = lab.train("--json", "--force", "--parallel", "1").ok().json
+    third = lab.train("--json", "--force", "--parallel", "4").ok().json
     expected = {run["name"]: (run["metrics"], run["intervals"]) for run in report["runs"]}
     for other in (second, third):
         assert {run["name"]: (run["metrics"], run["intervals"]) for run in other["runs"]} == expected
@@ -221,7 +221,7 @@ def test_a_quantity(lab: Any) -> None:
 
 def test_the_leaderboard_shows_the_newest_of_each_and_sorts_by_what_is_asked(trained: Any) -> None:
     lab, report = trained
-    again = lab.train("--json", "--only", "svm").ok().json
+    again = lab.train("--json", "--force", "--only", "svm").ok().json
     board = lab.stack.cli("leaderboard", "--experiment", lab.name, "--json").ok().json
     ids = {run["name"]: run["run_id"] for run in report["runs"]} | {"svm": again["runs"][0]["run_id"]}
     assert {run["name"]: run["run_id"] for run in board["runs"]} == ids

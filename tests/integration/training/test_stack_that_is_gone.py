@@ -35,12 +35,10 @@ def project(cli: Cli, project_dir: Path) -> Iterator[Path]:
     cli("down", "--volumes", "--yes").ok()
 
 
-def test_mlflow_was_killed(cli: Cli, project: Path) -> None:
+def test_mlflow_does_not_answer_and_then_was_killed(cli: Cli, project: Path) -> None:
     main = psutil.Process(services(cli, project)["mlflow"]["pid"])
-    child = next(one for one in main.children(recursive=True) if "uvicorn" in " ".join(one.cmdline()))
-    main.suspend()  # it does not notice that its child goes, so it stays and nobody listens
-    child.kill()
-    psutil.wait_procs([child], timeout=20)
+    assert main.children(recursive=True) == []  # one process, which serves
+    main.suspend()
     failed = cli("train", "experiment.yaml")
     assert failed.code == 1
     assert len(failed.err.strip().splitlines()) == 1, failed.err

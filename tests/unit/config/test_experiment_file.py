@@ -43,6 +43,7 @@ def test_a_good_file_is_typed(tmp_path: Path) -> None:
     assert forest.search is not None
     assert forest.search.space == {"max_depth": [4, None]}
     assert forest.search.method == "grid"
+    assert forest.search.folds == 5
 
 
 MISTAKES = {
@@ -74,6 +75,14 @@ MISTAKES = {
     "no trainer": (
         GOOD.replace("trainer: python, ", ""),
         "experiment.yaml:14: runs -> 2: 'trainer' is missing",
+    ),
+    "environment of an old Python": (
+        GOOD.replace("name: forest", 'environment: {python: "3.8"}, name: forest'),
+        "experiment.yaml:13: runs -> 1 -> environment -> python: runs are trained in Python 3.10 to 3.13",
+    ),
+    "environment with an option of pip": (
+        GOOD.replace("name: forest", 'environment: {requirements: ["-r more.txt"]}, name: forest'),
+        "experiment.yaml:13: runs -> 1 -> environment -> requirements -> 0: '-r more.txt' is no requirement",
     ),
     "no runs": (
         GOOD[: GOOD.index("runs:")] + "runs: []\n",
@@ -124,6 +133,29 @@ MISTAKES = {
     "distribution in a grid": (
         GOOD.replace("[4, null]", "{uniform: [0, 1]}"),
         "runs -> 1 -> search: max_depth: a grid takes lists",
+    ),
+    "a search without a space": (
+        GOOD.replace("{max_depth: [4, null]}", "{method: optuna, iterations: 3}"),
+        "runs -> 1 -> search: 'method' needs a `space` beside it",
+    ),
+    "folds and a part put aside": (
+        GOOD.replace("{max_depth: [4, null]}", "{space: {a: [1]}, folds: 3, validation: 0.2}"),
+        "runs -> 1 -> search: give either `folds` or `validation`",
+    ),
+    "pruning without Optuna": (
+        GOOD.replace("{max_depth: [4, null]}", "{space: {a: [1]}, method: random, pruning: median}"),
+        "runs -> 1 -> search: `pruning: median` is for `method: optuna`",
+    ),
+    "integers between whole numbers": (
+        GOOD.replace("{max_depth: [4, null]}", "{method: random, space: {a: {integers: [0.5, 2]}}}"),
+        "a: integers takes whole numbers",
+    ),
+    "a param of the search that the trainer does not have": (
+        GOOD.replace(
+            "trainer: sklearn, estimator: a.b.Forest, search: {max_depth: [4, null]}",
+            "trainer: h2o_automl, search: {max_modells: [4, 5]}",
+        ),
+        "search -> max_modells: h2o_automl has no param 'max_modells'; did you mean 'max_models'?",
     ),
     "bounds the wrong way": (
         GOOD.replace(

@@ -192,7 +192,7 @@ def test_the_cheap_check_is_cheap(tmp_path: Path) -> None:
             "data/creditcard.csv",
             "data/creditcard.csv: no such file; download it from https://www.kaggle.com/",
         ),
-        (".", ".: is a folder; give a file"),
+        (".", ".: is a folder without images; give a file, or a folder of images"),
         ("notes.txt", "notes.txt: unknown kind of file; .csv, .csv.gz, .parquet can be read"),
         (
             "sklearn:breast_cancr",

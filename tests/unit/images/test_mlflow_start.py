@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from stack_help import until
+from waiting import until
 
 START = Path(__file__).parents[3] / "compose" / "mlflow" / "start.py"
 ADDRESS = "postgresql+psycopg2://mlflow:hidden%2Fsecret@database:5432/mlflow"
@@ -136,14 +136,14 @@ signal.pause()
     process = supervised(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])")
     assert process.stdout and process.stdout.readline() == "up\n"
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == 0
-    until(ended.exists, 10)
+    until(ended.exists, 60)
 
 
 @pytest.mark.parametrize(("code", "expected"), [(3, 3), (0, 1)])
 def test_a_server_that_ends_by_itself_is_a_failure(code: int, expected: int) -> None:
     process = supervised(f"raise SystemExit({code})")
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == expected
     assert said.splitlines()[-1] == f"mlpipes: the server ended by itself with code {code}"

@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import serving_help
 from fastapi.testclient import TestClient
+from serving_help import Kept
 
-from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports import PredictionRow
-from mlpipes_cli.server.app import create_app
 from mlpipes_cli.server.model import ServedModel
-from mlpipes_cli.server.settings import ServerSettings
 
 ROW: dict[str, Any] = {
     "amount": 120.5, "age": 40, "city": "Paris", "member": True, "since": "2021-05-06T00:00:00",
 }  # fmt: skip
-SETTINGS = ServerSettings("people", "production", 3, max_bytes=20_000, max_rows=50)
-
-
-class Kept:
-    """A store in memory that can be away."""
-
-    def __init__(self) -> None:
-        self.rows: list[PredictionRow] = []
-        self.away = False
-
-    def prepare(self) -> None:
-        return None
-
-    def write(self, rows: Sequence[PredictionRow]) -> None:
-        if self.away:
-            raise MlpipesError("away")
-        self.rows.extend(rows)
-
-    def ping(self) -> bool:
-        return not self.away
-
-    def interrupt(self) -> None:
-        return None
-
-    def close(self) -> None:
-        return None
+LIMITS = {"max_bytes": 20_000, "max_rows": 50}
 
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -69,7 +41,8 @@ def store() -> Kept:
 
 @pytest.fixture
 def client(models: dict[str, ServedModel], store: Kept) -> Iterator[TestClient]:
-    with TestClient(create_app(SETTINGS, store, models["binary"]), raise_server_exceptions=False) as made:
+    app = serving_help.application(store, models["binary"], **LIMITS)
+    with TestClient(app, raise_server_exceptions=False) as made:
         yield made
 
 
@@ -95,8 +68,7 @@ def test_labels_and_scores_are_the_estimators(models: dict[str, ServedModel], ki
         {**record, "since": record["since"].isoformat(), "amount": None if i == 3 else record["amount"]}
         for i, record in enumerate(frame.to_dict("records"))
     ]
-    settings = ServerSettings("people", "production", 3)
-    with TestClient(create_app(settings, Kept(), models[kind])) as client:
+    with TestClient(serving_help.application(Kept(), models[kind])) as client:
         answer = client.post("/predict", json=records).json()
     expected = estimator.predict(frame)
     if kind == "regression":

@@ -55,6 +55,7 @@ def test_every_estimator_of_scikit_learn_has_the_signature_that_python_sees() ->
         ("sklearn.linear_modl.LogisticRegression", "did you mean 'linear_model'?"),
         ("sklern.linear_model.LogisticRegression", "did you mean 'sklearn'?"),
         ("nowhere_at_all.Model", "no module named 'nowhere_at_all'"),
+        ("nowhere_at_all.Model", "give the run `environment: {requirements: [nowhere_at_all]}`"),
         ("sklearn.svm", "is a module"),
         ("my_module:trian", "did you mean 'train'?"),
         ("broken:train", "broken.py:1"),

@@ -12,8 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
+from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.worker import protocol
-from mlpipes_cli.worker.pool import Event, Pool
+from mlpipes_cli.worker.pool import Event, Job, Pool
 
 pytestmark = pytest.mark.slow
 MODULE = """
@@ -51,7 +52,7 @@ def submit(pool: Pool, folder: Path, name: str, function: str = "fine", **params
     job.mkdir()
     spec = {"trainer": "python", "function": f"pool_module:{function}", "params": params}
     protocol.write(job / protocol.JOB, {"kind": "check", "runs": [[0, spec]], "folders": [str(folder)]})
-    pool.submit(name, job)
+    pool.submit(Job(name, job))
     return job
 
 
@@ -98,6 +99,32 @@ def test_no_more_than_allowed_run_at_a_time(pool: Pool, tmp_path: Path) -> None:
         running += {"started": 1, "ended": -1}.get(event.kind, 0)
         most = max(most, running)
     assert 1 <= most <= 2
+
+
+def test_the_next_one_works_while_the_caller_looks_at_what_has_ended(start: str, tmp_path: Path) -> None:
+    (tmp_path / "pool_module.py").write_text(MODULE)
+    with Pool(tmp_path / "worker.log") as pool:
+        first, second = (submit(pool, tmp_path, name) for name in ("first", "second"))
+        ended = None
+        while ended is None:
+            ended = next((event for event in pool.events() if event.kind == "ended"), None)
+        assert ended.job == "first"
+        wait_for((second / protocol.RESULT).exists)  # nobody asks for events meanwhile
+        assert [event.job for event in drain(pool) if event.kind == "ended"] == ["second"]
+        assert (first / protocol.RESULT).exists()
+
+
+def test_what_has_ended_is_told_before_what_cannot_be_started(start: str, tmp_path: Path) -> None:
+    (tmp_path / "pool_module.py").write_text(MODULE)
+    told = []
+    with Pool(tmp_path / "worker.log") as pool:
+        submit(pool, tmp_path, "first")
+        pool.submit(Job("second", tmp_path, tmp_path / "no-python"))
+        with pytest.raises(MlpipesError, match="cannot be started"):
+            while pool.busy:
+                for event in pool.events():
+                    told.append((event.kind, event.job))
+    assert ("ended", "first") in told
 
 
 def test_a_module_that_does_not_import_is_a_problem_not_a_crash(

@@ -14,6 +14,7 @@ from mlpipes_cli.adapters.docker.labels import Marks
 from mlpipes_cli.adapters.docker.plans import Plan
 from mlpipes_cli.adapters.docker.publishing import Publishing
 from mlpipes_cli.adapters.docker.settings import PortSetting
+from mlpipes_cli.adapters.processes import ports
 from mlpipes_cli.adapters.processes.ports import Reservations
 from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.compose.model import Mount, Published, Service
@@ -147,6 +148,7 @@ def test_on_another_machine_the_next_port_is_taken_when_the_engine_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
+    monkeypatch.delenv(ports.OFFSET, raising=False)
     monkeypatch.setattr(Publishing, "holder", lambda self, port: "the container other")
     first = PortSetting("minio", "minio", 9000, 9000, None)
     second = PortSetting("minio_console", "minio", 9001, 9001, None)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from stack_help import until
+from waiting import until
 
 from mlpipes_cli.adapters import database_owners
 from mlpipes_cli.adapters.processes import logs, process
@@ -85,7 +85,7 @@ def test_processes_are_found_by_their_marks_and_ended(tmp_path: Path) -> None:
         assert process.end(lambda: process.marked(tmp_path, "api")) == 2
         assert process.marked(tmp_path, "api") == []
     finally:
-        child.wait(10)
+        child.wait(60)
 
 
 def test_a_process_that_ignores_the_request_is_ended_all_the_same(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_process_that_ignores_the_request_is_ended_all_the_same(tmp_path: Path
     )
     until(lambda: log.read_text())
     assert process.end(lambda: process.marked(tmp_path, "deaf"), patience=0.1) == 1
-    assert child.wait(10) < 0
+    assert child.wait(60) < 0
 
 
 def test_the_lock_makes_others_wait_tells_them_and_leaves_no_file(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_lock_makes_others_wait_tells_them_and_leaves_no_file(tmp_path: Path
         other.start()
         until(lambda: told)
         order.append("first")
-    other.join(10)
+    other.join(60)
     assert order == ["first", "second"]
     assert told == [f"pid {os.getpid()}"]
     assert not path.exists()

@@ -9,7 +9,12 @@ from stack_help import stranger
 
 from mlpipes_cli.adapters.processes import ports
 from mlpipes_cli.adapters.processes.ports import Reservations
-from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.errors import MlpipesError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def _no_offset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ports.OFFSET, raising=False)
 
 
 def free() -> int:
@@ -56,6 +61,25 @@ def test_the_preferred_port_then_the_next_free_one() -> None:
         second = choose(held, preference=port)
     assert first == port
     assert second > port
+
+
+def test_an_offset_moves_where_to_look_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free()
+    monkeypatch.setenv(ports.OFFSET, "7")
+    with Reservations() as held:
+        assert choose(held, preference=port - 7) == port
+    remembered, fixed = free(), free()
+    with Reservations() as held:
+        assert choose(held, remembered=remembered) == remembered
+        assert choose(held, wanted=fixed) == fixed
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "50001", "1.5", "²", "1_000"])
+def test_an_offset_that_is_none(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(ports.OFFSET, text)
+    with Reservations() as held, pytest.raises(UsageError, match="MLPIPES_PORT_OFFSET is ") as caught:
+        choose(held)
+    assert caught.value.lines()[0].endswith("; set it to a number from 0 to 50000, or unset it")
 
 
 def test_the_remembered_port_comes_first_and_its_loss_is_told() -> None:

@@ -66,6 +66,12 @@ def check(folder: Path, runs: str) -> list[int]:
             "did you mean 'depth'?",
         ),
         ("- {name: a, trainer: python, function: 'mine:train'}", 4, "mine:train needs 'depth'"),
+        (
+            "- name: a\n  trainer: python\n  function: 'mine:train'\n  search:\n"
+            "    depth: [1]\n    sed: [1]\n",
+            9,
+            "runs -> 0 -> search -> sed: mine:train takes no 'sed'; did you mean 'seed'?",
+        ),
         ("- {name: a, trainer: python, function: 'mine:short'}", 4, "(X, y, ...)"),
         ("- {name: a, trainer: python, function: 'none_of_ours:train'}", 4, "no module named 'none_of_ours'"),
     ],

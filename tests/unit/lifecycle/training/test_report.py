@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 from mlpipes_cli import run_schema
-from mlpipes_cli.lifecycle.training.earlier import finished, last_session, newest_each
+from mlpipes_cli.lifecycle.training.earlier import last_session, newest_each
 from mlpipes_cli.lifecycle.training.report import CandidateResult, TrainingReport, from_record
-from mlpipes_cli.lifecycle.training.spec import Candidate
 from mlpipes_cli.ports import RunRecord
 
 
@@ -56,7 +55,7 @@ def test_failed_tells_the_exit_code() -> None:
 
 
 def test_a_record_gives_the_same_result_as_the_session_did() -> None:
-    found = from_record(run("a", 1), earlier=True)
+    found = from_record(run("a", 1), cached=True)
     assert found.metrics == {"ks": 0.5}
     assert found.intervals == {"ks": (0.4, 0.6)}
 
@@ -70,16 +69,3 @@ def test_the_last_session_is_that_of_the_newest_run() -> None:
 def test_a_whole_run_stands_for_its_candidate_before_a_newer_broken_one() -> None:
     found = newest_each([run("a", 3, "FAILED"), run("a", 2), run("a", 1), run("b", 1, "KILLED")])
     assert sorted(r.run_id for r in found) == ["a-2", "b-1"]
-
-
-def test_only_the_very_same_candidate_and_data_are_taken_over() -> None:
-    wanted = Candidate("a", {}, "hash")
-    same = run("a", 1, SPEC_HASH="hash", DATA_FINGERPRINT="data")
-    others = [
-        run("b", 1, SPEC_HASH="hash", DATA_FINGERPRINT="data"),
-        run("a", 1, SPEC_HASH="other", DATA_FINGERPRINT="data"),
-        run("a", 1, SPEC_HASH="hash", DATA_FINGERPRINT="other"),
-        run("a", 1, "FAILED", SPEC_HASH="hash", DATA_FINGERPRINT="data"),
-    ]
-    assert finished(others, wanted, "data") is None
-    assert finished([*others, same], wanted, "data") is same

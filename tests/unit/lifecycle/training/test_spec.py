@@ -79,3 +79,47 @@ def test_the_resolved_file_is_a_right_one_with_the_same_hash(run: dict[str, Any]
     again = ExperimentConfig.model_validate(yaml.safe_load(text))
     assert candidate(again.runs[0], again, "ks", [str(tmp_path)]).hash == first.hash
     assert (again.metric, again.data.task, again.data.positive) == ("ks", "binary", 1)
+
+
+def test_imports_inside_of_functions_count_and_a_packages_own_code(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def train(X, y):\n    from parts.helpers import size\n")
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "__init__.py").write_text("")
+    (tmp_path / "parts" / "helpers.py").write_text("size = 1\n")
+    hashes = [made(MINE, tmp_path).hash]
+    for changed in ("helpers.py", "__init__.py"):
+        (tmp_path / "parts" / changed).write_text("size = 2\n")
+        hashes.append(made(MINE, tmp_path).hash)
+    assert len(set(hashes)) == 3
+
+
+def test_code_that_only_the_params_name_counts(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("x = 1\n")
+    nested = FOREST | {"params": {"estimator": {"estimator": "mine.Tree"}}}
+    first = made(nested, tmp_path).hash
+    (tmp_path / "mine.py").write_text("x = 2\n")
+    assert made(nested, tmp_path).hash != first
+
+
+def test_versions_of_what_the_users_code_imports_count_and_of_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    for name in ("used", "unused"):
+        (site / name).mkdir(parents=True)
+        (site / name / "__init__.py").write_text("")
+        (site / f"{name}-1.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def versions(used: str, unused: str) -> str:
+        for name, number in (("used", used), ("unused", unused)):
+            text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n"
+            (site / f"{name}-1.0.dist-info" / "METADATA").write_text(text)
+        return made(MINE, folder).hash
+
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "mine.py").write_text("import used, json\ndef train(X, y): ...\n")
+    first = versions("1.0", "1.0")
+    assert versions("1.0", "2.0") == first
+    assert versions("2.0", "2.0") != first

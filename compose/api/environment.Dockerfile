@@ -1,0 +1,41 @@
+# The prediction API in its own environment, one model, and beside it the environment that trained that model,
+# made by `mlpipes build` for models that have one. PYTHON is the API's, MODEL_PYTHON the model's.
+ARG PYTHON=3.11
+FROM python:${PYTHON}-slim-bookworm
+ARG MODEL_PYTHON
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1
+# without the packages' own tests; (compileall complains about templates of code that some carry: no harm)
+COPY requirements/requirements.lock /opt/mlpipes/requirements/
+RUN pip install --no-cache-dir --no-compile --disable-pip-version-check --root-user-action=ignore \
+      --progress-bar off --require-hashes -r /opt/mlpipes/requirements/requirements.lock \
+ && site="$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+ && find "$site/numpy" "$site/pandas" "$site/pyarrow" "$site/scipy" "$site/sklearn" \
+      -type d -name tests -prune -exec rm -rf {} + \
+ && { python -m compileall -qq -j 0 "$site" || true; }
+# the pins are all that the model's environment had, so nothing is resolved again; its Python is the image's
+# own where that is of the same version, else uv fetches it
+COPY requirements/environment.txt /opt/mlpipes/requirements/
+RUN set -e; there=/opt/mlpipes/environment; export UV_PYTHON_INSTALL_DIR=/opt/mlpipes/pythons; \
+    uv venv --quiet --no-cache --no-project --python-preference only-system --python "${MODEL_PYTHON}" "$there" \
+      2>/dev/null \
+      || uv venv --quiet --no-cache --no-project --python "${MODEL_PYTHON}" "$there"; \
+    pip --python "$there/bin/python" install --no-cache-dir --no-compile --disable-pip-version-check \
+      --root-user-action=ignore --progress-bar off --no-deps -r /opt/mlpipes/requirements/environment.txt; \
+    site="$("$there/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"; \
+    for name in numpy pandas pyarrow scipy sklearn matplotlib; do \
+      if [ -d "$site/$name" ]; then find "$site/$name" -type d -name tests -prune -exec rm -rf {} +; fi; done; \
+    "$there/bin/python" -m compileall -qq -j 0 "$site" || true
+RUN useradd --no-create-home --uid 10004 api && install -d -m 1777 /var/lib/mlpipes
+COPY mlpipes_cli /opt/mlpipes/lib/mlpipes_cli
+RUN python -m compileall -qq -j 0 /opt/mlpipes/lib
+COPY model /opt/mlpipes/model
+COPY settings.json /opt/mlpipes/
+USER api
+WORKDIR /tmp
+ENV HOME=/tmp PYTHONPATH=/opt/mlpipes/lib MLPIPES_STATE=/var/lib/mlpipes PORT=8000 \
+    MLPIPES_MODEL_PYTHON=/opt/mlpipes/environment/bin/python
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=10s --retries=4 --start-period=120s \
+  CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:%s/health' % os.environ['PORT'], timeout=4)"]
+CMD ["python", "-m", "mlpipes_cli.lifecycle.serving.image_entry"]

@@ -1,0 +1,72 @@
+"""Files of the cache: written whole or not at all, measured, and who runs from them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlpipes_cli.errors import MlpipesError
+
+
+@contextlib.contextmanager
+def may_fail(folder: Path) -> Iterator[None]:
+    """What the file system says no to, as one line that names a way out."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or folder
+        hint = "free space there, or let MLPIPES_CACHE name a folder that can be written to"
+        raise MlpipesError(f"{where}: {error.strerror or error}", hint) from None
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object, or None where there is no whole one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """A JSON file, whole or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def changed(path: Path) -> float:
+    """When a file was changed or touched last, seconds since 1970; 0 where there is none."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files, each once."""
+    seen: dict[tuple[int, int], int] = {}
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                about = os.lstat(os.path.join(path, name))  # noqa: PTH118 (a hundred thousand of them)
+                seen[about.st_dev, about.st_ino] = about.st_blocks * 512
+    return sum(seen.values())
+
+
+def runs_from(folder: Path) -> bool:
+    """Whether a process runs with an environment's interpreter, whoever started it."""
+    import psutil
+
+    start = f"{folder}{os.sep}"
+    for process in psutil.process_iter(["cmdline"]):
+        if any(word.startswith(start) for word in (process.info["cmdline"] or [])[:1]):
+            return True
+    return False

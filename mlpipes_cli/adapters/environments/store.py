@@ -1,0 +1,263 @@
+"""The environments of this machine: found, built, held, listed, removed.
+
+``FOLDER/HASH/`` is an environment, whole once ``mlpipes.json`` stands in it, which is written last;
+``HASH.lock`` is held alone by who builds or removes it and together by all who use it, and its time is that
+of the last use. ``requests/KEY.json`` leads from what was asked for to the exact versions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from mlpipes_cli.adapters.environments import files, locks
+from mlpipes_cli.adapters.environments.holding import Hold
+from mlpipes_cli.adapters.environments.interpreters import Interpreters
+from mlpipes_cli.adapters.environments.pip_settings import uv_environment
+from mlpipes_cli.adapters.environments.uv import Uv
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports.environments import Built, EnvironmentSpec, Say, silent
+
+MARKER = "mlpipes.json"
+_RESOLVING = ".resolve-"
+_LONG = 3600.0  # seconds after which nothing is resolved any more
+
+
+def cache(environ: Mapping[str, str]) -> Path:
+    """The folder that projects share."""
+    if environ.get("MLPIPES_CACHE"):
+        return Path(environ["MLPIPES_CACHE"]).expanduser().absolute()
+    home = Path(environ.get("HOME") or "~").expanduser()
+    return Path(environ.get("XDG_CACHE_HOME") or home / ".cache").absolute() / "mlpipes"
+
+
+class EnvironmentStore:
+    """Implements :class:`mlpipes_cli.ports.environments.Environments`.
+
+    Args:
+        environ: The variables that count.
+        folder: Where environments are; in the shared cache if left out.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> None:
+        environ = dict(os.environ if environ is None else environ)
+        self._folder = folder or cache(environ) / "environments"
+        variables = uv_environment(environ)
+        if environ.get("PYTHONDONTWRITEBYTECODE"):  # nobody would keep it at the first import
+            variables.setdefault("UV_COMPILE_BYTECODE", "1")
+        self._uv = Uv(variables, self.folder)
+        self._interpreters = Interpreters(self._uv, environ, self.folder.parent / "pythons")
+        self._held: dict[str, Hold] = {}
+        self._guard = threading.Lock()
+
+    @property
+    def folder(self) -> Path:
+        """Where they are kept."""
+        return self._folder
+
+    def __enter__(self) -> EnvironmentStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop what is being built and let go of what is held."""
+        self._uv.stop()
+        with self._guard:
+            held, self._held = self._held, {}
+        for hold in held.values():
+            hold.release()
+
+    def interpreter(self, version: str) -> Path | None:
+        """A Python of that version on this machine, or None."""
+        return self._interpreters.find(version)
+
+    def find(self, spec: EnvironmentSpec) -> Built | None:
+        """The environment if it is there already, held from now on."""
+        lock = self._known(spec)
+        if lock is None:
+            return None
+        digest = locks.of_environment(spec.python, lock)
+        if self._read(digest) is None:
+            return None
+        hold = Hold(self._lock_file(digest))
+        with files.may_fail(self.folder):
+            return self._held_now(digest, hold) if hold.take(shared=True) else None
+
+    def ensure(self, spec: EnvironmentSpec, log: Path | None = None, say: Say = silent) -> Built:
+        """The environment, built if need be, held from now on.
+
+        Raises:
+            MlpipesError: It cannot be built.
+        """
+        with files.may_fail(self.folder):
+            if found := self.find(spec):
+                return found
+            lock = self._known(spec) or self._resolve(spec, log, say)
+            digest = locks.of_environment(spec.python, lock)
+            hold = Hold(self._lock_file(digest))
+            while True:
+                waiting = f"{spec.purpose or digest}: waiting for another process that builds its environment"
+                if not hold.wait(False, lambda text=waiting: say(text), lambda: self._uv.stopped):  # type: ignore[misc]
+                    raise MlpipesError("stopped")
+                try:
+                    if self._read(digest) is None:
+                        self._build(spec, digest, lock, log, say)
+                except BaseException:
+                    hold.remove()
+                    raise
+                # From alone to together is no single step: somebody may remove it in between.
+                if hold.take(shared=True) and (built := self._held_now(digest, hold)):
+                    return built
+
+    def listing(self) -> list[Built]:
+        """All that are there, the last used first."""
+        purposes: dict[str, set[str]] = {}
+        for file in (self.folder / "requests").glob("*.json"):
+            if (request := files.read_json(file)) and request.get("purpose"):
+                purposes.setdefault(str(request["hash"]), set()).add(str(request["purpose"]))
+        found = []
+        for marker in self.folder.glob(f"*/{MARKER}"):
+            if (built := self._read(marker.parent.name)) is not None:
+                names = sorted(
+                    purposes.get(built.hash, set()) | ({built.purpose} if built.purpose else set())
+                )
+                found.append(dataclasses.replace(built, purpose=", ".join(names)))
+        return sorted(found, key=lambda built: -built.last_used)
+
+    def remove(self, digest: str) -> bool:
+        """Remove one, and what only led to it; False if it is in use."""
+        hold = Hold(self._lock_file(digest))
+        with files.may_fail(self.folder):
+            if not hold.take(shared=False):
+                return False
+            if files.runs_from(self.folder / digest):
+                hold.release()
+                return False
+            (self.folder / digest / MARKER).unlink(missing_ok=True)  # it is no environment from now on
+            shutil.rmtree(self.folder / digest, ignore_errors=True)
+            for file in (self.folder / "requests").glob("*.json"):
+                if (files.read_json(file) or {}).get("hash") == digest:
+                    file.unlink(missing_ok=True)
+            hold.remove()
+            return True
+
+    def sweep(self) -> int:
+        """Remove what builds that were killed left; how many."""
+        count = 0
+        for folder in self.folder.glob("*"):
+            if not folder.is_dir() or folder.name == "requests" or (folder / MARKER).exists():
+                continue
+            if folder.name.startswith(_RESOLVING):  # which takes no lock, and never long
+                if files.changed(folder) < time.time() - _LONG:
+                    shutil.rmtree(folder, ignore_errors=True)
+                continue
+            hold = Hold(self._lock_file(folder.name))
+            if hold.take(shared=False):
+                shutil.rmtree(folder, ignore_errors=True)
+                hold.remove()
+                count += 1
+        return count
+
+    def _lock_file(self, digest: str) -> Path:
+        return self.folder / f"{digest}.lock"
+
+    def _known(self, spec: EnvironmentSpec) -> tuple[str, ...] | None:
+        if spec.lock is not None:
+            return locks.pins(spec.lock)
+        request = files.read_json(self.folder / "requests" / f"{locks.of_request(spec)}.json")
+        return tuple(request["lock"]) if request else None
+
+    def _read(self, digest: str) -> Built | None:
+        """The environment of a hash if it is whole."""
+        folder = self.folder / digest
+        python = folder / "bin" / "python"
+        marker = files.read_json(folder / MARKER)
+        if marker is None or not python.exists():  # exists follows the link to the Python it was made with
+            return None
+        with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
+            return Built(
+                hash=digest,
+                python=python,
+                version=str(marker["python"]),
+                pins=tuple(marker["lock"]),
+                purpose=str(marker["purpose"]),
+                size=int(marker["size"]),
+                last_used=files.changed(self._lock_file(digest)) or float(marker["built"]),
+                seconds=float(marker["seconds"]),
+            )
+        return None
+
+    def _held_now(self, digest: str, hold: Hold) -> Built | None:
+        """What is whole and held by us together with others; it counts as used now."""
+        built = self._read(digest)
+        if built is None:
+            hold.release()
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(self._lock_file(digest))
+        with self._guard:
+            if digest in self._held:
+                hold.release()
+            else:
+                self._held[digest] = hold
+        return built
+
+    def _resolve(self, spec: EnvironmentSpec, log: Path | None, say: Say) -> tuple[str, ...]:
+        say(f"{spec.purpose}: finding the exact versions of its environment")
+        python = self._interpreters.get(spec.python, log)
+        (self.folder / "requests").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=_RESOLVING, dir=self.folder) as place:
+            wanted, fixed, out = (Path(place) / name for name in ("wanted.in", "fixed.txt", "pins.txt"))
+            wanted.write_text("\n".join(spec.requirements) + "\n", encoding="utf-8")
+            fixed.write_text("\n".join(spec.constraints) + "\n", encoding="utf-8")
+            out.write_text("\n".join(spec.preferences) + "\n", encoding="utf-8")
+            options = [
+                "--no-annotate",
+                "--no-header",
+                "--no-emit-index-url",
+                "--no-emit-find-links",
+                "--quiet",
+            ]
+            command = ["pip", "compile", "--python", str(python), *options, "--constraints", str(fixed)]
+            self._uv.run([*command, "--output-file", str(out), str(wanted)], log)
+            lock = locks.pins(out.read_text(encoding="utf-8").splitlines())
+        digest = locks.of_environment(spec.python, lock)
+        content = {"hash": digest, "python": spec.python, "lock": list(lock), "purpose": spec.purpose}
+        files.write_json(self.folder / "requests" / f"{locks.of_request(spec)}.json", content)
+        return lock
+
+    def _build(
+        self, spec: EnvironmentSpec, digest: str, lock: tuple[str, ...], log: Path | None, say: Say
+    ) -> None:
+        """Make it in its final place: an environment cannot be moved."""
+        say(f"{spec.purpose or digest}: building its environment, {len(lock)} packages")
+        folder, started = self.folder / digest, time.monotonic()
+        python = self._interpreters.get(spec.python, log)
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            self._uv.run(["venv", "--quiet", "--no-project", "--python", str(python), str(folder)], log)
+            (folder / "requirements.txt").write_text("\n".join(lock) + "\n", encoding="utf-8")
+            command = ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python")]
+            self._uv.run([*command, "--requirements", str(folder / "requirements.txt")], log)
+            seconds = time.monotonic() - started
+            content = {"hash": digest, "python": spec.python, "lock": list(lock), "purpose": spec.purpose}
+            files.write_json(
+                folder / MARKER,
+                content | {"size": files.size_of(folder), "seconds": round(seconds, 2), "built": time.time()},
+            )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        say(f"{spec.purpose or digest}: its environment was built in {seconds:.0f} s")

@@ -1,0 +1,236 @@
+"""The folders of a spool: each belongs to the process that holds its lock, or to nobody any more.
+
+``<spool>/<time>-<pid>-<random>/000000001.rows`` are the predictions that wait, ``<spool>/set-aside/`` is
+what cannot be replayed. A process holds its folder by ``flock``, which ends with it however it ends;
+who finds a folder that nobody holds takes it over. ``<spool>/lock`` is held while folders are made or
+looked for, so that nobody takes one that is about to be locked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mlpipes_cli.adapters.spool.segments import (
+    FILE_BYTES,
+    SUFFIX,
+    Segment,
+    Writer,
+    segments_in,
+    sync_folder,
+    write_new,
+)
+from mlpipes_cli.errors import MlpipesError
+
+LOCK, SET_ASIDE = "lock", "set-aside"
+_MEASURED_EVERY = 1.0  # seconds between looks at what other processes have in the spool
+
+
+class Spool:
+    """What this process holds of a spool: its own folder, and those that it took over.
+
+    Args:
+        root: The spool; made where it is missing.
+        limit: Bytes that all files of the spool may have together.
+        file_bytes: When a file is full.
+    """
+
+    def __init__(self, root: Path, limit: int, file_bytes: int = FILE_BYTES) -> None:
+        self.root, self._limit, self._file_bytes = root, limit, file_bytes
+        self.segments: list[Segment] = []
+        self._held: dict[Path, int] = {}
+        self._own: Path | None = None
+        self._writer: Writer | None = None
+        self._elsewhere, self._measured = 0, float("-inf")
+
+    def open(self) -> None:
+        """Take over what nobody holds and make a folder of our own.
+
+        Raises:
+            MlpipesError: The folder cannot be used.
+        """
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_folder(self.root.parent)
+            with _locked(self.root):
+                self._take_over()
+                name = f"{time.time_ns() // 1_000_000:015}-{os.getpid()}-{secrets.token_hex(3)}"
+                own = self.root / name
+                own.mkdir(mode=0o700)
+                self._held[own] = _lock_of(own, wait=True)
+                sync_folder(self.root)
+        except OSError as error:
+            raise _unusable(self.root, error) from None
+        self._own, self._writer = own, Writer(own, self._file_bytes)
+
+    def take_over(self) -> int:
+        """Take over folders whose processes are gone; returns how many predictions they hold.
+
+        Raises:
+            MlpipesError: The spool cannot be read.
+        """
+        try:
+            with _locked(self.root):
+                return self._take_over()
+        except OSError as error:
+            raise _unusable(self.root, error) from None
+
+    def append(self, records: Sequence[bytes], rows: int, oldest: int) -> None:
+        """Keep records; when this returns they are on disk.
+
+        Raises:
+            MlpipesError: They are not kept: the spool or the disk is full, or cannot be written.
+        """
+        assert self._writer is not None
+        if self._size() + sum(map(len, records)) > self._limit:
+            raise MlpipesError(
+                f"the spool is full ({self._limit} bytes)", "bring the database back, or raise spool_size"
+            )
+        try:
+            made = self._writer.append(records, rows, oldest)
+        except OSError as error:
+            raise _unusable(self.root, error) from None
+        if made is not None:
+            self.segments.append(made)
+
+    def pending(self) -> tuple[int, float]:
+        """How many predictions wait in what this process holds, and the oldest one's age in seconds."""
+        held = [segment for segment in list(self.segments) if segment.oldest is not None]
+        if not held:
+            return 0, 0.0
+        oldest = min(segment.oldest or 0 for segment in held)
+        return sum(segment.rows for segment in held), max(time.time() - oldest / 1000, 0.0)
+
+    def close_current(self) -> None:
+        """Append to the newest file no more: it is about to be replayed."""
+        if self._writer is not None:
+            self._writer.roll()
+
+    def is_current(self, segment: Segment) -> bool:
+        """Whether the file is the one that is appended to."""
+        return self._writer is not None and self._writer.current is segment
+
+    def remove(self, segment: Segment) -> None:
+        """Remove a file whose predictions are in the database, and its folder if that was the last.
+
+        Raises:
+            MlpipesError: It cannot be removed.
+        """
+        try:
+            segment.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unusable(self.root, error) from None
+        self.segments.remove(segment)
+        folder = segment.path.parent
+        if folder != self._own and not any(other.path.parent == folder for other in self.segments):
+            self._release(folder)
+
+    def set_aside(self, segment: Segment, name: str, data: bytes) -> Path:
+        """Keep what cannot be replayed, on disk, in a file that nobody removes for us.
+
+        Raises:
+            MlpipesError: It cannot be written.
+        """
+        folder = self.root / SET_ASIDE
+        path = folder / f"{segment.path.parent.name}-{segment.path.stem}-{name}"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self.root)
+            write_new(path, data)
+        except OSError as error:
+            raise _unusable(folder, error) from None
+        return path
+
+    def close(self) -> None:
+        """Give the folders back; those with something in them wait for the next process."""
+        self.close_current()
+        for folder in list(self._held):
+            self._release(folder)
+        self.segments = []
+
+    def _take_over(self) -> int:
+        found: list[Segment] = []
+        for folder in folders_in(self.root):
+            if folder in self._held or (handle := _lock_of(folder, wait=False)) < 0:
+                continue
+            self._held[folder] = handle
+            try:
+                here = segments_in(folder)
+            except OSError:
+                os.close(self._held.pop(folder))
+                raise
+            found += here
+            if not here:
+                self._release(folder)
+        first_own = next((n for n, s in enumerate(self.segments) if s.path.parent == self._own), None)
+        place = len(self.segments) if first_own is None else first_own
+        self.segments[place:place] = found
+        return sum(segment.rows for segment in found)
+
+    def _release(self, folder: Path) -> None:
+        with suppress(OSError):
+            for path in folder.glob(f"*{SUFFIX}"):  # made, and then there was no time to write
+                if path.stat().st_size == 0:
+                    path.unlink()
+            if not any(path.name != LOCK for path in folder.iterdir()):
+                (folder / LOCK).unlink(missing_ok=True)
+                folder.rmdir()
+        os.close(self._held.pop(folder))
+
+    def _size(self) -> int:
+        """Bytes of the whole spool; what others have as it was a moment ago."""
+        now = time.monotonic()
+        if now - self._measured > _MEASURED_EVERY:
+            self._elsewhere, self._measured = self._others(), now
+        return self._elsewhere + sum(segment.bytes for segment in self.segments)
+
+    def _others(self) -> int:
+        ours, total = {segment.path for segment in self.segments}, 0
+        for path in self.root.glob("*/*"):
+            if path not in ours:
+                with suppress(OSError):
+                    total += path.stat().st_size
+        return total
+
+
+def folders_in(root: Path) -> list[Path]:
+    """The folders of processes, in the order in which they began."""
+    return sorted(path for path in root.iterdir() if path.is_dir() and path.name != SET_ASIDE)
+
+
+def _lock_of(folder: Path, *, wait: bool) -> int:
+    """Hold a folder, or the spool itself; -1 where somebody else does, or has just removed it."""
+    try:
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return -1
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return -1
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    handle = _lock_of(root, wait=True)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _unusable(folder: Path, error: OSError) -> MlpipesError:
+    return MlpipesError(
+        f"{folder}: predictions cannot be spooled ({error.strerror or type(error).__name__})",
+        "check the folder's owner, permissions and free space",
+    )

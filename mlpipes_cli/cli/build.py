@@ -1,0 +1,57 @@
+"""``build``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlpipes_cli.cli import context
+
+if TYPE_CHECKING:
+    from mlpipes_cli.lifecycle.serving.image import Built
+
+
+def build(
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME", help="The registered model (mlpipes.yaml names it)."),
+    ] = None,
+    alias: Annotated[str | None, typer.Option("--alias", help="The alias to take [production].")] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", metavar="N", min=1, help="A version by number instead.")
+    ] = None,
+    tag: Annotated[
+        str | None,
+        typer.Option("--tag", "-t", metavar="TAG", help="The image's name [mlpipes-MODEL:VERSION]."),
+    ] = None,
+    platform: Annotated[
+        str | None, typer.Option("--platform", metavar="P", help="Such as linux/arm64 [the engine's own].")
+    ] = None,
+) -> None:
+    """Make a Docker image of the API with the model inside, which needs nothing but a database."""
+    from mlpipes_cli.errors import UsageError
+    from mlpipes_cli.lifecycle.serving import image
+
+    if alias is not None and version is not None:
+        raise UsageError("--alias and --version name the same thing", "give one of them")
+    here = context.current
+    made = image.build(
+        here.project(), here.console, model=model, alias=alias, version=version, tag=tag, platform=platform
+    )
+    here.console.result(made, lambda: _shown(made))
+
+
+def _shown(made: Built) -> str:
+    inside = made.model
+    return (
+        f"{made.tag} ({made.size / 1e6:.0f} MB): version {inside.version} of {inside.name}, "
+        f"Python {inside.python}\n"
+        f"run it: docker run -e MLPIPES_DATABASE_URL=postgresql://USER:PASSWORD@HOST/DATABASE "
+        f"-p 8000:8000 {made.tag}"
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command("build")(build)

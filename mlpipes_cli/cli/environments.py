@@ -1,0 +1,68 @@
+"""``environments`` and ``environments prune``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlpipes_cli.cli import context
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mlpipes_cli.lifecycle.environments import EnvironmentRow, Pruned
+
+_HELP = "List the environments in which runs are trained and models served; all projects share them."
+
+
+def listing(ctx: typer.Context) -> None:
+    """List them, the last used first."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from mlpipes_cli.lifecycle import environments
+
+    rows = environments.listing()
+    context.current.console.result(rows, lambda: _table(rows))
+
+
+def prune(
+    unused_for: Annotated[
+        str | None,
+        typer.Option("--unused-for", metavar="TIME", help="Not used for so long: 12h, 30d [30d]."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All, however lately they were used.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove environments that nobody needs; one that is in use stays."""
+    from mlpipes_cli.lifecycle import environments
+
+    console = context.current.console
+    done = environments.prune(console, unused_for=unused_for, everything=everything, yes=yes)
+    console.result(done, lambda: _told(done))
+
+
+def _table(rows: list[EnvironmentRow]) -> RenderableType | str:
+    if not rows:
+        return "no environment yet; `mlpipes train` builds those that its runs need"
+    from rich.table import Table
+
+    table = Table("hash", "python", "for", "packages", "size", "last used (UTC)", box=None)
+    for row in rows:
+        when = row.last_used[:19].replace("T", " ")
+        table.add_row(row.hash, row.python, row.purpose, str(row.packages), f"{row.size / 1e6:.0f} MB", when)
+    return table
+
+
+def _told(done: Pruned) -> str:
+    lines = [f"removed {row.hash} ({row.purpose})" for row in done.removed]
+    lines += [f"{row.hash} ({row.purpose}) is in use and stays" for row in done.in_use]
+    return "\n".join([*lines, f"{len(done.removed)} removed, {done.freed / 1e6:.0f} MB"])
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    environments = typer.Typer(invoke_without_command=True, help=_HELP)
+    environments.callback(help=_HELP)(listing)
+    environments.command("prune")(prune)
+    app.add_typer(environments, name="environments")

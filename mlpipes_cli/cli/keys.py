@@ -1,0 +1,73 @@
+"""``keys create``, ``keys list`` and ``keys revoke``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlpipes_cli.cli import context
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mlpipes_cli.lifecycle.serving.keys import KeyRow
+
+_HELP = "API keys: from the moment the first one was made, the prediction API asks for one."
+
+
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose it is, or what for.")],
+) -> None:
+    """Make a key and show it, once."""
+    from mlpipes_cli.lifecycle.serving import keys
+
+    console = context.current.console
+    made = keys.create(context.current.project(), name)
+    if made.first:
+        console.info("from now on the prediction API asks for a key (within 2 seconds)")
+    console.info(f"the key {made.name!r} is shown now and never again:")
+    console.result(made, lambda: made.key)
+
+
+def list_keys() -> None:
+    """List the keys: names, states, and when they were last used."""
+    from mlpipes_cli.lifecycle.serving import keys
+
+    console = context.current.console
+    rows = keys.listing(context.current.project())
+    console.result(rows, lambda: _table(rows))
+
+
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="Which one.")],
+) -> None:
+    """Let a key count no more, within 2 seconds."""
+    from mlpipes_cli.lifecycle.serving import keys
+
+    console = context.current.console
+    row = keys.revoke(context.current.project(), key)
+    console.result(row, lambda: f"key {row.name!r} ({row.id}) is revoked")
+
+
+def _table(rows: list[KeyRow]) -> RenderableType | str:
+    if not rows:
+        return "no key was ever made: the prediction API asks for none; make one with `mlpipes keys create`"
+    from rich.table import Table
+
+    table = Table("name", "id", "state", "created (UTC)", "last used (UTC)", "revoked (UTC)", box=None)
+    for row in rows:
+        times = (row.created, row.last_used, row.revoked)
+        table.add_row(
+            row.name, row.id, row.state, *((moment or "")[:19].replace("T", " ") for moment in times)
+        )
+    return table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    keys = typer.Typer(no_args_is_help=True, help=_HELP)
+    keys.command("create")(create)
+    keys.command("list")(list_keys)
+    keys.command("revoke")(revoke)
+    app.add_typer(keys, name="keys")

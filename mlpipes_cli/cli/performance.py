@@ -1,0 +1,105 @@
+"""``performance``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlpipes_cli.cli import context
+from mlpipes_cli.cli.predictions import Alias, Model, Since, Until, Version, make_table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mlpipes_cli.lifecycle.performance.verb import Line, Performance
+    from mlpipes_cli.ports.records import Period
+
+
+class PeriodChoice(StrEnum):
+    """What metrics are grouped by."""
+
+    day = "day"
+    week = "week"
+    month = "month"
+    all = "all"
+
+
+_PERIODS: dict[PeriodChoice, Period | None] = {
+    PeriodChoice.day: "day", PeriodChoice.week: "week", PeriodChoice.month: "month", PeriodChoice.all: None,
+}  # fmt: skip
+
+
+def performance(
+    model: Model = None,
+    version: Version = None,
+    alias: Alias = None,
+    period: Annotated[
+        PeriodChoice, typer.Option("--period", help="Grouped by version and this (UTC).")
+    ] = PeriodChoice.month,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", metavar="M", help="Only this one; may be repeated.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """Show the live metrics of what has a ground truth, by version and period."""
+    from mlpipes_cli.lifecycle.performance import verb
+    from mlpipes_cli.lifecycle.records import access
+
+    console = context.current.console
+    chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
+    found = verb.performance(
+        context.current.project(),
+        console,
+        chosen,
+        period=_PERIODS[period],
+        metrics=metric or (),
+    )
+    console.result(found, lambda: _performance(found))
+
+
+def _performance(found: Performance) -> RenderableType | str:
+    if not found.lines:
+        return f"no prediction of model {found.model!r} in that time"
+    from rich.console import Group
+    from rich.text import Text
+
+    table = make_table(
+        "version", found.period or "all time", "predictions", "mirrored", "with truth", "positive", "metric",
+        "live", "95 % interval", "holdout",
+    )  # fmt: skip
+    for line in found.lines:
+        rows = [
+            (
+                name,
+                f"{value:.4f}",
+                "{:.4f} to {:.4f}".format(*line.intervals[name]),
+                f"{line.holdout[name]:.4f}" if name in line.holdout else "",
+            )
+            for name, value in line.metrics.items()
+        ]
+        for number, row in enumerate(rows or [("", "", "", "")]):
+            table.add_row(*(_head(line) if number == 0 else ("",) * 6), *row)
+        table.add_section()
+    return Group(table, *(Text(note) for line in found.lines for note in _notes(line)))
+
+
+def _head(line: Line) -> tuple[str, ...]:
+    share = "" if line.prevalence is None else f"{line.prevalence:.2%}"
+    counts = (line.predictions, line.mirrored, line.with_truth)
+    return str(line.version), line.period or "", *map(str, counts), share
+
+
+def _notes(line: Line) -> list[str]:
+    where = f"version {line.version}" + (f", {line.period}" if line.period else "")
+    notes = [f"{where}: {line.note}"] if line.note else []
+    if line.unusable:
+        notes.append(f"{where}: {line.unusable} rows left out, their values are none that the model knows")
+    return notes
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("performance")(performance)

@@ -1,0 +1,194 @@
+"""``feedback`` and ``predictions``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlpipes_cli.cli import context
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from mlpipes_cli.lifecycle.records.feedback import Reported
+    from mlpipes_cli.lifecycle.records.listing import Entry
+
+_HELP = "Look at, export, prune and replay predictions."
+
+
+Model = Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only of this registered model.")]
+Version = Annotated[int | None, typer.Option("--version", min=1, metavar="N", help="Only of this version.")]
+Alias = Annotated[str | None, typer.Option("--alias", metavar="A", help="Only what this alias answered.")]
+Since = Annotated[str | None, typer.Option("--since", metavar="T", help="From then on: 30d, 2026-11-21.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="T", help="Until then: 1d, 2026-11-21T10:00.")]
+
+
+def feedback(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV, CSV.gz, Parquet or JSON table.")],
+    id_column: Annotated[
+        str | None,
+        typer.Option("--id-column", metavar="C", help="Your ids [prediction_id, or the model's id column]."),
+    ] = None,
+    value_column: Annotated[
+        str | None,
+        typer.Option("--value-column", metavar="C", help="The truth [the target, value, or truth]."),
+    ] = None,
+    model: Model = None,
+    version: Version = None,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="An id means its newest prediction only, not all of them.")
+    ] = False,
+    unknown: Annotated[
+        Path | None, typer.Option("--unknown", metavar="FILE", help="Write ids without a prediction there.")
+    ] = None,
+) -> None:
+    """Record what turned out to be true, from a table, straight into the database."""
+    from mlpipes_cli.lifecycle.records import feedback as verb
+
+    here = context.current
+    found = verb.feedback(
+        here.project(),
+        here.resolve(file),
+        here.console,
+        id_column=id_column,
+        value_column=value_column,
+        model=model,
+        version=version,
+        latest=latest,
+        unknown=unknown,
+    )
+    here.console.result(found, lambda: _reported(found))
+    found.check()
+
+
+def list_predictions(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, metavar="N", help="How many.")] = 20,
+    model: Model = None,
+    version: Version = None,
+    alias: Alias = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """List the newest predictions with their truth."""
+    from mlpipes_cli.lifecycle.records import access, listing
+
+    console = context.current.console
+    chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
+    found = listing.newest(context.current.project(), chosen, limit)
+    console.result(found, lambda: _listed(found))
+
+
+def export(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="A .parquet file.")],
+    model: Model = None,
+    version: Version = None,
+    alias: Alias = None,
+    since: Since = None,
+    until: Until = None,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="A column input_NAME for each input, not one of JSON text.")
+    ] = False,
+) -> None:
+    """Write predictions with their truth to a Parquet file."""
+    from mlpipes_cli.lifecycle.records import access
+    from mlpipes_cli.lifecycle.records import export as verb
+
+    console = context.current.console
+    chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
+    found = verb.export(context.current.project(), console, chosen, output, flat=columns)
+    console.result(found, lambda: f"{found.rows} predictions written to {found.file} ({found.bytes} bytes)")
+
+
+def prune(
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="T", help="90d, or a date: what was made before goes.")
+    ],
+    model: Model = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
+) -> None:
+    """Remove old predictions and what was true of them, for good."""
+    from mlpipes_cli.lifecycle.records import prune as verb
+
+    here = context.current
+    found = verb.prune(here.project(), here.console, older_than, model=model, yes=yes, dry_run=dry_run)
+    here.console.result(found, lambda: found.told)
+
+
+def replay() -> None:
+    """Put predictions that wait in local files into the database, without an API."""
+    from mlpipes_cli.lifecycle.records import replay as verb
+
+    here = context.current
+    found = verb.replay(here.project(), here.console)
+    here.console.result(found, lambda: found.told)
+
+
+def _reported(found: Reported) -> str:
+    lines = [
+        f"{found.rows} rows of {found.file} ({found.id_column} and {found.value_column}, "
+        f"model {found.model}) in {found.seconds:.1f} s:",
+        f"  {found.stored} truths stored, {found.corrected} corrected, {found.unchanged} unchanged",
+    ]
+    if found.without_value:
+        lines.append(f"  {found.without_value} rows without a value")
+    if found.unknown:
+        shown = ", ".join(found.unknown_ids[:10]) + (", ..." if found.unknown > 10 else "")
+        where = f"all in {found.unknown_file}" if found.unknown_file else shown
+        lines.append(f"  {found.unknown} rows without a prediction: {where}")
+    return "\n".join(lines)
+
+
+def make_table(*columns: str) -> Table:
+    """A table with these headings."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _listed(found: list[Entry]) -> RenderableType | str:
+    if not found:
+        return "no prediction is stored yet"
+    table = make_table("made (UTC)", "prediction id", "id", "model", "alias", "prediction", "scores", "truth")
+    table.columns[1].no_wrap = True  # it is there to be copied
+    for row in found:
+        table.add_row(
+            row.made_at[:19].replace("T", " "),
+            row.prediction_id,
+            row.caller_id or "",
+            f"{row.model} {row.version}",
+            row.alias if row.shadow_of is None else f"{row.alias} (mirrored)",
+            _short(row.prediction),
+            _scores(row.scores),
+            "" if row.truth is None else _short(row.truth),
+        )
+    return table
+
+
+def _scores(value: Any) -> str:
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    return " ".join(f"{v:.4f}" if isinstance(v, (int, float)) else _short(v) for v in values[:6])
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command("feedback")(feedback)
+    predictions = typer.Typer(no_args_is_help=True, help=_HELP)
+    predictions.command("list")(list_predictions)
+    predictions.command("export")(export)
+    predictions.command("prune")(prune)
+    predictions.command("replay")(replay)
+    app.add_typer(predictions, name="predictions")

@@ -1,0 +1,1 @@
+"""Training on machines other than this one."""

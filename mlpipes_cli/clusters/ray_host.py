@@ -1,0 +1,290 @@
+"""A worker host whose jobs run on a Ray cluster: ``python entry.py mlpipes_cli.clusters.ray_host ADDRESS``.
+
+It speaks the protocol of :mod:`mlpipes_cli.worker.protocol` with the core, in an environment that has Ray at
+the cluster's version. Each job is an actor that is placed by what the job asks for; what it tells is polled,
+so that nothing but Ray's own connections is needed. An actor whose node or process is lost is started again,
+three times in all. When the core goes, the actors are killed; when this process is, Ray does so.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlpipes_cli.worker import protocol
+
+_ATTEMPTS = 3
+_LOOK = 0.1  # seconds to wait for answers before commands are looked at
+_UNREACHABLE = 120.0  # seconds after which a node that does not answer counts as lost
+
+
+class Candidate:
+    """Runs on a node. The class is sent by value: it may name nothing of this module."""
+
+    def __init__(self, code: bytes, content: dict[str, Any], data: bytes, user: bytes) -> None:
+        import importlib
+        import io
+        import os
+        import sys
+        import tarfile
+        import tempfile
+
+        place = tempfile.mkdtemp(prefix=f"mlpipes-ray-{os.getpid()}-")  # removed with the job's files
+        with tarfile.open(fileobj=io.BytesIO(code)) as archive:
+            archive.extractall(place, filter="data")
+        sys.path.insert(0, place)
+        node = importlib.import_module("mlpipes_cli.clusters.ray_node")
+        self._work: Any = node.Work(place, content, data, user)
+
+    def poll(self) -> list[dict[str, Any]]:
+        """See :meth:`ray_node.Work.poll`."""
+        return list(self._work.poll())
+
+    def fetch(self) -> bytes:
+        """See :meth:`ray_node.Work.fetch`."""
+        return bytes(self._work.fetch())
+
+
+@dataclass
+class Running:
+    """A job on the cluster."""
+
+    job: str
+    folder: Path
+    wants: dict[str, Any]
+    actor: Any = None
+    answer: Any = None
+    attempt: int = 0
+    began: bool = False
+    silent_since: float | None = None
+    started: float = field(default_factory=time.monotonic)
+
+
+class RayHost:
+    """Reads commands until its input ends, then kills what still runs.
+
+    Args:
+        ray: The module, connected.
+        commands: File descriptor to read from.
+        events: File descriptor to write to.
+    """
+
+    def __init__(self, ray: Any, commands: int, events: int) -> None:
+        self._ray, self._commands, self._events = ray, commands, events
+        self._running: dict[str, Running] = {}
+        self._objects: dict[str, Any] = {}
+        self._class = ray.remote(Candidate)
+
+    def serve(self) -> None:
+        """The loop."""
+        self._tell("ready", python=sys.version.split()[0])
+        pending = b""
+        while True:
+            if select.select([self._commands], [], [], 0 if self._running else None)[0]:
+                chunk = os.read(self._commands, 65536)
+                if not chunk:
+                    return
+                *lines, pending = (pending + chunk).split(b"\n")
+                for text in lines:
+                    self._obey(protocol.parse(text))
+            self._look()
+
+    def stop_all(self) -> None:
+        """Kill every actor."""
+        for running in self._running.values():
+            self._kill(running)
+        self._running.clear()
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        job = str(message["job"])
+        if message["type"] == "run":
+            running = Running(job, Path(message["folder"]), message["wants"])
+            self._running[job] = running
+            if problem := self._misfit(running.wants):
+                self._end(running, reason=problem)
+            else:
+                self._start(running)
+        elif message["type"] == "stop" and job in self._running:
+            self._end(self._running[job], signal=int(signal.SIGKILL))
+
+    def _misfit(self, wants: dict[str, Any]) -> str:
+        """What no node of the cluster has."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        options = _options(wants)
+        asked = {"CPU": options["num_cpus"], "GPU": options["num_gpus"], "memory": options.get("memory", 0)}
+        if any(all(node.get(name, 0) >= number for name, number in asked.items()) for node in nodes):
+            return ""
+        told = ", ".join(f"{name} {number:g}" for name, number in asked.items() if number)
+        return f"no node of the Ray cluster has what it asks for ({told}; resources)"
+
+    def _start(self, running: Running) -> None:
+        from mlpipes_cli.clusters.ray_node import pack
+
+        running.attempt += 1
+        content = protocol.read(running.folder / protocol.JOB) or {}
+        data, folders = Path(content["data"]), [Path(folder) for folder in content["folders"]]
+        code = self._object("code", lambda: pack(_code()))
+        table = self._object(str(data), lambda: pack({path.name: path for path in data.iterdir()}))
+        user = self._object("user", lambda: pack(_modules(folders)))
+        options = _options(running.wants)
+        running.actor = self._class.options(max_restarts=0, **options).remote(code, content, table, user)
+        running.answer = running.actor.poll.remote()
+
+    def _object(self, name: str, make: Any) -> Any:
+        """Bytes in the object store, put once; each node fetches them once."""
+        if name not in self._objects:
+            self._objects[name] = self._ray.put(make())
+        return self._objects[name]
+
+    def _look(self) -> None:
+        answers = {running.answer: running for running in self._running.values()}
+        if not answers:
+            return
+        ready, _ = self._ray.wait(list(answers), num_returns=1, timeout=_LOOK)
+        for answer in ready:
+            running = answers[answer]
+            try:
+                told = self._ray.get(answer)
+                ended = self._hear(running, told)
+                results = self._ray.get(running.actor.fetch.remote()) if ended is not None else b""
+            except self._ray.exceptions.ActorUnavailableError:
+                self._wait_for(running)
+            except (self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError):
+                self._lost(running)
+            except self._ray.exceptions.RayError as error:
+                self._end(running, reason=f"Ray: {str(error).strip().splitlines()[-1]}")
+            else:
+                if ended is None:
+                    running.answer = running.actor.poll.remote()
+                else:
+                    self._finish(running, ended, results)
+
+    def _hear(self, running: Running, told: list[dict[str, Any]]) -> dict[str, Any] | None:
+        running.silent_since = None
+        if not running.began:
+            running.began = True
+            self._tell("started", job=running.job, pid=0)
+        for message in told:
+            if message["type"] == "stage":
+                self._tell("stage", job=running.job, stage=message["stage"])
+            else:
+                return message
+        return None
+
+    def _finish(self, running: Running, ended: dict[str, Any], results: bytes) -> None:
+        from mlpipes_cli.clusters.ray_node import unpack
+
+        unpack(results, running.folder)
+        fields = {name: value for name, value in ended.items() if name != "type"}
+        self._end(running, **fields)
+
+    def _wait_for(self, running: Running) -> None:
+        """It does not answer: Ray tells soon whether its node is gone, or only the network was."""
+        now = time.monotonic()
+        running.silent_since = running.silent_since or now
+        if now - running.silent_since > _UNREACHABLE:
+            self._lost(running)
+            return
+        time.sleep(_LOOK)
+        running.answer = running.actor.poll.remote()
+
+    def _lost(self, running: Running) -> None:
+        self._kill(running)
+        running.silent_since = None
+        if running.attempt >= _ATTEMPTS:
+            self._end(running, reason=f"its node of the Ray cluster was lost, {_ATTEMPTS} times")
+            return
+        if running.began:
+            again = f"again, its node was lost ({running.attempt + 1} of {_ATTEMPTS})"
+            self._tell("stage", job=running.job, stage=again)
+        self._start(running)
+
+    def _end(self, running: Running, **fields: Any) -> None:
+        self._kill(running)
+        self._running.pop(running.job, None)
+        seconds = time.monotonic() - running.started
+        self._tell("ended", **{"job": running.job, "seconds": seconds, **fields})
+
+    def _kill(self, running: Running) -> None:
+        if running.actor is not None:
+            self._ray.kill(running.actor, no_restart=True)
+
+    def _tell(self, kind: str, **fields: Any) -> None:
+        try:
+            os.write(self._events, protocol.line(kind, **fields))
+        except BrokenPipeError:  # the core is gone: the input's end comes next
+            pass
+
+
+def _options(wants: dict[str, Any]) -> dict[str, Any]:
+    memory = {"memory": wants["memory"]} if wants.get("memory") else {}
+    return {"num_cpus": wants.get("cpu") or 1, "num_gpus": wants.get("gpu") or 0, **memory}
+
+
+def _code() -> dict[str, Path]:
+    """The package's modules and what its trainers' environments are made of."""
+    package = Path(protocol.__file__).parent.parent
+    files = [*package.rglob("*.py"), *(package / "trainers" / "environments").iterdir()]
+    kept = [path for path in files if "_bundled" not in path.parts]
+    return {str(Path(package.name) / path.relative_to(package)): path for path in sorted(kept)}
+
+
+def _modules(folders: list[Path]) -> dict[str, Path]:
+    """The user's own Python files; hidden folders and environments of Python stay where they are."""
+    found: dict[str, Path] = {}
+    for number, folder in enumerate(folders):
+        found[str(number)] = Path(os.devnull)
+        for place, names, files in os.walk(folder):
+            here = Path(place)
+            names[:] = [n for n in names if not n.startswith(".") and not (here / n / "pyvenv.cfg").exists()]
+            names[:] = [n for n in names if n not in {"__pycache__", "node_modules", "site-packages"}]
+            for name in files:
+                if name.endswith(".py"):
+                    found[f"{number}/{(here / name).relative_to(folder)}"] = here / name
+    return {name: path for name, path in found.items() if path != Path(os.devnull)}
+
+
+def connect(address: str) -> Any:
+    """Ray, connected to a cluster.
+
+    Raises:
+        Exception: Of Ray's, if there is none, or one of another version.
+    """
+    os.environ.setdefault("RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL", "minor")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    ray.init(address=address, namespace="mlpipes", log_to_driver=False, logging_level="error")
+    return ray
+
+
+def main() -> None:
+    """Connect, then serve."""
+    commands, events = os.dup(0), os.dup(1)  # 0 and 1 are not for libraries that read or print
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        ray = connect(sys.argv[1])
+    except Exception as error:  # noqa: BLE001 (whatever Ray raises, it is the core's to tell)
+        text = next((part.strip() for part in str(error).splitlines() if part.strip()), type(error).__name__)
+        os.write(events, protocol.line("failed", reason=f"the Ray cluster at {sys.argv[1]}: {text[:500]}"))
+        sys.exit(1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    host = RayHost(ray, commands, events)
+    try:
+        host.serve()
+    finally:
+        host.stop_all()
+        ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()

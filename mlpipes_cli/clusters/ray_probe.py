@@ -1,0 +1,39 @@
+"""Asks a Ray cluster for its versions: ``python entry.py mlpipes_cli.clusters.ray_probe ADDRESS``.
+
+Prints JSON: ``ray`` and ``python`` (versions there), or ``error``. Any version of Ray can ask: one that does
+not fit is told so, with the versions that would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from typing import Any
+
+
+def probe(address: str) -> dict[str, Any]:
+    """The cluster's versions, or why they cannot be had."""
+    from mlpipes_cli.clusters.ray_host import connect
+
+    try:
+        ray = connect(address)
+    except Exception as error:  # noqa: BLE001 (whatever Ray raises, it is the core's to tell)
+        return versions(str(error)) or {"error": " ".join(str(error).split())[:500] or type(error).__name__}
+    found = {"ray": ray.__version__, "python": ".".join(map(str, sys.version_info[:3]))}
+    ray.shutdown()
+    return found
+
+
+def versions(text: str) -> dict[str, Any] | None:
+    """The cluster's, out of Ray's own words on versions that do not fit."""
+    ray = re.search(r"Ray: (\d[\w.]*)", text)
+    python = re.search(r"Python: (\d[\w.]*)", text)
+    return {"ray": ray[1], "python": python[1]} if ray and python else None
+
+
+if __name__ == "__main__":
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    os.write(answers, json.dumps(probe(sys.argv[1])).encode())

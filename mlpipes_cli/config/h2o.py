@@ -1,0 +1,59 @@
+"""The typed ``params`` of ``trainer: h2o_automl``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from mlpipes_cli.config.base import Strict
+from mlpipes_cli.config.sizes import Size
+
+Algorithm = Literal["DRF", "GLM", "XGBoost", "GBM", "DeepLearning", "StackedEnsemble"]
+SortMetric = Literal[
+    "AUTO", "deviance", "logloss", "MSE", "RMSE", "MAE", "RMSLE", "AUC", "AUCPR", "mean_per_class_error"
+]
+StoppingMetric = Literal[
+    "AUTO", "deviance", "logloss", "MSE", "RMSE", "MAE", "RMSLE", "AUC", "AUCPR", "lift_top_group",
+    "misclassification", "mean_per_class_error",
+]  # fmt: skip
+
+
+def _as_h2o_writes_it(known: Any) -> BeforeValidator:
+    names = {name.lower(): name for name in known.__args__}
+
+    def spell(value: Any) -> Any:
+        return names.get(value.lower(), value) if isinstance(value, str) else value
+
+    return BeforeValidator(spell)
+
+
+Algorithms = tuple[Annotated[Algorithm, _as_h2o_writes_it(Algorithm)], ...]
+Count = Annotated[int, Field(ge=1, le=100_000)]
+Seconds = Annotated[float, Field(gt=0, le=10_000_000)]
+
+
+class H2OAutoMLParams(Strict):
+    """What AutoML may be told; the names are H2O's."""
+
+    max_models: Count | None = None
+    max_runtime_secs: Seconds | None = None
+    max_runtime_secs_per_model: Seconds | None = None
+    max_mem_size: Size | None = None
+    nfolds: Annotated[int, Field(ge=-1, le=100)] = 5
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+    sort_metric: Annotated[SortMetric, _as_h2o_writes_it(SortMetric)] = "AUTO"
+    include_algos: Annotated[Algorithms, Field(min_length=1)] | None = None
+    exclude_algos: Algorithms | None = None
+    balance_classes: bool = False
+    stopping_rounds: Annotated[int, Field(ge=0, le=1000)] = 3
+    stopping_metric: Annotated[StoppingMetric, _as_h2o_writes_it(StoppingMetric)] = "AUTO"
+    stopping_tolerance: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> H2OAutoMLParams:
+        if self.include_algos is not None and self.exclude_algos is not None:
+            raise ValueError("give either `include_algos` or `exclude_algos`")
+        if self.nfolds == 1:
+            raise ValueError("nfolds: 1 is no number of folds; 0 for none, or 2 or more")
+        return self

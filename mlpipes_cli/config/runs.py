@@ -1,0 +1,234 @@
+"""The typed ``runs`` of an ``experiment.yaml``: one class for each trainer of ours, one for all others."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+
+from mlpipes_cli import trainer_names
+from mlpipes_cli.config.base import RegistryName, Strict
+from mlpipes_cli.config.h2o import H2OAutoMLParams
+from mlpipes_cli.config.networks import (
+    INSIDE_KERAS,
+    INSIDE_TORCH,
+    Checked,
+    KerasParams,
+    Named,
+    TorchParams,
+)
+from mlpipes_cli.config.pycaret import PycaretParams
+from mlpipes_cli.config.search import Search, first
+from mlpipes_cli.config.sizes import Size
+from mlpipes_cli.config.spark import SparkEstimator, SparkMaster
+from mlpipes_cli.sizes import size
+from mlpipes_cli.suggest import did_you_mean
+
+__all__ = ["AnyRun", "Run", "size"]
+
+ParamValue = Any
+
+
+def _dotted(path: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", path):
+        raise ValueError(f"{path!r} is no dotted path such as sklearn.linear_model.LogisticRegression")
+    return path
+
+
+def _function(path: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", path):
+        raise ValueError(f"{path!r} is no function path such as my_module:train")
+    return path
+
+
+DottedPath = Annotated[str, AfterValidator(_dotted)]
+FunctionPath = Annotated[str, AfterValidator(_function)]
+
+
+def _python(version: str) -> str:
+    if not 10 <= int(version.split(".")[1]) <= 13:
+        raise ValueError(f"runs are trained in Python 3.10 to 3.13, not in {version}")
+    return version
+
+
+def _requirement(text: str) -> str:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        Requirement(text)
+    except InvalidRequirement:
+        raise ValueError(f"{text!r} is no requirement such as xgboost>=3 or name @ https://...") from None
+    return text
+
+
+PythonVersion = Annotated[str, Field(pattern=r"^3\.\d{1,2}(\.\d{1,3})?$"), AfterValidator(_python)]
+Requirement = Annotated[str, Field(min_length=1), AfterValidator(_requirement)]
+
+
+class Environment(Strict):
+    """The environment that a run is trained in and its model is served from."""
+
+    python: PythonVersion | None = None
+    requirements: tuple[Requirement, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Environment:
+        if self.python is None and not self.requirements:
+            raise ValueError("give `python`, `requirements`, or both")
+        return self
+
+
+class Resources(Strict):
+    """What a run may use: processor cores, GPUs, memory of its processes together."""
+
+    cpu: Annotated[int, Field(ge=1, le=1024)] | None = None
+    gpu: Annotated[float, Field(ge=0, le=1024)] | None = None
+    memory: Size | None = None
+
+
+class Run(Strict):
+    """What all runs have in common."""
+
+    name: Annotated[RegistryName, Field(max_length=100)]
+    trainer: str
+    params: dict[str, ParamValue] = Field(default_factory=dict)
+    search: Search | None = None
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    environment: Environment | None = None
+    resources: Resources | None = None
+
+    @model_validator(mode="after")
+    def _each_value_of_the_search_would_be_a_param(self) -> Run:
+        """The first of each param's values is held against the params as the class has them."""
+        if self.search is None:
+            return self
+        plain = self.model_dump(exclude={"search"}, exclude_unset=True)
+        for name, value in first(self.search.space).items():
+            try:
+                type(self).model_validate({**plain, "params": {**plain.get("params", {}), name: value}})
+            except ValidationError as error:
+                raise ValueError(f"search -> {name}: {self._against(name, error)}") from None
+        return self
+
+    def _against(self, name: str, error: ValidationError) -> str:
+        first_one = error.errors()[0]
+        if first_one["type"] != "extra_forbidden":
+            told = first_one["msg"].removeprefix("Value error, ")
+            return f"{told[:1].lower()}{told[1:]}"
+        said = type(self).model_fields["params"].metadata
+        known = [field for item in said if isinstance(item, Checked) for field in item.model.model_fields]
+        return f"{self.trainer} has no param {name!r}{did_you_mean(name, known)}"
+
+    @property
+    def trains(self) -> str:
+        """What is trained, for people: the estimator, the function, the trainer's own word."""
+        for name in ("estimator", "function", "module"):
+            if isinstance(value := getattr(self, name, None), str):
+                return value
+        return self.trainer
+
+
+class SklearnRun(Run):
+    """An estimator or pipeline with scikit-learn's interface, by dotted path."""
+
+    trainer: Literal["sklearn"]
+    estimator: DottedPath
+
+
+class PythonRun(Run):
+    """The user's own function, as ``module:function``."""
+
+    trainer: Literal["python"]
+    function: FunctionPath
+
+
+class H2OAutoMLRun(Run):
+    """H2O AutoML, in a Java process of its own or on a cluster that runs already."""
+
+    trainer: Literal["h2o_automl"]
+    params: Annotated[dict[str, Any], Checked(H2OAutoMLParams)] = Field(default_factory=dict)
+    cluster: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")] | None = None
+
+    @model_validator(mode="after")
+    def _java_fits_into_the_run(self) -> H2OAutoMLRun:
+        heap = self.params.get("max_mem_size")
+        memory = None if self.resources is None else self.resources.memory
+        if heap is not None and self.cluster is not None:
+            raise ValueError("max_mem_size is for a Java process of our own; the cluster has its memory")
+        if heap is not None and memory is not None and size(heap) >= size(memory):
+            raise ValueError(f"max_mem_size: {heap} has to be less than the run's memory, {memory}")
+        return self
+
+
+class PycaretRun(Run):
+    """PyCaret's comparison of models; each of the best is a run of its own."""
+
+    trainer: Literal["pycaret"]
+    params: Annotated[dict[str, Any], Checked(PycaretParams)] = Field(default_factory=dict)
+
+
+class SparkRun(Run):
+    """An estimator of Spark ML, by name or dotted path, in this process or on a cluster."""
+
+    trainer: Literal["spark"]
+    estimator: SparkEstimator
+    master: SparkMaster | None = None
+
+
+class KerasRun(Run):
+    """A Keras model: layers, or the user's function that returns a model."""
+
+    trainer: Literal["keras"]
+    layers: Annotated[tuple[Named, ...], Field(min_length=1)] | None = None
+    output: bool | None = None
+    function: FunctionPath | None = None
+    params: Annotated[dict[str, Any], Checked(KerasParams, INSIDE_KERAS)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> KerasRun:
+        if (self.layers is None) == (self.function is None):
+            raise ValueError("give either `layers` or `function`")
+        for name, value in (("output", self.output), ("params: function", self.params.get("function"))):
+            wanted = "layers" if name == "output" else "function"
+            if value is not None and getattr(self, wanted) is None:
+                raise ValueError(f"`{name}` goes with `{wanted}` only")
+        return self
+
+
+class TorchRun(Run):
+    """The user's ``torch.nn.Module``, in a plain training loop."""
+
+    trainer: Literal["torch"]
+    module: FunctionPath
+    params: Annotated[dict[str, Any], Checked(TorchParams, INSIDE_TORCH)] = Field(default_factory=dict)
+
+
+class OtherRun(Run):
+    """A trainer of another package, found by its entry point; it checks what else stands here."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def _kind(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """A run of a trainer that another package brings, or of one of ours."""
+    name = value.get("trainer") if isinstance(value, dict) else None
+    if isinstance(name, str) and name not in trainer_names.BUILT_IN and trainer_names.find(name):
+        return OtherRun.model_validate(value)
+    return handler(value)
+
+
+_Ours = Annotated[
+    SklearnRun | PythonRun | H2OAutoMLRun | PycaretRun | SparkRun | KerasRun | TorchRun,
+    Field(discriminator="trainer"),
+]
+AnyRun = Annotated[_Ours, WrapValidator(_kind)]

@@ -1,0 +1,87 @@
+"""The typed ``search`` of a run."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from mlpipes_cli.config.base import MetricName, Strict
+
+_FOLDS = 5  # where neither `folds` nor `validation` is given
+
+
+class Search(Strict):
+    """Hyperparameter search on the training rows, by cross-validation or on a part of them put aside."""
+
+    method: Literal["grid", "random", "optuna"] = "grid"
+    iterations: Annotated[int, Field(ge=1, le=10_000)] = 20
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    folds: Annotated[int, Field(ge=2, le=50)] | None = None
+    validation: Annotated[float, Field(gt=0, lt=1)] | None = None
+    pruning: Literal["median", "none"] = "none"
+    metric: MetricName | None = None
+    space: Annotated[dict[str, Any], Field(min_length=1)]
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        """Both ways of writing it: the fields, or a plain mapping of parameters to lists."""
+        full = handler.resolve_ref_schema(handler(core))
+        grid = {
+            "type": "object",
+            "minProperties": 1,
+            "not": {"required": ["space"]},
+            "additionalProperties": {"type": "array", "minItems": 1},
+        }
+        return {"title": full.pop("title"), "description": full.pop("description"), "anyOf": [full, grid]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_mapping_is_a_grid(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if "space" not in value:
+            if known := [
+                name for name in value if name in cls.model_fields and not isinstance(value[name], list)
+            ]:
+                raise ValueError(f"{known[0]!r} needs a `space` beside it: params, and values to try")
+            value = {"space": value}
+        given = [name for name in ("folds", "validation") if value.get(name) is not None]
+        if len(given) == 2:
+            raise ValueError("give either `folds` or `validation`")
+        return value if given else value | {"folds": _FOLDS}
+
+    @model_validator(mode="after")
+    def _values_fit_the_method(self) -> Search:
+        if self.pruning == "median" and self.method != "optuna":
+            raise ValueError("`pruning: median` is for `method: optuna`")
+        for param, values in self.space.items():
+            if isinstance(values, dict):
+                _check_distribution(param, values, self.method)
+            elif not isinstance(values, list) or not values:
+                raise ValueError(f"{param}: give a list of values to try, got {values!r}")
+        return self
+
+
+def first(space: dict[str, Any]) -> dict[str, Any]:
+    """A combination of a space."""
+    return {
+        name: values[0] if isinstance(values, list) else next(iter(values.values()))[0]
+        for name, values in space.items()
+    }
+
+
+def _check_distribution(param: str, values: dict[str, Any], method: str) -> None:
+    if method == "grid":
+        raise ValueError(f"{param}: a grid takes lists; for a distribution use `method: random` or `optuna`")
+    if len(values) != 1 or next(iter(values)) not in {"uniform", "loguniform", "integers"}:
+        raise ValueError(f"{param}: expected one of uniform, loguniform, integers with [low, high]")
+    kind, bounds = next(iter(values.items()))
+    numbers = isinstance(bounds, list) and len(bounds) == 2
+    if not numbers or not all(isinstance(b, (int, float)) and math.isfinite(b) for b in bounds):
+        raise ValueError(f"{param}: {kind} takes [low, high], got {bounds!r}")
+    if kind == "integers" and any(bound != int(bound) for bound in bounds):
+        raise ValueError(f"{param}: integers takes whole numbers, got {bounds!r}")
+    if bounds[0] >= bounds[1] or (kind == "loguniform" and bounds[0] <= 0):
+        raise ValueError(f"{param}: {kind} needs low < high{' and low > 0' if kind == 'loguniform' else ''}")

@@ -1,0 +1,33 @@
+"""What ``trainer: spark`` is told beside its params, which are held against Spark's own where Spark is."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from mlpipes_cli.suggest import did_you_mean
+
+NAMES = (
+    "logistic_regression", "linear_regression", "decision_tree", "random_forest", "gradient_boosted_trees",
+)  # fmt: skip
+
+
+def _estimator(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", name):
+        raise ValueError(f"{name!r} is no name, class or dotted path of an estimator")
+    if "." not in name and name == name.lower() and name not in NAMES:
+        suggestion = did_you_mean(name, NAMES)
+        raise ValueError(f"unknown estimator {name!r}{suggestion or '; one of ' + ', '.join(NAMES)}")
+    return name
+
+
+def _master(url: str) -> str:
+    if not re.fullmatch(r"local(\[(\d+|\*)\])?|spark://[^\s/]+|yarn|k8s://\S+", url):
+        raise ValueError(f"{url!r} is no master such as spark://host:7077 or local[2]")
+    return url
+
+
+SparkEstimator = Annotated[str, AfterValidator(_estimator)]
+SparkMaster = Annotated[str, AfterValidator(_master)]

@@ -1,0 +1,134 @@
+"""Folders of image files, and columns of a table that hold the paths of some.
+
+An image is kept as the bytes of its file; what decodes it is the model. Its label is the name of the folder
+that it lies in, or stands in the file's own name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlpipes_cli.config.experiment import Images
+
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
+IMAGE, FILE = "image", "file"  # columns of the frame that a folder becomes, beside the target
+_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
+_BEFORE_SEPARATOR = r"([^_.-]+)"
+
+
+class NotImages(ValueError):
+    """A file is missing, no image, or has no label; the text is one line for a person."""
+
+
+def find(folder: Path) -> list[Path]:
+    """The image files of a folder and all below, sorted by path; hidden ones are left out."""
+    return sorted(path for path in _walk(folder) if path.suffix.lower() in EXTENSIONS)
+
+
+def holds_any(folder: Path) -> bool:
+    """Whether there is an image file in a folder or below."""
+    return any(path.suffix.lower() in EXTENSIONS for path in _walk(folder))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _walk(path)
+        else:
+            yield path
+
+
+def is_image(value: Any) -> bool:
+    """Whether these are the bytes of an image file (PNG, JPEG, GIF, BMP, WebP), by their beginning."""
+    if not isinstance(value, bytes):
+        return False
+    return value.startswith(_STARTS) or (value[:4] == b"RIFF" and value[8:12] == b"WEBP")
+
+
+def are_images(values: pd.Series) -> bool:
+    """Whether a column holds images, and nothing else."""
+    present = values[values.notna()] if values.dtype == object else values.head(0)
+    return len(present) > 0 and all(is_image(value) for value in present)
+
+
+def read(path: Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        NotImages: There is no such file, or it is none.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise NotImages(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    if not is_image(content):
+        raise NotImages(f"{path}: is no {', '.join(EXTENSIONS)} image")
+    return content
+
+
+def read_folder(folder: Path, target: str, images: Images | None) -> pd.DataFrame:
+    """A row for each image file of a folder: ``image`` (bytes), the target (text), ``file`` (its path there).
+
+    Raises:
+        NotImages: A file is no image, or has no label.
+    """
+    import pandas as pd
+
+    files = find(folder)
+    return pd.DataFrame(
+        {
+            IMAGE: pd.Series([read(path) for path in files], dtype=object),
+            target: [label_of(path, folder, images) for path in files],
+            FILE: [path.relative_to(folder).as_posix() for path in files],
+        }
+    )
+
+
+def label_of(path: Path, folder: Path, images: Images | None) -> str:
+    """The label of an image file.
+
+    Raises:
+        NotImages: There is none where it should stand.
+    """
+    if images is not None and images.label == "name":
+        pattern = images.pattern or _BEFORE_SEPARATOR
+        found = re.match(pattern, path.name)
+        if found is None or not found[1]:
+            raise NotImages(f"{path}: no label in its name (looked for {pattern!r})")
+        return found[1]
+    if path.parent == folder:
+        raise NotImages(
+            f"{path}: lies in no folder that names its label; use `images: {{label: name}}` if its name does"
+        )
+    return path.parent.name
+
+
+def fill(frame: pd.DataFrame, columns: Sequence[str], base: Path) -> pd.DataFrame:
+    """The frame with the files in place of their paths, which start at ``base``.
+
+    Raises:
+        NotImages: There is no such file, or it is none; with its row (from 1).
+    """
+    import pandas as pd
+
+    filled = frame.copy(deep=False)
+    for name in columns:
+        found: list[bytes | None] = []
+        for row, path in enumerate(frame[name].tolist(), 1):
+            if path is None or path != path or path == "":
+                found.append(None)
+                continue
+            try:
+                found.append(read(base / str(path)))
+            except NotImages as error:
+                raise NotImages(f"column {name!r}, row {row}: {error}") from None
+        filled[name] = pd.Series(found, dtype=object, index=frame.index)
+    return filled

@@ -1,0 +1,113 @@
+"""The verbs: list the environments of this machine, and remove those that nobody needs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle import moments
+
+if TYPE_CHECKING:
+    from mlpipes_cli.ports import Built, Reporter
+
+
+@dataclass(frozen=True)
+class EnvironmentRow:
+    """An environment, for people.
+
+    Attributes:
+        hash: Its name.
+        python: The Python version.
+        purpose: What it was built for.
+        packages: How many it holds.
+        size: Bytes on disk.
+        last_used: UTC, ISO 8601.
+        seconds: How long it took to be built.
+        path: Its folder.
+    """
+
+    hash: str
+    python: str
+    purpose: str
+    packages: int
+    size: int
+    last_used: str
+    seconds: float
+    path: str
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What a prune did.
+
+    Attributes:
+        removed: What is gone.
+        in_use: What would be, if nothing used it.
+        freed: Bytes; files that uv's own cache shares stay until that is cleaned.
+    """
+
+    removed: tuple[EnvironmentRow, ...]
+    in_use: tuple[EnvironmentRow, ...]
+    freed: int
+
+
+def listing() -> list[EnvironmentRow]:
+    """All of this machine's, the last used first."""
+    from mlpipes_cli.adapters.wiring import make_environments
+
+    with make_environments() as environments:
+        return [_row(built) for built in environments.listing()]
+
+
+def prune(reporter: Reporter, *, unused_for: str | None, everything: bool, yes: bool) -> Pruned:
+    """Remove environments that nobody used for long, or all; never one that is in use.
+
+    Args:
+        reporter: Asked for consent.
+        unused_for: ``30d`` or ``12h``; 30 days if left out.
+        everything: However lately they were used.
+        yes: Do not ask.
+
+    Raises:
+        UsageError: No such time; both choices at once.
+        MlpipesError: Nobody agreed.
+    """
+    from mlpipes_cli.adapters.wiring import make_environments
+
+    if everything and unused_for is not None:
+        raise UsageError("--all and --unused-for exclude each other", "give one of them")
+    oldest = time.time() if everything else moments.seconds(unused_for or "30d", "--unused-for")
+    with make_environments() as environments:
+        environments.sweep()
+        due = [built for built in environments.listing() if everything or built.last_used <= oldest]
+        if due and not yes:
+            size = sum(built.size for built in due)
+            if not reporter.confirm(f"remove {_count(len(due))} ({size / 1e6:.0f} MB)?"):
+                raise MlpipesError("nothing was removed", "confirm it with --yes")
+        gone = [built for built in due if environments.remove(built.hash)]
+    hashes = {built.hash for built in gone}
+    return Pruned(
+        removed=tuple(map(_row, gone)),
+        in_use=tuple(_row(built) for built in due if built.hash not in hashes),
+        freed=sum(built.size for built in gone),
+    )
+
+
+def _count(number: int) -> str:
+    return f"{number} environment{'s' if number != 1 else ''}"
+
+
+def _row(built: Built) -> EnvironmentRow:
+    return EnvironmentRow(
+        hash=built.hash,
+        python=built.version,
+        purpose=built.purpose,
+        packages=len(built.pins),
+        size=built.size,
+        last_used=datetime.fromtimestamp(built.last_used, UTC).isoformat(timespec="seconds"),
+        seconds=built.seconds,
+        path=str(built.folder),
+    )

@@ -1,0 +1,1 @@
+"""The prediction log: feedback from a file, listing, export, pruning."""

@@ -1,0 +1,111 @@
+"""``mlpipes predictions export``: the log as one Parquet file, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle.records import access
+from mlpipes_cli.lifecycle.records.arrow import Layout
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mlpipes_cli.ports import Reporter, Task
+    from mlpipes_cli.ports.records import Selection, Snapshot
+    from mlpipes_cli.project import Project
+
+_FETCHED = 1_000  # rows at once
+_GROUP_ROWS, _GROUP_BYTES = 50_000, 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The file that was written.
+
+    Attributes:
+        file: Its path.
+        rows: How many predictions it holds.
+        columns: Their names.
+        bytes: Its size.
+        seconds: How long it took.
+    """
+
+    file: str
+    rows: int
+    columns: tuple[str, ...]
+    bytes: int
+    seconds: float
+
+
+def export(
+    project: Project, reporter: Reporter, selection: Selection, output: Path, *, flat: bool = False
+) -> Exported:
+    """Write predictions with their truth to a Parquet file, the oldest first.
+
+    All rows are of one moment, whatever is predicted meanwhile. The file appears whole or not at all.
+
+    Args:
+        project: Whose.
+        reporter: Progress goes there.
+        selection: Which predictions.
+        output: The file, ``.parquet``.
+        flat: A column for each input, in place of one with JSON text.
+
+    Raises:
+        UsageError: The file has another ending, its folder is missing, or there is no such model.
+        MlpipesError: The stack is not running, the database stopped answering, or the disk is full.
+    """
+    started = time.monotonic()
+    if output.suffix.lower() != ".parquet":
+        raise UsageError(f"{output}: unknown kind of file", "write to a file that ends in .parquet")
+    if not output.absolute().parent.is_dir():
+        raise UsageError(f"{output}: no such folder", "make the folder first")
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder", "give a file")
+    log = access.connect(project)
+    if selection.model is not None:
+        log.check_model(selection.model)
+    part = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        with (
+            log.records.snapshot(selection, inputs=flat, size=_FETCHED) as snapshot,
+            reporter.task(f"exporting to {output.name}", snapshot.rows) as task,
+        ):
+            layout = Layout(snapshot, flat)
+            rows = _write(part, snapshot, layout, task)
+        part.replace(output)
+    except OSError as error:
+        raise MlpipesError(
+            f"{output}: cannot be written ({error.strerror or error})", "check folder and disk"
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)
+    names = tuple(layout.schema.names)
+    return Exported(str(output), rows, names, output.stat().st_size, round(time.monotonic() - started, 3))
+
+
+def _write(path: Path, snapshot: Snapshot, layout: Layout, task: Task) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = 0
+    with path.open("wb") as file:
+        with pq.ParquetWriter(file, layout.schema, compression="zstd") as writer:
+            waiting: list[pa.Table] = []
+            for batch in snapshot.batches:
+                waiting.append(layout.table(batch))
+                rows += len(batch)
+                task.advance(len(batch))
+                if sum(map(len, waiting)) >= _GROUP_ROWS or sum(t.nbytes for t in waiting) >= _GROUP_BYTES:
+                    writer.write_table(pa.concat_tables(waiting).combine_chunks())
+                    waiting = []
+            if waiting:
+                writer.write_table(pa.concat_tables(waiting).combine_chunks())
+        file.flush()
+        os.fsync(file.fileno())
+    return rows

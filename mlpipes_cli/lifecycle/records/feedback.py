@@ -1,0 +1,261 @@
+"""``mlpipes feedback FILE``: ground truth from a table, straight into the database."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle.prediction import inputs
+from mlpipes_cli.lifecycle.promotion.who import user
+from mlpipes_cli.lifecycle.records import access
+
+if TYPE_CHECKING:
+    from mlpipes_cli.ports import Reporter
+    from mlpipes_cli.ports.truth import Truth
+    from mlpipes_cli.project import Project
+    from mlpipes_cli.server.truths import Expected
+
+_BY_PREDICTION = "prediction_id"
+_AT_ONCE = 20_000  # rows that one transaction takes
+_LISTED = 100
+_PATIENCE = 300.0  # seconds for that many rows
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What became of the rows. The counts of truths are of predictions; an id may have had several.
+
+    Attributes:
+        file: The table.
+        model: The registered model's name.
+        id_column: What identifies the predictions.
+        value_column: Where the truth stands.
+        rows: How many rows the table has.
+        without_value: Rows without a truth; they say nothing.
+        stored: Predictions whose truth was not known before.
+        corrected: Predictions whose truth was another one.
+        unchanged: Predictions whose truth was this one already.
+        unknown: Rows for which there is no prediction.
+        unknown_ids: The first of those.
+        unknown_file: All of those, where asked for.
+        seconds: How long it took.
+    """
+
+    file: str
+    model: str
+    id_column: str
+    value_column: str
+    rows: int
+    without_value: int
+    stored: int
+    corrected: int
+    unchanged: int
+    unknown: int
+    unknown_ids: tuple[str, ...]
+    unknown_file: str | None
+    seconds: float
+
+    @property
+    def matched(self) -> int:
+        """Predictions that were found."""
+        return self.stored + self.corrected + self.unchanged
+
+    def check(self) -> None:
+        """Fail if no row said anything about a prediction.
+
+        Raises:
+            MlpipesError: None did.
+        """
+        if self.matched:
+            return
+        if self.rows == self.without_value:
+            raise MlpipesError(f"{self.file}: no row has a value in column {self.value_column!r}")
+        raise MlpipesError(
+            f"{self.file}: no row names a stored prediction of model {self.model!r}",
+            f"column {self.id_column!r} was compared; another one can be given with --id-column",
+        )
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which columns say what."""
+
+    id: str
+    value: str
+    by_prediction: bool
+
+
+def feedback(
+    project: Project,
+    file: Path,
+    reporter: Reporter,
+    *,
+    id_column: str | None = None,
+    value_column: str | None = None,
+    model: str | None = None,
+    version: int | None = None,
+    latest: bool = False,
+    unknown: Path | None = None,
+) -> Reported:
+    """Record what turned out to be true. The whole table is checked before anything is stored.
+
+    Args:
+        project: Whose.
+        file: CSV, CSV.gz, Parquet or JSON.
+        reporter: Progress goes there.
+        id_column: The caller's identifier; the model's id column when left out, unless there is a
+            column ``prediction_id``.
+        value_column: The truth; the target's column, ``value`` or ``truth`` when left out.
+        model: Whose predictions; that of the settings or the only one when left out.
+        version: Only predictions of this version.
+        latest: Of several predictions for an identifier only the newest is meant.
+        unknown: Where to write the identifiers for which there is no prediction.
+
+    Raises:
+        UsageError: The table cannot be read, or a row is wrong.
+        MlpipesError: The stack is not running, or the database stopped answering.
+    """
+    from mlpipes_cli.adapters import wiring
+
+    started = time.monotonic()
+    inputs.check_file(file)
+    log = access.connect(project)
+    name = log.model(model)
+    expected, details = _expected(log, name, version, reporter)
+    table = inputs.open_table(file, _AT_ONCE, typed=True)
+    columns = _columns(file, table.columns, id_column, value_column, details)
+    said, names, rows = _read(file, table, columns, expected)
+    store = wiring.make_truth_store(log.endpoints.database_url)
+    counts, strangers = [0, 0, 0], []
+    source = f"{file.name} ({user()})"
+    try:
+        with reporter.task(f"recording {file.name}", len(said)) as task:
+            for start in range(0, len(said), _AT_ONCE):
+                part = said[start : start + _AT_ONCE]
+                kept = store.record(
+                    part, model=name, version=version, latest=latest, source=source, seconds=_PATIENCE
+                )
+                found = (kept.stored, kept.corrected, kept.unchanged)
+                counts = [a + b for a, b in zip(counts, found, strict=True)]
+                strangers += [names[start + n] for n in kept.unknown]
+                task.advance(len(part))
+    finally:
+        store.close()
+    if unknown is not None:
+        _write(unknown, columns.id, strangers)
+    return Reported(
+        file=str(file),
+        model=name,
+        id_column=columns.id,
+        value_column=columns.value,
+        rows=rows,
+        without_value=rows - len(said),
+        stored=counts[0],
+        corrected=counts[1],
+        unchanged=counts[2],
+        unknown=len(strangers),
+        unknown_ids=tuple(strangers[:_LISTED]),
+        unknown_file=None if unknown is None else str(unknown),
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _expected(
+    log: access.Log, model: str, version: int | None, reporter: Reporter
+) -> tuple[Expected, dict[str, Any]]:
+    """What the truth looks like by the registered versions, and the details of one of them."""
+    from mlpipes_cli.server.truths import Expected
+
+    registry = log.registry()
+    try:
+        facts = [registry.facts(model, version)] if version else []
+        if not any(facts):  # no version named, or it is gone
+            published = registry.published(model)
+            numbers = sorted(set(published.aliases.values()) if published else ())
+            facts = [registry.facts(model, number) for number in numbers]
+    except MlpipesError as error:
+        reporter.warn(f"{error.reason}: the values are not compared with the model's classes")
+        return Expected(), {}
+    known = [dict(fact.details) for fact in facts if fact is not None and fact.details]
+    return Expected.of(known), known[-1] if known else {}
+
+
+def _columns(
+    file: Path, there: Sequence[str], identifier: str | None, value: str | None, details: dict[str, Any]
+) -> _Columns:
+    by_prediction = identifier in (None, _BY_PREDICTION) and _BY_PREDICTION in there
+    candidates = [identifier] if identifier else [_BY_PREDICTION, details.get("id"), "id"]
+    chosen = _first(file, there, candidates, "--id-column", "identifies the predictions")
+    truths = [value] if value else [details.get("target"), "value", "truth"]
+    return _Columns(chosen, _first(file, there, truths, "--value-column", "holds the truth"), by_prediction)
+
+
+def _first(file: Path, there: Sequence[str], candidates: Sequence[str | None], option: str, what: str) -> str:
+    wanted = [name for name in dict.fromkeys(candidates) if name]
+    for name in wanted:
+        if name in there:
+            return name
+    looked = " or ".join(map(repr, wanted))
+    shown = ", ".join(map(repr, there[:12])) + (", ..." if len(there) > 12 else "")
+    raise UsageError(f"{file}: no column {looked}, which {what}", f"give {option}; there is {shown}")
+
+
+def _read(
+    file: Path, table: inputs.Table, columns: _Columns, expected: Expected
+) -> tuple[list[Truth], list[str], int]:
+    """What the rows say, what they call the predictions, and how many rows there are."""
+    from mlpipes_cli.ports.truth import Truth
+    from mlpipes_cli.server import jsonb
+    from mlpipes_cli.server.truths import Misfit, caller_ids
+
+    said, names, row = [], [], 0
+    for identifier, value in _pairs(table, columns):
+        row += 1
+        if value is None or value == "":
+            continue
+        column = columns.value
+        try:
+            text = jsonb.encode(expected.read(value) if isinstance(value, str) else expected.take(value))
+            column = columns.id
+            if columns.by_prediction:
+                said.append(Truth(text, str(UUID(identifier))))
+            else:
+                said.append(Truth(text, None, caller_ids(identifier)))
+        except Misfit as misfit:
+            raise UsageError(f"{file}: column {column!r}, row {row}: {misfit}", "correct the row") from None
+        except (ValueError, TypeError, AttributeError):
+            raise UsageError(
+                f"{file}: column {column!r}, row {row}: expected a prediction's UUID", "correct the row"
+            ) from None
+        names.append(str(identifier))
+    return said, names, row
+
+
+def _pairs(table: inputs.Table, columns: _Columns) -> Iterator[tuple[Any, Any]]:
+    from mlpipes_cli.server import jsonb
+
+    for batch in table.batches:
+        identifiers, values = (jsonb.plain(batch[name].tolist()) for name in (columns.id, columns.value))
+        yield from zip(identifiers, values, strict=True)
+
+
+def _write(path: Path, column: str, names: Sequence[str]) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow([column])
+            writer.writerows([name] for name in names)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise MlpipesError(
+            f"{path}: cannot be written ({error.strerror}); the feedback was stored", "give another file"
+        ) from None

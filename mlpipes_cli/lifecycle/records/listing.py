@@ -1,0 +1,79 @@
+"""``mlpipes predictions list``: the newest predictions with their truth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.lifecycle.records import access
+
+if TYPE_CHECKING:
+    from mlpipes_cli.ports.records import Selection, StoredPrediction
+    from mlpipes_cli.project import Project
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A stored prediction.
+
+    Attributes:
+        prediction_id: A UUID version 7.
+        caller_id: What the caller's id column held, or None.
+        made_at: UTC, ISO 8601.
+        model: The registered model's name.
+        version: Its version.
+        alias: The alias under which it answered.
+        prediction: What it said.
+        scores: A number, one a class, or None.
+        truth: The ground truth, or None.
+        truth_at: When it was said last, or None.
+        shadow_of: The answered prediction that this one shadows, or None.
+        inputs: The row as the model saw it.
+        latency_ms: From the request's arrival until the row was handed to the database.
+    """
+
+    prediction_id: str
+    caller_id: str | None
+    made_at: str
+    model: str
+    version: int
+    alias: str
+    prediction: Any
+    scores: Any
+    truth: Any
+    truth_at: str | None
+    shadow_of: str | None
+    inputs: Any
+    latency_ms: float
+
+
+def newest(project: Project, selection: Selection, limit: int) -> list[Entry]:
+    """The newest predictions, the newest first.
+
+    Raises:
+        UsageError: There is no prediction of the model.
+        MlpipesError: The stack is not running.
+    """
+    log = access.connect(project)
+    if selection.model is not None:
+        log.check_model(selection.model)
+    return [_entry(row) for row in log.records.newest(selection, limit)]
+
+
+def _entry(row: StoredPrediction) -> Entry:
+    return Entry(
+        prediction_id=row.prediction_id,
+        caller_id=row.caller_id,
+        made_at=row.made_at.isoformat(timespec="milliseconds"),
+        model=row.model,
+        version=row.version,
+        alias=row.alias,
+        prediction=json.loads(row.prediction),
+        scores=None if row.scores is None else json.loads(row.scores),
+        truth=None if row.truth is None else json.loads(row.truth),
+        truth_at=None if row.truth_at is None else row.truth_at.isoformat(timespec="seconds"),
+        shadow_of=row.shadow_of,
+        inputs=json.loads(row.inputs),
+        latency_ms=row.latency_ms,
+    )

@@ -1,0 +1,90 @@
+"""``mlpipes predictions prune``: old predictions and what was true of them go."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.errors import UsageError
+from mlpipes_cli.lifecycle import moments
+from mlpipes_cli.lifecycle.carrying.surroundings import agreed
+from mlpipes_cli.lifecycle.records import access
+
+if TYPE_CHECKING:
+    from mlpipes_cli.ports import Reporter
+    from mlpipes_cli.project import Project
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was removed, or would be.
+
+    Attributes:
+        before: Predictions made before this moment; UTC, ISO 8601.
+        model: Only this model's, or None.
+        predictions: How many.
+        truths: How many of them had a ground truth.
+        months: Those that were dropped as a whole.
+        dry_run: Nothing was removed.
+    """
+
+    before: str
+    model: str | None
+    predictions: int
+    truths: int
+    months: tuple[str, ...]
+    dry_run: bool
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        verb = "would go" if self.dry_run else "removed"
+        whole = f", of these as whole months: {', '.join(self.months)}" if self.months else ""
+        which = f" of model {self.model!r}" if self.model else ""
+        truths = f"; the truth of {self.truths} with them" if self.truths else ""
+        return f"{verb}: {self.predictions} predictions{which} made before {self.before}{whole}{truths}"
+
+
+def prune(
+    project: Project,
+    reporter: Reporter,
+    older_than: str,
+    *,
+    model: str | None = None,
+    yes: bool = False,
+    dry_run: bool = False,
+) -> Pruned:
+    """Remove old predictions.
+
+    Args:
+        project: Whose.
+        reporter: Asks, and shows progress.
+        older_than: ``90d``, or a moment.
+        model: Only this one's.
+        yes: Do not ask.
+        dry_run: Only count.
+
+    Raises:
+        UsageError: The time lies in the future, or there is nobody to ask.
+        MlpipesError: The stack is not running, the answer was no, or the table is in use.
+    """
+    before = moments.seconds(older_than, "--older-than")
+    if before > time.time():
+        raise UsageError("--older-than: that moment is still to come", "write 90d, or a date that has passed")
+    log = access.connect(project)
+    if model is not None:
+        log.check_model(model)
+    found = log.records.prunable(before, model)
+    moment = datetime.fromtimestamp(before, UTC).isoformat(timespec="seconds")
+    planned = Pruned(moment, model, found.predictions, found.truths, found.partitions, dry_run=True)
+    if dry_run or not found.predictions:
+        return planned if dry_run else Pruned(moment, model, 0, 0, (), dry_run=False)
+    why = f"this removes {found.predictions} predictions for good"
+    which = f" of model {model!r}" if model else ""
+    question = f"remove {found.predictions} predictions{which} made before {moment}, for good?"
+    agreed(reporter, question, yes=yes, flag="--yes, or --dry-run to look first", why=why)
+    with reporter.task("pruning", found.predictions) as task:
+        gone = log.records.prune(before, model, task.advance)
+    return Pruned(moment, model, gone.predictions, gone.truths, gone.partitions, dry_run=False)

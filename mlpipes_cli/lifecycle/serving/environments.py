@@ -1,0 +1,68 @@
+"""The environments in which models are served: those that trained them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.run_schema import MODEL_ENVIRONMENT
+
+if TYPE_CHECKING:
+    from mlpipes_cli.lifecycle.serving.plan import Plan
+    from mlpipes_cli.ports import Reporter
+    from mlpipes_cli.ports.environments import Environments
+
+logger = logging.getLogger("mlpipes.server")
+BAKED = "MLPIPES_MODEL_PYTHON"  # the interpreter of the model's environment, in an image that holds both
+_held: list[Environments] = []  # keeps what is used here from being removed, until this process ends
+
+
+def interpreters(
+    say: Callable[[str], None] = logger.warning, title: str = ""
+) -> Callable[[Mapping[str, Any]], Path]:
+    """What finds a model's environment by ``environment`` of its details, or builds it.
+
+    Args:
+        say: Is told of what takes long.
+        title: What the model is called.
+    """
+
+    def find(told: Mapping[str, Any]) -> Path:
+        """The interpreter.
+
+        Raises:
+            MlpipesError: It cannot be built; why.
+        """
+        baked = os.environ.get(BAKED)
+        if baked:
+            return Path(baked)
+        from mlpipes_cli.adapters import wiring
+        from mlpipes_cli.ports.environments import of_model
+
+        if not _held:
+            _held.append(wiring.make_environments())
+        spec = of_model({MODEL_ENVIRONMENT: told}, title)
+        assert spec is not None
+        return (_held[0].find(spec) or _held[0].ensure(spec, say=say)).python
+
+    return find
+
+
+def prepare(plan: Plan, reporter: Reporter) -> Path | None:
+    """Have the environment of the model that is served, built here and now if need be.
+
+    Returns:
+        Its interpreter; None for a model of our own environment.
+
+    Raises:
+        MlpipesError: It cannot be built; why.
+    """
+    from mlpipes_cli.adapters import wiring
+
+    source = wiring.make_model_source(plan.endpoints.tracking_uri, plan.endpoints.login)
+    facts = source.facts(plan.model, plan.version)
+    told = None if facts is None else facts.details.get(MODEL_ENVIRONMENT)
+    return interpreters(reporter.info, plan.model)(told) if told else None

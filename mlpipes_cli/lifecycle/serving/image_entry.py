@@ -1,0 +1,156 @@
+"""What the API's images run: ``python -m mlpipes_cli.lifecycle.serving.image_entry``.
+
+All comes from the environment: ``MLPIPES_DATABASE_URL``; ``PORT`` [8000]; ``WORKERS``; ``MLPIPES_STATE``, a
+folder that outlives the container (or is not there). An image with a model inside has the server's settings
+in ``/opt/mlpipes/settings.json``, of which ``MLPIPES_SERVER_SETTINGS`` replaces single ones. Any other image
+follows the registry at ``MLFLOW_TRACKING_URI`` as ``MLPIPES_SERVING``, the section of mlpipes.yaml as JSON,
+says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.errors import MlpipesError, UsageError
+
+if TYPE_CHECKING:
+    from mlpipes_cli.server.settings import ServerSettings
+
+BAKED = Path("/opt/mlpipes/settings.json")
+_SCRATCH = "mlpipes-scratch-"
+_held: list[int] = []
+
+
+def main() -> int:
+    """Serve until told to stop; what prevents it is one line, and the exit code."""
+    try:
+        return _serve(os.environ)
+    except MlpipesError as error:
+        for line in error.lines():
+            sys.stderr.write(f"error: {line}\n")
+        return error.exit_code
+
+
+def _serve(told: Mapping[str, str]) -> int:
+    from mlpipes_cli.lifecycle.serving import api
+
+    url = told.get("MLPIPES_DATABASE_URL", "")
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise UsageError(
+            f"MLPIPES_DATABASE_URL {'is no address of a PostgreSQL database' if url else 'is not set'}",
+            "docker run -e MLPIPES_DATABASE_URL=postgresql://USER:PASSWORD@HOST:5432/DATABASE ...",
+        )
+    state = Path(told.get("MLPIPES_STATE") or "/var/lib/mlpipes")
+    scratch = _scratch(state)
+    baked = _baked(told)
+    settings, workers = _from_image(baked, state) if baked else _from_registry(told, state)
+    workers = _number(told, "WORKERS", workers, 64)
+    port = _number(told, "PORT", 8000, 65535)
+    names = (
+        f"version {settings.version} of {settings.model}" if baked else f"{settings.model}@{settings.alias}"
+    )
+    sys.stderr.write(f"serving {names} on port {port}\n")
+    return api.listen(settings, "0.0.0.0", port, workers, scratch / "failure")  # noqa: S104  in a container
+
+
+def _scratch(state: Path) -> Path:
+    """A folder of our own for temporary files; the root file system may be read-only, and so may ``/tmp``."""
+    for place in (state, Path("/tmp"), Path("/dev/shm")):  # noqa: S108
+        try:
+            _remove_left(place)
+            folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=place))
+            _held.append(_locked(folder))
+        except OSError:
+            continue
+        os.environ["TMPDIR"] = str(folder)
+        tempfile.tempdir = None
+        return folder
+    raise MlpipesError("no folder can be written to", "add `--tmpfs /tmp`")
+
+
+def _remove_left(place: Path) -> None:
+    """Remove those of containers that were killed; one that is in use is locked."""
+    for folder in place.glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            os.close(_locked(folder))
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked(folder: Path) -> int:
+    """The descriptor of the folder, locked for as long as this process lives.
+
+    Raises:
+        OSError: Another process has it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _baked(told: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of the image, with those of the environment over them; empty without either."""
+    try:
+        found = json.loads(BAKED.read_text(encoding="utf-8")) if BAKED.is_file() else {}
+        given = json.loads(told.get("MLPIPES_SERVER_SETTINGS") or "{}")
+        return {**found, **given}
+    except (ValueError, TypeError):
+        raise UsageError(
+            "MLPIPES_SERVER_SETTINGS is no JSON object", 'such as {"access_log": "all"}'
+        ) from None
+
+
+def _from_image(baked: dict[str, Any], state: Path) -> tuple[ServerSettings, int]:
+    from mlpipes_cli.server.settings import ServerSettings
+
+    workers = baked.pop("workers", 1)
+    spool = baked.get("spool") or str(state / "spool")
+    try:
+        return ServerSettings.from_json(json.dumps({**baked, "spool": spool})), int(workers)
+    except TypeError as error:
+        unknown = str(error).rpartition(" ")[2]
+        raise UsageError(f"MLPIPES_SERVER_SETTINGS: there is no setting {unknown}") from None
+
+
+def _from_registry(told: Mapping[str, str], state: Path) -> tuple[ServerSettings, int]:
+    from pydantic import ValidationError
+
+    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.config.serving import Serving
+    from mlpipes_cli.lifecycle.serving.plan import resolve
+    from mlpipes_cli.lifecycle.serving.settings import server_settings
+
+    tracking = told.get("MLFLOW_TRACKING_URI")
+    if not tracking:
+        raise UsageError("MLFLOW_TRACKING_URI is not set", "it is the address of the registry")
+    try:
+        serving = Serving.model_validate_json(told.get("MLPIPES_SERVING") or "{}")
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = " -> ".join(str(part) for part in first["loc"])
+        raise UsageError(f"MLPIPES_SERVING: {place}: {first['msg']}") from None
+    name, _ = resolve(wiring.make_model_source(tracking, told), serving.model, serving.alias)
+    return server_settings(serving, name, serving.alias, state), serving.workers
+
+
+def _number(told: Mapping[str, str], name: str, preset: int, most: int) -> int:
+    said = told.get(name) or str(preset)
+    if not said.isdigit() or not 1 <= int(said) <= most:
+        raise UsageError(f"{name}: {said!r} is no number from 1 to {most}")
+    return int(said)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The prediction API as a service of the stack: `serve --detach`, and `up --with api`."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from dataclasses import replace
+
+from mlpipes_cli import choices, running_api
+from mlpipes_cli.adapters import wiring
+from mlpipes_cli.config.serving import Serving
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.lifecycle.serving import environments
+from mlpipes_cli.lifecycle.serving.plan import make_plan
+from mlpipes_cli.ports import Reporter, Runtime, ServiceSpec, ServiceStatus, StackStatus
+from mlpipes_cli.project import Project
+
+NAME = "api"
+PREFERRED_PORT = 8000
+_LOCALHOST = "127.0.0.1"
+
+
+def spec(project: Project, settings: Serving, *, engine: str = "api", host: str = _LOCALHOST) -> ServiceSpec:
+    """How the stack runs the API: as a process of this machine, or as a container where it has those.
+
+    MLflow's own server, and an address other than the stack's, are a process everywhere.
+
+    Args:
+        project: Whose.
+        settings: What is served and how; without a model, the only one that there is.
+        engine: ``api`` or ``mlflow``.
+        host: Where the process listens.
+    """
+    arguments = ["--model", settings.model] if settings.model else []
+    arguments += ["--alias", settings.alias, "--engine", engine, "--host", host]
+    arguments += ["--workers", str(settings.workers), "--port", "{port}"]
+    own = (sys.executable, "-m", "mlpipes_cli", "-C", str(project.root), "serve")
+    fixed = settings.port if isinstance(settings.port, int) else None
+    listen = project.config.stack.listen
+    everywhere = ipaddress.ip_address(listen).is_unspecified
+    carried = engine == "api" and (host in (_LOCALHOST, listen) or (everywhere and host == "localhost"))
+    return ServiceSpec(
+        name=NAME,
+        command=(*own, *arguments),
+        preferred_port=fixed or PREFERRED_PORT,
+        fixed_port=fixed is not None,
+        ready_path=running_api.READY[engine],
+        container=NAME if carried else "",
+        settings=settings.model_dump_json(exclude_defaults=True),
+    )
+
+
+def bring(project: Project, runtime: Runtime, result: StackStatus, reporter: Reporter) -> StackStatus:
+    """Have the API of ``up --with api`` run on a stack that is up, as mlpipes.yaml says by now.
+
+    Where there is nothing to serve yet, that is said, and the next ``up`` tries again.
+
+    Raises:
+        MlpipesError: There is a model, but the API does not come up.
+    """
+    wanted = spec(project, project.config.serving)
+    if wiring.remembered_services(project).get(NAME) == wanted:  # then `up` has brought it
+        return result
+    try:
+        plan = make_plan(project)
+    except MlpipesError as error:
+        then = f"{error.hint}, then " if error.hint else ""
+        reporter.warn(f"the API was not started: {error.reason}; {then}`mlpipes up`")
+        return replace(result, services=waiting(result.services))
+    if not (wanted.container and runtime.name == "docker"):  # there it is built where it is used
+        environments.prepare(plan, reporter)
+    status = runtime.start(wanted, reporter)
+    change = f"{NAME}: started on port {status.port}"
+    return replace(runtime.status(), changes=(*result.changes, change))
+
+
+def drop(project: Project, runtime: Runtime, reporter: Reporter) -> tuple[str, ...]:
+    """End the API, however it was added, and forget it; returns what was changed.
+
+    Raises:
+        MlpipesError: It cannot be ended.
+    """
+    if NAME not in wiring.remembered_services(project) or not runtime.stop(NAME, reporter):
+        return ()
+    return (f"{NAME}: removed, since it is no longer wanted",)
+
+
+def forget_choice(project: Project) -> None:
+    """From now on the API goes by what it was started with, not by mlpipes.yaml alone."""
+    made = choices.read(project)
+    others = tuple(name for name in made.services if name != NAME)
+    choices.write(project, replace(made, services=others))
+
+
+def waiting(services: tuple[ServiceStatus, ...]) -> tuple[ServiceStatus, ...]:
+    """The services, with an API among them that was asked for and has nothing to serve yet."""
+    if any(row.name == NAME for row in services):
+        return services
+    detail = "it waits for a model: `mlpipes promote`, then `mlpipes up`"
+    return (*services, ServiceStatus(NAME, "stopped", detail=detail))

@@ -1,0 +1,80 @@
+"""What need not be trained again: whole runs of the same settings, code and versions on the same data."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from mlpipes_cli import run_schema
+from mlpipes_cli.lifecycle.training.earlier import is_whole
+from mlpipes_cli.lifecycle.training.plan import Plan
+from mlpipes_cli.lifecycle.training.spec import Candidate
+from mlpipes_cli.ports import RunRecord, Tracking
+
+Lookup = Callable[[str], RunRecord | None]
+
+
+def find(
+    runs: Sequence[RunRecord], plan: Plan, environments: Mapping[str, str], lookup: Lookup
+) -> dict[str, list[RunRecord]]:
+    """Of each candidate that need not be trained again the newest whole run; all models of a comparison.
+
+    Args:
+        runs: All of the experiment, the newest first.
+        environments: Hashes of the environments that are built, by candidate.
+        lookup: Gives a run by its id.
+    """
+    found = {}
+    for candidate in plan.candidates:
+        same = [run for run in runs if _is_same(run, candidate, plan, environments.get(candidate.name))]
+        if taken := _newest_whole(same, lookup):
+            found[candidate.name] = taken
+    return found
+
+
+def take(taken: Sequence[RunRecord], plan: Plan, session: str, tracking: Tracking) -> None:
+    """Make runs those of this session, so that a leaderboard of it shows them."""
+    tags = {
+        run_schema.SESSION: session,
+        run_schema.METRIC: plan.metric,
+        run_schema.MODEL_NAME: plan.experiment.config.model_name,
+        run_schema.TAKEN: str(int(time.time() * 1000)),
+    }
+    for run in taken:
+        tracking.take(run.run_id, tags)
+
+
+def _is_same(run: RunRecord, candidate: Candidate, plan: Plan, environment: str | None) -> bool:
+    wanted = {
+        run_schema.CANDIDATE: candidate.name,
+        run_schema.SPEC_HASH: candidate.hash,
+        run_schema.DATA_FINGERPRINT: plan.prepared.fingerprint,
+        run_schema.HOLDOUT_FINGERPRINT: plan.prepared.holdout_fingerprint,
+    }
+    if environment is not None:
+        wanted[run_schema.ENVIRONMENT] = environment
+    return all(run.tags.get(tag) == value for tag, value in wanted.items())
+
+
+def _newest_whole(runs: Sequence[RunRecord], lookup: Lookup) -> list[RunRecord]:
+    looked_at = set()
+    for run in runs:
+        above = run.tags.get(run_schema.PARENT)
+        if above is None:
+            if is_whole(run):
+                return [run]
+        elif above not in looked_at:
+            looked_at.add(above)
+            parts = {part.name: part for part in runs if part.tags.get(run_schema.PARENT) == above}
+            names = _parts(lookup(above))
+            if names and all(name in parts and is_whole(parts[name]) for name in names):
+                return [parts[name] for name in names]
+    return []
+
+
+def _parts(parent: RunRecord | None) -> list[str]:
+    """The names of the runs under a finished run that compared several models."""
+    if parent is None or parent.status != "FINISHED":
+        return []
+    return [str(name) for name in json.loads(parent.tags.get(run_schema.PARTS, "[]"))]

@@ -1,0 +1,51 @@
+"""Why a candidate's process ended, in one line; and how a session hears that it has to end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+from mlpipes_cli.worker.pool import Event
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a session as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {}
+    try:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            before[number] = signal.signal(number, interrupt)
+    except ValueError:  # not in the main thread: whoever called us decides
+        pass
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def reason_of(event: Event, result: dict[str, Any] | None) -> str | None:
+    """Why a candidate failed, one line; None if it did not."""
+    if result is not None and result["status"] == "ok" and event.exit == 0:
+        return None
+    if result is not None and result["status"] == "failed":
+        return str(result["error"])
+    if event.reason:
+        return event.reason
+    if event.lost:
+        return "the worker process that it ran in was killed, most likely for memory; try --parallel 1"
+    if event.signal == signal.SIGKILL:
+        held = f"; it held {event.max_rss / 2**30:.1f} GiB" if event.max_rss else ""
+        advice = "try fewer rows, a smaller model or --parallel 1"
+        return f"killed (signal 9), most likely for memory{held}; {advice}"
+    if event.signal is not None:
+        with contextlib.suppress(ValueError):
+            return f"crashed ({signal.Signals(event.signal).name}, signal {event.signal})"
+        return f"crashed (signal {event.signal})"
+    return f"its process ended with exit code {event.exit} and left no result"

@@ -1,0 +1,149 @@
+"""What the machine has to have for an experiment's runs, looked at before anything starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.errors import Several
+from mlpipes_cli.lifecycle.training.environments import Preparation
+from mlpipes_cli.sizes import size
+
+if TYPE_CHECKING:
+    from mlpipes_cli.config.runs import Run
+    from mlpipes_cli.lifecycle.training.plan import Experiment
+    from mlpipes_cli.ports.environments import EnvironmentSpec
+
+_GIB = 2**30
+# Bytes that an environment takes on the disk while it is built, and those that training in it takes at least.
+_DISK = {"pycaret": 2.0 * _GIB, "spark": 1.5 * _GIB, "keras": 3.0 * _GIB, "torch": 2.0 * _GIB}
+_OTHER_DISK = 1.0 * _GIB
+_MEMORY = {"h2o_automl": 0.8, "pycaret": 0.8, "spark": 1.0, "keras": 0.9, "torch": 0.6}
+
+
+def check(
+    experiment: Experiment, environments: Preparation, only: Sequence[str], warn: Callable[[str], None]
+) -> None:
+    """Hold the machine against what the runs need.
+
+    Args:
+        experiment: Whose runs.
+        environments: What is there of their environments.
+        only: Names of the runs that count; all if empty.
+        warn: Told what may go wrong but need not.
+
+    Raises:
+        Several: With a line for each thing that is missing, and how to get it.
+    """
+    runs = [(p, run) for p, run in enumerate(experiment.config.runs) if not only or run.name in only]
+    problems: list[str] = []
+    local = experiment.config.executor is None
+    for position, run in runs:
+        here = ("runs", position)
+        machine = [*_memory(run), *_gpu(run)] if local else []
+        for place, text in [*machine, *_python(run, environments)]:
+            problems.append(experiment.source.problem((*here, *place), text))
+    if lack := _disk([run for _, run in runs], environments):
+        problems.append(f"{experiment.source.name}: {lack}")
+    if problems:
+        raise Several(problems)
+    for run_name, wanted, free in _tight([run for _, run in runs] if local else []):
+        warn(
+            f"{run_name} takes about {wanted:.1f} GiB of memory, and {free:.1f} GiB are free; close other "
+            "programs, or train it alone with --only"
+        )
+
+
+Found = list[tuple[tuple[str, ...], str]]
+
+
+def _memory(run: Run) -> Found:
+    """What a run may hold has to be there at all; how much is free changes from minute to minute."""
+    wanted: list[tuple[tuple[str, ...], Any]] = []
+    if run.resources is not None and run.resources.memory is not None:
+        wanted.append((("resources", "memory"), run.resources.memory))
+    if run.trainer == "h2o_automl" and not getattr(run, "cluster", None):
+        wanted.append((("params", "max_mem_size"), run.params.get("max_mem_size")))
+    found: Found = []
+    for place, text in wanted:
+        try:
+            asked = size(text) if text is not None else 0
+        except ValueError:  # the trainer says what is wrong with it
+            continue
+        if asked > _total():
+            there = f"{_total() / _GIB:.1f} GiB"
+            found.append((place, f"{text} is more memory than this machine has ({there}); ask for less"))
+    return found
+
+
+def _gpu(run: Run) -> Found:
+    from mlpipes_cli.worker import machine
+
+    asked = (run.resources.gpu if run.resources is not None else None) or 0
+    if asked <= len(machine.gpus() if asked else ()):
+        return []
+    there = f"{len(machine.gpus())} (counted by nvidia-smi)"
+    return [(("resources", "gpu"), f"{asked:g} is more GPUs than this machine has, {there}; ask for less")]
+
+
+def _python(run: Run, environments: Preparation) -> Found:
+    """A Python for what has to be built, where uv may not fetch one."""
+    spec = environments.missing.get(run.name)
+    never = os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() in {"never", "manual", "false"}
+    if spec is None or not never or _same(spec) or environments.interpreter(spec.python) is not None:
+        return []
+    text = (
+        f"there is no Python {spec.python} on this machine, and UV_PYTHON_DOWNLOADS forbids to fetch one; "
+        f"install it, for instance with `pyenv install {spec.python}`"
+    )
+    return [(("environment", "python") if run.environment else ("trainer",), text)]
+
+
+def _same(spec: EnvironmentSpec) -> bool:
+    return spec.python == f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _disk(runs: Sequence[Run], environments: Preparation) -> str | None:
+    """Room for the environments that have to be built."""
+    wanted: dict[EnvironmentSpec, float] = {}
+    for run in runs:
+        if (spec := environments.missing.get(run.name)) is not None:
+            wanted[spec] = _DISK.get(run.trainer, _OTHER_DISK)
+    if not wanted:
+        return None
+    folder = _existing(environments.folder)
+    free = shutil.disk_usage(folder).free
+    if free >= sum(wanted.values()):
+        return None
+    names = ", ".join(spec.purpose for spec in wanted)
+    return (
+        f"the environments that have to be built ({names}) need about {sum(wanted.values()) / _GIB:.1f} GiB, "
+        f"and {folder} has {free / _GIB:.1f} GiB free; free space, remove others with `mlpipes environments "
+        "prune`, or let MLPIPES_CACHE name a folder on another disk"
+    )
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _tight(runs: Sequence[Run]) -> list[tuple[str, float, float]]:
+    needy = [(run.name, _MEMORY[run.trainer]) for run in runs if run.trainer in _MEMORY]
+    if not needy:
+        return []
+    import psutil
+
+    free = psutil.virtual_memory().available / _GIB
+    return [(name, wanted, free) for name, wanted in needy if wanted > free]
+
+
+def _total() -> float:
+    import psutil
+
+    return float(psutil.virtual_memory().total)

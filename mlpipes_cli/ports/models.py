@@ -1,0 +1,69 @@
+"""Where a server gets its models from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Published:
+    """A registered model as a server has to know it.
+
+    Attributes:
+        name: Its name.
+        aliases: The version that each alias points to now.
+        promoted: When each alias was last moved, ISO 8601, where that is known.
+    """
+
+    name: str
+    aliases: Mapping[str, int]
+    promoted: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """What is known of a registered version without its files.
+
+    Attributes:
+        details: Our part of its ``MLmodel``: task, classes, positive, id, target, features; empty for
+            a model that another tool logged.
+        tags: Its tags in the registry.
+    """
+
+    details: Mapping[str, Any]
+    tags: Mapping[str, str]
+
+
+class ModelSource(Protocol):
+    """The registry, read by a server: a request or two a call, nothing cached; threads may share it."""
+
+    def names(self) -> Sequence[str]:
+        """All registered models.
+
+        Raises:
+            MlpipesError: The registry does not answer.
+        """
+
+    def published(self, name: str) -> Published | None:
+        """The registered model, or None.
+
+        Raises:
+            MlpipesError: The registry does not answer.
+        """
+
+    def fetch(self, name: str, version: int, folder: Path) -> None:
+        """Copy a version's files into an empty folder: the one that holds its ``MLmodel``.
+
+        Raises:
+            MlpipesError: There is no such version, or its files cannot be fetched.
+        """
+
+    def facts(self, name: str, version: int) -> VersionFacts | None:
+        """What is known of a version, or None if there is none (any more).
+
+        Raises:
+            MlpipesError: The registry does not answer.
+        """

@@ -1,0 +1,62 @@
+"""What a compiled predictor takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix: TypeAlias = NDArray[np.float64] | NDArray[np.float32] | NDArray[np.int64]
+
+
+class Column(Protocol):
+    """A column of the signature: its name, and its type as in MLflow's signatures."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+
+
+class NotCompilable(Exception):
+    """A part of the model is not known; the plain path has to answer. The text says which, in a line."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Answers to some rows.
+
+    Attributes:
+        predictions: One value a row, as ``estimator.predict(frame).tolist()`` has it.
+        scores: A float a row (of the positive class), or a list of floats a row (in the order of
+            the classes), as :meth:`mlpipes_cli.scoring.score_reader.ScoreReader.read` has it; None where
+            the model has none.
+    """
+
+    predictions: list[Any]
+    scores: list[Any] | None
+
+
+Details = Mapping[str, Any]
+Answer: TypeAlias = "Callable[[Matrix], Scored]"  # from an estimator's features to its answers
+
+
+class Compiled(Protocol):
+    """Answers rows as the model's own pipeline does, without frames."""
+
+    def __call__(self, rows: Sequence[Sequence[Any]]) -> Scored:
+        """Answer.
+
+        Args:
+            rows: (n, columns), in the order of the signature; numbers as int, float or None (a
+                missing double or float), booleans as bool, text as str or None. For a model with
+                columns of numbers only it may be an array.
+
+        Raises:
+            Exception: The model does not answer such rows (a missing value that it cannot take, an
+                integer that no float64 holds); the plain path tells how.
+        """

@@ -1,0 +1,104 @@
+"""From a fitted model to a compiled predictor, where every part of it is known."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from mlpipes_cli.scoring.score_reader import ScoreReader
+from mlpipes_cli.server.compiled import forests, histograms, inputs, linear, steps, trees
+from mlpipes_cli.server.compiled.base import Answer, Column, Compiled, Details, NotCompilable, Scored
+from mlpipes_cli.server.compiled.inputs import Rows
+
+logger = logging.getLogger("mlpipes.server")
+Maker = Callable[[Any, Details, bool], Answer]
+_KNOWN: dict[type, Maker] = {**trees.KNOWN, **forests.KNOWN, **histograms.KNOWN, **linear.KNOWN}
+_LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm", "catboost"})
+
+
+def compile_model(native: Any, columns: Sequence[Column], details: Details) -> Compiled | None:
+    """A compiled predictor for a fitted model.
+
+    A forest of classification trees is rewritten on the way; it answers as before.
+
+    Args:
+        native: The estimator, or a pipeline of our preprocessing and an estimator.
+        columns: The signature's columns.
+        details: What training noted of the model (``task``, ``classes``, ``positive``).
+
+    Returns:
+        None where any part of the model is not known; it never raises.
+    """
+    try:
+        if type(native) is Pipeline:
+            return _behind_preprocessing(native, columns, details)
+        return _bare(native, columns, details)
+    except NotCompilable as reason:
+        logger.info("the model is not compiled: %s", str(reason))  # a record must not hold the frames
+    except Exception as error:  # noqa: BLE001  private parts of scikit-learn may be gone, or pickles odd
+        logger.info("the model is not compiled: %s: %s", type(error).__name__, str(error)[:200])
+    return None
+
+
+def _behind_preprocessing(native: Pipeline, columns: Sequence[Column], details: Details) -> Compiled:
+    if len(native.steps) != 2:
+        raise NotCompilable("the pipeline has other steps than ours")
+    step, estimator = native.steps[0][1], native.steps[1][1]
+    transform = steps.compile_step(step, columns)
+    _fits(estimator, list(step.names_out_))
+    try:
+        answer = _known(estimator, details, raw=False)
+    except NotCompilable:
+        answer = _asked(estimator, step.names_out_, details)
+    return _refusing_none(lambda rows: answer(transform(rows)))
+
+
+def _bare(native: Any, columns: Sequence[Column], details: Details) -> Compiled:
+    read = inputs.matrix(columns)
+    _fits(native, [column.name for column in columns])
+    answer = _known(native, details, raw=True)
+    return _refusing_none(lambda rows: answer(read(rows)))
+
+
+def _refusing_none(answer: Compiled) -> Compiled:
+    def ask(rows: Rows) -> Scored:
+        if not len(rows):
+            raise ValueError("no rows")  # as scikit-learn does
+        return answer(rows)
+
+    return ask
+
+
+def _known(estimator: Any, details: Details, raw: bool) -> Answer:
+    maker = _KNOWN.get(type(estimator))
+    if maker is None:
+        raise NotCompilable(f"a {type(estimator).__name__} is not known")
+    return maker(estimator, details, raw)
+
+
+def _asked(estimator: Any, names: pd.Index, details: Details) -> Answer:
+    """Any other estimator of a library, asked through the frame that the preprocessing gives it."""
+    if type(estimator).__module__.partition(".")[0] not in _LIBRARIES:
+        raise NotCompilable(f"a {type(estimator).__name__} is not known")
+    reader = ScoreReader.of(estimator, details)
+
+    def answer(X: Any) -> Scored:
+        frame = pd.DataFrame(X, columns=names)
+        predictions = np.asarray(estimator.predict(frame)).tolist()
+        return Scored(predictions, reader.read(frame) if reader else None)
+
+    return answer
+
+
+def _fits(estimator: Any, names: list[str]) -> None:
+    """Make sure that the estimator takes these columns in this order, as it would itself."""
+    own = getattr(estimator, "feature_names_in_", None)
+    if own is not None and list(own) != names:
+        raise NotCompilable("the estimator was trained on other columns")
+    if getattr(estimator, "n_features_in_", len(names)) != len(names):
+        raise NotCompilable("the estimator was trained on another number of columns")

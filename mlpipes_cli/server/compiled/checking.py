@@ -1,0 +1,175 @@
+"""Whether a compiled predictor gives the model's own answers on the holdout's rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from mlpipes_cli.scoring.score_reader import ScoreReader
+from mlpipes_cli.server.compiled.base import Column, Compiled, Details, Scored
+from mlpipes_cli.server.compiled.sample import Sample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TOLERANCE = 1e-9  # of a score, and of a predicted quantity relative to its size where that is over 1
+SECONDS = 1.0  # after these no further chunk is begun
+CHUNK = 500  # rows; so many are checked however long it takes
+ALONE = 20  # rows that are asked for one at a time, too
+PROBED = 64  # rows that are changed into ones that a holdout rarely has
+
+Plain = Callable[[pd.DataFrame], Scored]
+_DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
+
+
+def check(
+    compiled: Compiled,
+    native: Any,
+    sample: Sample,
+    columns: Sequence[Column],
+    details: Details,
+    seconds: float = SECONDS,
+) -> str | None:
+    """Hold a compiled predictor against the model itself.
+
+    All rows of the sample are asked for, in chunks, until so many seconds have gone (500 rows at
+    least); then rows one at a time, and rows with missing values, unknown texts and extreme
+    numbers. Where the model refuses rows, the compiled one has to refuse them too.
+
+    Returns:
+        None where labels are the same and numbers within 1e-9, else what is wrong, in one line.
+    """
+    try:
+        frame = _frame(sample.frame, columns)
+        plain = _plain(native, details)
+        started = time.perf_counter()
+        for at in range(0, len(frame), CHUNK):
+            if at and time.perf_counter() - started > seconds:
+                break
+            part = frame.iloc[at : at + CHUNK]
+            if wrong := _differs(compiled(_rows(part, columns)), plain(part)):
+                return f"rows {at} to {at + len(part) - 1} of the sample: {wrong}"
+        few = frame.head(ALONE)
+        together = plain(few)
+        for at, row in enumerate(_rows(few, columns)):
+            scores = None if together.scores is None else together.scores[at : at + 1]
+            if wrong := _differs(compiled([row]), Scored(together.predictions[at : at + 1], scores)):
+                return f"row {at} of the sample alone: {wrong}"
+        for name, changed in _probes(frame.head(PROBED), columns):
+            if wrong := _probe(compiled, plain, changed, columns):
+                return f"rows with {name}: {wrong}"
+    except Exception as error:  # noqa: BLE001  whatever it is, the plain path has to answer
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return None
+
+
+def sample_rows(sample: Sample, columns: Sequence[Column], count: int) -> list[tuple[Any, ...]]:
+    """The sample's first rows as a compiled predictor takes them."""
+    return _rows(_frame(sample.frame.head(count), columns), columns)
+
+
+def _frame(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    chosen = frame[[column.name for column in columns]]
+    cast = {
+        column.name: _DTYPES[column.type]
+        for column in columns
+        if column.type in _DTYPES and (column.type == "double" or not chosen[column.name].hasnans)
+    }
+    return chosen.astype({name: kind for name, kind in cast.items() if chosen[name].dtype != kind})
+
+
+def _rows(frame: pd.DataFrame, columns: Sequence[Column]) -> list[tuple[Any, ...]]:
+    """The rows as they come out of JSON."""
+    parts = []
+    for column in columns:
+        values = frame[column.name]
+        plain = (
+            values.astype(object).where(values.notna(), None).tolist() if values.hasnans else values.tolist()
+        )
+        parts.append(plain)
+    return list(zip(*parts, strict=True))
+
+
+def _plain(native: Any, details: Details) -> Plain:
+    prepare = native[:-1] if isinstance(native, Pipeline) else None
+    last = native[-1] if isinstance(native, Pipeline) else native
+    reader = ScoreReader.of(last, details)
+
+    def answer(frame: pd.DataFrame) -> Scored:
+        prepared = frame if prepare is None else prepare.transform(frame)
+        predictions = np.asarray(last.predict(prepared)).tolist()
+        return Scored(predictions, reader.read(prepared) if reader else None)
+
+    return answer
+
+
+def _differs(found: Scored, wanted: Scored) -> str | None:
+    if len(found.predictions) != len(wanted.predictions):
+        return f"{len(found.predictions)} predictions, not {len(wanted.predictions)}"
+    if any(isinstance(value, float) for value in wanted.predictions):
+        if wrong := _far(found.predictions, wanted.predictions):
+            return f"the predictions {wrong}"
+    else:
+        pairs = zip(found.predictions, wanted.predictions, strict=True)
+        wrong_labels = sum(type(a) is not type(b) or a != b for a, b in pairs)
+        if wrong_labels:
+            return f"{wrong_labels} labels are not the model's"
+    if (found.scores is None) != (wanted.scores is None):
+        return "there are scores, or none, unlike the model's"
+    if found.scores is not None and (wrong := _far(found.scores, wanted.scores)):
+        return f"the scores {wrong}"
+    return None
+
+
+def _far(found: Any, wanted: Any) -> str | None:
+    one: NDArray[np.float64] = np.asarray(found, dtype=np.float64)
+    other: NDArray[np.float64] = np.asarray(wanted, dtype=np.float64)
+    if one.shape != other.shape:
+        return f"have the shape {one.shape}, not {other.shape}"
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    with np.errstate(invalid="ignore"):
+        off = np.abs(one - other) / np.maximum(1.0, np.abs(other))
+    off[same] = 0.0
+    worst = float(np.max(off, initial=0.0))
+    return None if worst <= TOLERANCE else f"are off by up to {worst:.3g}"
+
+
+def _probes(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows with one of their values changed, another column in each row."""
+    numeric = [column.name for column in columns if column.type == "double"]
+    texts = [column.name for column in columns if column.type == "string"]
+    for name, values, among in (
+        ("missing numbers", [np.nan], numeric),
+        ("extreme numbers", [1e300, -1e300, 1e20, -0.0, 5e-324], numeric),
+        ("infinite numbers", [np.inf, -np.inf], numeric),
+        ("missing texts", [None], texts),
+        ("unknown texts", ["mlpipes: never seen", " ", "1e5", "2026-02-29"], texts),
+    ):
+        if among:
+            changed = frame.copy()
+            for at, column in enumerate(among):
+                rows = range(at, len(frame), len(among))
+                if len(rows):
+                    taken = [values[row // len(among) % len(values)] for row in rows]
+                    cells = changed[column].tolist()
+                    cells[at :: len(among)] = taken
+                    changed[column] = pd.Series(cells, index=changed.index, dtype=changed[column].dtype)
+            yield name, changed
+
+
+def _probe(compiled: Compiled, plain: Plain, frame: pd.DataFrame, columns: Sequence[Column]) -> str | None:
+    rows = _rows(frame, columns)
+    try:
+        wanted = plain(frame)
+    except Exception:  # noqa: BLE001  a model may refuse such rows with anything
+        try:
+            compiled(rows)
+        except Exception:  # noqa: BLE001
+            return None
+        return "answered, where the model refuses"
+    return _differs(compiled(rows), wanted)

@@ -1,0 +1,84 @@
+"""From an estimator's raw numbers to labels and scores, in the order that the caller has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlpipes_cli.scoring.score_reader import ScoreReader
+from mlpipes_cli.server.compiled.base import Details, NotCompilable, Scored
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Head:
+    """How a classifier's numbers are read.
+
+    Attributes:
+        labels: The estimator's own, in its order.
+        method: ``predict_proba`` or ``decision_function``: where scores come from; None for none.
+        positive: The column of the positive class; None for more than two classes.
+        order: The estimator's columns in the order of the model's classes.
+    """
+
+    labels: list[Any]
+    method: str | None
+    positive: int | None
+    order: list[int]
+
+    def binary(self, decision: Floats, proba: Callable[[Floats], Floats] | None, at_zero: bool) -> Scored:
+        """Answers out of one number a row, the decision for the second class.
+
+        Args:
+            decision: (n,).
+            proba: From the decision to the second class's probability.
+            at_zero: Whether a decision of exactly 0 is for the second class.
+        """
+        first, second = self.labels
+        plain = decision.tolist()
+        if at_zero:
+            predictions = [second if value >= 0 else first for value in plain]
+        else:
+            predictions = [second if value > 0 else first for value in plain]
+        if self.method is None:
+            return Scored(predictions, None)
+        if self.method == "decision_function" or proba is None:
+            return Scored(predictions, plain if self.positive == 1 else (-decision).tolist())
+        chance = proba(decision)
+        return Scored(predictions, (chance if self.positive == 1 else 1 - chance).tolist())
+
+    def table(self, decision: Floats, scores: Floats) -> Scored:
+        """Answers out of one number a class: the largest decision wins, the first of equals.
+
+        Args:
+            decision: (n, classes).
+            scores: (n, classes), of the same or of another kind.
+        """
+        predictions = [self.labels[at] for at in decision.argmax(axis=1).tolist()]
+        if self.method is None:
+            return Scored(predictions, None)
+        chosen = scores[:, self.order] if self.positive is None else scores[:, self.positive]
+        return Scored(predictions, chosen.tolist())
+
+
+def head(estimator: Any, details: Details) -> Head:
+    """The reading of a classifier with one target.
+
+    Raises:
+        NotCompilable: It has no list of at least two classes.
+    """
+    classes = getattr(estimator, "classes_", None)
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1 or len(classes) < 2:
+        raise NotCompilable("the classifier has no list of two or more classes")
+    reader = ScoreReader.of(estimator, details)
+    if reader is None:
+        return Head(classes.tolist(), None, None, [])
+    method = "predict_proba" if hasattr(estimator, "predict_proba") else "decision_function"
+    return Head(classes.tolist(), method, reader.positive, list(reader.order))

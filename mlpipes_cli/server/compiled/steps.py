@@ -1,0 +1,170 @@
+"""The preprocessing step of ``preprocess: auto`` on plain arrays: the same arithmetic, no frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mlpipes_cli.preprocess import blocks
+from mlpipes_cli.preprocess.transformer import AutoPreprocessor
+from mlpipes_cli.server.compiled import guards, inputs
+from mlpipes_cli.server.compiled.base import Column, NotCompilable
+from mlpipes_cli.server.compiled.inputs import Rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+Fill = Callable[[Rows, "Floats"], None]  # writes a block's columns for these rows
+Step = Callable[[Rows], "Floats"]
+
+
+def is_ours(step: Any) -> bool:
+    """Whether the step is an AutoPreprocessor made by the installed code."""
+    return guards.same_class(type(step), AutoPreprocessor)
+
+
+def compile_step(step: Any, columns: Sequence[Column]) -> Step:
+    """A function from rows to the (n, features) float64 array that the step's ``transform`` gives.
+
+    Raises:
+        NotCompilable: The step, or a type of a column that it reads, is not known.
+    """
+    if not is_ours(step):
+        raise NotCompilable("the preprocessing is not the installed one")
+    places = inputs.positions(columns)
+    if lacking := set(step.needed_) - set(places):
+        raise NotCompilable(f"columns are not in the signature: {sorted(lacking)}")
+    makers = {"Numbers": _numbers, "Dates": _dates, "OneHot": _one_hot, "Targets": _targets}
+    ours = {name: getattr(blocks, name) for name in makers}
+    width = len(step.names_out_)
+    fills: list[Fill] = []
+    start = 0
+    for block in step.blocks_:
+        name = type(block).__name__
+        if name not in makers or not guards.same_class(type(block), ours[name]):
+            raise NotCompilable(f"the preprocessing's {name} is not the installed one")
+        fills.append(makers[name](block, columns, slice(start, start + len(block.names)), width))
+        start += len(block.names)
+    if start != width:
+        raise NotCompilable("the preprocessing's columns do not add up")
+    padded = any(type(block).__name__ == "OneHot" for block in step.blocks_)
+
+    def transform(rows: Rows) -> Floats:
+        found = np.zeros((len(rows), width + padded))  # the last column takes unknown categories
+        for fill in fills:
+            fill(rows, found)
+        return found[:, :width] if padded else found
+
+    return transform
+
+
+def _numbers(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fill:
+    types = {column.name: column.type for column in columns}
+    texts = [name for name in block.columns if types[name] == inputs.TEXT]
+    scaler = block.scaler
+    if not guards.same_class(type(scaler), blocks.Scaler):
+        raise NotCompilable("the preprocessing's Scaler is not the installed one")
+    median, mean, deviation = scaler.median, scaler.mean, scaler.deviation
+    gappy = np.asarray(scaler.gappy)
+    middle = to.start + len(block.columns)
+    input_limit, output_limit = blocks._LARGEST_INPUT, blocks._LARGEST_OUTPUT
+    read = _mixed(block.columns, columns) if texts else inputs.numbers(columns, block.columns)
+
+    def fill(rows: Rows, found: Floats) -> None:
+        values = read(rows)
+        finite = np.isfinite(values)
+        if not finite.all():
+            if len(gappy):
+                found[:, middle : to.stop] = ~finite[:, gappy]
+            values = np.where(finite, values, median)
+        np.maximum(values, -input_limit, out=values)
+        np.minimum(values, input_limit, out=values)
+        np.subtract(values, mean, out=values)
+        np.divide(values, deviation, out=values)
+        np.maximum(values, -output_limit, out=values)
+        np.minimum(values, output_limit, out=found[:, to.start : middle])
+
+    return fill
+
+
+def _mixed(names: Sequence[str], columns: Sequence[Column]) -> Callable[[Rows], Floats]:
+    """Numbers of which some are written as text: those are read as the step reads them."""
+    places = inputs.positions(columns)
+    types = {column.name: column.type for column in columns}
+    plain = {name: inputs.numbers(columns, [name]) for name in names if types[name] != inputs.TEXT}
+
+    def read(rows: Rows) -> Floats:
+        values = np.empty((len(rows), len(names)))
+        for at, name in enumerate(names):
+            if name in plain:
+                values[:, at] = plain[name](rows)[:, 0]
+            else:
+                place = places[name]
+                values[:, at] = blocks.read_numbers(pd.Series([row[place] for row in rows], dtype=object))
+        return values
+
+    return read
+
+
+def _dates(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fill:
+    places = _text_places(block, columns)
+
+    def fill(rows: Rows, found: Floats) -> None:
+        texts = {name: pd.Series([row[at] for row in rows], dtype=object) for name, at in places.items()}
+        found[:, to] = block.transform(pd.DataFrame(texts))
+
+    return fill
+
+
+def _one_hot(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fill:
+    places = _text_places(block, columns)
+    tables = [
+        (places[name], {label: to.start + at for label, at in table.items()})
+        for name, table in zip(block.columns, block.places, strict=True)
+    ]
+
+    def fill(rows: Rows, found: Floats) -> None:
+        each = np.arange(len(rows))
+        for at, table in tables:
+            found[each, [_find(table, row[at], width) for row in rows]] = 1.0
+
+    return fill
+
+
+def _targets(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fill:
+    places = _text_places(block, columns)
+    wide = len(block.prior)
+    tables = []
+    for number, (name, table) in enumerate(zip(block.columns, block.tables, strict=True)):
+        codes = {label: code for code, label in enumerate(table)}
+        means = np.vstack([*(np.reshape(mean, (1, wide)) for mean in table.values()), block.prior])
+        start = to.start + number * wide
+        tables.append((places[name], codes, means, slice(start, start + wide)))
+
+    def fill(rows: Rows, found: Floats) -> None:
+        for at, codes, means, place in tables:
+            unknown = len(codes)
+            found[:, place] = means[[_find(codes, row[at], unknown) for row in rows]]
+
+    return fill
+
+
+def _text_places(block: Any, columns: Sequence[Column]) -> dict[str, int]:
+    places = inputs.positions(columns)
+    for name in block.columns:
+        if columns[places[name]].type != inputs.TEXT:
+            raise NotCompilable(f"column {name!r} is read as text, but is none")
+    return {name: places[name] for name in block.columns}
+
+
+def _find(table: dict[str, int], text: str | None, unknown: int) -> int:
+    """The place of a label; labels in the table have no space around them."""
+    if text is None:
+        return table.get("", unknown)
+    found = table.get(text)
+    return table.get(text.strip(), unknown) if found is None else found

@@ -1,0 +1,224 @@
+"""The models that one API serves, by alias, and how they follow the registry."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import ModelSource
+from mlpipes_cli.server import loading, memory
+from mlpipes_cli.server.copies import Copies
+from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.server.loading import Interpreters
+from mlpipes_cli.server.meter import Meter
+from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.settings import ServerSettings
+from mlpipes_cli.server.threads import detached
+
+logger = logging.getLogger("mlpipes.server")
+_AGAIN = 30.0  # seconds until a version that did not load is tried once more
+
+
+class Models(Mapping[str, ServedModel]):
+    """The loaded version of each alias. A request keeps the one that it met.
+
+    Attributes:
+        problems: What each alias suffers from, one line, while its former version answers.
+    """
+
+    def __init__(self, first: ServedModel) -> None:
+        self._primary = first.alias
+        self._loaded = {first.alias: first}
+        self.problems: dict[str, str] = {}
+
+    @property
+    def primary(self) -> ServedModel:
+        """The one that answers where none is named."""
+        return self._loaded[self._primary]
+
+    def put(self, model: ServedModel) -> None:
+        """Serve this version under its alias from now on."""
+        self._loaded = {**self._loaded, model.alias: model}
+
+    def find(self, name: str, alias: str | None = None, version: int | None = None) -> ServedModel:
+        """The model of that name, alias and version.
+
+        Raises:
+            Fault: It is not served here (404).
+        """
+        for model in self._loaded.values():
+            if (name, alias or model.alias, version or model.version) == (
+                model.name,
+                model.alias,
+                model.version,
+            ):
+                return model
+        there = ", ".join(f"{m.name} {m.version} ({m.alias})" for m in self._loaded.values())
+        raise Fault(404, "RESOURCE_DOES_NOT_EXIST", f"no such model is served here; there is {there}")
+
+    def __getitem__(self, alias: str) -> ServedModel:
+        return self._loaded[alias]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded)
+
+    def __len__(self) -> int:
+        return len(self._loaded)
+
+
+def from_folder(settings: ServerSettings, interpreters: Interpreters | None = None) -> Models:
+    """The one model of a folder.
+
+    Args:
+        settings: Say where it is.
+        interpreters: Finds the environment of a model that has one.
+
+    Raises:
+        MlpipesError: It does not load.
+    """
+    assert settings.folder is not None
+    folder = Path(settings.folder)
+    version = settings.version or 0
+    alias, promoted_at, seconds = settings.alias, settings.promoted_at, settings.answer_timeout
+    return Models(loading.load(folder, settings.model, version, alias, promoted_at, interpreters, seconds))
+
+
+class Follower:
+    """Loads what the aliases point to, and again whenever they move.
+
+    Args:
+        source: The registry.
+        settings: Which model and aliases.
+        meter: Is told of each change.
+        interpreters: Finds the environments of models that have one.
+    """
+
+    def __init__(
+        self,
+        source: ModelSource,
+        settings: ServerSettings,
+        meter: Meter,
+        interpreters: Interpreters | None = None,
+    ) -> None:
+        self._source, self._settings, self._meter = source, settings, meter
+        self._interpreters = interpreters
+        self._copies = Copies(None if settings.scratch is None else Path(settings.scratch))
+        self._failed: dict[str, tuple[int, float]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._away = False
+
+    def load(self) -> Models:
+        """What the aliases point to now; those beside the first one may be missing.
+
+        Raises:
+            MlpipesError: The first alias points to nothing, or to what does not load.
+        """
+        published = self._source.published(self._settings.model)
+        aliases = {} if published is None else published.aliases
+        promoted = {} if published is None else published.promoted
+        if self._settings.alias not in aliases:
+            raise MlpipesError(
+                f"model {self._settings.model!r} has no {self._settings.alias!r} version", "promote one first"
+            )
+        first = self._fetched(self._settings.alias, aliases, promoted)
+        models = Models(first)
+        for alias in self._settings.aliases[1:]:
+            if alias in aliases:
+                try:
+                    models.put(self._fetched(alias, aliases, promoted))
+                except MlpipesError as error:
+                    models.problems[alias] = error.reason
+        return models
+
+    def start(self, models: Models) -> None:
+        """Follow the aliases from now on; called in the event loop."""
+        for model in models.values():
+            self._meter.model(model.name, model.alias, model.version)
+        self._task = asyncio.get_running_loop().create_task(self._follow(models))
+
+    def stop(self) -> None:
+        """Follow no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _follow(self, models: Models) -> None:
+        while True:
+            await asyncio.sleep(self._settings.reload_seconds)
+            try:
+                await self._look(models)
+            except MlpipesError as error:
+                if not self._away:  # once an outage
+                    logger.warning("the registry is not read: %s", error)
+                self._away = True
+            except Exception:
+                logger.exception("the registry is not read")
+            else:
+                self._away = False
+
+    async def _look(self, models: Models) -> None:
+        published = await detached(self._source.published, self._settings.model)
+        aliases = {} if published is None else published.aliases
+        promoted = {} if published is None else published.promoted
+        for alias in self._settings.aliases:
+            wanted, there = aliases.get(alias), models.get(alias)
+            if wanted is None:
+                if there is not None:
+                    models.problems[alias] = f"alias {alias!r} is gone; version {there.version} answers"
+                continue
+            if there is not None and there.version == wanted:
+                models.problems.pop(alias, None)
+                if alias in promoted:
+                    there.promoted_at = promoted[alias]
+                continue
+            await self._change(models, alias, aliases, promoted)
+
+    async def _change(
+        self, models: Models, alias: str, aliases: Mapping[str, int], promoted: Mapping[str, str]
+    ) -> None:
+        wanted, now = aliases[alias], asyncio.get_running_loop().time()
+        version, when = self._failed.get(alias, (0, 0.0))
+        if version == wanted and now - when < _AGAIN:
+            return
+        try:
+            model = await detached(self._fetched, alias, aliases, promoted)
+        except MlpipesError as error:
+            self._failed[alias] = (wanted, now)
+            there = models.get(alias)
+            kept = f"; version {there.version} goes on answering" if there is not None else ""
+            models.problems[alias] = f"{error.reason}{kept}"
+            self._meter.reload(False)
+            logger.error("%s%s", error.reason, kept)
+            return
+        models.put(model)
+        models.problems.pop(alias, None)
+        self._failed.pop(alias, None)
+        self._meter.reload(True)
+        self._meter.model(model.name, alias, model.version)
+        logger.warning("version %d of model %r answers as %s", model.version, model.name, alias)
+        await detached(memory.settle)  # what loading needed, and the former model
+
+    def _fetched(self, alias: str, aliases: Mapping[str, int], promoted: Mapping[str, str]) -> ServedModel:
+        """Load a version from a copy of its files, which lives as long as the model does."""
+        name, version = self._settings.model, aliases[alias]
+        folder = self._copies.new()
+        try:
+            self._source.fetch(name, version, folder)
+            model = loading.load(
+                folder,
+                name,
+                version,
+                alias,
+                promoted.get(alias),
+                self._interpreters,
+                self._settings.answer_timeout,
+            )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
+        return model

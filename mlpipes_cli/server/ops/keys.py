@@ -1,0 +1,174 @@
+"""API keys: what they look like, and who may pass.
+
+A key is ``mlp_<id>_<secret>`` with a secret of 256 random bits, so one SHA-256 of it can be stored
+instead: nobody guesses what it was, and no slow hash is needed (see the decision on API keys).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports.keys import ActiveKeys, KeyStore
+from mlpipes_cli.server.faults import Fault, unauthorized, unavailable
+from mlpipes_cli.server.page.files import FILES
+
+logger = logging.getLogger("mlpipes.server.keys")
+T = TypeVar("T")
+
+OPEN = frozenset(("/health", "/ping", "/ready", "/v2/health/live", "/v2/health/ready", *FILES))
+"""Paths that anybody may ask for: they tell nothing of the data, and load balancers have no keys."""
+
+_KEY = re.compile(rb"mlp_([0-9a-f]{12})_[0-9a-f]{64}")
+_BEARER = re.compile(rb"bearer +", re.IGNORECASE)
+_PATIENCE = 5.0  # seconds for one look at the database
+_USED_EVERY = 60.0
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """A key that was just made; its text is shown once and kept nowhere."""
+
+    id: str
+    text: str = field(repr=False)
+
+    @property
+    def digest(self) -> bytes:
+        """What is stored."""
+        return hashlib.sha256(self.text.encode("ascii")).digest()
+
+
+def new_key() -> NewKey:
+    """Make a key."""
+    identifier = secrets.token_hex(6)
+    return NewKey(identifier, f"mlp_{identifier}_{secrets.token_hex(32)}")
+
+
+class KeyGuard:
+    """Says who may pass, from what a background task last read of the keys.
+
+    Args:
+        store: Where the keys are; used by the background task alone.
+        refresh_seconds: Between two looks; a revoked key stops working after about that time.
+        mode: ``auto`` asks for a key from the moment the first was made, ``required`` always, ``off`` never.
+    """
+
+    def __init__(self, store: KeyStore, refresh_seconds: float = 1.0, *, mode: str = "auto") -> None:
+        self._store, self._every, self._mode = store, refresh_seconds, mode
+        self._known = mode == "off"
+        self._required = mode != "off"
+        self._hashes: Mapping[str, bytes] = {}
+        self._prepared = False
+        self._used: set[str] = set()
+        self._told = float("-inf")
+        self._task: asyncio.Task[None] | None = None
+        # Of its own: the loop's threads may all be busy with large requests, and a revoked key must not wait.
+        self._thread = ThreadPoolExecutor(1, "keys")
+
+    async def start(self) -> None:
+        """Read the keys, and go on doing so; a database that is away is asked again."""
+        if self._mode == "off" or self._task is not None:
+            return
+        await self._refresh()
+        self._task = asyncio.create_task(self._watch(), name="keys")
+
+    async def stop(self) -> None:
+        """Stop reading."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._task = None
+        self._store.interrupt()
+        await self._in_thread(self._store.close)
+        self._thread.shutdown(wait=False)
+
+    def allows(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether the request may pass (see :meth:`refusal`)."""
+        return not self._required or path in OPEN or self._valid(headers)[0]
+
+    def refusal(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Fault | None:
+        """Why the request may not pass, or None where it may.
+
+        401 without a valid key; 503 where keys may be needed and none could be read since the start.
+
+        Args:
+            path: The decoded path.
+            headers: As ASGI gives them: names in lower case.
+        """
+        if not self._required or path in OPEN:
+            return None
+        valid, given = self._valid(headers)
+        if valid:
+            return None
+        if not self._known:
+            return unavailable("the API keys cannot be read at the moment; try again", 1)
+        return unauthorized(given)
+
+    def _valid(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bool, bool]:
+        """Whether a key is valid, and whether one was given at all."""
+        given = False
+        for name, value in headers:
+            if name == b"x-api-key":
+                key = value.strip()
+            elif name == b"authorization" and (bearer := _BEARER.match(value)):
+                key = value[bearer.end() :].strip()
+            else:
+                continue
+            given = True
+            found = _KEY.fullmatch(key)
+            if found is None:
+                continue
+            identifier = found[1].decode("ascii")
+            stored = self._hashes.get(identifier)
+            if stored is not None and hmac.compare_digest(hashlib.sha256(key).digest(), stored):
+                self._used.add(identifier)
+                return True, True
+        return False, given
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        try:
+            active = await asyncio.wait_for(self._in_thread(self._active), _PATIENCE)
+            self._hashes = active.hashes
+            self._required = self._mode == "required" or active.required
+            self._known = True
+            await self._note_used()
+        except (MlpipesError, TimeoutError) as error:
+            if isinstance(error, TimeoutError):
+                self._store.interrupt()
+            logger.debug("the API keys cannot be read (%s); those known stay", type(error).__name__)
+        except Exception:
+            logger.exception("the API keys cannot be read; those known stay")
+
+    def _in_thread(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _active(self) -> ActiveKeys:
+        if not self._prepared:
+            self._store.prepare()
+            self._prepared = True
+        return self._store.active()
+
+    async def _note_used(self) -> None:
+        now = time.monotonic()
+        if not self._used or now - self._told < _USED_EVERY:
+            return
+        self._told, used, self._used = now, self._used, set()
+        await asyncio.wait_for(self._in_thread(self._store.used, used), _PATIENCE)

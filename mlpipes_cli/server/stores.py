@@ -1,0 +1,34 @@
+"""All that the API reaches outside of itself, by port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlpipes_cli.ports import ModelSource, PredictionLog
+from mlpipes_cli.ports.keys import KeyStore
+from mlpipes_cli.ports.recent import RecentPredictions
+from mlpipes_cli.ports.truth import TruthStore
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The ports that one API uses.
+
+    Attributes:
+        log: Keeps the predictions.
+        truth: Keeps what turned out to be true of them.
+        recent: Shows the newest ones.
+        keys: Knows the API keys.
+        models: The registry; None where the model lies in a folder.
+        interpreters: Finds (or makes) the environments of models that have one; None where none can be.
+    """
+
+    log: PredictionLog
+    truth: TruthStore
+    recent: RecentPredictions
+    keys: KeyStore
+    models: ModelSource | None = None
+    interpreters: Callable[[Mapping[str, Any]], Path] | None = None

@@ -1,0 +1,204 @@
+"""From a request's tensors to what the model takes: one tensor a column, or one matrix of all columns."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlpipes_cli.server import mistakes
+from mlpipes_cli.server.faults import Fault, bad_request, invalid_value, too_large
+from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.signature import InputColumn
+from mlpipes_cli.server.v2 import signature
+from mlpipes_cli.server.v2.envelope import Inference
+from mlpipes_cli.server.v2.tensors import BYTES, Tensor, text
+from mlpipes_cli.suggest import did_you_mean
+
+_DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
+_PLAIN = {*_DTYPES, "string"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks of a model; as ``requests.Question``, which would import MLflow."""
+
+    data: Any
+    params: dict[str, Any]
+    ids: list[Any] | None
+    wrapped: bool
+    rows: int
+
+
+def question(asked: Inference, model: ServedModel, max_rows: int) -> Asked:
+    """The data as the model's signature has it.
+
+    Raises:
+        Fault: It does not fit, or has too many rows.
+    """
+    known = signature.of(model)
+    rows = _rows(asked.inputs, max_rows)
+    params = {name: value for name, value in asked.parameters.items() if name in known.params}
+    if not model.columns:
+        data = _tensors(asked.inputs, known)
+        enforced, checked = _enforced(model, data, params)
+        return Asked(enforced, checked, None, True, rows)
+    given = dict(asked.inputs)
+    ids = _ids(given, model, rows)
+    frame = pd.DataFrame(_columns(given, model))
+    whole = list(frame.columns) == model.names and all(column.type in _PLAIN for column in model.columns)
+    if whole and not known.params:  # what MLflow's enforcement would give back as it is
+        return Asked(frame, {}, ids, True, rows)
+    data, checked = _enforced(model, frame, params)
+    return Asked(data, checked, ids, True, rows)
+
+
+def _rows(inputs: Mapping[str, Tensor], max_rows: int) -> int:
+    rows = next(iter(inputs.values())).shape[0]
+    for tensor in inputs.values():
+        if tensor.shape[0] != rows:
+            raise bad_request(f"input {tensor.name!r} has {tensor.shape[0]} rows, the first input {rows}")
+    if rows > max_rows:
+        told = f"{rows} rows in one request; at most {max_rows} are taken, send several requests"
+        raise too_large(told)
+    return rows
+
+
+def _enforced(model: ServedModel, data: Any, params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.proto_json_utils import cast_df_types_according_to_schema
+
+    side = model.mlflow
+    try:
+        if model.columns:
+            data = cast_df_types_according_to_schema(data, side.schema)
+        return side.enforce(data, params or None)
+    except MlflowException as error:
+        message = mistakes.explain(data, model) or mistakes.without_values(error.message)
+        raise invalid_value(message) from None
+    except Exception:  # noqa: BLE001  values that MLflow did not expect, such as text that is no Unicode
+        message = mistakes.explain(data, model) or "the inputs do not fit the model's signature"
+        raise invalid_value(message) from None
+
+
+def _tensors(inputs: Mapping[str, Tensor], known: signature.Signature) -> Any:
+    """For a model whose signature is of tensors, or that has none: arrays by name, or the only one."""
+    arrays = {name: _as_array(tensor) for name, tensor in inputs.items()}
+    if known.tensors and len(known.inputs) > 1:
+        return arrays
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    if known.tensors:
+        raise bad_request(f"expected one input, got {len(arrays)}")
+    return pd.DataFrame({name: list(array.reshape(len(array), -1)[:, 0]) for name, array in arrays.items()})
+
+
+def _as_array(tensor: Tensor) -> Any:
+    if tensor.datatype != BYTES:
+        return tensor.data
+    return np.array([_text(tensor, value) for value in tensor.data.ravel()], dtype=object).reshape(
+        tensor.shape
+    )
+
+
+def _ids(given: dict[str, Tensor], model: ServedModel, rows: int) -> list[Any] | None:
+    """The caller's identifiers, taken out of the inputs: the model's id column, else ``id``."""
+    chosen: list[Any] | None = None
+    for name in dict.fromkeys([model.details.get("id"), "id"]):
+        if isinstance(name, str) and name not in model.features and name in given:
+            tensor = given.pop(name)
+            values = [_text(tensor, value) for value in _flat(tensor).tolist()]
+            chosen = values if chosen is None else chosen
+    return chosen
+
+
+def _columns(given: dict[str, Tensor], model: ServedModel) -> dict[str, Any]:
+    if len(given) == 1:
+        (tensor,) = given.values()
+        matrix = len(tensor.shape) == 2 and (tensor.name not in model.features or tensor.shape[1] > 1)
+        if matrix:
+            if tensor.shape[1] != len(model.columns):
+                told = f"expected {len(model.columns)} columns, got {tensor.shape[1]}"
+                raise bad_request(f"input {tensor.name!r}: {told}")
+            return {
+                column.name: _column(tensor, tensor.data[:, at], column)
+                for at, column in enumerate(model.columns)
+            }
+    for name in given:
+        if name not in model.features:
+            raise bad_request(f"input {name!r} is no column of the model{did_you_mean(name, model.features)}")
+    missing = [column for column in model.columns if column.required and column.name not in given]
+    if missing:
+        parts = [
+            f"input {column.name!r} is missing, expected {mistakes.expected(column)}"
+            for column in missing[:5]
+        ]
+        more = f"; and {len(missing) - 5} more are missing" if len(missing) > 5 else ""
+        raise invalid_value("; ".join(parts) + more)
+    return {
+        column.name: _column(given[column.name], _flat(given[column.name]), column)
+        for column in model.columns
+        if column.name in given
+    }
+
+
+def _flat(tensor: Tensor) -> Any:
+    if len(tensor.shape) == 1 or (len(tensor.shape) == 2 and tensor.shape[1] == 1):
+        return tensor.data.reshape(-1)
+    raise bad_request(f"input {tensor.name!r}: expected the shape [n] or [n, 1]")
+
+
+def _column(tensor: Tensor, values: Any, column: InputColumn) -> Any:
+    """A column's values in the type of the signature; nothing is converted that would not come out equal,
+    but for a number's precision."""
+    if column.type in _DTYPES:
+        if tensor.datatype == BYTES:
+            raise _mismatch(column, "BYTES")
+        return _numbers(values, column)
+    if tensor.datatype != BYTES:
+        raise _mismatch(column, tensor.datatype)
+    if column.type == "binary":
+        raw = [value.encode() if isinstance(value, str) else value for value in values.tolist()]
+        return pd.Series([base64.b64encode(value or b"").decode() for value in raw], dtype=object)
+    texts = [_text(tensor, value) for value in values.tolist()]
+    if column.type in ("string", "datetime"):
+        return pd.Series(texts, dtype=object)
+    try:  # lists, objects and maps: JSON texts
+        return pd.Series([None if value is None else json.loads(value) for value in texts], dtype=object)
+    except (ValueError, RecursionError):
+        raise _mismatch(column, "text that is no JSON") from None
+
+
+def _numbers(values: Any, column: InputColumn) -> Any:
+    kind = np.dtype(_DTYPES[column.type])
+    if kind.kind == "f":
+        with np.errstate(over="ignore"):
+            found = values.astype(kind)
+        if (np.isinf(found) & np.isfinite(values.astype("float64"))).any():
+            raise _mismatch(column, "a number that is too large")
+        return found
+    if values.dtype.kind == "f":
+        if np.isnan(values).any():
+            raise _mismatch(column, "a missing value")
+        if not (np.isfinite(values) & (np.trunc(values) == values)).all():
+            raise _mismatch(column, "a number with a fraction")
+    low, high = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
+    if len(values) and not (low <= int(values.min()) and int(values.max()) <= high):
+        raise _mismatch(column, "a number that is too large")
+    return values.astype(kind)
+
+
+def _text(tensor: Tensor, value: Any) -> Any:
+    try:
+        return text(value)
+    except UnicodeDecodeError:
+        raise bad_request(f"input {tensor.name!r} has text that is not UTF-8") from None
+
+
+def _mismatch(column: InputColumn, got: str) -> Fault:
+    return invalid_value(f"input {column.name!r}: expected {mistakes.expected(column)}, got {got}")

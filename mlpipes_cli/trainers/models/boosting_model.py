@@ -1,0 +1,65 @@
+"""What a boosting library needs between scikit-learn's ways and its own. Carried with a logged model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+
+class Boosted(BaseEstimator):  # type: ignore[misc,unused-ignore]
+    """An estimator of a boosting library that sees plain column names and labels from 0 on.
+
+    Answers are in the labels that it was fitted with, one a row.
+
+    Args:
+        estimator: Fitted by ``fit``, as it is.
+        labels: Whether the target is of classes.
+    """
+
+    def __init__(self, estimator: Any, labels: bool = True) -> None:
+        self.estimator = estimator
+        self.labels = labels
+
+    def fit(self, X: Any, y: Any, validation: Any = None) -> Boosted:
+        """Learn; rows of the mask ``validation`` are held out to tell when to stop."""
+        frame, target = self._plain(X), np.asarray(y)
+        if self.labels:
+            self.classes_, target = _codes(y)
+        if validation is None:
+            self.estimator.fit(frame, target)
+        else:
+            held = np.asarray(validation, dtype=bool)
+            self.estimator.fit(frame[~held], target[~held], eval_set=[(frame[held], target[held])])
+        self.n_features_in_ = frame.shape[1]
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """(n,) labels or numbers."""
+        found = np.asarray(self.estimator.predict(self._plain(X))).reshape(len(X), -1)[:, 0]
+        return self.classes_[found.astype(np.int64)] if self.labels else found
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "predict_proba" and self.__dict__.get("labels"):
+            return lambda X: self.estimator.predict_proba(self._plain(X))
+        if name == "feature_importances_" and "estimator" in self.__dict__:
+            return self.estimator.feature_importances_
+        raise AttributeError(name)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "n_features_in_" in self.__dict__
+
+    def _plain(self, X: Any) -> Any:
+        frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
+        return frame.set_axis([f"f{position}" for position in range(frame.shape[1])], axis=1)
+
+
+def _codes(y: Any) -> tuple[Any, Any]:
+    """The sorted labels, and each row's place among them."""
+    labels = sorted(set(np.asarray(y).tolist()))
+    place = {label: position for position, label in enumerate(labels)}
+    codes = np.array([place[label] for label in np.asarray(y).tolist()], dtype=np.int64)
+    plain = {type(label) for label in labels} in ({int}, {bool})
+    return np.array(labels) if plain else np.array(labels, dtype=object), codes

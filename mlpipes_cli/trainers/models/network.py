@@ -1,0 +1,177 @@
+"""A fitted neural network behind its preprocessing. A logged model carries this module's code with it.
+
+A network is a callable: named arrays of n rows in, an array (n, outputs) of float32 out, whatever the
+framework (see :mod:`keras_model` and :mod:`torch_model` beside this).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from mlpipes_cli.trainers.models.pictures import Pictures
+
+    Parts = Mapping[str, np.ndarray]
+
+TABLE = "table"  # the name of the columns that are no images
+ROWS_AT_ONCE, IMAGES_AT_ONCE = 32, 4
+
+
+class Reader:
+    """Raw rows as what a network takes: ``table`` as float32, each image column as uint8.
+
+    Args:
+        step: A fitted transformer for the columns that are no images; None takes them as they are.
+        columns: Those columns; without any there is no ``table``.
+        pictures: How to read each image column.
+    """
+
+    def __init__(self, step: Any, columns: Sequence[str], pictures: Mapping[str, Pictures]) -> None:
+        self.step, self.columns, self.pictures = step, list(columns), dict(pictures)
+
+    def parts(self, X: Any) -> dict[str, np.ndarray]:
+        """The arrays of some rows.
+
+        Raises:
+            ValueError: A column is missing, a value is no number or no image.
+        """
+        import pandas as pd
+
+        known = [*self.columns, *self.pictures]
+        frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X, columns=known)
+        if absent := [name for name in known if name not in frame.columns]:
+            raise ValueError(f"columns are missing: {', '.join(map(repr, absent))}")
+        found = {}
+        if self.columns:
+            rows = frame[self.columns]
+            found[TABLE] = as_floats(rows if self.step is None else self.step.transform(rows))
+        for name, pictures in self.pictures.items():
+            try:
+                found[name] = pictures.read(frame[name].tolist())
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return found
+
+
+def as_floats(frame: pd.DataFrame) -> np.ndarray:
+    """(n, columns) float32; a missing value is NaN.
+
+    Raises:
+        ValueError: A column holds no numbers.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if all(dtype == np.float64 for dtype in frame.dtypes):
+        return frame.to_numpy(dtype=np.float32, copy=True)
+    columns = []
+    for name in frame.columns:
+        try:
+            if pd.api.types.is_datetime64_any_dtype(frame[name].dtype):
+                raise ValueError("dates")
+            columns.append(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
+        except (TypeError, ValueError):
+            raise ValueError(f"{name!r} holds {frame[name].dtype}, and a network takes numbers") from None
+    return np.column_stack(columns).astype(np.float32)
+
+
+def batches(parts: Parts, size: int) -> Iterator[tuple[dict[str, np.ndarray], int]]:
+    """Batches of exactly ``size`` rows as float32, pixels from 0 to 1, and how many rows of each count.
+
+    The last is filled up with its first row. The kernels of the libraries add up in an order that depends
+    on how many rows there are, so that only batches of one size give a row the same answer to the last bit
+    whether it is asked alone or among others.
+    """
+    import numpy as np
+
+    rows = len(next(iter(parts.values())))
+    for start in range(0, rows, size):
+        batch = {name: values[start : start + size] for name, values in parts.items()}
+        count = min(size, rows - start)
+        if count < size:
+            fill = {name: np.repeat(values[:1], size - count, axis=0) for name, values in batch.items()}
+            batch = {name: np.concatenate([values, fill[name]]) for name, values in batch.items()}
+        yield {name: floats(values) for name, values in batch.items()}, count
+
+
+def floats(values: np.ndarray) -> np.ndarray:
+    """Numbers as float32; the bytes of pixels become 0 to 1."""
+    import numpy as np
+
+    if values.dtype == np.uint8:
+        return values.astype(np.float32) / np.float32(255.0)
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def run(parts: Parts, ask: Callable[[dict[str, np.ndarray]], np.ndarray], outputs: int) -> np.ndarray:
+    """(n, outputs) of float32, asked for in batches of one size."""
+    import numpy as np
+
+    size = ROWS_AT_ONCE if list(parts) == [TABLE] else IMAGES_AT_ONCE
+    found = [ask(batch)[:count] for batch, count in batches(parts, size)]
+    return np.concatenate(found) if found else np.zeros((0, outputs), dtype=np.float32)
+
+
+class Classifier:
+    """A network that tells classes.
+
+    Args:
+        reader: Makes its input.
+        net: Gives one output for two classes (the second's), or one for each class.
+        classes: The labels, in the order of the outputs.
+        logits: Whether the outputs have yet to become probabilities (logistic function or softmax).
+    """
+
+    def __init__(self, reader: Reader, net: Any, classes: Sequence[Any], logits: bool) -> None:
+        import numpy as np
+
+        self.reader, self.net, self.logits = reader, net, logits
+        plain = len({type(label) for label in classes}) == 1 and isinstance(classes[0], (bool, int, float))
+        self.classes_ = np.array(list(classes)) if plain else np.array(list(classes), dtype=object)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """(n, classes) float64, in the order of ``classes_``."""
+        return probabilities(self.net(self.reader.parts(X)), self.logits)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """(n,) the most probable labels."""
+        best: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return best
+
+
+class Regressor:
+    """A network that tells a quantity.
+
+    Args:
+        reader: Makes its input.
+        net: Gives one output, in standard deviations of the training target from its mean.
+        mean: Of the training target.
+        deviation: Of the training target.
+    """
+
+    def __init__(self, reader: Reader, net: Any, mean: float, deviation: float) -> None:
+        self.reader, self.net, self.mean, self.deviation = reader, net, mean, deviation
+
+    def predict(self, X: Any) -> np.ndarray:
+        """(n,) float64."""
+        found: np.ndarray = self.net(self.reader.parts(X))[:, 0].astype("float64")
+        return found * self.deviation + self.mean
+
+
+def probabilities(outputs: np.ndarray, logits: bool) -> np.ndarray:
+    """(n, classes) float64 that add up to 1, from (n, 1) or (n, classes)."""
+    import numpy as np
+
+    values = outputs.astype(np.float64)
+    if values.shape[1] == 1:
+        if logits:  # of the larger side, which does not overflow
+            small = np.exp(-np.abs(values))
+            values = np.where(values >= 0, 1.0 / (1.0 + small), small / (1.0 + small))
+        return np.hstack([1.0 - values, values])
+    if logits:
+        values = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(values / values.sum(axis=1, keepdims=True))

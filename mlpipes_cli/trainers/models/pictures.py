@@ -1,0 +1,124 @@
+"""Image files as arrays of one size. A logged model carries this module's code with it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+
+
+class Pictures:
+    """Reads the bytes of image files into arrays of the same shape.
+
+    Transparent parts become white; a photo is turned as its camera was held; of moving pictures the first
+    counts; another size is brought to this one by Pillow's bilinear filter, which looks at all pixels where
+    an image shrinks.
+
+    Args:
+        height: In pixels.
+        width: In pixels.
+        channels: 1 (grey) or 3 (red, green, blue).
+    """
+
+    def __init__(self, height: int, width: int, channels: int) -> None:
+        self.height, self.width, self.channels = height, width, channels
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return self.height, self.width, self.channels
+
+    def read(self, values: Sequence[Any]) -> np.ndarray:
+        """(n, height, width, channels) uint8 of the bytes of n files, or their base64 text.
+
+        Raises:
+            ValueError: One is no image; it says the row, from 0, and why.
+        """
+        import numpy as np
+
+        found = np.empty((len(values), *self.shape), dtype=np.uint8)
+        for row, value in enumerate(values):
+            try:
+                found[row] = self._one(opened(value))
+            except ValueError as error:
+                raise ValueError(f"row {row}: {error}") from None
+        return found
+
+    def _one(self, image: Image.Image) -> np.ndarray:
+        import numpy as np
+        from PIL import Image
+
+        image = image.convert("L" if self.channels == 1 else "RGB")
+        if image.size != (self.width, self.height):
+            image = image.resize((self.width, self.height), Image.Resampling.BILINEAR)
+        return np.asarray(image, dtype=np.uint8).reshape(self.shape)
+
+
+def fitting(values: Iterable[Any], height: int | None, width: int | None, channels: int | None) -> Pictures:
+    """What fits these images: the median height and width, grey where all are grey; what is given stays.
+
+    Raises:
+        ValueError: One is no image.
+    """
+    import numpy as np
+
+    if height is None or width is None or channels is None:
+        sizes, grey = [], True
+        for row, value in enumerate(values):
+            try:
+                image = opened(value)
+            except ValueError as error:
+                raise ValueError(f"row {row}: {error}") from None
+            sizes.append(image.size)
+            grey = grey and image.mode == "L"
+        middle = np.median(np.array(sizes), axis=0)
+        height, width = height or int(middle[1]), width or int(middle[0])
+        channels = channels or (1 if grey else 3)
+    return Pictures(height, width, channels)
+
+
+def opened(value: Any) -> Image.Image:
+    """The image of a file's bytes or their base64 text, as ``L`` or ``RGB``.
+
+    Raises:
+        ValueError: It is none, in one line.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    content = _bytes(value)
+    try:
+        image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode.startswith(("I", "F")):  # 16 bits a pixel: Pillow would cut all above 255
+            pixels = np.asarray(image, dtype=np.float64) / 257.0
+            return Image.fromarray(np.clip(np.round(pixels), 0, 255).astype(np.uint8))
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+            return Image.alpha_composite(white, image).convert("RGB")
+        return image.convert("L" if image.mode in ("1", "L") else "RGB")
+    except Exception as error:  # noqa: BLE001 (a damaged file makes the decoders raise anything)
+        text = str(error).splitlines()[0] if str(error) and "cannot identify" not in str(error) else ""
+        raise ValueError(f"no readable image ({', '.join(FORMATS)}){': ' + text if text else ''}") from None
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if not isinstance(value, str):
+        raise ValueError("the image is missing" if value is None or value != value else "no image file")
+    text = value.partition("base64,")[2] if value.startswith("data:") else value
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("the text is no base64 of an image file") from None

@@ -1,0 +1,141 @@
+"""A model that Spark trained, with scikit-learn's methods. A logged model carries this module's code."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import threading
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.trainers.models.spark_session import shared
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_ANSWERS = {"predict_proba": 2, "decision_function": 1}  # positions in what evaluators answer
+
+
+class SparkModel:
+    """Answers rows by an evaluator: NumPy's, or Spark itself.
+
+    Args:
+        evaluator: Has ``answer(X)`` (see ``spark_trees``).
+        features: Names of the columns, in the order in which Spark saw them.
+        labels: Sorted as Spark's positions of classes; () for numbers.
+        scores: What it gives beside predictions: ``predict_proba``, ``decision_function`` or nothing.
+    """
+
+    def __init__(self, evaluator: Any, features: Sequence[str], labels: Sequence[Any], scores: str) -> None:
+        import numpy as np
+
+        self.evaluator, self.features, self.scores = evaluator, tuple(features), scores
+        if labels:
+            plain = {type(label) for label in labels} in ({int}, {bool})
+            self.classes_ = np.array(labels) if plain else np.array(labels, dtype=object)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """(n,) labels, or float64."""
+        import numpy as np
+
+        found: np.ndarray = self.evaluator.answer(self._matrix(X))[0]
+        return self.classes_[found.astype(np.int64)] if "classes_" in vars(self) else found
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _ANSWERS or vars(self).get("scores") != name:
+            raise AttributeError(name)
+        position = _ANSWERS[name]
+
+        def ask(X: Any) -> np.ndarray:
+            """(n, classes), or (n,) for the second of two classes where these are no probabilities."""
+            found: np.ndarray = self.evaluator.answer(self._matrix(X))[position]
+            return found[:, 1] if position == 1 and found.shape[1] == 2 else found
+
+        return ask
+
+    def _matrix(self, X: Any) -> np.ndarray:
+        import numpy as np
+        import pandas as pd
+
+        if isinstance(X, pd.DataFrame):
+            X = X[list(self.features)]
+        return np.ascontiguousarray(X, dtype=np.float64)
+
+
+class InSpark:
+    """Evaluates in a local Spark session of this process, which is started with the first question.
+
+    Args:
+        saved: The folder that ``PipelineModel.save`` wrote.
+        memory: Bytes of Java's heap, where the session is started by this model.
+    """
+
+    def __init__(self, saved: Path, memory: int) -> None:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(saved.rglob("*")):
+                if path.is_file() and not path.name.startswith("."):
+                    archive.write(path, path.relative_to(saved))
+        self.content, self.memory = packed.getvalue(), memory
+        self._lock = threading.Lock()
+        self._loaded: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"content": self.content, "memory": self.memory}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock, self._loaded = threading.Lock(), None
+
+    def answer(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """See ``spark_trees``."""
+        with self._lock:  # Spark's clients are for one thread at a time
+            session = shared(self.memory)
+            return in_session(self._model(session), session, X)
+
+    def _model(self, session: Any) -> Any:
+        from pyspark.ml import PipelineModel
+
+        if self._loaded is None or self._loaded[0] is not session.sparkContext:
+            with tempfile.TemporaryDirectory(prefix="spark-model-") as folder:
+                with zipfile.ZipFile(io.BytesIO(self.content)) as archive:
+                    archive.extractall(folder)
+                self._loaded = (session.sparkContext, PipelineModel.load(Path(folder).as_uri()))
+        return self._loaded[1]
+
+
+def in_session(model: Any, session: Any, X: np.ndarray) -> tuple[Any, Any, Any]:
+    """What a fitted model of Spark says about (n, features) rows; see ``spark_trees``."""
+    import numpy as np
+    from pyspark.ml.functions import vector_to_array
+
+    asked = model.transform(table(session, X))
+    there = [name for name in ("rawPrediction", "probability") if name in asked.columns]
+    answered = asked.select("prediction", *[vector_to_array(name).alias(name) for name in there]).toArrow()
+    scores = [
+        np.array(answered[name].combine_chunks().flatten().to_numpy()).reshape(len(X), -1)
+        if name in there
+        else None
+        for name in ("rawPrediction", "probability")
+    ]
+    return answered["prediction"].to_numpy(), scores[0], scores[1]
+
+
+def table(session: Any, X: np.ndarray, label: np.ndarray | None = None) -> Any:
+    """(n, features) float64 as Spark's DataFrame of one vector column, and the label's if given."""
+    import pyarrow as pa
+    from pyspark.ml.functions import array_to_vector
+
+    step = max(1, 2**28 // max(1, X.shape[1]))
+    kind = pa.list_(pa.float64())
+    parts = [
+        pa.FixedSizeListArray.from_arrays(pa.array(X[at : at + step].ravel()), X.shape[1]).cast(kind)
+        for at in range(0, len(X), step)
+    ]
+    columns = {"features": pa.chunked_array(parts, kind)}
+    if label is not None:
+        columns["label"] = pa.array(label, pa.float64())
+    frame = session.createDataFrame(pa.table(columns))
+    return frame.select(array_to_vector("features").alias("features"), *frame.columns[1:])

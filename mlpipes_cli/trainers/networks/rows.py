@@ -1,0 +1,177 @@
+"""From training rows to the arrays that a network is fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.suggest import did_you_mean
+from mlpipes_cli.trainers.base import Fitted, Training, TrainingError
+from mlpipes_cli.trainers.models import pictures
+from mlpipes_cli.trainers.models.network import TABLE, Classifier, Reader, Regressor, as_floats
+from mlpipes_cli.trainers.networks.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What a network is fitted on.
+
+    Attributes:
+        reader: Makes the same arrays of raw rows later.
+        parts: ``table`` (n, columns) float32, image columns (n, h, w, c) uint8.
+        target: (n,) the number of the class, int64; or the quantity in standard deviations, float32.
+        weights: (n,) float32, or None.
+        kept: Positions of the rows to fit on.
+        held: Positions of the rows to validate on, often none.
+        mean: Of the quantity.
+        deviation: Of the quantity.
+    """
+
+    reader: Reader
+    parts: dict[str, np.ndarray]
+    target: np.ndarray
+    weights: np.ndarray | None
+    kept: np.ndarray
+    held: np.ndarray
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of one row of each part; images as (h, w, c)."""
+        return {name: values.shape[1:] for name, values in self.parts.items()}
+
+    def model(self, net: Any, training: Training, logits: bool) -> Classifier | Regressor:
+        """The fitted model around a network."""
+        if training.task == "regression":
+            return Regressor(self.reader, net, self.mean, self.deviation)
+        return Classifier(self.reader, net, training.classes, logits)
+
+
+def rows(training: Training, how: Settings) -> Rows:
+    """Fit the preprocessing, read the images, encode the target, hold rows back.
+
+    Raises:
+        TrainingError: A column is no number, or no image; a weight is for no label.
+    """
+    import numpy as np
+
+    reader, parts = _read(training, how)
+    kept, held = _split(training, how.held_back)
+    if training.task == "regression":
+        y = training.y.to_numpy(dtype=np.float64)
+        mean, deviation = float(y[kept].mean()), float(y[kept].std()) or 1.0
+        target = ((y - mean) / deviation).astype(np.float32)
+        return Rows(reader, parts, target, None, kept, held, mean, deviation)
+    codes = {label: code for code, label in enumerate(training.classes)}
+    target = np.array([codes[label] for label in training.y.tolist()], dtype=np.int64)
+    return Rows(reader, parts, target, _weights(training, how, target, kept), kept, held)
+
+
+def _read(training: Training, how: Settings) -> tuple[Reader, dict[str, np.ndarray]]:
+    images = [name for name in training.X.columns if name in training.images]
+    columns = [str(name) for name in training.X.columns if name not in training.images]
+    size = {name: how.image.get(name) for name in ("height", "width", "channels")}
+    step, parts = None, {}
+    try:
+        if columns and training.preprocess == "auto":
+            from mlpipes_cli.preprocess import auto
+
+            step = auto.build(training.X[columns], training.task)
+            parts[TABLE] = as_floats(step.fit_transform(training.X[columns], training.y))
+        elif columns:
+            parts[TABLE] = as_floats(training.X[columns])
+            _no_gaps(parts[TABLE], columns)
+        known = {name: _pictures(name, training, size) for name in images}
+        reader = Reader(step, columns, known)
+        for name, one in known.items():
+            parts[name] = one.read(training.X[name].tolist())
+    except ValueError as error:
+        raise TrainingError(_once(str(error), images)) from None
+    return reader, parts
+
+
+def _pictures(name: str, training: Training, size: dict[str, int | None]) -> pictures.Pictures:
+    try:
+        return pictures.fitting(training.X[name].tolist(), **size)
+    except ValueError as error:
+        raise TrainingError(f"{name}: {error}") from None
+
+
+def _once(text: str, images: list[str]) -> str:
+    return f"{images[0]}: {text}" if text.startswith("row ") and len(images) == 1 else text
+
+
+def _no_gaps(table: np.ndarray, columns: list[str]) -> None:
+    import numpy as np
+
+    gaps = np.flatnonzero(~np.isfinite(table).all(axis=0))
+    if len(gaps):
+        raise TrainingError(
+            f"{columns[gaps[0]]!r} has missing values, which a network cannot take; use `preprocess: auto`"
+        )
+
+
+def _split(training: Training, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the rows to fit on, and of those that are held back: the last in time, else drawn."""
+    import numpy as np
+
+    count = len(training.X)
+    wanted = min(max(1, round(share * count)), count - 1) if share else 0
+    everything = np.arange(count)
+    if not wanted:
+        return everything, everything[:0]
+    if training.order_by is not None:
+        order = training.X[training.order_by].argsort(kind="stable").to_numpy()
+        return np.sort(order[:-wanted]), np.sort(order[-wanted:])
+    from sklearn.model_selection import train_test_split
+
+    labels = None if training.task == "regression" else training.y.to_numpy()
+    try:
+        kept, held = train_test_split(
+            everything, test_size=wanted, random_state=training.seed, stratify=labels
+        )
+    except ValueError:  # a class of one row, or fewer rows held back than classes
+        kept, held = train_test_split(everything, test_size=wanted, random_state=training.seed)
+    return np.sort(kept), np.sort(held)
+
+
+def _weights(training: Training, how: Settings, target: np.ndarray, kept: np.ndarray) -> np.ndarray | None:
+    """A weight a row: n / (classes * rows of the class) for ``balanced``, as scikit-learn has it."""
+    import numpy as np
+
+    if how.class_weight is None:
+        return None
+    each = np.ones(len(training.classes))
+    if how.class_weight == "balanced":
+        counts = np.bincount(target[kept], minlength=len(each))
+        each = len(kept) / (len(each) * np.maximum(counts, 1))
+    else:
+        for label, weight in how.class_weight.items():
+            if label not in training.classes:
+                near = did_you_mean(str(label), map(str, training.classes))
+                listed = ", ".join(map(repr, training.classes[:10]))
+                raise TrainingError(
+                    f"params: class_weight: {label!r} is no label{near or f'; they are {listed}'}"
+                )
+            each[training.classes.index(label)] = float(weight)
+    return np.asarray(each[target], dtype=np.float32)
+
+
+def finished(
+    training: Training,
+    found: Rows,
+    net: Any,
+    *,
+    logits: bool,
+    params: dict[str, Any],
+    pins: tuple[str, ...],
+) -> Fitted:
+    """The fitted model around a network, with what is worth telling of it."""
+    told = {"fitted_rows": len(found.kept), "validation_rows": len(found.held), **params}
+    told |= {f"image_{name}": " x ".join(map(str, one.shape)) for name, one in found.reader.pictures.items()}
+    if found.reader.pictures:
+        pins = (*pins, "pillow")
+    return Fitted(found.model(net, training, logits), told, pins=pins)

@@ -1,0 +1,118 @@
+"""Estimators of Spark ML by name or dotted path, and what they take. Nothing here needs Java."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mlpipes_cli.metric_catalog import Task
+from mlpipes_cli.suggest import did_you_mean
+from mlpipes_cli.trainers import estimators
+from mlpipes_cli.trainers.base import TrainingError
+
+_HOME = "pyspark.ml"
+BY_NAME = {  # the class for labels, the class for numbers
+    "logistic_regression": ("LogisticRegression", None),
+    "linear_regression": (None, "LinearRegression"),
+    "decision_tree": ("DecisionTreeClassifier", "DecisionTreeRegressor"),
+    "random_forest": ("RandomForestClassifier", "RandomForestRegressor"),
+    "gradient_boosted_trees": ("GBTClassifier", "GBTRegressor"),
+}
+OURS = ("featuresCol", "labelCol", "predictionCol", "probabilityCol", "rawPredictionCol", "leafCol",
+        "weightCol", "validationIndicatorCol")  # fmt: skip
+
+
+def classes_of(name: str) -> list[Any]:
+    """The classes that a name stands for: one, or one for labels and one for numbers.
+
+    Raises:
+        TrainingError: There is none.
+    """
+    if "." in name:
+        found = estimators.load(name)
+        if not isinstance(found, type) or not hasattr(found, "fit") or not hasattr(found, "params"):
+            raise TrainingError(f"{name} is no estimator of Spark ML")
+        return [found]
+    from pyspark.ml import classification, regression
+
+    if name in BY_NAME:
+        pairs = zip((classification, regression), BY_NAME[name], strict=True)
+        return [getattr(module, kind) for module, kind in pairs if kind is not None]
+    found = [vars(module)[name] for module in (classification, regression) if name in module.__all__]
+    if not found or not hasattr(found[0], "fit"):
+        raise TrainingError(f"Spark has no estimator {name!r}{did_you_mean(name, _known())}")
+    return found
+
+
+def class_for(name: str, task: Task) -> Any:
+    """The class that a name stands for with this kind of target.
+
+    Raises:
+        TrainingError: It cannot be trained for it.
+    """
+    found = classes_of(name)
+    fitting = [kind for kind in found if tells_classes(kind) == (task != "regression")]
+    if not fitting:
+        told = "a quantity" if task == "regression" else "classes"
+        other = "linear_regression" if task == "regression" else "logistic_regression"
+        raise TrainingError(f"{found[0].__name__} of Spark cannot learn {told}; take {other}, for instance")
+    kind = fitting[0]
+    if task == "multiclass" and kind.__name__ in ("GBTClassifier", "LinearSVC", "FMClassifier"):
+        raise TrainingError(
+            f"{name} of Spark tells two classes apart and the target has more; try random_forest"
+        )
+    return kind
+
+
+def tells_classes(kind: Any) -> bool:
+    """Whether it is a classifier."""
+    return hasattr(kind, "rawPredictionCol") or hasattr(kind, "setRawPredictionCol")
+
+
+def params_of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The params by Spark's names, converted as Spark converts them.
+
+    Raises:
+        TrainingError: The class has no such param, or it takes no such value.
+    """
+    from pyspark.ml.param import Param
+
+    known = {name: getattr(kind, name) for name in dir(kind) if isinstance(getattr(kind, name, None), Param)}
+    open_ = {name: param for name, param in known.items() if name not in OURS}
+    values = {}
+    for name, value in given.items():
+        own = name if name in open_ else _camel(name)
+        if own in OURS:
+            raise TrainingError(f"{name!r} is set by mlpipes")
+        if own not in open_:
+            near = did_you_mean(own, open_)
+            told = near if own == name else near.replace(repr(_near(near)), repr(_snake(_near(near))))
+            raise TrainingError(f"{kind.__name__} of Spark has no param {name!r}{told}")
+        if own in values:
+            raise TrainingError(f"{name!r} is given twice, as {own!r} and as {_snake(own)!r}")
+        try:
+            values[own] = open_[own].typeConverter(value)
+        except (TypeError, ValueError) as error:
+            raise TrainingError(f"{name}: {error}") from None
+    return values
+
+
+def _near(told: str) -> str:
+    found = re.search(r"'([^']+)'", told)
+    return found[1] if found else ""
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"_(\w)", lambda part: part[1].upper(), name)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda part: f"_{part[1].lower()}", name)
+
+
+def _known() -> list[str]:
+    from pyspark.ml import classification, regression
+
+    own = [*classification.__all__, *regression.__all__]
+    return [*BY_NAME, *(name for name in own if not name.endswith(("Model", "Summary")))]

@@ -1,0 +1,116 @@
+"""What networks promise beside :class:`TrainerContract`, whatever makes them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+import pytest
+from contracts.trainer_contract import TrainerContract, training_of
+
+from mlpipes_cli.trainers.base import Pruned, Trainer, Training, TrainingError
+
+
+class NetworkContract(TrainerContract):
+    """Inherit, and give ``trainer``, ``spec``, ``wrong``, and ``image_spec``: a run for small images."""
+
+    def test_every_epoch_is_told_and_the_best_is_kept(
+        self, trainer: Trainer, spec: Any, told: Callable[..., Any]
+    ) -> None:
+        seen = told()
+        given = spec("multiclass")
+        given["params"] = {**given["params"], "epochs": 60, "patience": 2, "learning_rate": 0.1}
+        fitted = trainer.fit(training_of("multiclass", given, report=seen))
+        watched = [epoch["val_loss"] for epoch in seen.epochs]
+        assert all({"loss", "accuracy", "val_accuracy"} <= set(epoch) for epoch in seen.epochs)
+        assert len(watched) == fitted.params["epochs_run"] < 60
+        assert fitted.params["best_epoch"] == int(np.argmin(watched)) + 1 == len(watched) - 2
+        assert (fitted.params["fitted_rows"], fitted.params["validation_rows"]) == (160, 18)
+        stopped_there = {**given["params"], "epochs": fitted.params["best_epoch"], "restore_best": False}
+        again = trainer.fit(training_of("multiclass", {**given, "params": stopped_there}))
+        X = training_of("multiclass", given).X
+        assert np.array_equal(again.model.predict_proba(X), fitted.model.predict_proba(X))
+
+    def test_errors_of_a_quantity_are_told_in_its_unit(
+        self, trainer: Trainer, spec: Any, told: Callable[..., Any]
+    ) -> None:
+        seen = told()
+        given = spec("regression")
+        given["params"] = {**given["params"], "epochs": 2}
+        training = training_of("regression", given, report=seen)
+        fitted = trainer.fit(training)
+        real = np.abs(fitted.model.predict(training.X) - training.y.to_numpy()).mean()
+        assert seen.epochs[-1]["mae"] == pytest.approx(real, rel=0.3)
+
+    def test_a_search_may_end_the_fit(self, trainer: Trainer, spec: Any, told: Callable[..., Any]) -> None:
+        seen = told(stop_after=2)
+        with pytest.raises(Pruned):
+            trainer.fit(training_of("binary", spec("binary"), report=seen))
+        assert len(seen.epochs) == 2
+
+    def test_a_loss_that_is_no_number_is_told(self, trainer: Trainer, spec: Any) -> None:
+        given = spec("regression")
+        given["params"] = {**given["params"], "optimizer": "sgd", "learning_rate": 1e30}
+        with pytest.raises(TrainingError, match=r"the loss is (nan|inf) after epoch 1"):
+            trainer.fit(training_of("regression", given))
+
+    def test_weights_of_classes_change_the_fit(self, trainer: Trainer, spec: Any) -> None:
+        found = []
+        for weights in (None, {"malignant": 50.0}):
+            given = spec("binary")
+            given["params"] = {**given["params"], "epochs": 3, "class_weight": weights}
+            training = training_of("binary", given)
+            found.append(trainer.fit(training).model.predict_proba(training.X)[:, 1].mean())
+        assert found[1] > found[0] + 0.05
+        given["params"]["class_weight"] = {"malignent": 2.0}
+        with pytest.raises(TrainingError, match="'malignent' is no label; did you mean 'malignant'"):
+            trainer.fit(training_of("binary", given))
+
+    def test_a_row_gets_the_same_answer_alone_in_any_company_and_from_any_thread(
+        self, trainer: Trainer, spec: Any
+    ) -> None:
+        training = training_of("binary", spec("binary"))
+        model = cloudpickle.loads(cloudpickle.dumps(trainer.fit(training).model))
+        rows = training.X.head(70)
+        with ThreadPoolExecutor(8) as threads:  # the first questions, so that it is loaded but once
+            alone = list(threads.map(lambda at: model.predict_proba(rows.iloc[at : at + 1]), range(70)))
+        assert np.array_equal(np.concatenate(alone), model.predict_proba(rows))
+        assert np.array_equal(model.predict_proba(rows.iloc[5:50]), model.predict_proba(rows)[5:50])
+        assert model.predict_proba(rows.head(0)).shape == (0, 2)
+        assert np.allclose(model.predict_proba(rows).sum(axis=1), 1.0, atol=1e-12)
+
+    def test_what_is_no_number_needs_the_preprocessing(self, trainer: Trainer, spec: Any) -> None:
+        training = training_of("binary", spec("binary"), preprocess="none")
+        words = training.X.assign(town="Rome")
+        with pytest.raises(TrainingError, match="'town' holds"):
+            trainer.fit(replace(training, X=words))
+        gaps = training.X.mask(training.X > 500)
+        with pytest.raises(TrainingError, match="has missing values"):
+            trainer.fit(replace(training, X=gaps))
+
+    def test_it_learns_images_and_takes_them_as_bytes_and_as_base64(
+        self, trainer: Trainer, image_spec: Any, pictures: Training
+    ) -> None:
+        fitted = trainer.fit(replace(pictures, spec=image_spec))
+        assert fitted.params["image_picture"] == "12 x 16 x 3"  # the median, and some have colours
+        model = cloudpickle.loads(cloudpickle.dumps(fitted.model))
+        found = model.predict_proba(pictures.X)
+        assert (model.predict(pictures.X) == pictures.y.to_numpy()).mean() > 0.9
+        text = pictures.X.assign(picture=[base64.b64encode(body).decode() for body in pictures.X["picture"]])
+        assert np.array_equal(model.predict_proba(text), found)
+        alone = [model.predict_proba(pictures.X.iloc[at : at + 1]) for at in range(9)]
+        assert np.array_equal(np.concatenate(alone), found[:9])
+
+    def test_an_image_that_cannot_be_read_is_named(
+        self, trainer: Trainer, image_spec: Any, pictures: Training
+    ) -> None:
+        broken = pictures.X.copy()
+        broken["picture"] = pd.Series([*broken["picture"][:7], b"\x89PNG broken", *broken["picture"][8:]])
+        with pytest.raises(TrainingError, match="picture: row 7: no readable image"):
+            trainer.fit(replace(pictures, X=broken, spec=image_spec))

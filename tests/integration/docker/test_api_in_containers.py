@@ -1,0 +1,410 @@
+"""The prediction API as a container of the stack, and the image of `mlpipes build`."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import foreign_model_help
+import image_help
+import pytest
+from conftest import Cli, Result
+from docker.errors import ImageNotFound
+from docker_help import ROOT_LABEL
+from integration.docker.conftest import Stack
+from stack_help import http, query
+from waiting import until
+
+from mlpipes_cli import envfile
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+pytestmark = pytest.mark.slow
+SETTINGS = "project: boxes\nruntime: docker\nserving: {model: people}\n"
+CORE = ("postgres", "minio", "mlflow")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, docker_engine: Any) -> Iterator[Stack]:
+    """A stack with the API, and what its first start said where nothing was promoted."""
+    base = tmp_path_factory.mktemp("api")
+    root = base / "project"
+    root.mkdir()
+    stack = Stack(root, Cli(base / "home", root), docker_engine)
+    stack.rewrite(SETTINGS)
+    try:
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture(scope="module")
+def first_up(stack: Stack) -> Result:
+    return stack.cli("up", "--with", "api", "--json", timeout=1800).ok()
+
+
+@pytest.fixture(scope="module")
+def served(stack: Stack, first_up: Result) -> str:
+    """The API's address, on version 1 of the model."""
+    image_help.promoted(tracking(stack), "people")
+    stack.cli("up", timeout=1800).ok()
+    return str(stack.status()["api"]["url"])
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """A file with two rows to score."""
+    path = tmp_path / "rows.csv"
+    with path.open("w", newline="") as file:
+        out = csv.DictWriter(file, ["id", *image_help.ROW])
+        out.writeheader()
+        out.writerows([{"id": number, **image_help.ROW} for number in (7, 8)])
+    return path
+
+
+def tracking(stack: Stack) -> str:
+    return str(stack.cli("env", "--json").ok().json["MLFLOW_TRACKING_URI"])
+
+
+def version(url: str) -> int:
+    return int(json.loads(http(f"{url}/version"))["version"])
+
+
+def predict(url: str) -> dict[str, Any]:
+    return dict(json.loads(http(f"{url}/predict", "POST", json.dumps(image_help.ROW).encode())))
+
+
+def kept(stack: Stack, id: str) -> list[tuple[Any, ...]]:
+    statement = f"select model_version, model_alias from serving.predictions where prediction_id = '{id}'"
+    return query(stack.cli, stack.root, statement)
+
+
+# -- a service of the stack
+
+
+def test_without_a_model_one_line_says_what_to_do_and_the_rest_is_up(stack: Stack, first_up: Result) -> None:
+    said = [one for one in first_up.err.splitlines() if "API" in one]
+    todo = "train, then `mlpipes promote`, then `mlpipes up`"
+    assert said == [f"warning: the API was not started: no model is registered yet; {todo}"]
+    services = {row["name"]: row for row in first_up.json["services"]}
+    assert {name: services[name]["state"] for name in CORE} == dict.fromkeys(CORE, "running")
+    assert (services["api"]["state"], "promote" in services["api"]["detail"]) == ("stopped", True)
+    assert set(stack.containers()) == set(CORE)
+
+
+def test_it_answers_and_stores_confined_as_the_others(stack: Stack, served: str, rows: Path) -> None:
+    answer = predict(served)
+    assert kept(stack, answer["prediction_ids"][0]) == [(1, "production")]
+    told = stack.cli("predict", rows).ok()
+    assert len(told.out.splitlines()) == 3
+    container = stack.containers()["api"]
+    host, config = container.attrs["HostConfig"], container.attrs["Config"]
+    assert (host["Memory"], host["NanoCpus"], host["ReadonlyRootfs"]) == (2 * 2**30, 2_000_000_000, True)
+    assert (host["CapDrop"], host["RestartPolicy"]["Name"]) == (["ALL"], "unless-stopped")
+    assert config["User"] == "api"
+    assert host["PortBindings"]["8000/tcp"][0]["HostIp"] == "127.0.0.1"
+    assert container.exec_run(["id", "-u"])[1] == b"10004\n"
+    until(lambda: container.reload() or container.attrs["State"]["Health"]["Status"] == "healthy")
+    assert "serving people@production on port 8000" in stack.cli("logs", "api").ok().out
+    assert stack.cli("env", "--json").ok().json["MLPIPES_API_URL"] == served
+
+
+def test_a_second_up_changes_nothing(stack: Stack, served: str) -> None:
+    before = stack.ids()
+    assert stack.up().json["changes"] == []
+    assert stack.ids() == before
+    assert version(served) == 1
+
+
+def test_a_moved_alias_moves_the_model(stack: Stack, served: str) -> None:
+    before = stack.ids()
+    number = image_help.promoted(tracking(stack), "people")
+    until(lambda: version(served) == number)
+    answer = predict(served)
+    assert answer["model"]["version"] == number
+    assert kept(stack, answer["prediction_ids"][0]) == [(number, "production")]
+    assert stack.ids() == before
+
+
+def test_a_model_that_needs_more_says_what(stack: Stack, served: str) -> None:
+    good = version(served)
+    needs = image_help.NEEDS
+    number = image_help.promoted(tracking(stack), "people", needs, needed=image_help.NEEDED)
+    said = until(lambda: json.loads(http(f"{served}/ready"))["problems"], 90)
+    assert f"needs packages that are not here: {needs}" in said["production"]
+    assert version(served) == good
+    failed = stack.cli("restart", "api")  # it cannot start on that one, and says the same
+    assert failed.code == 1
+    (line,) = [one for one in failed.err.splitlines() if one.startswith("error")]
+    assert f"version {number} of model 'people' needs packages that are not here: {needs}" in line
+    assert "`mlpipes build`" in line
+    image_help.promoted(tracking(stack), "people")
+    stack.cli("up").ok()
+    assert version(served) == number + 1
+
+
+def test_down_stops_it_and_up_brings_it_back(stack: Stack, served: str) -> None:
+    stopped = stack.cli("down", "--json").ok().json["stopped"]
+    assert "api" in stopped
+    assert stack.containers() == {}
+    changes = stack.up().json["changes"]
+    assert any(change.startswith("api: started on port") for change in changes)
+    assert predict(served)["predictions"]
+
+
+def test_detached_with_arguments_it_is_the_same_container(stack: Stack, served: str) -> None:
+    with_arguments = stack.cli("serve", "--detach", "--workers", "2", "--json").ok().json
+    assert with_arguments["url"] == served
+    container = stack.containers()["api"]
+    assert json.loads(environment(container)["MLPIPES_SERVING"]) == {"model": "people", "workers": 2}
+    assert stack.up().json["changes"] == []  # and it stays with what was said
+    stack.rewrite(SETTINGS.replace("people}", "people, access_log: all}"))
+    assert stack.cli("up", "--with", "api", "--json").ok().json["changes"] != []
+    container = stack.containers()["api"]
+    assert json.loads(environment(container)["MLPIPES_SERVING"]) == {"model": "people", "access_log": "all"}
+    stack.rewrite(SETTINGS)
+    stack.up()
+
+
+def environment(container: Container) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in container.attrs["Config"]["Env"])
+
+
+def test_one_in_front_runs_beside_it(stack: Stack, served: str) -> None:
+    front = stack.cli.start("serve")
+    try:
+        found = until(lambda: [row for row in rows_of(stack) if "foreground" in row["detail"]], 60)
+        until(lambda: [row for row in rows_of(stack) if row["pid"] == found[0]["pid"] and row["url"]], 60)
+        urls = {row["url"] for row in rows_of(stack) if row["name"] == "api"}
+        assert served in urls
+        assert len(urls) == 2
+        assert all(predict(url)["predictions"] for url in urls)
+    finally:
+        front.terminate()
+        front.communicate(timeout=60)
+
+
+def rows_of(stack: Stack) -> list[dict[str, Any]]:
+    return list(stack.cli("status", "--json").ok().json["services"])
+
+
+@pytest.fixture(scope="module")
+def foreign(stack: Stack, served: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Any]:
+    """A version that an older scikit-learn trained, in production, and what that says of the rows."""
+    folder = tmp_path_factory.mktemp("old") / "model"
+    with foreign_model_help.interpreter() as python:
+        return foreign_model_help.promoted(tracking(stack), "people", python, folder)
+
+
+def test_a_model_of_another_environment_is_served_from_one(
+    stack: Stack, served: str, foreign: tuple[int, Any]
+) -> None:
+    number, truth = foreign
+    until(lambda: version(served) == number, 400)  # its environment is built in the container
+    foreign_model_help.compare(ask(served), truth)
+    assert truth["sklearn"] == foreign_model_help.OLD.partition("==")[2]
+    image_help.promoted(tracking(stack), "people")
+    until(lambda: version(served) == number + 1)
+
+
+def ask(url: str) -> dict[str, Any]:
+    """The answer to the rows."""
+    body = json.dumps(foreign_model_help.columns()).encode()
+    return dict(json.loads(http(f"{url}/predict", "POST", body)))
+
+
+def test_mlflows_own_server_stays_a_process(stack: Stack, served: str) -> None:
+    before = stack.ids()
+    told = stack.cli("serve", "--detach", "--engine", "mlflow", "--json", timeout=180).ok().json
+    assert told["pid"]
+    assert set(stack.containers()) == set(CORE)
+    again = stack.cli("serve", "--detach", "--json").ok().json
+    assert again["url"]
+    assert {name: before[name] for name in CORE} == {name: stack.ids()[name] for name in CORE}
+    assert predict(again["url"])["predictions"]
+
+
+def test_none_drops_it(stack: Stack, served: str) -> None:
+    dropped = stack.cli("up", "--with", "none", "--json").ok().json
+    assert dropped["changes"] == ["api: removed, since it is no longer wanted"]
+    assert set(stack.containers()) == set(CORE)
+    assert stack.up().json["changes"] == []
+    assert "api" not in stack.status()
+
+
+# -- an image with a model inside
+
+
+@pytest.fixture(scope="module")
+def image(stack: Stack, served: str) -> Iterator[dict[str, Any]]:
+    """What `build` says of an image with a model that the API's own image could not load."""
+    needs = image_help.NEEDS
+    number = image_help.promoted(tracking(stack), "boxed", needs, needed=image_help.NEEDED)
+    tag = f"mlpipes-tests-{uuid.uuid4().hex[:8]}:one"  # another build may take the name later
+    told = stack.cli("build", "--model", "boxed", "--tag", tag, "--json", timeout=1800).ok().json
+    assert (told["tag"], told["model"]["version"], told["model"]["alias"]) == (tag, number, "production")
+    try:
+        yield told
+    finally:
+        for name in (tag, told["id"]):
+            with contextlib.suppress(ImageNotFound):
+                stack.client.images.remove(name, force=True)
+
+
+@pytest.fixture
+def boxed(stack: Stack, image: dict[str, Any]) -> Iterator[tuple[Any, str]]:
+    with running(stack, image["id"]) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def running(stack: Stack, image: str) -> Iterator[tuple[Any, str]]:
+    """A container, confined, as a user whom nobody knows, told of a database alone; and its address."""
+    database = stack.cli("env", "--json").ok().json["MLPIPES_DATABASE_URL"]
+    at, path = database.rpartition("@")[0], database.rpartition("/")[2]
+    network = next(iter(stack.containers()["postgres"].attrs["NetworkSettings"]["Networks"]))
+    container = stack.client.containers.run(
+        image, detach=True, read_only=True, user="54321:54321", cap_drop=["ALL"], network=network,
+        security_opt=["no-new-privileges:true"], ports={"8000/tcp": ("127.0.0.1", None)},
+        environment={"MLPIPES_DATABASE_URL": f"{at}@postgres:5432/{path}"},
+        labels={ROOT_LABEL: str(stack.root)},
+    )  # fmt: skip
+    try:
+        container.reload()
+        url = f"http://127.0.0.1:{container.ports['8000/tcp'][0]['HostPort']}"
+        until(lambda: answers(url, container), 60)
+        yield container, url
+    finally:
+        container.remove(force=True, v=True)
+
+
+def answers(url: str, container: Any) -> bool:
+    container.reload()
+    assert container.status == "running", container.logs().decode()
+    try:
+        return bool(json.loads(http(f"{url}/ready"))["ready"])
+    except OSError:
+        return False
+
+
+def test_the_image_needs_nothing_but_a_database(
+    stack: Stack, image: dict[str, Any], boxed: tuple[Any, str]
+) -> None:
+    container, url = boxed
+    answer = predict(url)
+    assert answer["model"] == {key: image["model"][key] for key in ("name", "version", "alias")}
+    assert kept(stack, answer["prediction_ids"][0]) == [(image["model"]["version"], "production")]
+    frozen = container.exec_run(["pip", "freeze"])[1].decode().splitlines()
+    assert {*image_help.PINS, image_help.NEEDS} <= set(frozen)
+    until(lambda: container.reload() or container.attrs["State"]["Health"]["Status"] == "healthy", 40)
+    container.stop(timeout=30)
+    container.reload()
+    assert container.attrs["State"]["ExitCode"] == 0
+
+
+def test_the_image_says_what_it_is(stack: Stack, image: dict[str, Any]) -> None:
+    found = stack.client.images.get(image["id"])
+    assert found.labels["org.opencontainers.image.title"] == "boxed"
+    assert found.labels["org.opencontainers.image.version"] == str(image["model"]["version"])
+    assert found.labels["io.mlpipes.model.run"] == image["model"]["run_id"] != ""
+    assert found.labels["org.opencontainers.image.base.name"] == "python:3.11-slim-bookworm"
+    assert found.attrs["Config"]["User"] == "api"
+    assert found.attrs["Config"]["Healthcheck"]["Test"][0] == "CMD"
+    assert image["size"] == found.attrs["Size"]
+    assert image["id"] == found.id
+
+
+def test_no_secret_is_in_the_image(stack: Stack, image: dict[str, Any]) -> None:
+    secrets = [value for value in envfile.read(stack.root / ".env").values() if len(value) >= 8]
+    assert len(secrets) > 3
+    words = [secret.encode() for secret in secrets]
+    history = json.dumps(stack.client.api.history(image["id"]))
+    inspected = json.dumps(stack.client.api.inspect_image(image["id"]))
+    assert not [word for word in secrets if word in history + inspected]
+    longest, rest = max(map(len, words)), b""
+    for chunk in stack.client.images.get(image["id"]).save(chunk_size=2**24):
+        assert not any(word in rest + chunk for word in words)
+        rest = chunk[-longest:]
+
+
+def test_built_again_takes_what_is_there(stack: Stack, image: dict[str, Any]) -> None:
+    told = stack.cli("build", "--model", "boxed", "--version", "1", "--tag", image["tag"], "--json").ok().json
+    assert told["model"]["alias"] == ""
+    layers = [stack.client.images.get(id).attrs["RootFS"]["Layers"] for id in (image["id"], told["id"])]
+    last = stack.client.images.get(told["id"]).attrs["RootFS"]["Layers"][-1]
+    assert layers[0][:3] == layers[1][:3]  # what pip has installed is in the third
+    assert last != layers[0][-1]  # the settings name the alias
+
+
+def test_the_image_of_a_model_of_another_environment_holds_both(
+    stack: Stack, foreign: tuple[int, Any]
+) -> None:
+    number, truth = foreign
+    tag = f"mlpipes-tests-{uuid.uuid4().hex[:8]}:old"
+    given = ["--model", "people", "--version", str(number), "--tag", tag]
+    told = stack.cli("build", *given, "--json", timeout=1800).ok().json
+    try:
+        with running(stack, told["id"]) as (container, url):
+            foreign_model_help.compare(ask(url), truth)
+            said = "import sklearn; print(sklearn.__version__)"
+            its = container.exec_run(["/opt/mlpipes/environment/bin/python", "-c", said])[1].decode().strip()
+            own = container.exec_run(["python", "-c", said])[1].decode().strip()
+            assert its == truth["sklearn"] != own
+    finally:
+        stack.client.images.remove(tag, force=True)
+
+
+def test_without_a_database_it_says_so(stack: Stack, image: dict[str, Any]) -> None:
+    run = ["docker", "run", "--rm", image["tag"]]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: MLPIPES_DATABASE_URL is not set; docker run -e MLPIPES_DATABASE_URL=")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--version", "99"], 1, "model 'people' has no version 99"),
+        (["--alias", "staging"], 1, "model 'people' has no 'staging' version"),
+        (["--model", "peeple"], 2, "there is no registered model 'peeple'; did you mean 'people'?"),
+        (["--tag", "No Name"], 2, "--tag: 'No Name' is no name of an image"),
+        (["--alias", "production", "--version", "1"], 2, "--alias and --version name the same thing"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_in_one_line(
+    stack: Stack, served: str, arguments: list[str], code: int, words: str
+) -> None:
+    done = stack.cli("build", *arguments)
+    assert done.code == code
+    (line,) = done.err.splitlines()
+    assert line.startswith(f"error: {words}")
+
+
+def test_a_platform_that_the_engine_does_not_have(stack: Stack, served: str) -> None:
+    done = stack.cli("build", "--platform", "nonsense/x")
+    assert done.code == 1
+    (line,) = [one for one in done.err.splitlines() if one.startswith("error")]
+    assert "nonsense/x" in line or "unknown operating system or architecture" in line
+
+
+def test_the_resolvers_own_words(stack: Stack, served: str) -> None:
+    image_help.promoted(tracking(stack), "broken", f"{image_help.NEEDED}==999.0")
+    done = stack.cli("build", "--model", "broken", timeout=600)
+    assert done.code == 1
+    (line,) = [one for one in done.err.splitlines() if one.startswith("error")]
+    assert "No matching distribution found for iniconfig==999.0" in line
+
+
+def test_without_an_engine(stack: Stack, served: str) -> None:
+    nowhere = {"DOCKER_HOST": "unix:///tmp/no-such-engine.sock"}
+    done = stack.cli("build", env=nowhere)
+    assert done.code == 1
+    assert len(done.err.splitlines()) == 1

@@ -1,0 +1,66 @@
+"""The prediction API as a service of a stack of processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import image_help
+import pytest
+from conftest import Cli
+from stack_help import http, services
+
+SETTINGS = "project: tests\nruntime: embedded\nserving: {model: people}\n"
+WARNING = "warning: the API was not started: "
+
+
+@pytest.fixture
+def root(project_dir: Path, cli: Cli) -> Iterator[Path]:
+    (project_dir / "mlpipes.yaml").write_text(SETTINGS)
+    yield project_dir
+    cli("down", "--volumes", "--yes").ok()
+
+
+def up(cli: Cli, *options: str) -> tuple[Any, list[str]]:
+    """The changes, and what was said of the API."""
+    done = cli("up", "--json", *options).ok()
+    return done.json["changes"], [line for line in done.err.splitlines() if "API" in line]
+
+
+def test_from_no_model_to_none_wanted(root: Path, cli: Cli) -> None:
+    _, said = up(cli, "--with", "api")
+    todo = "no model is registered yet; train, then `mlpipes promote`, then `mlpipes up`"
+    assert said == [WARNING + todo]
+    assert up(cli) == ([], [WARNING + todo])  # it is remembered, and nothing else was changed
+    assert services(cli, root)["api"]["state"] == "stopped"
+    image_help.promoted(cli("env", "--json").ok().json["MLFLOW_TRACKING_URI"], "people")
+    changes, said = up(cli)
+    row = services(cli, root)["api"]
+    assert (changes, said) == ([f"api: started on port {row['port']}"], [])
+    answer = json.loads(http(f"{row['url']}/predict", "POST", json.dumps(image_help.ROW).encode()))
+    assert answer["model"] == {"name": "people", "version": 1, "alias": "production"}
+    assert up(cli) == ([], [])
+    (root / "mlpipes.yaml").write_text(SETTINGS.replace("people}", "people, limits: {rows: 5}}"))
+    changes, _ = up(cli)  # what it is told differs, and so it is started again
+    assert changes == [f"api: started on port {row['port']}"]
+    assert "api" in cli("down", "--json").ok().json["stopped"]
+    changes, _ = up(cli)
+    assert f"api: started on port {row['port']}" in changes
+    changes, _ = up(cli, "--with", "none")
+    assert changes == ["api: removed, since it is no longer wanted"]
+    assert "api" not in services(cli, root)
+    cli("serve", "--detach", "--workers", "2").ok()  # what the command line says stays
+    pid = services(cli, root)["api"]["pid"]
+    assert up(cli) == ([], [])
+    assert services(cli, root)["api"]["pid"] == pid
+    changes, _ = up(cli, "--with", "api")  # mlpipes.yaml says one worker
+    assert len(changes) == 1
+    assert services(cli, root)["api"]["pid"] != pid
+
+
+def test_services_that_need_containers_say_so(root: Path, cli: Cli) -> None:
+    refused = cli("up", "--with", "api,jupyter")
+    assert refused.code == 2
+    assert refused.err.startswith("error: --with jupyter: the embedded runtime has no such service")

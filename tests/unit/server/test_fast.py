@@ -1,0 +1,186 @@
+"""The fast lane: what it takes, what it leaves to the slow one, and that both mean the same."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from mlpipes_cli.server import requests
+from mlpipes_cli.server.fast import FastLane
+from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.server.loading import load
+from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.signature import InputColumn
+
+ROW: dict[str, Any] = {"d": 1.25, "f": 0.1, "l": 5, "i": 3, "b": True, "s": "a"}
+COLUMNS = [
+    InputColumn(name, kind, True)
+    for name, kind in zip("dflibs", ("double", "float", "long", "integer", "boolean", "string"), strict=True)
+]
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["required", "optional"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ServedModel:
+    """A model with a column of each type that the fast lane knows, and an id column.
+
+    Training makes columns optional in which values are missing.
+    """
+    import mlflow.sklearn
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+    from sklearn.dummy import DummyClassifier
+
+    folder: Path = tmp_path_factory.mktemp("model") / "m"
+    mlflow.sklearn.save_model(
+        DummyClassifier().fit([[0], [1]], [0, 1]),
+        str(folder),
+        serialization_format="cloudpickle",
+        pip_requirements=["scikit-learn"],
+        signature=ModelSignature(
+            Schema([ColSpec(column.type, column.name, request.param) for column in COLUMNS])
+        ),
+        metadata={"mlpipes": {"task": "binary", "classes": [0, 1], "positive": 1, "id": "ID"}},
+    )
+    return load(folder, "kinds", 1, "production")
+
+
+def same(model: ServedModel, body: bytes, path: str) -> bool:
+    """Whether the fast lane took the body; what it made of it has to be what the slow one makes."""
+    assert model.lane is not None
+    quick = model.lane.invocations(body) if path == "/invocations" else model.lane.predict(body)
+    if quick is None:
+        return False
+    read = requests.read_invocations if path == "/invocations" else requests.read_records
+    slow = read(body, "application/json", model, 10_000)
+    pd.testing.assert_frame_equal(model.frame(quick.rows), slow.data)
+    assert quick.ids == slow.ids
+    assert len(quick.rows) == slow.rows
+    return True
+
+
+def forms(records: list[dict[str, Any]]) -> list[tuple[str, Any]]:
+    """The records in every form that the fast lane takes."""
+    names = list(records[0])
+    return [
+        ("/invocations", {"dataframe_records": records}),
+        ("/invocations", {"dataframe_split": {"columns": names, "data": [[*r.values()] for r in records]}}),
+        ("/predict", records),
+        ("/predict", {name: [record[name] for record in records] for name in names}),
+        *[("/predict", record) for record in records[:1]],
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_usual_forms_are_taken(model: ServedModel, count: int) -> None:
+    for path, document in forms([ROW] * count):
+        assert same(model, json.dumps(document).encode(), path), (path, document)
+
+
+@pytest.mark.parametrize("ids", [["a", "b"], [1, -(2**62)], ["", "東京"]])
+def test_the_callers_identifiers_come_along(model: ServedModel, ids: list[Any]) -> None:
+    for name in ("ID", "id"):
+        records = [{**ROW, name: value} for value in ids]
+        for path, document in forms(records)[2:4]:
+            assert same(model, json.dumps(document).encode(), path)
+    both = [{**ROW, "id": "other", "ID": value} for value in ids]
+    assert model.lane is not None
+    found = model.lane.predict(json.dumps(both).encode())
+    assert found is not None and found.ids == ids
+
+
+LEFT: dict[str, Any] = {
+    "text for a number": {**ROW, "d": "1.5"},
+    "truth for a number": {**ROW, "d": True},
+    "number for a truth": {**ROW, "b": 1},
+    "number for text": {**ROW, "s": 1},
+    "fraction for a whole number": {**ROW, "l": 1.5},
+    "null for a whole number": {**ROW, "l": None},
+    "null for a truth": {**ROW, "b": None},
+    "more than a float64 holds exactly": {**ROW, "l": 2**53 + 1},
+    "more than 32 bits": {**ROW, "i": 2**31},
+    "NUL": {**ROW, "s": "a\0b"},
+    "a list": {**ROW, "d": [1.0]},
+    "missing": {name: value for name, value in ROW.items() if name != "s"},
+    "an identifier that is a float": {**ROW, "ID": 1.5},
+    "an identifier that is null": {**ROW, "ID": None},
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_is_unusual_is_left_to_the_slow_lane(model: ServedModel, name: str) -> None:
+    for path, document in (("/invocations", {"dataframe_records": [LEFT[name]]}), ("/predict", LEFT[name])):
+        if path == "/invocations" and "identifier" in name:
+            continue
+        assert not same(model, json.dumps(document).encode(), path)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"5",
+        b"\xff",
+        b"\xef\xbb\xbf{}",
+        b'{"dataframe_records": []}',
+        b'{"dataframe_split": {"columns": ["d"], "data": [[1]]}}',
+        b'{"dataframe_records": [{}], "params": {}}',
+        b'{"inputs": [1]}',
+        b"[" * 5000,
+        json.dumps({"dataframe_records": [{**ROW, "d": math.nan}]}).encode(),
+        json.dumps([ROW, 5]).encode(),
+        json.dumps([{**ROW, "ID": 1}, ROW]).encode(),
+        json.dumps({**{name: [value] for name, value in ROW.items()}, "d": [1.0, 2.0]}).encode(),
+        json.dumps({**{name: [value] for name, value in ROW.items()}, "more": [1]}).encode(),
+    ],
+)
+def test_what_is_no_such_document_is_left_too(body: bytes) -> None:
+    lane = FastLane(COLUMNS, ["ID"])
+    assert lane.invocations(body) is None
+    assert lane.predict(body) is None
+
+
+def test_columns_of_other_types_have_no_fast_lane() -> None:
+    assert FastLane.of([InputColumn("t", "datetime", True)], []) is None
+    assert FastLane.of([], []) is None
+
+
+def test_an_optional_column_that_is_not_there_is_left_to_the_slow_lane() -> None:
+    lane = FastLane.of([InputColumn("x", "double", False), InputColumn("y", "double", True)], [])
+    assert lane is not None
+    assert lane.predict(b'{"x": null, "y": 1}') is not None
+    for body in (b'{"y": 1}', b'[{"x": 1, "y": 1}, {"y": 1}]', b'{"y": [1]}'):
+        assert lane.predict(body) is None
+    assert lane.invocations(b'{"dataframe_split": {"columns": ["y"], "data": [[1]]}}') is None
+
+
+values = st.fixed_dictionaries(
+    {
+        "d": st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False), st.integers()),
+        "f": st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False, width=32)),
+        "l": st.integers(-(2**53), 2**53),
+        "i": st.integers(-(2**31), 2**31 - 1),
+        "b": st.booleans(),
+        "s": st.one_of(st.none(), st.text()),
+    }
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(records=st.lists(values, min_size=1, max_size=4), at=st.integers(0, 4))
+@example(records=[{**ROW, "d": -0.0, "l": 2**53}], at=0)
+def test_both_lanes_mean_the_same(model: ServedModel, records: list[dict[str, Any]], at: int) -> None:
+    path, document = forms(records)[at]
+    try:
+        same(model, json.dumps(document).encode(), path)
+    except Fault as fault:  # the slow lane refuses what the fast one took
+        raise AssertionError(fault.message) from fault

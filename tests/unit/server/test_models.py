@@ -1,0 +1,158 @@
+"""Following the registry: swaps, versions that do not load, aliases that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import serving_help
+from serving_help import Silent
+
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Published
+from mlpipes_cli.server.copies import Copies
+from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.server.models import Follower, Models
+from mlpipes_cli.server.settings import ServerSettings
+
+
+class Shelf:
+    """A registry whose versions are folders."""
+
+    def __init__(self, versions: dict[int, Path]) -> None:
+        self.versions, self.aliases = versions, {"production": 1}
+        self.away = False
+
+    def names(self) -> Sequence[str]:
+        return ["people"]
+
+    def published(self, name: str) -> Published | None:
+        if self.away:
+            raise MlpipesError("MLflow does not answer")
+        return Published(name, dict(self.aliases), {"production": "2026-01-01T00:00:00+00:00"})
+
+    def fetch(self, name: str, version: int, folder: Path) -> None:
+        shutil.copytree(self.versions[version], folder, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    base = tmp_path_factory.mktemp("versions")
+    broken = base / "broken"
+    good = {1: serving_help.saved(base / "1"), 2: serving_help.saved(base / "2", classes=("a", "b"))}
+    shutil.copytree(good[1], broken)
+    (broken / "model.pkl").write_bytes(b"no pickle")
+    return {**good, 3: broken}
+
+
+@pytest.fixture
+def shelf(folders: dict[int, Path]) -> Shelf:
+    return Shelf(dict(folders))
+
+
+def follower(shelf: Shelf, scratch: Path, **settings: object) -> Follower:
+    told = ServerSettings(
+        "people", "production", also=("staging",), reload_seconds=0.02, scratch=str(scratch), **settings
+    )  # type: ignore[arg-type]
+    return Follower(shelf, told, Silent())
+
+
+async def until(true: object) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # type: ignore[operator]
+            await asyncio.sleep(0.01)
+
+
+def test_the_alias_moves_and_the_model_follows(shelf: Shelf, tmp_path: Path) -> None:
+    async def main() -> None:
+        following = follower(shelf, tmp_path)
+        models = following.load()
+        assert (models.primary.version, list(models)) == (1, ["production"])
+        following.start(models)
+        held = models.primary
+        shelf.aliases = {"production": 2, "staging": 1}
+        await until(lambda: models.primary.version == 2 and "staging" in models)
+        assert models.primary.promoted_at == "2026-01-01T00:00:00+00:00"
+        assert (
+            held.version == 1 and held.predict(serving_help.people(2)).raw.tolist()
+        )  # who holds it keeps it
+        shelf.aliases = {"production": 1}
+        await until(lambda: models.primary.version == 1)
+        await until(lambda: "staging" in models.problems)
+        assert models["staging"].version == 1
+        following.stop()
+
+    asyncio.run(main())
+
+
+def test_a_version_that_does_not_load_leaves_the_old_one(shelf: Shelf, tmp_path: Path) -> None:
+    async def main() -> None:
+        following = follower(shelf, tmp_path)
+        models = following.load()
+        following.start(models)
+        shelf.aliases = {"production": 3}
+        await until(lambda: models.problems)
+        assert (
+            "version 3" in models.problems["production"]
+            and "version 1 goes on" in models.problems["production"]
+        )
+        assert models.primary.version == 1
+        shelf.aliases = {"production": 2}
+        await until(lambda: models.primary.version == 2)
+        assert not models.problems
+        following.stop()
+
+    asyncio.run(main())
+
+
+def test_a_registry_that_is_away_changes_nothing(shelf: Shelf, tmp_path: Path) -> None:
+    async def main() -> None:
+        following = follower(shelf, tmp_path)
+        models = following.load()
+        following.start(models)
+        shelf.away = True
+        await asyncio.sleep(0.1)
+        assert models.primary.version == 1
+        shelf.aliases, shelf.away = {"production": 2}, False
+        await until(lambda: models.primary.version == 2)
+        following.stop()
+
+    asyncio.run(main())
+
+
+def test_nothing_promoted_is_one_clear_line(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.aliases = {"staging": 1}
+    with pytest.raises(MlpipesError, match="no 'production' version"):
+        follower(shelf, tmp_path).load()
+
+
+def test_copies_live_as_long_as_their_models(shelf: Shelf, tmp_path: Path) -> None:
+    dead = tmp_path / "mlpipes-model-999999999-x"
+    dead.mkdir()
+    ours = Copies(tmp_path).new()
+    assert ours.is_dir() and not dead.exists()
+    assert f"-{os.getpid()}-" in ours.name
+    models = follower(shelf, tmp_path).load()
+    copy = models.primary.folder
+    assert copy.is_dir()
+    del models
+    gc.collect()
+    assert not copy.exists()
+
+
+def test_find_names_what_is_served(folders: dict[int, Path]) -> None:
+    models = Models(serving_help.served(folders[1], 1))
+    models.put(serving_help.served(folders[2], 2, "staging"))
+    assert models.find("people").version == 1
+    assert models.find("people", "staging").version == 2
+    assert models.find("people", version=2).alias == "staging"
+    for wrong in (("other", None, None), ("people", "nope", None), ("people", None, 7)):
+        with pytest.raises(Fault) as caught:
+            models.find(*wrong)
+        assert caught.value.status == 404
+        assert "people 1 (production), people 2 (staging)" in caught.value.message

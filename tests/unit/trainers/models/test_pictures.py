@@ -1,0 +1,83 @@
+"""Image files as arrays."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlpipes_cli.trainers.models.pictures import Pictures, fitting
+
+
+def body(image: Image.Image, kind: str = "PNG", **more: object) -> bytes:
+    into = io.BytesIO()
+    image.save(into, kind, **more)
+    return into.getvalue()
+
+
+def one(content: object, size: tuple[int, int, int] = (1, 1, 3)) -> list[int]:
+    return [int(value) for value in Pictures(*size).read([content])[0].ravel()]
+
+
+def test_every_kind_of_image_is_read() -> None:
+    red = Image.new("RGB", (1, 1), (200, 10, 30))
+    assert one(body(red)) == one(body(red, "BMP")) == one(body(red, "WEBP", lossless=True)) == [200, 10, 30]
+    assert one(body(red, "GIF")) == [200, 10, 30]
+    assert one(body(red, "JPEG", quality=95)) == pytest.approx([200, 10, 30], abs=6)
+    assert one(body(Image.new("1", (1, 1), 1)), (1, 1, 1)) == [255]
+    assert one(body(Image.fromarray(np.full((1, 1), 0x8080, dtype=np.uint16))), (1, 1, 1)) == [128]
+    assert one(body(Image.new("RGBA", (1, 1), (0, 0, 0, 0)))) == [255, 255, 255]
+    assert one(body(red), (1, 1, 1)) == [
+        Image.new("RGB", (1, 1), (200, 10, 30)).convert("L").getpixel((0, 0))
+    ]
+
+
+def test_a_photo_is_turned_as_the_camera_was_held() -> None:
+    photo = Image.fromarray(np.array([[10, 200]], dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned to the right
+    assert one(body(photo, exif=exif), (2, 1, 1)) == [10, 200]
+    assert fitting([body(photo, exif=exif)], None, None, None).shape == (2, 1, 1)
+
+
+def test_all_are_brought_to_one_size_by_looking_at_all_pixels() -> None:
+    stripes = Image.fromarray(np.tile(np.array([0, 0, 0, 240], dtype=np.uint8), (8, 16)))
+    found = Pictures(4, 8, 1).read([body(stripes)])
+    assert found.shape == (1, 4, 8, 1)
+    assert found.mean() == pytest.approx(60, abs=3)
+
+
+def test_what_was_not_given_is_found() -> None:
+    sizes = [(8, 6), (8, 6), (20, 10)]
+    grey = [body(Image.new("L", size)) for size in sizes]
+    assert fitting(grey, None, None, None).shape == (6, 8, 1)
+    assert fitting(grey, 5, None, None).shape == (5, 8, 1)
+    assert fitting([*grey, body(Image.new("RGB", (8, 6)))], None, None, None).shape == (6, 8, 3)
+    assert fitting(["not looked at"], 5, 6, 1).shape == (5, 6, 1)
+
+
+def test_text_is_base64() -> None:
+    content = body(Image.new("L", (1, 1), 7))
+    text = base64.b64encode(content).decode()
+    for given in (text, f"data:image/png;base64,{text}", f"{text[:20]}\n{text[20:]}", bytearray(content)):
+        assert one(given, (1, 1, 1)) == [7]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"", "row 0: no readable image"),
+        (body(Image.new("L", (40, 40)))[:50], "row 0: no readable image .*: .+"),
+        (None, "row 0: the image is missing"),
+        (float("nan"), "row 0: the image is missing"),
+        (3, "row 0: no image file"),
+        ("?!", "row 0: the text is no base64"),
+        (body(Image.new("L", (1, 1)), "TIFF"), "row 0: no readable image"),
+    ],
+)
+def test_what_is_no_image_is_told(content: object, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        one(content)
