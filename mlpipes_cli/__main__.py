@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 
+from mlpipes_cli.errors import is_interrupt
+
 _INTERRUPTED = 130
 
 
@@ -40,10 +42,13 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         from mlpipes_cli.cli.app import run
-    except KeyboardInterrupt:  # so early that nothing was begun
-        sys.exit(_INTERRUPTED)
 
-    ending.code = code = run()
+        code = run()
+    except BaseException as error:  # of an interrupt so early that nothing was begun
+        if not is_interrupt(error):
+            raise
+        code = _INTERRUPTED
+    ending.code = code
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not change what was said
     gc.freeze()  # the process ends: nothing to search for garbage once more
     sys.exit(code)

@@ -77,3 +77,12 @@ class Interrupted(MlpipesError):
     """The user stopped the command with Ctrl-C (exit code 130)."""
 
     exit_code: ClassVar[int] = 130
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether it is a Ctrl-C, also where a library made an error of its own out of it.
+
+    A library that is not written in Python and is interrupted in the middle of a call may tell of it by an
+    exception that has nothing but its text (pydantic's ``SchemaError`` in a late import is one).
+    """
+    return isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in str(error)

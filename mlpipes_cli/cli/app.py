@@ -15,7 +15,7 @@ from typer.models import CommandInfo
 from mlpipes_cli import __version__
 from mlpipes_cli.cli import context
 from mlpipes_cli.cli.console import Console
-from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.errors import MlpipesError, UsageError, is_interrupt
 from mlpipes_cli.suggest import did_you_mean
 
 app = typer.Typer(
@@ -77,11 +77,11 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a bug's traceback passes through."""
-    from mlpipes_cli.cli import commands
-
-    commands.register(app)
     context.current = context.Context(None, Console())
     try:
+        from mlpipes_cli.cli import commands
+
+        commands.register(app)
         code = app(
             hoist(sys.argv[1:] if arguments is None else arguments),
             standalone_mode=False,
@@ -93,12 +93,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
         context.current.console.error(error)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        context.current.console.info("stopped")
-        return 130
+        return _stopped()
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if not is_interrupt(error):
+            raise
+        return _stopped()
     return code if isinstance(code, int) else 0
+
+
+def _stopped() -> int:
+    context.current.console.info("stopped")
+    return 130
 
 
 def _wrong_usage(error: TyperException) -> int:

@@ -30,12 +30,11 @@ class Candidate:
     def __init__(self, code: bytes, content: dict[str, Any], data: bytes, user: bytes) -> None:
         import importlib
         import io
-        import os
         import sys
         import tarfile
         import tempfile
 
-        place = tempfile.mkdtemp(prefix=f"mlpipes-ray-{os.getpid()}-")  # removed with the job's files
+        place = tempfile.mkdtemp(prefix="mlpipes-ray-")  # removed with the job's files
         with tarfile.open(fileobj=io.BytesIO(code)) as archive:
             archive.extractall(place, filter="data")
         sys.path.insert(0, place)

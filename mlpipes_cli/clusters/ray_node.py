@@ -9,6 +9,7 @@ daemon, the host sees the end of its input and ends with all that it started.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib
 import importlib.util
 import io
@@ -32,6 +33,7 @@ from mlpipes_cli.worker import orphans, protocol
 from mlpipes_cli.worker.pool import Job, Pool, Wants
 
 _PREFIX = "mlpipes-ray-"
+_HELD = "held"
 _UV = "uv>=0.13,<0.14"
 _WAIT = 1.0  # seconds that a poll waits for something to tell
 
@@ -50,8 +52,9 @@ class Work:
         self._content, self._data, self._user = dict(content), data, user
         self._told: queue.Queue[dict[str, Any]] = queue.Queue()
         self._output = b""
-        _forget_the_dead()
         self._folder = Path(folder)
+        self._held = _hold(self._folder)
+        _forget_the_dead()
         orphans.adopt()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -72,9 +75,9 @@ class Work:
 
     def _run(self) -> None:
         job = self._folder / "job"
-        job.mkdir()
         ended: dict[str, Any] = {}
         try:
+            job.mkdir()
             ended = self._train(job)
         except MlpipesError as error:
             ended = {"reason": f"on a node of the cluster: {error.lines()[0]}"}
@@ -180,9 +183,26 @@ def _fetch_uv(folder: Path) -> None:
     raise MlpipesError(f"uv, which builds environments, cannot be fetched: {said}", "install uv on the nodes")
 
 
+def _hold(folder: Path) -> int:
+    """Mark a folder as one of a living process: a lock goes with its process, however that ends."""
+    made = folder / f"{_HELD}.new"
+    descriptor = os.open(made, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    made.rename(folder / _HELD)  # whoever sees it by its name finds it locked
+    return descriptor
+
+
 def _forget_the_dead() -> None:
-    """Folders of processes that were killed before a worker host could see to it."""
+    """Folders of processes that were killed before a worker host could see to it.
+
+    Whether a process lives is not asked of its number: where Ray was started from outside of a container
+    (``docker exec``), and between containers that share a folder, numbers of processes say nothing.
+    """
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdigit() and orphans.session(int(owner)) == 0:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # nobody's yet, another user's, or held
+            descriptor = os.open(folder / _HELD, os.O_RDWR)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)

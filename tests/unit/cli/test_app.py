@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from mlpipes_cli.cli.app import hoist, run
 
@@ -36,3 +37,24 @@ def test_wrong_words_get_one_line_and_exit_code_2(
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("mlpipes ")
+
+
+class Interrupting:
+    """Its text, which pydantic asks for in the middle of its own work, is where Ctrl-C comes."""
+
+    def __repr__(self) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("where", ["mlpipes_cli.cli.commands.register", "mlpipes_cli.cli.app.hoist"])
+def test_ctrl_c_in_a_library_that_makes_an_error_of_it(
+    where: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def importing(*_: object) -> None:
+        SchemaValidator(core_schema.literal_schema([Interrupting()]))
+
+    with pytest.raises(SchemaError, match="KeyboardInterrupt"):
+        importing()
+    monkeypatch.setattr(where, importing)
+    assert run(["status"]) == 130
+    assert capsys.readouterr().err == "stopped\n"
