@@ -46,13 +46,14 @@ class Server:
 
     def __init__(self, launch: Launch, port: int, log: Path) -> None:
         self.port, self.log = port, log
+        self._mark = f"{RUN}/{uuid.uuid4().hex}"
         kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
         self.started = time.perf_counter()
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 launch.command,
                 cwd=launch.folder,
-                env={**kept, **launch.environment, MARK: RUN},
+                env={**kept, **launch.environment, MARK: self._mark},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -119,16 +120,16 @@ class Server:
             self.process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(GRACE)
-        sweep()
+        sweep(self._mark)
         self.process.wait()
 
 
-def sweep() -> list[str]:
-    """Kill all processes that this run started and that are still there; their names."""
+def sweep(mark: str = RUN) -> list[str]:
+    """Kill all that this run, or one server of it, started and that is still there; their names."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.pid != os.getpid() and process.environ().get(MARK) == RUN:
+            if process.pid != os.getpid() and process.environ().get(MARK, "").startswith(mark):
                 found.append(process)
                 process.kill()
     psutil.wait_procs(found, timeout=GRACE)

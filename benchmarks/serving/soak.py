@@ -15,8 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
-import signal
-import statistics
 import sys
 import tempfile
 import time
@@ -29,23 +27,21 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import beside
 import checks
-import options
-import processes
-import report
+import longrun
 from arrivals import Clients, Window
 from envs import BenchError
 from peers import PEERS
 from peers.base import free_port
 from processes import Server, ask, serving
 from session import SINGLE, Subject
-from stack import ESTIMATORS, Stack, running
+from slopes import Slope, slope
+from stack import Stack
 
 PEER = PEERS["mlpipes"]
 ROUTE = PEER.routes[0]
 WARM_UP = 3.0
 LEFT_OUT = 2  # minutes
 BYTES = 2000  # of disk a stored row, indices and the database's log included
-FLAT = {"RSS": 0.05, "p99": 0.20, "the server's p99": 0.20}  # growth over the whole run that is nothing
 STOLEN = 0.01  # of the processors, in a minute that counts as undisturbed
 FEW = 5  # minutes, fewer of which say nothing
 MINUTE = 60.0
@@ -81,51 +77,6 @@ class Sample:
             f"{100 * around.stolen:.1f}",
             f"{around.checkpoints}",
         ]
-
-
-@dataclass(frozen=True)
-class Slope:
-    """A change an hour with its 95 % interval, and what it comes to over the run as a share."""
-
-    name: str
-    unit: str
-    over: str
-    middle: float
-    low: float
-    high: float
-    median: float
-    hours: float
-
-    @property
-    def verdict(self) -> str:
-        bound = FLAT[self.name] * self.median
-        if self.high * self.hours <= bound:
-            return "flat"
-        return "GROWS" if self.low * self.hours > 0 and self.middle * self.hours > bound else "not decided"
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name} {self.over}: median {self.median:.2f} {self.unit}, "
-            f"slope {self.middle:+.2f} {self.unit} an hour "
-            f"(95 % interval {self.low:+.2f} to {self.high:+.2f}), over the run at most "
-            f"{100 * self.high * self.hours / self.median:+.1f} %: {self.verdict}"
-        )
-
-
-def slope(
-    name: str,
-    unit: str,
-    values: list[float],
-    minutes: list[int] | None = None,
-    over: str = "over all minutes",
-) -> Slope:
-    """Of one value a minute; ``minutes`` says which, where some are left out."""
-    from scipy.stats import theilslopes
-
-    when = minutes or list(range(len(values)))
-    found = theilslopes(values, [minute / 60 for minute in when], alpha=0.95)
-    span = (when[-1] - when[0] + 1) / 60
-    return Slope(name, unit, over, found[0], found[2], found[3], statistics.median(values), span)
 
 
 def undisturbed(stolen: list[float], before: int) -> list[int]:
@@ -236,39 +187,10 @@ def measure(stack: Stack, arguments: argparse.Namespace) -> tuple[list[str], boo
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="our prediction API at a constant rate for a long time")
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--share", type=float, default=0.8, help="of the capacity (default: 0.8)")
+    parser = longrun.flags("our prediction API at a constant rate for a long time")
     parser.add_argument("--rate", type=float, help="requests a second, instead of a share of the capacity")
-    parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--capacity-seconds", type=float, default=60)
-    parser.add_argument("--model", choices=list(ESTIMATORS), default="boosting")
-    options.add_data(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="append the result there")
-    arguments = parser.parse_args()
-    data = options.data_of(parser, arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    started, busy = time.perf_counter(), report.busy()
-    try:
-        with running(data) as stack:
-            lines, well = measure(stack, arguments)
-            about = report.about(stack, data, 1, round(arguments.minutes * 60), started, busy)
-    except BenchError as error:
-        print(f"cannot measure: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-    finally:
-        processes.sweep()
-    print("\n".join(lines))
-    if arguments.out is not None:
-        head = (
-            f"\n## Soak: {arguments.model} on {about['data']}, {about['date']}, commit {about['commit']}\n\n"
-        )
-        with arguments.out.open("a") as page:
-            page.write(head + f"{about['machine']}.\n\n" + "\n".join(lines) + "\n")
-    return 0 if well else 1
+    return longrun.run(parser, "Soak", measure)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,19 @@ def bench():
     path, modules = list(sys.path), set(sys.modules)
     sys.path.insert(0, str(FOLDER))
     try:
-        names = ("arrivals", "checks", "envs", "peers", "peers.base", "report", "session", "soak", "wrk")
+        names = (
+            "ageing",
+            "arrivals",
+            "checks",
+            "envs",
+            "peers",
+            "peers.base",
+            "report",
+            "session",
+            "slopes",
+            "soak",
+            "wrk",
+        )
         yield SimpleNamespace(**{name.replace(".", "_"): importlib.import_module(name) for name in names})
     finally:
         sys.path[:] = path
@@ -171,12 +183,47 @@ def test_refused_answers_are_no_predictions(bench):
     ],
 )
 def test_slopes(bench, values, verdict):
-    assert bench.soak.slope("RSS", "MB", values).verdict == verdict
+    assert bench.slopes.slope("RSS", "MB", values).verdict == verdict
+
+
+def ageing_blocks(bench, ratio):
+    """Twenty blocks on a machine whose latencies go up and down by far more than the servers differ."""
+    blocks = []
+    for number in range(20):
+        block = bench.ageing.Block(1000.0, aged_rss=200.0 + number % 2)
+        for turn in range(40):
+            minute = number * 2 + turn / 20
+            slow = 20 * (1 + 9 * (turn % 7 == 0)) * (1 + number % 5)
+            scatter = 1 + 0.3 * math.sin(17.0 * turn + number)
+            block.turns.append(
+                bench.ageing.Turn(minute, slow * ratio(minute), slow * scatter, slow * ratio(minute))
+            )
+        blocks.append(block)
+    return blocks
+
+
+@pytest.mark.parametrize(
+    ("ratio", "told", "well"),
+    [
+        (lambda minute: 1.0, ["flat", "flat", "flat"], True),
+        (lambda minute: 1 + minute / 40, ["GROWS", "GROWS", "flat"], False),
+        (lambda minute: 1.5, ["flat", "GROWS", "flat"], False),  # at once, before the first look
+    ],
+)
+def test_ageing_is_told_from_the_weather(bench, ratio, told, well):
+    lines, fine = bench.ageing.judge(ageing_blocks(bench, ratio))
+    assert [line.rpartition(": ")[2] for line in lines] == told
+    assert fine is well
+
+
+def test_a_median_and_its_interval(bench):
+    assert bench.slopes.middle(list(range(101))) == (50, 40, 61)
+    assert bench.slopes.middle([3.0] * 10) == (3.0, 3.0, 3.0)
 
 
 def test_slopes_of_some_minutes_know_when_those_were(bench) -> None:
     values, minutes = [10.0, 11.0, 12.0, 13.0, 14.0], [2, 12, 22, 32, 42]
-    found = bench.soak.slope("p99", "ms", values, minutes, "over some")
+    found = bench.slopes.slope("p99", "ms", values, minutes, "over some")
     assert found.middle == pytest.approx(6.0)  # an hour
     assert found.hours == pytest.approx(41 / 60)
     assert found.verdict == "GROWS"
