@@ -2,14 +2,14 @@
 
 ``python benchmarks/serving/ageing.py --minutes 30``. Latencies at a share of the capacity follow whatever
 else the machine's host has to do, which a soak cannot tell from ageing. So two servers take turns here,
-second by second and at the same rate: the aged one, a new one, the aged one. Every two minutes another new
-one is started, and the rate is set anew to a share of what the aged one then answers in a closed loop. A
+second by second and at the same rate: twice the aged one, a new one, twice the aged one. Every two minutes
+another new one is started, and the rate is set anew to a share of what the aged one then answers in a closed loop. A
 window ends when all that was asked in it is answered; latency counts from the moment when each request was
 due.
 
 What is judged is the ratio of both p99 in neighbouring windows: its slope (Theil and Sen) and its median in
 the last third of the run, with their 95 % intervals; and the memory of the aged one. ``--minutes`` are those
-in which the aged one is asked, two thirds of the time. At the end each answer must have its row. Exit 1 where
+in which the aged one is asked, four fifths of the time. At the end each answer must have its row. Exit 1 where
 something grows, an answer was no prediction, or a row is missing.
 """
 
@@ -43,7 +43,8 @@ from stack import Stack
 PEER = PEERS["mlpipes"]
 ROUTE = PEER.routes[0]
 WINDOW = 1.0  # seconds
-TURNS = 40  # of three windows each, until another new server is started
+AROUND = 2  # windows of the aged server on either side of one of the new; the next ones are compared
+TURNS = 24  # until another new server is started
 WARM_UP = 3.0
 CAPACITY = 3.0  # seconds in which it is measured
 MINUTE = 60.0
@@ -163,14 +164,15 @@ async def compare(
     block.rate = share * best.good / CAPACITY
     for _ in range(turns):
         minute = (time.perf_counter() - started) / MINUTE
-        p99 = [await window(clients, block.rate, block) for clients in (aged, new, aged)]
-        block.turns.append(Turn(minute, *p99))
+        order = [*[aged] * AROUND, new, *[aged] * AROUND]
+        p99 = [await window(clients, block.rate, block) for clients in order]
+        block.turns.append(Turn(minute, *p99[AROUND - 1 : AROUND + 2]))
 
 
 async def blocks(servers: Servers, bodies: list[str], arguments: argparse.Namespace) -> list[Block]:
     """All blocks of the run, each printed as it ends."""
     found: list[Block] = []
-    wanted = math.ceil(arguments.minutes * MINUTE / (2 * WINDOW))  # turns
+    wanted = math.ceil(arguments.minutes * MINUTE / (2 * AROUND * WINDOW))  # turns
     with servers.one() as first:
         aged = Clients(first.port, ROUTE.path, bodies, arguments.connections)
         warm = await aged.closed(WARM_UP)
