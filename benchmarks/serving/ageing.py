@@ -3,14 +3,14 @@
 ``python benchmarks/serving/ageing.py --minutes 30``. Latencies at a share of the capacity follow whatever
 else the machine's host has to do, which a soak cannot tell from ageing. So two servers take turns here,
 second by second and at the same rate: twice the aged one, a new one, twice the aged one. Every two minutes
-another new one is started, and the rate is set anew to a share of what the aged one then answers in a closed loop. A
-window ends when all that was asked in it is answered; latency counts from the moment when each request was
-due.
+another new one is started, and the rate is set anew to a share of what the aged one then answers in a closed
+loop. A window ends when all that was asked in it is answered; latency counts from the moment when each
+request was due.
 
 What is judged is the ratio of both p99 in neighbouring windows: its slope (Theil and Sen) and its median in
 the last third of the run, with their 95 % intervals; and the memory of the aged one. ``--minutes`` are those
-in which the aged one is asked, four fifths of the time. At the end each answer must have its row. Exit 1 where
-something grows, an answer was no prediction, or a row is missing.
+in which the aged one is asked, four fifths of the time. At the end each answer must have its row. Exit 1
+where something grows, an answer was no prediction, or a row is missing.
 """
 
 from __future__ import annotations
@@ -221,9 +221,8 @@ def measure(stack: Stack, arguments: argparse.Namespace) -> tuple[list[str], boo
     subject = Subject.of(stack, stack.train(arguments.model))
     bodies = [ROUTE.encode([record]) for record in subject.records[:SINGLE]]
     servers = Servers(stack, subject)
-    earlier = checks.stored_rows(stack, subject.target.name)
     found = asyncio.run(blocks(servers, bodies, arguments))
-    rows = checks.stored_rows(stack, subject.target.name) - earlier
+    rows = checks.stored_rows(stack, subject.target.name)  # of a new stack
     good, errors = sum(block.good for block in found), sum(block.errors for block in found)
     answers = good + servers.asked
     lines = [
