@@ -140,6 +140,7 @@ async def window(clients: Clients, rate: float, block: Block) -> float:
         BenchError: Nothing was answered.
     """
     clients.window = Window()
+    await clients.renew()
     await clients.steady(rate, WINDOW)
     found = clients.window
     count(block, found)

@@ -87,6 +87,14 @@ class Clients:
             await asyncio.sleep(TICK)
         await self._drained()
 
+    async def renew(self) -> None:
+        """New connections for all that rest: a server may close one that rests just when it is used again."""
+        for connection in self._free:
+            self._open.discard(connection)
+            connection.transport.close()
+        self._free.clear()
+        await self._connect()
+
     async def close(self) -> None:
         self._over = True
         for connection in list(self._open):
@@ -135,6 +143,8 @@ class Clients:
         self._free.append(connection)
 
     def _lost(self, connection: _Connection) -> None:
+        if connection not in self._open:  # we closed it
+            return
         self._open.discard(connection)
         if connection in self._free:
             self._free.remove(connection)

@@ -45,7 +45,7 @@ class Server:
     """Answers every request with 200, or the given status; stands still once for a while."""
 
     def __init__(self, status: int = 200, stall: float = 0.0) -> None:
-        self.status, self.stall, self.asked = status, stall, 0
+        self.status, self.stall, self.asked, self.connections = status, stall, 0, 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.readuntil(b"\r\n\r\n"):
@@ -64,6 +64,7 @@ class Server:
             server.close()
 
     async def _quietly(self, reader, writer):
+        self.connections += 1
         try:
             await self.answer(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -97,6 +98,28 @@ def test_a_closed_loop_counts_predictions_and_errors_apart(bench):
     assert good.good > 10 and good.errors == 0
     bad = asyncio.run(Server(status=503).run(load))
     assert bad.good == 0 and bad.errors > 10 and math.isnan(bad.percentile(0.5))
+
+
+def test_connections_that_rested_are_renewed_and_are_no_errors(bench):
+    server = Server()
+
+    async def load(port):
+        clients = bench.arrivals.Clients(port, "/", ["{}"], connections=4)
+        found = []
+        for _ in range(3):
+            clients.window = bench.arrivals.Window()
+            await clients.renew()
+            await clients.steady(200, 0.2)
+            found.append((clients.window.good, clients.window.errors))
+        await asyncio.sleep(0.1)  # what was closed is told
+        assert clients.window.errors == 0
+        await clients.close()
+        return found
+
+    found = asyncio.run(server.run(load))
+    assert all(35 <= good <= 40 and not errors for good, errors in found)
+    assert sum(good for good, _ in found) == server.asked
+    assert server.connections == 3 * 4
 
 
 def test_answers_are_the_same_up_to_the_ninth_digit(bench):
