@@ -15,7 +15,7 @@ demo: ## the whole story on real data, leaving the stack running; `.venv/bin/mlp
 	@$(BOOT) --times -- mlpipes demo $(DEMO)
 
 test: lint ## all tests; ARGS="tests/unit -k name" picks some, WORKERS=0 runs them one by one
-	@$(BOOT) --dev -- python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BOOT) --dev -- python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0 $(ARGS)
 
 lint: ## style, types, layers
 	@$(BOOT) --dev

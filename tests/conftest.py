@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["leak_check", "docker_help", "longest_first"]
+pytest_plugins = ["leak_check", "docker_help", "longest_first", "told_at_once"]
 # Whoever runs the tests in the background of a shell has them ignore Ctrl-C, and all that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,42 @@
+"""What a run of the tests tells where it is killed, and where a test hangs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+FAILS = "def test_first():\n    assert 6 * 7 == 41\n"
+KILLS = "import os, signal\ndef test_second():\n    os.kill(os.getppid(), signal.SIGKILL)\n"
+HANGS = "import time\ndef test_hangs():\n    time.sleep(600)\ndef test_after():\n    pass\n"
+
+
+def run(folder: Path, tests: dict[str, str], ini: str = "") -> subprocess.CompletedProcess[str]:
+    (folder / "conftest.py").write_text('pytest_plugins = ["told_at_once"]\n')
+    (folder / "pytest.ini").write_text(f"[pytest]\n{ini}")
+    for name, text in tests.items():
+        (folder / name).write_text(text)
+    options = ["-p", "no:cacheprovider", "-n", "1", "--dist", "loadfile", "--max-worker-restart=0"]
+    environ = os.environ | {"PYTHONPATH": str(TESTS)}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options],
+        cwd=folder, env=environ, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_a_failure_is_told_before_the_end(tmp_path: Path) -> None:
+    done = run(tmp_path, {"test_a.py": FAILS, "test_b.py": KILLS})
+    assert done.returncode < 0
+    assert "failed just now, call: test_a.py::test_first" in done.stdout
+    assert "assert (6 * 7) == 41" in done.stdout
+    assert "short test summary" not in done.stdout
+
+
+def test_a_test_that_hangs_ends_the_run_with_its_name_and_its_threads(tmp_path: Path) -> None:
+    ini = "faulthandler_timeout = 2\nfaulthandler_exit_on_timeout = true\n"
+    done = run(tmp_path, {"test_a.py": HANGS}, ini)
+    assert done.returncode == 1, done.stdout
+    assert "crashed while running 'test_a.py::test_hangs'" in done.stdout
+    assert "in test_hangs" in done.stderr
