@@ -92,7 +92,8 @@ class Recorder:
         self._inside += 1
         try:
             future = asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
-            return await asyncio.wait_for(future, settings.answer_timeout)
+            async with asyncio.timeout(settings.answer_timeout):
+                return await future
         except TimeoutError:
             told = f"the feedback was not stored within {settings.answer_timeout:g} s; send it again"
             raise unavailable(told, settings.retry_after) from None

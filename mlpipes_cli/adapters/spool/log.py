@@ -164,7 +164,8 @@ class SpoolingLog:
                 await self._replay_all()
                 pause, told = _PAUSE, ""
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._failed.wait(), _ORPHANS)
+                    async with asyncio.timeout(_ORPHANS):
+                        await self._failed.wait()
                 self._failed.clear()
                 await self._in_files_thread(self._spool.take_over)
             except MlpipesError as error:

@@ -145,7 +145,8 @@ class KeyGuard:
 
     async def _refresh(self) -> None:
         try:
-            active = await asyncio.wait_for(self._in_thread(self._active), _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):
+                active = await self._in_thread(self._active)
             self._hashes = active.hashes
             self._required = self._mode == "required" or active.required
             self._known = True
@@ -171,4 +172,5 @@ class KeyGuard:
         if not self._used or now - self._told < _USED_EVERY:
             return
         self._told, used, self._used = now, self._used, set()
-        await asyncio.wait_for(self._in_thread(self._store.used, used), _PATIENCE)
+        async with asyncio.timeout(_PATIENCE):
+            await self._in_thread(self._store.used, used)

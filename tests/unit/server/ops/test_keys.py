@@ -247,6 +247,27 @@ def test_a_database_that_hangs_is_cut_off_and_stops_nothing(monkeypatch: pytest.
     asyncio.run(run())
 
 
+def test_a_stop_that_comes_as_a_look_ends_is_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        guard = KeyGuard(Memory(), 0.01)
+        await guard.start()
+        stopping: list[asyncio.Task[None]] = []
+        look = guard._in_thread
+
+        def in_thread(*arguments: Any) -> asyncio.Future[Any]:
+            found = look(*arguments)
+            if not stopping:  # the look's result is there, and the task that waits for it not yet told
+                found.add_done_callback(lambda _: stopping.append(asyncio.create_task(guard.stop())))
+            return found
+
+        monkeypatch.setattr(guard, "_in_thread", in_thread)
+        await until(lambda: stopping != [])
+        done, _ = await asyncio.wait(stopping, timeout=10)
+        assert done
+
+    asyncio.run(run())
+
+
 def test_use_is_noted_at_most_once_a_minute() -> None:
     async def run() -> None:
         store = Memory()
