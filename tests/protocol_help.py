@@ -72,7 +72,10 @@ class Wire:
             if line.startswith(b"content-length")
         )
         while len(body) < length:
-            body += self.socket.recv(65536)
+            part = self.socket.recv(65536)
+            if not part:
+                raise EOFError(head, len(body))
+            body += part
         return int(head.split()[1]), head, body
 
     def close(self) -> None:

@@ -5,10 +5,15 @@ again, while the command only waits. Here the command that MLflow would give to 
 place, with the variables that the child would get: less time to start, and less memory.
 """
 
+import gc
+import importlib
 import os
+import re
 import sys
 
 import uvicorn  # before MLflow: its application guards itself where it finds a server's module loaded
+
+_APPLICATION = re.compile(r"([a-z_][\w.]*):\w+", re.ASCII | re.IGNORECASE)  # as uvicorn is told what to serve
 
 
 def serve(command, extra_env=None, **_options):
@@ -16,6 +21,10 @@ def serve(command, extra_env=None, **_options):
     if command[1:3] != ["-m", "uvicorn"]:
         raise SystemExit(f"MLflow would not start uvicorn, but {' '.join(command[1:3])}")
     os.environ.update(extra_env or {})
+    for found in filter(None, map(_APPLICATION.fullmatch, command)):
+        importlib.import_module(found[1])
+    gc.freeze()  # nor is any among what stays until the end
+    gc.enable()
     sys.exit(uvicorn.main(args=command[3:], prog_name="uvicorn"))
 
 
@@ -31,4 +40,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    gc.disable()  # imports make hardly any garbage, and the search for it takes a fifth of their time
     main(sys.argv[1:])

@@ -38,7 +38,8 @@ class ConnectionLimits:
         body_seconds: Until the body is there, longer by a second for each ``rate`` bytes received.
         write_seconds: Until an answer is taken, longer by a second for each ``rate`` bytes of it.
         rate: Bytes a second of the slowest client.
-        idle_seconds: Between two requests of a connection.
+        idle_seconds: Between two requests of a connection; more than the minute for which load balancers keep
+            theirs, whose next request would else meet a connection that is just being closed.
         linger_seconds: How long the rest of a refused body is thrown away, so that the client comes to
             read the answer, before the connection is closed.
         linger_bytes: How much of it.
@@ -50,7 +51,7 @@ class ConnectionLimits:
     body_seconds: float = 20.0
     write_seconds: float = 30.0
     rate: int = 16 * 1024
-    idle_seconds: float = 15.0
+    idle_seconds: float = 75.0
     linger_seconds: float = 2.0
     linger_bytes: int = 64 * 1024 * 1024
     connections: int | None = None
@@ -131,6 +132,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.timeout_keep_alive = self.limits.idle_seconds  # uvicorn's own is 5 s
         self._turn, self._since = _IDLE, self.loop.time()
         self._seen = self._bodied = 0
         self._fresh = False
