@@ -77,12 +77,14 @@ class Cli:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *args: str | Path, cwd: Path | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *args: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """The same without waiting, in a session of its own."""
         return subprocess.Popen(
             self.command(*args),
             cwd=cwd or self.cwd,
-            env=self.environment,
+            env=self.environment | (env or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -126,6 +128,13 @@ def cli(tmp_path: Path, project_dir: Path) -> Cli:
     return Cli(tmp_path / "home", project_dir)
 
 
+class _Shared(dict[str, str]):
+    """Variables that one test cannot change for the next."""
+
+    def __setitem__(self, name: str, value: str) -> None:
+        raise TypeError(f"{name} would stay set for all later tests: give it to the call, as env")
+
+
 @dataclass(frozen=True)
 class RunningStack:
     """A project whose stack is up, shared by the tests of a session: leave it running."""
@@ -146,6 +155,7 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningS
     root.mkdir()
     (root / "mlpipes.yaml").write_text(MINIMAL)
     stack = RunningStack(root, Cli(base / "home", root))
+    stack.cli.environment = _Shared(stack.cli.environment)
     try:
         stack.cli("up").ok()
         yield stack

@@ -20,6 +20,7 @@ from environment_help import FOLDER
 from waiting import until, until_answered
 
 pytestmark = pytest.mark.slow
+CACHE = {"MLPIPES_CACHE": str(FOLDER.parent)}
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,7 @@ def stack(running_stack: Any, python: Any, tmp_path_factory: pytest.TempPathFact
 def serving(stack: Mixed, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     port = serving_help.free_port()
     cli = stack.cli
-    before = cli.environment.get("MLPIPES_CACHE")
-    cli.environment["MLPIPES_CACHE"] = str(FOLDER.parent)
-    process = cli.start("serve", "--model", "mixed", "--port", str(port), *options)
+    process = cli.start("serve", "--model", "mixed", "--port", str(port), *options, env=CACHE)
     url = f"http://127.0.0.1:{port}"
 
     try:
@@ -64,8 +63,6 @@ def serving(stack: Mixed, *options: str) -> Iterator[tuple[subprocess.Popen[str]
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
-        if before is None:
-            del cli.environment["MLPIPES_CACHE"]
 
 
 def ask(url: str, route: str = "/predict") -> httpx.Response:
@@ -223,9 +220,7 @@ def test_mlflows_engine_answers_the_same(stack: Mixed, python: Any) -> None:
 def test_offline_answers_the_same(stack: Mixed, tmp_path: Path) -> None:
     table = tmp_path / "rows.csv"
     foreign_model_help.rows().to_csv(table, index=False)
-    done = stack.cli(
-        "predict", table, "--offline", "--model", "mixed", "--json", env={"MLPIPES_CACHE": str(FOLDER.parent)}
-    )
+    done = stack.cli("predict", table, "--offline", "--model", "mixed", "--json", env=CACHE)
     said = done.ok().json["predictions"]
     foreign_model_help.compare(
         {"predictions": [row["prediction"] for row in said], "scores": [row["score"] for row in said]},

@@ -92,8 +92,8 @@ class Lab:
         self.started.append(process)
         return process
 
-    def train(self, *args: str) -> Result:
-        return self.stack.cli("train", self.file, *args)
+    def train(self, *args: str, **env: str) -> Result:
+        return self.stack.cli("train", self.file, *args, env=env)
 
     @property
     def registry(self) -> MlflowRegistry:

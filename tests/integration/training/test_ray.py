@@ -151,8 +151,7 @@ def await_or_tell(true: Callable[[], Any], process: subprocess.Popen[str], secon
 @pytest.fixture
 def ray_lab(lab: Any, cluster: RayCluster, monkeypatch: pytest.MonkeyPatch) -> Any:
     (lab.folder / "ray_lab.py").write_text(MODULE.format(folder=str(lab.folder)))
-    for name, value in cluster.environment.items():
-        monkeypatch.setitem(lab.stack.cli.environment, name, value)
+    monkeypatch.setattr(lab.stack.cli, "environment", lab.stack.cli.environment | cluster.environment)
     return lab
 
 

@@ -19,6 +19,7 @@ from mlpipes_cli.trainers.java import find_java
 from mlpipes_cli.trainers.models.spark_session import NEWEST, OLDEST
 
 pytestmark = pytest.mark.slow
+CACHE = {"MLPIPES_CACHE": str(FOLDER.parent)}
 
 
 @dataclass(frozen=True)
@@ -74,23 +75,21 @@ def standalone(tmp_path: Path, until: Callable[..., Any]) -> Iterator[Standalone
 
 
 def test_a_cluster_gives_the_numbers_of_a_local_session(lab: Any, standalone: Standalone) -> None:
-    lab.stack.cli.environment["MLPIPES_CACHE"] = str(FOLDER.parent)
     forest = {"name": "forest", "trainer": "spark", "estimator": "random_forest"}
     lab.write([forest])
-    here = lab.train("--json").ok().json["runs"][0]
+    here = lab.train("--json", **CACHE).ok().json["runs"][0]
     assert not list(standalone.work.glob("app-*"))
     lab.write([forest | {"master": standalone.master}])
-    there = lab.train("--json").ok().json["runs"][0]
+    there = lab.train("--json", **CACHE).ok().json["runs"][0]
     assert len(list(standalone.work.glob("app-*"))) == 1
     assert there["metrics"] == pytest.approx(here["metrics"], rel=1e-9)
 
 
 def test_a_master_that_is_not_there_fails_its_run_alone(lab: Any) -> None:
-    lab.stack.cli.environment["MLPIPES_CACHE"] = str(FOLDER.parent)
     spark = {"name": "far", "trainer": "spark", "estimator": "decision_tree"}
     near = {"name": "near", "trainer": "sklearn", "estimator": "sklearn.tree.DecisionTreeClassifier"}
     lab.write([spark | {"master": f"spark://127.0.0.1:{free_port()}"}, near])
-    done = lab.train("--json")
+    done = lab.train("--json", **CACHE)
     assert done.code == 1
     told = {run["name"]: run for run in done.json["runs"]}
     assert told["near"]["status"] == "FINISHED"
