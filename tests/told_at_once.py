@@ -18,6 +18,7 @@ class AtOnce:
             self._terminal.line(f"failed just now, {report.when}: {report.nodeid}", red=True)
             for line in report.longreprtext.splitlines()[-LINES:]:
                 self._terminal.line(f"  {line}")
+            self._terminal.flush()
 
 
 @pytest.hookimpl(trylast=True)

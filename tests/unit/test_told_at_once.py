@@ -19,10 +19,10 @@ def run(folder: Path, tests: dict[str, str], ini: str = "") -> subprocess.Comple
     for name, text in tests.items():
         (folder / name).write_text(text)
     options = ["-p", "no:cacheprovider", "-n", "1", "--dist", "loadfile", "--max-worker-restart=0"]
-    environ = os.environ | {"PYTHONPATH": str(TESTS)}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options],
-        cwd=folder, env=environ, capture_output=True, text=True, timeout=120,
+        cwd=folder, env=environ | {"PYTHONPATH": str(TESTS)}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
 
