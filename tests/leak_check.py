@@ -27,7 +27,8 @@ ROOT_LABEL = "io.mlpipes.root"  # the folder of the project that a container, ne
 PATIENCE = float(
     os.environ.get("MLPIPES_LEAK_PATIENCE", "15")
 )  # seconds in which what was told to stop may end
-IGNORED = ("pymp-", "pytest-of-", "matplotlib-")  # removed by their makers only when this very process ends
+# Removed by their makers only when this very process ends, or never: uv's locks between builds of packages.
+IGNORED = ("pymp-", "pytest-of-", "matplotlib-", "uv-")
 
 
 @dataclass
