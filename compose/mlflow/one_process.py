@@ -23,7 +23,7 @@ def serve(command, extra_env=None, **_options):
     os.environ.update(extra_env or {})
     for found in filter(None, map(_APPLICATION.fullmatch, command)):
         importlib.import_module(found[1])
-    gc.freeze()  # nor is any among what stays until the end
+    gc.freeze()  # what is imported stays until the end: never to be searched
     gc.enable()
     sys.exit(uvicorn.main(args=command[3:], prog_name="uvicorn"))
 
