@@ -43,6 +43,11 @@ class MlflowTracking:
     def reach(self) -> None:
         self._connection.reach()
 
+    def prepare(self) -> None:
+        with self._connection.asked("nothing yet"):
+            import mlflow.entities
+            import mlflow.models  # noqa: F401
+
     def ping(self, run_id: str | None = None) -> None:
         with self._connection.asked("the experiments", BRIEFLY) as client:
             client.search_experiments(max_results=1)

@@ -123,6 +123,9 @@ class Tracking(Protocol):
             MlpipesError: It does not answer.
         """
 
+    def prepare(self) -> None:
+        """Import what all else needs, which takes seconds; nothing is sent."""
+
     def ping(self, run_id: str | None = None) -> None:
         """Make sure that the server answers a query.
 

@@ -93,6 +93,11 @@ class Pool:
         """Whether jobs wait or run."""
         return bool(self._waiting or self._running or self._unfit)
 
+    @property
+    def running(self) -> list[str]:
+        """The jobs that were given to a host and have not ended."""
+        return list(self._running)
+
     def events(self, timeout: float = _CHECK) -> Iterator[Event]:
         """What happened since the last call, waiting at most ``timeout`` seconds for the first.
 

@@ -1,4 +1,4 @@
-"""Why a candidate's process ended, in one line; and how a session hears that it has to end."""
+"""Why a candidate's process ended, in one line; and how and when a session hears that it has to end."""
 
 from __future__ import annotations
 
@@ -28,6 +28,37 @@ def terminable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """The first signal that ends a session is acted on when the block ends; a second one at once.
+
+    For imports: what was imported by half is of no use to what is still to be recorded.
+    """
+    came: list[int] = []
+    before: dict[int, Any] = {}
+
+    def keep(number: int, _: object) -> None:
+        came.append(number)
+        give_back()
+
+    def give_back() -> None:
+        while before:
+            number, handler = before.popitem()
+            signal.signal(number, handler)
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            before[number] = signal.signal(number, keep)
+    except ValueError:  # not in the main thread: nothing is sent to it
+        pass
+    try:
+        yield
+    finally:
+        give_back()
+    if came:
+        raise KeyboardInterrupt
 
 
 def reason_of(event: Event, result: dict[str, Any] | None) -> str | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.errors import Interrupted, MlpipesError
 from mlpipes_cli.lifecycle.training.cluster import Cluster
-from mlpipes_cli.lifecycle.training.endings import reason_of, terminable
+from mlpipes_cli.lifecycle.training.endings import held, reason_of, terminable
 from mlpipes_cli.lifecycle.training.environments import Preparation
 from mlpipes_cli.lifecycle.training.plan import Plan
 from mlpipes_cli.lifecycle.training.record import Recorder
@@ -93,7 +93,9 @@ class Session:
                     for event in self._pool.events():
                         self._handle(event)
             except KeyboardInterrupt:
+                ran = self._pool.running
                 self._pool.close()
+                self._begin_late(ran)
                 self._kill_all("stopped by the user")
                 raise Interrupted(f"stopped; {self._so_far()}", self._resume_hint()) from None
             except MlpipesError as error:  # the server stays away: what runs cannot be recorded
@@ -138,8 +140,10 @@ class Session:
 
     def _prepare(self) -> None:
         """Import what recording needs, MLflow's client above all, while the first candidates fit."""
+        with held():
+            self._tracking.prepare()
+            from mlpipes_cli.scoring import plots  # noqa: F401
         self._tracking.ping()
-        from mlpipes_cli.scoring import plots  # noqa: F401
 
     def _job(self, candidate: Candidate) -> dict[str, Any]:
         config = self._plan.experiment.config
@@ -208,6 +212,13 @@ class Session:
         name = track.candidate.name
         track.results = [CandidateResult(name, track.run_id, "FAILED", seconds=seconds, error=reason)]
         self._change(track, state="failed", stage="", seconds=seconds, error=reason)
+
+    def _begin_late(self, names: Collection[str]) -> None:
+        """What ran before its start was recorded has a run too, for what it had tried."""
+        with contextlib.suppress(MlpipesError):
+            for name in names:
+                if self._tracks[name].run_id is None:
+                    self._begin(self._tracks[name])
 
     def _kill_all(self, reason: str) -> None:
         for track in self._tracks.values():

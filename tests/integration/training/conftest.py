@@ -86,9 +86,9 @@ class Lab:
         runs = [{"name": name, "trainer": "python", "function": f"lab_module:{name}"} for name in names]
         return self.write(runs, **changes)
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
+    def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
         """A training that the test goes on beside; killed at the test's end if it still runs."""
-        process = self.stack.cli.start("train", self.file, *args)
+        process = self.stack.cli.start("train", self.file, *args, env=env)
         self.started.append(process)
         return process
 

@@ -29,6 +29,22 @@ def train(X, y, depth=1, *, seed):
     return DecisionTreeClassifier(max_depth=depth, random_state=seed).fit(X, y)
 """
 
+LATE = """
+import sys
+import time
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+
+class Late(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "matplotlib" and "train" in sys.argv:
+            Path(__file__).with_name("importing").touch()
+            while not Path(__file__).with_name("imported").exists():
+                time.sleep(0.02)
+
+sys.meta_path.insert(0, Late())
+"""
+
 
 def trials(lab: Any, run_id: str) -> list[Any]:
     with Connection(lab.uri).asked("the trials") as client:
@@ -124,13 +140,17 @@ def test_what_is_trained_is_not_trained_again_unless_it_is_forced(lab: Any) -> N
     assert (both.code, "--force" in both.err) == (2, True)
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["while-it-fits", "before-all-is-imported"])
 def test_what_a_stopped_search_had_tried_is_kept_and_nothing_is_taken_from_it(
-    lab: Any, until: Callable[..., Any]
+    lab: Any, until: Callable[..., Any], late: bool
 ) -> None:
     (lab.folder / "search_lab.py").write_text(MINE)
     run = {"name": "mine", "trainer": "python", "function": "search_lab:train"}
     lab.write([run | {"search": {"space": {"depth": [1, 2, 3]}, "folds": 2}}])
-    process = lab.start()
+    hook = lab.folder / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(LATE)
+    process = lab.start(**{"PYTHONPATH": str(hook)} if late else {})
     jobs = Path(lab.stack.root) / ".mlpipes" / "cache" / "jobs"
 
     def tried() -> bool:
@@ -140,7 +160,13 @@ def test_what_a_stopped_search_had_tried_is_kept_and_nothing_is_taken_from_it(
         )
 
     until(tried)
+    if late:
+        until((hook / "importing").exists)
+        assert not lab.runs()
+    else:
+        until(lab.runs)
     process.terminate()
+    (hook / "imported").touch()
     _, err = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in err) == (130, False)
     (stopped,) = lab.runs()
