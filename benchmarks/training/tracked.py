@@ -10,7 +10,7 @@ from typing import Any
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.cli.app import run
 
-SETTING_UP = ("reach", "ping")  # once a command, whatever is trained
+SETTING_UP = ("reach", "prepare", "ping")  # once a command, whatever is trained
 
 
 class Timed:

@@ -218,7 +218,7 @@ def _confusion(axes: Any, p: Predictions) -> None:
             axes.text(
                 column, row, text, ha="center", va="center", fontsize=9 if size <= 4 else 7, color=shade
             )
-    axes.set_title("Confusion (shares of the true class)", fontsize=10)
+    axes.set_title("Confusion (shares of the true class)", fontsize=10, y=1.0)
     axes.set_xlabel("predicted", fontsize=9)
     axes.set_ylabel("true", fontsize=9)
 
@@ -270,7 +270,7 @@ def _unit(axes: Any, title: str, x: str, y: str, place: str) -> None:
 
 
 def _titled(axes: Any, title: str, x: str, y: str, place: str = "best", *, legend: bool = True) -> None:
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title, fontsize=10, y=1.0)  # told its place, it is not sought among the ticks
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     if legend:
