@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 LINES = 40  # of a failure's report; the summary has it whole
+_PLACE = re.compile(r"\S+\.py:\d+:")  # where one function of the traceback stood
 
 
 class AtOnce:
@@ -16,7 +19,8 @@ class AtOnce:
         if report.failed:
             self._terminal.ensure_newline()
             self._terminal.line(f"failed just now, {report.when}: {report.nodeid}", red=True)
-            for line in report.longreprtext.splitlines()[-LINES:]:
+            lines = report.longreprtext.splitlines()
+            for line in [*filter(_PLACE.match, lines[:-LINES]), *lines[-LINES:]]:
                 self._terminal.line(f"  {line}")
             self._terminal.flush()
 

@@ -10,6 +10,7 @@ import psutil
 import psycopg2
 import pytest
 from conftest import Cli, Result
+from processes import ended
 from stack_help import http, query, services
 
 MakeProject = Callable[..., Path]
@@ -74,8 +75,7 @@ class StackContract:
 
     def ended(self, before: dict[str, int]) -> bool:
         """Whether none of those runs any more."""
-        left = [psutil.Process(pid) for pid in before.values() if psutil.pid_exists(pid)]
-        return all(process.status() == psutil.STATUS_ZOMBIE for process in left)
+        return all(map(ended, before.values()))
 
     def test_up_starts_services_that_answer(self, first: Result, up: Result, cli: Cli, root: Path) -> None:
         for told in (first, up):

@@ -9,7 +9,17 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 FAILS = "def test_first():\n    assert 6 * 7 == 41\n"
-KILLS = "import os, signal\ndef test_second():\n    os.kill(os.getppid(), signal.SIGKILL)\n"
+KILLS = """
+import os, signal, time
+from pathlib import Path
+
+def test_second():
+    deadline = time.monotonic() + 60
+    while "failed just now" not in Path("told.txt").read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(os.getppid(), signal.SIGKILL)
+"""
+DEEP = "import subprocess\ndef test_deep():\n    subprocess.run(['/not/there'])\n"
 HANGS = "import time\ndef test_hangs():\n    time.sleep(600)\ndef test_after():\n    pass\n"
 
 
@@ -20,10 +30,14 @@ def run(folder: Path, tests: dict[str, str], ini: str = "") -> subprocess.Comple
         (folder / name).write_text(text)
     options = ["-p", "no:cacheprovider", "-n", "1", "--dist", "loadfile", "--max-worker-restart=0"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *options],
-        cwd=folder, env=environ | {"PYTHONPATH": str(TESTS)}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    with (folder / "told.txt").open("w") as told:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *options],
+            cwd=folder, env=environ | {"PYTHONPATH": str(TESTS)},
+            stdout=told, stderr=subprocess.PIPE, text=True, timeout=300,
+        )  # fmt: skip
+    done.stdout = (folder / "told.txt").read_text()
+    return done
 
 
 def test_a_failure_is_told_before_the_end(tmp_path: Path) -> None:
@@ -32,6 +46,12 @@ def test_a_failure_is_told_before_the_end(tmp_path: Path) -> None:
     assert "failed just now, call: test_a.py::test_first" in done.stdout
     assert "assert (6 * 7) == 41" in done.stdout
     assert "short test summary" not in done.stdout
+
+
+def test_a_failure_inside_of_a_library_names_the_tests_line(tmp_path: Path) -> None:
+    done = run(tmp_path, {"test_a.py": DEEP, "test_b.py": KILLS})
+    told = done.stdout.partition("failed just now")[2]
+    assert "test_a.py:3:" in told and "FileNotFoundError" in told
 
 
 def test_a_test_that_hangs_ends_the_run_with_its_name_and_its_threads(tmp_path: Path) -> None:

@@ -222,8 +222,11 @@ def java_of(parent: int) -> list[int]:
 
 def wait_until_gone(pid: int) -> None:
     deadline = time.monotonic() + 60
-    while Path(f"/proc/{pid}/stat").exists():
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    while True:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return
         if state == "Z":
             return
         assert time.monotonic() < deadline, "Java outlived its process"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from conftest import Cli
+from processes import ended
 from stack_help import http, process, processes_of, services, stranger
 from waiting import until
 
@@ -103,7 +104,7 @@ def test_mlflow_that_does_not_start_leaves_the_database_as_it_was(stack: Stack) 
     before = stack.pids()
     main = process(stack.cli, stack.root, "mlflow")
     main.kill()
-    until(lambda: not main.is_running() or main.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: ended(main))
     runtime = make_runtime(find_project(stack.root))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONHASHSEED", "nonsense")  # Python itself refuses to start with that
@@ -185,7 +186,7 @@ def test_a_service_nobody_wants_any_more_is_ended(stack: Stack, tmp_path: Path) 
     assert found.code == 1
     assert str(stray.pid) in next(c["found"] for c in found.json["checks"] if c["name"] == "stray processes")
     stack.up()
-    until(lambda: not stray.is_running() or stray.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: ended(stray))
 
 
 def test_doctor_finds_nothing_on_a_whole_stack_and_names_a_loose_env_file(stack: Stack) -> None:

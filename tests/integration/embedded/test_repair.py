@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from processes import commands, ended
 from stack_help import http, processes_of, query, services
 from waiting import until
 
@@ -29,14 +30,14 @@ def works(stack: Stack) -> None:
     tracking = stack.cli("env", "--json", cwd=stack.root).ok().json["MLFLOW_TRACKING_URI"]
     for _ in range(12):  # more than its pool has connections
         http(f"{tracking}/api/2.0/mlflow/experiments/search", "POST", b'{"max_results": 1}')
-    lines = [process.cmdline() for process in processes_of(stack.root)]
+    lines = [command for _, command in commands(processes_of(stack.root))]
     assert sum("-D" in line for line in lines) == 1
     assert sum("server" in line for line in lines) == 1
 
 
 def kill(process: psutil.Process) -> None:
     process.kill()
-    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: ended(process))
 
 
 def test_the_database_is_killed(stack: Stack) -> None:
@@ -56,12 +57,12 @@ def test_the_database_is_killed(stack: Stack) -> None:
 
 def test_the_database_is_killed_and_a_child_of_it_hangs_on(stack: Stack) -> None:
     main = psutil.Process(stack.pids()["postgres"])
-    child = next(one for one in main.children() if "checkpointer" in one.cmdline()[0])
+    child = next(one for one, command in commands(main.children()) if "checkpointer" in command[0])
     child.suspend()
     kill(main)
     stack.up()
     works(stack)
-    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: ended(child))
 
 
 def test_mlflow_is_killed(stack: Stack) -> None:
@@ -139,7 +140,7 @@ def test_the_state_folder_is_removed_under_a_running_stack(stack: Stack) -> None
     shutil.rmtree(stack.state)
     stack.up()
     works(stack)
-    assert not [one for one in old if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert all(map(ended, old))
 
 
 def test_down_after_the_state_folder_was_removed(stack: Stack) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import commands, ended
 from waiting import until
 
 from mlpipes_cli.adapters.environments import EnvironmentStore, environment_of
@@ -188,10 +189,11 @@ def test_a_build_that_is_killed_leaves_nothing_that_counts(
     folder, requirement = tmp_path / "environments", f"slow @ {slow.as_uri()}"
     children.append(ensure_elsewhere(folder, requirement))
     until((slow / "started").exists)
-    uv = [one for one in psutil.Process(children[0].pid).children() if "uv" in one.name()]
+    running = commands(psutil.Process(children[0].pid).children())
+    uv = [one for one, command in running if "uv" in Path(command[0]).name]
     assert uv
     children[0].send_signal(signal.SIGKILL)
-    until(lambda: not any(one.is_running() and one.status() != "zombie" for one in uv))
+    until(lambda: all(map(ended, uv)))
     (slow / "go").touch()  # for what uv itself had started
     with EnvironmentStore(folder=folder) as store:
         assert store.listing() == []

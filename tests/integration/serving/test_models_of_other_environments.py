@@ -17,6 +17,7 @@ import psutil
 import pytest
 import serving_help
 from environment_help import FOLDER
+from processes import commands
 from waiting import until, until_answered
 
 pytestmark = pytest.mark.slow
@@ -213,8 +214,8 @@ def test_mlflows_engine_answers_the_same(stack: Mixed, python: Any) -> None:
             timeout=60,
         )
         assert answer.json()["predictions"] == stack.old["labels"]
-        commands = [one.cmdline() for one in psutil.Process(process.pid).children(recursive=True)]
-        assert any(command[0] == str(python[0]) for command in commands)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert any(command[0] == str(python[0]) for _, command in commands(children))
 
 
 def test_offline_answers_the_same(stack: Mixed, tmp_path: Path) -> None:

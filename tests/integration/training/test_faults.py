@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from conftest import Cli, RunningStack
+from processes import commands, ended
 
 from mlpipes_cli import run_schema
 
@@ -51,9 +52,7 @@ def pids(folder: Path) -> list[int]:
 
 
 def gone(folder: Path) -> bool:
-    return not any(
-        psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids(folder)
-    )
+    return all(map(ended, pids(folder)))
 
 
 def test_each_fault_hits_its_candidate_alone(lab: Any) -> None:
@@ -133,11 +132,8 @@ def test_a_killed_host_is_replaced_and_only_its_candidates_fail(lab: Any, until:
     lab.functions("hangs", "good")
     process = lab.start("--parallel", "1", "--json")
     until(lambda: len(pids(lab.folder)) == 2)
-    host = next(
-        child
-        for child in psutil.Process(process.pid).children()
-        if "mlpipes_cli.worker.host" in child.cmdline()
-    )
+    children = psutil.Process(process.pid).children()
+    host = next(child for child, command in commands(children) if "mlpipes_cli.worker.host" in command)
     host.kill()
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1, err

@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
+from processes import ended
 
 from mlpipes_cli.adapters.environments.store import EnvironmentStore
 from mlpipes_cli.ports.environments import EnvironmentSpec
@@ -130,7 +131,7 @@ def address_of(python: Path, port: int, folder: Path) -> str:
 
 def alive(folder: Path) -> list[int]:
     found = [int(path.name.partition("-")[2]) for path in folder.glob("pid-*")]
-    return [p for p in found if psutil.pid_exists(p) and psutil.Process(p).status() != "zombie"]
+    return [pid for pid in found if not ended(pid)]
 
 
 def nodes(folder: Path) -> list[int]:

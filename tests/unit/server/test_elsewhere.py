@@ -20,6 +20,7 @@ import pandas as pd
 import psutil
 import pytest
 import serving_help
+from processes import commands
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.server.elsewhere import Away, Elsewhere, ModelError, surroundings
@@ -183,9 +184,9 @@ def test_who_waits_for_an_answer_is_told_when_the_socket_is_closed(folder: Path)
 def test_all_that_it_started_ends_with_it(folder: Path) -> None:
     model = load(folder, "people", 3, "production", interpreters=found, seconds=60)
     model.predict(rows(model, 3, -5))
-    family = [one for one in psutil.Process().children(recursive=True) if one.status() != "zombie"]
-    ours = [one for one in family if "worker.answering" in " ".join(one.cmdline())]
-    strays = [one for one in family if one.name() == "sleep"]
+    family = list(commands(psutil.Process().children(recursive=True)))
+    ours = [one for one, command in family if "worker.answering" in " ".join(command)]
+    strays = [one for one, command in family if command[0].endswith("sleep")]
     assert strays and len(ours) >= 2
     pids = {process_of(model).pid, *(one.pid for one in strays)}
     del model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import ended
 
 from mlpipes_cli.worker import protocol
 from mlpipes_cli.worker.pool import Event, Job, Pool
@@ -74,20 +74,7 @@ def pids(folder: Path, kind: str = "*") -> list[int]:
 
 
 def alive(folder: Path) -> list[int]:
-    found = []
-    for pid in pids(folder):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                found.append(pid)
-    return found
-
-
-def ended(process: psutil.Process) -> bool:
-    """Whether it is gone; one that nobody has buried yet is."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    return [pid for pid in pids(folder) if not ended(pid)]
 
 
 def wait_for(condition: Callable[[], object], pool: Pool | None = None) -> None:

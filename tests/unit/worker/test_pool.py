@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+from processes import ended
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.worker import protocol
@@ -76,7 +76,7 @@ def wait_for(condition: Any, seconds: float = 60.0) -> None:
 
 
 def gone(numbers: list[int]) -> bool:
-    return not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in numbers)
+    return all(map(ended, numbers))
 
 
 def test_jobs_run_and_tell_how_they_ended(pool: Pool, tmp_path: Path) -> None:
