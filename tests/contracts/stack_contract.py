@@ -10,7 +10,7 @@ import psutil
 import psycopg2
 import pytest
 from conftest import Cli, Result
-from processes import ended
+from process_help import ended
 from stack_help import http, query, services
 
 MakeProject = Callable[..., Path]

@@ -41,6 +41,12 @@ def bench():
                 del sys.modules[name]
 
 
+def test_no_helper_of_the_tests_has_the_name_of_a_module_of_the_benchmark():
+    """Both are imported by their bare names: in one process the first would stand for the second."""
+    helpers = {path.name for path in Path(__file__).parents[1].glob("*.py")}
+    assert helpers.isdisjoint(path.name for path in FOLDER.glob("*.py"))
+
+
 class Server:
     """Answers every request with 200, or the given status; stands still once for a while."""
 

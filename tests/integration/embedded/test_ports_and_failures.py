@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from conftest import Cli
-from processes import ended
+from process_help import ended
 from stack_help import http, process, processes_of, services, stranger
 from waiting import until
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from processes import commands, ended
+from process_help import commands, ended
 from stack_help import http, processes_of, query, services
 from waiting import until
 

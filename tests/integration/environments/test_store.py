@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from processes import commands, ended
+from process_help import commands, ended
 from waiting import until
 
 from mlpipes_cli.adapters.environments import EnvironmentStore, environment_of

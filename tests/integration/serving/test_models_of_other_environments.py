@@ -17,7 +17,7 @@ import psutil
 import pytest
 import serving_help
 from environment_help import FOLDER
-from processes import commands
+from process_help import commands
 from waiting import until, until_answered
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from conftest import Cli, RunningStack
-from processes import commands, ended
+from process_help import commands, ended
 
 from mlpipes_cli import run_schema
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
-from processes import ended
+from process_help import ended
 
 from mlpipes_cli.adapters.environments.store import EnvironmentStore
 from mlpipes_cli.ports.environments import EnvironmentSpec

@@ -20,7 +20,7 @@ import pandas as pd
 import psutil
 import pytest
 import serving_help
-from processes import commands
+from process_help import commands
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.server.elsewhere import Away, Elsewhere, ModelError, surroundings

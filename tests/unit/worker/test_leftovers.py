@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from processes import ended
+from process_help import ended
 
 from mlpipes_cli.worker import protocol
 from mlpipes_cli.worker.pool import Event, Job, Pool

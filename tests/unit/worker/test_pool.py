@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import ended
+from process_help import ended
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.worker import protocol
