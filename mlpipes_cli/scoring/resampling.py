@@ -8,7 +8,8 @@ import numpy as np
 
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray
 
-_PIECE = 2**18  # numbers in one piece: 2 MB
+_DRAWN = 2**18  # numbers that are drawn at once: 2 MB; another size would give other resamples
+_GIVEN = 2**15  # numbers that are given at once: 256 KB, of which a few fit a core's own cache
 
 
 def count_matrices(strata: IntArray, resamples: int, seed: int) -> Iterator[FloatArray]:
@@ -27,12 +28,14 @@ def count_matrices(strata: IntArray, resamples: int, seed: int) -> Iterator[Floa
     """
     random = np.random.default_rng(seed)
     members = [np.flatnonzero(strata == code) for code in np.unique(strata)]
-    at_once = max(1, min(resamples, _PIECE // len(strata)))
+    at_once = max(1, min(resamples, _DRAWN // len(strata)))
+    given = max(1, _GIVEN // len(strata))
     for start in range(0, resamples, at_once):
         counts = np.empty((min(at_once, resamples - start), len(strata)))
         for rows in members:
             counts[:, rows] = _draw(random, len(counts), len(rows))
-        yield counts
+        for first in range(0, len(counts), given):
+            yield counts[first : first + given]
 
 
 def _draw(random: np.random.Generator, resamples: int, rows: int) -> IntArray:
