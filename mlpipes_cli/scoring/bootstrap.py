@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from mlpipes_cli.scoring.metrics import evaluate, scorer
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions
@@ -41,9 +41,9 @@ def _interval(drawn: FloatArray, value: float, level: float) -> tuple[float, flo
     if not len(finite):
         return value, value
     below = (np.mean(finite < value) + np.mean(finite <= value)) / 2.0
-    shift = 2.0 * norm.ppf(np.clip(below, 0.5 / len(finite), 1.0 - 0.5 / len(finite)))
-    reach = norm.ppf((1.0 + level) / 2.0)
-    lower, upper = np.quantile(finite, norm.cdf([shift - reach, shift + reach]))
+    shift = 2.0 * ndtri(np.clip(below, 0.5 / len(finite), 1.0 - 0.5 / len(finite)))
+    reach = ndtri((1.0 + level) / 2.0)
+    lower, upper = np.quantile(finite, ndtr([shift - reach, shift + reach]))
     return min(float(lower), value), max(float(upper), value)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.errors import MlpipesError
@@ -159,7 +159,7 @@ def _moderated(spread: FloatArray, rows: int) -> FloatArray:
 
 def _small_sample(rows: int, confidence: float) -> float:
     """Student's t against the normal quantile, with half the telling rows as degrees of freedom."""
-    return float(stats.t.ppf(confidence, (rows - 1) / 2) / stats.norm.ppf(confidence))
+    return float(stdtrit((rows - 1) / 2, confidence) / ndtri(confidence))
 
 
 def _largest(noise: Noise, unit: FloatArray, metric: str) -> FloatArray:

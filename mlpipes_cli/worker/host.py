@@ -167,7 +167,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     fork = sys.platform == "linux" and os.environ.get("MLPIPES_WORKER_START") != "spawn"
     if fork:
+        gc.disable()  # imports make hardly any garbage
         child.preload()
+        gc.enable()
         gc.collect()
         gc.freeze()  # keeps the collector from touching, and so copying, shared pages
     host = Host(commands, events, fork)
