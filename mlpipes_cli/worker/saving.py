@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 EXAMPLE_ROWS = 5
 _MODELS = "mlpipes_cli.trainers.models."
+_MISMATCHES = "warn_dependency_requirement_mismatches"
+_INSTALLED = f"{os.sep}site-packages{os.sep}"
 
 
 def save(
@@ -81,12 +83,15 @@ def own_modules(folders: Sequence[str]) -> list[ModuleType]:
 
     roots = [Path(folder).resolve() for folder in folders]
     outside = Path(sys.prefix).resolve()
+    library = str(Path(os.__file__).parent) + os.sep
     found = [*portable.modules(), *(m for n, m in sorted(sys.modules.items()) if n.startswith(_MODELS))]
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         name = getattr(module, "__name__", "__main__")
         if not isinstance(file, str) or name == "__main__" or name.partition(".")[0] == "mlpipes_cli":
             continue
+        if _INSTALLED in file or file.startswith(library):
+            continue  # nearly all of thousands, without a look at the disk
         path = Path(file).resolve()
         installed = path.is_relative_to(outside) or "site-packages" in path.parts
         if not installed and any(path.is_relative_to(root) for root in roots):
@@ -138,10 +143,24 @@ def warm_up() -> None:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
+    """Without MLflow's warnings, and without what it does for a warning alone.
+
+    It reads the metadata of every required package to warn of versions other than the installed ones: a
+    third of the time that saving takes. Ours are the installed ones.
+    """
+    from mlflow.utils import environment
+
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    check = getattr(environment, _MISMATCHES, None)
+    if check is not None:
+        setattr(environment, _MISMATCHES, lambda _: None)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if check is not None:
+            setattr(environment, _MISMATCHES, check)
 
 
 def _first_line(error: BaseException) -> str:
