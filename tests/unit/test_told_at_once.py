@@ -15,12 +15,17 @@ from pathlib import Path
 
 def test_second():
     deadline = time.monotonic() + 60
-    while "failed just now" not in Path("told.txt").read_text() and time.monotonic() < deadline:
+    while "WORD" not in Path("told.txt").read_text() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(os.getppid(), signal.SIGKILL)
 """
 DEEP = "import subprocess\ndef test_deep():\n    subprocess.run(['/not/there'])\n"
 HANGS = "import time\ndef test_hangs():\n    time.sleep(600)\ndef test_after():\n    pass\n"
+
+
+def kills(word: str) -> str:
+    """A test that ends the run as soon as that was told."""
+    return KILLS.replace("WORD", word)
 
 
 def run(folder: Path, tests: dict[str, str], ini: str = "") -> subprocess.CompletedProcess[str]:
@@ -41,7 +46,7 @@ def run(folder: Path, tests: dict[str, str], ini: str = "") -> subprocess.Comple
 
 
 def test_a_failure_is_told_before_the_end(tmp_path: Path) -> None:
-    done = run(tmp_path, {"test_a.py": FAILS, "test_b.py": KILLS})
+    done = run(tmp_path, {"test_a.py": FAILS, "test_b.py": kills("assert (6 * 7) == 41")})
     assert done.returncode < 0
     assert "failed just now, call: test_a.py::test_first" in done.stdout
     assert "assert (6 * 7) == 41" in done.stdout
@@ -49,7 +54,7 @@ def test_a_failure_is_told_before_the_end(tmp_path: Path) -> None:
 
 
 def test_a_failure_inside_of_a_library_names_the_tests_line(tmp_path: Path) -> None:
-    done = run(tmp_path, {"test_a.py": DEEP, "test_b.py": KILLS})
+    done = run(tmp_path, {"test_a.py": DEEP, "test_b.py": kills("FileNotFoundError: [")})
     told = done.stdout.partition("failed just now")[2]
     assert "test_a.py:3:" in told and "FileNotFoundError" in told
 
