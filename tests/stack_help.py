@@ -54,10 +54,10 @@ def query(cli: Cli, root: Path, statement: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def http(url: str, method: str = "GET", body: bytes | None = None) -> bytes:
+def http(url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> bytes:
     """The answer's body; an error status raises."""
-    headers = {"Content-Type": "application/json"} if body else {}
-    request = urllib.request.Request(url, data=body, method=method, headers=headers)
+    kind = {"Content-Type": "application/json"} if body else {}
+    request = urllib.request.Request(url, data=body, method=method, headers=kind | headers)
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(request, timeout=30) as answer:
         return answer.read()

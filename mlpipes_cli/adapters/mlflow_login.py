@@ -20,6 +20,7 @@ ADMIN = "admin"
 PASSWORD = "MLFLOW_ADMIN_PASSWORD"  # noqa: S105
 USERNAME_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 TOKEN_VARIABLE = "MLFLOW_TRACKING_TOKEN"  # noqa: S105
+_REMEMBERED = 60  # seconds; else MLflow computes a password's hash, made to be slow, at each request
 
 
 def variables(password: str) -> dict[str, str]:
@@ -54,6 +55,7 @@ def write_settings(path: Path, database: str) -> None:
         "default_permission = READ\n"
         f"admin_username = {ADMIN}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        f"auth_cache_ttl_seconds = {_REMEMBERED}\n"
     )
     temporary = path.with_name(f"{path.name}.new")
     try:

@@ -17,6 +17,8 @@ from conftest import Cli
 from stack_help import http, processes_of, services
 from waiting import until
 
+from mlpipes_cli.adapters.mlflow_login import headers, variables
+
 pytestmark = pytest.mark.slow
 
 
@@ -37,14 +39,12 @@ def told(cli: Cli) -> dict[str, str]:
     return dict(cli("env", "--json").ok().json)
 
 
-def ask(cli: Cli) -> int:
-    """What MLflow answers to who says nothing."""
+def ask(cli: Cli, password: str | None = None) -> int:
+    """What MLflow answers to who says nothing, or to the administrator with that password."""
+    address = f"{told(cli)['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/experiments/search"
+    login = headers(variables(password)) if password else {}
     try:
-        http(
-            f"{told(cli)['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/experiments/search",
-            "POST",
-            b'{"max_results": 1}',
-        )
+        http(address, "POST", b'{"max_results": 1}', **login)
     except urllib.error.HTTPError as error:
         return error.code
     return 200
@@ -93,6 +93,7 @@ def test_the_password_follows_the_file(cli: Cli) -> None:
     cli("up", "--auth").ok()
     env: Path = cli.cwd / ".env"
     old = told(cli)["MLFLOW_TRACKING_PASSWORD"]
+    assert ask(cli, old) == 200
     env.write_text(
         env.read_text().replace(f"MLFLOW_ADMIN_PASSWORD={old}", "MLFLOW_ADMIN_PASSWORD=quite-another-1")
     )
@@ -101,6 +102,7 @@ def test_the_password_follows_the_file(cli: Cli) -> None:
     assert told(cli)["MLFLOW_TRACKING_PASSWORD"] == "quite-another-1"
     cli("leaderboard").ok()
     assert ask(cli) == 401
+    assert (ask(cli, old), ask(cli, "quite-another-1")) == (401, 200)  # the old one is not remembered
 
 
 def test_it_can_be_taken_away_again(cli: Cli) -> None:
