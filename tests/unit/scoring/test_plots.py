@@ -58,6 +58,14 @@ def test_the_same_predictions_give_the_same_bytes():
     assert draw(REGRESSION, "x") == draw(REGRESSION, "x")
 
 
+@pytest.mark.parametrize("labels", [[0, 1], ["a", "b", "c"]])
+def test_nothing_of_one_plot_is_left_on_the_next(labels):
+    """All are drawn on one figure: alone, the last of them has to be the same."""
+    p = classifier(labels)
+    alone = Predictions(p.task, p.classes, p.target, None, p.prediction, p.ids)
+    assert draw(p, "x")["confusion.png"] == draw(alone, "x")["confusion.png"]
+
+
 def test_importance_keeps_the_largest():
     values = np.arange(40.0)
     names = [f"feature_{i}" for i in range(40)]
