@@ -53,8 +53,7 @@ def draw_importance(names: Sequence[str], values: Sequence[float] | FloatArray, 
     figure, axes = _axes(f"{title}: feature importance", (5.6, height))
     labels = [_short(names[i], 28) for i in order]
     _margins(figure, left=_widest(figure, labels) + 0.15, bottom=0.5, top=0.4)
-    # Two artists would be made for each bar and five for each tick of the features' names: this takes half
-    # as long.
+    # No bar and no tick of its own for each feature: matplotlib makes several artists for each of them.
     thickness = 0.7 * 72 * (height - 0.9) / (rows + 0.4)
     axes.hlines(np.arange(rows), 0.0, sizes[order], color=_BLUE, linewidth=thickness, capstyle="butt")
     axes.set(ylim=(-0.7, rows - 0.3), xlim=(0.0 if (sizes >= 0.0).all() else None, None))
@@ -78,7 +77,7 @@ def _wanted(p: Predictions) -> dict[str, Draw]:
 
 
 def _wipe(axes: Any) -> None:
-    """Take off what was plotted. The ticks stay, which take the longest to make, and so does the title."""
+    """Take off what was plotted. The ticks stay, which take long to make, and so does the title."""
     for artist in (*axes.lines, *axes.collections, *axes.texts, *axes.images):
         artist.remove()
     if (legend := axes.get_legend()) is not None:
