@@ -177,7 +177,7 @@ class _KsCurve:
         self.value = float(np.abs(self._distance[self._best]))
         self._signs = np.where(self._distance < 0, -1.0, 1.0)
         self._possible = self._could_be_best(tpr, fpr, np.array([true[-1], false[-1]]))
-        ranked = self._ranking.positive
+        ranked = self._ranking.positive.astype(np.float64)
         self._steps = ranked / true[-1] - (1.0 - ranked) / false[-1]
 
     def changes(self, weights: FloatArray) -> FloatArray:

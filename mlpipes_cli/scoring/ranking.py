@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,20 +12,41 @@ from mlpipes_cli.scoring.predictions import FloatArray
 NAMES = ("ks", "roc_auc", "pr_auc")
 
 
+@dataclass(frozen=True)
+class _Steps:
+    """The rows that are passed on the way down, at each of the g scores that a positive row has.
+
+    Attributes:
+        gained: (B, g) positive rows with the score.
+        true: (B, g) positive rows with it or a higher one.
+        before: (B, g) negative rows with a higher one.
+        false: (B, g) negative rows with it or a higher one.
+        negatives: (B, 1) all of them.
+    """
+
+    gained: FloatArray
+    true: FloatArray
+    before: FloatArray
+    false: FloatArray
+    negatives: FloatArray
+
+
 class Ranking:
     """The rows of a binary target in the order of a score, sorted once for all resamples.
 
     Args:
-        positive: (n,) booleans, the truth.
+        positive: (n,) booleans, the truth; at least one is true.
         score: (n,) larger means more likely positive; ties are allowed.
     """
 
     def __init__(self, positive: np.ndarray, score: FloatArray) -> None:
         self.order = np.argsort(-score, kind="stable")
-        ranked = score[self.order]
+        ranked, self.positive = score[self.order], np.asarray(positive, dtype=bool)[self.order]
         self.ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-        self.positive = np.asarray(positive, dtype=np.float64)[self.order]
-        self._ties = len(self.ends) < len(score)
+        falling, passed = -ranked[self.positive], -ranked[~self.positive]
+        self._firsts = np.flatnonzero(np.append(True, falling[1:] != falling[:-1]))
+        self._before = np.searchsorted(passed, falling[self._firsts], side="left")
+        self._upto = np.searchsorted(passed, falling[self._firsts], side="right")
 
     def counts(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Positive and negative rows at or above each distinct score, from the highest down.
@@ -36,38 +58,48 @@ class Ranking:
             Two (B, distinct scores) arrays.
         """
         ranked = np.take(weights, self.order, axis=1)
-        all_above = np.cumsum(ranked, axis=1)
-        np.multiply(ranked, self.positive, out=ranked)
-        true = np.cumsum(ranked, axis=1, out=ranked)
-        if self._ties:
-            true, all_above = true[:, self.ends], all_above[:, self.ends]
-        np.subtract(all_above, true, out=all_above)
-        return true, all_above
+        above = np.cumsum(ranked, axis=1)[:, self.ends]
+        true = np.cumsum(ranked * self.positive, axis=1)[:, self.ends]
+        return true, above - true
 
     def values(self, weights: FloatArray, names: Collection[str] = NAMES) -> dict[str, FloatArray]:
         """Those of :data:`NAMES` that are asked for, (B,) each; NaN where a class has no weight."""
-        true, false = self.counts(weights)
+        steps = self._steps(weights)
         with np.errstate(divide="ignore", invalid="ignore"):
             formulas = {"ks": _ks, "roc_auc": _roc_auc, "pr_auc": _pr_auc}
-            return {name: formulas[name](true, false) for name in names}
+            return {name: formulas[name](steps) for name in names}
+
+    def _steps(self, weights: FloatArray) -> _Steps:
+        """Between two positive rows nothing happens that a metric asks for, and these are mostly few."""
+        gained = np.take(weights, self.order[self.positive], axis=1)
+        if len(self._firsts) < gained.shape[1]:
+            gained = np.add.reduceat(gained, self._firsts, axis=1)
+        negative = np.take(weights, self.order[~self.positive], axis=1)
+        passed = np.zeros((len(weights), negative.shape[1] + 1))
+        np.cumsum(negative, axis=1, out=passed[:, 1:])
+        before, false = (np.take(passed, at, axis=1) for at in (self._before, self._upto))
+        return _Steps(gained, np.cumsum(gained, axis=1), before, false, passed[:, -1:])
 
 
-def _ks(true: FloatArray, false: FloatArray) -> FloatArray:
-    """Largest distance between both classes' distribution functions (two-sample Kolmogorov-Smirnov)."""
-    distance = true / true[:, -1:]
-    distance -= false / false[:, -1:]
-    return np.asarray(np.maximum(distance.max(axis=1), -distance.min(axis=1)))
+def _ks(steps: _Steps) -> FloatArray:
+    """Largest distance between both classes' distribution functions (two-sample Kolmogorov-Smirnov).
+
+    Their difference is largest at the score of a positive row, and smallest just above one.
+    """
+    positives = steps.true[:, -1:]
+    over = steps.true / positives - steps.false / steps.negatives
+    under = steps.before / steps.negatives - (steps.true - steps.gained) / positives
+    return np.asarray(np.maximum(over.max(axis=1), under.max(axis=1)))
 
 
-def _roc_auc(true: FloatArray, false: FloatArray) -> FloatArray:
+def _roc_auc(steps: _Steps) -> FloatArray:
     """Mann-Whitney: the share of pairs in which the positive row scores higher, ties half."""
-    height = true[:, 1:] + true[:, :-1]
-    doubled = np.einsum("bg,bg->b", np.diff(false, axis=1), height) + false[:, 0] * true[:, 0]
-    return np.asarray(doubled / (2.0 * true[:, -1] * false[:, -1]))
+    below_doubled = 2.0 * steps.negatives - steps.false - steps.before
+    doubled = np.einsum("bg,bg->b", steps.gained, below_doubled)
+    return np.asarray(doubled / (2.0 * steps.true[:, -1] * steps.negatives[:, 0]))
 
 
-def _pr_auc(true: FloatArray, false: FloatArray) -> FloatArray:
+def _pr_auc(steps: _Steps) -> FloatArray:
     """Average precision: the precision at each threshold, weighted by the recall gained there."""
-    precision = true / np.maximum(true + false, 1e-300)
-    gained = np.einsum("bg,bg->b", np.diff(true, axis=1), precision[:, 1:]) + true[:, 0] * precision[:, 0]
-    return np.asarray(gained / true[:, -1])
+    precision = steps.true / np.maximum(steps.true + steps.false, 1e-300)
+    return np.asarray(np.einsum("bg,bg->b", steps.gained, precision) / steps.true[:, -1])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray
 
 _DRAWN = 2**18  # numbers that are drawn at once: 2 MB; another size would give other resamples
 _GIVEN = 2**15  # numbers that are given at once: 256 KB, of which a few fit a core's own cache
+_KEPT = 2**26  # numbers that are kept for other predictions of the same rows: 64 MB, as each takes a byte
 
 
 def count_matrices(strata: IntArray, resamples: int, seed: int) -> Iterator[FloatArray]:
@@ -26,16 +29,33 @@ def count_matrices(strata: IntArray, resamples: int, seed: int) -> Iterator[Floa
     Yields:
         (b, n) float64 matrices of how often each row was drawn; their b add up to ``resamples``.
     """
+    drawn: Iterable[npt.NDArray[np.integer]]
+    if resamples * len(strata) <= _KEPT:  # all candidates of an experiment answer the same rows
+        drawn = _kept(np.asarray(strata, dtype=np.int64).tobytes(), resamples, seed)
+    else:
+        drawn = _drawn(strata, resamples, seed)
+    given = max(1, _GIVEN // len(strata))
+    for counts in drawn:
+        for first in range(0, len(counts), given):
+            yield counts[first : first + given].astype(np.float64)
+
+
+@lru_cache(maxsize=1)
+def _kept(strata: bytes, resamples: int, seed: int) -> list[npt.NDArray[np.uint8]]:
+    """In a byte each: a row is drawn once on average, and 256 times in less than one of 10^500 draws."""
+    drawn = _drawn(np.frombuffer(strata, dtype=np.int64), resamples, seed)
+    return [counts.astype(np.uint8) for counts in drawn]
+
+
+def _drawn(strata: IntArray, resamples: int, seed: int) -> Iterator[IntArray]:
     random = np.random.default_rng(seed)
     members = [np.flatnonzero(strata == code) for code in np.unique(strata)]
     at_once = max(1, min(resamples, _DRAWN // len(strata)))
-    given = max(1, _GIVEN // len(strata))
     for start in range(0, resamples, at_once):
-        counts = np.empty((min(at_once, resamples - start), len(strata)))
+        counts = np.empty((min(at_once, resamples - start), len(strata)), dtype=np.int64)
         for rows in members:
             counts[:, rows] = _draw(random, len(counts), len(rows))
-        for first in range(0, len(counts), given):
-            yield counts[first : first + given]
+        yield counts
 
 
 def _draw(random: np.random.Generator, resamples: int, rows: int) -> IntArray:
