@@ -12,8 +12,9 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mlpipes_cli import run_schema
 from mlpipes_cli.adapters.mlflow_client import BRIEFLY, ApiError, Connection
@@ -22,11 +23,23 @@ from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, RunOutcome, Step
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Metric, Run
+    from mlflow.entities import DatasetInput, LoggedModel, Metric, Run
 
 _PARAM, _TAG, _DIGEST = 6000, 5000, 36  # characters that MLflow keeps; it refuses longer tags
 _BATCH = 1000  # metrics that MLflow takes at once
 _AT_A_TIME = 8  # trials on their way to the server
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What the server is not asked again of a run: ``artifacts`` is the address of the run's files."""
+
+    experiment: str
+    id: str
+    name: str
+    artifacts: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
 
 
 class MlflowTracking:
@@ -39,6 +52,7 @@ class MlflowTracking:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._experiments: dict[str, str] = {}
+        self._begun: dict[str, _Begun] = {}
 
     def reach(self) -> None:
         self._connection.reach()
@@ -46,7 +60,8 @@ class MlflowTracking:
     def prepare(self) -> None:
         with self._connection.asked("nothing yet"):
             import mlflow.entities
-            import mlflow.models  # noqa: F401
+            import mlflow.models
+            import mlflow.store.artifact.artifact_repository_registry  # noqa: F401
 
     def ping(self, run_id: str | None = None) -> None:
         with self._connection.asked("the experiments", BRIEFLY) as client:
@@ -70,18 +85,23 @@ class MlflowTracking:
             tags = _cut(own | dict(tags), _TAG)
             run = client.create_run(self._experiment(client, experiment), tags=tags, run_name=name)
             _log_params(client, run.info.run_id, params)
-            return str(run.info.run_id)
+            begun = _as_begun(run, _cut(params, _PARAM))
+            self._begun[begun.id] = begun
+            return begun.id
 
     def finish(self, run_id: str, outcome: RunOutcome) -> str:
+        from mlflow.entities import RunTag
+
         with self._connection.asked(f"the results of run {run_id}") as client:
             _log_params(client, run_id, outcome.params)
             client.log_inputs(run_id, datasets=[_dataset(outcome.dataset)])
-            model = _log_model(client, client.get_run(run_id), outcome.model)
-            client.log_batch(run_id, metrics=_metrics(outcome, model))
+            begun = self._known(client, run_id)
+            model = self._log_model(client, begun, outcome)
             _log_steps(client, run_id, outcome.steps)
-            client.log_artifacts(run_id, str(outcome.artifacts))
+            self._put(outcome.artifacts, begun.artifacts)
             uri = f"models:/{model}"
-            client.set_tag(run_id, run_schema.MODEL_URI, uri)
+            whole = [RunTag(run_schema.MODEL_URI, uri)]  # MLflow writes a batch's tags after its metrics
+            client.log_batch(run_id, metrics=_metrics(outcome, model), tags=whole)
             client.set_terminated(run_id, "FINISHED")
             return uri
 
@@ -117,6 +137,33 @@ class MlflowTracking:
             client.set_tag(run_id, run_schema.ERROR, error[:_TAG])
             client.set_terminated(run_id, status)
 
+    def _known(self, client: MlflowClient, run_id: str) -> _Begun:
+        begun = self._begun.pop(run_id, None)
+        return begun or _as_begun(client.get_run(run_id), {})
+
+    def _log_model(self, client: MlflowClient, begun: _Begun, outcome: RunOutcome) -> str:
+        """Store a saved model as ``log_model`` does, ready and tied to its run; returns its id."""
+        from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
+        made = client.create_logged_model(
+            begun.experiment,
+            name=begun.name,
+            source_run_id=begun.id,
+            tags={key: value for key, value in begun.tags.items() if key.startswith("mlpipes.")},
+            params={**begun.params, **_cut(outcome.params, _PARAM)},
+        )
+        _introduce(outcome.model, made)
+        self._put(outcome.model, made.artifact_location)
+        client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
+        client.log_outputs(begun.id, [LoggedModelOutput(made.model_id, step=0)])
+        return str(made.model_id)
+
+    def _put(self, folder: Path, place: str) -> None:
+        """Store a folder's files at the address of artifacts that are known."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        get_artifact_repository(place, tracking_uri=self._connection.uri).log_artifacts(str(folder))
+
     def _experiment(self, client: MlflowClient, name: str) -> str:
         if name not in self._experiments:
             found = client.get_experiment_by_name(name)
@@ -127,6 +174,19 @@ class MlflowTracking:
                 )
             self._experiments[name] = found.experiment_id if found else client.create_experiment(name)
         return self._experiments[name]
+
+
+def _as_begun(run: Run, params: Mapping[str, str]) -> _Begun:
+    """A run's own params and those that it was given since."""
+    info, data = run.info, run.data
+    return _Begun(
+        info.experiment_id,
+        info.run_id,
+        info.run_name,
+        info.artifact_uri,
+        data.tags,
+        {**data.params, **params},
+    )
 
 
 def _cut(items: Mapping[str, str], limit: int) -> dict[str, str]:
@@ -178,25 +238,7 @@ def _log_trial(client: MlflowClient, parent: Run, trial: Trial) -> None:
     client.set_terminated(run.info.run_id, status, ended)
 
 
-def _log_model(client: MlflowClient, run: Run, folder: Path) -> str:
-    """Store a saved model as ``log_model`` does, ready and tied to its run; returns its id."""
-    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-
-    made = client.create_logged_model(
-        run.info.experiment_id,
-        name=run.info.run_name,
-        source_run_id=run.info.run_id,
-        tags={key: value for key, value in run.data.tags.items() if key.startswith("mlpipes.")},
-        params=run.data.params,
-    )
-    _introduce(folder, made)
-    client.log_model_artifacts(made.model_id, str(folder))
-    client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
-    client.log_outputs(run.info.run_id, [LoggedModelOutput(made.model_id, step=0)])
-    return str(made.model_id)
-
-
-def _introduce(folder: Path, made: Any) -> None:
+def _introduce(folder: Path, made: LoggedModel) -> None:
     """Write into a saved model's description what it is called on the server."""
     from mlflow.models import Model
 
