@@ -240,12 +240,15 @@ def _log_trial(client: MlflowClient, parent: Run, trial: Trial) -> None:
 
 def _introduce(folder: Path, made: LoggedModel) -> None:
     """Write into a saved model's description what it is called on the server."""
-    from mlflow.models import Model
+    import yaml  # as MLflow's Model would, but by libyaml, which is ten times as fast
 
-    described = Model.load(str(folder))
-    described.model_id = described.model_uuid = made.model_id
-    described.artifact_path, described.run_id = made.artifact_location, made.source_run_id
-    described.save(str(folder / "MLmodel"))
+    file, loader = folder / "MLmodel", getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    described = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
+    described |= {"model_id": made.model_id, "model_uuid": made.model_id}
+    described |= {"artifact_path": made.artifact_location, "run_id": made.source_run_id}
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text = yaml.dump(described, Dumper=dumper, default_flow_style=False, allow_unicode=True)
+    file.write_text(text, encoding="utf-8")
 
 
 def _metrics(outcome: RunOutcome, model: str) -> list[Metric]:
