@@ -7,8 +7,9 @@ candidates of an experiment have the same few frames, so a frame is drawn once a
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -88,7 +89,7 @@ class Sheet:
     def _lay(self, frame: Frame) -> None:
         """The frame alone is on the sheet afterwards."""
         axes, names = self._axes, frame.y.names
-        widest = width_of(self._figure, names)
+        widest = widest_of(names)
         if names:
             aslant = 0.5 * widest if len(names) > _MOST_ACROSS else 0.0
             margins(self._figure, left=widest + 0.45, bottom=0.5 + aslant)
@@ -147,10 +148,20 @@ def margins(figure: Any, left: float = 0.67, bottom: float = 0.5, top: float = 0
     figure.subplots_adjust(left / width, bottom / height, 0.97, 1.0 - top / height)
 
 
-def width_of(figure: Any, labels: Sequence[str]) -> float:
+def widest_of(labels: Iterable[str]) -> float:
     """The width of the longest label of a tick, in inches."""
-    measure, font = figure.canvas.get_renderer().get_text_width_height_descent, FontProperties(size=TICKS)
-    return float(max((measure(label, font, ismath=False)[0] for label in labels), default=0.0)) / _DPI
+    return max(map(_width, labels), default=0.0)
+
+
+@lru_cache(maxsize=1000)
+def _width(label: str) -> float:
+    measure = _ruler().get_renderer().get_text_width_height_descent
+    return float(measure(label, FontProperties(size=TICKS), ismath=False)[0]) / _DPI
+
+
+@cache
+def _ruler() -> FigureCanvasAgg:
+    return FigureCanvasAgg(Figure(figsize=(1.0, 1.0), dpi=_DPI))
 
 
 def png(figure: Any) -> bytes:
