@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,25 @@ def test_built_once_and_again_after_a_change(engine: Engine, name: str, tmp_path
     assert b"file.txt" in content
     assert b"secret" not in content
     assert b"pyc" not in content
+
+
+def test_two_that_build_at_the_same_time_take_the_same_image(
+    engine: Engine, name: str, tmp_path: Path
+) -> None:
+    build = folder(tmp_path, name, f"FROM {base()}\nRUN sleep 3 # {uuid.uuid4().hex}\n")
+
+    def had() -> images.Image:
+        own = connect()
+        with contextlib.closing(own.client):
+            return ensure(own, name, build)[0]
+
+    with ThreadPoolExecutor(2) as threads:
+        taken = {done.result().id for done in [threads.submit(had) for _ in range(2)]}
+    mark = {"label": f"mlpipes.tests={name.split(':')[0]}"}
+    assert len(engine.client.api.images(filters=mark)) == 2  # none waited for the other
+    now, told = ensure(engine, name, build)
+    assert taken == {now.id}
+    assert told == Told()
 
 
 def test_a_step_that_fails_shows_its_last_lines(engine: Engine, name: str, tmp_path: Path) -> None:
