@@ -12,7 +12,7 @@ import numpy as np
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import AnyArray, FloatArray, Predictions
 from mlpipes_cli.scoring.ranking import Ranking
-from mlpipes_cli.scoring.sheet import TICKS, Frame, Sheet, Span, blank, margins, png, widest_of
+from mlpipes_cli.scoring.sheet import TICKS, Frame, Sheet, Span, blank, emptied, margins, png, widest_of
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -20,6 +20,7 @@ _BLUE, _ORANGE, _GREY = _COLOURS[0], _COLOURS[1], "#888888"
 _MOST_CURVES = 7
 _MOST_NAMED = 12
 _MOST_POINTS = 5_000
+_FARTHEST = 1e300  # matplotlib adds and subtracts what is to be seen
 _BAR = 0.24  # inches from one to the next
 _UNIT = Span(-0.02, 1.02, (0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
 _BOTH_SIDES = Span(-1.02, 1.02, (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0))
@@ -68,20 +69,18 @@ def draw_importance(names: Sequence[str], values: Sequence[float] | FloatArray, 
     heading.set_text(_short(f"{title}: feature importance", 60))
     labels = [_short(names[i], 28) for i in order]
     margins(figure, left=widest_of(labels) + 0.15, bottom=0.5, top=0.4)
-    # No bar and no tick of its own for each feature: matplotlib makes several artists for each of them.
-    thickness = 0.7 * 72 * (0.5 + _BAR * rows) / (rows + 0.4)
-    axes.hlines(np.arange(rows), 0.0, shown, color=_BLUE, linewidth=thickness, capstyle="butt")
     around = _around(np.append(shown, 0.0))
     axes.set(ylim=(-0.7, rows - 0.3), xlim=(0.0 if (sizes >= 0.0).all() else around.low, around.high))
-    for row, label in enumerate(labels):
-        place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
-        axes.text(-0.012, row, label, fontsize=TICKS, **place)
     axes.set_xlabel("importance" if rows == len(sizes) else f"importance (20 of {len(sizes)} features)")
-    figure.canvas.draw()
-    picture = png(figure)
-    for artist in (*axes.collections, *axes.texts):
-        artist.remove()
-    return picture
+    # No bar and no tick of its own for each feature: matplotlib makes several artists for each of them.
+    thickness = 0.7 * 72 * (0.5 + _BAR * rows) / (rows + 0.4)
+    with emptied(axes):
+        axes.hlines(np.arange(rows), 0.0, shown, color=_BLUE, linewidth=thickness, capstyle="butt")
+        for row, label in enumerate(labels):
+            place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
+            axes.text(-0.012, row, label, fontsize=TICKS, **place)
+        figure.canvas.draw()
+        return png(figure)
 
 
 @cache
@@ -245,7 +244,9 @@ def _confusion(p: Predictions) -> Plot:
 
 
 def _residuals(p: Predictions) -> Plot:
-    rows, residuals = _sample(p.rows), p.target - p.prediction
+    rows = _sample(p.rows)
+    with np.errstate(over="ignore"):
+        residuals = p.target - p.prediction
 
     def plot(axes: Any) -> None:
         axes.scatter(p.prediction[rows], residuals[rows], **_dots(len(rows)))
@@ -300,8 +301,9 @@ def _up_to(score: float) -> Span:
 
 
 def _around(values: FloatArray) -> Span:
-    """All of them, with a margin."""
-    low, high = float(values.min()), float(values.max())
+    """All that can be shown, with a margin."""
+    seen = values[np.abs(values) < _FARTHEST]
+    low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 0.0)
     margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     return Span(low - margin, high + margin)
 

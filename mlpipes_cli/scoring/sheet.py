@@ -6,8 +6,9 @@ candidates of an experiment have the same few frames, so a frame is drawn once a
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -74,17 +75,12 @@ class Sheet:
         """Let ``plot`` draw in a frame, on matplotlib's axes, under a heading; returns the PNG."""
         self._lay(frame)
         axes = self._axes
-        plot(axes)
-        self._heading.set_text(heading)
-        legend = axes.get_legend()
-        artists = [*axes.images, *axes.collections, *axes.lines, *axes.texts]
-        for artist in (*artists, *filter(None, [legend]), self._heading):
-            artist.draw(self._figure.canvas.get_renderer())
-        picture = png(self._figure)
-        for artist in (*artists, *filter(None, [legend])):
-            artist.remove()
-        axes.set_prop_cycle(None)
-        return picture
+        with emptied(axes):
+            plot(axes)
+            self._heading.set_text(heading)
+            for artist in (*_plotted(axes), self._heading):
+                artist.draw(self._figure.canvas.get_renderer())
+            return png(self._figure)
 
     def _lay(self, frame: Frame) -> None:
         """The frame alone is on the sheet afterwards."""
@@ -140,6 +136,23 @@ def blank(size: tuple[float, float] = _SIZE) -> tuple[Any, Any, Any]:
     axes.xaxis.set_label_coords(0.5, 0.17, transform=blended_transform_factory(shares, inches))
     axes.yaxis.set_label_coords(0.17, 0.5, transform=blended_transform_factory(inches, shares))
     return figure, axes, heading
+
+
+@contextlib.contextmanager
+def emptied(axes: Any) -> Iterator[None]:
+    """What is plotted inside is taken off again."""
+    try:
+        yield
+    finally:
+        for artist in _plotted(axes):
+            artist.remove()
+        axes.relim()
+        axes.set_prop_cycle(None)
+
+
+def _plotted(axes: Any) -> list[Any]:
+    legend = axes.get_legend()
+    return [*axes.images, *axes.collections, *axes.lines, *axes.texts, *([legend] if legend else [])]
 
 
 def margins(figure: Any, left: float = 0.67, bottom: float = 0.5, top: float = 0.59) -> None:

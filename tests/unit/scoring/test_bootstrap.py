@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mlpipes_cli.scoring import resampling
 from mlpipes_cli.scoring.bootstrap import intervals
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
@@ -70,3 +71,10 @@ def test_resamples_keep_the_size_of_each_class(rows):
         for code in range(3):
             assert (counts[:, strata == code].sum(axis=1) == (strata == code).sum()).all()
     assert drawn == 5
+
+
+def test_kept_resamples_are_those_that_were_drawn():
+    for seed in (1, 2, 1):
+        for strata in (np.arange(900) % 3, np.arange(900) % 2, np.zeros(40, dtype=np.int64)):
+            drawn = np.concatenate(list(resampling._drawn(strata, 300, seed)))
+            assert np.array_equal(np.concatenate(list(count_matrices(strata, 300, seed))), drawn)

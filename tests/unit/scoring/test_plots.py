@@ -60,13 +60,26 @@ def test_the_same_predictions_give_the_same_bytes():
 
 
 def test_nothing_of_one_plot_is_left_on_the_next():
-    """All are drawn on one sheet, which keeps a few frames: the first and the last on it are the same."""
+    """All are drawn on one sheet, which keeps a few frames: on a new one they are the same."""
+    alone = []
     for p, _ in CASES:
         plots._sheet.cache_clear()
-        first = draw(p, "x")
-        for other, _ in CASES:
-            draw(other, "y")
-        assert draw(p, "x") == first
+        alone.append(draw(p, "x"))
+    for order in (1, -1):
+        for (p, _), first in list(zip(CASES, alone, strict=True))[::order]:
+            assert draw(p, "x") == first
+
+
+@pytest.mark.parametrize("scale", [1e308, 1e300, 1e17, 5e-324, 0.0])
+def test_numbers_of_any_size_are_drawn(scale):
+    numbers = np.linspace(-1, 1, 50) * scale
+    for told in (numbers, numbers[::-1], np.zeros(50)):
+        assert draw(Predictions("regression", (), numbers, None, told, np.arange(50)), "x")
+    truth = np.arange(50) % 2
+    assert draw(Predictions("binary", (0, 1), truth, numbers, truth, np.arange(50)), "x")
+    usual = draw_importance(["a", "b", "c"], [1.0, 2.0, -1.0], "t")
+    assert draw_importance(["a", "b", "c"], [scale, -scale, float("nan")], "t").startswith(PNG)
+    assert draw_importance(["a", "b", "c"], [1.0, 2.0, -1.0], "t") == usual
 
 
 def test_importance_keeps_the_largest():
