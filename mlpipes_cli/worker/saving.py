@@ -107,15 +107,15 @@ def _signature(fitted: Fitted, training: Training) -> Any:
 
 def _digest(X: pd.DataFrame) -> pd.DataFrame:
     """A few rows with the types of all, and a missing value where a column has any."""
+    import numpy as np
     import pandas as pd
 
     columns = {}
     for name in X.columns:
-        column = X[name]
-        present = column[column.notna()].head(2)
-        missing = column[column.isna()].head(1)
-        rows = pd.concat([present, missing] if len(present) else [missing])
-        columns[name] = rows.iloc[[position % len(rows) for position in range(3)]].reset_index(drop=True)
+        missing = X[name].isna().to_numpy()
+        rows = [*np.flatnonzero(~missing)[:2], *np.flatnonzero(missing)[:1]]
+        taken = X[name].iloc[[rows[position % len(rows)] for position in range(3)]]
+        columns[name] = taken.reset_index(drop=True)
     return pd.DataFrame(columns)
 
 
@@ -125,9 +125,11 @@ def warm_up() -> None:
     import pandas as pd
     from mlflow.models import infer_signature
     from sklearn.dummy import DummyClassifier
+    from sklearn.utils.validation import column_or_1d
 
     requirements.warm_up()
     X = pd.DataFrame({"x": [0.0, 1.0]})
+    column_or_1d(X["x"])  # the first column looks for other libraries' frames, in all that is installed
     model = DummyClassifier().fit(X, [0, 1])
     scratch = os.environ.get(protocol.SCRATCH)  # in the project: a host that is killed cleans nothing up
     with tempfile.TemporaryDirectory(prefix=".warm-up-", dir=scratch) as folder, _quietly():
