@@ -77,8 +77,7 @@ def ensure(engine: Engine, services: Sequence[Service], reporter: Reporter) -> d
 
 def _made(engine: Engine, service: Service, reporter: Reporter) -> Image:
     if service.build is not None:
-        id = build_image(engine, service.image, service.build, reporter)
-        return _built(engine, service.image, service.build) or Image(id, service.image, False)
+        return _build(engine, service.image, service.build, reporter)
     reference = parse(service.image)
     pull(engine, reporter=reporter, image=reference)
     image = _pulled(engine, reference)
@@ -105,14 +104,41 @@ def _tell(engine: Engine, image: Image, reporter: Reporter) -> None:
 
 
 def _built(engine: Engine, name: str, build: Build) -> Image | None:
-    """The first image that was built of this: whoever built it too at the same time takes that one."""
+    wanted = fingerprint(build)
+    found = _inspect(engine, name)
+    if found and _labels(found).get(LABEL) == wanted:
+        return Image(found["Id"], name, False)
+    repository = parse(name).repository
+    with speaking(f"looking for {name}"):
+        others: list[Any] = engine.client.api.images(name=repository, filters={"label": f"{LABEL}={wanted}"})
+    return Image(others[0]["Id"], name, False) if others else None
+
+
+def _build(engine: Engine, name: str, build: Build, reporter: Reporter) -> Image:
+    """Whoever builds the same at the same time ends with the same image: the one that was whole first."""
+    before = set(_alike(engine, name, build))
+    own = build_image(engine, name, build, reporter)
+    made = [
+        found for id in _alike(engine, name, build) if id not in before if (found := _inspect(engine, id))
+    ]
+    first = min(made, key=lambda found: str(found["Created"]), default={"Id": own})["Id"]
+    if first != own:
+        api, reference = engine.client.api, parse(name)
+        with speaking(f"naming {name}"):
+            api.tag(first, reference.repository, reference.tag)
+    return Image(first, name, False)
+
+
+def _alike(engine: Engine, name: str, build: Build) -> list[str]:
+    """The ids of all images that were built of the same, by any name or none."""
     mark = {"label": f"{LABEL}={fingerprint(build)}"}
     api: Any = engine.client.api
     with speaking(f"looking for {name}"):
-        ids = [one["Id"] for one in api.images(filters=mark)]
-    made = [found for id in ids if (found := _inspect(engine, id))]
-    first = min(made, key=lambda found: str(found["Created"]), default=None)
-    return Image(first["Id"], name, False) if first else None
+        return [one["Id"] for one in api.images(filters=mark)]
+
+
+def _labels(found: Mapping[str, Any]) -> Mapping[str, str]:
+    return (found.get("Config") or {}).get("Labels") or {}
 
 
 def _inspect(engine: Engine, name: str) -> Mapping[str, Any] | None:
