@@ -17,16 +17,19 @@ def build(
         str | None,
         typer.Option("--model", metavar="NAME", help="The registered model (mlpipes.yaml names it)."),
     ] = None,
-    alias: Annotated[str | None, typer.Option("--alias", help="The alias to take [production].")] = None,
+    alias: Annotated[
+        str | None, typer.Option("--alias", help="The alias to take (default: production).")
+    ] = None,
     version: Annotated[
         int | None, typer.Option("--version", metavar="N", min=1, help="A version by number instead.")
     ] = None,
     tag: Annotated[
         str | None,
-        typer.Option("--tag", "-t", metavar="TAG", help="The image's name [mlpipes-MODEL:VERSION]."),
+        typer.Option("--tag", "-t", metavar="TAG", help="The image's name (default: mlpipes-MODEL:VERSION)."),
     ] = None,
     platform: Annotated[
-        str | None, typer.Option("--platform", metavar="P", help="Such as linux/arm64 [the engine's own].")
+        str | None,
+        typer.Option("--platform", metavar="P", help="Such as linux/arm64 (default: the engine's own)."),
     ] = None,
 ) -> None:
     """Make a Docker image of the API with the model inside, which needs nothing but a database."""

@@ -29,7 +29,7 @@ def listing(ctx: typer.Context) -> None:
 def prune(
     unused_for: Annotated[
         str | None,
-        typer.Option("--unused-for", metavar="TIME", help="Not used for so long: 12h, 30d [30d]."),
+        typer.Option("--unused-for", metavar="TIME", help="Not used for so long: 12h, 30d (default: 30d)."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All, however lately they were used.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

@@ -31,11 +31,13 @@ def feedback(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV, CSV.gz, Parquet or JSON table.")],
     id_column: Annotated[
         str | None,
-        typer.Option("--id-column", metavar="C", help="Your ids [prediction_id, or the model's id column]."),
+        typer.Option(
+            "--id-column", metavar="C", help="Your ids (default: prediction_id, or the model's id column)."
+        ),
     ] = None,
     value_column: Annotated[
         str | None,
-        typer.Option("--value-column", metavar="C", help="The truth [the target, value, or truth]."),
+        typer.Option("--value-column", metavar="C", help="The truth (default: the target, value, or truth)."),
     ] = None,
     model: Model = None,
     version: Version = None,

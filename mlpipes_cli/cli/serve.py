@@ -29,10 +29,13 @@ def serve(
     engine: Annotated[
         Engine, typer.Option("--engine", help="api stores each prediction; mlflow is MLflow's own server.")
     ] = Engine.api,
-    alias: Annotated[str | None, typer.Option("--alias", help="The alias to serve [production].")] = None,
+    alias: Annotated[
+        str | None, typer.Option("--alias", help="The alias to serve (default: production).")
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="The port [8000 or the next free one].")
+        int | None,
+        typer.Option("--port", min=1, max=65535, help="The port (default: 8000 or the next free one)."),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, max=64, help="Processes that answer.")

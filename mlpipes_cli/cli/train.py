@@ -24,7 +24,8 @@ def train(
         list[str] | None, typer.Option("--only", metavar="NAME", help="Run this candidate only; may repeat.")
     ] = None,
     parallel: Annotated[
-        int | None, typer.Option("--parallel", min=1, metavar="N", help="Candidates at a time [all cores].")
+        int | None,
+        typer.Option("--parallel", min=1, metavar="N", help="Candidates at a time (default: all cores)."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would run, train nothing.")

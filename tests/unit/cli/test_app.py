@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+import typer.main
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
-from mlpipes_cli.cli.app import hoist, run
+from mlpipes_cli.cli import commands
+from mlpipes_cli.cli.app import app, hoist, run
 
 
 def test_global_options_may_stand_anywhere() -> None:
@@ -37,6 +42,24 @@ def test_wrong_words_get_one_line_and_exit_code_2(
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("mlpipes ")
+
+
+def every_command(group: Any, name: str = "mlpipes") -> Iterator[tuple[str, Any]]:
+    for word, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from every_command(command, f"{name} {word}")
+        else:
+            yield f"{name} {word}", command
+
+
+def test_no_help_has_words_in_brackets_which_rich_takes_for_a_style() -> None:
+    commands.register(app)
+    found = list(every_command(typer.main.get_command(app)))
+    texts = [(name, command.help) for name, command in found]
+    texts += [(f"{name} {one.name}", one.help) for name, command in found for one in command.params]
+    assert len(found) > 20
+    assert len(texts) > 100
+    assert [(where, text) for where, text in texts if text and "[" in text] == []
 
 
 class Interrupting:
