@@ -1,8 +1,10 @@
 """What stands around a script of `pg_dump`, and the little in it that depends on the server.
 
 `pg_dump` writes for a server like itself: among the settings at the top of a script may be one that
-an older server does not know. And a script is fed to `psql` in its restricted mode, under a word
-that the script does not know, so that nothing in it can run a program on this machine.
+an older server does not know. The servers of November 2026 (17.12, for one) give each column an option of
+their own, ``pg_attver``; their `pg_dump` leaves it out, an older one writes it down, and older servers
+refuse it. And a script is fed to `psql` in its restricted mode, under a word that the script does not
+know, so that nothing in it can run a program on this machine.
 """
 
 from __future__ import annotations
@@ -55,10 +57,14 @@ _TAIL = 4096
 _COMPLETE = b"-- PostgreSQL database dump complete"
 _SETTING = re.compile(rb"SET (\w+) = ")
 _PREAMBLE = re.compile(rb"\s*$|--|SET \w+ = |SELECT pg_catalog\.set_config\(|\\restrict ")
+_ROWS_BEGIN = re.compile(rb"^COPY .* FROM stdin;$", re.MULTILINE)
+_ROWS_END = b"\n\\.\n"
+_OWN = b"pg_attver="
+_OPTIONS = re.compile(rb"^(ALTER (?:FOREIGN )?TABLE ONLY .* ALTER COLUMN .* SET \()(.*)\);\n", re.MULTILINE)
 
 
 def adapted(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
-    """A script in pieces, without the settings that a server does not know.
+    """A script in pieces, without the settings and options that a server does not know.
 
     Args:
         script: What `pg_dump` wrote.
@@ -67,6 +73,10 @@ def adapted(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
     Raises:
         MlpipesError: Its end is missing: what would be sent after it would be taken for a table's rows.
     """
+    return _portable(_checked(script, known))
+
+
+def _checked(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
     held, word = _fill(script, b""), b""
     while held and _PREAMBLE.match(line := held[: held.find(b"\n") + 1] or held):
         held = held[len(line) :]
@@ -81,6 +91,35 @@ def adapted(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
     if _COMPLETE not in held:
         raise MlpipesError("the script of the database is not whole", "take another backup file")
     yield _without(held, b"\\unrestrict " + word) if word else held
+
+
+def _portable(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Statements without a server's own options, and rows as they are, whatever they hold."""
+    held, in_rows = b"", False
+    for piece in pieces:
+        held += piece
+        searching = True
+        while searching:
+            if in_rows:
+                end = held.find(_ROWS_END)
+                searching, cut = end >= 0, end + len(_ROWS_END) if end >= 0 else 1 - len(_ROWS_END)
+                yield held[:cut]
+            else:
+                begins = _ROWS_BEGIN.search(held)
+                searching, cut = begins is not None, begins.end() if begins else held.rfind(b"\n") + 1
+                yield _without_own(held[:cut])
+            held, in_rows = held[cut:], in_rows != searching
+    yield held
+
+
+def _without_own(statements: bytes) -> bytes:
+    return _OPTIONS.sub(_others, statements) if _OWN in statements else statements
+
+
+def _others(found: re.Match[bytes]) -> bytes:
+    """The statement with the other options, if there are any."""
+    kept = [one for one in found[2].split(b", ") if not one.startswith(_OWN)]
+    return found[1] + b", ".join(kept) + b");\n" if kept else b""
 
 
 def _fill(script: BinaryIO, held: bytes) -> bytes:

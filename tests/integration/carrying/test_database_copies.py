@@ -313,3 +313,23 @@ def test_settings_that_a_server_does_not_know_are_left_out() -> None:
     for unfinished in (b"", script, b"x" * 3_000_000):
         with pytest.raises(MlpipesError, match="not whole"):
             b"".join(adapted(io.BytesIO(unfinished), set()))
+
+
+@pytest.mark.parametrize("piece", [81, 97, 113, 1 << 20])
+def test_options_that_only_one_server_knows_are_left_out(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pg_dump 18.4 writes them of a server 17.12; rows may hold the very same text."""
+    from mlpipes_cli.adapters.dump import script as module
+
+    monkeypatch.setattr(module, "_CHUNK", piece)
+    monkeypatch.setattr(module, "_TAIL", 80)
+    own = b"ALTER TABLE ONLY public.a ALTER COLUMN n SET (pg_attver=22123328);\n"
+    both = b"ALTER TABLE ONLY public.a ALTER COLUMN m SET (n_distinct=5, pg_attver=7);\n"
+    other = b"ALTER TABLE ONLY public.a ALTER COLUMN m SET (n_distinct=5);\n"
+    rows = b"COPY public.a (n) FROM stdin;\n" + own + both + b"\\.\n"
+    empty = b"COPY public.b (n) FROM stdin;\n\\.\n"
+    filler = b"-- a line\n" * 20  # more than what is held back for the end
+    end = b"\n-- PostgreSQL database dump complete\n"
+    written = b"CREATE TABLE public.a (n int, m int);\n" + own + both + filler + empty + own + rows + own
+    wanted = b"CREATE TABLE public.a (n int, m int);\n" + other + filler + empty + rows
+    assert b"".join(adapted(io.BytesIO(written + end), set())) == wanted + end
+    assert b"".join(adapted(io.BytesIO(written + filler + end), set())) == wanted + filler + end
