@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm_cli
 
 pytest_plugins = ["leak_check", "docker_help", "longest_first", "told_at_once"]
 # Whoever runs the tests in the background of a shell has them ignore Ctrl-C, and all that they start.
@@ -53,7 +54,13 @@ def sealed_environment(home: Path) -> dict[str, str]:
 
 
 class Cli:
-    """Runs the real binary as another process would."""
+    """Runs the command line as another process would.
+
+    A call is a fork of a process that has imported all libraries (see ``warm_cli``), unless ``warm`` is
+    False or its variables are some that Python reads; what is started beside the test is always the binary.
+    """
+
+    warm = True
 
     def __init__(self, home: Path, cwd: Path) -> None:
         self.environment = sealed_environment(home)
@@ -66,10 +73,14 @@ class Cli:
         self, *args: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None,
         stdin: str | None = None, timeout: float = 300,
     ) -> Result:  # fmt: skip
+        environment = {**self.environment, **(env or {})}
+        if self.warm and warm_cli.fits(environment):
+            given = list(map(str, args))
+            return Result(*warm_cli.run(given, cwd or self.cwd, environment, stdin or "", timeout))
         done = subprocess.run(
             self.command(*args),
             cwd=cwd or self.cwd,
-            env=self.environment | (env or {}),
+            env=environment,
             input=stdin or "",
             capture_output=True,
             text=True,
@@ -91,6 +102,12 @@ class Cli:
             text=True,
             start_new_session=True,
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_warm_process_is_left() -> Iterator[None]:
+    yield
+    warm_cli.end()
 
 
 @pytest.fixture(autouse=True)

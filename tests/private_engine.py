@@ -163,6 +163,8 @@ class PrivateEngine:
 class InsideCli(Cli):
     """The binary, run where the private engine's ports are, and on that engine."""
 
+    warm = False
+
     def __init__(self, engine: PrivateEngine, home: Path, cwd: Path) -> None:
         super().__init__(home, cwd)
         self.engine = engine
