@@ -10,9 +10,10 @@ import contextlib
 import getpass
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,11 +24,11 @@ from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, RunOutcome, Step
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, LoggedModel, Metric, Run
+    from mlflow.entities import DatasetInput, LoggedModel, Metric, Param, Run
 
 _PARAM, _TAG, _DIGEST = 6000, 5000, 36  # characters that MLflow keeps; it refuses longer tags
 _BATCH = 1000  # metrics that MLflow takes at once
-_AT_A_TIME = 8  # trials on their way to the server
+_AT_A_TIME = 8  # trials or files on their way to the server
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class MlflowTracking:
             own |= {run_schema.PARENT: parent} if parent else {}
             tags = _cut(own | dict(tags), _TAG)
             run = client.create_run(self._experiment(client, experiment), tags=tags, run_name=name)
-            _log_params(client, run.info.run_id, params)
+            client.log_batch(run.info.run_id, params=_params(params))
             begun = _as_begun(run, _cut(params, _PARAM))
             self._begun[begun.id] = begun
             return begun.id
@@ -93,15 +94,17 @@ class MlflowTracking:
         from mlflow.entities import RunTag
 
         with self._connection.asked(f"the results of run {run_id}") as client:
-            _log_params(client, run_id, outcome.params)
             client.log_inputs(run_id, datasets=[_dataset(outcome.dataset)])
             begun = self._known(client, run_id)
             model = self._log_model(client, begun, outcome)
             _log_steps(client, run_id, outcome.steps)
-            self._put(outcome.artifacts, begun.artifacts)
             uri = f"models:/{model}"
-            whole = [RunTag(run_schema.MODEL_URI, uri)]  # MLflow writes a batch's tags after its metrics
-            client.log_batch(run_id, metrics=_metrics(outcome, model), tags=whole)
+            client.log_batch(
+                run_id,
+                metrics=_metrics(outcome, model),
+                params=_params(outcome.params),
+                tags=[RunTag(run_schema.MODEL_URI, uri)],  # MLflow writes a batch's tags last
+            )
             client.set_terminated(run_id, "FINISHED")
             return uri
 
@@ -109,9 +112,9 @@ class MlflowTracking:
         from mlflow.entities import Metric
 
         with self._connection.asked(f"the results of run {run_id}") as client:
-            _log_params(client, run_id, outcome.params)
             now = int(time.time() * 1000)
-            client.log_batch(run_id, metrics=[Metric(k, v, now, 0) for k, v in outcome.metrics.items()])
+            told = [Metric(k, v, now, 0) for k, v in outcome.metrics.items()]
+            client.log_batch(run_id, metrics=told, params=_params(outcome.params))
             _log_steps(client, run_id, outcome.steps)
             client.log_artifacts(run_id, str(outcome.artifacts))
             client.set_tag(run_id, run_schema.PARTS, json.dumps(list(outcome.parts)))
@@ -120,9 +123,7 @@ class MlflowTracking:
     def add_trials(self, run_id: str, trials: Sequence[Trial]) -> None:
         with self._connection.asked(f"the trials of run {run_id}") as client:
             parent = client.get_run(run_id)
-            with ThreadPoolExecutor(_AT_A_TIME) as threads:
-                for done in [threads.submit(_log_trial, client, parent, trial) for trial in trials]:
-                    done.result()
+            _side_by_side([partial(_log_trial, client, parent, trial) for trial in trials])
 
     def take(self, run_id: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
@@ -142,7 +143,11 @@ class MlflowTracking:
         return begun or _as_begun(client.get_run(run_id), {})
 
     def _log_model(self, client: MlflowClient, begun: _Begun, outcome: RunOutcome) -> str:
-        """Store a saved model as ``log_model`` does, ready and tied to its run; returns its id."""
+        """Store a saved model as ``log_model`` does, ready and tied to its run, and the run's other files.
+
+        Returns:
+            The model's id.
+        """
         from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
         made = client.create_logged_model(
@@ -153,16 +158,21 @@ class MlflowTracking:
             params={**begun.params, **_cut(outcome.params, _PARAM)},
         )
         _introduce(outcome.model, made)
-        self._put(outcome.model, made.artifact_location)
+        places = {made.artifact_location: outcome.model, begun.artifacts: outcome.artifacts}
+        _side_by_side([put for place, folder in places.items() for put in self._puts(folder, place)])
         client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
         client.log_outputs(begun.id, [LoggedModelOutput(made.model_id, step=0)])
         return str(made.model_id)
 
-    def _put(self, folder: Path, place: str) -> None:
-        """Store a folder's files at the address of artifacts that are known."""
+    def _puts(self, folder: Path, place: str) -> Iterator[Callable[[], None]]:
+        """Calls that store a folder's files, one each, at the address of artifacts that are known."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        get_artifact_repository(place, tracking_uri=self._connection.uri).log_artifacts(str(folder))
+        put = get_artifact_repository(place, tracking_uri=self._connection.uri).log_artifact
+        for file in folder.rglob("*"):
+            if file.is_file():
+                below = file.parent.relative_to(folder).as_posix()
+                yield partial(put, str(file), None if below == "." else below)
 
     def _experiment(self, client: MlflowClient, name: str) -> str:
         if name not in self._experiments:
@@ -193,10 +203,20 @@ def _cut(items: Mapping[str, str], limit: int) -> dict[str, str]:
     return {key: str(value)[:limit] for key, value in items.items()}
 
 
-def _log_params(client: MlflowClient, run_id: str, params: Mapping[str, str]) -> None:
+def _params(params: Mapping[str, str]) -> list[Param]:
     from mlflow.entities import Param
 
-    client.log_batch(run_id, params=[Param(*pair) for pair in _cut(params, _PARAM).items()])
+    return [Param(*pair) for pair in _cut(params, _PARAM).items()]
+
+
+def _side_by_side(calls: Sequence[Callable[[], object]]) -> None:
+    """Make calls that mostly wait; the first that fails is told, and those that wait are not made."""
+    threads = ThreadPoolExecutor(_AT_A_TIME)
+    try:
+        for done in [threads.submit(call) for call in calls]:
+            done.result()
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def _log_steps(client: MlflowClient, run_id: str, steps: Sequence[Step]) -> None:
@@ -213,7 +233,7 @@ def _log_steps(client: MlflowClient, run_id: str, steps: Sequence[Step]) -> None
 
 def _log_trial(client: MlflowClient, parent: Run, trial: Trial) -> None:
     """Three requests: MLflow takes no params and metrics while a run is made, nor its end with them."""
-    from mlflow.entities import Metric, Param
+    from mlflow.entities import Metric
 
     name = f"{parent.info.run_name}-trial-{trial.number}"
     tags = {
@@ -232,7 +252,7 @@ def _log_trial(client: MlflowClient, parent: Run, trial: Trial) -> None:
     client.log_batch(
         run.info.run_id,
         metrics=[*(Metric(key, value, ended, 0) for key, value in trial.metrics.items()), *steps],
-        params=[Param(*pair) for pair in _cut(trial.params, _PARAM).items()],
+        params=_params(trial.params),
     )
     status = {"finished": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}[trial.status]
     client.set_terminated(run.info.run_id, status, ended)

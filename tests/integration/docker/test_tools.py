@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.cookiejar
 import json
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, Request, build_opener
@@ -27,16 +26,15 @@ EXECUTE = ("jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", 
 
 
 @pytest.fixture
-def tools(stack: Stack) -> Iterator[Stack]:
-    """The stack with both, wanted by name."""
+def tools(stack: Stack) -> Stack:
+    """The stack with both, wanted by name; the next test finds them there."""
     need_images(stack.client, "pgadmin4")
     known = is_present(stack.client, NOTEBOOK_IMAGE)
     up = stack.cli("up", "--with", ",".join(TOOLS), cwd=stack.root, timeout=1800)
     if up.code and not known and not is_present(stack.client, NOTEBOOK_IMAGE):
         pytest.skip(f"the image of the notebooks is missing and cannot be built: {up.err.splitlines()[-1]}")
     up.ok()
-    yield stack
-    stack.cli("up", "--with", "none", cwd=stack.root).ok()
+    return stack
 
 
 def secret(stack: Stack, name: str) -> str:

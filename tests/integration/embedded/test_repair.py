@@ -235,6 +235,7 @@ def test_a_copy_of_a_running_project_leaves_the_original_alone(
     assert not set(twin.pids().values()) & set(before.values())
 
 
+# in the order in which they come; each call of `up` is ended at the next one
 STAGES: dict[str, Callable[[Path], bool]] = {
     "at once": lambda state: True,
     "mlflow was started": lambda state: (state / "logs" / "mlflow.log").exists(),
@@ -251,17 +252,35 @@ def _text(path: Path) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
-@pytest.mark.parametrize("stage", STAGES)
-def test_up_is_interrupted(fresh: Stack, stage: str, number: signal.Signals) -> None:
-    first = fresh.cli.start("up", cwd=fresh.root)
-    until(lambda: first.poll() is not None or STAGES[stage](fresh.state), 120)
-    first.send_signal(number)
-    _, told = first.communicate(timeout=120)
-    assert "Traceback" not in told or stage == "at once"
+def test_up_is_interrupted_at_each_stage_in_turn_and_then_completed(
+    fresh: Stack, number: signal.Signals
+) -> None:
+    ended_at = []
+    for stage, reached in STAGES.items():
+        if ended_at and reached(fresh.state):
+            continue  # the one before got that far before it ended
+        ended_at.append(stage)
+        going = fresh.cli.start("up", cwd=fresh.root)
+        until(lambda reached=reached, going=going: going.poll() is not None or reached(fresh.state), 120)
+        going.send_signal(number)
+        _, told = going.communicate(timeout=120)
+        assert "Traceback" not in told or stage == "at once", (stage, told)
+    assert len(ended_at) >= 4, ended_at
     fresh.up()
     works(fresh)
     assert sorted(path.name for path in fresh.state.glob("postgres*")) == ["postgres"]
     assert not (fresh.state / "lock").exists()
+
+
+@pytest.mark.parametrize("stage", ["the database folder is being made", "the database starts"])
+def test_up_is_killed_once(fresh: Stack, stage: str) -> None:
+    going = fresh.cli.start("up", cwd=fresh.root)
+    until(lambda: going.poll() is not None or STAGES[stage](fresh.state), 120)
+    going.kill()
+    going.communicate(timeout=120)
+    fresh.up()
+    works(fresh)
+    assert sorted(path.name for path in fresh.state.glob("postgres*")) == ["postgres"]
 
 
 def test_services_have_no_terminal_and_lead_their_sessions(stack: Stack) -> None:
