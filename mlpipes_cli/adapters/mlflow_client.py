@@ -84,8 +84,10 @@ class Connection:
             ApiError: The server refused.
             MlpipesError: It does not answer.
         """
-        settings = _QUIET | dict(waiting or self._waiting) | self._login
-        os.environ.update(settings, MLFLOW_TRACKING_URI=self.uri)
+        settings = _QUIET | dict(waiting or self._waiting) | self._login | {"MLFLOW_TRACKING_URI": self.uri}
+        for name, value in settings.items():
+            if os.environ.get(name) != value:  # threads that ask alike write nothing
+                os.environ[name] = value
         from mlflow.exceptions import MlflowException
         from requests import RequestException
 

@@ -11,7 +11,6 @@ import getpass
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mlpipes_cli import run_schema
 from mlpipes_cli.adapters.mlflow_client import BRIEFLY, ApiError, Connection
+from mlpipes_cli.beside import side_by_side
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, RunOutcome, Step, Trial
 
@@ -123,7 +123,7 @@ class MlflowTracking:
     def add_trials(self, run_id: str, trials: Sequence[Trial]) -> None:
         with self._connection.asked(f"the trials of run {run_id}") as client:
             parent = client.get_run(run_id)
-            _side_by_side([partial(_log_trial, client, parent, trial) for trial in trials])
+            side_by_side([partial(_log_trial, client, parent, trial) for trial in trials], _AT_A_TIME)
 
     def take(self, run_id: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
@@ -159,7 +159,8 @@ class MlflowTracking:
         )
         _introduce(outcome.model, made)
         places = {made.artifact_location: outcome.model, begun.artifacts: outcome.artifacts}
-        _side_by_side([put for place, folder in places.items() for put in self._puts(folder, place)])
+        puts = [put for place, folder in places.items() for put in self._puts(folder, place)]
+        side_by_side(puts, _AT_A_TIME)
         client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
         client.log_outputs(begun.id, [LoggedModelOutput(made.model_id, step=0)])
         return str(made.model_id)
@@ -207,16 +208,6 @@ def _params(params: Mapping[str, str]) -> list[Param]:
     from mlflow.entities import Param
 
     return [Param(*pair) for pair in _cut(params, _PARAM).items()]
-
-
-def _side_by_side(calls: Sequence[Callable[[], object]]) -> None:
-    """Make calls that mostly wait; the first that fails is told, and those that wait are not made."""
-    threads = ThreadPoolExecutor(_AT_A_TIME)
-    try:
-        for done in [threads.submit(call) for call in calls]:
-            done.result()
-    finally:
-        threads.shutdown(cancel_futures=True)
 
 
 def _log_steps(client: MlflowClient, run_id: str, steps: Sequence[Step]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mlpipes_cli.beside import beside
 from mlpipes_cli.errors import Interrupted, MlpipesError
 from mlpipes_cli.lifecycle.training.cluster import Cluster
 from mlpipes_cli.lifecycle.training.endings import held, reason_of, terminable
@@ -25,6 +27,7 @@ from mlpipes_cli.worker import protocol
 from mlpipes_cli.worker.pool import Event, Job, Pool
 
 _PAUSE = 0.5  # seconds between two looks at what is being built
+_GRACE = 5.0  # seconds that a session which is stopped waits for the candidate that is being recorded
 
 
 @dataclass
@@ -36,6 +39,21 @@ class Track:
     state: CandidateState
     run_id: str | None = None
     results: list[CandidateResult] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Recording:
+    """A candidate that is on its way to the server.
+
+    Attributes:
+        track: Whose.
+        seconds: How long its process lived.
+        results: What is told when all of it is there.
+    """
+
+    track: Track
+    seconds: float
+    results: Future[list[CandidateResult]]
 
 
 class Session:
@@ -71,6 +89,7 @@ class Session:
         self._cluster = cluster
         self._tracks: dict[str, Track] = {}
         self._fixed: dict[str, CandidateState] = {}
+        self._recording: _Recording | None = None
 
     def run(
         self, candidates: Sequence[Candidate], earlier: Mapping[str, Sequence[CandidateResult]]
@@ -88,13 +107,16 @@ class Session:
                 self._submit(candidates)
                 if candidates:
                     self._prepare()
-                while self._pool.busy or self._environments.pending:
+                while self._pool.busy or self._environments.pending or self._recording:
+                    if not (self._pool.busy or self._environments.pending) or self._recorded:
+                        self._settle()
                     self._go_on(self._environments.ready(0.0 if self._pool.busy else _PAUSE))
                     for event in self._pool.events():
                         self._handle(event)
             except KeyboardInterrupt:
                 ran = self._pool.running
                 self._pool.close()
+                self._settle_soon()
                 self._begin_late(ran)
                 self._kill_all("stopped by the user")
                 raise Interrupted(f"stopped; {self._so_far()}", self._resume_hint()) from None
@@ -185,26 +207,56 @@ class Session:
         reason = reason_of(event, result)
         if reason is None and result is not None:
             self._change(track, state="storing", stage="")
-            reason = self._store(track, result)
+            reason = self._store(track, result, event.seconds)
         if reason is not None:
             self._fail(track, reason, event.seconds)
 
-    def _store(self, track: Track, result: dict[str, Any]) -> str | None:
-        """Score and record a candidate's models; returns why one could not be, if so."""
+    def _store(self, track: Track, result: dict[str, Any], seconds: float) -> str | None:
+        """Score a candidate's models and have them recorded; returns why that cannot be done, if so.
+
+        One is recorded while the next is scored: MLflow's server works meanwhile, and we wait for it.
+        """
         assert track.run_id is not None
         try:
-            track.results = self._storing.finish(track.candidate, track.job, track.run_id, result)
+            record = self._storing.scored(track.candidate, track.job, track.run_id, result)
         except Unscorable as error:
             return str(error)
         except OSError as error:
-            return f"its files cannot be written: {error.strerror or error}"
+            return _unwritten(error)
+        self._settle()
+        self._recording = _Recording(track, seconds, beside(record))
+        return None
+
+    @property
+    def _recorded(self) -> bool:
+        return self._recording is not None and self._recording.results.done()
+
+    def _settle(self) -> None:
+        """Wait for the candidate that is being recorded, and tell how that ended."""
+        if self._recording is None:
+            return
+        track, reason = self._recording.track, ""
+        try:
+            track.results = self._recording.results.result()
+        except OSError as error:
+            reason = _unwritten(error)
         except MlpipesError as error:
+            assert track.run_id is not None
             self._tracking.ping(track.run_id)  # gone for good: raises, and the session ends
-            return f"its run cannot be stored: {error.reason}"
+            reason = f"its run cannot be stored: {error.reason}"
+        seconds, self._recording = self._recording.seconds, None
+        if reason:
+            self._fail(track, reason, seconds)
+            return
         best = ranked(track.results, self._plan.metric)[0]
         value = best.metrics.get(self._plan.metric)
-        self._change(track, state="finished", seconds=float(result["seconds"]), value=value)
-        return None
+        self._change(track, state="finished", seconds=best.seconds, value=value)
+
+    def _settle_soon(self) -> None:
+        """The same for who was told to stop: what is not recorded within a moment is not waited for."""
+        if self._recording is not None and wait([self._recording.results], _GRACE).done:
+            with contextlib.suppress(MlpipesError):
+                self._settle()
 
     def _fail(self, track: Track, reason: str, seconds: float) -> None:
         assert track.run_id is not None
@@ -249,6 +301,10 @@ class Session:
 
     def _resume_hint(self) -> str:
         return f"`mlpipes train {self._plan.experiment.source.name} --resume` trains the rest"
+
+
+def _unwritten(error: OSError) -> str:
+    return f"its files cannot be written: {error.strerror or error}"
 
 
 def _earlier(name: str, results: Sequence[CandidateResult], metric: str) -> CandidateState:

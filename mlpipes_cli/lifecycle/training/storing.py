@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,22 @@ from mlpipes_cli.lifecycle.training.plan import Plan
 from mlpipes_cli.lifecycle.training.record import Recorder, read_trials
 from mlpipes_cli.lifecycle.training.report import CandidateResult
 from mlpipes_cli.lifecycle.training.spec import Candidate
-from mlpipes_cli.ports import Tracking
+from mlpipes_cli.ports import RunOutcome, Tracking
 from mlpipes_cli.worker import protocol
 
 
 class Unscorable(MlpipesError):
     """A model's answers cannot be scored."""
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A model that is not recorded yet."""
+
+    outcome: RunOutcome
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    seconds: float
 
 
 class Storing:
@@ -43,10 +55,10 @@ class Storing:
         params = candidate.params() | {"preprocess": self._config.data.preprocess}
         return self._tracking.begin(self._config.experiment, name or candidate.name, tags, params, parent)
 
-    def finish(
+    def scored(
         self, candidate: Candidate, job: Path, run_id: str, result: dict[str, Any]
-    ) -> list[CandidateResult]:
-        """Score and record a candidate's models.
+    ) -> Callable[[], list[CandidateResult]]:
+        """Score a candidate's models; recording them is left to a call, which any thread may make.
 
         Args:
             candidate: Whose.
@@ -54,18 +66,34 @@ class Storing:
             run_id: The candidate's run.
             result: What its process told.
 
+        Returns:
+            What records its trials and models and gives their results, or raises MlpipesError or OSError.
+
         Raises:
             Unscorable: What a model answers cannot be scored.
             OSError: A file cannot be written.
-            MlpipesError: The run cannot be stored.
         """
-        self.trials(job, run_id)
+        models = [self._model(candidate, job, result, model) for model in result["models"]]
         if not result["several"]:
-            return [self._model(candidate, job, candidate.name, run_id, result, result["models"][0])]
-        parts = [self._part(candidate, job, run_id, result, model) for model in result["models"]]
-        names = [part.name for part in parts]
-        self._tracking.finish_comparison(run_id, self._recorder.comparison(job, result, names))
-        return parts
+
+            def record() -> list[CandidateResult]:
+                self.trials(job, run_id)
+                return [self._finish(candidate.name, run_id, models[0])]
+
+            return record
+        parts = {
+            f"{candidate.name}-{model['name']}": made
+            for model, made in zip(result["models"], models, strict=True)
+        }
+        comparison = self._recorder.comparison(job, result, list(parts))
+
+        def record_all() -> list[CandidateResult]:
+            self.trials(job, run_id)
+            found = [self._part(candidate, name, run_id, made) for name, made in parts.items()]
+            self._tracking.finish_comparison(run_id, comparison)
+            return found
+
+        return record_all
 
     def trials(self, job: Path, run_id: str) -> None:
         """What a search tried, once; also of a candidate that did not come to its end."""
@@ -85,31 +113,25 @@ class Storing:
         with contextlib.suppress(MlpipesError):
             self._tracking.give_up(run_id, "KILLED", reason, None)
 
-    def _part(
-        self, candidate: Candidate, job: Path, parent: str, result: dict[str, Any], model: dict[str, Any]
-    ) -> CandidateResult:
+    def _model(
+        self, candidate: Candidate, job: Path, result: dict[str, Any], model: dict[str, Any]
+    ) -> _Scored:
+        try:
+            outcome, metrics, sure = self._recorder.outcome(candidate, job, result, model)
+        except MlpipesError as error:
+            raise Unscorable(error.lines()[0]) from error
+        return _Scored(outcome, metrics, sure, float(result["seconds"]))
+
+    def _part(self, candidate: Candidate, name: str, parent: str, made: _Scored) -> CandidateResult:
         """One of several models of a candidate, in a run of its own under the candidate's."""
-        name = f"{candidate.name}-{model['name']}"
         run_id = self.begin(candidate, name, parent)
         try:
-            return self._model(candidate, job, name, run_id, result, model)
+            return self._finish(name, run_id, made)
         except (MlpipesError, OSError) as error:
             with contextlib.suppress(MlpipesError):
                 self._tracking.give_up(run_id, "FAILED", str(error), None)
             raise
 
-    def _model(
-        self,
-        candidate: Candidate,
-        job: Path,
-        name: str,
-        run_id: str,
-        result: dict[str, Any],
-        model: dict[str, Any],
-    ) -> CandidateResult:
-        try:
-            outcome, metrics, sure = self._recorder.outcome(candidate, job, result, model)
-        except MlpipesError as error:
-            raise Unscorable(error.lines()[0]) from error
-        self._tracking.finish(run_id, outcome)
-        return CandidateResult(name, run_id, "FINISHED", metrics, sure, float(result["seconds"]))
+    def _finish(self, name: str, run_id: str, made: _Scored) -> CandidateResult:
+        self._tracking.finish(run_id, made.outcome)
+        return CandidateResult(name, run_id, "FINISHED", made.metrics, made.intervals, made.seconds)
