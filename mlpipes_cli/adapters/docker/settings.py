@@ -12,7 +12,7 @@ from mlpipes_cli.config.project import ProjectConfig
 DATABASE, MLFLOW = "postgres", "mlflow"
 STORES = ("minio", "rustfs")
 API = "api"
-TIMEOUTS = {DATABASE: 90.0, "minio": 60.0, "rustfs": 60.0, MLFLOW: 180.0, "jupyter": 120.0, "pgadmin": 180.0}
+TIMEOUTS = {DATABASE: 90.0, MLFLOW: 180.0, "pgadmin": 180.0}
 TIMEOUTS |= {API: 1800.0}  # it may have to build the environment of its model first
 TIMEOUT = 120.0
 STORE_USER = "mlflow"  # MLflow's own in the object store
