@@ -29,7 +29,7 @@ def side_by_side(calls: Sequence[Callable[[], object]], at_a_time: int) -> None:
     """Make calls that mostly wait, some at a time.
 
     Raises:
-        Exception: What the first call raised that failed; those that were not begun are not made.
+        Exception: What a call raised that failed; those that were not begun by then are not made.
     """
     waiting = deque(calls)
 
@@ -39,7 +39,11 @@ def side_by_side(calls: Sequence[Callable[[], object]], at_a_time: int) -> None:
                 call = waiting.popleft()
             except IndexError:
                 return
-            call()
+            try:
+                call()
+            except BaseException:
+                waiting.clear()
+                raise
 
     working = [beside(work) for _ in range(min(at_a_time, len(calls)))]
     try:

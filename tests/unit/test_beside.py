@@ -34,7 +34,7 @@ def test_so_many_run_at_a_time_and_all_are_made() -> None:
     side_by_side([], 3)
 
 
-def test_the_first_failure_is_told_and_the_rest_is_not_begun() -> None:
+def test_a_failure_is_told_and_the_rest_is_not_begun() -> None:
     made: list[int] = []
 
     def call(number: int) -> None:

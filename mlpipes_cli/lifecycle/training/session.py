@@ -107,9 +107,7 @@ class Session:
                 self._submit(candidates)
                 if candidates:
                     self._prepare()
-                while self._pool.busy or self._environments.pending or self._recording:
-                    if not (self._pool.busy or self._environments.pending) or self._recorded:
-                        self._settle()
+                while self._working():
                     self._go_on(self._environments.ready(0.0 if self._pool.busy else _PAUSE))
                     for event in self._pool.events():
                         self._handle(event)
@@ -227,9 +225,12 @@ class Session:
         self._recording = _Recording(track, seconds, beside(record))
         return None
 
-    @property
-    def _recorded(self) -> bool:
-        return self._recording is not None and self._recording.results.done()
+    def _working(self) -> bool:
+        """Whether something runs or is built; a candidate that is recorded, or the last, is told first."""
+        working = self._pool.busy or bool(self._environments.pending)
+        if not working or (self._recording is not None and self._recording.results.done()):
+            self._settle()
+        return working
 
     def _settle(self) -> None:
         """Wait for the candidate that is being recorded, and tell how that ended."""
