@@ -281,6 +281,7 @@ def test_up_is_killed_once(fresh: Stack, stage: str) -> None:
     fresh.up()
     works(fresh)
     assert sorted(path.name for path in fresh.state.glob("postgres*")) == ["postgres"]
+    assert not (fresh.state / "lock").exists()
 
 
 def test_services_have_no_terminal_and_lead_their_sessions(stack: Stack) -> None:
