@@ -12,6 +12,7 @@ from typing import Any
 
 from mlpipes_cli.beside import beside
 from mlpipes_cli.errors import Interrupted, MlpipesError
+from mlpipes_cli.lifecycle.training import storing
 from mlpipes_cli.lifecycle.training.cluster import Cluster
 from mlpipes_cli.lifecycle.training.endings import held, reason_of, terminable
 from mlpipes_cli.lifecycle.training.environments import Preparation
@@ -159,10 +160,9 @@ class Session:
                 self._start(track)
 
     def _prepare(self) -> None:
-        """Import what recording needs, MLflow's client above all, while the first candidates fit."""
+        """Get ready to score and record while the first candidates fit."""
         with held():
-            self._tracking.prepare()
-            from mlpipes_cli.scoring import plots  # noqa: F401
+            storing.prepare(self._tracking)
         self._tracking.ping()
 
     def _job(self, candidate: Candidate) -> dict[str, Any]:

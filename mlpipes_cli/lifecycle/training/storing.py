@@ -17,6 +17,12 @@ from mlpipes_cli.ports import RunOutcome, Tracking
 from mlpipes_cli.worker import protocol
 
 
+def prepare(tracking: Tracking) -> None:
+    """Import what scoring and recording need, MLflow's client above all: while others work."""
+    tracking.prepare()
+    from mlpipes_cli.scoring import plots  # noqa: F401
+
+
 class Unscorable(MlpipesError):
     """A model's answers cannot be scored."""
 
