@@ -133,7 +133,18 @@ def _connect(uri: str) -> MlflowClient:
 
     for name in ("mlflow", "urllib3"):  # each retry would be told
         logging.getLogger(name).setLevel(logging.ERROR)
+    _settle_where_we_are()
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _settle_where_we_are() -> None:
+    """Ask once whether this is Databricks: MLflow asks before each request, by five imports that fail."""
+    try:
+        from mlflow.tracking.request_header import databricks_request_header_provider as headers
+    except ImportError:  # another version of MLflow, which asks in another way
+        return
+    found = headers.DatabricksRequestHeaderProvider().in_context()
+    headers.DatabricksRequestHeaderProvider.in_context = lambda _: found
 
 
 def _told(error: Exception, what: str, uri: str) -> MlpipesError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray
+from mlpipes_cli.scoring.resampling import columns
 
 
 class LabelCounts:
@@ -26,7 +27,7 @@ class LabelCounts:
 
     def __call__(self, weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Correct, true and predicted rows of each class, (B, classes) each, of (B, n) weights."""
-        cells = np.add.reduceat(np.take(weights, self._order, axis=1), self._starts, axis=1)
+        cells = np.add.reduceat(columns(weights, self._order), self._starts, axis=1)
         return cells @ self._correct, cells @ self._true, cells @ self._predicted
 
 

@@ -42,7 +42,13 @@ class Scorer:
     _groups: tuple[_Group, ...]
 
     def values(self, weights: FloatArray) -> Values:
-        """(B,) values by name of (B, n) weights."""
+        """(B,) values by name of (B, n) weights.
+
+        Raises:
+            ValueError: The weights are those of more or fewer rows.
+        """
+        if weights.shape[1] != self.rows:
+            raise ValueError(f"weights of {weights.shape[1]} rows, not of {self.rows}")
         found: Values = {}
         for group in self._groups:
             wanted = [name for name in group.names if name in self.names]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from mlpipes_cli.scoring.predictions import FloatArray
+from mlpipes_cli.scoring.resampling import columns
 
 NAMES = ("ks", "roc_auc", "pr_auc")
+_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,10 @@ class Ranking:
         self.ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
         falling, passed = -ranked[self.positive], -ranked[~self.positive]
         self._firsts = np.flatnonzero(np.append(True, falling[1:] != falling[:-1]))
-        self._before = np.searchsorted(passed, falling[self._firsts], side="left")
-        self._upto = np.searchsorted(passed, falling[self._firsts], side="right")
+        before, upto = (np.searchsorted(passed, falling[self._firsts], side=side) for side in _SIDES)
+        edges = np.unique(np.concatenate(([0, len(passed)], before, upto)))
+        self._stretches = edges[:-1]  # of negative rows between which a metric asks for nothing
+        self._before, self._upto = (np.searchsorted(edges, at) for at in (before, upto))
 
     def counts(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Positive and negative rows at or above each distinct score, from the highest down.
@@ -57,7 +62,7 @@ class Ranking:
         Returns:
             Two (B, distinct scores) arrays.
         """
-        ranked = np.take(weights, self.order, axis=1)
+        ranked = columns(weights, self.order)
         above = np.cumsum(ranked, axis=1)[:, self.ends]
         true = np.cumsum(ranked * self.positive, axis=1)[:, self.ends]
         return true, above - true
@@ -71,13 +76,13 @@ class Ranking:
 
     def _steps(self, weights: FloatArray) -> _Steps:
         """Between two positive rows nothing happens that a metric asks for, and these are mostly few."""
-        gained = np.take(weights, self.order[self.positive], axis=1)
+        gained = columns(weights, self.order[self.positive])
         if len(self._firsts) < gained.shape[1]:
             gained = np.add.reduceat(gained, self._firsts, axis=1)
-        negative = np.take(weights, self.order[~self.positive], axis=1)
+        negative = np.add.reduceat(columns(weights, self.order[~self.positive]), self._stretches, axis=1)
         passed = np.zeros((len(weights), negative.shape[1] + 1))
         np.cumsum(negative, axis=1, out=passed[:, 1:])
-        before, false = (np.take(passed, at, axis=1) for at in (self._before, self._upto))
+        before, false = (columns(passed, at) for at in (self._before, self._upto))
         return _Steps(gained, np.cumsum(gained, axis=1), before, false, passed[:, -1:])
 
 

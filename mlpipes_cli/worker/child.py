@@ -21,10 +21,12 @@ from mlpipes_cli.trainers.base import TrainingError
 from mlpipes_cli.worker import orphans, protocol
 
 _PRELOADED = (
-    "pandas", "pyarrow.parquet", "cloudpickle", "threadpoolctl", "sklearn.pipeline", "sklearn.linear_model",
+    "pandas", "pandas.io.formats.csvs", "pyarrow.parquet", "pyarrow.dataset", "cloudpickle", "threadpoolctl",
+    "sklearn.pipeline", "sklearn.linear_model",
     "sklearn.ensemble", "sklearn.model_selection", "mlflow.sklearn", "mlflow.models.signature",
     "mlpipes_cli.data.store", "mlpipes_cli.preprocess.auto", "mlpipes_cli.preprocess.portable",
     "mlpipes_cli.trainers.sklearn", "mlpipes_cli.trainers.python", "mlpipes_cli.worker.jobs",
+    "mlpipes_cli.worker.importance",
 )  # fmt: skip
 PLACE = ("cores", "gpus")  # of the machine, that a job may use; None for all
 _OOM_SCORE = "800"  # of 1000: this process goes first

@@ -26,6 +26,7 @@ EXAMPLE_ROWS = 5
 _MODELS = "mlpipes_cli.trainers.models."
 _MISMATCHES = "warn_dependency_requirement_mismatches"
 _INSTALLED = f"{os.sep}site-packages{os.sep}"
+_early: dict[str, ModuleType] = {}  # thousands, loaded before any module of the user's could be
 
 
 def save(
@@ -85,13 +86,15 @@ def own_modules(folders: Sequence[str]) -> list[ModuleType]:
     outside = Path(sys.prefix).resolve()
     library = str(Path(os.__file__).parent) + os.sep
     found = [*portable.modules(), *(m for n, m in sorted(sys.modules.items()) if n.startswith(_MODELS))]
-    for module in list(sys.modules.values()):
+    for known, module in list(sys.modules.items()):
+        if _early.get(known) is module:
+            continue
         file = getattr(module, "__file__", None)
         name = getattr(module, "__name__", "__main__")
         if not isinstance(file, str) or name == "__main__" or name.partition(".")[0] == "mlpipes_cli":
             continue
         if _INSTALLED in file or file.startswith(library):
-            continue  # nearly all of thousands, without a look at the disk
+            continue
         path = Path(file).resolve()
         installed = path.is_relative_to(outside) or "site-packages" in path.parts
         if not installed and any(path.is_relative_to(root) for root in roots):
@@ -128,6 +131,7 @@ def warm_up() -> None:
     from sklearn.utils.validation import column_or_1d
 
     requirements.warm_up()
+    _early.update(sys.modules)
     X = pd.DataFrame({"x": [0.0, 1.0]})
     column_or_1d(X["x"])  # the first column looks for other libraries' frames, in all that is installed
     model = DummyClassifier().fit(X, [0, 1])

@@ -100,6 +100,23 @@ def test_a_server_that_comes_back_is_waited_for(other: str):
     assert len(_Other.seen) == 3
 
 
+def test_only_the_first_request_asks_where_we_are(other: str, monkeypatch: pytest.MonkeyPatch):
+    sought = []
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            sought.append(name)
+
+    _Other.body = json.dumps({"experiments": []}).encode()
+    with Connection(other).asked("the experiments") as client:
+        client.search_experiments()
+        monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+        client.search_experiments()
+    assert len(_Other.seen) == 2
+    assert [name for name in sought if name.startswith(("dbruntime", "IPython"))] == []
+
+
 def test_a_server_that_keeps_failing(other: str):
     _Other.status = 500
     (line,) = lines(MlflowRegistry(Connection(other)).models)
