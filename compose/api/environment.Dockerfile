@@ -2,18 +2,19 @@
 # made by `mlpipes build` for models that have one. PYTHON is the API's, MODEL_PYTHON the model's.
 ARG PYTHON=3.11
 FROM python:${PYTHON}-slim-bookworm
-ARG MODEL_PYTHON
+# from here as in Dockerfile, to the letter: the layer is there already where the stack has an API
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1
+COPY compose/api/requirements.lock /opt/mlpipes/
 # without the packages' own tests; (compileall complains about templates of code that some carry: no harm)
-COPY requirements/requirements.lock /opt/mlpipes/requirements/
 RUN pip install --no-cache-dir --no-compile --disable-pip-version-check --root-user-action=ignore \
-      --progress-bar off --require-hashes -r /opt/mlpipes/requirements/requirements.lock \
+      --progress-bar off --require-hashes -r /opt/mlpipes/requirements.lock \
  && site="$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
  && find "$site/numpy" "$site/pandas" "$site/pyarrow" "$site/scipy" "$site/sklearn" \
       -type d -name tests -prune -exec rm -rf {} + \
  && { python -m compileall -qq -j 0 "$site" || true; }
 # the pins are all that the model's environment had, so nothing is resolved again; its Python is the image's
 # own where that is of the same version, else uv fetches it
+ARG MODEL_PYTHON
 COPY requirements/environment.txt /opt/mlpipes/requirements/
 RUN set -e; there=/opt/mlpipes/environment; export UV_PYTHON_INSTALL_DIR=/opt/mlpipes/pythons; \
     uv venv --quiet --no-cache --no-project --python-preference only-system --python "${MODEL_PYTHON}" "$there" \

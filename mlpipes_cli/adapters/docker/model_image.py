@@ -66,13 +66,13 @@ def _together(folder: Path, recipe: Recipe, scratch: Path) -> dict[str, Path]:
 
 
 def _apart(folder: Path, recipe: Recipe, scratch: Path) -> dict[str, Path]:
-    """What makes the API's environment and, beside it, the model's."""
+    """What makes the API's environment, by the same layers as in the stack's image, and the model's."""
     assert recipe.environment is not None
     lock = recipe.environment.lock or ()
     (scratch / "environment.txt").write_text("".join(f"{pin}\n" for pin in lock), encoding="utf-8")
     return {
         "Dockerfile": folder / "environment.Dockerfile",
-        "requirements/requirements.lock": folder / "requirements.lock",
+        "compose/api/requirements.lock": folder / "requirements.lock",
         "requirements/environment.txt": scratch / "environment.txt",
     }
 

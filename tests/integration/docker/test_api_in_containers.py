@@ -21,7 +21,7 @@ from integration.docker.conftest import Stack
 from stack_help import http, query
 from waiting import until
 
-from mlpipes_cli import envfile
+from mlpipes_cli import __version__, envfile
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -357,8 +357,18 @@ def test_the_image_of_a_model_of_another_environment_holds_both(
             its = container.exec_run(["/opt/mlpipes/environment/bin/python", "-c", said])[1].decode().strip()
             own = container.exec_run(["python", "-c", said])[1].decode().strip()
             assert its == truth["sklearn"] != own
+        assert packages(stack, told["id"]) == packages(stack, "mlpipes-api:" + __version__)
     finally:
         stack.client.images.remove(tag, force=True)
+
+
+def packages(stack: Stack, image: str) -> list[str]:
+    """The layers of Python and of the API's packages."""
+    python, whole = (
+        stack.client.images.get(name).attrs["RootFS"]["Layers"]
+        for name in ("python:3.11-slim-bookworm", image)
+    )
+    return list(whole[: len(python) + 2])
 
 
 def test_without_a_database_it_says_so(stack: Stack, image: dict[str, Any]) -> None:

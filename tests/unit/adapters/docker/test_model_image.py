@@ -87,7 +87,7 @@ def test_an_environment_of_its_own_lies_beside_the_apis(tmp_path: Path) -> None:
     own = EnvironmentSpec("3.10", lock=("pandas==2.2.3", "scikit-learn==1.5.2"))
     parts = _apart(API, Recipe("x:1", tmp_path, "3.11", "{}", environment=own), tmp_path)
     assert parts["requirements/environment.txt"].read_text().split() == list(own.lock or ())
-    assert parts["requirements/requirements.lock"] == API / "requirements.lock"
+    assert parts["compose/api/requirements.lock"] == API / "requirements.lock"
     made = parts["Dockerfile"].read_text()
     copied = {word for line in made.splitlines() if line.startswith("COPY") for word in line.split()[1:-1]}
     assert copied == {*parts, "mlpipes_cli", "model", "settings.json"} - {"Dockerfile"}
