@@ -15,7 +15,7 @@ from typer.models import CommandInfo
 from mlpipes_cli import __version__
 from mlpipes_cli.cli import context
 from mlpipes_cli.cli.console import Console
-from mlpipes_cli.errors import MlpipesError, UsageError, is_interrupt
+from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError, is_interrupt
 from mlpipes_cli.suggest import did_you_mean
 
 app = typer.Typer(
@@ -101,12 +101,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if not is_interrupt(error):
             raise
         return _stopped()
+    if code == Interrupted.exit_code:  # Typer makes this of Ctrl-C, and says nothing
+        return _stopped()
     return code if isinstance(code, int) else 0
 
 
 def _stopped() -> int:
     context.current.console.info("stopped")
-    return 130
+    return Interrupted.exit_code
 
 
 def _wrong_usage(error: TyperException) -> int:

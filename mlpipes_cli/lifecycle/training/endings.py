@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +58,37 @@ def held() -> Iterator[None]:
         yield
     finally:
         give_back()
+    if came:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def heard() -> Iterator[None]:
+    """Ctrl-C inside the block is Ctrl-C, whatever a library makes of it.
+
+    pandas calls a file whose reading was interrupted no CSV, and some imports go on as if nothing had come.
+    """
+    came = False
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: Any) -> None:
+        nonlocal came
+        came = True
+        if callable(before):
+            before(number, frame)
+
+    heeded = callable(before) and threading.current_thread() is threading.main_thread()
+    if heeded:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception:
+        if came:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if heeded:
+            signal.signal(signal.SIGINT, before)
     if came:
         raise KeyboardInterrupt
 

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli import run_schema
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.training import cache, earlier, git, plan, preflight, storing, surroundings
+from mlpipes_cli.lifecycle.training import (
+    cache,
+    earlier,
+    endings,
+    git,
+    plan,
+    preflight,
+    storing,
+    surroundings,
+)
 from mlpipes_cli.lifecycle.training.environments import Preparation
 from mlpipes_cli.lifecycle.training.import_checks import ImportChecks
 from mlpipes_cli.lifecycle.training.report import TrainingReport, from_record
@@ -79,10 +88,11 @@ def train(
         workspace = Workspace(project.cache, session)
         with workspace.held():
             by_import = ImportChecks(experiment, environments, request.only, workspace.root, pool)
-            with reporter.task("reading the data"):
+            with reporter.task("reading the data"), endings.heard():
                 made = plan.make(experiment, request.only, database_url)
             if pool.busy:  # runs are looked at in environments that still import
-                storing.prepare(tracking)
+                with endings.held():
+                    storing.prepare(tracking)
             by_import.finish()
             for warning in made.prepared.warnings:
                 reporter.warn(warning)

@@ -81,3 +81,14 @@ def test_ctrl_c_in_a_library_that_makes_an_error_of_it(
     monkeypatch.setattr(where, importing)
     assert run(["status"]) == 130
     assert capsys.readouterr().err == "stopped\n"
+
+
+def test_ctrl_c_in_a_command_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlpipes_cli.cli.context.Context.project", pressed)
+    assert run(["status"]) == 130
+    assert capsys.readouterr().err == "stopped\n"
