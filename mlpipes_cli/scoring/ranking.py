@@ -50,7 +50,7 @@ class Ranking:
         self._firsts = np.flatnonzero(np.append(True, falling[1:] != falling[:-1]))
         before, upto = (np.searchsorted(passed, falling[self._firsts], side=side) for side in _SIDES)
         edges = np.unique(np.concatenate(([0, len(passed)], before, upto)))
-        self._stretches = edges[:-1]  # of negative rows between which a metric asks for nothing
+        self._stretches = edges[:-1]  # where each begins: negative rows in between no metric tells apart
         self._before, self._upto = (np.searchsorted(edges, at) for at in (before, upto))
 
     def counts(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
