@@ -34,10 +34,13 @@ INTERVALS = "intervals.json"
 CLASSES = "classes.json"
 SEARCH_RESULTS = "search_results.csv"
 LOG = "log.txt"
+OUT_OF_FOLD = "out_of_fold.parquet"  # scores of training rows that the threshold was chosen on
 
 FIT_SECONDS = "fit_seconds"
+THRESHOLD = "threshold"  # a metric of the run: of the positive class's score, where the labels come from it
 MODEL_METADATA = "mlpipes"  # the key of our part of an MLmodel's metadata
 MODEL_ENVIRONMENT = "environment"  # in that part: hash, python and requirements of where it was trained
+MODEL_THRESHOLD = "threshold"  # in that part: the threshold, where there is one
 MODEL_SAMPLE = "mlpipes_sample.arrow"  # beside MLmodel: feature rows of the holdout, in Arrow's file format
 
 

@@ -105,6 +105,8 @@ def _models_table(rows: list[ModelRow]) -> RenderableType | str:
     table = _table("model", "version", "alias", "metric", "candidate", "experiment", "run", "created (UTC)")
     for row in rows:
         metric = f"{row.metric} {_number(row.value)}" if row.metric else ""
+        if row.threshold is not None:
+            metric += f"{', ' if metric else ''}threshold {row.threshold:.4g}"
         table.add_row(
             row.model,
             str(row.version),

@@ -102,6 +102,8 @@ def plan_table(plan: Outline) -> Table:
         params = ", ".join(f"{name}={value}" for name, value in item["params"].items())
         if item["trials"]:
             params += f"{'; ' if params else ''}search of {item['trials']} trials"
+        if item["threshold"] is not None:
+            params += f"{'; ' if params else ''}threshold by {_rule(item['threshold'])}"
         table.add_row(item["name"], item["trainer"], item["trains"], params)
     return table
 
@@ -139,7 +141,8 @@ def _results_table(
     results: Sequence[CandidateResult], metric: str, best: str | None, notes: Mapping[str, str] | None = None
 ) -> Table:
     others = _others(results, metric)
-    table = _table("", "candidate", metric, "95 % interval", *others, "seconds", "status", "run")
+    cut = ["threshold"] if any(result.threshold is not None for result in results) else []
+    table = _table("", "candidate", metric, "95 % interval", *others, *cut, "seconds", "status", "run")
     for position, result in enumerate(results):
         place = "*" if result.name == best and position == 0 else ""
         low_high = result.intervals.get(metric)
@@ -147,8 +150,9 @@ def _results_table(
         status = "cached" if result.cached else result.status.lower()
         note = (notes or {}).get(result.run_id or "")
         values = [_number(result.metrics.get(name)) for name in (metric, *others)]
+        at = ["" if result.threshold is None else f"{result.threshold:.4g}"] if cut else []
         table.add_row(
-            place, result.name, values[0], between, *values[1:], _seconds(result.seconds),
+            place, result.name, values[0], between, *values[1:], *at, _seconds(result.seconds),
             _escaped(f"{status}; {note}" if note else status), (result.run_id or "")[:8],
         )  # fmt: skip
     return table
@@ -174,6 +178,13 @@ def _table(*columns: str) -> Table:
     for name in columns:
         table.add_column(name, overflow="fold")
     return table
+
+
+def _rule(rule: Any) -> str:
+    """How the file says it."""
+    if not isinstance(rule, Mapping):
+        return str(rule)
+    return ", ".join(f"{name} {_rule(value)}" for name, value in rule.items())
 
 
 def _number(value: float | None) -> str:

@@ -20,7 +20,8 @@ from pydantic import (
 from mlpipes_cli.config.base import MetricName, RegistryName, Strict
 from mlpipes_cli.config.executor import Executor
 from mlpipes_cli.config.problems import validate
-from mlpipes_cli.config.runs import AnyRun
+from mlpipes_cli.config.runs import AnyRun, Run
+from mlpipes_cli.config.threshold import NONE, Threshold
 from mlpipes_cli.config.yaml_source import YamlSource, read_yaml
 from mlpipes_cli.metric_catalog import Task
 
@@ -131,6 +132,7 @@ class ExperimentConfig(Strict):
     model: RegistryName | None = None
     data: Data
     metric: MetricName | None = None
+    threshold: Threshold | None = None
     executor: Executor = None
     runs: Annotated[tuple[AnyRun, ...], BeforeValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
 
@@ -138,6 +140,11 @@ class ExperimentConfig(Strict):
     def model_name(self) -> str:
         """The registered model's name."""
         return self.model or self.experiment
+
+    def threshold_of(self, run: Run) -> Threshold | None:
+        """What a run's threshold goes by, its own or the file's; None for the labels of its library."""
+        found = self.threshold if run.threshold is None else run.threshold
+        return None if found == NONE else found
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> ExperimentConfig:

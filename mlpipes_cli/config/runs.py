@@ -30,6 +30,7 @@ from mlpipes_cli.config.pycaret import PycaretParams
 from mlpipes_cli.config.search import Search, first
 from mlpipes_cli.config.sizes import Size
 from mlpipes_cli.config.spark import SparkEstimator, SparkMaster
+from mlpipes_cli.config.threshold import Threshold
 from mlpipes_cli.sizes import size
 from mlpipes_cli.suggest import did_you_mean
 
@@ -102,6 +103,7 @@ class Run(Strict):
     trainer: str
     params: dict[str, ParamValue] = Field(default_factory=dict)
     search: Search | None = None
+    threshold: Threshold | None = None
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     environment: Environment | None = None

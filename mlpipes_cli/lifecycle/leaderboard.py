@@ -61,7 +61,7 @@ class Board:
 
     def document(self) -> dict[str, Any]:
         """The JSON document of ``leaderboard --json``."""
-        shown = ("name", "run_id", "status", "metrics", "intervals", "seconds", "error")
+        shown = ("name", "run_id", "status", "metrics", "intervals", "threshold", "seconds", "error")
         return {
             "experiment": self.experiment,
             "model": self.model,

@@ -93,6 +93,9 @@ class VersionAnswer(_Document):
     task: str | None
     classes: list[Any] | None
     positive: Any
+    threshold: float | None = Field(
+        description="Rows with this score or more are called positive; null for the model's own labels."
+    )
     id: str | None
     target: str | None
     inputs: list[Column]

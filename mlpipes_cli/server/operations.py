@@ -10,6 +10,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from mlpipes_cli import __version__
+from mlpipes_cli.run_schema import MODEL_THRESHOLD
 from mlpipes_cli.server import documents, jsonb
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
             task=details.get("task"),
             classes=jsonb.plain(details.get("classes")),
             positive=jsonb.plain(details.get("positive")),
+            threshold=details.get(MODEL_THRESHOLD),
             id=details.get("id"),
             target=details.get("target"),
             inputs=[documents.Column(**vars(column)) for column in model.columns],

@@ -81,6 +81,9 @@ class Fitted:
         name: Which of several this is, in a :class:`Comparison`; part of its run's name.
         pins: What the model needs in order to be loaded, beside the packages that its parts come from:
             names of installed distributions, or ``name==version`` of one that may be missing here.
+        again: Fits this very model on other rows; None where the trainer's ``fit`` does.
+        out_of_fold: Binary (n,), the positive class's score of each training row by a model that did not
+            see it, where the library has such scores anyway and the run has a threshold to be chosen.
     """
 
     model: Any
@@ -89,6 +92,8 @@ class Fitted:
     files: dict[str, Path] = field(default_factory=dict)
     name: str = ""
     pins: tuple[str, ...] = ()
+    again: Callable[[Training], Fitted] | None = None
+    out_of_fold: np.ndarray | None = None
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Where training rows are cut for judging a combination: folds, or one part put aside.
+"""Where training rows are cut for judging what was fitted on others: folds, or one part put aside.
 
 Classes keep their shares; where time orders the rows, what judges always comes after what was fitted.
 """
@@ -29,7 +29,7 @@ class Fold:
 
 
 def folds(wanted: Mapping[str, Any], training: Training) -> list[Fold]:
-    """The cuts that a search asks for: ``folds``, or ``validation`` as a share of the training rows.
+    """The cuts that are asked for: ``folds``, or ``validation`` as a share of the training rows.
 
     Raises:
         TrainingError: There are too few rows for them.
@@ -51,7 +51,7 @@ def folds(wanted: Mapping[str, Any], training: Training) -> list[Fold]:
             warnings.simplefilter("ignore", UserWarning)  # a class of fewer rows than folds
             cuts = list(cutter.split(rows, None if training.task == "regression" else training.y.iloc[rows]))
     except ValueError as error:
-        raise TrainingError(f"the training rows cannot be cut for the search: {error}") from None
+        raise TrainingError(f"the training rows cannot be cut into folds: {error}") from None
     return [Fold(rows[fit], rows[judge]) for fit, judge in cuts]
 
 

@@ -17,6 +17,7 @@ from mlpipes_cli.trainers.base import Answers, Fitted, Problem, Training, Traini
 from mlpipes_cli.trainers.java import WHEEL, Java, find_java
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 OLDEST_JAVA, NEWEST_JAVA = 11, 25
@@ -151,7 +152,10 @@ def _train(
     from h2o.automl import H2OAutoML
 
     frame = h2o_frame.upload(X, training.y, training.task, training.classes, columns, training.scratch)
-    automl = H2OAutoML(project_name=f"mlpipes_{uuid.uuid4().hex[:12]}", **params)
+    cuts = isinstance(training.spec.get("threshold"), (str, Mapping))
+    automl = H2OAutoML(
+        project_name=f"mlpipes_{uuid.uuid4().hex[:12]}", keep_cross_validation_predictions=cuts, **params
+    )
     models: list[str] = []
     try:
         try:
@@ -167,6 +171,7 @@ def _train(
         mojo = Path(leader.download_mojo(path=str(keep)))
         binary = Path(h2o.download_model(leader, path=str(keep)))
         tables = {"leaderboard.csv": _table(automl.leaderboard), **_importances(models, columns)}
+        unseen = _unseen(leader, training) if cuts else None
         version = str(h2o.cluster().version)
     finally:
         if training.spec.get("cluster"):  # it is not ours, and goes on
@@ -182,7 +187,25 @@ def _train(
         tables=tables,
         files={"h2o/mojo.zip": mojo, "h2o/model.bin": binary},
         pins=PINS,
+        out_of_fold=unseen,
     )
+
+
+def _unseen(leader: Any, training: Training) -> np.ndarray | None:
+    """(n,) the positive class's score of each training row in H2O's own cross-validation, if it made one.
+
+    An ensemble has those of the model that puts its members together, which learned from their answers to
+    rows that they had not seen.
+    """
+    import h2o
+    import numpy as np
+
+    judged = h2o.get_model(leader.metalearner().model_id) if leader.algo == "stackedensemble" else leader
+    found = judged.cross_validation_holdout_predictions()
+    if found is None:
+        return None
+    level = h2o_frame.levels_of(training.classes)[1]
+    return np.array([float(row[0]) for row in found[level].as_data_frame(use_pandas=False)[1:]])
 
 
 def _model(mojo: bytes, columns: list[Any], training: Training, step: Any) -> Any:

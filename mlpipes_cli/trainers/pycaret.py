@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,26 +65,16 @@ class PycaretTrainer:
 
     def fit(self, training: Training) -> Comparison:
         """Compare, and fit the best on all training rows."""
-        from mlpipes_cli.preprocess.behind import Behind
-        from mlpipes_cli.trainers.models.pycaret_model import PycaretModel
-
         os.environ["PYCARET_CUSTOM_LOGGING_PATH"] = str(training.scratch / "pycaret.log")
-        step, X = None, training.X
-        if training.preprocess == "auto":
-            step = preprocessing(training)
-            X = step.fit_transform(X, training.y)
+        step, X = _prepared(training)
         labels = [label for label in training.classes if (training.y == label).any()]
         with _inside(training.scratch):
             experiment = _set_up(X, training, labels)
             sort = _metric(experiment, training, len(labels))
             table = _compare(experiment, training, sort)
-
-            def answering(pipeline: Any) -> Any:
-                model = PycaretModel(pipeline, list(X.columns), labels)
-                return model if step is None else Behind(step, model)
-
+            answering = partial(_answering, X, step, labels)
             models = [
-                _fitted(experiment, name, model, training, answering)
+                _fitted(experiment, name, model, training, answering, labels)
                 for name, model in _best(experiment, table, training, sort)
             ]
         if not models:
@@ -94,6 +85,36 @@ class PycaretTrainer:
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
         """As the pipeline gives them."""
         return answers(fitted.model, X, task, classes)
+
+
+def _prepared(training: Training) -> tuple[Any, pd.DataFrame]:
+    """The fitted step before PyCaret, or None, and the rows as PyCaret gets them."""
+    if training.preprocess != "auto":
+        return None, training.X
+    step = preprocessing(training)
+    return step, step.fit_transform(training.X, training.y)
+
+
+def _answering(X: pd.DataFrame, step: Any, labels: list[Any], pipeline: Any) -> Any:
+    """A pipeline as a model that answers raw rows in the experiment's labels."""
+    from mlpipes_cli.preprocess.behind import Behind
+    from mlpipes_cli.trainers.models.pycaret_model import PycaretModel
+
+    model = PycaretModel(pipeline, list(X.columns), labels)
+    return model if step is None else Behind(step, model)
+
+
+def _again(pipeline: Any, labels: list[Any], training: Training) -> Fitted:
+    """The same model with the same settings, on other rows."""
+    from sklearn.base import clone
+
+    from mlpipes_cli.trainers.models.pycaret_model import plain
+
+    step, X = _prepared(training)
+    y = training.y.map({label: code for code, label in enumerate(labels)}) if labels else training.y
+    with _inside(training.scratch):
+        fresh = clone(pipeline).fit(plain(X), y)
+    return Fitted(_answering(X, step, labels, fresh))
 
 
 class MetricScorer:
@@ -255,14 +276,26 @@ def _best(experiment: Any, table: pd.DataFrame, training: Training, sort: str) -
 
 
 def _fitted(
-    experiment: Any, name: str, model: Any, training: Training, behind_step: Callable[[Any], Any]
+    experiment: Any,
+    name: str,
+    model: Any,
+    training: Training,
+    answering: Callable[[Any], Any],
+    labels: list[Any],
 ) -> Fitted:
     """The model on all training rows, with PyCaret's plots of the one before."""
     plots = _plots(experiment, name, model, training)
     pipeline = experiment.finalize_model(model)
     package = type(model).__module__.partition(".")[0]
     pins = ("pycaret", "six", *([package] if package in _PACKAGES else []))
-    return Fitted(behind_step(pipeline), name=name, files=plots, pins=pins, params={"pycaret_model": name})
+    return Fitted(
+        answering(pipeline),
+        name=name,
+        files=plots,
+        pins=pins,
+        params={"pycaret_model": name},
+        again=partial(_again, pipeline, labels),
+    )
 
 
 def _plots(experiment: Any, name: str, model: Any, training: Training) -> dict[str, Path]:

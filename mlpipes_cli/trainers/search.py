@@ -27,7 +27,7 @@ from mlpipes_cli.trainers.base import (
 from mlpipes_cli.trainers.folds import folds
 from mlpipes_cli.trainers.pruning import Median
 from mlpipes_cli.trainers.spaces import Values
-from mlpipes_cli.trainers.trials import Bench, Trial, Watch, fit
+from mlpipes_cli.trainers.trials import Bench, Trial, Watch, fit, refit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +60,8 @@ def search(trainer: Trainer, training: Training, keep: Keep, *, side_by_side: bo
         bench.close()
     best = course.best()
     made = fit(trainer, training, best.values)
+    for one in made.models if isinstance(made, Comparison) else [made]:
+        one.again = one.again or refit(trainer, best.values, one.name)
     assert best.mean is not None
     made.params = {
         **{f"best_{name}": value for name, value in best.values.items()},

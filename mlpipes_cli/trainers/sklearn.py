@@ -9,6 +9,7 @@ from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.trainers import boosting, estimators
 from mlpipes_cli.trainers.answers import answers
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
+from mlpipes_cli.trainers.thresholds import HINT, SCORES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,10 @@ class SklearnTrainer:
         except TrainingError as error:
             return [(("params",), str(error))]
         problems: list[tuple[tuple[str | int, ...], str]] = []
+        kind = type(estimator)
+        if spec.get("threshold") is not None and not any(hasattr(kind, method) for method in SCORES):
+            text = f"{kind.__name__} gives no scores (neither {' nor '.join(SCORES)}) that could be cut; "
+            problems.append((("threshold",), f"{text}{HINT}"))
         for name in (spec.get("search") or {}).get("space", {}):
             if name.startswith("preprocess__"):
                 continue

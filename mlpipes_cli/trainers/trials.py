@@ -22,6 +22,7 @@ from mlpipes_cli.trainers.folds import Fold
 from mlpipes_cli.trainers.spaces import Values
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     Rows = tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series]  # X and y to fit on, and to judge by
@@ -142,7 +143,7 @@ class Bench:
 
     def _fold(self, k: int, number: int, values: Values, report: Callable[..., None]) -> float:
         if not self._rows:
-            self._rows = [_cut(self._training, fold) for fold in self.folds]
+            self._rows = [cut(self._training, fold) for fold in self.folds]
         return judged(
             self._trainer, self._training, self.metric, self._rows[k], f"{number}-{k}", values, report
         )
@@ -162,17 +163,34 @@ def judged(
     Raises:
         TrainingError: The metric is not defined for the answers.
     """
-    X, y, others, truth = rows
-    scratch = training.scratch / f"trial-{name}"
+    told = replace(training, report=report)
+    answers = asked(trainer, told, rows, f"trial-{name}", refit(trainer, values, ""))
+    return measure(answers, rows[3], training, metric)
+
+
+def asked(
+    trainer: Trainer, training: Training, rows: Rows, name: str, make: Callable[[Training], Fitted]
+) -> Answers:
+    """What a model says about some rows that was made from others, in a scratch folder of that name."""
+    X, y, others, _ = rows
+    scratch = training.scratch / name
     scratch.mkdir(parents=True, exist_ok=True)
     try:
-        part = replace(training, X=X, y=y, scratch=scratch, report=report)
-        made = fit(trainer, part, values)
-        best = made.models[0] if isinstance(made, Comparison) else made
-        answers = trainer.answer(best, others, training.task, training.classes)
-        return measure(answers, truth, training, metric)
+        made = make(replace(training, X=X, y=y, scratch=scratch))
+        return trainer.answer(made, others, training.task, training.classes)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def refit(trainer: Trainer, values: Values, name: str) -> Callable[[Training], Fitted]:
+    """Fits with a combination; of several models gives the one of that name, else the best."""
+
+    def again(training: Training) -> Fitted:
+        made = fit(trainer, training, values)
+        several = made.models if isinstance(made, Comparison) else [made]
+        return next((one for one in several if one.name == name), several[0])
+
+    return again
 
 
 def fit(trainer: Trainer, training: Training, values: Values) -> Fitted | Comparison:
@@ -189,6 +207,9 @@ def fit(trainer: Trainer, training: Training, values: Values) -> Fitted | Compar
 def measure(answers: Answers, truth: pd.Series, training: Training, metric: str) -> float:
     """Our own metric of answers.
 
+    Where the run has a threshold, labels are those of the one that serves its rule best on these very rows:
+    what the combination could reach, the same advantage for all.
+
     Raises:
         TrainingError: It is not defined for them.
     """
@@ -199,13 +220,28 @@ def measure(answers: Answers, truth: pd.Series, training: Training, metric: str)
 
     rows = len(truth)
     told = Predictions(
-        training.task, training.classes, truth.to_numpy(), answers.scores, answers.prediction, np.arange(rows)
+        training.task,
+        training.classes,
+        truth.to_numpy(),
+        answers.scores,
+        _labels(answers, truth, training),
+        np.arange(rows),
     )
     found = scorer(told, [metric]).values(np.ones((1, rows))).get(metric)
     value = math.nan if found is None else float(found[0])
     if not math.isfinite(value):
         raise TrainingError(f"{metric} is not defined for the answers on a fold")
     return value
+
+
+def _labels(answers: Answers, truth: pd.Series, training: Training) -> np.ndarray:
+    from mlpipes_cli.scoring import thresholds
+
+    rule, scores = training.spec.get("threshold"), answers.scores
+    if rule is None or scores is None:
+        return answers.prediction
+    threshold = thresholds.choose(rule, (truth == training.classes[1]).to_numpy(), scores)
+    return thresholds.at(threshold, scores, training.classes)
 
 
 def why(error: BaseException) -> str:
@@ -224,7 +260,7 @@ def _alone(
     """A fold's value, why there is none, its start and end; runs in a process of its own."""
     began = time.time()
     try:
-        rows = _cut(training, fold)
+        rows = cut(training, fold)
         value = judged(trainer, training, metric, rows, f"{number}-{fold.fit[0]}", values, training.report)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (the user's code may raise anything)
         _told(error, number)
@@ -243,7 +279,8 @@ def _add(trial: Trial, value: float, when: float) -> None:
     trial.times.append(when)
 
 
-def _cut(training: Training, fold: Fold) -> Rows:
+def cut(training: Training, fold: Fold) -> Rows:
+    """The rows of a fold, numbered from 0."""
     X, y = training.X, training.y
     return (
         X.iloc[fold.fit].reset_index(drop=True),

@@ -11,7 +11,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.trainers import catalog, search, spaces
+from mlpipes_cli import run_schema
+from mlpipes_cli.trainers import catalog, search, spaces, thresholds
 from mlpipes_cli.trainers.base import (
     Answers,
     Comparison,
@@ -117,9 +118,15 @@ def _keep(
     """Answer the holdout by a model, explain and save it."""
     from mlpipes_cli.worker import importance, saving
 
+    threshold, final = None, fitted
+    if training.spec.get("threshold") is not None:
+        tell("threshold")
+        settled = thresholds.settle(trainer, fitted, training)
+        threshold, final = settled.threshold, settled.fitted
+        _write_out_of_fold(place / protocol.FILES, settled, prepared)
     tell("score")
     held = prepared.X(prepared.holdout).reset_index(drop=True)
-    answers = trainer.answer(fitted, held, prepared.task, prepared.classes)
+    answers = trainer.answer(final, held, prepared.task, prepared.classes)
     _write_answers(place / protocol.ANSWERS, answers, prepared.classes)
     _write_tables(place / protocol.TABLES, fitted.tables)
     _keep_files(place / protocol.FILES, fitted.files)
@@ -128,7 +135,7 @@ def _keep(
     if importances is not None:
         importances.to_csv(place / protocol.IMPORTANCE, index=False)
     tell("save")
-    saved = saving.save(fitted, training, prepared, place / protocol.MODEL, content)
+    saved = saving.save(final, training, prepared, place / protocol.MODEL, content, threshold)
     return {"name": fitted.name, "params": _plain_params(fitted.params), **saved}
 
 
@@ -170,6 +177,24 @@ def _write_answers(path: Path, answers: Answers, classes: tuple[Any, ...]) -> No
         scores = answers.scores.reshape(len(answers.prediction), -1)
         columns |= {f"score_{column}": scores[:, column] for column in range(scores.shape[1])}
     pd.DataFrame(columns).to_parquet(path, index=False)
+
+
+def _write_out_of_fold(folder: Path, settled: thresholds.Settled, prepared: Prepared) -> None:
+    """What the threshold was chosen on, in the form of the holdout's predictions."""
+    import numpy as np
+
+    from mlpipes_cli.scoring.predictions import Predictions
+    from mlpipes_cli.scoring.thresholds import at
+
+    if settled.scores is None:
+        return
+    rows = np.flatnonzero(np.isfinite(settled.scores))
+    scores, taken = settled.scores[rows], prepared.train[rows]
+    labels = at(settled.threshold, scores, prepared.classes)
+    target, ids = prepared.y(taken).to_numpy(), prepared.ids(taken).to_numpy()
+    table = Predictions(prepared.task, prepared.classes, target, scores, labels, ids).to_frame()
+    folder.mkdir(exist_ok=True)
+    table.to_parquet(folder / run_schema.OUT_OF_FOLD, index=False)
 
 
 def _write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:

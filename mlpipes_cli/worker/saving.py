@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.run_schema import MODEL_METADATA
+from mlpipes_cli.run_schema import MODEL_METADATA, MODEL_THRESHOLD
 from mlpipes_cli.trainers.base import Fitted, Training, TrainingError
 from mlpipes_cli.worker import protocol, requirements, sample
 
@@ -30,9 +30,17 @@ _early: dict[str, ModuleType] = {}  # thousands, loaded before any module of the
 
 
 def save(
-    fitted: Fitted, training: Training, prepared: Prepared, folder: Path, content: Mapping[str, Any]
+    fitted: Fitted,
+    training: Training,
+    prepared: Prepared,
+    folder: Path,
+    content: Mapping[str, Any],
+    threshold: float | None = None,
 ) -> dict[str, Any]:
     """Write the model; returns what the core has to know of it.
+
+    Args:
+        threshold: That the model's labels come from, if they do.
 
     Raises:
         TrainingError: The model cannot be pickled.
@@ -57,17 +65,21 @@ def save(
                 signature=_signature(fitted, training),
                 input_example=training.X.head(EXAMPLE_ROWS),
                 pip_requirements=pins,
-                metadata={MODEL_METADATA: metadata(prepared, environment)},
+                metadata={MODEL_METADATA: metadata(prepared, environment, threshold)},
             )
         except Exception as error:
             raise TrainingError(f"the model cannot be saved: {_first_line(error)}") from error
     sample.write(prepared, folder, int(content.get("sample_rows", 0)))
-    return {"requirements": pins}
+    return {"requirements": pins, "threshold": threshold}
 
 
-def metadata(prepared: Prepared, environment: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def metadata(
+    prepared: Prepared, environment: Mapping[str, Any] | None = None, threshold: float | None = None
+) -> dict[str, Any]:
     """What serving has to know of a model; ``environment`` stands in it only where it is not our own."""
-    own = {"environment": dict(environment)} if environment else {}
+    own: dict[str, Any] = {"environment": dict(environment)} if environment else {}
+    if threshold is not None:
+        own[MODEL_THRESHOLD] = threshold
     return own | {
         "task": prepared.task,
         "classes": list(prepared.classes),

@@ -25,6 +25,7 @@ class ModelRow:
         aliases: That point to it.
         metric: What it was promoted by; empty where it was made by other means.
         value: That metric on its holdout, or None.
+        threshold: Of the positive class's score, where the labels come from it.
         candidate: The run's name in its experiment.
         experiment: Its experiment.
         run_id: Its run.
@@ -36,6 +37,7 @@ class ModelRow:
     aliases: tuple[str, ...]
     metric: str
     value: float | None
+    threshold: float | None
     candidate: str
     experiment: str
     run_id: str
@@ -60,6 +62,7 @@ def _row(version: ModelVersion) -> ModelRow:
         aliases=tuple(version.aliases),
         metric=metric,
         value=versions.value_of(version, metric),
+        threshold=versions.value_of(version, run_schema.THRESHOLD),
         candidate=version.tags.get(run_schema.CANDIDATE, ""),
         experiment=version.tags.get(versions.TAG_EXPERIMENT, ""),
         run_id=version.run_id,

@@ -22,9 +22,9 @@ _KEPT = (
 def tags_of(run: RunRecord, task: Task, metric: str) -> dict[str, str]:
     """The tags of a new version: where it comes from and its holdout metrics."""
     tags = {tag: run.tags[tag] for tag in _KEPT if run.tags.get(tag)}
-    for known in metric_catalog.BY_TASK[task]:
-        if known.name in run.metrics:
-            tags[_value_tag(known.name)] = repr(run.metrics[known.name])
+    for name in (*(known.name for known in metric_catalog.BY_TASK[task]), run_schema.THRESHOLD):
+        if name in run.metrics:
+            tags[_value_tag(name)] = repr(run.metrics[name])
     return tags | {TAG_EXPERIMENT: run.experiment, run_schema.METRIC: metric}
 
 

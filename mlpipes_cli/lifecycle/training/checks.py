@@ -8,6 +8,7 @@ from typing import Any
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.config.runs import PythonRun, Run, SklearnRun
+from mlpipes_cli.config.threshold import NONE, Threshold
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.metric_catalog import Task
@@ -15,6 +16,8 @@ from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers.python import FILLED, POSITIONAL
 from mlpipes_cli.trainers.signatures import Mistake, Signature, resolve
 from mlpipes_cli.trainers.sources import Finder
+
+_KINDS = {"binary": "binary", "multiclass": "of several classes", "regression": "a quantity"}
 
 
 class RunChecks:
@@ -145,6 +148,8 @@ def check_runs(config: ExperimentConfig, source: YamlSource, folders: Sequence[s
     checks = RunChecks(source, Finder(folders))
     for position, run in enumerate(config.runs):
         checks.run(position, run)
+        if position not in checks.unclear and config.threshold_of(run) is not None:
+            checks.unclear.append(position)  # whether there are scores to cut, the class tells
     if checks.problems:
         raise ConfigError(checks.problems)
     return checks.unclear
@@ -170,6 +175,20 @@ def check_metrics(config: ExperimentConfig, source: YamlSource, task: Task) -> s
     if problems:
         raise ConfigError(problems)
     return config.metric or metric_catalog.DEFAULT[task]
+
+
+def check_thresholds(config: ExperimentConfig, source: YamlSource, task: Task) -> None:
+    """Thresholds cut the one score of a binary target.
+
+    Raises:
+        ConfigError: There is one, and the target is of another kind.
+    """
+    places: list[tuple[Location, Threshold | None]] = [(("threshold",), config.threshold)]
+    places += [(("runs", position, "threshold"), run.threshold) for position, run in enumerate(config.runs)]
+    text = f"a threshold is for a binary target, and this one is {_KINDS[task]}; remove it"
+    problems = [source.problem(place, text) for place, found in places if found not in (None, NONE)]
+    if problems and task != "binary":
+        raise ConfigError(problems)
 
 
 def _instead(name: str, task: Task) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.errors import ConfigError, MlpipesError
 from mlpipes_cli.lifecycle.training.environments import Preparation
 from mlpipes_cli.lifecycle.training.plan import Experiment
+from mlpipes_cli.lifecycle.training.spec import resolved
 from mlpipes_cli.worker import protocol
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class ImportChecks:
         runs = self._experiment.config.runs
         content = {
             "kind": "check",
-            "runs": [[position, runs[position].model_dump()] for position in positions],
+            "runs": [[position, resolved(runs[position], self._experiment.config)] for position in positions],
             "folders": list(self._experiment.folders),
         }
         protocol.write(job / protocol.JOB, content)

@@ -37,7 +37,8 @@ class Outline:
         features: Columns that the models see.
         fingerprint: Of the data.
         warnings: What a person should know of the data.
-        candidates: name, trainer, what is trained, its params, how many trials its search makes at most.
+        candidates: name, trainer, what is trained, its params, how many trials its search makes at most, the
+            rule that its threshold is chosen by or None.
     """
 
     experiment: str
@@ -93,6 +94,7 @@ def dry_run(find_project: Callable[[], Project], request: Request, reporter: Rep
         candidates=tuple(
             {"name": c.name, "trainer": c.trainer, "trains": c.path, "params": c.spec["params"]}
             | {"trials": spaces.count(c.spec["search"]) if c.spec["search"] else 0}
+            | {"threshold": c.spec.get("threshold")}
             for c in made.candidates
         ),
     )

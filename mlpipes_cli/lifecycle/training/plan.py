@@ -82,6 +82,7 @@ def read(file: Path, shown_as: str, only: Sequence[str] = ()) -> Experiment:
     check_columns_cheaply(config.data, file.parent, source)
     if config.data.task != "auto":
         checks.check_metrics(config, source, config.data.task)
+        checks.check_thresholds(config, source, config.data.task)
     return Experiment(config, source, file, folders, tuple(unclear))
 
 
@@ -99,6 +100,7 @@ def make(experiment: Experiment, only: Sequence[str], database_url: str | None) 
     frame = load(config.data, experiment.base, source, database_url=database_url, environ=os.environ)
     prepared = prepare(frame, config.data, source)
     metric = checks.check_metrics(config, source, prepared.task)
+    checks.check_thresholds(config, source, prepared.task)
     candidates = tuple(
         candidate(run, config, metric, experiment.folders)
         for run in config.runs

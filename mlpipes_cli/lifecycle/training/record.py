@@ -87,6 +87,8 @@ class Recorder:
         title = f"{candidate.name}-{model['name']}" if model["name"] else candidate.name
         _plots(predictions, title, artifacts)
         logged = dict(metrics) | {run_schema.FIT_SECONDS: float(result["seconds"])}
+        if model["threshold"] is not None:
+            logged[run_schema.THRESHOLD] = float(model["threshold"])
         logged |= {run_schema.lower(name): low for name, (low, _) in sure.items()}
         logged |= {run_schema.upper(name): high for name, (_, high) in sure.items()}
         steps = [] if result["several"] else read_steps(job / protocol.OUT / protocol.HISTORY)

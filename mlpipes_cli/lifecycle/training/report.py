@@ -26,6 +26,7 @@ class CandidateResult:
         seconds: How long the fit took, or the process lived where it failed.
         error: One line, or None.
         cached: It was trained before, and taken as it is.
+        threshold: Of the positive class's score, where the labels come from it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class CandidateResult:
     seconds: float | None = None
     error: str | None = None
     cached: bool = False
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,17 @@ class TrainingReport:
 
     def document(self) -> dict[str, Any]:
         """The JSON document of ``train --json``."""
-        shown = ("name", "run_id", "status", "metrics", "intervals", "seconds", "error", "cached")
+        shown = (
+            "name",
+            "run_id",
+            "status",
+            "metrics",
+            "intervals",
+            "threshold",
+            "seconds",
+            "error",
+            "cached",
+        )
         return {
             "experiment": self.experiment,
             "data": {"rows": self.rows, "fingerprint": self.fingerprint},
@@ -117,4 +129,5 @@ def from_record(run: RunRecord, *, cached: bool) -> CandidateResult:
         seconds=run.metrics.get(run_schema.FIT_SECONDS),
         error=run.tags.get(run_schema.ERROR),
         cached=cached,
+        threshold=run.metrics.get(run_schema.THRESHOLD),
     )

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from mlpipes_cli import trainer_names
+from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.config.runs import Run
 from mlpipes_cli.lifecycle.training import environments
@@ -63,17 +64,18 @@ class Candidate:
 
 def candidate(run: Run, config: ExperimentConfig, metric: str, folders: Sequence[str]) -> Candidate:
     """Resolve a run of the file."""
-    spec = run.model_dump(mode="python")
+    spec = resolved(run, config)
     if spec["seed"] is None:
         spec["seed"] = config.data.split.seed
     if spec["threads"] is None:
         spec["threads"] = (spec["resources"] or {}).get("cpu") or 1
+    in_folds = bool(spec.get("search")) or isinstance(spec.get("threshold"), (str, dict))
     code = code_of(spec, folders)
     content = {
         "spec": {name: value for name, value in spec.items() if name != "resources"},
         "metric": metric if spec.get("search") else None,
         "preprocess": config.data.preprocess,
-        "order_by": config.data.split.by if spec.get("search") else None,
+        "order_by": config.data.split.by if in_folds else None,
         "code": code.own,
         "mlpipes": version("mlpipes"),
     }
@@ -82,6 +84,15 @@ def candidate(run: Run, config: ExperimentConfig, metric: str, folders: Sequence
         {**_versions(spec), **code.packages} if environment is None else environments.digest(environment)
     )
     return Candidate(run.name, spec, hashlib.sha256(_json(content).encode()).hexdigest())
+
+
+def resolved(run: Run, config: ExperimentConfig) -> dict[str, Any]:
+    """A run as the file has it; ``threshold`` is there only where there is one, the run's or the file's."""
+    spec = run.model_dump(mode="python", exclude={"threshold"})
+    threshold = config.threshold_of(run)
+    if threshold is not None:
+        spec["threshold"] = threshold.model_dump() if isinstance(threshold, Strict) else threshold
+    return spec
 
 
 def _json(value: Any) -> str:

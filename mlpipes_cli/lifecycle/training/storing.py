@@ -126,7 +126,7 @@ class Storing:
             outcome, metrics, sure = self._recorder.outcome(candidate, job, result, model)
         except MlpipesError as error:
             raise Unscorable(error.lines()[0]) from error
-        return _Scored(outcome, metrics, sure, float(result["seconds"]))
+        return _Scored(outcome, metrics, sure, float(result["seconds"]), model["threshold"])
 
     def _part(self, candidate: Candidate, name: str, parent: str, made: _Scored) -> CandidateResult:
         """One of several models of a candidate, in a run of its own under the candidate's."""
@@ -140,4 +140,12 @@ class Storing:
 
     def _finish(self, name: str, run_id: str, made: _Scored) -> CandidateResult:
         self._tracking.finish(run_id, made.outcome)
-        return CandidateResult(name, run_id, "FINISHED", made.metrics, made.intervals, made.seconds)
+        return CandidateResult(
+            name,
+            run_id,
+            "FINISHED",
+            made.metrics,
+            made.intervals,
+            made.seconds,
+            threshold=made.threshold,
+        )

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from mlpipes_cli.scoring.score_reader import ScoreReader
-from mlpipes_cli.server.compiled import forests, histograms, inputs, linear, steps, trees
+from mlpipes_cli.server.compiled import forests, histograms, inputs, linear, steps, thresholds, trees
 from mlpipes_cli.server.compiled.base import Answer, Column, Compiled, Details, NotCompilable, Scored
 from mlpipes_cli.server.compiled.inputs import Rows
 
@@ -50,19 +50,34 @@ def _behind_preprocessing(native: Pipeline, columns: Sequence[Column], details: 
         raise NotCompilable("the pipeline has other steps than ours")
     step, estimator = native.steps[0][1], native.steps[1][1]
     transform = steps.compile_step(step, columns)
-    _fits(estimator, list(step.names_out_))
-    try:
-        answer = _known(estimator, details, raw=False)
-    except NotCompilable:
-        answer = _asked(estimator, step.names_out_, details)
+
+    def prepared(inner: Any) -> Answer:
+        _fits(inner, list(step.names_out_))
+        try:
+            return _known(inner, details, raw=False)
+        except NotCompilable:
+            return _asked(inner, step.names_out_, details)
+
+    answer = _labelled(estimator, prepared, details)
     return _refusing_none(lambda rows: answer(transform(rows)))
 
 
 def _bare(native: Any, columns: Sequence[Column], details: Details) -> Compiled:
     read = inputs.matrix(columns)
-    _fits(native, [column.name for column in columns])
-    answer = _known(native, details, raw=True)
+
+    def raw(inner: Any) -> Answer:
+        _fits(inner, [column.name for column in columns])
+        return _known(inner, details, raw=True)
+
+    answer = _labelled(native, raw, details)
     return _refusing_none(lambda rows: answer(read(rows)))
+
+
+def _labelled(estimator: Any, make: Callable[[Any], Answer], details: Details) -> Answer:
+    """The answers of an estimator, or of the one that stands behind a threshold."""
+    if thresholds.has_one(estimator):
+        return thresholds.cut(make(estimator.estimator), estimator, details)
+    return make(estimator)
 
 
 def _refusing_none(answer: Compiled) -> Compiled:

@@ -15,6 +15,7 @@ export function showAnswer(model, answer, milliseconds, request) {
     make("p", { class: "said" }, make("span", { class: "hint" }, title),
       make("strong", { class: sizeOf(shown(prediction)) }, shown(prediction))),
     ...scores(model, prediction, score),
+    ...threshold(model),
     make("dl", { class: "meta" },
       ...pair("Version", `${answer.model?.version ?? model.version} (${answer.model?.alias ?? model.alias})`),
       ...pair("Took", `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`),
@@ -46,6 +47,12 @@ function scores(model, prediction, score) {
   if (bars.length <= BARS) return [list];
   const rest = make("ul", { class: "scores" }, ...bars.slice(BARS));
   return [list, make("details", {}, make("summary", {}, `${bars.length - BARS} more`), rest)];
+}
+
+function threshold(model) {
+  if (model.threshold === null || model.threshold === undefined) return [];
+  const positive = model.positive === null || model.positive === undefined ? "positive" : shown(model.positive);
+  return [make("p", { class: "hint" }, `${positive} from a score of ${Number(model.threshold.toPrecision(4))} up`)];
 }
 
 function bar(name, value, full, chosen) {

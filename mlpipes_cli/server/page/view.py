@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from mlpipes_cli.ports.recent import RecentPrediction
+from mlpipes_cli.run_schema import MODEL_THRESHOLD
 from mlpipes_cli.server import jsonb
 from mlpipes_cli.server.faults import Fault
 
@@ -49,6 +50,7 @@ class PageModel(_Document):
     task: str | None
     classes: list[Any] | None
     positive: Any
+    threshold: float | None = Field(description="A score of this or more is called positive.")
     target: str | None
     columns: list[PageColumn]
     example: dict[str, Any] | None = Field(
@@ -106,6 +108,7 @@ def model(service: Service, alias: str | None, feedback: bool) -> PageModel:
         task=details.get("task"),
         classes=jsonb.plain(details.get("classes")),
         positive=jsonb.plain(details.get("positive")),
+        threshold=details.get(MODEL_THRESHOLD),
         target=details.get("target"),
         columns=[
             PageColumn(

@@ -61,7 +61,9 @@ def trained(lab: Any) -> Any:
 def test_everything_of_a_run_is_there_and_can_be_recomputed(trained: Any) -> None:
     lab, report = trained
     assert [sorted(run) for run in report["runs"]] == [
-        sorted(["name", "run_id", "status", "metrics", "intervals", "seconds", "error", "cached"])
+        sorted(
+            ["name", "run_id", "status", "metrics", "intervals", "threshold", "seconds", "error", "cached"]
+        )
     ] * 4
     values = [run["metrics"]["ks"] for run in report["runs"]]
     assert values == sorted(values, reverse=True)

@@ -1,0 +1,39 @@
+"""Labels by a threshold of the score (:mod:`mlpipes_cli.trainers.models.threshold_model`), without numpy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.scoring.score_reader import ScoreReader
+from mlpipes_cli.server.compiled import guards
+from mlpipes_cli.server.compiled.base import Details, NotCompilable, Scored
+from mlpipes_cli.trainers.models.threshold_model import Thresholded
+
+if TYPE_CHECKING:
+    from mlpipes_cli.server.compiled.base import Answer, Matrix
+
+
+def has_one(estimator: Any) -> bool:
+    """Whether the estimator stands behind a threshold, as the installed code puts it there."""
+    return guards.same_class(type(estimator), Thresholded)
+
+
+def cut(answer: Answer, behind: Any, details: Details) -> Answer:
+    """The answers of the estimator inside, with the labels that its scores have by the threshold.
+
+    Raises:
+        NotCompilable: The scores are not those of the class that the threshold is for.
+    """
+    own = behind.classes_.tolist()
+    reader = ScoreReader.of(behind.estimator, details)
+    if reader is None or reader.positive is None or own[reader.positive] != behind.labels[1]:
+        raise NotCompilable("the scores are not those that the threshold is for")
+    positive, negative = own[reader.positive], own[1 - reader.positive]
+    threshold = float(behind.threshold)
+
+    def labelled(X: Matrix) -> Scored:
+        scores = answer(X).scores
+        assert scores is not None
+        return Scored([positive if score >= threshold else negative for score in scores], scores)
+
+    return labelled
