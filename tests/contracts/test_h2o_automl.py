@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from contracts.trainer_contract import TrainerContract, training_of
+from sklearn.metrics import roc_auc_score
 
 from mlpipes_cli.preprocess import portable
-from mlpipes_cli.trainers import h2o_automl, h2o_server
+from mlpipes_cli.scoring.thresholds import choose
+from mlpipes_cli.trainers import h2o_automl, h2o_server, thresholds
 from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
 from mlpipes_cli.trainers.h2o_automl import H2OAutoMLTrainer
 from mlpipes_cli.trainers.java import find_java
@@ -90,6 +92,35 @@ class TestH2OAutoML(TrainerContract):
         labels = [training.classes[int(row[0][1:])] for row in theirs]
         assert fitted.model.predict(training.X).tolist() == labels
 
+    def test_a_threshold_takes_the_scores_of_its_own_cross_validation(
+        self, cluster: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: dict[str, Any] = {}
+        of_leader, held = h2o_automl._unseen, "cv_holdout_prediction_"
+
+        def of_each(leader: Any, training: Training) -> Any:
+            keys = [str(key) for key in h2o.ls()["key"] if str(key).startswith(held)]
+            for name in (key.removeprefix(held).removeprefix("metalearner_AUTO_") for key in keys):
+                seen[name.partition("_")[0]] = of_leader(h2o.get_model(name), training)
+            return of_leader(leader, training)
+
+        monkeypatch.setattr(h2o_automl, "_unseen", of_each)
+        spec = {"trainer": "h2o_automl", "params": THREE_KINDS, "cluster": cluster, "threshold": "f1"}
+        training, trainer = training_of("binary", spec), H2OAutoMLTrainer()
+        fitted = trainer.fit(training)
+        assert set(seen) == {"GLM", "GBM", "StackedEnsemble"}
+        leader = seen[fitted.params["leader"].partition("_")[0]]
+        assert fitted.out_of_fold is not None and np.array_equal(fitted.out_of_fold, leader)
+        positive = training.y == training.classes[1]
+        for scores in seen.values():
+            assert 0.95 < roc_auc_score(positive, scores) < 1.0
+        given = trainer.answer(fitted, training.X, "binary", training.classes)
+        assert not np.allclose(given.scores, leader)
+        settled = thresholds.settle(trainer, fitted, training)
+        assert settled.threshold == choose("f1", positive.to_numpy(), leader)
+        h2o.connect(url=cluster, verbose=False)
+        assert not [key for key in h2o.ls()["key"] if "prediction_" in str(key)]  # nothing is left there
+
     def test_many_threads_many_models_one_java(self, fit: Fit) -> None:
         training, fitted = fit
         expected = fitted.model.predict_proba(training.X)
@@ -147,7 +178,8 @@ def test_the_heap_is_the_runs_word_or_a_share_of_its_memory() -> None:
 PROGRAM = """
 import os, sys
 from pathlib import Path
-from mlpipes_cli.trainers import h2o_automl, h2o_server
+from mlpipes_cli.scoring.thresholds import choose
+from mlpipes_cli.trainers import h2o_automl, h2o_server, thresholds
 from mlpipes_cli.trainers.java import find_java
 import h2o
 java = find_java(h2o_automl.OLDEST_JAVA, h2o_automl.NEWEST_JAVA)

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.metrics import f1_score
 
+from mlpipes_cli.trainers import thresholds
 from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
 
 SCRATCH = Path()  # set by the tests' conftest: an empty folder for each test
@@ -76,6 +78,28 @@ class TrainerContract:
         trainer.fit(training)
         pd.testing.assert_frame_equal(training.X, X)
         pd.testing.assert_series_equal(training.y, y)
+
+    def test_a_threshold_is_found_on_rows_that_it_did_not_see_and_cuts_its_score(
+        self, trainer: Trainer, spec: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(thresholds, "FOLDS", 2)
+        training = training_of("binary", {**spec("binary"), "threshold": "f1"})
+        fitted = trainer.fit(training)
+        settled = thresholds.settle(trainer, fitted, training)
+        assert settled.scores is not None
+        assert not np.array_equal(
+            settled.scores, trainer.answer(fitted, training.X, "binary", training.classes).scores
+        )
+        positive = (training.y == "malignant").to_numpy()
+        assert settled.scores[positive].mean() > settled.scores[~positive].mean()
+        found = f1_score(positive, settled.scores >= settled.threshold)
+        assert found >= max(
+            f1_score(positive, settled.scores >= cut) for cut in np.unique(settled.scores)[::20]
+        )
+        answers = trainer.answer(settled.fitted, training.X, "binary", training.classes)
+        assert np.array_equal(answers.prediction == "malignant", answers.scores >= settled.threshold)
+        again = cloudpickle.loads(cloudpickle.dumps(settled.fitted.model))
+        assert again.predict(training.X).tolist() == answers.prediction.tolist()
 
     def test_a_right_run_has_no_problems(self, trainer: Trainer, spec: Any) -> None:
         assert trainer.check(spec("binary")) == []

@@ -32,14 +32,14 @@ class Block:
     body: str
 
 
-def blocks() -> list[Block]:
-    return [Block(found["file"], found["language"], found["body"]) for found in MARKED.finditer(README)]
+def blocks(text: str = README) -> list[Block]:
+    return [Block(found["file"], found["language"], found["body"]) for found in MARKED.finditer(text)]
 
 
-def script() -> str:
+def script(text: str = README) -> str:
     """All blocks as one shell script that stops at the first failure."""
     parts = ["set -euo pipefail"]
-    for number, block in enumerate(blocks()):
+    for number, block in enumerate(blocks(text)):
         mark = f"END_OF_BLOCK_{number}"
         if block.file is not None:
             parts.append(f"cat > {block.file} <<'{mark}'\n{block.body}{mark}")

@@ -35,6 +35,7 @@ class _Scored:
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     seconds: float
+    threshold: float | None
 
 
 class Storing:

@@ -1,0 +1,177 @@
+"""The page on thresholds is run as it stands, and its model says the same at every door."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import RunningStack
+from e2e import test_readme as readme
+from sklearn.metrics import f1_score, precision_score, recall_score
+from waiting import free_port, until_answered
+
+from mlpipes_cli.trainers.models.threshold_model import Thresholded
+
+pytestmark = pytest.mark.slow
+PAGE = (readme.ROOT / "docs" / "training" / "threshold.md").read_text(encoding="utf-8")
+FEATURES = ["amount", "hour", "trips"]
+
+
+@dataclass
+class Payments:
+    """What the page left."""
+
+    stack: RunningStack
+    folder: Path
+    runs: dict[str, Any]
+    rows: pd.DataFrame
+
+    def artifact(self, run: str, name: str) -> pd.DataFrame:
+        uri = f"runs:/{self.runs[run]['run_id']}/{name}"
+        return pd.read_parquet(mlflow.artifacts.download_artifacts(uri, dst_path=str(self.folder)))
+
+
+@pytest.fixture(scope="module")
+def payments(running_stack: RunningStack) -> Iterator[Payments]:
+    folder = running_stack.root / "threshold"
+    folder.mkdir()
+    environ = running_stack.cli.environment
+    environ = dict(environ) | {"PATH": f"{Path(sys.executable).parent}:{environ['PATH']}"}
+    command = ["bash", "-c", readme.script(PAGE)]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    mlflow.set_tracking_uri(running_stack.environment["MLFLOW_TRACKING_URI"])
+    report = json.loads((folder / "trained.json").read_text())
+    runs = {run["name"]: run for run in report["runs"]}
+    yield Payments(running_stack, folder, runs, pd.read_csv(folder / "payments.csv").set_index("id"))
+
+
+@contextmanager
+def serving(stack: RunningStack, *options: str, path: str = "/ready") -> Iterator[str]:
+    port = free_port()
+    process = stack.cli.start("serve", "--model", "payments", "--port", str(port), *options)
+    try:
+        until_answered(process, f"http://127.0.0.1:{port}{path}")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+def test_the_marks_of_the_page_belong_to_blocks() -> None:
+    assert len(readme.blocks(PAGE)) == PAGE.count("<!-- run") + PAGE.count("<!-- file: ") == 5
+
+
+def test_each_run_is_judged_at_its_own_threshold(payments: Payments) -> None:
+    assert payments.runs["as-it-is"]["threshold"] is None
+    assert payments.runs["as-it-is"]["metrics"]["f1"] == 0.0
+    assert payments.runs["from-a-fifth"]["threshold"] == 0.2
+    scores = []
+    for name, run in payments.runs.items():
+        held = payments.artifact(name, "holdout_predictions.parquet")
+        cut = 0.5 if run["threshold"] is None else run["threshold"]
+        assert held["prediction"].tolist() == (held["score"] >= cut).astype(int).tolist(), name
+        for metric, value in (("f1", f1_score), ("precision", precision_score), ("recall", recall_score)):
+            wanted = value(held["target"], held["prediction"], zero_division=0)
+            assert run["metrics"][metric] == pytest.approx(wanted, abs=1e-12)
+        scores.append(held["score"].to_numpy())
+    assert all(np.array_equal(scores[0], other) for other in scores), "only the labels differ"
+    best = payments.artifact("cheapest", "out_of_fold.parquet")
+    assert list(best) == ["id", "target", "score", "prediction"]
+    costs = {
+        cut: 20 * ((best["score"] < cut) & (best["target"] == 1)).sum()
+        + ((best["score"] >= cut) & (best["target"] == 0)).sum()
+        for cut in [*best["score"], payments.runs["cheapest"]["threshold"]]
+    }
+    assert costs[payments.runs["cheapest"]["threshold"]] == min(costs.values())
+    called = payments.artifact("two-in-a-hundred", "out_of_fold.parquet")["prediction"]
+    assert called.mean() == pytest.approx(0.02, abs=0.5 / len(called))
+
+
+def test_it_is_shown_and_kept(payments: Payments) -> None:
+    cli, run = payments.stack.cli, payments.runs["at-best-f1"]
+    board = cli("leaderboard", "--experiment", "payments", "--json").ok().json
+    assert {one["name"]: one["threshold"] for one in board["runs"]} == {
+        name: one["threshold"] for name, one in payments.runs.items()
+    }
+    logged = mlflow.get_run(run["run_id"]).data
+    assert (logged.params["threshold"], logged.metrics["threshold"]) == ("f1", run["threshold"])
+    assert "threshold" not in mlflow.get_run(payments.runs["as-it-is"]["run_id"]).data.params
+    plan = cli("train", payments.folder / "payments.yaml", "--dry-run", "--json").ok().json
+    rules = {one["name"]: one["threshold"] for one in plan["candidates"]}
+    assert (rules["at-best-f1"], rules["as-it-is"]) == ("f1", None)
+    again = cli("train", payments.folder / "payments.yaml", "--json").ok().json["runs"]
+    assert [(one["cached"], one["threshold"]) for one in again] == [
+        (True, payments.runs[one["name"]]["threshold"]) for one in again
+    ]
+    text = cli("leaderboard", "--experiment", "payments").ok().out
+    assert "threshold" in text
+
+
+def test_every_door_gives_the_label_that_the_holdout_file_has(payments: Payments, tmp_path: Path) -> None:
+    cli, threshold = payments.stack.cli, payments.runs["at-best-f1"]["threshold"]
+    run = payments.runs["at-best-f1"]["run_id"]
+    cli("promote", "--experiment", "payments", "--run", run, "--metric", "f1").ok()
+    version = next(one for one in cli("models", "--json").ok().json if one["model"] == "payments")
+    assert version["threshold"] == threshold
+    held = payments.artifact("at-best-f1", "holdout_predictions.parquet")
+    wanted, scores = held["prediction"].tolist(), held["score"].tolist()
+    assert 0 < sum(wanted) < len(wanted)
+    rows = payments.rows.loc[held["id"], FEATURES]
+    table = tmp_path / "rows.csv"
+    rows.rename_axis("id").reset_index().to_csv(table, index=False)
+    found: dict[str, list[Any]] = {}
+    with serving(payments.stack) as url, httpx.Client(base_url=url, trust_env=False, timeout=60) as api:
+        told = api.get("/version").json()
+        assert (told["threshold"], told["compiled"]) == (threshold, True)
+        assert api.get("/page/model").json()["threshold"] == threshold
+        answer = api.post("/predict", json=rows.to_dict("list")).json()
+        assert answer["scores"] == pytest.approx(scores, abs=1e-9)
+        assert answer["predictions"] == [int(score >= threshold) for score in answer["scores"]]
+        found["predict"] = answer["predictions"]
+        found["one by one"] = [
+            api.post("/predict", json=row).json()["predictions"][0]
+            for row in rows.head(50).to_dict("records")
+        ]
+        split = {"dataframe_split": {"columns": FEATURES, "data": rows.to_numpy().tolist()}}
+        found["invocations"] = api.post("/invocations", json=split).json()["predictions"]
+        csv = {"content-type": "text/csv"}
+        body = rows.to_csv(index=False)
+        found["csv"] = api.post("/invocations", content=body, headers=csv).json()["predictions"]
+        tensors = [
+            {
+                "name": name,
+                "datatype": "FP64",
+                "shape": [len(rows)],
+                "data": rows[name].astype(float).tolist(),
+            }
+            for name in FEATURES
+        ]
+        v2 = api.post("/v2/models/payments/infer", json={"inputs": tensors}).json()
+        found["v2"] = v2["outputs"][0]["data"]
+        cli("predict", table, "--model", "payments", "-o", tmp_path / "api.csv").ok()
+    cli("predict", table, "--offline", "--model", "payments", "-o", tmp_path / "offline.csv").ok()
+    for name in ("api", "offline"):
+        found[name] = pd.read_csv(tmp_path / f"{name}.csv")["prediction"].tolist()
+    with serving(payments.stack, "--engine", "mlflow", path="/health") as url:
+        answer = httpx.post(f"{url}/invocations", json=split, trust_env=False, timeout=60).json()
+        found["mlflow engine"] = answer["predictions"]
+    model = mlflow.sklearn.load_model("models:/payments@production")
+    assert (
+        type(model[-1]).__name__ == "Thresholded" and type(model[-1]) is not Thresholded
+    )  # its code came along
+    found["notebook"] = model.predict(rows).tolist()
+    for door, labels in found.items():
+        assert labels == wanted[: len(labels)], door
