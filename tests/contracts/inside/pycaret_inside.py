@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from contracts.trainer_contract import training_of
+from sklearn.metrics import f1_score
 
+from mlpipes_cli.trainers import thresholds
 from mlpipes_cli.trainers.base import Comparison, Training, TrainingError
 from mlpipes_cli.trainers.pycaret import CLASSIFIERS, REGRESSORS, PycaretTrainer
 
@@ -67,6 +69,30 @@ def test_the_table_is_sorted_by_our_metric_and_the_best_come_first(compared: Any
     assert [fitted.name for fitted in found.models] == list(table["id"][:2])
     theirs = table["RMSE"] if task == "regression" else None
     assert theirs is None or np.allclose(values, theirs)
+
+
+def test_each_of_the_best_has_a_threshold_by_being_fitted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "FOLDS", 2)
+    given = training("binary", tmp_path)
+    given = replace(given, metric="f1", spec={**given.spec, "threshold": "f1"})
+    fits: list[Any] = []
+    compare = PycaretTrainer.fit
+    monkeypatch.setattr(PycaretTrainer, "fit", lambda *a: fits.append(a) or compare(*a))
+    found = PycaretTrainer().fit(given)
+    positive, here = (given.y == given.classes[1]).to_numpy(), Path.cwd()
+    for fitted in found.models:
+        settled = thresholds.settle(PycaretTrainer(), fitted, given)
+        assert settled.scores is not None
+        assert f1_score(positive, settled.scores >= settled.threshold) > 0.9
+        answers = PycaretTrainer().answer(settled.fitted, given.X, "binary", given.classes)
+        own = PycaretTrainer().answer(fitted, given.X, "binary", given.classes)
+        assert np.array_equal(answers.scores, own.scores) and not np.array_equal(own.scores, settled.scores)
+        assert np.array_equal(answers.prediction == given.classes[1], answers.scores >= settled.threshold)
+        again = cloudpickle.loads(cloudpickle.dumps(settled.fitted.model))
+        assert again.predict(given.X).tolist() == answers.prediction.tolist()
+    assert len(fits) == 1 and Path.cwd() == here, "not the whole comparison"
 
 
 def test_a_model_without_probabilities_has_scores_and_plots_are_pictures(compared: Any) -> None:

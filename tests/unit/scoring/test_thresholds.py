@@ -16,7 +16,7 @@ COST = {"cost": {"false_positive": 1.0, "false_negative": 20.0}}
 def rows(seed: int, decimals: int = 3) -> tuple[np.ndarray, np.ndarray]:
     """Rare positives with somewhat larger scores; with few decimals many are equal."""
     random = np.random.default_rng(seed)
-    positive = random.random(400) < 0.05
+    positive = random.random(150) < 0.08
     return positive, np.round(random.beta(1 + positive, 12), decimals)
 
 
@@ -27,7 +27,7 @@ def cost(truth: np.ndarray, called: np.ndarray) -> float:
 VALUES = {"f1": metrics.f1_score, "mcc": metrics.matthews_corrcoef, "cost": lambda t, c: -cost(t, c)}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("decimals", [1, 2, 15])
 @pytest.mark.parametrize("rule", ["f1", "mcc", COST], ids=["f1", "mcc", "cost"])
 def test_no_cut_is_better_and_of_equal_ones_it_calls_the_fewest(rule: Any, decimals: int, seed: int) -> None:
