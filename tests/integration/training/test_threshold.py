@@ -74,6 +74,34 @@ def test_the_marks_of_the_page_belong_to_blocks() -> None:
     assert len(readme.blocks(PAGE)) == PAGE.count("<!-- run") + PAGE.count("<!-- file: ") == 5
 
 
+WRONG = """\
+experiment: wrong
+data: {source: payments.csv, target: fraud}
+threshold: f1
+runs:
+  - {name: good, trainer: sklearn, estimator: sklearn.dummy.DummyClassifier}
+  - name: codes
+    trainer: sklearn
+    estimator: sklearn.multiclass.OutputCodeClassifier
+    params: {estimator: {estimator: sklearn.linear_model.LogisticRegression}}
+    threshold: {rate: 0.1}
+"""
+
+
+def test_what_has_no_scores_is_told_by_its_line_before_anything_is_trained(payments: Payments) -> None:
+    file = payments.folder / "wrong.yaml"
+    file.write_text(WRONG)
+    done = payments.stack.cli("train", file, "--dry-run")
+    assert done.code == 2
+    assert "wrong.yaml:10: runs -> 1 -> threshold: OutputCodeClassifier gives no scores" in done.err
+    file.write_text(WRONG.replace("{rate: 0.1}", "none"))
+    assert payments.stack.cli("train", file, "--dry-run").code == 0
+    file.write_text(WRONG.replace("target: fraud", "target: trips").replace("{rate: 0.1}", "none"))
+    done = payments.stack.cli("train", file, "--dry-run")
+    assert done.code == 2
+    assert "wrong.yaml:3: threshold: a threshold is for a binary target, and this one is" in done.err
+
+
 def test_each_run_is_judged_at_its_own_threshold(payments: Payments) -> None:
     assert payments.runs["as-it-is"]["threshold"] is None
     assert payments.runs["as-it-is"]["metrics"]["f1"] == 0.0
