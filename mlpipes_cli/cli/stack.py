@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
+from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -157,22 +158,23 @@ def _exports(values: Mapping[str, str]) -> str:
 
 def _services(result: StackStatus) -> RenderableType:
     from rich.console import Group
-    from rich.table import Table
 
-    table = Table(title=f"{result.runtime} stack", title_justify="left", box=None, pad_edge=False)
-    for title in ("service", "state", "health", "url", "ports"):
-        table.add_column(title, no_wrap=True)
     images = any(row.image for row in result.services)
-    if images:
-        table.add_column("image", overflow="ellipsis", max_width=22)
-    for title in ("uptime", "memory"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = FittedTable(
+        (
+            Column("service"), Column("state"), Column("health", drop=3), Column("url"),
+            Column("ports", drop=1),
+            *([Column("image", drop=4, least=12)] if images else []),
+            Column("uptime", drop=2, right=True), Column("memory", drop=5, right=True),
+        ),
+        title=f"{result.runtime} stack",
+    )  # fmt: skip
     for row in result.services:
         image = [_short(row.image)] if images else []
-        table.add_row(
+        table.add(
             row.name, row.state, "" if row.health == "none" else row.health, row.url or "", _ports(row),
             *image, _duration(row.uptime), _size(row.memory),
-            style=None if row.state == "running" else "red" if row.state == "failed" else "dim",
+            style="" if row.state == "running" else "red" if row.state == "failed" else "dim",
         )  # fmt: skip
     return Group(table, *(f"{row.name}: {row.detail}" for row in result.services if row.detail))
 
