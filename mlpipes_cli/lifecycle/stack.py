@@ -16,7 +16,7 @@ from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
 from mlpipes_cli.lifecycle import moments
 from mlpipes_cli.lifecycle.carrying import release, unfinished
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, read_secrets
-from mlpipes_cli.lifecycle.serving import reporting, service
+from mlpipes_cli.lifecycle.serving import naming, reporting, service
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def up(
     except KeyboardInterrupt:
         raise Interrupted("stopped before the stack was up", "`mlpipes up` goes on from here") from None
     result = replace(result, changes=(*dropped, *result.changes))
-    if service.NAME in chosen.services:
+    if naming.NAME in chosen.services:
         result = service.bring(project, made, result, reporter)
     release.note(project, made)
     if runtime is None and project.config.runtime == "auto":
@@ -94,14 +94,14 @@ def _merged(before: Choices, runtime: str, extra: Sequence[str], auth: bool | No
                 f"--with: there is no service {name!r}",
                 f"{did_you_mean(name, EXTRAS).removeprefix('; ')} there is {', '.join(EXTRAS)}".strip(),
             )
-        if runtime != "docker" and name not in ("none", service.NAME):
+        if runtime != "docker" and name not in ("none", naming.NAME):
             raise UsageError(
                 f"--with {name}: the {runtime} runtime has no such service", "it needs `--runtime docker`"
             )
     if runtime == "remote" and auth is not None:
         raise UsageError("--auth: the remote MLflow decides that itself", "leave it out")
     kept = () if "none" in extra else before.services
-    kept = tuple(name for name in kept if runtime == "docker" or name == service.NAME)
+    kept = tuple(name for name in kept if runtime == "docker" or name == naming.NAME)
     added = tuple(name for name in extra if name != "none")
     services = tuple(dict.fromkeys((*kept, *added)))
     return Choices(runtime, services, before.auth if auth is None else auth)
@@ -154,7 +154,7 @@ def status(project: Project) -> StackStatus:
     """What there is right now."""
     result = make_runtime(project).status()
     rows = reporting.told(project, result.services)
-    if service.NAME in choices.read(project).services:
+    if naming.NAME in choices.read(project).services:
         rows = service.waiting(rows)
     return replace(result, services=rows)
 

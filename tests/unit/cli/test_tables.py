@@ -80,7 +80,8 @@ def test_a_leaderboard_of_80_columns_breaks_no_word() -> None:
 def test_a_promotion_is_one_line_of_the_history() -> None:
     made = HistoryEntry(
         id="1", kind="promote", state="done", when="2026-11-29T10:00:00.123456+00:00",
-        who="anna@laptop", git_user="Anna", model="credit-default", alias="production", from_version=2, to_version=3, run_id="r", experiment="e",
+        who="anna@laptop", git_user="Anna", model="credit-default",
+        alias="production", from_version=2, to_version=3, run_id="r", experiment="e",
         candidate="forest", metric="ks", challenger=0.96, incumbent=0.95, lower=0.01, candidates=1, rows=100,
         reason="the first one that passes every gate of ours",
     )  # fmt: skip
