@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlpipes_cli.adapters.dump.address import Address
     from mlpipes_cli.adapters.spool import Waiting
     from mlpipes_cli.choices import Choices
     from mlpipes_cli.ports import (
@@ -228,6 +229,28 @@ def remembered_services(project: Project) -> Mapping[str, ServiceSpec]:
     from mlpipes_cli.adapters.processes.state import StateFiles
 
     return StateFiles(project.state).wanted()
+
+
+def database_address(url: str) -> Address:
+    """A database's address with the password apart."""
+    from mlpipes_cli.adapters.dump import address
+
+    return address.parse(url)
+
+
+def database_program(name: str, address: Address) -> Path:
+    """A client program of PostgreSQL that fits the server.
+
+    Raises:
+        MlpipesError: The database does not answer, or there is none.
+    """
+    from mlpipes_cli.adapters.dump import programs
+
+    connection = address.connect()
+    try:
+        return programs.choose(name, connection)
+    finally:
+        connection.close()
 
 
 def lock(path: Path, waiting: Callable[[str], None]) -> AbstractContextManager[None]:

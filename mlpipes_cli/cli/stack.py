@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     for command in (up, down, restart, status, logs, doctor, env):
         app.command()(command)
     app.command("open")(open_command)
+    app.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(psql)
 
 
 def up(
@@ -61,11 +62,19 @@ def down(
     here.console.result({"stopped": stopped, "removed": volumes})
 
 
-def restart(service: Annotated[str, typer.Argument(help="postgres, mlflow, api, ...")]) -> None:
-    """Stop and start one service, and wait until it answers."""
+def restart(
+    service: Annotated[
+        str | None, typer.Argument(help="postgres, mlflow, api, ...; all when left out.")
+    ] = None,
+) -> None:
+    """Stop and start one service, or the whole stack, and wait until it answers."""
     from mlpipes_cli.lifecycle import stack
 
     here = context.current
+    if service is None:
+        everything = stack.restart_all(here.project(), here.console)
+        here.console.result(everything, lambda: _services(everything))
+        return
     result = stack.restart(here.project(), service, here.console)
     here.console.result(result, lambda: f"{result.name} answers at {result.url}")
 
@@ -114,8 +123,13 @@ def status(
 
 
 def logs(
-    service: Annotated[str, typer.Argument(help="postgres, mlflow, ...")],
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SERVICE]...", help="postgres, mlflow, ...; all when left out."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C, over restarts too.")
+    ] = False,
     tail: Annotated[
         int | None, typer.Option("--tail", metavar="N", min=0, help="The last N lines only.")
     ] = None,
@@ -124,12 +138,22 @@ def logs(
         typer.Option("--since", metavar="WHEN", help="Only later lines: 10m, 2h, 2026-11-21T10:00."),
     ] = None,
 ) -> None:
-    """Show a service's log."""
-    from mlpipes_cli.lifecycle import stack
+    """Show the log of a service, or of several with their names in front."""
+    from mlpipes_cli.lifecycle.logs import lines
 
     here = context.current
-    for line in stack.logs(here.project(), service, follow=follow, tail=tail, since=since):
+    for line in lines(here.project(), services or (), follow=follow, tail=tail, since=since):
         here.console.line(line)
+
+
+def psql(arguments: typer.Context) -> None:
+    """Open the project's database with psql; what follows goes to psql: `mlpipes psql -c "select 1"`."""
+    import os
+
+    from mlpipes_cli.lifecycle.psql import command
+
+    words, environment = command(context.current.project(), arguments.args)
+    os.execve(words[0], words, environment)  # noqa: S606
 
 
 def doctor() -> None:

@@ -1,10 +1,10 @@
-"""The stack's verbs: up, down, restart, status, open, logs, doctor, env."""
+"""The stack's verbs: up, down, restart, status, open, doctor, env."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,7 +13,6 @@ from mlpipes_cli import choices
 from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime, spooled
 from mlpipes_cli.choices import Choices
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
-from mlpipes_cli.lifecycle import moments
 from mlpipes_cli.lifecycle.carrying import release, unfinished
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, read_secrets
 from mlpipes_cli.lifecycle.serving import naming, reporting, service
@@ -172,6 +171,16 @@ def restart(project: Project, service: str, reporter: Reporter) -> ServiceStatus
         raise Interrupted(f"stopped before {service} answered", "`mlpipes up` goes on from here") from None
 
 
+def restart_all(project: Project, reporter: Reporter) -> StackStatus:
+    """Stop the stack and start it again, on the runtime that it has; the data stays.
+
+    Raises:
+        MlpipesError: A service does not come up.
+    """
+    down(project, reporter)
+    return up(project, reporter)
+
+
 @dataclass(frozen=True)
 class Page:
     """Where a service is looked at with a browser.
@@ -226,30 +235,6 @@ def _login(project: Project, service: str) -> str:
         told = make_runtime(project).endpoints().login
         return f"log in as {told['MLFLOW_TRACKING_USERNAME']}; {_SECRETS}" if told else ""
     return f"log in as {asked[service]}; {_SECRETS}" if service in asked else ""
-
-
-def logs(
-    project: Project,
-    service: str,
-    *,
-    follow: bool = False,
-    tail: int | None = None,
-    since: str | None = None,
-) -> Iterator[str]:
-    """The lines of a service's log.
-
-    Args:
-        project: Whose.
-        service: Which.
-        follow: Go on until nobody asks any more.
-        tail: Only the last so many.
-        since: Only later ones; see :func:`mlpipes_cli.lifecycle.moments.seconds`.
-
-    Raises:
-        UsageError: There is no such service, or ``since`` is no time.
-    """
-    moment = None if since is None else moments.seconds(since)
-    return make_runtime(project).logs(service, follow=follow, tail=tail, since=moment)
 
 
 def doctor(project: Project) -> Sequence[Check]:
