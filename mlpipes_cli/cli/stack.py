@@ -52,13 +52,16 @@ def up(
 
 def down(
     volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data too.")] = False,
+    backups: Annotated[
+        bool, typer.Option("--backups", help="With --volumes: remove the backups in .mlpipes too.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Stop the stack; the data stays."""
     from mlpipes_cli.lifecycle import stack
 
     here = context.current
-    stopped = stack.down(here.project(), here.console, volumes=volumes, yes=yes)
+    stopped = stack.down(here.project(), here.console, volumes=volumes, backups=backups, yes=yes)
     here.console.result({"stopped": stopped, "removed": volumes})
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -13,7 +15,7 @@ from mlpipes_cli import choices
 from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime, spooled
 from mlpipes_cli.choices import Choices
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
-from mlpipes_cli.lifecycle.carrying import release, unfinished
+from mlpipes_cli.lifecycle.carrying import left, release, unfinished
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, read_secrets
 from mlpipes_cli.lifecycle.serving import naming, reporting, service
 from mlpipes_cli.suggest import did_you_mean
@@ -106,18 +108,30 @@ def _merged(before: Choices, runtime: str, extra: Sequence[str], auth: bool | No
     return Choices(runtime, services, before.auth if auth is None else auth)
 
 
-def down(project: Project, reporter: Reporter, *, volumes: bool = False, yes: bool = False) -> Sequence[str]:
-    """Stop the stack; with ``volumes`` remove its data after a question.
+def down(
+    project: Project, reporter: Reporter, *, volumes: bool = False, backups: bool = False, yes: bool = False
+) -> Sequence[str]:
+    """Stop the stack; with ``volumes`` remove its data after a question, in every runtime that holds some.
+
+    Args:
+        project: Whose stack.
+        reporter: Where news goes.
+        volumes: Remove the data: that of the runtime, and what an earlier runtime still holds.
+        backups: Remove the backups in ``.mlpipes/`` too; without it they stay.
+        yes: Do not ask.
 
     Returns:
         The names of the services that were stopped.
 
     Raises:
-        UsageError: There is nobody to ask and no ``yes``.
+        UsageError: There is nobody to ask and no ``yes``, or ``backups`` without ``volumes``.
         MlpipesError: The answer was no, a process cannot be ended, a file cannot be removed, or
             predictions would be lost whose table stays.
     """
+    if backups and not volumes:
+        raise UsageError("--backups goes with --volumes", "add --volumes")
     chosen = make_runtime(project)
+    earlier = {name: when for name, when in left.read(project).items() if name != chosen.name}
     waiting = spooled(project.state / "spool").rows if volumes else 0
     if waiting and chosen.name == "remote":  # its table stays, and would never get them
         raise MlpipesError(
@@ -132,21 +146,47 @@ def down(project: Project, reporter: Reporter, *, volumes: bool = False, yes: bo
             raise UsageError(
                 "--volumes removes runs, models and predictions, and nobody can be asked", "add --yes"
             )
-        if not reporter.confirm(_question(project, chosen.name)):
+        if not reporter.confirm(_question(project, chosen.name, earlier, backups)):
             raise MlpipesError("nothing was stopped or removed")
+    old = [make_runtime(project, Choices(runtime=name)).forget(reporter) for name in earlier if volumes]
     stopped = chosen.down(reporter, volumes=volumes)
     reporter.info(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     if volumes:
         also = " and the containers' volumes" if chosen.name == "docker" else ""
         lost = f", and {waiting} predictions that waited in the spool" if waiting else ""
+        also += "".join(f", {what}" for removed in old for what in removed)
         reporter.info(f"removed: {project.shown(project.state)}{also}{lost}")
+        _settle_backups(project, reporter, remove=backups)
     return stopped
 
 
-def _question(project: Project, runtime: str) -> str:
+def _question(project: Project, runtime: str, earlier: Mapping[str, str], backups: bool) -> str:
+    kept = "" if backups or not _backups(project) else " The backups stay."
+    old = "".join(f", and the old data of {name} (left {when})" for name, when in earlier.items())
     if runtime == "remote":
-        return f"remove all that is kept in {project.state}? The remote data stays"
-    return f"remove all runs, models, artifacts and predictions of {project.root} ({runtime})?"
+        return f"remove all that is kept in {project.state}{old}? The remote data stays.{kept}"
+    return f"remove all runs, models, artifacts and predictions of {project.root} ({runtime}){old}?{kept}"
+
+
+def _backups(project: Project) -> list[Path]:
+    folder = project.backups
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _settle_backups(project: Project, reporter: Reporter, *, remove: bool) -> None:
+    """Remove the backups, or say that they stay."""
+    files, folder = _backups(project), project.backups
+    if remove:
+        for path in files:
+            path.unlink()
+    elif files:
+        reporter.info(
+            f"kept: {len(files)} backups in {project.shown(folder)}; "
+            "`mlpipes down --volumes --backups` removes them"
+        )
+    with contextlib.suppress(OSError):  # only where nothing is left in them
+        folder.rmdir()
+        project.state.rmdir()
 
 
 def status(project: Project) -> StackStatus:
