@@ -150,7 +150,9 @@ def _verdict_table(verdict: Verdict) -> RenderableType:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in _verdict_lines(verdict):
         table.add_row(Text(name), Text(value))
-    return Group(Text(f"{verdict.outcome}: {verdict.reason}"), Text(), table)
+    refused = verdict.outcome == "refused"  # then the reason is the error that follows
+    head = "refused" if refused else f"{verdict.outcome}: {verdict.reason}"
+    return Group(Text(head), Text(), table)
 
 
 def _verdict_lines(verdict: Verdict) -> list[tuple[str, str]]:
