@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.environments import Environments
     from mlpipes_cli.ports.images import ImageBuilder
     from mlpipes_cli.ports.keys import KeyStore
+    from mlpipes_cli.ports.machine import Machine
     from mlpipes_cli.ports.recent import RecentPredictions
     from mlpipes_cli.ports.records import PredictionRecords
     from mlpipes_cli.ports.truth import TruthStore
@@ -229,6 +230,25 @@ def remembered_services(project: Project) -> Mapping[str, ServiceSpec]:
     from mlpipes_cli.adapters.processes.state import StateFiles
 
     return StateFiles(project.state).wanted()
+
+
+def docker_machine() -> Machine:
+    """The stacks of all projects on the Docker engine.
+
+    Raises:
+        MlpipesError: No engine answers.
+    """
+    from mlpipes_cli.adapters.docker.engine import connect
+    from mlpipes_cli.adapters.docker.machine import DockerMachine
+
+    return DockerMachine(connect())
+
+
+def process_machine() -> Machine:
+    """The stacks of all projects that run as processes."""
+    from mlpipes_cli.adapters.processes.machine import ProcessMachine
+
+    return ProcessMachine()
 
 
 def database_address(url: str) -> Address:

@@ -6,9 +6,11 @@ import http.client
 import signal
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from stack_help import services
 from waiting import until
 
 from mlpipes_cli.lifecycle.psql import command
@@ -97,6 +99,18 @@ def test_all_logs_are_followed_over_a_restart(stack: Stack) -> None:
         following.send_signal(signal.SIGINT)
         following.wait(60)
         reader.join(30)
+
+
+def test_a_stack_of_processes_is_listed_and_stopped_from_anywhere(stack: Stack, tmp_path: Path) -> None:
+    rows = {row["id"]: row for row in stack.cli("projects", "--json", cwd=tmp_path).ok().json}
+    own = rows[str(stack.root)]
+    assert (own["runtime"], own["state"], own["services"]) == ("embedded", "running", ["mlflow", "postgres"])
+    stack.cli("projects", "--stop", stack.root, cwd=tmp_path).ok()
+    assert {row["state"] for row in services(stack.cli, stack.root).values()} == {"stopped"}
+    assert str(stack.root) not in {
+        row["id"] for row in stack.cli("projects", "--json", cwd=tmp_path).ok().json
+    }
+    stack.cli("up", cwd=stack.root).ok()
 
 
 def test_restart_without_a_service_is_all_of_them(stack: Stack) -> None:
