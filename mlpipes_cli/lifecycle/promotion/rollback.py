@@ -9,7 +9,9 @@ from mlpipes_cli import run_schema
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.promotion import access, events, moves, versions, who
 from mlpipes_cli.lifecycle.promotion.lock import one_at_a_time
+from mlpipes_cli.lifecycle.trust import vaults
 from mlpipes_cli.ports import RegisteredModel, Registry, Reporter
+from mlpipes_cli.signing.vault import Untrusted
 
 if TYPE_CHECKING:
     from mlpipes_cli.project import Project
@@ -30,10 +32,15 @@ def rollback(
         MlpipesError: There is no version before, the stack is down, or somebody interfered.
     """
     access.check_alias(alias)
-    registry = access.connect(project).registry
+    stack = access.connect(project)
     with one_at_a_time(project.state, reporter):
-        found = access.find_model(project, registry, model)
-        return undo(project, registry, found, alias, reason)
+        found = access.find_model(project, stack.registry, model)
+        done = undo(project, stack.registry, found, alias, reason)
+    try:
+        vaults.of(project, stack.endpoints).want_claim(done.model, done.to_version)
+    except Untrusted as error:
+        reporter.warn(f"{error.reason}, so no API will take it; {error.hint}")
+    return done
 
 
 def undo(
