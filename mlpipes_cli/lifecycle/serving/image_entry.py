@@ -1,10 +1,10 @@
 """What the API's images run: ``python -m mlpipes_cli.lifecycle.serving.image_entry``.
 
-All comes from the environment: ``MLPIPES_DATABASE_URL``; ``MLPIPES_MODEL_KEY`` where there is a registry; ``PORT`` [8000]; ``WORKERS``; ``MLPIPES_STATE``, a
+All comes from the environment: ``MLPIPES_DATABASE_URL``; ``PORT`` [8000]; ``WORKERS``; ``MLPIPES_STATE``, a
 folder that outlives the container (or is not there). An image with a model inside has the server's settings
 in ``/opt/mlpipes/settings.json``, of which ``MLPIPES_SERVER_SETTINGS`` replaces single ones. Any other image
 follows the registry at ``MLFLOW_TRACKING_URI`` as ``MLPIPES_SERVING``, the section of mlpipes.yaml as JSON,
-says.
+says, and loads what ``MLPIPES_MODEL_KEY`` signed.
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ def spec(project: Project, settings: Serving, *, engine: str = "api", host: str 
 def bring(project: Project, runtime: Runtime, result: StackStatus, reporter: Reporter) -> StackStatus:
     """Have the API of ``up --with api`` run on a stack that is up, as mlpipes.yaml says by now.
 
-    Where there is nothing to serve yet, or nothing that may be loaded, that is said, and the next ``up`` tries again.
+    Where there is nothing to serve yet, or nothing that may be loaded, that is said, and the next ``up``
+    tries again.
 
     Raises:
         MlpipesError: There is a model, but the API does not come up.

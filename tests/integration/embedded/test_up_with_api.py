@@ -9,6 +9,7 @@ from typing import Any
 
 import image_help
 import pytest
+import signing_help
 from conftest import Cli
 from stack_help import http, services
 
@@ -19,6 +20,7 @@ WARNING = "warning: the API was not started: "
 @pytest.fixture
 def root(project_dir: Path, cli: Cli) -> Iterator[Path]:
     (project_dir / "mlpipes.yaml").write_text(SETTINGS)
+    signing_help.give(project_dir)
     yield project_dir
     cli("down", "--volumes", "--yes").ok()
 
