@@ -20,7 +20,8 @@ from mlpipes_cli.signing.keys import Key
 
 TAG = "mlpipes.trust"  # of a registered version
 _FORMAT = 1
-_LONGEST = 1000  # characters of each text that people give; the registry takes 5000 in all
+_LONGEST = 5000  # characters of a tag that the registry takes
+_LIMITS = (1000, 200, 50)  # characters of each text that people give
 
 
 class Doubtful(Exception):
@@ -71,8 +72,12 @@ def seal(folder: Path, key: Key) -> None:
 
 def trust(found: Sequence[File], key: Key, model: str, version: int, *, who: str, when: str, why: str) -> str:
     """The value of the tag by which somebody trusts the files of a version."""
-    said = {"who": who[:_LONGEST], "when": when, "why": why[:_LONGEST]}
-    return _signed({"by": "trust", "model": model, "version": version, "digest": digest(found), **said}, key)
+    body = {"by": "trust", "model": model, "version": version, "digest": digest(found), "when": when}
+    for limit in _LIMITS:  # a character takes up to six as JSON
+        text = _signed({**body, "who": who[:limit], "why": why[:limit]}, key)
+        if len(text) <= _LONGEST:
+            break
+    return text
 
 
 def verified(text: str | bytes, key: Key, model: str, version: int) -> Statement:
