@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
+from mlpipes_cli.adapters.model_source import RestModelSource
 from mlpipes_cli.signing import files, keys, statements
 
 TEXT = "the-key-of-the-tests-0123456789-abcdef"
@@ -29,10 +31,11 @@ def seal_logged(model_id: str) -> None:
     """Sign a model that was logged, on the tracking server of the environment."""
     import mlflow
 
+    source = RestModelSource(mlflow.get_tracking_uri(), os.environ)
     with tempfile.TemporaryDirectory() as place:
-        folder = mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=place)
-        seal(Path(folder))
-        mlflow.MlflowClient().log_model_artifact(model_id, str(Path(folder) / files.SIGNATURE))
+        source.fetch_logged(f"models:/{model_id}", Path(place))  # MLflow's client would add a file of its own
+        seal(Path(place))
+        mlflow.MlflowClient().log_model_artifact(model_id, str(Path(place) / files.SIGNATURE))
 
 
 def digest(folder: Path) -> str:

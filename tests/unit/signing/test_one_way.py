@@ -1,4 +1,4 @@
-"""From the registry to a model's files there is one way, and it leads through the check of their signature."""
+"""From the registry to a model's files leads one way, and it goes through the check of their signature."""
 
 from __future__ import annotations
 
