@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.signing.vault import Untrusted
 
 if TYPE_CHECKING:
@@ -54,11 +56,9 @@ def listed(found: Sequence[Unsigned]) -> str:
 
 
 def tell(vault: Vault, reporter: Reporter, why: str) -> None:
-    """Say which versions will not be loaded any more, and what to do; nothing where there are none.
-
-    Raises:
-        MlpipesError: The registry does not answer.
-    """
-    found = with_alias(vault)
+    """Say which versions will not be loaded, and what to do; nothing where there are none or nobody knows."""
+    found: Sequence[Unsigned] = ()
+    with contextlib.suppress(MlpipesError):  # who loads one is told then
+        found = with_alias(vault)
     if found:
         reporter.warn(f"{why}, and will not be loaded: {listed(found)}; {TRUST_ALL}")
