@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _RED, _YELLOW, _DIM = "31", "33", "2"
+_UNBOUNDED = 100_000  # the width of a pipe or a file, where nothing is wrapped or shortened
 
 
 def jsonable(value: Any) -> Any:
@@ -83,7 +84,7 @@ class Console:
         from rich.console import Console as RichConsole
 
         stream = sys.stderr if stderr else sys.stdout
-        width = None if stream.isatty() else int(os.environ.get("COLUMNS", "120"))
+        width = None if stream.isatty() else _UNBOUNDED
         return RichConsole(
             stderr=stderr, no_color=self.color is False, highlight=False, soft_wrap=True, width=width
         )
@@ -153,7 +154,7 @@ class Console:
             if isinstance(shown, str):
                 sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
             else:
-                self._rich(stderr=False).print(shown, soft_wrap=False)
+                self._rich(stderr=False).print(shown, soft_wrap=False, crop=False)
         sys.stdout.flush()
 
     def line(self, text: str) -> None:

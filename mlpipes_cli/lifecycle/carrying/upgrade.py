@@ -22,7 +22,7 @@ from mlpipes_cli.lifecycle.carrying.surroundings import (
     one_at_a_time,
     want_settled,
 )
-from mlpipes_cli.lifecycle.serving import service
+from mlpipes_cli.lifecycle.serving.naming import is_api
 from mlpipes_cli.lifecycle.trust import unsigned, vaults
 from mlpipes_cli.ports import Reporter, Runtime
 from mlpipes_cli.project import Project
@@ -133,7 +133,7 @@ def _want_servable(project: Project, runtime: Runtime, reporter: Reporter) -> No
         MlpipesError: It could not, and nothing was changed.
     """
     vault = vaults.of(project, runtime.endpoints())
-    if service.NAME not in wiring.remembered_services(project):
+    if not any(map(is_api, wiring.remembered_services(project))):
         unsigned.tell(vault, reporter, "models are not signed by this project")
         return
     found = []
