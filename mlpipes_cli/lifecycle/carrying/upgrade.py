@@ -22,7 +22,7 @@ from mlpipes_cli.lifecycle.carrying.surroundings import (
     one_at_a_time,
     want_settled,
 )
-from mlpipes_cli.lifecycle.serving.naming import is_api
+from mlpipes_cli.lifecycle.serving.naming import is_api, target_of
 from mlpipes_cli.lifecycle.trust import unsigned, vaults
 from mlpipes_cli.ports import Reporter, Runtime
 from mlpipes_cli.project import Project
@@ -127,24 +127,26 @@ def _changes(runtime: Runtime, old: Release, reporter: Reporter) -> tuple[Change
 
 
 def _want_servable(project: Project, runtime: Runtime, reporter: Reporter) -> None:
-    """Make sure that an API of the stack can load its model afterwards; of others it is only said.
+    """Make sure that the APIs of the stack can load their models afterwards; of others it is only said.
 
     Raises:
         MlpipesError: It could not, and nothing was changed.
     """
     vault = vaults.of(project, runtime.endpoints())
-    if not any(map(is_api, wiring.remembered_services(project))):
-        unsigned.tell(vault, reporter, "models are not signed by this project")
-        return
-    found = []
-    with contextlib.suppress(MlpipesError):  # an old server on tables that are half new, say
-        found = unsigned.with_alias(vault)
+    services = wiring.remembered_services(project)
+    served = [target_of(spec) for name, spec in services.items() if is_api(name)]
+    found = [
+        one
+        for one in unsigned.known(vault)
+        if any(target.model in (None, one.model) and target.alias == one.alias for target in served)
+    ]
     if found:
         raise MlpipesError(
             f"the API would not start again, since models are not signed by this project: "
             f"{unsigned.listed(found)}; nothing was changed",
             f"{unsigned.TRUST_ALL}, and upgrade",
         )
+    unsigned.tell(vault, reporter, "models are not signed by this project")
 
 
 def _copy_and_stop(project: Project, runtime: Runtime, reporter: Reporter) -> tuple[Path, Manifest]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.serving import guard
 from mlpipes_cli.lifecycle.trust import vaults
+from mlpipes_cli.signing import keys
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.serving.plan import Plan
@@ -84,14 +85,15 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
 
 
 def _environment(plan: Plan, python: Path | None) -> dict[str, str]:
-    """The project's environment; the database's address is none of MLflow's business."""
+    """The project's environment, without the database's address and the key of models."""
     if python is not None:
         from mlpipes_cli.server.elsewhere import surroundings
 
         return surroundings(python)
     ours = {k: v for k, v in plan.endpoints.environment().items() if k != "MLPIPES_DATABASE_URL"}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return os.environ | ours | {"PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    inherited = {k: v for k, v in os.environ.items() if k != keys.NAME}
+    return inherited | ours | {"PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 @contextlib.contextmanager

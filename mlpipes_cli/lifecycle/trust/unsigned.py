@@ -30,13 +30,12 @@ class Unsigned:
         return f"version {self.version} of {self.model} ({self.alias})"
 
 
-def with_alias(vault: Vault) -> list[Unsigned]:
-    """Those that aliases point to; their files are not looked at.
-
-    Raises:
-        MlpipesError: The registry does not answer.
-    """
-    return list(_found(vault))
+def known(vault: Vault) -> list[Unsigned]:
+    """Those that aliases point to, as far as the registry answers; their files are not looked at."""
+    found: list[Unsigned] = []
+    with contextlib.suppress(MlpipesError):  # who loads one is told then
+        found.extend(_found(vault))
+    return found
 
 
 def _found(vault: Vault) -> Iterator[Unsigned]:
@@ -57,8 +56,6 @@ def listed(found: Sequence[Unsigned]) -> str:
 
 def tell(vault: Vault, reporter: Reporter, why: str) -> None:
     """Say which versions will not be loaded, and what to do; nothing where there are none or nobody knows."""
-    found: Sequence[Unsigned] = ()
-    with contextlib.suppress(MlpipesError):  # who loads one is told then
-        found = with_alias(vault)
+    found = known(vault)
     if found:
         reporter.warn(f"{why}, and will not be loaded: {listed(found)}; {TRUST_ALL}")
