@@ -17,6 +17,7 @@ TRAINER = "mlpipes.trainer"
 PARTS = "mlpipes.parts"  # names of the runs under one that compared several models, as JSON; set last
 TRIAL = "mlpipes.trial"  # the number of a trial of a search, which is a run under its candidate's
 ENVIRONMENT = "mlpipes.environment"  # the hash of the environment that it was trained in, unless our own
+MODEL_KEY = "mlpipes.model_key"  # the id of the key that its model is signed with
 TAKEN = "mlpipes.taken"  # milliseconds since the epoch when a `train` last took it from the cache
 PARENT = "mlflow.parentRunId"  # MLflow's own: the run under which a run is shown
 MODEL_URI = "mlpipes.model_uri"  # models:/m-<id>; set last, so it stands only on complete runs

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import signing_help
 import warm_cli
 
 pytest_plugins = ["leak_check", "docker_help", "longest_first", "told_at_once"]
@@ -171,6 +172,7 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningS
     root = base / "project"
     root.mkdir()
     (root / "mlpipes.yaml").write_text(MINIMAL)
+    signing_help.give(root)
     stack = RunningStack(root, Cli(base / "home", root))
     stack.cli.environment = _Shared(stack.cli.environment)
     try:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import serving_help
+import signing_help
 from environment_help import FOLDER
 
 from mlpipes_cli.adapters.environments import EnvironmentStore
@@ -62,7 +63,7 @@ def interpreter() -> Iterator[tuple[Path, dict[str, Any]]]:
 def promoted(
     tracking_uri: str, name: str, python: tuple[Path, dict[str, Any]], folder: Path
 ) -> tuple[int, dict[str, Any]]:
-    """Save the model there, register it and point production to it.
+    """Save the model there, sign it, register it and point production to it.
 
     Args:
         tracking_uri: Where.
@@ -77,6 +78,7 @@ def promoted(
     given = [str(Path(serving_help.__file__).parent), str(folder), json.dumps(python[1])]
     around = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
     said = json.loads(_run([str(python[0]), "-c", _SAVE, *given], around).splitlines()[-1])
+    signing_help.seal(folder)
     told = _run([sys.executable, "-c", _REGISTER, name, str(folder)], around)
     return int(told.split("version ")[-1]), said
 

@@ -18,7 +18,7 @@ _CODE = """
 import importlib, json, sys
 import mlflow, mlflow.sklearn
 sys.path.insert(0, sys.argv[1])
-import serving_help
+import serving_help, signing_help
 name, requirements, needed = sys.argv[2], json.loads(sys.argv[3]), sys.argv[4]
 arguments = {**serving_help.arguments(), "pip_requirements": requirements}
 if needed:  # so that it does not load where that is missing
@@ -26,13 +26,14 @@ if needed:  # so that it does not load where that is missing
 mlflow.set_experiment(name)
 with mlflow.start_run():
     info = mlflow.sklearn.log_model(name="model", registered_model_name=name, **arguments)
+signing_help.seal_logged(info.model_id)
 mlflow.MlflowClient().set_registered_model_alias(name, "production", info.registered_model_version)
 print("version", info.registered_model_version)
 """
 
 
 def promoted(tracking_uri: str, name: str, *requirements: str, needed: str = "") -> int:
-    """Log the model of ``serving_help``, register it, and point production to it; the version.
+    """Log the model of ``serving_help``, sign it, register it, and point production to it; the version.
 
     Args:
         tracking_uri: Where.

@@ -20,6 +20,7 @@ import pandas as pd
 import psutil
 import psycopg2
 import serving_help
+import signing_help
 from conftest import Cli
 from tcp_faults import Proxy
 
@@ -72,7 +73,7 @@ def logged(version: int) -> dict[str, Any]:
 
 
 def register() -> None:
-    """Log and register every version, on the tracking server of the environment; the first is promoted."""
+    """Log, sign and register all versions, on the tracking server of the environment; promote the first."""
     import mlflow
     import mlflow.sklearn
 
@@ -80,6 +81,7 @@ def register() -> None:
     for version in STRENGTHS:
         with mlflow.start_run():
             info = mlflow.sklearn.log_model(name="model", registered_model_name=NAME, **logged(version))
+        signing_help.seal_logged(info.model_id)
         assert int(info.registered_model_version) == version
     mlflow.MlflowClient().set_registered_model_alias(NAME, "production", "1")
 
@@ -272,9 +274,10 @@ import sys
 from pathlib import Path
 from mlpipes_cli.lifecycle.serving.api import listen
 from mlpipes_cli.server.settings import ServerSettings
-model, state, port, workers = sys.argv[1:]
+model, files, state, port, workers = sys.argv[1:]
 settings = ServerSettings(
-    "people", "production", 1, model, on_log_failure="spool", spool=f"{state}/spool", api_keys="off"
+    "people", "production", 1, model, files=files,
+    on_log_failure="spool", spool=f"{state}/spool", api_keys="off",
 )
 sys.exit(listen(settings, "127.0.0.1", int(port), int(workers), Path(state) / "failure"))
 """
@@ -297,6 +300,7 @@ class FromFolder(Server):
             "-c",
             _LISTEN,
             str(model),
+            signing_help.digest(model),
             str(self.cli.cwd),
             str(self.port),
             str(self.workers),
@@ -397,6 +401,7 @@ class Behind(Stack):
         bare = parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":${DB_PASSWORD}@")).geturl()
         (self.root / ".env").write_text(f"DB_PASSWORD={unquote(parts.password or 'none')}\n")
         (self.root / ".env").chmod(0o600)
+        signing_help.give(self.root)
         (self.root / "mlpipes.yaml").write_text(
             f"project: ours\nruntime: remote\nstack:\n  mlflow: {{url: '{self.tracking}'}}\n"
             f"  postgres: {{url: '{bare}'}}\nserving:\n{serving}"
@@ -426,6 +431,7 @@ def stack(base: Path) -> Iterator[Stack]:
     made = Stack(root, Cli(base / "home", root))
     made.cli.environment["TMPDIR"] = str(base)  # what is killed cannot remove its temporary files
     made.settings("  port: auto\n")
+    signing_help.give(root)
     made.up()
     try:
         code = "import sys; sys.path.insert(0, sys.argv[1]); "

@@ -166,16 +166,20 @@ def application(log: Any, *models: Any, truth: Any = None, recent: Any = None, *
 
 
 def registered(tracking_uri: str, name: str, alias: str = "production", **kinds: Any) -> int:
-    """Log, register and alias the model on a running server, in a process of its own."""
+    """Log, sign, register and alias the model on a running server, in a process of its own.
+
+    The server's project has to have been given the key of ``signing_help``.
+    """
     code = (
         "import sys, json, mlflow, mlflow.sklearn\n"
         "sys.path.insert(0, sys.argv[1])\n"
-        "import serving_help\n"
+        "import serving_help, signing_help\n"
         "name, alias, kinds = sys.argv[2], sys.argv[3], json.loads(sys.argv[4])\n"
         "mlflow.set_experiment(name)\n"
         "with mlflow.start_run():\n"
         "    info = mlflow.sklearn.log_model(name='model', registered_model_name=name,"
         " **serving_help.arguments(**kinds))\n"
+        "signing_help.seal_logged(info.model_id)\n"
         "mlflow.MlflowClient().set_registered_model_alias(name, alias, info.registered_model_version)\n"
         "print('version', info.registered_model_version)\n"
     )
@@ -285,11 +289,14 @@ class Postgres:
 _API = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import uvicorn, serving_help
+import uvicorn, signing_help
+from pathlib import Path
 from mlpipes_cli.lifecycle.serving.stores import make_stores
 from mlpipes_cli.server.app import create_app
 from mlpipes_cli.server.settings import ServerSettings
-settings = ServerSettings("people", "production", 3, sys.argv[2], answer_timeout=float(sys.argv[5]))
+files = signing_help.digest(Path(sys.argv[2]))
+seconds = float(sys.argv[5])
+settings = ServerSettings("people", "production", 3, sys.argv[2], files=files, answer_timeout=seconds)
 app = create_app(settings, make_stores(settings, sys.argv[3], None))
 uvicorn.run(app, port=int(sys.argv[4]), log_level="critical", timeout_graceful_shutdown=20)
 """

@@ -113,6 +113,7 @@ class Stack:
         """Register :mod:`rowwise` with the columns of another model, through MLflow's client."""
         script = Path(__file__).with_name("rowwise.py")
         _run([sys.executable, str(script), OTHER, str(like.folder)], self.folder, self.tracking)
+        self._mlpipes("models", "trust", "--all", "--model", OTHER)
         return self._target(OTHER)
 
     def records(self, target: Target) -> list[Record]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from pwd import struct_passwd
 
 from mlpipes_cli import envfile
 from mlpipes_cli.errors import MlpipesError
@@ -17,6 +20,8 @@ from mlpipes_cli.project import Project
 GIGABYTE = 1024**3
 _DISK_FAULT, _DISK_WARNING = 0.3, 2.0
 _MEMORY_WARNING = 1.0
+_SERVICES_AGAIN = 60000  # user ids from here on are nobody's and containers'
+_NO_SHELLS = ("nologin", "false", "sync", "shutdown", "halt")
 
 
 def tried(name: str, check: Callable[[], Check]) -> Check:
@@ -105,6 +110,34 @@ def private_secrets(project: Project, names: Sequence[str]) -> Check:
             "secrets", "warning", f".env lacks {', '.join(missing)}", "`mlpipes up` adds what is missing"
         )
     return Check("secrets", "ok", ".env is complete and private")
+
+
+def accounts(auth: bool, known: Iterable[struct_passwd] | None = None) -> Check:
+    """Whether other people have accounts here, who could write to an MLflow that asks nobody who they are.
+
+    Args:
+        auth: Whether it asks.
+        known: The machine's accounts; the system is asked where they are left out.
+    """
+    first = 500 if sys.platform == "darwin" else 1000  # lower numbers are services', and so are the highest
+    others = sorted(
+        one.pw_name
+        for one in (pwd.getpwall() if known is None else known)
+        if first <= one.pw_uid < _SERVICES_AGAIN
+        and one.pw_uid != os.getuid()
+        and Path(one.pw_shell).name not in _NO_SHELLS
+    )
+    if auth:
+        return Check("other accounts", "ok", "MLflow asks for a name and a password")
+    if not others:
+        return Check("other accounts", "ok", "nobody else has one on this machine")
+    shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+    return Check(
+        "other accounts",
+        "warning",
+        f"{shown} can write to MLflow, which asks nobody for a password",
+        "run `mlpipes up --auth`",
+    )
 
 
 def git(project: Project) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -63,11 +64,46 @@ class RestModelSource:
         return Published(name, aliases, _promoted(model.get("tags", []), aliases))
 
     def fetch(self, name: str, version: int, folder: Path) -> None:
-        asked = {"name": name, "version": str(version)}
+        self._copy(self._place(name, version), folder, f"version {version} of model {name!r}")
+
+    def fetch_logged(self, uri: str, folder: Path) -> None:
+        model = urllib.parse.quote(uri.removeprefix("models:/"), safe="")
         try:
-            uri = self._ask("/model-versions/get-download-uri", asked)["artifact_uri"]
+            found = self._ask(f"/logged-models/{model}", {})["model"]["info"]
         except _Missing:
-            raise MlpipesError(f"model {name!r} has no version {version}", "see `mlpipes models`") from None
+            raise MlpipesError(f"MLflow has no model {uri}", "train it again") from None
+        self._copy(found["artifact_uri"], folder, f"the model {uri}")
+
+    def read(self, name: str, version: int, path: str, limit: int) -> bytes | None:
+        uri = self._place(name, version)
+        if not uri.startswith(_PROXIED):
+            return _read_by_mlflow(uri, path, limit)
+        root = urllib.parse.urlsplit(uri).path.strip("/")
+        try:  # stores differ in what they answer to a question for a file that is not there
+            if not any(name == path and not folder for name, folder in self._entries(root)):
+                return None
+            with self._open(f"{_ARTIFACTS}/{urllib.parse.quote(f'{root}/{path}')}") as answer:
+                return bytes(answer.read(limit))
+        except _Missing:
+            return None
+
+    def tags(self, name: str, version: int) -> Mapping[str, str]:
+        try:
+            found = self._ask("/model-versions/get", {"name": name, "version": str(version)})["model_version"]
+        except _Missing:
+            raise _no_version(name, version) from None
+        return {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+
+    def _place(self, name: str, version: int) -> str:
+        """The address of a version's files."""
+        try:
+            asked = {"name": name, "version": str(version)}
+            return str(self._ask("/model-versions/get-download-uri", asked)["artifact_uri"])
+        except _Missing:
+            raise _no_version(name, version) from None
+
+    def _copy(self, uri: str, folder: Path, what: str) -> None:
+        """Copy all files below an address into an empty folder."""
         if not uri.startswith(_PROXIED):
             _by_mlflow(uri, folder)
             return
@@ -76,7 +112,7 @@ class RestModelSource:
             for path in self._files(root):
                 target = folder / path.removeprefix(root).lstrip("/")
                 if not target.resolve().is_relative_to(folder.resolve()):
-                    raise MlpipesError(f"the artifact {path!r} of model {name!r} lies outside of its folder")
+                    raise MlpipesError(f"the artifact {path!r} of {what} lies outside of its folder")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with (
                     self._open(f"{_ARTIFACTS}/{urllib.parse.quote(path)}") as answer,
@@ -84,16 +120,13 @@ class RestModelSource:
                 ):
                     shutil.copyfileobj(answer, out, 1 << 20)
         except _Missing:
-            raise MlpipesError(f"the files of version {version} of model {name!r} are gone") from None
+            raise MlpipesError(f"the files of {what} are gone") from None
 
     def facts(self, name: str, version: int) -> VersionFacts | None:
-        asked = {"name": name, "version": str(version)}
         try:
-            found = self._ask("/model-versions/get", asked)["model_version"]
-            uri = self._ask("/model-versions/get-download-uri", asked)["artifact_uri"]
-        except _Missing:
+            tags, uri = self.tags(name, version), self._place(name, version)
+        except _NoVersion:
             return None
-        tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
         try:
             return VersionFacts(_details(self._description(uri)), tags)
         except _Missing:  # registered, but its files are gone
@@ -110,15 +143,20 @@ class RestModelSource:
             return bytes(answer.read())
 
     def _files(self, folder: str) -> Iterator[str]:
-        """All files below a folder of the artifact store; the store lists one level, with bare names."""
-        with self._open(f"{_ARTIFACTS}?{urllib.parse.urlencode({'path': folder})}") as answer:
-            entries = json.load(answer).get("files", [])
-        for entry in entries:
-            path = f"{folder}/{entry['path'].rsplit('/', 1)[-1]}"
-            if entry.get("is_dir"):
+        """All files below a folder of the artifact store."""
+        for name, is_folder in self._entries(folder):
+            path = f"{folder}/{name}"
+            if is_folder:
                 yield from self._files(path)
             else:
                 yield path
+
+    def _entries(self, folder: str) -> Iterator[tuple[str, bool]]:
+        """The names in a folder of the artifact store, and whether each is a folder: it lists one level."""
+        with self._open(f"{_ARTIFACTS}?{urllib.parse.urlencode({'path': folder})}") as answer:
+            entries = json.load(answer).get("files", [])
+        for entry in entries:
+            yield entry["path"].rsplit("/", 1)[-1], bool(entry.get("is_dir"))
 
     def _ask(self, path: str, parameters: Mapping[str, str]) -> Any:
         given = urllib.parse.urlencode({name: value for name, value in parameters.items() if value})
@@ -144,6 +182,14 @@ class _Missing(MlpipesError):
 
     def __init__(self) -> None:
         super().__init__("MLflow does not know it")
+
+
+class _NoVersion(MlpipesError):
+    """There is no such version, or no such model."""
+
+
+def _no_version(name: str, version: int) -> _NoVersion:
+    return _NoVersion(f"model {name!r} has no version {version}", "see `mlpipes models`")
 
 
 def _details(description: bytes) -> Mapping[str, Any]:
@@ -173,18 +219,41 @@ def _promoted(tags: Sequence[Mapping[str, str]], aliases: Mapping[str, int]) -> 
     return found
 
 
+def _read_by_mlflow(uri: str, path: str, limit: int) -> bytes | None:
+    """A file below an address that does not go through the server."""
+    import mlflow.artifacts
+
+    with _fetching():
+        there = mlflow.artifacts.list_artifacts(artifact_uri=uri)
+    if not any(one.path.rsplit("/", 1)[-1] == path and not one.is_dir for one in there):
+        return None
+    with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
+        _by_mlflow(f"{uri}/{path}", Path(folder))
+        with (Path(folder) / path).open("rb") as file:
+            return file.read(limit)
+
+
 def _by_mlflow(uri: str, folder: Path) -> None:
     """Artifacts that do not go through the server."""
     import mlflow.artifacts
 
     try:
-        found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=f"{folder}.download"))
-        if found.is_dir():
-            shutil.copytree(found, folder, dirs_exist_ok=True)
-        else:
-            shutil.copy(found, folder)
-    except Exception as error:  # noqa: BLE001  whatever the store's own library raises
-        line = " ".join(str(error).split())[:300] or type(error).__name__
-        raise MlpipesError(f"the model's files cannot be fetched ({line})") from None
+        with _fetching():
+            place = f"{folder}.download"
+            found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=place))
+            if found.is_dir():
+                shutil.copytree(found, folder, dirs_exist_ok=True)
+            else:
+                shutil.copy(found, folder)
     finally:
         shutil.rmtree(f"{folder}.download", ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _fetching() -> Iterator[None]:
+    """What the store's own library raises is one line."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  whatever it is
+        line = " ".join(str(error).split())[:300] or type(error).__name__
+        raise MlpipesError(f"the model's files cannot be fetched ({line})") from None

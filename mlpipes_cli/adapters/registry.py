@@ -112,13 +112,6 @@ class MlflowRegistry:
                 raise
             return None
 
-    def model_files(self, model: str, version: int, folder: Path) -> None:
-        with self._connection.asked(f"version {version} of {model}"):
-            from mlflow.artifacts import download_artifacts
-
-            where, uri = f"models:/{model}/{version}", self._connection.uri
-            download_artifacts(where, dst_path=str(folder), tracking_uri=uri)
-
     def create_version(
         self, model: str, run: RunRecord, uri: str, *, tags: Mapping[str, str], description: str
     ) -> int:
@@ -138,6 +131,10 @@ class MlflowRegistry:
     def set_alias(self, model: str, alias: str, version: int) -> None:
         with self._connection.asked(f"the alias {alias} of {model}") as client:
             client.set_registered_model_alias(model, alias, str(version))
+
+    def set_version_tag(self, model: str, version: int, key: str, value: str) -> None:
+        with self._connection.asked(f"the tag {key} of version {version} of {model}") as client:
+            client.set_model_version_tag(model, str(version), key, value)
 
     def set_tag(self, model: str, key: str, value: str) -> None:
         with self._connection.asked(f"the tag {key} of {model}") as client:

@@ -21,6 +21,8 @@ from mlpipes_cli.adapters.mlflow_client import BRIEFLY, ApiError, Connection
 from mlpipes_cli.beside import side_by_side
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, RunOutcome, Step, Trial
+from mlpipes_cli.signing.keys import Key
+from mlpipes_cli.signing.statements import seal
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,10 +50,11 @@ class MlflowTracking:
 
     Args:
         connection: It, with patience.
+        key: Signs the models.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, key: Key) -> None:
+        self._connection, self._key = connection, key
         self._experiments: dict[str, str] = {}
         self._begun: dict[str, _Begun] = {}
 
@@ -103,7 +106,8 @@ class MlflowTracking:
                 run_id,
                 metrics=_metrics(outcome, model),
                 params=_params(outcome.params),
-                tags=[RunTag(run_schema.MODEL_URI, uri)],  # MLflow writes a batch's tags last
+                # MLflow writes a batch's tags last
+                tags=[RunTag(run_schema.MODEL_KEY, self._key.id), RunTag(run_schema.MODEL_URI, uri)],
             )
             client.set_terminated(run_id, "FINISHED")
             return uri
@@ -158,6 +162,7 @@ class MlflowTracking:
             params={**begun.params, **_cut(outcome.params, _PARAM)},
         )
         _introduce(outcome.model, made)
+        seal(outcome.model, self._key)
         places = {made.artifact_location: outcome.model, begun.artifacts: outcome.artifacts}
         puts = [put for place, folder in places.items() for put in self._puts(folder, place)]
         side_by_side(puts, _AT_A_TIME)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.records import PredictionRecords
     from mlpipes_cli.ports.truth import TruthStore
     from mlpipes_cli.project import Project
+    from mlpipes_cli.signing.keys import Key
+    from mlpipes_cli.signing.vault import Vault
 
 
 def choose_runtime(project: Project, asked: str | None = None) -> tuple[str, str]:
@@ -89,12 +91,12 @@ def make_registry(endpoints: Endpoints) -> Registry:
     return MlflowRegistry(Connection(endpoints.tracking_uri, login=endpoints.login))
 
 
-def make_tracking(endpoints: Endpoints) -> Tracking:
-    """Where runs are written."""
+def make_tracking(endpoints: Endpoints, key: Key) -> Tracking:
+    """Where runs are written, with models that the key signs."""
     from mlpipes_cli.adapters.mlflow_client import PATIENTLY, Connection
     from mlpipes_cli.adapters.tracking import MlflowTracking
 
-    return MlflowTracking(Connection(endpoints.tracking_uri, PATIENTLY, endpoints.login))
+    return MlflowTracking(Connection(endpoints.tracking_uri, PATIENTLY, endpoints.login), key)
 
 
 def make_prediction_log(database_url: str) -> PredictionLog:
@@ -164,6 +166,13 @@ def make_model_source(tracking_uri: str, login: Mapping[str, str]) -> ModelSourc
     from mlpipes_cli.adapters.model_source import RestModelSource
 
     return RestModelSource(tracking_uri, login)
+
+
+def make_vault(tracking_uri: str, login: Mapping[str, str], key: Key) -> Vault:
+    """The models of a registry that may be loaded: those that the key signed."""
+    from mlpipes_cli.signing.vault import Vault
+
+    return Vault(make_model_source(tracking_uri, login), key)
 
 
 def spooled(folder: Path) -> Waiting:

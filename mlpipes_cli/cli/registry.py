@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.promotion.events import Entry
     from mlpipes_cli.lifecycle.promotion.listing import ModelRow
     from mlpipes_cli.lifecycle.promotion.verdict import Verdict
+    from mlpipes_cli.lifecycle.trust.verb import Trusted
 
 Model = Annotated[
     str | None, typer.Option("--model", metavar="NAME", help="The registered model (mlpipes.yaml names it).")
@@ -24,13 +25,52 @@ To = Annotated[str, typer.Option("--to", metavar="ALIAS", help="The alias to mov
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept in the history.")]
 
 
-def models() -> None:
-    """List the registered models, their versions and aliases."""
+_MODELS = "List the registered models, their versions and aliases; or trust some."
+
+
+def models(ctx: typer.Context) -> None:
+    """List them, by name, the newest version first."""
+    if ctx.invoked_subcommand is not None:
+        return
     from mlpipes_cli.lifecycle.promotion import listing
 
     console = context.current.console
     rows = listing.models(context.current.project())
     console.result(rows, lambda: _models_table(rows))
+
+
+def trust(
+    versions: Annotated[
+        list[int] | None, typer.Argument(metavar="VERSION", help="Which, by number.", show_default=False)
+    ] = None,
+    model: Model = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All versions: of --model, else of all models.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept with the version.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which are not trusted yet.")] = False,
+) -> None:
+    """Have versions loaded, which runs their code, that this project did not make; as they are now."""
+    from mlpipes_cli.errors import MlpipesError
+    from mlpipes_cli.lifecycle.trust import verb
+
+    console = context.current.console
+    rows = verb.trust(
+        context.current.project(),
+        console,
+        versions=versions or (),
+        model=model,
+        everything=everything,
+        reason=reason,
+        dry_run=dry_run,
+    )
+    console.result(rows, lambda: _trust_table(rows))
+    failed = [row for row in rows if row.outcome == "failed"]
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        raise MlpipesError(
+            f"version {failed[0].version} of {failed[0].model} cannot be trusted: {failed[0].reason}{more}"
+        )
 
 
 def promote(
@@ -112,6 +152,30 @@ def _models_table(rows: list[ModelRow]) -> RenderableType | str:
             row.experiment,
             row.run_id[:8],
             row.created[:19].replace("T", " "),
+        )
+    return table
+
+
+def _trust_table(rows: list[Trusted]) -> RenderableType | str:
+    if not rows:
+        return "no registered model yet; make one with `mlpipes promote`"
+    table = FittedTable(
+        (
+            Column("model", least=12), Column("version", right=True), Column("outcome"), Column("run"),
+            Column("files", drop=3, right=True), Column("bytes", drop=2, right=True),
+            Column("checksum", drop=1), Column("because", drop=4, least=20),
+        )
+    )  # fmt: skip
+    for row in rows:
+        table.add(
+            row.model,
+            str(row.version),
+            row.outcome,
+            row.run_id[:8],
+            str(row.files),
+            str(row.size),
+            row.digest[:12],
+            row.reason,
         )
     return table
 
@@ -200,7 +264,10 @@ def _comparison_lines(verdict: Verdict) -> list[tuple[str, str]]:
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    app.command("models")(models)
+    group = typer.Typer(invoke_without_command=True, help=_MODELS)
+    group.callback(help=_MODELS)(models)
+    group.command("trust")(trust)
+    app.add_typer(group, name="models")
     app.command("promote")(promote)
     app.command("rollback")(rollback)
     app.command("history")(history)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlpipes_cli import envfile
+from mlpipes_cli.signing import keys
 
 NAMES = (
     "POSTGRES_PASSWORD",  # the databases' superuser and their two owners
@@ -17,12 +19,13 @@ NAMES = (
     "MLFLOW_SECRET_KEY",
     "JUPYTER_TOKEN",  # with --with
     "PGADMIN_PASSWORD",
+    keys.NAME,  # signs the models
 )
 _BYTES = 24
 
 
-def ensure_secrets(project_root: Path) -> dict[str, str]:
-    """Make the passwords that are missing in ``.env`` and return all of them.
+def ensure_secrets(project_root: Path, names: Sequence[str] = NAMES) -> dict[str, str]:
+    """Make the passwords of these names that are missing in ``.env`` and return all of them.
 
     What is there is kept, other lines too; the file gets mode 0600. Several processes may call it
     at once and all get the same passwords.
@@ -33,10 +36,10 @@ def ensure_secrets(project_root: Path) -> dict[str, str]:
     path = project_root / ".env"
     with envfile.alone(project_root):
         values = envfile.read(path)
-        missing = {name: secrets.token_urlsafe(_BYTES) for name in NAMES if not values.get(name)}
+        missing = {name: secrets.token_urlsafe(_BYTES) for name in names if not values.get(name)}
         if missing:
             envfile.extend(path, missing)
-    return {name: (values | missing)[name] for name in NAMES}
+    return {name: (values | missing)[name] for name in names}
 
 
 def read_secrets(project_root: Path) -> dict[str, str]:
@@ -47,3 +50,21 @@ def read_secrets(project_root: Path) -> dict[str, str]:
     """
     values = envfile.read(project_root / ".env")
     return {name: values[name] for name in NAMES if values.get(name)}
+
+
+def model_key(project_root: Path) -> keys.Key:
+    """The key that the project's models are signed with; made where there is none yet.
+
+    Raises:
+        MlpipesError: ``.env`` cannot be read or written, or the key in it is none.
+    """
+    return keys.read(ensure_secrets(project_root, (keys.NAME,))[keys.NAME], ".env")
+
+
+def has_model_key(project_root: Path) -> bool:
+    """Whether the project has such a key already.
+
+    Raises:
+        MlpipesError: ``.env`` cannot be read.
+    """
+    return bool(envfile.read(project_root / ".env").get(keys.NAME))

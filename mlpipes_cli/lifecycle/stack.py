@@ -16,8 +16,9 @@ from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime, spooled
 from mlpipes_cli.choices import Choices
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
 from mlpipes_cli.lifecycle.carrying import left, release, unfinished
-from mlpipes_cli.lifecycle.secrets import ensure_secrets, read_secrets
+from mlpipes_cli.lifecycle.secrets import ensure_secrets, has_model_key, read_secrets
 from mlpipes_cli.lifecycle.serving import naming, reporting, service
+from mlpipes_cli.lifecycle.trust import unsigned, vaults
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def up(
     name, reason = choose_runtime(project, runtime)
     before = choices.read(project)
     chosen = _merged(before, name, extra, auth)
+    keyless = not has_model_key(project.root)
     if name != "remote":  # whose passwords others made
         ensure_secrets(project.root)
     choices.write(project, chosen)
@@ -73,6 +75,8 @@ def up(
     if naming.NAME in chosen.services:
         result = service.bring(project, made, result, reporter)
     release.note(project, made)
+    if keyless:
+        unsigned.tell(vaults.of(project, made.endpoints()), reporter, "registered before models were signed")
     if runtime is None and project.config.runtime == "auto":
         reporter.info(f"runtime {result.runtime} ({result.reason})")
     if result.changes:

@@ -61,6 +61,27 @@ class ModelSource(Protocol):
             MlpipesError: There is no such version, or its files cannot be fetched.
         """
 
+    def fetch_logged(self, uri: str, folder: Path) -> None:
+        """Copy the files of a run's model, ``models:/m-...``, registered or not, into an empty folder.
+
+        Raises:
+            MlpipesError: There is no such model, or its files cannot be fetched.
+        """
+
+    def read(self, name: str, version: int, path: str, limit: int) -> bytes | None:
+        """A file that lies beside a version's ``MLmodel``, up to so many bytes of it; None if there is none.
+
+        Raises:
+            MlpipesError: There is no such version, or its files cannot be fetched.
+        """
+
+    def tags(self, name: str, version: int) -> Mapping[str, str]:
+        """A version's tags in the registry.
+
+        Raises:
+            MlpipesError: There is no such version, or the registry does not answer.
+        """
+
     def facts(self, name: str, version: int) -> VersionFacts | None:
         """What is known of a version, or None if there is none (any more).
 

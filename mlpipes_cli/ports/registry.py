@@ -97,9 +97,6 @@ class Registry(Protocol):
     def model(self, name: str) -> RegisteredModel | None:
         """The registered model, or None."""
 
-    def model_files(self, model: str, version: int, folder: Path) -> None:
-        """Fetch the files of a version into a folder that is there."""
-
     def create_version(
         self, model: str, run: RunRecord, uri: str, *, tags: Mapping[str, str], description: str
     ) -> int:
@@ -107,6 +104,9 @@ class Registry(Protocol):
 
     def set_alias(self, model: str, alias: str, version: int) -> None:
         """Point the alias to the version, wherever it pointed before."""
+
+    def set_version_tag(self, model: str, version: int, key: str, value: str) -> None:
+        """Write a tag of a version over what it was; at most 5000 characters."""
 
     def set_tag(self, model: str, key: str, value: str) -> None:
         """Write a tag of the registered model over what it was; at most 5000 characters."""

@@ -32,7 +32,7 @@ _LONGEST_PAUSE = 30.0  # seconds between two attempts to start a process that do
 REMOVE = "MLPIPES_WORKER_REMOVE"
 _LINE = 2000  # characters of a line of the model's output that are logged
 _NOT_THEIRS = ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__", "PROMETHEUS_MULTIPROC_DIR")
-_SECRET = ("MLPIPES_DATABASE_URL", "MLFLOW_TRACKING_")
+_SECRET = ("MLPIPES_DATABASE_URL", "MLPIPES_MODEL_KEY", "MLFLOW_TRACKING_")
 
 
 class Away(Exception):

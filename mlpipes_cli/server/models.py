@@ -7,10 +7,10 @@ import logging
 import shutil
 import weakref
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports import ModelSource
 from mlpipes_cli.server import loading, memory
 from mlpipes_cli.server.copies import Copies
 from mlpipes_cli.server.faults import Fault
@@ -19,9 +19,24 @@ from mlpipes_cli.server.meter import Meter
 from mlpipes_cli.server.model import ServedModel
 from mlpipes_cli.server.settings import ServerSettings
 from mlpipes_cli.server.threads import detached
+from mlpipes_cli.signing import files
+from mlpipes_cli.signing.vault import Changed, Untrusted, Vault
 
 logger = logging.getLogger("mlpipes.server")
 _AGAIN = 30.0  # seconds until a version that did not load is tried once more
+_TRUSTED_BY_NOW = 3.0  # seconds until one that must not be loaded is asked for a signature once more
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A version that could not be loaded, why, and when (by the loop's clock) it is tried again."""
+
+    version: int
+    reason: str
+    again: float
+
+    def is_as(self, other: _Failure) -> bool:
+        return (self.version, self.reason) == (other.version, other.reason)
 
 
 class Models(Mapping[str, ServedModel]):
@@ -72,7 +87,7 @@ class Models(Mapping[str, ServedModel]):
 
 
 def from_folder(settings: ServerSettings, interpreters: Interpreters | None = None) -> Models:
-    """The one model of a folder.
+    """The one model of a folder, whose files have to be those that were verified when it was put there.
 
     Args:
         settings: Say where it is.
@@ -80,10 +95,17 @@ def from_folder(settings: ServerSettings, interpreters: Interpreters | None = No
 
     Raises:
         MlpipesError: It does not load.
+        Untrusted: Its files are others.
     """
     assert settings.folder is not None
     folder = Path(settings.folder)
     version = settings.version or 0
+    if settings.files is None or files.digest(files.listed(folder)) != settings.files:
+        raise Untrusted(
+            f"the files of version {version} of model {settings.model!r} in {folder} are not those that were "
+            "put there",
+            "use the image as `mlpipes build` made it",
+        )
     alias, promoted_at, seconds = settings.alias, settings.promoted_at, settings.answer_timeout
     return Models(loading.load(folder, settings.model, version, alias, promoted_at, interpreters, seconds))
 
@@ -92,7 +114,7 @@ class Follower:
     """Loads what the aliases point to, and again whenever they move.
 
     Args:
-        source: The registry.
+        vault: What may be loaded of the registry.
         settings: Which model and aliases.
         meter: Is told of each change.
         interpreters: Finds the environments of models that have one.
@@ -100,15 +122,15 @@ class Follower:
 
     def __init__(
         self,
-        source: ModelSource,
+        vault: Vault,
         settings: ServerSettings,
         meter: Meter,
         interpreters: Interpreters | None = None,
     ) -> None:
-        self._source, self._settings, self._meter = source, settings, meter
+        self._vault, self._settings, self._meter = vault, settings, meter
         self._interpreters = interpreters
         self._copies = Copies(None if settings.scratch is None else Path(settings.scratch))
-        self._failed: dict[str, tuple[int, float]] = {}
+        self._failed: dict[str, _Failure] = {}
         self._task: asyncio.Task[None] | None = None
         self._away = False
 
@@ -118,7 +140,7 @@ class Follower:
         Raises:
             MlpipesError: The first alias points to nothing, or to what does not load.
         """
-        published = self._source.published(self._settings.model)
+        published = self._vault.source.published(self._settings.model)
         aliases = {} if published is None else published.aliases
         promoted = {} if published is None else published.promoted
         if self._settings.alias not in aliases:
@@ -161,7 +183,7 @@ class Follower:
                 self._away = False
 
     async def _look(self, models: Models) -> None:
-        published = await detached(self._source.published, self._settings.model)
+        published = await detached(self._vault.source.published, self._settings.model)
         aliases = {} if published is None else published.aliases
         promoted = {} if published is None else published.promoted
         for alias in self._settings.aliases:
@@ -181,18 +203,22 @@ class Follower:
         self, models: Models, alias: str, aliases: Mapping[str, int], promoted: Mapping[str, str]
     ) -> None:
         wanted, now = aliases[alias], asyncio.get_running_loop().time()
-        version, when = self._failed.get(alias, (0, 0.0))
-        if version == wanted and now - when < _AGAIN:
+        before = self._failed.get(alias)
+        if before is not None and before.version == wanted and now < before.again:
             return
         try:
             model = await detached(self._fetched, alias, aliases, promoted)
         except MlpipesError as error:
-            self._failed[alias] = (wanted, now)
+            copied = isinstance(error, Changed) or not isinstance(error, Untrusted)
+            pause = _AGAIN if copied else _TRUSTED_BY_NOW
+            self._failed[alias] = failure = _Failure(wanted, error.reason, now + pause)
             there = models.get(alias)
             kept = f"; version {there.version} goes on answering" if there is not None else ""
             models.problems[alias] = f"{error.reason}{kept}"
-            self._meter.reload(False)
-            logger.error("%s%s", error.reason, kept)
+            if before is None or not before.is_as(failure):  # once, and not at each attempt
+                self._meter.reload(False)
+                told = f"; {error.hint}" if isinstance(error, Untrusted) else ""
+                logger.error("%s%s%s", error.reason, kept, told)
             return
         models.put(model)
         models.problems.pop(alias, None)
@@ -207,7 +233,7 @@ class Follower:
         name, version = self._settings.model, aliases[alias]
         folder = self._copies.new()
         try:
-            self._source.fetch(name, version, folder)
+            self._vault.fetch(name, version, folder)
             model = loading.load(
                 folder,
                 name,

@@ -19,6 +19,7 @@ class ServerSettings:
         also: Further aliases that are served beside it.
         mirror_alias: The challenger's alias, which is asked too; or None.
         mirror_share: For which share of the requests, in (0, 1].
+        files: The checksum that all files of ``folder`` together have to have.
         promoted_at: When the folder's version was promoted, ISO 8601, or None.
         max_bytes: A larger body is refused with 413.
         max_rows: More rows in one request are refused with 413.
@@ -44,6 +45,7 @@ class ServerSettings:
     also: tuple[str, ...] = ()
     mirror_alias: str | None = None
     mirror_share: float = 1.0
+    files: str | None = None
     promoted_at: str | None = None
     max_bytes: int = 32 * 1024 * 1024
     max_rows: int = 50_000

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli.ports import ModelSource, PredictionLog
+from mlpipes_cli.ports import PredictionLog
 from mlpipes_cli.ports.keys import KeyStore
 from mlpipes_cli.ports.recent import RecentPredictions
 from mlpipes_cli.ports.truth import TruthStore
+from mlpipes_cli.signing.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Stores:
         truth: Keeps what turned out to be true of them.
         recent: Shows the newest ones.
         keys: Knows the API keys.
-        models: The registry; None where the model lies in a folder.
+        models: What may be loaded of the registry; None where the model lies in a folder.
         interpreters: Finds (or makes) the environments of models that have one; None where none can be.
     """
 
@@ -30,5 +31,5 @@ class Stores:
     truth: TruthStore
     recent: RecentPredictions
     keys: KeyStore
-    models: ModelSource | None = None
+    models: Vault | None = None
     interpreters: Callable[[Mapping[str, Any]], Path] | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import envfile
-from mlpipes_cli.adapters.checks import common, tried
+from mlpipes_cli.adapters.checks import accounts, common, tried
 from mlpipes_cli.adapters.docker import images, preflight, rounds
 from mlpipes_cli.adapters.docker.drafting import Draft
 from mlpipes_cli.adapters.docker.identity import Identity
@@ -46,7 +46,7 @@ def examine(project: Project, extra: Sequence[str], auth: bool, local: LocalServ
     wanted = [*_DATABASES, *_STORE, *(_AUTH if auth else ())]
     wanted += [name for service in extra for name in _TOOLS.get(service, ())]
     checks = [*common(project, wanted), tried("settings", lambda: _settings(project))]
-    checks += [_listening(project, auth), _store(project)]
+    checks += [_listening(project, auth), tried("other accounts", lambda: accounts(auth)), _store(project)]
     found = _connected(checks)
     if found is not None:
         checks += _several("stack", lambda: _stack(project, extra, auth, found, local))

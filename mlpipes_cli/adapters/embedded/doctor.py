@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
-from mlpipes_cli.adapters.checks import common, home, memory, service, tried
+from mlpipes_cli.adapters.checks import accounts, common, home, memory, service, tried
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import find_account
 from mlpipes_cli.adapters.embedded.parts import MLFLOW, Parts
@@ -23,6 +23,7 @@ def examine(parts: Parts, local: LocalServices) -> Sequence[Check]:
     checks = [
         *common(project, [*parts.secrets()]),
         tried("memory", memory),
+        tried("other accounts", lambda: accounts(parts.auth)),
         tried("file locks", lambda: _locks(parts)),
         tried("postgres program", lambda: _program(parts)),
     ]

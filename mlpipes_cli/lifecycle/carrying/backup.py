@@ -76,8 +76,7 @@ def backup(
     with one_at_a_time(project, reporter), running(project, runtime, reporter) as storage:
         want_settled(project, runtime, storage)
         databases = wiring.make_databases()
-        name = project.config.project
-        manifest = copy(storage, databases, path, reporter, project=name, runtime=runtime.name)
+        manifest = copy(storage, databases, path, reporter, project=project, runtime=runtime.name)
     result = carried(path, manifest, began)
     reporter.info(f"{path}: {words(result.content | {'artifacts': result.artifacts}) or 'an empty stack'}")
     return result

@@ -13,14 +13,22 @@ from pathlib import Path
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.carrying.manifest import DATABASES, Manifest
 from mlpipes_cli.lifecycle.carrying.writing import Writer, writing
+from mlpipes_cli.lifecycle.secrets import model_key
 from mlpipes_cli.ports import Artifact, Reporter, Storage, Task
 from mlpipes_cli.ports.dumps import Databases, Facts
+from mlpipes_cli.project import Project
 
 _PROXIED = "mlflow-artifacts:/"
 
 
 def copy(
-    storage: Storage, databases: Databases, path: Path, reporter: Reporter, *, project: str, runtime: str
+    storage: Storage,
+    databases: Databases,
+    path: Path,
+    reporter: Reporter,
+    *,
+    project: Project,
+    runtime: str,
 ) -> Manifest:
     """Write a backup file of everything.
 
@@ -31,7 +39,7 @@ def copy(
         MlpipesError: Something cannot be read or written; there is no new file then.
     """
     facts: dict[str, Facts] = {}
-    with reporter.task(f"backup of {project}") as task, _folder(path) as folder:
+    with reporter.task(f"backup of {project.config.project}") as task, _folder(path) as folder:
         for name in DATABASES:
             task.note(f"database {name}")
             with databases.snapshot(storage.databases[name]) as snapshot:
@@ -113,10 +121,10 @@ def _tell_missing(missing: Collection[str], reporter: Reporter) -> None:
 
 
 def _manifest(
-    project: str, runtime: str, facts: Mapping[str, Facts], missing: tuple[str, ...], file: Writer
+    project: Project, runtime: str, facts: Mapping[str, Facts], missing: tuple[str, ...], file: Writer
 ) -> Manifest:
     return Manifest(
-        project=project,
+        project=project.config.project,
         runtime=runtime,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         mlpipes=importlib.metadata.version("mlpipes"),
@@ -126,4 +134,5 @@ def _manifest(
         rows={name: dict(facts[name].rows) for name in DATABASES},
         missing=missing,
         members=tuple(file.members),
+        model_key=model_key(project.root).id,
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlpipes_cli.errors import MlpipesError
 
-FORMAT = 1
+FORMAT = 2  # 1 had no key
 DATABASES = ("mlpipes", "mlflow")  # in the order in which they are copied: predictions name models
 _SINGLE = {
     "runs": "run", "models": "model", "versions": "version", "aliases": "alias",
@@ -50,6 +50,7 @@ class Manifest:
         rows: How many rows each table has, by database and ``schema.table``.
         missing: Locations of models that had no file.
         members: All other files in it, in their order.
+        model_key: The id of the key that the project signs its models with; empty where there was none.
     """
 
     project: str
@@ -62,6 +63,7 @@ class Manifest:
     rows: Mapping[str, Mapping[str, int]]
     missing: tuple[str, ...] = ()
     members: tuple[Member, ...] = field(default=(), repr=False)
+    model_key: str = ""
 
     def artifacts(self) -> dict[str, Member]:
         """The artifacts by key."""

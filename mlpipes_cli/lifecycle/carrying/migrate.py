@@ -158,8 +158,7 @@ def _copy_and_stop(move: _Move, reporter: Reporter) -> tuple[Path, Manifest]:
         want_settled(project, source, storage)
         with source.paused(reporter):
             storage = source.storage()
-            name = project.config.project
-            copy(storage, databases, path, reporter, project=name, runtime=source.name)
+            copy(storage, databases, path, reporter, project=project, runtime=source.name)
             manifest = check(path)
             source.down(reporter)
     return path, manifest

@@ -12,9 +12,12 @@ from mlpipes_cli.lifecycle.carrying.manifest import DATABASES, Manifest, content
 from mlpipes_cli.lifecycle.carrying.reading import check
 from mlpipes_cli.lifecycle.carrying.replacing import replace
 from mlpipes_cli.lifecycle.carrying.surroundings import agreed, bring_up, journal, one_at_a_time
+from mlpipes_cli.lifecycle.secrets import model_key
+from mlpipes_cli.lifecycle.trust.unsigned import TRUST_ALL
 from mlpipes_cli.ports import Reporter, Runtime
 from mlpipes_cli.ports.dumps import Databases
 from mlpipes_cli.project import Project
+from mlpipes_cli.signing import keys
 
 
 def restore(project: Project, path: Path, reporter: Reporter, *, yes: bool = False) -> Carried:
@@ -33,6 +36,7 @@ def restore(project: Project, path: Path, reporter: Reporter, *, yes: bool = Fal
             bring_up(project, runtime, reporter)
             want_fitting(runtime, databases, manifest, path)
             ask(project, runtime, databases, reporter, yes=yes)
+            tell_key(project, manifest, reporter)
             into(project, runtime, databases, path, manifest, reporter)
     except KeyboardInterrupt:
         raise Interrupted(
@@ -76,6 +80,25 @@ def want_fitting(runtime: Runtime, databases: Databases, manifest: Manifest, pat
         raise MlpipesError(
             f"the MLflow server's tables are of version {found}, those in {path} of {manifest.revision}",
             f"run MLflow {manifest.mlflow} on the server, whose tables fit",
+        )
+
+
+def tell_key(project: Project, manifest: Manifest, reporter: Reporter) -> None:
+    """Say that the models in a backup are not of this project's key, if so, and what makes them load.
+
+    Raises:
+        MlpipesError: ``.env`` cannot be read or written.
+    """
+    if not content(manifest.rows)["versions"]:
+        return
+    own = model_key(project.root).id
+    if not manifest.model_key:
+        reporter.warn(f"the backup was made before models were signed; {TRUST_ALL}")
+    elif manifest.model_key != own:
+        reporter.warn(
+            f"the models in the backup are signed with the key {manifest.model_key}, and this project's is "
+            f"{own}, so they will not be loaded; put the line {keys.NAME} of the .env of the project that "
+            f"made the backup in the place of yours, or {TRUST_ALL}"
         )
 
 

@@ -22,6 +22,8 @@ from mlpipes_cli.lifecycle.carrying.surroundings import (
     one_at_a_time,
     want_settled,
 )
+from mlpipes_cli.lifecycle.serving.naming import is_api, target_of
+from mlpipes_cli.lifecycle.trust import unsigned, vaults
 from mlpipes_cli.ports import Reporter, Runtime
 from mlpipes_cli.project import Project
 
@@ -79,6 +81,7 @@ def upgrade(project: Project, reporter: Reporter, *, dry_run: bool = False) -> U
             if not changes or dry_run:
                 reporter.info("nothing was changed" if changes else "everything is of this release already")
                 return Upgraded(changes, None, round(time.monotonic() - began, 3))
+            _want_servable(project, runtime, reporter)
             path, manifest = _copy_and_stop(project, runtime, reporter)
             with _back_on_failure(project, runtime, old, path, manifest, reporter):
                 bring_up(project, runtime, reporter)
@@ -123,6 +126,29 @@ def _changes(runtime: Runtime, old: Release, reporter: Reporter) -> tuple[Change
     return tuple(one for one in found if one.before != one.after)
 
 
+def _want_servable(project: Project, runtime: Runtime, reporter: Reporter) -> None:
+    """Make sure that the APIs of the stack can load their models afterwards; of others it is only said.
+
+    Raises:
+        MlpipesError: It could not, and nothing was changed.
+    """
+    vault = vaults.of(project, runtime.endpoints())
+    services = wiring.remembered_services(project)
+    served = [target_of(spec) for name, spec in services.items() if is_api(name)]
+    found = [
+        one
+        for one in unsigned.known(vault)
+        if any(target.model in (None, one.model) and target.alias == one.alias for target in served)
+    ]
+    if found:
+        raise MlpipesError(
+            f"the API would not start again, since models are not signed by this project: "
+            f"{unsigned.listed(found)}; nothing was changed",
+            f"{unsigned.TRUST_ALL}, and upgrade",
+        )
+    unsigned.tell(vault, reporter, "models are not signed by this project")
+
+
 def _copy_and_stop(project: Project, runtime: Runtime, reporter: Reporter) -> tuple[Path, Manifest]:
     """A backup of what nobody changes any more; then the stack is stopped.
 
@@ -132,9 +158,8 @@ def _copy_and_stop(project: Project, runtime: Runtime, reporter: Reporter) -> tu
     want_settled(project, runtime, runtime.storage())
     path = backup_place(project, "upgrade")
     with runtime.paused(reporter):
-        name = project.config.project
         storage, databases = runtime.storage(), wiring.make_databases()
-        copy(storage, databases, path, reporter, project=name, runtime=runtime.name)
+        copy(storage, databases, path, reporter, project=project, runtime=runtime.name)
         manifest = check(path)
         runtime.down(reporter)
     return path, manifest

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlpipes_cli import running_api
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import serving
 from mlpipes_cli.lifecycle.serving import environments as serving_environments
+from mlpipes_cli.lifecycle.trust import vaults
 from mlpipes_cli.ports import Reporter
 from mlpipes_cli.project import Project
 
@@ -206,20 +205,19 @@ def offline_scorer(
     """The model in this process, or in one of the environment that trained it.
 
     Raises:
+        Untrusted: The model is not signed.
         MlpipesError: The stack is down, nothing was promoted, or the model does not load.
     """
-    from mlpipes_cli.adapters import wiring
-
     plan = serving.make_plan(project, model=model, alias=alias)
     os.environ.update(plan.endpoints.environment())
-    source = wiring.make_model_source(plan.endpoints.tracking_uri, plan.endpoints.login)
-    with tempfile.TemporaryDirectory(prefix="mlpipes-model-") as folder:
+    vault = vaults.of(project, plan.endpoints)
+    with contextlib.ExitStack() as stack:
         with reporter.task(f"loading {plan.title}"):
             from mlpipes_cli.server.loading import load
 
-            source.fetch(plan.model, plan.version, Path(folder))
+            folder = stack.enter_context(vaults.fetched(vault, plan.model, plan.version))
             found = serving_environments.interpreters(reporter.info, plan.model)
-            served = load(Path(folder), plan.model, plan.version, plan.alias, interpreters=found)
+            served = load(folder, plan.model, plan.version, plan.alias, interpreters=found)
         try:
             yield _Offline(served)
         finally:

@@ -10,7 +10,8 @@ from mlpipes_cli.errors import MlpipesError, Refused
 from mlpipes_cli.lifecycle.promotion.evidence import Archive
 from mlpipes_cli.lifecycle.promotion.holdout import NO_COMPARISON, Held, HoldoutSource
 from mlpipes_cli.lifecycle.serving.asking import loaded
-from mlpipes_cli.ports import ModelVersion, Registry, RunRecord
+from mlpipes_cli.ports import ModelVersion, RunRecord
+from mlpipes_cli.signing.vault import Untrusted, Vault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,13 +42,13 @@ class Incumbent:
     """The version that holds the alias.
 
     Attributes:
-        registry: Where.
+        vault: What may be loaded.
         archive: The runs' artifacts.
         holdouts: The challengers' rows.
         version: It.
     """
 
-    registry: Registry
+    vault: Vault
     archive: Archive
     holdouts: HoldoutSource
     version: ModelVersion
@@ -120,7 +121,7 @@ class Incumbent:
 
         target, ids = held.frame[held.target][keep], held.ids[keep]
         try:
-            with loaded(self.registry, self.version.model, self.version.version) as model:
+            with loaded(self.vault, self.version.model, self.version.version) as model:
                 its = answers(model, held.frame.loc[keep, features], said.task, said.classes)
             found = Predictions(
                 said.task,
@@ -130,6 +131,8 @@ class Incumbent:
                 np.asarray(its.prediction),
                 ids.to_numpy(),
             )
+        except Untrusted as error:
+            raise Refused(f"{error.reason}; it cannot be compared", error.hint) from None
         except MlpipesError:
             raise
         except Exception as error:  # the estimator may be any code

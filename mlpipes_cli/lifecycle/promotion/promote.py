@@ -16,7 +16,9 @@ from mlpipes_cli.lifecycle.promotion.holdout import HoldoutSource
 from mlpipes_cli.lifecycle.promotion.incumbent import Incumbent
 from mlpipes_cli.lifecycle.promotion.lock import one_at_a_time
 from mlpipes_cli.lifecycle.promotion.verdict import Holder, Verdict
+from mlpipes_cli.lifecycle.trust import vaults
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, Registry, Reporter, RunRecord
+from mlpipes_cli.signing.vault import Untrusted
 
 if TYPE_CHECKING:
     from mlpipes_cli.project import Project
@@ -141,10 +143,14 @@ def decide(
         from_version=holder.version if holder else None,
         to_version=challenge.own_version,
     )
+    if holder is not None and holder.run_id == run.run_id:
+        return replace(found, incumbent=Holder(holder.version, run.run_id, run.name, run.experiment))
+    try:
+        _want_signed(project, stack, challenge)
+    except Untrusted as error:
+        return _judged(replace(found, hint=error.hint), obstacle=error.reason)
     if holder is None:
         return _judged(found)
-    if holder.run_id == run.run_id:
-        return replace(found, incumbent=Holder(holder.version, run.run_id, run.name, run.experiment))
     incumbent_run = stack.registry.run(holder.run_id) if holder.run_id else None
     found = replace(found, incumbent=_described(holder, incumbent_run))
     try:
@@ -153,6 +159,21 @@ def decide(
     except Refused as obstacle:
         return _judged(replace(found, hint=obstacle.hint), obstacle=obstacle.reason)
     return _judged(replace(found, comparison=comparison, rows_left_out=left_out))
+
+
+def _want_signed(project: Project, stack: access.Stack, challenge: Challenge) -> None:
+    """Make sure that the challenger's model may be loaded: nobody would serve it otherwise.
+
+    Raises:
+        Untrusted: It may not.
+        MlpipesError: Its files cannot be had.
+    """
+    vault, run, version = vaults.of(project, stack.endpoints), challenge.run, challenge.own_version
+    if version is None:
+        vaults.want_sealed(vault, run.tags[run_schema.MODEL_URI], f"{run.name} (run {run.run_id[:8]})")
+        return
+    with vaults.fetched(vault, challenge.model_name, version):
+        pass
 
 
 def _judged(found: Verdict, obstacle: str = "") -> Verdict:
@@ -179,7 +200,7 @@ def _compare(
     own = said[challenge.run.run_id]
     said = {run_id: p for run_id, p in said.items() if p.classes == own.classes and p.rows == own.rows}
     holdouts = HoldoutSource(project, archive, stack.endpoints.database_url)
-    incumbent = Incumbent(stack.registry, archive, holdouts, challenge.holder)
+    incumbent = Incumbent(vaults.of(project, stack.endpoints), archive, holdouts, challenge.holder)
     answers = incumbent.answers(incumbent_run, challenge.run, own)
     rivals = list(said.values())
     if answers.keep is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ from mlpipes_cli import run_schema
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.promotion import access, events, moves, versions, who
 from mlpipes_cli.lifecycle.promotion.lock import one_at_a_time
+from mlpipes_cli.lifecycle.trust import vaults
 from mlpipes_cli.ports import RegisteredModel, Registry, Reporter
+from mlpipes_cli.signing.vault import Untrusted, Vault
 
 if TYPE_CHECKING:
     from mlpipes_cli.project import Project
@@ -30,10 +33,20 @@ def rollback(
         MlpipesError: There is no version before, the stack is down, or somebody interfered.
     """
     access.check_alias(alias)
-    registry = access.connect(project).registry
+    stack = access.connect(project)
     with one_at_a_time(project.state, reporter):
-        found = access.find_model(project, registry, model)
-        return undo(project, registry, found, alias, reason)
+        found = access.find_model(project, stack.registry, model)
+        done = undo(project, stack.registry, found, alias, reason)
+    with contextlib.suppress(MlpipesError):  # the alias has moved, and that is what was asked for
+        _tell_untrusted(vaults.of(project, stack.endpoints), done, reporter)
+    return done
+
+
+def _tell_untrusted(vault: Vault, done: events.Entry, reporter: Reporter) -> None:
+    try:
+        vault.want_claim(done.model, done.to_version)
+    except Untrusted as error:
+        reporter.warn(f"{error.reason}, so no API takes it; {error.hint}")
 
 
 def undo(

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.lifecycle.secrets import model_key
 from mlpipes_cli.lifecycle.serving.settings import server_settings
+from mlpipes_cli.signing import keys
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.serving.plan import Plan
@@ -33,6 +35,7 @@ def serve(plan: Plan, port: int) -> int:
     """
     state, serving = plan.project.state, plan.project.config.serving
     os.environ.update(plan.endpoints.environment())
+    os.environ[keys.NAME] = model_key(plan.project.root).secret.decode()
     settings = server_settings(serving, plan.model, plan.alias, state)
     return listen(settings, plan.host, port, plan.workers, state / "serving" / f"{port}.failure")
 
@@ -104,12 +107,14 @@ def application() -> Front:
     logs.configure()
     settings, url = ServerSettings.from_json(os.environ[_SETTINGS]), os.environ["MLPIPES_DATABASE_URL"]
     tracking = os.environ.get("MLFLOW_TRACKING_URI")
-    source = wiring.make_model_source(tracking, os.environ) if tracking else None
     failure = os.environ.get(_FAILURE)
     _end_with_parent()
     try:
+        models = None
+        if tracking and settings.folder is None:
+            models = wiring.make_vault(tracking, os.environ, keys.of_environment(os.environ))
         wiring.prepare_database(url, must=settings.on_log_failure == "refuse")
-        app = create_app(settings, make_stores(settings, url, source))
+        app = create_app(settings, make_stores(settings, url, models))
         memory.settle(freeze=True)
         return app
     except MlpipesError as error:

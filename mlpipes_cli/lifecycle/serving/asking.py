@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.lifecycle.trust.vaults import fetched
 from mlpipes_cli.run_schema import MODEL_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from mlpipes_cli.ports import Registry
     from mlpipes_cli.server.model import ServedModel
     from mlpipes_cli.server.outcome import Outcome
+    from mlpipes_cli.signing.vault import Vault
 
 
 @contextlib.contextmanager
-def loaded(registry: Registry, model: str, version: int) -> Iterator[Any]:
+def loaded(vault: Vault, model: str, version: int) -> Iterator[Any]:
     """The model as it was logged; one that has an environment of its own is asked in a process there.
 
     Raises:
+        Untrusted: It is not signed.
         MlpipesError: It does not load.
     """
     from mlpipes_cli.lifecycle.serving.environments import interpreters
     from mlpipes_cli.server.loading import load
     from mlpipes_cli.server.signature import describe
 
-    with tempfile.TemporaryDirectory(prefix="mlpipes-") as place:
-        folder = Path(place) / "model"
-        folder.mkdir()
-        registry.model_files(model, version, folder)
+    with fetched(vault, model, version) as folder:
         if not describe(folder).details.get(MODEL_ENVIRONMENT):
             yield _native(folder, model, version)
             return

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.lifecycle.trust import vaults
 from mlpipes_cli.run_schema import MODEL_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -58,11 +59,16 @@ def prepare(plan: Plan, reporter: Reporter) -> Path | None:
         Its interpreter; None for a model of our own environment.
 
     Raises:
+        Untrusted: The model is not signed.
         MlpipesError: It cannot be built; why.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.server.signature import describe
 
-    source = wiring.make_model_source(plan.endpoints.tracking_uri, plan.endpoints.login)
-    facts = source.facts(plan.model, plan.version)
-    told = None if facts is None else facts.details.get(MODEL_ENVIRONMENT)
+    vault = vaults.of(plan.project, plan.endpoints)
+    vault.want_claim(plan.model, plan.version)
+    facts = vault.source.facts(plan.model, plan.version)
+    if facts is None or not facts.details.get(MODEL_ENVIRONMENT):
+        return None
+    with vaults.fetched(vault, plan.model, plan.version) as folder:  # what builds an environment runs code
+        told = describe(folder).details.get(MODEL_ENVIRONMENT)
     return interpreters(reporter.info, plan.model)(told) if told else None

@@ -15,11 +15,13 @@ import mlpipes_cli
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.serving.settings import settings_in_image
+from mlpipes_cli.lifecycle.trust import vaults
 from mlpipes_cli.ports import ModelSource, Reporter
 from mlpipes_cli.ports.environments import EnvironmentSpec, of_model
 from mlpipes_cli.ports.images import MODEL_FOLDER, Recipe
 from mlpipes_cli.project import Project
 from mlpipes_cli.server.signature import describe
+from mlpipes_cli.signing.files import digest, listed
 from mlpipes_cli.suggest import did_you_mean
 
 _TAG = re.compile(r"(?:[\w.-]+(?::\d+)?/)?[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*(?::[\w][\w.-]{0,127})?")
@@ -85,6 +87,7 @@ def build(
 
     Raises:
         UsageError: There is no such model, or the tag is none.
+        Untrusted: The model is not signed.
         MlpipesError: The stack does not run, nothing was promoted, there is no engine, or a step failed.
     """
     if tag is not None and not _TAG.fullmatch(tag):
@@ -92,13 +95,13 @@ def build(
             f"--tag: {tag!r} is no name of an image", "use one such as registry.example/team/name:1"
         )
     endpoints = wiring.make_runtime(project).endpoints()
-    source = wiring.make_model_source(endpoints.tracking_uri, endpoints.login)
-    name, number, told, promoted_at = _chosen(project, source, model, alias, version)
+    vault = vaults.of(project, endpoints)
+    name, number, told, promoted_at = _chosen(project, vault.source, model, alias, version)
     project.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=project.cache) as scratch:
         folder = Path(scratch)
         reporter.detail(f"fetching version {number} of {name}")
-        source.fetch(name, number, folder)
+        vault.fetch(name, number, folder)
         inside = _look(folder, ImageModel(name, number, told, "", ""))
         environment = _environment(folder, name)
         recipe = Recipe(
@@ -106,7 +109,7 @@ def build(
             model=folder,
             python=inside.python if inside.python in _PYTHONS else _PYTHONS[0],
             environment=environment,
-            settings=_settings(project, inside, promoted_at),
+            settings=_settings(project, inside, promoted_at, digest(listed(folder))),
             labels=_labels(inside),
             platform=platform,
         )
@@ -211,9 +214,10 @@ def _labels(model: ImageModel) -> dict[str, str]:
     }
 
 
-def _settings(project: Project, model: ImageModel, promoted_at: str | None) -> str:
+def _settings(project: Project, model: ImageModel, promoted_at: str | None, files: str) -> str:
     """What the server in the image is told: ``serving`` of mlpipes.yaml, on this one model."""
     serving = project.config.serving
     alias = model.alias or f"version-{model.version}"
-    told = settings_in_image(serving, model.name, model.version, alias, Path(MODEL_FOLDER), promoted_at)
+    place = Path(MODEL_FOLDER)
+    told = settings_in_image(serving, model.name, model.version, alias, place, promoted_at, files)
     return json.dumps({**json.loads(told.to_json()), "workers": serving.workers})

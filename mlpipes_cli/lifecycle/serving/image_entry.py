@@ -4,7 +4,7 @@ All comes from the environment: ``MLPIPES_DATABASE_URL``; ``PORT`` [8000]; ``WOR
 folder that outlives the container (or is not there). An image with a model inside has the server's settings
 in ``/opt/mlpipes/settings.json``, of which ``MLPIPES_SERVER_SETTINGS`` replaces single ones. Any other image
 follows the registry at ``MLFLOW_TRACKING_URI`` as ``MLPIPES_SERVING``, the section of mlpipes.yaml as JSON,
-says.
+says, and loads what ``MLPIPES_MODEL_KEY`` signed.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.serving import guard
+from mlpipes_cli.lifecycle.trust import vaults
+from mlpipes_cli.signing import keys
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.serving.plan import Plan
@@ -31,12 +33,13 @@ def serve(plan: Plan, port: int, python: Path | None = None) -> int:
         python: The interpreter of the environment that trained the model; None for our own.
 
     Raises:
+        Untrusted: The model is not signed.
         MlpipesError: MLflow's server ended by itself.
     """
     place = plan.project.state / "serving"
     with tempfile.TemporaryDirectory(prefix="mlflow-", dir=place, ignore_cleanup_errors=True) as scratch:
-        uri = f"models:/{plan.model}@{plan.alias}" if python is None else _fetched(plan, Path(scratch))
-        command = [str(python or sys.executable), "-m", "mlflow", "models", "serve", "-m", uri]
+        model = _fetched(plan, Path(scratch))
+        command = [str(python or sys.executable), "-m", "mlflow", "models", "serve", "-m", model]
         command += ["--env-manager", "local", "--host", plan.host, "--port", str(port)]
         command += ["--workers", str(plan.workers)]
         return _run(
@@ -45,13 +48,10 @@ def serve(plan: Plan, port: int, python: Path | None = None) -> int:
 
 
 def _fetched(plan: Plan, scratch: Path) -> str:
-    """The model's files, for an environment that need not be able to reach the registry's storage."""
-    from mlpipes_cli.adapters import wiring
-
-    source = wiring.make_model_source(plan.endpoints.tracking_uri, plan.endpoints.login)
+    """The model's files, checked; MLflow, which would load anything, gets no say in what they are."""
     folder = scratch / "model"
     folder.mkdir()
-    source.fetch(plan.model, plan.version, folder)
+    vaults.of(plan.project, plan.endpoints).fetch(plan.model, plan.version, folder)
     return str(folder)
 
 
@@ -85,14 +85,15 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
 
 
 def _environment(plan: Plan, python: Path | None) -> dict[str, str]:
-    """The project's environment; the database's address is none of MLflow's business."""
+    """The project's environment, without the database's address and the key of models."""
     if python is not None:
         from mlpipes_cli.server.elsewhere import surroundings
 
         return surroundings(python)
     ours = {k: v for k, v in plan.endpoints.environment().items() if k != "MLPIPES_DATABASE_URL"}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return os.environ | ours | {"PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    inherited = {k: v for k, v in os.environ.items() if k != keys.NAME}
+    return inherited | ours | {"PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 @contextlib.contextmanager

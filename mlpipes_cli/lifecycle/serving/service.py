@@ -13,6 +13,7 @@ from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.serving import environments
 from mlpipes_cli.lifecycle.serving.naming import NAME, is_api
 from mlpipes_cli.lifecycle.serving.plan import make_plan
+from mlpipes_cli.lifecycle.trust import vaults
 from mlpipes_cli.ports import Reporter, Runtime, ServiceSpec, ServiceStatus, StackStatus
 from mlpipes_cli.project import Project
 
@@ -58,7 +59,8 @@ def spec(
 def bring(project: Project, runtime: Runtime, result: StackStatus, reporter: Reporter) -> StackStatus:
     """Have the API of ``up --with api`` run on a stack that is up, as mlpipes.yaml says by now.
 
-    Where there is nothing to serve yet, that is said, and the next ``up`` tries again.
+    Where there is nothing to serve yet, or nothing that may be loaded, that is said, and the next ``up``
+    tries again.
 
     Raises:
         MlpipesError: There is a model, but the API does not come up.
@@ -68,6 +70,7 @@ def bring(project: Project, runtime: Runtime, result: StackStatus, reporter: Rep
         return result
     try:
         plan = make_plan(project)
+        vaults.of(project, plan.endpoints).want_claim(plan.model, plan.version)
     except MlpipesError as error:
         then = f"{error.hint}, then " if error.hint else ""
         reporter.warn(f"the API was not started: {error.reason}; {then}`mlpipes up`")

@@ -44,7 +44,7 @@ def server_settings(serving: Serving, model: str, alias: str, state: Path) -> Se
 
 
 def settings_in_image(
-    serving: Serving, model: str, version: int, alias: str, folder: Path, promoted_at: str | None
+    serving: Serving, model: str, version: int, alias: str, folder: Path, promoted_at: str | None, files: str
 ) -> ServerSettings:
     """The settings of a server that has its one model in a folder and knows no registry.
 
@@ -55,9 +55,10 @@ def settings_in_image(
         alias: What answers and stored rows call it.
         folder: Where the model is.
         promoted_at: When it was promoted, ISO 8601, or None.
+        files: The checksum of all its files, as ``build`` has verified them.
     """
     from dataclasses import replace
 
     told = server_settings(serving, model, alias, Path())
     alone = replace(told, also=(), mirror_alias=None, spool=None, scratch=None)
-    return replace(alone, version=version, folder=str(folder), promoted_at=promoted_at)
+    return replace(alone, version=version, folder=str(folder), promoted_at=promoted_at, files=files)

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlpipes_cli.ports import ModelSource
     from mlpipes_cli.server.settings import ServerSettings
     from mlpipes_cli.server.stores import Stores
+    from mlpipes_cli.signing.vault import Vault
 
 
-def make_stores(settings: ServerSettings, database_url: str, models: ModelSource | None) -> Stores:
+def make_stores(settings: ServerSettings, database_url: str, models: Vault | None) -> Stores:
     """The ports of one API.
 
     Args:
         settings: Of which those on the spool count here.
         database_url: Where predictions, truth and keys are.
-        models: The registry, or None.
+        models: What may be loaded of the registry, or None.
     """
     from mlpipes_cli.adapters import wiring
     from mlpipes_cli.lifecycle.serving.environments import interpreters

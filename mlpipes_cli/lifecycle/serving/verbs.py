@@ -13,6 +13,7 @@ from mlpipes_cli import running_api
 from mlpipes_cli.lifecycle.serving import naming, reporting, service
 from mlpipes_cli.lifecycle.serving.plan import Plan
 from mlpipes_cli.lifecycle.serving.service import PREFERRED_PORT
+from mlpipes_cli.lifecycle.trust import vaults
 from mlpipes_cli.ports import Reporter, ServiceSpec
 
 
@@ -41,6 +42,7 @@ def run(plan: Plan, reporter: Reporter) -> int:
     """Serve until told to stop; returns the exit code.
 
     Raises:
+        Untrusted: The model is not signed.
         MlpipesError: The model's environment cannot be built, the port is taken, the model does not load,
             or the server failed.
     """
@@ -59,6 +61,7 @@ def detach(plan: Plan, reporter: Reporter) -> Served:
     """Start the same as a service of the stack and wait until it answers.
 
     Raises:
+        Untrusted: The model is not signed.
         MlpipesError: It did not come up; with its last log lines.
     """
     from mlpipes_cli.adapters import wiring
@@ -66,6 +69,7 @@ def detach(plan: Plan, reporter: Reporter) -> Served:
 
     told = {"model": plan.model, "alias": plan.alias, "workers": plan.workers, "port": plan.port or "auto"}
     settings = plan.project.config.serving.model_copy(update=told)
+    vaults.of(plan.project, plan.endpoints).want_claim(plan.model, plan.version)
     runtime = wiring.make_runtime(plan.project)
     known = wiring.remembered_services(plan.project)
     name = naming.name_for(plan.model, known, reporting.model_of(runtime.status(), naming.NAME))

@@ -16,7 +16,7 @@ Lookup = Callable[[str], RunRecord | None]
 
 
 def find(
-    runs: Sequence[RunRecord], plan: Plan, environments: Mapping[str, str], lookup: Lookup
+    runs: Sequence[RunRecord], plan: Plan, environments: Mapping[str, str], lookup: Lookup, key: str
 ) -> dict[str, list[RunRecord]]:
     """Of each candidate that need not be trained again the newest whole run; all models of a comparison.
 
@@ -24,10 +24,12 @@ def find(
         runs: All of the experiment, the newest first.
         environments: Hashes of the environments that are built, by candidate.
         lookup: Gives a run by its id.
+        key: The id of the key that models are signed with; others could not be served.
     """
     found = {}
     for candidate in plan.candidates:
-        same = [run for run in runs if _is_same(run, candidate, plan, environments.get(candidate.name))]
+        wanted = _wanted(candidate, plan, environments.get(candidate.name), key)
+        same = [run for run in runs if all(run.tags.get(tag) == value for tag, value in wanted.items())]
         if taken := _newest_whole(same, lookup):
             found[candidate.name] = taken
     return found
@@ -45,8 +47,10 @@ def take(taken: Sequence[RunRecord], plan: Plan, session: str, tracking: Trackin
         tracking.take(run.run_id, tags)
 
 
-def _is_same(run: RunRecord, candidate: Candidate, plan: Plan, environment: str | None) -> bool:
+def _wanted(candidate: Candidate, plan: Plan, environment: str | None, key: str) -> dict[str, str]:
+    """The tags of a run that is the same."""
     wanted = {
+        run_schema.MODEL_KEY: key,
         run_schema.CANDIDATE: candidate.name,
         run_schema.SPEC_HASH: candidate.hash,
         run_schema.DATA_FINGERPRINT: plan.prepared.fingerprint,
@@ -54,7 +58,7 @@ def _is_same(run: RunRecord, candidate: Candidate, plan: Plan, environment: str 
     }
     if environment is not None:
         wanted[run_schema.ENVIRONMENT] = environment
-    return all(run.tags.get(tag) == value for tag, value in wanted.items())
+    return wanted
 
 
 def _newest_whole(runs: Sequence[RunRecord], lookup: Lookup) -> list[RunRecord]:

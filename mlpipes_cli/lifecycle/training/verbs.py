@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli import run_schema
 from mlpipes_cli.errors import UsageError
+from mlpipes_cli.lifecycle.secrets import model_key
 from mlpipes_cli.lifecycle.training import (
     cache,
     earlier,
@@ -72,7 +73,8 @@ def train(
     from mlpipes_cli.adapters.wiring import make_registry, make_tracking
 
     endpoints, database_url = surroundings.endpoints(project)
-    tracking, registry = make_tracking(endpoints), make_registry(endpoints)
+    key = model_key(project.root)
+    tracking, registry = make_tracking(endpoints, key), make_registry(endpoints)
     tracking.reach()
     with (
         surroundings.environments_of(experiment, request.only, reporter) as environments,
@@ -98,7 +100,7 @@ def train(
                 reporter.warn(warning)
             _bury(tracking, before)
             hashes = {name: one.hash for name, one in environments.built.items()}
-            taken = cache.find(known, made, hashes, registry.run)
+            taken = cache.find(known, made, hashes, registry.run, key.id)
             cache.take([run for runs in taken.values() for run in runs], made, session, tracking)
             return _train(
                 made,

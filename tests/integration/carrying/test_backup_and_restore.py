@@ -18,6 +18,8 @@ from conftest import MINIMAL, Cli
 from stack_help import query, services
 from waiting import until
 
+from mlpipes_cli.lifecycle.secrets import model_key
+
 pytestmark = pytest.mark.slow
 
 
@@ -106,7 +108,12 @@ def test_an_empty_stack_takes_it_without_a_question(
 
     other = make_project(name="other")
     try:
-        cli("restore", filled.backup, cwd=other).ok()  # which starts it too
+        done = cli("restore", filled.backup, cwd=other).ok()  # which starts it too
+        theirs, ours = (model_key(root).id for root in (filled.root, other))
+        assert manifest(filled.backup)["model_key"] == theirs != ours
+        (said,) = [line for line in done.err.splitlines() if "signed with the key" in line]
+        assert f"key {theirs}, and this project's is {ours}, so they will not be loaded" in said
+        assert "MLPIPES_MODEL_KEY" in said and "`mlpipes models trust --all`" in said
         assert difference(picture(other), filled.seen) == []
         client = MlflowClient(environment(cli, other)["MLFLOW_TRACKING_URI"])
         assert client.get_model_version_by_alias("credit", "production").run_id == filled.run

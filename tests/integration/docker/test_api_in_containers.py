@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import foreign_model_help
 import image_help
 import pytest
+import signing_help
 from conftest import Cli, Result
 from docker.errors import ImageNotFound
 from docker_help import ROOT_LABEL
@@ -39,6 +40,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, docker_engine: Any) -> Itera
     root.mkdir()
     stack = Stack(root, Cli(base / "home", root), docker_engine)
     stack.rewrite(SETTINGS)
+    signing_help.give(root)
     try:
         yield stack
     finally:

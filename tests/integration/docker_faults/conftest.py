@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import signing_help
 from conftest import Cli
 from integration.docker.conftest import MINIMAL, Stack
 from private_engine import PrivateEngine, missing_for_it
@@ -20,6 +21,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, docker_engine: Any) -> Iter
     root.mkdir()
     stack = Stack(root, Cli(base / "home", root), docker_engine)
     stack.rewrite(MINIMAL)
+    signing_help.give(root)
     yield stack
     stack.remove()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import image_help
 import pytest
+import signing_help
 from conftest import Cli
 from stack_help import http, services
 
@@ -19,6 +20,7 @@ WARNING = "warning: the API was not started: "
 @pytest.fixture
 def root(project_dir: Path, cli: Cli) -> Iterator[Path]:
     (project_dir / "mlpipes.yaml").write_text(SETTINGS)
+    signing_help.give(project_dir)
     yield project_dir
     cli("down", "--volumes", "--yes").ok()
 
@@ -58,6 +60,48 @@ def test_from_no_model_to_none_wanted(root: Path, cli: Cli) -> None:
     changes, _ = up(cli, "--with", "api")  # mlpipes.yaml says one worker
     assert len(changes) == 1
     assert services(cli, root)["api"]["pid"] != pid
+
+
+def lose_key(root: Path) -> None:
+    """As in a project of an earlier release, or one whose folder came without its .env."""
+    path = root / ".env"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith("MLPIPES_MODEL_KEY")))
+
+
+def test_a_project_from_before_signatures_goes_on_with_one_command(root: Path, cli: Cli) -> None:
+    cli("up").ok()
+    image_help.promoted(cli("env", "--json").ok().json["MLFLOW_TRACKING_URI"], "people")
+    lose_key(root)
+    trust_all = "`mlpipes models trust --all`"
+    (said,) = [line for line in cli("up").ok().err.splitlines() if line.startswith("warning: ")]
+    told = "registered before models were signed, and will not be loaded: version 1 of people (production)"
+    assert said.startswith(f"warning: {told}; ") and said.endswith(f"then {trust_all}")
+    _, said = up(cli, "--with", "api")
+    assert len(said) == 1
+    assert said[0].startswith(f"{WARNING}version 1 of model 'people' was signed with another key")
+    (row,) = cli("models", "trust", "--all", "--json").ok().json
+    assert (row["model"], row["version"], row["outcome"]) == ("people", 1, "trusted")
+    assert up(cli)[1] == []
+    assert services(cli, root)["api"]["state"] == "running"
+
+    lose_key(root)  # and now there is an API, which an upgrade would have to start again
+    note = root / ".mlpipes" / "release.json"
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"mlpipes": "0.0.1"}))
+    refused = cli("upgrade")
+    assert refused.code == 1
+    assert "the API would not start again" in refused.err
+    assert "version 1 of people (production); nothing was changed" in refused.err
+    failed = cli("restart", "api")
+    assert failed.code == 1
+    assert "version 1 of model 'people' was signed with another key" in failed.err
+    assert "`mlpipes models trust 1 --model people`" in failed.err
+    cli("models", "trust", "--all").ok()
+    up(cli)
+    answer = json.loads(
+        http(f"{services(cli, root)['api']['url']}/predict", "POST", json.dumps(image_help.ROW).encode())
+    )
+    assert answer["model"]["version"] == 1
 
 
 def test_services_that_need_containers_say_so(root: Path, cli: Cli) -> None:

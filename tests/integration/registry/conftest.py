@@ -12,16 +12,19 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import signing_help
 import yaml
 
 from mlpipes_cli import run_schema
 from mlpipes_cli.adapters.mlflow_client import Connection
+from mlpipes_cli.adapters.model_source import RestModelSource
 from mlpipes_cli.adapters.registry import MlflowRegistry
 from mlpipes_cli.config.experiment import load_experiment
 from mlpipes_cli.data import prepare as preparing
 from mlpipes_cli.data import rows, sources, store
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
+from mlpipes_cli.signing.vault import Vault
 from mlpipes_cli.trainers.answers import answers
 
 
@@ -40,6 +43,10 @@ class Lab:
     @property
     def registry(self) -> MlflowRegistry:
         return MlflowRegistry(Connection(self.tracking_uri))
+
+    @property
+    def vault(self) -> Vault:
+        return Vault(RestModelSource(self.tracking_uri, {}), signing_help.KEY)
 
     def data(
         self, frame: pd.DataFrame, *, seed: int = 42, cached: bool = True, **data: Any
@@ -65,7 +72,13 @@ class Lab:
         return prepared
 
     def train(
-        self, name: str, model: Any, prepared: preparing.Prepared, *, tags: Mapping[str, str] | None = None
+        self,
+        name: str,
+        model: Any,
+        prepared: preparing.Prepared,
+        *,
+        tags: Mapping[str, str] | None = None,
+        signed: bool = True,
     ) -> str:
         """Fit, score on the holdout and log everything; returns the run's id."""
         import mlflow
@@ -84,6 +97,8 @@ class Lab:
             info = mlflow.sklearn.log_model(
                 model, name="model", serialization_format="cloudpickle", pip_requirements=["scikit-learn"]
             )
+            if signed:
+                signing_help.seal_logged(info.model_id)
             known = {
                 run_schema.CANDIDATE: name,
                 run_schema.MODEL_NAME: self.experiment,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import signing_help
 
 from mlpipes_cli.adapters.mlflow_client import BRIEFLY, PATIENTLY, ApiError, Connection
 from mlpipes_cli.adapters.registry import MlflowRegistry
@@ -88,7 +89,7 @@ def test_a_server_that_is_down_is_one_line(host: str, tmp_path: Path):
 
 def test_a_ping_is_short_however_patient_the_connection():
     uri = f"http://127.0.0.1:{free_port()}"
-    (line,) = lines(MlflowTracking(Connection(uri, PATIENTLY)).ping)
+    (line,) = lines(MlflowTracking(Connection(uri, PATIENTLY), signing_help.KEY).ping)
     assert "Connection refused" in line
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == BRIEFLY["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]
 
@@ -169,13 +170,15 @@ QUIET = """
 import sys
 from mlpipes_cli.adapters.mlflow_client import BRIEFLY, Connection
 from mlpipes_cli.adapters.tracking import MlflowTracking
+from mlpipes_cli.signing import keys
+key = keys.read("k" * 40, "a test")
 assert "mlflow" not in sys.modules
-tracking = MlflowTracking(Connection(sys.argv[1]))
+tracking = MlflowTracking(Connection(sys.argv[1]), key)
 assert "mlflow" not in sys.modules, "only the first use imports it"
 run_id = tracking.begin("quiet", "a", {"long": "t" * 9000}, {"long": "p" * 9000})
 tracking.give_up(run_id, "FAILED", "e" * 9000, None)
 try:
-    MlflowTracking(Connection(sys.argv[2])).ping()
+    MlflowTracking(Connection(sys.argv[2]), key).ping()
 except Exception:
     pass
 """

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -243,6 +244,81 @@ def test_an_incumbent_that_was_made_by_other_means(lab: Any, promote: Any, past:
         and "delete the alias" in said["hint"]
     )
     assert past() == []
+
+
+class Marks:
+    """Pickles as something that writes a file where it is loaded."""
+
+    def __init__(self, model: Any, mark: Path) -> None:
+        self._model, self._mark = model, mark
+
+    def fit(self, X: Any, y: Any) -> Any:
+        self.classes_ = self._model.fit(X, y).classes_
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return self._model.predict(X)
+
+    def predict_proba(self, X: Any) -> Any:
+        return self._model.predict_proba(X)
+
+    def __reduce__(self) -> Any:
+        return exec, (f"open({str(self._mark)!r}, 'w').write('loaded')",)
+
+
+def test_a_run_that_nobody_signed_is_not_promoted(lab: Any, promote: Any, tmp_path: Path):
+    mark = tmp_path / "mark"
+    prepared = lab.data(table(400))
+    lab.train("forged", Marks(looks_at(*COLUMNS), mark), prepared, signed=False)
+    for dry in ((), ("--dry-run",)):
+        said = promote(*dry, code=3)
+        assert said["outcome"] == "refused"
+        assert (
+            "the model of forged (run " in said["reason"]
+            and "is not signed by this project" in said["reason"]
+        )
+        assert "`mlpipes train --force`" in said["hint"]
+    assert lab.registry.model(lab.experiment) is None
+    lab.train("own", looks_at("x0"), prepared)
+    assert promote("--run", "own")["outcome"] == "promoted"
+    assert not mark.exists()
+
+
+def test_an_incumbent_that_nobody_signed_is_not_loaded_to_be_compared(
+    lab: Any, promote: Any, running_stack: Any, tmp_path: Path
+):
+    frame, mark = table(1600), tmp_path / "mark"
+    weak = lab.train("weak", Marks(looks_at("x0"), mark), lab.data(frame, seed=1), signed=False)
+    registry, run = lab.registry, lab.registry.run(weak)
+    uri = run.tags[run_schema.MODEL_URI]
+    assert registry.create_version(lab.experiment, run, uri, tags={}, description="") == 1
+    registry.set_alias(lab.experiment, "production", 1)
+    lab.train("strong", looks_at(*COLUMNS), lab.data(frame, seed=2))
+    said = promote(code=3)
+    assert f"version 1 of model {lab.experiment!r} is not signed by this project" in said["reason"]
+    assert f"`mlpipes models trust 1 --model {lab.experiment}`" in said["hint"]
+    assert lab.holder() == 1
+    assert not mark.exists()
+
+    rows = running_stack.cli("models", "trust", "--all", "--model", lab.experiment, "--json").ok().json
+    assert [(row["version"], row["outcome"], row["run_id"]) for row in rows] == [(1, "trusted", weak)]
+    promote(code=3)  # it is loaded now, and what it is cannot score
+    assert mark.read_text() == "loaded"
+
+
+def test_a_rollback_to_what_no_api_takes_says_so(lab: Any, promote: Any, running_stack: Any):
+    prepared = lab.data(table(800))
+    weak = lab.train("weak", looks_at("x0"), prepared, signed=False)
+    registry, run = lab.registry, lab.registry.run(weak)
+    registry.create_version(lab.experiment, run, run.tags[run_schema.MODEL_URI], tags={}, description="")
+    registry.set_alias(lab.experiment, "production", 1)
+    lab.train("strong", looks_at(*COLUMNS), prepared)
+    promote()
+    done = running_stack.cli("rollback", "--model", lab.experiment).ok()
+    assert lab.holder() == 1
+    assert (
+        f"version 1 of model {lab.experiment!r} is not signed by this project, so no API takes it" in done.err
+    )
 
 
 def test_rollbacks_walk_back_and_the_history_tells(lab: Any, promote: Any, past: Any, running_stack: Any):

@@ -40,7 +40,7 @@ def test_runs_versions_aliases_and_tags(lab: Any, tmp_path: Path):
         (1, run_id, ("production", "staging")),
     ]
     assert model.versions[1].tags == {"a": "b"}
-    with loaded(registry, name, 1) as native:
+    with loaded(lab.vault, name, 1) as native:
         assert list(native.predict(prepared.X())) == list(
             _logistic().fit(prepared.X(prepared.train), prepared.y(prepared.train)).predict(prepared.X())
         )

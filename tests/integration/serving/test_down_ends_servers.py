@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 import serving_help
+import signing_help
 from conftest import MINIMAL, Cli, RunningStack
 from stack_help import processes_of
 
@@ -23,6 +24,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     root = base / "project"
     root.mkdir()
     (root / "mlpipes.yaml").write_text(MINIMAL)
+    signing_help.give(root)
     stack = RunningStack(root, Cli(base / "home", root))
     stack.cli.environment["TMPDIR"] = str(base)  # what is killed cannot remove its temporary files
     stack.cli("up").ok()

@@ -12,6 +12,7 @@ from typing import Any
 import log_help
 import pytest
 import serving_help
+import signing_help
 from fastapi.testclient import TestClient
 from log_help import Row
 
@@ -44,7 +45,14 @@ def kind() -> str:
 def api(folders: dict[str, Path], kind: str, postgres: serving_help.Postgres) -> Iterator[TestClient]:
     log_help.fresh(postgres.url)
     settings = ServerSettings(
-        "people", "production", 3, str(folders[kind]), max_bytes=20_000, max_rows=50, answer_timeout=15.0
+        "people",
+        "production",
+        3,
+        str(folders[kind]),
+        files=signing_help.digest(folders[kind]),
+        max_bytes=20_000,
+        max_rows=50,
+        answer_timeout=15.0,
     )
     app = create_app(settings, make_stores(settings, postgres.url, None))
     with TestClient(app) as client:  # type: ignore[arg-type]
@@ -174,7 +182,10 @@ def test_the_description_is_that_of_the_model(api: TestClient) -> None:
 
 def test_a_database_that_is_away_is_503_in_time(folders: dict[str, Path]) -> None:
     with serving_help.postgres() as server:
-        settings = ServerSettings("people", "production", 3, str(folders["binary"]), answer_timeout=2.0)
+        files = signing_help.digest(folders["binary"])
+        settings = ServerSettings(
+            "people", "production", 3, str(folders["binary"]), files=files, answer_timeout=2.0
+        )
         app = create_app(settings, make_stores(settings, server.url, None))
         with TestClient(app) as client:  # type: ignore[arg-type]
             (row,) = log_help.add(server.url, [Row()])

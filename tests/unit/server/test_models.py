@@ -7,18 +7,24 @@ import gc
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import serving_help
+import signing_help
 from serving_help import Silent
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Published
 from mlpipes_cli.server.copies import Copies
 from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.models import Follower, Models
+from mlpipes_cli.server.models import Follower, Models, from_folder
 from mlpipes_cli.server.settings import ServerSettings
+from mlpipes_cli.signing import files, statements
+from mlpipes_cli.signing.vault import Untrusted, Vault
+
+FOREIGN, CHANGED = 4, 5  # versions: nobody signed it; one byte is another than what was signed
 
 
 class Shelf:
@@ -26,6 +32,8 @@ class Shelf:
 
     def __init__(self, versions: dict[int, Path]) -> None:
         self.versions, self.aliases = versions, {"production": 1}
+        self.tagged: dict[int, dict[str, str]] = {}
+        self.copied: list[int] = []
         self.away = False
 
     def names(self) -> Sequence[str]:
@@ -37,7 +45,15 @@ class Shelf:
         return Published(name, dict(self.aliases), {"production": "2026-01-01T00:00:00+00:00"})
 
     def fetch(self, name: str, version: int, folder: Path) -> None:
+        self.copied.append(version)
         shutil.copytree(self.versions[version], folder, dirs_exist_ok=True)
+
+    def read(self, name: str, version: int, path: str, limit: int) -> bytes | None:
+        file = self.versions[version] / path
+        return file.read_bytes()[:limit] if file.is_file() else None
+
+    def tags(self, name: str, version: int) -> dict[str, str]:
+        return self.tagged.get(version, {})
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +63,16 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     good = {1: serving_help.saved(base / "1"), 2: serving_help.saved(base / "2", classes=("a", "b"))}
     shutil.copytree(good[1], broken)
     (broken / "model.pkl").write_bytes(b"no pickle")
-    return {**good, 3: broken}
+    versions = {**good, 3: broken}
+    for folder in versions.values():
+        signing_help.seal(folder)
+    foreign, changed = base / "foreign", base / "changed"
+    shutil.copytree(good[2], foreign)
+    (foreign / files.SIGNATURE).unlink()
+    shutil.copytree(good[2], changed)
+    with (changed / "requirements.txt").open("r+b") as file:
+        file.write(b"S")
+    return {**versions, FOREIGN: foreign, CHANGED: changed}
 
 
 @pytest.fixture
@@ -59,7 +84,7 @@ def follower(shelf: Shelf, scratch: Path, **settings: object) -> Follower:
     told = ServerSettings(
         "people", "production", also=("staging",), reload_seconds=0.02, scratch=str(scratch), **settings
     )  # type: ignore[arg-type]
-    return Follower(shelf, told, Silent())
+    return Follower(Vault(shelf, signing_help.KEY), told, Silent())  # type: ignore[arg-type]
 
 
 async def until(true: object) -> None:
@@ -108,6 +133,72 @@ def test_a_version_that_does_not_load_leaves_the_old_one(shelf: Shelf, tmp_path:
         following.stop()
 
     asyncio.run(main())
+
+
+def trust(shelf: Shelf, version: int) -> None:
+    """What `mlpipes models trust` does to the tags."""
+    found = files.listed(shelf.versions[version])
+    words = {"who": "ada", "when": "2026-01-01T00:00:00+00:00", "why": ""}
+    text = statements.trust(found, signing_help.KEY, "people", version, **words)
+    shelf.tagged[version] = {statements.TAG: text}
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [(FOREIGN, "is not signed by this project"), (CHANGED, "was signed: requirements.txt was changed")],
+)
+def test_a_version_that_nobody_signed_is_told_once_and_taken_when_it_is_trusted(
+    shelf: Shelf,
+    tmp_path: Path,
+    version: int,
+    told: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("_AGAIN", "_TRUSTED_BY_NOW"):
+        monkeypatch.setattr(f"mlpipes_cli.server.models.{name}", 0.05)
+    asked: list[int] = []
+    ask = shelf.tags
+    monkeypatch.setattr(shelf, "tags", lambda name, version: asked.append(version) or ask(name, version))
+
+    async def main() -> None:
+        following = follower(shelf, tmp_path)
+        models = following.load()
+        following.start(models)
+        shelf.aliases = {"production": version}
+        await until(lambda: models.problems)
+        problem = models.problems["production"]
+        assert f"version {version} of model 'people'" in problem and told in problem
+        assert problem.endswith("version 1 goes on answering")
+        await until(lambda: len(asked) >= 5)
+        (line,) = [one.message for one in caplog.records if f"version {version}" in one.message]
+        assert f"`mlpipes models trust {version} --model people`" in line
+        assert models.primary.version == 1
+        assert (version in shelf.copied) == (version == CHANGED), "what nobody signed is not even fetched"
+        trust(shelf, version)
+        await until(lambda: models.primary.version == version)
+        assert not models.problems
+        following.stop()
+
+    asyncio.run(main())
+
+
+def test_an_api_does_not_start_on_what_nobody_signed(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.aliases = {"production": FOREIGN}
+    with pytest.raises(Untrusted, match="is not signed by this project"):
+        follower(shelf, tmp_path).load()
+    shelf.aliases = {"production": 1, "staging": FOREIGN}
+    models = follower(shelf, tmp_path).load()
+    assert list(models) == ["production"]
+    assert "version 4" in models.problems["staging"]
+
+
+def test_the_folder_of_an_image_has_to_be_as_it_was_built(folders: dict[int, Path], tmp_path: Path) -> None:
+    told = ServerSettings("people", "production", 1, str(folders[1]), files=signing_help.digest(folders[1]))
+    assert from_folder(told).primary.version == 1
+    for wrong in (None, signing_help.digest(folders[2])):
+        with pytest.raises(Untrusted, match="are not those that were put there"):
+            from_folder(replace(told, files=wrong))
 
 
 def test_a_registry_that_is_away_changes_nothing(shelf: Shelf, tmp_path: Path) -> None:

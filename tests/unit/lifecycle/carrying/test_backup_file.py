@@ -175,12 +175,12 @@ def test_a_newer_format_names_the_release(tmp_path: Path) -> None:
     make(path)
 
     def change(rows: list[tuple[tarfile.TarInfo, bytes]]) -> None:
-        text = rows[-2][1].replace(b'"format": 1', b'"format": 2')
+        text = rows[-2][1].replace(b'"format": 2', b'"format": 3')
         rows[-2] = (rows[-2][0], text)
         rows[-1] = (rows[-1][0], f"{hashlib.sha256(text).hexdigest()}  manifest.json\n".encode())
 
     rewrite(path, change)
-    with pytest.raises(MlpipesError, match=r"format 2.*reads up to 1") as caught:
+    with pytest.raises(MlpipesError, match=r"format 3.*reads up to 2") as caught:
         check(path)
     assert "install mlpipes 1.0" in caught.value.hint
 

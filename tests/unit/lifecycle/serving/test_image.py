@@ -80,7 +80,7 @@ def test_the_image_knows_no_registry() -> None:
             "access_log": "all",
         }
     )
-    told = settings_in_image(serving, "fraud", 7, "production", Path("/opt/model"), None)
+    told = settings_in_image(serving, "fraud", 7, "production", Path("/opt/model"), None, "f" * 64)
     assert (told.folder, told.version, told.also, told.mirror_alias) == ("/opt/model", 7, (), None)
     assert (told.cors, told.access_log, told.spool) == (("*",), "all", None)
     assert json.loads(told.to_json())["model"] == "fraud"

@@ -26,6 +26,7 @@ def test_the_challenger_itself_is_not_mirrored_to_itself() -> None:
 
 def test_an_image_has_its_one_model_only() -> None:
     serving = Serving(also=("staging",), mirror=Mirror(alias="staging"))
-    told = settings_in_image(serving, "credit", 3, "production", Path("/model"), "2026-01-01T00:00:00+00:00")
-    assert (told.version, told.folder, told.aliases) == (3, "/model", ("production",))
+    when, files = "2026-01-01T00:00:00+00:00", "f" * 64
+    told = settings_in_image(serving, "credit", 3, "production", Path("/model"), when, files)
+    assert (told.version, told.folder, told.aliases, told.files) == (3, "/model", ("production",), files)
     assert told.spool is None and told.scratch is None

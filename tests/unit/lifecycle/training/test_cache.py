@@ -16,6 +16,7 @@ SAME = {
     run_schema.SPEC_HASH: "hash",
     run_schema.DATA_FINGERPRINT: "data",
     run_schema.HOLDOUT_FINGERPRINT: "held",
+    run_schema.MODEL_KEY: "key",
 }
 PLAN: Any = SimpleNamespace(
     prepared=SimpleNamespace(fingerprint="data", holdout_fingerprint="held"),
@@ -33,7 +34,7 @@ def found(runs: list[RunRecord], environment: str | None = None) -> list[str]:
     parents = {item.run_id: item for item in runs}
     shown = [item for item in runs if run_schema.PARTS not in item.tags]
     built = {"a": environment} if environment else {}
-    return [item.run_id for item in cache.find(shown, PLAN, built, parents.get).get("a", [])]
+    return [item.run_id for item in cache.find(shown, PLAN, built, parents.get, "key").get("a", [])]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,7 @@ def found(runs: list[RunRecord], environment: str | None = None) -> list[str]:
         run("1", SPEC_HASH="other"),
         run("1", DATA_FINGERPRINT="other"),
         run("1", HOLDOUT_FINGERPRINT="other"),
+        run("1", MODEL_KEY="of another project"),
         run("1", status="FAILED"),
         run("1", status="RUNNING"),
         run("1", whole=False),

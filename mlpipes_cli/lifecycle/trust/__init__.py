@@ -1,0 +1,1 @@
+"""What a project's models may be loaded, and who says so."""

@@ -1,0 +1,77 @@
+"""All files of a model's folder, each with its size and checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mlpipes_cli.errors import MlpipesError
+
+SIGNATURE = "mlpipes_signature.json"  # beside MLmodel; the one file that is not signed
+
+
+class File(NamedTuple):
+    """A file: its path below the folder with ``/`` between the parts, its bytes, its SHA-256 in digits."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+def listed(folder: Path) -> tuple[File, ...]:
+    """All files below a folder but the signature, by path; read in pieces, however large they are.
+
+    Raises:
+        MlpipesError: There is something that is neither a file nor a folder (a link, say), or a name that
+            is no text.
+    """
+    return tuple(sorted(_below(folder, "")))
+
+
+def _below(folder: Path, start: str) -> Iterator[File]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = start + entry.name
+            if not path.isprintable():
+                raise MlpipesError(f"the name {path!r} in a model's folder is no plain text")
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(Path(entry.path), f"{path}/")
+            elif path != SIGNATURE:
+                yield _read(entry.path, path)
+
+
+def _read(place: str, path: str) -> File:
+    try:
+        handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise MlpipesError(
+            f"{path} in a model's folder is no plain file ({error.strerror or error})"
+        ) from None
+    with open(handle, "rb") as file:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise MlpipesError(f"{path} in a model's folder is no plain file")
+        return File(path, about.st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def digest(files: Sequence[File]) -> str:
+    """One checksum of all of it, in hexadecimal digits: two folders have it if they have the same files."""
+    return hashlib.sha256(json.dumps(sorted(files), separators=(",", ":")).encode()).hexdigest()
+
+
+def difference(wanted: Sequence[File], found: Sequence[File]) -> str:
+    """In words the first thing by which they differ; empty where they do not."""
+    before, now = {file.path: file for file in wanted}, {file.path: file for file in found}
+    for path in sorted(before.keys() | now.keys()):
+        if path not in now:
+            return f"{path} is missing"
+        if path not in before:
+            return f"{path} was added"
+        if before[path] != now[path]:
+            return f"{path} was changed"
+    return ""
