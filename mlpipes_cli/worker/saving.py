@@ -111,7 +111,7 @@ def own_modules(folders: Sequence[str]) -> list[ModuleType]:
 
 
 def _reading_moments(model: Any, X: pd.DataFrame) -> Any:
-    """The model, behind a step that reads dates and times if it takes any: MLflow leaves them as they come."""
+    """The model, behind a step that reads dates and times if it takes any: MLflow leaves them as they are."""
     names = [str(name) for name in X.columns if X[name].dtype.kind == "M"]
     if not names:
         return model
