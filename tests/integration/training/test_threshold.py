@@ -70,6 +70,11 @@ def serving(stack: RunningStack, *options: str, path: str = "/ready") -> Iterato
         process.communicate(timeout=60)
 
 
+def said(answer: httpx.Response) -> Any:
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 def test_the_marks_of_the_page_belong_to_blocks() -> None:
     assert len(readme.blocks(PAGE)) == PAGE.count("<!-- run") + PAGE.count("<!-- file: ") == 5
 
@@ -96,7 +101,7 @@ def test_what_has_no_scores_is_told_by_its_line_before_anything_is_trained(payme
     assert "wrong.yaml:10: runs -> 1 -> threshold: OutputCodeClassifier gives no scores" in done.err
     file.write_text(WRONG.replace("{rate: 0.1}", "none"))
     assert payments.stack.cli("train", file, "--dry-run").code == 0
-    file.write_text(WRONG.replace("target: fraud", "target: trips").replace("{rate: 0.1}", "none"))
+    file.write_text(WRONG.replace("target: fraud", "target: amount").replace("{rate: 0.1}", "none"))
     done = payments.stack.cli("train", file, "--dry-run")
     assert done.code == 2
     assert "wrong.yaml:3: threshold: a threshold is for a binary target, and this one is" in done.err
@@ -127,7 +132,7 @@ def test_each_run_is_judged_at_its_own_threshold(payments: Payments) -> None:
     assert called.mean() == pytest.approx(0.02, abs=0.5 / len(called))
 
 
-def test_it_is_shown_and_kept(payments: Payments) -> None:
+def test_it_is_shown_and_kept(payments: Payments, tmp_path: Path) -> None:
     cli, run = payments.stack.cli, payments.runs["at-best-f1"]
     board = cli("leaderboard", "--experiment", "payments", "--json").ok().json
     assert {one["name"]: one["threshold"] for one in board["runs"]} == {
@@ -135,7 +140,14 @@ def test_it_is_shown_and_kept(payments: Payments) -> None:
     }
     logged = mlflow.get_run(run["run_id"]).data
     assert (logged.params["threshold"], logged.metrics["threshold"]) == ("f1", run["threshold"])
-    assert "threshold" not in mlflow.get_run(payments.runs["as-it-is"]["run_id"]).data.params
+    plain = mlflow.get_run(payments.runs["as-it-is"]["run_id"]).data
+    assert "threshold" not in plain.params and "threshold" not in plain.metrics
+    for one, wanted, kind in ((logged, run["threshold"], "Thresholded"), (plain, None, "LogisticRegression")):
+        (tmp_path / kind).mkdir()
+        uri = one.tags["mlpipes.model_uri"]
+        folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / kind))
+        assert mlflow.models.Model.load(folder).metadata["mlpipes"].get("threshold") == wanted
+        assert type(mlflow.sklearn.load_model(folder)[-1]).__name__ == kind
     plan = cli("train", payments.folder / "payments.yaml", "--dry-run", "--json").ok().json
     rules = {one["name"]: one["threshold"] for one in plan["candidates"]}
     assert (rules["at-best-f1"], rules["as-it-is"]) == ("f1", None)
@@ -161,22 +173,21 @@ def test_every_door_gives_the_label_that_the_holdout_file_has(payments: Payments
     rows.rename_axis("id").reset_index().to_csv(table, index=False)
     found: dict[str, list[Any]] = {}
     with serving(payments.stack) as url, httpx.Client(base_url=url, trust_env=False, timeout=60) as api:
-        told = api.get("/version").json()
+        told = said(api.get("/version"))
         assert (told["threshold"], told["compiled"]) == (threshold, True)
         assert api.get("/page/model").json()["threshold"] == threshold
-        answer = api.post("/predict", json=rows.to_dict("list")).json()
+        answer = said(api.post("/predict", json=rows.to_dict("list")))
         assert answer["scores"] == pytest.approx(scores, abs=1e-9)
         assert answer["predictions"] == [int(score >= threshold) for score in answer["scores"]]
         found["predict"] = answer["predictions"]
         found["one by one"] = [
-            api.post("/predict", json=row).json()["predictions"][0]
-            for row in rows.head(50).to_dict("records")
+            said(api.post("/predict", json=row))["predictions"][0] for row in rows.head(30).to_dict("records")
         ]
         split = {"dataframe_split": {"columns": FEATURES, "data": rows.to_numpy().tolist()}}
-        found["invocations"] = api.post("/invocations", json=split).json()["predictions"]
+        found["invocations"] = said(api.post("/invocations", json=split))["predictions"]
         csv = {"content-type": "text/csv"}
         body = rows.to_csv(index=False)
-        found["csv"] = api.post("/invocations", content=body, headers=csv).json()["predictions"]
+        found["csv"] = said(api.post("/invocations", content=body, headers=csv))["predictions"]
         tensors = [
             {
                 "name": name,
@@ -186,15 +197,15 @@ def test_every_door_gives_the_label_that_the_holdout_file_has(payments: Payments
             }
             for name in FEATURES
         ]
-        v2 = api.post("/v2/models/payments/infer", json={"inputs": tensors}).json()
+        v2 = said(api.post("/v2/models/payments/infer", json={"inputs": tensors}))
         found["v2"] = v2["outputs"][0]["data"]
         cli("predict", table, "--model", "payments", "-o", tmp_path / "api.csv").ok()
     cli("predict", table, "--offline", "--model", "payments", "-o", tmp_path / "offline.csv").ok()
     for name in ("api", "offline"):
         found[name] = pd.read_csv(tmp_path / f"{name}.csv")["prediction"].tolist()
     with serving(payments.stack, "--engine", "mlflow", path="/health") as url:
-        answer = httpx.post(f"{url}/invocations", json=split, trust_env=False, timeout=60).json()
-        found["mlflow engine"] = answer["predictions"]
+        answer = httpx.post(f"{url}/invocations", json=split, trust_env=False, timeout=60)
+        found["mlflow engine"] = said(answer)["predictions"]
     model = mlflow.sklearn.load_model("models:/payments@production", dst_path=str(tmp_path))
     assert (
         type(model[-1]).__name__ == "Thresholded" and type(model[-1]) is not Thresholded

@@ -38,7 +38,10 @@ def model(alias: str = "production", version: int = 3, **changes: Any) -> Any:
     columns = (InputColumn("a'\"b", "double", True), InputColumn("scan", "string", False))
     values = {
         "name": "people", "alias": alias, "version": version, "columns": columns, "promoted_at": None,
-        "details": {"task": "binary", "classes": [0, 1], "positive": 1, "target": "Y", "images": ["scan"]},
+        "details": {
+            "task": "binary", "classes": [0, 1], "positive": 1, "threshold": 0.25, "target": "Y",
+            "images": ["scan"],
+        },
         "example": {"a'\"b": 2**60, "scan": float("nan")},
     }  # fmt: skip
     return SimpleNamespace(**(values | changes))
@@ -99,7 +102,7 @@ def test_what_a_browser_has_already_is_not_sent_again(app: FastAPI, path: str) -
 def test_the_model_as_the_form_needs_it(app: FastAPI) -> None:
     assert get(app, "/page/model").json() == {
         "name": "people", "version": 3, "alias": "production", "promoted_at": None, "task": "binary",
-        "classes": [0, 1], "positive": 1, "target": "Y",
+        "classes": [0, 1], "positive": 1, "threshold": 0.25, "target": "Y",
         "columns": [
             {"name": "a'\"b", "type": "double", "required": True, "image": False, "quoted": repr("a'\"b")},
             {"name": "scan", "type": "string", "required": False, "image": True, "quoted": "'scan'"},
