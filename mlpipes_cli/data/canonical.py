@@ -4,7 +4,8 @@
 read as                becomes
 =====================  ==================================================================
 integers, decimals     float64 (JSON integers and missing values then fit the signature)
-booleans               bool; with missing values: object of True, False and None
+booleans               bool; with missing values: object of True, False and None; as a
+                       feature float64, 1 and 0 (a missing value then stays one everywhere)
 strings, mixed         pandas' ``str``, missing values stay missing
 dates, times           datetime64[us], naive, in UTC
 durations              float64, seconds
@@ -36,12 +37,33 @@ def canonical(values: pd.Series) -> pd.Series:
     if types.is_datetime64_any_dtype(dtype):
         return _moments(values)
     if types.is_timedelta64_dtype(dtype):
-        seconds: pd.Series = values.dt.total_seconds().astype("float64")
-        return seconds
+        return seconds(values)
     if isinstance(dtype, pd.StringDtype):
         texts: pd.Series = values.astype("str")
         return texts
     return _objects(values.astype(object))
+
+
+def seconds(values: pd.Series) -> pd.Series:
+    """Durations as float64."""
+    found: pd.Series = values.dt.total_seconds().astype("float64")
+    return found
+
+
+def canonical_feature(values: pd.Series) -> tuple[pd.Series, bool]:
+    """The column as a model learns from it, and whether its numbers stand for true and false.
+
+    Booleans become numbers: MLflow's casts make false of a missing boolean and true of the text ``false``,
+    and keep the value of a missing number and refuse such text.
+    """
+    found = canonical(values)
+    truths = found.dtype == bool or (found.dtype == object and _are_booleans(found))
+    return (_numbers(found) if truths else found), truths
+
+
+def _are_booleans(values: pd.Series) -> bool:
+    present = values[values.notna()]
+    return len(present) > 0 and all(isinstance(value, (bool, np.bool_)) for value in present)
 
 
 def canonical_ids(values: pd.Series) -> pd.Series:
@@ -100,10 +122,11 @@ def _objects(values: pd.Series) -> pd.Series:
 
 
 def _texts(values: pd.Series) -> pd.Series:
-    return values.map(_text, na_action="ignore").astype("str")
+    return values.map(as_text, na_action="ignore").astype("str")
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value that is not missing, as text."""
     if isinstance(value, str):
         return value
     if isinstance(value, (float, np.floating)) and float(value).is_integer() and abs(float(value)) < 2**53:

@@ -12,7 +12,7 @@ import pandas as pd
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.data import columns, image_files
-from mlpipes_cli.data.canonical import canonical, canonical_ids
+from mlpipes_cli.data.canonical import canonical_feature, canonical_ids
 from mlpipes_cli.data.prepared import Prepared
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.rows import hash_rows, hash_values
@@ -39,7 +39,7 @@ def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
     _check_columns(frame, data, source)
     target = read_target(frame[data.target], data, source)
     train, holdout, warnings = split_rows(frame, target, data, source)
-    features = _features(frame, data, source)
+    features, booleans = _features(frame, data, source)
     parts = {**features, data.target: target.values}
     if data.id is not None:
         parts[data.id] = canonical_ids(frame[data.id])
@@ -62,6 +62,7 @@ def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
         holdout_fingerprint=_holdout_fingerprint(held, [*covered, *([data.id] if data.id else [])]),
         warnings=tuple(warnings),
         images=tuple(name for name in features if image_files.are_images(features[name])),
+        booleans=booleans,
     )
 
 
@@ -81,21 +82,27 @@ def _check_columns(frame: pd.DataFrame, data: Data, source: YamlSource) -> None:
         raise ConfigError(problems)
 
 
-def _features(frame: pd.DataFrame, data: Data, source: YamlSource) -> dict[str, pd.Series]:
+def _features(
+    frame: pd.DataFrame, data: Data, source: YamlSource
+) -> tuple[dict[str, pd.Series], tuple[str, ...]]:
+    """The features by name, and which of them are booleans."""
     aside = {data.target, *data.drop, *([data.id] if data.id else [])}
     names = [name for name in frame.columns if name not in aside]
     if not names:
         raise wrong(source, ("data",), "no column is left as a feature")
-    features = {name: _feature(frame[name]) for name in names}
+    read = {name: _feature(frame[name]) for name in names}
+    features = {name: values for name, (values, _) in read.items()}
     if all(column.nunique(dropna=False) < 2 for column in features.values()):
         raise wrong(
             source, ("data", "source"), f"the features ({', '.join(names[:5])}) are the same in every row"
         )
-    return features
+    return features, tuple(name for name, (_, boolean) in read.items() if boolean)
 
 
-def _feature(values: pd.Series) -> pd.Series:
-    return values.where(values.notna(), None) if image_files.are_images(values) else canonical(values)
+def _feature(values: pd.Series) -> tuple[pd.Series, bool]:
+    if image_files.are_images(values):
+        return values.where(values.notna(), None), False
+    return canonical_feature(values)
 
 
 def _warnings(

@@ -34,6 +34,7 @@ class Prepared:
         holdout_fingerprint: SHA-256 over the holdout rows in any order.
         warnings: What a person should know, a line each.
         images: Names of the features that are images; each value is the bytes of an image file, or None.
+        booleans: Names of the features whose 1, 0 and NaN are true, false and missing.
     """
 
     task: Task
@@ -49,6 +50,7 @@ class Prepared:
     holdout_fingerprint: str
     warnings: tuple[str, ...] = field(default=())
     images: tuple[str, ...] = field(default=())
+    booleans: tuple[str, ...] = field(default=())
 
     def X(self, rows: Rows | None = None) -> pd.DataFrame:
         """The features of these rows (of all when left out)."""

@@ -62,6 +62,7 @@ def _write(prepared: Prepared, folder: Path) -> None:
         "holdout_fingerprint": prepared.holdout_fingerprint,
         "warnings": prepared.warnings,
         "images": prepared.images,
+        "booleans": prepared.booleans,
     }
     (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=2), encoding="utf-8")
 
@@ -98,4 +99,5 @@ def open_store(folder: Path) -> Prepared:
         holdout_fingerprint=about["holdout_fingerprint"],
         warnings=tuple(about["warnings"]),
         images=tuple(about.get("images", ())),
+        booleans=tuple(about.get("booleans", ())),
     )

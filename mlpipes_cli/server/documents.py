@@ -122,9 +122,9 @@ def record_schema(model: ServedModel) -> dict[str, Any]:
 
 
 def value_schema(column: InputColumn) -> dict[str, Any]:
-    """The JSON Schema of one value of a column; numbers, text and dates may be missing (null)."""
+    """The JSON Schema of one value of a column; all but whole numbers may be missing (null)."""
     kind = _TYPES.get(column.type, {})
-    if column.type in {"long", "integer", "boolean"} or not kind:
+    if column.type in {"long", "integer"} or not kind:
         return kind
     return {"anyOf": [kind, {"type": "null"}]}
 

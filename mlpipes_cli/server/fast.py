@@ -60,7 +60,7 @@ class FastLane:
     def __init__(self, columns: Sequence[InputColumn], id_names: Sequence[str]) -> None:
         self._names = [column.name for column in columns]
         self._texts = [at for at, column in enumerate(columns) if column.type in _TEXT]
-        types = [_TYPES[column.type] for column in columns]
+        types = [bool | None if _gappy(column) else _TYPES[column.type] for column in columns]
         self._width, self._ids = len(types), len(id_names)
         record = _record("Record", [*zip(self._names, types, strict=True)], id_names)
         columns_of = [(name, list[kind]) for name, kind in zip(self._names, types, strict=True)]  # type: ignore[valid-type]
@@ -159,6 +159,11 @@ class FastLane:
                 if row[at] is not None and "\0" in row[at]:
                     return False
         return True
+
+
+def _gappy(column: InputColumn) -> bool:
+    """Whether it is a boolean that the model gets as a number, which may be missing."""
+    return column.type == "boolean" and column.signed == "double"
 
 
 _UNSURE: Any = object()

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["InputColumn", "ServedModel"]
 
-_DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
+_DTYPES: dict[str, str] = {
+    "double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"
+}  # fmt: skip
 _CHEAP = 0.002  # seconds that a predict call may hold up the event loop
 
 
@@ -79,9 +81,10 @@ class ServedModel:
         )
         self.features = frozenset(column.name for column in self.columns)
         self.names = [column.name for column in self.columns]
+        self._numbered = [c.name for c in self.columns if c.type == "boolean" and c.signed == "double"]
         self._texts = [at for at, column in enumerate(self.columns) if column.type == "string"]
         self.shortcut = shortcut
-        self.lane = None if description.params else FastLane.of(self.columns, self._id_names())
+        self.lane = None if description.params else FastLane.of(self.columns, self.id_names)
         self.merges = native is not None or row_by_row
         self._native, self._pyfunc = native, pyfunc
         self._prepare, self._last = split(native)
@@ -116,6 +119,8 @@ class ServedModel:
         Raises:
             Away: The model's process does not answer now.
         """
+        if self._numbered:
+            data = self._with_numbers(data)
         if self.elsewhere is not None:
             return self.elsewhere.ask(data, params)
         if self._pyfunc is not None:
@@ -123,17 +128,30 @@ class ServedModel:
         prepared = data if self._prepare is None else self._prepare.transform(data)
         return Outcome(self._last.predict(prepared), self.scores.read(prepared) if self.scores else None)
 
+    def _with_numbers(self, data: Any) -> Any:
+        """Booleans as the numbers that the model was trained on."""
+        there = [name for name in self._numbered if name in getattr(data, "columns", ())]
+        return data.astype(dict.fromkeys(there, "float64")) if there else data
+
+    @property
+    def fills(self) -> bool:
+        """Whether columns that may be left out are given to the model as missing values; one of MLflow's
+        Python functions may look whether they are there."""
+        return self._pyfunc is None
+
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
-        """Rows of the fast lane as the frame that MLflow's enforcement would have made of them."""
+        """Rows of the fast lane as the frame that the slow one would have made of them."""
         import numpy as np
         import pandas as pd
 
         kinds = [column.type for column in self.columns]
-        if len(set(kinds)) == 1 and kinds[0] in _DTYPES:
+        if len(set(kinds)) == 1 and kinds[0] in _DTYPES and not self._numbered:
             return pd.DataFrame(np.array(rows, dtype=_DTYPES[kinds[0]]), columns=self._index)
         columns: dict[str, Any] = {}
         for name, kind, values in zip(self.names, kinds, zip(*rows, strict=True), strict=True):
-            columns[name] = pd.Series(values) if kind == "string" else np.array(values, dtype=_DTYPES[kind])
+            gap = kind == "boolean" and None in values
+            dtype = "object" if gap else _DTYPES.get(kind)
+            columns[name] = pd.Series(values) if kind == "string" else np.array(values, dtype=dtype)
         return pd.DataFrame(columns, copy=False)
 
     def gaps(self, rows: Sequence[Row]) -> tuple[int, ...]:
@@ -146,12 +164,14 @@ class ServedModel:
 
         if not isinstance(data, pd.DataFrame):
             return None
-        for name in self._id_names():
+        for name in self.id_names:
             if name in data.columns:
                 values: Any = data[name]
                 return list((values.iloc[:, 0] if values.ndim > 1 else values).tolist())  # it may stand twice
         return None
 
-    def _id_names(self) -> list[str]:
+    @property
+    def id_names(self) -> list[str]:
+        """Columns that may hold the caller's identifiers; the first that is there counts."""
         names = dict.fromkeys([self.details.get("id"), "id"])
         return [name for name in names if isinstance(name, str) and name and name not in self.features]

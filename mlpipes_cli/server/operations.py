@@ -60,7 +60,10 @@ def add_routes(app: FastAPI, service: Service) -> None:
             positive=jsonb.plain(details.get("positive")),
             id=details.get("id"),
             target=details.get("target"),
-            inputs=[documents.Column(**vars(column)) for column in model.columns],
+            inputs=[
+                documents.Column(name=column.name, type=column.type, required=column.required)
+                for column in model.columns
+            ],
             compiled=model.shortcut is not None,
             mlflow=_mlflow(),
             mlpipes=__version__,

@@ -2,7 +2,8 @@
 
 The slow lane: it imports MLflow, so it is itself imported when the first request needs it.
 ``/invocations`` is read by the parsing of MLflow's own scoring server, so that every form that it
-takes means the same here; ``/predict`` is turned into one of those forms first.
+takes means the same here; ``/predict`` is turned into one of those forms first. The values of a table
+are left as they came: the converter of all doors reads them (:mod:`mlpipes_cli.server.fitting`).
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
 from mlflow.pyfunc.utils.serving_data_parser import is_unified_llm_input
 
-from mlpipes_cli.server import mistakes
+from mlpipes_cli.server import mistakes, tables
 from mlpipes_cli.server.body import read_json
-from mlpipes_cli.server.faults import Fault, bad_request, too_large
+from mlpipes_cli.server.faults import Fault, bad_request, invalid_value, too_large
+from mlpipes_cli.server.fitting import Unfit, fitted
 from mlpipes_cli.server.forms import as_dataframe
 from mlpipes_cli.server.model import ServedModel
 
@@ -25,6 +28,7 @@ logger = logging.getLogger("mlpipes.server")
 UNREADABLE = "the data cannot be read as rows of the model's columns"
 JSON = scoring_server.CONTENT_TYPE_JSON
 CSV = scoring_server.CONTENT_TYPE_CSV
+PARQUET = scoring_server.CONTENT_TYPE_PARQUET
 
 
 @dataclass(frozen=True)
@@ -91,35 +95,65 @@ def _mime(content_type: str | None) -> str:
 
 def _ask(payload: Any, content_type: str, model: ServedModel, max_rows: int, wrapped: bool) -> Question:
     _check_rows(_count(payload), max_rows)
-    catcher = _Catcher(model)
-    original = dict(payload) if isinstance(payload, dict) else payload
     try:
-        refused = scoring_server.invocations(payload, content_type, catcher, model.mlflow.schema)
-        if refused.status != 200:
-            raise Fault(refused.status, "", refused.response, plain=True)
-        _check_rows(_length(catcher.data), max_rows)
-        data, params = model.mlflow.enforce(catcher.data, catcher.params)
+        given, params, plain = _parsed(payload, content_type, model)
+        _check_rows(_length(given), max_rows)
+        if not plain:
+            data, checked = model.mlflow.enforce(given, params)
+        else:
+            mime = _mime(content_type)
+            data = fitted(given, model, cells=mime == CSV, encoded=mime != PARQUET)
+            checked = model.mlflow.params(params)
+    except Unfit as error:
+        late = error.absent or _mime(content_type) == PARQUET  # MLflow finds them when it has read all
+        raise (invalid_value if late else bad_request)(str(error)) from None
     except MlflowException as error:
-        seen = catcher.data if catcher.data is not None else _frame_of(original)
-        message = mistakes.explain(seen, model) or mistakes.without_values(error.message)
-        raise Fault(error.get_http_status_code(), error.error_code, message) from None
+        told = mistakes.without_values(error.message)
+        raise Fault(error.get_http_status_code(), error.error_code, told) from None
     except Fault:
         raise
     except Exception as error:  # noqa: BLE001  what MLflow's parser did not expect, and answers with 500
         logger.info("a request that MLflow's parser fails on: %s", type(error).__name__)
-        raise bad_request(mistakes.explain(catcher.data, model) or UNREADABLE) from None
-    return Question(data, params, model.caller_ids(catcher.data), wrapped, _length(data))
+        raise bad_request(UNREADABLE) from None
+    return Question(data, checked, model.caller_ids(given), wrapped, _length(data))
 
 
-def _frame_of(payload: Any) -> Any:
-    """The data of a request that could not be converted, as it came, to say what is wrong with it."""
-    if not isinstance(payload, dict):
-        return None
-    known = {key: value for key, value in payload.items() if key in scoring_server.SUPPORTED_FORMATS}
+def _parsed(payload: Any, content_type: str, model: ServedModel) -> tuple[Any, dict[str, Any] | None, bool]:
+    """The data, the parameters, and whether the data is a table whose values are still as they came.
+
+    Raises:
+        Fault: MLflow does not take the content type, or it is no CSV.
+        MlflowException: It has none of the forms.
+    """
+    readable = bool(model.columns) and not model.mlflow.hinted
+    schema = model.mlflow.schema
+    if readable and isinstance(payload, dict) and not is_unified_llm_input(payload):
+        framed = tables.as_frame(payload, model.names)
+        payload, schema = (payload, schema) if framed is None else (framed, None)
+    elif readable and _mime(content_type) == PARQUET:
+        schema = None
+    elif readable and _mime(content_type) == CSV:
+        _through_mlflow(b"a\n1\n", content_type, model, None)  # what it says to the content type
+        return _cells(payload, model), None, True
+    seen = _through_mlflow(payload, content_type, model, schema)
+    return seen.data, seen.params, schema is None and readable and isinstance(seen.data, pd.DataFrame)
+
+
+def _through_mlflow(payload: Any, content_type: str, model: ServedModel, schema: Any) -> _Catcher:
+    catcher = _Catcher(model)
+    refused = scoring_server.invocations(payload, content_type, catcher, schema)
+    if refused.status != 200:
+        raise Fault(refused.status, "", refused.response, plain=True)
+    return catcher
+
+
+def _cells(body: bytes, model: ServedModel) -> pd.DataFrame:
     try:
-        return scoring_server.infer_and_parse_data(known)
-    except Exception:  # noqa: BLE001  whatever it was, the first error tells it
-        return None
+        found = tables.of_cells(body)
+    except ValueError as error:
+        raise bad_request(str(error)) from None
+    ids = [name for name in model.id_names if name in found.columns]
+    return found.assign(**{name: found[name].mask(found[name] == "", None) for name in ids})
 
 
 def _count(payload: Any) -> int:

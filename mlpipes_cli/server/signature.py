@@ -17,13 +17,16 @@ class InputColumn:
 
     Attributes:
         name: Its name.
-        type: As in MLflow's signatures: double, string, boolean, long, datetime, ...
-        required: Whether it may be left out.
+        type: What a value is: double, string, boolean, long, datetime, ... as in MLflow's signatures.
+        required: Whether it has to be there.
+        signed: The type in the model's signature where it is another one, or None. A boolean that is signed
+            as a double reaches the model as 1, 0 and NaN.
     """
 
     name: str
     type: str
     required: bool
+    signed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,26 +67,33 @@ def describe(folder: Path) -> Description:
         raise ValueError("MLmodel names no flavours")
     signature = document.get("signature") or {}
     flavours = document["flavors"]
+    details = dict((document.get("metadata") or {}).get(MODEL_METADATA) or {})
+    columns = _columns(signature.get("inputs"), details.get("types") or {})
     return Description(
         folder=folder,
-        columns=_columns(signature.get("inputs")),
+        columns=columns,
         params=bool(signature.get("params")),
-        details=dict((document.get("metadata") or {}).get(MODEL_METADATA) or {}),
+        details=details,
         flavour=flavours.get("python_function") or {},
         pickled=_pickled(folder, flavours),
-        example=_example(folder, document.get("saved_input_example_info") or {}),
+        example=_example(folder, document.get("saved_input_example_info") or {}, columns),
     )
 
 
-def _columns(inputs: Any) -> tuple[InputColumn, ...]:
+def _columns(inputs: Any, types: Mapping[str, str]) -> tuple[InputColumn, ...]:
     entries = json.loads(inputs) if isinstance(inputs, str) else inputs or []
     if not all(isinstance(entry, dict) and "name" in entry and "type" in entry for entry in entries):
         return ()
     if any(entry["type"] == "tensor" for entry in entries):
         return ()
-    return tuple(
-        InputColumn(entry["name"], str(entry["type"]), bool(entry.get("required", True))) for entry in entries
-    )
+    return tuple(_column(entry, types.get(entry["name"])) for entry in entries)
+
+
+def _column(entry: Mapping[str, Any], told: str | None) -> InputColumn:
+    kind, required = str(entry["type"]), bool(entry.get("required", True))
+    if told is None or told == kind:
+        return InputColumn(entry["name"], kind, required)
+    return InputColumn(entry["name"], told, required, kind)
 
 
 def _pickled(folder: Path, flavours: Mapping[str, Any]) -> Path | None:
@@ -99,11 +109,15 @@ def _pickled(folder: Path, flavours: Mapping[str, Any]) -> Path | None:
     return path if plain and path.is_file() else None
 
 
-def _example(folder: Path, info: Mapping[str, Any]) -> dict[str, Any] | None:
+def _example(
+    folder: Path, info: Mapping[str, Any], columns: tuple[InputColumn, ...]
+) -> dict[str, Any] | None:
     try:
         document = json.loads((folder / str(info.get("artifact_path", ""))).read_text(encoding="utf-8"))
         if info.get("pandas_orient") == "split":
-            return dict(zip(document["columns"], document["data"][0], strict=True))
+            found = dict(zip(document["columns"], document["data"][0], strict=True))
+            truths = [column.name for column in columns if column.type == "boolean" and column.signed]
+            return found | {name: bool(found[name]) for name in truths if found.get(name) is not None}
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         pass
     return None

@@ -51,10 +51,10 @@ def save(
     with _quietly():
         try:
             mlflow.sklearn.save_model(
-                fitted.model,
+                _reading_moments(fitted.model, training.X),
                 str(folder),
                 serialization_format="cloudpickle",
-                signature=_signature(fitted, training),
+                signature=_signature(fitted, training, prepared),
                 input_example=training.X.head(EXAMPLE_ROWS),
                 pip_requirements=pins,
                 metadata={MODEL_METADATA: metadata(prepared, environment)},
@@ -67,7 +67,9 @@ def save(
 
 def metadata(prepared: Prepared, environment: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What serving has to know of a model; ``environment`` stands in it only where it is not our own."""
-    own = {"environment": dict(environment)} if environment else {}
+    own: dict[str, Any] = {"environment": dict(environment)} if environment else {}
+    if types := _types(prepared):
+        own["types"] = types
     return own | {
         "task": prepared.task,
         "classes": list(prepared.classes),
@@ -76,6 +78,12 @@ def metadata(prepared: Prepared, environment: Mapping[str, Any] | None = None) -
         "target": prepared.target_name,
         "features": list(prepared.feature_names),
     }
+
+
+def _types(prepared: Prepared) -> dict[str, str]:
+    """What callers send where the signature says something else, for the sake of MLflow's casts."""
+    moments = [name for name in prepared.feature_names if prepared.frame[name].dtype.kind == "M"]
+    return dict.fromkeys(prepared.booleans, "boolean") | dict.fromkeys(moments, "datetime")
 
 
 def own_modules(folders: Sequence[str]) -> list[ModuleType]:
@@ -102,10 +110,38 @@ def own_modules(folders: Sequence[str]) -> list[ModuleType]:
     return found
 
 
-def _signature(fitted: Fitted, training: Training) -> Any:
-    from mlflow.models import infer_signature
+def _reading_moments(model: Any, X: pd.DataFrame) -> Any:
+    """The model, behind a step that reads dates and times if it takes any: MLflow leaves them as they are."""
+    names = [str(name) for name in X.columns if X[name].dtype.kind == "M"]
+    if not names:
+        return model
+    from sklearn.pipeline import Pipeline
 
-    return infer_signature(_digest(training.X), fitted.model.predict(training.X.head(EXAMPLE_ROWS)))
+    from mlpipes_cli.preprocess.behind import behind
+    from mlpipes_cli.preprocess.reading import Moments
+
+    if type(model) is Pipeline:
+        return Pipeline([("moments", Moments(names)), *model.steps])
+    return behind(Moments(names), model)
+
+
+def _signature(fitted: Fitted, training: Training, prepared: Prepared) -> Any:
+    """As MLflow infers it, but for dates and times: MLflow would take numbers for nanoseconds and guess what
+    ``01/06/2024`` is, so it is told to leave them alone."""
+    from mlflow.models import infer_signature
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
+
+    found = infer_signature(_digest(training.X), fitted.model.predict(training.X.head(EXAMPLE_ROWS)))
+    moments = {name for name, kind in _types(prepared).items() if kind == "datetime"}
+    if moments:
+        found.inputs = Schema(
+            [
+                ColSpec(AnyType(), spec.name, spec.required) if spec.name in moments else spec
+                for spec in found.inputs.inputs
+            ]
+        )
+    return found
 
 
 def _digest(X: pd.DataFrame) -> pd.DataFrame:

@@ -128,7 +128,7 @@ def _scored(
     start = 0
     try:
         for batch in batches:
-            kept = convert.fit(batch, scorer.columns, scorer.id, scorer.target, file, start)
+            kept = convert.fit(batch, scorer, file, start)
             waiting.append(pool.submit(scorer.score, kept, start))
             start += len(batch)
             if len(waiting) >= 2 * scorer.parallel:

@@ -203,16 +203,24 @@ class _Offline:
     def __init__(self, served: ServedModel) -> None:
         self._served = served
         self.model, self.version, self.alias = served.name, served.version, served.alias
-        self.columns: Sequence[ColumnSpec] = [ColumnSpec(**vars(column)) for column in served.columns]
+        self.columns: Sequence[ColumnSpec] = [
+            ColumnSpec(column.name, column.type, column.required) for column in served.columns
+        ]
         self.id, self.target = served.details.get("id"), served.details.get("target")
 
     def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
+        from mlpipes_cli.server.fitting import fitted
         from mlpipes_cli.server.journal import listed
 
+        served = self._served
         name = _id_name(batch, self.id, {column.name for column in self.columns})
         features = batch.drop(columns=[name]) if name else batch
         try:
-            outcome = self._served.predict(self._served.mlflow.enforce(features, None)[0])
+            named = bool(served.columns)
+            asked = (
+                fitted(features, served, encoded=False) if named else served.mlflow.enforce(features, None)[0]
+            )
+            outcome = served.predict(asked)
         except Exception as error:  # noqa: BLE001  a model may raise anything
             line = " ".join(str(error).split())[:300]
             raise UsageError(
@@ -220,7 +228,7 @@ class _Offline:
                 "compare the rows with those that it was trained on",
             ) from None
         ids = None if name is None else batch[name].tolist()
-        classes = self._served.details.get("classes")
+        classes = served.details.get("classes")
         return _result(name, ids, listed(outcome.raw), outcome.scores, classes)
 
 

@@ -232,5 +232,7 @@ def _column_type(prepared: Prepared, name: str) -> str:
     """In MLflow's words."""
     if name in prepared.images:
         return "binary"
+    if name in prepared.booleans:
+        return "boolean"
     types = {"f": "double", "i": "long", "b": "boolean", "M": "datetime"}
     return types.get(getattr(prepared.frame[name].dtype, "kind", "O"), "string")

@@ -75,12 +75,18 @@ def sample_rows(sample: Sample, columns: Sequence[Column], count: int) -> list[t
 
 def _frame(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     chosen = frame[[column.name for column in columns]]
+    kinds = {column.name: "double" if _numbered(column) else column.type for column in columns}
     cast = {
-        column.name: _DTYPES[column.type]
-        for column in columns
-        if column.type in _DTYPES and (column.type == "double" or not chosen[column.name].hasnans)
+        name: _DTYPES[kind]
+        for name, kind in kinds.items()
+        if kind in _DTYPES and (kind == "double" or not chosen[name].hasnans)
     }
     return chosen.astype({name: kind for name, kind in cast.items() if chosen[name].dtype != kind})
+
+
+def _numbered(column: Column) -> bool:
+    """Whether it is a boolean that the model gets as a number."""
+    return column.type == "boolean" and getattr(column, "signed", None) == "double"
 
 
 def _rows(frame: pd.DataFrame, columns: Sequence[Column]) -> list[tuple[Any, ...]]:
@@ -143,10 +149,12 @@ def _probes(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[tuple[st
     """The rows with one of their values changed, another column in each row."""
     numeric = [column.name for column in columns if column.type == "double"]
     texts = [column.name for column in columns if column.type == "string"]
+    truths = [column.name for column in columns if _numbered(column)]
     for name, values, among in (
         ("missing numbers", [np.nan], numeric),
         ("extreme numbers", [1e300, -1e300, 1e20, -0.0, 5e-324], numeric),
         ("infinite numbers", [np.inf, -np.inf], numeric),
+        ("missing truths", [np.nan], truths),
         ("missing texts", [None], texts),
         ("unknown texts", ["mlpipes: never seen", " ", "1e5", "2026-02-29"], texts),
     ):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mlpipes_cli.data import conversion
 from mlpipes_cli.server import mistakes
 from mlpipes_cli.server.faults import Fault, bad_request, invalid_value, too_large
+from mlpipes_cli.server.fitting import Unfit, expected, fitted
 from mlpipes_cli.server.model import ServedModel
 from mlpipes_cli.server.signature import InputColumn
 from mlpipes_cli.server.v2 import signature
@@ -20,8 +23,8 @@ from mlpipes_cli.server.v2.envelope import Inference
 from mlpipes_cli.server.v2.tensors import BYTES, Tensor, text
 from mlpipes_cli.suggest import did_you_mean
 
-_DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
-_PLAIN = {*_DTYPES, "string"}
+_DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32"}
+UNFIT = "the inputs do not fit the model's signature"
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,9 @@ def question(asked: Inference, model: ServedModel, max_rows: int) -> Asked:
         return Asked(enforced, checked, None, True, rows)
     given = dict(asked.inputs)
     ids = _ids(given, model, rows)
-    frame = pd.DataFrame(_columns(given, model))
-    whole = list(frame.columns) == model.names and all(column.type in _PLAIN for column in model.columns)
-    if whole and not known.params:  # what MLflow's enforcement would give back as it is
-        return Asked(frame, {}, ids, True, rows)
-    data, checked = _enforced(model, frame, params)
+    data, checked = _fitted(
+        pd.DataFrame(_columns(given, model), index=range(rows)), model, params if known.params else None
+    )
     return Asked(data, checked, ids, True, rows)
 
 
@@ -69,20 +70,29 @@ def _rows(inputs: Mapping[str, Tensor], max_rows: int) -> int:
     return rows
 
 
-def _enforced(model: ServedModel, data: Any, params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    from mlflow.exceptions import MlflowException
-    from mlflow.utils.proto_json_utils import cast_df_types_according_to_schema
+def _fitted(
+    table: pd.DataFrame, model: ServedModel, params: dict[str, Any] | None
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A table for a model with named columns; parameters are None for a model that knows none."""
+    with _refusing():
+        found = fitted(table, model)
+        return found, {} if params is None else model.mlflow.params(params or None)
 
-    side = model.mlflow
+
+def _enforced(model: ServedModel, data: Any, params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    with _refusing():
+        return model.mlflow.enforce(data, params or None)
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
     try:
-        if model.columns:
-            data = cast_df_types_according_to_schema(data, side.schema)
-        return side.enforce(data, params or None)
-    except MlflowException as error:
-        message = mistakes.explain(data, model) or mistakes.without_values(error.message)
-        raise invalid_value(message) from None
-    except Exception:  # noqa: BLE001  values that MLflow did not expect, such as text that is no Unicode
-        message = mistakes.explain(data, model) or "the inputs do not fit the model's signature"
+        yield
+    except Unfit as error:
+        raise invalid_value(str(error)) from None
+    except Exception as error:  # noqa: BLE001  MLflow's, and what it did not expect
+        told = getattr(error, "message", None)
+        message = mistakes.without_values(told) if isinstance(told, str) else UNFIT
         raise invalid_value(message) from None
 
 
@@ -134,10 +144,7 @@ def _columns(given: dict[str, Tensor], model: ServedModel) -> dict[str, Any]:
             raise bad_request(f"input {name!r} is no column of the model{did_you_mean(name, model.features)}")
     missing = [column for column in model.columns if column.required and column.name not in given]
     if missing:
-        parts = [
-            f"input {column.name!r} is missing, expected {mistakes.expected(column)}"
-            for column in missing[:5]
-        ]
+        parts = [f"input {column.name!r} is missing, expected {expected(column)}" for column in missing[:5]]
         more = f"; and {len(missing) - 5} more are missing" if len(missing) > 5 else ""
         raise invalid_value("; ".join(parts) + more)
     return {
@@ -156,11 +163,15 @@ def _flat(tensor: Tensor) -> Any:
 def _column(tensor: Tensor, values: Any, column: InputColumn) -> Any:
     """A column's values in the type of the signature; nothing is converted that would not come out equal,
     but for a number's precision."""
-    if column.type in _DTYPES:
+    if column.type in _DTYPES or column.type == "boolean":
         if tensor.datatype == BYTES:
             raise _mismatch(column, "BYTES")
+        if column.type == "boolean" or values.dtype.kind == "O":
+            return _plain(values, column)
         return _numbers(values, column)
     if tensor.datatype != BYTES:
+        if column.type == "datetime":
+            return _plain(values, column)
         raise _mismatch(column, tensor.datatype)
     if column.type == "binary":
         raw = [value.encode() if isinstance(value, str) else value for value in values.tolist()]
@@ -187,10 +198,17 @@ def _numbers(values: Any, column: InputColumn) -> Any:
             raise _mismatch(column, "a missing value")
         if not (np.isfinite(values) & (np.trunc(values) == values)).all():
             raise _mismatch(column, "a number with a fraction")
-    low, high = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
+    low, high = np.iinfo(kind).min, np.iinfo(kind).max
     if len(values) and not (low <= int(values.min()) and int(values.max()) <= high):
         raise _mismatch(column, "a number that is too large")
     return values.astype(kind)
+
+
+def _plain(values: Any, column: InputColumn) -> Any:
+    try:
+        return conversion.convert(pd.Series(values), column.type)
+    except conversion.Misfit as misfit:
+        raise _mismatch(column, f"{misfit.got} in row {misfit.row}") from None
 
 
 def _text(tensor: Tensor, value: Any) -> Any:
@@ -201,4 +219,4 @@ def _text(tensor: Tensor, value: Any) -> Any:
 
 
 def _mismatch(column: InputColumn, got: str) -> Fault:
-    return invalid_value(f"input {column.name!r}: expected {mistakes.expected(column)}, got {got}")
+    return invalid_value(f"input {column.name!r}: expected {expected(column)}, got {got}")

@@ -86,7 +86,11 @@ def _read(model: ServedModel) -> Signature:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = (model.folder / "MLmodel").read_text(encoding="utf-8")
     document = yaml.load(text, Loader=loader).get("signature") or {}  # noqa: S506
-    inputs = _entries(document.get("inputs"))
+    told = {column.name: column.type for column in model.columns}
+    inputs = [
+        {**entry, "type": told.get(entry.get("name"), entry.get("type"))}
+        for entry in _entries(document.get("inputs"))
+    ]
     params = _entries(document.get("params"))
     return Signature(
         inputs=tuple(_tensor(entry, f"input-{at}") for at, entry in enumerate(inputs)),

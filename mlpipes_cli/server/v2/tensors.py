@@ -41,7 +41,8 @@ class Tensor:
         name: Its name.
         datatype: As in the protocol: FP64, INT64, BYTES, ...
         shape: Its dimensions.
-        data: A NumPy array of that shape; for BYTES of objects: bytes, text, or None for a JSON null.
+        data: A NumPy array of that shape; for BYTES of objects: bytes, text, or None for a JSON null; for
+            BOOL with a JSON null of objects, too.
     """
 
     name: str
@@ -63,7 +64,7 @@ def checked_shape(shape: Any, name: str) -> tuple[int, ...]:
 
 
 def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> Tensor:
-    """A tensor whose data is a flat or a nested JSON array; null is a missing number or text.
+    """A tensor whose data is a flat or a nested JSON array; null is a missing number, truth or text.
 
     Raises:
         Fault: The data is not of that type and shape.
@@ -80,6 +81,8 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> Te
             problem = f"element {position} is {kind_of(value)}"
             raise bad_request(f"input {name!r}: expected data of type {datatype}, {problem}")
     if datatype == BYTES:
+        return Tensor(name, datatype, shape, _objects(flat).reshape(shape))
+    if datatype == "BOOL" and None in flat:
         return Tensor(name, datatype, shape, _objects(flat).reshape(shape))
     try:
         if datatype.startswith("FP"):
@@ -168,7 +171,7 @@ def _flattened(name: str, data: Any, shape: tuple[int, ...]) -> list[Any]:
 
 def _is(value: Any, datatype: str) -> bool:
     if datatype == "BOOL":
-        return value is True or value is False
+        return value is True or value is False or value is None
     if datatype == BYTES:
         return value is None or isinstance(value, str)
     if datatype.startswith("FP"):

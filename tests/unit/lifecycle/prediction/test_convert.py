@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,16 @@ from mlpipes_cli.lifecycle.prediction.convert import fit
 from mlpipes_cli.lifecycle.prediction.scorers import ColumnSpec
 
 
+@dataclass
+class Taking:
+    columns: Sequence[ColumnSpec]
+    id: str | None = "ID"
+    target: str | None = "Y"
+
+
 def converted(kind: str, values: list[Any], dtype: Any = None) -> pd.Series:
     frame = pd.DataFrame({"x": pd.Series(values, dtype=dtype)})
-    return fit(frame, [ColumnSpec("x", kind, True)], "ID", "Y", Path("f.csv"), 10)["x"]
+    return fit(frame, Taking([ColumnSpec("x", kind, True)]), Path("f.csv"), 10)["x"]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +56,7 @@ def test_what_fits(kind: str, values: list[Any], dtype: Any, expected: list[Any]
         ("long", ["1", "2.5"], 12, "a whole number"),
         ("long", ["1", None], 12, "a whole number"),
         ("boolean", ["maybe", "true"], 11, "true or false"),
-        ("datetime", ["2020-01-02", "soon"], 12, "a date and time (ISO 8601)"),
+        ("datetime", ["2020-01-02", "soon"], 12, "a date and time in ISO 8601"),
     ],
 )
 def test_what_does_not_names_the_row_of_the_file(
@@ -60,10 +69,10 @@ def test_what_does_not_names_the_row_of_the_file(
 
 def test_the_target_and_other_columns_are_left_out_and_the_id_is_kept() -> None:
     frame = pd.DataFrame({"Y": ["1"], "x": ["2"], "other": ["3"], "ID": ["007"]})
-    made = fit(frame, [ColumnSpec("x", "double", True)], "ID", "Y", Path("f.csv"), 0)
+    made = fit(frame, Taking([ColumnSpec("x", "double", True)]), Path("f.csv"), 0)
     assert made.to_dict("list") == {"x": [2.0], "ID": ["007"]}
 
 
 def test_a_model_without_named_columns_gets_all_but_the_target() -> None:
     frame = pd.DataFrame({"Y": [1], "a": [2]})
-    assert list(fit(frame, [], None, "Y", Path("f.csv"), 0)) == ["a"]
+    assert list(fit(frame, Taking([]), Path("f.csv"), 0)) == ["a"]

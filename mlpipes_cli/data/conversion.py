@@ -1,0 +1,260 @@
+"""From a column as it came to the one that a model takes: one converter for every door.
+
+A column holds JSON's values, the cells of a CSV as text, what Parquet and Arrow have, or the elements of
+a tensor. Types are called as in MLflow's signatures.
+
+=============== ========================================== =================================================
+type            a value may be                             it becomes
+=============== ========================================== =================================================
+double, float   a number, true or false, a number as text, float64, float32; durations in seconds
+                a duration
+long, integer   a whole number, also as text               int64, int32; nothing may be missing
+boolean         true, false, 1, 0; ``true`` and ``false``  bool; with missing values objects
+                as text only in a cell of a CSV
+string          text; whatever else is one value, as text  text; missing is None
+datetime        see :mod:`mlpipes_cli.moments`             datetime64[us], naive, in UTC
+=============== ========================================== =================================================
+
+A missing value stays one. In a CSV that is the empty cell, and in columns of other types than text what
+stands for it elsewhere (:data:`MISSING`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlpipes_cli import moments
+from mlpipes_cli.data.canonical import as_text, seconds
+
+MISSING = frozenset({"nan", "na", "n/a", "null", "none", "nat", "<na>", "#n/a", "-nan"})
+EXPECTED = {
+    "double": "a number",
+    "float": "a number",
+    "long": "a whole number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "string": "text",
+    "datetime": "a date and time in ISO 8601",
+}
+TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_WIDTHS = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32"}
+
+
+class Misfit(Exception):
+    """A value does not fit.
+
+    Attributes:
+        row: Its row in the column, from 0.
+        got: What it is, in words; never the value.
+    """
+
+    def __init__(self, row: int, got: str) -> None:
+        super().__init__(got)
+        self.row, self.got = row, got
+
+
+def convert(values: pd.Series, kind: str, *, cells: bool = False) -> pd.Series:
+    """The column as the model takes it, with the index of its rows' numbers.
+
+    Args:
+        values: As it came.
+        kind: One of :data:`EXPECTED`.
+        cells: They are cells of a CSV: their text may stand for anything.
+
+    Raises:
+        Misfit: A value does not fit.
+    """
+    values = values.reset_index(drop=True)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.dtype.categories.dtype if not values.hasnans else object)
+    if cells:
+        values = _without_words(values, kind)
+    return _CONVERTERS[kind](values, kind, cells)
+
+
+def absent(kind: str, rows: int) -> pd.Series:
+    """A column that was left out: missing values.
+
+    Raises:
+        Misfit: The type knows none.
+    """
+    return convert(pd.Series([None] * rows, dtype=object), kind)
+
+
+def name_of(value: Any) -> str:
+    """What a value is called in a message."""
+    if isinstance(value, (bool, np.bool_)):
+        return "true or false"
+    if isinstance(value, (float, np.floating)) and not np.isfinite(value):
+        return "a number without an end"
+    names = {dict: "an object", list: "a list", np.ndarray: "a list", str: "text", bytes: "bytes"}
+    found = next((name for kind, name in names.items() if isinstance(value, kind)), None)
+    if found is None and isinstance(value, (int, float, np.number)):
+        found = "a number"
+    return found or ("a date and time" if hasattr(value, "isoformat") else type(value).__name__)
+
+
+def _without_words(values: pd.Series, kind: str) -> pd.Series:
+    """Cells with a missing value where one stands for it."""
+    if values.dtype != object and not isinstance(values.dtype, pd.StringDtype):
+        return values
+    texts = values.astype(object)
+    if kind == "string":
+        return texts.mask(texts == "", None)
+    bare = texts.map(lambda value: value.strip().lower() if isinstance(value, str) else value)
+    return texts.mask((bare == "") | bare.isin(MISSING), None)
+
+
+def _numbers(values: pd.Series, kind: str, cells: bool) -> pd.Series:
+    return pd.Series(_floats(values).to_numpy(), name=values.name).astype(_WIDTHS[kind])
+
+
+def _floats(values: pd.Series) -> pd.Series:
+    dtype = values.dtype
+    if pd.api.types.is_timedelta64_dtype(dtype):
+        return seconds(values)
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        _refuse(values.notna(), values)
+    if dtype.kind == "c":
+        _refuse(values.notna(), values)
+    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
+        return pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan))
+    found = values.to_numpy(dtype=object, na_value=np.nan)
+    try:
+        with np.errstate(over="ignore"):
+            numbers = found.astype(np.float64)
+        if not any(isinstance(value, (str, bytes)) and not _clean(value) for value in found):
+            return pd.Series(numbers)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    return pd.Series([_float(value, row) for row, value in enumerate(found)], dtype=np.float64)
+
+
+def _clean(value: Any) -> bool:
+    return isinstance(value, str) and "_" not in value and value.isascii()  # Python's own extras
+
+
+def _float(value: Any, row: int) -> float:
+    if hasattr(value, "total_seconds"):
+        return float(value.total_seconds())
+    if isinstance(value, np.timedelta64):
+        return float(value / np.timedelta64(1, "s"))
+    if isinstance(value, (str, bytes)) and not _clean(value):
+        raise Misfit(row, name_of(value))
+    try:
+        return float(value)
+    except OverflowError:
+        raise Misfit(row, "a number that is too large") from None
+    except (TypeError, ValueError):
+        raise Misfit(row, name_of(value)) from None
+
+
+def _whole(values: pd.Series, kind: str, cells: bool) -> pd.Series:
+    limits = np.iinfo(_WIDTHS[kind])
+    missing = values.isna()
+    if missing.any():
+        raise Misfit(_first(missing), "a missing value")
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "iub":
+        if not len(values) or (int(values.min()) >= limits.min and int(values.max()) <= limits.max):
+            return values.astype(_WIDTHS[kind])
+    found = [_integer(value, row) for row, value in enumerate(values.tolist())]
+    for row, number in enumerate(found):
+        if not limits.min <= number <= limits.max:
+            raise Misfit(row, "a number that is too large")
+    return pd.Series(found, name=values.name, dtype=_WIDTHS[kind])
+
+
+def _integer(value: Any, row: int) -> int:
+    if isinstance(value, str):
+        try:
+            return int(value) if _clean(value) else _integer(_float(value, row), row)
+        except ValueError:
+            return _integer(_float(value, row), row)
+    if isinstance(value, (bool, int, np.integer, np.bool_)):
+        return int(value)
+    number = _float(value, row)
+    if not np.isfinite(number):
+        raise Misfit(row, "a missing value" if np.isnan(number) else "a number that is too large")
+    if number != int(number):
+        raise Misfit(row, "a number with a fraction")
+    return int(number)
+
+
+def _truths(values: pd.Series, kind: str, cells: bool) -> pd.Series:
+    if values.dtype == np.dtype(bool):
+        return values
+    missing = values.isna().to_numpy()
+    found = np.empty(len(values), dtype=object)
+    for row, value in enumerate(values.tolist()):
+        found[row] = None if missing[row] else _truth(value, row, cells)
+    return pd.Series(found if missing.any() else found.astype(bool), name=values.name)
+
+
+def _truth(value: Any, row: int, cells: bool) -> bool:
+    if isinstance(value, str):
+        told = TRUTHS.get(value.strip().lower()) if cells else None
+    else:
+        told = bool(value) if isinstance(value, (bool, int, float, np.number, np.bool_)) else None
+        told = told if told is not None and value in (0, 1) else None
+    if told is None:
+        raise Misfit(row, name_of(value))
+    return told
+
+
+def _texts(values: pd.Series, kind: str, cells: bool) -> pd.Series:
+    found: list[Any] = values.tolist()
+    if not isinstance(values.dtype, pd.StringDtype):
+        found = values.astype(object).tolist()
+    made = [_text(value, row) for row, value in enumerate(found)]
+    try:
+        return pd.Series(made, name=values.name, dtype=None if made else object)
+    except (UnicodeError, ValueError):  # half a character
+        return pd.Series(made, name=values.name, dtype=object)
+
+
+def _text(value: Any, row: int) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (dict, list, tuple, set, np.ndarray)):
+        raise Misfit(row, name_of(value))
+    return None if pd.isna(value) else as_text(value)
+
+
+def _times(values: pd.Series, kind: str, cells: bool) -> pd.Series:
+    found, wrong = moments.read_moments(values)
+    if wrong.any():
+        row = int(wrong.argmax())
+        value = values.iloc[row]
+        got = name_of(value)
+        if got == "a number":
+            got = "a number that may mean several times (only milliseconds since 1970 are read, from 10^11)"
+        elif got == "text" and any(mark.isdigit() for mark in value):
+            got = "text in another form"
+        raise Misfit(row, got)
+    return found
+
+
+def _refuse(wrong: pd.Series, values: pd.Series) -> None:
+    if wrong.any():
+        row = _first(wrong)
+        raise Misfit(row, name_of(values.iloc[row]))
+
+
+def _first(wrong: pd.Series | Sequence[bool]) -> int:
+    return int(np.asarray(wrong).argmax())
+
+
+_CONVERTERS: dict[str, Callable[[pd.Series, str, bool], pd.Series]] = {
+    "double": _numbers,
+    "float": _numbers,
+    "long": _whole,
+    "integer": _whole,
+    "boolean": _truths,
+    "string": _texts,
+    "datetime": _times,
+}

@@ -1,0 +1,64 @@
+"""Tables of the scoring protocol whose values are left as they came, for the converter to read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+FORMS = {"dataframe_records", "dataframe_split", "instances", "inputs"}
+FRAMES = {"dataframe_records", "dataframe_split"}
+
+
+def as_frame(payload: dict[str, Any], names: Sequence[str]) -> dict[str, Any] | None:
+    """``inputs`` and ``instances`` of rows as one of the dataframe's forms; those pass as they are.
+
+    None where it is none of these: MLflow's parser says what is wrong with it, or knows what it means.
+    """
+    given = FORMS & payload.keys()
+    if len(given) != 1:
+        return None
+    (form,) = given
+    if form in FRAMES:
+        return payload
+    table = _table(payload[form], names)
+    if table is None:
+        return None
+    return {**{key: value for key, value in payload.items() if key != form}, **table}
+
+
+def _table(data: Any, names: Sequence[str]) -> dict[str, Any] | None:
+    if isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
+        return {"dataframe_records": data}
+    if isinstance(data, list) and data and len(names) == 1:
+        flat = not any(isinstance(value, (list, dict)) for value in data)
+        return {"dataframe_split": {"columns": list(names), "data": [[v] for v in data]}} if flat else None
+    if not isinstance(data, dict) or not data:
+        return None
+    lists = [value for value in data.values() if isinstance(value, list)]
+    if not lists:
+        return {"dataframe_records": [data]}
+    rows = len(lists[0])
+    if any(len(value) != rows for value in lists):
+        return None
+    columns = [value if isinstance(value, list) else [value] * rows for value in data.values()]
+    return {
+        "dataframe_split": {"columns": list(data), "data": [list(row) for row in zip(*columns, strict=True)]}
+    }
+
+
+def of_cells(body: bytes) -> pd.DataFrame:
+    """A CSV's cells as text, the empty ones too, so that ``007`` stays what it is.
+
+    Raises:
+        ValueError: It is none; one line.
+    """
+    try:
+        return pd.read_csv(io.StringIO(body.decode()), dtype=str, keep_default_na=False)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the body is not valid UTF-8 at byte {error.start}") from None
+    except (ValueError, OverflowError) as error:  # pandas' own errors are ValueErrors
+        line = " ".join(str(error).split())[:120]
+        raise ValueError(f"the body is no CSV with a header ({line})") from None
