@@ -2,8 +2,8 @@
 
 Read are dates and times in ISO 8601 (without an offset they are in UTC, as in training) and whole
 milliseconds since 1970, as ``DataFrame.to_json`` and JavaScript write them, from 10^11 (March 1973) to
-10^14. Any other number may be seconds, milliseconds, nanoseconds or a day, and ``01/06/2024`` two days:
-they are refused.
+10^13 (2286); as text they have 13 digits. Any other number may be seconds, milliseconds, nanoseconds or a
+day, and ``01/06/2024`` is two days: they are refused.
 
 A logged model may carry this module's code with it, so it imports nothing of this package.
 """
@@ -23,8 +23,9 @@ ISO = re.compile(
     r"\d{4}-\d{2}-\d{2}([Tt ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?\s?([Zz]|[+-]\d{2}(:?\d{2})?)?)?"
     r"|\d{8}([Tt]\d{2}(\d{2}(\d{2}([.,]\d+)?)?)?([Zz]|[+-]\d{2}(:?\d{2})?)?)?"
 )
+_MILLISECONDS = re.compile(r"\d{13}")
 _FINER = re.compile(r"([.,]\d{6})\d+")  # than microseconds, of which years up to 9999 are made
-FROM, TO = 10**11, 10**14  # milliseconds since 1970: March 1973 and the year 5138
+FROM, TO = 10**11, 10**13  # milliseconds since 1970
 _NONE = {"", "nat"}
 
 
@@ -60,6 +61,8 @@ def _cell(value: Any) -> Any:
         text = value.strip()
         if text.lower() in _NONE:
             return None
+        if _MILLISECONDS.fullmatch(text):
+            return _cell(int(text))
         return _FINER.sub(r"\1", text) if ISO.fullmatch(text) else _WRONG
     if isinstance(value, (list, tuple, dict, set, np.ndarray, bytes, bool, np.bool_)):
         return _WRONG

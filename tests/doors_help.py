@@ -1,4 +1,4 @@
-"""Two models with a column of every kind, trained as ``mlpipes train`` trains them, and every door to them."""
+"""Two models with a column of every kind, trained as ``mlpipes train`` trains them, and all doors to them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def people() -> pd.DataFrame:
             "city": random.choice(["Köln", "Paris", "東京"], ROWS),
             "note": random.choice(["late", "early", "never"], ROWS),
             "since": pd.Timestamp("2021-03-01T06:30:00") + pd.to_timedelta(days, "D"),
-            "seen": pd.Timestamp("2023-03-01T18:00:00Z") + pd.to_timedelta(random.integers(0, 9000, ROWS), "h"),
+            "seen": pd.Timestamp("2023-03-01T18:00:00Z")
+            + pd.to_timedelta(random.integers(0, 9000, ROWS), "h"),
             "took": pd.to_timedelta(random.integers(1, 600, ROWS), "s").astype("timedelta64[us]"),
             "code": random.choice(["00501", "0501", "10115", "00042"], ROWS),
         }
@@ -161,7 +162,7 @@ def plain(table: pd.DataFrame, *, numbers: bool) -> list[dict[str, Any]]:
     """The rows in JSON's own values."""
     found = []
     for row, record in enumerate(table.drop(columns="Y").to_dict("records")):
-        for name in ("since", "seen"):
+        for name in {"since", "seen"} & record.keys():
             record[name] = spelled(record[name], row, numbers)
         record["took"] = record["took"].total_seconds()
         found.append({k: None if v is None or v is pd.NA or v != v else v for k, v in record.items()})
@@ -193,6 +194,7 @@ class Served:
     theirs: httpx.Client
     served: Any
     scratch: Path
+    log: Any
     said: dict[str, Any] = field(default_factory=dict)
 
 
@@ -239,7 +241,12 @@ def _tensors(served: Served, table: pd.DataFrame) -> Any:
     rows = plain(table, numbers=False)
     kinds = {c["name"]: c["datatype"] for c in served.api.get("/v2/models/doors").json()["inputs"]}
     inputs = [
-        {"name": name, "datatype": kinds.get(name, "BYTES"), "shape": [len(rows)], "data": _tensor(name, kinds, rows)}
+        {
+            "name": name,
+            "datatype": kinds.get(name, "BYTES"),
+            "shape": [len(rows)],
+            "data": _tensor(name, kinds, rows),
+        }
         for name in rows[0]
     ]
     answer = served.api.post("/v2/models/doors/infer", json={"inputs": inputs})
@@ -256,7 +263,7 @@ def _tensor(name: str, kinds: dict[str, str], rows: list[dict[str, Any]]) -> lis
 
 
 def _form(served: Served, table: pd.DataFrame) -> Any:
-    """The page sends a record a time: the fields' texts, `null` for an empty one, dates as browsers give them."""
+    """The page sends a record a time; an empty field is null, a date is written as browsers give it."""
     found = []
     kinds = {c["name"]: c["type"] for c in served.api.get("/page/model").json()["columns"]}
     for row in plain(table, numbers=False):

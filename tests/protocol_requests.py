@@ -36,6 +36,10 @@ LITERALS = [
 FEW = ["1", "1.0", "1.5", "null", "NaN", '"1"', "true", "9007199254740993", '"x"', "[1]", "1e400", "-0.0"]
 
 
+def label(name: str, literal: str) -> str:
+    return f"{name}={literal if len(literal) < 40 else literal[:8] + '...'}"
+
+
 def record(**changes: str) -> str:
     """One row as a JSON object; values are JSON text."""
     return "{" + ", ".join(f"{json.dumps(k)}: {v}" for k, v in {**TABLE, **changes}.items()) + "}"
@@ -66,9 +70,9 @@ def _border() -> dict[str, Request]:
     """Each literal in each column, by records and by split, alone and beside a plain row."""
     found: dict[str, Request] = {}
     for name, literal in itertools.product(COLUMNS, LITERALS):
-        label = f"{name}={literal if len(literal) < 40 else literal[:8] + '...'}"
-        found[f"records {label}"] = (records(record(**{name: literal})), JSON)
-        found[f"split {label}"] = (split(row(**{name: literal})), JSON)
+        shown = label(name, literal)
+        found[f"records {shown}"] = (records(record(**{name: literal})), JSON)
+        found[f"split {shown}"] = (split(row(**{name: literal})), JSON)
     for name, literal in itertools.product(COLUMNS, FEW):
         found[f"second row {name}={literal}"] = (records(record(), record(**{name: literal})), JSON)
         found[f"first row split {name}={literal}"] = (split(row(**{name: literal}), row()), JSON)
@@ -539,3 +543,77 @@ REQUESTS: dict[str, dict[str, Request]] = {
     "tensor": _arrays(),
     "unsigned": _arrays(),
 }
+
+
+# --- where MLflow's server errs: the status that is right, and why ---------------------------------
+
+_TRUTHS = {"1", "0", "-0", "1.0", "-0.0", "1.0e0", "1e-400", "true", "false", "null", "NaN"}
+_FRACTIONS = ("0.1", "1.5", "0.30000000000000004", "123456789.123456789", "1e-46")
+_TOO_LARGE = {
+    "age": ("3.4e39", "9223372036854775808"),
+    "level": (
+        *("3.4e39", "9223372036854775808", "9223372036854775807", "-9223372036854775808", "2147483648"),
+        *("-2147483649", "9007199254740991", "9007199254740992", "9007199254740993", "-9007199254740993"),
+        "9007199254740993.0",
+    ),
+}
+Better = tuple[int, str]
+
+
+def _better_values() -> dict[str, Better]:
+    wrong: dict[str, str] = {}
+    for literal in LITERALS:
+        if literal not in _TRUTHS:
+            wrong[label("member", literal)] = "anything that is not empty is true to MLflow"
+        if literal[0] in "[{":
+            wrong[label("city", literal)] = "a list is no text"
+    for name, literals in _TOO_LARGE.items():
+        wrong |= dict.fromkeys((label(name, one) for one in literals), "it wraps around")
+        wrong |= dict.fromkeys((label(name, one) for one in _FRACTIONS), "it is cut in silence")
+    forms = ("records", "split", "second row", "first row split", "inputs", "instances")
+    return {f"{form} {one}": (400, why) for form in forms for one, why in wrong.items()}
+
+
+def _better_dates() -> dict[str, Better]:
+    guessed = ("now", "06/05/2021", "2021", "12:00", "1620259200", 1620259200, 1.5, 0, -1)
+    found: dict[str, Better] = {f"since={one!r}": (400, "MLflow guesses a moment") for one in guessed}
+    zones = ("2021-05-06T01:02:03Z", "2021-05-06T01:02:03+02:00")
+    found |= {f"since={one!r}": (200, "a moment in a zone is one in UTC") for one in zones}
+    named = ("dates of two zones", "dates with and without a zone")
+    found |= dict.fromkeys(named, (200, "a moment in a zone is one in UTC"))
+    read = ("csv", "csv with a missing number", "csv without the optional column")
+    return found | dict.fromkeys(read, (200, "MLflow's reader of CSV knows no dates"))
+
+
+_LEFT_OUT: Better = (200, "a column that may be left out is missing then")
+BETTER: dict[str, dict[str, Better]] = {
+    "": {
+        **_better_values(),
+        "csv with a missing truth": (200, "an empty cell is a missing value"),
+        "csv with spaces": (200, "spaces around a truth say nothing"),
+    },
+    "mixed": {
+        **_better_dates(),
+        **dict.fromkeys(("the optional column missing", "column misspelt"), _LEFT_OUT),
+    },
+    "multiclass": dict.fromkeys(("amount missing", "ratio missing", "city missing"), _LEFT_OUT),
+    "pyfunc": {
+        "a number as text": (200, "a number in a column of text is its text"),
+        "a decimal as a whole number": (400, "it is cut in silence"),
+    },
+}
+
+
+def better(kind: str, name: str) -> Better | None:
+    """What is right where MLflow's server may err, or None."""
+    return BETTER.get(kind, {}).get(name) or BETTER[""].get(name)
+
+
+def is_missing_truth(name: str) -> bool:
+    """Whether a truth is missing, of which MLflow makes false (null) and true (NaN)."""
+    return name.endswith(("member=null", "member=NaN"))
+
+
+def is_list_for_a_number(name: str) -> bool:
+    """Whether a value is a list: found when it is read, and not when all of it was."""
+    return name.startswith(("inputs", "instances")) and name.endswith("=[1]")

@@ -21,6 +21,7 @@ stands for it elsewhere (:data:`MISSING`).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -162,19 +163,20 @@ def _whole(values: pd.Series, kind: str, cells: bool) -> pd.Series:
     if isinstance(dtype, np.dtype) and dtype.kind in "iub":
         if not len(values) or (int(values.min()) >= limits.min and int(values.max()) <= limits.max):
             return values.astype(_WIDTHS[kind])
-    found = [_integer(value, row) for row, value in enumerate(values.tolist())]
+    found = [_integer(value, row, cells) for row, value in enumerate(values.tolist())]
     for row, number in enumerate(found):
         if not limits.min <= number <= limits.max:
             raise Misfit(row, "a number that is too large")
     return pd.Series(found, name=values.name, dtype=_WIDTHS[kind])
 
 
-def _integer(value: Any, row: int) -> int:
+def _integer(value: Any, row: int, cells: bool) -> int:
     if isinstance(value, str):
-        try:
-            return int(value) if _clean(value) else _integer(_float(value, row), row)
-        except ValueError:
-            return _integer(_float(value, row), row)
+        if _clean(value):
+            with contextlib.suppress(ValueError):
+                return int(value)
+        if not cells:
+            raise Misfit(row, name_of(value))
     if isinstance(value, (bool, int, np.integer, np.bool_)):
         return int(value)
     number = _float(value, row)

@@ -17,12 +17,12 @@ class Unfit(Exception):
     """A table does not fit; one line that quotes no value.
 
     Attributes:
-        absent: Whether a column is missing, and not a value wrong.
+        late: Whether the columns are wrong, and not a value, which MLflow finds first.
     """
 
-    def __init__(self, message: str, absent: bool = False) -> None:
+    def __init__(self, message: str, late: bool = False) -> None:
         super().__init__(message)
-        self.absent = absent
+        self.late = late
 
 
 def fitted(
@@ -50,7 +50,7 @@ def fitted(
         if column.name in table.columns and column.type in conversion.EXPECTED:
             made[column.name] = _converted(table[column.name], column, cells)
     if lacking := [c for c in model.columns if c.required and c.name not in table.columns]:
-        raise Unfit(_lacking(lacking, set(table.columns) - model.features), absent=True)
+        raise Unfit(_lacking(lacking, set(table.columns) - model.features), late=True)
     rest = [c.name for c in model.columns if c.type not in conversion.EXPECTED and c.name in table.columns]
     if rest:
         made |= dict(model.mlflow.enforce_some(table[rest], rest, encoded).items())
@@ -62,7 +62,7 @@ def fitted(
 
 def _converted(values: Any, column: InputColumn, cells: bool) -> pd.Series:
     if values.ndim > 1:
-        raise Unfit(f"column {column.name!r} stands twice")
+        raise Unfit(f"column {column.name!r} stands twice", late=True)
     try:
         found = conversion.convert(values, column.type, cells=cells)
     except conversion.Misfit as misfit:
@@ -86,7 +86,7 @@ def _filled(column: InputColumn, rows: int) -> Any:
     try:
         return conversion.absent(column.type, rows)
     except conversion.Misfit:  # whole numbers know no missing value
-        raise Unfit(f"column {column.name!r} is missing, expected {expected(column)}", absent=True) from None
+        raise Unfit(f"column {column.name!r} is missing, expected {expected(column)}", late=True) from None
 
 
 def expected(column: InputColumn) -> str:

@@ -105,7 +105,7 @@ def _ask(payload: Any, content_type: str, model: ServedModel, max_rows: int, wra
             data = fitted(given, model, cells=mime == CSV, encoded=mime != PARQUET)
             checked = model.mlflow.params(params)
     except Unfit as error:
-        late = error.absent or _mime(content_type) == PARQUET  # MLflow finds them when it has read all
+        late = error.late or _mime(content_type) == PARQUET  # MLflow finds them when it has read all
         raise (invalid_value if late else bad_request)(str(error)) from None
     except MlflowException as error:
         told = mistakes.without_values(error.message)

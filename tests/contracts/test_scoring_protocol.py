@@ -2,7 +2,7 @@
 
 The first model is served by ``mlflow models serve`` itself; the others by the same application under
 the same server, forked from one process, for the sake of time. Ours is the whole API under uvicorn, with
-a real Postgres.
+a real Postgres. Where MLflow's server errs, ``protocol_requests.BETTER`` says so, case by case.
 """
 
 from __future__ import annotations
@@ -22,7 +22,18 @@ import protocol_help
 import protocol_models
 import pytest
 import serving_help
-from protocol_requests import COLUMNS, JSON, LITERALS, REQUESTS, TABLE, record, records
+from protocol_requests import (
+    COLUMNS,
+    JSON,
+    LITERALS,
+    REQUESTS,
+    TABLE,
+    better,
+    is_list_for_a_number,
+    is_missing_truth,
+    record,
+    records,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -129,18 +140,23 @@ def test_the_answer_is_mlflows(servers: Servers, kind: str, name: str) -> None:
         servers.rows += len(given.json()["predictions"])
         if "x-prediction-id" in given.headers:
             servers.ids.append(given.headers["x-prediction-id"])
+    right = better(kind, name)
+    if right is not None:
+        assert given.status_code == right[0], (right[1], given.text[:300])
+        return
     if expected.status_code == 500:  # a bug of MLflow's: the mistake is the client's
         assert given.status_code in (400, 415), (expected.text[:300], given.text[:300])
     else:
         assert given.status_code == expected.status_code, (expected.text[:300], given.text[:300])
     if given.status_code == 200:
-        assert given.json() == expected.json()
+        if not is_missing_truth(name):
+            assert given.json() == expected.json()
         assert given.headers["content-type"] == expected.headers["content-type"]
     elif given.status_code == 400:
         assert given.json().keys() == {"error_code", "message"}
         assert 0 < len(given.json()["message"]) < 1000
         assert "Traceback" not in given.text
-        if expected.status_code == 400:
+        if expected.status_code == 400 and not is_list_for_a_number(name):
             assert given.json()["error_code"] == expected.json()["error_code"]
     elif expected.status_code != 500:
         assert given.text == expected.text
