@@ -72,8 +72,9 @@ def _cell(value: Any) -> Any:
         moment = pd.Timestamp(value)
         moment = moment.tz_convert(None) if moment.tzinfo is not None else moment
         return moment.to_datetime64().astype("datetime64[us]")
-    if isinstance(value, (int, float, np.number)) and FROM <= abs(value) < TO and value == int(value):
-        return np.datetime64(int(value), "ms").astype("datetime64[us]")
+    number: Any = value
+    if isinstance(value, (int, float, np.number)) and FROM <= abs(number) < TO and number == int(number):
+        return np.datetime64(int(number), "ms").astype("datetime64[us]")
     return _WRONG
 
 

@@ -42,7 +42,7 @@ EXPECTED = {
     "datetime": "a date and time in ISO 8601",
 }
 TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
-_WIDTHS = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32"}
+_WIDTHS: dict[str, Any] = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32"}
 
 
 class Misfit(Exception):
@@ -111,7 +111,8 @@ def _without_words(values: pd.Series, kind: str) -> pd.Series:
 
 
 def _numbers(values: pd.Series, kind: str, cells: bool) -> pd.Series:
-    return pd.Series(_floats(values).to_numpy(), name=values.name).astype(_WIDTHS[kind])
+    with np.errstate(over="ignore"):
+        return pd.Series(_floats(values).to_numpy().astype(_WIDTHS[kind]), name=values.name)
 
 
 def _floats(values: pd.Series) -> pd.Series:
@@ -162,12 +163,12 @@ def _whole(values: pd.Series, kind: str, cells: bool) -> pd.Series:
     dtype = values.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "iub":
         if not len(values) or (int(values.min()) >= limits.min and int(values.max()) <= limits.max):
-            return values.astype(_WIDTHS[kind])
+            return pd.Series(values.to_numpy().astype(_WIDTHS[kind]), name=values.name)
     found = [_integer(value, row, cells) for row, value in enumerate(values.tolist())]
     for row, number in enumerate(found):
         if not limits.min <= number <= limits.max:
             raise Misfit(row, "a number that is too large")
-    return pd.Series(found, name=values.name, dtype=_WIDTHS[kind])
+    return pd.Series(np.array(found, dtype=_WIDTHS[kind]), name=values.name)
 
 
 def _integer(value: Any, row: int, cells: bool) -> int:
@@ -189,7 +190,7 @@ def _integer(value: Any, row: int, cells: bool) -> int:
 
 def _truths(values: pd.Series, kind: str, cells: bool) -> pd.Series:
     if values.dtype == np.dtype(bool):
-        return values
+        return pd.Series(values)
     missing = values.isna().to_numpy()
     found = np.empty(len(values), dtype=object)
     for row, value in enumerate(values.tolist()):

@@ -73,7 +73,9 @@ def test_models_come_back_with_the_rows_that_prove_what_is_compiled(lab: Any, tm
         arguments = (model.get_raw_model(), sample, description.columns, description.details)
         assert check(compiled, *arguments) is None
         rows = [(101.5, 3, "Köln", True), (None, 2.0, "nowhere", False)]
-        asked = pd.DataFrame(rows, columns=list(sample.frame)).astype({"visits": "float64"})
+        asked = pd.DataFrame(rows, columns=list(sample.frame)).astype(
+            {"visits": "float64", "member": "float64"}
+        )
         assert compiled(rows).predictions == list(model.predict(asked))
 
 
