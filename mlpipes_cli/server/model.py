@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InputColumn", "ServedModel"]
 
-_DTYPES: dict[str, str] = {
-    "double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"
-}  # fmt: skip
+_DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
 _CHEAP = 0.002  # seconds that a predict call may hold up the event loop
 
 
