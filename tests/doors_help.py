@@ -217,7 +217,7 @@ def _said(answer: httpx.Response) -> Any:
 
 def _json(client: str, path: str, shape: Callable[[list[dict[str, Any]]], Any]) -> Door:
     def ask(served: Served, table: pd.DataFrame) -> Any:
-        rows = plain(table, numbers=served.trained.typed)
+        rows = plain(table, numbers=True)
         return _said(getattr(served, client).post(path, json=shape(rows)))
 
     return ask
@@ -285,7 +285,7 @@ def _file(name: str, offline: bool) -> Door:
         from mlpipes_cli.lifecycle.prediction import convert, inputs, scorers
 
         file = served.scratch / name
-        _written(file, table, served.trained.typed)
+        _written(file, table)
         scorer: Any = scorers._Offline(served.served) if offline else scorers._Api(served.api, "")
         source = inputs.open_table(file, 50, typed=True)
         found: list[Any] = []
@@ -300,13 +300,13 @@ def _file(name: str, offline: bool) -> Door:
     return ask
 
 
-def _written(file: Path, table: pd.DataFrame, numbers: bool) -> None:
+def _written(file: Path, table: pd.DataFrame) -> None:
     if file.suffix == ".csv":
         file.write_text(cells(table), encoding="utf-8")
     elif file.suffix == ".parquet":
         file.write_bytes(_parquet(narrow(table)))
     else:
-        file.write_text(json.dumps(plain(table, numbers=numbers)), encoding="utf-8")
+        file.write_text(json.dumps(plain(table, numbers=True)), encoding="utf-8")
 
 
 CSV, PARQUET = "text/csv", "application/vnd.apache.parquet"

@@ -51,6 +51,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/serving/test_models_of_other_environments.py": 40,
     "integration/serving/test_operations.py": 40,
     "contracts/test_scoring_protocol.py": 35,
+    "contracts/test_every_door.py": 20,
     "integration/docker/test_docker_identity.py": 35,
     "integration/embedded/test_ports_and_failures.py": 35,
     "integration/images/test_mlflow_image.py": 35,

@@ -103,11 +103,17 @@ def _without_words(values: pd.Series, kind: str) -> pd.Series:
     """Cells with a missing value where one stands for it."""
     if values.dtype != object and not isinstance(values.dtype, pd.StringDtype):
         return values
-    texts = values.astype(object)
+    found: list[Any] = values.tolist()
     if kind == "string":
-        return texts.mask(texts == "", None)
-    bare = texts.map(lambda value: value.strip().lower() if isinstance(value, str) else value)
-    return texts.mask((bare == "") | bare.isin(MISSING), None)
+        kept = [None if cell == "" else cell for cell in found]
+    else:
+        kept = [None if isinstance(cell, str) and _is_word(cell) else cell for cell in found]
+    return pd.Series(kept, name=values.name, dtype=object)
+
+
+def _is_word(cell: str) -> bool:
+    bare = cell.strip().lower()
+    return not bare or bare in MISSING
 
 
 def _numbers(values: pd.Series, kind: str, cells: bool) -> pd.Series:
