@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import documented
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +15,7 @@ from contracts.trainer_contract import TrainerContract, training_of
 from mlpipes_cli import trainer_names
 from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.trainers import catalog
-from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
+from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
 from mlpipes_cli.trainers.python import PythonTrainer
 from mlpipes_cli.trainers.sklearn import SklearnTrainer
 
@@ -168,6 +169,19 @@ class TestPython(TrainerContract):
         spec = {"function": "contract_module:train", "params": {}}
         model = PythonTrainer().fit(training_of("multiclass", spec, preprocess="none")).model
         assert model.steps[0][1] == "passthrough"
+
+
+@pytest.mark.parametrize("trainer", ["sklearn", "python"])
+def test_the_documented_runs(trainer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_module.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    for place, spec, _ in documented.runs(trainer):
+        spec = documented.shortened(spec)
+        training = training_of("binary", spec)
+        fitted = documented.fit(training, spec)
+        assert isinstance(fitted, Fitted)
+        found = catalog.make(trainer).answer(fitted, training.X, training.task, training.classes)
+        assert (found.prediction == training.y.to_numpy()).mean() > 0.9, place
 
 
 def messy() -> Training:
