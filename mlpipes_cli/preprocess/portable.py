@@ -10,6 +10,6 @@ from types import ModuleType
 
 def modules() -> list[ModuleType]:
     """Every module of this package whose classes or functions can stand in a logged model."""
-    from mlpipes_cli.preprocess import behind, blocks, transformer
+    from mlpipes_cli.preprocess import behind, blocks, scaling, transformer
 
-    return [behind, blocks, transformer]
+    return [behind, blocks, scaling, transformer]
