@@ -22,7 +22,7 @@ _COARSE = 2.0**-10  # of the median: float32 would tell values of a smaller spre
 _NEAR = 3.0  # spreads from the median, within which nothing is far off
 _GAP = 5.0  # times as far from the median as the one before: what comes after is no tail of a distribution
 _RARE = 0.05  # of the values; more of them are a part of the distribution, if they differ
-_ROOM = 10.0  # spreads from the median that a value may always lie away
+_ROOM = 5.0  # spreads from the median that a value may always lie away
 
 
 class Scaler:

@@ -70,6 +70,11 @@ def tells_classes(kind: Any) -> bool:
     return hasattr(kind, "rawPredictionCol") or hasattr(kind, "setRawPredictionCol")
 
 
+def is_of_trees(kind: Any) -> bool:
+    """Whether it asks only what is larger, so that nothing has to be scaled."""
+    return kind.__name__.startswith(("DecisionTree", "RandomForest", "GBT"))
+
+
 def params_of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """The params by Spark's names, converted as Spark converts them.
 
