@@ -42,7 +42,7 @@ _DEFAULTS: Mapping[str, tuple[tuple[tuple[str, ...], str, Any], ...]] = {
         (_THREADS, "thread_count", None),
         (SEEDS, "random_seed", None),
         (("allow_writing_files", "train_dir"), "allow_writing_files", False),
-        (("verbose", "verbose_eval", "silent", "logging_level", "metric_period"), "verbose", False),
+        (("verbose", "silent", "logging_level", "metric_period"), "verbose", False),
     ),
 }
 

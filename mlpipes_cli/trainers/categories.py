@@ -53,7 +53,17 @@ def of_library(library: str, estimator: Any, given: Mapping[str, Any], training:
         if given.get("enable_categorical") is False or not columns:
             return None
         estimator.set_params(enable_categorical=True)
-    return step_of({name: X[name] for name in columns}) if columns else None
+    step = step_of({name: X[name] for name in columns}) if columns else None
+    if library == "xgboost" and step is not None:
+        step.known = {name: _for_xgboost(known) for name, known in step.known.items()}
+    return step
+
+
+def _for_xgboost(known: pd.Index) -> pd.Index:
+    """It takes texts and whole numbers as categories, and neither booleans nor other numbers."""
+    if known.inferred_type == "floating" and (known == known.round()).all():
+        return known.astype("int64")  # a gap among whole numbers had made them such
+    return known if known.inferred_type in ("string", "integer") else known.map(str)
 
 
 def _for_catboost(

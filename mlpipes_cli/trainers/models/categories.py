@@ -40,9 +40,17 @@ class Categories(_Step):
         """The rows with these columns as categories."""
         frame = X.copy(deep=False)
         for name, categories in self.known.items():
-            codes = categories.astype(object).get_indexer(np.asarray(frame[name], dtype=object))
+            values = np.asarray(frame[name], dtype=object)
+            if categories.inferred_type == "string":
+                values = np.array([_text(value) for value in values], dtype=object)
+            codes = categories.astype(object).get_indexer(values)
             frame[name] = pd.Categorical.from_codes(codes, categories=categories)
         return frame
+
+
+def _text(value: Any) -> Any:
+    """Flags and numbers as texts, for a library that takes no such categories; a gap stays one."""
+    return value if isinstance(value, str) or pd.isna(value) else str(value)
 
 
 class Labels(_Step):
