@@ -76,10 +76,10 @@ def group(spec: Mapping[str, Any]) -> str:
     return "boosting" if spec["trainer"] == "sklearn" and outside else str(spec["trainer"])
 
 
-def runs(wanted: str) -> list[tuple[str, dict[str, Any], str]]:
-    """The runs of a group: the place and its name, what the trainer gets, and the page's Python."""
+def runs(wanted: str) -> list[tuple[str, dict[str, Any], Example]]:
+    """The runs of a group: the place and its name, what the trainer gets, and where it stands."""
     return [
-        (f"{example.place} {run.name}", spec, example.module)
+        (f"{example.place} {run.name}", spec, example)
         for example in examples()
         if example.shows_runs
         for run in example.config.runs

@@ -109,7 +109,7 @@ class Run(Strict):
 
     @model_validator(mode="after")
     def _each_value_of_the_search_would_be_a_param(self) -> Run:
-        """Each is held against the params as the class has them, and those of a list become what these make."""
+        """Each is held against the params as the class has them; those of a list become what these make."""
         if self.search is None:
             return self
         plain = self.model_dump(exclude={"search"}, exclude_unset=True)

@@ -1,4 +1,4 @@
-"""Categories of a boosting library's own: which columns they are, told to it, and the step that makes them."""
+"""A boosting library's own categories: which columns they are, and the step that makes them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def of_library(library: str, estimator: Any, given: Mapping[str, Any], training:
 
 def _for_xgboost(known: pd.Index) -> pd.Index:
     """It takes texts and whole numbers as categories, and neither booleans nor other numbers."""
-    if known.inferred_type == "floating" and (known == known.round()).all():
+    if known.inferred_type == "floating" and (known % 1 == 0).all():
         return known.astype("int64")  # a gap among whole numbers had made them such
     return known if known.inferred_type in ("string", "integer") else known.map(str)
 
@@ -78,7 +78,7 @@ def _for_catboost(
 
 
 def _columns(param: str, value: Any, X: pd.DataFrame) -> list[Any]:
-    """The names of columns that are given by name or by position, in a list or, as LightGBM has it, a text."""
+    """The names of columns that are given by name or position, in a list or, as LightGBM has it, a text."""
     if isinstance(value, str):
         value = value.removeprefix("name:").split(",")
     found = []
@@ -96,7 +96,9 @@ def _columns(param: str, value: Any, X: pd.DataFrame) -> list[Any]:
 
 def texts(X: pd.DataFrame) -> list[Any]:
     """Columns that are neither numbers, nor flags, nor moments."""
-    return [str(name) for name in X.select_dtypes(exclude=["number", "bool", "datetime", "datetimetz"]).columns]
+    return [
+        str(name) for name in X.select_dtypes(exclude=["number", "bool", "datetime", "datetimetz"]).columns
+    ]
 
 
 def step_of(columns: Mapping[Any, pd.Series]) -> Any:

@@ -69,7 +69,13 @@ class SparkTrainer:
         java = find_java(spark_session.OLDEST, spark_session.NEWEST)
         try:
             with spark_session.session(java.home, folder, heap, settings, master) as session:
-                fitted = _fitted(spark_estimators.made(kind, params), session, X, y.to_numpy(dtype="float64"), folder / "model")
+                fitted = _fitted(
+                    spark_estimators.made(kind, params),
+                    session,
+                    X,
+                    y.to_numpy(dtype="float64"),
+                    folder / "model",
+                )
                 evaluator, scores = _evaluator(fitted, session, X, folder / "model", bool(labels))
         except _spark_errors() as error:
             raise TrainingError(_told(error, heap)) from error

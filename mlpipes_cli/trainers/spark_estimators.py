@@ -72,7 +72,7 @@ def tells_classes(kind: Any) -> bool:
 
 def is_of_trees(kind: Any) -> bool:
     """Whether it asks only what is larger, so that nothing has to be scaled."""
-    return kind.__name__.startswith(("DecisionTree", "RandomForest", "GBT"))
+    return bool(kind.__name__.startswith(("DecisionTree", "RandomForest", "GBT")))
 
 
 def params_of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def params_of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def made(kind: Any, params: Mapping[str, Any]) -> Any:
-    """An estimator with these params; some of them (``thresholds`` of trees) its constructor does not take."""
+    """An estimator with these params; its constructor does not take all (``thresholds`` of trees)."""
     estimator = kind()
     for name, value in params.items():
         estimator.set(getattr(estimator, name), value)
@@ -123,7 +123,8 @@ def _plain(param: Any, value: Any) -> Any:
     rows = [[float(cell) for cell in row] for row in value]
     if len({len(row) for row in rows}) != 1:
         raise ValueError("expected a list of rows of the same length")
-    return Matrices.dense(len(rows), len(rows[0]), [cell for column in zip(*rows) for cell in column])
+    cells = [cell for column in zip(*rows, strict=True) for cell in column]  # column after column
+    return Matrices.dense(len(rows), len(rows[0]), cells)
 
 
 def _near(told: str) -> str:

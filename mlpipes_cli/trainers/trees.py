@@ -1,4 +1,4 @@
-"""Which estimators are trees alone: they ask what is larger and never how far, so nothing has to be scaled."""
+"""Which estimators are trees alone: they ask what is larger, never how far, and need no scaling."""
 
 from __future__ import annotations
 

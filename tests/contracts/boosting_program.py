@@ -177,10 +177,12 @@ def documented_runs(kind: str) -> None:
     import documented
     from contracts.trainer_contract import training_of
 
-    for place, spec, _ in documented.runs("boosting"):
+    for place, spec, example in documented.runs("boosting"):
         if spec["estimator"].startswith(kind):
             spec = documented.shortened(spec)
-            training = training_of("binary", spec)
+            training = training_of("binary", spec, preprocess=example.config.data.preprocess)
+            zones = np.array(["north", None, "south"], dtype=object)[np.arange(len(training.X)) % 3]
+            training = replace(training, X=training.X.assign(zone=pd.Series(zones, dtype="str")))
             right = documented.fit(training, spec).model.predict(training.X) == training.y.to_numpy()
             assert right.mean() > 0.9, place
 
@@ -219,7 +221,9 @@ def own_categories(kind: str, labels: tuple[Any, ...], **more: Any) -> None:
     strange = X.head(30).copy()
     strange["town {x}"] = ["Paris", None, "Rome"] * 10
     for rows in (X.head(60), strange):
-        alone = np.concatenate([ask(rows.iloc[[at]].astype(object).infer_objects()) for at in range(len(rows))])
+        alone = np.concatenate(
+            [ask(rows.iloc[[at]].astype(object).infer_objects()) for at in range(len(rows))]
+        )
         assert np.array_equal(alone, ask(rows.astype({"town {x}": object}))), rows
     unseen, missing = strange.assign(**{"town {x}": "Paris"}), strange.assign(**{"town {x}": None})
     other = strange.assign(**{"town {x}": "Lima"})
@@ -238,8 +242,10 @@ def reference(kind: str, task: str, X: pd.DataFrame, y: pd.Series) -> Any:
         more = {"cat_features": names, "random_seed": 7, "thread_count": 1, "verbose": False}
         more["allow_writing_files"] = False
     else:
-        made = X.assign(flag=X["flag"].map(str, na_action="ignore"), zone=pd.Categorical(X["zone"], [0, 1, 2]))
-        made = made.astype({name: "category" for name in names}).set_axis([*"abcd"], axis=1)
+        made = X.assign(
+            flag=X["flag"].map(str, na_action="ignore"), zone=pd.Categorical(X["zone"], [0, 1, 2])
+        )
+        made = made.astype(dict.fromkeys(names, "category")).set_axis([*"abcd"], axis=1)
         more = {"random_state": 7, "n_jobs": 1}
         own = {"deterministic": True, "force_col_wise": True, "verbosity": -1}
         more |= {"enable_categorical": True} if kind == "xgboost" else own
@@ -260,7 +266,10 @@ def categories_that_do_not_do(kind: str) -> None:
         return
     X, y = with_gaps((0, 1))
     (param,) = NATIVE[kind]
-    for preprocess, text in (("none", "no feature 'zon'; did you mean 'zone'?"), ("auto", "preprocess: none")):
+    for preprocess, text in (
+        ("none", "no feature 'zon'; did you mean 'zone'?"),
+        ("auto", "preprocess: none"),
+    ):
         spec = spec_of(kind, "binary", **{param: ["zon"]})
         training = training_of("binary", spec, preprocess=preprocess)
         try:
@@ -337,7 +346,9 @@ def categories_of_functions(kind: str) -> None:
         while not hasattr(inner, "n_estimators"):
             inner = getattr(inner, "model", None) or inner[-1]
         assert np.array_equal(told, inner.predict_proba(coded)[:, 1]), name
-        alone = [fitted.model.predict_proba(rows.iloc[[at]].astype({"town": object}))[0, 1] for at in rows.index]
+        alone = [
+            fitted.model.predict_proba(rows.iloc[[at]].astype({"town": object}))[0, 1] for at in rows.index
+        ]
         assert np.array_equal(told, alone), name
     spec = {"trainer": "python", "function": "functions:changed", "params": {"kind": kind}}
     model = PythonTrainer().fit(replace(training, spec=spec)).model

@@ -31,10 +31,13 @@ FUNCTION = """
 import xgboost
 
 def train(X, y, preprocess):
-    return xgboost.XGBClassifier(n_estimators=9, enable_categorical=True).fit(X.astype({"town": "category"}), y)
+    model = xgboost.XGBClassifier(n_estimators=9, enable_categorical=True)
+    return model.fit(X.astype({"town": "category"}), y)
 """
 NATIVE: dict[str, dict[str, Any]] = {
-    "catboost": {"estimator": "catboost.CatBoostClassifier", "params": {"iterations": 9, "cat_features": ["town"]}},
+    "catboost": {
+        "estimator": "catboost.CatBoostClassifier", "params": {"iterations": 9, "cat_features": ["town"]},
+    },
     "xgboost": {
         "estimator": "xgboost.XGBClassifier", "params": {"n_estimators": 9, "enable_categorical": True},
     },

@@ -133,7 +133,6 @@ class TestH2OAutoML(TrainerContract):
         with pytest.raises(TrainingError, match=r"the H2O cluster http://127\.0\.0\.1:9"):
             H2OAutoMLTrainer().fit(training_of("regression", spec))
 
-
     def test_every_param_is_taken_as_the_file_has_it(self, cluster: str) -> None:
         assert documented.without_a_case(H2OAutoMLParams, *EVERY_PARAM, OWN_JAVA) == []
         boards = []

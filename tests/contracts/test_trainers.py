@@ -204,7 +204,10 @@ def test_one_absurd_cell_blinds_no_estimator(estimator: str) -> None:
 
 
 def test_trees_see_numbers_in_their_own_unit_unless_the_run_says_otherwise() -> None:
-    spec: dict[str, Any] = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"max_depth": 2}}
+    spec: dict[str, Any] = {
+        "estimator": "sklearn.ensemble.RandomForestClassifier",
+        "params": {"max_depth": 2},
+    }
     training = training_of("binary", spec)
     step = SklearnTrainer().fit(training).model["preprocess"]
     assert np.array_equal(step.transform(training.X), training.X)

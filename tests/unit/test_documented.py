@@ -22,6 +22,7 @@ from mlpipes_cli.config.yaml_source import YamlSource, parse_yaml
 from mlpipes_cli.data import sources
 from mlpipes_cli.data.prepare import prepare
 
+
 def read(data: Data, base: Path, source: YamlSource) -> pd.DataFrame:
     return sources.load(data, base, source, database_url=None, environ={})
 
@@ -76,7 +77,9 @@ def test_the_documented_images_are_read(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for number in range(20):
         Image.new("L", (4, 4), number).save(folder / f"{'AB'[number % 2]}_{number:03d}.png")
-    rows = [(f"characters/{path.name}", at % 3, "yn"[at % 2]) for at, path in enumerate(sorted(folder.iterdir()))]
+    rows = [
+        (f"characters/{path.name}", at % 3, "yn"[at % 2]) for at, path in enumerate(sorted(folder.iterdir()))
+    ]
     pd.DataFrame(rows, columns=["picture", "size", "kind"]).to_csv(tmp_path / "data" / "rows.csv")
     for example, images in zip(shown, ("image", "picture"), strict=True):
         data, source = example.config.data, parse_yaml("data: {}\n", example.place)

@@ -43,7 +43,7 @@ class Categories(_Step):
             values = np.asarray(frame[name], dtype=object)
             if categories.inferred_type == "string":
                 values = np.array([_text(value) for value in values], dtype=object)
-            codes = categories.astype(object).get_indexer(values)
+            codes = categories.astype(object).get_indexer(pd.Index(values, dtype=object))
             frame[name] = pd.Categorical.from_codes(codes, categories=categories)
         return frame
 

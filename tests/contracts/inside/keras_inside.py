@@ -225,8 +225,8 @@ class TestKeras(NetworkContract):
         assert fitted.params["weights"] == 6 * 8 * 3 + 3 + 3 + 1
 
     def test_the_documented_runs(self, module: Any) -> None:
-        for _, spec, source in documented.runs("keras"):
-            module("my_module", source)
+        for _, spec, example in documented.runs("keras"):
+            module("my_module", example.module)
             spec = documented.shortened(spec)
             training = training_of("binary", spec)
             fitted = documented.fit(training, spec)

@@ -46,14 +46,15 @@ BOOSTED = {
 }  # fmt: skip
 CLASSES = {"impurity": "entropy", "pruneTree": False, "thresholds": [0.3, 0.7]}
 LINEAR = {
-    "aggregationDepth": 3, "fitIntercept": True, "maxBlockSizeInMB": 1, "maxIter": 9, "standardization": False,
-    "tol": 1e-4, "regParam": 0.1,
+    "aggregationDepth": 3, "fitIntercept": True, "maxBlockSizeInMB": 1, "maxIter": 9,
+    "standardization": False, "tol": 1e-4, "regParam": 0.1,
 }  # fmt: skip
 EVERY_PARAM: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("binary", "logistic_regression"): [
         {**LINEAR, "elastic_net_param": 0.5, "family": "binomial", "threshold": 0.6},
-        {"thresholds": [0.4, 0.6], "lowerBoundsOnCoefficients": [[0, -1, -2]], "lowerBoundsOnIntercepts": [-9],
-         "upperBoundsOnCoefficients": [[1, 2, 3]], "upperBoundsOnIntercepts": [9]},
+        {"thresholds": [0.4, 0.6], "lowerBoundsOnCoefficients": [[0, -1, -2]],
+         "lowerBoundsOnIntercepts": [-9], "upperBoundsOnCoefficients": [[1, 2, 3]],
+         "upperBoundsOnIntercepts": [9]},
     ],
     ("regression", "linear_regression"): [
         {**LINEAR, "elasticNetParam": 0, "loss": "huber", "epsilon": 1.5, "solver": "l-bfgs"},

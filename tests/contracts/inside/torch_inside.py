@@ -177,8 +177,8 @@ class TestTorch(NetworkContract):
         assert documented.fit(pictures, spec).params["image_picture"] == "6 x 8 x 1"
 
     def test_the_documented_runs(self, module: Any) -> None:
-        for _, spec, source in documented.runs("torch"):
-            module("my_module", source)
+        for _, spec, example in documented.runs("torch"):
+            module("my_module", example.module)
             spec = documented.shortened(spec)
             training = training_of("binary", spec)
             fitted = documented.fit(training, spec)

@@ -63,7 +63,9 @@ def test_words_are_spelt_as_h2o_spells_them_and_what_is_not_given_stays_away() -
 
 
 def test_values_of_a_search_are_what_the_params_make_of_them(tmp_path: Path) -> None:
-    search = "{method: random, space: {max_models: [2.0, '3'], sort_metric: [auc], stopping_tolerance: [1e-3]}}"
+    search = (
+        "{method: random, space: {max_models: [2.0, '3'], sort_metric: [auc], stopping_tolerance: [1e-3]}}"
+    )
     (tmp_path / "experiment.yaml").write_text(FILE.format(params="{}", more=f"search: {search}"))
     (run,) = load_experiment(tmp_path / "experiment.yaml")[0].runs
     assert run.search is not None

@@ -75,4 +75,6 @@ def test_times_are_told_apart_on_float32_even_beside_a_far_off_cell() -> None:
     found = Unscaled().fit(seconds.reshape(-1, 1)).transform(seconds.reshape(-1, 1))[:, 0]
     assert len(np.unique(found.astype(np.float32))) == 300
     assert np.array_equal(np.argsort(found), np.argsort(seconds))
-    assert np.isfinite(Unscaled().fit(np.array([[1e200], [1e201]])).transform(np.array([[-1e300]])).astype("f4")).all()
+    assert np.isfinite(
+        Unscaled().fit(np.array([[1e200], [1e201]])).transform(np.array([[-1e300]])).astype("f4")
+    ).all()

@@ -142,7 +142,10 @@ def test_a_model_of_a_release_that_knew_no_bounds_is_loaded_and_compiled(estimat
     X, y = compiled_help.frame(), compiled_help.target("int")
     text = Path(blocks.__file__).read_text().replace("(Bounded() if self.scale else Unscaled())", "Scaler()")
     former: Any = types.ModuleType(blocks.__name__)
-    exec(compile(text.replace("import Bounded, Unscaled", "import Scaler"), blocks.__file__, "exec"), vars(former))
+    exec(
+        compile(text.replace("import Bounded, Unscaled", "import Scaler"), blocks.__file__, "exec"),
+        vars(former),
+    )
     step = auto.build(X, "binary").fit(X, y)
     for at, block in enumerate(step.blocks_):
         if hasattr(block, "scaler"):
