@@ -34,8 +34,8 @@ TAKEN = {  # where a group's runs are fitted by the real library
     "h2o_automl": "test_h2o_automl.py",
     "pycaret": "inside/pycaret_inside.py",
     "spark": "inside/spark_inside.py",
-    "keras": "inside/keras_inside.py",
-    "torch": "inside/torch_inside.py",
+    "keras": "inside/network_contract.py",
+    "torch": "inside/network_contract.py",
 }
 NOT_IN_THE_TABLE = {"torch": {"module"}, "keras": {"function"}}  # they have their own paragraph
 

@@ -69,6 +69,8 @@ EVERY_PARAM: tuple[dict[str, Any], ...] = (
 
 
 class TestKeras(NetworkContract):
+    name = "keras"
+
     @pytest.fixture
     def trainer(self) -> Trainer:
         return KerasTrainer()
@@ -223,12 +225,3 @@ class TestKeras(NetworkContract):
         fitted = documented.fit(pictures, spec)
         assert fitted.params["image_picture"] == "6 x 8 x 1"
         assert fitted.params["weights"] == 6 * 8 * 3 + 3 + 3 + 1
-
-    def test_the_documented_runs(self, module: Any) -> None:
-        for _, spec, example in documented.runs("keras"):
-            module("my_module", example.module)
-            spec = documented.shortened(spec)
-            training = training_of("binary", spec)
-            fitted = documented.fit(training, spec)
-            assert fitted.params["epochs_run"] == 2
-            assert np.isfinite(fitted.model.predict_proba(training.X)).all()
