@@ -81,12 +81,11 @@ def columns(data: pd.DataFrame) -> tuple[InputColumn, ...]:
     return tuple(InputColumn(name, kind, True) for name, kind in zip(data.columns, types, strict=True))
 
 
-def trained(estimator: Any, kind: str) -> Any:
+def trained(estimator: Any, kind: str, scale: bool = True) -> Any:
     """The estimator behind our preprocessing, fitted and loaded out of a pickle."""
     X, y = frame(), target(kind)
-    return loaded(
-        Pipeline([("preprocess", auto.build(X, TASKS[kind])), ("model", clone(estimator))]).fit(X, y)
-    )
+    step = auto.build(X, TASKS[kind], scale)
+    return loaded(Pipeline([("preprocess", step), ("model", clone(estimator))]).fit(X, y))
 
 
 def bare(estimator: Any, kind: str) -> Any:

@@ -30,7 +30,7 @@ def _as_h2o_writes_it(known: Any) -> BeforeValidator:
 
 Algorithms = tuple[Annotated[Algorithm, _as_h2o_writes_it(Algorithm)], ...]
 Count = Annotated[int, Field(ge=1, le=100_000)]
-Seconds = Annotated[float, Field(gt=0, le=10_000_000)]
+Seconds = Annotated[int, Field(ge=1, le=10_000_000)]  # H2O refuses 60.0
 
 
 class H2OAutoMLParams(Strict):

@@ -27,7 +27,7 @@ from mlpipes_cli.config.networks import (
     TorchParams,
 )
 from mlpipes_cli.config.pycaret import PycaretParams
-from mlpipes_cli.config.search import Search, first
+from mlpipes_cli.config.search import Search, tried
 from mlpipes_cli.config.sizes import Size
 from mlpipes_cli.config.spark import SparkEstimator, SparkMaster
 from mlpipes_cli.config.threshold import Threshold
@@ -111,19 +111,29 @@ class Run(Strict):
 
     @model_validator(mode="after")
     def _each_value_of_the_search_would_be_a_param(self) -> Run:
-        """The first of each param's values is held against the params as the class has them."""
+        """Each is held against the params as the class has them; those of a list become what these make."""
         if self.search is None:
             return self
         plain = self.model_dump(exclude={"search"}, exclude_unset=True)
-        for name, value in first(self.search.space).items():
-            try:
-                type(self).model_validate({**plain, "params": {**plain.get("params", {}), name: value}})
-            except ValidationError as error:
-                raise ValueError(f"search -> {name}: {self._against(name, error)}") from None
+        space = {}
+        for name, values in self.search.space.items():
+            made = [self._as_param(name, value, plain) for value in tried(values)]
+            space[name] = made if isinstance(values, list) else values
+        # frozen is for others; this is still the making of it
+        self.__dict__["search"] = self.search.model_copy(update={"space": space})
         return self
+
+    def _as_param(self, name: str, value: Any, plain: dict[str, Any]) -> Any:
+        try:
+            run = type(self).model_validate({**plain, "params": {**plain.get("params", {}), name: value}})
+        except ValidationError as error:
+            raise ValueError(f"search -> {name}: {self._against(name, error)}") from None
+        return run.params[name]
 
     def _against(self, name: str, error: ValidationError) -> str:
         first_one = error.errors()[0]
+        if first_one["type"] == "int_from_float":
+            return "expected whole numbers; `{integers: [low, high]}` draws such"
         if first_one["type"] != "extra_forbidden":
             told = first_one["msg"].removeprefix("Value error, ")
             return f"{told[:1].lower()}{told[1:]}"

@@ -64,12 +64,15 @@ class Search(Strict):
         return self
 
 
-def first(space: dict[str, Any]) -> dict[str, Any]:
-    """A combination of a space."""
-    return {
-        name: values[0] if isinstance(values, list) else next(iter(values.values()))[0]
-        for name, values in space.items()
-    }
+def tried(values: Any) -> list[Any]:
+    """Of a param in a space: all values of its list, or one that its distribution could draw."""
+    if isinstance(values, list):
+        return values
+    ((kind, (low, high)),) = values.items()
+    if kind == "integers":
+        return [math.ceil(low)]
+    inside = low + (high - low) * 0.6180339887  # most likely not a whole number, as the draws are not
+    return [inside]
 
 
 def _check_distribution(param: str, values: dict[str, Any], method: str) -> None:

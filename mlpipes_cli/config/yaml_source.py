@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,21 @@ import yaml
 from mlpipes_cli.errors import ConfigError, UsageError
 
 Location = tuple[int | str, ...]
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Safe):  # type: ignore[misc]
+    """A safe loader for which ``1e-3`` is a number, as in YAML 1.2; PyYAML's 1.1 takes it for a text."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes the texts that :class:`_Loader` would read as numbers."""
+
+
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    )
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,11 @@ def read_yaml(path: Path, name: str | None = None) -> YamlSource:
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}", "check the path") from None
     return parse_yaml(text, name)
+
+
+def dump_yaml(data: Any) -> str:
+    """Plain values as YAML that :func:`read_yaml` reads as they are; keys in their order."""
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
 def parse_yaml(text: str, name: str) -> YamlSource:

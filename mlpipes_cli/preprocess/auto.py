@@ -19,10 +19,15 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
 _CODE = re.compile(r"[+-]?0\d+")  # a zip code or an account, no number
 
 
-def build(X: pd.DataFrame, task: Task) -> AutoPreprocessor:
+def build(X: pd.DataFrame, task: Task, scale: bool = True) -> AutoPreprocessor:
     """The unfitted preprocessing step for these training rows.
 
-    Constant and empty columns are left out; if nothing varies, all columns stay as constant zeros.
+    Constant and empty columns are left out; if nothing varies, all columns stay.
+
+    Args:
+        X: The training rows.
+        task: The kind of target.
+        scale: Whether what comes out is scaled; trees need no such thing.
 
     Raises:
         ValueError: A column name stands twice.
@@ -42,7 +47,7 @@ def build(X: pd.DataFrame, task: Task) -> AutoPreprocessor:
         plan[kind_of(frame[name])].append(name)
     if len(plan["constant"]) == len(frame.columns):
         plan["numbers"] = plan["constant"]
-    return AutoPreprocessor(plan["numbers"], plan["dates"], plan["categories"], plan["targets"], task)
+    return AutoPreprocessor(plan["numbers"], plan["dates"], plan["categories"], plan["targets"], task, scale)
 
 
 def kind_of(values: pd.Series) -> Kind:

@@ -39,6 +39,6 @@ def behind(step: Any, model: Any) -> Any:
 
     try:
         check_is_fitted(model)
-    except (TypeError, NotFittedError):
+    except (TypeError, NotFittedError, AttributeError):  # of a class that is no BaseEstimator, too
         return Behind(step, model)
     return Pipeline([("preprocess", step), ("model", model)])

@@ -1,4 +1,4 @@
-"""The parts of automatic preprocessing: columns of one kind in, scaled numbers out.
+"""The parts of automatic preprocessing: columns of one kind in, numbers out, scaled unless told otherwise.
 
 A logged model carries this module's code with it (see :mod:`mlpipes_cli.preprocess.portable`), so
 it imports nothing of this package that is not carried too. A block is told its columns, learns
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mlpipes_cli.preprocess.scaling import Bounded, Unscaled
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-_LARGEST_INPUT = 1e150  # its square is still a float64
-_LARGEST_OUTPUT = 1e6  # standard deviations; trees that store float32 take it too
 _MISSING = ""
 _FOLDS = 5
 _PRIOR_ROWS = 10.0
@@ -93,45 +93,15 @@ def _label(value: Any) -> str:
     return str(value)
 
 
-class Scaler:
-    """Fills gaps with the median, then subtracts the mean and divides by the standard deviation."""
-
-    def fit(self, values: Floats) -> Scaler:
-        """Learn from an array of shape (rows, columns); NaN is missing."""
-        values = np.clip(values, -_LARGEST_INPUT, _LARGEST_INPUT)
-        gaps = np.isnan(values)
-        self.gappy = np.flatnonzero(gaps.any(axis=0))
-        empty = gaps.all(axis=0)
-        self.median = np.zeros(values.shape[1])
-        if (~empty).any():
-            self.median[~empty] = np.nanmedian(values[:, ~empty], axis=0)
-        filled = np.where(gaps, self.median, values)
-        self.mean = filled.mean(axis=0)
-        deviation = filled.std(axis=0)
-        # what rounding leaves of a constant column is no spread
-        still = deviation <= 1e-12 * np.maximum(np.abs(self.mean), 1e-300)
-        self.deviation = np.where(still | ~np.isfinite(deviation), 1.0, deviation)
-        return self
-
-    def transform(self, values: Floats) -> Floats:
-        """Scaled values of the same shape, all finite."""
-        gaps = np.isnan(values)
-        if gaps.any():
-            values = np.where(gaps, self.median, values)
-        scaled = (np.clip(values, -_LARGEST_INPUT, _LARGEST_INPUT) - self.mean) / self.deviation
-        found: Floats = np.clip(scaled, -_LARGEST_OUTPUT, _LARGEST_OUTPUT)
-        return found
-
-
 class Numbers:
     """Numbers and booleans: median, scale, and ``<column>_missing`` where training rows had gaps."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        self.columns = list(columns)
+    def __init__(self, columns: Sequence[str], scale: bool = True) -> None:
+        self.columns, self.scale = list(columns), scale
 
     def fit_transform(self, frame: pd.DataFrame, target: Any) -> Floats:
         values = self._read(frame)
-        self.scaler = Scaler().fit(values)
+        self.scaler = (Bounded() if self.scale else Unscaled()).fit(values)
         self.names = self.columns + [f"{self.columns[at]}_missing" for at in self.scaler.gappy]
         return self._finish(values)
 
@@ -161,8 +131,8 @@ class Dates:
 
     parts = ("year", "month", "day", "weekday", "hour", "epoch")
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        self.columns = list(columns)
+    def __init__(self, columns: Sequence[str], scale: bool = True) -> None:
+        self.columns, self.scale = list(columns), scale
 
     def fit_transform(self, frame: pd.DataFrame, target: Any) -> Floats:
         values = self._read(frame)
@@ -172,7 +142,7 @@ class Dates:
             for at, name in enumerate(names)
         ]
         self.kept = np.flatnonzero(varies)
-        self.scaler = Scaler().fit(values[:, self.kept])
+        self.scaler = (Bounded() if self.scale else Unscaled()).fit(values[:, self.kept])
         epochs = np.arange(len(self.columns)) * len(self.parts) + len(self.parts) - 1
         self.gappy = np.array([at for at in epochs if np.isnan(values[:, at]).any()], dtype=np.int64)
         self.names = [names[at] for at in self.kept]

@@ -11,6 +11,6 @@ from types import ModuleType
 def modules() -> list[ModuleType]:
     """Every module of this package whose classes or functions can stand in a logged model."""
     from mlpipes_cli import moments
-    from mlpipes_cli.preprocess import behind, blocks, reading, transformer
+    from mlpipes_cli.preprocess import behind, blocks, reading, scaling, transformer
 
-    return [moments, behind, blocks, reading, transformer]
+    return [moments, behind, blocks, reading, scaling, transformer]

@@ -28,6 +28,8 @@ class AutoPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         categories: Columns with few different strings.
         targets: Columns with many different strings.
         task: The kind of target.
+        scale: Whether numbers and dates come out in standard deviations from their mean; else in their own
+            unit, as trees want them.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class AutoPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         categories: Sequence[str] = (),
         targets: Sequence[str] = (),
         task: str = "binary",
+        scale: bool = True,
     ) -> None:
         self.numbers = numbers
         self.dates = dates
         self.categories = categories
         self.targets = targets
         self.task = task
+        self.scale = scale
 
     def fit(self, X: Any, y: Any = None) -> AutoPreprocessor:
         """Learn from the training rows."""
@@ -58,8 +62,8 @@ class AutoPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         self.needed_ = frozenset([*self.numbers, *self.dates, *self.categories, *self.targets])
         self._check_columns(frame)
         found = [
-            Numbers(self.numbers) if len(self.numbers) else None,
-            Dates(self.dates) if len(self.dates) else None,
+            Numbers(self.numbers, self.scale) if len(self.numbers) else None,
+            Dates(self.dates, self.scale) if len(self.dates) else None,
             OneHot(self.categories) if len(self.categories) else None,
             Targets(self.targets, self.task) if len(self.targets) else None,
         ]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.trainers import categories
 from mlpipes_cli.trainers.base import Training
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _DEFAULTS: Mapping[str, tuple[tuple[tuple[str, ...], str, Any], ...]] = {
         (_THREADS, "thread_count", None),
         (SEEDS, "random_seed", None),
         (("allow_writing_files", "train_dir"), "allow_writing_files", False),
-        (("verbose", "verbose_eval", "silent", "logging_level", "metric_period"), "verbose", False),
+        (("verbose", "silent", "logging_level", "metric_period"), "verbose", False),
     ),
 }
 
@@ -62,24 +63,30 @@ def settle(estimator: Any, given: Mapping[str, Any], training: Training) -> None
 
 
 def plain(estimator: Any, given: Mapping[str, Any], training: Training) -> Any:
-    """The estimator, or, where the library would choke on the data, behind what makes it plain."""
+    """The estimator, or, where the library would choke on the data, behind what makes it plain.
+
+    Raises:
+        TrainingError: The params name columns of categories that are not there.
+    """
     name = library(estimator)
     if name is None:
         return estimator
+    made = categories.of_library(name, estimator, given, training)
     labels = training.task != "regression"
     numbered = training.classes == tuple(range(len(training.classes))) and not any(
         isinstance(label, bool) for label in training.classes
     )
+    rename = name != "catboost" and _odd_names(training)
     chokes = {
-        "xgboost": (labels and not numbered) or _odd_names(training),
-        "lightgbm": _odd_names(training),
+        "xgboost": labels and not numbered,
+        "lightgbm": False,
         "catboost": training.task == "multiclass" or (labels and not numbered),
     }
-    if not chokes[name] and not _stops_early(given):
+    if not (rename or chokes[name] or made is not None or _stops_early(given)):
         return estimator
     from mlpipes_cli.trainers.models.boosting_model import Boosted
 
-    return Boosted(estimator, labels)
+    return Boosted(estimator, labels, rename, made)
 
 
 def fit_params(estimator: Any, given: Mapping[str, Any], training: Training) -> dict[str, Any]:

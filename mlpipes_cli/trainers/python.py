@@ -19,6 +19,7 @@ from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers import estimators
 from mlpipes_cli.trainers.answers import answers
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
+from mlpipes_cli.trainers.remade import remade
 from mlpipes_cli.trainers.sklearn import preprocessing
 
 if TYPE_CHECKING:
@@ -62,16 +63,19 @@ class PythonTrainer:
         params = {name: estimators.value_of(v) for name, v in training.spec.get("params", {}).items()}
         offered = {"seed": training.seed, "task": training.task, "threads": training.threads}
         filled = _filled(function, params, offered, training)
-        X, y = training.X.copy(), training.y.copy()
+        rows, y = training.X, training.y.copy()
         step = None
         if training.preprocess == "auto" and "preprocess" not in filled and not training.images:
             step = preprocessing(training)
-            X = step.fit_transform(X, y)
+            rows = step.fit_transform(rows, y)
+        X = rows.copy()
         model = function(X, y, **params, **filled)
         if model is None:
             raise TrainingError(f"{path} returned nothing; return the fitted estimator")
         if not callable(getattr(model, "predict", None)):
             raise TrainingError(f"{path} returned a {type(model).__name__}, which has no `predict`")
+        if not training.images:
+            model = remade(model, rows, X)
         return Fitted(model if step is None else behind(step, model))
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
-from mlpipes_cli.trainers import boosting, estimators
+from mlpipes_cli.trainers import boosting, estimators, trees
 from mlpipes_cli.trainers.answers import answers
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
 from mlpipes_cli.trainers.thresholds import HINT, SCORES
@@ -50,7 +50,7 @@ class SklearnTrainer:
         boosting.settle(estimator, params, training)
         more = boosting.fit_params(estimator, params, training)
         last = boosting.plain(estimator, params, training)
-        pipeline = with_preprocessing(last, training)
+        pipeline = with_preprocessing(last, training, scale=not trees.only_trees(estimator))
         estimators.set_params(pipeline, before)
         step = "" if pipeline is last else f"{STEP}__"
         kept = f"{step}{'' if last is estimator else 'estimator__'}"
@@ -79,7 +79,7 @@ def _fits_the_task(estimator: Any, task: Task) -> None:
         raise TrainingError(f"{kind} is a classifier, but the target is a quantity; take a regressor")
 
 
-def preprocessing(training: Training) -> Any:
+def preprocessing(training: Training, scale: bool = True) -> Any:
     """The unfitted transformer of ``preprocess: auto``, or ``passthrough``.
 
     Raises:
@@ -92,13 +92,13 @@ def preprocessing(training: Training) -> Any:
         return "passthrough"
     from mlpipes_cli.preprocess import auto
 
-    return auto.build(training.X, training.task)
+    return auto.build(training.X, training.task, scale)
 
 
-def with_preprocessing(estimator: Any, training: Training) -> Any:
+def with_preprocessing(estimator: Any, training: Training, scale: bool) -> Any:
     """The estimator behind the preprocessing; itself where there is none."""
     if training.preprocess != "auto":
         return estimator
     from sklearn.pipeline import Pipeline
 
-    return Pipeline([("preprocess", preprocessing(training)), (STEP, estimator)])
+    return Pipeline([("preprocess", preprocessing(training, scale)), (STEP, estimator)])

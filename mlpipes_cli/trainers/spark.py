@@ -57,7 +57,7 @@ class SparkTrainer:
         params = spark_estimators.params_of(kind, training.spec.get("params", {}))
         if hasattr(kind, "seed"):
             params.setdefault("seed", training.seed)
-        step, X, names = _features(training)
+        step, X, names = _features(training, scale=not spark_estimators.is_of_trees(kind))
         labels = [label for label in training.classes if (training.y == label).any()]
         y = training.y.map({label: code for code, label in enumerate(labels)}) if labels else training.y
         folder = Path(tempfile.mkdtemp(prefix="spark-", dir=training.scratch))
@@ -69,7 +69,13 @@ class SparkTrainer:
         java = find_java(spark_session.OLDEST, spark_session.NEWEST)
         try:
             with spark_session.session(java.home, folder, heap, settings, master) as session:
-                fitted = _fitted(kind(**params), session, X, y.to_numpy(dtype="float64"), folder / "model")
+                fitted = _fitted(
+                    spark_estimators.made(kind, params),
+                    session,
+                    X,
+                    y.to_numpy(dtype="float64"),
+                    folder / "model",
+                )
                 evaluator, scores = _evaluator(fitted, session, X, folder / "model", bool(labels))
         except _spark_errors() as error:
             raise TrainingError(_told(error, heap)) from error
@@ -87,14 +93,14 @@ class SparkTrainer:
         return answers(fitted.model, X, task, classes)
 
 
-def _features(training: Training) -> tuple[Any, np.ndarray, list[str]]:
+def _features(training: Training, scale: bool) -> tuple[Any, np.ndarray, list[str]]:
     """The fitted preprocessing or None, (n, features) finite float64, and the features' names."""
     import numpy as np
     import pandas as pd
 
     step, X = None, training.X
     if training.preprocess == "auto":
-        step = preprocessing(training)
+        step = preprocessing(training, scale)
         X = step.fit_transform(X, training.y)
     for name in X.columns:
         if not (pd.api.types.is_numeric_dtype(X[name].dtype) or pd.api.types.is_bool_dtype(X[name].dtype)):

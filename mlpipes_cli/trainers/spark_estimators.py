@@ -20,7 +20,7 @@ BY_NAME = {  # the class for labels, the class for numbers
     "gradient_boosted_trees": ("GBTClassifier", "GBTRegressor"),
 }
 OURS = ("featuresCol", "labelCol", "predictionCol", "probabilityCol", "rawPredictionCol", "leafCol",
-        "weightCol", "validationIndicatorCol")  # fmt: skip
+        "weightCol", "validationIndicatorCol", "varianceCol")  # fmt: skip
 
 
 def classes_of(name: str) -> list[Any]:
@@ -70,6 +70,11 @@ def tells_classes(kind: Any) -> bool:
     return hasattr(kind, "rawPredictionCol") or hasattr(kind, "setRawPredictionCol")
 
 
+def is_of_trees(kind: Any) -> bool:
+    """Whether it asks only what is larger, so that nothing has to be scaled."""
+    return bool(kind.__name__.startswith(("DecisionTree", "RandomForest", "GBT")))
+
+
 def params_of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """The params by Spark's names, converted as Spark converts them.
 
@@ -92,10 +97,34 @@ def params_of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         if own in values:
             raise TrainingError(f"{name!r} is given twice, as {own!r} and as {_snake(own)!r}")
         try:
-            values[own] = open_[own].typeConverter(value)
+            values[own] = open_[own].typeConverter(_plain(open_[own], value))
         except (TypeError, ValueError) as error:
             raise TrainingError(f"{name}: {error}") from None
     return values
+
+
+def made(kind: Any, params: Mapping[str, Any]) -> Any:
+    """An estimator with these params; its constructor does not take all (``thresholds`` of trees)."""
+    estimator = kind()
+    for name, value in params.items():
+        estimator.set(getattr(estimator, name), value)
+    return estimator
+
+
+def _plain(param: Any, value: Any) -> Any:
+    """A file's list of rows, or number, as the matrix or text that Spark wants there; all else as it is."""
+    from pyspark.ml.linalg import Matrices
+    from pyspark.ml.param import TypeConverters
+
+    if param.typeConverter == TypeConverters.toString and type(value) in (int, float):
+        return str(value)  # feature_subset_strategy: 0.5
+    if param.typeConverter != TypeConverters.toMatrix:
+        return value
+    rows = [[float(cell) for cell in row] for row in value]
+    if len({len(row) for row in rows}) != 1:
+        raise ValueError("expected a list of rows of the same length")
+    cells = [cell for column in zip(*rows, strict=True) for cell in column]  # column after column
+    return Matrices.dense(len(rows), len(rows[0]), cells)
 
 
 def _near(told: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import documented
 import h2o
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ import pytest
 from contracts.trainer_contract import TrainerContract, training_of
 from sklearn.metrics import roc_auc_score
 
+from mlpipes_cli.config.h2o import H2OAutoMLParams
 from mlpipes_cli.preprocess import portable
 from mlpipes_cli.scoring.thresholds import choose
 from mlpipes_cli.trainers import h2o_automl, h2o_server, thresholds
@@ -29,6 +31,16 @@ from mlpipes_cli.trainers.models import h2o_model, java_home, jvm
 
 Fit = tuple[Training, Fitted]
 THREE_KINDS = {"include_algos": ["GLM", "GBM", "StackedEnsemble"], "max_models": 2, "nfolds": 2}
+EVERY_PARAM: tuple[dict[str, Any], ...] = (  # on a cluster
+    {
+        "max_models": 2, "max_runtime_secs": 600, "max_runtime_secs_per_model": 300, "nfolds": 2, "seed": 3,
+        "sort_metric": "logloss", "include_algos": ["gbm", "GLM"], "balance_classes": True,
+        "stopping_rounds": 1, "stopping_metric": "auc", "stopping_tolerance": 0.01,
+    },
+    {"max_runtime_secs": 1e2, "max_models": "1", "exclude_algos": ["DRF", "XGBoost", "GBM", "StackedEnsemble",
+     "DeepLearning"], "nfolds": 0},
+)  # fmt: skip
+OWN_JAVA = {"max_mem_size": "600M"}
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +163,29 @@ class TestH2OAutoML(TrainerContract):
         spec = {"trainer": "h2o_automl", "params": {}, "cluster": "http://127.0.0.1:9"}
         with pytest.raises(TrainingError, match=r"the H2O cluster http://127\.0\.0\.1:9"):
             H2OAutoMLTrainer().fit(training_of("regression", spec))
+
+    def test_every_param_is_taken_as_the_file_has_it(self, cluster: str) -> None:
+        assert documented.without_a_case(H2OAutoMLParams, *EVERY_PARAM, OWN_JAVA) == []
+        boards = []
+        for params in EVERY_PARAM:
+            spec = documented.spec_of(trainer="h2o_automl", params=params, cluster=cluster)
+            fitted = documented.fit(training_of("binary", spec), spec)
+            assert isinstance(fitted, Fitted)
+            boards.append(fitted.tables["leaderboard.csv"])
+        kinds = [sorted(name.partition("_")[0] for name in board["model_id"]) for board in boards]
+        assert kinds == [["GBM", "GLM"], ["GLM"]]
+        assert boards[0]["logloss"].is_monotonic_increasing
+
+    def test_the_documented_runs(self, cluster: str) -> None:
+        """The first in a Java of its own, with the memory that it may be given."""
+        for position, (place, spec, _) in enumerate(documented.runs("h2o_automl")):
+            spec = documented.shortened(spec) | {"cluster": cluster if position else None}
+            spec["params"] |= {} if position else OWN_JAVA
+            training = training_of("binary", spec)
+            fitted = documented.fit(training, spec)
+            assert isinstance(fitted, Fitted)
+            right = fitted.model.predict(training.X) == training.y.to_numpy()
+            assert right.mean() > 0.9, place
 
 
 def test_the_defaults_can_be_repeated() -> None:

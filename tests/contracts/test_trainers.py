@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import documented
 import numpy as np
 import pandas as pd
 import pytest
 from contracts.trainer_contract import TrainerContract, training_of
+from threadpoolctl import threadpool_limits
 
 from mlpipes_cli import trainer_names
 from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.trainers import catalog
-from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
+from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
 from mlpipes_cli.trainers.python import PythonTrainer
 from mlpipes_cli.trainers.sklearn import SklearnTrainer
+from mlpipes_cli.trainers.trials import measure
 
 MODULE = """
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -168,6 +171,63 @@ class TestPython(TrainerContract):
         spec = {"function": "contract_module:train", "params": {}}
         model = PythonTrainer().fit(training_of("multiclass", spec, preprocess="none")).model
         assert model.steps[0][1] == "passthrough"
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        "sklearn.linear_model.LogisticRegression", "sklearn.neural_network.MLPClassifier",
+        "sklearn.neighbors.KNeighborsClassifier", "sklearn.svm.SVC", "sklearn.tree.DecisionTreeClassifier",
+        "sklearn.ensemble.RandomForestClassifier", "sklearn.ensemble.ExtraTreesClassifier",
+        "sklearn.ensemble.GradientBoostingClassifier", "sklearn.ensemble.HistGradientBoostingClassifier",
+    ],
+)  # fmt: skip
+def test_one_absurd_cell_blinds_no_estimator(estimator: str) -> None:
+    """In the column that tells the classes apart, beside two that tell nothing."""
+    spec = {"estimator": estimator, "params": {}}
+    training = training_of("binary", spec)
+    draw, size = np.random.default_rng(1), training.X["worst perimeter"]
+    X = pd.DataFrame({"size": size, "a": draw.normal(size=len(size)), "b": draw.exponential(size=len(size))})
+    X["at"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(len(X)) % 50, unit="D")
+    rows, told = np.arange(len(X)), []
+    for cell in (None, 1e12, -1e12):
+        wrong = X.astype({"size": float})
+        if cell is not None:
+            wrong.loc[7, "size"], wrong.loc[10, "at"] = cell, pd.Timestamp("9999-12-31")
+        part = replace(training, X=wrong[rows % 3 > 0], y=training.y[rows % 3 > 0])
+        with threadpool_limits(1):
+            fitted = SklearnTrainer().fit(part)
+            answers = SklearnTrainer().answer(fitted, X[rows % 3 == 0], "binary", training.classes)
+        told.append(measure(answers, training.y[rows % 3 == 0], training, "ks"))
+    assert told[0] > 0.6
+    assert min(told[1:]) > told[0] - 0.05, told
+
+
+def test_trees_see_numbers_in_their_own_unit_unless_the_run_says_otherwise() -> None:
+    spec: dict[str, Any] = {
+        "estimator": "sklearn.ensemble.RandomForestClassifier",
+        "params": {"max_depth": 2},
+    }
+    training = training_of("binary", spec)
+    step = SklearnTrainer().fit(training).model["preprocess"]
+    assert np.array_equal(step.transform(training.X), training.X)
+    asked = {**spec, "params": {"max_depth": 2, "preprocess__scale": True}}
+    step = SklearnTrainer().fit(replace(training, spec=asked)).model["preprocess"]
+    assert step.transform(training.X).to_numpy().std(axis=0) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("trainer", ["sklearn", "python"])
+def test_the_documented_runs(trainer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_module.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    for place, spec, _ in documented.runs(trainer):
+        spec = documented.shortened(spec)
+        training = training_of("binary", spec)
+        with threadpool_limits(1):
+            fitted = documented.fit(training, spec)
+        assert isinstance(fitted, Fitted)
+        found = catalog.make(trainer).answer(fitted, training.X, training.task, training.classes)
+        assert (found.prediction == training.y.to_numpy()).mean() > 0.9, place
 
 
 def messy() -> Training:

@@ -13,6 +13,7 @@ from mlpipes_cli import trainer_names
 from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.config.runs import Run
+from mlpipes_cli.config.yaml_source import dump_yaml
 from mlpipes_cli.lifecycle.training import environments
 from mlpipes_cli.lifecycle.training.code import ALWAYS, code_of, distributions_of
 from mlpipes_cli.ports.environments import Built
@@ -120,8 +121,6 @@ def resolved_yaml(
     environment: Built | None = None,
 ) -> str:
     """An experiment file that makes this candidate alone again, every default and version written out."""
-    import yaml
-
     document: dict[str, Any] = {"experiment": config.experiment, "model": config.model_name}
     data = config.data.model_dump(mode="json", exclude_none=True)
     document["data"] = data | {"task": task} | ({} if positive is None else {"positive": positive})
@@ -130,7 +129,7 @@ def resolved_yaml(
     if environment is not None:
         spec["environment"] = {"python": environment.version, "requirements": environment.pins}
     document["runs"] = [spec]
-    return str(yaml.safe_dump(_plain(document), sort_keys=False, allow_unicode=True))
+    return dump_yaml(_plain(document))
 
 
 def _without_none(spec: Mapping[str, Any]) -> dict[str, Any]:

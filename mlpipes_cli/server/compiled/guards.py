@@ -1,7 +1,7 @@
-"""Whether an object out of a pickle is made by the code that is compiled here.
+"""Whether an object out of a pickle answers by the code that is compiled here.
 
 A logged model carries the code of its preprocessing with it, so its classes are never the same
-objects as the installed ones, and may be those of another release.
+objects as the installed ones, and may be those of another release. How it was fitted does not matter.
 """
 
 from __future__ import annotations
@@ -13,45 +13,39 @@ _OWN = "mlpipes_cli."
 _PLAIN = (bool, int, float, complex, str, bytes, tuple, frozenset, type(None))
 
 
-def same_class(found: type, ours: type) -> bool:
-    """Whether both classes do the same: same name, same bases, methods with the same code."""
-    return _same(found, ours, set())
+def same_method(found: type, ours: type, name: str = "transform") -> bool:
+    """Whether a method of both classes does the same: its code, and all of the class that it uses."""
+    seen: set[tuple[int, int]] = set()
+    waiting, done = [name], {name}
+    while waiting:
+        theirs, own = _definitions(found, waiting[-1]), _definitions(ours, waiting.pop())
+        if len(theirs) != len(own) or not all(map(lambda a, b: _same(a, b, seen), theirs, own)):
+            return False
+        used = {part for value in own if isinstance(value, FunctionType) for part in _names(value.__code__)}
+        waiting += sorted(part for part in used - done if _definitions(ours, part))
+        done |= used
+    return True
+
+
+def _definitions(kind: type, name: str) -> list[Any]:
+    """What our classes among its bases have under the name, the nearest first."""
+    ours = [base for base in kind.__mro__ if base.__module__.startswith(_OWN)]
+    return [vars(base)[name] for base in ours if name in vars(base)]
 
 
 def _same(found: Any, ours: Any, seen: set[tuple[int, int]]) -> bool:
     if found is ours or (id(found), id(ours)) in seen:
         return True
     seen.add((id(found), id(ours)))
-    if isinstance(ours, type):
-        return isinstance(found, type) and _same_types(found, ours, seen)
     if isinstance(ours, FunctionType):
         return isinstance(found, FunctionType) and _same_functions(found, ours, seen)
     if isinstance(ours, (staticmethod, classmethod)):
         return type(found) is type(ours) and _same(found.__func__, ours.__func__, seen)
     if isinstance(ours, _PLAIN):
         return type(found) is type(ours) and bool(found == ours)
-    if isinstance(ours, (ModuleType, BuiltinFunctionType)):
+    if isinstance(ours, (ModuleType, BuiltinFunctionType, type)):
         return False  # they would have been identical
     return type(found) is type(ours) and repr(found) == repr(ours)
-
-
-def _same_types(found: type, ours: type, seen: set[tuple[int, int]]) -> bool:
-    if (found.__module__, found.__qualname__) != (ours.__module__, ours.__qualname__):
-        return False
-    if not ours.__module__.startswith(_OWN) or len(found.__mro__) != len(ours.__mro__):
-        return False
-    if any(not _same(a, b, seen) for a, b in zip(found.__mro__[1:], ours.__mro__[1:], strict=True)):
-        return False
-    names = {name for name, value in {**vars(found), **vars(ours)}.items() if _counts(name, value)}
-    absent = object()
-    return all(_same(vars(found).get(n, absent), vars(ours).get(n, absent), seen) for n in names)
-
-
-def _counts(name: str, value: Any) -> bool:
-    if isinstance(value, (FunctionType, staticmethod, classmethod)):
-        # scikit-learn writes methods of its own into a class when it is made
-        return getattr(value, "__module__", "").startswith(_OWN)
-    return not name.startswith("_") and isinstance(value, _PLAIN)
 
 
 def _same_functions(found: FunctionType, ours: FunctionType, seen: set[tuple[int, int]]) -> bool:

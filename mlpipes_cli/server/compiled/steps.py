@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mlpipes_cli.preprocess import blocks
+from mlpipes_cli.preprocess import blocks, scaling
 from mlpipes_cli.preprocess.transformer import AutoPreprocessor
 from mlpipes_cli.server.compiled import guards, inputs
 from mlpipes_cli.server.compiled.base import Column, NotCompilable
@@ -24,8 +24,8 @@ Step = Callable[[Rows], "Floats"]
 
 
 def is_ours(step: Any) -> bool:
-    """Whether the step is an AutoPreprocessor made by the installed code."""
-    return guards.same_class(type(step), AutoPreprocessor)
+    """Whether the step transforms as the installed AutoPreprocessor does."""
+    return guards.same_method(type(step), AutoPreprocessor)
 
 
 def compile_step(step: Any, columns: Sequence[Column]) -> Step:
@@ -46,7 +46,7 @@ def compile_step(step: Any, columns: Sequence[Column]) -> Step:
     start = 0
     for block in step.blocks_:
         name = type(block).__name__
-        if name not in makers or not guards.same_class(type(block), ours[name]):
+        if name not in makers or not guards.same_method(type(block), ours[name]):
             raise NotCompilable(f"the preprocessing's {name} is not the installed one")
         fills.append(makers[name](block, columns, slice(start, start + len(block.names)), width))
         start += len(block.names)
@@ -66,13 +66,9 @@ def compile_step(step: Any, columns: Sequence[Column]) -> Step:
 def _numbers(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fill:
     types = {column.name: column.type for column in columns}
     texts = [name for name in block.columns if types[name] == inputs.TEXT]
-    scaler = block.scaler
-    if not guards.same_class(type(scaler), blocks.Scaler):
-        raise NotCompilable("the preprocessing's Scaler is not the installed one")
-    median, mean, deviation = scaler.median, scaler.mean, scaler.deviation
-    gappy = np.asarray(scaler.gappy)
+    scale = _scaling(block.scaler)
+    median, gappy = block.scaler.median, np.asarray(block.scaler.gappy)
     middle = to.start + len(block.columns)
-    input_limit, output_limit = blocks._LARGEST_INPUT, blocks._LARGEST_OUTPUT
     read = _mixed(block.columns, columns) if texts else inputs.numbers(columns, block.columns)
 
     def fill(rows: Rows, found: Floats) -> None:
@@ -82,14 +78,49 @@ def _numbers(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fi
             if len(gappy):
                 found[:, middle : to.stop] = ~finite[:, gappy]
             values = np.where(finite, values, median)
-        np.maximum(values, -input_limit, out=values)
-        np.minimum(values, input_limit, out=values)
-        np.subtract(values, mean, out=values)
-        np.divide(values, deviation, out=values)
-        np.maximum(values, -output_limit, out=values)
-        np.minimum(values, output_limit, out=found[:, to.start : middle])
+        scale(values, found[:, to.start : middle])
 
     return fill
+
+
+def _scaling(scaler: Any) -> Callable[[Floats, Floats], None]:
+    """From finite values, which may be changed on the way, to the scaler's columns.
+
+    Raises:
+        NotCompilable: It is none of the installed ones.
+    """
+    kind, limit = type(scaler), scaling._LARGEST_INPUT
+    if guards.same_method(kind, scaling.Unscaled):
+        return _unscaled(scaler.centre)
+    if guards.same_method(kind, scaling.Bounded):
+        low, high = scaler.low, scaler.high
+    elif guards.same_method(kind, scaling.Scaler):
+        low, high = np.float64(-limit), np.float64(limit)
+    else:
+        raise NotCompilable("the preprocessing's Scaler is not the installed one")
+    mean, deviation, most = scaler.mean, scaler.deviation, scaling._LARGEST_OUTPUT
+
+    def scale(values: Floats, found: Floats) -> None:
+        np.maximum(values, low, out=values)
+        np.minimum(values, high, out=values)
+        np.subtract(values, mean, out=values)
+        np.divide(values, deviation, out=values)
+        np.maximum(values, -most, out=values)
+        np.minimum(values, most, out=found)
+
+    return scale
+
+
+def _unscaled(centre: Floats) -> Callable[[Floats, Floats], None]:
+    most, counted = scaling._LARGEST_SINGLE, bool(centre.any())
+
+    def keep(values: Floats, found: Floats) -> None:
+        np.maximum(values, -most, out=values)
+        np.minimum(values, most, out=found)
+        if counted:
+            np.subtract(found, centre, out=found)
+
+    return keep
 
 
 def _mixed(names: Sequence[str], columns: Sequence[Column]) -> Callable[[Rows], Floats]:

@@ -10,18 +10,24 @@ from sklearn.base import BaseEstimator
 
 
 class Boosted(BaseEstimator):  # type: ignore[misc,unused-ignore]
-    """An estimator of a boosting library that sees plain column names and labels from 0 on.
+    """An estimator of a boosting library that sees what it takes, and labels from 0 on.
 
     Answers are in the labels that it was fitted with, one a row.
 
     Args:
         estimator: Fitted by ``fit``, as it is.
         labels: Whether the target is of classes.
+        rename: Whether the columns' names are more than it takes.
+        categories: A transformer that makes its categories, or None.
     """
 
-    def __init__(self, estimator: Any, labels: bool = True) -> None:
+    def __init__(
+        self, estimator: Any, labels: bool = True, rename: bool = True, categories: Any = None
+    ) -> None:
         self.estimator = estimator
         self.labels = labels
+        self.rename = rename
+        self.categories = categories
 
     def fit(self, X: Any, y: Any, validation: Any = None) -> Boosted:
         """Learn; rows of the mask ``validation`` are held out to tell when to stop."""
@@ -53,6 +59,10 @@ class Boosted(BaseEstimator):  # type: ignore[misc,unused-ignore]
 
     def _plain(self, X: Any) -> Any:
         frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
+        if self.categories is not None:
+            frame = self.categories.transform(frame)
+        if not self.rename:
+            return frame
         return frame.set_axis([f"f{position}" for position in range(frame.shape[1])], axis=1)
 
 

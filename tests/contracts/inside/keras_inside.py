@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import cloudpickle
+import documented
 import numpy as np
 import pytest
 from contracts.inside.network_contract import NetworkContract
 from contracts.trainer_contract import training_of
 
+from mlpipes_cli.config.networks import ImageSize, KerasParams, Plateau
+from mlpipes_cli.config.runs import KerasRun, Run
 from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
 from mlpipes_cli.trainers.keras import KerasTrainer
 
@@ -42,15 +45,32 @@ def logits(input_shape):
 def nothing():
     pass
 
+def flat(input_shape, units):
+    layers = [keras.layers.Flatten(), keras.layers.Dense(units), keras.layers.Dense(1, activation="sigmoid")]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+
 def both(input_shape):
     table, picture = (keras.Input(input_shape[name], name=name) for name in ("table", "picture"))
     x = keras.layers.concatenate([table, keras.layers.Flatten()(picture)])
     return keras.Model({"table": table, "picture": picture}, keras.layers.Dense(1, activation="sigmoid")(x))
 """
 LAYERS = [{"dense": {"units": 16, "activation": "relu"}}, {"dropout": 0.1}, "batch_normalization"]
+PLATEAU = {"factor": 0.5, "patience": 0, "min_delta": "1e-4", "cooldown": 0, "min_lr": 0}
+IMAGE = {"height": 6, "width": 8, "channels": 1}
+EVERY_PARAM: tuple[dict[str, Any], ...] = (
+    {
+        "epochs": 3, "batch_size": 64, "optimizer": {"sgd": {"momentum": 0.9}}, "learning_rate": "1e-2",
+        "loss": "binary_crossentropy", "validation_split": 0.2, "patience": 2, "min_delta": "1e-3",
+        "restore_best": False, "class_weight": "balanced", "reduce_on_plateau": PLATEAU,
+        "callbacks": [{"csv_logger": {"filename": "log.csv"}}],
+    },
+    {"epochs": 1, "image": IMAGE, "function": {"units": 3}, "class_weight": {"level": 2, "upright": 1}},
+)  # fmt: skip
 
 
 class TestKeras(NetworkContract):
+    name = "keras"
+
     @pytest.fixture
     def trainer(self) -> Trainer:
         return KerasTrainer()
@@ -185,3 +205,23 @@ class TestKeras(NetworkContract):
         assert fitted.params["image_picture"] == "6 x 16 x 3"
         found = fitted.model.predict_proba(both.X)
         assert np.array_equal(fitted.model.predict_proba(both.X.iloc[3:4]), found[3:4])
+
+    def test_every_param_is_taken_as_the_file_has_it(
+        self, module: Any, pictures: Training, told: Callable[..., Any]
+    ) -> None:
+        assert documented.without_a_case(KerasParams, *EVERY_PARAM) == []
+        assert documented.without_a_case(Plateau, PLATEAU) == []
+        assert documented.without_a_case(ImageSize, IMAGE) == []
+        assert {*KerasRun.model_fields} - {*Run.model_fields} == {"layers", "output", "function"}
+        module("keras_module", MODULE)
+        seen = told()
+        layers = [*LAYERS, {"dense": {"units": 1, "activation": "sigmoid"}}]
+        spec = documented.spec_of(trainer="keras", layers=layers, output=False, params=EVERY_PARAM[0])
+        fitted = documented.fit(training_of("binary", spec, report=seen), spec)
+        assert fitted.files["callbacks"].joinpath("log.csv").exists()
+        assert 0 < len(seen.epochs) <= 3
+        assert {"val_loss", "learning_rate"} <= set(seen.epochs[0])
+        spec = documented.spec_of(trainer="keras", function="keras_module:flat", params=EVERY_PARAM[1])
+        fitted = documented.fit(pictures, spec)
+        assert fitted.params["image_picture"] == "6 x 8 x 1"
+        assert fitted.params["weights"] == 6 * 8 * 3 + 3 + 3 + 1

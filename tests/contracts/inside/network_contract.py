@@ -9,16 +9,19 @@ from dataclasses import replace
 from typing import Any
 
 import cloudpickle
+import documented
 import numpy as np
 import pandas as pd
 import pytest
 from contracts.trainer_contract import TrainerContract, training_of
 
-from mlpipes_cli.trainers.base import Pruned, Trainer, Training, TrainingError
+from mlpipes_cli.trainers.base import Fitted, Pruned, Trainer, Training, TrainingError
 
 
 class NetworkContract(TrainerContract):
-    """Inherit, and give ``trainer``, ``spec``, ``wrong``, and ``image_spec``: a run for small images."""
+    """Inherit, and give ``name``, ``trainer``, ``spec``, ``wrong``, and ``image_spec``: for small images."""
+
+    name = ""
 
     def test_every_epoch_is_told_and_the_best_is_kept(
         self, trainer: Trainer, spec: Any, told: Callable[..., Any]
@@ -114,3 +117,13 @@ class NetworkContract(TrainerContract):
         broken["picture"] = pd.Series([*broken["picture"][:7], b"\x89PNG broken", *broken["picture"][8:]])
         with pytest.raises(TrainingError, match="picture: row 7: no readable image"):
             trainer.fit(replace(pictures, X=broken, spec=image_spec))
+
+    def test_the_documented_runs(self, module: Callable[[str, str], None]) -> None:
+        for place, spec, example in documented.runs(self.name):
+            module("my_module", example.module)
+            spec = documented.shortened(spec)
+            training = training_of("binary", spec)
+            fitted = documented.fit(training, spec)
+            assert isinstance(fitted, Fitted), place
+            assert fitted.params["epochs_run"] == 2
+            assert np.isfinite(fitted.model.predict_proba(training.X)).all()

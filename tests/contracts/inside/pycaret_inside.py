@@ -7,17 +7,36 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import documented
 import numpy as np
 import pandas as pd
 import pytest
 from contracts.trainer_contract import training_of
 from sklearn.metrics import f1_score
 
+from mlpipes_cli.config.pycaret import PycaretParams
 from mlpipes_cli.trainers import thresholds
 from mlpipes_cli.trainers.base import Comparison, Training, TrainingError
 from mlpipes_cli.trainers.pycaret import CLASSIFIERS, REGRESSORS, PycaretTrainer
 
 INCLUDE = {"binary": ["lr", "svm", "dt"], "multiclass": ["lr", "nb"], "regression": ["lr", "dt"]}
+EVERY_PARAM: dict[str, dict[str, Any]] = {
+    "binary": {
+        "n_best_models": 1, "include": ["lr"], "turbo": False, "sort": "AUC", "fold": 2, "train_size": 0.6,
+        "budget_time": 5, "tune": True, "n_iter": 2, "plots": ["confusion_matrix"], "normalize": True,
+        "normalize_method": "robust", "transformation": True, "transformation_method": "quantile",
+        "remove_multicollinearity": True, "multicollinearity_threshold": 1, "low_variance_threshold": 0,
+        "pca": True, "pca_method": "linear", "pca_components": 3, "remove_outliers": True,
+        "outliers_method": "iforest", "outliers_threshold": 0.1, "fix_imbalance": True,
+        "numeric_imputation": "median", "max_encoding_ohe": 1,
+    },
+    "regression": {
+        "exclude": sorted({*REGRESSORS} - {"lr", "xgboost", "catboost"}), "fold": 2, "plots": [],
+        "feature_selection": True, "feature_selection_method": "univariate", "n_features_to_select": 2,
+        "polynomial_features": True, "polynomial_degree": 2, "transform_target": True,
+    },
+}  # fmt: skip
+SHORT = {"fold": 2, "plots": []}  # on top of what a page shows
 
 
 def training(task: str, folder: Path, **changes: Any) -> Training:
@@ -138,6 +157,37 @@ def test_raw_columns_options_and_labels_twice_with_the_same_numbers(tmp_path: Pa
         told.append(PycaretTrainer().answer(fitted, X, "binary", (False, True)))
     assert np.array_equal(told[0].scores, told[1].scores)
     assert (told[0].prediction == y.to_numpy()).mean() > 0.8
+
+
+@pytest.mark.parametrize("task", EVERY_PARAM)
+def test_every_param_is_taken_as_the_file_has_it(tmp_path: Path, task: str) -> None:
+    assert documented.without_a_case(PycaretParams, *EVERY_PARAM.values()) == []
+    spec = documented.spec_of(trainer="pycaret", params=EVERY_PARAM[task])
+    given = training_of(task, spec, scratch=tmp_path, preprocess="none")
+    X = given.X.iloc[::3, :4].reset_index(drop=True)
+    X["town"] = np.array(["Rome", "Oslo", "Bern"], dtype=object)[np.arange(len(X)) % 3]
+    X.loc[::7, X.columns[0]] = np.nan
+    given = replace(given, X=X, y=given.y.iloc[::3].reset_index(drop=True))
+    found = documented.fit(given, spec)
+    assert isinstance(found, Comparison)
+    assert [fitted.name for fitted in found.models] == ["lr"]
+    answers = PycaretTrainer().answer(found.models[0], X, given.task, given.classes)
+    if task == "regression":
+        assert np.corrcoef(answers.prediction, given.y)[0, 1] > 0.5
+    else:
+        assert (answers.prediction == given.y.to_numpy()).mean() > 0.85
+        assert list(found.models[0].files) == ["plots/pycaret/confusion_matrix.png"]
+
+
+def test_the_documented_runs(tmp_path: Path) -> None:
+    """With three of PyCaret's models and two folds; all that the page says beside stays."""
+    for position, (place, spec, _) in enumerate(documented.runs("pycaret")):
+        folder = tmp_path / str(position)
+        folder.mkdir()
+        spec["params"] = {"include": INCLUDE["binary"], **SHORT, **spec["params"]}
+        found = documented.fit(training_of("binary", spec, scratch=folder), spec)
+        assert isinstance(found, Comparison)
+        assert len(found.models) == spec["params"].get("n_best_models", 1), place
 
 
 @pytest.mark.parametrize(

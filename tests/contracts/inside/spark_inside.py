@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import documented
 import numpy as np
 import pandas as pd
 import pytest
 from contracts.trainer_contract import TrainerContract, training_of
 from pyspark.ml import PipelineModel
+from pyspark.ml.param import Param
 
-from mlpipes_cli.trainers import spark_reading
-from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
+from mlpipes_cli.trainers import spark_estimators, spark_reading
+from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
 from mlpipes_cli.trainers.java import find_java
 from mlpipes_cli.trainers.models import spark_session
 from mlpipes_cli.trainers.models.spark_model import InSpark, in_session
@@ -33,6 +35,37 @@ BY_TASK = {
     "multiclass": ("logistic_regression", *KINDS[:2]),
     "regression": ("linear_regression", *KINDS),
 }
+TREE = {
+    "cacheNodeIds": True, "checkpointInterval": 2, "maxBins": 16, "max_depth": 3, "maxMemoryInMB": 64,
+    "minInfoGain": 0, "minInstancesPerNode": 2.0, "minWeightFractionPerNode": 0.01, "seed": 3,
+}  # fmt: skip
+FOREST = {**TREE, "numTrees": 3, "featureSubsetStrategy": 0.7, "subsamplingRate": 0.8, "bootstrap": True}
+BOOSTED = {
+    **TREE, "maxIter": 2, "stepSize": 0.2, "featureSubsetStrategy": "all", "subsamplingRate": 1,
+    "impurity": "variance", "validationTol": 0.02,
+}  # fmt: skip
+CLASSES = {"impurity": "entropy", "pruneTree": False, "thresholds": [0.3, 0.7]}
+LINEAR = {
+    "aggregationDepth": 3, "fitIntercept": True, "maxBlockSizeInMB": 1, "maxIter": 9,
+    "standardization": False, "tol": 1e-4, "regParam": 0.1,
+}  # fmt: skip
+EVERY_PARAM: dict[tuple[str, str], list[dict[str, Any]]] = {
+    ("binary", "logistic_regression"): [
+        {**LINEAR, "elastic_net_param": 0.5, "family": "binomial", "threshold": 0.6},
+        {"thresholds": [0.4, 0.6], "lowerBoundsOnCoefficients": [[0, -1, -2]],
+         "lowerBoundsOnIntercepts": [-9], "upperBoundsOnCoefficients": [[1, 2, 3]],
+         "upperBoundsOnIntercepts": [9]},
+    ],
+    ("regression", "linear_regression"): [
+        {**LINEAR, "elasticNetParam": 0, "loss": "huber", "epsilon": 1.5, "solver": "l-bfgs"},
+    ],
+    ("binary", "decision_tree"): [{**TREE, **CLASSES}],
+    ("regression", "decision_tree"): [{**TREE, "impurity": "variance"}],
+    ("binary", "random_forest"): [{**FOREST, **CLASSES}],
+    ("regression", "random_forest"): [{**FOREST, "impurity": "variance"}],
+    ("binary", "gradient_boosted_trees"): [{**BOOSTED, "lossType": "logistic", "thresholds": [0.4, 0.6]}],
+    ("regression", "gradient_boosted_trees"): [{**BOOSTED, "lossType": "absolute"}],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +167,34 @@ def test_a_threshold_counts_and_a_stranger_is_asked_in_spark(shared: Any, fresh:
     assert (told.prediction == training.y.to_numpy()).mean() > 0.9
     assert np.array_equal(again.predict(training.X.head(3)), told.prediction[:3])
     assert not hasattr(again, "predict_proba")
+
+
+@pytest.mark.parametrize(("task", "name"), EVERY_PARAM)
+def test_every_param_is_taken_as_the_file_has_it(shared: Any, fresh: Any, task: Any, name: str) -> None:
+    kind = spark_estimators.class_for(name, task)
+    known = {param for param in dir(kind) if isinstance(getattr(kind, param, None), Param)}
+    cases = EVERY_PARAM[task, name]
+    made = [spark_estimators.params_of(kind, case) for case in cases]
+    assert documented.without_a_case(known - {*spark_estimators.OURS}, *made) == []
+    for case, values in zip(cases, made, strict=True):
+        spec = documented.spec_of(trainer="spark", estimator=name, params=case)
+        training = fresh(task, spec)
+        X = training.X.iloc[:, [0, 2, 3]]
+        fitted = documented.fit(replace(training, X=X), spec)
+        assert isinstance(fitted, Fitted)
+        assert len(fitted.model.predict(X)) == len(X)
+        (model,) = PipelineModel.load(fitted.files["spark"].as_uri()).stages
+        there = {param for param in values if model.hasParam(param)}
+        assert {param: model.getOrDefault(param) for param in there} == {p: values[p] for p in there}
+
+
+def test_the_documented_runs(shared: Any, fresh: Any) -> None:
+    for place, spec, _ in documented.runs("spark"):
+        spec = documented.shortened(spec)
+        training = fresh("binary", spec)
+        fitted = documented.fit(training, spec)
+        assert isinstance(fitted, Fitted)
+        assert (fitted.model.predict(training.X) == training.y.to_numpy()).mean() > 0.9, place
 
 
 @pytest.mark.parametrize(

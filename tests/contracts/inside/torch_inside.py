@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import documented
 import numpy as np
 import pytest
 from contracts.inside.network_contract import NetworkContract
 from contracts.trainer_contract import training_of
 
+from mlpipes_cli.config.networks import ImageSize, TorchParams
 from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
 from mlpipes_cli.trainers.torch import TorchTrainer
 
@@ -66,9 +68,21 @@ def own_loss(outputs, target):
 
 number = 3
 """
+IMAGE = {"height": 6, "width": 8, "channels": 1}
+EVERY_PARAM: tuple[dict[str, Any], ...] = (
+    {
+        "epochs": 3, "batch_size": 64, "optimizer": {"sgd": {"momentum": 0.9}}, "learning_rate": "1e-2",
+        "loss": "cross_entropy", "validation_split": 0.2, "patience": 2, "min_delta": "1e-3",
+        "restore_best": False, "class_weight": "balanced", "module": {"hidden": 5}, "weight_decay": "1e-4",
+        "clip": 1,
+    },
+    {"epochs": 1, "image": IMAGE, "class_weight": {"level": 2, "upright": 1}},
+)  # fmt: skip
 
 
 class TestTorch(NetworkContract):
+    name = "torch"
+
     @pytest.fixture(autouse=True)
     def user_module(self, module: Any) -> None:
         module("torch_module", MODULE)
@@ -152,3 +166,14 @@ class TestTorch(NetworkContract):
         assert fitted.params["image_picture"] == "6 x 16 x 1"
         found = fitted.model.predict_proba(both.X)
         assert np.array_equal(fitted.model.predict_proba(both.X.iloc[3:4]), found[3:4])
+
+    def test_every_param_is_taken_as_the_file_has_it(self, pictures: Training, told: Any) -> None:
+        assert documented.without_a_case(TorchParams, *EVERY_PARAM) == []
+        assert documented.without_a_case(ImageSize, IMAGE) == []
+        seen = told()
+        spec = documented.spec_of(trainer="torch", module="torch_module:Net", params=EVERY_PARAM[0])
+        fitted = documented.fit(training_of("binary", spec, report=seen), spec)
+        assert fitted.params["weights"] == 30 * 5 + 5 + 2 * 5 + 5 + 1
+        assert "val_loss" in seen.epochs[0]
+        spec = documented.spec_of(trainer="torch", module="torch_module:pictures", params=EVERY_PARAM[1])
+        assert documented.fit(pictures, spec).params["image_picture"] == "6 x 8 x 1"

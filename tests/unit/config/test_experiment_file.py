@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlpipes_cli.config.experiment import ExperimentConfig, load_experiment
+from mlpipes_cli.config.yaml_source import dump_yaml, parse_yaml
 from mlpipes_cli.errors import ConfigError, UsageError
 
 GOOD = """\
@@ -219,3 +220,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(b"experiment: caf\xe9\n")
     with pytest.raises(UsageError, match="not UTF-8 at byte 15"):
         load_experiment(path)
+
+
+def test_a_number_with_an_exponent_is_one_and_a_text_stays_a_text() -> None:
+    read = parse_yaml("a: [1e-3, -1E+5, .5e1, 2.e0, 1e5x, e5, '1e5']\n", "x").data["a"]
+    assert repr(read) == repr([0.001, -100000.0, 5.0, 2.0, "1e5x", "e5", "1e5"])
+    values = {"texts": ["1e5", "-.5E-3", "1.0e+5", "7", "yes"], "numbers": [1e-5, 1e30, 0.1, 3]}
+    assert repr(parse_yaml(dump_yaml(values), "x").data) == repr(values)

@@ -57,5 +57,23 @@ def test_words_are_spelt_as_h2o_spells_them_and_what_is_not_given_stays_away() -
     assert run.model_dump()["params"] == {
         "sort_metric": "AUC",
         "include_algos": ("XGBoost", "GLM"),
-        "max_runtime_secs": 60.0,
+        "max_runtime_secs": 60,
     }
+    assert isinstance(run.params["max_runtime_secs"], int)  # H2O refuses 60.0
+
+
+def test_values_of_a_search_are_what_the_params_make_of_them(tmp_path: Path) -> None:
+    search = (
+        "{method: random, space: {max_models: [2.0, '3'], sort_metric: [auc], stopping_tolerance: [1e-3]}}"
+    )
+    (tmp_path / "experiment.yaml").write_text(FILE.format(params="{}", more=f"search: {search}"))
+    (run,) = load_experiment(tmp_path / "experiment.yaml")[0].runs
+    assert run.search is not None
+    assert repr(run.search.space) == repr(
+        {"max_models": [2, 3], "sort_metric": ["AUC"], "stopping_tolerance": [0.001]}
+    )
+    search = "search: {method: random, space: {max_models: {uniform: [1, 4]}}}"
+    [line] = problems(tmp_path, "{}", search)
+    assert "search -> max_models: expected whole numbers; `{integers: [low, high]}` draws such" in line
+    [line] = problems(tmp_path, "{}", "search: {max_models: [1, 2.5]}")
+    assert "search -> max_models: expected whole numbers" in line

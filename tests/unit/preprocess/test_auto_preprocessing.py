@@ -259,14 +259,17 @@ NAMES = st.text(min_size=1, max_size=5)
     serving=st.lists(CELLS, min_size=4, max_size=4),
     task=st.sampled_from(["binary", "multiclass", "regression"]),
     raw=st.booleans(),
+    scale=st.booleans(),
 )
-def test_any_frame(columns: dict[str, list[Any]], serving: list[Any], task: Task, raw: bool) -> None:
+def test_any_frame(
+    columns: dict[str, list[Any]], serving: list[Any], task: Task, raw: bool, scale: bool
+) -> None:
     frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
     if not raw:
         frame = frame.apply(canonical)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        step = build(frame, task)
+        step = build(frame, task, scale)
         fitted = step.fit_transform(frame, target(8, task))
         later = pd.DataFrame(
             {name: pd.Series([serving[k % 4]], dtype=object) for k, name in enumerate(columns)}

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import documented
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, TimeSeriesSplit
 from sklearn.tree import DecisionTreeClassifier
 
+from mlpipes_cli.config.search import Search
 from mlpipes_cli.trainers import catalog, search, trials
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
 from mlpipes_cli.trainers.folds import folds
@@ -69,6 +71,26 @@ def searched(spec: dict[str, Any], task: str = "binary", **changes: Any) -> tupl
 
 def told(kept: list[Trial]) -> list[Any]:
     return [(trial.number, trial.values, trial.status, trial.folds, trial.error) for trial in kept]
+
+
+EVERY_KEY: tuple[dict[str, Any], ...] = (
+    {"method": "grid", "folds": 2, "space": {"max_depth": [1, None]}},
+    {"method": "random", "iterations": 2, "seconds": 60, "validation": 0.3, "metric": "roc_auc",
+     "space": {"max_depth": {"integers": [1, 3]}, "ccp_alpha": {"uniform": [0, 0.1]}}},
+    {"method": "optuna", "iterations": 2, "pruning": "median",
+     "space": {"max_depth": {"integers": [1, 3]}, "ccp_alpha": {"loguniform": [1e-3, 1]}}},
+)  # fmt: skip
+
+
+def test_every_key_is_taken_as_the_file_has_it() -> None:
+    assert documented.without_a_case(Search, *EVERY_KEY) == []
+    for wanted in EVERY_KEY:
+        spec = documented.spec_of(**TREE, search=wanted)
+        made, kept = searched(spec)
+        assert [trial.status for trial in kept] == ["finished"] * 2
+        assert made.params["search_trials"] == 2
+        assert set(kept[0].values) == set(wanted["space"])
+        assert len(kept[0].folds) == (1 if "validation" in wanted else wanted.get("folds", 5))
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])

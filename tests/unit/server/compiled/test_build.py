@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import types
+from pathlib import Path
 from typing import Any
 
 import compiled_help
 import pytest
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -13,9 +15,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from mlpipes_cli.preprocess import blocks
+from mlpipes_cli.preprocess import auto, blocks, scaling
 from mlpipes_cli.preprocess.transformer import AutoPreprocessor
-from mlpipes_cli.server.compiled import compile_model, guards, trees
+from mlpipes_cli.server.compiled import compile_model, guards, steps, trees
 from mlpipes_cli.server.model import InputColumn
 
 FRAME = compiled_help.frame()
@@ -94,7 +96,7 @@ def test_parts_of_scikit_learn_that_are_gone_leave_the_plain_path(monkeypatch: p
 def test_preprocessing_by_value_is_told_from_that_of_another_release() -> None:
     ours = compiled_help.trained(LogisticRegression(), "int")[0]
     assert type(ours) is not AutoPreprocessor
-    assert guards.same_class(type(ours), AutoPreprocessor)
+    assert guards.same_method(type(ours), AutoPreprocessor)
     changed = compiled_help.trained(LogisticRegression(), "int")
     step = changed[0]
     scaler = type(step.blocks_[0].scaler)
@@ -118,16 +120,44 @@ def test_helpers_of_other_code_count_too() -> None:
     assert compile_model(model, COLUMNS, NOTES) is None
 
 
-def test_a_class_of_another_name_or_with_more_methods_is_another() -> None:
-    class Other(AutoPreprocessor):
-        pass
+def test_only_what_answers_counts() -> None:
+    class Fitted(AutoPreprocessor):
+        def fit(self, X: Any, y: Any = None) -> Any:
+            return self
 
-    assert not guards.same_class(Other, AutoPreprocessor)
-    twin = types.new_class("Scaler", (), {}, lambda space: space.update(vars(blocks.Scaler)))
-    assert guards.same_class(twin, blocks.Scaler)
-    twin.more = _other_code(blocks.Scaler.transform)
-    twin.more.__module__ = blocks.__name__
-    assert not guards.same_class(twin, blocks.Scaler)
+    class Checked(AutoPreprocessor):
+        def _check_columns(self, frame: Any) -> None: ...
+
+    for kind in (Fitted, Checked):
+        kind.__module__ = AutoPreprocessor.__module__
+    assert guards.same_method(Fitted, AutoPreprocessor)
+    assert not guards.same_method(Checked, AutoPreprocessor)
+    assert not guards.same_method(scaling.Bounded, scaling.Scaler)
+    assert not guards.same_method(scaling.Scaler, scaling.Unscaled)
+
+
+@pytest.mark.parametrize("estimator", [LogisticRegression(), GradientBoostingClassifier(n_estimators=3)])
+def test_a_model_of_a_release_that_knew_no_bounds_is_loaded_and_compiled(estimator: Any) -> None:
+    """Its blocks were fitted by other code, with the plain Scaler."""
+    X, y = compiled_help.frame(), compiled_help.target("int")
+    text = Path(blocks.__file__).read_text().replace("(Bounded() if self.scale else Unscaled())", "Scaler()")
+    former: Any = types.ModuleType(blocks.__name__)
+    exec(
+        compile(text.replace("import Bounded, Unscaled", "import Scaler"), blocks.__file__, "exec"),
+        vars(former),
+    )
+    step = auto.build(X, "binary").fit(X, y)
+    for at, block in enumerate(step.blocks_):
+        if hasattr(block, "scaler"):
+            step.blocks_[at] = getattr(former, type(block).__name__)(block.columns)
+            step.blocks_[at].fit_transform(X, y)
+            assert type(step.blocks_[at].scaler) is scaling.Scaler
+    last = clone(estimator).fit(step.transform(X), y)
+    model = compiled_help.loaded(Pipeline([("preprocess", step), ("model", last)]))
+    assert compile_model(model, COLUMNS, NOTES) is not None
+    rows = compiled_help.rows(compiled_help.changed())
+    plain = model[0].transform(compiled_help.changed()).to_numpy()
+    assert steps.compile_step(model[0], COLUMNS)(rows).tobytes() == plain.tobytes()
 
 
 def _other_code(function: Any) -> Any:

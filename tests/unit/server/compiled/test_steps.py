@@ -53,9 +53,11 @@ def _as_plain(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     return compiled_help.frame_of(rows, FRAME)
 
 
-@pytest.mark.parametrize("kind", ["int", "many", "number"])
-def test_any_rows_become_the_same_bits(kind: str) -> None:
-    step = compiled_help.trained(LogisticRegression() if kind != "number" else _line(), kind)[0]
+@pytest.mark.parametrize(
+    ("kind", "scale"), [("int", True), ("many", True), ("number", True), ("int", False), ("many", False)]
+)
+def test_any_rows_become_the_same_bits(kind: str, scale: bool) -> None:
+    step = compiled_help.trained(LogisticRegression() if kind != "number" else _line(), kind, scale)[0]
     assert {type(block).__name__ for block in step.blocks_} == {"Numbers", "Dates", "OneHot", "Targets"}
     transform = steps.compile_step(step, COLUMNS)
 
@@ -91,6 +93,17 @@ def test_any_rows_get_the_pipelines_own_answers(estimator: Any) -> None:
         assert compiled(rows) == wanted
 
     run()
+
+
+@pytest.mark.parametrize("scale", [True, False])
+def test_far_off_cells_and_times_become_the_same_bits(scale: bool) -> None:
+    frame = pd.DataFrame({"a": np.arange(100.0), "b": 1.7e9 + np.arange(100.0), "c": np.arange(100.0) % 7})
+    frame.loc[3, "a"], frame.loc[5, "b"], frame.loc[9, "c"] = 1e12, -1e15, np.nan
+    step = auto.build(frame, "binary", scale).fit(frame)
+    columns = [InputColumn(name, "double", True) for name in "abc"]
+    rows = [*compiled_help.rows(frame), (-1e12, 1e12, 1e300), (math.inf, None, -0.0)]
+    plain = step.transform(pd.DataFrame(rows, columns=list("abc"), dtype="float64")).to_numpy()
+    assert steps.compile_step(step, columns)(rows).tobytes() == plain.tobytes()
 
 
 def test_numbers_of_32_bits_are_rounded_as_in_a_frame() -> None:

@@ -1,0 +1,108 @@
+"""A boosting library's own categories: which columns they are, and the step that makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.suggest import did_you_mean
+from mlpipes_cli.trainers.base import Training, TrainingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NAMING: Mapping[str, tuple[str, ...]] = {  # params that name columns of categories
+    "catboost": ("cat_features",),
+    "lightgbm": ("categorical_feature", "cat_feature", "categorical_column", "cat_column",
+                 "categorical_features"),
+    "xgboost": (),
+}  # fmt: skip
+
+
+def of_library(library: str, estimator: Any, given: Mapping[str, Any], training: Training) -> Any | None:
+    """The step that makes categories of texts, and of what the params name; None where there are none.
+
+    The estimator is told of them, in place.
+
+    Args:
+        library: catboost, lightgbm or xgboost.
+        estimator: Not fitted.
+        given: The run's params.
+        training: The training rows.
+
+    Raises:
+        TrainingError: The params name a column that is not there, or that the preprocessing makes numbers of.
+    """
+    from mlpipes_cli.trainers.models.categories import Labels
+
+    X = training.X
+    named = [(param, given[param]) for param in _NAMING[library] if given.get(param) not in (None, "auto")]
+    if training.preprocess != "none":
+        for param, _ in named:
+            raise TrainingError(
+                f"{param}: `preprocess: auto` makes numbers of all columns; give `data:` a `preprocess: none`"
+            )
+        return None
+    columns = [name for param, value in named for name in _columns(param, value, X)]
+    columns += [name for name in texts(X) if name not in columns]
+    if library == "catboost":
+        return _for_catboost(estimator, given, X, columns, Labels)
+    if library == "xgboost":
+        kinds = given.get("feature_types") or ()
+        columns += [n for n, kind in zip(X.columns, kinds, strict=False) if kind == "c" and n not in columns]
+        if given.get("enable_categorical") is False or not columns:
+            return None
+        estimator.set_params(enable_categorical=True)
+    step = step_of({name: X[name] for name in columns}) if columns else None
+    if library == "xgboost" and step is not None:
+        step.known = {name: _for_xgboost(known) for name, known in step.known.items()}
+    return step
+
+
+def _for_xgboost(known: pd.Index) -> pd.Index:
+    """It takes texts and whole numbers as categories, and neither booleans nor other numbers."""
+    if known.inferred_type == "floating" and (known % 1 == 0).all():
+        return known.astype("int64")  # a gap among whole numbers had made them such
+    return known if known.inferred_type in ("string", "integer") else known.map(str)
+
+
+def _for_catboost(
+    estimator: Any, given: Mapping[str, Any], X: pd.DataFrame, columns: list[Any], labels: Any
+) -> Any:
+    words = _columns("text_features", given.get("text_features") or (), X)
+    columns = [name for name in columns if name not in words]
+    for param, names in (("cat_features", columns), ("text_features", words)):
+        if names:
+            estimator.set_params(**{param: [X.columns.get_loc(name) for name in names]})
+    return labels([*columns, *words]) if columns or words else None
+
+
+def _columns(param: str, value: Any, X: pd.DataFrame) -> list[Any]:
+    """The names of columns that are given by name or position, in a list or, as LightGBM has it, a text."""
+    if isinstance(value, str):
+        value = value.removeprefix("name:").split(",")
+    found = []
+    for one in value if isinstance(value, (list, tuple)) else [value]:
+        position = int(one) if str(one).isdecimal() and one not in X.columns else None
+        if one in X.columns:
+            found.append(one)
+        elif position is not None and position < X.shape[1]:
+            found.append(X.columns[position])
+        else:
+            near = did_you_mean(str(one), [str(name) for name in X.columns])
+            raise TrainingError(f"{param}: there is no feature {one!r}{near}")
+    return found
+
+
+def texts(X: pd.DataFrame) -> list[Any]:
+    """Columns that are neither numbers, nor flags, nor moments."""
+    return [
+        str(name) for name in X.select_dtypes(exclude=["number", "bool", "datetime", "datetimetz"]).columns
+    ]
+
+
+def step_of(columns: Mapping[Any, pd.Series]) -> Any:
+    """The step that makes pandas' categories of what stands in these columns."""
+    from mlpipes_cli.trainers.models.categories import Categories
+
+    return Categories({name: column.astype("category").cat.categories for name, column in columns.items()})
