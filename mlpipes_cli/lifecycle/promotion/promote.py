@@ -178,7 +178,7 @@ def _compare(
     said = dict(zip((run.run_id for run in runs), archive.all_predictions(runs), strict=True))
     own = said[challenge.run.run_id]
     said = {run_id: p for run_id, p in said.items() if p.classes == own.classes and p.rows == own.rows}
-    holdouts = HoldoutSource(project, archive, stack.endpoints.database_url)
+    holdouts = HoldoutSource(project, archive, stack.endpoints.reader_url)
     incumbent = Incumbent(stack.registry, archive, holdouts, challenge.holder)
     answers = incumbent.answers(incumbent_run, challenge.run, own)
     rivals = list(said.values())
