@@ -160,7 +160,7 @@ def _copy_and_stop(move: _Move, reporter: Reporter) -> tuple[Path, Manifest]:
             storage = source.storage()
             name = project.config.project
             copy(storage, databases, path, reporter, project=name, runtime=source.name)
-            manifest = check(path)
+            manifest = check(path, databases)
             source.down(reporter)
     return path, manifest
 

@@ -135,7 +135,7 @@ def _copy_and_stop(project: Project, runtime: Runtime, reporter: Reporter) -> tu
         name = project.config.project
         storage, databases = runtime.storage(), wiring.make_databases()
         copy(storage, databases, path, reporter, project=name, runtime=runtime.name)
-        manifest = check(path)
+        manifest = check(path, databases)
         runtime.down(reporter)
     return path, manifest
 
