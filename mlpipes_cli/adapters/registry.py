@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import private, run_schema
 from mlpipes_cli.adapters.mlflow_client import ApiError, Connection, every
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, RunRecord
@@ -72,7 +72,7 @@ class MlflowRegistry:
             if found is None:
                 return False
             try:
-                target.parent.mkdir(parents=True, exist_ok=True)
+                private.folder(target.parent)
                 with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as part:
                     Path(shutil.copy(found, part)).replace(target)
             except OSError as error:

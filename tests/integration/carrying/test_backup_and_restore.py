@@ -247,7 +247,7 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes], dict[str, Any]], None], str]
     "a commit": (_script("mlpipes", b"commit; truncate raw_data.mine;"), "it has a COMMIT of its own"),
     "a revision": (lambda files, row: row.update(revision={}), "its manifest cannot be read (revision)"),
     "a statement": (_script("mlflow", b"select no_such_function();"), "no_such_function() does not exist"),
-    "rows": (_script("mlpipes", b"delete from raw_data.mine;"), "raw_data.mine of database mlpipes has 0 rows"),
+    "rows": (_script("mlpipes", b"delete from raw_data.mine;"), "mine of database mlpipes has 0 rows"),
     "a version": (
         _script("mlflow", b"update public.alembic_version set version_num = 'abc';"),
         "MLflow's tables in it are of version abc, not ",
