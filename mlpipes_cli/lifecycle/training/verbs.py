@@ -98,7 +98,7 @@ def train(
                 reporter.warn(warning)
             _bury(tracking, before)
             hashes = {name: one.hash for name, one in environments.built.items()}
-            taken = cache.find(known, made, hashes, registry.run)
+            taken = cache.find(known, made, hashes, registry.run, cache.stored(registry, reporter.info))
             cache.take([run for runs in taken.values() for run in runs], made, session, tracking)
             return _train(
                 made,
