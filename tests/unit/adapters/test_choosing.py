@@ -77,7 +77,9 @@ def test_up_names_the_dead_engine_and_changes_nothing(make: Make, cli: Any) -> N
     done = cli("up", cwd=root, env={"DOCKER_HOST": "tcp://127.0.0.1:9"})
     assert done.code == 1
     (line,) = done.err.splitlines()
-    assert line.startswith("error: DOCKER_HOST=tcp://127.0.0.1:9: the Docker engine is not running, and where ")
+    assert line.startswith(
+        "error: DOCKER_HOST=tcp://127.0.0.1:9: the Docker engine is not running, and where "
+    )
     assert not (root / ".env").exists()
     assert cli("status", cwd=root, env={"DOCKER_HOST": "tcp://127.0.0.1:9"}).ok()
 
