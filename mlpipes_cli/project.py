@@ -10,6 +10,7 @@ from mlpipes_cli.config.project import ProjectConfig, load_project_config
 from mlpipes_cli.errors import UsageError
 
 PROJECT_FILE = "mlpipes.yaml"
+BACKUPS = "backups"
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,13 @@ class Project:
 
     @property
     def state(self) -> Path:
-        """``.mlpipes/``: all that the tool keeps, removed by ``down --volumes``."""
+        """``.mlpipes/``: all that the tool keeps, removed by ``down --volumes`` but for backups."""
         return self.root / ".mlpipes"
+
+    @property
+    def backups(self) -> Path:
+        """The backups that the tool itself makes; they outlive the data that they were taken of."""
+        return self.state / BACKUPS
 
     @property
     def logs(self) -> Path:

@@ -82,14 +82,16 @@ def last_port(project: Project) -> int | None:
         return None
 
 
-def find(project: Project, model: str | None = None, alias: str | None = None) -> RunningApi | None:
-    """The running API (of our engine) that started last and fits; notes of dead ones are removed."""
+def find(
+    project: Project, model: str | None = None, alias: str | None = None, engine: str = "api"
+) -> list[RunningApi]:
+    """The servers that answer and fit, the newest first; notes of dead ones are removed."""
     fitting = [
         api
         for api in everyone(project)
-        if api.ready and api.engine == "api" and model in (None, api.model) and alias in (None, api.alias)
+        if api.ready and api.engine == engine and model in (None, api.model) and alias in (None, api.alias)
     ]
-    return max(fitting, key=lambda api: api.created, default=None)
+    return sorted(fitting, key=lambda api: -api.created)
 
 
 def everyone(project: Project) -> Iterator[RunningApi]:

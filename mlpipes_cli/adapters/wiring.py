@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlpipes_cli.adapters.dump.address import Address
     from mlpipes_cli.adapters.spool import Waiting
     from mlpipes_cli.choices import Choices
     from mlpipes_cli.ports import (
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.environments import Environments
     from mlpipes_cli.ports.images import ImageBuilder
     from mlpipes_cli.ports.keys import KeyStore
+    from mlpipes_cli.ports.machine import Machine
     from mlpipes_cli.ports.recent import RecentPredictions
     from mlpipes_cli.ports.records import PredictionRecords
     from mlpipes_cli.ports.truth import TruthStore
@@ -228,6 +230,47 @@ def remembered_services(project: Project) -> Mapping[str, ServiceSpec]:
     from mlpipes_cli.adapters.processes.state import StateFiles
 
     return StateFiles(project.state).wanted()
+
+
+def docker_machine() -> Machine:
+    """The stacks of all projects on the Docker engine.
+
+    Raises:
+        MlpipesError: No engine answers.
+    """
+    from mlpipes_cli.adapters.docker.engine import connect
+    from mlpipes_cli.adapters.docker.machine import DockerMachine
+
+    return DockerMachine(connect())
+
+
+def process_machine() -> Machine:
+    """The stacks of all projects that run as processes."""
+    from mlpipes_cli.adapters.processes.machine import ProcessMachine
+
+    return ProcessMachine()
+
+
+def database_address(url: str) -> Address:
+    """A database's address with the password apart."""
+    from mlpipes_cli.adapters.dump import address
+
+    return address.parse(url)
+
+
+def database_program(name: str, address: Address) -> Path:
+    """A client program of PostgreSQL that fits the server.
+
+    Raises:
+        MlpipesError: The database does not answer, or there is none.
+    """
+    from mlpipes_cli.adapters.dump import programs
+
+    connection = address.connect()
+    try:
+        return programs.choose(name, connection)
+    finally:
+        connection.close()
 
 
 def lock(path: Path, waiting: Callable[[str], None]) -> AbstractContextManager[None]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 _RED, _YELLOW, _DIM = "31", "33", "2"
+_UNBOUNDED = 100_000  # the width of a pipe or a file, where nothing is wrapped or shortened
 
 
 def jsonable(value: Any) -> Any:
@@ -84,7 +85,7 @@ class Console:
         from mlpipes_cli.cli.screen import Screen
 
         stream = sys.stderr if stderr else sys.stdout
-        width = None if stream.isatty() else int(os.environ.get("COLUMNS", "120"))
+        width = None if stream.isatty() else _UNBOUNDED
         return Screen(
             stderr=stderr, no_color=self.color is False, highlight=False, soft_wrap=True, width=width
         )
@@ -157,7 +158,7 @@ class Console:
                 shown = printable(shown)
                 sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
             else:
-                self._rich(stderr=False).print(shown, soft_wrap=False)
+                self._rich(stderr=False).print(shown, soft_wrap=False, crop=False)
         sys.stdout.flush()
 
     def line(self, text: str) -> None:

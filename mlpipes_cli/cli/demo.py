@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlpipes_cli.cli import context
+from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -108,17 +109,13 @@ def _verdict(verdict: Any) -> str:
 
 
 def _predictions(scored: Any) -> RenderableType | str:
-    from rich.table import Table
-
     rows = scored.predictions or []
     columns = [
         name for name in (rows[0] if rows else {}) if name in {"id", "prediction", "score", "prediction_id"}
     ]
-    table = Table(box=None, pad_edge=False)
-    for name in columns:
-        table.add_column(name)
+    table = FittedTable([Column(name) for name in columns], heading=False)
     for row in rows:
-        table.add_row(*(f"{row[name]:.4f}" if name == "score" else str(row[name]) for name in columns))
+        table.add(*(f"{row[name]:.4f}" if name == "score" else str(row[name]) for name in columns))
     return table
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
+from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,12 +46,15 @@ def prune(
 def _table(rows: list[EnvironmentRow]) -> RenderableType | str:
     if not rows:
         return "no environment yet; `mlpipes train` builds those that its runs need"
-    from rich.table import Table
-
-    table = Table("hash", "python", "for", "packages", "size", "last used (UTC)", box=None)
+    table = FittedTable(
+        (
+            Column("hash"), Column("python", drop=1), Column("for", least=12),
+            Column("packages", drop=2, right=True), Column("size", right=True), Column("last used (UTC)"),
+        )
+    )  # fmt: skip
     for row in rows:
         when = row.last_used[:19].replace("T", " ")
-        table.add_row(row.hash, row.python, row.purpose, str(row.packages), f"{row.size / 1e6:.0f} MB", when)
+        table.add(row.hash, row.python, row.purpose, str(row.packages), f"{row.size / 1e6:.0f} MB", when)
     return table
 
 

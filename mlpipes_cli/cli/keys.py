@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
+from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -53,14 +54,15 @@ def revoke(
 def _table(rows: list[KeyRow]) -> RenderableType | str:
     if not rows:
         return "no key was ever made: the prediction API asks for none; make one with `mlpipes keys create`"
-    from rich.table import Table
-
-    table = Table("name", "id", "state", "created (UTC)", "last used (UTC)", "revoked (UTC)", box=None)
+    table = FittedTable(
+        (
+            Column("name", least=12), Column("id"), Column("state"), Column("created (UTC)", drop=2),
+            Column("last used (UTC)", drop=1), Column("revoked (UTC)", drop=3),
+        )
+    )  # fmt: skip
     for row in rows:
         times = (row.created, row.last_used, row.revoked)
-        table.add_row(
-            row.name, row.id, row.state, *((moment or "")[:19].replace("T", " ") for moment in times)
-        )
+        table.add(row.name, row.id, row.state, *((moment or "")[:19].replace("T", " ") for moment in times))
     return table
 
 

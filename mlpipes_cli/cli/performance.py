@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
-from mlpipes_cli.cli.predictions import Alias, Model, Since, Until, Version, make_table
+from mlpipes_cli.cli.predictions import Alias, Model, Since, Until, Version
+from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,9 +67,14 @@ def _performance(found: Performance) -> RenderableType | str:
     from rich.console import Group
     from rich.text import Text
 
-    table = make_table(
-        "version", found.period or "all time", "predictions", "mirrored", "with truth", "positive", "metric",
-        "live", "95 % interval", "holdout",
+    table = FittedTable(
+        (
+            Column("version", right=True), Column(found.period or "all time"),
+            Column("predictions", drop=3, right=True), Column("mirrored", drop=5, right=True),
+            Column("with truth", drop=2, right=True), Column("positive", drop=4, right=True),
+            Column("metric"), Column("live", right=True), Column("95 % interval"),
+            Column("holdout", drop=1, right=True),
+        )
     )  # fmt: skip
     for line in found.lines:
         rows = [
@@ -81,8 +87,8 @@ def _performance(found: Performance) -> RenderableType | str:
             for name, value in line.metrics.items()
         ]
         for number, row in enumerate(rows or [("", "", "", "")]):
-            table.add_row(*(_head(line) if number == 0 else ("",) * 6), *row)
-        table.add_section()
+            table.add(*(_head(line) if number == 0 else ("",) * 6), *row)
+        table.section()
     return Group(table, *(Text(note) for line in found.lines for note in _notes(line)))
 
 

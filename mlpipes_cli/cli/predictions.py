@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlpipes_cli.cli import context
+from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
     from mlpipes_cli.lifecycle.records.feedback import Reported
     from mlpipes_cli.lifecycle.records.listing import Entry
@@ -145,24 +145,18 @@ def _reported(found: Reported) -> str:
     return "\n".join(lines)
 
 
-def make_table(*columns: str) -> Table:
-    """A table with these headings."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
 def _listed(found: list[Entry]) -> RenderableType | str:
     if not found:
         return "no prediction is stored yet"
-    table = make_table("made (UTC)", "prediction id", "id", "model", "alias", "prediction", "scores", "truth")
-    table.columns[1].no_wrap = True  # it is there to be copied
+    table = FittedTable(
+        (
+            Column("made (UTC)", drop=4), Column("prediction id"), Column("id"),
+            Column("model", drop=3, least=10), Column("alias", drop=5), Column("prediction", least=10),
+            Column("scores", drop=1, least=8), Column("truth", drop=2, least=8),
+        )
+    )  # fmt: skip
     for row in found:
-        table.add_row(
+        table.add(
             row.made_at[:19].replace("T", " "),
             row.prediction_id,
             row.caller_id or "",

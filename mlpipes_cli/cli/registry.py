@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
+from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
     from mlpipes_cli.lifecycle.promotion.events import Entry
     from mlpipes_cli.lifecycle.promotion.listing import ModelRow
@@ -89,23 +89,19 @@ def _version(number: int | None) -> str:
     return "-" if number is None else str(number)
 
 
-def _table(*columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
 def _models_table(rows: list[ModelRow]) -> RenderableType | str:
     if not rows:
         return "no registered model yet; make one with `mlpipes promote`"
-    table = _table("model", "version", "alias", "metric", "candidate", "experiment", "run", "created (UTC)")
+    table = FittedTable(
+        (
+            Column("model", least=12), Column("version", right=True), Column("alias"), Column("metric"),
+            Column("candidate", least=10), Column("experiment", drop=2, least=10), Column("run"),
+            Column("created (UTC)", drop=1),
+        )
+    )  # fmt: skip
     for row in rows:
         metric = f"{row.metric} {_number(row.value)}" if row.metric else ""
-        table.add_row(
+        table.add(
             row.model,
             str(row.version),
             ", ".join(row.aliases),
@@ -121,21 +117,16 @@ def _models_table(rows: list[ModelRow]) -> RenderableType | str:
 def _history_table(entries: list[Entry]) -> RenderableType | str:
     if not entries:
         return "no promotion yet"
-    table = _table(
-        "when (UTC)",
-        "what",
-        "model",
-        "alias",
-        "from",
-        "to",
-        "metric",
-        "challenger",
-        "incumbent",
-        "who",
-        "reason",
-    )
+    table = FittedTable(
+        (
+            Column("when (UTC)"), Column("what"), Column("model", drop=2, least=8), Column("alias"),
+            Column("from", right=True), Column("to", right=True), Column("metric", drop=3),
+            Column("challenger", drop=4, right=True), Column("incumbent", drop=4, right=True),
+            Column("who", drop=5, least=8), Column("reason", drop=1, least=12),
+        )
+    )  # fmt: skip
     for entry in entries:
-        table.add_row(
+        table.add(
             entry.when[:19].replace("T", " "),
             entry.kind if entry.state == "done" else f"{entry.kind} ({entry.state})",
             entry.model,
@@ -159,7 +150,9 @@ def _verdict_table(verdict: Verdict) -> RenderableType:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in _verdict_lines(verdict):
         table.add_row(Text(name), Text(value))
-    return Group(Text(f"{verdict.outcome}: {verdict.reason}"), Text(), table)
+    refused = verdict.outcome == "refused"  # then the reason is the error that follows
+    head = "refused" if refused else f"{verdict.outcome}: {verdict.reason}"
+    return Group(Text(head), Text(), table)
 
 
 def _verdict_lines(verdict: Verdict) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
+from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     for command in (up, down, restart, status, logs, doctor, env):
         app.command()(command)
     app.command("open")(open_command)
+    app.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(psql)
 
 
 def up(
@@ -50,21 +52,32 @@ def up(
 
 def down(
     volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data too.")] = False,
+    backups: Annotated[
+        bool, typer.Option("--backups", help="With --volumes: remove the backups in .mlpipes too.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Stop the stack; the data stays."""
     from mlpipes_cli.lifecycle import stack
 
     here = context.current
-    stopped = stack.down(here.project(), here.console, volumes=volumes, yes=yes)
+    stopped = stack.down(here.project(), here.console, volumes=volumes, backups=backups, yes=yes)
     here.console.result({"stopped": stopped, "removed": volumes})
 
 
-def restart(service: Annotated[str, typer.Argument(help="postgres, mlflow, api, ...")]) -> None:
-    """Stop and start one service, and wait until it answers."""
+def restart(
+    service: Annotated[
+        str | None, typer.Argument(help="postgres, mlflow, api, ...; all when left out.")
+    ] = None,
+) -> None:
+    """Stop and start one service, or the whole stack, and wait until it answers."""
     from mlpipes_cli.lifecycle import stack
 
     here = context.current
+    if service is None:
+        everything = stack.restart_all(here.project(), here.console)
+        here.console.result(everything, lambda: _services(everything))
+        return
     result = stack.restart(here.project(), service, here.console)
     here.console.result(result, lambda: f"{result.name} answers at {result.url}")
 
@@ -113,8 +126,13 @@ def status(
 
 
 def logs(
-    service: Annotated[str, typer.Argument(help="postgres, mlflow, ...")],
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SERVICE]...", help="postgres, mlflow, ...; all when left out."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C, over restarts too.")
+    ] = False,
     tail: Annotated[
         int | None, typer.Option("--tail", metavar="N", min=0, help="The last N lines only.")
     ] = None,
@@ -123,12 +141,22 @@ def logs(
         typer.Option("--since", metavar="WHEN", help="Only later lines: 10m, 2h, 2026-11-21T10:00."),
     ] = None,
 ) -> None:
-    """Show a service's log."""
-    from mlpipes_cli.lifecycle import stack
+    """Show the log of a service, or of several with their names in front."""
+    from mlpipes_cli.lifecycle.logs import lines
 
     here = context.current
-    for line in stack.logs(here.project(), service, follow=follow, tail=tail, since=since):
+    for line in lines(here.project(), services or (), follow=follow, tail=tail, since=since):
         here.console.line(line)
+
+
+def psql(arguments: typer.Context) -> None:
+    """Open the project's database with psql; what follows goes to psql: `mlpipes psql -c "select 1"`."""
+    import os
+
+    from mlpipes_cli.lifecycle.psql import command
+
+    words, environment = command(context.current.project(), arguments.args)
+    os.execve(words[0], words, environment)  # noqa: S606
 
 
 def doctor() -> None:
@@ -157,22 +185,23 @@ def _exports(values: Mapping[str, str]) -> str:
 
 def _services(result: StackStatus) -> RenderableType:
     from rich.console import Group
-    from rich.table import Table
 
-    table = Table(title=f"{result.runtime} stack", title_justify="left", box=None, pad_edge=False)
-    for title in ("service", "state", "health", "url", "ports"):
-        table.add_column(title, no_wrap=True)
     images = any(row.image for row in result.services)
-    if images:
-        table.add_column("image", overflow="ellipsis", max_width=22)
-    for title in ("uptime", "memory"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = FittedTable(
+        (
+            Column("service"), Column("state"), Column("health", drop=3), Column("url"),
+            Column("ports", drop=1),
+            *([Column("image", drop=4, least=12)] if images else []),
+            Column("uptime", drop=2, right=True), Column("memory", drop=5, right=True),
+        ),
+        title=f"{result.runtime} stack",
+    )  # fmt: skip
     for row in result.services:
         image = [_short(row.image)] if images else []
-        table.add_row(
+        table.add(
             row.name, row.state, "" if row.health == "none" else row.health, row.url or "", _ports(row),
             *image, _duration(row.uptime), _size(row.memory),
-            style=None if row.state == "running" else "red" if row.state == "failed" else "dim",
+            style="" if row.state == "running" else "red" if row.state == "failed" else "dim",
         )  # fmt: skip
     return Group(table, *(f"{row.name}: {row.detail}" for row in result.services if row.detail))
 

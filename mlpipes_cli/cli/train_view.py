@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.cli.console import Console
+from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
     from mlpipes_cli.lifecycle.leaderboard import Board
     from mlpipes_cli.lifecycle.training import CandidateResult, Outline, TrainingReport
@@ -56,16 +56,22 @@ class _Live:
     def show(self, states: Sequence[CandidateState], metric: str) -> None:
         self._states, self._metric = states, metric
 
-    def table(self) -> Table:
-        table = _table("candidate", "state", "seconds", self._metric or "metric")
+    def table(self) -> FittedTable:
+        table = FittedTable(
+            (
+                Column("candidate", least=12),
+                Column("state", least=9),
+                Column("seconds", right=True),
+                Column(self._metric or "metric", right=True),
+            )
+        )
         for state in self._states:
             doing = f"{state.state}: {state.stage}" if state.stage else state.state
             seconds = state.seconds
             if seconds is None and state.started is not None:
                 seconds = time.monotonic() - state.started
-            colour = _COLOURS.get(state.state, "dim")
-            cells = [state.name, f"[{colour}]{doing}[/]", _seconds(seconds), _number(state.value)]
-            table.add_row(*cells)
+            cells = (state.name, doing, _seconds(seconds), _number(state.value))
+            table.add(*cells, styles={1: _COLOURS.get(state.state, "dim")})
         return table
 
 
@@ -88,9 +94,16 @@ def _line(state: CandidateState, metric: str) -> str:
     return f"{state.name}: {state.state}{': ' + state.error if state.error else ''}"
 
 
-def plan_table(plan: Outline) -> Table:
+def plan_table(plan: Outline) -> FittedTable:
     """What a dry run found."""
-    table = _table("candidate", "trainer", "trains", "params")
+    table = FittedTable(
+        (
+            Column("candidate"),
+            Column("trainer"),
+            Column("trains", drop=1, least=16),
+            Column("params", least=16),
+        )
+    )
     labels = f", classes {', '.join(map(str, plan.classes))}" if plan.classes else ""
     positive = f" (positive: {plan.positive})" if plan.positive is not None else ""
     table.title = f"{plan.experiment}: {plan.task}{labels}{positive}"
@@ -102,7 +115,7 @@ def plan_table(plan: Outline) -> Table:
         params = ", ".join(f"{name}={value}" for name, value in item["params"].items())
         if item["trials"]:
             params += f"{'; ' if params else ''}search of {item['trials']} trials"
-        table.add_row(item["name"], item["trainer"], item["trains"], params)
+        table.add(item["name"], item["trainer"], item["trains"], params)
     return table
 
 
@@ -126,7 +139,7 @@ def board_table(board: Board) -> RenderableType:
     return _with_errors(table, [entry.result for entry in board.entries])
 
 
-def _with_errors(table: Table, results: Sequence[CandidateResult]) -> RenderableType:
+def _with_errors(table: FittedTable, results: Sequence[CandidateResult]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
@@ -137,9 +150,20 @@ def _with_errors(table: Table, results: Sequence[CandidateResult]) -> Renderable
 
 def _results_table(
     results: Sequence[CandidateResult], metric: str, best: str | None, notes: Mapping[str, str] | None = None
-) -> Table:
+) -> FittedTable:
     others = _others(results, metric)
-    table = _table("", "candidate", metric, "95 % interval", *others, "seconds", "status", "run")
+    table = FittedTable(
+        (
+            Column(""),
+            Column("candidate", least=12),
+            Column(metric, right=True),
+            Column("95 % interval", drop=1),
+            *(Column(name, drop=3, right=True) for name in others),
+            Column("seconds", drop=2, right=True),
+            Column("status"),
+            Column("run"),
+        )
+    )
     for position, result in enumerate(results):
         place = "*" if result.name == best and position == 0 else ""
         low_high = result.intervals.get(metric)
@@ -147,9 +171,9 @@ def _results_table(
         status = "cached" if result.cached else result.status.lower()
         note = (notes or {}).get(result.run_id or "")
         values = [_number(result.metrics.get(name)) for name in (metric, *others)]
-        table.add_row(
+        table.add(
             place, result.name, values[0], between, *values[1:], _seconds(result.seconds),
-            _escaped(f"{status}; {note}" if note else status), (result.run_id or "")[:8],
+            f"{status}; {note}" if note else status, (result.run_id or "")[:8],
         )  # fmt: skip
     return table
 
@@ -158,22 +182,6 @@ def _others(results: Sequence[CandidateResult], metric: str) -> list[str]:
     """Two more metrics, for the eye."""
     known = next((list(result.metrics) for result in results if result.metrics), [])
     return [name for name in known if name != metric][:2]
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def _table(*columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    return table
 
 
 def _number(value: float | None) -> str:

@@ -109,7 +109,7 @@ def _read(connection: Any, place: Place, source: YamlSource) -> pd.DataFrame:
         said = "the query has to be one statement that gives rows, such as a select; nothing of it was run"
         raise wrong(source, AT, said) from None
     except psycopg2.errors.QueryCanceled:
-        said = f"the query gave its rows not within {SECONDS // 60} minutes"
+        said = f"the query took longer than {SECONDS // 60} minutes"
         raise wrong(source, AT, f"{said}; ask for fewer, or make a table of them") from None
     except psycopg2.errors.LockNotAvailable:
         reason = source.problem(AT, "somebody else holds a lock that the query waits for")

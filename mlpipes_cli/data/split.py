@@ -55,7 +55,7 @@ def split_rows(
     chosen = np.zeros(rows, dtype=bool)
     chosen[holdout] = True
     train, held = np.flatnonzero(~chosen), np.flatnonzero(chosen)
-    _check_classes(target, train, held, source)
+    _check_classes(target, train, held, data, source)
     return train.astype(np.int64), held.astype(np.int64), warnings
 
 
@@ -106,16 +106,26 @@ def _by_time(column: pd.Series, data: Data, source: YamlSource) -> tuple[Rows, l
     return np.argsort(ranks, kind="stable"), warnings
 
 
-def _check_classes(target: Target, train: Rows, holdout: Rows, source: YamlSource) -> None:
+def _check_classes(target: Target, train: Rows, holdout: Rows, data: Data, source: YamlSource) -> None:
     """Every class is trained on; the holdout tells at least two apart."""
     if target.task == "regression":
         return
     labels = target.values.to_numpy()
     unseen = [label for label in target.classes if not np.any(labels[train] == label)]
     held = [label for label in target.classes if np.any(labels[holdout] == label)]
-    fix = "; use `stratify: true`, another `test` share, or another `seed`"
+    fix = _another_split(data)
     if unseen:
         shown = ", ".join(map(repr, unseen[:5]))
         raise wrong(source, _AT, f"no training row has the class {shown}{fix}")
     if len(held) < 2:
         raise wrong(source, _AT, f"every holdout row has the class {held[0]!r}{fix}")
+
+
+def _another_split(data: Data) -> str:
+    """What may help where a class is in one part only: of the settings that count here."""
+    if data.split.by is not None:
+        latest = f"the latest rows by {data.split.by!r} are held out"
+        return f"; {latest}: choose another `test` share or leave `by` out"
+    if data.split.stratify:
+        return "; choose another `test` share"
+    return "; use `stratify: true`, another `test` share, or another `seed`"

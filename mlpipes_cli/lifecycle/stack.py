@@ -1,11 +1,13 @@
-"""The stack's verbs: up, down, restart, status, open, logs, doctor, env."""
+"""The stack's verbs: up, down, restart, status, open, doctor, env."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -13,10 +15,9 @@ from mlpipes_cli import choices
 from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime, spooled
 from mlpipes_cli.choices import Choices
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
-from mlpipes_cli.lifecycle import moments
-from mlpipes_cli.lifecycle.carrying import release, unfinished
+from mlpipes_cli.lifecycle.carrying import left, release, unfinished
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, read_secrets
-from mlpipes_cli.lifecycle.serving import reporting, service
+from mlpipes_cli.lifecycle.serving import naming, reporting, service
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def up(
     except KeyboardInterrupt:
         raise Interrupted("stopped before the stack was up", "`mlpipes up` goes on from here") from None
     result = replace(result, changes=(*dropped, *result.changes))
-    if service.NAME in chosen.services:
+    if naming.NAME in chosen.services:
         result = service.bring(project, made, result, reporter)
     release.note(project, made)
     if runtime is None and project.config.runtime == "auto":
@@ -94,31 +95,43 @@ def _merged(before: Choices, runtime: str, extra: Sequence[str], auth: bool | No
                 f"--with: there is no service {name!r}",
                 f"{did_you_mean(name, EXTRAS).removeprefix('; ')} there is {', '.join(EXTRAS)}".strip(),
             )
-        if runtime != "docker" and name not in ("none", service.NAME):
+        if runtime != "docker" and name not in ("none", naming.NAME):
             raise UsageError(
                 f"--with {name}: the {runtime} runtime has no such service", "it needs `--runtime docker`"
             )
     if runtime == "remote" and auth is not None:
         raise UsageError("--auth: the remote MLflow decides that itself", "leave it out")
     kept = () if "none" in extra else before.services
-    kept = tuple(name for name in kept if runtime == "docker" or name == service.NAME)
+    kept = tuple(name for name in kept if runtime == "docker" or name == naming.NAME)
     added = tuple(name for name in extra if name != "none")
     services = tuple(dict.fromkeys((*kept, *added)))
     return Choices(runtime, services, before.auth if auth is None else auth)
 
 
-def down(project: Project, reporter: Reporter, *, volumes: bool = False, yes: bool = False) -> Sequence[str]:
-    """Stop the stack; with ``volumes`` remove its data after a question.
+def down(
+    project: Project, reporter: Reporter, *, volumes: bool = False, backups: bool = False, yes: bool = False
+) -> Sequence[str]:
+    """Stop the stack; with ``volumes`` remove its data after a question, in every runtime that holds some.
+
+    Args:
+        project: Whose stack.
+        reporter: Where news goes.
+        volumes: Remove the data: that of the runtime, and what an earlier runtime still holds.
+        backups: Remove the backups in ``.mlpipes/`` too; without it they stay.
+        yes: Do not ask.
 
     Returns:
         The names of the services that were stopped.
 
     Raises:
-        UsageError: There is nobody to ask and no ``yes``.
+        UsageError: There is nobody to ask and no ``yes``, or ``backups`` without ``volumes``.
         MlpipesError: The answer was no, a process cannot be ended, a file cannot be removed, or
             predictions would be lost whose table stays.
     """
+    if backups and not volumes:
+        raise UsageError("--backups goes with --volumes", "add --volumes")
     chosen = make_runtime(project)
+    earlier = {name: when for name, when in left.read(project).items() if name != chosen.name}
     waiting = spooled(project.state / "spool").rows if volumes else 0
     if waiting and chosen.name == "remote":  # its table stays, and would never get them
         raise MlpipesError(
@@ -133,28 +146,54 @@ def down(project: Project, reporter: Reporter, *, volumes: bool = False, yes: bo
             raise UsageError(
                 "--volumes removes runs, models and predictions, and nobody can be asked", "add --yes"
             )
-        if not reporter.confirm(_question(project, chosen.name)):
+        if not reporter.confirm(_question(project, chosen.name, earlier, backups)):
             raise MlpipesError("nothing was stopped or removed")
+    old = [make_runtime(project, Choices(runtime=name)).forget(reporter) for name in earlier if volumes]
     stopped = chosen.down(reporter, volumes=volumes)
     reporter.info(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     if volumes:
         also = " and the containers' volumes" if chosen.name == "docker" else ""
         lost = f", and {waiting} predictions that waited in the spool" if waiting else ""
+        also += "".join(f", {what}" for removed in old for what in removed)
         reporter.info(f"removed: {project.shown(project.state)}{also}{lost}")
+        _settle_backups(project, reporter, remove=backups)
     return stopped
 
 
-def _question(project: Project, runtime: str) -> str:
+def _question(project: Project, runtime: str, earlier: Mapping[str, str], backups: bool) -> str:
+    kept = "" if backups or not _backups(project) else " The backups stay."
+    old = "".join(f", and the old data of {name} (left {when})" for name, when in earlier.items())
     if runtime == "remote":
-        return f"remove all that is kept in {project.state}? The remote data stays"
-    return f"remove all runs, models, artifacts and predictions of {project.root} ({runtime})?"
+        return f"remove all that is kept in {project.state}{old}? The remote data stays.{kept}"
+    return f"remove all runs, models, artifacts and predictions of {project.root} ({runtime}){old}?{kept}"
+
+
+def _backups(project: Project) -> list[Path]:
+    folder = project.backups
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _settle_backups(project: Project, reporter: Reporter, *, remove: bool) -> None:
+    """Remove the backups, or say that they stay."""
+    files, folder = _backups(project), project.backups
+    if remove:
+        for path in files:
+            path.unlink()
+    elif files:
+        reporter.info(
+            f"kept: {len(files)} backups in {project.shown(folder)}; "
+            "`mlpipes down --volumes --backups` removes them"
+        )
+    with contextlib.suppress(OSError):  # only where nothing is left in them
+        folder.rmdir()
+        project.state.rmdir()
 
 
 def status(project: Project) -> StackStatus:
     """What there is right now."""
     result = make_runtime(project).status()
     rows = reporting.told(project, result.services)
-    if service.NAME in choices.read(project).services:
+    if naming.NAME in choices.read(project).services:
         rows = service.waiting(rows)
     return replace(result, services=rows)
 
@@ -170,6 +209,16 @@ def restart(project: Project, service: str, reporter: Reporter) -> ServiceStatus
         return make_runtime(project).restart(service, reporter)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped before {service} answered", "`mlpipes up` goes on from here") from None
+
+
+def restart_all(project: Project, reporter: Reporter) -> StackStatus:
+    """Stop the stack and start it again, on the runtime that it has; the data stays.
+
+    Raises:
+        MlpipesError: A service does not come up.
+    """
+    down(project, reporter)
+    return up(project, reporter)
 
 
 @dataclass(frozen=True)
@@ -226,30 +275,6 @@ def _login(project: Project, service: str) -> str:
         told = make_runtime(project).endpoints().login
         return f"log in as {told['MLFLOW_TRACKING_USERNAME']}; {_SECRETS}" if told else ""
     return f"log in as {asked[service]}; {_SECRETS}" if service in asked else ""
-
-
-def logs(
-    project: Project,
-    service: str,
-    *,
-    follow: bool = False,
-    tail: int | None = None,
-    since: str | None = None,
-) -> Iterator[str]:
-    """The lines of a service's log.
-
-    Args:
-        project: Whose.
-        service: Which.
-        follow: Go on until nobody asks any more.
-        tail: Only the last so many.
-        since: Only later ones; see :func:`mlpipes_cli.lifecycle.moments.seconds`.
-
-    Raises:
-        UsageError: There is no such service, or ``since`` is no time.
-    """
-    moment = None if since is None else moments.seconds(since)
-    return make_runtime(project).logs(service, follow=follow, tail=tail, since=moment)
 
 
 def doctor(project: Project) -> Sequence[Check]:

@@ -13,7 +13,7 @@ import random
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,26 @@ def run(folder: Path, job: str, events: int, parent: int, place: Mapping[str, An
     except BaseException as error:  # noqa: BLE001 (SystemExit and KeyboardInterrupt are the user's code's too)
         if not isinstance(error, TrainingError) or error.__cause__ is not None:
             traceback.print_exc()
-        result = {"status": "failed", "error": one_line(error)}
+        result = {"status": "failed", "error": failure_line(error, content.get("folders", []))}
     _flush()
     protocol.write(folder / protocol.RESULT, result)
     return 0 if result["status"] == "ok" else 1
+
+
+def failure_line(error: BaseException, folders: Sequence[str]) -> str:
+    """Why a candidate failed, in one line: for what its own code raised, where that stands.
+
+    Args:
+        error: What was raised.
+        folders: Those of the project's own code.
+    """
+    line = one_line(error)
+    if isinstance(error, TrainingError):
+        return line
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if any(Path(frame.filename).is_relative_to(one) for one in folders)]
+    where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{line}{where}; log.txt of the run has the traceback"
 
 
 def one_line(error: BaseException) -> str:

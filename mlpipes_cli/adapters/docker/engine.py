@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlpipes_cli.adapters.docker import ssh
 from mlpipes_cli.adapters.docker.contexts import Candidate, candidates
+from mlpipes_cli.adapters.docker.faults import speaking
 from mlpipes_cli.adapters.docker.probing import Answer, Unreachable, ask
 from mlpipes_cli.adapters.docker.troubles import MINIMUM_API, too_old, trouble
 from mlpipes_cli.errors import MlpipesError
@@ -40,6 +42,33 @@ class Engine:
     host: str
     local: bool
     how: str
+
+    @functools.cached_property
+    def is_podman(self) -> bool:
+        """Whether it is Podman, whose interface differs in some answers.
+
+        Raises:
+            MlpipesError: The engine does not answer.
+        """
+        with speaking("asking for its version"):
+            api: Any = self.client.api
+            components = api.version(api_version=False).get("Components") or []
+        return any("podman" in str(one.get("Name", "")).lower() for one in components)
+
+    @functools.cached_property
+    def digests_every_image(self) -> bool:
+        """Whether images that were built or loaded have a digest too, so that it says nothing of a registry.
+
+        So it is with Podman, and with Docker where containerd keeps the images.
+
+        Raises:
+            MlpipesError: The engine does not answer.
+        """
+        if self.is_podman:
+            return True
+        with speaking("asking how it keeps images"):
+            info = self.client.api.info()
+        return "io.containerd.snapshotter" in str(info.get("DriverStatus"))
 
 
 def connect(environ: Mapping[str, str] = os.environ) -> Engine:

@@ -85,8 +85,27 @@ class Holdings:
         """
         with speaking("looking at the stack"):
             rows = self.api.containers(all=True, filters={"label": [*self._label(), labels.SERVICE]})
+            if self.engine.is_podman:
+                rows = [self._with_all_ports(row) for row in rows]
         found = [_container(row) for row in rows]
         return {one.service: one for one in found}
+
+    def _with_all_ports(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A container of Podman, which lists only the first of several ports in a row."""
+        if row["State"] != "running":
+            return row
+        known = (self.inspect(row["Id"]) or {}).get("NetworkSettings", {}).get("Ports") or {}
+        ports = [
+            {
+                "IP": one.get("HostIp", ""),
+                "PublicPort": int(one["HostPort"]),
+                "PrivatePort": int(inside.partition("/")[0]),
+                "Type": inside.partition("/")[2],
+            }
+            for inside, published in known.items()
+            for one in published or []
+        ]
+        return {**row, "Ports": ports}
 
     def volumes(self) -> list[str]:
         """The full names of the volumes."""

@@ -10,6 +10,7 @@ from mlpipes_cli.adapters.docker.building import LABEL, build_image, fingerprint
 from mlpipes_cli.adapters.docker.faults import is_missing, speaking
 from mlpipes_cli.adapters.docker.pulling import pull
 from mlpipes_cli.adapters.docker.reference import Reference, parse
+from mlpipes_cli.adapters.docker.refusals import RegistryUnreachable
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def find(engine: Engine, service: Service) -> Image | None:
     found = _inspect(engine, image.named)
     if found and (not image.digest or not found.get("RepoDigests")):
         return Image(found["Id"], service.image, False)
+    if found and engine.digests_every_image and _in_use(engine, found["Id"]):
+        return Image(found["Id"], service.image, False)  # taken once, see `_offline`
     return None
 
 
@@ -57,7 +60,8 @@ def ensure(engine: Engine, services: Sequence[Service], reporter: Reporter) -> d
 
     An image under the right name that never came from a registry (built or loaded on this machine,
     where none can be reached) is taken in place of the one that the digest stands for, and that is
-    said. One that came from a registry with another digest is not.
+    said. One that came from a registry with another digest is not. An engine that gives every image a
+    digest (Podman) cannot tell: there the image is taken where its registry cannot be reached.
 
     Raises:
         MlpipesError: One cannot be had, and why.
@@ -79,13 +83,38 @@ def _made(engine: Engine, service: Service, reporter: Reporter) -> Image:
     if service.build is not None:
         return _build(engine, service.image, service.build, reporter)
     reference = parse(service.image)
-    pull(engine, reporter=reporter, image=reference)
+    try:
+        pull(engine, reporter=reporter, image=reference)
+    except RegistryUnreachable:
+        image = _offline(engine, reference, reporter)
+        if image is None:
+            raise
+        return image
     image = _pulled(engine, reference)
     if image is None:
         raise MlpipesError(
             f"{reference}: was fetched but is not there", "did somebody remove it? run the same command again"
         )
     return image
+
+
+def _offline(engine: Engine, reference: Reference, reporter: Reporter) -> Image | None:
+    """The image under the right name, where the engine cannot say whether it came from a registry."""
+    found = _inspect(engine, reference.named) if engine.digests_every_image else None
+    if found is None:
+        return None
+    reporter.info(
+        f"{reference.named}: {reference.registry} cannot be reached; "
+        "taking the image of this machine (unchecked)"
+    )
+    return Image(found["Id"], str(reference), False)
+
+
+def _in_use(engine: Engine, id: str) -> bool:
+    """Whether a container runs on an image already."""
+    with speaking("looking at the containers"):
+        rows = engine.client.api.containers(all=True)  # Podman does not filter by an image's id
+        return any(row["ImageID"] == id for row in rows)
 
 
 def _pulled(engine: Engine, reference: Reference) -> Image | None:
@@ -96,9 +125,8 @@ def _pulled(engine: Engine, reference: Reference) -> Image | None:
 def _tell(engine: Engine, image: Image, reporter: Reporter) -> None:
     """Say that an image is not checked, unless a container runs on it already, when it has been said."""
     if "@" in image.reference and not image.digest_checked:
-        with speaking("looking at the containers"):
-            if engine.client.api.containers(all=True, filters={"ancestor": image.id}):
-                return
+        if _in_use(engine, image.id):
+            return
         name = parse(image.reference).named
         reporter.info(f"{name}: taking the image of this machine, which came from no registry (unchecked)")
 

@@ -11,6 +11,7 @@ import mlpipes_cli
 
 PROJECT = "com.docker.compose.project"  # Docker Desktop and `docker compose ls` group by it
 SERVICE = "com.docker.compose.service"
+CONFIG_HASH = "com.docker.compose.config-hash"  # `docker compose ps` passes over what has none
 NEEDS = "com.docker.compose.depends_on"
 ROOT = "io.mlpipes.root"
 KEY = "io.mlpipes.key"

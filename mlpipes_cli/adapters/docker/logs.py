@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,10 @@ from mlpipes_cli.adapters.docker.faults import speaking
 
 if TYPE_CHECKING:
     from docker.api import APIClient
+
+    from mlpipes_cli.adapters.docker.holdings import Holdings
+
+_PAUSE = 0.3  # seconds between two looks for a container that runs again
 
 
 def read(
@@ -36,6 +41,25 @@ def read(
             close = getattr(stream, "close", None)
             if close:
                 close()
+
+
+def follow(holdings: Holdings, service: str, *, tail: int | None, since: float | None) -> Iterator[str]:
+    """The log of a service for as long as somebody reads, over restarts and over new containers.
+
+    Raises:
+        MlpipesError: The engine does not answer.
+    """
+    known = ""
+    while True:
+        found = holdings.containers().get(service)
+        if found is None or (found.id == known and found.state != "running"):
+            time.sleep(_PAUSE)
+            continue
+        if known and found.id != known:  # all that a new container says is new
+            tail = since = None
+        known = found.id
+        yield from read(holdings.api, known, follow=True, tail=tail, since=since)
+        tail, since = None, time.time()
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -69,11 +69,13 @@ class Plan:
 
     def labels(self) -> dict[str, str]:
         """All labels of the container."""
+        fingerprint = ",".join(f"{name}={print}" for name, print in self.prints().items())
         return {
             **self.service.labels,
             **self.marks.container(self.service.name, self.file, self.service.depends_on),
             labels.IMAGE: self.reference,
-            labels.FINGERPRINT: ",".join(f"{name}={print}" for name, print in self.prints().items()),
+            labels.FINGERPRINT: fingerprint,
+            labels.CONFIG_HASH: hashlib.sha256(fingerprint.encode()).hexdigest(),
         }
 
     def create(self, api: APIClient, name: str, network: str) -> str:

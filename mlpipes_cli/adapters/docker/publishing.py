@@ -101,7 +101,7 @@ class Publishing:
     def holder(self, port: int) -> str:
         """Who has a port, in words: a container, else a process."""
         with speaking(f"asking who has port {port}"):
-            found = self.engine.client.api.containers(filters={"publish": str(port)})
+            found = self.engine.client.api.containers()  # Podman does not filter by port
         for row in found:
             if any(one.get("PublicPort") == port for one in row.get("Ports") or []):
                 return f"the container {row['Names'][0].lstrip('/')} (image {row['Image']})"

@@ -30,6 +30,10 @@ _CLASSES = (
 )
 
 
+class RegistryUnreachable(MlpipesError):
+    """An image could not be fetched, since its registry cannot be reached from the engine."""
+
+
 def kind_of(said: str) -> str:
     """In what way the engine failed to fetch an image; empty if its words are not known."""
     lower = said.lower()
@@ -46,8 +50,10 @@ def refusal(image: Reference, said: str, *, logged_in: bool = False) -> MlpipesE
     """
     said = " ".join(said.split())
     host = image.registry
-    what, hint = _told(kind_of(said), image, host, logged_in)
-    return MlpipesError(f"{image}: {what} ({said})" if said else f"{image}: {what}", hint)
+    kind = kind_of(said)
+    what, hint = _told(kind, image, host, logged_in)
+    error = RegistryUnreachable if kind in ("name", "network") else MlpipesError
+    return error(f"{image}: {what} ({said})" if said else f"{image}: {what}", hint)
 
 
 def _told(kind: str, image: Reference, host: str, logged_in: bool) -> tuple[str, str]:

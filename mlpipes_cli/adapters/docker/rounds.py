@@ -138,5 +138,5 @@ def leftovers(place: Place) -> Check:
         "leftovers",
         "warning",
         f"containers of projects whose folder is gone: {', '.join(left)}",
-        f"if nobody needs them: `docker rm -f {' '.join(left)}`, then `docker volume ls` for their volumes",
+        "see `mlpipes projects`; `mlpipes projects --remove STACK` removes one with its data",
     )

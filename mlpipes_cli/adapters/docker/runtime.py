@@ -190,7 +190,9 @@ class DockerRuntime:
             raise unknown(service, known)
         if place is None or service not in found:
             raise MlpipesError(f"{service} has no container, so there is no log", _UP)
-        return logs.read(place.holdings.api, found[service].id, follow=follow, tail=tail, since=since)
+        if follow:
+            return logs.follow(place.holdings, service, tail=tail, since=since)
+        return logs.read(place.holdings.api, found[service].id, follow=False, tail=tail, since=since)
 
     def doctor(self) -> Sequence[Check]:
         from mlpipes_cli.adapters.docker.doctor import examine

@@ -17,9 +17,7 @@ COMPLETE = b"-- PostgreSQL database dump complete"
 _NOT_OURS = frozenset(
     (b"begin", b"start", b"commit", b"end", b"rollback", b"abort", b"savepoint", b"release", b"prepare")
 )
-_OUTER = re.compile(
-    rb"\s*\\(un)?restrict [A-Za-z0-9]+\s*"
-)  # around the script, from the release of August 2025
+_OUTER = re.compile(rb"\s*\\(un)?restrict [A-Za-z0-9]+\s*")  # around scripts since August 2025
 _PIECE = re.compile(
     rb"--.*|/\*|[eE]'|'|\"|\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$|[A-Za-z_\x80-\xff][\w$\x80-\xff]*|[();\\]"
 )
@@ -28,7 +26,6 @@ _STRINGS_ON = b"SET standard_conforming_strings = on;"
 _ESCAPED = re.compile(rb"(?s)\\.|'")
 _COMMENT = re.compile(rb"/\*|\*/")
 _FUNCTION = re.compile(rb"create (or replace )?(function|procedure) ")
-_ROWS = re.compile(rb"COPY .* FROM stdin;\r?\n")
 _ROWS_END = re.compile(rb"^\\\.\r?\n", re.MULTILINE)
 
 
@@ -48,7 +45,8 @@ class Examined:
 
     def _begin(self) -> None:
         """A new statement."""
-        self._words: list[bytes] = []
+        self._words: list[bytes] = []  # the first ones
+        self._last = (b"", b"")
         self._parentheses = self._blocks = 0
 
     def read(self, size: int = -1) -> bytes:
@@ -152,6 +150,7 @@ class Examined:
     def _word(self, word: bytes) -> None:
         if not self._words and word in _NOT_OURS:
             raise _wrong(f"it has a {word.decode().upper()} of its own")
+        self._last = (self._last[1], word)
         if len(self._words) < 5:
             self._words.append(word)
         if not self._parentheses and _FUNCTION.match(b" ".join(self._words) + b" "):
@@ -164,7 +163,7 @@ class Examined:
         if self._parentheses or self._blocks:
             return
         if self._words[:1] == [b"copy"]:
-            self._rows = _ROWS.fullmatch(line) is not None and not line[at:].strip()
+            self._rows = self._last == (b"from", b"stdin") and not line[at:].strip()
             if not self._rows:
                 raise _wrong("it has a COPY of another kind")
         self._begin()

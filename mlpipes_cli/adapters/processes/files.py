@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.project import BACKUPS
 
 _held: set[tuple[int, int, Path]] = set()
 
@@ -58,7 +59,7 @@ def unwritable(path: Path, error: OSError) -> MlpipesError:
 
 
 def clear_folder(folder: Path, keep: str = "lock") -> None:
-    """Remove all in a stack's state but the lock, which whoever calls this still holds.
+    """Remove all in a stack's state but backups, and the lock, which whoever calls this still holds.
 
     Raises:
         MlpipesError: Something cannot be removed.
@@ -66,7 +67,8 @@ def clear_folder(folder: Path, keep: str = "lock") -> None:
     try:
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+                if path.name != BACKUPS:
+                    shutil.rmtree(path)
             elif path.name != keep:
                 path.unlink()
     except OSError as error:

@@ -74,7 +74,7 @@ def _status(api: RunningApi, lead: psutil.Process) -> ServiceStatus:
         pid=api.pid,
         uptime=uptime,
         memory=process.memory(process.family(lead)),
-        detail=f"in the foreground: {api.model} {api.alias}",
+        detail="in the foreground" if works else f"in the foreground: {api.model} ({api.alias})",
         health=health,
         ports=(str(place.port),) if place.port else (),
     )

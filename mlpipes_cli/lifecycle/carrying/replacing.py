@@ -88,6 +88,8 @@ def _explained(error: MlpipesError, now: Now, work: _Replacement, path: Path) ->
     """The error, and what holds after it; artifacts are put back where both databases are the old ones."""
     again = f"run `mlpipes restore {path}` again, or restore another backup"
     if now.changed:
+        if _loading(work.journal):
+            work.journal.mark("committing")
         return MlpipesError(f"{error.reason}; {now.words()}", again)
     if now.unknown and not _loading(work.journal):
         return MlpipesError(f"the restore was cut off at its very end: {error.reason}; {now.words()}", again)

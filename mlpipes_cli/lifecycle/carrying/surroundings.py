@@ -116,7 +116,7 @@ def backup_place(project: Project, purpose: str) -> Path:
     Raises:
         MlpipesError: The folder cannot be made.
     """
-    folder = project.state / "backups"
+    folder = project.backups
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -64,14 +64,44 @@ def running_scorer(
     import httpx
 
     headers = _with_key(api_key)
-    api = running_api.find(project, model, alias)
-    url = api.url if api else _in_a_container(project, model, alias, headers)
-    if url is None:
-        which = f" for model {model!r}" if model else ""
-        raise MlpipesError(f"no API{which} is running", "start it with `mlpipes serve`, or add --offline")
+    url = _chosen(project, model, alias, headers)
     timeout = httpx.Timeout(120, connect=5)
     with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False) as client:
         yield _Api(client, url)
+
+
+def _chosen(project: Project, model: str | None, alias: str | None, headers: dict[str, str]) -> str:
+    """The API to ask: of several models the one of mlpipes.yaml, where no other is named."""
+    if model is None and len(served := _served(project)) > 1:
+        if project.config.serving.model not in served:
+            told = ", ".join(sorted(served))
+            raise UsageError(f"several models are served: {told}", "choose one with --model NAME")
+        model = project.config.serving.model
+    found = running_api.find(project, model, alias)
+    url = found[0].url if found else _in_a_container(project, model, alias, headers)
+    if url is None:
+        raise MlpipesError(*_nobody(project, model, alias))
+    return url
+
+
+def _served(project: Project) -> set[str]:
+    """The models that are served by an API which runs, or should run."""
+    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.lifecycle.serving import naming
+
+    specs = wiring.remembered_services(project)
+    told = {naming.target_of(spec).model for name, spec in specs.items() if naming.is_api(name)}
+    return {model for model in told if model} | {api.model for api in running_api.find(project)}
+
+
+def _nobody(project: Project, model: str | None, alias: str | None) -> tuple[str, str]:
+    """That no API runs, and what to do about it."""
+    which = f" for model {model!r}" if model else ""
+    start = "start it with `mlpipes serve`, or add --offline"
+    if mlflows := running_api.find(project, model, alias, engine="mlflow"):
+        other = f"; MLflow's server of {mlflows[0].model!r} at {mlflows[0].url} stores no predictions"
+        return f"no API{which} is running{other}", start
+    return f"no API{which} is running", start
 
 
 def _with_key(api_key: str | None) -> dict[str, str]:

@@ -66,7 +66,8 @@ def make_plan(
     name, version = resolve(
         wiring.make_model_source(endpoints.tracking_uri, endpoints.login), model or serving.model, alias
     )
-    wanted = serving.port if isinstance(serving.port, int) else None
+    own = serving.model in (None, name)  # a model beside the project's own finds a port for itself
+    wanted = serving.port if isinstance(serving.port, int) and own else None
     return Plan(
         project=project,
         endpoints=endpoints,

@@ -10,38 +10,53 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from mlpipes_cli import running_api
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.serving.service import NAME
-from mlpipes_cli.ports import ServiceStatus
+from mlpipes_cli.lifecycle.serving.naming import NAME, is_api
+from mlpipes_cli.ports import ServiceStatus, StackStatus
 from mlpipes_cli.project import Project
+from mlpipes_cli.running_api import RunningApi
 
 _SECONDS = 3.0
 
 
 def told(project: Project, services: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
     """The services, those of the prediction API with what they serve and what they suffer from."""
-    rows = tuple(_with_answer(row) if row.name == NAME and row.url else row for row in services)
-    if any(row.name == NAME and row.state == "running" for row in rows):
+    notes = {urlsplit(note.url).port: note for note in running_api.everyone(project)}
+    rows = tuple(
+        _with_answer(row, notes.get(row.port)) if is_api(row.name) and row.url else row for row in services
+    )
+    if any(is_api(row.name) and row.state == "running" for row in rows):
         return rows
     waits = _spooled(project)
     return (*rows, ServiceStatus(NAME, "stopped", detail=waits)) if waits else rows
 
 
-def _with_answer(row: ServiceStatus) -> ServiceStatus:
-    answer = _ready(row.url or "")
-    if answer is None:
-        return row
-    parts = [row.detail, *_sentences(answer)]
+def model_of(status: StackStatus, name: str) -> str | None:
+    """The model that a running API of that name serves, or None where none answers."""
+    row = status.running(name)
+    answer = _ready(row.url) if row and row.url else None
+    return answer["models"][0]["name"] if answer and answer["models"] else None
+
+
+def _with_answer(row: ServiceStatus, note: RunningApi | None) -> ServiceStatus:
+    if note is not None and note.engine == "mlflow":
+        model = f"{note.model} version {note.version} ({note.alias})"
+        parts = [row.detail, f"MLflow's server: {model}; it stores no predictions"]
+    else:
+        answer = _ready(row.url or "")
+        if answer is None:
+            return row
+        parts = [row.detail, *_sentences(answer)]
     return replace(row, detail="; ".join(part for part in parts if part))
 
 
 def _sentences(answer: Any) -> list[str]:
-    found = [
-        ", ".join(
-            f"{model['name']} version {model['version']} ({model['alias']})" for model in answer["models"]
-        )
-    ]
+    models = ", ".join(
+        f"{model['name']} version {model['version']} ({model['alias']})" for model in answer["models"]
+    )
+    found = [f"prediction API: {models}"]
     found += answer["problems"].values()
     if not answer["database"]:
         found.append("the database does not answer")

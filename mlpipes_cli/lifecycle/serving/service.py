@@ -11,25 +11,29 @@ from mlpipes_cli.adapters import wiring
 from mlpipes_cli.config.serving import Serving
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.serving import environments
+from mlpipes_cli.lifecycle.serving.naming import NAME, is_api
 from mlpipes_cli.lifecycle.serving.plan import make_plan
 from mlpipes_cli.ports import Reporter, Runtime, ServiceSpec, ServiceStatus, StackStatus
 from mlpipes_cli.project import Project
 
-NAME = "api"
 PREFERRED_PORT = 8000
 _LOCALHOST = "127.0.0.1"
 
 
-def spec(project: Project, settings: Serving, *, engine: str = "api", host: str = _LOCALHOST) -> ServiceSpec:
+def spec(
+    project: Project, settings: Serving, *, engine: str = "api", host: str = _LOCALHOST, name: str = NAME
+) -> ServiceSpec:
     """How the stack runs the API: as a process of this machine, or as a container where it has those.
 
-    MLflow's own server, and an address other than the stack's, are a process everywhere.
+    MLflow's own server, an address other than the stack's, and an API beside the first one are a process
+    everywhere.
 
     Args:
         project: Whose.
         settings: What is served and how; without a model, the only one that there is.
         engine: ``api`` or ``mlflow``.
         host: Where the process listens.
+        name: The service's name.
     """
     arguments = ["--model", settings.model] if settings.model else []
     arguments += ["--alias", settings.alias, "--engine", engine, "--host", host]
@@ -38,9 +42,10 @@ def spec(project: Project, settings: Serving, *, engine: str = "api", host: str 
     fixed = settings.port if isinstance(settings.port, int) else None
     listen = project.config.stack.listen
     everywhere = ipaddress.ip_address(listen).is_unspecified
-    carried = engine == "api" and (host in (_LOCALHOST, listen) or (everywhere and host == "localhost"))
+    at_home = host in (_LOCALHOST, listen) or (everywhere and host == "localhost")
+    carried = name == NAME and engine == "api" and at_home
     return ServiceSpec(
-        name=NAME,
+        name=name,
         command=(*own, *arguments),
         preferred_port=fixed or PREFERRED_PORT,
         fixed_port=fixed is not None,
@@ -75,14 +80,14 @@ def bring(project: Project, runtime: Runtime, result: StackStatus, reporter: Rep
 
 
 def drop(project: Project, runtime: Runtime, reporter: Reporter) -> tuple[str, ...]:
-    """End the API, however it was added, and forget it; returns what was changed.
+    """End the APIs, however they were added, and forget them; returns what was changed.
 
     Raises:
         MlpipesError: It cannot be ended.
     """
-    if NAME not in wiring.remembered_services(project) or not runtime.stop(NAME, reporter):
-        return ()
-    return (f"{NAME}: removed, since it is no longer wanted",)
+    there = [name for name in wiring.remembered_services(project) if is_api(name)]
+    ended = [name for name in there if runtime.stop(name, reporter)]
+    return tuple(f"{name}: removed, since it is no longer wanted" for name in ended)
 
 
 def forget_choice(project: Project) -> None:

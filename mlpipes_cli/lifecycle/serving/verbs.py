@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from mlpipes_cli import running_api
-from mlpipes_cli.lifecycle.serving import service
+from mlpipes_cli.lifecycle.serving import naming, reporting, service
 from mlpipes_cli.lifecycle.serving.plan import Plan
 from mlpipes_cli.lifecycle.serving.service import PREFERRED_PORT
-from mlpipes_cli.ports import Reporter
+from mlpipes_cli.ports import Reporter, ServiceSpec
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,28 @@ def detach(plan: Plan, reporter: Reporter) -> Served:
 
     told = {"model": plan.model, "alias": plan.alias, "workers": plan.workers, "port": plan.port or "auto"}
     settings = plan.project.config.serving.model_copy(update=told)
-    spec = service.spec(plan.project, settings, engine=plan.engine, host=plan.host)
     runtime = wiring.make_runtime(plan.project)
+    known = wiring.remembered_services(plan.project)
+    name = naming.name_for(plan.model, known, reporting.model_of(runtime.status(), naming.NAME))
+    spec = service.spec(plan.project, settings, engine=plan.engine, host=plan.host, name=name)
+    _say_what_is_replaced(known.get(name), spec, plan.model, reporter)
     if not (spec.container and runtime.name == "docker"):  # there it is built where it is used
         environments.prepare(plan, reporter)
     status = runtime.start(spec, reporter)
-    service.forget_choice(plan.project)  # what was said now counts, and not mlpipes.yaml alone
+    if name == naming.NAME:
+        service.forget_choice(plan.project)  # what was said now counts, and not mlpipes.yaml alone
     url = status.url or f"http://127.0.0.1:{status.port}"
     return Served(url, plan.model, plan.version, plan.alias, plan.engine, status.pid)
+
+
+def _say_what_is_replaced(
+    before: ServiceSpec | None, now: ServiceSpec, model: str, reporter: Reporter
+) -> None:
+    if before is None:
+        return
+    old, new = naming.target_of(before), naming.target_of(now)
+    if old.title(model) != new.title(model):
+        reporter.info(f"{now.name}: {new.title(model)} in place of {old.title(model)}")
 
 
 @contextlib.contextmanager

@@ -11,12 +11,28 @@ from typing import Any
 from mlpipes_cli.worker.pool import Event
 
 
+class Signalled(KeyboardInterrupt):
+    """A signal other than Ctrl-C that ends a session."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def who_stopped(error: KeyboardInterrupt) -> str:
+    """Why the runs that were under way have ended, for their records."""
+    number = error.number if isinstance(error, Signalled) else signal.SIGINT
+    if number == signal.SIGINT:
+        return "stopped by the user (Ctrl-C)"
+    return f"stopped by another program ({signal.Signals(number).name})"
+
+
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a session as Ctrl-C does."""
+    """SIGTERM and SIGHUP end a session as Ctrl-C does, by a :class:`Signalled`."""
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    def interrupt(number: int, _: object) -> None:
+        raise Signalled(number)
 
     before = {}
     try:
@@ -59,7 +75,7 @@ def held() -> Iterator[None]:
     finally:
         give_back()
     if came:
-        raise KeyboardInterrupt
+        raise Signalled(came[0])
 
 
 @contextlib.contextmanager

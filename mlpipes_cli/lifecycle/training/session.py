@@ -14,7 +14,7 @@ from mlpipes_cli.beside import beside
 from mlpipes_cli.errors import Interrupted, MlpipesError
 from mlpipes_cli.lifecycle.training import storing
 from mlpipes_cli.lifecycle.training.cluster import Cluster
-from mlpipes_cli.lifecycle.training.endings import held, reason_of, terminable
+from mlpipes_cli.lifecycle.training.endings import held, reason_of, terminable, who_stopped
 from mlpipes_cli.lifecycle.training.environments import Preparation
 from mlpipes_cli.lifecycle.training.plan import Plan
 from mlpipes_cli.lifecycle.training.record import Recorder
@@ -112,12 +112,12 @@ class Session:
                     self._go_on(self._environments.ready(0.0 if self._pool.busy else _PAUSE))
                     for event in self._pool.events():
                         self._handle(event)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as stop:
                 ran = self._pool.running
                 self._pool.close()
                 self._settle_soon()
                 self._begin_late(ran)
-                self._kill_all("stopped by the user")
+                self._kill_all(who_stopped(stop))
                 raise Interrupted(f"stopped; {self._so_far()}", self._resume_hint()) from None
             except MlpipesError as error:  # the server stays away: what runs cannot be recorded
                 self._pool.close()

@@ -105,17 +105,23 @@ def test_there_and_back_again(project: Carried, tmp_path: Path) -> None:
     assert refused.code == 2
     assert "still holds what this project left there" in error(refused.err)
     assert difference(picture(root), seen) == []
+    forgotten = cli("migrate", "--forget", "--yes", "--json", cwd=root).ok()
+    assert ".mlpipes/postgres" in forgotten.json["removed"]
+    assert difference(picture(root), seen) == []
+    assert cli("migrate", "--forget", "--json", cwd=root).ok().json["removed"] == []
 
-    cli("migrate", "--to", "embedded", "--yes", cwd=root).ok()
+    cli("migrate", "--to", "embedded", cwd=root).ok()
     assert difference(picture(root), seen) == []
     assert (root / "mlpipes.yaml").read_text() == FIXED.format("embedded")
     assert not of_root(project.client, root).containers
     assert len(of_root(project.client, root).volumes) == 2
-    forgotten = cli("migrate", "--forget", "--yes", "--json", cwd=root).ok()
-    assert len(forgotten.json["removed"]) == 2
+    gone = cli("down", "--volumes", "--yes", cwd=root).ok()  # in both runtimes, but for the backups
+    assert gone.err.count("volume carried-") == 2
+    assert "kept: 2 backups in .mlpipes/backups; `mlpipes down --volumes --backups`" in gone.err
     assert not of_root(project.client, root)
-    assert difference(picture(root), seen) == []
-    assert cli("migrate", "--forget", "--json", cwd=root).ok().json["removed"] == []
+    assert [path.name for path in (root / ".mlpipes").iterdir()] == ["backups"]
+    cli("down", "--volumes", "--backups", "--yes", cwd=root).ok()
+    assert not (root / ".mlpipes").exists()
 
 
 def test_backup_and_restore_in_containers(boxes: Carried, tmp_path: Path) -> None:

@@ -110,16 +110,38 @@ def test_open_to_the_network_without_a_login(stack: Stack) -> None:
     assert "--auth" in doctor(stack)["listening"]["fix"]
 
 
-def test_containers_of_a_folder_that_is_gone(stack: Stack, tmp_path: Path) -> None:
+def test_a_stack_whose_folder_is_gone_is_found_and_removed(stack: Stack, tmp_path: Path) -> None:
     image = stack.containers()["postgres"].image.id
     labels = {"io.mlpipes.root": str(tmp_path / "gone"), "com.docker.compose.project": "gone-000000"}
-    left = stack.client.containers.create(image, labels=labels)
+    volume = stack.client.volumes.create("gone-000000_postgres", labels=labels)
+    left = stack.client.containers.create(image, labels=labels | {"com.docker.compose.service": "postgres"})
     try:
         found = doctor(stack)["leftovers"]
+        assert found["level"] == "warning" and left.name in found["found"]
+        assert "mlpipes projects --remove" in found["fix"]
+        rows = {row["id"]: row for row in stack.cli("projects", "--json", cwd=tmp_path).ok().json}
+        gone = rows["gone-000000"]
+        assert (gone["state"], gone["orphaned"], gone["volumes"]) == ("stopped", True, [volume.name])
+        own = next(row for row in rows.values() if row["root"] == str(stack.root))
+        assert (own["runtime"], own["state"], own["orphaned"]) == ("docker", "running", False)
+        assert {"postgres", "minio", "mlflow"} <= set(own["services"])
+
+        refused = stack.cli("projects", "--remove", "gone-000000", cwd=tmp_path)
+        assert refused.code == 2 and "add --yes" in refused.err
+        near = stack.cli("projects", "--stop", "gone-00000", cwd=tmp_path)
+        assert near.code == 2 and "did you mean 'gone-000000'?" in near.err
+        done = stack.cli("projects", "--remove", "gone-000000", "--yes", "--json", cwd=tmp_path).ok().json
+        assert done == {"id": "gone-000000", "removed": [f"volume {volume.name}"]}
+        listed = stack.cli("projects", "--json", cwd=tmp_path).ok().json
+        assert "gone-000000" not in {row["id"] for row in listed}
+        assert stack.containers().keys() >= {"postgres", "minio", "mlflow"}
     finally:
-        left.remove(v=True)
-    assert found["level"] == "warning"
-    assert f"docker rm -f {left.name}" in found["fix"]
+        for one in stack.client.containers.list(
+            all=True, filters={"label": "com.docker.compose.project=gone-000000"}
+        ):
+            one.remove(v=True)
+        for one in stack.client.volumes.list(filters={"label": "com.docker.compose.project=gone-000000"}):
+            one.remove()
 
 
 def test_no_engine(stack: Stack, tmp_path: Path) -> None:

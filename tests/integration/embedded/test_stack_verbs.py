@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import signal
+import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from stack_help import services
+from waiting import until
+
+from mlpipes_cli.lifecycle.psql import command
+from mlpipes_cli.project import find_project
 
 if TYPE_CHECKING:
     from integration.embedded.conftest import Stack
@@ -67,6 +75,61 @@ def test_restart_of_each_service_keeps_the_others(stack: Stack) -> None:
     wrong = stack.cli("restart", "mlfow", cwd=stack.root)
     assert wrong.code == 2
     assert "did you mean 'mlflow'?" in wrong.err
+
+
+def test_the_logs_of_all_services_carry_their_names(stack: Stack) -> None:
+    found = stack.cli("logs", "--tail", "3", cwd=stack.root).ok().out.splitlines()
+    assert [line.split(" | ")[0] for line in found] == ["postgres"] * 3 + ["mlflow  "] * 3
+    alone = stack.cli("logs", "postgres", "--tail", "3", cwd=stack.root).ok().out.splitlines()
+    assert [line.removeprefix("postgres | ") for line in found[:3]] == alone
+    assert stack.cli("logs", "postgres", "mlfow", cwd=stack.root).code == 2
+
+
+def test_all_logs_are_followed_over_a_restart(stack: Stack) -> None:
+    following = stack.cli.start("logs", "-f", "--tail", "1", cwd=stack.root)
+    seen: list[str] = []
+    reader = threading.Thread(target=lambda: seen.extend(iter(following.stdout.readline, "")))  # type: ignore[union-attr]
+    reader.start()
+    try:
+        until(lambda: {line.split()[0] for line in seen} == {"postgres", "mlflow"})
+        stack.cli("restart", "postgres", cwd=stack.root).ok()
+        until(lambda: any(line.startswith("postgres | ") and "ready to accept" in line for line in seen))
+        assert following.poll() is None
+    finally:
+        following.send_signal(signal.SIGINT)
+        following.wait(60)
+        reader.join(30)
+
+
+def test_a_stack_of_processes_is_listed_and_stopped_from_anywhere(stack: Stack, tmp_path: Path) -> None:
+    rows = {row["id"]: row for row in stack.cli("projects", "--json", cwd=tmp_path).ok().json}
+    own = rows[str(stack.root)]
+    assert (own["runtime"], own["state"], own["services"]) == ("embedded", "running", ["mlflow", "postgres"])
+    stack.cli("projects", "--stop", stack.root, cwd=tmp_path).ok()
+    assert {row["state"] for row in services(stack.cli, stack.root).values()} == {"stopped"}
+    assert str(stack.root) not in {
+        row["id"] for row in stack.cli("projects", "--json", cwd=tmp_path).ok().json
+    }
+    stack.cli("up", cwd=stack.root).ok()
+
+
+def test_restart_without_a_service_is_all_of_them(stack: Stack) -> None:
+    before = stack.pids()
+    stack.cli("restart", cwd=stack.root).ok()
+    after = stack.pids()
+    assert after.keys() == before.keys() and not set(after.values()) & set(before.values())
+
+
+def test_psql_is_asked_as_it_is_and_gets_no_password_on_its_command_line(stack: Stack) -> None:
+    query = "select current_database(), 1 + 1"
+    found = stack.cli("psql", "-A", "-t", "-c", query, cwd=stack.root).ok()
+    assert found.out == "mlpipes|2\n"
+    password = stack.cli("status", "--show-secrets", "--json", cwd=stack.root).ok().json
+    secret = password["secrets"]["MLPIPES_DB_PASSWORD"]
+    words, environment = command(find_project(stack.root), ["-c", query])
+    assert environment["PGPASSWORD"] == secret and not any(secret in word for word in words)
+    broken = stack.cli("psql", "-c", "select nothing from nowhere", cwd=stack.root)
+    assert broken.code == 1 and 'relation "nowhere" does not exist' in broken.err
 
 
 def test_logs_since_a_moment(stack: Stack) -> None:

@@ -106,7 +106,7 @@ def test_one_in_the_foreground_is_seen_by_status_and_env(own: RunningStack) -> N
         assert row["pid"] == process.pid
         assert httpx.get(f"{row['url']}/ready", trust_env=False).status_code == 200
         assert row["uptime"] > 0 and row["memory"] > 2**20
-        assert row["detail"] == "in the foreground: people production; people version 1 (production)"
+        assert row["detail"] == "in the foreground; prediction API: people version 1 (production)"
         assert "in the foreground" in own.cli("status").ok().out
         serving_help.until(lambda: own.environment.get("MLPIPES_API_URL") == row["url"])
         assert own.cli("up", "--json").ok().json["changes"] == []

@@ -141,15 +141,45 @@ def test_more_classes_have_a_score_each(stack: Any, table: Path) -> None:
     assert record["prediction"] == max(scores, key=lambda label: scores[label])
 
 
-def test_as_a_service_of_the_stack(stack: Any, table: Path) -> None:
-    served = stack.cli("serve", "--model", "people", "--detach", "--json").ok().json
+def test_two_models_are_services_side_by_side(stack: Any, table: Path) -> None:
+    people = stack.cli("serve", "--model", "people", "--detach", "--json").ok().json
     try:
-        assert httpx.get(f"{served['url']}/ready", trust_env=False).status_code == 200
-        services = {s["name"]: s for s in stack.cli("status", "--json").ok().json["services"]}
-        assert services["api"]["state"] == "running"
+        assert httpx.get(f"{people['url']}/ready", trust_env=False).status_code == 200
         assert stack.cli("predict", table).ok().out.startswith("ID,prediction,score,prediction_id\n")
+        kinds = stack.cli("serve", "--model", "kinds", "--detach", "--json").ok().json
+        assert kinds["url"] != people["url"]
+        services = {s["name"]: s for s in stack.cli("status", "--json").ok().json["services"]}
+        assert services["api"]["detail"] == "prediction API: people version 1 (production)"
+        assert services["api-kinds"]["detail"] == "prediction API: kinds version 1 (production)"
+        assert {services[name]["state"] for name in ("api", "api-kinds")} == {"running"}
+
+        unclear = stack.cli("predict", table)
+        assert unclear.code == 2
+        assert "several models are served: kinds, people; choose one with --model NAME" in unclear.err
+        scored = stack.cli("predict", table, "--model", "kinds").ok().out
+        assert scored.startswith("ID,prediction,score_a,score_b,score_c,prediction_id\n")
+        assert stack.cli("predict", table, "--model", "people").ok().out.startswith("ID,prediction,score,")
     finally:
-        psutil.Process(served["pid"]).terminate()
+        ended = stack.cli("up", "--with", "none").ok()
+    assert "api: removed" in ended.err and "api-kinds: removed" in ended.err
+    names = [s["name"] for s in stack.cli("status", "--json").ok().json["services"]]
+    assert "api" not in names and "api-kinds" not in names
+
+
+def test_another_engine_takes_the_place_of_the_api_and_says_so(stack: Any, table: Path) -> None:
+    stack.cli("serve", "--model", "people", "--detach").ok()
+    try:
+        other = stack.cli("serve", "--model", "people", "--engine", "mlflow", "--detach").ok()
+        assert "api: people (production) by MLflow in place of people (production) by the API" in other.err
+        services = {s["name"]: s for s in stack.cli("status", "--json").ok().json["services"]}
+        detail = "MLflow's server: people version 1 (production); it stores no predictions"
+        assert services["api"]["detail"] == detail
+        nobody = stack.cli("predict", table)
+        assert nobody.code == 1
+        assert "no API is running; MLflow's server of 'people' at http://127.0.0.1:" in nobody.err
+        assert "or add --offline" in nobody.err
+    finally:
+        stack.cli("up", "--with", "none").ok()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 from collections.abc import Callable
@@ -69,6 +70,7 @@ def test_each_fault_hits_its_candidate_alone(lab: Any) -> None:
         assert runs[name].tags[run_schema.ERROR] == report[name]["error"]
         assert run_schema.MODEL_URI not in runs[name].tags
         assert "\n" not in report[name]["error"]
+    assert re.search(r"no such luck \(lab_module\.py:\d+\); log.txt of the run", report["raises"]["error"])
     log = lab.folder / "log.txt"
     assert lab.registry.artifact(runs["raises"].run_id, run_schema.LOG, log)
     assert 'raise RuntimeError("no such luck' in log.read_text()
@@ -96,6 +98,10 @@ def test_stopping_kills_what_runs_keeps_what_is_done_and_resume_does_the_rest(
     until(lambda: gone(lab.folder))
     first = lab.by_name()
     assert first["hangs"].status == "KILLED"
+    by = {signal.SIGINT: "the user (Ctrl-C)", signal.SIGTERM: "another program (SIGTERM)"}[
+        signal.Signals(number)
+    ]
+    assert first["hangs"].tags[run_schema.ERROR] == f"stopped by {by}"
     (lab.folder / "go").touch()
     report = lab.train("--resume", "--json").ok().json
     assert {run["name"]: run["status"] for run in report["runs"]} == {"good": "FINISHED", "hangs": "FINISHED"}

@@ -25,6 +25,7 @@ GOOD = [
     b'COPY public.a (n, "x;y") FROM stdin;\n1\tcommit;\n\'\n\\.\nselect 1;\n',
     b"COPY public.a (n) FROM stdin;\n\\.\n\nCOPY public.b (n) FROM stdin;\n" + b"x" * 999 + b"\\.\n\\.\n",
     b"COPY public.a (n) FROM stdin;\r\n1\r\n\\.\r\n",
+    b'COPY public."a\nb;" (n) FROM stdin;\n1\n\\.\n',
     b"create table t (a int check (a > (1)), b$c text);\nalter table t add column ende int;\n",
     "comment on table ü is 'ß; commit;';\n".encode(),
     b"select lowrite(0, '\\x00ff');\n",

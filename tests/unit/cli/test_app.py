@@ -25,7 +25,7 @@ def test_global_options_may_stand_anywhere() -> None:
     [
         (["trian"], "No such command 'trian'; did you mean 'train'?"),
         (["--bad"], "No such option: --bad; see `mlpipes --help`"),
-        (["logs"], "Missing argument"),
+        (["open"], "Missing argument"),
         (["train", "e.yaml", "--parallel", "many"], "--parallel"),
     ],
 )

@@ -112,6 +112,22 @@ def test_targets_that_do_not_work(values: Any, data: dict[str, Any], said: str) 
     assert said in refused(frame(len(values), values), **data)
 
 
+@pytest.mark.parametrize(
+    ("split", "said"),
+    [
+        ({"by": "a"}, "the latest rows by 'a' are held out: choose another `test` share or leave `by` out"),
+        ({"stratify": False}, "use `stratify: true`, another `test` share, or another `seed`"),
+    ],
+)
+def test_a_class_in_one_part_only_is_told_with_what_can_help(split: dict[str, Any], said: str) -> None:
+    given = pd.DataFrame({"a": np.arange(40.0), "b": 1.0, "y": ["no"] * 20 + ["yes"] * 20})
+    if "by" not in split:
+        given["y"] = ["no"] * 39 + ["yes"]
+    refusal = refused(given, split={"test": 0.5, **split})
+    assert refusal.endswith(said)
+    assert ("seed" in refusal) == ("by" not in split)
+
+
 # --- roles -------------------------------------------------------------------------------------
 
 

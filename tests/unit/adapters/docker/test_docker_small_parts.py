@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,13 @@ def test_a_port_that_our_running_container_has_is_kept(tmp_path: Path) -> None:
         one = publishing(tmp_path, held, [])
         one.choose([setting], {"mlflow": running})
         assert one.chosen == {"mlflow": 5017}
+
+
+def test_a_container_carries_all_that_compose_asks_for() -> None:
+    """What Compose 2 filters containers by (`ls`, `ps`, `logs`, `down`)."""
+    found = plan().labels()
+    wanted = {"project", "service", "oneoff", "container-number", "config-hash", "project.working_dir"}
+    assert wanted <= {name.removeprefix("com.docker.compose.") for name in found}
+    assert found["com.docker.compose.oneoff"] == "False"
+    assert re.fullmatch(r"[0-9a-f]{64}", found["com.docker.compose.config-hash"])
+    assert found == plan().labels()

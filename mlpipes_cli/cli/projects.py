@@ -1,0 +1,65 @@
+"""``projects``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlpipes_cli.cli import context
+from mlpipes_cli.cli.tables import Column, FittedTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from mlpipes_cli.ports.machine import MachineStack
+
+
+def projects(
+    stop: Annotated[
+        str | None, typer.Option("--stop", metavar="STACK", help="Stop this one; its data stays.")
+    ] = None,
+    remove: Annotated[
+        str | None, typer.Option("--remove", metavar="STACK", help="Stop this one and remove its data.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """List the stacks of this machine, of all projects, those whose folder is gone too."""
+    from mlpipes_cli.errors import UsageError
+    from mlpipes_cli.lifecycle import projects as verb
+
+    console = context.current.console
+    if stop and remove:
+        raise UsageError("--stop and --remove exclude each other", "give one of them")
+    if stop:
+        stopped = verb.stop(stop, console)
+        console.result(stopped, lambda: f"stopped: {stopped.id}")
+    elif remove:
+        removed = verb.remove(remove, console, yes=yes)
+        console.result(removed, lambda: f"removed: {', '.join(removed.removed) or removed.id}")
+    else:
+        found = verb.listing(console)
+        rows = [{**vars(one), "orphaned": one.orphaned} for one in found]
+        console.result(rows, lambda: _table(found))
+
+
+def _table(found: Sequence[MachineStack]) -> RenderableType | str:
+    if not found:
+        return "no stack is on this machine"
+    table = FittedTable(
+        (
+            Column("stack"), Column("runtime"), Column("state"), Column("services", drop=1, least=10),
+            Column("folder", least=16),
+        )
+    )  # fmt: skip
+    for one in found:
+        folder = f"{one.root} (gone)" if one.orphaned else str(one.root)
+        table.add(one.id, one.runtime, one.state, ", ".join(one.services), folder)
+    return table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("projects")(projects)

@@ -1,0 +1,96 @@
+"""All stacks of this machine: those of projects whose folder is gone, too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpipes_cli.adapters import wiring
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle import stack as stacks
+from mlpipes_cli.ports import Reporter
+from mlpipes_cli.ports.machine import Machine, MachineStack
+from mlpipes_cli.project import PROJECT_FILE, find_project
+from mlpipes_cli.suggest import did_you_mean
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What ``remove`` did: the stack's id, and what was removed, in words."""
+
+    id: str
+    removed: tuple[str, ...]
+
+
+def listing(reporter: Reporter) -> list[MachineStack]:
+    """All stacks that are found; where no engine answers, those of processes alone."""
+    return [one for _, one in _found(reporter)]
+
+
+def stop(name: str, reporter: Reporter) -> MachineStack:
+    """Stop a stack; its data stays.
+
+    Args:
+        name: Its id, or its project's folder.
+        reporter: Where news goes.
+
+    Raises:
+        UsageError: There is no such stack.
+        MlpipesError: Something cannot be ended.
+    """
+    machine, chosen = _chosen(name, reporter)
+    if _is_project(chosen.root):
+        stacks.down(find_project(chosen.root), reporter)
+    else:
+        machine.stop(chosen)
+    return chosen
+
+
+def remove(name: str, reporter: Reporter, *, yes: bool = False) -> Removed:
+    """Stop a stack and remove its data, after a question.
+
+    Raises:
+        UsageError: There is no such stack, or no terminal to ask on and no ``yes``.
+        MlpipesError: The answer was no, or something cannot be removed.
+    """
+    machine, chosen = _chosen(name, reporter)
+    if _is_project(chosen.root):
+        stacks.down(find_project(chosen.root), reporter, volumes=True, yes=yes)
+        return Removed(chosen.id, (f"the data of {chosen.root}",))
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"--remove {name} removes its data, and there is no terminal to ask on", "add --yes"
+            )
+        if not reporter.confirm(f"remove all data of {chosen.id}, whose folder {chosen.root} is gone?"):
+            raise MlpipesError("nothing was removed")
+    return Removed(chosen.id, tuple(machine.remove(chosen)))
+
+
+def _is_project(root: Path) -> bool:
+    return (root / PROJECT_FILE).is_file()
+
+
+def _chosen(name: str, reporter: Reporter) -> tuple[Machine, MachineStack]:
+    found = _found(reporter)
+    place = Path(name).expanduser().resolve()
+    fitting = [(machine, one) for machine, one in found if one.id == name or one.root == place]
+    if fitting:
+        return fitting[0]
+    known = [one.id for _, one in found]
+    raise UsageError(
+        f"there is no stack {name!r} on this machine{did_you_mean(name, known)}", "see `mlpipes projects`"
+    )
+
+
+def _found(reporter: Reporter) -> Sequence[tuple[Machine, MachineStack]]:
+    found: list[tuple[Machine, MachineStack]] = []
+    for make in (wiring.docker_machine, wiring.process_machine):
+        try:
+            machine = make()
+            found += [(machine, one) for one in machine.stacks()]
+        except MlpipesError as error:
+            reporter.info(f"Docker's stacks are not listed: {error.reason}")
+    return found

@@ -1,0 +1,134 @@
+"""The stack on a real Podman, through its Docker interface: what it answers differently than Docker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Cli
+from reporter_help import Told
+from stack_help import services
+from waiting import until
+
+from mlpipes_cli.adapters import wiring
+from mlpipes_cli.choices import Choices
+from mlpipes_cli.lifecycle.secrets import ensure_secrets
+from mlpipes_cli.project import find_project
+
+pytestmark = pytest.mark.slow
+MINIMAL = "project: pods\nruntime: docker\n"
+CORE = {"postgres", "minio", "mlflow"}
+# Podman asks for more open files for each container than a sandbox may allow.
+SETTINGS = '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n'
+
+
+@dataclass(frozen=True)
+class Podman:
+    """A Podman service on a socket of the tests' own; its images are the machine's."""
+
+    socket: Path
+    environment: dict[str, str]
+
+    def __call__(self, *words: str) -> str:
+        done = subprocess.run(["podman", *words], env=self.environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def has(self, image: str) -> bool:
+        return not subprocess.run(["podman", "image", "exists", image], env=self.environment).returncode
+
+    def left(self, id: str) -> str:
+        """What there is of a stack: containers, volumes, networks."""
+        mark = f"label=com.docker.compose.project={id}"
+        containers = self("ps", "--all", "--quiet", "--filter", mark)
+        return (
+            containers
+            + self("volume", "ls", "--quiet", "--filter", mark)
+            + self("network", "ls", "--quiet", "--filter", mark)
+        )
+
+
+@pytest.fixture(scope="module")
+def podman(docker_engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    if shutil.which("podman") is None or os.geteuid() != 0:
+        pytest.skip("Podman is not installed, or we are not root; `apt-get install podman` brings it")
+    folder = tmp_path_factory.mktemp("podman")
+    (folder / "containers.conf").write_text(SETTINGS)
+    made = Podman(folder / "sock", os.environ | {"CONTAINERS_CONF": str(folder / "containers.conf")})
+    bring_images(docker_engine, made, tmp_path_factory.mktemp("images"))
+    command = ["podman", "system", "service", "--time=0", f"unix://{made.socket}"]
+    with (folder / "log").open("wb") as log:
+        service = subprocess.Popen(command, env=made.environment, stdout=log, stderr=log)
+    try:
+        until(made.socket.exists)
+        yield made
+    finally:
+        service.terminate()
+        service.wait(60)
+
+
+def bring_images(docker: Any, podman: Podman, folder: Path) -> None:
+    """The images of this release's stack, which Docker has, by `docker save` and `podman load`."""
+    (folder / "mlpipes.yaml").write_text(MINIMAL)
+    ensure_secrets(folder)
+    runtime = wiring.make_runtime(find_project(folder), Choices(runtime="docker"))
+    ids = runtime.release(Told())
+    for id in ids.values():
+        if not podman.has(id.removeprefix("sha256:")):
+            name = docker.images.get(id).tags[0]
+            with subprocess.Popen(["docker", "save", name], stdout=subprocess.PIPE) as save:
+                subprocess.run(
+                    ["podman", "load", "--quiet"], stdin=save.stdout, env=podman.environment, check=True,
+                    stdout=subprocess.DEVNULL,
+                )  # fmt: skip
+            assert save.returncode == 0
+
+
+@pytest.fixture
+def pods(cli: Cli, make_project: Callable[..., Path], podman: Podman) -> Iterator[Path]:
+    root = make_project(MINIMAL, "pods")
+    cli.environment["DOCKER_HOST"] = f"unix://{podman.socket}"
+    yield root
+    cli("down", "--volumes", "--yes", cwd=root).ok()
+
+
+def test_a_stack_comes_up_changes_and_goes(cli: Cli, pods: Path, podman: Podman) -> None:
+    first = cli("up", cwd=pods).ok()
+    assert "docker.io cannot be reached; taking the image of this machine (unchecked)" in first.err
+    found = services(cli, pods)
+    assert {name for name, row in found.items() if row["state"] == "running"} == CORE
+    assert len(found["minio"]["ports"]) == 2, found["minio"]
+    again = cli("up", "--json", cwd=pods).ok()
+    assert again.json["changes"] == []
+    assert "pulling" not in again.err
+
+    id = next(row["id"] for row in cli("projects", "--json", cwd=pods).ok().json if row["root"] == str(pods))
+    levels = {row["name"]: row["level"] for row in cli("doctor", "--json", cwd=pods).ok().json["checks"]}
+    assert "fault" not in levels.values()
+    assert levels["postgres image"] == "warning"  # its digest is not checked
+
+    cli("up", "--auth", cwd=pods).ok()
+    found = services(cli, pods)
+    assert {name for name, row in found.items() if row["state"] == "running"} == CORE
+
+    cli("down", "--volumes", "--yes", cwd=pods).ok()
+    assert podman.left(id) == ""
+
+
+def test_a_port_that_a_container_has_is_told_with_its_name(cli: Cli, pods: Path, podman: Podman) -> None:
+    name = "mlpipes-tests-holder"
+    image = "postgres:17.10-bookworm"
+    podman("run", "--detach", "--name", name, "--publish", "127.0.0.1:17321:80", image, "sleep", "300")
+    try:
+        (pods / "mlpipes.yaml").write_text(MINIMAL + "stack: {mlflow: {port: 17321}}\n")
+        refused = cli("up", cwd=pods)
+        assert refused.code == 1
+        assert f"port 17321 of mlflow is taken by the container {name}" in refused.err
+    finally:
+        podman("rm", "--force", "--time", "0", name)
