@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,28 @@ def manifest(path: Path) -> dict[str, Any]:
         content = tar.extractfile("manifest.json")
         assert content is not None
         return dict(json.load(content))
+
+
+def forged(backup: Path, target: Path, change: Callable[[dict[str, bytes], dict[str, Any]], None]) -> Path:
+    """A backup with other files or words in it, whose every checksum is right."""
+    import tarfile
+
+    with tarfile.open(backup) as tar:
+        files = {one.name: tar.extractfile(one).read() for one in tar.getmembers()}  # type: ignore[union-attr]
+    row = json.loads(files.pop("manifest.json"))
+    del files["manifest.sha256"]
+    change(files, row)
+    row["members"] = [
+        {"name": name, "size": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+        for name, text in files.items()
+    ]
+    files["manifest.json"] = json.dumps(row).encode()
+    files["manifest.sha256"] = (
+        f"{hashlib.sha256(files['manifest.json']).hexdigest()}  manifest.json\n".encode()
+    )
+    with tarfile.open(target, "w") as tar:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text))
+    return target

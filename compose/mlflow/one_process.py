@@ -7,13 +7,39 @@ place, with the variables that the child would get: less time to start, and less
 
 import gc
 import importlib
+import logging
 import os
+import pathlib
 import re
 import sys
 
 import uvicorn  # before MLflow: its application guards itself where it finds a server's module loaded
 
 _APPLICATION = re.compile(r"([a-z_][\w.]*):\w+", re.ASCII | re.IGNORECASE)  # as uvicorn is told what to serve
+
+
+class Unasked(logging.Filter):
+    """Leaves out of the access log what nobody but machines asks, again and again: 170,000 lines a day.
+
+    Each worker of the prediction API looks twice a second where the model's aliases point, and whatever runs
+    the stack asks for the server's health. An answer that tells of a fault stays.
+    """
+
+    asked = re.compile(r"/(api/2\.0/mlflow/registered-models/get\?|health$)")
+
+    def filter(self, record):
+        try:
+            _, method, path, _, status = record.args
+            return not (method == "GET" and int(status) in (200, 404) and self.asked.match(path))
+        except (TypeError, ValueError):
+            return True
+
+
+def keep_logs(folder):
+    """In a stack of processes this one looks after the log files of all of them."""
+    from mlpipes_cli.adapters.processes import rotation
+
+    rotation.keep(folder)
 
 
 def serve(command, extra_env=None, **_options):
@@ -23,6 +49,9 @@ def serve(command, extra_env=None, **_options):
     os.environ.update(extra_env or {})
     for found in filter(None, map(_APPLICATION.fullmatch, command)):
         importlib.import_module(found[1])
+    logging.getLogger("uvicorn.access").addFilter(Unasked())
+    if folder := os.environ.get("MLPIPES_LOG_FOLDER"):
+        keep_logs(pathlib.Path(folder))
     gc.freeze()  # what is imported stays until the end: never to be searched
     gc.enable()
     sys.exit(uvicorn.main(args=command[3:], prog_name="uvicorn"))

@@ -35,7 +35,8 @@ def for_up(project: Project, asked: str | None) -> tuple[str, str]:
 
     Raises:
         UsageError: There is no such runtime, or the project's data is in another one.
-        MlpipesError: There is data of two runtimes, and nothing says which is the project's.
+        MlpipesError: There is data of two runtimes, and nothing says which is the project's; or it is left to
+            what there is, and the engine that the user names does not answer.
     """
     if asked is not None and asked not in ("auto", *RUNTIMES):
         raise UsageError(
@@ -45,7 +46,7 @@ def for_up(project: Project, asked: str | None) -> tuple[str, str]:
     held = home(project)
     name = asked or project.config.runtime
     if held is None:
-        return wished(project, asked)
+        return _named_engine_answers(wished(project, asked), name)
     if name in ("auto", held):
         return held, f"{held}: this project's data is there"
     stay = f"`runtime: {held}` in mlpipes.yaml" if asked is None else f"`up --runtime {held}`"
@@ -91,6 +92,24 @@ def wished(project: Project, asked: str | None) -> tuple[str, str]:
 
     there, how = available()
     return ("docker", f"auto: Docker answers ({how})") if there else ("embedded", f"auto: no Docker ({how})")
+
+
+def _named_engine_answers(found: tuple[str, str], name: str) -> tuple[str, str]:
+    """Who names an engine wants that one, and no other runtime in its place without a word.
+
+    Raises:
+        MlpipesError: It does not answer.
+    """
+    from mlpipes_cli.adapters.docker import contexts
+
+    variable = contexts.named() if name == "auto" and found[0] != "docker" else ""
+    if variable:
+        why = found[1].removeprefix("auto: no Docker (").removesuffix(")")
+        raise MlpipesError(
+            f"{why}, and where {variable} is set, `auto` takes no other runtime",
+            f"start the engine or correct {variable}, unset it, or choose `--runtime embedded`",
+        )
+    return found
 
 
 def _place(project: Project, asked: str | None) -> str:

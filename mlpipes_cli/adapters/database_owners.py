@@ -13,12 +13,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
+    from psycopg2.extensions import cursor as Cursor
 
 SUPERUSER = "postgres"
 SCHEMAS = ("raw_data", "clean_data", "serving")
 OWNERS: Mapping[str, str] = {"mlflow": "MLFLOW_DB_PASSWORD", "mlpipes": "MLPIPES_DB_PASSWORD"}
-SECRETS: Mapping[str, str] = {SUPERUSER: "POSTGRES_PASSWORD", **OWNERS}
+READER = "mlpipes_reader"  # whom users' queries run as: it reads what mlpipes owns, and can do nothing else
+READER_SECRET = "MLPIPES_READER_PASSWORD"  # noqa: S105 - the name of one
+SECRETS: Mapping[str, str] = {SUPERUSER: "POSTGRES_PASSWORD", **OWNERS, READER: READER_SECRET}
 Connect = Callable[[str, str], "connection"]  # of a user and a database
+# What is there, and by default privileges what comes later, be it out of a backup.
+_LET_READ = """
+alter role mlpipes_reader set default_transaction_read_only = on;
+grant connect on database mlpipes to mlpipes_reader;
+alter default privileges for role mlpipes grant usage on schemas to mlpipes_reader;
+alter default privileges for role mlpipes grant select on tables to mlpipes_reader;
+do $$
+declare name text;
+begin
+  for name in select nspname from pg_namespace where nspowner = 'mlpipes'::regrole or nspname = 'public'
+  loop
+    execute format('grant usage on schema %I to mlpipes_reader', name);
+    execute format('grant select on all tables in schema %I to mlpipes_reader', name);
+  end loop;
+end
+$$;
+"""
 
 
 def scram(password: str, rounds: int = 4096) -> str:
@@ -37,7 +57,8 @@ def provision(connect: Connect, passwords: Mapping[str, str]) -> None:
 
     Args:
         connect: Makes a connection.
-        passwords: By their names in ``.env``.
+        passwords: By their names in ``.env``. An earlier release made none for the reader: it comes with
+            the next ``up``, which makes one.
 
     Raises:
         psycopg2.OperationalError: The server cannot be reached.
@@ -51,10 +72,13 @@ def provision(connect: Connect, passwords: Mapping[str, str]) -> None:
         with link.cursor() as cursor:
             for schema in SCHEMAS:
                 cursor.execute(f"create schema if not exists {schema} authorization mlpipes")
+            if password := passwords.get(READER_SECRET):
+                _make_role(cursor, READER, scram(password))
+                cursor.execute(_LET_READ)
 
 
 def complete(connect: Connect) -> bool:
-    """Whether the server answers a query and has all that :func:`provision` makes."""
+    """Whether the server answers a query and has the owners, their databases and the schemas."""
     import psycopg2
 
     try:
@@ -67,13 +91,33 @@ def complete(connect: Connect) -> bool:
         return False
 
 
+def readable(connect: Connect) -> bool:
+    """Whether the reader is there and may look into the schemas; a project of an earlier release has none."""
+    import psycopg2
+
+    try:
+        with contextlib.closing(connect(READER, "mlpipes")) as link, link.cursor() as cursor:
+            cursor.execute(
+                "select count(*) from pg_namespace"
+                " where nspname = any(%s) and has_schema_privilege(oid, 'usage')",
+                (list(SCHEMAS),),
+            )
+            return cursor.fetchone() == (len(SCHEMAS),)
+    except psycopg2.Error:
+        return False
+
+
 def _make_owner(link: connection, name: str, verifier: str) -> None:
     """A role, its password, and a database of its own that nobody else may enter."""
     with link.cursor() as cursor:
-        cursor.execute("select 1 from pg_roles where rolname = %s", (name,))
-        verb = "alter" if cursor.fetchone() else "create"
-        cursor.execute(f"{verb} role {name} login password %s", (verifier,))
+        _make_role(cursor, name, verifier)
         cursor.execute("select 1 from pg_database where datname = %s", (name,))
         if not cursor.fetchone():
             cursor.execute(f"create database {name} owner {name}")
         cursor.execute(f"revoke all on database {name} from public")
+
+
+def _make_role(cursor: Cursor, name: str, verifier: str) -> None:
+    cursor.execute("select 1 from pg_roles where rolname = %s", (name,))
+    verb = "alter" if cursor.fetchone() else "create"
+    cursor.execute(f"{verb} role {name} login password %s", (verifier,))

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import private, run_schema
 from mlpipes_cli.adapters.mlflow_client import ApiError, Connection, every
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, RunRecord
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _PAGE = 1000
+_PROXIED = "mlflow-artifacts:"
 _EVERY_VERSION = 10_000  # a page
 
 
@@ -72,7 +73,7 @@ class MlflowRegistry:
             if found is None:
                 return False
             try:
-                target.parent.mkdir(parents=True, exist_ok=True)
+                private.folder(target.parent)
                 with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as part:
                     Path(shutil.copy(found, part)).replace(target)
             except OSError as error:
@@ -94,6 +95,24 @@ class MlflowRegistry:
                 if any(Path(item.path).name == Path(path).name for item in listed):
                     raise
                 return None
+
+    def artifacts(self, run_id: str) -> Collection[str]:
+        with self._connection.asked(f"the artifacts of run {run_id}") as client:
+            return _names(client.get_run(run_id).info.artifact_uri, self._connection.uri)
+
+    def has_files(self, uri: str) -> bool:
+        name, _, version = uri.removeprefix("models:/").partition("/")
+        try:
+            with self._connection.asked(f"the files of {uri}") as client:
+                if version:
+                    place = client.get_model_version_download_uri(name, version)
+                else:
+                    place = client.get_logged_model(name).artifact_location
+                return not str(place).startswith(_PROXIED) or "MLmodel" in _names(place, self._connection.uri)
+        except ApiError as error:
+            if not error.missing:
+                raise
+            return False
 
     def models(self) -> Sequence[RegisteredModel]:
         with self._connection.asked("the registered models") as client:
@@ -139,6 +158,13 @@ class MlflowRegistry:
     def set_tag(self, model: str, key: str, value: str) -> None:
         with self._connection.asked(f"the tag {key} of {model}") as client:
             client.set_registered_model_tag(model, key, value)
+
+
+def _names(folder: str, tracking_uri: str) -> Collection[str]:
+    """What stands in a folder of artifacts."""
+    from mlflow.artifacts import list_artifacts
+
+    return {Path(item.path).name for item in list_artifacts(folder, tracking_uri=tracking_uri)}
 
 
 def _make_sure_of(client: MlflowClient, model: str) -> None:

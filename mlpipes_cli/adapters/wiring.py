@@ -289,6 +289,13 @@ def lock(path: Path, waiting: Callable[[str], None]) -> AbstractContextManager[N
     return locked(path, waiting)
 
 
+def keep_logs(project: Project) -> None:
+    """Have this process put the logs of the project's services aside when they have become large."""
+    from mlpipes_cli.adapters.processes import rotation
+
+    rotation.keep(project.logs)
+
+
 def mark_children(project: Project) -> None:
     """Have what this process starts from now on marked, so that ``down`` finds it without us."""
     import os

@@ -1,7 +1,7 @@
 """The one mouth: results to standard output, everything else to standard error.
 
 No other module prints. A verb returns a dataclass; ``Console.result`` shows it as a table for
-people or as one JSON document.
+people or as one JSON document. Text of others (names, messages, log lines) steers no terminal.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.cli.printable import json_text, printable, printable_log
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -81,11 +82,11 @@ class Console:
     _progress: Progress | None = dataclasses.field(default=None, init=False, repr=False)
 
     def _rich(self, stderr: bool) -> RichConsole:
-        from rich.console import Console as RichConsole
+        from mlpipes_cli.cli.screen import Screen
 
         stream = sys.stderr if stderr else sys.stdout
         width = None if stream.isatty() else _UNBOUNDED
-        return RichConsole(
+        return Screen(
             stderr=stderr, no_color=self.color is False, highlight=False, soft_wrap=True, width=width
         )
 
@@ -96,6 +97,7 @@ class Console:
 
     def _say(self, text: str, style: str = "") -> None:
         """A line on standard error, by hand: rich would take longer to import than a mistake to find."""
+        text = printable(text)
         if style and self.interactive and self.color is not False and "NO_COLOR" not in os.environ:
             text = f"\x1b[{style}m{text}\x1b[0m"
         sys.stderr.write(f"{text}\n")
@@ -141,25 +143,27 @@ class Console:
     def confirm(self, question: str) -> bool:
         if not sys.stdin.isatty():
             return False
-        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.write(f"{printable(question)} [y/N] ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     def result(self, value: Any, render: Callable[[], RenderableType | str] | None = None) -> None:
         """Show what a verb returned: JSON with ``--json``, else what ``render`` makes of it."""
         if self.json_output:
-            sys.stdout.write(json.dumps(jsonable(value), ensure_ascii=False, indent=2) + "\n")
+            text = json.dumps(jsonable(value), ensure_ascii=False, indent=2)
+            sys.stdout.write(json_text(text) + "\n")
         elif render is not None:
             shown = render()
             if isinstance(shown, str):
+                shown = printable(shown)
                 sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
             else:
                 self._rich(stderr=False).print(shown, soft_wrap=False, crop=False)
         sys.stdout.flush()
 
     def line(self, text: str) -> None:
-        """A raw line of result (a log line, an export)."""
-        sys.stdout.write(f"{text}\n")
+        """A line of a log; its colours stay."""
+        sys.stdout.write(f"{printable_log(text)}\n")
         sys.stdout.flush()
 
     def error(self, error: MlpipesError) -> None:

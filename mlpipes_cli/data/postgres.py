@@ -1,4 +1,6 @@
-"""Rows of a Postgres, read in a transaction that cannot write.
+"""Rows of a Postgres, read by one statement in a transaction that cannot write.
+
+In the project's own database it runs as somebody who can only read; in another one as whoever its URL names.
 
 A table has no order of its own, so its rows are sorted by their hashes: the split then depends on
 what the rows are and not on where the server happened to keep them. A query with ``order by``
@@ -20,6 +22,7 @@ from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.locate import AT, Place
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.rows import hash_rows
+from mlpipes_cli.data.selecting import SECONDS, NotOneSelect, select
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.suggest import did_you_mean
 
@@ -33,7 +36,12 @@ def load_postgres(
         ConfigError: No such table, a query that fails, a variable that is not set, no rows.
         MlpipesError: The server cannot be reached or refuses the login.
     """
-    connection = _connect(_address(place, source, database_url, environ), source)
+    hint = (
+        "see `mlpipes status`; `mlpipes up` repairs it"
+        if place.url is None
+        else "check that it runs, and the URL"
+    )
+    connection = _connect(_address(place, source, database_url, environ), source, hint)
     try:
         frame = _read(connection, place, source)
     finally:
@@ -52,8 +60,8 @@ def load_postgres(
 def _address(place: Place, source: YamlSource, database_url: str | None, environ: Mapping[str, str]) -> str:
     if place.url is None:
         if database_url is None:
-            reason = source.problem(AT, "the project's database is not running")
-            raise MlpipesError(reason, "start it with `mlpipes up`")
+            reason = source.problem(AT, "the project's database has no role yet that can only read")
+            raise MlpipesError(reason, "`mlpipes up` makes it")
         return database_url
     url, where = place.url, (*AT, "url")
     if found := re.fullmatch(r"\$\{?([A-Za-z_]\w*)\}?", url):
@@ -67,7 +75,7 @@ def _address(place: Place, source: YamlSource, database_url: str | None, environ
     return url
 
 
-def _connect(url: str, source: YamlSource) -> Any:
+def _connect(url: str, source: YamlSource, hint: str) -> Any:
     import psycopg2
 
     try:
@@ -76,8 +84,7 @@ def _connect(url: str, source: YamlSource) -> Any:
         raise wrong(source, AT, f"the database's URL is wrong ({_first_line(error)})") from None
     except psycopg2.OperationalError as error:
         reason = source.problem(AT, f"the database does not answer ({_first_line(error)})")
-        raise MlpipesError(reason, "check that it runs, and the URL") from None
-    connection.set_session(readonly=True)
+        raise MlpipesError(reason, hint) from None
     return connection
 
 
@@ -96,14 +103,18 @@ def _read(connection: Any, place: Place, source: YamlSource) -> pd.DataFrame:
     if place.query is None:
         statement = sql.SQL("select * from {}").format(sql.Identifier(*place.name.split(".")))
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-            if cursor.description is None:
-                raise wrong(source, AT, "the query gives no rows; it has to be a select")
-            columns = [column.name for column in cursor.description]
-            return pd.DataFrame(cursor.fetchall(), columns=columns)
+        columns, rows = select(connection, statement)
+        return pd.DataFrame(rows, columns=columns)
+    except NotOneSelect:
+        said = "the query has to be one statement that gives rows, such as a select; nothing of it was run"
+        raise wrong(source, AT, said) from None
+    except psycopg2.errors.QueryCanceled:
+        said = f"the query took longer than {SECONDS // 60} minutes"
+        raise wrong(source, AT, f"{said}; ask for fewer, or make a table of them") from None
+    except psycopg2.errors.LockNotAvailable:
+        reason = source.problem(AT, "somebody else holds a lock that the query waits for")
+        raise MlpipesError(reason, "try again when it is free") from None
     except psycopg2.errors.UndefinedTable as error:
-        connection.rollback()
         shown = _near_tables(connection, place.name) if place.name else ""
         raise wrong(source, AT, f"{_first_line(error)}{shown}") from None
     except psycopg2.OperationalError as error:

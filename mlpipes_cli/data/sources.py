@@ -58,7 +58,7 @@ def load(
         data: The ``data:`` of the experiment.
         base: The folder of the experiment's file; relative paths start there.
         source: The experiment's file.
-        database_url: The project's own database, or None if it is not running.
+        database_url: The project's own database as somebody who can only read; None where ``up`` made nobody.
         environ: Where ``$NAME`` and the AWS variables are looked up.
 
     Raises:

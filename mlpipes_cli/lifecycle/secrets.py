@@ -10,9 +10,10 @@ from mlpipes_cli import envfile
 from mlpipes_cli.signing import keys
 
 NAMES = (
-    "POSTGRES_PASSWORD",  # the databases' superuser and their two owners
+    "POSTGRES_PASSWORD",  # the databases' superuser, their two owners, and whom users' queries run as
     "MLFLOW_DB_PASSWORD",
     "MLPIPES_DB_PASSWORD",
+    "MLPIPES_READER_PASSWORD",
     "MINIO_ROOT_PASSWORD",  # the object store's root, and MLflow's own user there
     "MLFLOW_S3_SECRET_KEY",
     "MLFLOW_ADMIN_PASSWORD",  # with --auth

@@ -28,6 +28,19 @@ class Facts:
     locations: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Holding:
+    """What a database would hold.
+
+    Attributes:
+        rows: How many there are in each table, by ``schema.table``.
+        revision: The version of MLflow's tables, or None.
+    """
+
+    rows: Mapping[str, int]
+    revision: str | None
+
+
 class Snapshot(Protocol):
     """A database as it was at one moment."""
 
@@ -50,14 +63,18 @@ class Loading(Protocol):
         """Drop what is there and run a script of ``Snapshot.dump``; nobody else sees it yet.
 
         Raises:
-            MlpipesError: The server refuses it, or the tables are in use.
+            MlpipesError: The server refuses it, the tables are in use, or it does not pass
+                :meth:`Databases.examined`.
         """
+
+    def holds(self) -> Holding:
+        """What it would hold after a ``commit``."""
 
     def commit(self) -> None:
         """Make it hold.
 
         Raises:
-            MlpipesError: It did not, or nobody can tell whether it did.
+            MlpipesError: The server did not say that it does; :meth:`Databases.identity` tells what is so.
         """
 
 
@@ -66,6 +83,15 @@ class Databases(Protocol):
 
     def facts(self, url: str) -> Facts:
         """What a database holds."""
+
+    def identity(self, url: str) -> str:
+        """The same text as long as nothing has replaced a table, nor added or removed one or a row."""
+
+    def examined(self, script: BinaryIO) -> BinaryIO:
+        """A script that can be read once, to its end, if it is whole and leaves the transaction to us.
+
+        Else reading it raises a ``MlpipesError``.
+        """
 
     def snapshot(self, url: str) -> AbstractContextManager[Snapshot]:
         """The database as it is now, for as long as the context lasts."""

@@ -91,6 +91,15 @@ class Registry(Protocol):
     def artifact(self, run_id: str, path: str, target: Path) -> bool:
         """Fetch a run's artifact to a file; False, and no file, if the run has none of that name."""
 
+    def artifacts(self, run_id: str) -> Collection[str]:
+        """The names of a run's artifacts, those of folders too, but not what is in these."""
+
+    def has_files(self, uri: str) -> bool:
+        """Whether a model's files are there: ``models:/<id>``, or ``models:/<name>/<version>``.
+
+        In a store of somebody else's they count as there: only who loads them can tell.
+        """
+
     def models(self) -> Sequence[RegisteredModel]:
         """All registered models, by name."""
 

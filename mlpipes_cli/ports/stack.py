@@ -73,12 +73,15 @@ class Endpoints:
     Attributes:
         tracking_uri: MLflow's ``http://`` address.
         database_url: ``postgresql://user:password@host:port/mlpipes``; it holds a secret.
+        reader_url: The same as somebody who can only read, for users' queries; None where ``up`` has made
+            nobody yet. Of a database that others keep it is ``database_url``.
         extra: Further environment variables that clients should have; one may be a password.
     """
 
     tracking_uri: str
     database_url: str = field(repr=False)
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+    reader_url: str | None = field(default=None, repr=False)
 
     @property
     def login(self) -> dict[str, str]:

@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from mlpipes_cli import private
+
 _NAME = re.compile(r"mlpipes-model-(\d+)-.+")
 
 
@@ -21,7 +23,7 @@ class Copies:
     def __init__(self, place: Path | None) -> None:
         self._place = place
         if place is not None:
-            place.mkdir(parents=True, exist_ok=True)
+            private.folder(place)
             for folder in place.iterdir():
                 found = _NAME.fullmatch(folder.name)
                 if found is not None and not _lives(int(found[1])):

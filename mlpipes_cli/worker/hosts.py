@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlpipes_cli import private
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.worker import entry, orphans, protocol
 
@@ -91,7 +92,7 @@ class Host:
         """Start it, unless it runs; it imports in the meantime."""
         if self._process is not None:
             return
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        private.folder(self._log.parent)
         try:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(

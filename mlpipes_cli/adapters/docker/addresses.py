@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from mlpipes_cli.adapters import mlflow_login
+from mlpipes_cli.adapters.database_owners import READER, READER_SECRET
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Endpoints
 
@@ -66,9 +67,9 @@ def _outward() -> list[str]:
         return [str(probe.getsockname()[0])]
 
 
-def database_url(address: str, port: int, user: str, password: str) -> str:
-    """A database owner's address; user and database have one name."""
-    return f"postgresql://{user}:{quote(password, safe='')}@{in_url(address)}:{port}/{user}"
+def database_url(address: str, port: int, user: str, password: str, database: str | None = None) -> str:
+    """A database's address for a user; its owner, whose name it has, where no database is named."""
+    return f"postgresql://{user}:{quote(password, safe='')}@{in_url(address)}:{port}/{database or user}"
 
 
 def endpoints(
@@ -90,6 +91,7 @@ def endpoints(
     for name in wanted:
         if not secrets.get(name):
             raise MlpipesError(f".env: {name} is missing", "`mlpipes up` sets a new one")
+    reader = secrets.get(READER_SECRET)
     return Endpoints(
         tracking_uri=f"http://{in_url(address)}:{ports['mlflow']}",
         database_url=database_url(address, ports["postgres"], "mlpipes", secrets["MLPIPES_DB_PASSWORD"]),
@@ -98,4 +100,5 @@ def endpoints(
             **(mlflow_login.variables(secrets[mlflow_login.PASSWORD]) if auth else {}),
             **({"MLPIPES_API_URL": api} if api else {}),
         },
+        reader_url=database_url(address, ports["postgres"], READER, reader, "mlpipes") if reader else None,
     )

@@ -80,6 +80,14 @@ def candidates(environ: Mapping[str, str] = os.environ) -> list[Candidate]:
     return [Candidate(f"unix://{path}", f"socket {path}") for path in _default_sockets(environ)]
 
 
+def named(environ: Mapping[str, str] = os.environ) -> str:
+    """The variable by which the user names an engine for this call; empty if none is set.
+
+    The current context of the Docker client is no such word: it names an engine whether or not it is started.
+    """
+    return next((name for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if environ.get(name, "").strip()), "")
+
+
 def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME") or Path.home())
 

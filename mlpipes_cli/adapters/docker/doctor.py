@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import envfile
+from mlpipes_cli.adapters import database_owners
 from mlpipes_cli.adapters.checks import accounts, common, tried
 from mlpipes_cli.adapters.docker import images, preflight, rounds
 from mlpipes_cli.adapters.docker.drafting import Draft
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.adapters.processes.services import LocalServices
     from mlpipes_cli.compose.model import Service
 
-_DATABASES = ("POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD")
+_DATABASES = tuple(database_owners.SECRETS.values())
 _STORE = ("MINIO_ROOT_PASSWORD", "MLFLOW_S3_SECRET_KEY")
 _AUTH = ("MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY")
 _TOOLS = {"jupyter": ("JUPYTER_TOKEN",), "pgadmin": ("PGADMIN_PASSWORD",)}

@@ -64,7 +64,7 @@ class Provision:
 
         if not ports:
             return "its port is not published"
-        if not touched and database_owners.complete(connect):
+        if not touched and database_owners.complete(connect) and database_owners.readable(connect):
             return ""
         try:
             database_owners.provision(connect, self.place.secrets)

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from mlpipes_cli.adapters.dump import facts, programs
 from mlpipes_cli.adapters.dump.address import Address, parse
+from mlpipes_cli.adapters.dump.examining import Examined
 from mlpipes_cli.adapters.dump.loading import loading, refused
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.dumps import Facts, Loading, Snapshot
@@ -73,6 +74,17 @@ class PostgresDatabases:
         """See the port."""
         with self._transaction(parse(url)) as cursor:
             return facts.read(cursor)
+
+    def identity(self, url: str) -> str:
+        """See the port: a table that is made again has another number, whatever its name."""
+        with self._transaction(parse(url)) as cursor:
+            rows = facts.read(cursor).rows
+            cursor.execute("select coalesce(pg_catalog.array_agg(oid order by oid)::text, '') from pg_class")
+            return f"{cursor.fetchone()} {sorted(rows.items())}"
+
+    def examined(self, script: BinaryIO) -> BinaryIO:
+        """See the port."""
+        return cast(BinaryIO, Examined(script))
 
     @contextlib.contextmanager
     def snapshot(self, url: str) -> Iterator[Snapshot]:

@@ -30,6 +30,10 @@ _LOCATIONS = {
 }
 
 
+TABLES = f"select pg_catalog.json_build_array(t.nspname, t.relname) from ({_TABLES}) t"  # noqa: S608 - our own text
+REVISION = "select version_num from public.alembic_version"
+
+
 def read(cursor: Cursor) -> Facts:
     """Count all rows, and read where MLflow's models lie.
 
@@ -51,7 +55,7 @@ def read(cursor: Cursor) -> Facts:
 def _revision(cursor: Cursor, rows: dict[str, int]) -> str | None:
     if not rows.get("public.alembic_version"):
         return None
-    cursor.execute("select version_num from public.alembic_version")
+    cursor.execute(REVISION)
     return str((cursor.fetchone() or ("",))[0])
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator
 from typing import IO, BinaryIO
 
-from mlpipes_cli.adapters.dump import programs, script
+from mlpipes_cli.adapters.dump import facts, programs, script
 from mlpipes_cli.adapters.dump.address import Address
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports.dumps import Holding
 
 _PATIENCE = 10.0
 
@@ -23,31 +25,55 @@ class PsqlLoading:
         self, address: Address, known: Collection[str], child: subprocess.Popen[bytes], said: IO[bytes]
     ) -> None:
         self._address, self._known, self._child, self._said = address, known, child, said
+        self._transaction = ""
 
     def load(self, content: BinaryIO) -> None:
         word = secrets.token_hex(16)
-        self._send(b"\\o /dev/null\nbegin;\n" + script.DROP.encode())
-        self._send(f"\n\\restrict {word}\n".encode())
+        self._send(b"\\o /dev/null\nbegin;\n")
+        (self._transaction,) = self._ask("select pg_catalog.pg_current_xact_id()")
+        self._send(script.DROP.encode() + f"\n\\restrict {word}\n".encode())
         for piece in script.adapted(content, self._known):
             self._send(piece)
-        self._send(f"\n\\unrestrict {word}\n".encode())
-        self._confirm("loaded")
+        self._send(f"\n\\unrestrict {word}\nset constraints all immediate;\n".encode())
+        self._want_ours()
+
+    def holds(self) -> Holding:
+        tables = [json.loads(line) for line in self._ask(facts.TABLES)]
+        rows = {".".join(table): self._count(*table) for table in tables}
+        revision = self._ask(facts.REVISION) if rows.get("public.alembic_version") else []
+        return Holding(rows, revision[0] if revision else None)
+
+    def _count(self, schema: str, table: str) -> int:
+        place = f"{_quoted(schema)}.{_quoted(table)}"
+        (count,) = self._ask(f"select pg_catalog.count(*) from {place}")  # noqa: S608 - quoted
+        return int(count)
 
     def commit(self) -> None:
+        self._want_ours()
         self._send(b"commit;\n")
-        self._confirm("committed")
+        if self._ask(f"select pg_catalog.pg_xact_status('{self._transaction}')") != ["committed"]:
+            raise self._failure("the transaction did not become valid")
 
-    def _confirm(self, what: str) -> None:
-        """Wait until all that was sent is done."""
-        mark = f"mlpipes-{what}-{secrets.token_hex(8)}"
-        self._send(f"\\echo {mark}\n".encode())
+    def _want_ours(self) -> None:
+        """Make sure that the transaction is the one that was begun, and that all that was sent is done."""
+        said = self._ask("select pg_catalog.pg_current_xact_id_if_assigned()")
+        if said != [self._transaction]:
+            raise self._failure("its script has ended the transaction that it ran in")
+
+    def _ask(self, query: str) -> list[str]:
+        """The lines that a query gives."""
+        mark = f"mlpipes-{secrets.token_hex(16)}"
+        self._send(f"\\o\n{query};\nselect '{mark}';\n\\o /dev/null\n".encode())
         stdin, stdout = self._child.stdin, self._child.stdout
         assert stdin is not None and stdout is not None
         with self._broken():
             stdin.flush()
+        lines: list[str] = []
         for line in stdout:
-            if line.strip() == mark.encode():
-                return
+            text = line.decode(errors="replace").rstrip("\n")
+            if text == mark:
+                return lines
+            lines.append(text)
         raise self._failure()
 
     def _send(self, text: bytes) -> None:
@@ -62,7 +88,9 @@ class PsqlLoading:
         except BrokenPipeError:
             raise self._failure() from None
 
-    def _failure(self) -> MlpipesError:
+    def _failure(self, what: str = "") -> MlpipesError:
+        if what:
+            return MlpipesError(f"database {self._address.shown}: {what}")
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(_PATIENCE)
         self._said.seek(0)
@@ -74,10 +102,14 @@ def refused(address: Address, said: str) -> MlpipesError:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     worst = next((n for n, line in enumerate(lines) if "ERROR:" in line or "FATAL:" in line), 0)
     text = " | ".join(part.split("ERROR:")[-1].strip() for part in lines[worst : worst + 3])
-    hint = "the database is as it was"
+    hint = ""
     if "lock timeout" in text:
         hint = "somebody else uses its tables; close notebooks and other clients, then try again"
     return MlpipesError(f"database {address.shown}: {text or 'the program ended'}", hint)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 @contextlib.contextmanager

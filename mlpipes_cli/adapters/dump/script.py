@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.adapters.dump.examining import Examined
 
 # What is in the way of the script. Members of extensions and what belongs to a column go with their owners.
 DROP = r"""
@@ -54,7 +54,6 @@ $mlpipes$;
 """
 _CHUNK = 1 << 20
 _TAIL = 4096
-_COMPLETE = b"-- PostgreSQL database dump complete"
 _SETTING = re.compile(rb"SET (\w+) = ")
 _PREAMBLE = re.compile(rb"\s*$|--|SET \w+ = |SELECT pg_catalog\.set_config\(|\\restrict ")
 _ROWS_BEGIN = re.compile(rb"^COPY .* FROM stdin;$", re.MULTILINE)
@@ -71,12 +70,12 @@ def adapted(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
         known: The names of the server's settings.
 
     Raises:
-        MlpipesError: Its end is missing: what would be sent after it would be taken for a table's rows.
+        MlpipesError: It is not whole, or does not stay inside of its transaction; see :class:`Examined`.
     """
-    return _portable(_checked(script, known))
+    return _portable(_known(cast(BinaryIO, Examined(script)), known))
 
 
-def _checked(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
+def _known(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
     held, word = _fill(script, b""), b""
     while held and _PREAMBLE.match(line := held[: held.find(b"\n") + 1] or held):
         held = held[len(line) :]
@@ -88,8 +87,6 @@ def _checked(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
     while len(held := _fill(script, held)) > _TAIL:
         yield held[:-_TAIL]
         held = held[-_TAIL:]
-    if _COMPLETE not in held:
-        raise MlpipesError("the script of the database is not whole", "take another backup file")
     yield _without(held, b"\\unrestrict " + word) if word else held
 
 

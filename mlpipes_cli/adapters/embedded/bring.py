@@ -133,7 +133,7 @@ class Core(Bringing):
         return None
 
     def _await_database(self, server: DatabaseServer, found: Running | None, port: int) -> None:
-        if found and server.answers(port):
+        if found and server.answers(port) and server.readable(port):
             return
         self.note("starting postgres")
         child: Child = None

@@ -98,8 +98,12 @@ class DatabaseServer:
         )  # fmt: skip
 
     def answers(self, port: int) -> bool:
-        """Whether it answers a query and has all that ``provision`` makes."""
+        """Whether it answers a query and has what clients need."""
         return database_owners.complete(lambda user, database: self.connect(port, user, database))
+
+    def readable(self, port: int) -> bool:
+        """Whether users' queries can run in it; else ``provision`` makes it so."""
+        return database_owners.readable(lambda user, database: self.connect(port, user, database))
 
     def mlflow_revision(self, port: int) -> str | None:
         """The version of MLflow's tables; None where there are none."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlpipes_cli import resources
 from mlpipes_cli.adapters import mlflow_login
+from mlpipes_cli.adapters.processes import rotation
 from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
 
 NAME = "mlflow"
@@ -41,6 +42,7 @@ def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: 
             "PYTHONSAFEPATH": "1",
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(temporary),
+            rotation.FOLDER: str(log.parent),
         },
         folder=temporary,
         log=log,

@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 from mlpipes_cli import envfile
 from mlpipes_cli.adapters import mlflow_login
+from mlpipes_cli.adapters.database_owners import READER, READER_SECRET
+from mlpipes_cli.adapters.database_owners import SECRETS as DATABASE_SECRETS
 from mlpipes_cli.adapters.embedded import cluster, database_server, mlflow_server
 from mlpipes_cli.adapters.embedded.database_server import DatabaseServer
 from mlpipes_cli.adapters.processes import logs, ports
@@ -22,7 +24,7 @@ from mlpipes_cli.project import Project
 
 DATABASE, MLFLOW = database_server.NAME, mlflow_server.NAME
 CORE = (DATABASE, MLFLOW)
-SECRETS = ("POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD")
+SECRETS = tuple(DATABASE_SECRETS.values())
 AUTH_SECRETS = ("MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY")
 _CLIENT_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -118,13 +120,18 @@ class Parts:
         if not password:
             path = self.project.shown(self.project.env_file)
             raise MlpipesError(f"{path}: MLPIPES_DB_PASSWORD is missing", "`mlpipes up` sets a new one")
-        user = f"mlpipes:{quote(password, safe='')}"
+        reader = self.secrets()[READER_SECRET]
+
+        def address(user: str, password: str) -> str:
+            return f"postgresql://{user}:{quote(password, safe='')}@{ports.HOST}:{database_port}/mlpipes"
+
         login = mlflow_login.variables(self.secrets()["MLFLOW_ADMIN_PASSWORD"]) if self.auth else {}
         api = {"MLPIPES_API_URL": api_url} if api_url else {}
         return Endpoints(
             tracking_uri=f"http://{ports.HOST}:{mlflow_port}",
-            database_url=f"postgresql://{user}@{ports.HOST}:{database_port}/mlpipes",
+            database_url=address("mlpipes", password),
             extra=_CLIENT_SETTINGS | login | api,
+            reader_url=address(READER, reader) if reader else None,
         )
 
     def end(self, service: str, running: Running | None) -> int:

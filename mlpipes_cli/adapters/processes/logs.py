@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mlpipes_cli import private
 from mlpipes_cli.adapters.processes import stamps
+from mlpipes_cli.adapters.processes.rotation import LIMIT
 from mlpipes_cli.project import Project
-
-_LIMIT = 20 * 1024**2
 
 
 def path(project: Project, service: str) -> Path:
@@ -23,7 +23,7 @@ def path(project: Project, service: str) -> Path:
 
 def rotate(path: Path) -> None:
     """Put a large log aside (one old one is kept); called before its service starts."""
-    if path.exists() and path.stat().st_size > _LIMIT:
+    if path.exists() and path.stat().st_size > LIMIT:
         path.replace(path.with_name(f"{path.name}.1"))
 
 
@@ -31,7 +31,7 @@ def begin(path: Path, what: str) -> None:
     """Write what starts now, and when, so that each start has a time whatever the program writes."""
     rotate(path)
     with contextlib.suppress(OSError):  # whoever starts the program tells of it
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.folder(path.parent)
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {what}\n")
 

@@ -126,7 +126,7 @@ class RemoteRuntime:
         there = self._places
         url = self._local.url()
         api = {"MLPIPES_API_URL": url} if url else {}
-        return Endpoints(there.mlflow, there.database, {**there.variables, **api})
+        return Endpoints(there.mlflow, there.database, {**there.variables, **api}, there.database)
 
     def storage(self) -> Storage:
         there = self._places

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mlpipes_cli import private
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ArtifactStore
 
@@ -40,7 +41,7 @@ class Journal:
         with self._written():
             if self.folder.exists():  # of one that was done, or that cannot be undone any more
                 shutil.rmtree(self.folder)
-            self.folder.mkdir(parents=True)
+            private.folder(self.folder)
         self._write("loading", str(file))
 
     def state(self) -> tuple[Stage, str] | None:

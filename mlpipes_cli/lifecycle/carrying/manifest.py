@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from mlpipes_cli.errors import MlpipesError
 
@@ -18,6 +20,22 @@ _SINGLE = {
     "predictions": "prediction", "data rows": "data row", "artifacts": "artifact",
 }  # fmt: skip
 MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
+MOST_FILES = 2_000_000
+_HEAD = 1 << 24  # bytes of a manifest that no file explains: rows by table, locations of models
+_LONGEST_NAME = 1 << 12
+_LINE = 400  # bytes of a member beside its name, each letter of which may take 12 as JSON
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+!-]{1,100}$")]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,1000}$")]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def _of_both(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    if sorted(row) != sorted(DATABASES):
+        raise ValueError("not of both databases")
+    return row
+
+
+_STRICT = ConfigDict(strict=True, extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -30,9 +48,11 @@ class Member:
         sha256: Of its content, in hexadecimal digits.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
     name: str
-    size: int
-    sha256: str
+    size: Count
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True)
@@ -53,14 +73,16 @@ class Manifest:
         model_key: The id of the key that the project signs its models with; empty where there was none.
     """
 
-    project: str
-    runtime: str
-    created: str
-    mlpipes: str
-    mlflow: str
-    revision: str | None
-    servers: Mapping[str, str]
-    rows: Mapping[str, Mapping[str, int]]
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    project: Name
+    runtime: Word
+    created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT[0-9:.+Z-]{5,30}$")]
+    mlpipes: Word
+    mlflow: Word
+    revision: Word | None
+    servers: Annotated[Mapping[str, Name], AfterValidator(_of_both)]
+    rows: Annotated[Mapping[str, Mapping[str, Count]], AfterValidator(_of_both)]
     missing: tuple[str, ...] = ()
     members: tuple[Member, ...] = field(default=(), repr=False)
     model_key: str = ""
@@ -75,6 +97,38 @@ class Manifest:
         return (json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=1) + "\n").encode()
 
 
+class _Header(BaseModel):
+    """What every format has."""
+
+    format: Count
+    mlpipes: Word = "of a newer release"
+
+
+@dataclass(frozen=True)
+class _Written(Manifest):
+    """A manifest as it stands in the file."""
+
+    format: Count = FORMAT
+
+
+def fits(name: str) -> bool:
+    """Whether a file of a backup may have this name."""
+    return len(name) <= _LONGEST_NAME and "\0" not in name and _encodes(name)
+
+
+def _encodes(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def longest(files: Collection[str]) -> int:
+    """How many bytes a manifest of these files may have: its reader holds it in memory."""
+    return _HEAD + sum(_LINE + 12 * len(name) for name in files)
+
+
 def from_json(text: bytes, path: Path) -> Manifest:
     """Read a manifest.
 
@@ -82,17 +136,19 @@ def from_json(text: bytes, path: Path) -> Manifest:
         MlpipesError: It is of a newer format, or none at all.
     """
     try:
-        row: dict[str, Any] = json.loads(text)
-        found = int(row.pop("format"))
-        if found > FORMAT:
+        header = _Header.model_validate_json(text)
+        if header.format > FORMAT:
             raise MlpipesError(
-                f"{path} has format {found}, and this release reads up to {FORMAT}",
-                f"install mlpipes {row.get('mlpipes', 'of a newer release')} and restore with it",
+                f"{path} has format {header.format}, and this release reads up to {FORMAT}",
+                f"install mlpipes {header.mlpipes} and restore with it",
             )
-        members = tuple(Member(**one) for one in row.pop("members"))
-        return Manifest(members=members, missing=tuple(row.pop("missing")), **row)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise MlpipesError(f"{path}: its manifest cannot be read", "take another backup file") from None
+        row = vars(TypeAdapter(_Written).validate_json(text)).copy()
+    except ValidationError as error:
+        place = " -> ".join(map(str, error.errors(include_input=False, include_url=False)[0]["loc"]))
+        said = f" ({place})" if place else ""
+        raise MlpipesError(f"{path}: its manifest cannot be read{said}", "take another backup file") from None
+    del row["format"]
+    return Manifest(**row)
 
 
 def content(rows: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

@@ -159,7 +159,7 @@ def _copy_and_stop(move: _Move, reporter: Reporter) -> tuple[Path, Manifest]:
         with source.paused(reporter):
             storage = source.storage()
             copy(storage, databases, path, reporter, project=project, runtime=source.name)
-            manifest = check(path)
+            manifest = check(path, databases)
             source.down(reporter)
     return path, manifest
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.carrying.journal import Journal
+from mlpipes_cli.lifecycle.carrying.journal import Journal, Stage
 from mlpipes_cli.lifecycle.carrying.manifest import DATABASES, Manifest, Member
 from mlpipes_cli.lifecycle.carrying.reading import contents
 from mlpipes_cli.ports import ArtifactStore, Reporter, Storage, Task
@@ -35,46 +35,111 @@ def replace(
     commit every failure leaves the old content. After it, or after a kill, the same call goes on.
 
     Raises:
-        MlpipesError: It failed; the message says what holds now.
+        MlpipesError: It failed; the message says what holds now, as the databases answered afterwards.
     """
     settle(storage.artifacts, journal)
+    earlier = journal.state()
+    before = Before({name: databases.identity(storage.databases[name]) for name in DATABASES})
     journal.open(path)
-    work = _Replacement(storage.artifacts, manifest, journal)
-    with reporter.task("restoring") as task, contextlib.ExitStack() as stack:
-        loadings = {
-            name: stack.enter_context(databases.loading(storage.databases[name])) for name in DATABASES
-        }
+    work = _Replacement(storage.artifacts, manifest, journal, earlier)
+    with reporter.task("restoring") as task:
         try:
-            work.load(path, loadings, task)
+            with contextlib.ExitStack() as stack:
+                loadings = {
+                    name: stack.enter_context(databases.loading(storage.databases[name]))
+                    for name in DATABASES
+                }
+                work.load(path, loadings, task)
+                task.note("committing")
+                _commit(loadings, journal)
+        except MlpipesError as error:  # all that was not committed is undone by now
+            task.note("asking what holds now")
+            raise _explained(error, before.compare(storage, databases), work, path) from None
         except BaseException:
-            work.undo()
+            if _loading(journal):
+                work.undo()
             raise
-        task.note("committing")
-        _commit(loadings, journal, path)
         task.note("removing what the backup does not have")
-        work.clean()
+        work.clean(path)
     journal.close()
 
 
 def settle(store: ArtifactStore, journal: Journal) -> None:
     """Put back what an earlier replacement wrote over before it was stopped, if nothing of it holds."""
-    found = journal.state()
-    if found and found[0] == "loading":
+    if _loading(journal):
         journal.put_back(store)
         journal.close()
 
 
-def _commit(loadings: Mapping[str, Loading], journal: Journal, path: Path) -> None:
+def _loading(journal: Journal) -> bool:
+    found = journal.state()
+    return found is not None and found[0] == "loading"
+
+
+def _commit(loadings: Mapping[str, Loading], journal: Journal) -> None:
     os.sync()  # a store in a folder of this machine: all files at once, which takes far less than one by one
     journal.mark("committing")
-    try:
-        for loading in loadings.values():
-            loading.commit()
-    except MlpipesError as error:
-        raise MlpipesError(
-            f"the restore was cut off at its very end: {error.reason}", f"run `mlpipes restore {path}` again"
-        ) from None
+    for loading in loadings.values():
+        loading.commit()
     journal.mark("committed")
+
+
+def _explained(error: MlpipesError, now: Now, work: _Replacement, path: Path) -> MlpipesError:
+    """The error, and what holds after it; artifacts are put back where both databases are the old ones."""
+    again = f"run `mlpipes restore {path}` again, or restore another backup"
+    if now.changed:
+        if _loading(work.journal):
+            work.journal.mark("committing")
+        return MlpipesError(f"{error.reason}; {now.words()}", again)
+    if now.unknown and not _loading(work.journal):
+        return MlpipesError(f"the restore was cut off at its very end: {error.reason}; {now.words()}", again)
+    problem = work.undo()
+    if problem is not None:
+        said = f"{now.words()}, but artifacts that were written over could not be put back ({problem.reason})"
+        return MlpipesError(f"{error.reason}; {said}", "the next backup or restore tries it again")
+    said = now.words() if now.unknown else "both databases and all artifacts are as they were"
+    return MlpipesError(
+        f"{error.reason}; {said}", error.hint or "see `mlpipes doctor`, or take another backup"
+    )
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the databases were before a replacement, by name."""
+
+    identities: Mapping[str, str]
+
+    def compare(self, storage: Storage, databases: Databases) -> Now:
+        """Ask them what they are now."""
+        changed: list[str] = []
+        same: list[str] = []
+        unknown: list[str] = []
+        for name, identity in self.identities.items():
+            try:
+                found = databases.identity(storage.databases[name])
+                (same if found == identity else changed).append(name)
+            except MlpipesError:
+                unknown.append(name)
+        return Now(tuple(changed), tuple(same), tuple(unknown))
+
+
+@dataclass(frozen=True)
+class Now:
+    """The names of databases that hold something else than before, the same, or do not answer."""
+
+    changed: tuple[str, ...]
+    same: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    def words(self) -> str:
+        """As a sentence has them."""
+        parts = [f"the database {name} was replaced" for name in self.changed]
+        parts += [f"the database {name} is as it was" for name in self.same]
+        parts += [
+            f"what the database {name} holds cannot be told, since it does not answer"
+            for name in self.unknown
+        ]
+        return ", ".join(parts)
 
 
 @dataclass
@@ -87,11 +152,13 @@ class _Replacement:
         journal: Where it is written down.
         there: The artifacts that were there at the start: sizes by key.
         added: Keys that were not there.
+        earlier: How far one got before this one whose end is missing, and its file.
     """
 
     store: ArtifactStore
     manifest: Manifest
     journal: Journal
+    earlier: tuple[Stage, str] | None
     there: dict[str, int] = field(default_factory=dict)
     added: list[str] = field(default_factory=list)
 
@@ -104,9 +171,26 @@ class _Replacement:
                 task.note(f"{number} of {count}: {member.name}")
                 folder, _, name = member.name.partition("/")
                 if folder == "databases":
-                    loadings[name.removesuffix(".sql")].load(content)
+                    self._database(name.removesuffix(".sql"), loadings, content, path)
                 else:
                     self._artifact(name, member, content)
+
+    def _database(self, name: str, loadings: Mapping[str, Loading], content: BinaryIO, path: Path) -> None:
+        """Load one, and see whether it holds what the manifest says."""
+        loadings[name].load(content)
+        found = loadings[name].holds()
+        wanted = self.manifest.rows.get(name, {})
+        for table in sorted(wanted.keys() | found.rows.keys()):
+            if wanted.get(table) != found.rows.get(table):
+                here, there = found.rows.get(table, "no"), wanted.get(table, "no")
+                raise _lies(
+                    path,
+                    f"table {table} of database {name} has {here} rows in it, and {there} by its manifest",
+                )
+        if name == "mlflow" and found.revision != self.manifest.revision:
+            raise _lies(
+                path, f"MLflow's tables in it are of version {found.revision}, not {self.manifest.revision}"
+            )
 
     def _artifact(self, key: str, member: Member, content: BinaryIO) -> None:
         if key not in self.there:
@@ -117,17 +201,33 @@ class _Replacement:
             self.journal.keep(self.store, key)
         self.store.write(key, content, member.size)
 
-    def undo(self) -> None:
-        """The artifacts as they were; what does not work now is done by the next attempt."""
-        with contextlib.suppress(MlpipesError):
+    def undo(self) -> MlpipesError | None:
+        """The artifacts as they were; else why not, and the next attempt does it."""
+        try:
+            if not _loading(self.journal):
+                self.journal.mark("loading")  # nothing of it holds, whatever was begun
             self.journal.put_back(self.store)
             self.store.remove(self.added)
             self.journal.close()
+            if self.earlier:  # which is as unfinished as it was
+                self.journal.open(Path(self.earlier[1]))
+                self.journal.mark(self.earlier[0])
+        except MlpipesError as error:
+            return error
+        return None
 
-    def clean(self) -> None:
+    def clean(self, path: Path) -> None:
         """Remove the artifacts that no row names any more."""
         wanted = self.manifest.artifacts()
-        self.store.remove(key for key in self.there if key not in wanted)
+        try:
+            self.store.remove(key for key in self.there if key not in wanted)
+        except MlpipesError as error:
+            said = f"all of {path} is restored, but artifacts of before could not be removed: {error.reason}"
+            raise MlpipesError(said, f"run `mlpipes restore {path}` again") from None
+
+
+def _lies(path: Path, what: str) -> MlpipesError:
+    return MlpipesError(f"{path} is damaged: {what}", "take another backup")
 
 
 def checksum(store: ArtifactStore, key: str) -> str:

@@ -57,7 +57,7 @@ def checked(path: Path, reporter: Reporter) -> Manifest:
     """
     size = path.stat().st_size if path.is_file() else 0
     with reporter.task(f"checking {path.name}", total=size / 1e6) as task:
-        manifest = check(path, lambda step: task.advance(step / 1e6))
+        manifest = check(path, wiring.make_databases(), lambda step: task.advance(step / 1e6))
     if manifest.revision and manifest.revision not in wiring.mlflow_revisions():
         raise MlpipesError(
             f"{path} comes from mlpipes {manifest.mlpipes} with MLflow {manifest.mlflow}, whose tables are "

@@ -160,7 +160,7 @@ def _copy_and_stop(project: Project, runtime: Runtime, reporter: Reporter) -> tu
     with runtime.paused(reporter):
         storage, databases = runtime.storage(), wiring.make_databases()
         copy(storage, databases, path, reporter, project=project, runtime=runtime.name)
-        manifest = check(path)
+        manifest = check(path, databases)
         runtime.down(reporter)
     return path, manifest
 

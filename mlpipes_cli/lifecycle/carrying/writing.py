@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle.carrying.manifest import CHECKSUM, MANIFEST, Manifest, Member
+from mlpipes_cli.lifecycle.carrying.manifest import CHECKSUM, MANIFEST, MOST_FILES, Manifest, Member, fits
 
 _BUFFER = 1 << 20
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -50,8 +50,15 @@ class Writer:
         """Add a file.
 
         Raises:
-            MlpipesError: It has another size than was said.
+            MlpipesError: It has another size than was said, or no reader would take it.
         """
+        if len(self.members) > MOST_FILES or not fits(name):
+            said = (
+                f"a backup holds {MOST_FILES} files"
+                if fits(name)
+                else f"{name!r} is no name for a file in it"
+            )
+            raise MlpipesError(f"the backup cannot be written: {said}", "remove what is not needed in MLflow")
         source = Hashing(content)
         entry = tarfile.TarInfo(name)
         entry.size, entry.mtime, entry.mode = size, int(time.time()), 0o600

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
+from mlpipes_cli import private
 from mlpipes_cli.errors import MlpipesError, UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class _File:
 
     def __enter__(self) -> Self:
         try:
-            self._file = self._part.open("wb")
+            self._file = private.create(self._part)
         except OSError as error:
             raise self._unwritable(error) from None
         self._format = self._form(self._file)
@@ -126,7 +127,7 @@ class _File:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            self._part.replace(self._output)
+            private.put(self._part, self._output)
         except OSError as error:
             raise self._unwritable(error) from None
 

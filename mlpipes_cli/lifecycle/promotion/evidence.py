@@ -64,7 +64,20 @@ class Archive:
         task: Any = run.tags[run_schema.TASK]
         return Predictions.from_frame(frame, task, self.classes(run))
 
-    def all_predictions(self, runs: Sequence[RunRecord]) -> list[Predictions]:
-        """Those of several runs, fetched side by side."""
+    def all_predictions(self, runs: Sequence[RunRecord]) -> list[Predictions | None]:
+        """Those of several runs, fetched side by side; None for a run that has none that can be read."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return list(pool.map(self.predictions, runs))
+            return list(pool.map(self._readable, runs))
+
+    def _readable(self, run: RunRecord) -> Predictions | None:
+        names = (run_schema.HOLDOUT_PREDICTIONS, run_schema.CLASSES)
+        for _ in range(2):  # what is kept here may be damaged, and be fetched again
+            paths = [self.find(run, name) for name in names]
+            if None in paths:
+                return None
+            try:
+                return self.predictions(run)
+            except (ValueError, KeyError, TypeError):  # cut, or of another kind; pyarrow's are ValueErrors
+                for path in filter(None, paths):
+                    path.unlink(missing_ok=True)
+        return None

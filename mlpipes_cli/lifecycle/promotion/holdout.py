@@ -46,7 +46,7 @@ class HoldoutSource:
     Attributes:
         project: Whose cache and data.
         archive: The runs' artifacts.
-        database_url: For data in the project's own Postgres.
+        database_url: For data in the project's own Postgres, as somebody who can only read.
     """
 
     project: Project

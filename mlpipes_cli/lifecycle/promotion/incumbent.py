@@ -75,6 +75,11 @@ class Incumbent:
                 f"version {self.version.version} is a {task} model and the challenger a {said.task} model",
                 "give the experiment a `model:` name of its own",
             )
+        if self.archive.find(run, run_schema.CLASSES) is None:
+            raise Refused(
+                f"version {self.version.version} left no record of its classes; it cannot be compared",
+                NO_COMPARISON,
+            )
         _same_classes(self.archive.classes(run), said)
         logged = self._logged(run, challenger, said)
         return Answers(logged) if logged is not None else self._scored(run, challenger, said)
@@ -84,8 +89,9 @@ class Incumbent:
         tag = run_schema.HOLDOUT_FINGERPRINT
         if run.tags.get(tag) != challenger.tags.get(tag):
             return None
-        logged = self.archive.predictions(run)
-        return logged if logged.classes == said.classes and _same_rows(logged, said) else None
+        (logged,) = self.archive.all_predictions([run])
+        fits = logged is not None and logged.classes == said.classes and _same_rows(logged, said)
+        return logged if fits else None
 
     def _scored(self, run: RunRecord, challenger: RunRecord, said: Predictions) -> Answers:
         path = self.archive.find(run, run_schema.TRAINING_ROWS)

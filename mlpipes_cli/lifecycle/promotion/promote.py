@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli import run_schema
 from mlpipes_cli.errors import MlpipesError, Refused
-from mlpipes_cli.lifecycle.promotion import access, events, moves, selection, verdict, versions, who
+from mlpipes_cli.lifecycle.promotion import (
+    access,
+    events,
+    moves,
+    selection,
+    standing,
+    verdict,
+    versions,
+    who,
+)
 from mlpipes_cli.lifecycle.promotion.evidence import Archive
 from mlpipes_cli.lifecycle.promotion.holdout import HoldoutSource
 from mlpipes_cli.lifecycle.promotion.incumbent import Incumbent
@@ -54,6 +63,8 @@ class Challenge:
         run: The challenger.
         model: The registered model, or None if it is yet to be made.
         holder: The version that holds the alias, or None.
+        lost: A version that holds the alias and whose files are gone: no incumbent.
+        left_out: Runs that were passed over for want of files, with what they lack.
     """
 
     field: selection.Field
@@ -61,6 +72,8 @@ class Challenge:
     run: RunRecord
     model: RegisteredModel | None
     holder: ModelVersion | None
+    lost: ModelVersion | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def model_name(self) -> str:
@@ -86,7 +99,7 @@ def promote(project: Project, wish: Wish, reporter: Reporter, *, dry_run: bool =
     stack = access.connect(project)
     lock = contextlib.nullcontext() if dry_run else one_at_a_time(project.state, reporter)
     with lock:
-        challenge = put_forward(project, stack.registry, wish, reporter)
+        challenge = put_forward(project, stack, wish, reporter)
         decided = decide(project, stack, challenge, wish, reporter)
         if decided.outcome != "promoted" or dry_run:
             outcome = "would promote" if decided.outcome == "promoted" else decided.outcome
@@ -94,8 +107,14 @@ def promote(project: Project, wish: Wish, reporter: Reporter, *, dry_run: bool =
         return carry_out(project, stack.registry, challenge, decided, wish)
 
 
-def put_forward(project: Project, registry: Registry, wish: Wish, reporter: Reporter) -> Challenge:
-    """Pick the challenger and look up who holds the alias."""
+def put_forward(project: Project, stack: access.Stack, wish: Wish, reporter: Reporter) -> Challenge:
+    """Pick the challenger and look up who holds the alias.
+
+    Raises:
+        UsageError: There is no such experiment or run.
+        MlpipesError: There is no run that has its files.
+    """
+    registry, archive = stack.registry, _archive(project, stack)
     known = registry.runs()
     experiment, others = selection.pick_experiment(known, wish.experiment, wish.run)
     if wish.experiment is None and len(others) > 1:
@@ -106,12 +125,25 @@ def put_forward(project: Project, registry: Registry, wish: Wish, reporter: Repo
     field = selection.field_of(runs, asked)
     metric = selection.pick_metric(field, wish.metric, project.config.promotion.metric)
     run = asked or selection.best(field, metric)
-    challenge = Challenge(field, metric, run, None, None)
-    model = registry.model(challenge.model_name)
-    holder = _holder(model, wish.alias)
-    if asked is None and holder is not None:  # of equal runs the one that holds the alias stays
-        run = selection.best(field, metric, holder.run_id)
-    return Challenge(field, metric, run, model, holder)
+    model = registry.model(Challenge(field, metric, run, None, None).model_name)
+    holder, lost = _holder(model, wish.alias), None
+    if holder is not None and not standing.has_files(registry, holder):
+        reporter.warn(f"{_gone(holder, wish.alias)}: it is no incumbent")
+        holder, lost = None, holder
+    if asked is None:  # of equal runs the one that holds the alias stays
+        run, left = standing.best(field, metric, holder, archive, reporter.warn)
+        return Challenge(field, metric, run, model, holder, lost, tuple(left))
+    if what := standing.lack(archive, asked, compared=holder is not None and holder.run_id != asked.run_id):
+        raise MlpipesError(f"the run {standing.told(asked, what)}", standing.TRAIN_AGAIN)
+    return Challenge(field, metric, asked, model, holder, lost)
+
+
+def _archive(project: Project, stack: access.Stack) -> Archive:
+    return Archive(stack.registry, project.cache / "runs")
+
+
+def _gone(version: ModelVersion, alias: str) -> str:
+    return f"version {version.version} holds {alias}, but its files are gone"
 
 
 def _holder(model: RegisteredModel | None, alias: str) -> ModelVersion | None:
@@ -124,7 +156,7 @@ def decide(
 ) -> Verdict:
     """The verdict: ``promoted`` stands for yes; nothing is changed."""
     run, metric, holder = challenge.run, challenge.metric, challenge.holder
-    config = project.config.promotion
+    config, before = project.config.promotion, holder or challenge.lost
     found = Verdict(
         outcome="unchanged",
         reason=f"version {holder.version if holder else '-'} holds {wish.alias} already",
@@ -140,7 +172,8 @@ def decide(
         min_improvement=config.min_improvement,
         candidates=len(challenge.field.runs),
         gates=verdict.check_gates(config.gates, run),
-        from_version=holder.version if holder else None,
+        left_out=challenge.left_out,
+        from_version=before.version if before else None,
         to_version=challenge.own_version,
     )
     if holder is not None and holder.run_id == run.run_id:
@@ -150,15 +183,18 @@ def decide(
     except Untrusted as error:
         return _judged(replace(found, hint=error.hint), obstacle=error.reason)
     if holder is None:
-        return _judged(found)
+        lost = challenge.lost
+        return _judged(found, nobody=_gone(lost, wish.alias) if lost else "nobody holds the alias")
     incumbent_run = stack.registry.run(holder.run_id) if holder.run_id else None
     found = replace(found, incumbent=_described(holder, incumbent_run))
     try:
         with reporter.task(f"comparing {run.name} with version {holder.version}"):
-            comparison, left_out = _compare(project, stack, challenge, incumbent_run)
+            comparison, left_out, without = _compare(project, stack, challenge, incumbent_run)
     except Refused as obstacle:
         return _judged(replace(found, hint=obstacle.hint), obstacle=obstacle.reason)
-    return _judged(replace(found, comparison=comparison, rows_left_out=left_out))
+    standing.tell(without, reporter.warn)
+    left = (*found.left_out, *without)
+    return _judged(replace(found, comparison=comparison, rows_left_out=left_out, left_out=left))
 
 
 def _want_signed(project: Project, stack: access.Stack, challenge: Challenge) -> None:
@@ -176,8 +212,8 @@ def _want_signed(project: Project, stack: access.Stack, challenge: Challenge) ->
         pass
 
 
-def _judged(found: Verdict, obstacle: str = "") -> Verdict:
-    yes, reason = verdict.judge(found.gates, found.incumbent, found.comparison, obstacle)
+def _judged(found: Verdict, obstacle: str = "", nobody: str = "") -> Verdict:
+    yes, reason = verdict.judge(found.gates, found.incumbent, found.comparison, obstacle, nobody)
     return replace(found, outcome="promoted" if yes else "refused", reason=reason)
 
 
@@ -189,17 +225,20 @@ def _described(holder: ModelVersion, run: RunRecord | None) -> Holder:
 
 def _compare(
     project: Project, stack: access.Stack, challenge: Challenge, incumbent_run: RunRecord | None
-) -> tuple[Comparison, int]:
-    """The comparison on the rows that are new to the incumbent, and how many rows are not."""
+) -> tuple[Comparison, int, list[str]]:
+    """The comparison on rows that are new to the incumbent, how many are not, and rivals without a word."""
     from mlpipes_cli.scoring.compare import compare
 
     assert challenge.holder is not None
-    archive = Archive(stack.registry, project.cache / "runs")
+    archive = _archive(project, stack)
     runs = _rivals(challenge)
-    said = dict(zip((run.run_id for run in runs), archive.all_predictions(runs), strict=True))
-    own = said[challenge.run.run_id]
+    told = list(zip(runs, archive.all_predictions(runs), strict=True))
+    said = {run.run_id: predictions for run, predictions in told if predictions is not None}
+    without = [standing.told(run, standing.SILENT) for run, predictions in told if predictions is None]
+    if (own := said.get(challenge.run.run_id)) is None:
+        raise MlpipesError(f"the run {standing.told(challenge.run, standing.SILENT)}", standing.TRAIN_AGAIN)
     said = {run_id: p for run_id, p in said.items() if p.classes == own.classes and p.rows == own.rows}
-    holdouts = HoldoutSource(project, archive, stack.endpoints.database_url)
+    holdouts = HoldoutSource(project, archive, stack.endpoints.reader_url)
     incumbent = Incumbent(vaults.of(project, stack.endpoints), archive, holdouts, challenge.holder)
     answers = incumbent.answers(incumbent_run, challenge.run, own)
     rivals = list(said.values())
@@ -217,7 +256,7 @@ def _compare(
         )
     except MlpipesError as error:  # undefined on these rows
         raise Refused(error.reason, error.hint) from None
-    return found, answers.left_out
+    return found, answers.left_out, without
 
 
 def _rivals(challenge: Challenge) -> Sequence[RunRecord]:

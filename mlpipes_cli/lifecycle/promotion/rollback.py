@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import run_schema
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.promotion import access, events, moves, versions, who
+from mlpipes_cli.lifecycle.promotion import access, events, moves, standing, versions, who
 from mlpipes_cli.lifecycle.promotion.lock import one_at_a_time
 from mlpipes_cli.lifecycle.trust import vaults
 from mlpipes_cli.ports import RegisteredModel, Registry, Reporter
@@ -36,7 +37,7 @@ def rollback(
     stack = access.connect(project)
     with one_at_a_time(project.state, reporter):
         found = access.find_model(project, stack.registry, model)
-        done = undo(project, stack.registry, found, alias, reason)
+        done = undo(project, stack.registry, found, alias, reason, reporter.warn)
     with contextlib.suppress(MlpipesError):  # the alias has moved, and that is what was asked for
         _tell_untrusted(vaults.of(project, stack.endpoints), done, reporter)
     return done
@@ -50,7 +51,12 @@ def _tell_untrusted(vault: Vault, done: events.Entry, reporter: Reporter) -> Non
 
 
 def undo(
-    project: Project, registry: Registry, model: RegisteredModel, alias: str, reason: str
+    project: Project,
+    registry: Registry,
+    model: RegisteredModel,
+    alias: str,
+    reason: str,
+    warn: Callable[[str], None],
 ) -> events.Entry:
     """As :func:`rollback`, of a model that was found, under the lock."""
     past = moves.settle(registry, model)
@@ -60,6 +66,10 @@ def undo(
         raise MlpipesError(f"{alias} of {model.name} points to no version and never did", "promote one first")
     existing = {version.version: version for version in model.versions}
     target = events.version_before(stack, current, existing)
+    while target is not None and not standing.has_files(registry, existing[target]):
+        warn(f"version {target} is passed over: its files are gone")
+        del existing[target]
+        target = events.version_before(stack, current, existing)
     if target is None:
         raise MlpipesError(
             f"{model.name} has no version that held {alias} before version {current}",

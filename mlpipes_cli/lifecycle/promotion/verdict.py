@@ -83,6 +83,7 @@ class Verdict:
         rows_left_out: Holdout rows that the incumbent was trained on.
         from_version: Where the alias pointed.
         to_version: Where it points after the promotion; None where nothing was or would be reused.
+        left_out: Runs that were passed over because files of theirs are gone, and which.
     """
 
     outcome: Outcome
@@ -104,6 +105,7 @@ class Verdict:
     rows_left_out: int = field(default=0)
     from_version: int | None = None
     to_version: int | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def check_gates(gates: Iterable[Gate], run: RunRecord) -> tuple[GateResult, ...]:
@@ -133,7 +135,11 @@ def _failure(gate: GateResult) -> str:
 
 
 def judge(
-    gates: Sequence[GateResult], incumbent: Holder | None, comparison: Comparison | None, obstacle: str = ""
+    gates: Sequence[GateResult],
+    incumbent: Holder | None,
+    comparison: Comparison | None,
+    obstacle: str = "",
+    nobody: str = "nobody holds the alias",
 ) -> tuple[bool, str]:
     """Yes or no, and why.
 
@@ -142,6 +148,7 @@ def judge(
         incumbent: Who holds the alias, or None.
         comparison: With the incumbent; None without one, or where there is an obstacle.
         obstacle: Why no comparison was possible.
+        nobody: How it is that there is no incumbent.
     """
     against = failures(gates)
     if obstacle:
@@ -151,5 +158,5 @@ def judge(
     if against:
         return False, "; ".join(against)
     if incumbent is None or comparison is None:
-        return True, "all gates passed and nobody holds the alias" if gates else "nobody holds the alias"
+        return True, f"all gates passed and {nobody}" if gates else nobody
     return True, comparison.reason

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpipes_cli import private
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.records import access
 from mlpipes_cli.lifecycle.records.arrow import Layout
@@ -78,7 +79,7 @@ def export(
         ):
             layout = Layout(snapshot, flat)
             rows = _write(part, snapshot, layout, task)
-        part.replace(output)
+        private.put(part, output)
     except OSError as error:
         raise MlpipesError(
             f"{output}: cannot be written ({error.strerror or error})", "check folder and disk"
@@ -94,7 +95,7 @@ def _write(path: Path, snapshot: Snapshot, layout: Layout, task: Task) -> int:
     import pyarrow.parquet as pq
 
     rows = 0
-    with path.open("wb") as file:
+    with private.create(path) as file:
         with pq.ParquetWriter(file, layout.schema, compression="zstd") as writer:
             waiting: list[pa.Table] = []
             for batch in snapshot.batches:

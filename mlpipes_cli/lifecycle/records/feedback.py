@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mlpipes_cli import private
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.prediction import inputs
 from mlpipes_cli.lifecycle.promotion.who import user
@@ -249,11 +251,11 @@ def _pairs(table: inputs.Table, columns: _Columns) -> Iterator[tuple[Any, Any]]:
 def _write(path: Path, column: str, names: Sequence[str]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with io.TextIOWrapper(private.create(part), encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow([column])
             writer.writerows([name] for name in names)
-        part.replace(path)
+        private.put(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise MlpipesError(

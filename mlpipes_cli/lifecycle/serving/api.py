@@ -33,6 +33,9 @@ def serve(plan: Plan, port: int) -> int:
     Raises:
         MlpipesError: The model does not load or the database does not answer.
     """
+    from mlpipes_cli.adapters import wiring
+
+    wiring.keep_logs(plan.project)
     state, serving = plan.project.state, plan.project.config.serving
     os.environ.update(plan.endpoints.environment())
     os.environ[keys.NAME] = model_key(plan.project.root).secret.decode()

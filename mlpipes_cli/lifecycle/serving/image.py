@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import mlpipes_cli
+from mlpipes_cli import private
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.serving.settings import settings_in_image
@@ -97,7 +98,7 @@ def build(
     endpoints = wiring.make_runtime(project).endpoints()
     vault = vaults.of(project, endpoints)
     name, number, told, promoted_at = _chosen(project, vault.source, model, alias, version)
-    project.cache.mkdir(parents=True, exist_ok=True)
+    private.folder(project.cache)
     with tempfile.TemporaryDirectory(prefix="build-", dir=project.cache) as scratch:
         folder = Path(scratch)
         reporter.detail(f"fetching version {number} of {name}")

@@ -10,13 +10,32 @@ from mlpipes_cli import run_schema
 from mlpipes_cli.lifecycle.training.earlier import is_whole
 from mlpipes_cli.lifecycle.training.plan import Plan
 from mlpipes_cli.lifecycle.training.spec import Candidate
-from mlpipes_cli.ports import RunRecord, Tracking
+from mlpipes_cli.ports import Registry, RunRecord, Tracking
 
 Lookup = Callable[[str], RunRecord | None]
+_NEEDED = (run_schema.HOLDOUT_PREDICTIONS, run_schema.CLASSES)
+
+
+def stored(registry: Registry, told: Callable[[str], None]) -> Callable[[RunRecord], bool]:
+    """Whether the files of a run are still in the store; ``told`` is of those of which they are not."""
+
+    def look(run: RunRecord) -> bool:
+        there = set(_NEEDED) <= set(registry.artifacts(run.run_id))
+        if there and registry.has_files(run.tags[run_schema.MODEL_URI]):
+            return True
+        told(f"{run.name}: the run {run.run_id[:8]} is not taken, since files of it are gone")
+        return False
+
+    return look
 
 
 def find(
-    runs: Sequence[RunRecord], plan: Plan, environments: Mapping[str, str], lookup: Lookup, key: str
+    runs: Sequence[RunRecord],
+    plan: Plan,
+    environments: Mapping[str, str],
+    lookup: Lookup,
+    key: str,
+    there: Callable[[RunRecord], bool],
 ) -> dict[str, list[RunRecord]]:
     """Of each candidate that need not be trained again the newest whole run; all models of a comparison.
 
@@ -25,12 +44,13 @@ def find(
         environments: Hashes of the environments that are built, by candidate.
         lookup: Gives a run by its id.
         key: The id of the key that models are signed with; others could not be served.
+        there: Whether the files of a whole run are still stored.
     """
     found = {}
     for candidate in plan.candidates:
         wanted = _wanted(candidate, plan, environments.get(candidate.name), key)
         same = [run for run in runs if all(run.tags.get(tag) == value for tag, value in wanted.items())]
-        if taken := _newest_whole(same, lookup):
+        if taken := _newest_whole(same, lookup, there):
             found[candidate.name] = taken
     return found
 
@@ -61,18 +81,21 @@ def _wanted(candidate: Candidate, plan: Plan, environment: str | None, key: str)
     return wanted
 
 
-def _newest_whole(runs: Sequence[RunRecord], lookup: Lookup) -> list[RunRecord]:
+def _newest_whole(
+    runs: Sequence[RunRecord], lookup: Lookup, there: Callable[[RunRecord], bool]
+) -> list[RunRecord]:
     looked_at = set()
     for run in runs:
         above = run.tags.get(run_schema.PARENT)
         if above is None:
-            if is_whole(run):
+            if is_whole(run) and there(run):
                 return [run]
         elif above not in looked_at:
             looked_at.add(above)
             parts = {part.name: part for part in runs if part.tags.get(run_schema.PARENT) == above}
             names = _parts(lookup(above))
-            if names and all(name in parts and is_whole(parts[name]) for name in names):
+            whole = names and all(name in parts and is_whole(parts[name]) for name in names)
+            if whole and all(there(parts[name]) for name in names):
                 return [parts[name] for name in names]
     return []
 

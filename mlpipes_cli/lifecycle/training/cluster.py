@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli import private
 from mlpipes_cli.config.executor import RayExecutor
 from mlpipes_cli.errors import ConfigError, MlpipesError
 from mlpipes_cli.lifecycle.training.code import code_of
@@ -100,7 +101,7 @@ def _knock(address: str) -> None:
 def _python_with(version: str, python: str, address: str, environments: Environments, log: Path) -> Path:
     extra = "[client]" if address.startswith("ray://") else ""
     spec = EnvironmentSpec(python, (f"ray{extra}=={version}",), purpose=f"Ray {version}")
-    log.parent.mkdir(parents=True, exist_ok=True)
+    private.folder(log.parent)
     return environments.ensure(spec, log).python
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mlpipes_cli.worker.pool import Pool
 
 
-def endpoints(project: Project) -> tuple[Any, str]:
-    """The running stack's addresses, and its database's.
+def endpoints(project: Project) -> tuple[Any, str | None]:
+    """The running stack's addresses, and its database's for who can only read.
 
     Raises:
         MlpipesError: It is not running.
@@ -27,7 +27,7 @@ def endpoints(project: Project) -> tuple[Any, str]:
     from mlpipes_cli.adapters.wiring import make_runtime
 
     found = make_runtime(project).endpoints()
-    return found, found.database_url
+    return found, found.reader_url
 
 
 def environments_of(experiment: Experiment, only: Sequence[str], reporter: Reporter) -> Preparation:

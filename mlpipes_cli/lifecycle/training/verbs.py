@@ -100,7 +100,8 @@ def train(
                 reporter.warn(warning)
             _bury(tracking, before)
             hashes = {name: one.hash for name, one in environments.built.items()}
-            taken = cache.find(known, made, hashes, registry.run, key.id)
+            stored = cache.stored(registry, reporter.info)
+            taken = cache.find(known, made, hashes, registry.run, key.id, stored)
             cache.take([run for runs in taken.values() for run in runs], made, session, tracking)
             return _train(
                 made,

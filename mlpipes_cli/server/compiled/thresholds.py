@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def has_one(estimator: Any) -> bool:
     """Whether the estimator stands behind a threshold, as the installed code puts it there."""
-    return guards.same_class(type(estimator), Thresholded)
+    return guards.same_method(type(estimator), Thresholded, "predict")
 
 
 def cut(answer: Answer, behind: Any, details: Details) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -12,13 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
-from carrying_help import difference, environment, error, fill, manifest, picture, predict, storage
+from carrying_help import difference, environment, error, fill, forged, manifest, picture, predict, storage
 from conftest import MINIMAL, Cli
+from reporter_help import Told
 from stack_help import query, services
 from waiting import until
 
+from mlpipes_cli.adapters import wiring
+from mlpipes_cli.adapters.dump.databases import PostgresDatabases
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.lifecycle.carrying.journal import Journal
+from mlpipes_cli.lifecycle.carrying.reading import check
+from mlpipes_cli.lifecycle.carrying.replacing import replace
 from mlpipes_cli.lifecycle.secrets import model_key
+from mlpipes_cli.ports.dumps import Databases, Loading
 
 pytestmark = pytest.mark.slow
 
@@ -214,6 +224,141 @@ def test_a_store_that_fails_leaves_the_old_data(filled: Filled) -> None:
     assert difference(picture(filled.root), before) == []
     filled.cli("restore", filled.backup, "--yes").ok()
     assert difference(picture(filled.root), filled.seen) == []
+
+
+def _script(name: str, text: bytes) -> Callable[[dict[str, bytes], dict[str, Any]], None]:
+    """Statements at the end of a database's script."""
+
+    def change(files: dict[str, bytes], row: dict[str, Any]) -> None:
+        mark = b"--\n-- PostgreSQL database dump complete"
+        assert mark in files[f"databases/{name}.sql"]
+        files[f"databases/{name}.sql"] = files[f"databases/{name}.sql"].replace(mark, text + b"\n" + mark)
+
+    return change
+
+
+def _file_and_folder(files: dict[str, bytes], row: dict[str, Any]) -> None:
+    files["artifacts/0/odd"] = files["artifacts/0/odd/deeper"] = b"x"
+
+
+_DEFERRED = b"""
+create function public.never() returns trigger language plpgsql as $$ begin raise 'never'; end $$;
+create constraint trigger never after insert on public.experiments deferrable initially deferred
+    for each row execute function public.never();
+insert into public.experiments select max(experiment_id) + 1, 'odd' from public.experiments;
+"""
+# What is in the file, and what is said of it, by the check or by the database.
+FORGED: dict[str, tuple[Callable[[dict[str, bytes], dict[str, Any]], None], str]] = {
+    "a quote that is open": (_script("mlflow", b"select 'a"), "is damaged or no backup"),
+    "a commit": (_script("mlpipes", b"commit; truncate raw_data.mine;"), "it has a COMMIT of its own"),
+    "a revision": (lambda files, row: row.update(revision={}), "its manifest cannot be read (revision)"),
+    "a statement": (_script("mlflow", b"select no_such_function();"), "no_such_function() does not exist"),
+    "rows": (_script("mlpipes", b"delete from raw_data.mine;"), "mine of database mlpipes has 0 rows"),
+    "a version": (
+        _script("mlflow", b"update public.alembic_version set version_num = 'abc';"),
+        "MLflow's tables in it are of version abc, not ",
+    ),
+    "a trigger": (_script("mlflow", _DEFERRED), "never"),
+    "a file and a folder": (_file_and_folder, "cannot be written"),
+}  # fmt: skip
+UNTOUCHED = "both databases and all artifacts are as they were"
+
+
+def _replaced(filled: Filled, path: Path, databases: Databases, journal: Journal) -> str:
+    """What replacing everything by a forged backup says, while nobody else works with the stack."""
+    with pytest.raises(MlpipesError) as caught:
+        manifest = check(path, databases)
+        replace(storage(filled.root), databases, path, manifest, journal, Told())
+    (line,) = caught.value.lines()
+    return line
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_backup_leaves_all_as_it_was_and_says_so(filled: Filled, tmp_path: Path, name: str) -> None:
+    change, words = FORGED[name]
+    path = forged(filled.backup, tmp_path / "b.tar", change)
+    line = _replaced(filled, path, wiring.make_databases(), Journal(tmp_path / "journal"))
+    assert words in line
+    assert (UNTOUCHED in line) == ("damaged or no backup" not in line and "cannot be read" not in line)
+    assert difference(picture(filled.root), filled.seen) == []
+    assert not (tmp_path / "journal").exists()
+
+
+def test_mlflow_runs_again_after_a_restore_that_failed(filled: Filled, tmp_path: Path) -> None:
+    before = change(filled)
+    path = forged(filled.backup, tmp_path / "b.tar", FORGED["a statement"][0])
+    failed = filled.cli("restore", path, "--yes")
+    assert failed.code == 1
+    assert UNTOUCHED in error(failed.err)
+    assert difference(picture(filled.root), before) == []
+    assert services(filled.cli, filled.root)["mlflow"]["state"] == "running"
+    assert not list((filled.root / ".mlpipes").glob("replacing-*"))
+
+
+class _CutOff(PostgresDatabases):
+    """Databases of which one loses its connection when it is told to commit."""
+
+    def __init__(self, which: str, after: bool) -> None:
+        self.which, self.after = which, after
+
+    @contextlib.contextmanager
+    def loading(self, url: str) -> Iterator[Loading]:
+        with super().loading(url) as loading:
+            if url.endswith(f"/{self.which}"):
+                commit = loading.commit
+
+                def cut() -> None:
+                    if self.after:
+                        commit()
+                    with contextlib.closing(psycopg2.connect(url)) as link, link.cursor() as cursor:
+                        cursor.execute(
+                            "select pg_terminate_backend(pid) from pg_stat_activity"
+                            " where application_name = 'mlpipes' and datname = current_database()"
+                            " and backend_type = 'client backend' and pid <> pg_backend_pid()"
+                        )
+                    loading.holds() if self.after else commit()
+
+                loading.commit = cut
+            yield loading
+
+
+@pytest.mark.parametrize(
+    ("which", "after", "words", "stage"),
+    [
+        ("mlpipes", False, UNTOUCHED, ""),
+        (
+            "mlpipes",
+            True,
+            "the database mlpipes was replaced, the database mlflow is as it was",
+            "committing",
+        ),
+        (
+            "mlflow",
+            False,
+            "the database mlpipes was replaced, the database mlflow is as it was",
+            "committing",
+        ),
+        ("mlflow", True, "the database mlpipes was replaced, the database mlflow was replaced", "committing"),
+    ],
+)
+def test_a_connection_lost_at_the_commit(
+    filled: Filled, tmp_path: Path, which: str, after: bool, words: str, stage: str
+) -> None:
+    """What holds is what the databases say afterwards, and the same call goes on."""
+    before = change(filled)
+    journal = Journal(filled.root / ".mlpipes" / "replacing-embedded")
+    line = _replaced(filled, filled.backup, _CutOff(which, after), journal)
+    assert words in line
+    assert (difference(picture(filled.root), before) == []) == (not stage)
+    assert (journal.state() or [""])[0] == stage
+    if stage:
+        path = forged(filled.backup, tmp_path / "b.tar", FORGED["a statement"][0])
+        assert UNTOUCHED in _replaced(filled, path, wiring.make_databases(), journal)
+        assert (journal.state() or [""])[0] == stage  # it is still half of one and half of the other
+    databases = wiring.make_databases()
+    replace(storage(filled.root), databases, filled.backup, check(filled.backup, databases), journal, Told())
+    assert difference(picture(filled.root), filled.seen) == []
+    assert journal.state() is None
 
 
 KILLS = {

@@ -23,6 +23,7 @@ from mlpipes_cli.adapters.dump.databases import PostgresDatabases
 from mlpipes_cli.adapters.dump.script import adapted
 from mlpipes_cli.adapters.embedded.account import find_account
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports.dumps import Holding
 
 pytestmark = pytest.mark.slow
 PASSWORD = "p:/@ ä%'\\"
@@ -223,6 +224,12 @@ def _unowned(found: dict[str, object]) -> dict[str, object]:
         lambda text: text + b"\n\\! touch /tmp/never\n",
         lambda text: b"\\! touch /tmp/never\n" + text,
         lambda text: text + b"\ncommit;\nselect no_such_function();\n",
+        lambda text: text.replace(b"\nCREATE SCHEMA", b"\ncommit; begin;\nCREATE SCHEMA", 1),
+        lambda text: text.replace(b"\nCREATE SCHEMA", b"\nrollback; truncate public.child;\n-- ", 1),
+        lambda text: text.replace(b"COPY public.child", b"select 'a COPY public.child"),
+        lambda text: text.replace(b"COPY public.child", b"select (1; COPY public.child"),
+        lambda text: text.replace(b"\n\\.\n", b"\n"),
+        lambda text: text.replace(b"$$", b"$"),
     ],
 )  # fmt: skip
 def test_a_script_that_fails_changes_nothing(
@@ -231,14 +238,18 @@ def test_a_script_that_fails_changes_nothing(
     with ours.database("copy_d") as url:
         with cursor(url) as link:
             link.execute(THINGS)
-        before = everything(url)
         script = dump(url, tmp_path / "d.sql")
+        assert damage(script) != script
+        with cursor(url) as link:
+            link.execute("insert into raw_data.parts values ('2025-05-07', 1)")
+        before, identity = everything(url), PostgresDatabases().identity(url)
         with pytest.raises(MlpipesError) as caught:
             load(url, damage(script))
         (line,) = caught.value.lines()
-        assert "database copy_d at 127.0.0.1" in line or "not whole" in line
+        assert "database copy_d at 127.0.0.1" in line or "the script of the database is damaged" in line
         assert "p:/" not in line
         assert everything(url) == before
+        assert PostgresDatabases().identity(url) == identity
         assert not Path("/tmp/never").exists()
 
 
@@ -251,7 +262,13 @@ def test_nothing_is_seen_before_the_commit(ours: Server, tmp_path: Path) -> None
             link.execute("insert into public.t values (2)")
         load(url, script, commit=False)
         assert len(everything(url)["public.t"]) == 2  # type: ignore[arg-type]
-        load(url, script)
+        before = PostgresDatabases().identity(url)
+        with PostgresDatabases().loading(url) as loading:
+            loading.load(io.BytesIO(script))
+            assert loading.holds() == Holding({"public.t": 1}, None)
+            assert PostgresDatabases().identity(url) == before
+            loading.commit()
+        assert PostgresDatabases().identity(url) != before
         assert len(everything(url)["public.t"]) == 1  # type: ignore[arg-type]
 
 
@@ -309,8 +326,9 @@ def test_settings_that_a_server_does_not_know_are_left_out() -> None:
     script = b"--\n\n\\restrict abc\nSET a = 1;\nSET transaction_timeout = 0;\nCREATE TABLE t;\nSET b = 1;\n"
     found = b"".join(adapted(io.BytesIO(script + end + b"\\unrestrict abc\n"), {"a"}))
     assert found == b"--\n\nSET a = 1;\nCREATE TABLE t;\nSET b = 1;\n" + end
-    assert b"".join(adapted(io.BytesIO(b"x" * 3_000_000 + end), set())) == b"x" * 3_000_000 + end
-    for unfinished in (b"", script, b"x" * 3_000_000):
+    long = b"-- a line\n" * 300_000
+    assert b"".join(adapted(io.BytesIO(long + end), set())) == long + end
+    for unfinished in (b"", script, long):
         with pytest.raises(MlpipesError, match="not whole"):
             b"".join(adapted(io.BytesIO(unfinished), set()))
 

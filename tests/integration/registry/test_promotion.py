@@ -437,6 +437,109 @@ def test_somebody_moves_the_alias_meanwhile(lab: Any, promote: Any, past: Any):
     assert [entry["state"] for entry in past()] == ["unfinished", "done"] and lab.holder() == 1
 
 
+def lose(lab: Any, run_id: str, name: str) -> None:
+    """Have a run's artifact be gone, from where it was kept here too."""
+    kept = list((lab.root / ".mlpipes" / "artifacts").glob(f"*/{run_id}/artifacts/{name}"))
+    assert len(kept) == 1
+    kept[0].unlink()
+    shutil.rmtree(lab.root / ".mlpipes" / "cache" / "runs" / run_id, ignore_errors=True)
+
+
+def lose_model(lab: Any, run_id: str) -> None:
+    uri = lab.registry.run(run_id).tags[run_schema.MODEL_URI]
+    (folder,) = (lab.root / ".mlpipes" / "artifacts").glob(f"*/models/{uri.removeprefix('models:/')}")
+    assert lab.registry.has_files(uri)
+    shutil.rmtree(folder)
+    assert not lab.registry.has_files(uri)
+
+
+@pytest.mark.parametrize("how", ["gone", "cut"])
+def test_a_rival_without_predictions_is_left_out_and_named(
+    lab: Any, promote: Any, running_stack: Any, how: str
+):
+    prepared = lab.data(table(1200))
+    rival = lab.train("rival", looks_at("x0", "x1"), prepared)
+    lab.train("weak", looks_at("x0"), prepared)
+    promote("--run", "weak")
+    strong = lab.train("strong", looks_at(*COLUMNS), prepared)
+    if how == "gone":
+        lose(lab, rival, run_schema.HOLDOUT_PREDICTIONS)
+    else:
+        kept = lab.root / ".mlpipes" / "artifacts"
+        (path,) = kept.glob(f"*/{rival}/artifacts/{run_schema.HOLDOUT_PREDICTIONS}")
+        path.write_bytes(path.read_bytes()[:300])
+        shutil.rmtree(lab.root / ".mlpipes" / "cache" / "runs" / rival, ignore_errors=True)
+    told = running_stack.cli("promote", "--experiment", lab.experiment, "--dry-run").ok()
+    line = f"rival ({rival[:8]}): it has no holdout_predictions.parquet that can be read"
+    assert f"warning: left out: {line}" in told.err
+    said = promote()
+    assert (said["outcome"], said["run_id"], said["left_out"]) == ("promoted", strong, [line])
+    assert said["comparison"]["candidates"] == 1
+
+
+def test_a_challenger_without_its_files_is_passed_over(lab: Any, promote: Any, running_stack: Any):
+    prepared = lab.data(table(1200))
+    lab.train("weak", looks_at("x0"), prepared)
+    promote()
+    good = lab.train("good", looks_at("x0", "x1", "x2"), prepared)
+    best = lab.train("best", looks_at(*COLUMNS), prepared)
+    lose_model(lab, best)
+    asked = running_stack.cli("promote", "--experiment", lab.experiment, "--run", "best")
+    assert asked.code == 1
+    assert f"error: the run best ({best[:8]}): the files of its model are gone; train it again" in asked.err
+    said = promote()
+    assert (said["outcome"], said["run_id"]) == ("promoted", good)
+    assert said["left_out"] == [f"best ({best[:8]}): the files of its model are gone"]
+    for run in lab.registry.runs([lab.experiment]):
+        if run.run_id != best:
+            lose_model(lab, run.run_id)
+    nobody = running_stack.cli("promote", "--experiment", lab.experiment)
+    assert nobody.code == 1
+    assert f"no run of '{lab.experiment}' can be promoted: best ({best[:8]})" in nobody.err
+
+
+def test_an_incumbent_whose_files_are_gone_is_no_incumbent(
+    lab: Any, promote: Any, past: Any, running_stack: Any
+):
+    """As after a store that was lost: an equal run, trained again, takes the alias, and it can be served."""
+    prepared = lab.data(table(400))
+    old = lab.train("same", looks_at(*COLUMNS), prepared)
+    promote()
+    lose_model(lab, old)
+    new = lab.train("same", looks_at(*COLUMNS), prepared)
+    told = running_stack.cli("promote", "--experiment", lab.experiment, "--dry-run").ok()
+    assert "warning: version 1 holds production, but its files are gone: it is no incumbent" in told.err
+    said = promote()
+    assert (said["outcome"], said["run_id"], said["from_version"], said["to_version"]) == (
+        "promoted",
+        new,
+        1,
+        2,
+    )
+    assert said["reason"] == "version 1 holds production, but its files are gone"
+    assert said["incumbent"] is None
+    assert lab.holder() == 2
+    assert promote()["outcome"] == "unchanged"
+    back = running_stack.cli("rollback", "--model", lab.experiment)
+    assert back.code == 1
+    assert "warning: version 1 is passed over: its files are gone" in back.err
+    assert "has no version that held production before version 2" in back.err
+    assert lab.holder() == 2
+    assert len(past()) == 2
+
+
+def test_an_incumbent_without_predictions_is_asked_again(lab: Any, promote: Any):
+    prepared = lab.data(table(1200))
+    old = lab.train("weak", looks_at("x0"), prepared)
+    promote()
+    strong = lab.train("strong", looks_at(*COLUMNS), prepared)
+    known = promote("--dry-run")
+    lose(lab, old, run_schema.HOLDOUT_PREDICTIONS)
+    said = promote()
+    assert (said["outcome"], said["run_id"], said["left_out"]) == ("promoted", strong, [])
+    assert said["comparison"] == known["comparison"]
+
+
 def test_what_does_not_exist(lab: Any, running_stack: Any):
     lab.train("forest", looks_at("x0"), lab.data(table(400)))
 

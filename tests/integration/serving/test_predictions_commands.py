@@ -239,6 +239,7 @@ def test_list_and_export(judged: Judged, tmp_path: Path) -> None:
     file = tmp_path / "log.parquet"
     told = judged.run("predictions", "export", "-o", file, "--json").ok().json
     frame = pd.read_parquet(file)
+    assert file.stat().st_mode & 0o777 == 0o600
     assert told["rows"] == len(frame) == ONES + 50
     assert frame["made_at"].is_monotonic_increasing and str(frame["made_at"].dtype).endswith("UTC]")
     own = frame[frame["shadow_of"].isna()]

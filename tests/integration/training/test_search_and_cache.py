@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,26 @@ def test_a_search_sees_nothing_of_the_holdout(lab: Any) -> None:
     assert clean != bad, "the poison did not reach the holdout"
     pd.testing.assert_frame_equal(table, same_table)
     assert logged == same_logged and len(logged) == 4
+
+
+def test_what_a_store_has_lost_is_trained_again_and_promoted(lab: Any) -> None:
+    """The database names runs, models and an alias whose files are gone; training and promoting helps."""
+    lab.functions("good")
+    first = lab.train("--json").ok().json["runs"][0]
+    promote = ("promote", "--experiment", lab.name, "--json")
+    assert lab.stack.cli(*promote).ok().json["to_version"] == 1
+    experiment = next((lab.stack.root / ".mlpipes" / "artifacts").glob(f"*/{first['run_id']}")).parent
+    shutil.rmtree(experiment)
+    shutil.rmtree(lab.stack.root / ".mlpipes" / "cache" / "runs", ignore_errors=True)
+    lost = lab.stack.cli(*promote)
+    assert (lost.code, "the files of its model are gone; train it again" in lost.err) == (1, True)
+    again = lab.train("--json").ok()
+    assert f"good: the run {first['run_id'][:8]} is not taken, since files of it are gone" in again.err
+    (run,) = again.json["runs"]
+    assert (run["cached"], run["metrics"]) == (False, first["metrics"])
+    done = lab.stack.cli(*promote).ok().json
+    assert (done["outcome"], done["run_id"], done["from_version"]) == ("promoted", run["run_id"], 1)
+    assert lab.train("--json").ok().json["runs"][0]["cached"]
 
 
 def test_what_is_trained_is_not_trained_again_unless_it_is_forced(lab: Any) -> None:

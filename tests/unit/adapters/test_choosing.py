@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,47 @@ def test_auto_without_data_takes_what_there_is(make: Make, there: bool) -> None:
     project = make()
     assert choosing.current(project) == choosing.for_up(project, None) == wanted
     assert choosing.for_up(project, "auto") == wanted
+
+
+@pytest.mark.parametrize("variable", ["DOCKER_HOST", "DOCKER_CONTEXT"])
+def test_an_engine_that_is_named_and_dead_is_an_error_of_up(
+    make: Make, there: bool, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "something")
+    project = make()
+    for asked in (None, "auto"):
+        if there:
+            assert choosing.for_up(project, asked)[0] == "docker"
+            continue
+        with pytest.raises(MlpipesError) as caught:
+            choosing.for_up(project, asked)
+        assert caught.value.lines() == [
+            f"the reason, and where {variable} is set, `auto` takes no other runtime; "
+            f"start the engine or correct {variable}, unset it, or choose `--runtime embedded`"
+        ]
+    assert choosing.for_up(project, "embedded")[0] == "embedded"
+    assert choosing.for_up(project, "docker")[0] == "docker"
+    monkeypatch.setenv(variable, " ")
+    assert choosing.for_up(project, None)[0] == ("docker" if there else "embedded")
+
+
+def test_up_names_the_dead_engine_and_changes_nothing(make: Make, cli: Any) -> None:
+    root = make().root
+    done = cli("up", cwd=root, env={"DOCKER_HOST": "tcp://127.0.0.1:9"})
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert line.startswith(
+        "error: DOCKER_HOST=tcp://127.0.0.1:9: the Docker engine is not running, and where "
+    )
+    assert not (root / ".env").exists()
+    assert cli("status", cwd=root, env={"DOCKER_HOST": "tcp://127.0.0.1:9"}).ok()
+
+
+def test_a_dead_engine_does_not_matter_where_the_data_is_elsewhere(
+    make: Make, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    assert choosing.for_up(make(remembered="embedded", data=("embedded",)), None)[0] == "embedded"
 
 
 @pytest.mark.parametrize("data", ["docker", "embedded"])

@@ -222,7 +222,8 @@ def test_sources_that_make_no_sense(tmp_path: Path, source: str, said: str) -> N
 def test_postgres_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MlpipesError) as caught:
         read(tmp_path, "postgres:raw_data.cards")
-    assert line(caught) == AT + "the project's database is not running; start it with `mlpipes up`"
+    said = "the project's database has no role yet that can only read; `mlpipes up` makes it"
+    assert line(caught) == AT + said
     with pytest.raises(UsageError) as caught:
         read(tmp_path, {"table": "x", "url": "$NOWHERE_URL"})
     assert "the environment variable NOWHERE_URL is not set" in line(caught)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import hashlib
 import io
@@ -15,36 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from backup_help import DATABASES, FILES, make
 
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle.carrying.manifest import Manifest
 from mlpipes_cli.lifecycle.carrying.reading import check, contents
 from mlpipes_cli.lifecycle.carrying.writing import checked_name, writing
-
-FILES = {
-    "databases/mlpipes.sql": b"select 1;\n" * 50,
-    "databases/mlflow.sql": b"select 2;\n" * 70,
-    "artifacts/1/abc/artifacts/model.pkl": bytes(range(256)) * 300,
-    "artifacts/1/abc/artifacts/empty": b"",
-    "artifacts/ä ö/" + "deep/" * 40 + "ü.txt": b"long names",
-}
-
-
-def manifest() -> Manifest:
-    rows = {"mlflow": {"public.runs": 3}, "mlpipes": {"serving.predictions": 7}}
-    return Manifest(
-        "p", "embedded", "2026-01-01T00:00:00+00:00", "1.0", "3.1", "abc",
-        {"mlflow": "17.1", "mlpipes": "17.1"}, rows, ("mlflow-artifacts:/9",),
-    )  # fmt: skip
-
-
-def make(path: Path, files: dict[str, bytes] | None = None) -> Manifest:
-    with writing(path) as file:
-        for name, content in (files or FILES).items():
-            file.add(name, io.BytesIO(content), len(content))
-        done = dataclasses.replace(manifest(), members=tuple(file.members))
-        file.finish(done)
-    return done
 
 
 def rewrite(path: Path, change: Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]) -> None:
@@ -63,7 +37,7 @@ def test_what_goes_in_comes_out(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     written = make(path)
     assert path.stat().st_mode & 0o777 == 0o600
-    found = check(path)
+    found = check(path, DATABASES)
     assert found == written
     assert set(found.artifacts()) == {n.removeprefix("artifacts/") for n in FILES if n.startswith("art")}
     with contents(path, found) as members:
@@ -88,7 +62,7 @@ def test_no_prefix_of_a_backup_is_one(tmp_path: Path, name: str) -> None:
     for size in [0, 1, 100, 511, 512, 513, data // 3, data // 2, data - 600, data - 80]:
         path.write_bytes(whole[:size])
         with pytest.raises(MlpipesError) as caught:
-            check(path)
+            check(path, DATABASES)
         assert str(path) in caught.value.reason, size
 
 
@@ -104,7 +78,7 @@ def test_a_flipped_bit_is_found_or_does_not_matter(tmp_path: Path, name: str) ->
         whole[spot] ^= bit
         path.write_bytes(whole)
         try:
-            assert check(path) == written, f"byte {spot}"  # padding between files
+            assert check(path, DATABASES) == written, f"byte {spot}"  # padding between files
         except MlpipesError:
             found += 1
         whole[spot] ^= bit
@@ -121,7 +95,7 @@ def test_every_byte_of_content_counts(tmp_path: Path) -> None:
         damaged[spot + len(content) - 1] ^= 1
         path.write_bytes(damaged)
         with pytest.raises(MlpipesError, match="damaged"):
-            check(path)
+            check(path, DATABASES)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +107,7 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> No
     path = tmp_path / "b.tar"
     make(path, FILES | {name: b"x"})
     with pytest.raises(MlpipesError, match="does not belong"):
-        check(path)
+        check(path, DATABASES)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
@@ -148,7 +122,7 @@ def test_only_plain_files_are_taken(tmp_path: Path, kind: bytes) -> None:
 
     rewrite(path, change)
     with pytest.raises(MlpipesError, match="does not belong"):
-        check(path)
+        check(path, DATABASES)
 
 
 def test_missing_doubled_and_foreign_members(tmp_path: Path) -> None:
@@ -158,7 +132,7 @@ def test_missing_doubled_and_foreign_members(tmp_path: Path) -> None:
         make(path)
         rewrite(path, change)
         with pytest.raises(MlpipesError, match=words):
-            check(path)
+            check(path, DATABASES)
 
     complains(lambda rows: rows.pop(2), "model.pkl is missing")
     complains(lambda rows: rows.insert(1, rows[0]), "twice")
@@ -167,7 +141,7 @@ def test_missing_doubled_and_foreign_members(tmp_path: Path) -> None:
     complains(lambda rows: rows.insert(0, (tarfile.TarInfo("artifacts/new"), b"x")), "not in its manifest")
     make(path, {name: text for name, text in FILES.items() if "mlflow.sql" not in name})
     with pytest.raises(MlpipesError, match=r"databases/mlflow.sql is missing"):
-        check(path)
+        check(path, DATABASES)
 
 
 def test_a_newer_format_names_the_release(tmp_path: Path) -> None:
@@ -181,7 +155,7 @@ def test_a_newer_format_names_the_release(tmp_path: Path) -> None:
 
     rewrite(path, change)
     with pytest.raises(MlpipesError, match=r"format 3.*reads up to 2") as caught:
-        check(path)
+        check(path, DATABASES)
     assert "install mlpipes 1.0" in caught.value.hint
 
 
@@ -192,9 +166,9 @@ def test_anything_else_is_no_backup(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "b.tar"
     path.write_bytes(text)
     with pytest.raises(MlpipesError, match="damaged or no backup"):
-        check(path)
+        check(path, DATABASES)
     with pytest.raises(UsageError, match="no such file"):
-        check(tmp_path / "none.tar")
+        check(tmp_path / "none.tar", DATABASES)
 
 
 def test_a_file_that_changes_after_the_check_is_noticed(tmp_path: Path) -> None:

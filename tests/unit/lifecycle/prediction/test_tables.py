@@ -85,6 +85,7 @@ def test_an_output_appears_whole(tmp_path: Path, name: str) -> None:
         assert not path.exists()
         writer.finish()
     assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert path.stat().st_mode & 0o777 == 0o600
     read = {".csv": lambda p: pd.read_csv(p, dtype={"ID": str}), ".parquet": pd.read_parquet}
     if name.endswith(".json"):
         assert [r["ID"] for r in json.loads(path.read_text())] == ["01", 2, "01", 2]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,11 +31,12 @@ def run(run_id: str, name: str = "a", status: str = "FINISHED", whole: bool = Tr
     return RunRecord(run_id, "e", name, status, 1, {}, {}, SAME | uri | own)
 
 
-def found(runs: list[RunRecord], environment: str | None = None) -> list[str]:
+def found(runs: list[RunRecord], environment: str | None = None, gone: Collection[str] = ()) -> list[str]:
     parents = {item.run_id: item for item in runs}
     shown = [item for item in runs if run_schema.PARTS not in item.tags]
     built = {"a": environment} if environment else {}
-    return [item.run_id for item in cache.find(shown, PLAN, built, parents.get, "key").get("a", [])]
+    taken = cache.find(shown, PLAN, built, parents.get, "key", lambda item: item.run_id not in gone)
+    return [item.run_id for item in taken.get("a", [])]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,13 @@ def found(runs: list[RunRecord], environment: str | None = None) -> list[str]:
 def test_only_a_whole_run_of_the_very_same_candidate_and_data_is_taken(other: RunRecord) -> None:
     assert found([other]) == []
     assert found([other, run("2"), run("3")]) == ["2"]
+
+
+def test_a_run_whose_files_are_gone_is_not_taken() -> None:
+    assert found([run("1"), run("2")], gone=["1"]) == ["2"]
+    assert found([run("1")], gone=["1"]) == []
+    parts = [run("p1", "a-x", PARENT="up"), run("p2", "a-y", PARENT="up"), comparison("up", ["a-y", "a-x"])]
+    assert found(parts, gone=["p1"]) == []
 
 
 def test_a_run_of_another_environment_is_not_taken() -> None:
