@@ -7,11 +7,13 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.serving.settings import server_settings
+from mlpipes_cli.own_names import names_of
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.serving.plan import Plan
@@ -34,6 +36,7 @@ def serve(plan: Plan, port: int) -> int:
     state, serving = plan.project.state, plan.project.config.serving
     os.environ.update(plan.endpoints.environment())
     settings = server_settings(serving, plan.model, plan.alias, state)
+    settings = replace(settings, allowed_hosts=(*settings.allowed_hosts, *names_of(plan.host)))
     return listen(settings, plan.host, port, plan.workers, state / "serving" / f"{port}.failure")
 
 
