@@ -135,8 +135,8 @@ class Front:
         hot = self._hot.get(path) if method == "POST" else None
         preflight = self._cors.is_preflight(method, given)
         refusal = self._entrance.refusal(method, path, scope.get("http_version", "1.1"), given)
-        if refusal is None and not preflight:
-            refusal = self._guard.refusal(path, given)
+        if not preflight and (refusal is None or refusal.status == 415):  # first who asks, then what
+            refusal = self._guard.refusal(path, given) or refusal
         if hot is not None or refusal is not None:
             told += self._cors.headers(given)  # else FastAPI's middleware adds them
         try:

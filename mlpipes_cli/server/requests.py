@@ -17,14 +17,17 @@ from mlflow.pyfunc.utils.serving_data_parser import is_unified_llm_input
 
 from mlpipes_cli.server import mistakes
 from mlpipes_cli.server.body import read_json
+from mlpipes_cli.server.bounds import Bounds
 from mlpipes_cli.server.faults import Fault, bad_request, too_large
 from mlpipes_cli.server.forms import as_dataframe
 from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.parquet_bounds import check_parquet
 
 logger = logging.getLogger("mlpipes.server")
 UNREADABLE = "the data cannot be read as rows of the model's columns"
 JSON = scoring_server.CONTENT_TYPE_JSON
 CSV = scoring_server.CONTENT_TYPE_CSV
+PARQUET = scoring_server.CONTENT_TYPE_PARQUET
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def read_invocations(body: bytes, content_type: str | None, model: ServedModel, 
         if not isinstance(payload, dict):
             raise bad_request(f"expected a JSON object, got {mistakes.kind_of(payload)}")
     wrapped = not (isinstance(payload, dict) and is_unified_llm_input(payload))
-    return _ask(payload, content_type or "", model, max_rows, wrapped)
+    return _ask(payload, content_type or "", model, max_rows, wrapped, len(body))
 
 
 def read_records(body: bytes, content_type: str | None, model: ServedModel, max_rows: int) -> Question:
@@ -82,15 +85,18 @@ def read_records(body: bytes, content_type: str | None, model: ServedModel, max_
     """
     if _mime(content_type or JSON) != JSON:
         raise Fault(415, "UNSUPPORTED_MEDIA_TYPE", f"expected the content type {JSON}")
-    return _ask(as_dataframe(read_json(body), model), JSON, model, max_rows, True)
+    return _ask(as_dataframe(read_json(body), model), JSON, model, max_rows, True, len(body))
 
 
 def _mime(content_type: str | None) -> str:
     return (content_type or "").split(";")[0].strip()
 
 
-def _ask(payload: Any, content_type: str, model: ServedModel, max_rows: int, wrapped: bool) -> Question:
+def _ask(
+    payload: Any, content_type: str, model: ServedModel, max_rows: int, wrapped: bool, size: int
+) -> Question:
     _check_rows(_count(payload), max_rows)
+    _check_shape(payload, _mime(content_type), Bounds(len(model.columns), max_rows), size)
     catcher = _Catcher(model)
     original = dict(payload) if isinstance(payload, dict) else payload
     try:
@@ -109,6 +115,15 @@ def _ask(payload: Any, content_type: str, model: ServedModel, max_rows: int, wra
         logger.info("a request that MLflow's parser fails on: %s", type(error).__name__)
         raise bad_request(mistakes.explain(catcher.data, model) or UNREADABLE) from None
     return Question(data, params, model.caller_ids(catcher.data), wrapped, _length(data))
+
+
+def _check_shape(payload: Any, mime: str, bounds: Bounds, size: int) -> None:
+    if isinstance(payload, dict):
+        bounds.document(payload, size)
+    elif mime == CSV:
+        bounds.csv(payload)
+    elif mime == PARQUET:
+        check_parquet(payload, bounds)
 
 
 def _frame_of(payload: Any) -> Any:

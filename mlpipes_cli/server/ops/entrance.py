@@ -24,6 +24,10 @@ _OURS = frozenset((b"same-origin", b"none"))
 _PLAIN = frozenset((b"", b"identity"))
 _JSON = b"application/json"
 _FORM = b"application/x-www-form-urlencoded"
+_STRANGE = (
+    "a web page of another origin may not ask this; name its origin in mlpipes.yaml: `serving: {cors: [...]}`"
+)
+_KNOWN = frozenset((_FORM, b"text/plain", b"multipart/form-data", b"text/csv", b"application/octet-stream"))
 Headers = Iterable[tuple[bytes, bytes]]
 
 
@@ -79,8 +83,7 @@ class Entrance:
                 return None
             if origin.lower() in self._pages:
                 return None
-        told = "a page of another origin may not ask this; name its origin in mlpipes.yaml: `serving: {cors: [...]}`"
-        return Fault(403, "PERMISSION_DENIED", told)
+        return Fault(403, "PERMISSION_DENIED", _STRANGE)
 
 
 def _misfit(path: str, given: dict[bytes, bytes]) -> Fault | None:
@@ -90,8 +93,11 @@ def _misfit(path: str, given: dict[bytes, bytes]) -> Fault | None:
     if coding not in _PLAIN and not inference:
         told = "expected a body without Content-Encoding; send it uncompressed"
         return Fault(415, "UNSUPPORTED_MEDIA_TYPE", told, accepts="identity")
-    if path in _JSON_ONLY or path.startswith("/models/prediction/") or (inference and _LENGTH not in given):
-        return _no_json(given.get(b"content-type"))
+    kind = given.get(b"content-type")
+    if inference and (kind is None or _LENGTH in given):  # Triton's client names no type
+        return None
+    if inference or path in _JSON_ONLY or path.startswith("/models/prediction/"):
+        return _no_json(kind)
     return None
 
 
@@ -101,11 +107,8 @@ def _no_json(kind: bytes | None) -> Fault | None:
     sent = b"" if kind is None else kind.partition(b";")[0].strip().lower()
     if sent == _JSON:
         return None
-    told = f"expected the header `Content-Type: application/json`, got {_shown(sent)}"
+    got = sent.decode("ascii") if sent in _KNOWN else "another one" if sent else "none"
+    told = f"expected the header `Content-Type: application/json`, got {got}"
     if sent == _FORM:
         told += "; with curl: -H 'Content-Type: application/json'"
     return Fault(415, "UNSUPPORTED_MEDIA_TYPE", told)
-
-
-def _shown(kind: bytes) -> str:
-    return repr(kind[:80].decode("latin-1")) if kind else "none"

@@ -41,7 +41,8 @@ class Hosts:
         name = found[1].decode("ascii").lower().removesuffix(".")
         if self._every or self._ours(name):
             return None
-        told = f"the API is not known as {name!r}; name it in mlpipes.yaml: `serving: {{allowed_hosts: [{name}]}}`"
+        setting = f"`serving: {{allowed_hosts: [{name}]}}`"
+        told = f"the API is not known as {name!r}; if it should be, write {setting} in mlpipes.yaml"
         return Fault(403, "PERMISSION_DENIED", told)
 
     def _ours(self, name: str) -> bool:

@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Callable
 
+import httpx
 import pytest
 from protocol_help import Api, Wire
 
@@ -82,7 +83,9 @@ def test_hosts(train: Api, lines: list[str], status: int) -> None:
 )
 def test_pages_of_others_store_nothing(train: Api, path: str, headers: dict[str, str], status: int) -> None:
     before = train.count()
-    answer = train.client.post(path, content=BODY, headers=headers)
+    answer = httpx.post(
+        f"http://127.0.0.1:{train.port}{path}", content=BODY, headers=headers, trust_env=False
+    )
     assert answer.status_code == status, answer.text
     if path.startswith("/v2"):
         assert set(answer.json()) == {"error"}

@@ -47,7 +47,7 @@ def api(folders: dict[str, Path], kind: str, postgres: serving_help.Postgres) ->
         "people", "production", 3, str(folders[kind]), max_bytes=20_000, max_rows=50, answer_timeout=15.0
     )
     app = create_app(settings, make_stores(settings, postgres.url, None))
-    with TestClient(app) as client:  # type: ignore[arg-type]
+    with TestClient(app, headers={"content-type": "application/json"}) as client:  # type: ignore[arg-type]
         yield client
 
 

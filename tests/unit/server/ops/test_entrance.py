@@ -127,8 +127,12 @@ def test_json_is_taken(kind: str) -> None:
 )
 def test_what_a_page_sends_without_asking_is_not(kind: str | None) -> None:
     given = [] if kind is None else [(b"content-type", kind.encode())]
-    for path in ("/predict", "/feedback", "/models/prediction/m/a", "/v2/models/m/infer"):
+    for path in ("/predict", "/feedback", "/models/prediction/m/a"):
         assert status("POST", path, host("x"), *given) == 415
+    # Triton's own client names no type; a page that does so has its origin looked at
+    assert status("POST", "/v2/models/m/infer", host("x"), *given) == (200 if kind is None else 415)
+    origin = (b"origin", b"http://evil.example")
+    assert status("POST", "/v2/models/m/infer", host("x"), *given, origin) == 403
     assert (
         status("POST", "/v2/models/m/infer", host("x"), *given, (b"inference-header-content-length", b"9"))
         == 200
@@ -141,7 +145,7 @@ def test_curl_is_told_what_to_add() -> None:
     refusal = Entrance([], []).refusal("POST", "/predict", "1.1", [host("x"), form])
     assert refusal is not None and refusal.status == 415
     assert refusal.message == (
-        "expected the header `Content-Type: application/json`, got 'application/x-www-form-urlencoded'; "
+        "expected the header `Content-Type: application/json`, got application/x-www-form-urlencoded; "
         "with curl: -H 'Content-Type: application/json'"
     )
 
