@@ -151,7 +151,7 @@ def _raise_unless_lost(error: BaseException, attempt: str) -> None:
     if isinstance(error, TimeoutError):
         raise MlpipesError("the database does not answer in time", "see `mlpipes status`") from None
     if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in {"22", "23", "54"}:
-        raise Rejected(f"the database refused the predictions ({database.first_line(error)})") from None
+        raise Rejected(f"the database refused the predictions ({type(error).__name__})") from None
     lost = isinstance(error, (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)) or (
         isinstance(error, asyncpg.PostgresError) and str(error.sqlstate) in {"57P01", "57P02", "57P03"}
     )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.server import identifiers
 from mlpipes_cli.server.body import read_body
 from mlpipes_cli.server.bounds import too_many_rows
 from mlpipes_cli.server.fast import FastLane, Rows
@@ -195,7 +196,7 @@ class Service:
                 self._pipeline.submit(job)
                 return await job.future, True
         expires = self._loop.time() + self.settings.answer_timeout
-        question = await self._readers.run(read, body, kind, model, self.settings.max_rows)
+        question = await self._readers.run(_checked, read, body, kind, model, self.settings.max_rows)
         future = self._loop.create_future()
         count, data, params = question.rows, question.data, question.params
         if at is not None and shadows is None:
@@ -249,3 +250,10 @@ class Service:
         if now - self._pinged[0] > 1.0:
             self._pinged = (now, await self.stores.log.ping())
         return self._pinged[1]
+
+
+def _checked(read: Reader, *given: Any) -> Question:
+    """What a request asks, with identifiers that can be stored."""
+    question = read(*given)
+    identifiers.check(question.ids)
+    return question

@@ -108,7 +108,7 @@ WRONG: list[tuple[Any, str]] = [
     ([{"prediction_id": "57", "value": 1}], "item 0: prediction_id: expected a UUID"),
     ([{"prediction_id": 57, "value": 1}], "item 0: prediction_id: expected a UUID"),
     ([{"id": None, "value": 1}], "item 0: id: expected a text or a number"),
-    ([{"id": "", "value": 1}], "item 0: id: expected a text of 1 to 1000 characters"),
+    ([{"id": "", "value": 1}], "item 0: id: expected a text of 1 to 1000 bytes"),
     ([{"id": [1], "value": 1}], "item 0: id: expected a text or a number"),
     ([{"id": 1, "value": 2}], "item 0: value: expected one of 0, 1"),
     ([{"id": 1, "value": "1"}], "item 0: value: expected one of 0, 1"),
