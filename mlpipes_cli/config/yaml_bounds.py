@@ -13,10 +13,15 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class OutOfBounds(yaml.MarkedYAMLError):
-    """A document that is not read; ``problem`` says why, ``problem_mark`` where."""
+    """A document that is not read; ``problem`` says why.
+
+    Attributes:
+        line: Where, from 1.
+    """
 
     def __init__(self, problem: str, mark: Any) -> None:
         super().__init__(problem=problem, problem_mark=mark)
+        self.line: int = mark.line + 1
 
 
 def compose(text: str | bytes) -> yaml.Node | None:

@@ -73,7 +73,7 @@ def parse_yaml(text: str, name: str) -> YamlSource:
     try:
         node = yaml_bounds.compose(text)
     except yaml_bounds.OutOfBounds as error:
-        raise ConfigError([f"{name}:{error.problem_mark.line + 1}: YAML: {error.problem}"]) from None
+        raise ConfigError([f"{name}:{error.line}: YAML: {error.problem}"]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)

@@ -131,6 +131,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
     """uvicorn's protocol over httptools, with an end to each wait for the client."""
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
+    parser: Any
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
