@@ -196,8 +196,10 @@ def _details(description: bytes) -> Mapping[str, Any]:
     """Our part of an ``MLmodel``."""
     import yaml
 
+    from mlpipes_cli.config import yaml_bounds
+
     try:
-        document = yaml.safe_load(description)
+        document = yaml_bounds.load(description)
         return dict(document["metadata"][MODEL_METADATA])
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
         return {}

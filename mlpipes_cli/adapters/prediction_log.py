@@ -76,18 +76,32 @@ class PostgresPredictionLog:
 
     async def ping(self) -> bool:
         try:
-            connection = await self._connected(None)
-        except MlpipesError:
+            async with asyncio.timeout(self._seconds):  # until a connection of ours is free
+                await self._free.acquire()
+        except TimeoutError:
             return False
+        connection = self._idle.pop()
         try:
+            for given in (connection, None) if connection is not None else (None,):
+                connection = await self._asked(given)
+                if connection is not None:
+                    return True
+            return False
+        finally:
+            self._idle.append(connection)
+            self._free.release()
+
+    async def _asked(self, connection: Connection | None) -> Connection | None:
+        """The connection that can be stored with, a new one where none is given; None where it cannot be."""
+        try:
+            connection = await self._connected(connection)
             async with asyncio.timeout(self._seconds):
                 await connection.execute("select 1 from serving.predictions limit 1")
         except Exception:  # noqa: BLE001  whatever it was, it does not answer
-            return False
-        else:
-            return True
-        finally:
-            connection.terminate()
+            if connection is not None:
+                connection.terminate()
+            return None
+        return connection
 
     async def close(self) -> None:
         for connection in self._idle:
@@ -151,7 +165,7 @@ def _raise_unless_lost(error: BaseException, attempt: str) -> None:
     if isinstance(error, TimeoutError):
         raise MlpipesError("the database does not answer in time", "see `mlpipes status`") from None
     if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in {"22", "23", "54"}:
-        raise Rejected(f"the database refused the predictions ({database.first_line(error)})") from None
+        raise Rejected(f"the database refused the predictions ({type(error).__name__})") from None
     lost = isinstance(error, (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)) or (
         isinstance(error, asyncpg.PostgresError) and str(error.sqlstate) in {"57P01", "57P02", "57P03"}
     )

@@ -97,8 +97,7 @@ class PostgresTruthStore:
                 if not left:
                     raise database.unreachable(error) from None
             except (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.ProgrammingError) as error:
-                first = str(error).strip().splitlines()[0]
-                raise Rejected(f"the database refused the ground truth ({first})") from None
+                raise Rejected(f"the database refused the ground truth ({type(error).__name__})") from None
             except psycopg2.Error as error:
                 raise database.unreachable(error) from None
         there = set(found)

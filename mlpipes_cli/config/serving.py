@@ -24,6 +24,12 @@ def _origin(value: str) -> str:
     raise ValueError(f"{value!r} is no origin; use one such as https://app.example.com, or '*'")
 
 
+def _host(value: str) -> str:
+    if value == "*" or re.fullmatch(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", value):
+        return value
+    raise ValueError(f"{value!r} is no host name; use one such as api.example.com, *.example.com, or '*'")
+
+
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
@@ -41,6 +47,7 @@ def _off(value: Any) -> Any:
 
 Alias = Annotated[str, AfterValidator(_alias)]
 Origin = Annotated[str, AfterValidator(_origin)]
+HostName = Annotated[str, AfterValidator(_host)]
 ByteSize = Annotated[
     int,
     BeforeValidator(_bytes),
@@ -77,7 +84,8 @@ class Serving(Strict):
     ``also`` are further aliases, served beside the first one. ``on_log_failure`` says what happens while
     predictions cannot be stored: ``refuse`` answers 503, ``spool`` keeps them in files of up to
     ``spool_size`` until the database is back. ``api_keys`` asks for a key from the moment the first one
-    was made (``auto``), always, or never.
+    was made (``auto``), always, or never. ``allowed_hosts`` are names under which the API may be asked,
+    beside addresses and names that no stranger can own.
     """
 
     model: RegistryName | None = None
@@ -90,6 +98,7 @@ class Serving(Strict):
     spool_size: ByteSize = 2**30
     limits: Limits = Limits()
     cors: tuple[Origin, ...] = ()
+    allowed_hosts: tuple[HostName, ...] = ()
     access_log: Annotated[Literal["all", "errors", "off"], BeforeValidator(_off)] = "errors"
     api_keys: Annotated[Literal["auto", "required", "off"], BeforeValidator(_off)] = "auto"
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
+from mlpipes_cli.config import yaml_bounds
 from mlpipes_cli.errors import ConfigError, UsageError
 
 Location = tuple[int | str, ...]
-_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_Safe):  # type: ignore[misc]
+class _Loader(yaml_bounds.LOADER):  # type: ignore[misc]
     """A safe loader for which ``1e-3`` is a number, as in YAML 1.2; PyYAML's 1.1 takes it for a text."""
 
 
@@ -91,7 +91,9 @@ def dump_yaml(data: Any) -> str:
 def parse_yaml(text: str, name: str) -> YamlSource:
     """As :func:`read_yaml`, from text."""
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = yaml_bounds.compose(text, _Loader)
+    except yaml_bounds.OutOfBounds as error:
+        raise ConfigError([f"{name}:{error.line}: YAML: {error.problem}"]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -106,16 +108,11 @@ def parse_yaml(text: str, name: str) -> YamlSource:
         raise ConfigError([f"{name}:1: expected `key: value` lines, found a {found}"])
     lines: dict[Location, int] = {}
     duplicates: list[str] = []
-    try:
-        _index(node, (), lines, duplicates, name)
-    except RecursionError:
-        raise ConfigError(
-            [f"{name}:1: YAML: a part of the file contains itself, or is nested too deep"]
-        ) from None
+    _index(node, (), lines, duplicates, name)
     if duplicates:
         raise ConfigError(duplicates)
     try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader, see _Loader)
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError([f"{name}:{line}: YAML: {error.problem}"]) from None
@@ -146,19 +143,28 @@ def _index(
                 duplicates.append(f"{name}:{line}: {where}: stands twice, first on line {seen[key]}")
             seen.setdefault(key, line)
             lines[(*location, key)] = line
-            _index(value_node, (*location, key), lines, duplicates, name)
-        _index_merged(node, location, lines, name)
+            if key != "<<":
+                _index(value_node, (*location, key), lines, duplicates, name)
+        _index_merged(node, location, lines, duplicates, name)
 
 
-def _index_merged(node: yaml.MappingNode, location: Location, lines: dict[Location, int], name: str) -> None:
+def _index_merged(
+    node: yaml.MappingNode,
+    location: Location,
+    lines: dict[Location, int],
+    duplicates: list[str],
+    name: str,
+) -> None:
     """Where the keys stand that ``<<`` brings in: own keys count before them, earlier ones before later."""
+    depth = len(location) + 1
+    own = {(*location, key_node.value) for key_node, _ in node.value if isinstance(key_node, yaml.ScalarNode)}
     for key_node, value_node in node.value:
         if key_node.value != "<<":
             continue
         merged = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
         for child in merged:
             found: dict[Location, int] = {}
-            _index(child, location, found, [], name)
-            own = {key for key in lines if key[: len(location)] == location and len(key) == len(location) + 1}
-            news = {where: line for where, line in found.items() if where[: len(location) + 1] not in own}
+            _index(child, location, found, duplicates, name)
+            news = {where: line for where, line in found.items() if where[:depth] not in own}
+            own.update(where for where in news if len(where) == depth)
             lines.update(news)

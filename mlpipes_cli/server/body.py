@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from mlpipes_cli.server.bounds import check_json
 from mlpipes_cli.server.faults import Fault, bad_request, too_large
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -50,8 +51,9 @@ def read_json(body: bytes) -> Any:
     """The JSON document of a body.
 
     Raises:
-        Fault: It is none.
+        Fault: It is none, or has too many parts.
     """
+    check_json(body)
     try:
         return json.loads(body)
     except json.JSONDecodeError as error:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from mlpipes_cli.server.identifiers import SURELY_FITS
 from mlpipes_cli.server.signature import InputColumn
 
 _EXACT = 2**53  # whole numbers up to here are exact as float64 too
@@ -172,7 +173,7 @@ _UNSURE: Any = object()
 def _plain(ids: list[Any]) -> bool:
     """Identifiers that come back as they went in: all text, or all whole numbers of 64 bits."""
     if all(type(value) is str for value in ids):
-        return not any("\0" in value for value in ids)
+        return not any("\0" in value or len(value) > SURELY_FITS for value in ids)
     return all(type(value) is int and -(2**63) <= value < 2**63 for value in ids)
 
 

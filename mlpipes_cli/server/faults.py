@@ -17,6 +17,7 @@ class Fault(Exception):
         retry_after: Seconds for the ``Retry-After`` header, or None for no header.
         plain: Answered as text, as MLflow does for content types that it does not know.
         challenge: The ``WWW-Authenticate`` header, or None for no header.
+        accepts: The ``Accept-Encoding`` header, or None for no header.
     """
 
     status: int
@@ -25,6 +26,7 @@ class Fault(Exception):
     retry_after: int | None = None
     plain: bool = False
     challenge: str | None = None
+    accepts: str | None = None
 
     def __str__(self) -> str:
         return self.message
@@ -46,7 +48,8 @@ class Fault(Exception):
     def headers(self) -> dict[str, str]:
         """The answer's headers beyond the usual ones."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return headers if self.challenge is None else {**headers, "WWW-Authenticate": self.challenge}
+        further = {"WWW-Authenticate": self.challenge, "Accept-Encoding": self.accepts}
+        return headers | {name: value for name, value in further.items() if value is not None}
 
 
 def bad_request(message: str) -> Fault:

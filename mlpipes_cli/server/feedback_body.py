@@ -10,6 +10,7 @@ from uuid import UUID
 
 from mlpipes_cli.ports.truth import Truth
 from mlpipes_cli.server import jsonb
+from mlpipes_cli.server.bounds import check_json
 from mlpipes_cli.server.faults import bad_request, invalid_value, too_large
 from mlpipes_cli.server.truths import LONGEST, Expected, Misfit, caller_ids
 
@@ -43,6 +44,7 @@ def read(body: bytes, expected: Expected, limit: int) -> Feedback:
     Raises:
         Fault: It is wrong; the item is named by its position.
     """
+    check_json(body)
     try:
         document = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError):

@@ -19,6 +19,7 @@ from mlpipes_cli.server.model import ServedModel
 from mlpipes_cli.server.ops import context
 from mlpipes_cli.server.ops.context import RequestContext
 from mlpipes_cli.server.ops.cors import Cors
+from mlpipes_cli.server.ops.entrance import Entrance
 from mlpipes_cli.server.ops.keys import KeyGuard
 from mlpipes_cli.server.ops.logs import AccessLog
 from mlpipes_cli.server.service import Service
@@ -93,7 +94,7 @@ class Predictions:
 
 
 class Front:
-    """All that comes in: identifiers and traces, keys, predictions, and what FastAPI answers.
+    """All that comes in: who may, identifiers and traces, keys, predictions, and what FastAPI answers.
 
     Args:
         service: Does the work.
@@ -103,6 +104,7 @@ class Front:
 
     def __init__(self, service: Service, app: App, guard: KeyGuard) -> None:
         self.service, self._app, self._guard = service, app, guard
+        self._entrance = Entrance(service.settings.allowed_hosts, service.settings.cors)
         self._cors, self._log = Cors(service.settings.cors), AccessLog(service.settings.access_log)
         predictions = Predictions(service)
         self._hot = {"/invocations": predictions.invocations, "/predict": predictions.predict}
@@ -117,17 +119,24 @@ class Front:
         token = context.current.set(asked)
         status = 0
         told = asked.response_headers()
+        bodiless = method == "HEAD"
+        if bodiless:  # answered as GET, but for the body (RFC 9110, section 9.3.2)
+            scope = {**scope, "method": "GET"}
 
         async def reply(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 nonlocal status
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *told]
+            elif bodiless:
+                message = {**message, "body": b""}
             await send(message)
 
         hot = self._hot.get(path) if method == "POST" else None
         preflight = self._cors.is_preflight(method, given)
-        refusal = None if preflight else self._guard.refusal(path, given)
+        refusal = self._entrance.refusal(method, path, scope.get("http_version", "1.1"), given)
+        if not preflight and (refusal is None or refusal.status == 415):  # first who asks, then what
+            refusal = self._guard.refusal(path, given) or refusal
         if hot is not None or refusal is not None:
             told += self._cors.headers(given)  # else FastAPI's middleware adds them
         try:

@@ -111,13 +111,15 @@ def _ask_all(group: Sequence[Job]) -> list[Said]:
 def _ask_alone(job: Job) -> Said:
     try:
         return _ask([job])[0]
-    except _NotWritable:
+    except _NotWritable as error:
+        if isinstance(error.__cause__, RecursionError):
+            return bad_request("the rows cannot be stored: they nest too deep")
         logger.exception("a prediction cannot be written down")
         return Fault(500, "INTERNAL_ERROR", "the model's answer cannot be written down")
     except Away:
         raise
-    except Exception as error:  # noqa: BLE001  a model may raise anything
-        logger.warning("the model failed: %s: %s", type(error).__name__, str(error)[:200])
+    except Exception as error:
+        logger.warning("the model failed", exc_info=error)  # its words may quote the rows: none are written
         return bad_request(CANNOT_PREDICT)
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from mlpipes_cli.ports import PredictionRow
 from mlpipes_cli.server import jsonb
 from mlpipes_cli.server.fast import Row
+from mlpipes_cli.server.identifiers import as_text
 from mlpipes_cli.server.model import ServedModel
 from mlpipes_cli.server.outcome import Outcome
 from mlpipes_cli.server.uuid7 import Uuid7Factory, uuid7
@@ -102,7 +103,7 @@ def of_outcome(
     if rows is None or len(rows) != len(predictions):  # a model that does not answer row by row
         rows, predictions, ids = [data], [predictions], None
     scores = outcome.scores
-    callers = None if ids is None else [_caller(value) for value in ids]
+    callers = None if ids is None else [as_text(value) for value in ids]
     encoded = (
         [_json(row) for row in rows],
         [_json(value) for value in predictions],
@@ -146,11 +147,6 @@ def _answer(
 
 def _json(value: Any) -> bytes:
     return jsonb.encode(value).encode()
-
-
-def _caller(value: Any) -> str | None:
-    value = jsonb.plain(value)
-    return value if value is None or isinstance(value, str) else jsonb.encode(value)
 
 
 def plain_list(raw: Any) -> list[Any] | None:

@@ -16,9 +16,11 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mlpipes_cli.server.faults import Fault, bad_request
+from mlpipes_cli.server.upgrades import new_parser, without_offer
 
 _TICK = 1.0
 _IDLE, _HEAD, _BODY, _OURS, _LINGER = range(5)  # whose turn it is: the client's in all but _OURS
@@ -129,6 +131,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
     """uvicorn's protocol over httptools, with an end to each wait for the client."""
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
+    parser: Any
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -156,7 +159,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         if self.transport.is_closing():
             return
         before = self._bodied
-        super().data_received(data)
+        self._read(data)
         if self._turn == _OURS or self._turn == _IDLE:
             return
         if self._fresh or self._bodied != before:  # the rest of the request before, or a body that grows
@@ -167,11 +170,31 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
             told = f"the headers are longer than the {self.limits.head_bytes} bytes that are taken"
             self._refuse(Fault(431, "REQUEST_LIMIT_EXCEEDED", told))
 
+    def _read(self, data: bytes) -> None:
+        """Have the parser read it; a head that offers another protocol is read again without the offer."""
+        self._unset_keepalive_if_required()
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                if self.parser.get_method() == b"CONNECT":  # no offer, but a way to somewhere else
+                    self.send_400_response("")
+                    return
+                data = without_offer(self.parser, self.url, self.headers) + data[offer.args[0] :]
+                self.parser = new_parser(self)
+            except httptools.HttpParserError:
+                self.send_400_response("")
+                return
+            else:
+                return
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._turn, self._fresh, self._since = _HEAD, True, self.loop.time()
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return  # see _read
         super().on_headers_complete()
         self.cycle.__class__ = _Cycle
         self._turn, self._since, self._bodied = _BODY, self.loop.time(), 0
@@ -181,6 +204,8 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
         if self.cycle.response_complete:
             self._turn, self._since = _IDLE, self.loop.time()

@@ -73,8 +73,8 @@ class Pipeline:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def submit(self, job: Job) -> None:
-        """Take a request; its future is answered later, within the settings' time."""
-        job.expires = self._loop.time() + self._settings.answer_timeout
+        """Take a request; its future is answered later, within the settings' time or the job's own."""
+        job.expires = min(job.expires, self._loop.time() + self._settings.answer_timeout)
         self._inside.add(job)
         job.future.add_done_callback(lambda _: self._inside.discard(job))
         if job.rows is not None and job.model.cheap(job.count):

@@ -19,10 +19,12 @@ from mlflow.pyfunc.utils.serving_data_parser import is_unified_llm_input
 
 from mlpipes_cli.server import mistakes, tables
 from mlpipes_cli.server.body import read_json
+from mlpipes_cli.server.bounds import Bounds
 from mlpipes_cli.server.faults import Fault, bad_request, invalid_value, too_large
 from mlpipes_cli.server.fitting import Unfit, fitted
 from mlpipes_cli.server.forms import as_dataframe
 from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.parquet_bounds import check_parquet
 
 logger = logging.getLogger("mlpipes.server")
 UNREADABLE = "the data cannot be read as rows of the model's columns"
@@ -75,7 +77,7 @@ def read_invocations(body: bytes, content_type: str | None, model: ServedModel, 
         if not isinstance(payload, dict):
             raise bad_request(f"expected a JSON object, got {mistakes.kind_of(payload)}")
     wrapped = not (isinstance(payload, dict) and is_unified_llm_input(payload))
-    return _ask(payload, content_type or "", model, max_rows, wrapped)
+    return _ask(payload, content_type or "", model, max_rows, wrapped, len(body))
 
 
 def read_records(body: bytes, content_type: str | None, model: ServedModel, max_rows: int) -> Question:
@@ -86,15 +88,18 @@ def read_records(body: bytes, content_type: str | None, model: ServedModel, max_
     """
     if _mime(content_type or JSON) != JSON:
         raise Fault(415, "UNSUPPORTED_MEDIA_TYPE", f"expected the content type {JSON}")
-    return _ask(as_dataframe(read_json(body), model), JSON, model, max_rows, True)
+    return _ask(as_dataframe(read_json(body), model), JSON, model, max_rows, True, len(body))
 
 
 def _mime(content_type: str | None) -> str:
     return (content_type or "").split(";")[0].strip()
 
 
-def _ask(payload: Any, content_type: str, model: ServedModel, max_rows: int, wrapped: bool) -> Question:
+def _ask(
+    payload: Any, content_type: str, model: ServedModel, max_rows: int, wrapped: bool, size: int
+) -> Question:
     _check_rows(_count(payload), max_rows)
+    _check_shape(payload, _mime(content_type), Bounds(len(model.columns), max_rows), size)
     try:
         given, params, plain = _parsed(payload, content_type, model)
         _check_rows(_length(given), max_rows)
@@ -116,6 +121,16 @@ def _ask(payload: Any, content_type: str, model: ServedModel, max_rows: int, wra
         logger.info("a request that MLflow's parser fails on: %s", type(error).__name__)
         raise bad_request(UNREADABLE) from None
     return Question(data, checked, model.caller_ids(given), wrapped, _length(data))
+
+
+def _check_shape(payload: Any, mime: str, bounds: Bounds, size: int) -> None:
+    """Have a payload whose table is too large refused before anything is made of it."""
+    if isinstance(payload, dict):
+        bounds.document(payload, size)
+    elif mime == CSV:
+        bounds.csv(payload)
+    elif mime == PARQUET:
+        check_parquet(payload, bounds)
 
 
 def _parsed(payload: Any, content_type: str, model: ServedModel) -> tuple[Any, dict[str, Any] | None, bool]:

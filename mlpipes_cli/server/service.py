@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.server import identifiers
 from mlpipes_cli.server.body import read_body
+from mlpipes_cli.server.bounds import too_many_rows
 from mlpipes_cli.server.fast import FastLane, Rows
-from mlpipes_cli.server.faults import Fault, too_large, unavailable
+from mlpipes_cli.server.faults import Fault, unavailable
 from mlpipes_cli.server.jobs import Job
 from mlpipes_cli.server.journal import Answer, Origin
 from mlpipes_cli.server.meter import Meter
@@ -19,6 +21,7 @@ from mlpipes_cli.server.model import ServedModel
 from mlpipes_cli.server.models import Follower, Models
 from mlpipes_cli.server.ops import context
 from mlpipes_cli.server.pipeline import Pipeline
+from mlpipes_cli.server.readers import Readers
 from mlpipes_cli.server.settings import ServerSettings
 from mlpipes_cli.server.stores import Stores
 
@@ -57,6 +60,7 @@ class Service:
         self.stores, self.settings, self.meter = stores, settings, meter
         self._models, self._follower = models, follower
         self._pipeline = Pipeline(stores.log, settings, meter)
+        self._readers = Readers(settings)
         self._reading = 0
         self._pinged: tuple[float, bool] = (-1.0, False)
         self._loop: asyncio.AbstractEventLoop
@@ -84,7 +88,7 @@ class Service:
     @property
     def waiting(self) -> int:
         """Requests that are not answered yet."""
-        return self._pipeline.waiting + self._reading
+        return self._pipeline.waiting + self._reading + self._readers.inside
 
     def find(self, name: str, alias: str | None = None, version: int | None = None) -> ServedModel:
         """The served model of that name, alias and version.
@@ -113,6 +117,7 @@ class Service:
         if self._mirrored:
             await asyncio.wait(self._mirrored, timeout=self.settings.answer_timeout)
         await self._pipeline.stop()
+        self._readers.stop()
         await self.stores.log.close()
 
     async def answer(self, request: Request, read: Reader, model: ServedModel | None = None) -> Answer:
@@ -190,16 +195,14 @@ class Service:
                 job = Job(model, count, origin, rows.ids, self._loop.create_future(), rows=rows.rows)
                 self._pipeline.submit(job)
                 return await job.future, True
-        self._reading += 1
-        try:
-            question = await asyncio.to_thread(read, body, kind, model, self.settings.max_rows)
-        finally:
-            self._reading -= 1
+        expires = self._loop.time() + self.settings.answer_timeout
+        question = await self._readers.run(_checked, read, body, kind, model, self.settings.max_rows)
         future = self._loop.create_future()
         count, data, params = question.rows, question.data, question.params
         if at is not None and shadows is None:
             at.rows, at.version = count, model.version
-        self._pipeline.submit(Job(model, count, origin, question.ids, future, data=data, params=params))
+        job = Job(model, count, origin, question.ids, future, data=data, params=params, expires=expires)
+        self._pipeline.submit(job)
         return await future, question.wrapped
 
     def mirror(
@@ -249,6 +252,8 @@ class Service:
         return self._pinged[1]
 
 
-def too_many_rows(rows: int, limit: int) -> Fault:
-    """More rows than one request may have (413)."""
-    return too_large(f"{rows} rows in one request; at most {limit} are taken, send several requests")
+def _checked(read: Reader, *given: Any) -> Question:
+    """What a request asks, with identifiers that can be stored."""
+    question = read(*given)
+    identifiers.check(question.ids)
+    return question

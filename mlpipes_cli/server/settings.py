@@ -34,6 +34,7 @@ class ServerSettings:
         spool: The folder for them, or None.
         spool_bytes: Their size altogether, at most.
         cors: Origins of other pages that may ask; none by default.
+        allowed_hosts: Names under which the API may be asked, beside addresses and those that nobody owns.
         access_log: Which requests get a line: ``all``, ``errors`` or ``off``.
         api_keys: ``auto`` asks for a key once one was made, ``required`` always, ``off`` never.
     """
@@ -59,6 +60,7 @@ class ServerSettings:
     spool: str | None = None
     spool_bytes: int = 2**30
     cors: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     access_log: Literal["all", "errors", "off"] = "errors"
     api_keys: Literal["auto", "required", "off"] = "auto"
 

@@ -61,8 +61,12 @@ def describe(folder: Path) -> Description:
     """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    document = yaml.load((folder / "MLmodel").read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
+    from mlpipes_cli.config import yaml_bounds
+
+    try:
+        document = yaml_bounds.load((folder / "MLmodel").read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"MLmodel: {getattr(error, 'problem', None) or 'is no YAML'}") from None
     if not isinstance(document, dict) or not isinstance(document.get("flavors"), dict):
         raise ValueError("MLmodel names no flavours")
     signature = document.get("signature") or {}

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlpipes_cli.server import jsonb
+from mlpipes_cli.server import identifiers, jsonb
 
 _SHOWN = 10  # classes in a message
-LONGEST = 1000  # characters of an identifier or a text
+LONGEST = 1000  # characters of a text
 
 
 class Misfit(ValueError):
@@ -104,8 +104,8 @@ def caller_ids(identifier: Any) -> tuple[str, ...]:
         Misfit: It is no identifier.
     """
     if isinstance(identifier, str):
-        if not identifier or len(identifier) > LONGEST:
-            raise Misfit(f"expected a text of 1 to {LONGEST} characters, or a number")
+        if not identifier or not identifiers.fits(identifier):
+            raise Misfit(f"expected a text of 1 to {identifiers.LONGEST} bytes, or a number")
         return (jsonb.text(identifier),)
     if isinstance(identifier, bool) or not isinstance(identifier, (int, float)):
         raise Misfit("expected a text or a number")

@@ -178,7 +178,8 @@ def test_predict_reads_a_value_as_invocations_does(servers: Servers, form: str, 
         if form == "a record" and literal[0] in "[{":
             continue  # lists and objects mean columns there
         expected = client.post("/invocations", content=wrapped, headers={"content-type": JSON})
-        given = client.post("/predict", content=body.encode("utf-8", "surrogatepass"))
+        raw = body.encode("utf-8", "surrogatepass")
+        given = client.post("/predict", content=raw, headers={"content-type": JSON})
         assert given.status_code == expected.status_code, (literal, given.text)
         if given.status_code == 200:
             servers.rows += 2

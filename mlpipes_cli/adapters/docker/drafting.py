@@ -15,6 +15,7 @@ from mlpipes_cli.adapters.docker.settings import STORES, compose_file, core
 from mlpipes_cli.adapters.docker.variables import variables
 from mlpipes_cli.compose.load import load, start_order
 from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.own_names import names_of
 
 if TYPE_CHECKING:
     from mlpipes_cli.compose.model import Compose, Service
@@ -61,6 +62,7 @@ class Draft:
                 id=place.marks.id,
                 ports=ports,
                 hosts=addresses.allowed_hosts(place.address, config.stack.listen),
+                names=(*names_of(place.address), *names_of(config.stack.listen)),
                 keys=place.keys,
                 auth=place.auth,
             ),

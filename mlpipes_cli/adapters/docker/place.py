@@ -15,6 +15,7 @@ from mlpipes_cli.adapters.docker.object_store import ObjectStore
 from mlpipes_cli.adapters.docker.settings import API, DATABASE, MLFLOW, STORES
 from mlpipes_cli.adapters.docker.variables import StoreKeys, store_keys
 from mlpipes_cli.adapters.processes.daemon import Probe
+from mlpipes_cli.adapters.processes.view import NOT_READY
 from mlpipes_cli.project import Project
 
 if TYPE_CHECKING:
@@ -99,6 +100,12 @@ class Place:
         if ask is None:
             return None
         return bool(ports) and ask(ports)
+
+    def cannot_store(self, service: str, ports: Ports) -> bool:
+        """Whether a service is the prediction API, which answers, but says that it cannot do its work."""
+        if service != API or not ports:
+            return False
+        return Probe("GET", "/ready").answer(next(iter(ports.values())), self.address) == NOT_READY
 
     def _questions(self) -> Mapping[str, Callable[[Ports], bool]]:
         token = {"Authorization": f"token {self.secrets.get('JUPYTER_TOKEN', '')}"}

@@ -12,6 +12,7 @@ from mlpipes_cli.adapters.docker.holdings import Container
 from mlpipes_cli.adapters.docker.piece import uptime
 from mlpipes_cli.adapters.docker.place import Place
 from mlpipes_cli.adapters.docker.settings import DATABASE, STORES, TIMEOUT, TIMEOUTS
+from mlpipes_cli.adapters.processes.view import NOT_STORING
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ServiceStatus, State
 
@@ -46,20 +47,22 @@ def _status(place: Place, container: Container) -> ServiceStatus:
         return _ended(name, image, state)
     age = uptime(state)
     works = _works(place, container, state)
+    half = not works and place.cannot_store(name, container.ports)
     health: Literal["healthy", "starting", "unhealthy"]
-    health = "healthy" if works else "starting" if age < TIMEOUTS.get(name, TIMEOUT) else "unhealthy"
-    shown: State = {"healthy": "running", "starting": "starting"}.get(health, "failed")  # type: ignore[assignment]
+    young = age < TIMEOUTS.get(name, TIMEOUT) and not half
+    health = "healthy" if works else "starting" if young else "unhealthy"
+    shown: State = "running" if works or half else "starting" if young else "failed"
     pid = usage.main_process(container.id, state, local=place.engine.local)
     port = next(iter(container.ports.values()), None)
     return ServiceStatus(
         name=name,
         state=shown,
-        url=_url(place, name, container.ports) if works else None,
+        url=_url(place, name, container.ports) if works or half else None,
         port=port,
         pid=pid,
         uptime=age,
         memory=usage.memory(place.holdings.api, container.id, pid),
-        detail=_detail(place, container) if works else _SILENT[health],
+        detail=NOT_STORING if half else _detail(place, container) if works else _SILENT[health],
         health=health,
         image=image,
         ports=container.published,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,7 @@ def variables(
     id: str,
     ports: Mapping[str, int],
     hosts: str,
+    names: Sequence[str],
     keys: StoreKeys,
     auth: bool,
 ) -> dict[str, str]:
@@ -54,10 +55,14 @@ def variables(
         id: The stack's.
         ports: By the names of :func:`port_settings`.
         hosts: Under which names MLflow may be asked.
+        names: Those of the machine, under which the API may be asked too.
         keys: The object store's users.
         auth: Whether MLflow asks who one is.
     """
     stack = config.stack
+    serving = config.serving.model_copy(
+        update={"allowed_hosts": (*config.serving.allowed_hosts, *names)} if names else None
+    )
     access, secret = keys.mlflow
     parts: dict[str, Any] = {
         "POSTGRES": stack.postgres,
@@ -75,7 +80,7 @@ def variables(
         **{one.variable: str(ports[one.name]) for one in port_settings(config) if one.name in ports},
         "MLPIPES_PROJECT_NAME": id,
         "MLPIPES_LISTEN": stack.listen,
-        "MLPIPES_SERVING": config.serving.model_dump_json(exclude={"port"}, exclude_defaults=True),
+        "MLPIPES_SERVING": serving.model_dump_json(exclude={"port"}, exclude_defaults=True),
         "MLPIPES_BUCKET": stack.object_store.bucket,
         "MLPIPES_OBJECT_STORE": stack.object_store.engine,
         "MLPIPES_S3_ACCESS_KEY": access,

@@ -21,7 +21,7 @@ def _database(parts: Parts, written: dict[str, Running]) -> ServiceStatus:
     if main is None:
         return view.absent(DATABASE, expected=bool(members) or DATABASE in written)
     url = f"postgresql://{ports.HOST}:{main.port}/mlpipes"
-    return view.present(DATABASE, main, members, url, works=server.answers(main.port))
+    return view.present(DATABASE, main, members, url, answer=view.WELL if server.answers(main.port) else None)
 
 
 def _mlflow(parts: Parts, written: dict[str, Running]) -> ServiceStatus:
@@ -32,4 +32,4 @@ def _mlflow(parts: Parts, written: dict[str, Running]) -> ServiceStatus:
         return view.absent(MLFLOW, expected=bool(members) or MLFLOW in written)
     url = f"http://{ports.HOST}:{main.port}"
     works = parts.probe.ask(main.port) and process.listen(members, main.port)
-    return view.present(MLFLOW, main, members, url, works=works)
+    return view.present(MLFLOW, main, members, url, answer=view.WELL if works else None)

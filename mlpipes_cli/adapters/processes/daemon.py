@@ -42,13 +42,17 @@ class Probe:
 
     def ask(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> bool:
         """Whether the answer is 200."""
+        return self.answer(port, host, timeout) == 200
+
+    def answer(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> int | None:
+        """The answer's status, or None where nobody answers."""
         link = http.client.HTTPConnection(host, port, timeout=timeout)
         headers = {"Content-Type": "application/json"} if self.body else {}
         try:
             link.request(self.method, self.path, self.body or None, {**headers, **self.headers})
-            return link.getresponse().status == 200
+            return link.getresponse().status
         except (OSError, http.client.HTTPException):
-            return False
+            return None
         finally:
             link.close()
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mlpipes_cli import running_api
-from mlpipes_cli.adapters.processes import process
+from mlpipes_cli.adapters.processes import process, view
 from mlpipes_cli.adapters.processes.daemon import Probe
 from mlpipes_cli.adapters.processes.process import Identity
-from mlpipes_cli.ports import Health, ServiceStatus, State
+from mlpipes_cli.ports import ServiceStatus
 from mlpipes_cli.running_api import RunningApi
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mlpipes_cli.project import Project
 
 API = "api"
-_STARTING = 120.0
 _PATIENCE = 45.0  # requests in flight are answered first, for which it takes up to 30 s
 
 
@@ -62,19 +61,19 @@ def _running(project: Project) -> Iterator[tuple[RunningApi, psutil.Process]]:
 
 def _status(api: RunningApi, lead: psutil.Process) -> ServiceStatus:
     place = urlsplit(api.url)
-    works = Probe("GET", api.question).ask(place.port or 80, place.hostname or "127.0.0.1")
+    answer = Probe("GET", api.question).answer(place.port or 80, place.hostname or "127.0.0.1")
     uptime = max(0.0, time.time() - api.created)
-    state: State = "running" if works else "starting" if uptime < _STARTING else "failed"
-    health: Health = "healthy" if works else "starting" if state == "starting" else "unhealthy"
+    state, health = view.condition(answer, uptime)
+    detail = "in the foreground" if state == "running" else f"in the foreground: {api.model} ({api.alias})"
     return ServiceStatus(
         name=API,
         state=state,
-        url=api.url if works else None,
+        url=api.url if state == "running" else None,
         port=place.port,
         pid=api.pid,
         uptime=uptime,
         memory=process.memory(process.family(lead)),
-        detail="in the foreground" if works else f"in the foreground: {api.model} ({api.alias})",
+        detail=f"{detail}; {view.NOT_STORING}" if answer == view.NOT_READY else detail,
         health=health,
         ports=(str(place.port),) if place.port else (),
     )

@@ -70,10 +70,10 @@ class LocalServices:
         members = daemon.members(main)
         if main is None:
             return view.absent(name, expected=bool(members) or name in written)
-        works = Probe("GET", spec.ready_path if spec else "/").ask(main.port)
+        answer = Probe("GET", spec.ready_path if spec else "/").answer(main.port)
         url = f"http://{ports.HOST}:{main.port}"
-        works = works and process.listen(members, main.port)
-        return view.present(name, main, members, url, works=works)
+        answer = answer if process.listen(members, main.port) else None
+        return view.present(name, main, members, url, answer=answer)
 
     def url(self) -> str | None:
         """Where the prediction API is, as a service or in the foreground."""

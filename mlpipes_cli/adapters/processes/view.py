@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _STARTING = 120.0
 _REPAIR = "`mlpipes up` brings it back"
+WELL = 200
+NOT_READY = 503  # of a service that answers, and says that it cannot do its work
+NOT_STORING = "it answers, but the database takes no predictions now; see `mlpipes status` for postgres"
 
 
 def absent(name: str, *, expected: bool) -> ServiceStatus:
@@ -29,21 +32,30 @@ def absent(name: str, *, expected: bool) -> ServiceStatus:
 
 
 def present(
-    name: str, main: Running, members: list[psutil.Process], url: str, *, works: bool
+    name: str, main: Running, members: list[psutil.Process], url: str, *, answer: int | None
 ) -> ServiceStatus:
-    """A service with a main process, which answers a query or not."""
+    """A service with a main process, and the status of its answer to a query, None where it gave none."""
     uptime = max(0.0, time.time() - main.identity.created)
-    state: State = "running" if works else "starting" if uptime < _STARTING else "failed"
-    health: Health = "healthy" if works else "starting" if state == "starting" else "unhealthy"
+    state, health = condition(answer, uptime)
+    silent = "it does not answer" + ("" if state == "starting" else f"; {_REPAIR}")
     return ServiceStatus(
         name=name,
         state=state,
-        url=url if works else None,
+        url=url if state == "running" else None,
         port=main.port,
         pid=main.identity.pid,
         uptime=uptime,
         memory=process.memory(members),
-        detail="" if works else "it does not answer" + ("" if state == "starting" else f"; {_REPAIR}"),
+        detail=NOT_STORING if answer == NOT_READY else "" if state == "running" else silent,
         health=health,
         ports=(str(main.port),),
     )
+
+
+def condition(answer: int | None, uptime: float) -> tuple[State, Health]:
+    """State and health of a process by its answer to a query and the seconds since it was started."""
+    if answer == NOT_READY:
+        return "running", "unhealthy"
+    if answer == WELL:
+        return "running", "healthy"
+    return ("starting", "starting") if uptime < _STARTING else ("failed", "unhealthy")

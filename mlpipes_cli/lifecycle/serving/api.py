@@ -7,12 +7,14 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.secrets import model_key
 from mlpipes_cli.lifecycle.serving.settings import server_settings
+from mlpipes_cli.own_names import names_of
 from mlpipes_cli.signing import keys
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def serve(plan: Plan, port: int) -> int:
     os.environ.update(plan.endpoints.environment())
     os.environ[keys.NAME] = model_key(plan.project.root).secret.decode()
     settings = server_settings(serving, plan.model, plan.alias, state)
+    settings = replace(settings, allowed_hosts=(*settings.allowed_hosts, *names_of(plan.host)))
     return listen(settings, plan.host, port, plan.workers, state / "serving" / f"{port}.failure")
 
 

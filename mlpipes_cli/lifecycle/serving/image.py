@@ -158,6 +158,8 @@ def _look(folder: Path, model: ImageModel) -> ImageModel:
     """
     import yaml
 
+    from mlpipes_cli.config import yaml_bounds
+
     which = f"version {model.version} of model {model.name!r}"
     if not (folder / "requirements.txt").is_file():
         raise MlpipesError(
@@ -167,7 +169,7 @@ def _look(folder: Path, model: ImageModel) -> ImageModel:
 
     def read(name: str) -> Mapping[str, Any]:
         try:
-            found = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+            found = yaml_bounds.load((folder / name).read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError):
             return {}
         return found if isinstance(found, dict) else {}

@@ -38,6 +38,7 @@ def server_settings(serving: Serving, model: str, alias: str, state: Path) -> Se
         scratch=str(state / "serving" / "models"),
         spool_bytes=serving.spool_size,
         cors=serving.cors,
+        allowed_hosts=serving.allowed_hosts,
         access_log=serving.access_log,
         api_keys=serving.api_keys,
     )

@@ -14,6 +14,7 @@ from mlpipes_cli.server.v2 import tensors
 from mlpipes_cli.server.v2.tensors import Tensor
 
 HEADER = "inference-header-content-length"
+MOST_INPUTS = 50_000
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _UNSUPPORTED = ("shared_memory_region", "classification")
 
@@ -112,6 +113,8 @@ def _parameters(document: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _inputs(given: Any, binary: memoryview) -> dict[str, Tensor]:
     if not isinstance(given, list) or not given:
         raise bad_request("inputs must be a list of at least one tensor")
+    if len(given) > MOST_INPUTS:
+        raise too_large(f"{len(given)} inputs in one request; at most {MOST_INPUTS} are taken")
     found: dict[str, Tensor] = {}
     at = 0
     for position, entry in enumerate(given):

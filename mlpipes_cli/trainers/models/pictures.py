@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+MOST_PIXELS = 64 * 2**20  # of one image: the largest cameras' 61 megapixels; a small file may unpack to more
 
 
 class Pictures:
@@ -97,16 +98,22 @@ def opened(value: Any) -> Image.Image:
     content = _bytes(value)
     try:
         image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
+        if image.width * image.height > MOST_PIXELS:  # known from the file's head
+            size = f"{image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are taken"
+            raise ValueError(size)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode.startswith(("I", "F")):  # 16 bits a pixel: Pillow would cut all above 255
-            pixels = np.asarray(image, dtype=np.float64) / 257.0
-            return Image.fromarray(np.clip(np.round(pixels), 0, 255).astype(np.uint8))
+            pixels = np.asarray(image, dtype=np.float32) / np.float32(257)  # exact enough: no half comes out
+            np.clip(np.round(pixels, out=pixels), 0, 255, out=pixels)
+            return Image.fromarray(pixels.astype(np.uint8))
         if image.has_transparency_data:
             image = image.convert("RGBA")
             white = Image.new("RGBA", image.size, (255, 255, 255, 255))
             return Image.alpha_composite(white, image).convert("RGB")
         return image.convert("L" if image.mode in ("1", "L") else "RGB")
+    except Image.DecompressionBombError:  # Pillow's own limit, which is higher
+        raise ValueError(f"no readable image: more than {MOST_PIXELS:,} pixels") from None
     except Exception as error:  # noqa: BLE001 (a damaged file makes the decoders raise anything)
         text = str(error).splitlines()[0] if str(error) and "cannot identify" not in str(error) else ""
         raise ValueError(f"no readable image ({', '.join(FORMATS)}){': ' + text if text else ''}") from None

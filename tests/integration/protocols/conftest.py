@@ -31,7 +31,8 @@ def api(
                 path: Path = protocol_models.KINDS[kind](base / kind)
                 app = protocol_help.front(path, database.url, name=kind, max_bytes=4_000_000, max_rows=2000)
                 port = stack.enter_context(protocol_help.live(app))
-                client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
+                url, said = f"http://127.0.0.1:{port}", {"content-type": "application/json"}
+                client = httpx.Client(base_url=url, headers=said, trust_env=False, timeout=60)
                 made[kind] = Api(port, stack.enter_context(client), database, app)
             return made[kind]
 

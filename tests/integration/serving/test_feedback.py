@@ -55,7 +55,7 @@ def api(folders: dict[str, Path], kind: str, postgres: serving_help.Postgres) ->
         answer_timeout=15.0,
     )
     app = create_app(settings, make_stores(settings, postgres.url, None))
-    with TestClient(app) as client:  # type: ignore[arg-type]
+    with TestClient(app, headers={"content-type": "application/json"}) as client:  # type: ignore[arg-type]
         yield client
 
 
@@ -116,7 +116,7 @@ WRONG: list[tuple[Any, str]] = [
     ([{"prediction_id": "57", "value": 1}], "item 0: prediction_id: expected a UUID"),
     ([{"prediction_id": 57, "value": 1}], "item 0: prediction_id: expected a UUID"),
     ([{"id": None, "value": 1}], "item 0: id: expected a text or a number"),
-    ([{"id": "", "value": 1}], "item 0: id: expected a text of 1 to 1000 characters"),
+    ([{"id": "", "value": 1}], "item 0: id: expected a text of 1 to 1000 bytes"),
     ([{"id": [1], "value": 1}], "item 0: id: expected a text or a number"),
     ([{"id": 1, "value": 2}], "item 0: value: expected one of 0, 1"),
     ([{"id": 1, "value": "1"}], "item 0: value: expected one of 0, 1"),

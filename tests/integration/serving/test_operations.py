@@ -71,7 +71,7 @@ def test_any_worker_tells_the_numbers_of_all(pair: Server) -> None:
     before = total(samples(pair), "mlpipes_requests_total", route="/predict", status="200")
     for n in range(40):
         assert pair.predict(sample(1, n)).status_code == 200
-    pair.request("POST", "/predict", content=b"{")
+    pair.request("POST", "/predict", content=b"{", headers={"content-type": "application/json"})
 
     def told(found: Samples) -> bool:  # a worker writes its numbers down now and then
         refused = total(found, "mlpipes_requests_total", route="/predict", status="400")

@@ -252,3 +252,38 @@ def test_what_only_libpq_knows_in_an_address_does_no_harm(postgres: serving_help
         return found
 
     assert asyncio.run(work())
+
+
+def test_it_answers_and_stores_while_the_database_has_no_connection_left(
+    postgres: serving_help.Postgres,
+) -> None:
+    import psycopg2
+
+    async def work(log: PostgresPredictionLog) -> None:
+        others: list[Any] = []
+        try:
+            with pytest.raises(psycopg2.OperationalError, match="too many clients"):
+                while len(others) < 1000:
+                    others.append(psycopg2.connect(postgres.url))
+            mine = row()
+            await log.write([mine])
+            assert await log.ping()
+        finally:
+            for other in others:
+                other.close()
+        assert count(postgres, mine.prediction_id) == 1
+
+    use(postgres, work)
+
+
+def test_a_ping_finds_a_database_that_was_started_again(postgres: serving_help.Postgres) -> None:
+    async def work(log: PostgresPredictionLog) -> None:
+        assert await log.ping()
+        postgres.query(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where pid <> pg_backend_pid() and backend_type = 'client backend'"
+        )
+        assert await log.ping()
+        await asyncio.gather(*(log.write([row()]) for _ in range(5)), log.ping())
+
+    use(postgres, work)

