@@ -63,7 +63,7 @@ def test_trees_alone(estimator: Any) -> None:
         ensemble.StackingClassifier([("a", FOREST)], LINE, passthrough=True),
         CalibratedClassifierCV(),
         make_pipeline(FOREST),
-        object(),
+        pytest.param(object(), id="no estimator"),
     ],
     ids=str,
 )
