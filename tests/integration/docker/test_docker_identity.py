@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg2
 import pytest
 from stack_help import query
 
 from mlpipes_cli import envfile
+from mlpipes_cli.adapters.wiring import make_runtime
+from mlpipes_cli.project import find_project
 
 if TYPE_CHECKING:
     from integration.docker.conftest import Stack
@@ -49,6 +53,26 @@ def test_each_container_holds_only_the_secrets_that_it_needs(stack: Stack) -> No
         "minio": {"MINIO_ROOT_PASSWORD"},
         "mlflow": {"MLFLOW_DB_PASSWORD", "MLFLOW_S3_SECRET_KEY"},
     }
+
+
+def test_users_queries_run_as_a_role_that_reads_and_up_makes_it_for_an_older_stack(stack: Stack) -> None:
+    def reader() -> str | None:
+        return make_runtime(find_project(stack.root)).endpoints().reader_url
+
+    query(stack.cli, stack.root, "create table raw_data.seen as select 1 as n")
+    text = (stack.root / ".env").read_text()
+    older = [line for line in text.splitlines() if not line.startswith("MLPIPES_READER_PASSWORD")]
+    (stack.root / ".env").write_text("\n".join(older) + "\n")
+    assert reader() is None
+    assert {row["state"] for row in stack.status().values()} == {"running"}
+    before = stack.ids()
+    stack.up()
+    assert stack.ids() == before
+    with contextlib.closing(psycopg2.connect(reader())) as link, link.cursor() as cursor:
+        cursor.execute("select current_user, n from raw_data.seen")
+        assert cursor.fetchall() == [("mlpipes_reader", 1)]
+        with pytest.raises(psycopg2.Error, match="read-only"):
+            cursor.execute("delete from raw_data.seen")
 
 
 def test_containers_have_no_power_and_bounded_resources(stack: Stack) -> None:
