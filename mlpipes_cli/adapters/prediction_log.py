@@ -97,9 +97,11 @@ class PostgresPredictionLog:
             connection = await self._connected(connection)
             async with asyncio.timeout(self._seconds):
                 await connection.execute("select 1 from serving.predictions limit 1")
-        except Exception:  # noqa: BLE001  whatever it was, it does not answer
-            if connection is not None:
+        except BaseException as error:
+            if connection is not None:  # perhaps in the middle of something
                 connection.terminate()
+            if not isinstance(error, Exception):
+                raise
             return None
         return connection
 

@@ -107,8 +107,12 @@ class VersionAnswer(_Document):
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorAnswer, "description": "The request or a column is wrong."},
     401: {"model": ErrorAnswer, "description": "An API key is needed."},
-    413: {"model": ErrorAnswer, "description": "More bytes or rows than are taken."},
-    415: {"description": "A content type that is not taken."},
+    403: {
+        "model": ErrorAnswer,
+        "description": "A page of another origin asks, or by a name that is not the API's.",
+    },
+    413: {"model": ErrorAnswer, "description": "More bytes, rows, columns or cells than are taken."},
+    415: {"description": "A content type or coding that is not taken."},
     503: {"model": ErrorAnswer, "description": "The prediction cannot be stored; see Retry-After."},
 }
 

@@ -55,8 +55,10 @@ def add_routes(app: FastAPI, service: Service) -> None:
         responses={
             400: {"model": documents.ErrorAnswer, "description": "An item is wrong; the message names it."},
             401: {"model": documents.ErrorAnswer, "description": "An API key is needed."},
+            403: documents.ERRORS[403],
             404: {"model": documents.ErrorAnswer, "description": "No item names a prediction."},
             413: {"model": documents.ErrorAnswer, "description": "More bytes or items than are taken."},
+            415: documents.ERRORS[415],
             503: {"model": documents.ErrorAnswer, "description": "It cannot be stored; see Retry-After."},
         },
         openapi_extra={"requestBody": schema(_expected(service))},

@@ -16,7 +16,7 @@ _STARTING = 120.0
 _REPAIR = "`mlpipes up` brings it back"
 WELL = 200
 NOT_READY = 503  # of a service that answers, and says that it cannot do its work
-NOT_STORING = "it answers, but the database takes no predictions now; see `mlpipes status` for postgres"
+NOT_STORING = "it answers, but the database takes no predictions now"
 
 
 def absent(name: str, *, expected: bool) -> ServiceStatus:

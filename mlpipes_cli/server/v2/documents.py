@@ -99,8 +99,12 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": Error, "description": "The request or an input is wrong."},
     401: {"description": "An API key is needed."},
     404: {"model": Error, "description": "No such model is served."},
+    403: {
+        "model": Error,
+        "description": "A page of another origin asks, or by a name that is not the API's.",
+    },
     413: {"model": Error, "description": "More bytes or rows than are taken."},
-    415: {"model": Error, "description": "A content coding that is not taken."},
+    415: {"model": Error, "description": "A content type or coding that is not taken."},
     503: {"model": Error, "description": "The prediction cannot be stored; see Retry-After."},
 }
 

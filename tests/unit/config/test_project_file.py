@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlpipes_cli.config.project import load_project_config
+from mlpipes_cli.config.serving import Serving
 from mlpipes_cli.errors import ConfigError, UsageError
 from mlpipes_cli.project import find_project
 
@@ -111,3 +112,14 @@ def test_one_folder_is_one_project_whatever_way_leads_to_it(tmp_path: Path) -> N
     (tmp_path / "link").symlink_to(home)
     ways = (home, tmp_path / "link", home / "below" / "..", home / "below" / ".." / ".." / "home")
     assert {find_project(way).root for way in ways} == {home.resolve()}
+
+
+@pytest.mark.parametrize("name", ["api.example.com", "*.example.com", "*", "my_api", "10.0.0.1"])
+def test_names_of_the_api(name: str) -> None:
+    assert Serving.model_validate({"allowed_hosts": [name]}).allowed_hosts == (name,)
+
+
+@pytest.mark.parametrize("name", ["", "http://x", "x:8000", "*.", "a..b", "a b", "*x.com", "x.*"])
+def test_what_is_no_name_of_the_api(name: str) -> None:
+    with pytest.raises(ValueError, match="is no host name"):
+        Serving.model_validate({"allowed_hosts": [name]})

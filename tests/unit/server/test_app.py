@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from serving_help import Kept
 
 from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.ops.log_format import HumanFormatter, JsonFormatter
 
 ROW: dict[str, Any] = {
     "amount": 120.5, "age": 40, "city": "Paris", "member": True, "since": "2021-05-06T00:00:00",
@@ -163,3 +164,22 @@ def test_the_openapi_document_knows_the_columns_and_the_answers(client: TestClie
     assert {"400", "413", "503"} <= predict["responses"].keys()
     assert "PredictAnswer" in document["components"]["schemas"]
     assert client.get("/docs").status_code == 200
+
+
+def test_the_log_of_a_failing_model_has_no_value_of_the_rows(
+    models: dict[str, ServedModel],
+    client: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(data: Any, params: Any = None) -> Any:
+        raise ValueError(f"amount out of range: {float(data['amount'].iloc[0])!r}")
+
+    monkeypatch.setattr(models["binary"], "predict", fails)
+    answer = client.post("/predict", json={**ROW, "amount": 4111111111111.25})
+    assert answer.status_code == 400 and "4111111111111" not in answer.text
+    (record,) = [record for record in caplog.records if record.name.startswith("mlpipes") and record.exc_info]
+    for formatter in (JsonFormatter(), HumanFormatter()):
+        line = formatter.format(record)
+        assert "4111111111111" not in line and "out of range" not in line
+        assert "the model failed" in line and "ValueError" in line and "in fails" in line
