@@ -26,7 +26,7 @@ from mlpipes_cli.worker import protocol
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs" / "training").glob("*.md")))
 _BLOCK = re.compile(r"^```(?P<language>yaml|python)\n(?P<body>.*?)^```$", re.M | re.S)
-_OF_A_FILE = {"experiment", "data", "executor", "metric", "runs"}
+_OF_A_FILE = {"experiment", "data", "executor", "metric", "runs", "threshold"}
 _RUNS = "runs: [{name: any, trainer: sklearn, estimator: sklearn.dummy.DummyClassifier}]\n"
 _MOST = {
     "n_estimators": 5, "iterations": 2, "epochs": 2, "num_trees": 3, "max_models": 1, "max_iter": 3,

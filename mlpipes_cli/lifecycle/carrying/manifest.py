@@ -26,6 +26,7 @@ _LONGEST_NAME = 1 << 12
 _LINE = 400  # bytes of a member beside its name, each letter of which may take 12 as JSON
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+!-]{1,100}$")]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,1000}$")]
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{0,64}$")]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -85,7 +86,7 @@ class Manifest:
     rows: Annotated[Mapping[str, Mapping[str, Count]], AfterValidator(_of_both)]
     missing: tuple[str, ...] = ()
     members: tuple[Member, ...] = field(default=(), repr=False)
-    model_key: str = ""
+    model_key: KeyId = ""
 
     def artifacts(self) -> dict[str, Member]:
         """The artifacts by key."""

@@ -21,7 +21,8 @@ def same_method(found: type, ours: type, name: str = "transform") -> bool:
         theirs, own = _definitions(found, waiting[-1]), _definitions(ours, waiting.pop())
         if len(theirs) != len(own) or not all(map(lambda a, b: _same(a, b, seen), theirs, own)):
             return False
-        used = {part for value in own if isinstance(value, FunctionType) for part in _names(value.__code__)}
+        bodies = [value.fget if isinstance(value, property) else value for value in own]
+        used = {part for body in bodies if isinstance(body, FunctionType) for part in _names(body.__code__)}
         waiting += sorted(part for part in used - done if _definitions(ours, part))
         done |= used
     return True
@@ -41,6 +42,8 @@ def _same(found: Any, ours: Any, seen: set[tuple[int, int]]) -> bool:
         return isinstance(found, FunctionType) and _same_functions(found, ours, seen)
     if isinstance(ours, (staticmethod, classmethod)):
         return type(found) is type(ours) and _same(found.__func__, ours.__func__, seen)
+    if isinstance(ours, property):
+        return type(found) is property and _same(found.fget, ours.fget, seen)
     if isinstance(ours, _PLAIN):
         return type(found) is type(ours) and bool(found == ours)
     if isinstance(ours, (ModuleType, BuiltinFunctionType, type)):
