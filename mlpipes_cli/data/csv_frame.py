@@ -179,7 +179,9 @@ def _is_doubtful(file: _File, name: str, values: pd.Series, zeros: bool) -> bool
     if name == file.identifier:
         return kind in "fb" or (kind in "iu" and zeros)
     if kind in "iu":
-        return zeros or (len(values) > 0 and max(abs(int(values.min())), abs(int(values.max()))) > numbers.EXACT)
+        return zeros or (
+            len(values) > 0 and max(abs(int(values.min())), abs(int(values.max()))) > numbers.EXACT
+        )
     if kind != "f":
         return kind == "O" and pd.api.types.infer_dtype(values, skipna=True) == "integer"
     present = values.to_numpy()[np.isfinite(values.to_numpy())]

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlpipes_cli.config.experiment import Data
 
+READING = "reading"  # in the details that travel with a model
 # In lower case. They are missing values in columns that are otherwise numbers, booleans or dates; in text they
 # are words as any other.
 PLACEHOLDERS = frozenset(
@@ -58,7 +59,7 @@ class Formats:
         A model of ours without :meth:`document` among them was trained by a release that read files as
         ``before`` says.
         """
-        told = details.get("reading")
+        told = details.get(READING)
         if told is None:
             return BEFORE if details.get("task") else cls()
         return cls(

@@ -119,7 +119,9 @@ def read(values: pd.Series, style: Style, formats: Formats) -> Column:
     if cells.all_are(number):
         return _numbers(values, cells, style)
     if (other := _style_of(cells)) is not None:
-        text = f"its numbers are written otherwise ({other.words}) than the others of the file ({style.words})"
+        text = (
+            f"its numbers are written otherwise ({other.words}) than the others of the file ({style.words})"
+        )
         remark = f"{text}, so the column stays text; `types: {{{name}: number}}` reads numbers"
         return Column(values, remarks=[Remark(remark, name, int(np.argmin(cells.holes)), warning=True)])
     return Column(values, remarks=_strays(name, cells, number))

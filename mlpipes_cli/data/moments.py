@@ -61,7 +61,9 @@ def _parts(texts: pa.Array, *, keep: bool = False) -> dict[str, Any] | None:
         return None
     if not keep:
         found = found.drop_null()
-    return {name: pc.struct_field(found, name) for name in ("first", "mark", "second", "year", "hour", "rest")}
+    return {
+        name: pc.struct_field(found, name) for name in ("first", "mark", "second", "year", "hour", "rest")
+    }
 
 
 def read(texts: pa.Array) -> pd.Series:
@@ -87,4 +89,3 @@ def seconds(texts: pa.Array) -> np.ndarray:
     """Durations such as ``1 days 02:00:00`` in seconds, (n,) float64."""
     values = pd.Series(np.asarray(texts.to_numpy(zero_copy_only=False), dtype=object), dtype=object)
     return np.asarray(pd.to_timedelta(values).dt.total_seconds(), dtype=np.float64)
-

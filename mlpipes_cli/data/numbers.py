@@ -103,15 +103,15 @@ def infer(
         thousands: Only styles with this.
     """
     styles = [
-        style
-        for style in STYLES
-        if decimal in (None, style.decimal) and thousands in (None, style.thousands)
+        style for style in STYLES if decimal in (None, style.decimal) and thousands in (None, style.thousands)
     ] or [Style(decimal or (_other(thousands)), thousands)]
     lengths = [len(column) for column in columns]
     texts = pa.chunked_array([pc.cast(c, pa.large_string()) for c in columns], pa.large_string())
     whose = np.repeat(np.arange(len(lengths)), lengths)
     present = np.bincount(whose[np.asarray(pc.is_valid(texts))], minlength=len(lengths))
-    hits = {style: np.bincount(whose[matches(texts, pattern(style))], minlength=len(lengths)) for style in styles}
+    hits = {
+        style: np.bincount(whose[matches(texts, pattern(style))], minlength=len(lengths)) for style in styles
+    }
     numeric = (np.max(list(hits.values()), axis=0) >= MOST * present) & (present > 0)
     score = {style: int(hits[style][numeric].sum()) for style in styles}
     fitting = [style for style in styles if score[style] == max(score.values())]

@@ -95,6 +95,10 @@ class VersionAnswer(_Document):
     positive: Any
     id: str | None
     target: str | None
+    reading: dict[str, Any] | None = Field(
+        description="How the training data was written: decimal and thousands marks, words for missing values, "
+        "dates. Null for a model of which that is not known."
+    )
     inputs: list[Column]
     compiled: bool = Field(description="Whether a compiled predictor answers, checked against the model.")
     mlflow: str

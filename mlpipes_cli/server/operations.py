@@ -60,6 +60,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
             positive=jsonb.plain(details.get("positive")),
             id=details.get("id"),
             target=details.get("target"),
+            reading=details.get("reading"),
             inputs=[documents.Column(**vars(column)) for column in model.columns],
             compiled=model.shortcut is not None,
             mlflow=_mlflow(),

@@ -57,7 +57,7 @@ def save(
                 signature=_signature(fitted, training),
                 input_example=training.X.head(EXAMPLE_ROWS),
                 pip_requirements=pins,
-                metadata={MODEL_METADATA: metadata(prepared, environment)},
+                metadata={MODEL_METADATA: metadata(prepared, environment, content.get("reading"))},
             )
         except Exception as error:
             raise TrainingError(f"the model cannot be saved: {_first_line(error)}") from error
@@ -65,8 +65,13 @@ def save(
     return {"requirements": pins}
 
 
-def metadata(prepared: Prepared, environment: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What serving has to know of a model; ``environment`` stands in it only where it is not our own."""
+def metadata(
+    prepared: Prepared, environment: Mapping[str, Any] | None = None, reading: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What serving has to know of a model; ``environment`` stands in it only where it is not our own.
+
+    ``reading`` is how the training data was written (``data.formats.Formats.document``).
+    """
     own = {"environment": dict(environment)} if environment else {}
     return own | {
         "task": prepared.task,
@@ -75,6 +80,7 @@ def metadata(prepared: Prepared, environment: Mapping[str, Any] | None = None) -
         "id": prepared.id_name,
         "target": prepared.target_name,
         "features": list(prepared.feature_names),
+        "reading": dict(reading or {}),
     }
 
 
