@@ -101,9 +101,9 @@ def _as_text(value: Any) -> Any:
 
 
 def _a_whole_date(pattern: str) -> str:
-    day = datetime(2001, 2, 3)  # noqa: DTZ001  any day with a different number at each place
+    day = datetime(2001, 2, 3)
     try:
-        told = datetime.strptime(day.strftime(pattern), pattern)  # noqa: DTZ007
+        told = datetime.strptime(day.strftime(pattern), pattern)
     except ValueError as error:
         raise ValueError(f"{pattern!r} is no format of a date: {error}") from None
     if told.date() != day.date():
@@ -152,11 +152,11 @@ class Data(Strict):
     types: Annotated[
         dict[Column, Literal["text", "number"]],
         Field(description="What columns hold, where it is not what they look like: codes are text."),
-    ] = {}
+    ] = Field(default={})
     dates: Annotated[
         dict[Column, DateFormat],
         Field(description="How columns write dates, in the letters of strftime: '%d/%m/%Y'."),
-    ] = {}
+    ] = Field(default={})
     drop_missing_target: Annotated[
         bool, Field(description="Leave out the rows that have no target; without it they are an error.")
     ] = False

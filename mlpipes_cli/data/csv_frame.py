@@ -1,7 +1,7 @@
 """A CSV file as a frame: one pass of the C parser, a second one over columns that it may have misread.
 
-What the parser takes for numbers or booleans in every row is done, unless it may be codes. Only what it leaves
-as text is looked at again, first at some values of a column, and at all where those are not mere text.
+What the parser takes for numbers or booleans in every row is done, unless it may be codes. Only what it
+leaves as text is looked at again: some values of a column, and all of them where those are not mere text.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _parsed(file: _File, style: Style) -> tuple[pd.DataFrame, bool]:
         na_values={name: [*gaps, *file.words.get(name, ())] for name in file.header.columns}
         if file.words
         else gaps,
-        dtype={name: "str" for name in [*as_text, *file.formats.dates]},
+        dtype=dict.fromkeys([*as_text, *file.formats.dates], "str"),
         float_precision="round_trip",  # the nearest float, so that a row hashes alike from any format
     )
     misread = [name for name in file.words if isinstance(frame[name].dtype, pd.StringDtype)]

@@ -74,17 +74,19 @@ def sample(raw: BinaryIO, header: Header, formats: Formats) -> pd.DataFrame:
     return found
 
 
-def style_of(columns: Sequence[pd.Series], separator: str, formats: Formats) -> Inferred:
+def style_of(
+    columns: Sequence[pd.Series], separator: str, formats: Formats, hint: Style | None = None
+) -> Inferred:
     """How the numbers of columns of text are written."""
     cells = [kinds.trimmed(kinds.texts_of(column)) for column in columns]
     filled = [texts.filter(pa.array(~kinds.hollow(texts))) for texts in cells]
-    return numbers.infer(filled, separator, formats.decimal, formats.thousands)
+    return numbers.infer(filled, separator, formats.decimal, formats.thousands, hint)
 
 
 def about_style(style: Style, separator: str) -> list[Remark]:
     """How a file is written, where that is not how most are."""
     mark = f"separated by {_MARKS.get(separator, repr(separator))}" if separator != "," else ""
-    said = ", ".join(filter(None, [mark, "" if style == Style() else style.words]))
+    said = ", ".join(filter(None, [mark, "" if style == numbers.PLAIN else style.words]))
     return [Remark(said)] if said else []
 
 
@@ -96,7 +98,8 @@ def unsure(inferred: Inferred, column: pd.Series) -> Remark:
     mark = marks.pop()
     other = f"`decimal: {mark!r}`" if style.decimal != mark else f"`thousands: {mark!r}`"
     row = int((column.str.strip() == shown).to_numpy().argmax())
-    text = f"{shown!r} is read as {read}, and nothing in the file tells ({style.words}); {other} reads it otherwise"
+    text = f"{shown!r} is read as {read} ({style.words}), and nothing in the file tells"
+    text += f"; {other} reads it otherwise"
     return Remark(text, str(column.name), row, warning=True)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 from mlpipes_cli.config.experiment import Data
 
 READING = "reading"  # in the details that travel with a model
-# In lower case. They are missing values in columns that are otherwise numbers, booleans or dates; in text they
-# are words as any other.
-PLACEHOLDERS = frozenset(
-    "na n/a #n/a #na <na> n.a. nan -nan null #null! none nil ? - -- – — . .. #value! #div/0! #ref! #num! #name?"
-    .split()
-)  # fmt: skip
+# In lower case. They are missing values in columns that are otherwise numbers, booleans or dates; in text
+# they are words as any other.
+_WORDS = (
+    "na n/a #n/a #na <na> n.a. nan -nan null none nil ? - -- \u2013 \u2014 . .. "
+    "#null! #value! #div/0! #ref! #num! #name?"
+)
+PLACEHOLDERS = frozenset(_WORDS.split())
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Formats:
         if told is None:
             return BEFORE if details.get("task") else cls()
         return cls(
-            decimal=told.get("decimal"),
+            decimal=told.get("decimal", "."),
             thousands=told.get("thousands"),
             missing=tuple(told.get("missing", ())),
             dates=dict(told.get("dates", {})),

@@ -54,15 +54,20 @@ def open_plain(path: Path) -> BinaryIO:
     return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
 
 
-def read_header(path: Path, separator: str | None = None) -> Header:
-    """Read and check the first lines of a local CSV file; its separator is found if it is not given.
+def read_header(path: Path, separator: str | None = None, *, rows_needed: bool = True) -> Header:
+    """Read and check the first lines of a local CSV file.
+
+    Args:
+        path: The file.
+        separator: Between its fields; found out if it is not given.
+        rows_needed: A header alone is an error.
 
     Raises:
         Unreadable: No permission, no CSV, not UTF-8, empty, a header that is not clear.
     """
     try:
         with open_plain(path) as raw:
-            return header_of(raw, separator)
+            return header_of(raw, separator, rows_needed=rows_needed)
     except OPENING as error:
         raise not_opened(error) from None
 

@@ -1,7 +1,7 @@
 """From a column of text to what it holds: numbers, booleans, dates, durations, codes, or text.
 
-All values of a column decide. In a column that is otherwise numbers, booleans, dates or durations the words of
-:data:`~mlpipes_cli.data.formats.PLACEHOLDERS` are missing values; in a column of text only the empty cell is one.
+All values of a column decide. In a column that is otherwise numbers, booleans, dates or durations the words
+of :data:`~mlpipes_cli.data.formats.PLACEHOLDERS` are missing values; in text only the empty cell is one.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def words_among_numbers(values: pd.Series, style: Style) -> dict[str, int]:
     cells = _Cells(texts, hollow(texts))
     if cells.holes.all() or not cells.all_are(numbers.pattern(style)) or code(cells.present()):
         return {}
-    return {hole.word: hole.first for hole in _holes(str(values.name), cells)}
+    return {hole.word: hole.first for hole in holes(str(values.name), cells.texts, cells.holes)}
 
 
 def _numbers(values: pd.Series, cells: _Cells, style: Style) -> Column:
@@ -168,7 +168,7 @@ def code(texts: pa.Array) -> str:
 
 
 def _words_among_codes(name: str, cells: _Cells) -> list[Remark]:
-    words = _holes(name, cells)
+    words = holes(name, cells.texts, cells.holes)
     return [
         Remark(
             f"{hole.word!r} is a value as any other in a column of codes ({remarks.rows(hole.rows)}); "
@@ -258,14 +258,14 @@ _KINDS: tuple[tuple[str, Callable[[pd.Series, _Cells], Column]], ...] = (
 
 def _made(values: pd.Series, cells: _Cells, found: np.ndarray) -> Column:
     made: Any = pd.Series(found, index=values.index, name=values.name)
-    return Column(made, holes=_holes(str(values.name), cells))
+    return Column(made, holes=holes(str(values.name), cells.texts, cells.holes))
 
 
-def _holes(name: str, cells: _Cells) -> list[Hole]:
-    """The words among the holes, and how often each is there."""
-    worded = cells.holes & (pc.fill_null(pc.utf8_length(cells.texts), 0).to_numpy(zero_copy_only=False) > 0)
+def holes(name: str, texts: pa.Array, empty: np.ndarray) -> list[Hole]:
+    """The words among the cells that are empty or placeholders, and how often each is there."""
+    worded = empty & (pc.fill_null(pc.utf8_length(texts), 0).to_numpy(zero_copy_only=False) > 0)
     at = np.flatnonzero(worded)
-    words = np.asarray(cells.texts.take(pa.array(at)).to_numpy(zero_copy_only=False), dtype=object)
+    words = np.asarray(texts.take(pa.array(at)).to_numpy(zero_copy_only=False), dtype=object)
     numbered, distinct = pd.factorize(words)
     return [
         Hole(str(word), name, int((numbered == position).sum()), int(at[numbered == position][0]))
@@ -287,8 +287,8 @@ def _strays(name: str, cells: _Cells, number: str) -> list[Remark]:
         more = f", and {others} other words in {remarks.rows(count - same)}" if others else ""
         return [
             Remark(
-                f"{word!r} ({remarks.rows(same)}{more}) among {int(fits.sum())} {kind}, so the column stays text; "
-                f"if it means a missing value, set `missing: [{word!r}]`; "
+                f"{word!r} ({remarks.rows(same)}{more}) among {int(fits.sum())} {kind}, so the column stays "
+                f"text; if it means a missing value, set `missing: [{word!r}]`; "
                 f"if text is right, `types: {{{name}: text}}`",
                 name,
                 int(at[0]),

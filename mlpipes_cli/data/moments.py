@@ -9,8 +9,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlpipes_cli.data.numbers import matches
-
 Order = Literal["day", "month", "unclear", "mixed"]
 _TIME = r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?: ?(?:Z|[+-]\d{2}(?::?\d{2})?))?)?"
 ISO = rf"^\d{{4}}-\d{{2}}-\d{{2}}{_TIME}$"

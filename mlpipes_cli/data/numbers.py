@@ -91,7 +91,11 @@ def floats(texts: pa.Array) -> np.ndarray:
 
 
 def infer(
-    columns: Sequence[pa.Array], separator: str, decimal: str | None = None, thousands: str | None = None
+    columns: Sequence[pa.Array],
+    separator: str,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    hint: Style | None = None,
 ) -> Inferred:
     """The style that reads the most numbers of a table, and whether another one reads as many.
 
@@ -101,23 +105,27 @@ def infer(
             fields are separated by semicolons, which exist for that; else it stands between thousands.
         decimal: Only styles with this.
         thousands: Only styles with this.
+        hint: What is likely; it is taken where it reads as many as the best.
     """
     styles = [
         style for style in STYLES if decimal in (None, style.decimal) and thousands in (None, style.thousands)
-    ] or [Style(decimal or (_other(thousands)), thousands)]
+    ] or [Style(decimal or _other(thousands), thousands)]
     lengths = [len(column) for column in columns]
     texts = pa.chunked_array([pc.cast(c, pa.large_string()) for c in columns], pa.large_string())
     whose = np.repeat(np.arange(len(lengths)), lengths)
     present = np.bincount(whose[np.asarray(pc.is_valid(texts))], minlength=len(lengths))
-    hits = {
-        style: np.bincount(whose[matches(texts, pattern(style))], minlength=len(lengths)) for style in styles
-    }
-    numeric = (np.max(list(hits.values()), axis=0) >= MOST * present) & (present > 0)
+    hits = {s: np.bincount(whose[matches(texts, pattern(s))], minlength=len(lengths)) for s in styles}
+    best = np.max(list(hits.values()), axis=0)
+    numeric = (best >= MOST * present) & (present > 0)
+    if not numeric.any():
+        return Inferred(hint or styles[0])
     score = {style: int(hits[style][numeric].sum()) for style in styles}
     fitting = [style for style in styles if score[style] == max(score.values())]
-    if not numeric.any():
-        return Inferred(styles[0])
-    return _chosen(fitting, texts, whose, numeric, separator)
+    if PLAIN in fitting and separator == ",":  # a comma in a number would need quotes there
+        return Inferred(PLAIN)
+    if hint in fitting:
+        return Inferred(hint or PLAIN)
+    return _chosen(fitting, texts, whose, numeric, separator, hint)
 
 
 def _other(thousands: str | None) -> str:
@@ -125,14 +133,21 @@ def _other(thousands: str | None) -> str:
 
 
 def _chosen(
-    fitting: list[Style], texts: Any, whose: np.ndarray, numeric: np.ndarray, separator: str
+    fitting: list[Style],
+    texts: Any,
+    whose: np.ndarray,
+    numeric: np.ndarray,
+    separator: str,
+    hint: Style | None,
 ) -> Inferred:
     first = fitting[0]
-    readings = {PLAIN, Style(",", ".")} if first == PLAIN else {Style(","), Style(".", ",")}
-    if not readings <= set(fitting) or (first == PLAIN and separator == ","):
+    readings = (PLAIN, Style(",", ".")) if first == PLAIN else (Style(","), Style(".", ","))
+    if not set(readings) <= set(fitting) or (first == PLAIN and separator == ","):
         return Inferred(first)
     at = np.flatnonzero(matches(texts, _GROUPS) & numeric[whose])
     if not len(at):
         return Inferred(first)
+    if hint not in (None, PLAIN):
+        return Inferred(next(style for style in readings if style.decimal == (hint or PLAIN).decimal))
     style = Style(".", ",") if first != PLAIN and separator != ";" else first
     return Inferred(style, sure=False, column=int(whose[at[0]]), example=str(texts[int(at[0])].as_py()))

@@ -54,6 +54,13 @@ def settled(read: Read, shown: str, aside: Collection[str | None]) -> Read:
     return replace(read, frame=read.frame.assign(**changed), notes=(*read.notes, *notes))
 
 
+def blanked(frame: pd.DataFrame, formats: Formats) -> pd.DataFrame:
+    """The rows with the words and numbers of ``missing`` missing."""
+    if not formats.missing:
+        return frame
+    return frame.assign(**{str(name): without(frame[name], formats.missing) for name in frame.columns})
+
+
 def without(column: pd.Series, words: Collection[str]) -> pd.Series:
     """The column with these words, and the numbers among them, missing."""
     if not words:
@@ -92,8 +99,9 @@ def _as_set(column: pd.Series, formats: Formats) -> pd.Series:
 
 
 def _would_round(column: pd.Series) -> bool:
-    dtype: Any = column.dtype
-    if pd.api.types.is_integer_dtype(dtype) or (dtype == object and _holds_integers(column)):
+    if pd.api.types.is_integer_dtype(column.dtype) or (
+        pd.api.types.is_object_dtype(column.dtype) and _holds_integers(column)
+    ):
         present = column.dropna()
         return len(present) > 0 and max(abs(int(present.min())), abs(int(present.max()))) > numbers.EXACT
     return False
