@@ -18,8 +18,8 @@ from mlpipes_cli.data.header import OPENING, Header, header_of, not_opened, open
 from mlpipes_cli.data.numbers import Style
 from mlpipes_cli.data.remarks import Hole, Remark
 
-# `number` becomes float64 and `digits` text such as 3142.5; `any` is `digits` where most of the first rows
-# are numbers, else `text`
+# `number` becomes float64 and `digits` text such as 3142.5; `any` is `digits` unless the first rows
+# are mere text
 Kind = Literal["number", "digits", "flag", "moment", "text", "any"]
 
 
@@ -80,32 +80,27 @@ class Stream:
                     checked = True
                 columns = {str(name): self._shaped(batch[name], start) for name in batch.columns}
                 start += len(batch)
-                yield pd.DataFrame(columns).reset_index(drop=True)
+                yield pd.DataFrame(columns)
         self.said += remarks.of_holes(self._holes.values())
 
     def _look(self, raw: BinaryIO, header: Header) -> None:
         """Find out from the first rows how numbers are written."""
         first = csv_table.sample(raw, header, self.formats)
-        known = {"number", "digits", "any"}
-        columns = [first[name] for name in first.columns if self.kinds.get(name) in known]
+        unknown = {name for name, kind in self.kinds.items() if kind == "any" and name in first.columns}
+        texts = {name for name in unknown if not kinds.may_be_more(first[name])}
+        self.kinds = {**self.kinds, **{name: "text" if name in texts else "digits" for name in unknown}}
+        columns = [first[n] for n in first.columns if self.kinds.get(n) in ("number", "digits")]
         clear = replace(self.formats, decimal=None, thousands=None)
-        inferred = csv_table.style_of(columns, header.separator, clear, self.hint)
+        inferred = csv_table.style_of(columns, header.separator, clear, self.hint, 0.0)
         self._style = inferred.style
         self.said += csv_table.about_style(inferred.style, header.separator)
         if not inferred.sure:
             self.said.append(csv_table.unsure(inferred, columns[inferred.column]))
-        number = numbers.pattern(self._style)
-        for column in columns:
-            if self.kinds[str(column.name)] == "any":
-                texts = kinds.trimmed(kinds.texts_of(column))
-                rest = ~kinds.hollow(texts)
-                most = rest.any() and numbers.matches(texts, number)[rest].mean() >= numbers.MOST
-                self.kinds = {**self.kinds, str(column.name): "digits" if most else "text"}
 
     def _shaped(self, values: pd.Series, start: int) -> pd.Series:
         kind = self.kinds.get(str(values.name), "text")
         if kind == "text":
-            return values
+            return values.reset_index(drop=True)
         texts = kinds.trimmed(kinds.texts_of(values))
         holes = kinds.hollow(texts)
         self._note(str(values.name), kinds.holes(str(values.name), texts, holes), start)

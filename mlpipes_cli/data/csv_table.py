@@ -75,12 +75,16 @@ def sample(raw: BinaryIO, header: Header, formats: Formats) -> pd.DataFrame:
 
 
 def style_of(
-    columns: Sequence[pd.Series], separator: str, formats: Formats, hint: Style | None = None
+    columns: Sequence[pd.Series],
+    separator: str,
+    formats: Formats,
+    hint: Style | None = None,
+    least: float = numbers.MOST,
 ) -> Inferred:
     """How the numbers of columns of text are written."""
     cells = [kinds.trimmed(kinds.texts_of(column)) for column in columns]
     filled = [texts.filter(pa.array(~kinds.hollow(texts))) for texts in cells]
-    return numbers.infer(filled, separator, formats.decimal, formats.thousands, hint)
+    return numbers.infer(filled, separator, formats.decimal, formats.thousands, hint, least)
 
 
 def about_style(style: Style, separator: str) -> list[Remark]:

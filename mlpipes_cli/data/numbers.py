@@ -96,6 +96,7 @@ def infer(
     decimal: str | None = None,
     thousands: str | None = None,
     hint: Style | None = None,
+    least: float = MOST,
 ) -> Inferred:
     """The style that reads the most numbers of a table, and whether another one reads as many.
 
@@ -106,6 +107,7 @@ def infer(
         decimal: Only styles with this.
         thousands: Only styles with this.
         hint: What is likely; it is taken where it reads as many as the best.
+        least: The share of a column's values that have to be numbers for it to count.
     """
     styles = [
         style for style in STYLES if decimal in (None, style.decimal) and thousands in (None, style.thousands)
@@ -116,7 +118,7 @@ def infer(
     present = np.bincount(whose[np.asarray(pc.is_valid(texts))], minlength=len(lengths))
     hits = {s: np.bincount(whose[matches(texts, pattern(s))], minlength=len(lengths)) for s in styles}
     best = np.max(list(hits.values()), axis=0)
-    numeric = (best >= MOST * present) & (present > 0)
+    numeric = (best >= least * present) & (best > 0)
     if not numeric.any():
         return Inferred(hint or styles[0])
     score = {style: int(hits[style][numeric].sum()) for style in styles}

@@ -34,4 +34,4 @@ def _would_round(column: pa.ChunkedArray) -> bool:
     if not column.null_count or column.null_count == len(column):
         return False
     ends = pc.min_max(column).as_py()
-    return max(abs(ends["min"]), abs(ends["max"])) > EXACT
+    return bool(max(abs(ends["min"]), abs(ends["max"])) > EXACT)

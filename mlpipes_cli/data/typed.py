@@ -65,10 +65,14 @@ def without(column: pd.Series, words: Collection[str]) -> pd.Series:
     """The column with these words, and the numbers among them, missing."""
     if not words:
         return column
-    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
-        found = column.isin([number for number in map(_number, words) if number is not None])
-    elif column.dtype == object or isinstance(column.dtype, (pd.StringDtype, pd.CategoricalDtype)):
-        found = column.isin(list(words))
+    numbered = [number for number in map(_number, words) if number is not None]
+    types = pd.api.types
+    if types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype):
+        found = column.isin(numbered)
+    elif types.is_object_dtype(column.dtype) or isinstance(
+        column.dtype, (pd.StringDtype, pd.CategoricalDtype)
+    ):
+        found = column.isin([*words, *numbered])
     else:
         return column
     return column.mask(found) if found.any() else column
@@ -114,9 +118,10 @@ def _holds_integers(column: pd.Series) -> bool:
 def _digits(column: pd.Series) -> pd.Series:
     """As text; whole numbers without a fraction."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return moments.utc(column).dt.strftime("%Y-%m-%dT%H:%M:%S.%f").astype("str")
+        column = moments.utc(column).dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
     values = column.astype(object).where(column.notna(), None)
-    return values.map(_text, na_action="ignore").astype("str")
+    texts: pd.Series = values.map(_text, na_action="ignore").astype("str")
+    return texts
 
 
 def _text(value: Any) -> str:
