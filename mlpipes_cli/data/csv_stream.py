@@ -93,7 +93,9 @@ class Stream:
         clear = replace(self.formats, decimal=None, thousands=None)
         inferred = csv_table.style_of(columns, header.separator, clear, self.hint, 0.0)
         self._style = inferred.style
-        self.said += csv_table.about_style(inferred.style, header.separator)
+        marked = any(numbers.matches(kinds.texts_of(column), numbers.MARKED).any() for column in columns)
+        shown = inferred.style if marked else numbers.PLAIN
+        self.said += csv_table.about_style(shown, header.separator)
         if not inferred.sure:
             self.said.append(csv_table.unsure(inferred, columns[inferred.column]))
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 MOST = 0.95  # of a column's values have to be of a kind for the others to be strays
 _CLASS = {",": ",", ".": r"\.", " ": "[ \u00a0\u2009\u202f]", "'": "['\u2019]"}
 LOOKS_LIKE_ONE = "^[+-]?[0-9.,'\u2019 \u00a0\u2009\u202f]+(?:[eE][+-]?[0-9]+)?$"  # in some style
+MARKED = "[0-9][.,'\u2019 \u00a0\u2009\u202f][0-9]"  # there is a mark, whatever it means
 _GROUPS = r"^[+-]?[1-9]\d{0,2}[.,]\d{3}$"  # a fraction of three digits, or thousands
 EXACT = 2**53  # whole numbers up to here are exact as float64
 

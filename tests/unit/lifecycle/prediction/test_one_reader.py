@@ -236,3 +236,40 @@ def test_later_rows_of_a_long_file_decide_its_dates(tmp_path: Path) -> None:
 def test_what_is_no_number_stays_for_the_complaint(tmp_path: Path) -> None:
     found = batch(tmp_path / "x.csv", "x;z\n1,5;1\nmany;1\n", Formats(), x="double")
     assert found["x"].tolist() == ["1.5", "many"]
+
+
+def test_what_is_said(tmp_path: Path) -> None:
+    german = Formats.of_model({"task": "binary", "reading": {"decimal": ",", "thousands": "."}})
+    file, said = tmp_path / "x.csv", Said()
+    for text in ("x;z\n1.234,5;1\n?;2\n?;2\n", "x;z\n1;2\n", "x,z\n1.5,2\n"):
+        file.write_text(text)
+        table = inputs.open_table(file)
+        assert sum(len(part) for part in table.batches(1, inputs.kinds_of({"x": "double"}), german)) > 0
+        table.tell(said)  # type: ignore[arg-type]
+    assert said.lines == [
+        f"{file}: separated by ';', decimal comma, thousands point",
+        f"{file}: column 'x', row 2: '?' stands for a missing value in 2 rows",
+        f"{file}: separated by ';'",
+    ]
+
+
+def test_without_a_signature_a_file_is_read_as_training_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("x;code\n3,5;007\n?;1\n1,5;2\n")
+    parts = list(inputs.open_table(file).batches(2, None, Formats()))
+    assert [len(part) for part in parts] == [2, 1]
+    whole = pd.concat(parts, ignore_index=True)
+    assert plain(whole["x"]) == [3.5, None, 1.5]
+    assert whole["code"].tolist() == ["007", "1", "2"]
+
+
+class Said:
+    """What a person is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def info(self, text: str) -> None:
+        self.lines.append(text)
+
+    warn = info
