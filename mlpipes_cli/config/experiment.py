@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -96,8 +97,36 @@ class Images(Strict):
         return self
 
 
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _a_whole_date(pattern: str) -> str:
+    day = datetime(2001, 2, 3)
+    try:
+        told = datetime.strptime(day.strftime(pattern), pattern)
+    except ValueError as error:
+        raise ValueError(f"{pattern!r} is no format of a date: {error}") from None
+    if told.date() != day.date():
+        raise ValueError(f"{pattern!r} does not tell a day; write one such as '%d/%m/%Y'")
+    return pattern
+
+
+Word = Annotated[
+    str,
+    Field(min_length=1),
+    BeforeValidator(_as_text),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "number"}]}),
+]
+DateFormat = Annotated[str, Field(min_length=1), AfterValidator(_a_whole_date)]
+
+
 class Data(Strict):
-    """Where the rows come from and what the columns mean."""
+    """Where the rows come from and what the columns mean.
+
+    How a file is read is found out from the file; ``separator``, ``decimal``, ``thousands``, ``missing``,
+    ``types`` and ``dates`` say it instead.
+    """
 
     source: Source
     target: Column
@@ -108,6 +137,30 @@ class Data(Strict):
     images: Images | None = None
     split: Split = Split()
     preprocess: Literal["auto", "none"] = "auto"
+    separator: Annotated[
+        Literal[",", ";", "\t", "|"] | None, Field(description="Between the fields of a CSV file.")
+    ] = None
+    decimal: Annotated[
+        Literal[".", ","] | None, Field(description="Before the fraction of a number, in a CSV file.")
+    ] = None
+    thousands: Annotated[
+        Literal[",", ".", " ", "'"] | None,
+        Field(description="Between groups of three digits of a number, in a CSV file."),
+    ] = None
+    missing: Annotated[
+        tuple[Word, ...], Field(description="Words and numbers that mean a missing value in every column.")
+    ] = ()
+    types: Annotated[
+        dict[Column, Literal["text", "number"]],
+        Field(description="What columns hold, where it is not what they look like: codes are text."),
+    ] = Field(default={})
+    dates: Annotated[
+        dict[Column, DateFormat],
+        Field(description="How columns write dates, in the letters of strftime: '%d/%m/%Y'."),
+    ] = Field(default={})
+    drop_missing_target: Annotated[
+        bool, Field(description="Leave out the rows that have no target; without it they are an error.")
+    ] = False
     sample_rows: Annotated[int, Field(ge=0, le=10_000)] = 10_000
 
     @model_validator(mode="after")
@@ -116,6 +169,14 @@ class Data(Strict):
             raise ValueError(f"`id` and `target` are both {self.target!r}")
         if self.target in self.drop:
             raise ValueError(f"the target {self.target!r} stands in `drop`")
+        return self
+
+    @model_validator(mode="after")
+    def _formats_are_clear(self) -> Data:
+        if self.decimal is not None and self.decimal == self.thousands:
+            raise ValueError(f"`decimal` and `thousands` are both {self.decimal!r}")
+        if both := sorted(self.types.keys() & self.dates.keys()):
+            raise ValueError(f"{both[0]!r} stands in `types` and in `dates`; give one of them")
         return self
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
+from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
-from mlpipes_cli.data.files import read_bytes
+from mlpipes_cli.data.files import Read, read_bytes
+from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Unreadable
 from mlpipes_cli.data.locate import AT
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.errors import MlpipesError
 
 
-def load_s3(name: str, source: YamlSource, environ: Mapping[str, str]) -> pd.DataFrame:
+def load_s3(name: str, data: Data, source: YamlSource, environ: Mapping[str, str], formats: Formats) -> Read:
     """Read ``bucket/key``; the key's extension tells the kind of file.
 
     Raises:
@@ -25,7 +25,7 @@ def load_s3(name: str, source: YamlSource, environ: Mapping[str, str]) -> pd.Dat
     bucket, _, key = name.partition("/")
     content = _fetch(bucket, key, source, environ)
     try:
-        return read_bytes(content, key)
+        return read_bytes(content, formats, f"s3://{name}", data.id)
     except Unreadable as error:
         raise wrong(source, AT, error.of(f"s3://{name}")) from None
 

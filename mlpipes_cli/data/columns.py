@@ -18,6 +18,8 @@ def named(data: Data) -> list[tuple[Location, str]]:
     found += [(("data", "drop", position), name) for position, name in enumerate(data.drop)]
     if data.split.by is not None:
         found.append((("data", "split", "by"), data.split.by))
+    found += [(("data", "types", name), name) for name in data.types]
+    found += [(("data", "dates", name), name) for name in data.dates]
     return found
 
 

@@ -1,99 +1,91 @@
-"""Tables in files: CSV (plain or gzip) and Parquet.
+"""Tables in files: CSV (plain or gzip) and Parquet, read whole.
 
 The C parser of pandas reads CSV, with numbers rounded to the nearest float: 150 MB in 3.2 s where its
 quicker, inexact numbers take 2.6 s and its Arrow parser 1.5 s. The Arrow parser guesses other types
-(dates, durations), and inexact numbers hash unlike the same rows from a database.
+(dates, durations), and inexact numbers hash unlike the same rows from a database. What it leaves as text is
+looked at by :mod:`~mlpipes_cli.data.kinds`.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
-import re
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import pandas as pd
 
+from mlpipes_cli.data import csv_frame, csv_table
 from mlpipes_cli.data.columns import twice
-from mlpipes_cli.data.header import Header, Unreadable, header_of, open_plain, ragged_line
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.header import OPENING, Unreadable, not_opened, open_plain
+from mlpipes_cli.data.parquet import plain
 
 
-def read_table(path: Path) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Read:
+    """A table that was read.
+
+    Attributes:
+        frame: Its rows.
+        formats: How it was written: what was set, and what the file showed.
+        notes: How it was read, a line each.
+        warnings: What is odd in it, a line each.
+    """
+
+    frame: pd.DataFrame
+    formats: Formats
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def read_table(path: Path, formats: Formats, shown: str, identifier: str | None = None) -> Read:
     """Read a local .csv, .csv.gz or .parquet file.
 
+    Args:
+        path: The file.
+        formats: What is set.
+        shown: What messages call the file.
+        identifier: The column of identifiers, which are kept as they are written.
+
     Raises:
-        Unreadable: It cannot be read as what its name says.
+        Unreadable: It cannot be read as what its name says, or a value is not what ``formats`` says.
     """
     try:
         if path.name.lower().endswith(".parquet"):
             with path.open("rb") as raw:
-                return _parquet(raw)
+                return Read(_parquet(raw), formats)
         with open_plain(path) as raw:
-            return _csv(raw)
-    except FileNotFoundError:
-        raise Unreadable("no such file") from None
-    except PermissionError:
-        raise Unreadable("no permission to read it; check the file's mode") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise Unreadable(f"is no whole gzip file ({error})") from None
-    except OSError as error:
-        raise Unreadable((error.strerror or str(error)).lower()) from None
+            return _csv(raw, formats, shown, identifier)
+    except OPENING as error:
+        raise not_opened(error) from None
 
 
-def read_bytes(content: bytes, name: str) -> pd.DataFrame:
-    """Read a table that was fetched; its name tells the kind.
+def read_bytes(content: bytes, formats: Formats, shown: str, identifier: str | None = None) -> Read:
+    """As :func:`read_table`, of what was fetched; the end of ``shown`` tells the kind.
 
     Raises:
-        Unreadable: It cannot be read as what its name says.
+        Unreadable: It cannot be read as what its name says, or a value is not what ``formats`` says.
     """
-    if name.lower().endswith(".parquet"):
-        return _parquet(io.BytesIO(content))
-    if name.lower().endswith(".gz"):
+    if shown.lower().endswith(".parquet"):
+        return Read(_parquet(io.BytesIO(content)), formats)
+    if shown.lower().endswith(".gz"):
         try:
             content = gzip.decompress(content)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise Unreadable(f"is no whole gzip file ({error})") from None
-    return _csv(io.BytesIO(content))
+            raise not_opened(error) from None
+    return _csv(io.BytesIO(content), formats, shown, identifier)
 
 
-def _csv(raw: BinaryIO) -> pd.DataFrame:
-    header = header_of(raw)
-    raw.seek(0)
-    try:
-        frame = pd.read_csv(
-            raw,
-            sep=header.separator,
-            encoding="utf-8-sig",
-            engine="c",
-            low_memory=False,
-            index_col=False,
-            float_precision="round_trip",  # the nearest float, so that a row hashes alike from any format
-        )
-    except pd.errors.ParserError as error:
-        raise Unreadable(_what_broke(str(error))) from None
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"is not UTF-8 ({error.reason}); save it as UTF-8") from None
-    _check_lengths(raw, frame, header)
-    return frame
-
-
-def _what_broke(message: str) -> str:
-    found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message)
-    if found:
-        expected, line, seen = found.groups()
-        return f"line {line} has {seen} fields, but the header has {expected}"
-    return f"is no CSV ({message.removeprefix('Error tokenizing data. C error: ').strip()})"
-
-
-def _check_lengths(raw: BinaryIO, frame: pd.DataFrame, header: Header) -> None:
-    """A line that is too short leaves a gap in the last column, so only then are lines counted."""
-    if not frame.iloc[:, -1].isna().any():
-        return
-    raw.seek(0)
-    if (found := ragged_line(raw, header)) is not None:
-        raise Unreadable(f"line {found[0]} has {found[1]} fields, but the header has {len(header.columns)}")
+def _csv(raw: BinaryIO, formats: Formats, shown: str, identifier: str | None) -> Read:
+    frame, found, remarks = csv_frame.read(raw, formats, identifier)
+    rows = [remark.row for remark in remarks if remark.row is not None]
+    lines = csv_table.lines(raw, found.separator or ",", rows)
+    said = [(remark.warning, remark.line(shown, lambda row: f"line {lines[row]}")) for remark in remarks]
+    notes = tuple(line for warning, line in said if not warning)
+    return Read(frame, found, notes, tuple(line for warning, line in said if warning))
 
 
 def _parquet(raw: BinaryIO) -> pd.DataFrame:
@@ -106,7 +98,7 @@ def _parquet(raw: BinaryIO) -> pd.DataFrame:
             raise Unreadable(
                 f"column names stand twice: {', '.join(map(repr, repeated))}; each needs its own"
             )
-        frame: pd.DataFrame = table.to_pandas()
+        frame = plain(table)
     except pa.ArrowException as error:
         raise Unreadable(f"is no Parquet file ({' '.join(str(error).split())[:120]})") from None
     if any(name is not None for name in frame.index.names):

@@ -6,8 +6,9 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -23,6 +24,7 @@ _KINDS = {
     b"\xfe\xff": "in UTF-16 (save it as UTF-8)",
 }
 _SEPARATORS = ",;\t|"
+_LOOKED_AT = 50  # records by which a separator is judged
 
 
 class Unreadable(Exception):
@@ -52,31 +54,52 @@ def open_plain(path: Path) -> BinaryIO:
     return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, separator: str | None = None, *, rows_needed: bool = True) -> Header:
     """Read and check the first lines of a local CSV file.
+
+    Args:
+        path: The file.
+        separator: Between its fields; found out if it is not given.
+        rows_needed: A header alone is an error.
 
     Raises:
         Unreadable: No permission, no CSV, not UTF-8, empty, a header that is not clear.
     """
     try:
         with open_plain(path) as raw:
-            return header_of(raw)
-    except PermissionError:
-        raise Unreadable("no permission to read it; check the file's mode") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise Unreadable(f"is no whole gzip file ({error})") from None
-    except OSError as error:
-        raise Unreadable((error.strerror or str(error)).lower()) from None
+            return header_of(raw, separator, rows_needed=rows_needed)
+    except OPENING as error:
+        raise not_opened(error) from None
 
 
-def header_of(raw: BinaryIO) -> Header:
-    """As :func:`read_header`, from bytes that were opened already."""
+OPENING = (OSError, EOFError, zlib.error)
+
+
+def not_opened(error: BaseException) -> Unreadable:
+    """Why a file's bytes cannot be had."""
+    if isinstance(error, FileNotFoundError):
+        return Unreadable("no such file")
+    if isinstance(error, PermissionError):
+        return Unreadable("no permission to read it; check the file's mode")
+    if isinstance(error, (gzip.BadGzipFile, EOFError, zlib.error)):
+        return Unreadable(f"is no whole gzip file ({error})")
+    return Unreadable(((isinstance(error, OSError) and error.strerror) or str(error)).lower())
+
+
+def header_of(raw: BinaryIO, separator: str | None = None, *, rows_needed: bool = True) -> Header:
+    """As :func:`read_header`, from bytes that were opened already.
+
+    Args:
+        raw: At its beginning.
+        separator: Where it is known.
+        rows_needed: A header alone is an error.
+    """
     start = raw.read(8192)
     _check_kind(start)
     raw.seek(0)
     text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
     try:
-        return _parse(text)
+        return _parse(text, separator, rows_needed)
     except UnicodeDecodeError as error:
         raise Unreadable(f"is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
     except csv.Error as error:
@@ -95,21 +118,38 @@ def _check_kind(start: bytes) -> None:
         raise Unreadable("is no CSV but a binary file")
 
 
-def _parse(text: TextIO) -> Header:
-    line = next((line for line in text if line.strip()), "")
+def _parse(text: TextIO, separator: str | None, rows_needed: bool) -> Header:
+    separator = separator or _separator(text)
     text.seek(0)
-    separator = max(_SEPARATORS, key=lambda char: (line.count(char) > 0, -_SEPARATORS.index(char)))
     records = rows(text, separator)
     _, first = next(records, (1, []))
     columns = tuple(name if name else f"Unnamed: {at}" for at, name in enumerate(first))
     if repeated := twice(columns):
         raise Unreadable(f"column names stand twice: {', '.join(map(repr, repeated))}; each needs its own")
     number, second = next(records, (0, []))
-    if not second:
+    if not second and rows_needed:
         raise Unreadable("has a header and no rows")
     if len(second) > len(columns):
         raise Unreadable(f"line {number} has {len(second)} fields, but the header has {len(columns)}")
     return Header(columns, separator)
+
+
+def _separator(text: TextIO) -> str:
+    """What divides the first records into the most fields, as many each; else what stands in the first line.
+
+    Of two that do, a comma counts less: it may stand in numbers.
+    """
+    fields = {}
+    for separator in _SEPARATORS:
+        text.seek(0)
+        lengths = {len(record) for _, record in islice(rows(text, separator), _LOOKED_AT)}
+        fields[separator] = lengths.pop() if len(lengths) == 1 else 0
+    best = max(_SEPARATORS, key=lambda char: (fields[char], char != ","))
+    if fields[best] > 1:
+        return best
+    text.seek(0)
+    line = next((line for line in text if line.strip()), "")
+    return max(_SEPARATORS, key=lambda char: (line.count(char) > 0, -_SEPARATORS.index(char)))
 
 
 def rows(text: TextIO, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -130,3 +170,15 @@ def ragged_line(raw: BinaryIO, header: Header) -> tuple[int, int] | None:
     finally:
         text.detach()
     return None
+
+
+def lines_of(raw: BinaryIO, header: Header, wanted: Collection[int]) -> dict[int, int]:
+    """The lines on which rows end, by the rows' numbers from 0; no row after the last wanted one is read."""
+    if not wanted:
+        return {}
+    text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+    try:
+        records = enumerate(islice(rows(text, header.separator), max(wanted) + 2), -1)
+        return {row: number for row, (number, _) in records if row in wanted}
+    finally:
+        text.detach()

@@ -6,6 +6,7 @@ that it lies in, or stands in the file's own name.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 IMAGE, FILE = "image", "file"  # columns of the frame that a folder becomes, beside the target
 _STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 _BEFORE_SEPARATOR = r"([^_.-]+)"
 
 
@@ -60,10 +62,10 @@ def are_images(values: pd.Series) -> bool:
 
 
 def read(path: Path) -> bytes:
-    """The bytes of an image file.
+    """The bytes of an image file, which was decoded once to see whether it is whole.
 
     Raises:
-        NotImages: There is no such file, or it is none.
+        NotImages: There is no such file, or it is none that can be decoded.
     """
     try:
         content = path.read_bytes()
@@ -71,7 +73,22 @@ def read(path: Path) -> bytes:
         raise NotImages(f"{path}: {(error.strerror or str(error)).lower()}") from None
     if not is_image(content):
         raise NotImages(f"{path}: is no {', '.join(EXTENSIONS)} image")
+    if (damage := _damage(content)) is not None:
+        raise NotImages(f"{path}: is damaged ({damage}); replace or remove it")
     return content
+
+
+def _damage(content: bytes) -> str | None:
+    """Why an image cannot be decoded; None if it can."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        Image.open(io.BytesIO(content), formats=_FORMATS).load()
+    except UnidentifiedImageError:
+        return "it begins as an image does, and is none"
+    except Exception as error:  # noqa: BLE001  a damaged file makes the decoders raise anything
+        return next(iter(str(error).splitlines()), "") or type(error).__name__
+    return None
 
 
 def read_folder(folder: Path, target: str, images: Images | None) -> pd.DataFrame:

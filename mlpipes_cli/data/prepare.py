@@ -37,6 +37,7 @@ def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
     """
     frame = frame.rename(columns=str)
     _check_columns(frame, data, source)
+    frame, left_out = _with_target(frame, data)
     target = read_target(frame[data.target], data, source)
     train, holdout, warnings = split_rows(frame, target, data, source)
     features, booleans = _features(frame, data, source)
@@ -46,7 +47,7 @@ def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
     clean = pd.DataFrame({name: column.reset_index(drop=True) for name, column in parts.items()})
     covered = (*features, data.target)
     hashes = hash_rows(clean, covered)
-    warnings = [*target.warnings, *warnings, *_warnings(clean, hashes, train, holdout, data)]
+    warnings = [*left_out, *target.warnings, *warnings, *_warnings(clean, hashes, train, holdout, data)]
     held = clean.iloc[holdout]
     return Prepared(
         task=target.task,
@@ -80,6 +81,15 @@ def _check_columns(frame: pd.DataFrame, data: Data, source: YamlSource) -> None:
         problems.append(source.problem(("data", "split", "by"), f"{data.target!r} is the target"))
     if problems:
         raise ConfigError(problems)
+
+
+def _with_target(frame: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[str]]:
+    """The rows that have a target, if the others are to be left out; else all."""
+    gaps = frame[data.target].isna()
+    if not data.drop_missing_target or not gaps.any() or gaps.all():
+        return frame, []
+    said = f"{int(gaps.sum())} of {len(frame)} rows have no {data.target!r} and are left out"
+    return frame[~gaps].reset_index(drop=True), [said]
 
 
 def _features(

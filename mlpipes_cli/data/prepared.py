@@ -63,7 +63,10 @@ class Prepared:
         return target if rows is None else target.iloc[rows]
 
     def ids(self, rows: Rows | None = None) -> pd.Series:
-        """The ids of these rows: the id column, else the row's number in the source, from 0."""
+        """The ids of these rows: the id column, else the row's number from 0.
+
+        Rows that were left out for want of a target are not counted.
+        """
         if self.id_name is not None:
             ids = self.frame[self.id_name]
         else:

@@ -6,6 +6,7 @@ Importing this costs nothing: pandas and the clients come with the first :func:`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.data import image_files
 from mlpipes_cli.data.columns import missing
+from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Unreadable, read_header
 from mlpipes_cli.data.locate import AT, Place, locate
 from mlpipes_cli.data.problems import wrong
@@ -21,6 +23,8 @@ from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlpipes_cli.data.files import Read
 
 
 def check_columns_cheaply(data: Data, base: Path, source: YamlSource) -> None:
@@ -42,7 +46,7 @@ def check_columns_cheaply(data: Data, base: Path, source: YamlSource) -> None:
     if place.path is None or place.path.name.lower().endswith(".parquet"):
         return
     try:
-        header = read_header(place.path)
+        header = read_header(place.path, data.separator)
     except Unreadable as error:
         raise wrong(source, AT, error.of(place.shown)) from None
     if problems := missing(header.columns, data, source):
@@ -50,9 +54,28 @@ def check_columns_cheaply(data: Data, base: Path, source: YamlSource) -> None:
 
 
 def load(
-    data: Data, base: Path, source: YamlSource, *, database_url: str | None, environ: Mapping[str, str]
+    data: Data,
+    base: Path,
+    source: YamlSource,
+    *,
+    database_url: str | None,
+    environ: Mapping[str, str],
+    formats: Formats | None = None,
 ) -> pd.DataFrame:
-    """Read all rows of an experiment's source, as they are there.
+    """The rows of :func:`read`."""
+    return read(data, base, source, database_url=database_url, environ=environ, formats=formats).frame
+
+
+def read(
+    data: Data,
+    base: Path,
+    source: YamlSource,
+    *,
+    database_url: str | None,
+    environ: Mapping[str, str],
+    formats: Formats | None = None,
+) -> Read:
+    """Read all rows of an experiment's source, and tell how that was done.
 
     Args:
         data: The ``data:`` of the experiment.
@@ -60,25 +83,52 @@ def load(
         source: The experiment's file.
         database_url: The project's own database as somebody who can only read; None where ``up`` made nobody.
         environ: Where ``$NAME`` and the AWS variables are looked up.
+        formats: How tables are written, where that is not what ``data`` says.
 
     Raises:
         ConfigError: The source does not exist or is not what it should be.
         MlpipesError: A server cannot be reached or refuses.
     """
     place = locate(data, base, source)
-    frame = _load(place, data, base, source, database_url, environ)
+    found = _read(place, data, base, source, database_url, environ, formats or Formats.of(data))
     if data.images is None or not data.images.columns:
-        return frame
+        return found
     here = ("data", "images", "columns")
-    if unknown := [name for name in data.images.columns if name not in frame.columns]:
+    if unknown := [name for name in data.images.columns if name not in found.frame.columns]:
         raise wrong(
-            source, here, f"there is no column {unknown[0]!r}{did_you_mean(unknown[0], frame.columns)}"
+            source, here, f"there is no column {unknown[0]!r}{did_you_mean(unknown[0], found.frame.columns)}"
         )
     try:
         start = place.path.parent if place.kind == "file" and place.path else base
-        return image_files.fill(frame, data.images.columns, start)
+        return replace(found, frame=image_files.fill(found.frame, data.images.columns, start))
     except image_files.NotImages as error:
         raise wrong(source, here, str(error)) from None
+
+
+def _read(
+    place: Place,
+    data: Data,
+    base: Path,
+    source: YamlSource,
+    database_url: str | None,
+    environ: Mapping[str, str],
+    formats: Formats,
+) -> Read:
+    from mlpipes_cli.data import typed
+    from mlpipes_cli.data.files import Read
+
+    if place.kind == "file":
+        found = _read_file(place.path or base, place.shown, data, source, formats)
+    elif place.kind == "s3":
+        from mlpipes_cli.data.buckets import load_s3
+
+        found = load_s3(place.name, data, source, environ, formats)
+    else:
+        found = Read(_load(place, data, base, source, database_url, environ), formats)
+    try:
+        return typed.settled(found, place.shown, aside=(data.target, data.id))
+    except typed.WrongValue as error:
+        raise wrong(source, AT, f"{place.shown}: {error}") from None
 
 
 def _load(
@@ -89,17 +139,11 @@ def _load(
     database_url: str | None,
     environ: Mapping[str, str],
 ) -> pd.DataFrame:
-    if place.kind == "file":
-        return _load_file(place.path or base, place.shown, source)
     if place.kind == "images":
         try:
             return image_files.read_folder(place.path or base, data.target, data.images)
         except image_files.NotImages as error:
             raise wrong(source, AT, str(error)) from None
-    if place.kind == "s3":
-        from mlpipes_cli.data.buckets import load_s3
-
-        return load_s3(place.name, source, environ)
     if place.kind == "postgres":
         from mlpipes_cli.data.postgres import load_postgres
 
@@ -111,11 +155,11 @@ def _load(
     return catalogs.load_sklearn(place.name, source)
 
 
-def _load_file(path: Path, shown: str, source: YamlSource) -> pd.DataFrame:
+def _read_file(path: Path, shown: str, data: Data, source: YamlSource, formats: Formats) -> Read:
     from mlpipes_cli.data.files import read_table
 
     try:
-        return read_table(path)
+        return read_table(path, formats, shown, data.id)
     except Unreadable as error:
         raise wrong(source, AT, error.of(shown)) from None
     except MemoryError:

@@ -74,7 +74,8 @@ def _no_gaps(values: pd.Series, data: Data, source: YamlSource) -> None:
         raise wrong(
             source,
             _AT,
-            f"{data.target!r} is missing in {gaps} of {len(values)} rows; remove or fill those rows",
+            f"{data.target!r} is missing in {gaps} of {len(values)} rows; remove or fill those rows, or set "
+            "`drop_missing_target: true` to leave them out",
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         endless = int((~np.isfinite(values)).sum())

@@ -98,6 +98,10 @@ class VersionAnswer(_Document):
     )
     id: str | None
     target: str | None
+    reading: dict[str, Any] | None = Field(
+        description="How the training data was written: marks in numbers, words for missing values, dates. "
+        "Null for a model of which that is not known."
+    )
     inputs: list[Column]
     compiled: bool = Field(description="Whether a compiled predictor answers, checked against the model.")
     mlflow: str

@@ -62,6 +62,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
             threshold=details.get(MODEL_THRESHOLD),
             id=details.get("id"),
             target=details.get("target"),
+            reading=details.get("reading"),
             inputs=[
                 documents.Column(name=column.name, type=column.type, required=column.required)
                 for column in model.columns

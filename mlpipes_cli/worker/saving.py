@@ -65,7 +65,7 @@ def save(
                 signature=_signature(fitted, training, prepared),
                 input_example=training.X.head(EXAMPLE_ROWS),
                 pip_requirements=pins,
-                metadata={MODEL_METADATA: metadata(prepared, environment, threshold)},
+                metadata={MODEL_METADATA: metadata(prepared, environment, threshold, content.get("reading"))},
             )
         except Exception as error:
             raise TrainingError(f"the model cannot be saved: {_first_line(error)}") from error
@@ -74,9 +74,15 @@ def save(
 
 
 def metadata(
-    prepared: Prepared, environment: Mapping[str, Any] | None = None, threshold: float | None = None
+    prepared: Prepared,
+    environment: Mapping[str, Any] | None = None,
+    threshold: float | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What serving has to know of a model; ``environment`` stands in it only where it is not our own."""
+    """What serving has to know of a model; ``environment`` stands in it only where it is not our own.
+
+    ``reading`` is how the training data was written (``data.formats.Formats.document``).
+    """
     own: dict[str, Any] = {"environment": dict(environment)} if environment else {}
     if threshold is not None:
         own[MODEL_THRESHOLD] = threshold
@@ -89,6 +95,7 @@ def metadata(
         "id": prepared.id_name,
         "target": prepared.target_name,
         "features": list(prepared.feature_names),
+        "reading": dict(reading or {}),
     }
 
 

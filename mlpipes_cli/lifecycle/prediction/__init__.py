@@ -88,15 +88,18 @@ def predict(
             if offline
             else running_scorer(project, reporter, model, alias, api_key)
         )
-        source = inputs.open_table(file, batch_size, typed=bool(scorer.columns))
+        source = inputs.open_table(file)
         _check_columns(file, source.columns, scorer)
         stack.enter_context(writer)
         task = stack.enter_context(reporter.task(f"scoring {file.name}", source.rows))
         rows = 0
-        for part in _scored(source.batches, scorer, file, task):
+        kinds = inputs.kinds_of({column.name: column.type for column in scorer.columns})
+        batches = source.batches(batch_size, kinds or None, scorer.formats)
+        for part in _scored(batches, scorer, file, task):
             writer.write(part)
             rows += len(part)
         writer.finish()
+    source.tell(reporter)
     return Scored(
         rows=rows,
         model=scorer.model,

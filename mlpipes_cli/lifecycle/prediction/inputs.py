@@ -1,34 +1,78 @@
-"""Tables of rows to score: CSV, Parquet and JSON files, read in batches."""
+"""Tables of rows to score, or of truths: CSV, Parquet and JSON files, read in batches."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.header import Unreadable, read_header
 from mlpipes_cli.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlpipes_cli.data.csv_stream import Kind
+    from mlpipes_cli.ports import Reporter
+
 _KINDS = {".csv": "csv", ".csv.gz": "csv", ".parquet": "parquet", ".json": "json"}
+_OF_MODELS: dict[str, Kind] = {  # by MLflow's types
+    "double": "number",
+    "float": "number",
+    "long": "digits",
+    "integer": "digits",
+    "boolean": "flag",
+    "datetime": "moment",
+}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Table:
     """A file's rows.
 
     Attributes:
+        file: It.
         columns: The names.
         rows: How many there are, or None where only reading tells.
-        batches: The rows in order.
     """
 
+    file: Path
     columns: list[str]
     rows: int | None
-    batches: Iterator[pd.DataFrame]
+    _read: Callable[[Table, int, Mapping[str, Kind] | None, Formats], Iterator[pd.DataFrame]]
+    _notes: list[str] = field(default_factory=list)
+    _warnings: list[str] = field(default_factory=list)
+
+    def batches(
+        self, size: int, kinds: Mapping[str, Kind] | None, formats: Formats
+    ) -> Iterator[pd.DataFrame]:
+        """The rows in order, ``size`` a batch.
+
+        Args:
+            size: Rows a batch.
+            kinds: What columns of text files have to hold (others stay as they are written); None reads the
+                file whole and finds out, as training does.
+            formats: How the file is written where it does not show it.
+
+        Raises:
+            UsageError: The file cannot be read.
+        """
+        return self._read(self, size, kinds, formats)
+
+    def tell(self, reporter: Reporter) -> None:
+        """Say how the file was read, and what is odd in it; once it was."""
+        for note in self._notes:
+            reporter.info(note)
+        for warning in self._warnings:
+            reporter.warn(warning)
+
+
+def kinds_of(types: Mapping[str, str]) -> dict[str, Kind]:
+    """What the columns of a model have to hold, by MLflow's types of them."""
+    return {name: _OF_MODELS.get(kind, "text") for name, kind in types.items()}
 
 
 def check_file(file: Path) -> str:
@@ -52,40 +96,59 @@ def check_file(file: Path) -> str:
     return kind
 
 
-def open_table(file: Path, batch_size: int, *, typed: bool) -> Table:
+def open_table(file: Path) -> Table:
     """Open a table.
 
     Args:
         file: One that :func:`check_file` accepted.
-        batch_size: Rows a batch.
-        typed: The columns' types are known, so a CSV's text is kept as it is.
 
     Raises:
         UsageError: It cannot be read.
     """
-    readers = {"csv": _csv, "parquet": _parquet, "json": _json}
-    return readers[check_file(file)](file, batch_size, typed)
+    return {"csv": _csv, "parquet": _parquet, "json": _json}[check_file(file)](file)
 
 
-def _csv(file: Path, batch_size: int, typed: bool) -> Table:
-    import pandas as pd
-
-    options: dict[str, Any] = {"dtype": str} if typed else {"low_memory": False}
-    failures = (ValueError, OSError, EOFError)  # pandas' own errors are ValueErrors
+def _csv(file: Path) -> Table:
     try:
-        header = pd.read_csv(file, nrows=0, encoding="utf-8-sig")
-        reader = pd.read_csv(file, chunksize=batch_size, encoding="utf-8-sig", **options)
-    except failures as error:
-        raise _unreadable(file, error) from None
+        header = read_header(file, rows_needed=False)
+    except Unreadable as error:
+        raise _refused(file, error) from None
+    return Table(file, list(header.columns), _count_lines(file), _csv_batches)
 
-    def batches() -> Iterator[pd.DataFrame]:
-        with reader:
-            try:
-                yield from reader
-            except failures as error:
-                raise _unreadable(file, error) from None
 
-    return Table([str(name) for name in header.columns], _count_lines(file), batches())
+def _csv_batches(
+    table: Table, size: int, kinds: Mapping[str, Kind] | None, formats: Formats
+) -> Iterator[pd.DataFrame]:
+    from mlpipes_cli.data.csv_stream import Stream, UnclearDate
+    from mlpipes_cli.data.numbers import Style
+
+    file = table.file
+    try:
+        if kinds is None:
+            yield from _whole(table, size, formats)
+            return
+        hint = Style(formats.decimal, formats.thousands) if formats.decimal else None
+        stream = Stream(file, formats, kinds, hint)
+        yield from stream.batches(size)
+    except Unreadable as error:
+        raise _refused(file, error) from None
+    except UnclearDate as error:
+        raise UsageError(
+            f"{file}: column {error.column!r}, row {error.row + 1}: {error}", "write dates as 2024-05-31"
+        ) from None
+    for remark in stream.said:
+        line = remark.line(str(file), lambda row: f"row {row + 1}")
+        (table._warnings if remark.warning else table._notes).append(line)
+
+
+def _whole(table: Table, size: int, formats: Formats) -> Iterator[pd.DataFrame]:
+    from mlpipes_cli.data.files import read_table
+
+    found = read_table(table.file, formats, str(table.file))
+    table._notes.extend(found.notes)
+    table._warnings.extend(found.warnings)
+    for start in range(0, len(found.frame), size):
+        yield found.frame.iloc[start : start + size].reset_index(drop=True)
 
 
 def _count_lines(file: Path) -> int | None:
@@ -97,7 +160,7 @@ def _count_lines(file: Path) -> int | None:
     return max(lines - 1, 1)
 
 
-def _parquet(file: Path, batch_size: int, typed: bool) -> Table:
+def _parquet(file: Path) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -106,18 +169,21 @@ def _parquet(file: Path, batch_size: int, typed: bool) -> Table:
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(file, error) from None
 
-    def batches() -> Iterator[pd.DataFrame]:
+    def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:
+        from mlpipes_cli.data.parquet import plain
+        from mlpipes_cli.data.typed import blanked
+
         with opened:
             try:
-                for batch in opened.iter_batches(batch_size):
-                    yield batch.to_pandas()
+                for batch in opened.iter_batches(size):
+                    yield blanked(plain(pa.Table.from_batches([batch])), formats)
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(file, error) from None
 
-    return Table(list(opened.schema_arrow.names), opened.metadata.num_rows, batches())
+    return Table(file, list(opened.schema_arrow.names), opened.metadata.num_rows, batches)
 
 
-def _json(file: Path, batch_size: int, typed: bool) -> Table:
+def _json(file: Path) -> Table:
     try:
         document = json.loads(file.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -129,11 +195,13 @@ def _json(file: Path, batch_size: int, typed: bool) -> Table:
             f"{file}: no table", "it takes a list of records, an object of lists, or {columns, data}"
         ) from None
 
-    def batches() -> Iterator[pd.DataFrame]:
-        for start in range(0, len(frame), batch_size):
-            yield frame.iloc[start : start + batch_size].reset_index(drop=True)
+    def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:
+        from mlpipes_cli.data.typed import blanked
 
-    return Table([str(name) for name in frame.columns], len(frame), batches())
+        for start in range(0, len(frame), size):
+            yield blanked(frame.iloc[start : start + size].reset_index(drop=True), formats)
+
+    return Table(file, [str(name) for name in frame.columns], len(frame), batches)
 
 
 def _frame(document: Any) -> pd.DataFrame:
@@ -160,3 +228,7 @@ def _frame(document: Any) -> pd.DataFrame:
 def _unreadable(file: Path, error: BaseException) -> UsageError:
     reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     return UsageError(f"{file}: cannot be read ({reason})", "check the file")
+
+
+def _refused(file: Path, error: Unreadable) -> UsageError:
+    return UsageError(f"{error.of(str(file))}", "correct the file")

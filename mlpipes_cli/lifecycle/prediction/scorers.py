@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlpipes_cli import running_api
+from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import serving
 from mlpipes_cli.lifecycle.serving import environments as serving_environments
@@ -44,6 +45,7 @@ class Scorer(Protocol):
     columns: Sequence[ColumnSpec]
     id: str | None
     target: str | None
+    formats: Formats
     parallel: int
 
     def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
@@ -143,6 +145,7 @@ class _Api:
         self.model, self.version, self.alias = told["name"], told["version"], told["alias"]
         self.columns: Sequence[ColumnSpec] = [ColumnSpec(**column) for column in told["inputs"]]
         self.id, self.target, self._classes = told["id"], told["target"], told["classes"]
+        self.formats = Formats.of_model(told)
 
     def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
         from mlpipes_cli.server.jsonb import plain
@@ -235,6 +238,7 @@ class _Offline:
             ColumnSpec(column.name, column.type, column.required) for column in served.columns
         ]
         self.id, self.target = served.details.get("id"), served.details.get("target")
+        self.formats = Formats.of_model(served.details)
 
     def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
         from mlpipes_cli.server.fitting import fitted

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.config.experiment import Data
     from mlpipes_cli.config.yaml_source import YamlSource
+    from mlpipes_cli.data.formats import Formats
     from mlpipes_cli.data.prepared import Prepared
     from mlpipes_cli.project import Project
 
@@ -53,10 +54,15 @@ class HoldoutSource:
     archive: Archive
     database_url: str | None
 
-    def rows(self, run: RunRecord, columns: Collection[str]) -> Held:
+    def rows(self, run: RunRecord, columns: Collection[str], *, before: bool = False) -> Held:
         """The holdout rows of a run, in the order of its prepared data, with at least these columns.
 
         Columns that the run's experiment dropped are read from the source again.
+
+        Args:
+            run: Whose.
+            columns: Those that are needed.
+            before: Read as releases did that did not note how they read (``data.formats.Formats.before``).
 
         Raises:
             Refused: The data changed since the run, is not there any more, or lacks a column.
@@ -64,6 +70,8 @@ class HoldoutSource:
         prepared = self._cached(run)
         if prepared is None or not set(columns) <= set(prepared.frame.columns):
             prepared = self._made_again(run, columns)
+        if before and reading_matters(prepared.frame, columns):
+            prepared = self._as_before(run, columns, prepared)
         missing = [name for name in columns if name not in prepared.frame.columns]
         if missing:
             raise Refused(
@@ -87,31 +95,69 @@ class HoldoutSource:
         return prepared if prepared.fingerprint == fingerprint else None
 
     def _made_again(self, run: RunRecord, columns: Collection[str]) -> Prepared:
-        from mlpipes_cli.data.prepare import prepare
+        from mlpipes_cli.data.formats import BEFORE
 
-        path = self.archive.need(run, run_schema.RESOLVED_EXPERIMENT)
-        try:
-            frame, data, source = self._read_again(path, self._base(run))
-            prepared = prepare(frame, data, source)
-        except MlpipesError as error:
-            told = f"the data of the run {run.run_id[:8]} cannot be read again: {error.lines()[0]}"
-            raise Refused(told, "train again") from None
-        if prepared.fingerprint != run.tags.get(run_schema.DATA_FINGERPRINT):
+        for formats in (None, BEFORE):  # the run may be of a release that read files otherwise
+            frame, data, source = self._read_again(run, formats)
+            prepared = self._prepared(run, frame, data, source)
+            if prepared.fingerprint == run.tags.get(run_schema.DATA_FINGERPRINT):
+                break
+        else:
             raise Refused(f"the data changed since the run {run.run_id[:8]} was trained on it", "train again")
         drop = tuple(name for name in data.drop if name not in columns)
         if drop == data.drop:
             return prepared
-        wider = prepare(frame, data.model_copy(update={"drop": drop}), source)
+        wider = self._prepared(run, frame, data.model_copy(update={"drop": drop}), source)
         return wider if list(wider.holdout) == list(prepared.holdout) else prepared
+
+    def _as_before(self, run: RunRecord, columns: Collection[str], now: Prepared) -> Prepared:
+        """The same rows as earlier releases read them."""
+        from mlpipes_cli.data.formats import BEFORE
+
+        frame, data, source = self._read_again(run, BEFORE)
+        drop = tuple(name for name in data.drop if name not in columns)
+        then = self._prepared(run, frame, data.model_copy(update={"drop": drop}), source)
+        if list(then.holdout) != list(now.holdout):
+            raise Refused(
+                "the incumbent is of a release that read the challenger's data in another way", NO_COMPARISON
+            )
+        return then
 
     def _base(self, run: RunRecord) -> Path:
         """The folder of the run's experiment file, where relative paths in it start."""
         return (self.project.root / run.tags.get(run_schema.EXPERIMENT_FILE, "experiment.yaml")).parent
 
-    def _read_again(self, path: Path, base: Path) -> tuple[pd.DataFrame, Data, YamlSource]:
+    def _prepared(self, run: RunRecord, frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
+        from mlpipes_cli.data.prepare import prepare
+
+        try:
+            return prepare(frame, data, source)
+        except MlpipesError as error:
+            raise _unreadable(run, error) from None
+
+    def _read_again(self, run: RunRecord, formats: Formats | None) -> tuple[pd.DataFrame, Data, YamlSource]:
         from mlpipes_cli.config.experiment import load_experiment
         from mlpipes_cli.data.sources import load
 
-        config, source = load_experiment(path, run_schema.RESOLVED_EXPERIMENT)
-        url = self.database_url
-        return load(config.data, base, source, database_url=url, environ=os.environ), config.data, source
+        path = self.archive.need(run, run_schema.RESOLVED_EXPERIMENT)
+        try:
+            config, source = load_experiment(path, run_schema.RESOLVED_EXPERIMENT)
+            url, base = self.database_url, self._base(run)
+            frame = load(config.data, base, source, database_url=url, environ=os.environ, formats=formats)
+        except MlpipesError as error:
+            raise _unreadable(run, error) from None
+        return frame, config.data, source
+
+
+def _unreadable(run: RunRecord, error: MlpipesError) -> Refused:
+    return Refused(
+        f"the data of the run {run.run_id[:8]} cannot be read again: {error.lines()[0]}", "train again"
+    )
+
+
+def reading_matters(frame: pd.DataFrame, columns: Collection[str]) -> bool:
+    """Whether earlier releases may have read a column otherwise: dates, and words in columns of text."""
+    import pandas as pd
+
+    kinds = [frame[name].dtype for name in columns if name in frame.columns]
+    return any(isinstance(kind, pd.StringDtype) or kind.kind == "M" for kind in kinds)

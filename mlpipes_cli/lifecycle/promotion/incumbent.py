@@ -103,7 +103,7 @@ class Incumbent:
         from mlpipes_cli.data.rows import hash_rows, read_hashes
 
         hashes, columns = read_hashes(path)
-        held = self.holdouts.rows(challenger, columns)
+        held = self.holdouts.rows(challenger, columns, before=run_schema.READING not in run.tags)
         if held.target not in columns:
             raise Refused(
                 f"version {self.version.version} does not predict {held.target!r} as the challenger does",

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mlpipes_cli import private
+from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.prediction import inputs
 from mlpipes_cli.lifecycle.promotion.who import user
 from mlpipes_cli.lifecycle.records import access
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlpipes_cli.data.csv_stream import Kind
     from mlpipes_cli.ports import Reporter
     from mlpipes_cli.ports.truth import Truth
     from mlpipes_cli.project import Project
@@ -131,9 +135,10 @@ def feedback(
     log = access.connect(project)
     name = log.model(model)
     expected, details = _expected(log, name, version, reporter)
-    table = inputs.open_table(file, _AT_ONCE, typed=True)
+    table = inputs.open_table(file)
     columns = _columns(file, table.columns, id_column, value_column, details)
-    said, names, rows = _read(file, table, columns, expected)
+    said, names, rows = _read(file, table, columns, expected, Formats.of_model(details))
+    table.tell(reporter)
     store = wiring.make_truth_store(log.endpoints.database_url)
     counts, strangers = [0, 0, 0], []
     source = f"{file.name} ({user()})"
@@ -210,7 +215,7 @@ def _first(file: Path, there: Sequence[str], candidates: Sequence[str | None], o
 
 
 def _read(
-    file: Path, table: inputs.Table, columns: _Columns, expected: Expected
+    file: Path, table: inputs.Table, columns: _Columns, expected: Expected, formats: Formats
 ) -> tuple[list[Truth], list[str], int]:
     """What the rows say, what they call the predictions, and how many rows there are."""
     from mlpipes_cli.ports.truth import Truth
@@ -218,7 +223,8 @@ def _read(
     from mlpipes_cli.server.truths import Misfit, caller_ids
 
     said, names, row = [], [], 0
-    for identifier, value in _pairs(table, columns):
+    kinds = {columns.value: _kind(expected)}
+    for identifier, value in _pairs(table.batches(_AT_ONCE, kinds, formats), columns):
         row += 1
         if value is None or value == "":
             continue
@@ -240,10 +246,19 @@ def _read(
     return said, names, row
 
 
-def _pairs(table: inputs.Table, columns: _Columns) -> Iterator[tuple[Any, Any]]:
+def _kind(expected: Expected) -> Kind:
+    """What the column of truths has to hold, which tells whether NA is a value there."""
+    if expected.task is None or not (expected.classes or expected.task == "regression"):
+        return "any"
+    if any(isinstance(label, str) for label in expected.classes):
+        return "text"
+    return "flag" if expected.classes and isinstance(expected.classes[0], bool) else "digits"
+
+
+def _pairs(batches: Iterator[pd.DataFrame], columns: _Columns) -> Iterator[tuple[Any, Any]]:
     from mlpipes_cli.server import jsonb
 
-    for batch in table.batches:
+    for batch in batches:
         identifiers, values = (jsonb.plain(batch[name].tolist()) for name in (columns.id, columns.value))
         yield from zip(identifiers, values, strict=True)
 

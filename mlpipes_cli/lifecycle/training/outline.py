@@ -36,6 +36,7 @@ class Outline:
         holdout: Of them, for judging.
         features: Columns that the models see.
         fingerprint: Of the data.
+        notes: How the data was read.
         warnings: What a person should know of the data.
         candidates: name, trainer, what is trained, its params, how many trials its search makes at most, the
             rule that its threshold is chosen by or None.
@@ -52,6 +53,7 @@ class Outline:
     holdout: int
     features: int
     fingerprint: str
+    notes: tuple[str, ...]
     warnings: tuple[str, ...]
     candidates: tuple[dict[str, Any], ...]
 
@@ -75,6 +77,7 @@ def dry_run(find_project: Callable[[], Project], request: Request, reporter: Rep
             by_import = ImportChecks(experiment, environments, request.only, folder, pool)
         with reporter.task("reading the data"):
             made = plan.make(experiment, request.only, url)
+        made.tell(reporter)
         if experiment.unclear:
             by_import.finish()
     prepared = made.prepared
@@ -90,7 +93,8 @@ def dry_run(find_project: Callable[[], Project], request: Request, reporter: Rep
         holdout=len(prepared.holdout),
         features=len(prepared.feature_names),
         fingerprint=prepared.fingerprint,
-        warnings=(*prepared.warnings, *(_unbuilt(name) for name in environments.missing)),
+        notes=made.notes,
+        warnings=(*made.warnings, *(_unbuilt(name) for name in environments.missing)),
         candidates=tuple(
             {"name": c.name, "trainer": c.trainer, "trains": c.path, "params": c.spec["params"]}
             | {"trials": spaces.count(c.spec["search"]) if c.spec["search"] else 0}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.config.experiment import ExperimentConfig, PostgresSource
 from mlpipes_cli.config.yaml_source import YamlSource
@@ -17,6 +17,7 @@ from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from mlpipes_cli.data.prepared import Prepared
+    from mlpipes_cli.ports import Reporter
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +54,32 @@ class Experiment:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What is to be trained on what."""
+    """What is to be trained on what.
+
+    Attributes:
+        experiment: The file.
+        prepared: The data.
+        metric: What decides.
+        candidates: What is trained.
+        reading: How the data was written, for files that do not tell it themselves when they are scored.
+        notes: How it was read, a line each.
+        warnings: What a person should know of the data, a line each.
+    """
 
     experiment: Experiment
     prepared: Prepared
     metric: str
     candidates: tuple[Candidate, ...]
+    reading: Mapping[str, Any]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def tell(self, reporter: Reporter) -> None:
+        """Say how the data was read, and what is odd in it."""
+        for note in self.notes:
+            reporter.info(note)
+        for warning in self.warnings:
+            reporter.warn(warning)
 
 
 def read(file: Path, shown_as: str, only: Sequence[str] = ()) -> Experiment:
@@ -94,16 +115,18 @@ def make(experiment: Experiment, only: Sequence[str], database_url: str | None) 
         MlpipesError: The data cannot be had.
     """
     from mlpipes_cli.data.prepare import prepare
-    from mlpipes_cli.data.sources import load
+    from mlpipes_cli.data.sources import read as read_source
 
     config, source = experiment.config, experiment.source
-    frame = load(config.data, experiment.base, source, database_url=database_url, environ=os.environ)
-    prepared = prepare(frame, config.data, source)
+    found = read_source(config.data, experiment.base, source, database_url=database_url, environ=os.environ)
+    prepared = prepare(found.frame, config.data, source)
+    reading = found.formats.document()
     metric = checks.check_metrics(config, source, prepared.task)
     checks.check_thresholds(config, source, prepared.task)
     candidates = tuple(
-        candidate(run, config, metric, experiment.folders)
+        candidate(run, config, metric, experiment.folders, reading)
         for run in config.runs
         if not only or run.name in only
     )
-    return Plan(experiment, prepared, metric, candidates)
+    warnings = (*found.warnings, *prepared.warnings)
+    return Plan(experiment, prepared, metric, candidates, reading, found.notes, warnings)

@@ -54,6 +54,7 @@ class Recorder:
             run_schema.METRIC: self._plan.metric,
             run_schema.DATA_FINGERPRINT: prepared.fingerprint,
             run_schema.HOLDOUT_FINGERPRINT: prepared.holdout_fingerprint,
+            run_schema.READING: json.dumps(self._plan.reading, ensure_ascii=False),
             run_schema.SPEC_HASH: candidate.hash,
             run_schema.TRAINER: candidate.trainer,
             run_schema.EXPERIMENT_FILE: os.path.relpath(self._plan.experiment.file, self._project),

@@ -178,6 +178,7 @@ class Session:
             "memory": candidate.wants().memory,
             "preprocess": config.data.preprocess,
             "sample_rows": config.data.sample_rows,
+            "reading": dict(self._plan.reading),
             "order_by": config.data.split.by,
             "folders": list(self._plan.experiment.folders),
             "environment": built.record() if built else None,

@@ -63,8 +63,22 @@ class Candidate:
         return {str(name): value if isinstance(value, str) else _json(value) for name, value in shown.items()}
 
 
-def candidate(run: Run, config: ExperimentConfig, metric: str, folders: Sequence[str]) -> Candidate:
-    """Resolve a run of the file."""
+def candidate(
+    run: Run,
+    config: ExperimentConfig,
+    metric: str,
+    folders: Sequence[str],
+    reading: Mapping[str, Any] | None = None,
+) -> Candidate:
+    """Resolve a run of the file.
+
+    Args:
+        run: It.
+        config: The file.
+        metric: What decides.
+        folders: Where the user's modules are looked for.
+        reading: How the data is written, which travels with the model, where it is not as most is.
+    """
     spec = resolved(run, config)
     if spec["seed"] is None:
         spec["seed"] = config.data.split.seed
@@ -80,6 +94,8 @@ def candidate(run: Run, config: ExperimentConfig, metric: str, folders: Sequence
         "code": code.own,
         "mlpipes": version("mlpipes"),
     }
+    if reading:
+        content["reading"] = dict(reading)
     environment = environments.of_run(run)
     content["versions"] = (
         {**_versions(spec), **code.packages} if environment is None else environments.digest(environment)

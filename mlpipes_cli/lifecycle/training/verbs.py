@@ -96,8 +96,7 @@ def train(
                 with endings.held():
                     storing.prepare(tracking)
             by_import.finish()
-            for warning in made.prepared.warnings:
-                reporter.warn(warning)
+            made.tell(reporter)
             _bury(tracking, before)
             hashes = {name: one.hash for name, one in environments.built.items()}
             stored = cache.stored(registry, reporter.info)

@@ -114,6 +114,9 @@ def test_bytes_have_hashes_of_their_own() -> None:
         ("{source: bad, target: kind}", r"broken\.png: is no \.png, .* image"),
         ("{source: pets, target: kind, id: path}", "'path'"),
         ("{source: rows.csv, target: kind, images: {columns: [pictures]}}", "did you mean 'picture'"),
+        ("{source: cut, target: kind}", r"cut/x/07\.png: is damaged \(.+\); replace or remove it"),
+        ("{source: cut.csv, target: kind, images: {columns: [picture]}}", r"row 1: .*07\.png: is damaged"),
+        ("{source: begun, target: kind}", r"begun/x/1\.jpg: is damaged \(it begins as an image does"),
         ("{source: lost.csv, target: kind, images: {columns: [picture]}}", "column 'picture', row 1: .*gone"),
     ],
 )  # fmt: skip
@@ -122,6 +125,11 @@ def test_mistakes(folder: Path, data: str, message: str) -> None:
     (folder / "bad" / "x").mkdir(parents=True)
     (folder / "bad" / "x" / "broken.png").write_text("no image")
     (folder / "rows.csv").write_text("picture,kind\npets/cat/00.png,cat\n")
+    for name in ("cut", "begun"):
+        (folder / name / "x").mkdir(parents=True)
+    (folder / "cut" / "x" / "07.png").write_bytes(png(5)[:-20])
+    (folder / "begun" / "x" / "1.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    (folder / "cut.csv").write_text("picture,kind\ncut/x/07.png,cat\n")
     (folder / "lost.csv").write_text("picture,kind\ngone.png,cat\n")
     with pytest.raises(ConfigError, match=message) as caught:
         loaded(folder, data)

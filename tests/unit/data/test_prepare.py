@@ -162,6 +162,22 @@ def test_frames_that_cannot_be_used() -> None:
     assert "'y' is the target" in refused(frame(), split={"by": "y"})
 
 
+@pytest.mark.parametrize("gap", [None, np.nan])
+def test_rows_without_a_target_may_be_left_out(gap: Any) -> None:
+    given = frame(101, [gap, *[0, 1] * 50]).assign(ID=np.arange(101))
+    said = refused(given)
+    assert said == (
+        "e.yaml:4: data -> target: 'y' is missing in 1 of 101 rows; remove or fill those rows, "
+        "or set `drop_missing_target: true` to leave them out"
+    )
+    found = prepared(given, drop_missing_target=True, id="ID")
+    assert found.warnings[0] == "1 of 101 rows have no 'y' and are left out"
+    assert found.frame["ID"].tolist() == list(range(1, 101))
+    assert found.frame["y"].tolist() == [0, 1] * 50
+    assert sorted([*found.train, *found.holdout]) == list(range(100))
+    assert "is missing in 20 of 20 rows" in refused(frame(20, [gap] * 20), drop_missing_target=True)
+
+
 def test_warnings_name_what_is_odd() -> None:
     odd = frame(40).assign(a=[1.0] * 30 + [2.0] * 10, b="k", ID=[1, 1, *range(38)])
     odd = odd.assign(**{"Unnamed: 0": 5})

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.prediction import inputs, outputs
 
@@ -23,8 +24,8 @@ def written(path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
 def test_tables_come_in_batches(tmp_path: Path, name: str) -> None:
-    table = inputs.open_table(written(tmp_path / name), 2, typed=True)
-    batches = list(table.batches)
+    table = inputs.open_table(written(tmp_path / name))
+    batches = list(table.batches(2, {}, Formats()))
     assert table.columns == ["ID", "x"]
     assert [len(batch) for batch in batches] == [2, 1]
     assert pd.concat(batches)["ID"].tolist() == ["01", "02", "03"]
@@ -43,8 +44,8 @@ def test_tables_come_in_batches(tmp_path: Path, name: str) -> None:
 def test_json_in_every_form(tmp_path: Path, document: Any) -> None:
     path = tmp_path / "t.json"
     path.write_text(json.dumps(document))
-    table = inputs.open_table(path, 10, typed=True)
-    (batch,) = table.batches
+    table = inputs.open_table(path)
+    (batch,) = table.batches(10, {}, Formats())
     assert (table.columns, table.rows) == (["ID", "x"], 2)
     assert batch["ID"].tolist() == ["01", "02"]
     assert batch["x"].isna().tolist() == [False, True]
@@ -53,10 +54,12 @@ def test_json_in_every_form(tmp_path: Path, document: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.csv", b"", "cannot be read"),
-        ("a.csv", b"x,y\n1,2\n1,2,3,4\n", "cannot be read"),
-        ("a.csv", b"x\n\xff\xfe\n", "cannot be read"),
-        ("a.csv.gz", b"no gzip", "cannot be read"),
+        ("a.csv", b"", "a.csv is empty"),
+        ("a.csv", b"x,y\n1,2\n1,2,3,4\n", "a.csv: line 3 has 4 fields, but the header has 2"),
+        ("a.csv", b"x,y\n1,2\n1\n", "a.csv: line 3 has 1 fields, but the header has 2"),
+        ("a.csv", b"x,x\n1,2\n", "a.csv: column names stand twice: 'x'"),
+        ("a.csv", b"x\n\xff\xfe\n", "a.csv is not UTF-8"),
+        ("a.csv.gz", b"no gzip", "a.csv.gz is no whole gzip file"),
         ("a.parquet", b"no parquet", "cannot be read"),
         ("a.json", b"{", "cannot be read"),
         ("a.json", b"5", "no table"),
@@ -70,7 +73,7 @@ def test_what_is_no_table_is_one_line(tmp_path: Path, name: str, content: bytes,
     path.write_bytes(content)
     with pytest.raises(UsageError) as caught:
         inputs.check_file(path)
-        list(inputs.open_table(path, 10, typed=True).batches)
+        list(inputs.open_table(path).batches(10, {}, Formats()))
     assert said in caught.value.lines()[0]
 
 

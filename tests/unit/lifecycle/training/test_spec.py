@@ -41,6 +41,16 @@ def test_the_hash_is_the_same_for_the_same_and_another_for_anything_that_matters
     assert len({first, *(other.hash for other in others)}) == 5
 
 
+def test_how_the_data_is_written_counts_where_it_has_to_be_known_later(tmp_path: Path) -> None:
+    given = config(FOREST)
+
+    def hashed(reading: dict[str, Any] | None) -> str:
+        return candidate(given.runs[0], given, "ks", [str(tmp_path)], reading).hash
+
+    assert hashed({}) == hashed(None), "models of plain files stay in the cache"
+    assert len({hashed(None), hashed({"decimal": ","}), hashed({"missing": ["?"]})}) == 3
+
+
 def test_a_search_depends_on_the_metric_that_it_maximises(tmp_path: Path) -> None:
     searching = FOREST | {"search": {"max_depth": [1, 2]}}
     assert made(searching, tmp_path).hash != made(searching, tmp_path, metric="roc_auc").hash

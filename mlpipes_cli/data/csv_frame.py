@@ -1,0 +1,214 @@
+"""A CSV file as a frame: one pass of the C parser, a second one over columns that it may have misread.
+
+What the parser takes for numbers or booleans in every row is done, unless it may be codes. Only what it
+leaves as text is looked at again: some values of a column, and all of them where those are not mere text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from mlpipes_cli.data import csv_table, kinds, numbers, remarks
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.header import Header, Unreadable, header_of
+from mlpipes_cli.data.leading_zeros import Watched
+from mlpipes_cli.data.numbers import Style
+from mlpipes_cli.data.remarks import Hole, Remark
+
+
+@dataclass
+class _File:
+    """A CSV file, and what is found out about it.
+
+    Attributes:
+        raw: Its bytes, which can be read several times.
+        header: Its first line.
+        formats: What is set.
+        identifier: The column of identifiers.
+        words: In columns that are numbers by the first rows, words for missing values and their first rows.
+        holes: Words that stand for missing values.
+        codes: Columns that hold codes, and what shows it.
+        dates: How columns write dates.
+        said: All else that is to be said.
+    """
+
+    raw: BinaryIO
+    header: Header
+    formats: Formats
+    identifier: str | None
+    words: dict[str, dict[str, int]] = field(default_factory=dict)
+    holes: list[Hole] = field(default_factory=list)
+    codes: dict[str, str] = field(default_factory=dict)
+    dates: dict[str, str] = field(default_factory=dict)
+    said: list[Remark] = field(default_factory=list)
+
+    def open(self, names: Sequence[str]) -> list[str]:
+        """The columns whose kind is not said."""
+        texts = {name for name, kind in self.formats.types.items() if kind == "text"}
+        return [name for name in names if name not in {*texts, *self.formats.dates, self.identifier}]
+
+
+def read(
+    raw: BinaryIO, formats: Formats, identifier: str | None = None
+) -> tuple[pd.DataFrame, Formats, list[Remark]]:
+    """The rows, how they are written, and what is to be said of them.
+
+    Args:
+        raw: A CSV file at its beginning, which can be read several times.
+        formats: What is set.
+        identifier: The column of identifiers, which are kept as they are written.
+
+    Raises:
+        Unreadable: It is no CSV file, or a value is not what ``formats`` says.
+    """
+    header = header_of(raw, formats.separator)
+    if formats.before:
+        return _as_before(raw, header), formats.found(separator=header.separator), []
+    file = _File(raw, header, formats, identifier)
+    style, frame, zeros = _in_its_style(file)
+    for name in _texts(frame, file):
+        _take(file, frame, name, style)
+    doubtful = [name for name in frame.columns if _is_doubtful(file, name, frame[name], zeros)]
+    if doubtful:
+        _read_again(file, frame, doubtful, style)
+    file.holes += [
+        Hole(word, name, int(frame[name].isna().sum()), row, exact=False)
+        for name, words in file.words.items()
+        for word, row in words.items()
+    ]
+    found = formats.found(
+        separator=header.separator,
+        decimal=style.decimal,
+        thousands=style.thousands,
+        dates={**formats.dates, **file.dates},
+    )
+    said = [*csv_table.about_style(style, header.separator), *remarks.of_holes(file.holes)]
+    return frame, found, [*said, *remarks.of_codes(file.codes), *file.said]
+
+
+def _in_its_style(file: _File) -> tuple[Style, pd.DataFrame, bool]:
+    """How the numbers are written, what the parser makes of them, and whether there are leading zeros."""
+    first = csv_table.sample(file.raw, file.header, file.formats)
+    looked_at = [first[name] for name in file.open(list(first.columns))]
+    inferred = csv_table.style_of(looked_at, file.header.separator, file.formats)
+    if len(first) >= csv_table.sample_rows(file.header):
+        for column in looked_at:
+            if words := kinds.words_among_numbers(column, inferred.style):
+                file.words[str(column.name)] = words
+    frame, zeros = _parsed(file, inferred.style)
+    csv_table.check_lengths(file.raw, frame.iloc[:, -1], file.header)
+    if left := _texts(frame, file):  # what the first rows did not show, all rows may
+        looked_at = [*(column for column in looked_at if column.name not in left), *(frame[n] for n in left)]
+        before, inferred = inferred, csv_table.style_of(looked_at, file.header.separator, file.formats)
+        if inferred.style.decimal != before.style.decimal:
+            frame, zeros = _parsed(file, inferred.style)
+    if not (inferred.sure or (inferred.style == Style() and _proves_a_point(frame))):
+        file.said.append(csv_table.unsure(inferred, looked_at[inferred.column]))
+    return inferred.style, frame, zeros
+
+
+def _proves_a_point(frame: pd.DataFrame) -> bool:
+    """Whether a number cannot be thousands with a point in between: 0.5, or 1.25."""
+    for name in frame.columns:
+        if frame[name].dtype == np.float64:
+            parts = np.abs(frame[name].to_numpy())
+            parts = parts[np.isfinite(parts) & (parts != 0)]
+            if (parts < 1).any() or (np.abs(parts * 1000 - np.round(parts * 1000)) > 1e-6 * parts).any():
+                return True
+    return False
+
+
+def _parsed(file: _File, style: Style) -> tuple[pd.DataFrame, bool]:
+    file.raw.seek(0)
+    watched = Watched(file.raw, file.header.separator)
+    as_text = [name for name, kind in file.formats.types.items() if kind == "text"]
+    gaps = ["", *file.formats.missing]
+    frame: pd.DataFrame = csv_table.parse(
+        watched,  # type: ignore[arg-type]
+        file.header,
+        decimal=style.decimal,
+        keep_default_na=False,
+        na_values={name: [*gaps, *file.words.get(name, ())] for name in file.header.columns}
+        if file.words
+        else gaps,
+        dtype=dict.fromkeys([*as_text, *file.formats.dates], "str"),
+        float_precision="round_trip",  # the nearest float, so that a row hashes alike from any format
+    )
+    misread = [name for name in file.words if isinstance(frame[name].dtype, pd.StringDtype)]
+    if misread:  # there is more than numbers and those words, so they may be words as any other
+        again = csv_table.texts(file.raw, file.header, file.formats, usecols=misread)
+        for name in misread:
+            frame[name] = again[name]
+            del file.words[name]
+    return frame, watched.found
+
+
+def _texts(frame: pd.DataFrame, file: _File) -> list[str]:
+    """The columns that the parser left as text and that may be something else."""
+    names = [name for name in file.open(list(frame.columns)) if isinstance(frame[name].dtype, pd.StringDtype)]
+    dated = [name for name in frame.columns if name in file.formats.dates]
+    return dated + [n for n in names if n in file.formats.types or kinds.may_be_more(frame[n])]
+
+
+def _take(file: _File, frame: pd.DataFrame, name: str, style: Style) -> None:
+    """Put what a column of text holds into its place."""
+    try:
+        column = kinds.read(frame[name], style, file.formats)
+    except kinds.WrongValue as wrong:
+        line = csv_table.lines(file.raw, file.header.separator, [wrong.row])[wrong.row]
+        raise Unreadable(f"column {name!r}, line {line}: {wrong}") from None
+    frame[name] = column.values
+    file.holes += column.holes
+    file.said += column.remarks
+    if column.codes:
+        file.codes[name] = column.codes
+    if column.date:
+        file.dates[name] = column.date
+
+
+def _is_doubtful(file: _File, name: str, values: pd.Series, zeros: bool) -> bool:
+    """Whether a column of numbers may be one of codes, or of identifiers that are written otherwise."""
+    if name in file.formats.types or name in file.formats.dates or not isinstance(values.dtype, np.dtype):
+        return False
+    kind = values.dtype.kind
+    if name == file.identifier:
+        return kind in "fb" or (kind in "iu" and zeros)
+    if kind in "iu":
+        return zeros or (
+            len(values) > 0 and max(abs(int(values.min())), abs(int(values.max()))) > numbers.EXACT
+        )
+    if kind != "f":
+        return kind == "O" and pd.api.types.infer_dtype(values, skipna=True) == "integer"
+    present = values.to_numpy()[np.isfinite(values.to_numpy())]
+    if not len(present) or not (zeros or np.abs(present).max() >= numbers.EXACT):
+        return False
+    return bool((present == np.floor(present)).all())
+
+
+def _read_again(file: _File, frame: pd.DataFrame, names: list[str], style: Style) -> None:
+    """What is doubtful, as it is written."""
+    again = csv_table.texts(file.raw, file.header, file.formats, usecols=names)
+    for name in names:
+        cells = kinds.trimmed(kinds.texts_of(again[name]))
+        if name == file.identifier:
+            if frame[name].dtype.kind not in "iu" or kinds.code(cells) == kinds.ZEROS:
+                frame[name] = again[name]
+        elif name in file.words:
+            frame[name] = again[name]
+            del file.words[name]
+            _take(file, frame, name, style)
+        elif reason := kinds.code(cells):
+            frame[name] = again[name]
+            file.codes[name] = reason
+
+
+def _as_before(raw: BinaryIO, header: Header) -> pd.DataFrame:
+    raw.seek(0)
+    frame: pd.DataFrame = csv_table.parse(raw, header, float_precision="round_trip")
+    csv_table.check_lengths(raw, frame.iloc[:, -1], header)
+    return frame

@@ -1,0 +1,169 @@
+"""A CSV file in batches, for who knows what its columns have to hold: a model, or a table of truths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlpipes_cli.data import csv_table, kinds, moments, numbers, remarks
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.header import OPENING, Header, header_of, not_opened, open_plain
+from mlpipes_cli.data.numbers import Style
+from mlpipes_cli.data.remarks import Hole, Remark
+
+# `number` becomes float64 and `digits` text such as 3142.5; `any` is `digits` unless the first rows
+# are mere text
+Kind = Literal["number", "digits", "flag", "moment", "text", "any"]
+
+
+class UnclearDate(ValueError):
+    """Nothing tells what stands first in the dates of a column; the row counts from 0."""
+
+    def __init__(self, column: str, row: int, shown: str) -> None:
+        super().__init__(f"{shown!r} may have the day or the month first")
+        self.column, self.row = column, row
+
+
+@dataclass
+class Stream:
+    """A CSV file that is read in batches, by columns of known kinds.
+
+    Attributes:
+        path: The file.
+        formats: How it is written where it does not show it.
+        kinds: What columns have to hold; others stay as they are written.
+        hint: How numbers are likely to be written, or None where nothing is known.
+        said: What is to be said of the file: how it is written, and, once it was read, its placeholders.
+    """
+
+    path: Path
+    formats: Formats
+    kinds: Mapping[str, Kind]
+    hint: Style | None
+    said: list[Remark] = field(default_factory=list)
+    _style: Style = numbers.PLAIN
+    _dates: dict[str, str] = field(default_factory=dict)
+    _holes: dict[tuple[str, str], Hole] = field(default_factory=dict)
+
+    def batches(self, size: int) -> Iterator[pd.DataFrame]:
+        """The rows, ``size`` a batch.
+
+        Numbers and dates that are none stay text, for the reader to complain about.
+
+        Raises:
+            Unreadable: It is no CSV file.
+            UnclearDate: A date may be one of two days.
+        """
+        try:
+            with open_plain(self.path) as raw:
+                yield from self._batches(raw, size)
+        except OPENING as error:
+            raise not_opened(error) from None
+
+    def _batches(self, raw: BinaryIO, size: int) -> Iterator[pd.DataFrame]:
+        header = header_of(raw, self.formats.separator, rows_needed=False)
+        self._look(raw, header)
+        start, checked = 0, False
+        reader = csv_table.texts(raw, header, self.formats, chunksize=size, low_memory=True)
+        with reader:
+            while (batch := _next(reader)) is not None:
+                if not checked and batch.iloc[:, -1].isna().any():
+                    with open_plain(self.path) as again:
+                        csv_table.check_lengths(again, batch.iloc[:, -1], header)
+                    checked = True
+                columns = {str(name): self._shaped(batch[name], start) for name in batch.columns}
+                start += len(batch)
+                yield pd.DataFrame(columns)
+        self.said += remarks.of_holes(self._holes.values())
+
+    def _look(self, raw: BinaryIO, header: Header) -> None:
+        """Find out from the first rows how numbers are written."""
+        first = csv_table.sample(raw, header, self.formats)
+        unknown = {name for name, kind in self.kinds.items() if kind == "any" and name in first.columns}
+        texts = {name for name in unknown if not kinds.may_be_more(first[name])}
+        self.kinds = {**self.kinds, **{name: "text" if name in texts else "digits" for name in unknown}}
+        columns = [first[n] for n in first.columns if self.kinds.get(n) in ("number", "digits")]
+        clear = replace(self.formats, decimal=None, thousands=None)
+        inferred = csv_table.style_of(columns, header.separator, clear, self.hint, 0.0)
+        self._style = inferred.style
+        marked = any(numbers.matches(kinds.texts_of(column), numbers.MARKED).any() for column in columns)
+        shown = inferred.style if marked else numbers.PLAIN
+        self.said += csv_table.about_style(shown, header.separator)
+        if not inferred.sure:
+            self.said.append(csv_table.unsure(inferred, columns[inferred.column]))
+
+    def _shaped(self, values: pd.Series, start: int) -> pd.Series:
+        kind = self.kinds.get(str(values.name), "text")
+        if kind == "text":
+            return values.reset_index(drop=True)
+        texts = kinds.trimmed(kinds.texts_of(values))
+        holes = kinds.hollow(texts)
+        self._note(str(values.name), kinds.holes(str(values.name), texts, holes), start)
+        present = pc.if_else(pa.array(holes), None, texts)
+        if kind == "moment":
+            return self._moments(str(values.name), present, start)
+        if kind == "flag":
+            return _texts(present)
+        fits = numbers.matches(present, numbers.pattern(self._style)) | holes
+        plain = numbers.plain(present, self._style)
+        if fits.all():
+            return pd.Series(numbers.floats(plain)) if kind == "number" else _texts(plain)
+        if (numbers.matches(present, moments.DURATION) | holes).all():
+            return pd.Series(moments.seconds(present))
+        return _texts(pc.if_else(pa.array(fits), plain, present))
+
+    def _moments(self, name: str, present: pa.Array, start: int) -> pd.Series:
+        three = numbers.matches(present, moments.THREE_NUMBERS)
+        if three.any():
+            if name not in self._dates:
+                self._dates[name] = self._order(name, start, int(three.argmax()), present)
+            first: moments.Order = "day" if self._dates[name] == moments.PATTERNS["day"] else "month"
+            present = moments.iso(present, first)
+        found = moments.read(present)
+        if (written := self.formats.dates.get(name)) is not None:
+            found = found.fillna(moments.read_as(present, written))
+        unread = found.isna().to_numpy() & np.asarray(pc.is_valid(present))
+        return _texts(present) if unread.any() else found
+
+    def _order(self, name: str, start: int, row: int, present: pa.Array) -> str:
+        """What stands first in the dates of a column: all of it decides, then the model's way."""
+        found = []
+        with open_plain(self.path) as raw:
+            header = header_of(raw, self.formats.separator)
+            for part in csv_table.texts(raw, header, self.formats, usecols=[name], chunksize=100_000):
+                cells = kinds.trimmed(kinds.texts_of(part[name]))
+                kept = cells.filter(pa.array(numbers.matches(cells, moments.THREE_NUMBERS)))
+                found.append(pc.unique(kept))
+        first = moments.order(pa.concat_arrays(found))
+        if first in ("day", "month"):
+            return moments.PATTERNS[first]
+        told = self.formats.dates.get(name, "")
+        as_day, as_month = told.find("%d"), told.find("%m")
+        if first == "mixed" or min(as_day, as_month) < 0:
+            raise UnclearDate(name, start + row, str(present[row].as_py()))
+        return moments.PATTERNS["day" if as_day < as_month else "month"]
+
+    def _note(self, name: str, holes: list[Hole], start: int) -> None:
+        for hole in holes:
+            known = self._holes.get((name, hole.word))
+            made = replace(hole, first=hole.first + start) if known is None else known
+            rows = hole.rows + (known.rows if known else 0)
+            self._holes[name, hole.word] = replace(made, rows=rows)
+
+
+def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
+    try:
+        return next(reader, None)
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise csv_table.broken(error) from None
+
+
+def _texts(texts: pa.Array) -> pd.Series:
+    return pd.Series(texts.to_numpy(zero_copy_only=False), dtype="str")

@@ -1,0 +1,45 @@
+"""Notices codes such as 00501 while a CSV file goes by, which a parser of numbers makes 501."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any, BinaryIO
+
+import numpy as np
+
+_ZERO, _NEWLINE, _QUOTE = b'0\n"'
+
+
+class Watched(io.RawIOBase):
+    """A file's bytes, looked at as they are read.
+
+    Attributes:
+        found: Whether a field of digits began with a zero and had more digits.
+    """
+
+    def __init__(self, raw: BinaryIO, separator: str) -> None:
+        self._raw, self._mark = raw, ord(separator)
+        mark = re.escape(separator).encode()
+        self._field = re.compile(rb'(?:^|[\n"]|%b)0\d+(?=["\r\n]|%b|$)' % (mark, mark))
+        self._before = b"\n"
+        self.found = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._raw.read(len(buffer))
+        buffer[: len(content)] = content
+        if not self.found:
+            self._look(self._before + content)
+            self._before = content[-2:] if len(content) > 1 else self._before[-1:] + content
+        return len(content)
+
+    def _look(self, content: bytes) -> None:
+        codes = np.frombuffer(content, dtype=np.uint8)
+        before, here, after = codes[:-2], codes[1:-1], codes[2:]
+        hit = (here == _ZERO) & ((after - np.uint8(_ZERO)) < 10)
+        hit &= (before == self._mark) | (before == _NEWLINE) | (before == _QUOTE)
+        if hit.any():
+            self.found = self._field.search(content, int(hit.argmax())) is not None

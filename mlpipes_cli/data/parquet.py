@@ -1,0 +1,37 @@
+"""From Arrow to columns in which no value is another one than in the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.data.numbers import EXACT
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+def plain(table: pa.Table) -> pd.DataFrame:
+    """The rows as pandas has them, but for durations (seconds) and integers (exact beside missing ones)."""
+    import pandas as pd
+    import pyarrow as pa
+
+    frame: pd.DataFrame = table.to_pandas()
+    for position, field in enumerate(table.schema):
+        if field.name not in frame.columns:
+            continue  # pandas' index
+        if pa.types.is_duration(field.type):
+            frame[field.name] = frame[field.name].dt.total_seconds()
+        elif pa.types.is_integer(field.type) and _would_round(table.column(position)):
+            whole = table.column(position).to_pylist()
+            frame[field.name] = pd.Series(whole, dtype=object, index=frame.index)
+    return frame
+
+
+def _would_round(column: pa.ChunkedArray) -> bool:
+    import pyarrow.compute as pc
+
+    if not column.null_count or column.null_count == len(column):
+        return False
+    ends = pc.min_max(column).as_py()
+    return bool(max(abs(ends["min"]), abs(ends["max"])) > EXACT)

@@ -1,0 +1,130 @@
+"""What settings and exactness ask of columns whatever they were read from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlpipes_cli.data import kinds, moments, numbers, remarks
+from mlpipes_cli.data.canonical import canonical
+from mlpipes_cli.data.files import Read
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.kinds import LONG
+from mlpipes_cli.data.numbers import Style
+
+
+class WrongValue(ValueError):
+    """A value is not what the settings say of its column; the text is one line."""
+
+
+def settled(read: Read, shown: str, aside: Collection[str | None]) -> Read:
+    """The rows with ``missing``, ``types`` and ``dates`` applied, and with whole numbers that stay exact.
+
+    A column of integers that float64 cannot hold becomes one of codes, as in a CSV file.
+
+    Args:
+        read: What was read; columns of a CSV file are as the settings want them already.
+        shown: What messages call the source.
+        aside: Columns whose integers stay: the target's and the identifiers'.
+
+    Raises:
+        WrongValue: A value is not what the settings say of its column.
+    """
+    formats = read.formats
+    if formats.before:
+        return read
+    changed: dict[str, pd.Series] = {}
+    codes: dict[str, str] = {}
+    for name in map(str, read.frame.columns):
+        column: Any = read.frame[name] if name in read.frame.columns else None
+        if not isinstance(column, pd.Series):
+            continue  # a name that stands twice, or is none: told later
+        made = _as_set(without(column, formats.missing), formats)
+        if name not in formats.types and name not in aside and _would_round(made):
+            made, codes[name] = _digits(made), LONG
+        if made is not column:
+            changed[name] = made
+    if not changed:
+        return read
+    notes = tuple(remark.line(shown, str) for remark in remarks.of_codes(codes))
+    return replace(read, frame=read.frame.assign(**changed), notes=(*read.notes, *notes))
+
+
+def blanked(frame: pd.DataFrame, formats: Formats) -> pd.DataFrame:
+    """The rows with the words and numbers of ``missing`` missing."""
+    if not formats.missing:
+        return frame
+    return frame.assign(**{str(name): without(frame[name], formats.missing) for name in frame.columns})
+
+
+def without(column: pd.Series, words: Collection[str]) -> pd.Series:
+    """The column with these words, and the numbers among them, missing."""
+    if not words:
+        return column
+    numbered = [number for number in map(_number, words) if number is not None]
+    types = pd.api.types
+    if types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype):
+        found = column.isin(numbered)
+    elif types.is_object_dtype(column.dtype) or isinstance(
+        column.dtype, (pd.StringDtype, pd.CategoricalDtype)
+    ):
+        found = column.isin([*words, *numbered])
+    else:
+        return column
+    return column.mask(found) if found.any() else column
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
+
+
+def _as_set(column: pd.Series, formats: Formats) -> pd.Series:
+    name = str(column.name)
+    kind = formats.types.get(name)
+    is_text = column.dtype == object or isinstance(column.dtype, (pd.StringDtype, pd.CategoricalDtype))
+    if kind == "text" and not isinstance(column.dtype, pd.StringDtype):
+        return _digits(column)
+    if not is_text or (kind is None and name not in formats.dates):
+        return column
+    text = canonical(column)
+    if not isinstance(text.dtype, pd.StringDtype):
+        return text if kind is None else column
+    try:
+        return kinds.read(text, Style(), formats).values
+    except kinds.WrongValue as error:
+        raise WrongValue(f"column {name!r}, row {error.row + 1}: {error}") from None
+
+
+def _would_round(column: pd.Series) -> bool:
+    if pd.api.types.is_integer_dtype(column.dtype) or (
+        pd.api.types.is_object_dtype(column.dtype) and _holds_integers(column)
+    ):
+        present = column.dropna()
+        return len(present) > 0 and max(abs(int(present.min())), abs(int(present.max()))) > numbers.EXACT
+    return False
+
+
+def _holds_integers(column: pd.Series) -> bool:
+    return bool(pd.api.types.infer_dtype(column, skipna=True) == "integer")
+
+
+def _digits(column: pd.Series) -> pd.Series:
+    """As text; whole numbers without a fraction."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        column = moments.utc(column).dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
+    values = column.astype(object).where(column.notna(), None)
+    texts: pd.Series = values.map(_text, na_action="ignore").astype("str")
+    return texts
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
