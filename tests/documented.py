@@ -132,6 +132,8 @@ def _whole(body: str, page: str) -> tuple[str, bool]:
     elif not keys <= _OF_A_FILE:
         part = textwrap.indent(body, "    ")
         body, keys = f"runs:\n  - name: part\n    trainer: {page}\n{part}", {"runs"}
+    if "data" in keys and not re.search(r"\bsource:", body):  # settings alone
+        body = body.replace("data:\n", "data:\n  source: rows.csv\n  target: target\n")
     body += "" if "experiment" in keys else "experiment: documented\n"
     body += "" if "data" in keys else "data: {source: rows.csv, target: target}\n"
     return (body, True) if "runs" in keys else (body + _RUNS, False)

@@ -90,8 +90,8 @@ def trained(folder: Path, *, typed: bool) -> Trained:
     """Write the source, read it, and have the worker fit, answer the holdout and save."""
     from mlpipes_cli.config.experiment import Data
     from mlpipes_cli.config.yaml_source import parse_yaml
-    from mlpipes_cli.data.files import read_table
     from mlpipes_cli.data.prepare import prepare
+    from mlpipes_cli.data.sources import read
     from mlpipes_cli.data.store import save
     from mlpipes_cli.worker import jobs, protocol
 
@@ -102,7 +102,8 @@ def trained(folder: Path, *, typed: bool) -> Trained:
     else:
         whole.assign(took=whole["took"].dt.total_seconds()).to_csv(source, index=False)
     told = {"source": source.name, "target": "Y", "id": "ID", "split": {"test": 0.3, "seed": 1}}
-    found = prepare(read_table(source), Data.model_validate(told), parse_yaml("data:\n", "e.yaml"))
+    data, yaml = Data.model_validate(told), parse_yaml("data:\n", "e.yaml")
+    found = prepare(read(data, folder, yaml, database_url=None, environ={}).frame, data, yaml)
     save(found, folder / "data")
     spec = {"trainer": "sklearn", "estimator": "sklearn.linear_model.Ridge", "params": {"alpha": 0.001}}
     content = {
@@ -287,10 +288,10 @@ def _file(name: str, offline: bool) -> Door:
         file = served.scratch / name
         _written(file, table)
         scorer: Any = scorers._Offline(served.served) if offline else scorers._Api(served.api, "")
-        source = inputs.open_table(file, 50, typed=True)
+        kinds = inputs.kinds_of({column.name: column.type for column in scorer.columns})
         found: list[Any] = []
         try:
-            for batch in source.batches:
+            for batch in inputs.open_table(file).batches(50, kinds, scorer.formats):
                 part = scorer.score(convert.fit(batch, scorer, file, len(found)), len(found))
                 found += part["prediction"].tolist()
         except UsageError as error:

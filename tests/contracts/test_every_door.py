@@ -91,6 +91,7 @@ REFUSED = {  # by MLflow's own server, which does not know what the cells or the
     ("parquet", "--engine mlflow csv"),
     ("parquet", "--engine mlflow parquet"),
     ("parquet", "--engine mlflow parquet of nullable types"),
+    ("csv", "--engine mlflow csv"),
     ("csv", "--engine mlflow parquet"),
     ("csv", "--engine mlflow parquet of nullable types"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,7 @@ from mlpipes_cli.lifecycle.prediction import convert, inputs
 from mlpipes_cli.lifecycle.prediction.scorers import ColumnSpec
 from mlpipes_cli.lifecycle.records import feedback
 from mlpipes_cli.server.truths import Expected
+from mlpipes_cli.worker.saving import _types
 
 SOURCE = parse_yaml("experiment: x\ndata:\n  source: data.csv\n  target: y\n", "e.yaml")
 ROWS = 12
@@ -113,14 +115,19 @@ def scored(trained: dict[str, Any], model: str, name: str) -> pd.DataFrame:
     prepared, formats = trained[model]
     # each column's type with a gap, as training notes it
     signature = infer_signature(prepared.X())
-    columns = [ColumnSpec(c["name"], c["type"], c["required"]) for c in signature.inputs.to_dict()]
+    told = _types(prepared)
+    columns = [
+        ColumnSpec(c["name"], told.get(c["name"], c["type"]), c["required"])
+        for c in signature.inputs.to_dict()
+    ]
+    asked = SimpleNamespace(columns=columns, id="id", target="y")
     details = {"task": "binary", "reading": formats.document()}
     file = trained["folder"] / name
     kinds = inputs.kinds_of({column.name: column.type for column in columns})
     batches = inputs.open_table(file).batches(5, kinds, Formats.of_model(details))
     parts, start = [], 0
     for batch in batches:
-        parts.append(convert.fit(batch, columns, "id", "y", file, start))
+        parts.append(convert.fit(batch, asked, file, start))
         start += len(batch)
     return pd.concat(parts, ignore_index=True)
 
