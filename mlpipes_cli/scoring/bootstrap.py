@@ -1,53 +1,135 @@
-"""How sure a metric's value is: bootstrap intervals over the rows of the holdout."""
+"""How sure a metric's value is: intervals for the luck of the holdout's rows."""
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.special import ndtr, ndtri
+from collections.abc import Collection, Mapping
 
-from mlpipes_cli.scoring.metrics import evaluate, scorer
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from mlpipes_cli.scoring import ranking
+from mlpipes_cli.scoring.design import Design
+from mlpipes_cli.scoring.inversion import RankingSampler
+from mlpipes_cli.scoring.metrics import evaluate, ratios, scorer
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions
 from mlpipes_cli.scoring.resampling import count_matrices
+from mlpipes_cli.scoring.shares import wilson
+from mlpipes_cli.scoring.studentised import Pair, Studentised
+
+Intervals = dict[str, Pair | None]
 
 
 def intervals(
-    p: Predictions, *, seed: int = 0, resamples: int = 1000, level: float = 0.95
-) -> dict[str, tuple[float, float]]:
+    p: Predictions,
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+    level: float = 0.95,
+    design: Design | None = None,
+) -> Intervals:
     """A confidence interval for each metric of :func:`evaluate`, for the rows' randomness alone.
 
-    The bias-corrected percentile interval (Efron 1981) of resamples that are drawn within each
-    class, stretched to hold the value itself. The correction matters for KS, whose resamples lie
-    too high: at 300 rows its plain percentile interval holds the truth 82 % of the time instead of
-    95, the corrected one 92 %. The model is taken as it is: how much another training would differ
-    is not in it.
+    What kind of number a metric is decides how (``docs/metrics.md``): rankings of two classes by tests of
+    smoothed populations (:mod:`.inversion`), losses by the studentised bootstrap (:mod:`.studentised`), the
+    other shares by Wilson's formula with the resamples' standard error (:mod:`.shares`). Each is stretched
+    to hold the value itself. How often they hold the truth is in ``benchmarks/intervals``. The model is
+    taken as it is: how much another training would differ is not in it.
 
     Args:
         p: The predictions.
         seed: The same seed gives the same intervals.
         resamples: How many.
         level: Such as 0.95.
+        design: How the rows were drawn; within each class when left out.
 
     Returns:
-        (lower, upper) by name, for the very names that :func:`evaluate` gives.
+        (lower, upper) by name, or None where there are too few rows to tell, for the very names that
+        :func:`evaluate` gives.
     """
-    values = evaluate(p)
-    drawn = _resampled(p, tuple(values), resamples, seed)
-    return {name: _interval(drawn[name], value, level) for name, value in values.items()}
+    values, design = evaluate(p), design or Design()
+    told = {name: value for name, value in values.items() if design.can_tell(p, name)}
+    tails = ((1.0 - level) / 2.0, (1.0 + level) / 2.0)
+    found = _of_rankings(p, told, tails, seed, design) if p.task == "binary" else {}
+    rest = {name: value for name, value in told.items() if name not in found}
+    found |= _of_resamples(p, rest, tails, resamples, seed, design)
+    return {name: _holding(found.get(name), value) for name, value in values.items()}
 
 
-def _interval(drawn: FloatArray, value: float, level: float) -> tuple[float, float]:
-    """The quantiles of the finite resamples, moved by where among them the value lies."""
-    finite = drawn[np.isfinite(drawn)]
-    if not len(finite):
-        return value, value
-    below = (np.mean(finite < value) + np.mean(finite <= value)) / 2.0
-    shift = 2.0 * ndtri(np.clip(below, 0.5 / len(finite), 1.0 - 0.5 / len(finite)))
-    reach = ndtri((1.0 + level) / 2.0)
-    lower, upper = np.quantile(finite, ndtr([shift - reach, shift + reach]))
-    return min(float(lower), value), max(float(upper), value)
+def _holding(pair: Pair | None, value: float) -> Pair | None:
+    return None if pair is None else (min(pair[0], value), max(pair[1], value))
 
 
-def _resampled(p: Predictions, names: tuple[str, ...], resamples: int, seed: int) -> dict[str, FloatArray]:
-    prepared = scorer(p, names)
-    pieces = [prepared.values(counts) for counts in count_matrices(p.target_codes, resamples, seed)]
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in names}
+def _of_rankings(
+    p: Predictions, told: Mapping[str, float], tails: Pair, seed: int, design: Design
+) -> dict[str, Pair]:
+    wanted = [name for name in ("ks", "roc_auc") if name in told]
+    if not wanted:
+        return {}
+    wider = _reach(design.telling_rows(p, "ks"), tails) / float(ndtri(tails[1]))
+    sampler = _sampler(p, 1, seed, design)
+    ways = {"ks": sampler.ks, "roc_auc": sampler.roc_auc}
+    return {name: ways[name](told[name], tails, wider) for name in wanted}
+
+
+def _sampler(p: Predictions, code: int, seed: int, design: Design) -> RankingSampler:
+    assert p.scores is not None
+    positive = p.target_codes == code
+    score = p.scores if p.scores.ndim == 1 else p.scores[:, code]
+    rows = design.rows_of(~positive), design.rows_of(positive)
+    return RankingSampler(positive, score, rows, seed, stratified=design.stratified)
+
+
+def _of_resamples(
+    p: Predictions, told: Mapping[str, float], tails: Pair, resamples: int, seed: int, design: Design
+) -> dict[str, Pair]:
+    """Of all that is computed for resamples of the rows, drawn once for all of it."""
+    strata, lossy = design.strata(p), ratios(p)
+    losses = Studentised({name: lossy[name] for name in told if name in lossy}, strata, design.units)
+    shares = scorer(p, [name for name in told if name not in losses.names])
+    drawn: list[dict[str, FloatArray]] = []
+    for counts in count_matrices(strata, resamples, seed) if told else ():
+        losses.draw(counts)
+        if shares.names:
+            drawn.append(shares.values(design.of_rows(counts)))
+    errors = {name: _deviation(np.concatenate([piece[name] for piece in drawn])) for name in shares.names}
+    bias = _ranking_bias(p, shares.names, seed, design)
+    rows = {name: design.telling_rows(p, name) for name in told}
+    wider = {name: _reach(rows[name], tails) / float(ndtri(tails[1])) for name in losses.names}
+    found = losses.intervals(tails, wider)
+    for name, error in errors.items():
+        least = -1.0 if name == "mcc" else 0.0
+        reach = float(ndtri(tails[1])) if _is_plain_share(name) else _reach(rows[name], tails)
+        value = min(max(told[name] - bias.get(name, 0.0), least), 1.0)
+        found[name] = wilson(value, error, reach, least, rows[name])
+    return found
+
+
+def _is_plain_share(name: str) -> bool:
+    """Whether it is a share of rows, of which Wilson's formula needs no help."""
+    return name.startswith(("recall", "accuracy"))
+
+
+def _ranking_bias(p: Predictions, names: Collection[str], seed: int, design: Design) -> dict[str, float]:
+    """By how much rankings are too high."""
+    wanted = [name for name in names if name.startswith(ranking.NAMES)]
+    if not wanted:
+        return {}
+    if p.task == "binary":
+        return {name: _sampler(p, 1, seed, design).bias()[name] for name in wanted}
+    each = [_sampler(p, code, seed, design).bias() for code in range(len(p.classes))]
+    weights = np.bincount(p.target_codes, minlength=len(p.classes)) / p.rows
+    found = {}
+    for name in wanted:
+        kind, _, how = name.rpartition("_")
+        biases = np.array([bias[kind] for bias in each])
+        found[name] = float(biases.mean() if how == "macro" else weights @ biases)
+    return found
+
+
+def _reach(rows: int, tails: Pair) -> float:
+    """Student's quantile, with half the telling rows as degrees of freedom, as the promotion test has it."""
+    return float(stdtrit((rows - 1) / 2, tails[1]))
+
+
+def _deviation(values: FloatArray) -> float:
+    return float(np.std(values[np.isfinite(values)], ddof=1))
