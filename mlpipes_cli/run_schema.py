@@ -12,6 +12,7 @@ TASK = "mlpipes.task"  # binary, multiclass, regression
 METRIC = "mlpipes.metric"  # what decides the champion
 DATA_FINGERPRINT = "mlpipes.data_fingerprint"
 HOLDOUT_FINGERPRINT = "mlpipes.holdout_fingerprint"
+TELLING_ROWS = "mlpipes.telling_rows"  # the holdout's rows of its rarest class; of a regression all of them
 SPEC_HASH = "mlpipes.spec_hash"  # of the resolved run, its code and the versions that matter
 TRAINER = "mlpipes.trainer"
 PARTS = "mlpipes.parts"  # names of the runs under one that compared several models, as JSON; set last

@@ -65,7 +65,7 @@ def _of_rankings(
     wanted = [name for name in ("ks", "roc_auc") if name in told]
     if not wanted:
         return {}
-    wider = _reach(design.telling_rows(p, "ks"), tails) / float(ndtri(tails[1]))
+    wider = float(stdtrit(design.freedom(p, "ks"), tails[1]) / ndtri(tails[1]))
     sampler = _sampler(p, 1, seed, design)
     ways = {"ks": sampler.ks, "roc_auc": sampler.roc_auc}
     return {name: ways[name](told[name], tails, wider) for name in wanted}
@@ -93,14 +93,12 @@ def _of_resamples(
             drawn.append(shares.values(design.of_rows(counts)))
     errors = {name: _deviation(np.concatenate([piece[name] for piece in drawn])) for name in shares.names}
     bias = _ranking_bias(p, shares.names, seed, design)
-    rows = {name: design.telling_rows(p, name) for name in told}
-    wider = {name: _reach(rows[name], tails) / float(ndtri(tails[1])) for name in losses.names}
-    found = losses.intervals(tails, wider)
+    found = losses.intervals(tails)
     for name, error in errors.items():
         least = -1.0 if name == "mcc" else 0.0
-        reach = float(ndtri(tails[1])) if _is_plain_share(name) else _reach(rows[name], tails)
+        reach = ndtri(tails[1]) if _is_plain_share(name) else stdtrit(design.freedom(p, name), tails[1])
         value = min(max(told[name] - bias.get(name, 0.0), least), 1.0)
-        found[name] = wilson(value, error, reach, least, rows[name])
+        found[name] = wilson(value, error, reach, least, design.telling_rows(p, name))
     return found
 
 
@@ -124,11 +122,6 @@ def _ranking_bias(p: Predictions, names: Collection[str], seed: int, design: Des
         biases = np.array([bias[kind] for bias in each])
         found[name] = float(biases.mean() if how == "macro" else weights @ biases)
     return found
-
-
-def _reach(rows: int, tails: Pair) -> float:
-    """Student's quantile, with half the telling rows as degrees of freedom, as the promotion test has it."""
-    return float(stdtrit((rows - 1) / 2, tails[1]))
 
 
 def _deviation(values: FloatArray) -> float:

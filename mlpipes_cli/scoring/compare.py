@@ -14,7 +14,8 @@ from scipy.special import ndtri, stdtrit
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.scoring.design import FEWEST_ROWS, Design
+from mlpipes_cli.metric_catalog import FEWEST_ROWS
+from mlpipes_cli.scoring.design import Design
 from mlpipes_cli.scoring.metrics import scorer
 from mlpipes_cli.scoring.noise import Noise, is_ks, resample
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions

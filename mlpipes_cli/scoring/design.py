@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mlpipes_cli.metric_catalog import FEWEST_ROWS
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray, Predictions
 
-FEWEST_ROWS = 20  # of the rarer class; with some 15, roc_auc erred in 7 % of comparisons instead of 5
 _FEWEST_SQUARES = (
     50  # for an interval of rmse or r2; with 20, it held the truth in 88 % of cases instead of 95
 )
+
+_FEWEST_PREDICTED = 5  # rows with a label, for what rests on them
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,16 @@ class Design:
 
     def can_tell(self, p: Predictions, metric: str) -> bool:
         """Whether the rows are enough for an interval of the metric."""
-        if metric == "precision" and not (p.prediction_codes == 1).any():
-            return False
-        fewest = _FEWEST_SQUARES if metric in ("rmse", "r2") else FEWEST_ROWS
-        return self.telling_rows(p, metric) >= fewest
+        enough = self.telling_rows(p, metric) >= FEWEST_ROWS
+        return enough and self._predicted_rows(p, metric) >= _FEWEST_PREDICTED
+
+    def freedom(self, p: Predictions, metric: str) -> float:
+        """Degrees of freedom of a standard error: half the telling rows, as the promotion test has it."""
+        return min((self.telling_rows(p, metric) - 1) / 2, self._predicted_rows(p, metric) - 1)
+
+    def _predicted_rows(self, p: Predictions, metric: str) -> float:
+        """How many rows have the rarer of two predicted labels, where the metric rests on these as well."""
+        if p.task != "binary" or metric not in ("precision", "mcc"):
+            return np.inf
+        positive = p.prediction_codes == 1
+        return min(self.rows_of(positive), self.rows_of(~positive)) if 0 < positive.sum() < p.rows else 0.0

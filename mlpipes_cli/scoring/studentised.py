@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray
 
@@ -46,6 +47,7 @@ class Studentised:
         parts = [[_summed(part, units, len(strata)) for part in (r.above, r.below)] for r in ratios.values()]
         columns = [m for a, b in parts for m in (a, b, a**2, a * b, b**2)]
         table = np.stack(columns, axis=1) if columns else np.empty((len(strata), 0))
+        self._carrying = [a.sum() ** 2 / max((a**2).sum(), 1e-300) for a, _ in parts]
         members = [np.flatnonzero(strata == code) for code in np.unique(strata)]
         self._strata = [(rows, table[rows]) for rows in members]
         self._observed = self._logs(np.ones((1, len(strata))))
@@ -78,13 +80,8 @@ class Studentised:
                 variance += np.maximum(squares - mean**2 / len(rows), 0.0) * len(rows) / max(len(rows) - 1, 1)
             return np.log(above / below), np.sqrt(variance)
 
-    def intervals(self, tails: Pair, wider: Mapping[str, float]) -> dict[str, Pair]:
-        """(lower, upper) of each metric; none where no resample tells.
-
-        Args:
-            tails: Such as 0.025 and 0.975.
-            wider: By what the distances from the value are stretched, by name.
-        """
+    def intervals(self, tails: Pair) -> dict[str, Pair]:
+        """(lower, upper) of each metric; none where no resample tells."""
         if not self._drawn:
             return {}
         logs, errors = (np.concatenate(parts) for parts in zip(*self._drawn, strict=True))
@@ -95,10 +92,15 @@ class Studentised:
                 moved = (logs[:, column] - value) / errors[:, column]
             moved = moved[np.isfinite(moved)]
             if len(moved) and np.isfinite(value):
-                low, high = np.quantile(moved, tails) * wider[name]
+                low, high = np.quantile(moved, tails) * self._wider(column, tails[1])
                 ends = [ratio.shape(float(np.exp(value - quantile * error))) for quantile in (high, low)]
                 found[name] = (min(ends), max(ends))
         return found
+
+    def _wider(self, column: int, level: float) -> float:
+        """Student's quantile against the normal one; few large losses tell less than many alike (Kish)."""
+        carrying = self._carrying[column]
+        return float(stdtrit(max(carrying - 1.0, 1.0), level) / ndtri(level))
 
 
 def _summed(values: FloatArray, units: IntArray | None, count: int) -> FloatArray:
