@@ -87,6 +87,8 @@ def leaderboard(
             "an experiment is given twice, as an argument and by --experiment", "give one of them"
         )
     console, asked = context.current.console, file or experiment
+    if asked is not None and asked.endswith((".yaml", ".yml")):
+        asked = str(context.current.resolve(Path(asked)))
     board = verb.leaderboard(context.current.project(), experiment=asked, metric=metric, holdout=holdout)
     if board.telling_rows is not None and (few := metric_catalog.few_rows(board.task, board.telling_rows)):
         console.warn(few)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import metric_catalog
+from mlpipes_cli.cli.cells import interval, number
 from mlpipes_cli.cli.console import Console
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class _Live:
             if seconds is None and state.started is not None:
                 seconds = time.monotonic() - state.started
             colour = _COLOURS.get(state.state, "dim")
-            cells = [state.name, f"[{colour}]{doing}[/]", _seconds(seconds), _number(state.value)]
+            cells = [state.name, f"[{colour}]{doing}[/]", _seconds(seconds), number(state.value)]
             table.add_row(*cells)
         return table
 
@@ -91,7 +92,7 @@ def _line(state: CandidateState, metric: str) -> str:
 
 
 def _value(metric: str, value: float | None) -> str:
-    return f"no {metric}" if value is None else f"{metric} {_number(value)}"
+    return f"no {metric}" if value is None else f"{metric} {number(value)}"
 
 
 def plan_table(plan: Outline) -> Table:
@@ -169,9 +170,10 @@ def _results_table(
         place = "*" if result.name == best and position == 0 else ""
         status = "cached" if result.cached else result.status.lower()
         note = (notes or {}).get(result.run_id or "")
-        values = [_number(result.metrics.get(name)) for name in (metric, *others)]
+        between = interval(result.intervals, metric)
+        values = [number(result.metrics.get(name)) for name in (metric, *others)]
         table.add_row(
-            place, result.name, values[0], interval(result.intervals, metric), *values[1:], _seconds(result.seconds),
+            place, result.name, values[0], between, *values[1:], _seconds(result.seconds),
             _escaped(f"{status}; {note}" if note else status), (result.run_id or "")[:8],
         )  # fmt: skip
     return table
@@ -180,14 +182,6 @@ def _results_table(
 def _others(task: Task, metric: str) -> list[str]:
     """Two more metrics, for the eye: the same ones whatever the candidates have."""
     return [one.name for one in metric_catalog.BY_TASK[task] if one.name != metric][:2]
-
-
-def interval(intervals: Mapping[str, tuple[float, float] | None], metric: str) -> str:
-    """For a cell of a table; nothing where the metric is not there."""
-    if metric not in intervals:
-        return ""
-    ends = intervals[metric]
-    return "too few rows" if ends is None else f"{_number(ends[0])} to {_number(ends[1])}"
 
 
 def _escaped(text: str) -> str:
@@ -204,10 +198,6 @@ def _table(*columns: str) -> Table:
     for name in columns:
         table.add_column(name, overflow="fold")
     return table
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
 
 
 def _seconds(value: Any) -> str:

@@ -192,7 +192,7 @@ def _name(project: Project, asked: str | None) -> str | None:
 
     if asked is not None:
         if asked.endswith((".yaml", ".yml")):
-            return load_experiment(Path(asked))[0].experiment
+            return load_experiment(Path(asked), project.shown(Path(asked)))[0].experiment
         return asked
     own = project.root / "experiment.yaml"
     return load_experiment(own, project.shown(own))[0].experiment if own.is_file() else None

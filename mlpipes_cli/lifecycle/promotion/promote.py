@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import metric_catalog, run_schema
 from mlpipes_cli.errors import MlpipesError, Refused
 from mlpipes_cli.lifecycle.promotion import access, events, moves, selection, verdict, versions, who
 from mlpipes_cli.lifecycle.promotion.evidence import Archive
@@ -16,6 +16,7 @@ from mlpipes_cli.lifecycle.promotion.holdout import HoldoutSource
 from mlpipes_cli.lifecycle.promotion.incumbent import Incumbent
 from mlpipes_cli.lifecycle.promotion.lock import one_at_a_time
 from mlpipes_cli.lifecycle.promotion.verdict import Holder, Verdict
+from mlpipes_cli.lifecycle.promotion.withdrawn import Withdrawn, withdrawn
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, Registry, Reporter, RunRecord
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Challenge:
         run: The challenger.
         model: The registered model, or None if it is yet to be made.
         holder: The version that holds the alias, or None.
+        passed_over: Runs that were rolled back, and so not picked.
     """
 
     field: selection.Field
@@ -59,6 +61,7 @@ class Challenge:
     run: RunRecord
     model: RegisteredModel | None
     holder: ModelVersion | None
+    passed_over: tuple[Withdrawn, ...] = ()
 
     @property
     def model_name(self) -> str:
@@ -103,13 +106,33 @@ def put_forward(project: Project, registry: Registry, wish: Wish, reporter: Repo
     asked = selection.find_run(runs, wish.run) if wish.run else None
     field = selection.field_of(runs, asked)
     metric = selection.pick_metric(field, wish.metric, project.config.promotion.metric)
+    if asked is not None and not selection.has(asked, metric):
+        raise MlpipesError(selection.missing(asked, metric), "take another --metric")
     run = asked or selection.best(field, metric)
     challenge = Challenge(field, metric, run, None, None)
     model = registry.model(challenge.model_name)
     holder = _holder(model, wish.alias)
-    if asked is None and holder is not None:  # of equal runs the one that holds the alias stays
-        run = selection.best(field, metric, holder.run_id)
-    return Challenge(field, metric, run, model, holder)
+    gone = withdrawn(model, wish.alias)
+    if asked is None:  # of equal runs the one that holds the alias stays
+        gone = {item.run_id: gone[item.run_id] for item in field.runs if item.run_id in gone}
+        for one in gone.values():
+            reporter.warn(f"{one.told()}; it is passed over (--run {one.run_id[:8]} promotes it again)")
+        run = selection.best(field, metric, holder.run_id if holder else None, gone)
+    elif run.run_id in gone:
+        reporter.warn(f"{gone[run.run_id].told()}; it is put forward again, as --run asks")
+    _warn(field, metric, reporter)
+    passed_over = tuple(gone.values()) if asked is None else ()
+    return Challenge(field, metric, run, model, holder, passed_over)
+
+
+def _warn(field: selection.Field, metric: str, reporter: Reporter) -> None:
+    """What a person should know of the runs before one of them is put forward."""
+    for run in field.runs:
+        if not selection.has(run, metric):
+            reporter.warn(f"{selection.missing(run, metric)}; it takes no part")
+    rows = field.runs[0].tags.get(run_schema.TELLING_ROWS, "")
+    if rows.isdigit() and (few := metric_catalog.few_rows(field.task, int(rows))):
+        reporter.warn(few)
 
 
 def _holder(model: RegisteredModel | None, alias: str) -> ModelVersion | None:
@@ -140,6 +163,7 @@ def decide(
         gates=verdict.check_gates(config.gates, run),
         from_version=holder.version if holder else None,
         to_version=challenge.own_version,
+        passed_over=challenge.passed_over,
     )
     if holder is None:
         return _judged(found)

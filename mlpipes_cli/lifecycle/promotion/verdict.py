@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from mlpipes_cli.lifecycle.promotion.withdrawn import Withdrawn
 from mlpipes_cli.ports import RunRecord
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Verdict:
         rows_left_out: Holdout rows that the incumbent was trained on.
         from_version: Where the alias pointed.
         to_version: Where it points after the promotion; None where nothing was or would be reused.
+        passed_over: Runs that were rolled back from the alias, and so not picked.
     """
 
     outcome: Outcome
@@ -104,6 +106,7 @@ class Verdict:
     rows_left_out: int = field(default=0)
     from_version: int | None = None
     to_version: int | None = None
+    passed_over: tuple[Withdrawn, ...] = ()
 
 
 def check_gates(gates: Iterable[Gate], run: RunRecord) -> tuple[GateResult, ...]:
