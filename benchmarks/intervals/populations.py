@@ -13,7 +13,7 @@ from scipy.stats import norm
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
 
-_MANY = 1_000_000
+MANY = 1_000_000
 # Labels hang on a threshold. With few rows the coverage of any interval of a share jumps up and down with
 # the share itself (Brown, Cai and DasGupta 2001), so holdouts go through several: these times the usual one.
 THRESHOLDS = (0.6, 0.8, 1.0, 1.25, 1.6, 2.0)
@@ -50,7 +50,7 @@ class Population:
 @cache
 def _truth(population: Population, threshold: float) -> dict[str, float]:
     shares = {"binary": population.others + 1, "multiclass": 6, "regression": 1}[population.task]
-    return evaluate(population.holdout(_MANY // shares, np.random.default_rng(2**31), threshold))
+    return evaluate(population.holdout(MANY // shares, np.random.default_rng(2**31), threshold))
 
 
 def _binary(s: Population, rows: int, random: np.random.Generator, threshold: float) -> Predictions:
