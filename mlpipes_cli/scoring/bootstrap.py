@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
@@ -49,9 +49,10 @@ def intervals(
     values, design = evaluate(p), design or Design()
     told = {name: value for name, value in values.items() if design.can_tell(p, name)}
     tails = ((1.0 - level) / 2.0, (1.0 + level) / 2.0)
-    found = _of_rankings(p, told, tails, seed, design) if p.task == "binary" else {}
+    samplers = _samplers(p, told, seed, design)
+    found = _of_rankings(p, told, tails, samplers[0], design) if p.task == "binary" and samplers else {}
     rest = {name: value for name, value in told.items() if name not in found}
-    found |= _of_resamples(p, rest, tails, resamples, seed, design)
+    found |= _of_resamples(p, rest, tails, resamples, seed, design, _bias(p, rest, samplers))
     return {name: _holding(found.get(name), value) for name, value in values.items()}
 
 
@@ -59,28 +60,49 @@ def _holding(pair: Pair | None, value: float) -> Pair | None:
     return None if pair is None else (min(pair[0], value), max(pair[1], value))
 
 
+def _samplers(p: Predictions, told: Collection[str], seed: int, design: Design) -> list[RankingSampler]:
+    """Of the positive class, or of each of several; none where no ranking is asked for."""
+    if p.scores is None or not any(name.startswith(ranking.NAMES) for name in told):
+        return []
+    found, columns = [], [(1, p.scores)] if p.task == "binary" else list(enumerate(p.scores.T))
+    for code, score in columns:
+        positive = p.target_codes == code
+        rows = design.rows_of(~positive), design.rows_of(positive)
+        found.append(RankingSampler(positive, score, rows, seed, stratified=design.stratified))
+    return found
+
+
 def _of_rankings(
-    p: Predictions, told: Mapping[str, float], tails: Pair, seed: int, design: Design
+    p: Predictions, told: Mapping[str, float], tails: Pair, sampler: RankingSampler, design: Design
 ) -> dict[str, Pair]:
-    wanted = [name for name in ("ks", "roc_auc") if name in told]
-    if not wanted:
-        return {}
     wider = float(stdtrit(design.freedom(p, "ks"), tails[1]) / ndtri(tails[1]))
-    sampler = _sampler(p, 1, seed, design)
     ways = {"ks": sampler.ks, "roc_auc": sampler.roc_auc}
-    return {name: ways[name](told[name], tails, wider) for name in wanted}
+    return {name: way(told[name], tails, wider) for name, way in ways.items() if name in told}
 
 
-def _sampler(p: Predictions, code: int, seed: int, design: Design) -> RankingSampler:
-    assert p.scores is not None
-    positive = p.target_codes == code
-    score = p.scores if p.scores.ndim == 1 else p.scores[:, code]
-    rows = design.rows_of(~positive), design.rows_of(positive)
-    return RankingSampler(positive, score, rows, seed, stratified=design.stratified)
+def _bias(p: Predictions, names: Collection[str], samplers: Sequence[RankingSampler]) -> dict[str, float]:
+    """By how much rankings are too high; of several classes their mean."""
+    if not samplers:
+        return {}
+    each = [sampler.bias() for sampler in samplers]
+    if p.task == "binary":
+        return {name: value for name, value in each[0].items() if name in names}
+    weights = np.bincount(p.target_codes, minlength=len(p.classes)) / p.rows
+    found = {}
+    for kind in ranking.NAMES:
+        biases = np.array([bias[kind] for bias in each])
+        found |= {f"{kind}_macro": float(biases.mean()), f"{kind}_weighted": float(weights @ biases)}
+    return found
 
 
 def _of_resamples(
-    p: Predictions, told: Mapping[str, float], tails: Pair, resamples: int, seed: int, design: Design
+    p: Predictions,
+    told: Mapping[str, float],
+    tails: Pair,
+    resamples: int,
+    seed: int,
+    design: Design,
+    bias: Mapping[str, float],
 ) -> dict[str, Pair]:
     """Of all that is computed for resamples of the rows, drawn once for all of it."""
     strata, lossy = design.strata(p), ratios(p)
@@ -92,7 +114,6 @@ def _of_resamples(
         if shares.names:
             drawn.append(shares.values(design.of_rows(counts)))
     errors = {name: _deviation(np.concatenate([piece[name] for piece in drawn])) for name in shares.names}
-    bias = _ranking_bias(p, shares.names, seed, design)
     found = losses.intervals(tails)
     for name, error in errors.items():
         least = -1.0 if name == "mcc" else 0.0
@@ -105,23 +126,6 @@ def _of_resamples(
 def _is_plain_share(name: str) -> bool:
     """Whether it is a share of rows, of which Wilson's formula needs no help."""
     return name.startswith(("recall", "accuracy"))
-
-
-def _ranking_bias(p: Predictions, names: Collection[str], seed: int, design: Design) -> dict[str, float]:
-    """By how much rankings are too high."""
-    wanted = [name for name in names if name.startswith(ranking.NAMES)]
-    if not wanted:
-        return {}
-    if p.task == "binary":
-        return {name: _sampler(p, 1, seed, design).bias()[name] for name in wanted}
-    each = [_sampler(p, code, seed, design).bias() for code in range(len(p.classes))]
-    weights = np.bincount(p.target_codes, minlength=len(p.classes)) / p.rows
-    found = {}
-    for name in wanted:
-        kind, _, how = name.rpartition("_")
-        biases = np.array([bias[kind] for bias in each])
-        found[name] = float(biases.mean() if how == "macro" else weights @ biases)
-    return found
 
 
 def _deviation(values: FloatArray) -> float:

@@ -58,42 +58,9 @@ class Population:
         )
 
     @property
-    def ks(self) -> FloatArray:
-        """(t,) the largest distances of both distribution functions."""
-        return ks(self.false, self.true)
-
-    @property
-    def roc_auc(self) -> FloatArray:
-        """(t,) how often a positive row scores above a negative one."""
-        return roc_auc(self.false, self.true)
-
-
-def ks(false: FloatArray, true: FloatArray) -> FloatArray:
-    """(t,) of (t, g) shares."""
-    return np.asarray(np.abs(np.cumsum(false - true, axis=-1)).max(axis=-1))
-
-
-def roc_auc(false: FloatArray, true: FloatArray) -> FloatArray:
-    """(t,) of (t, g) shares; within a cell half of the pairs are right."""
-    return np.asarray((true * (np.cumsum(false, axis=-1) - 0.5 * false)).sum(axis=-1))
-
-
-def pr_auc(
-    false: FloatArray, true: FloatArray, odds: FloatArray, tied: FloatArray, itself: FloatArray
-) -> FloatArray:
-    """(t,) of (t, g) shares.
-
-    Args:
-        false: Of the negative class.
-        true: Of the positive class.
-        odds: (t, 1) positive rows for each negative one.
-        tied: (g,) whether a cell is one score; else its rows count as if they lay in its middle.
-        itself: (t, 1) a positive row's share: it is never below itself. 0 for a population.
-    """
-    part = np.where(tied, 1.0, 0.5)
-    hits = odds * (1.0 - np.cumsum(true, axis=-1) + part * true + np.where(tied, 0.0, 0.5 * itself))
-    misses = 1.0 - np.cumsum(false, axis=-1) + part * false
-    return np.asarray((true * hits / np.maximum(hits + misses, 1e-300)).sum(axis=-1))
+    def distributions(self) -> tuple[FloatArray, FloatArray]:
+        """Both classes' shares up to each cell."""
+        return np.cumsum(self.false, axis=-1), np.cumsum(self.true, axis=-1)
 
 
 def smoothed(positive: npt.NDArray[np.bool_], score: FloatArray, rows: tuple[float, float]) -> Population:
