@@ -13,6 +13,7 @@ METRIC = "mlpipes.metric"  # what decides the champion
 DATA_FINGERPRINT = "mlpipes.data_fingerprint"
 HOLDOUT_FINGERPRINT = "mlpipes.holdout_fingerprint"
 READING = "mlpipes.reading"  # how the data was written (data.formats), as JSON; runs of old have none
+TELLING_ROWS = "mlpipes.telling_rows"  # the holdout's rows of its rarest class; of a regression all of them
 SPEC_HASH = "mlpipes.spec_hash"  # of the resolved run, its code and the versions that matter
 TRAINER = "mlpipes.trainer"
 PARTS = "mlpipes.parts"  # names of the runs under one that compared several models, as JSON; set last

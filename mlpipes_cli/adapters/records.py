@@ -94,8 +94,8 @@ class PostgresPredictionRecords:
 
     def judged(self, selection: Selection, period: Period | None, size: int) -> Iterator[Sequence[Judged]]:
         statement = (
-            f"select p.model_version, {_start(period)}, p.prediction::text, p.scores::text, t.value::text "
-            f"from {_LOG} join {_TRUTH} where {_where(selection)}"
+            f"select p.model_version, {_start(period)}, p.prediction::text, p.scores::text, t.value::text, "
+            f"p.caller_id from {_LOG} join {_TRUTH} where {_where(selection)}"
         )
         with self._session() as session:
             for part in _streamed(session, statement, vars(selection), size):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
+from mlpipes_cli.cli.cells import interval
 from mlpipes_cli.cli.predictions import Alias, Model, Since, Until, Version
 from mlpipes_cli.cli.tables import Column, FittedTable
 
@@ -81,7 +82,7 @@ def _performance(found: Performance) -> RenderableType | str:
             (
                 name,
                 f"{value:.4f}",
-                "{:.4f} to {:.4f}".format(*line.intervals[name]),
+                interval(line.intervals, name),
                 f"{line.holdout[name]:.4f}" if name in line.holdout else "",
             )
             for name, value in line.metrics.items()
@@ -101,6 +102,9 @@ def _head(line: Line) -> tuple[str, ...]:
 def _notes(line: Line) -> list[str]:
     where = f"version {line.version}" + (f", {line.period}" if line.period else "")
     notes = [f"{where}: {line.note}"] if line.note else []
+    usable = line.with_truth - line.unusable
+    if line.ids < usable:
+        notes.append(f"{where}: {usable} rows of {line.ids} caller ids; the intervals count an id once")
     if line.unusable:
         notes.append(f"{where}: {line.unusable} rows left out, their values are none that the model knows")
     return notes

@@ -62,14 +62,36 @@ def train(
 
 
 def leaderboard(
+    file: Annotated[
+        str | None, typer.Argument(help="An experiment's file or name (default: the project's).")
+    ] = None,
     experiment: Annotated[
-        str | None, typer.Option("--experiment", metavar="E", help="An experiment's name or file.")
+        str | None, typer.Option("--experiment", metavar="E", help="The same, as an option.")
     ] = None,
     metric: Annotated[str | None, typer.Option("--metric", metavar="M", help="Sort by this metric.")] = None,
+    holdout: Annotated[
+        str | None,
+        typer.Option(
+            "--holdout", metavar="H", help="The start of a holdout's fingerprint (default: the newest)."
+        ),
+    ] = None,
 ) -> None:
-    """Show the candidates of an experiment, the best first."""
+    """Show the candidates of an experiment that were judged on the same rows, the best first."""
+    from mlpipes_cli import metric_catalog
     from mlpipes_cli.cli import train_view
+    from mlpipes_cli.errors import UsageError
     from mlpipes_cli.lifecycle import leaderboard as verb
 
-    board = verb.leaderboard(context.current.project(), experiment=experiment, metric=metric)
-    context.current.console.result(board.document(), lambda: train_view.board_table(board))
+    if file is not None and experiment is not None:
+        raise UsageError(
+            "an experiment is given twice, as an argument and by --experiment", "give one of them"
+        )
+    console, asked = context.current.console, file or experiment
+    if asked is not None and asked.endswith((".yaml", ".yml")):
+        asked = str(context.current.resolve(Path(asked)))
+    board = verb.leaderboard(context.current.project(), experiment=asked, metric=metric, holdout=holdout)
+    if board.telling_rows is not None and (few := metric_catalog.few_rows(board.task, board.telling_rows)):
+        console.warn(few)
+    if board.others:
+        console.info(train_view.elsewhere(board))
+    console.result(board.document(), lambda: train_view.board_table(board))

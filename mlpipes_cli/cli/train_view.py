@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli import metric_catalog
+from mlpipes_cli.cli.cells import interval, number
 from mlpipes_cli.cli.console import Console
 from mlpipes_cli.cli.tables import Column, FittedTable
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.lifecycle.leaderboard import Board
     from mlpipes_cli.lifecycle.training import CandidateResult, Outline, TrainingReport
+    from mlpipes_cli.metric_catalog import Task
     from mlpipes_cli.ports import CandidateState, TrainingProgress
 
 _COLOURS = {
@@ -70,7 +73,7 @@ class _Live:
             seconds = state.seconds
             if seconds is None and state.started is not None:
                 seconds = time.monotonic() - state.started
-            cells = (state.name, doing, _seconds(seconds), _number(state.value))
+            cells = (state.name, doing, _seconds(seconds), number(state.value))
             table.add(*cells, styles={1: _COLOURS.get(state.state, "dim")})
         return table
 
@@ -88,10 +91,14 @@ def progress(console: Console) -> Iterator[TrainingProgress]:
 
 def _line(state: CandidateState, metric: str) -> str:
     if state.state == "finished":
-        return f"{state.name}: finished in {_seconds(state.seconds)} s, {metric} {_number(state.value)}"
+        return f"{state.name}: finished in {_seconds(state.seconds)} s, {_value(metric, state.value)}"
     if state.state == "cached":
-        return f"{state.name}: cached, {metric} {_number(state.value)}"
+        return f"{state.name}: cached, {_value(metric, state.value)}"
     return f"{state.name}: {state.state}{': ' + state.error if state.error else ''}"
+
+
+def _value(metric: str, value: float | None) -> str:
+    return f"no {metric}" if value is None else f"{metric} {number(value)}"
 
 
 def plan_table(plan: Outline) -> FittedTable:
@@ -122,38 +129,57 @@ def plan_table(plan: Outline) -> FittedTable:
 
 
 def report_table(report: TrainingReport) -> RenderableType:
-    """The leaderboard of a session, and below it why candidates failed."""
+    """The leaderboard of a session, and below it why candidates failed or lack the metric."""
     results = report.ranked
-    table = _results_table(results, report.metric, report.best.name if report.best else None)
+    best = report.best.name if report.best else None
+    table = _results_table(results, report.task, report.metric, best)
     table.title = f"{report.experiment} by {report.metric}"
-    return _with_errors(table, results)
+    return _with_notes(table, results, report.metric)
 
 
 def board_table(board: Board) -> RenderableType:
-    """The leaderboard of an experiment, and below it why candidates failed."""
+    """The leaderboard of an experiment, and below it why candidates failed or lack the metric."""
     notes = {
         entry.result.run_id or "": ", ".join([f"version {entry.version}", *entry.aliases])
         for entry in board.entries
         if entry.version is not None
     }
-    table = _results_table([entry.result for entry in board.entries], board.metric, board.best, notes)
+    results = [entry.result for entry in board.entries]
+    table = _results_table(results, board.task, board.metric, board.best, notes)
     table.title = f"{board.experiment} by {board.metric}"
-    return _with_errors(table, [entry.result for entry in board.entries])
+    return _with_notes(table, results, board.metric)
 
 
-def _with_errors(table: FittedTable, results: Sequence[CandidateResult]) -> RenderableType:
+def elsewhere(board: Board) -> str:
+    """That runs were judged on other rows, and how to see them."""
+    runs = sum(other.runs for other in board.others)
+    shown = ", ".join(other.fingerprint[:12] or "unknown" for other in board.others[:3])
+    more = ", ..." if len(board.others) > 3 else ""
+    told = f"{runs} run{'' if runs == 1 else 's'} of {board.experiment} stand{'s' if runs == 1 else ''} on"
+    return f"{told} other holdouts, which are not compared with these (--holdout: {shown}{more})"
+
+
+def _with_notes(table: FittedTable, results: Sequence[CandidateResult], metric: str) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
     broken = [result for result in results if result.status != "FINISHED"]
     lines = [Text(f"{r.name}: {r.error or r.status.lower()}", style="red") for r in broken]
+    without = [r for r in results if r.status == "FINISHED" and metric not in r.metrics]
+    lines += [
+        Text(f"{r.name}: no {metric}: {metric_catalog.why_missing(metric, r.metrics)}") for r in without
+    ]
     return Group(table, *lines)
 
 
 def _results_table(
-    results: Sequence[CandidateResult], metric: str, best: str | None, notes: Mapping[str, str] | None = None
+    results: Sequence[CandidateResult],
+    task: Task,
+    metric: str,
+    best: str | None,
+    notes: Mapping[str, str] | None = None,
 ) -> FittedTable:
-    others = _others(results, metric)
+    others = _others(task, metric)
     cut = [Column("threshold", drop=2, right=True)] if any(r.threshold is not None for r in results) else []
     table = FittedTable(
         (
@@ -170,11 +196,10 @@ def _results_table(
     )
     for position, result in enumerate(results):
         place = "*" if result.name == best and position == 0 else ""
-        low_high = result.intervals.get(metric)
-        between = f"{_number(low_high[0])} to {_number(low_high[1])}" if low_high else ""
         status = "cached" if result.cached else result.status.lower()
         note = (notes or {}).get(result.run_id or "")
-        values = [_number(result.metrics.get(name)) for name in (metric, *others)]
+        between = interval(result.intervals, metric)
+        values = [number(result.metrics.get(name)) for name in (metric, *others)]
         at = ["" if result.threshold is None else f"{result.threshold:.4g}"] if cut else []
         table.add(
             place, result.name, values[0], between, *values[1:], *at, _seconds(result.seconds),
@@ -183,10 +208,9 @@ def _results_table(
     return table
 
 
-def _others(results: Sequence[CandidateResult], metric: str) -> list[str]:
-    """Two more metrics, for the eye."""
-    known = next((list(result.metrics) for result in results if result.metrics), [])
-    return [name for name in known if name != metric][:2]
+def _others(task: Task, metric: str) -> list[str]:
+    """Two more metrics, for the eye: the same ones whatever the candidates have."""
+    return [one.name for one in metric_catalog.BY_TASK[task] if one.name != metric][:2]
 
 
 def _rule(rule: Any) -> str:
@@ -194,10 +218,6 @@ def _rule(rule: Any) -> str:
     if not isinstance(rule, Mapping):
         return str(rule)
     return ", ".join(f"{name} {_rule(value)}" for name, value in rule.items())
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
 
 
 def _seconds(value: Any) -> str:

@@ -74,6 +74,16 @@ class Prepared:
         return ids if rows is None else ids.iloc[rows]
 
     @property
+    def telling_rows(self) -> int:
+        """The holdout's rows of its rarest class; of a regression all of them."""
+        return telling_rows(self.task, self.y(self.holdout))
+
+    @property
     def hashed_columns(self) -> tuple[str, ...]:
         """The columns that row hashes cover: the features and the target."""
         return (*self.feature_names, self.target_name)
+
+
+def telling_rows(task: Task, held: pd.Series) -> int:
+    """Rows of the rarest class that a holdout's target has; of a regression all of them."""
+    return len(held) if task == "regression" else int(held.value_counts().min())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,19 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class OtherHoldout:
+    """Rows that other runs of the experiment were judged on.
+
+    Attributes:
+        fingerprint: Of the rows.
+        runs: How many were judged on them.
+    """
+
+    fingerprint: str
+    runs: int
+
+
+@dataclass(frozen=True)
 class Board:
     """The candidates, the best first.
 
@@ -41,15 +54,21 @@ class Board:
         experiment: Its name.
         model: The registered model's name.
         metric: What they are sorted by.
+        task: The kind of target.
         holdout: The fingerprint of the rows that all were judged on.
         entries: One for each candidate, its newest run.
+        others: The other holdouts that runs of the experiment were judged on, the newest first.
+        telling_rows: The holdout's rows of its rarest class, of a regression all; None for older runs.
     """
 
     experiment: str
     model: str
     metric: str
+    task: Task
     holdout: str
     entries: tuple[Entry, ...]
+    others: tuple[OtherHoldout, ...] = ()
+    telling_rows: int | None = None
 
     @property
     def best(self) -> str | None:
@@ -73,19 +92,30 @@ class Board:
                 for entry in self.entries
             ],
             "best": self.best,
+            "other_holdouts": [
+                {"holdout_fingerprint": other.fingerprint, "runs": other.runs} for other in self.others
+            ],
         }
 
 
-def leaderboard(project: Project, *, experiment: str | None = None, metric: str | None = None) -> Board:
-    """Compare the candidates that share the newest run's holdout.
+def leaderboard(
+    project: Project,
+    *,
+    experiment: str | None = None,
+    metric: str | None = None,
+    holdout: str | None = None,
+) -> Board:
+    """Compare the candidates that share a holdout.
 
     Args:
         project: Whose stack is asked.
         experiment: A name or an experiment file; the project's own, else the newest, when left out.
         metric: What to sort by; what decides the champion when left out.
+        holdout: The start of its fingerprint; the newest run's when left out.
 
     Raises:
-        UsageError: There is no such experiment, it has no runs, or the metric is not for its target.
+        UsageError: There is no such experiment or holdout, it has no runs, or the metric is not for its
+            target.
         MlpipesError: The stack is not running.
     """
     from mlpipes_cli.adapters.wiring import make_registry, make_runtime
@@ -95,9 +125,10 @@ def leaderboard(project: Project, *, experiment: str | None = None, metric: str 
         raise UsageError(f"--metric: unknown metric {metric!r}", suggestion or "see docs/metrics.md")
     registry = make_registry(make_runtime(project).endpoints())
     runs = _runs(registry, project, experiment)
-    newest = runs[0]
-    holdout = newest.tags.get(run_schema.HOLDOUT_FINGERPRINT, "")
-    same = [run for run in runs if run.tags.get(run_schema.HOLDOUT_FINGERPRINT) == holdout]
+    holdouts = _holdouts(runs)
+    chosen = _chosen(holdouts, holdout)
+    same = holdouts[chosen]
+    newest = same[0]
     metric = _metric(newest, metric)
     model = newest.tags.get(run_schema.MODEL_NAME, newest.experiment)
     results = [from_record(run, cached=False) for run in earlier.newest_each(same)]
@@ -105,7 +136,39 @@ def leaderboard(project: Project, *, experiment: str | None = None, metric: str 
     entries = [
         Entry(result, *held.get(result.run_id or "", ((), None))) for result in ranked(results, metric)
     ]
-    return Board(newest.experiment, model, metric, holdout, tuple(entries))
+    telling = newest.tags.get(run_schema.TELLING_ROWS, "")
+    return Board(
+        experiment=newest.experiment,
+        model=model,
+        metric=metric,
+        task=newest.tags.get(run_schema.TASK, "binary"),  # type: ignore[arg-type]
+        holdout=chosen,
+        entries=tuple(entries),
+        others=tuple(
+            OtherHoldout(print_, len(on_it)) for print_, on_it in holdouts.items() if print_ != chosen
+        ),
+        telling_rows=int(telling) if telling.isdigit() else None,
+    )
+
+
+def _holdouts(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    """The runs by the fingerprint of the rows that they were judged on, the newest first."""
+    found: dict[str, list[RunRecord]] = {}
+    for run in runs:
+        found.setdefault(run.tags.get(run_schema.HOLDOUT_FINGERPRINT, ""), []).append(run)
+    return found
+
+
+def _chosen(holdouts: Mapping[str, object], asked: str | None) -> str:
+    if asked is None:
+        return next(iter(holdouts))
+    meant = [fingerprint for fingerprint in holdouts if fingerprint.startswith(asked)]
+    if len(meant) != 1 or not asked:
+        known = ", ".join(fingerprint[:12] for fingerprint in holdouts if fingerprint)
+        raise UsageError(
+            f"--holdout: {asked!r} begins {len(meant)} holdouts of the experiment", f"one of {known}"
+        )
+    return meant[0]
 
 
 def _runs(registry: Registry, project: Project, asked: str | None) -> Sequence[RunRecord]:
@@ -129,7 +192,7 @@ def _name(project: Project, asked: str | None) -> str | None:
 
     if asked is not None:
         if asked.endswith((".yaml", ".yml")):
-            return load_experiment(Path(asked))[0].experiment
+            return load_experiment(Path(asked), project.shown(Path(asked)))[0].experiment
         return asked
     own = project.root / "experiment.yaml"
     return load_experiment(own, project.shown(own))[0].experiment if own.is_file() else None

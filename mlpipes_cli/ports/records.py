@@ -110,6 +110,7 @@ class Judged(NamedTuple):
     prediction: str
     scores: str | None
     truth: str
+    caller_id: str | None = None
 
 
 class Prunable(NamedTuple):

@@ -14,11 +14,12 @@ from scipy.special import ndtri, stdtrit
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.metric_catalog import FEWEST_ROWS
+from mlpipes_cli.scoring.design import Design
 from mlpipes_cli.scoring.metrics import scorer
 from mlpipes_cli.scoring.noise import Noise, is_ks, resample
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions
 
-FEWEST_ROWS = 20  # of the rarer class; with some 15, roc_auc erred in 7 % of cases instead of 5
 _BORROWED_ROWS = 100  # how strongly the candidates' standard errors are drawn together
 _WORK = 1.0e9  # row weights that one comparison may touch
 
@@ -107,7 +108,7 @@ def decide(
     min_improvement: float = 0.0,
 ) -> Comparison:
     """The answer from resampled noise (see :func:`compare`)."""
-    rare = telling_rows(holdout, metric)
+    rare = Design().telling_rows(holdout, metric)
     difference, lower, p_value = float(noise.differences[chosen]), -np.inf, 1.0
     if rare >= FEWEST_ROWS:
         unit = _moderated(noise.spread, rare) * _small_sample(rare, confidence)
@@ -130,19 +131,6 @@ def decide(
     )
     reason = _reason(found, rare, confidence, min_improvement)
     return Comparison(**{**found.__dict__, "reason": reason})
-
-
-def telling_rows(p: Predictions, metric: str) -> int:
-    """How many rows carry the answer: those of the rarer class; all of a regression.
-
-    With several classes those of the rarest for a macro mean, else all but the most frequent's.
-    """
-    if p.task == "regression":
-        return p.rows
-    counts = np.bincount(p.target_codes, minlength=len(p.classes))
-    if metric.endswith("_macro"):
-        return int(counts[counts > 0].min())
-    return int(min(counts.max(), p.rows - counts.max()))
 
 
 def _moderated(spread: FloatArray, rows: int) -> FloatArray:

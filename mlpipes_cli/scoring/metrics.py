@@ -7,6 +7,7 @@ scikit-learn and SciPy (tested to 1e-12). Sources are in ``docs/metrics.md``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import numpy as np
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.scoring import labels, ranking
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions
+from mlpipes_cli.scoring.studentised import Ratio
 
 Values = dict[str, FloatArray]
 Formula = Callable[[FloatArray, Collection[str]], Values]
@@ -80,16 +82,26 @@ def evaluate(p: Predictions) -> dict[str, float]:
     return {name: float(value[0]) for name, value in values.items() if np.isfinite(value[0])}
 
 
+def ratios(p: Predictions) -> dict[str, Ratio]:
+    """The metrics that are made of sums of the rows' losses, for their intervals."""
+    ones = np.ones(p.rows)
+    if p.task != "regression":
+        return {name: Ratio(losses, ones) for name, losses in _probability_losses(p).items()}
+    target = p.target.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = p.prediction - target
+        found = {"rmse": Ratio(error**2, ones, math.sqrt), "mae": Ratio(np.abs(error), ones)}
+        found["r2"] = Ratio(error**2, (target - target.mean()) ** 2, lambda left: 1.0 - left)
+    found["mape"] = Ratio(_relative(error, target), ones)
+    return found
+
+
 def _binary(p: Predictions) -> list[_Group]:
     positive = p.target_codes == 1
     groups = [_Group(("f1", "precision", "recall", "mcc", "accuracy"), _binary_labels(p))]
     if p.scores is not None and 0 < positive.sum() < p.rows:
         groups.append(_Group(ranking.NAMES, ranking.Ranking(positive, p.scores).values))
-    if p.scores is not None and p.are_probabilities:
-        both = np.stack([1.0 - p.scores, p.scores], axis=1)
-        losses = {"log_loss": _log_losses(p, both), "brier": (p.scores - positive) ** 2}
-        groups.append(_means(losses))
-    return groups
+    return [*groups, *_probability_groups(p)]
 
 
 def _multiclass(p: Predictions) -> list[_Group]:
@@ -99,9 +111,7 @@ def _multiclass(p: Predictions) -> list[_Group]:
     if p.scores is not None and every_class:
         names = tuple(f"{name}_{how}" for name in ranking.NAMES for how in _AVERAGES)
         groups.append(_Group(names, _one_vs_rest(p, p.scores)))
-    if p.scores is not None and p.are_probabilities:
-        groups.append(_means({"log_loss": _log_losses(p, p.scores)}))
-    return groups
+    return [*groups, *_probability_groups(p)]
 
 
 def _regression(p: Predictions) -> list[_Group]:
@@ -111,12 +121,31 @@ def _regression(p: Predictions) -> list[_Group]:
     if p.rows > 1 and np.ptp(target) > 0:
         groups.append(_Group(("r2",), _r2(error**2, target - target.mean())))
     if (target != 0).all():
-        groups.append(_means({"mape": np.abs(error) / np.maximum(np.abs(target), np.finfo(float).eps)}))
+        groups.append(_means({"mape": _relative(error, target)}))
     return groups
 
 
 _AVERAGES = ("macro", "weighted")
 _GROUPS = {"binary": _binary, "multiclass": _multiclass, "regression": _regression}
+
+
+def _probability_groups(p: Predictions) -> list[_Group]:
+    losses = _probability_losses(p)
+    return [_means(losses)] if losses else []
+
+
+def _probability_losses(p: Predictions) -> dict[str, FloatArray]:
+    """(n,) each row's loss, by metric; none where the scores are no probabilities."""
+    if p.scores is None or not p.are_probabilities:
+        return {}
+    if p.scores.ndim == 2:
+        return {"log_loss": _log_losses(p, p.scores)}
+    both = np.stack([1.0 - p.scores, p.scores], axis=1)
+    return {"log_loss": _log_losses(p, both), "brier": (p.scores - p.target_codes) ** 2}
+
+
+def _relative(error: FloatArray, target: FloatArray) -> FloatArray:
+    return np.asarray(np.abs(error) / np.maximum(np.abs(target), np.finfo(float).eps))
 
 
 def _log_losses(p: Predictions, scores: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mlpipes_cli.scoring import calibration
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import AnyArray, FloatArray, Predictions
 from mlpipes_cli.scoring.ranking import Ranking
@@ -202,21 +203,52 @@ def _ks_two(p: Predictions, curve: _Curve) -> Plot:
 
 
 def _calibration(p: Predictions) -> Plot:
+    shown = {code: _one_against_rest(p, code) for code in _shown_classes(p)}
+    if min(float(positive.mean()) for positive, _ in shown.values()) < calibration.RARE:
+        return _calibration_of_rare(p, shown)
     bins = 10 if p.rows >= 200 else 5
+    groups = {code: calibration.of_equal_size(*one, bins) for code, one in shown.items()}
+    draw = _calibration_curves(p, groups, (0.0, 1.0), lambda shares: shares)
+    title = f"Calibration ({bins} groups of equal size, 95 % intervals)"
+    return Frame(title, "mean predicted probability", "observed share", _UNIT, _UNIT), draw
 
+
+def _calibration_of_rare(p: Predictions, shown: Mapping[int, tuple[AnyArray, FloatArray]]) -> Plot:
+    """On logarithmic axes, with groups that have something to show; on linear ones all lie in a corner."""
+    groups = {code: calibration.of_equal_mass(*one) for code, one in shown.items()}
+    least = min(min(group.lowest for group in found) for found in groups.values())
+    first = int(np.clip(np.floor(np.log10(least)), -6, -2))
+    ticks = tuple(float(power) for power in range(first, 1))
+    axis = Span(first - 0.05, 0.05, ticks, tuple(f"{10.0**power:.{-power}f}" for power in range(first, 1)))
+
+    def scale(shares: FloatArray) -> FloatArray:
+        return np.log10(np.maximum(shares, 10.0**first))
+
+    draw = _calibration_curves(p, groups, (float(first), 0.0), scale)
+    title = "Calibration (groups of equal expected positives, 95 % intervals)"
+    return Frame(title, "mean predicted probability", "observed share", axis, axis), draw
+
+
+def _calibration_curves(
+    p: Predictions,
+    groups: Mapping[int, Sequence[calibration.Group]],
+    ends: tuple[float, float],
+    scale: Callable[[FloatArray], FloatArray],
+) -> Callable[[Any], None]:
     def plot(axes: Any) -> None:
-        axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1, label="perfect")
-        for colour, code in zip(_COLOURS, _shown_classes(p), strict=False):
-            positive, score = _one_against_rest(p, code)
-            parts = [part for part in np.array_split(np.argsort(score, kind="stable"), bins) if len(part)]
-            mean = [float(score[part].mean()) for part in parts]
-            share = [float(positive[part].mean()) for part in parts]
-            label = _short(str(p.classes[code]), 16)
-            axes.plot(mean, share, color=colour, marker="o", markersize=4, linewidth=1.4, label=label)
-        _legend(axes)
+        axes.plot(ends, ends, color=_GREY, linestyle="--", linewidth=1, label="perfect")
+        for colour, (code, found) in zip(_COLOURS, groups.items(), strict=False):
+            at = scale(np.array([group.mean for group in found]))
+            share, lower, upper = (
+                scale(np.array([getattr(group, name) for group in found]))
+                for name in ("share", "lower", "upper")
+            )
+            axes.vlines(at, lower, upper, color=colour, linewidth=1.0, alpha=0.5)
+            label = f"{_short(str(p.classes[code]), 16)} ({int((p.target_codes == code).sum()):,} rows)"
+            axes.plot(at, share, color=colour, marker="o", markersize=4, linewidth=1.4, label=label)
+        _legend(axes, "upper left")
 
-    title = f"Calibration ({bins} groups of equal size)"
-    return Frame(title, "mean predicted probability", "observed share", _UNIT, _UNIT), plot
+    return plot
 
 
 def _confusion(p: Predictions) -> Plot:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def answers(model: Any, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
-    """Ask the model: ``predict_proba``, else ``decision_function``, else the labels as 0 and 1.
+    """Ask the model: ``predict``, and ``predict_proba`` or else ``decision_function`` where it has one.
+
+    Labels are not made into scores: a metric of certainty says nothing about a model that tells none.
 
     Raises:
         TrainingError: Its answers do not fit the rows or the labels.
@@ -29,7 +31,9 @@ def answers(model: Any, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -
     if task == "regression":
         return Answers(_numbers(predicted), None)
     prediction = _labels(predicted, classes)
-    scores = _scores(model, X, prediction, classes)
+    scores = _scores(model, X, classes)
+    if scores is None:
+        return Answers(prediction, None)
     if not np.isfinite(scores).all():
         raise TrainingError("the scores hold NaN or infinite values")
     return Answers(prediction, scores[:, 1] if task == "binary" else scores)
@@ -70,8 +74,8 @@ def _labels(values: np.ndarray, classes: Sequence[Any]) -> np.ndarray:
 _NOTHING = object()
 
 
-def _scores(model: Any, X: pd.DataFrame, prediction: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
-    """(n, classes) in the order of the classes."""
+def _scores(model: Any, X: pd.DataFrame, classes: tuple[Any, ...]) -> np.ndarray | None:
+    """(n, classes) in the order of the classes; None for a model that gives labels alone."""
     import numpy as np
 
     for method in ("predict_proba", "decision_function"):
@@ -80,7 +84,7 @@ def _scores(model: Any, X: pd.DataFrame, prediction: np.ndarray, classes: tuple[
             continue
         raw = _rows_of(method, np.asarray(ask(X), dtype=np.float64), len(X))
         return _by_class(method, raw, _model_classes(model, classes), classes)
-    return np.stack([prediction == label for label in classes], axis=1).astype(np.float64)
+    return None
 
 
 def _model_classes(model: Any, classes: tuple[Any, ...]) -> list[Any]:

@@ -120,7 +120,7 @@ class Answers:
     Attributes:
         prediction: (n,) labels out of the target's classes, or numbers.
         scores: Binary (n,), higher for the positive class; multiclass (n, classes) in the order
-            of the classes; None for regression.
+            of the classes; None for regression, and for a model that gives labels alone.
     """
 
     prediction: np.ndarray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from array import array
 from collections.abc import Iterable, Sequence
@@ -25,17 +26,28 @@ class Gathered:
     Attributes:
         prediction: Positions of the predictions among the texts.
         truth: Those of the truths.
+        callers: Hashes of the callers' ids; -1 for a row without one.
         scores: Arrays of (b,) or (b, classes); NaN where a row has no score.
     """
 
     prediction: array[int] = field(default_factory=lambda: array("q"))
     truth: array[int] = field(default_factory=lambda: array("q"))
+    callers: array[int] = field(default_factory=lambda: array("q"))
     scores: list[NDArray[np.float64]] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
         """How many."""
         return len(self.truth)
+
+    def units(self) -> NDArray[np.int64]:
+        """(n,) which rows are one caller's, from 0 as they appear; a row without an id is its own."""
+        import numpy as np
+        import pandas as pd
+
+        callers = np.array(self.callers, dtype=np.int64)
+        callers[callers < 0] = -1 - np.arange(int((callers < 0).sum()))
+        return np.asarray(pd.factorize(callers)[0], dtype=np.int64)
 
     def joined_scores(self) -> NDArray[np.float64] | None:
         """(n,) or (n, classes); None where a row has none, or rows have different numbers of them."""
@@ -68,6 +80,7 @@ class Gatherer:
                 group = self.groups.setdefault(key, Gathered())
                 group.prediction.extend(map(self._position, (row.prediction for row in rows)))
                 group.truth.extend(map(self._position, (row.truth for row in rows)))
+                group.callers.extend(_hash(row.caller_id) for row in rows)
                 group.scores.append(_scores([row.scores for row in rows]))
 
     def values(self) -> list[Any]:
@@ -77,6 +90,13 @@ class Gatherer:
 
     def _position(self, text: str) -> int:
         return self._positions.setdefault(text, len(self._positions))
+
+
+def _hash(caller_id: str | None) -> int:
+    """63 bits that tell ids apart, in less memory than they take themselves; -1 for none."""
+    if caller_id is None:
+        return -1
+    return int.from_bytes(hashlib.blake2b(caller_id.encode(), digest_size=8).digest()) >> 1
 
 
 def _scores(texts: Sequence[str | None]) -> NDArray[np.float64]:

@@ -10,8 +10,12 @@ from mlpipes_cli import metric_catalog
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.performance.gather import Gathered
 from mlpipes_cli.lifecycle.performance.nature import Nature
+from mlpipes_cli.metric_catalog import FEWEST_ROWS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mlpipes_cli.scoring.predictions import Predictions
 
 _WORK = 2.0e7  # row weights that the intervals of one group may touch, where that leaves enough of them
@@ -24,14 +28,16 @@ class Worth:
 
     Attributes:
         metrics: By name.
-        intervals: The 95 % interval of each.
+        intervals: The 95 % interval of each; None where there are too few rows for one.
+        ids: How many caller ids the usable rows have; a row without one counts as one.
         prevalence: The positive class's share of the truths; None unless the task is binary.
         unusable: Rows whose truth or prediction is none that the model knows.
         note: Why metrics are missing, or an empty text.
     """
 
     metrics: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float]]
+    intervals: Mapping[str, tuple[float, float] | None]
+    ids: int
     prevalence: float | None
     unusable: int
     note: str
@@ -47,35 +53,41 @@ def judge(rows: Gathered, nature: Nature, values: Sequence[Any]) -> Worth:
     """
     made = _predictions(rows, nature, values)
     if made is None:
-        return Worth({}, {}, None, rows.rows, "no truth is a value that the model knows")
-    predictions, unusable = made
+        return Worth({}, {}, 0, None, rows.rows, "no truth is a value that the model knows")
+    predictions, units, unusable = made
     from mlpipes_cli.scoring.bootstrap import intervals
-    from mlpipes_cli.scoring.compare import FEWEST_ROWS, telling_rows
+    from mlpipes_cli.scoring.design import Design
     from mlpipes_cli.scoring.metrics import evaluate
 
     prevalence = float(predictions.target_codes.mean()) if nature.task == "binary" else None
+    ids = int(units.max()) + 1
+    design = Design(stratified=False, units=units if ids < predictions.rows else None)
     telling = {
-        metric.name: telling_rows(predictions, metric.name) for metric in metric_catalog.BY_TASK[nature.task]
+        metric.name: design.telling_rows(predictions, metric.name)
+        for metric in metric_catalog.BY_TASK[nature.task]
     }
     fewest = min(telling.values())
     metrics: dict[str, float] = {}
-    spans: dict[str, tuple[float, float]] = {}
+    spans: dict[str, tuple[float, float] | None] = {}
     if max(telling.values()) >= FEWEST_ROWS:
         resamples = int(min(_RESAMPLES, max(_FEWEST_RESAMPLES, _WORK / predictions.rows)))
         found = {n: v for n, v in evaluate(predictions).items() if telling[n] >= FEWEST_ROWS}
-        drawn = intervals(predictions, resamples=resamples)
+        drawn = intervals(predictions, resamples=resamples, design=design)
         metrics, spans = found, {name: drawn[name] for name in found}
     note = ""
     if fewest < FEWEST_ROWS:
-        kind = "rows" if nature.task == "regression" else "rows of the rarer class"
+        what = "rows" if design.units is None else "caller ids"
+        kind = what if nature.task == "regression" else f"{what} of the rarer class"
         note = f"too few: {fewest} {kind}, it takes {FEWEST_ROWS}"
     elif predictions.scores is None and nature.task != "regression":
         note = "no scores: labels only"
-    return Worth(metrics, spans, prevalence, unusable, note)
+    return Worth(metrics, spans, ids, prevalence, unusable, note)
 
 
-def _predictions(rows: Gathered, nature: Nature, values: Sequence[Any]) -> tuple[Predictions, int] | None:
-    """The usable rows, and how many are not; None where none is."""
+def _predictions(
+    rows: Gathered, nature: Nature, values: Sequence[Any]
+) -> tuple[Predictions, NDArray[np.int64], int] | None:
+    """The usable rows, which of them are one caller's, and how many are not usable; None where none is."""
     import numpy as np
 
     from mlpipes_cli.scoring.predictions import Predictions
@@ -108,7 +120,8 @@ def _predictions(rows: Gathered, nature: Nature, values: Sequence[Any]) -> tuple
         )
     except MlpipesError:
         return None
-    return made, int((~keep).sum())
+    units = np.unique(rows.units()[keep], return_inverse=True)[1]
+    return made, units.astype(np.int64), int((~keep).sum())
 
 
 def _meanings(nature: Nature, values: Sequence[Any], positions: Sequence[int]) -> dict[int, Any]:

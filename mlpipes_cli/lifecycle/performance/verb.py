@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.project import Project
 
 _FETCHED = 20_000  # rows at once
-_NOTHING = Worth({}, {}, None, 0, "")
+_NOTHING = Worth({}, {}, 0, None, 0, "")
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ class Line:
         predictions: How many it made.
         mirrored: Those among them that were mirrored, not answered.
         with_truth: Those whose truth is known.
+        ids: How many caller ids the usable ones of these have; intervals count an id once.
         unusable: Those whose truth or prediction is none that the model knows.
         prevalence: The positive class's share of the truths, for binary.
         metrics: By name; only those that mean something.
-        intervals: The 95 % interval of each.
+        intervals: The 95 % interval of each; None where there are too few rows for one.
         holdout: The same metrics on the version's holdout, where the registry has them.
         note: Why metrics are missing, or an empty text.
     """
@@ -56,10 +57,11 @@ class Line:
     predictions: int
     mirrored: int
     with_truth: int
+    ids: int
     unusable: int
     prevalence: float | None
     metrics: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float]]
+    intervals: Mapping[str, tuple[float, float] | None]
     holdout: Mapping[str, float]
     note: str
 
@@ -187,6 +189,7 @@ def _line(
         predictions=tally.rows,
         mirrored=tally.shadows,
         with_truth=group.rows,
+        ids=worth.ids,
         unusable=worth.unusable,
         prevalence=worth.prevalence,
         metrics={name: worth.metrics[name] for name in wanted if name in worth.metrics},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import metric_catalog, run_schema
 from mlpipes_cli.errors import MlpipesError, Refused
 from mlpipes_cli.lifecycle.promotion import (
     access,
@@ -25,6 +25,7 @@ from mlpipes_cli.lifecycle.promotion.holdout import HoldoutSource
 from mlpipes_cli.lifecycle.promotion.incumbent import Incumbent
 from mlpipes_cli.lifecycle.promotion.lock import one_at_a_time
 from mlpipes_cli.lifecycle.promotion.verdict import Holder, Verdict
+from mlpipes_cli.lifecycle.promotion.withdrawn import Withdrawn, withdrawn
 from mlpipes_cli.lifecycle.trust import vaults
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, Registry, Reporter, RunRecord
 from mlpipes_cli.signing.vault import Untrusted
@@ -65,6 +66,7 @@ class Challenge:
         holder: The version that holds the alias, or None.
         lost: A version that holds the alias and whose files are gone: no incumbent.
         left_out: Runs that were passed over for want of files, with what they lack.
+        passed_over: Runs that were rolled back, and so not picked.
     """
 
     field: selection.Field
@@ -74,6 +76,7 @@ class Challenge:
     holder: ModelVersion | None
     lost: ModelVersion | None = None
     left_out: tuple[str, ...] = ()
+    passed_over: tuple[Withdrawn, ...] = ()
 
     @property
     def model_name(self) -> str:
@@ -124,15 +127,24 @@ def put_forward(project: Project, stack: access.Stack, wish: Wish, reporter: Rep
     asked = selection.find_run(runs, wish.run) if wish.run else None
     field = selection.field_of(runs, asked)
     metric = selection.pick_metric(field, wish.metric, project.config.promotion.metric)
+    if asked is not None and not selection.has(asked, metric):
+        raise MlpipesError(selection.missing(asked, metric), "take another --metric")
     run = asked or selection.best(field, metric)
     model = registry.model(Challenge(field, metric, run, None, None).model_name)
     holder, lost = _holder(model, wish.alias), None
     if holder is not None and not standing.has_files(registry, holder):
         reporter.warn(f"{_gone(holder, wish.alias)}: it is no incumbent")
         holder, lost = None, holder
+    gone = withdrawn(model, wish.alias)
+    _warn(field, metric, reporter)
     if asked is None:  # of equal runs the one that holds the alias stays
-        run, left = standing.best(field, metric, holder, archive, reporter.warn)
-        return Challenge(field, metric, run, model, holder, lost, tuple(left))
+        gone = {item.run_id: gone[item.run_id] for item in field.runs if item.run_id in gone}
+        for one in gone.values():
+            reporter.warn(f"{one.told()}; it is passed over (--run {one.run_id[:8]} promotes it again)")
+        run, left = standing.best(field, metric, holder, archive, reporter.warn, gone)
+        return Challenge(field, metric, run, model, holder, lost, tuple(left), tuple(gone.values()))
+    if run.run_id in gone:
+        reporter.warn(f"{gone[run.run_id].told()}; it is put forward again, as --run asks")
     if what := standing.lack(archive, asked, compared=holder is not None and holder.run_id != asked.run_id):
         raise MlpipesError(f"the run {standing.told(asked, what)}", standing.TRAIN_AGAIN)
     return Challenge(field, metric, asked, model, holder, lost)
@@ -144,6 +156,16 @@ def _archive(project: Project, stack: access.Stack) -> Archive:
 
 def _gone(version: ModelVersion, alias: str) -> str:
     return f"version {version.version} holds {alias}, but its files are gone"
+
+
+def _warn(field: selection.Field, metric: str, reporter: Reporter) -> None:
+    """What a person should know of the runs before one of them is put forward."""
+    for run in field.runs:
+        if not selection.has(run, metric):
+            reporter.warn(f"{selection.missing(run, metric)}; it takes no part")
+    rows = field.runs[0].tags.get(run_schema.TELLING_ROWS, "")
+    if rows.isdigit() and (few := metric_catalog.few_rows(field.task, int(rows))):
+        reporter.warn(few)
 
 
 def _holder(model: RegisteredModel | None, alias: str) -> ModelVersion | None:
@@ -175,6 +197,7 @@ def decide(
         left_out=challenge.left_out,
         from_version=before.version if before else None,
         to_version=challenge.own_version,
+        passed_over=challenge.passed_over,
     )
     if holder is not None and holder.run_id == run.run_id:
         return replace(found, incumbent=Holder(holder.version, run.run_id, run.name, run.experiment))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mlpipes_cli import metric_catalog, run_schema
-from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.errors import MlpipesError, Refused, UsageError
 from mlpipes_cli.lifecycle.promotion.access import or_listed
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.ports import RunRecord
@@ -141,16 +141,43 @@ def pick_metric(field: Field, asked: str | None, configured: str | None) -> str:
     return metric
 
 
-def best(field: Field, metric: str, holder_run: str | None = None) -> RunRecord:
+def has(run: RunRecord, metric: str) -> bool:
+    """Whether the run has a value of the metric."""
+    return math.isfinite(run.metrics.get(metric, math.nan))
+
+
+def missing(run: RunRecord, metric: str) -> str:
+    """Why a run does not have the metric."""
+    known = [name for name in metric_catalog.NAMES if name in run.metrics]
+    return f"{run.name} has no {metric}: {metric_catalog.why_missing(metric, known)}"
+
+
+def best(
+    field: Field, metric: str, holder_run: str | None = None, without: Collection[str] = ()
+) -> RunRecord:
     """The champion; of equal ones the present holder of the alias, else the newest.
+
+    Args:
+        field: Where it is picked from.
+        metric: What decides.
+        holder_run: The run of the version that holds the alias.
+        without: Runs that are passed over.
 
     Raises:
         MlpipesError: No run has the metric.
+        Refused: All that have it are passed over.
     """
-    runs = [run for run in field.runs if math.isfinite(run.metrics.get(metric, math.nan))]
-    if not runs:
+    having = [run for run in field.runs if has(run, metric)]
+    if not having:
+        why = metric_catalog.why_missing(metric, [*field.runs[0].metrics])
         raise MlpipesError(
-            f"no run of {field.experiment!r} has the metric {metric!r}", "take another --metric"
+            f"no run of {field.experiment!r} has the metric {metric!r}: {why}", "take another --metric"
+        )
+    runs = [run for run in having if run.run_id not in without]
+    if not runs:
+        raise Refused(
+            f"every run of {field.experiment!r} that has {metric!r} was rolled back",
+            "train again, or name the run with --run",
         )
     sign = 1.0 if metric_catalog.higher_is_better(metric) else -1.0
     return max(runs, key=lambda run: (sign * run.metrics[metric], run.run_id == holder_run, run.started))

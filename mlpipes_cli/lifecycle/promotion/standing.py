@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from mlpipes_cli import run_schema
@@ -40,16 +40,30 @@ def told(run: RunRecord, what: str) -> str:
 
 
 def best(
-    field: Field, metric: str, holder: ModelVersion | None, archive: Archive, warn: Callable[[str], None]
+    field: Field,
+    metric: str,
+    holder: ModelVersion | None,
+    archive: Archive,
+    warn: Callable[[str], None],
+    without: Collection[str] = (),
 ) -> tuple[RunRecord, list[str]]:
     """The best run that has all its files, and the better ones that have not.
 
+    Args:
+        field: Where it is picked from.
+        metric: What decides.
+        holder: The version that holds the alias, or None.
+        archive: The runs' artifacts.
+        warn: Told of those that are left out.
+        without: Runs that are passed over.
+
     Raises:
         MlpipesError: No run has the metric, or none has its files.
+        Refused: All that have it are passed over.
     """
     left: list[str] = []
     while True:
-        run = selection.best(field, metric, holder.run_id if holder else None)
+        run = selection.best(field, metric, holder.run_id if holder else None, without)
         what = lack(archive, run, compared=holder is not None)
         if not what:
             break

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from mlpipes_cli.lifecycle.promotion.withdrawn import Withdrawn
 from mlpipes_cli.ports import RunRecord
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Verdict:
         from_version: Where the alias pointed.
         to_version: Where it points after the promotion; None where nothing was or would be reused.
         left_out: Runs that were passed over because files of theirs are gone, and which.
+        passed_over: Runs that were rolled back from the alias, and so not picked.
     """
 
     outcome: Outcome
@@ -106,6 +108,7 @@ class Verdict:
     from_version: int | None = None
     to_version: int | None = None
     left_out: tuple[str, ...] = ()
+    passed_over: tuple[Withdrawn, ...] = ()
 
 
 def check_gates(gates: Iterable[Gate], run: RunRecord) -> tuple[GateResult, ...]:

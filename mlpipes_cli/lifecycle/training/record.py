@@ -55,6 +55,7 @@ class Recorder:
             run_schema.DATA_FINGERPRINT: prepared.fingerprint,
             run_schema.HOLDOUT_FINGERPRINT: prepared.holdout_fingerprint,
             run_schema.READING: json.dumps(self._plan.reading, ensure_ascii=False),
+            run_schema.TELLING_ROWS: str(prepared.telling_rows),
             run_schema.SPEC_HASH: candidate.hash,
             run_schema.TRAINER: candidate.trainer,
             run_schema.EXPERIMENT_FILE: os.path.relpath(self._plan.experiment.file, self._project),
@@ -68,19 +69,22 @@ class Recorder:
 
     def outcome(
         self, candidate: Candidate, job: Path, result: Mapping[str, Any], model: Mapping[str, Any]
-    ) -> tuple[RunOutcome, dict[str, float], dict[str, tuple[float, float]]]:
+    ) -> tuple[RunOutcome, dict[str, float], dict[str, tuple[float, float] | None]]:
         """Score a model of a candidate and gather its files; also gives the metrics and their intervals.
 
         Raises:
             MlpipesError: Its answers cannot be scored.
         """
         from mlpipes_cli.scoring.bootstrap import intervals
+        from mlpipes_cli.scoring.design import Design
         from mlpipes_cli.scoring.metrics import evaluate
 
         place = job / protocol.OUT / model["folder"]
         artifacts = _empty(place / "artifacts")
         predictions = _predictions(self._plan.prepared, place / protocol.ANSWERS)
-        metrics, sure = evaluate(predictions), intervals(predictions)
+        split = self._plan.experiment.config.data.split
+        design = Design(stratified=split.by is None and split.stratify)
+        metrics, sure = evaluate(predictions), intervals(predictions, design=design)
         predictions.to_frame().to_parquet(artifacts / run_schema.HOLDOUT_PREDICTIONS, index=False)
         self._shared(artifacts)
         self._texts(candidate, artifacts, sure, model)
@@ -90,8 +94,9 @@ class Recorder:
         logged = dict(metrics) | {run_schema.FIT_SECONDS: float(result["seconds"])}
         if model["threshold"] is not None:
             logged[run_schema.THRESHOLD] = float(model["threshold"])
-        logged |= {run_schema.lower(name): low for name, (low, _) in sure.items()}
-        logged |= {run_schema.upper(name): high for name, (_, high) in sure.items()}
+        given = {name: pair for name, pair in sure.items() if pair is not None}
+        logged |= {run_schema.lower(name): low for name, (low, _) in given.items()}
+        logged |= {run_schema.upper(name): high for name, (_, high) in given.items()}
         steps = [] if result["several"] else read_steps(job / protocol.OUT / protocol.HISTORY)
         outcome = RunOutcome(
             logged, _shown(model["params"]), artifacts, place / protocol.MODEL, _dataset(self._plan), steps
@@ -120,7 +125,7 @@ class Recorder:
         self,
         candidate: Candidate,
         artifacts: Path,
-        sure: Mapping[str, tuple[float, float]],
+        sure: Mapping[str, tuple[float, float] | None],
         model: Mapping[str, Any],
     ) -> None:
         prepared, config = self._plan.prepared, self._plan.experiment.config
@@ -132,7 +137,8 @@ class Recorder:
             run_schema.REQUIREMENTS: "\n".join(model["requirements"]) + "\n",
             run_schema.CLASSES: json.dumps(classes, ensure_ascii=False, indent=2),
             run_schema.INTERVALS: json.dumps(
-                {"level": 0.95, "intervals": {name: list(pair) for name, pair in sure.items()}}, indent=2
+                {"level": 0.95, "intervals": {name: pair and list(pair) for name, pair in sure.items()}},
+                indent=2,
             ),
         }
         for name, text in texts.items():

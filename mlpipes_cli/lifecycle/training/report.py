@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.ports import RunRecord
 
 NO_METRICS: Mapping[str, float] = {}
@@ -22,7 +23,7 @@ class CandidateResult:
         run_id: MLflow's, or None if its run could not be begun.
         status: FINISHED, FAILED or KILLED.
         metrics: Of the holdout, by name.
-        intervals: 95 %, (lower, upper) by metric.
+        intervals: 95 %, (lower, upper) by metric; None where there are too few rows.
         seconds: How long the fit took, or the process lived where it failed.
         error: One line, or None.
         cached: It was trained before, and taken as it is.
@@ -33,7 +34,7 @@ class CandidateResult:
     run_id: str | None
     status: str
     metrics: Mapping[str, float] = field(default_factory=dict)
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
     seconds: float | None = None
     error: str | None = None
     cached: bool = False
@@ -49,6 +50,7 @@ class TrainingReport:
         rows: Of the data.
         fingerprint: Of the data.
         metric: What decides.
+        task: The kind of target.
         results: In the order of the file.
     """
 
@@ -56,6 +58,7 @@ class TrainingReport:
     rows: int
     fingerprint: str
     metric: str
+    task: Task
     results: tuple[CandidateResult, ...]
 
     @property
@@ -123,8 +126,9 @@ def from_record(run: RunRecord, *, cached: bool) -> CandidateResult:
         metrics={name: run.metrics[name] for name in known},
         intervals={
             name: (run.metrics[low], run.metrics[high])
-            for name, (low, high) in ends.items()
             if low in run.metrics and high in run.metrics
+            else None
+            for name, (low, high) in ends.items()
         },
         seconds=run.metrics.get(run_schema.FIT_SECONDS),
         error=run.tags.get(run_schema.ERROR),

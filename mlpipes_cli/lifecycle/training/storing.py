@@ -33,7 +33,7 @@ class _Scored:
 
     outcome: RunOutcome
     metrics: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
+    intervals: dict[str, tuple[float, float] | None]
     seconds: float
     threshold: float | None
 

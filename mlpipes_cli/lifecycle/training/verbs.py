@@ -150,6 +150,7 @@ def _train(
         rows=len(prepared.frame),
         fingerprint=prepared.fingerprint,
         metric=made.metric,
+        task=prepared.task,
         results=tuple(result for candidate in made.candidates for result in results[candidate.name]),
     )
 

@@ -334,6 +334,19 @@ def test_rollbacks_walk_back_and_the_history_tells(lab: Any, promote: Any, past:
     first = rollback("--reason", "too slow", "--json").ok().json
     assert (first["from_version"], first["to_version"], first["reason"]) == (3, 2, "too slow")
     assert 0 < first["challenger"] < first["incumbent"] < 1
+
+    again = running_stack.cli("promote", "--experiment", lab.experiment, "--json").ok()
+    (passed,) = again.json["passed_over"]
+    assert (again.json["outcome"], again.json["candidate"], lab.holder()) == ("unchanged", "of2", 2)
+    assert (passed["version"], passed["reason"], passed["when"]) == (3, "too slow", first["when"])
+    assert "warning: version 3 was rolled back from production on" in again.err and ": too slow;" in again.err
+    named = running_stack.cli(
+        "promote", "--experiment", lab.experiment, "--run", "of4", "--dry-run", "--json"
+    ).ok()
+    assert (named.json["outcome"], named.json["to_version"]) == ("would promote", 3)
+    assert "too slow; it is put forward again, as --run asks" in named.err
+    assert promote("--to", "staging", "--dry-run")["candidate"] == "of4", "another alias, another matter"
+
     assert "from version 2 to version 1" in rollback().ok().out
     nothing = rollback()
     assert nothing.code == 1 and nothing.out == ""

@@ -207,6 +207,36 @@ def test_performance_by_version_and_month(judged: Judged, tmp_path: Path) -> Non
     assert (unfit.code, "'rmse' is not for a binary target" in unfit.err) == (2, True)
 
 
+def test_performance_counts_a_caller_once(judged: Judged, tmp_path: Path) -> None:
+    judged.run("feedback", table(judged, tmp_path, 200)).ok()
+    once = lines(judged, "--period", "all", "--version", str(judged.version))[0]
+    assert once["ids"] == once["with_truth"] == 200
+    again = [
+        Row(
+            row.made_at + n,
+            row.caller_id,
+            MODEL,
+            judged.version,
+            prediction=row.prediction,
+            scores=row.scores,
+        )
+        for row in judged.rows[:200]
+        for n in range(1, 4)
+    ]
+    log_help.add(judged.url, again)
+    file = tmp_path / "all.csv"
+    truths = [(row.prediction_id, judged.truth[n // 3]) for n, row in enumerate(again)]
+    file.write_text("prediction_id,value\n" + "".join(f"{ident},{label}\n" for ident, label in truths))
+    judged.run("feedback", file).ok()
+    often = lines(judged, "--period", "all", "--version", str(judged.version))[0]
+    assert (often["with_truth"], often["ids"]) == (800, 200)
+    assert often["metrics"] == pytest.approx(once["metrics"])
+    for name, pair in once["intervals"].items():
+        assert often["intervals"][name] == pytest.approx(pair, abs=0.01), name
+    shown = judged.run("performance", "--period", "all").ok().out
+    assert "800 rows of 200 caller ids; the intervals count an id once" in " ".join(shown.split())
+
+
 def test_performance_outlives_the_version(judged: Judged, tmp_path: Path) -> None:
     uri = judged.stack.environment["MLFLOW_TRACKING_URI"]
     version = serving_help.registered(uri, MODEL, "staging", classes=("bad", "good"))

@@ -15,7 +15,7 @@ import yaml
 from scipy import stats
 from sklearn import metrics as skm
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import metric_catalog, run_schema
 from mlpipes_cli.data.rows import read_hashes
 
 pytestmark = pytest.mark.slow
@@ -237,3 +237,58 @@ def test_the_leaderboard_shows_the_newest_of_each_and_sorts_by_what_is_asked(tra
     assert (wrong.code, "not for a binary target" in wrong.err) == (2, True)
     unknown = lab.stack.cli("leaderboard", "--experiment", lab.name + "x")
     assert (unknown.code, "has no runs" in unknown.err) == (2, True)
+
+
+def test_a_leaderboard_of_a_file_tells_of_other_holdouts(trained: Any) -> None:
+    lab, _ = trained
+    alone = lab.stack.cli("leaderboard", lab.file, "--json").ok()
+    assert (alone.json["other_holdouts"], "other holdouts" in alone.err) == ([], False)
+    first = alone.json["holdout_fingerprint"]
+    lab.write(FOUR[:1], metric="ks", data={"split": {"seed": 4}})
+    lab.train("--json").ok()
+    board = lab.stack.cli("leaderboard", lab.file, "--json").ok()
+    assert [run["name"] for run in board.json["runs"]] == ["logistic"]
+    assert board.json["other_holdouts"] == [{"holdout_fingerprint": first, "runs": 4}]
+    assert f"4 runs of {lab.name} stand on other holdouts" in board.err and first[:12] in board.err
+    before = lab.stack.cli("leaderboard", lab.file, "--holdout", first[:12], "--json").ok().json
+    assert before["runs"] == alone.json["runs"]
+    unknown = lab.stack.cli("leaderboard", lab.file, "--holdout", "zz")
+    assert (unknown.code, first[:12] in unknown.err) == (2, True)
+    twice = lab.stack.cli("leaderboard", lab.file, "--experiment", lab.name)
+    assert (twice.code, "given twice" in twice.err) == (2, True)
+
+
+def test_a_model_of_labels_alone_has_no_metric_of_scores(lab: Any) -> None:
+    lab.functions("good", "labels", metric="log_loss")
+    done = lab.train().ok()
+    assert "labels: no log_loss: its model gives labels, no scores" in done.out
+    assert "s, no log_loss" in done.err
+    runs = lab.by_name()
+    known = {name for name in runs["labels"].metrics if name in metric_catalog.NAMES}
+    assert known == {"f1", "precision", "recall", "mcc", "accuracy"}
+    assert set(BINARY) <= set(runs["good"].metrics)
+
+    promoted = lab.stack.cli("promote", "--experiment", lab.name, "--dry-run", "--json").ok()
+    assert promoted.json["candidate"] == "good"
+    assert "labels has no log_loss: its model gives labels, no scores" in promoted.err
+    named = lab.stack.cli("promote", "--experiment", lab.name, "--run", "labels")
+    assert (named.code, "labels has no log_loss" in named.err) == (1, True)
+    by_label = lab.stack.cli(
+        "promote", "--experiment", lab.name, "--run", "labels", "--metric", "mcc", "--dry-run", "--json"
+    )
+    assert by_label.ok().json["outcome"] == "would promote"
+
+
+def test_a_handful_of_rows_is_warned_of_and_has_no_intervals(lab: Any, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": random.normal(size=200), "y": np.repeat([1, 0], [20, 180])})
+    rows.assign(x=rows["x"] + rows["y"]).to_csv(lab.folder / "few.csv", index=False)
+    lab.write(FOUR[:1], metric="ks", data={"source": str(lab.folder / "few.csv"), "target": "y"})
+    done = lab.train("--json").ok()
+    warning = "the holdout has 4 rows of the rarest class: its metrics are largely luck"
+    (run,) = done.json["runs"]
+    assert 0.0 < run["metrics"]["ks"] <= 1.0 and run["intervals"] == dict.fromkeys(run["metrics"])
+    assert warning in done.err
+    board = lab.stack.cli("leaderboard", lab.file).ok()
+    assert warning in board.err and "too few rows" in " ".join(board.out.split())
+    assert warning in lab.stack.cli("promote", "--experiment", lab.name, "--dry-run").ok().err

@@ -5,6 +5,7 @@ import pytest
 
 from mlpipes_cli.scoring import resampling
 from mlpipes_cli.scoring.bootstrap import intervals
+from mlpipes_cli.scoring.design import Design
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
 from mlpipes_cli.scoring.resampling import count_matrices
@@ -48,18 +49,62 @@ def test_a_mean_has_its_textbook_interval():
     )
 
 
-def test_rare_classes_and_tiny_holdouts_have_intervals_too():
+def test_a_handful_of_rows_gives_no_interval():
     p = binary(60).take(
         np.append(np.flatnonzero(binary(60).target == 0), np.flatnonzero(binary(60).target)[:1])
     )
-    assert set(intervals(p, resamples=50)) == set(evaluate(p))
+    assert intervals(p) == dict.fromkeys(evaluate(p))
     two = Predictions("regression", (), [1.0, 2.0], None, [1.5, 1.0], [1, 2])
-    assert set(intervals(two, resamples=50)) == set(evaluate(two))
+    assert intervals(two) == dict.fromkeys(evaluate(two))
     random = np.random.default_rng(2)
-    scores = random.dirichlet([1, 1, 1], 30)
-    codes = np.append(random.integers(0, 2, 29), 2)
-    three = Predictions("multiclass", (0, 1, 2), codes, scores, scores.argmax(axis=1), np.arange(30))
-    assert set(intervals(three, resamples=50)) == set(evaluate(three))
+    scores = random.dirichlet([1, 1, 1], 90)
+    codes = np.append(random.integers(0, 2, 89), 2)
+    three = Predictions("multiclass", (0, 1, 2), codes, scores, scores.argmax(axis=1), np.arange(90))
+    found = intervals(three, resamples=50)
+    assert found["recall_macro"] is None and found["recall_weighted"] is not None
+
+
+def test_precision_rests_on_the_rows_that_are_predicted():
+    p = binary()
+    few = np.where(np.arange(p.rows) < 3, 1, 0)
+    rarely = Predictions("binary", (0, 1), p.target, p.scores, few, p.ids)
+    found = intervals(rarely, resamples=50)
+    assert found["precision"] is None and found["recall"] is not None
+
+
+def test_without_a_mistake_there_is_doubt_all_the_same():
+    target = np.repeat([1, 0], [20, 180])
+    p = Predictions("binary", (0, 1), target, target * 0.98 + 0.01, target, np.arange(200))
+    found = intervals(p)
+    assert found["recall"] == pytest.approx((0.8389, 1.0), abs=1e-4)  # Wilson's of 20 out of 20
+    for name in ("ks", "roc_auc", "pr_auc", "precision", "f1", "mcc", "accuracy"):
+        assert 0.5 < found[name][0] < 1.0 == found[name][1], name
+
+
+def test_ten_answers_to_each_caller_say_no_more_than_one():
+    p = binary()
+    once = intervals(p, design=Design(stratified=False))
+    units = np.repeat(np.arange(p.rows), 10)
+    ten = intervals(p.take(units), design=Design(stratified=False, units=units))
+    naive = intervals(p.take(units), design=Design(stratified=False))
+    for name, pair in once.items():
+        assert ten[name] == pytest.approx(pair, abs=0.004), name
+        assert naive[name][1] - naive[name][0] < 0.55 * (pair[1] - pair[0]), name
+
+
+def test_classes_that_are_drawn_as_well_add_to_the_doubt():
+    target = np.repeat([1, 0], [50, 450])
+    score = np.where(target == 1, 0.2, 0.08) * np.random.default_rng(0).uniform(0.8, 1.2, 500)
+    p = Predictions("binary", (0, 1), target, score, (score > 0.19).astype(int), np.arange(500))
+    given, drawn = intervals(p), intervals(p, design=Design(stratified=False))
+    width = {name: (drawn[name][1] - drawn[name][0]) / (given[name][1] - given[name][0]) for name in given}
+    assert width["recall"] == pytest.approx(1.0, abs=0.15)
+    # The luck of how many rows are positive is nearly all: a binomial's deviation times what one costs.
+    loss = -np.log(np.where(target == 1, score, 1.0 - score))
+    cost = loss[:50].mean() - loss[50:].mean()
+    half = 1.96 * cost * np.sqrt(0.1 * 0.9 / 500)
+    assert drawn["log_loss"][1] - drawn["log_loss"][0] == pytest.approx(2.0 * half, rel=0.1)
+    assert width["log_loss"] > 5.0
 
 
 @pytest.mark.parametrize("rows", [7, 1000, 300_000])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.scoring.compare import compare, telling_rows
+from mlpipes_cli.scoring.compare import compare
+from mlpipes_cli.scoring.design import Design
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
 
@@ -129,10 +130,10 @@ def test_the_reason_has_the_numbers():
 def test_telling_rows():
     codes = np.repeat([0, 1, 2], [500, 480, 20])
     three = Predictions("multiclass", (0, 1, 2), codes, None, codes, np.arange(1000))
-    assert telling_rows(three, "f1_macro") == 20
-    assert telling_rows(three, "accuracy") == 500
-    assert telling_rows(model(1.0, 1), "ks") == TARGET.sum()
-    assert telling_rows(number(1.0, 1), "rmse") == ROWS
+    assert Design().telling_rows(three, "f1_macro") == 20
+    assert Design().telling_rows(three, "accuracy") == 500
+    assert Design().telling_rows(model(1.0, 1), "ks") == TARGET.sum()
+    assert Design().telling_rows(number(1.0, 1), "rmse") == ROWS
 
 
 def test_models_of_different_rows_are_refused():

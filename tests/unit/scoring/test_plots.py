@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from mlpipes_cli.scoring import plots
+from mlpipes_cli.scoring import calibration, plots
 from mlpipes_cli.scoring.plots import draw, draw_importance
 from mlpipes_cli.scoring.predictions import Predictions
 
@@ -92,3 +92,21 @@ def test_importance_keeps_the_largest():
 def test_no_global_state_of_matplotlib_is_touched():
     draw(REGRESSION, "x")
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_a_rare_class_is_to_be_seen_in_its_calibration():
+    random = np.random.default_rng(5)
+    score = random.beta(0.4, 200.0, 40_000)
+    positive = random.random(40_000) < score
+    groups = calibration.of_equal_mass(positive, score)
+    assert len(groups) == 10 and sum(group.rows for group in groups) == 40_000
+    assert sum(group.lower < group.mean < group.upper for group in groups) >= 8, "it is calibrated"
+    assert all(0.5 < group.rows * group.mean / (score.sum() / 10) < 1.5 for group in groups)
+    p = classifier(
+        [0, 1], rows=40_000, target=positive * 1, scores=score, prediction=np.zeros(40_000, dtype=int)
+    )
+    frame, _ = plots._calibration(p)
+    assert frame.x == frame.y and frame.x.ticks == (-5.0, -4.0, -3.0, -2.0, -1.0, 0.0)
+    assert frame.x.names == ("0.00001", "0.0001", "0.001", "0.01", "0.1", "1")
+    usual, _ = plots._calibration(classifier([0, 1]))
+    assert usual.x == plots._UNIT

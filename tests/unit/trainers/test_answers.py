@@ -34,9 +34,9 @@ def test_a_decision_function_is_turned_round_where_the_positive_class_is_the_mod
     assert answers(fitted, ROWS, "binary", (1, 0)).scores.tolist() == [1.5, -2.0, 0.5]
 
 
-def test_labels_alone_become_zero_and_one() -> None:
+def test_labels_alone_are_no_scores() -> None:
     found = answers(model(predict=[True, False, True]), ROWS, "binary", (False, True))
-    assert found.scores.tolist() == [1.0, 0.0, 1.0]
+    assert found.scores is None
     assert found.prediction.tolist() == [True, False, True]
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from scipy.stats import ks_2samp
 
 from mlpipes_cli.lifecycle.performance.gather import Gathered, Gatherer
@@ -14,13 +16,15 @@ from mlpipes_cli.ports.records import Judged
 BINARY = Nature("binary", ("bad", "good"))
 
 
-def judged(rows: list[tuple[Any, Any, Any]], nature: Nature) -> Worth:
+def judged(
+    rows: list[tuple[Any, Any, Any]], nature: Nature, callers: Sequence[str | None] | None = None
+) -> Worth:
     gatherer = Gatherer()
     gatherer.take(
         [
             [
-                Judged(1, None, json.dumps(p), None if s is None else json.dumps(s), json.dumps(t))
-                for p, s, t in rows
+                Judged(1, None, json.dumps(p), None if s is None else json.dumps(s), json.dumps(t), caller)
+                for (p, s, t), caller in zip(rows, callers or [None] * len(rows), strict=True)
             ]
         ]
     )
@@ -98,3 +102,18 @@ def test_several_classes_with_their_columns() -> None:
     assert right.metrics["roc_auc_macro"] > 0.9 > 0.6 > wrong.metrics["roc_auc_macro"]
     assert right.metrics["f1_macro"] == wrong.metrics["f1_macro"] == unknown.metrics["f1_macro"]
     assert "roc_auc_macro" not in unknown.metrics
+
+
+def test_a_caller_that_is_scored_ten_times_counts_once() -> None:
+    once = customers(120)
+    callers = [f"c{number}" for number in range(120)]
+    single = judged(once, BINARY, callers)
+    ten = judged(once * 10, BINARY, callers * 10)
+    nobody = judged(once * 10, BINARY)
+    assert (single.ids, ten.ids, nobody.ids) == (120, 120, 1200)
+    for name, (low, high) in single.intervals.items():
+        assert ten.metrics[name] == pytest.approx(single.metrics[name])
+        assert ten.intervals[name] == pytest.approx((low, high), abs=0.01), name
+        assert nobody.intervals[name][1] - nobody.intervals[name][0] < 0.6 * (high - low)
+    few = judged(once[:40] * 10, BINARY, callers[:40] * 10)
+    assert few.metrics == {} and few.note.endswith("caller ids of the rarer class, it takes 20")

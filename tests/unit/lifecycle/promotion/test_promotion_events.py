@@ -8,6 +8,8 @@ import pytest
 
 from mlpipes_cli.lifecycle.promotion import events
 from mlpipes_cli.lifecycle.promotion.events import Entry
+from mlpipes_cli.lifecycle.promotion.withdrawn import withdrawn
+from mlpipes_cli.ports import ModelVersion, RegisteredModel
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -124,3 +126,33 @@ def test_a_rollback_past_deleted_versions():
 
 def test_a_rollback_that_skipped_a_deleted_version_leaves_the_right_stack():
     assert stack(("promote", None, 1), ("promote", 1, 2), ("promote", 2, 3), ("rollback", 3, 1)) == [1]
+
+
+def model(*entries, aliases):
+    versions = tuple(ModelVersion("m", number, f"run{number}", (), {}, 0) for number in (1, 2, 3))
+    return RegisteredModel("m", aliases, {one.key: one.value() for one in entries}, versions)
+
+
+STORY = (
+    entry(1, "promote", None, 1),
+    entry(2, "promote", 1, 2),
+    entry(3, "rollback", 2, 1),
+    entry(4, "promote", 1, 3, alias="staging"),
+)
+
+
+def test_a_version_that_was_rolled_back_is_withdrawn_from_that_alias_alone():
+    told = model(*STORY, aliases={"production": 1, "staging": 3})
+    (found,) = withdrawn(told, "production").values()
+    assert (found.run_id, found.version, found.who) == ("run2", 2, "me@here")
+    assert found.told() == (
+        "version 2 was rolled back from production on 2026-05-01 12:00 UTC by me@here, without a reason"
+    )
+    assert withdrawn(told, "staging") == withdrawn(None, "production") == {}
+
+
+def test_who_promotes_it_again_has_lifted_it():
+    again = model(*STORY, entry(5, "promote", 1, 2), aliases={"production": 2})
+    assert withdrawn(again, "production") == {}
+    unfinished = model(*STORY, entry(5, "promote", 1, 2, state="unfinished"), aliases={"production": 1})
+    assert set(withdrawn(unfinished, "production")) == {"run2"}

@@ -3,7 +3,7 @@
 import pytest
 
 from mlpipes_cli import run_schema
-from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.errors import MlpipesError, Refused, UsageError
 from mlpipes_cli.lifecycle.promotion import selection
 from mlpipes_cli.ports import RunRecord
 
@@ -159,3 +159,16 @@ def test_an_unknown_metric_suggests_the_nearest():
     assert "did you mean 'roc_auc'?" in caught.value.lines()[0]
     selection.check_metric(None)
     selection.check_metric("rmse")
+
+
+def test_the_best_of_the_others_is_put_forward():
+    runs = newest_first(
+        run("a", metrics={"ks": 0.9}), run("b", metrics={"ks": 0.5}), run("c", metrics={"accuracy": 0.9})
+    )
+    field = selection.field_of(runs, None)
+    assert selection.best(field, "ks", without={"a"}).run_id == "b"
+    with pytest.raises(Refused, match="every run of 'credit' that has 'ks' was rolled back"):
+        selection.best(field, "ks", without={"a", "b"})
+    with pytest.raises(MlpipesError, match="its scores are no probabilities"):
+        selection.best(selection.field_of(runs[1:], None), "log_loss")
+    assert selection.missing(runs[0], "ks") == "forest has no ks: its model gives labels, no scores"

@@ -11,7 +11,7 @@ def result(name: str, status: str = "FINISHED", **metrics: float) -> CandidateRe
 
 
 def report(metric: str, *results: CandidateResult) -> TrainingReport:
-    return TrainingReport("e", 10, "f", metric, results)
+    return TrainingReport("e", 10, "f", metric, "binary", results)
 
 
 def run(name: str, started: int, status: str = "FINISHED", **tags: str) -> RunRecord:

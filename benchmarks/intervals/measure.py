@@ -1,0 +1,85 @@
+"""How often the 95 % intervals hold the truth, for every metric.
+
+``python benchmarks/intervals/measure.py`` prints a table; ``--only NAME`` one population, ``--holdouts N``
+with so many, ``--output FILE`` also writes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # before NumPy: one core
+    os.environ.setdefault(_variable, "1")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import numpy as np  # noqa: E402
+from populations import POPULATIONS, THRESHOLDS, Population  # noqa: E402
+
+from mlpipes_cli import metric_catalog  # noqa: E402
+from mlpipes_cli.scoring.bootstrap import intervals  # noqa: E402
+
+ROWS = (5, 10, 20, 50, 200, 1000)
+_RESAMPLES = 400
+
+
+def coverage(population: Population, rows: int, holdouts: int, seed: int = 0) -> dict[str, Counter[str]]:
+    """By metric: how many intervals were given, held the truth, lay above it and below it."""
+    found: dict[str, Counter[str]] = {}
+    for number in range(holdouts):
+        threshold = THRESHOLDS[number % len(THRESHOLDS)]
+        p = population.holdout(rows, np.random.default_rng([seed, rows, number]), threshold)
+        truth = population.truth(threshold)
+        for name, pair in intervals(p, seed=number, resamples=_RESAMPLES).items():
+            found.setdefault(name, Counter())[_verdict(pair, truth[name])] += 1
+    return found
+
+
+def _verdict(pair: tuple[float, float] | None, truth: float) -> str:
+    if pair is None:
+        return "too few"
+    return "above" if truth < pair[0] else "below" if truth > pair[1] else "held"
+
+
+def table(population: Population, sizes: Sequence[int], holdouts: int) -> list[str]:
+    """Lines of Markdown: a line a metric, a column a number of rows."""
+    columns = {rows: coverage(population, rows, holdouts if rows < 1000 else holdouts // 2) for rows in sizes}
+    lines = ["| metric | " + " | ".join(map(str, sizes)) + " |", "|---" * (len(sizes) + 1) + "|"]
+    for metric in metric_catalog.BY_TASK[population.holdout(5, np.random.default_rng(0)).task]:
+        cells = [_cell(columns[rows].get(metric.name, Counter())) for rows in sizes]
+        lines.append(f"| {metric.name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _cell(counted: Counter[str]) -> str:
+    given = counted.total() - counted["too few"]
+    if not given:
+        return "too few"
+    held, above, below = (100.0 * counted[what] / given for what in ("held", "above", "below"))
+    return f"{held:.1f} ({above:.0f}, {below:.0f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", metavar="NAME", help="a population, by a part of its name")
+    parser.add_argument("--holdouts", type=int, default=400)
+    parser.add_argument("--rows", type=int, nargs="*", default=ROWS)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    written = []
+    for population in POPULATIONS:
+        if options.only and options.only not in population.name:
+            continue
+        lines = [f"### {population.name}", "", *table(population, options.rows, options.holdouts), ""]
+        print("\n".join(lines), flush=True)
+        written += lines
+    if options.output:
+        options.output.write_text("\n".join(written), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

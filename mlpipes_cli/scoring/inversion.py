@@ -1,0 +1,156 @@
+"""Intervals of KS and ROC AUC: all values whose populations would give the observed one.
+
+The value of a small sample is not centred at the truth: KS, a maximum, lies above it, the more so the fewer
+rows there are and the less the score tells. No resample of the rows themselves shows by how much (they have
+found that maximum already), so samples are drawn from smoothed populations (:mod:`.smoothing`), which are
+made better and worse than what was observed. The interval holds the populations in whose samples the
+observed value is neither among the lowest nor among the highest: a test inverted (Carpenter 1999), by the
+smoothed bootstrap (Silverman and Young 1987).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+
+from mlpipes_cli.scoring.predictions import FloatArray
+from mlpipes_cli.scoring.sampling import Sampler
+from mlpipes_cli.scoring.smoothing import Population, smoothed
+
+_SAMPLES = 200
+_APART = np.linspace(-3.2, 3.2, 5)  # of the populations, in standard errors
+_POWERS = np.concatenate(([0.0], np.geomspace(0.02, 20.0, 60)))
+_MOVES = np.linspace(-8.0, 8.0, 121)
+
+Metric = Callable[[FloatArray, FloatArray], FloatArray]  # of both classes' (t, g) distribution functions
+
+
+class RankingSampler:
+    """Draws samples like the holdout from populations like the one it came from.
+
+    Args:
+        positive: (n,) the truth; both classes have rows.
+        score: (n,) larger means more likely positive.
+        rows: How many independent ones the negative and the positive class have.
+        seed: The same seed gives the same samples.
+        stratified: Whether the classes' numbers of rows are given, not drawn as well.
+    """
+
+    def __init__(
+        self,
+        positive: npt.NDArray[np.bool_],
+        score: FloatArray,
+        rows: tuple[float, float],
+        seed: int,
+        *,
+        stratified: bool,
+    ) -> None:
+        self._population = smoothed(positive, score, rows)
+        self._odds = float(positive.sum() / (~positive).sum())
+        random = np.random.default_rng(seed)
+        sizes = _sizes((max(round(rows[0]), 1), max(round(rows[1]), 1)), random, stratified)
+        cells = len(self._population.tied)
+        self._false, self._true = (Sampler(size, cells, random) for size in sizes)
+        self._negatives, self._positives = (size[:, None].astype(np.float64) for size in sizes)
+        self._first = self._samples(*self._population.distributions)
+
+    def bias(self) -> dict[str, float]:
+        """By how much KS, ROC AUC and PR AUC of such samples are too high on average."""
+        false, true = (part[None] for part in self._population.distributions)
+        tied, odds = self._population.tied, np.full((1, 1), self._odds)
+        drawn = self._positives / self._negatives
+        found = _pr_auc(*self._first, odds * drawn / drawn.mean(), tied, 1.0 / self._positives)
+        return {
+            "ks": float(_ks(*self._first).mean() - _ks(false, true)[0]),
+            "roc_auc": 0.0,
+            "pr_auc": float(found.mean() - _pr_auc(false, true, odds, tied, np.zeros((1, 1)))[0]),
+        }
+
+    def ks(self, value: float, tails: tuple[float, float], wider: float) -> tuple[float, float]:
+        """(lower, upper) of an observed KS.
+
+        Args:
+            value: The observed one.
+            tails: Such as 0.025 and 0.975.
+            wider: By what the samples' quantiles are moved away from their mean.
+        """
+        drawn = _ks(*self._first)
+        centre = value - float(drawn.mean() - _ks(*self._population.distributions))
+        wanted = np.clip(centre + max(float(drawn.std()), 1e-4) * _APART, 0.0, 1.0)
+        reached = np.maximum.accumulate(_ks(*self._population.sharpened(_POWERS).distributions))
+        powers = np.interp(wanted, reached, _POWERS)
+        return self._inverted(self._population.sharpened(np.unique(powers)), _ks, value, tails, wider)
+
+    def roc_auc(self, value: float, tails: tuple[float, float], wider: float) -> tuple[float, float]:
+        """As :meth:`ks`."""
+        truth = float(np.clip(_roc_auc(*self._population.distributions), 1e-6, 1.0 - 1e-6))
+        unit = max(float(_roc_auc(*self._first).std()), 1e-6) / (truth * (1.0 - truth))
+        reached = _roc_auc(*self._population.moved(_MOVES).distributions)
+        moves = np.interp(expit(logit(truth) + unit * _APART), reached, _MOVES)
+        return self._inverted(self._population.moved(np.unique(moves)), _roc_auc, value, tails, wider)
+
+    def _inverted(
+        self, populations: Population, metric: Metric, value: float, tails: tuple[float, float], wider: float
+    ) -> tuple[float, float]:
+        """The populations whose quantiles are the value, sought between those that are drawn from."""
+        false, true = populations.distributions
+        truths = metric(false, true)
+        samples = np.stack([metric(*self._samples(*each)) for each in zip(false, true, strict=True)])
+        mean = samples.mean(axis=1)
+        low, high = (mean + (ends - mean) * wider for ends in np.quantile(samples, tails, axis=1))
+        rising = 1e-9 * np.arange(len(truths))  # where several give the value, it is the outermost
+        lower = np.interp(value, np.maximum.accumulate(high) + rising, truths)
+        upper = np.interp(value, np.minimum.accumulate(low[::-1])[::-1] - rising[::-1], truths)
+        return float(lower), 1.0 if value >= 1.0 else float(upper)
+
+    def _samples(self, false: FloatArray, true: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return self._false(false), self._true(true)
+
+
+def _sizes(
+    rows: tuple[int, int], random: np.random.Generator, stratified: bool
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(t,) negative and positive rows of each sample."""
+    if stratified:
+        return np.full(_SAMPLES, rows[0]), np.full(_SAMPLES, rows[1])
+    drawn = random.binomial(sum(rows), rows[1] / sum(rows), size=_SAMPLES)
+    positives = np.clip(drawn, 1, sum(rows) - 1)
+    return sum(rows) - positives, positives
+
+
+def _ks(false: FloatArray, true: FloatArray) -> FloatArray:
+    """(t,) the largest distances."""
+    distance = false - true
+    return np.asarray(np.maximum(distance.max(axis=-1), -distance.min(axis=-1)))
+
+
+def _roc_auc(false: FloatArray, true: FloatArray) -> FloatArray:
+    """(t,) how often a positive row scores above a negative one; within a cell half of the pairs."""
+    middle = false.copy()
+    middle[..., 1:] += false[..., :-1]
+    return np.asarray(0.5 * (np.diff(true, prepend=0.0) * middle).sum(axis=-1))
+
+
+def _pr_auc(
+    false: FloatArray,
+    true: FloatArray,
+    odds: FloatArray,
+    tied: npt.NDArray[np.bool_],
+    itself: FloatArray,
+) -> FloatArray:
+    """(t,) mean precision at the positive rows.
+
+    Args:
+        false: Of the negative class.
+        true: Of the positive class.
+        odds: (t, 1) positive rows for each negative one.
+        tied: (g,) whether a cell is one score; else its rows count as if they lay in its middle.
+        itself: (t, 1) a positive row's share: it is never below itself. 0 for a population.
+    """
+    gained, part = np.diff(true, prepend=0.0), np.where(tied, 1.0, 0.5)
+    hits = odds * (1.0 - true + part * gained + np.where(tied, 0.0, 0.5 * itself))
+    misses = 1.0 - false + part * np.diff(false, prepend=0.0)
+    return np.asarray((gained * hits / np.maximum(hits + misses, 1e-300)).sum(axis=-1))

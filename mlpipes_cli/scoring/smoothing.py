@@ -1,0 +1,101 @@
+"""Populations that a ranking could have come from, made out of its rows.
+
+Scores are replaced by normal scores: the quantiles of the normal distribution at their ranks, where both
+classes weigh the same. There each class is a histogram under a normal kernel, as wide as its number of rows
+demands (Silverman 1986). What many rows share is a score of its own and stays one: a tree's leaf, a rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+from scipy.special import expit, ndtri
+
+from mlpipes_cli.scoring.predictions import FloatArray
+
+_CELLS = 192
+_END, _LAST = 3.6, 3.3  # of the scale, and the outermost normal score on it
+_SILVERMAN = 0.9  # his rule of thumb's factor
+
+
+@dataclass(frozen=True)
+class Population:
+    """Both classes' shares of g cells, from the lowest score up.
+
+    Attributes:
+        false: (g,) of the negative class.
+        true: (g,) of the positive class.
+        tied: (g,) whether a cell is one score, not a stretch of them.
+    """
+
+    false: FloatArray
+    true: FloatArray
+    tied: npt.NDArray[np.bool_]
+
+    def sharpened(self, power: FloatArray) -> Population:
+        """(t, g) populations in which the odds of a positive row are taken to each of t powers.
+
+        1 leaves them as they are, 0 makes the score worthless.
+        """
+        return self._of(power[:, None] * self._odds())
+
+    def moved(self, by: FloatArray) -> Population:
+        """(t, g) populations in which the odds of a positive row rise with the normal score, t times."""
+        ranks = np.cumsum(self.false + self.true) / 2.0 - (self.false + self.true) / 4.0
+        return self._of(self._odds() + by[:, None] * ndtri(np.clip(ranks, 1e-4, 1.0 - 1e-4)))
+
+    def _odds(self) -> FloatArray:
+        return np.asarray(np.log(np.maximum(self.true, 1e-12)) - np.log(np.maximum(self.false, 1e-12)))
+
+    def _of(self, odds: FloatArray) -> Population:
+        share, both = expit(odds), self.false + self.true
+        true, false = both * share, both * (1.0 - share)
+        return Population(
+            false / false.sum(axis=1, keepdims=True), true / true.sum(axis=1, keepdims=True), self.tied
+        )
+
+    @property
+    def distributions(self) -> tuple[FloatArray, FloatArray]:
+        """Both classes' shares up to each cell."""
+        return np.cumsum(self.false, axis=-1), np.cumsum(self.true, axis=-1)
+
+
+def smoothed(positive: npt.NDArray[np.bool_], score: FloatArray, rows: tuple[float, float]) -> Population:
+    """The population that the rows suggest.
+
+    Args:
+        positive: (n,) the truth; both classes have rows.
+        score: (n,) larger means more likely positive.
+        rows: How many independent ones the negative and the positive class have.
+    """
+    _, at = np.unique(score, return_inverse=True)
+    classes = [np.bincount(at, weights=member) / member.sum() for member in (~positive, positive)]
+    both = (classes[0] + classes[1]) / 2.0
+    ranks = np.cumsum(both) - both / 2.0
+    tied = both > max(_width(s, ranks, n) for s, n in zip(classes, rows, strict=True)) / 2.0
+    normal = np.clip(ndtri(np.clip(ranks, 1e-9, 1.0 - 1e-9)), -_LAST, _LAST)
+    places = (normal + _END) / (2.0 * _END)
+    order = np.argsort(np.concatenate(((np.arange(_CELLS) + 0.5) / _CELLS, places[tied])), kind="stable")
+    found = []
+    for share, n in zip(classes, rows, strict=True):
+        blurred = _blurred(share[~tied], places[~tied], _width(share, places, n))
+        found.append(np.concatenate((blurred, share[tied]))[order])
+    return Population(found[0], found[1], np.repeat([False, True], [_CELLS, int(tied.sum())])[order])
+
+
+def _width(share: FloatArray, place: FloatArray, rows: float) -> float:
+    mean = share @ place
+    return float(_SILVERMAN * np.sqrt(max(share @ place**2 - mean**2, 1e-6)) * rows**-0.2)
+
+
+def _blurred(share: FloatArray, place: FloatArray, width: float) -> FloatArray:
+    """A histogram under a normal kernel that is reflected at both ends; each row lies between two cells."""
+    at = place * _CELLS - 0.5
+    first = np.floor(at).astype(np.int64)
+    right = at - first
+    cells = np.bincount(np.clip(first, 0, _CELLS - 1), weights=share * (1.0 - right), minlength=_CELLS)
+    cells += np.bincount(np.clip(first + 1, 0, _CELLS - 1), weights=share * right, minlength=_CELLS)
+    return np.asarray(gaussian_filter1d(cells, width * _CELLS, mode="reflect"))

@@ -1,0 +1,107 @@
+"""Intervals of means of losses, and of what is made of such means, by the studentised bootstrap.
+
+A mean of skewed losses is mostly too low, and then its standard error is too small as well. Resamples show
+how far a mean lies from the truth in its own standard errors (Efron's bootstrap-t, 1982; Hall 1988), on the
+scale of logarithms, where losses are less skewed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from mlpipes_cli.scoring.predictions import FloatArray, IntArray
+
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A metric that is made of one sum over the rows divided by another.
+
+    Attributes:
+        above: (n,) each row's part of the first.
+        below: (n,) each row's part of the second; ones for a mean.
+        shape: The metric of the ratio, which rises or falls with it.
+    """
+
+    above: FloatArray
+    below: FloatArray
+    shape: Callable[[float], float] = float
+
+
+class Studentised:
+    """Some ratios, and how resamples moved them.
+
+    Args:
+        ratios: By the metric's name.
+        strata: (u,) codes of what resamples keep the sizes of.
+        units: (n,) which of the u units each row belongs to; None where each row is one.
+    """
+
+    def __init__(self, ratios: Mapping[str, Ratio], strata: IntArray, units: IntArray | None) -> None:
+        self._ratios = ratios
+        parts = [[_summed(part, units, len(strata)) for part in (r.above, r.below)] for r in ratios.values()]
+        columns = [m for a, b in parts for m in (a, b, a**2, a * b, b**2)]
+        table = np.stack(columns, axis=1) if columns else np.empty((len(strata), 0))
+        self._carrying = [a.sum() ** 2 / max((a**2).sum(), 1e-300) for a, _ in parts]
+        members = [np.flatnonzero(strata == code) for code in np.unique(strata)]
+        self._strata = [(rows, table[rows]) for rows in members]
+        self._observed = self._logs(np.ones((1, len(strata))))
+        self._drawn: list[tuple[FloatArray, FloatArray]] = []
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics."""
+        return tuple(self._ratios)
+
+    def draw(self, weights: FloatArray) -> None:
+        """Take in resamples: (b, u) how often each unit counts."""
+        if self._ratios:
+            self._drawn.append(self._logs(weights))
+
+    def _logs(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(b, ratios) logarithms and their standard errors, by the delta method within each stratum."""
+        alone = len(self._strata) == 1
+        sums = [
+            (weights if alone else np.take(weights, rows, axis=1)) @ table for rows, table in self._strata
+        ]
+        pieces = [total.reshape(len(weights), -1, 5) for total in sums]
+        above, below = sum(piece[..., 0] for piece in pieces), sum(piece[..., 1] for piece in pieces)
+        variance = np.zeros(above.shape)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for (rows, _), piece in zip(self._strata, pieces, strict=True):
+                mean = piece[..., 0] / above - piece[..., 1] / below
+                squares = piece[..., 2] / above**2 + piece[..., 4] / below**2
+                squares -= 2.0 * piece[..., 3] / (above * below)
+                variance += np.maximum(squares - mean**2 / len(rows), 0.0) * len(rows) / max(len(rows) - 1, 1)
+            return np.log(above / below), np.sqrt(variance)
+
+    def intervals(self, tails: Pair) -> dict[str, Pair]:
+        """(lower, upper) of each metric; none where no resample tells."""
+        if not self._drawn:
+            return {}
+        logs, errors = (np.concatenate(parts) for parts in zip(*self._drawn, strict=True))
+        found = {}
+        for column, (name, ratio) in enumerate(self._ratios.items()):
+            value, error = (float(part[0, column]) for part in self._observed)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                moved = (logs[:, column] - value) / errors[:, column]
+            moved = moved[np.isfinite(moved)]
+            if len(moved) and np.isfinite(value):
+                low, high = np.quantile(moved, tails) * self._wider(column, tails[1])
+                ends = [ratio.shape(float(np.exp(value - quantile * error))) for quantile in (high, low)]
+                found[name] = (min(ends), max(ends))
+        return found
+
+    def _wider(self, column: int, level: float) -> float:
+        """Student's quantile against the normal one; few large losses tell less than many alike (Kish)."""
+        carrying = self._carrying[column]
+        return float(stdtrit(max(carrying - 1.0, 1.0), level) / ndtri(level))
+
+
+def _summed(values: FloatArray, units: IntArray | None, count: int) -> FloatArray:
+    return values if units is None else np.bincount(units, weights=values, minlength=count)
