@@ -168,7 +168,7 @@ def test_as_a_service_of_the_stack(stack: Any, table: Path) -> None:
             2,
             "column 'age', row 201: expected a number",
         ),
-        (("predict", "{empty}", "--offline", "--model", "people"), 2, "cannot be read"),
+        (("predict", "{empty}", "--offline", "--model", "people"), 2, "is empty"),
     ],
 )
 def test_one_clear_line(
