@@ -102,7 +102,8 @@ def _in_its_style(file: _File) -> tuple[Style, pd.DataFrame, bool]:
                 file.words[str(column.name)] = words
     frame, zeros = _parsed(file, inferred.style)
     csv_table.check_lengths(file.raw, frame.iloc[:, -1], file.header)
-    if left := _texts(frame, file):  # what the first rows did not show, all rows may
+    left = [name for name in _texts(frame, file) if kinds.may_be_numbers(frame[name])]
+    if left:  # what the first rows did not show, all rows may
         looked_at = [*(column for column in looked_at if column.name not in left), *(frame[n] for n in left)]
         before, inferred = inferred, csv_table.style_of(looked_at, file.header.separator, file.formats)
         if inferred.style.decimal != before.style.decimal:

@@ -6,7 +6,7 @@ of :data:`~mlpipes_cli.data.formats.PLACEHOLDERS` are missing values; in text on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,11 +134,19 @@ def _style_of(cells: _Cells) -> Style | None:
 
 def may_be_more(values: pd.Series) -> bool:
     """Whether values from all over a column of text look like anything but text."""
+    return _most(values, (numbers.LOOKS_LIKE_ONE, *(regex for regex, _ in _KINDS)))
+
+
+def may_be_numbers(values: pd.Series) -> bool:
+    """Whether values from all over a column of text look like numbers of some style."""
+    return _most(values, (numbers.LOOKS_LIKE_ONE,))
+
+
+def _most(values: pd.Series, regexes: Sequence[str]) -> bool:
     present = values.dropna()
     step = max(len(present) // _LOOKED_AT, 1)
     texts = trimmed(texts_of(present.iloc[::step]))
     rest = ~hollow(texts)
-    regexes = (numbers.LOOKS_LIKE_ONE, *(regex for regex, _ in _KINDS))
     return not rest.any() or any(matches(texts, regex)[rest].mean() >= numbers.MOST for regex in regexes)
 
 

@@ -198,7 +198,7 @@ def test_another_engine_takes_the_place_of_the_api_and_says_so(stack: Any, table
             2,
             "column 'age', row 201: expected a number",
         ),
-        (("predict", "{empty}", "--offline", "--model", "people"), 2, "cannot be read"),
+        (("predict", "{empty}", "--offline", "--model", "people"), 2, "is empty"),
     ],
 )
 def test_one_clear_line(

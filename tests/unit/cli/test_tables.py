@@ -70,7 +70,7 @@ def entry(name: str, value: float) -> Entry:
 
 def test_a_leaderboard_of_80_columns_breaks_no_word() -> None:
     entries = (entry("gradient-boosting-shallow", 0.96),)
-    board = Board("credit", "credit", "ks", "0f3a", entries)
+    board = Board("credit", "credit", "ks", "binary", "0f3a", entries)
     lines = drawn(train_view.board_table(board), 80)
     row = next(line for line in lines if line.startswith("*"))
     assert "0.9600" in row and "02ef40dc" in row and "finished; version 3, production" in row
