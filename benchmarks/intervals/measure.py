@@ -67,15 +67,14 @@ def _cell(counted: Counter[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", metavar="NAME", help="a population, by a part of its name")
+    parser.add_argument("--only", metavar="NAME", help="one population, or those with it in their names")
     parser.add_argument("--holdouts", type=int, default=400)
     parser.add_argument("--rows", type=int, nargs="*", default=ROWS)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     written = []
-    for population in POPULATIONS:
-        if options.only and options.only not in population.name:
-            continue
+    named = [population for population in POPULATIONS if population.name == options.only]
+    for population in named or [one for one in POPULATIONS if (options.only or "") in one.name]:
         lines = [f"### {population.name}", "", *table(population, options.rows, options.holdouts), ""]
         print("\n".join(lines), flush=True)
         written += lines
