@@ -25,6 +25,7 @@ from mlpipes_cli.scoring.bootstrap import intervals  # noqa: E402
 
 ROWS = (5, 10, 20, 50, 200, 1000)
 _RESAMPLES = 400
+_MOST_ROWS = 12_000
 
 
 def coverage(population: Population, rows: int, holdouts: int, seed: int = 0) -> dict[str, Counter[str]]:
@@ -47,6 +48,7 @@ def _verdict(pair: tuple[float, float] | None, truth: float) -> str:
 
 def table(population: Population, sizes: Sequence[int], holdouts: int) -> list[str]:
     """Lines of Markdown: a line a metric, a column a number of rows."""
+    sizes = [rows for rows in sizes if rows * (population.others + 1) <= _MOST_ROWS]
     columns = {rows: coverage(population, rows, holdouts if rows < 1000 else holdouts // 2) for rows in sizes}
     lines = ["| metric | " + " | ".join(map(str, sizes)) + " |", "|---" * (len(sizes) + 1) + "|"]
     for metric in metric_catalog.BY_TASK[population.holdout(5, np.random.default_rng(0)).task]:
@@ -65,15 +67,14 @@ def _cell(counted: Counter[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", metavar="NAME", help="a population, by a part of its name")
+    parser.add_argument("--only", metavar="NAME", help="one population, or those with it in their names")
     parser.add_argument("--holdouts", type=int, default=400)
     parser.add_argument("--rows", type=int, nargs="*", default=ROWS)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     written = []
-    for population in POPULATIONS:
-        if options.only and options.only not in population.name:
-            continue
+    named = [population for population in POPULATIONS if population.name == options.only]
+    for population in named or [one for one in POPULATIONS if (options.only or "") in one.name]:
         lines = [f"### {population.name}", "", *table(population, options.rows, options.holdouts), ""]
         print("\n".join(lines), flush=True)
         written += lines

@@ -88,7 +88,7 @@ def _bias(p: Predictions, names: Collection[str], samplers: Sequence[RankingSamp
     if p.task == "binary":
         return {name: value for name, value in each[0].items() if name in names}
     weights = np.bincount(p.target_codes, minlength=len(p.classes)) / p.rows
-    found = {}
+    found: dict[str, float] = {}
     for kind in ranking.NAMES:
         biases = np.array([bias[kind] for bias in each])
         found |= {f"{kind}_macro": float(biases.mean()), f"{kind}_weighted": float(weights @ biases)}

@@ -75,7 +75,8 @@ def smoothed(positive: npt.NDArray[np.bool_], score: FloatArray, rows: tuple[flo
     classes = [np.bincount(at, weights=member) / member.sum() for member in (~positive, positive)]
     both = (classes[0] + classes[1]) / 2.0
     ranks = np.cumsum(both) - both / 2.0
-    tied = both > max(_width(s, ranks, n) for s, n in zip(classes, rows, strict=True)) / 2.0
+    widths = [_width(share, ranks, n) for share, n in zip(classes, rows, strict=True)]
+    tied = both > max(widths) / 2.0
     normal = np.clip(ndtri(np.clip(ranks, 1e-9, 1.0 - 1e-9)), -_LAST, _LAST)
     places = (normal + _END) / (2.0 * _END)
     order = np.argsort(np.concatenate(((np.arange(_CELLS) + 0.5) / _CELLS, places[tied])), kind="stable")
@@ -87,8 +88,9 @@ def smoothed(positive: npt.NDArray[np.bool_], score: FloatArray, rows: tuple[flo
 
 
 def _width(share: FloatArray, place: FloatArray, rows: float) -> float:
-    mean = share @ place
-    return float(_SILVERMAN * np.sqrt(max(share @ place**2 - mean**2, 1e-6)) * rows**-0.2)
+    mean = float(share @ place)
+    variance = max(float(share @ place**2) - mean**2, 1e-6)
+    return float(_SILVERMAN * np.sqrt(variance) * rows**-0.2)
 
 
 def _blurred(share: FloatArray, place: FloatArray, width: float) -> FloatArray:

@@ -70,7 +70,7 @@ class Studentised:
             (weights if alone else np.take(weights, rows, axis=1)) @ table for rows, table in self._strata
         ]
         pieces = [total.reshape(len(weights), -1, 5) for total in sums]
-        above, below = sum(piece[..., 0] for piece in pieces), sum(piece[..., 1] for piece in pieces)
+        above, below = np.sum([piece[..., :2] for piece in pieces], axis=0).transpose(2, 0, 1)
         variance = np.zeros(above.shape)
         with np.errstate(divide="ignore", invalid="ignore"):
             for (rows, _), piece in zip(self._strata, pieces, strict=True):
@@ -104,4 +104,4 @@ class Studentised:
 
 
 def _summed(values: FloatArray, units: IntArray | None, count: int) -> FloatArray:
-    return values if units is None else np.bincount(units, weights=values, minlength=count)
+    return values if units is None else np.asarray(np.bincount(units, weights=values, minlength=count) * 1.0)

@@ -160,9 +160,9 @@ def _gone(version: ModelVersion, alias: str) -> str:
 
 def _warn(field: selection.Field, metric: str, reporter: Reporter) -> None:
     """What a person should know of the runs before one of them is put forward."""
-    for run in field.runs:
-        if not selection.has(run, metric):
-            reporter.warn(f"{selection.missing(run, metric)}; it takes no part")
+    without = [selection.missing(run, metric) for run in field.runs if not selection.has(run, metric)]
+    for why in dict.fromkeys(without):
+        reporter.warn(f"{why}; it takes no part")
     rows = field.runs[0].tags.get(run_schema.TELLING_ROWS, "")
     if rows.isdigit() and (few := metric_catalog.few_rows(field.task, int(rows))):
         reporter.warn(few)

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlpipes_cli.scoring.bootstrap import intervals
+from mlpipes_cli.scoring.inversion import RankingSampler
+
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "intervals"
 
 
@@ -53,3 +56,12 @@ def test_intervals_hold_the_truth(measured, name, rows, holdouts):
 def test_with_fewer_rows_nothing_is_claimed(measured):
     found = measured.coverage(measured.POPULATIONS[0], 19, 2)
     assert {metric: counted["too few"] for metric, counted in found.items()} == dict.fromkeys(found, 2)
+
+
+def test_the_bias_of_pr_auc_is_small_with_many_rows(measured):
+    population = next(one for one in measured.POPULATIONS if one.name.endswith("1 in 51"))
+    p = population.holdout(200, np.random.default_rng(0))
+    found = intervals(p, resamples=200)["pr_auc"]
+    assert found[0] < population.truth(1.0)["pr_auc"] < found[1]
+    sampler = RankingSampler(p.target == 1, p.scores, (10_000.0, 200.0), 0, stratified=True)
+    assert 0.0 < sampler.bias()["pr_auc"] < 0.01
