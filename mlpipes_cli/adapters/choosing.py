@@ -91,7 +91,7 @@ def wished(project: Project, asked: str | None) -> tuple[str, str]:
     from mlpipes_cli.adapters.docker.engine import available
 
     there, how = available()
-    return ("docker", f"auto: Docker answers ({how})") if there else ("embedded", f"auto: no Docker ({how})")
+    return ("docker", f"auto: Docker answers ({how})") if there else ("embedded", f"auto: {how}")
 
 
 def _named_engine_answers(found: tuple[str, str], name: str) -> tuple[str, str]:
@@ -104,7 +104,7 @@ def _named_engine_answers(found: tuple[str, str], name: str) -> tuple[str, str]:
 
     variable = contexts.named() if name == "auto" and found[0] != "docker" else ""
     if variable:
-        why = found[1].removeprefix("auto: no Docker (").removesuffix(")")
+        why = found[1].removeprefix("auto: ")
         raise MlpipesError(
             f"{why}, and where {variable} is set, `auto` takes no other runtime",
             f"start the engine or correct {variable}, unset it, or choose `--runtime embedded`",

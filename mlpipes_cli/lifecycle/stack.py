@@ -78,7 +78,8 @@ def up(
     if keyless:
         unsigned.tell(vaults.of(project, made.endpoints()), reporter, "registered before models were signed")
     if runtime is None and project.config.runtime == "auto":
-        reporter.info(f"runtime {result.runtime} ({result.reason})")
+        why = result.reason.removeprefix("auto: ").removeprefix(f"{result.runtime}: ")
+        reporter.info(f"runtime {result.runtime} (auto): {why}")
     if result.changes:
         for change in result.changes:
             reporter.info(change)

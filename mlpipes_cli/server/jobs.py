@@ -20,8 +20,8 @@ from mlpipes_cli.server.outcome import Outcome
 logger = logging.getLogger("mlpipes.server")
 
 CANNOT_PREDICT = (
-    "the model failed on this data although it fits the signature; "
-    "compare the rows with those that the model was trained on"
+    "the model itself failed on these rows, whose columns and types are right; "
+    "compare their values with those that it was trained on (the log names the kind of error)"
 )
 Said = Answer | Fault
 

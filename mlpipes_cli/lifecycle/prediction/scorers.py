@@ -196,8 +196,14 @@ def _refused(answer: httpx.Response, start: int, rows: int) -> MlpipesError:
         return MlpipesError(f"{where}the API refused: {message.split(';')[0]}", hint)
     if answer.status_code == 413:
         return UsageError(f"{where}{message}", "use a smaller --batch-size")
-    if answer.status_code < 500:
+    if "the model itself failed" in message:  # nothing that the file could be blamed for
+        return MlpipesError(f"{where}{message}", "see `mlpipes logs api`")
+    if answer.status_code in (400, 422):
         return UsageError(f"{where}{message}", "correct the file")
+    if answer.status_code < 500:
+        return MlpipesError(
+            f"{where}the API refused: {message}", "see `mlpipes status` and `mlpipes logs api`"
+        )
     return MlpipesError(f"{where}the API failed: {message}", "nothing was written; see `mlpipes logs api`")
 
 

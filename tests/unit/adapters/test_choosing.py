@@ -43,7 +43,7 @@ def there(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bo
 
 def test_auto_without_data_takes_what_there_is(make: Make, there: bool) -> None:
     wanted = ("docker", "auto: Docker answers (the reason)") if there else (
-        "embedded", "auto: no Docker (the reason)"
+        "embedded", "auto: the reason"
     )  # fmt: skip
     project = make()
     assert choosing.current(project) == choosing.for_up(project, None) == wanted
