@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import pandas as pd
 
+from mlpipes_cli.data.arrow import to_frame
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.header import Header, Unreadable, header_of, open_plain, ragged_line
 
@@ -106,11 +107,9 @@ def _parquet(raw: BinaryIO) -> pd.DataFrame:
             raise Unreadable(
                 f"column names stand twice: {', '.join(map(repr, repeated))}; each needs its own"
             )
-        frame: pd.DataFrame = table.to_pandas()
+        frame = to_frame(table)
     except pa.ArrowException as error:
         raise Unreadable(f"is no Parquet file ({' '.join(str(error).split())[:120]})") from None
-    if any(name is not None for name in frame.index.names):
-        frame = frame.reset_index()
     if frame.empty:
         raise Unreadable("has no rows")
-    return frame.reset_index(drop=True)
+    return frame

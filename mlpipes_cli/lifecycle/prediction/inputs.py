@@ -101,6 +101,8 @@ def _parquet(file: Path, batch_size: int, typed: bool) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from mlpipes_cli.data.arrow import to_frame
+
     try:
         opened = pq.ParquetFile(file)
     except (pa.ArrowException, OSError) as error:
@@ -110,7 +112,7 @@ def _parquet(file: Path, batch_size: int, typed: bool) -> Table:
         with opened:
             try:
                 for batch in opened.iter_batches(batch_size):
-                    yield batch.to_pandas()
+                    yield to_frame(pa.Table.from_batches([batch]))
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(file, error) from None
 

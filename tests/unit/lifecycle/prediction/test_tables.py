@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from mlpipes_cli.errors import MlpipesError, UsageError
@@ -28,6 +29,15 @@ def test_tables_come_in_batches(tmp_path: Path, name: str) -> None:
     assert table.columns == ["ID", "x"]
     assert [len(batch) for batch in batches] == [2, 1]
     assert pd.concat(batches)["ID"].tolist() == ["01", "02", "03"]
+
+
+def test_parquet_of_arrows_types_with_ids_in_its_index(tmp_path: Path) -> None:
+    table = pa.table({"ID": ["01", "02", "03"], "x": pa.array(["a", None, "b"]).dictionary_encode()})
+    table.to_pandas(types_mapper=pd.ArrowDtype).set_index("ID").to_parquet(tmp_path / "t.parquet")
+    read = pd.concat(inputs.open_table(tmp_path / "t.parquet", 2, typed=True).batches)
+    assert read["ID"].tolist() == ["01", "02", "03"]
+    assert read["x"].astype(object).tolist()[::2] == ["a", "b"]
+    assert read["x"].isna().tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize(
