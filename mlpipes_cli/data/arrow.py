@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """The table as a frame, with the types that pandas noted in it when it wrote it.
 
-    An index that has a name is a column as others are. A type whose name pandas writes but does not
-    read, such as that of a category in ``ArrowDtype``, is left to Arrow.
+    An index that has a name is a column as others are. The types of ``ArrowDtype``, some of which pandas
+    writes but does not read, and whose dates and times have no zone to ask for, become those of NumPy.
     """
     frame: pd.DataFrame = table.replace_schema_metadata(_readable(table.schema.metadata)).to_pandas()
     named = any(name is not None for name in frame.index.names)
@@ -26,16 +25,13 @@ def _readable(metadata: dict[bytes, bytes] | None) -> dict[bytes, bytes] | None:
     try:
         noted = json.loads((metadata or {})[b"pandas"])
         for column in noted["columns"]:
-            if not _is_type(column["numpy_type"]):
+            if column["numpy_type"].endswith("[pyarrow]"):
                 column["numpy_type"] = "object"
         return {**(metadata or {}), b"pandas": json.dumps(noted).encode()}
-    except (KeyError, ValueError, TypeError):  # nothing of pandas, or nothing that it wrote
+    except (
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ):  # nothing of pandas, or nothing that it wrote
         return metadata
-
-
-def _is_type(name: str) -> bool:
-    try:
-        pd.api.types.pandas_dtype(name)
-    except (TypeError, ValueError, NotImplementedError):
-        return False
-    return True

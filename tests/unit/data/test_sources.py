@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import os
 import socket
@@ -83,11 +84,13 @@ def test_numbers_are_those_that_were_written_to_the_last_bit(tmp_path: Path) -> 
 def test_parquet_of_arrows_types_and_of_bytes(tmp_path: Path) -> None:
     """pandas writes the name of a category's type in ArrowDtype, and does not read it."""
     city = pa.array(["Rome", None, "Bern"]).dictionary_encode()
-    table = pa.table({"city": city, "n": pa.array([1, None, 3], pa.int8()), "y": [0, 1, 0]})
+    day = pa.array([datetime.date(2024, 6, 5), None, datetime.date(2024, 6, 6)])
+    table = pa.table({"city": city, "n": pa.array([1, None, 3], pa.int8()), "day": day, "y": [0, 1, 0]})
     table.to_pandas(types_mapper=pd.ArrowDtype).to_parquet(tmp_path / "data.parquet")
     found = read(tmp_path, "data.parquet")
     assert canonical(found["city"]).tolist()[::2] == ["Rome", "Bern"]
     assert canonical(found["n"]).tolist()[::2] == [1.0, 3.0]
+    assert canonical(found["day"])[0] == pd.Timestamp("2024-06-05")
     assert found[["city", "n"]].isna().to_numpy().tolist() == [[False] * 2, [True] * 2, [False] * 2]
     values = pd.Series([b"S\xc3\xa3o", b"\xff\x00", None], dtype=object)
     assert canonical(values).tolist()[:2] == ["São", "ff00"]
