@@ -79,9 +79,10 @@ def predict(
         int, typer.Option("--batch-size", min=1, max=50_000, metavar="N", help="Rows a request or batch.")
     ] = 500,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="The registered model, with --offline.")
+        str | None,
+        typer.Option("--model", metavar="NAME", help="The registered model, where several are served."),
     ] = None,
-    alias: Annotated[str | None, typer.Option("--alias", help="Its alias, with --offline.")] = None,
+    alias: Annotated[str | None, typer.Option("--alias", help="Its alias.")] = None,
     api_key: Annotated[
         str | None,
         typer.Option(

@@ -134,5 +134,13 @@ def as_text(value: Any) -> str:
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
     if isinstance(value, (bytes, memoryview)):
-        return bytes(value).hex()
+        return _of_bytes(bytes(value))
     return str(value)
+
+
+def _of_bytes(value: bytes) -> str:
+    """The text that they are in UTF-8, as Parquet of Hive and Impala has it unmarked; else in hexadecimal."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.hex()

@@ -101,8 +101,6 @@ def _parquet(raw: BinaryIO) -> pd.DataFrame:
         frame = plain(table)
     except pa.ArrowException as error:
         raise Unreadable(f"is no Parquet file ({' '.join(str(error).split())[:120]})") from None
-    if any(name is not None for name in frame.index.names):
-        frame = frame.reset_index()
     if frame.empty:
         raise Unreadable("has no rows")
-    return frame.reset_index(drop=True)
+    return frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlpipes_cli.data.arrow import to_frame
 from mlpipes_cli.data.numbers import EXACT
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ def plain(table: pa.Table) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
-    frame: pd.DataFrame = table.to_pandas()
+    frame = to_frame(table)
     for position, field in enumerate(table.schema):
         if field.name not in frame.columns:
-            continue  # pandas' index
+            continue  # pandas' index without a name
         if pa.types.is_duration(field.type):
             frame[field.name] = frame[field.name].dt.total_seconds()
         elif pa.types.is_integer(field.type) and _would_round(table.column(position)):

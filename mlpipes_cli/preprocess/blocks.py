@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mlpipes_cli.moments import read_moments as read_written
 from mlpipes_cli.preprocess.scaling import Bounded, Unscaled
 
 if TYPE_CHECKING:
@@ -57,22 +58,14 @@ def _plain(value: Any) -> Any:
 def read_moments(values: pd.Series) -> NDArray[np.datetime64]:
     """The column as datetime64[us] in UTC; what is neither a date nor an ISO date string is NaT.
 
-    Text of 13 digits is milliseconds since 1970, as a number from JSON comes to a column of text.
+    Text is read as at the doors (:mod:`mlpipes_cli.moments`): ``now`` is no date, and text of 13 digits is
+    milliseconds since 1970, as a number from JSON comes to a column of text.
     """
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        moments = values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz is not None else values
-        return moments.to_numpy(dtype="datetime64[us]")
     if pd.api.types.is_numeric_dtype(values.dtype):
         return np.full(len(values), np.datetime64("NaT", "us"))
-    texts = pd.Series([_spelled(label) for label in read_labels(values)], dtype=object)
-    parsed = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
-    return parsed.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
-
-
-def _spelled(label: str) -> str:
-    if len(label) == 13 and label.isdecimal() and label.isascii():
-        return str(np.datetime64(int(label), "ms"))
-    return label
+    typed = pd.api.types.is_datetime64_any_dtype(values.dtype)
+    found, _ = read_written(values if typed else pd.Series(read_labels(values), dtype=object))
+    return found.to_numpy(dtype="datetime64[us]")
 
 
 def read_labels(values: pd.Series) -> list[str]:

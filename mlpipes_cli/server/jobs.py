@@ -23,6 +23,7 @@ CANNOT_PREDICT = (
     "the model itself failed on these rows, whose columns and types are right; "
     "compare their values with those that it was trained on (the log names the kind of error)"
 )
+NO_ROWS = "the request has no rows, and the model answers nothing without one; send at least one"
 Said = Answer | Fault
 
 
@@ -120,7 +121,7 @@ def _ask_alone(job: Job) -> Said:
         raise
     except Exception as error:
         logger.warning("the model failed", exc_info=error)  # its words may quote the rows: none are written
-        return bad_request(CANNOT_PREDICT)
+        return bad_request(CANNOT_PREDICT if job.count else NO_ROWS)
 
 
 class _NotWritable(Exception):

@@ -146,7 +146,10 @@ def _parsed(payload: Any, content_type: str, model: ServedModel) -> tuple[Any, d
         framed = tables.as_frame(payload, model.names)
         payload, schema = (payload, schema) if framed is None else (framed, None)
     elif readable and _mime(content_type) == PARQUET:
-        schema = None
+        try:
+            return tables.of_parquet(payload), None, True
+        except ValueError as error:
+            raise bad_request(str(error)) from None
     elif readable and _mime(content_type) == CSV:
         _through_mlflow(b"a\n1\n", content_type, model, None)  # what it says to the content type
         return _cells(payload, model), None, True

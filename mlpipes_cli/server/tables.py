@@ -8,6 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from mlpipes_cli.data.arrow import to_frame
+from mlpipes_cli.data.columns import twice
+
 FORMS = {"dataframe_records", "dataframe_split", "instances", "inputs"}
 FRAMES = {"dataframe_records", "dataframe_split"}
 
@@ -62,3 +65,24 @@ def of_cells(body: bytes) -> pd.DataFrame:
     except (ValueError, OverflowError) as error:  # pandas' own errors are ValueErrors
         line = " ".join(str(error).split())[:120]
         raise ValueError(f"the body is no CSV with a header ({line})") from None
+
+
+def of_parquet(body: bytes) -> pd.DataFrame:
+    """A Parquet file's table, with its own types.
+
+    Raises:
+        ValueError: It is none, or a column's name stands twice; one line.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(io.BytesIO(body)).read()
+        repeated = twice(table.column_names)
+        frame = to_frame(table) if not repeated else None
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError):
+        raise ValueError("the body is no Parquet file that can be read as a table") from None
+    if frame is None:
+        shown = ", ".join(map(repr, repeated[:8]))
+        raise ValueError(f"columns stand twice: {shown}; each needs its own name")
+    return frame

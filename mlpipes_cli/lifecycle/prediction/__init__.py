@@ -76,7 +76,7 @@ def predict(
         lines: Takes CSV text; None keeps the records in the result.
 
     Raises:
-        UsageError: The file cannot be read, a column is missing, or a value does not fit.
+        UsageError: The file cannot be read or has no rows, a column is missing, or a value does not fit.
         MlpipesError: The API does not run, or stopped answering; nothing was written.
     """
     started = time.monotonic()
@@ -89,6 +89,8 @@ def predict(
             else running_scorer(project, reporter, model, alias, api_key)
         )
         source = inputs.open_table(file)
+        if source.rows == 0:
+            raise _no_rows(file)
         _check_columns(file, source.columns, scorer)
         stack.enter_context(writer)
         task = stack.enter_context(reporter.task(f"scoring {file.name}", source.rows))
@@ -98,6 +100,8 @@ def predict(
         for part in _scored(batches, scorer, file, task):
             writer.write(part)
             rows += len(part)
+        if not rows:
+            raise _no_rows(file)
         writer.finish()
     source.tell(reporter)
     return Scored(
@@ -109,6 +113,10 @@ def predict(
         predictions=writer.records,
         seconds=round(time.monotonic() - started, 3),
     )
+
+
+def _no_rows(file: Path) -> UsageError:
+    return UsageError(f"{file}: has no rows", "give a table with at least one")
 
 
 def _check_columns(file: Path, there: list[str], scorer: Scorer) -> None:
@@ -131,6 +139,8 @@ def _scored(
     start = 0
     try:
         for batch in batches:
+            if not len(batch):
+                continue
             kept = convert.fit(batch, scorer, file, start)
             waiting.append(pool.submit(scorer.score, kept, start))
             start += len(batch)

@@ -97,7 +97,8 @@ def _served(project: Project) -> set[str]:
 
 def _nobody(project: Project, model: str | None, alias: str | None) -> tuple[str, str]:
     """That no API runs, and what to do about it."""
-    which = f" for model {model!r}" if model else ""
+    named = [f"{kind} {name!r}" for kind, name in (("model", model), ("alias", alias)) if name]
+    which = f" for {' and '.join(named)}" if named else ""
     start = "start it with `mlpipes serve`, or add --offline"
     if mlflows := running_api.find(project, model, alias, engine="mlflow"):
         other = f"; MLflow's server of {mlflows[0].model!r} at {mlflows[0].url} stores no predictions"

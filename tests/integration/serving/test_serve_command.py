@@ -106,6 +106,14 @@ def test_a_file_goes_through_the_api_and_offline_with_the_same_result(
         told = stack.cli("predict", table, "--json").ok().json
     stack.cli("predict", table, "--offline", "--model", "people", "-o", tmp_path / "offline.json").ok()
     (tmp_path / "shown.csv").write_text(shown.out)
+    header = table.read_text().splitlines()[0]
+    for name, content in (("none.csv", header + "\n"), ("none.json", "[]")):
+        (tmp_path / name).write_text(content)
+        wrong = stack.cli(
+            "predict", tmp_path / name, "--offline", "--model", "people", "-o", tmp_path / "out.csv"
+        )
+        assert (wrong.code, "has no rows" in wrong.err) == (2, True), wrong.err
+        assert not (tmp_path / "out.csv").exists()
     text = pd.read_csv(tmp_path / "shown.csv", dtype={"ID": str})
     api = pd.read_parquet(tmp_path / "api.parquet")
     offline = pd.DataFrame(json.loads((tmp_path / "offline.json").read_text()))

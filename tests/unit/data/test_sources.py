@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import os
 import socket
@@ -12,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
 from mlpipes_cli.data import catalogs
+from mlpipes_cli.data.canonical import canonical
 from mlpipes_cli.data.sources import check_columns_cheaply, load
 from mlpipes_cli.errors import ConfigError, MlpipesError, UsageError
 
@@ -76,6 +79,21 @@ def test_numbers_are_those_that_were_written_to_the_last_bit(tmp_path: Path) -> 
     values = np.random.default_rng(0).normal(size=1000) * 10.0 ** np.arange(-500, 500).clip(-300, 300)
     pd.DataFrame({"x": values, "y": 1}).to_csv(tmp_path / "data.csv", index=False)
     assert (read(tmp_path)["x"] == values).all()
+
+
+def test_parquet_of_arrows_types_and_of_bytes(tmp_path: Path) -> None:
+    """pandas writes the name of a category's type in ArrowDtype, and does not read it."""
+    city = pa.array(["Rome", None, "Bern"]).dictionary_encode()
+    day = pa.array([datetime.date(2024, 6, 5), None, datetime.date(2024, 6, 6)])
+    table = pa.table({"city": city, "n": pa.array([1, None, 3], pa.int8()), "day": day, "y": [0, 1, 0]})
+    table.to_pandas(types_mapper=pd.ArrowDtype).to_parquet(tmp_path / "data.parquet")
+    found = read(tmp_path, "data.parquet")
+    assert canonical(found["city"]).tolist()[::2] == ["Rome", "Bern"]
+    assert canonical(found["n"]).tolist()[::2] == [1.0, 3.0]
+    assert canonical(found["day"])[0] == pd.Timestamp("2024-06-05")
+    assert found[["city", "n"]].isna().to_numpy().tolist() == [[False] * 2, [True] * 2, [False] * 2]
+    values = pd.Series([b"S\xc3\xa3o", b"\xff\x00", None], dtype=object)
+    assert canonical(values).tolist()[:2] == ["São", "ff00"]
 
 
 def test_parquet(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from mlpipes_cli.data.canonical import canonical
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.preprocess import portable
 from mlpipes_cli.preprocess.auto import build, kind_of
+from mlpipes_cli.preprocess.blocks import read_moments
 
 ROWS = 60
 
@@ -118,6 +119,17 @@ def test_dates_are_taken_apart() -> None:
         {"when": pd.to_datetime(frame["when"], errors="coerce", format="ISO8601", utc=True)}
     )
     pd.testing.assert_frame_equal(step.transform(as_dates), step.transform(frame))
+
+
+@pytest.mark.parametrize(
+    "text", ["now", "today", "01/06/2024", "2024", "2024-06", "2024-06-31", "1717575000", "0000000000001"]
+)
+def test_text_that_is_refused_as_a_date_elsewhere_is_a_missing_one(text: str) -> None:
+    """pandas takes ``now`` for the present: the same row would have another score every day."""
+    read = read_moments(pd.Series([text, "2024-06-05 08:10", "2024-06-05T10:10+02:00", "1717575000000"]))
+    assert np.isnat(read[0])
+    assert read[1] == read[2] == np.datetime64("2024-06-05T08:10")
+    assert read[3] == np.datetime64(1717575000000, "ms")
 
 
 def test_what_training_never_saw() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import serving_help
 from fastapi.testclient import TestClient
@@ -102,6 +106,55 @@ def test_a_wrong_request_names_the_column(client: TestClient, store: Kept, body:
     assert answer.status_code == 400
     assert said in answer.json()["message"]
     assert store.rows == []
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    written = io.BytesIO()
+    frame.to_parquet(written)
+    return written.getvalue()
+
+
+PARQUET = {"content-type": "application/vnd.apache.parquet"}
+
+
+def test_parquet_of_arrows_types_of_bytes_and_with_ids_in_its_index(client: TestClient, store: Kept) -> None:
+    """pandas writes the name of a category's type in ArrowDtype, and does not read it."""
+    rows = [{**ROW, "ID": "x1"}, {**ROW, "city": "Rome", "ID": "x2"}]
+    expected = client.post("/predict", json=rows).json()
+    table = pa.Table.from_pylist(rows)
+    table = table.set_column(2, "city", table["city"].dictionary_encode())
+    arrow = table.to_pandas(types_mapper=pd.ArrowDtype)
+    assert "dictionary" in str(arrow["city"].dtype)
+    unmarked = pd.DataFrame(rows).assign(city=[b"Paris", b"Rome"])
+    for frame in (arrow, unmarked, pd.DataFrame(rows).set_index("ID")):
+        answer = client.post("/invocations", content=_parquet(frame), headers=PARQUET)
+        assert answer.status_code == 200, answer.text
+        assert [json.loads(row.scores) for row in store.rows[-2:]] == pytest.approx(
+            expected["scores"], abs=1e-12
+        )
+        assert [row.caller_id for row in store.rows[-2:]] == ["x1", "x2"]
+
+
+def test_a_parquet_whose_columns_stand_twice_is_told(client: TestClient, store: Kept) -> None:
+    table = pa.Table.from_pylist([ROW])
+    written = io.BytesIO()
+    pq.write_table(table.append_column("age", pa.array([1])), written)
+    answer = client.post("/invocations", content=written.getvalue(), headers=PARQUET)
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "columns stand twice: 'age'; each needs its own name"
+
+
+def test_a_request_without_rows_is_told(client: TestClient, store: Kept) -> None:
+    empty = pd.DataFrame([ROW]).head(0)
+    answers = [
+        client.post("/predict", json={"columns": list(ROW), "data": []}),
+        client.post("/invocations", json={"dataframe_split": {"columns": list(ROW), "data": []}}),
+        client.post("/invocations", content=_parquet(empty), headers=PARQUET),
+        client.post("/invocations", content=empty.to_csv(index=False), headers={"content-type": "text/csv"}),
+    ]
+    assert {answer.status_code for answer in answers} == {400}
+    assert {answer.json()["message"].split(",")[0] for answer in answers} == {"the request has no rows"}
+    assert not store.rows
 
 
 @pytest.mark.parametrize("path", ["/predict", "/invocations"])

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from mlpipes_cli.data.conversion import convert
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.prediction import inputs, outputs
@@ -29,6 +32,21 @@ def test_tables_come_in_batches(tmp_path: Path, name: str) -> None:
     assert table.columns == ["ID", "x"]
     assert [len(batch) for batch in batches] == [2, 1]
     assert pd.concat(batches)["ID"].tolist() == ["01", "02", "03"]
+
+
+def test_parquet_of_arrows_types_with_ids_in_its_index(tmp_path: Path) -> None:
+    day = pa.array([datetime.date(2024, 6, 5), None, datetime.date(2024, 6, 6)])
+    table = pa.table(
+        {"ID": ["01", "02", "03"], "x": pa.array(["a", None, "b"]).dictionary_encode(), "day": day}
+    )
+    table.to_pandas(types_mapper=pd.ArrowDtype).set_index("ID").to_parquet(tmp_path / "t.parquet")
+    read = pd.concat(inputs.open_table(tmp_path / "t.parquet").batches(2, {}, Formats()))
+    assert read["ID"].tolist() == ["01", "02", "03"]
+    assert read["x"].astype(object).tolist()[::2] == ["a", "b"]
+    assert read["x"].isna().tolist() == [False, True, False]
+    moments = convert(read["day"], "datetime")
+    assert moments.isna().tolist() == [False, True, False]
+    assert moments[0] == pd.Timestamp("2024-06-05")
 
 
 @pytest.mark.parametrize(
