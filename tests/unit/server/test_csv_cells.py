@@ -31,6 +31,6 @@ def test_a_cell_may_hold_an_image() -> None:
     }.values(),
 )  # fmt: skip
 def test_what_does_not_line_up_is_refused(body: bytes, told: str) -> None:
-    with pytest.raises(ValueError) as error:  # noqa: PT011  the text is held below
+    with pytest.raises(ValueError) as error:
         of_cells(body)
     assert told in str(error.value)
