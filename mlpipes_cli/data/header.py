@@ -25,6 +25,7 @@ _KINDS = {
 }
 _SEPARATORS = ",;\t|"
 _LOOKED_AT = 50  # records by which a separator is judged
+csv.field_size_limit(2**31 - 1)  # a cell may hold an image as text; the library's own limit is 128 KiB
 
 
 class Unreadable(Exception):

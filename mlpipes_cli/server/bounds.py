@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from mlpipes_cli.server.faults import Fault, too_large
@@ -16,7 +17,10 @@ MOST_CELLS = 10_000_000  # rows times columns that a request may have beyond one
 MOST_OTHERS = 1_000  # columns beside those that the model takes; they are passed over
 MOST_UNKNOWN = 10_000  # columns for a model that names none
 MOST_CONTAINERS = 4_000_000  # lists and objects of a JSON document; an empty one takes 64 bytes
+MOST_NAMES = 200_000  # different names in the objects of a JSON document; the parser is slow with new ones
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_NAME = re.compile(rb"(%b)\s*+:|%b" % (_STRING.pattern, _STRING.pattern), re.DOTALL)
+_NAMES_AT_ONCE = 50_000
 # A field of a line: quotes count at its start alone, and there two of them in a row end nothing.
 _FIELD = re.compile(rb'(?:"[^"]*+(?:"|\Z))*+[^,\r\n]*+(,|[\r\n]|\Z)')
 _SPACE = re.compile(rb"\s*+")
@@ -27,13 +31,27 @@ def check_json(body: bytes) -> None:
     """Look at JSON before it is parsed.
 
     Raises:
-        Fault: It has too many lists and objects (413).
+        Fault: It has too many lists and objects, or too many names in them (413).
     """
-    for text in (body, None):
-        text = _STRING.sub(b"", body) if text is None else text
-        if text.count(b"{") + text.count(b"[") <= MOST_CONTAINERS:
-            return
-    raise too_large(f"more than {MOST_CONTAINERS:,} lists and objects in one request; send several requests")
+    if _containers(body) > MOST_CONTAINERS and _containers(_STRING.sub(b"", body)) > MOST_CONTAINERS:
+        told = f"more than {MOST_CONTAINERS:,} lists and objects in one request; send several requests"
+        raise too_large(told)
+    if body.count(b":") > MOST_NAMES and _has_too_many_names(body):
+        raise too_large(f"more than {MOST_NAMES:,} different names in one request; send several requests")
+
+
+def _containers(text: bytes) -> int:
+    return text.count(b"{") + text.count(b"[")
+
+
+def _has_too_many_names(body: bytes) -> bool:
+    """Whether there are more different names than are taken; no more are collected than that."""
+    found, names = _NAME.finditer(body), {None}  # None is for texts that are no names
+    while some := {match[1] for match in islice(found, _NAMES_AT_ONCE)}:
+        names |= some
+        if len(names) - 1 > MOST_NAMES:
+            return True
+    return False
 
 
 class Bounds:

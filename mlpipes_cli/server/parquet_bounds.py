@@ -9,18 +9,16 @@ grows only when it is read as text.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlpipes_cli.server.bounds import Bounds
 from mlpipes_cli.server.faults import Fault, bad_request, too_large
-
-if TYPE_CHECKING:
-    import pyarrow.parquet
 
 MOST_BYTES = 128 * 2**20  # that a file may become, or four times its own size
 MOST_FOOTER = 4 * 2**20
 MOST_PAGES = 50_000
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12, "BYTE_ARRAY": 8}
+_FIXED = {3: 1, 7: 8}  # bytes and doubles of Thrift
 _NO_FILE = "the body is not a valid Parquet file"
 
 
@@ -39,7 +37,10 @@ def check_parquet(body: bytes, bounds: Bounds) -> None:
         file = pq.ParquetFile(io.BytesIO(body))
         bounds.check(file.metadata.num_rows, file.metadata.num_columns, len(body))
         most = max(MOST_BYTES, 4 * len(body))
-        sizes = [_size(body, file, at) for at in range(file.metadata.num_columns)]
+        groups = _groups(body)
+        sizes = [
+            _size(body, file.schema.column(at), [of[at] for of in groups]) for at in range(len(file.schema))
+        ]
         texts = [at for at, (_, _, text) in enumerate(sizes) if text > most // len(sizes)]
         if (
             sum(packed for packed, _, _ in sizes) > most
@@ -49,26 +50,52 @@ def check_parquet(body: bytes, bounds: Bounds) -> None:
             raise too_large(f"the Parquet file unpacks to more than {most} bytes; send several requests")
     except Fault:
         raise
-    except (pa.ArrowException, OSError, ValueError, IndexError, KeyError):
+    except (pa.ArrowException, OSError, ValueError, IndexError, KeyError, TypeError):
         raise bad_request(_NO_FILE) from None
 
 
-def _size(body: bytes, file: pyarrow.parquet.ParquetFile, at: int) -> tuple[int, int, int]:
+def _groups(body: bytes) -> list[list[dict[int, Any]]]:
+    """The ``ColumnMetaData`` of each column, for each group of rows.
+
+    They are read here: where a column's statistics are wrong, pyarrow's own access to it ends the process.
+    """
+    length = int.from_bytes(body[-8:-4], "little")
+    footer = _Compact(body, len(body) - 8 - length).struct()
+    return [[chunk[3] for chunk in group[1]] for group in footer.get(4, [])]
+
+
+def _size(body: bytes, column: Any, chunks: list[dict[int, Any]]) -> tuple[int, int, int]:
     """A column's bytes in its pages, in its values without texts, and in texts at the most."""
-    column = file.schema.column(at)
     width = column.length if column.physical_type == "FIXED_LEN_BYTE_ARRAY" else _WIDTHS[column.physical_type]
     packed = values = texts = 0
-    for group in range(file.metadata.num_row_groups):
-        chunk = file.metadata.row_group(group).column(at)
-        if not chunk.num_values:
+    for chunk in chunks:
+        if not (count := chunk[5]):
             continue
-        start, first = chunk.data_page_offset, chunk.dictionary_page_offset
-        if chunk.has_dictionary_page and first is not None and 0 < first < start:
+        start, first = chunk[9], chunk.get(11)
+        if first is not None and 0 < first < start:
             start = first
-        here = _Pages(body, start, start + chunk.total_compressed_size).unpacked()
-        packed, values = packed + here, values + chunk.num_values * width
-        texts += chunk.num_values * here if column.physical_type == "BYTE_ARRAY" else 0
+        here = _unpacked(body, start, start + chunk[7])
+        packed, values = packed + here, values + count * width
+        texts += count * here if column.physical_type == "BYTE_ARRAY" else 0
     return packed, values, texts
+
+
+def _unpacked(body: bytes, start: int, end: int) -> int:
+    """The bytes that the pages between two places of the file unpack to, as they say themselves."""
+    if not 0 < start <= end:
+        raise ValueError(_NO_FILE)
+    reader, end = _Compact(body, start), min(end, len(body))
+    total = pages = 0
+    while reader.at < end:
+        head = reader.struct()
+        unpacked, packed = head[2], head[3]
+        if unpacked < 0 or packed < 0:
+            raise ValueError(_NO_FILE)
+        total, pages = total + unpacked, pages + 1
+        if pages > MOST_PAGES:
+            raise too_large("the Parquet file has too many pages")
+        reader.at += packed
+    return total
 
 
 def _texts(body: bytes, schema: Any, columns: list[int]) -> int:
@@ -92,62 +119,52 @@ def _texts(body: bytes, schema: Any, columns: list[int]) -> int:
     return total
 
 
-class _Pages:
-    """The pages of one column between two places of the file."""
+class _Compact:
+    """Thrift's compact protocol, as far as a Parquet file speaks it.
 
-    def __init__(self, body: bytes, start: int, end: int) -> None:
-        self._body, self._at, self._end = body, start, min(end, len(body))
-        if not 0 < start <= end:
-            raise ValueError(_NO_FILE)
+    Args:
+        body: The file.
+        at: Where to begin.
+    """
 
-    def unpacked(self) -> int:
-        """The bytes that they unpack to, as they say themselves."""
-        total = pages = 0
-        while self._at < self._end:
-            head = self._struct(0)
-            unpacked, packed = head[2], head[3]
-            if unpacked < 0 or packed < 0:
-                raise ValueError(_NO_FILE)
-            total, pages = total + unpacked, pages + 1
-            if pages > MOST_PAGES:
-                raise too_large("the Parquet file has too many pages")
-            self._at += packed
-        return total
+    def __init__(self, body: bytes, at: int) -> None:
+        self._body, self.at = body, at
 
-    def _struct(self, depth: int) -> dict[int, int]:
-        """The whole numbers of a struct by the numbers of their fields; all else is passed over."""
+    def struct(self, depth: int = 0) -> dict[int, Any]:
+        """A struct's whole numbers, structs and lists by the numbers of their fields; None for all else."""
         if depth > 16:
             raise ValueError(_NO_FILE)
-        found: dict[int, int] = {}
+        found: dict[int, Any] = {}
         field = 0
         while head := self._byte():
             field = field + (head >> 4) if head >> 4 else self._number()
-            kind = head & 15
-            if kind in (4, 5, 6):
-                found[field] = self._number()
-            elif kind not in (1, 2):  # truths, which are their own kind
-                self._skip(kind, depth)
+            found[field] = self._value(head & 15, depth)
         return found
 
-    def _skip(self, kind: int, depth: int) -> None:
+    def _value(self, kind: int, depth: int) -> Any:
+        if kind in (4, 5, 6):
+            return self._number()
+        if kind in (9, 10):
+            return self._list(depth)
         if kind == 12:
-            self._struct(depth + 1)
-        elif kind == 8:
+            return self.struct(depth + 1)
+        if kind == 8:
             length = self._unsigned()
-            self._at += length
-        elif kind in (3, 7):
-            self._at += 1 if kind == 3 else 8
-        elif kind in (9, 10):
-            head = self._byte()
-            for _ in range(self._unsigned() if head >> 4 == 15 else head >> 4):
-                if (inner := head & 15) in (1, 2):
-                    self._at += 1
-                elif inner in (4, 5, 6):
-                    self._unsigned()
-                else:
-                    self._skip(inner, depth + 1)
-        else:
+            self.at += length
+        elif kind in _FIXED:
+            self.at += _FIXED[kind]
+        elif kind not in (1, 2):  # truths, which are their own kind
             raise ValueError(_NO_FILE)
+        return None
+
+    def _list(self, depth: int) -> list[Any]:
+        head = self._byte()
+        kind, size = head & 15, head >> 4
+        size = self._unsigned() if size == 15 else size
+        if width := 1 if kind in (1, 2) else _FIXED.get(kind):
+            self.at += size * width
+            return []
+        return [self._value(kind, depth + 1) for _ in range(size)]  # each takes a byte, at least
 
     def _number(self) -> int:
         value = self._unsigned()
@@ -165,6 +182,6 @@ class _Pages:
                 raise ValueError(_NO_FILE)
 
     def _byte(self) -> int:
-        byte = self._body[self._at]
-        self._at += 1
+        byte = self._body[self.at]
+        self.at += 1
         return byte

@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from mlpipes_cli.data import csv_table
 from mlpipes_cli.data.arrow import to_frame
 from mlpipes_cli.data.columns import twice
+from mlpipes_cli.data.header import Unreadable, header_of
 
 FORMS = {"dataframe_records", "dataframe_split", "instances", "inputs"}
 FRAMES = {"dataframe_records", "dataframe_split"}
@@ -56,15 +58,29 @@ def of_cells(body: bytes) -> pd.DataFrame:
     """A CSV's cells as text, the empty ones too, so that ``007`` stays what it is.
 
     Raises:
-        ValueError: It is none; one line.
+        ValueError: It is none, or a line is not as long as the header; one line.
     """
     try:
-        return pd.read_csv(io.StringIO(body.decode()), dtype=str, keep_default_na=False)
+        text = body.decode()
+        header = header_of(io.BytesIO(body), ",", rows_needed=False)
+        _check_bytes(body)
+        # Left to itself, pandas takes the first fields of longer lines for an index, and shifts the others.
+        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, index_col=False)
+        csv_table.check_lengths(io.BytesIO(body), frame.iloc[:, -1].replace("", None), header)
     except UnicodeDecodeError as error:
         raise ValueError(f"the body is not valid UTF-8 at byte {error.start}") from None
+    except Unreadable as error:
+        raise ValueError(error.of("the body")) from None
     except (ValueError, OverflowError) as error:  # pandas' own errors are ValueErrors
         line = " ".join(str(error).split())[:120]
         raise ValueError(f"the body is no CSV with a header ({line})") from None
+    return frame
+
+
+def _check_bytes(body: bytes) -> None:
+    """Have a zero byte refused: pandas' parser passes over what follows it in a cell."""
+    if b"\0" in body:
+        raise Unreadable("is no CSV but a binary file")
 
 
 def of_parquet(body: bytes) -> pd.DataFrame:

@@ -216,3 +216,18 @@ def test_lists_and_objects_are_counted_before_they_are_made(monkeypatch: pytest.
         with pytest.raises(Fault) as refused:
             read_json(body)
         assert refused.value.status == 413
+
+
+def test_different_names_are_counted_before_the_parser_keeps_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MOST_NAMES", 10)
+    monkeypatch.setattr(bounds, "_NAMES_AT_ONCE", 3)
+    ten = {f"k{at}": f'"x{at}": \\' for at in range(10)}
+    assert read_json(json.dumps([ten] * 20).encode()) == [ten] * 20
+    assert read_json(json.dumps([f"{at}:" for at in range(50)]).encode())[49] == "49:"
+    for body in (
+        json.dumps(ten | {"k10": 1}),
+        "[" + ",".join(f'{{"\\"{at}"\n :1}}' for at in range(11)) + "]",
+    ):
+        with pytest.raises(Fault, match="10 different names") as refused:
+            read_json(body.encode())
+        assert refused.value.status == 413
