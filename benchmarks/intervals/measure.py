@@ -30,8 +30,8 @@ Made by `python benchmarks/intervals/measure.py --output benchmarks/intervals/RE
 simulated holdouts whose interval holds the true value, that of a million rows; in brackets the per cent of
 intervals that lie above it and below it. Columns are rows of the rarest class (of a regression: all rows).
 *normal*: normal scores of both classes; *flat*: KS is reached over a wide range of thresholds; *leaves*: a
-handful of scores, as of a small tree; unless the name says otherwise one row in five is of the rarer class. The
-threshold of the labels goes from 0.6 to 2 times the class's share from holdout to holdout.
+handful of scores, as of a small tree; unless the name says otherwise one row in five is of the rarer class.
+The threshold of the labels goes from 0.6 to 2 times the class's share from holdout to holdout.
 """
 _RESAMPLES = 400
 _MOST_ROWS = 12_000
