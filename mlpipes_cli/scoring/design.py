@@ -14,6 +14,7 @@ _FEWEST_SQUARES = (
     50  # for an interval of rmse or r2; with 20, it held the truth in 88 % of cases instead of 95
 )
 
+_OF_EACH_CLASS = ("ks", "roc_auc", "pr_auc", "precision")  # even a rare class sways their weighted mean
 _FEWEST_PREDICTED = 5  # rows with a label, for what rests on them
 
 
@@ -64,7 +65,9 @@ class Design:
 
     def can_tell(self, p: Predictions, metric: str) -> bool:
         """Whether the rows are enough for an interval of the metric."""
-        enough = self.telling_rows(p, metric) >= FEWEST_ROWS
+        each = metric.startswith(_OF_EACH_CLASS) and metric.endswith("_weighted")
+        telling = self.telling_rows(p, metric.replace("_weighted", "_macro") if each else metric)
+        enough = telling >= FEWEST_ROWS
         return enough and self._predicted_rows(p, metric) >= _FEWEST_PREDICTED
 
     def freedom(self, p: Predictions, metric: str) -> float:
