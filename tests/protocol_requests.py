@@ -596,6 +596,10 @@ BETTER: dict[str, dict[str, Better]] = {
         **_better_dates(),
         **dict.fromkeys(("the optional column missing", "column misspelt"), _LEFT_OUT),
     },
+    "train": {
+        "csv with a name twice": (400, "which of the two columns is meant is not known"),
+        "csv with a NUL": (400, "what follows it in a cell is lost in silence"),
+    },
     "multiclass": dict.fromkeys(("amount missing", "ratio missing", "city missing"), _LEFT_OUT),
     "pyfunc": {
         "a number as text": (200, "a number in a column of text is its text"),
