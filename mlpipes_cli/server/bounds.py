@@ -46,7 +46,8 @@ def _containers(text: bytes) -> int:
 
 def _has_too_many_names(body: bytes) -> bool:
     """Whether there are more different names than are taken; no more are collected than that."""
-    found, names = _NAME.finditer(body), {None}  # None is for texts that are no names
+    found = _NAME.finditer(body)
+    names: set[bytes | None] = {None}  # which stands for texts that are no names
     while some := {match[1] for match in islice(found, _NAMES_AT_ONCE)}:
         names |= some
         if len(names) - 1 > MOST_NAMES:
