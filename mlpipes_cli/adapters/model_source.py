@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlpipes_cli.adapters.mlflow_client import Connection
 from mlpipes_cli.adapters.mlflow_login import headers
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Published
@@ -44,6 +45,7 @@ class RestModelSource:
             handlers.append(urllib.request.HTTPSHandler(context=ssl._create_unverified_context()))  # noqa: S323
         self._opener = urllib.request.build_opener(*handlers)
         self._headers = headers(login)
+        self._library = Connection(self._uri, login=login)
 
     def names(self) -> Sequence[str]:
         found: list[str] = []
@@ -77,7 +79,7 @@ class RestModelSource:
     def read(self, name: str, version: int, path: str, limit: int) -> bytes | None:
         uri = self._place(name, version)
         if not uri.startswith(_PROXIED):
-            return _read_by_mlflow(uri, path, limit)
+            return self._read_by_mlflow(uri, path, limit)
         root = urllib.parse.urlsplit(uri).path.strip("/")
         try:  # stores differ in what they answer to a question for a file that is not there
             if not any(name == path and not folder for name, folder in self._entries(root)):
@@ -105,7 +107,7 @@ class RestModelSource:
     def _copy(self, uri: str, folder: Path, what: str) -> None:
         """Copy all files below an address into an empty folder."""
         if not uri.startswith(_PROXIED):
-            _by_mlflow(uri, folder)
+            self._by_mlflow(uri, folder)
             return
         root = urllib.parse.urlsplit(uri).path.strip("/")
         try:
@@ -136,11 +138,49 @@ class RestModelSource:
         """The ``MLmodel`` in a folder of artifacts."""
         if not uri.startswith(_PROXIED):
             with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
-                _by_mlflow(f"{uri}/MLmodel", Path(folder))
+                self._by_mlflow(f"{uri}/MLmodel", Path(folder))
                 return (Path(folder) / "MLmodel").read_bytes()
         path = f"{urllib.parse.urlsplit(uri).path.strip('/')}/MLmodel"
         with self._open(f"{_ARTIFACTS}/{urllib.parse.quote(path)}") as answer:
             return bytes(answer.read())
+
+    def _read_by_mlflow(self, uri: str, path: str, limit: int) -> bytes | None:
+        """A file below an address that does not go through the server."""
+        with self._fetching():
+            import mlflow.artifacts
+
+            there = mlflow.artifacts.list_artifacts(artifact_uri=uri)
+        if not any(one.path.rsplit("/", 1)[-1] == path and not one.is_dir for one in there):
+            return None
+        with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
+            self._by_mlflow(f"{uri}/{path}", Path(folder))
+            with (Path(folder) / path).open("rb") as file:
+                return file.read(limit)
+
+    def _by_mlflow(self, uri: str, folder: Path) -> None:
+        """Artifacts that do not go through the server, or of a run that it has to be asked for."""
+        try:
+            with self._fetching():
+                import mlflow.artifacts
+
+                place = f"{folder}.download"
+                found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=place))
+                if found.is_dir():
+                    shutil.copytree(found, folder, dirs_exist_ok=True)
+                else:
+                    shutil.copy(found, folder)
+        finally:
+            shutil.rmtree(f"{folder}.download", ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _fetching(self) -> Iterator[None]:
+        """MLflow's library asks this server, and what the store's own library raises is one line."""
+        try:
+            with self._library.asked("the model's files"):
+                yield
+        except Exception as error:  # noqa: BLE001  whatever it is
+            line = " ".join(str(error).split())[:300] or type(error).__name__
+            raise MlpipesError(f"the model's files cannot be fetched ({line})") from None
 
     def _files(self, folder: str) -> Iterator[str]:
         """All files below a folder of the artifact store."""
@@ -215,47 +255,9 @@ def _promoted(tags: Sequence[Mapping[str, str]], aliases: Mapping[str, int]) -> 
             event = json.loads(tag["value"])
         except ValueError:
             continue
-        alias = event.get("alias")
+        alias = event.get("alias") if isinstance(event, dict) else None
+        if not isinstance(alias, str):  # anybody may write such tags
+            continue
         if event.get("state") == "done" and alias in aliases and event.get("to_version") == aliases[alias]:
             found[alias] = str(event.get("when", ""))
     return found
-
-
-def _read_by_mlflow(uri: str, path: str, limit: int) -> bytes | None:
-    """A file below an address that does not go through the server."""
-    import mlflow.artifacts
-
-    with _fetching():
-        there = mlflow.artifacts.list_artifacts(artifact_uri=uri)
-    if not any(one.path.rsplit("/", 1)[-1] == path and not one.is_dir for one in there):
-        return None
-    with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
-        _by_mlflow(f"{uri}/{path}", Path(folder))
-        with (Path(folder) / path).open("rb") as file:
-            return file.read(limit)
-
-
-def _by_mlflow(uri: str, folder: Path) -> None:
-    """Artifacts that do not go through the server."""
-    import mlflow.artifacts
-
-    try:
-        with _fetching():
-            place = f"{folder}.download"
-            found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=place))
-            if found.is_dir():
-                shutil.copytree(found, folder, dirs_exist_ok=True)
-            else:
-                shutil.copy(found, folder)
-    finally:
-        shutil.rmtree(f"{folder}.download", ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _fetching() -> Iterator[None]:
-    """What the store's own library raises is one line."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001  whatever it is
-        line = " ".join(str(error).split())[:300] or type(error).__name__
-        raise MlpipesError(f"the model's files cannot be fetched ({line})") from None

@@ -178,7 +178,9 @@ class Follower:
                     logger.warning("the registry is not read: %s", error)
                 self._away = True
             except Exception:
-                logger.exception("the registry is not read")
+                if not self._away:
+                    logger.exception("the registry is not read")
+                self._away = True
             else:
                 self._away = False
 

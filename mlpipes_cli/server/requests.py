@@ -86,7 +86,7 @@ def read_records(body: bytes, content_type: str | None, model: ServedModel, max_
     Raises:
         Fault: It is none of these, or does not fit the model.
     """
-    if _mime(content_type or JSON) != JSON:
+    if _mime(content_type or JSON).lower() != JSON:
         raise Fault(415, "UNSUPPORTED_MEDIA_TYPE", f"expected the content type {JSON}")
     return _ask(as_dataframe(read_json(body), model), JSON, model, max_rows, True, len(body))
 

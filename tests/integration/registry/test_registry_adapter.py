@@ -85,3 +85,43 @@ def _logistic() -> Any:
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression()
+
+
+@slow
+def test_files_of_a_run_are_asked_of_the_projects_server(
+    lab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tool registered ``runs:/...``, and nothing in the environment names the server."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    from mlflow import MlflowClient
+    from mlflow.tracking._tracking_service import utils
+
+    name, run_id = lab.experiment, lab.train("good", _logistic(), lab.data(_table(120)))
+    client = MlflowClient(lab.tracking_uri, lab.tracking_uri)
+    client.create_registered_model(name)
+    client.log_text(run_id, "looks like a model", "other/MLmodel")
+    client.create_model_version(name, f"runs:/{run_id}/other", run_id)
+    monkeypatch.setattr(utils, "_tracking_uri", None)  # as in a process that has trained nothing
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    other = tmp_path / "files"
+    other.mkdir()
+    lab.vault.source.fetch(name, 1, other)
+    assert (other / "MLmodel").read_text() == "looks like a model"
+    assert lab.vault.source.read(name, 1, "MLmodel", 5) == b"looks"
+    assert not list(tmp_path.glob("*.db"))  # MLflow's library made none of its own
+
+
+@slow
+def test_history_that_somebody_else_wrote_hides_no_aliases(lab: Any) -> None:
+    registry, name = lab.registry, lab.experiment
+    run = registry.run(lab.train("good", _logistic(), lab.data(_table(120))))
+    registry.create_version(name, run, run.tags[run_schema.MODEL_URI], tags={}, description="")
+    registry.set_alias(name, "production", 1)
+    for at, written in enumerate(["[1]", "7", "{", '{"state": "done", "alias": {}}']):
+        registry.set_tag(name, f"mlpipes.history.{at}", written)
+    mine = '{"state": "done", "alias": "production", "to_version": 1, "when": "2026-01-01"}'
+    registry.set_tag(name, "mlpipes.history.9", mine)
+    published = lab.vault.source.published(name)
+    assert (published.aliases, published.promoted) == ({"production": 1}, {"production": "2026-01-01"})

@@ -76,6 +76,11 @@ def test_a_missing_boolean_is_no_false_one(model: ServedModel, body: bytes) -> N
     assert model.predict(other.data).raw == pytest.approx([1.0], abs=0.2)
 
 
+@pytest.mark.parametrize("kind", ["Application/JSON", "APPLICATION/json; charset=utf-8", None])
+def test_the_case_of_a_content_type_says_nothing(model: ServedModel, kind: str | None) -> None:
+    assert requests.read_records(b'[{"s": "y"}]', kind, model, 10).rows == 1
+
+
 def test_what_a_model_in_a_process_of_its_own_gets_is_what_was_converted(model: ServedModel) -> None:
     table = FRAME.assign(t=FRAME["t"].astype(str) + "T10:00:00+02:00").head(7)
     sent: list[Any] = []

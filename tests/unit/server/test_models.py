@@ -115,6 +115,30 @@ def test_the_alias_moves_and_the_model_follows(shelf: Shelf, tmp_path: Path) -> 
     asyncio.run(main())
 
 
+def test_a_registry_that_makes_no_sense_is_told_once(
+    shelf: Shelf, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def published(name: str) -> Published:
+        asked.append(name)
+        raise TypeError("unhashable type: 'dict'")
+
+    async def main() -> None:
+        following = follower(shelf, tmp_path)
+        models = following.load()
+        with monkeypatch.context() as broken:
+            broken.setattr(shelf, "published", published)
+            following.start(models)
+            await until(lambda: len(asked) > 5)
+        shelf.aliases = {"production": 2}
+        await until(lambda: models.primary.version == 2)
+        following.stop()
+
+    asyncio.run(main())
+    assert [one.getMessage() for one in caplog.records].count("the registry is not read") == 1
+
+
 def test_a_version_that_does_not_load_leaves_the_old_one(shelf: Shelf, tmp_path: Path) -> None:
     async def main() -> None:
         following = follower(shelf, tmp_path)
