@@ -89,7 +89,7 @@ def dry_run(find_project: Callable[[], Project], request: Request, reporter: Rep
         holdout=len(prepared.holdout),
         features=len(prepared.feature_names),
         fingerprint=prepared.fingerprint,
-        warnings=(*prepared.warnings, *(_unbuilt(name) for name in environments.missing)),
+        warnings=(*made.warnings, *(_unbuilt(name) for name in environments.missing)),
         candidates=tuple(
             {"name": c.name, "trainer": c.trainer, "trains": c.path, "params": c.spec["params"]}
             | {"trials": spaces.count(c.spec["search"]) if c.spec["search"] else 0}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpipes_cli import metric_catalog
 from mlpipes_cli.config.experiment import ExperimentConfig, PostgresSource
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import UsageError
@@ -59,6 +60,12 @@ class Plan:
     prepared: Prepared
     metric: str
     candidates: tuple[Candidate, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before anything is trained, a line each."""
+        few = metric_catalog.few_rows(self.prepared.task, self.metric, self.prepared.telling_rows)
+        return (*self.prepared.warnings, *([few] if few else []))
 
 
 def read(file: Path, shown_as: str, only: Sequence[str] = ()) -> Experiment:

@@ -94,7 +94,7 @@ def train(
                 with endings.held():
                     storing.prepare(tracking)
             by_import.finish()
-            for warning in made.prepared.warnings:
+            for warning in made.warnings:
                 reporter.warn(warning)
             _bury(tracking, before)
             hashes = {name: one.hash for name, one in environments.built.items()}
