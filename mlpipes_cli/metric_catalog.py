@@ -95,21 +95,27 @@ def why_missing(name: str, known: Collection[str]) -> str:
     return "it is not defined for this holdout"
 
 
-def few_rows(task: str, telling: int) -> str:
-    """A sentence where the holdout's rows are too few to say anything, else an empty text.
+_OF_EACH_CLASS = ("ks", "roc_auc", "pr_auc", "precision")  # even a rare class sways their weighted mean
+
+
+def of_each_class(name: str) -> bool:
+    """Whether a metric of several classes is as unsure as that of the rarest one."""
+    return name.endswith("_macro") or (name.endswith("_weighted") and name.startswith(_OF_EACH_CLASS))
+
+
+def few_rows(task: str, metric: str, rarest: int) -> str:
+    """A sentence where the holdout's rows are too few for the metric to say anything, else an empty text.
 
     Args:
         task: The kind of target.
-        telling: The holdout's rows of its rarest class, of a regression all of them.
+        metric: What decides.
+        rarest: The holdout's rows of its rarest class, of a regression all of them.
     """
-    if telling >= FEWEST_ROWS:
+    if rarest >= FEWEST_ROWS or (task == "multiclass" and not of_each_class(metric)):
         return ""
-    rows = f"{telling} row{'' if telling == 1 else 's'}"
+    rows = f"{rarest} row{'' if rarest == 1 else 's'}"
     which = rows if task == "regression" else f"{rows} of the rarest class"
-    return (
-        f"the holdout has {which}: its metrics are largely luck; "
-        f"intervals and a comparison take {FEWEST_ROWS}"
-    )
+    return f"the holdout has {which}: too few to tell how sure {metric} is; that takes {FEWEST_ROWS}"
 
 
 def find(task: Task, name: str) -> Metric | None:

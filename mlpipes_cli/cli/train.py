@@ -77,7 +77,6 @@ def leaderboard(
     ] = None,
 ) -> None:
     """Show the candidates of an experiment that were judged on the same rows, the best first."""
-    from mlpipes_cli import metric_catalog
     from mlpipes_cli.cli import train_view
     from mlpipes_cli.errors import UsageError
     from mlpipes_cli.lifecycle import leaderboard as verb
@@ -90,8 +89,8 @@ def leaderboard(
     if asked is not None and asked.endswith((".yaml", ".yml")):
         asked = str(context.current.resolve(Path(asked)))
     board = verb.leaderboard(context.current.project(), experiment=asked, metric=metric, holdout=holdout)
-    if board.telling_rows is not None and (few := metric_catalog.few_rows(board.task, board.telling_rows)):
-        console.warn(few)
+    if board.few_rows:
+        console.warn(board.few_rows)
     if board.others:
         console.info(train_view.elsewhere(board))
     console.result(board.document(), lambda: train_view.board_table(board))

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mlpipes_cli import metric_catalog
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.data import columns, image_files
 from mlpipes_cli.data.canonical import canonical_feature, canonical_ids
-from mlpipes_cli.data.prepared import Prepared, telling_rows
+from mlpipes_cli.data.prepared import Prepared
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.rows import hash_rows, hash_values
 from mlpipes_cli.data.split import split_rows
@@ -50,7 +49,6 @@ def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
     hashes = hash_rows(clean, covered)
     warnings = [*left_out, *target.warnings, *warnings, *_warnings(clean, hashes, train, holdout, data)]
     held = clean.iloc[holdout]
-    few = metric_catalog.few_rows(target.task, telling_rows(target.task, held[data.target]))
     return Prepared(
         task=target.task,
         classes=target.classes,
@@ -63,7 +61,7 @@ def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
         holdout=holdout,
         fingerprint=_fingerprint(clean, target, data, holdout),
         holdout_fingerprint=_holdout_fingerprint(held, [*covered, *([data.id] if data.id else [])]),
-        warnings=(*warnings, *([few] if few else [])),
+        warnings=tuple(warnings),
         images=tuple(name for name in features if image_files.are_images(features[name])),
         booleans=booleans,
     )

@@ -76,14 +76,10 @@ class Prepared:
     @property
     def telling_rows(self) -> int:
         """The holdout's rows of its rarest class; of a regression all of them."""
-        return telling_rows(self.task, self.y(self.holdout))
+        held = self.y(self.holdout)
+        return len(held) if self.task == "regression" else int(held.value_counts().min())
 
     @property
     def hashed_columns(self) -> tuple[str, ...]:
         """The columns that row hashes cover: the features and the target."""
         return (*self.feature_names, self.target_name)
-
-
-def telling_rows(task: Task, held: pd.Series) -> int:
-    """Rows of the rarest class that a holdout's target has; of a regression all of them."""
-    return len(held) if task == "regression" else int(held.value_counts().min())

@@ -58,7 +58,7 @@ class Board:
         holdout: The fingerprint of the rows that all were judged on.
         entries: One for each candidate, its newest run.
         others: The other holdouts that runs of the experiment were judged on, the newest first.
-        telling_rows: The holdout's rows of its rarest class, of a regression all; None for older runs.
+        few_rows: What a person should know of a holdout of a handful of rows; an empty text otherwise.
     """
 
     experiment: str
@@ -68,7 +68,7 @@ class Board:
     holdout: str
     entries: tuple[Entry, ...]
     others: tuple[OtherHoldout, ...] = ()
-    telling_rows: int | None = None
+    few_rows: str = ""
 
     @property
     def best(self) -> str | None:
@@ -136,18 +136,17 @@ def leaderboard(
     entries = [
         Entry(result, *held.get(result.run_id or "", ((), None))) for result in ranked(results, metric)
     ]
-    telling = newest.tags.get(run_schema.TELLING_ROWS, "")
+    task: Task = newest.tags.get(run_schema.TASK, "binary")  # type: ignore[assignment]
+    rows = newest.tags.get(run_schema.TELLING_ROWS, "")
     return Board(
         experiment=newest.experiment,
         model=model,
         metric=metric,
-        task=newest.tags.get(run_schema.TASK, "binary"),  # type: ignore[arg-type]
+        task=task,
         holdout=chosen,
         entries=tuple(entries),
-        others=tuple(
-            OtherHoldout(print_, len(on_it)) for print_, on_it in holdouts.items() if print_ != chosen
-        ),
-        telling_rows=int(telling) if telling.isdigit() else None,
+        others=tuple(OtherHoldout(which, len(on_it)) for which, on_it in holdouts.items() if which != chosen),
+        few_rows=metric_catalog.few_rows(task, metric, int(rows)) if rows.isdigit() else "",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mlpipes_cli import metric_catalog
 from mlpipes_cli.metric_catalog import FEWEST_ROWS
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray, Predictions
 
@@ -14,7 +15,6 @@ _FEWEST_SQUARES = (
     50  # for an interval of rmse or r2; with 20, it held the truth in 88 % of cases instead of 95
 )
 
-_OF_EACH_CLASS = ("ks", "roc_auc", "pr_auc", "precision")  # even a rare class sways their weighted mean
 _FEWEST_PREDICTED = 5  # rows with a label, for what rests on them
 
 
@@ -65,8 +65,8 @@ class Design:
 
     def can_tell(self, p: Predictions, metric: str) -> bool:
         """Whether the rows are enough for an interval of the metric."""
-        each = metric.startswith(_OF_EACH_CLASS) and metric.endswith("_weighted")
-        telling = self.telling_rows(p, metric.replace("_weighted", "_macro") if each else metric)
+        of_each = metric_catalog.of_each_class(metric)
+        telling = self.telling_rows(p, metric.replace("_weighted", "_macro") if of_each else metric)
         enough = telling >= FEWEST_ROWS
         return enough and self._predicted_rows(p, metric) >= _FEWEST_PREDICTED
 

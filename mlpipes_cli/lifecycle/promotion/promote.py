@@ -164,7 +164,7 @@ def _warn(field: selection.Field, metric: str, reporter: Reporter) -> None:
     for why in dict.fromkeys(without):
         reporter.warn(f"{why}; it takes no part")
     rows = field.runs[0].tags.get(run_schema.TELLING_ROWS, "")
-    if rows.isdigit() and (few := metric_catalog.few_rows(field.task, int(rows))):
+    if rows.isdigit() and (few := metric_catalog.few_rows(field.task, metric, int(rows))):
         reporter.warn(few)
 
 

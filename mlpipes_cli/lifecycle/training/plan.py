@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli import metric_catalog
 from mlpipes_cli.config.experiment import ExperimentConfig, PostgresSource
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import UsageError
@@ -128,5 +129,6 @@ def make(experiment: Experiment, only: Sequence[str], database_url: str | None) 
         for run in config.runs
         if not only or run.name in only
     )
-    warnings = (*found.warnings, *prepared.warnings)
+    few = metric_catalog.few_rows(prepared.task, metric, prepared.telling_rows)
+    warnings = (*found.warnings, *prepared.warnings, *([few] if few else []))
     return Plan(experiment, prepared, metric, candidates, reading, found.notes, warnings)

@@ -51,5 +51,11 @@ def test_why_a_metric_is_missing():
     assert metric_catalog.why_missing("log_loss", ["f1"]) == "its model gives labels, no scores"
     assert metric_catalog.why_missing("ks_macro", ["f1_macro"]) == "its model gives labels, no scores"
     assert metric_catalog.why_missing("mape", ["rmse"]) == "it is not defined for this holdout"
-    assert metric_catalog.few_rows("binary", 20) == ""
-    assert metric_catalog.few_rows("regression", 1).startswith("the holdout has 1 row: its metrics")
+
+
+def test_who_is_warned_of_few_rows():
+    told = metric_catalog.few_rows
+    assert told("binary", "ks", 20) == told("multiclass", "accuracy", 3) == ""
+    assert told("regression", "rmse", 1).startswith("the holdout has 1 row: too few to tell how sure rmse is")
+    assert told("multiclass", "f1_macro", 3).startswith("the holdout has 3 rows of the rarest class: too few")
+    assert told("multiclass", "ks_weighted", 3) and not told("multiclass", "recall_weighted", 3)
