@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -21,6 +22,8 @@ from matplotlib.ticker import AutoLocator, ScalarFormatter
 from matplotlib.transforms import blended_transform_factory
 
 TICKS = 8  # points, the size of the numbers at the ticks
+# A box stands for each letter that the font does not have; a warning for each says no more.
+warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
 _SIZE, _DPI = (5.6, 4.2), 100
 _MOST_KEPT = 12  # frames, of 0.9 MB each
 _MOST_ACROSS = 4  # names side by side; more are written aslant

@@ -1,5 +1,6 @@
 """Plots are PNGs of the right number for the target, whatever the labels are."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -110,3 +111,9 @@ def test_a_rare_class_is_to_be_seen_in_its_calibration():
     assert frame.x.names == ("0.00001", "0.0001", "0.001", "0.01", "0.1", "1")
     usual, _ = plots._calibration(classifier([0, 1]))
     assert usual.x == plots._UNIT
+
+
+def test_letters_that_no_font_has_are_drawn_without_a_word():
+    code = "from mlpipes_cli.scoring import sheet; print(sheet.widest_of(['\u82b1', '\U0001f98a']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 0 and done.stderr == ""
