@@ -12,9 +12,11 @@ from typing import Any
 
 import psycopg2
 from conftest import Cli
+from waiting import until
 
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.adapters.database import migrate
+from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Storage
 from mlpipes_cli.project import find_project
 
@@ -80,9 +82,19 @@ def picture(root: Path) -> dict[str, Any]:
                 cursor.execute(f'select t::text from "{schema}"."{table}" t order by 1')
                 found[f"{name}.{schema}.{table}"] = [row for (row,) in cursor.fetchall()]
     for one in kept.artifacts.entries():
-        with kept.artifacts.read(one.key) as content:
-            found[f"artifacts/{one.key}"] = hashlib.sha256(content.read()).hexdigest()
+        found[f"artifacts/{one.key}"] = until(lambda key=one.key: _checksum(kept, key))
     return found
+
+
+def _checksum(kept: Storage, key: str) -> str | None:
+    """Of an artifact; None while an object store that was just started still finds its files."""
+    try:
+        with kept.artifacts.read(key) as content:
+            return hashlib.sha256(content.read()).hexdigest()
+    except MlpipesError as error:
+        if "InternalError" in error.reason:
+            return None
+        raise
 
 
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
