@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import serving_help
+import signing_help
 
 _LISTEN = """
 import json, sys
@@ -40,6 +41,7 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.database, self.workers = folder, database, workers
         told = {"model": "people", "alias": "production", "version": 3, "folder": str(model)}
+        told["files"] = signing_help.digest(model)
         self.settings = json.dumps(told | settings)
         self.port = serving_help.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
