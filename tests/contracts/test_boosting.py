@@ -18,10 +18,9 @@ from mlpipes_cli.adapters.environments import EnvironmentStore
 from mlpipes_cli.config.runs import Environment, SklearnRun
 from mlpipes_cli.data import store
 from mlpipes_cli.data.prepared import Prepared
-from mlpipes_cli.lifecycle.prediction import convert
 from mlpipes_cli.lifecycle.training.environments import of_run
 from mlpipes_cli.server.loading import load
-from mlpipes_cli.server.requests import read_records
+from mlpipes_cli.server.requests import read_invocations, read_records
 from mlpipes_cli.worker import protocol
 
 REQUIREMENTS = ("xgboost-cpu==3.*", "lightgbm==4.*", "catboost==1.*", "pytest")
@@ -100,10 +99,8 @@ def test_categories_with_gaps_are_answered_as_the_holdout_was(python: Path, tmp_
                 assert model.predict(asked.data).scores == pytest.approx([scored[at]], abs=1e-12), (name, at)
             asked = read_records(json.dumps(records).encode(), "application/json", model, 999)
             assert model.predict(asked.data).scores == pytest.approx(scored, abs=1e-12)
-            read = pd.read_csv(tmp_path / "held.csv")
-            read = convert.fit(read, model.columns, None, None, tmp_path / "held.csv", 0)
-            enforced = model.mlflow.enforce(read, None)[0]
-            assert model.predict(enforced).scores == pytest.approx(scored, abs=1e-12)
+            asked = read_invocations((tmp_path / "held.csv").read_bytes(), "text/csv", model, 999)
+            assert model.predict(asked.data).scores == pytest.approx(scored, abs=1e-12)
         finally:
             assert model.elsewhere is not None
             model.elsewhere.close()

@@ -133,7 +133,8 @@ def test_a_client_that_does_not_listen_cannot_send_a_gigabyte(server: tuple[int,
 def test_a_body_of_no_told_length_is_refused_at_the_limit(server: tuple[int, Any], path: str) -> None:
     port, process = server
     before, sent, most = process.memory_info().rss, 0, 0
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    kind = "content-type: application/json"
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\n{kind}\r\ntransfer-encoding: chunked\r\n\r\n"
     piece = b"10000\r\n" + b" " * 65536 + b"\r\n"
     with Wire(port) as wire:
         wire.send(head.encode())
@@ -151,12 +152,12 @@ def test_a_body_of_no_told_length_is_refused_at_the_limit(server: tuple[int, Any
 
 
 def test_a_gzip_bomb_is_not_unpacked(server: tuple[int, Any]) -> None:
-    """MLflow's server knows no content coding either: what comes is no JSON to it."""
+    """Only the Open Inference Protocol knows content codings, and unpacks up to its limit."""
     import gzip
 
     port, process = server
     before, bomb = process.memory_info().rss, gzip.compress(b" " * 100 * MEGABYTE, 1)
-    for path, status in (("/invocations", 400), ("/predict", 400), ("/v2/models/train/infer", 413)):
+    for path, status in (("/invocations", 415), ("/predict", 415), ("/v2/models/train/infer", 413)):
         with Wire(port, timeout=60) as wire:
             wire.send(protocol_help.post(path, bomb, "content-encoding: gzip", "connection: close"))
             assert wire.read().startswith(b"HTTP/1.1 %d " % status)

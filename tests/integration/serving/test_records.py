@@ -107,7 +107,9 @@ def test_tallies_and_what_can_be_judged(records: Any, postgres: serving_help.Pos
     ]
     assert records.tally(Selection("people", version=2), None) == [Tally(2, None, 6, 2)]
     judged = sorted(row for batch in records.judged(Selection("people"), "month", 2) for row in batch)
-    assert judged == [(1, may, "1", "0.75", "1"), (2, may, "0", "0.75", "1"), (2, june, "1", "0.75", "0")]
+    assert judged == [
+        (1, may, "1", "0.75", "1", None), (2, may, "0", "0.75", "1", None), (2, june, "1", "0.75", "0", None),
+    ]  # fmt: skip
 
 
 def test_prune_removes_what_it_told_and_no_more(records: Any, postgres: serving_help.Postgres) -> None:
