@@ -131,4 +131,4 @@ def test_a_port_that_a_container_has_is_told_with_its_name(cli: Cli, pods: Path,
         assert refused.code == 1
         assert f"port 17321 of mlflow is taken by the container {name}" in refused.err
     finally:
-        podman("rm", "--force", "--time", "0", name)
+        podman("rm", "--force", "--volumes", "--time", "0", name)
