@@ -9,6 +9,7 @@ import os
 import shutil
 import ssl
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -28,6 +29,7 @@ _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 _PROXIED = "mlflow-artifacts:"
 _HISTORY = "mlpipes.history."
 _SECONDS = 20.0
+_WAITS = (0.25, 0.5, 1.0, 2.0)  # seconds before MLflow is asked again
 
 
 class RestModelSource:
@@ -204,6 +206,25 @@ class RestModelSource:
             return json.load(answer)
 
     def _open(self, path: str) -> Any:
+        """Ask MLflow, again after a short wait where it failed in a way that passes, as its own client does.
+
+        A server that has just started answers 500 to some of the first requests: several of them open its
+        stores at once.
+
+        Raises:
+            _Missing: It answered 404.
+            MlpipesError: It does not answer, or still fails after the last wait.
+        """
+        for wait in (*_WAITS, None):
+            try:
+                return self._open_once(path)
+            except _Passing as error:
+                if wait is None:
+                    raise MlpipesError(str(error), "see `mlpipes status`") from None
+                time.sleep(wait)
+        raise AssertionError  # the last wait is None
+
+    def _open_once(self, path: str) -> Any:
         request = urllib.request.Request(self._uri + path, headers=self._headers)  # noqa: S310
         try:
             return self._opener.open(request, timeout=_SECONDS)
@@ -212,9 +233,17 @@ class RestModelSource:
                 if error.code == 404:
                     raise _Missing from None
                 reason = f"{error.code} {error.reason}"
+            kind = _Passing if error.code == 429 or error.code >= 500 else MlpipesError
         except (OSError, http.client.HTTPException) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
-        raise MlpipesError(f"MLflow does not answer ({reason})", "see `mlpipes status`")
+            cause = getattr(error, "reason", error)
+            reason = str(cause) or type(error).__name__
+            dropped = isinstance(cause, (ConnectionResetError, http.client.HTTPException))
+            kind = _Passing if dropped else MlpipesError
+        raise kind(f"MLflow does not answer ({reason})", "see `mlpipes status`")
+
+
+class _Passing(MlpipesError):
+    """What may be better in a moment: the server's own error, too many requests, a dropped connection."""
 
 
 class _Missing(MlpipesError):
