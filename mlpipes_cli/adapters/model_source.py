@@ -29,7 +29,8 @@ _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 _PROXIED = "mlflow-artifacts:"
 _HISTORY = "mlpipes.history."
 _SECONDS = 20.0
-_WAITS = (0.25, 0.5, 1.0, 2.0)  # seconds before MLflow is asked again
+_MUCH = 1 << 16  # bytes of an error that are read
+_WAITS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before MLflow is asked again
 
 
 class RestModelSource:
@@ -208,8 +209,7 @@ class RestModelSource:
     def _open(self, path: str) -> Any:
         """Ask MLflow, again after a short wait where it failed in a way that passes, as its own client does.
 
-        A server that has just started answers 500 to some of the first requests: several of them open its
-        stores at once.
+        While the object store starts, MLflow answers requests for artifacts with 500.
 
         Raises:
             _Missing: It answered 404.
@@ -230,7 +230,7 @@ class RestModelSource:
             return self._opener.open(request, timeout=_SECONDS)
         except urllib.error.HTTPError as error:
             with error:
-                if error.code == 404:
+                if error.code == 404 or (error.code == 500 and _is_missing_object(error.read(_MUCH))):
                     raise _Missing from None
                 reason = f"{error.code} {error.reason}"
             kind = _Passing if error.code == 429 or error.code >= 500 else MlpipesError
@@ -244,6 +244,11 @@ class RestModelSource:
 
 class _Passing(MlpipesError):
     """What may be better in a moment: the server's own error, too many requests, a dropped connection."""
+
+
+def _is_missing_object(body: bytes) -> bool:
+    """Whether MLflow's own error says that the object store has no such key: it answers 500 for that."""
+    return b"(404) when calling the HeadObject" in body or b"(NoSuchKey)" in body
 
 
 class _Missing(MlpipesError):

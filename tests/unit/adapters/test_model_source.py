@@ -22,12 +22,14 @@ class Server(ThreadingHTTPServer):
     Attributes:
         codes: What is still to be answered.
         asked: How often it was asked.
+        error: The body of each error.
     """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.codes: list[int] = []
         self.asked = 0
+        self.error = b"{}"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -39,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
         if not code:
             self.close_connection = True
             return
-        body = json.dumps(MODEL).encode()
+        body = self.server.error if code >= 400 else json.dumps(MODEL).encode()
         self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -75,6 +77,7 @@ def test_what_passes_is_asked_again(server: Server, codes: list[int]) -> None:
 
 def test_a_server_that_goes_on_failing_is_named(server: Server) -> None:
     server.codes = [500] * 5
+    server.error = b"Internal Server Error"
     with pytest.raises(MlpipesError, match=r"MLflow does not answer \(500 Internal Server Error\)"):
         source(server).published("m")
     assert server.asked == 3
@@ -90,5 +93,20 @@ def test_a_refusal_is_not_asked_again(server: Server, code: int, words: str) -> 
 
 def test_what_is_missing_is_not_asked_again(server: Server) -> None:
     server.codes = [404]
+    assert source(server).published("m") is None
+    assert server.asked == 1
+
+
+def test_an_object_that_the_store_does_not_have_is_missing(server: Server) -> None:
+    """MLflow answers 500 for it, with the store's own words; here as MinIO's came through."""
+    server.codes = [500]
+    server.error = json.dumps(
+        {
+            "error_code": "INTERNAL_ERROR",
+            "message": "The following failures occurred while downloading one or more artifacts from "
+            "s3://mlflow:\n##### File 0/none/MLmodel #####\nAn error occurred (404) when calling the "
+            "HeadObject operation: Not Found",
+        }
+    ).encode()
     assert source(server).published("m") is None
     assert server.asked == 1
