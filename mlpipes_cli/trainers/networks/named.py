@@ -168,5 +168,5 @@ def call(
     try:
         signature.bind(**keywords)
     except TypeError as error:
-        raise TrainingError(f"{path}: {error}; it is offered {', '.join(offered)} by name") from None
+        raise TrainingError(f"{path}: {error}; mlpipes passes {', '.join(offered)} by name") from None
     return function(**keywords)

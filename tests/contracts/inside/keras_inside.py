@@ -116,7 +116,7 @@ class TestKeras(NetworkContract):
             ([{"conv2d": {"filters": 2, "kernel_size": 3}}], "layers -> 0 -> conv2d: .*expected min_ndim=4"),
             (
                 ["flatten", {"reshape": {"target_shape": [30, 1]}}],
-                "end in the shape .30, 1. a row; put `flatten`",
+                "the shape .30, 1. per row; add `flatten`",
             ),
         ],
     )
@@ -198,7 +198,7 @@ class TestKeras(NetworkContract):
     ) -> None:
         module("keras_module", MODULE)
         both = replace(pictures, X=pictures.X.assign(number=np.arange(120) % 2 + 0.0))
-        with pytest.raises(TrainingError, match="layers follow one another"):
+        with pytest.raises(TrainingError, match="must be a sequence with one input"):
             trainer.fit(replace(both, spec={"layers": ["flatten"], "params": {}}))
         spec = {"function": "keras_module:both", "params": {"epochs": 3, "image__height": 6}}
         fitted = trainer.fit(replace(both, spec=spec))

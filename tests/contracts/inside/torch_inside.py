@@ -119,9 +119,9 @@ class TestTorch(NetworkContract):
     @pytest.mark.parametrize(
         ("name", "text"),
         [
-            ("sigmoid", "ends in Sigmoid; leave that away"),
+            ("sigmoid", "ends in Sigmoid; remove it"),
             ("three", r"gives \(3,\) for a row; a binary target needs \(1 or 2,\)"),
-            ("needs", "missing a required argument: 'depth'; it is offered n_features"),
+            ("needs", "missing a required argument: 'depth'; mlpipes passes n_features"),
             ("nothing", "gives a NoneType, not a torch.nn.Module"),
         ],
     )
@@ -131,7 +131,7 @@ class TestTorch(NetworkContract):
 
     def test_a_loss_for_another_task_is_refused(self, trainer: Trainer) -> None:
         spec = {"module": "torch_module:Net", "params": {"loss": "mse"}}
-        with pytest.raises(TrainingError, match="'mse' is not for a binary target; use cross_entropy"):
+        with pytest.raises(TrainingError, match="'mse' does not apply to a binary target; use cross_entropy"):
             trainer.fit(training_of("binary", spec))
 
     def test_two_outputs_for_two_classes_do_too(self, trainer: Trainer) -> None:

@@ -247,7 +247,7 @@ def test_a_script_that_fails_changes_nothing(
         with pytest.raises(MlpipesError) as caught:
             load(url, damage(script))
         (line,) = caught.value.lines()
-        assert "database copy_d at 127.0.0.1" in line or "the script of the database is damaged" in line
+        assert "database copy_d at 127.0.0.1" in line or "the database script is damaged" in line
         assert "p:/" not in line
         assert everything(url) == before
         assert PostgresDatabases().identity(url) == identity

@@ -87,7 +87,7 @@ def test_a_service_that_ends_shows_its_last_words_and_the_others_stay(fresh: Sta
     before = fresh.ids()
     fresh.rewrite(f"{SETTINGS}stack: {{mlflow: {{memory: 48m}}}}\n")
     said = one_line(fresh.cli("up", cwd=fresh.root))
-    assert "mlflow ended while it started" in said
+    assert "mlflow exited while starting" in said
     assert "its last words: " in said
     assert "memory" in said or "mlpipes logs mlflow" in said
     states = {name: row["state"] for name, row in fresh.status().items()}

@@ -171,4 +171,4 @@ def test_open_prints_where_a_service_is_looked_at(stack: Stack) -> None:
         "open", "mlflow", cwd=stack.root, env=stack.cli.environment | {"BROWSER": "", "PATH": ""}
     )
     assert without.ok().out == f"{url}\n"
-    assert "there is no browser here" in without.err
+    assert "no browser found here" in without.err

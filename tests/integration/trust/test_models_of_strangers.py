@@ -229,8 +229,8 @@ def test_what_was_signed_and_changed_in_the_store_is_refused(scene: Scene, tmp_p
 
 def test_wrong_usage_is_one_line(running_stack: RunningStack) -> None:
     for args, told in (
-        ((), "takes the numbers of versions, or --all"),
-        (("1", "--all"), "takes the numbers of versions, or --all"),
+        ((), "needs version numbers or --all"),
+        (("1", "--all"), "needs version numbers or --all"),
         (("x",), "should be a valid integer"),
         (("1", "--model", "nobody"), "there is no model 'nobody'"),
     ):

@@ -63,8 +63,8 @@ def test_an_engine_that_is_named_and_dead_is_an_error_of_up(
         with pytest.raises(MlpipesError) as caught:
             choosing.for_up(project, asked)
         assert caught.value.lines() == [
-            f"the reason, and where {variable} is set, `auto` takes no other runtime; "
-            f"start the engine or correct {variable}, unset it, or choose `--runtime embedded`"
+            f"the reason; since {variable} is set, `auto` does not fall back to another runtime; "
+            f"start the engine, correct or unset {variable}, or use `--runtime embedded`"
         ]
     assert choosing.for_up(project, "embedded")[0] == "embedded"
     assert choosing.for_up(project, "docker")[0] == "docker"

@@ -50,9 +50,9 @@ BAD = {
     b"select 'a'\n'b\\'; commit; --';\n": "a COMMIT of its own",
     b"select E'a', 'b\\'; commit; --';\n": "a COMMIT of its own",
     b"create table begin (a int); commit;\n": "a COMMIT of its own",
-    b"\\! id\n": "a command of psql",
-    b"select 1 \\g /tmp/x\n": "a command of psql",
-    b"SET standard_conforming_strings = off;\n": "how quotes are read",
+    b"\\! id\n": "a psql command",
+    b"select 1 \\g /tmp/x\n": "a psql command",
+    b"SET standard_conforming_strings = off;\n": "how PostgreSQL parses quotes",
     b"COPY a TO stdout;\n": "a COPY of another kind",
     b"COPY a FROM stdin; select 1; COPY b FROM stdin;\n\\.\n": "a COPY of another kind",
     b"COPY a FROM program 'id';\n": "a COPY of another kind",
@@ -79,7 +79,7 @@ def test_whole_scripts_pass_unchanged(piece: int) -> None:
 def test_others_do_not(script: bytes, piece: int) -> None:
     with pytest.raises(MlpipesError) as caught:
         read(script + END, piece)
-    assert "the script of the database is damaged" in caught.value.reason
+    assert "the database script is damaged" in caught.value.reason
     assert BAD[script] in caught.value.reason
 
 

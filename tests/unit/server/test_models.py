@@ -136,7 +136,7 @@ def test_a_registry_that_makes_no_sense_is_told_once(
         following.stop()
 
     asyncio.run(main())
-    assert [one.getMessage() for one in caplog.records].count("the registry is not read") == 1
+    assert [one.getMessage() for one in caplog.records].count("the registry cannot be read") == 1
 
 
 def test_a_version_that_does_not_load_leaves_the_old_one(shelf: Shelf, tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_the_folder_of_an_image_has_to_be_as_it_was_built(folders: dict[int, Pat
     told = ServerSettings("people", "production", 1, str(folders[1]), files=signing_help.digest(folders[1]))
     assert from_folder(told).primary.version == 1
     for wrong in (None, signing_help.digest(folders[2])):
-        with pytest.raises(Untrusted, match="are not those that were put there"):
+        with pytest.raises(Untrusted, match="have changed since the image was built"):
             from_folder(replace(told, files=wrong))
 
 

@@ -141,7 +141,7 @@ def test_it_is_scikit_learns_own_fixed_threshold_at_the_very_threshold(estimator
 def test_models_of_the_users_own_kind(function: str, tmp_path: Path) -> None:
     training = rare({"trainer": "python", "function": f"cut_module:{function}", "params": {}}, tmp_path)
     if function == "labels":
-        with pytest.raises(TrainingError, match=r"has no scores.*write `threshold: none` for this run"):
+        with pytest.raises(TrainingError, match=r"has no scores.*set `threshold: none` for this run"):
             settled(training)
         return
     fitted, found = settled(training)

@@ -77,7 +77,7 @@ def test_an_engine(tmp_path: Path) -> None:
 def test_no_socket(tmp_path: Path) -> None:
     assert kind(f"unix://{tmp_path}/none.sock") == "missing"
     line = error({"HOME": str(tmp_path), "DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
-    assert "there is no socket" in line
+    assert "does not exist" in line
     assert "DOCKER_HOST" in line
 
 
@@ -148,7 +148,7 @@ def test_an_engine_that_is_too_old(tmp_path: Path) -> None:
     path = tmp_path / "d.sock"
     with answering(socket.AF_UNIX, str(path), version("1.38")):
         line = error({"HOME": str(tmp_path), "DOCKER_HOST": f"unix://{path}"})
-        assert "speaks API 1.38; at least 1.41 is needed" in line
+        assert "supports API 1.38; at least 1.41 is required" in line
         assert engine.available({"DOCKER_HOST": f"unix://{path}"})[0] is False
 
 

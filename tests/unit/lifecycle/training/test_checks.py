@@ -117,7 +117,8 @@ def test_the_metric_has_to_fit_the_target(tmp_path: Path) -> None:
     config, source = load_experiment(path, "experiment.yaml")
     assert check_metrics(config, source, "binary") == "ks"
     with pytest.raises(
-        ConfigError, match=r"experiment.yaml:5: metric: 'ks' is not for a multiclass target; use 'ks_macro'"
+        ConfigError,
+        match=r"experiment.yaml:5: metric: 'ks' does not apply to a multiclass target; use 'ks_macro'",
     ):
         check_metrics(config, source, "multiclass")
     with pytest.raises(ConfigError, match="regression target"):

@@ -78,4 +78,4 @@ def test_little_memory_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     there = namedtuple("Memory", "available total")(2**28, 2**60)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: there)
     [said] = look(tmp_path, ("automl",))
-    assert said.startswith("automl takes about 0.8 GiB of memory, and 0.2 GiB are free")
+    assert said.startswith("automl needs about 0.8 GiB of memory, and 0.2 GiB are free")

@@ -87,6 +87,6 @@ def test_a_function_gets_what_it_takes() -> None:
     with pytest.raises(TrainingError, match="m:build takes no 'unit'; did you mean 'units'"):
         named.call(build, "m:build", {"unit": 5}, offered)
     with pytest.raises(
-        TrainingError, match="missing a required argument: 'shape'; it is offered task by name"
+        TrainingError, match="missing a required argument: 'shape'; mlpipes passes task by name"
     ):
         named.call(build, "m:build", {}, {"task": "binary"})
