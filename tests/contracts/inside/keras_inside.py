@@ -170,9 +170,9 @@ class TestKeras(NetworkContract):
     @pytest.mark.parametrize(
         ("name", "params", "text"),
         [
-            ("logits", {}, "no probabilities"),
+            ("logits", {}, "not probabilities"),
             ("nothing", {}, "returned a NoneType"),
-            ("compiled", {"loss": "mse"}, "loss: the function returns a model that is compiled"),
+            ("compiled", {"loss": "mse"}, "loss: the function returns a model that is already compiled"),
             ("build", {"function": {"unit": 3}}, "did you mean 'units'"),
         ],
     )

@@ -216,7 +216,7 @@ def test_mistakes_that_only_java_knows_are_one_line(shared: Any, fresh: Any) -> 
     training = fresh("binary", spec_of("decision_tree"), preprocess="none")
     with pytest.raises(TrainingError, match="'mean radius' has missing values"):
         SparkTrainer().fit(replace(training, X=training.X.where(training.X > 10.0)))
-    with pytest.raises(TrainingError, match="'city' is no number"):
+    with pytest.raises(TrainingError, match="'city' is not numeric"):
         SparkTrainer().fit(replace(training, X=pd.DataFrame({"city": ["Rome"] * len(training.X)})))
 
 

@@ -101,7 +101,7 @@ class TestTorch(NetworkContract):
         net = "torch_module:Net"
         return [
             ({"module": "torch_module:Ned", "params": {}}, "did you mean 'Net'?"),
-            ({"module": "torch_module:number", "params": {}}, "name a class or a function"),
+            ({"module": "torch_module:number", "params": {}}, "use a class or a function"),
             ({"module": net, "params": {"module": {"hiden": 3}}}, "did you mean 'hidden'?"),
             ({"module": net, "params": {"module__hiden": 3}}, "did you mean 'hidden'?"),
             ({"module": net, "params": {"optimizer": "adamm"}}, "did you mean 'adam'?"),
@@ -120,9 +120,9 @@ class TestTorch(NetworkContract):
         ("name", "text"),
         [
             ("sigmoid", "ends in Sigmoid; remove it"),
-            ("three", r"gives \(3,\) for a row; a binary target needs \(1 or 2,\)"),
+            ("three", r"returned \(3,\) for a row; a binary target needs \(1 or 2,\)"),
             ("needs", "missing a required argument: 'depth'; mlpipes passes n_features"),
-            ("nothing", "gives a NoneType, not a torch.nn.Module"),
+            ("nothing", "returned a NoneType, not a torch.nn.Module"),
         ],
     )
     def test_modules_that_do_not_do(self, trainer: Trainer, name: str, text: str) -> None:

@@ -329,13 +329,13 @@ class _CutOff(PostgresDatabases):
         (
             "mlpipes",
             True,
-            "the database mlpipes was replaced, the database mlflow is as it was",
+            "the database mlpipes was replaced, the database mlflow is unchanged",
             "committing",
         ),
         (
             "mlflow",
             False,
-            "the database mlpipes was replaced, the database mlflow is as it was",
+            "the database mlpipes was replaced, the database mlflow is unchanged",
             "committing",
         ),
         ("mlflow", True, "the database mlpipes was replaced, the database mlflow was replaced", "committing"),

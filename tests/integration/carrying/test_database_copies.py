@@ -337,7 +337,7 @@ def test_settings_that_a_server_does_not_know_are_left_out() -> None:
     long = b"-- a line\n" * 300_000
     assert b"".join(adapted(io.BytesIO(long + end), set())) == long + end
     for unfinished in (b"", script, long):
-        with pytest.raises(MlpipesError, match="not whole"):
+        with pytest.raises(MlpipesError, match="incomplete"):
             b"".join(adapted(io.BytesIO(unfinished), set()))
 
 

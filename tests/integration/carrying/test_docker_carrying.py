@@ -100,7 +100,7 @@ def test_there_and_back_again(project: Carried, tmp_path: Path) -> None:
     seen = picture(root)
 
     again = cli("migrate", "--to", "docker", cwd=root)
-    assert (again.code, "runs on docker already" in error(again.err)) == (2, True)
+    assert (again.code, "already runs on docker" in error(again.err)) == (2, True)
     refused = cli("migrate", "--to", "embedded", cwd=root)
     assert refused.code == 2
     assert "still has this project's data" in error(refused.err)
@@ -214,7 +214,7 @@ def test_an_upgrade_that_fails_goes_back(
     told = Told()
     with pytest.raises(MlpipesError, match=r"the upgrade failed: mlflow .*this release is broken") as caught:
         upgrade(find_project(boxes.root), told)
-    assert "what ran before runs again" in caught.value.hint
+    assert "the earlier release is running again" in caught.value.hint
     assert "the upgrade failed; going back to the earlier release" in told.warnings
     assert running_on(boxes) == older
     assert difference(picture(boxes.root), seen) == []

@@ -191,7 +191,7 @@ def test_tables_of_a_newer_release_are_left_alone(root: Path, here: Cli) -> None
     execute(root, "update alembic_version set version_num = 'ffffffffffff'")
     failed = here("restart", "mlflow")
     assert failed.code == 1
-    assert "of a newer release (version ffffffffffff)" in error(failed.err)
+    assert "from a newer release (version ffffffffffff)" in error(failed.err)
     assert revision(root) == "ffffffffffff"
     execute(root, f"update alembic_version set version_num = '{NEWEST}'")
     here("up").ok()

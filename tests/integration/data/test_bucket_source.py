@@ -89,7 +89,7 @@ def test_tables(environ: dict[str, str], key: str) -> None:
         (
             "s3://bucket/data.parquet",
             {"AWS_SECRET_ACCESS_KEY": "x"},
-            "the server refused (SignatureDoesNotMatch",
+            "the server refused the request (SignatureDoesNotMatch",
             1,
         ),
         ("s3://bucket/data.parquet", {"AWS_ACCESS_KEY_ID": "x"}, "the server refused (", 1),

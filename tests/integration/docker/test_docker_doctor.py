@@ -71,7 +71,7 @@ def test_a_volume_that_is_gone(stack: Stack) -> None:
     stack.client.volumes.get(name).remove()
     found = doctor(stack)
     assert found["minio data"]["level"] == "fault"
-    assert found["minio data"]["found"] == f"the volume {name} is gone"
+    assert found["minio data"]["found"] == f"the volume {name} does not exist"
     assert "mlpipes restore" in found["minio data"]["fix"]
 
 
@@ -100,7 +100,7 @@ def test_a_password_in_the_settings(stack: Stack) -> None:
         "project: boxes\nruntime: docker\nstack:\n  mlflow:\n    database_url: postgresql://me:secret@box/mlflow\n"
     )
     found = doctor(stack)["settings"]
-    assert (found["level"], found["found"]) == ("warning", "a password stands in mlpipes.yaml:5")
+    assert (found["level"], found["found"]) == ("warning", "mlpipes.yaml:5 contains a password")
     assert "secret" not in found["found"].replace("secrets", "")
 
 

@@ -181,13 +181,13 @@ def test_nobody_listens(there: Machine) -> None:
 
 def test_no_ssh_program(there: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MlpipesError, match="the program ssh is not installed"):
+    with pytest.raises(MlpipesError, match="the program `ssh` is not installed"):
         connect({"DOCKER_HOST": there.url, "HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize("url", ["ssh://-oProxyCommand=x/", "ssh://-lroot@box", "ssh://box:port"])
 def test_an_address_is_never_an_option(there: Machine, url: str) -> None:
-    with pytest.raises(MlpipesError, match="is no address"):
+    with pytest.raises(MlpipesError, match="is not a valid address"):
         connect(there.environ | {"DOCKER_HOST": url})
 
 

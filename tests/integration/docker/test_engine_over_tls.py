@@ -139,7 +139,7 @@ def _error(environ: dict[str, str]) -> str:
 
 
 def test_without_any(guarded: Guarded) -> None:
-    assert "no Docker engine answers there" in _error(_environ(guarded))
+    assert "no Docker engine answers at this address" in _error(_environ(guarded))
 
 
 def test_without_our_own(guarded: Guarded, tmp_path: Path) -> None:

@@ -176,5 +176,5 @@ def test_a_full_disk_is_named_and_with_space_everything_is_there_again(fresh: St
         query(fresh.cli, fresh.root, "create table raw_data.much as select generate_series(1, 1000) as n")
         used = fresh.cli("down", "--volumes", "--yes", cwd=fresh.root)  # by the one that filled it
         assert used.code == 1
-        assert "a container that is not of this stack uses it" in used.err.strip().splitlines()[-1]
+        assert "a container outside this stack uses it" in used.err.strip().splitlines()[-1]
         assert "Traceback" not in used.err

@@ -145,7 +145,7 @@ def test_logs_since_a_moment(stack: Stack) -> None:
     assert stack.cli("logs", "postgres", "--since", "2h", cwd=stack.root).ok().out == whole
     wrong = stack.cli("logs", "postgres", "--since", "yesterday", cwd=stack.root)
     assert wrong.code == 2
-    assert "'yesterday' is no time" in wrong.err
+    assert "'yesterday' is not a valid time" in wrong.err
 
 
 @pytest.mark.parametrize("name, status", [("evil.example", 403), ("localhost", 200)])

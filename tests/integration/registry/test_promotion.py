@@ -87,7 +87,7 @@ def test_first_promotion(lab: Any, promote: Any, past: Any, running_stack: Any):
     assert (row["candidate"], row["experiment"]) == ("strong", lab.experiment)
 
     again = promote("--metric", "ks")
-    assert again["outcome"] == "unchanged" and "holds production already" in again["reason"]
+    assert again["outcome"] == "unchanged" and "already has the alias production" in again["reason"]
     assert len(past()) == 1
 
 
@@ -211,7 +211,7 @@ def test_the_data_changed_since(lab: Any, promote: Any):
     lab.train("strong", looks_at(*COLUMNS), lab.data(table(800), seed=2, cached=False))
     table(800, seed=9).to_csv(lab.root / f"{lab.experiment}.csv", index=False)
     said = promote(code=3)
-    assert "the data changed since the run" in said["reason"] and said["hint"] == "train again"
+    assert "the data has changed since the run" in said["reason"] and said["hint"] == "train again"
     (lab.root / f"{lab.experiment}.csv").unlink()
     assert "cannot be read again" in promote(code=3)["reason"]
 
@@ -484,7 +484,7 @@ def test_a_rival_without_predictions_is_left_out_and_named(
         path.write_bytes(path.read_bytes()[:300])
         shutil.rmtree(lab.root / ".mlpipes" / "cache" / "runs" / rival, ignore_errors=True)
     told = running_stack.cli("promote", "--experiment", lab.experiment, "--dry-run").ok()
-    line = f"rival ({rival[:8]}): it has no holdout_predictions.parquet that can be read"
+    line = f"rival ({rival[:8]}): its holdout_predictions.parquet is missing or unreadable"
     assert f"warning: left out: {line}" in told.err
     said = promote()
     assert (said["outcome"], said["run_id"], said["left_out"]) == ("promoted", strong, [line])
@@ -525,7 +525,10 @@ def test_an_incumbent_whose_files_are_gone_is_no_incumbent(
     lose_model(lab, old)
     new = lab.train("same", looks_at(*COLUMNS), prepared)
     told = running_stack.cli("promote", "--experiment", lab.experiment, "--dry-run").ok()
-    assert "warning: version 1 holds production, but its files are gone: it is no incumbent" in told.err
+    assert (
+        "warning: version 1 holds production, but its files no longer exist, so there is no incumbent"
+        in told.err
+    )
     said = promote()
     assert (said["outcome"], said["run_id"], said["from_version"], said["to_version"]) == (
         "promoted",
@@ -533,7 +536,7 @@ def test_an_incumbent_whose_files_are_gone_is_no_incumbent(
         1,
         2,
     )
-    assert said["reason"] == "version 1 holds production, but its files are gone"
+    assert said["reason"] == "version 1 holds production, but its files no longer exist"
     assert said["incumbent"] is None
     assert lab.holder() == 2
     assert promote()["outcome"] == "unchanged"

@@ -31,7 +31,7 @@ def spooled(root: Path, writes: int = 3) -> list[PredictionRow]:
 
 def test_it_is_replayed_without_an_api(stack: Stack) -> None:
     rows = spooled(stack.root)
-    assert "3 predictions wait in the spool" in stack.cli("status").ok().out
+    assert "3 predictions are in the spool" in stack.cli("status").ok().out
     assert stack.cli("predictions", "replay").ok().out == "3 predictions replayed\n"
     stored = {found[0] for found in stack.stored()}
     assert {one.prediction_id for one in rows} <= stored

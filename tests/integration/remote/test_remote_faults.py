@@ -76,7 +76,7 @@ def test_a_bucket_that_is_missing(root: Path, write: Write, shared: Theirs, cli:
     write(root, object_store=f"{{url: {shared.s3}, bucket: nobodys}}")
     refused = cli("up", cwd=root)
     assert "NoSuchBucket" in refused.err
-    assert "make the bucket" in refused.err
+    assert "create the bucket" in refused.err
 
 
 def test_a_database_that_is_missing(root: Path, write: Write, shared: Theirs, cli: Cli) -> None:
@@ -171,6 +171,6 @@ def test_without_keys_the_object_store_is_not_looked_at(root: Path, write: Write
     up = cli("up", "--json", cwd=root).ok()
     assert "the object store is not checked" in up.err
     assert [row["name"] for row in up.json["services"]] == ["postgres", "mlflow"]
-    assert "not looked at" in cli("doctor", cwd=root).ok().out
+    assert "not checked" in cli("doctor", cwd=root).ok().out
     for option in (["--with", "jupyter"], ["--auth"]):
         assert cli("up", *option, cwd=root).code == 2

@@ -153,7 +153,7 @@ def test_feedback_that_is_wrong_stores_nothing(judged: Judged, tmp_path: Path) -
     assert "column 'prediction_id', row 1: expected a prediction's UUID" in judged.run("feedback", file).err
     file.write_text("name,Y\nc0,good\n")
     missing = judged.run("feedback", file)
-    assert (missing.code, "give --id-column; there is 'name', 'Y'" in missing.err) == (2, True)
+    assert (missing.code, "set --id-column; columns: 'name', 'Y'" in missing.err) == (2, True)
     file.write_text("ID,Y\nnobody,good\n")
     nothing = judged.run("feedback", file, "--json")
     assert (nothing.code, nothing.json["unknown_ids"]) == (1, ["nobody"])
@@ -194,7 +194,7 @@ def test_performance_by_version_and_month(judged: Judged, tmp_path: Path) -> Non
     assert (mirrored["version"], mirrored["predictions"], mirrored["mirrored"]) == (99, 50, 50)
     assert (mirrored["with_truth"], mirrored["note"]) == (
         50,
-        "too few: 17 rows of the rarer class, it takes 20",
+        "too few: 17 rows of the rarer class, at least 20 are needed",
     )
     assert mirrored["metrics"] == {}
 
@@ -234,7 +234,7 @@ def test_performance_counts_a_caller_once(judged: Judged, tmp_path: Path) -> Non
     for name, pair in once["intervals"].items():
         assert often["intervals"][name] == pytest.approx(pair, abs=0.01), name
     shown = judged.run("performance", "--period", "all").ok().out
-    assert "800 rows of 200 caller ids; the intervals count an id once" in " ".join(shown.split())
+    assert "800 rows of 200 caller ids; the intervals count each id once" in " ".join(shown.split())
 
 
 def test_performance_outlives_the_version(judged: Judged, tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ def test_a_leaderboard_of_a_file_tells_of_other_holdouts(trained: Any) -> None:
     board = lab.stack.cli("leaderboard", lab.file, "--json").ok()
     assert [run["name"] for run in board.json["runs"]] == ["logistic"]
     assert board.json["other_holdouts"] == [{"holdout_fingerprint": first, "runs": 4}]
-    assert f"4 runs of {lab.name} stand on other holdouts" in board.err and first[:12] in board.err
+    assert f"4 runs of {lab.name} used other holdouts" in board.err and first[:12] in board.err
     before = lab.stack.cli("leaderboard", lab.file, "--holdout", first[:12], "--json").ok().json
     assert before["runs"] == alone.json["runs"]
     unknown = lab.stack.cli("leaderboard", lab.file, "--holdout", "zz")

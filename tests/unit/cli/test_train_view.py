@@ -47,7 +47,7 @@ def test_other_holdouts_are_told_in_a_line():
 
 
 def test_why_a_metric_is_missing():
-    assert metric_catalog.why_missing("log_loss", ["ks", "f1"]) == "its scores are no probabilities"
+    assert metric_catalog.why_missing("log_loss", ["ks", "f1"]) == "its scores are not probabilities"
     assert metric_catalog.why_missing("log_loss", ["f1"]) == "its model returns labels, not scores"
     assert metric_catalog.why_missing("ks_macro", ["f1_macro"]) == "its model returns labels, not scores"
     assert metric_catalog.why_missing("mape", ["rmse"]) == "it is not defined for this holdout"

@@ -98,7 +98,7 @@ MISTAKES = {
     "duplicate run names": (GOOD.replace("name: mine", "name: forest"), "duplicate run names: forest"),
     "a name that the registry forbids": (
         GOOD.replace("name: mine", "name: a/b"),
-        "experiment.yaml:14: runs -> 2 -> name: 'a/b' holds '/'",
+        "experiment.yaml:14: runs -> 2 -> name: 'a/b' contains '/'",
     ),
     "unknown metric": (
         GOOD.replace("metric: ks", "metric: kss"),
@@ -115,7 +115,7 @@ MISTAKES = {
     "negative seed": (GOOD.replace("seed: 42", "seed: -1"), "data -> split -> seed: input should be greater"),
     "unknown preprocessing": (
         GOOD.replace("preprocess: auto", "preprocess: atuo"),
-        "experiment.yaml:9: data -> preprocess: 'atuo' is not known; did you mean 'auto'?",
+        "experiment.yaml:9: data -> preprocess: 'atuo' is not valid; did you mean 'auto'?",
     ),
     "estimator is not a dotted path": (
         GOOD.replace("a.b.Forest", "Forest"),
@@ -173,7 +173,7 @@ MISTAKES = {
         "low > 0",
     ),
     "id is the target": (GOOD.replace("id: ID", "id: Class"), "`id` and `target` are both 'Class'"),
-    "target is dropped": (GOOD.replace("[Time]", "[Class]"), "the target 'Class' stands in `drop`"),
+    "target is dropped": (GOOD.replace("[Time]", "[Class]"), "the target 'Class' is listed in `drop`"),
     "drop is a mapping": (GOOD.replace("[Time]", "{a: 1}"), "data -> drop: input should be a valid tuple"),
     "source with table and query": (
         GOOD.replace("data/credit.csv", "{table: a, query: select 1}"),

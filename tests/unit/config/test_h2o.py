@@ -32,7 +32,7 @@ def problems(tmp_path: Path, params: str, more: str = "threads: 1") -> list[str]
     [
         ("max_modles: 3", "experiment.yaml:8: runs -> 0 -> params -> max_modles: unknown key; did you mean"),
         ("sort_metric: AUX", "did you mean 'AUC'?"),
-        ("exclude_algos: [XGBost]", "params -> exclude_algos -> 0: 'XGBost' is not known; did you mean"),
+        ("exclude_algos: [XGBost]", "params -> exclude_algos -> 0: 'XGBost' is not valid; did you mean"),
         ("max_models: 0", "greater than or equal to 1, got 0"),
         ("nfolds: 1", "not valid; use 0 for no folds"),
         ("max_mem_size: lots", "not an amount of memory such as 512M or 2G"),

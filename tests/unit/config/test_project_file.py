@@ -31,7 +31,7 @@ MISTAKES = {
     ),
     "unknown runtime": (
         GOOD.replace("runtime: auto", "runtime: dockr"),
-        "mlpipes.yaml:2: runtime: 'dockr' is not known; did you mean 'docker'?",
+        "mlpipes.yaml:2: runtime: 'dockr' is not valid; did you mean 'docker'?",
     ),
     "port is a word": (
         GOOD.replace("5050", "high"),

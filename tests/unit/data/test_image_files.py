@@ -111,7 +111,7 @@ def test_bytes_have_hashes_of_their_own() -> None:
     [
         ("{source: empty, target: kind}", "empty: is a folder without images"),
         ("{source: pets/cat, target: kind}", "is not in a folder named after its label; use"),
-        ("{source: bad, target: kind}", r"broken\.png: is no \.png, .* image"),
+        ("{source: bad, target: kind}", r"broken\.png: not a \.png, .* image"),
         ("{source: pets, target: kind, id: path}", "'path'"),
         ("{source: rows.csv, target: kind, images: {columns: [pictures]}}", "did you mean 'picture'"),
         ("{source: cut, target: kind}", r"cut/x/07\.png: the image is damaged \(.+\); replace or remove it"),

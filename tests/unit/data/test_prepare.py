@@ -246,7 +246,7 @@ def test_splits_that_cannot_be_made() -> None:
     early = frame(100, [1] * 10 + [0] * 90)
     assert "every holdout row has the class 0" in refused(early, split={"by": "a", "test": 0.3})
     assert "e.yaml:7: data -> split -> by: 'b' contains neither" in refused(frame(), split={"by": "b"})
-    assert "one value only" in refused(frame().assign(t=1), split={"by": "t"})
+    assert "only one value" in refused(frame().assign(t=1), split={"by": "t"})
 
 
 # --- fingerprints and the store ----------------------------------------------------------------

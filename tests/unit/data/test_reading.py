@@ -79,7 +79,7 @@ def test_numbers_as_people_write_them(text: str, values: list[float], said: str)
             'x,y\n"3,142",1\n',
             {},
             3142,
-            "'3,142' is read as 3142 (decimal point, thousands comma), and nothing",
+            "'3,142' is read as 3142 (decimal point, thousands comma), which the file",
         ),
         ('x,y\n"3,142",1\n', {"decimal": ","}, 3.142, ""),
         (

@@ -143,7 +143,7 @@ def test_files_that_the_first_look_refuses(tmp_path: Path, name: str, content: b
     for look in (lambda: check_columns_cheaply(data(name), tmp_path, SOURCE), lambda: read(tmp_path, name)):
         with pytest.raises(ConfigError) as caught:
             look()
-        assert line(caught).replace(".gz is no", ".gz: is no").startswith(AT + said)
+        assert line(caught).replace(".gz is not", ".gz: is not").startswith(AT + said)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_files_that_the_first_look_refuses(tmp_path: Path, name: str, content: b
     [
         ("data.csv", b"a,y\n1,2\n1,2,3\n", "data.csv: line 3 has 3 fields, but the header has 2"),
         ("data.csv", b"a,b,y\n1,2,3\n4,5\n", "data.csv: line 3 has 2 fields, but the header has 3"),
-        ("data.csv", b'a,y\n1,2\n"open,3\n4,5\n', "data.csv is no CSV (EOF inside string"),
+        ("data.csv", b'a,y\n1,2\n"open,3\n4,5\n', "data.csv is not a valid CSV file (EOF inside string"),
         ("data.csv", b"a,y\n" + b"1,2\n" * 5000 + "ü,1\n".encode("latin-1"), "data.csv is not UTF-8"),
         ("data.parquet", b"PAR1 and no more", "data.parquet is not a valid Parquet file"),
         ("data.parquet", GOOD, "data.parquet is not a valid Parquet file"),
@@ -211,12 +211,12 @@ def test_the_cheap_check_is_cheap(tmp_path: Path) -> None:
             "data/creditcard.csv: no such file; download it from https://www.kaggle.com/",
         ),
         (".", ".: is a folder without images; give a file, or a folder of images"),
-        ("notes.txt", "notes.txt: unknown kind of file; .csv, .csv.gz, .parquet can be read"),
+        ("notes.txt", "notes.txt: unknown kind of file; .csv, .csv.gz, .parquet are supported"),
         (
             "sklearn:breast_cancr",
-            "scikit-learn has no data set 'breast_cancr' here; did you mean 'breast_cancer'?",
+            "scikit-learn has no data set 'breast_cancr'; did you mean 'breast_cancer'?",
         ),
-        ("sklearn:", "scikit-learn has no data set '' here; one of breast_cancer, "),
+        ("sklearn:", "scikit-learn has no data set ''; one of breast_cancer, "),
         ("openml:credit", "'openml:credit': give the number of the data set, such as openml:1597"),
         ("s3://bucket", "'s3://bucket': write s3://bucket/folder/file.csv"),
         ("s3:bucket/x.csv", "'s3:bucket/x.csv': write s3://bucket/folder/file.csv"),

@@ -97,11 +97,11 @@ def test_labels_become_the_classes_themselves():
         ({"ids": [1]}, "1 ids for 3 rows"),
         ({"scores": [0.1, float("nan"), 0.3]}, r"missing or infinite in 1 of 3 rows \(the first is row 1\)"),
         ({"scores": [0.1, 0.2, float("inf")]}, "missing or infinite"),
-        ({"scores": ["a", "b", "c"]}, "the scores are no numbers"),
+        ({"scores": ["a", "b", "c"]}, "the scores are not numbers"),
         ({"scores": np.ones((3, 2))}, r"shape \(3, 2\), expected \(3,\)"),
         ({"prediction": [0, 1, 2]}, "the prediction holds 2, which is not one of the classes 0, 1"),
         ({"prediction": ["0", "1", "1"]}, "the prediction holds '0'"),
-        ({"prediction": [0, 1, None]}, "none of the classes 0, 1"),
+        ({"prediction": [0, 1, None]}, "not one of the classes 0, 1"),
         ({"target": [0, 1, float("nan")]}, "the target holds nan"),
         ({"target": [], "scores": [], "prediction": [], "ids": []}, "no rows to score"),
         ({"classes": (0, 1, 2)}, "a binary target cannot have the classes"),
@@ -110,7 +110,7 @@ def test_labels_become_the_classes_themselves():
         ({"task": "multiclass", "classes": (0, 1, 2)}, r"expected \(3, 3\)"),
         ({"task": "regression", "classes": ()}, "a regression model has no scores"),
         ({"task": "regression", "classes": (), "scores": None, "prediction": [1, 2, np.nan]}, "missing"),
-        ({"task": "regression", "classes": (), "scores": None, "prediction": list("abc")}, "no numbers"),
+        ({"task": "regression", "classes": (), "scores": None, "prediction": list("abc")}, "not numbers"),
     ],
 )
 def test_what_a_trainer_may_get_wrong_is_one_line(changes, message):

@@ -148,7 +148,7 @@ def test_a_version_that_does_not_load_leaves_the_old_one(shelf: Shelf, tmp_path:
         await until(lambda: models.problems)
         assert (
             "version 3" in models.problems["production"]
-            and "version 1 goes on" in models.problems["production"]
+            and "version 1 still" in models.problems["production"]
         )
         assert models.primary.version == 1
         shelf.aliases = {"production": 2}
@@ -193,7 +193,7 @@ def test_a_version_that_nobody_signed_is_told_once_and_taken_when_it_is_trusted(
         await until(lambda: models.problems)
         problem = models.problems["production"]
         assert f"version {version} of model 'people'" in problem and told in problem
-        assert problem.endswith("version 1 goes on answering")
+        assert problem.endswith("version 1 still answers")
         await until(lambda: len(asked) >= 5)
         (line,) = [one.message for one in caplog.records if f"version {version}" in one.message]
         assert f"`mlpipes models trust {version} --model people`" in line

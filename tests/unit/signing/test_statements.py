@@ -137,17 +137,17 @@ FORGERIES: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace(KEY.id, OTHER.id),
         f"was signed with another key ('{OTHER.id}'; this project's is '{KEY.id}')",
     ),
-    "without a MAC": (lambda text: text.replace('"mac"', '"mic"'), "cannot be read"),
+    "without a MAC": (lambda text: text.replace('"mac"', '"mic"'), "unreadable signature"),
     "with another MAC": (_with(mac="0" * 64), "has an invalid signature"),
     "with a MAC that is no text": (_with(mac=None), "has an invalid signature"),
     "with a MAC of other letters": (_with(mac="ü"), "has an invalid signature"),
     "with other files": (_with(files=[]), "has an invalid signature"),
     "of another kind": (_with(by="trust", model="credit", version=3), "has an invalid signature"),
-    "no object": (lambda _: "[1]", "cannot be read"),
-    "a text": (lambda _: '"x"', "cannot be read"),
-    "no JSON": (lambda _: "\x80", "cannot be read"),
-    "deep": (lambda _: "[" * 100_000, "cannot be read"),
-    "empty": (lambda _: "", "cannot be read"),
+    "no object": (lambda _: "[1]", "unreadable signature"),
+    "a text": (lambda _: '"x"', "unreadable signature"),
+    "no JSON": (lambda _: "\x80", "unreadable signature"),
+    "deep": (lambda _: "[" * 100_000, "unreadable signature"),
+    "empty": (lambda _: "", "unreadable signature"),
 }
 
 
@@ -191,7 +191,7 @@ def test_trust_is_about_these_files_of_this_version_by_this_key(tmp_path: Path) 
         vault.fetch("credit", 9, tmp_path / "c")
 
     _flip(folder)
-    with pytest.raises(Changed, match="not as it was when ada@here trusted it on 2026-12-01: its files were"):
+    with pytest.raises(Changed, match="has changed since ada@here trusted it on 2026-12-01: its files were"):
         fetch(shelf, tmp_path / "d")
 
 

@@ -211,5 +211,5 @@ def test_what_cannot_be_cut(tmp_path: Path) -> None:
     two = few.y.copy()
     two.iloc[positive[2:]] = 0
     assert settled(replace(few, y=two))[1].scores is not None  # on two folds
-    with pytest.raises(TrainingError, match="scores are probabilities, and 30 is none"):
+    with pytest.raises(TrainingError, match="scores are probabilities, but 30 is not one"):
         settled(rare({**LOGISTIC, "threshold": 30.0}, tmp_path))

@@ -122,7 +122,7 @@ def test_no_manifest_at_all(tmp_path: Path, text: bytes) -> None:
 def test_scripts_are_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "b.tar"
     for script, words in {
-        b"": "not whole", b"select 'a;\n" + END: "not whole", b"commit;\n" + END: "a COMMIT of its own",
+        b"": "incomplete", b"select 'a;\n" + END: "incomplete", b"commit;\n" + END: "its own COMMIT",
     }.items():  # fmt: skip
         build(path, files=FILES | {"databases/mlflow.sql": script})
         line = said(path)

@@ -80,9 +80,9 @@ def test_json_in_every_form(tmp_path: Path, document: Any) -> None:
         ("a.csv.gz", b"no gzip", "a.csv.gz is not a complete gzip file"),
         ("a.parquet", b"no parquet", "cannot be read"),
         ("a.json", b"{", "cannot be read"),
-        ("a.json", b"5", "no table"),
-        ("a.json", b'{"a": [1, 2], "b": 3}', "no table"),
-        ("a.json", b'{"a": [1, 2], "b": [3]}', "no table"),
+        ("a.json", b"5", "not a table"),
+        ("a.json", b'{"a": [1, 2], "b": 3}', "not a table"),
+        ("a.json", b'{"a": [1, 2], "b": [3]}', "not a table"),
         ("a.xlsx", b"x", "unknown kind of file"),
     ],
 )

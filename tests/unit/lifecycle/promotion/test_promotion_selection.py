@@ -169,6 +169,6 @@ def test_the_best_of_the_others_is_put_forward():
     assert selection.best(field, "ks", without={"a"}).run_id == "b"
     with pytest.raises(Refused, match="every run of 'credit' that has 'ks' was rolled back"):
         selection.best(field, "ks", without={"a", "b"})
-    with pytest.raises(MlpipesError, match="its scores are no probabilities"):
+    with pytest.raises(MlpipesError, match="its scores are not probabilities"):
         selection.best(selection.field_of(runs[1:], None), "log_loss")
     assert selection.missing(runs[0], "ks") == "forest has no ks: its model returns labels, not scores"
