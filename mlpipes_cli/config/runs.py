@@ -141,7 +141,7 @@ class Run(Strict):
             return f"{told[:1].lower()}{told[1:]}"
         said = type(self).model_fields["params"].metadata
         known = [field for item in said if isinstance(item, Checked) for field in item.model.model_fields]
-        return f"{self.trainer} has no param {name!r}{did_you_mean(name, known)}"
+        return f"{self.trainer} has no parameter {name!r}{did_you_mean(name, known)}"
 
     @property
     def trains(self) -> str:

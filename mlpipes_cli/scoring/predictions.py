@@ -142,7 +142,7 @@ class Predictions:
             stray = _plain(found[known.index(-1)])
             listed = ", ".join(map(repr, self.classes[:10])) + (", ..." if len(self.classes) > 10 else "")
             raise MlpipesError(
-                f"the {what} holds {stray!r}, which is not one of the classes {listed}",
+                f"the {what} contains {stray!r}, which is not one of the classes {listed}",
                 "return labels as they appear in the target column" if what == "prediction" else "",
             )
         kinds = {type(label) for label in self.classes}

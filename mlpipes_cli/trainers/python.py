@@ -49,7 +49,7 @@ class PythonTrainer:
             return []
         known = list(parameters)[POSITIONAL:]
         return [
-            (("params", name), f"{path} takes no {name!r}{did_you_mean(name, known)}")
+            (("params", name), f"{path} does not accept {name!r}{did_you_mean(name, known)}")
             for name in spec.get("params", {})
             if name not in known
         ]

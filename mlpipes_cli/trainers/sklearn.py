@@ -29,7 +29,7 @@ class SklearnTrainer:
         problems: list[tuple[tuple[str | int, ...], str]] = []
         kind = type(estimator)
         if spec.get("threshold") is not None and not any(hasattr(kind, method) for method in SCORES):
-            text = f"{kind.__name__} gives no scores (neither {' nor '.join(SCORES)}) for a threshold; "
+            text = f"{kind.__name__} returns no scores (neither {' nor '.join(SCORES)}) for a threshold; "
             problems.append((("threshold",), f"{text}{HINT}"))
         for name in (spec.get("search") or {}).get("space", {}):
             if name.startswith("preprocess__"):

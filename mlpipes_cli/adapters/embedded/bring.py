@@ -104,7 +104,7 @@ class Core(Bringing):
         self.note("upgrading MLflow's tables")
         migration.migrate(self.parts.tracking(port), self.parts.temporary, self.parts.log(MLFLOW))
         self.changes.append("mlflow: its tables were upgraded to this release's version")
-        raise Again("mlflow has to be restarted after the upgrade of its tables")
+        raise Again("mlflow must be restarted after the upgrade of its tables")
 
     def _settle_login(self, port: int) -> None:
         if not self.parts.auth:

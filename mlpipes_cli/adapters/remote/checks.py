@@ -27,7 +27,7 @@ def _bucket(places: Places) -> list[Check]:
     fix = (
         "to check it, set stack -> object_store in mlpipes.yaml, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     )
-    return [Check(bucket.NAME, "ok", f"not checked: only MLflow has to reach it ({fix})")]
+    return [Check(bucket.NAME, "ok", f"not checked: only MLflow needs access to it ({fix})")]
 
 
 def survey(places: Places) -> tuple[ServiceStatus, ...]:

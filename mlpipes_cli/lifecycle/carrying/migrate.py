@@ -210,7 +210,7 @@ def _tell(move: _Move, path: Path, manifest: Manifest, began: float, reporter: R
         reporter.info(f"set `runtime: {move.target.name}` in mlpipes.yaml")
     if move.source.name != "remote":
         reporter.info(
-            f"{move.source.name} keeps its data as it was; `mlpipes migrate --forget` removes it. "
+            f"{move.source.name} keeps its data; `mlpipes migrate --forget` removes it. "
             f"The copy in {move.project.shown(path)} is kept too"
         )
     return Migrated(

@@ -115,8 +115,8 @@ def ask(project: Project, runtime: Runtime, databases: Databases, reporter: Repo
     what = words(content({name: databases.facts(urls[name]).rows for name in DATABASES}))
     if what:
         agreed(
-            reporter, f"the stack holds {what}; replace all of it?", yes=yes, flag="--yes",
-            why=f"the stack holds {what}, which the restore replaces",
+            reporter, f"the stack contains {what}; replace all of it?", yes=yes, flag="--yes",
+            why=f"the stack contains {what}, which the restore replaces",
         )  # fmt: skip
 
 

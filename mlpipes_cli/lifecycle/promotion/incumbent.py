@@ -74,7 +74,7 @@ class Incumbent:
         if task != said.task:
             raise Refused(
                 f"version {self.version.version} is a {task} model and the challenger a {said.task} model",
-                "give the experiment a `model:` name of its own",
+                "give the experiment its own `model:` name",
             )
         if self.archive.find(run, run_schema.CLASSES) is None:
             raise Refused(
@@ -108,7 +108,7 @@ class Incumbent:
         if held.target not in columns:
             raise Refused(
                 f"version {self.version.version} does not predict {held.target!r}, unlike the challenger",
-                "give the experiment a `model:` name of its own",
+                "give the experiment its own `model:` name",
             )
         import numpy as np
 
@@ -158,7 +158,7 @@ def _same_classes(classes: tuple[Any, ...], said: Predictions) -> None:
     if set(classes) != set(said.classes):
         raise Refused(
             f"the incumbent knows the classes {_listed(classes)}, the challenger {_listed(said.classes)}",
-            "give the experiment a `model:` name of its own",
+            "give the experiment its own `model:` name",
         )
 
 

@@ -155,7 +155,7 @@ def _archive(project: Project, stack: access.Stack) -> Archive:
 
 
 def _gone(version: ModelVersion, alias: str) -> str:
-    return f"version {version.version} holds {alias}, but its files no longer exist"
+    return f"version {version.version} has the alias {alias}, but its files no longer exist"
 
 
 def _warn(field: selection.Field, metric: str, reporter: Reporter) -> None:

@@ -123,9 +123,9 @@ class RunChecks:
         """Whether all names are known."""
         wrong = [] if signature.is_open else [name for name in given if name not in known]
         for name in wrong:
-            listed = f"; it takes {', '.join(known[:8])}" + (", ..." if len(known) > 8 else "")
-            suggestion = did_you_mean(name, known) or (listed if known else "; it takes no params")
-            self._say((*here, name), f"{owner} takes no {name!r}{suggestion}")
+            listed = f"; it accepts {', '.join(known[:8])}" + (", ..." if len(known) > 8 else "")
+            suggestion = did_you_mean(name, known) or (listed if known else "; it accepts no parameters")
+            self._say((*here, name), f"{owner} does not accept {name!r}{suggestion}")
         return not wrong
 
     def _required(

@@ -84,7 +84,7 @@ def _decision(estimator: Any, raw: bool) -> Callable[[Matrix], Floats]:
 
     def decide(X: Matrix) -> Floats:
         if raw and not np.isfinite(X).all():
-            raise ValueError("a linear model takes no missing or infinite values")
+            raise ValueError("a linear model does not accept missing or infinite values")
         found: Floats = X @ coefficients + intercept
         return found
 

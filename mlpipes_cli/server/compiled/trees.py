@@ -43,7 +43,7 @@ def singles(raw: bool, gaps: bool) -> Callable[[Matrix], Singles]:
             values = X.astype(np.float32)
         finite = np.isfinite(values)
         if not finite.all() and not (gaps and not np.isinf(values).any()):
-            raise ValueError("the trees take no missing, infinite or very large values")
+            raise ValueError("the trees do not accept missing, infinite or very large values")
         return values
 
     return convert if raw else lambda X: X.astype(np.float32)

@@ -526,7 +526,7 @@ def test_an_incumbent_whose_files_are_gone_is_no_incumbent(
     new = lab.train("same", looks_at(*COLUMNS), prepared)
     told = running_stack.cli("promote", "--experiment", lab.experiment, "--dry-run").ok()
     assert (
-        "warning: version 1 holds production, but its files no longer exist, so there is no incumbent"
+        "warning: version 1 has the alias production, but its files no longer exist, so there is no incumbent"
         in told.err
     )
     said = promote()
@@ -536,7 +536,7 @@ def test_an_incumbent_whose_files_are_gone_is_no_incumbent(
         1,
         2,
     )
-    assert said["reason"] == "version 1 holds production, but its files no longer exist"
+    assert said["reason"] == "version 1 has the alias production, but its files no longer exist"
     assert said["incumbent"] is None
     assert lab.holder() == 2
     assert promote()["outcome"] == "unchanged"

@@ -158,7 +158,7 @@ MISTAKES = {
             "trainer: sklearn, estimator: a.b.Forest, search: {max_depth: [4, null]}",
             "trainer: h2o_automl, search: {max_modells: [4, 5]}",
         ),
-        "search -> max_modells: h2o_automl has no param 'max_modells'; did you mean 'max_models'?",
+        "search -> max_modells: h2o_automl has no parameter 'max_modells'; did you mean 'max_models'?",
     ),
     "bounds the wrong way": (
         GOOD.replace(

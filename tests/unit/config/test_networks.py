@@ -47,5 +47,5 @@ def test_a_search_may_name_what_stands_inside_of_params() -> None:
     assert keras(search={"layers__0__units": [3, 4], "image__height": [8]}).search is not None
     run = {"name": "t", "trainer": "torch", "module": "a:B", "search": {"module__hidden": [8, 16]}}
     assert TorchRun.model_validate(run).search is not None
-    with pytest.raises(ValidationError, match="no param 'layers__0__units'"):
+    with pytest.raises(ValidationError, match="no parameter 'layers__0__units'"):
         TorchRun.model_validate({**run, "search": {"layers__0__units": [8]}})
