@@ -42,7 +42,7 @@ BANNED = {
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """Each text of a module with its line, ``{}`` in place of what is filled in; no docstrings, SQL or patterns."""
+    """Each text of a module and its line, ``{}`` for what is filled in; docstrings of commands only."""
     source = path.read_text()
     tree = ast.parse(source)
     yield from _texts(

@@ -17,8 +17,9 @@ def trouble(tried: Sequence[tuple[Candidate, Unreachable]]) -> MlpipesError:
     """The error for what was tried in vain; of several, the one that says most."""
     if not tried[0][0].chosen and all(one.kind == "missing" for _, one in tried):
         places = ", ".join(str(one.socket) for one, _ in tried[:4])
+        others = f" or {len(tried) - 4} other paths" if len(tried) > 4 else ""
         return MlpipesError(
-            f"no Docker engine found: no socket at {places} or {len(tried) - 4} other paths",
+            f"no Docker engine found: no socket at {places}{others}",
             f"{_install()}, {_WITHOUT}",
         )
     return one_trouble(*min(tried, key=_telling))

@@ -59,7 +59,7 @@ def test_a_project_with_data_stays_on_its_runtime_until_it_is_carried_over(stack
     file.write_text(text.replace("embedded", "auto"))
     try:
         said = stack.cli("up", cwd=stack.root).ok().err
-        assert "runtime embedded (auto): this project's data is there" in said
+        assert "runtime embedded, chosen by `auto`: this project's data is there" in said
     finally:
         file.write_text(text)
 

@@ -485,7 +485,7 @@ def test_a_rival_without_predictions_is_left_out_and_named(
         shutil.rmtree(lab.root / ".mlpipes" / "cache" / "runs" / rival, ignore_errors=True)
     told = running_stack.cli("promote", "--experiment", lab.experiment, "--dry-run").ok()
     line = f"rival ({rival[:8]}): its holdout_predictions.parquet is missing or unreadable"
-    assert f"warning: left out: {line}" in told.err
+    assert f"warning: skipped: {line}" in told.err
     said = promote()
     assert (said["outcome"], said["run_id"], said["left_out"]) == ("promoted", strong, [line])
     assert said["comparison"]["candidates"] == 1
