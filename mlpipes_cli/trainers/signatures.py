@@ -16,7 +16,7 @@ from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers.sources import Definition, Finder, Import, Module
 
 _NOT_HERE = (
-    "; it is not installed here: install it, put it next to the experiment file, or add to the run "
+    "; it is not installed here: install it, put it next to the experiment file, or give the run "
     "`environment: {{requirements: [{}]}}`"
 )
 _DEPTH = 30  # re-exports and base classes that are followed at most
