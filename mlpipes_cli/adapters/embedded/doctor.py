@@ -52,7 +52,7 @@ def _program(parts: Parts) -> Check:
         said = " ".join(done.stderr.split())
         return Check("postgres program", "fault", f"does not run: {said}", "install the library named there")
     account = find_account(path, home(parts.project))
-    how = f", as another account ({account.way})" if account.way else ""
+    how = ", run by another account" if account.way else ""
     return Check("postgres program", "ok", f"{done.stdout.strip()}{how}")
 
 

@@ -125,7 +125,7 @@ def _check_columns(file: Path, there: list[str], scorer: Scorer) -> None:
         shown = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
         word = "column" if len(missing) == 1 else "columns"
         raise UsageError(
-            f"{file}: {word} {shown} missing",
+            f"{file}: missing {word} {shown}",
             f"model {scorer.model!r} needs {'it' if len(missing) == 1 else 'them'}",
         )
 
