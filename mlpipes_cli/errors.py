@@ -27,7 +27,8 @@ class MlpipesError(Exception):
 
     def lines(self) -> list[str]:
         """The lines to show, one for each thing that is wrong."""
-        text = f"{self.reason}; {self.hint}" if self.hint else self.reason
+        after = " " if self.reason.endswith("?") else "; "
+        text = f"{self.reason}{after}{self.hint}" if self.hint else self.reason
         return [" ".join(text.split())]
 
 

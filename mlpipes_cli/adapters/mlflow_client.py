@@ -175,7 +175,7 @@ def _told(error: Exception, what: str, uri: str) -> MlpipesError:
 def _absent(uri: str, cause: BaseException) -> MlpipesError:
     return MlpipesError(
         f"MLflow does not answer at {uri} ({_reason(cause)})",
-        "see `mlpipes status`, start it with `mlpipes up`",
+        "start the stack with `mlpipes up`, or see `mlpipes status`",
     )
 
 

@@ -21,7 +21,7 @@ def start_order(compose: Compose, names: Collection[str]) -> list[str]:
     """
     for name in names:
         if name not in compose.services:
-            known = did_you_mean(name, compose.services) or f"; one of {', '.join(compose.services)}"
+            known = did_you_mean(name, compose.services) or f"; use one of {', '.join(compose.services)}"
             raise UsageError(f"there is no service {name!r}{known}")
     order: list[str] = []
     for name in compose.services:

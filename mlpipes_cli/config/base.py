@@ -20,7 +20,7 @@ def _metric(name: str) -> str:
     if name not in metric_catalog.NAMES:
         suggestion = did_you_mean(name, metric_catalog.NAMES)
         raise ValueError(
-            f"unknown metric {name!r}{suggestion or '; one of ' + ', '.join(metric_catalog.NAMES)}"
+            f"unknown metric {name!r}{suggestion or '; use one of ' + ', '.join(metric_catalog.NAMES)}"
         )
     return name
 

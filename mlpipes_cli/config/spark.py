@@ -19,7 +19,7 @@ def _estimator(name: str) -> str:
         raise ValueError(f"{name!r} is not a name, a class or a dotted path of an estimator")
     if "." not in name and name == name.lower() and name not in NAMES:
         suggestion = did_you_mean(name, NAMES)
-        raise ValueError(f"unknown estimator {name!r}{suggestion or '; one of ' + ', '.join(NAMES)}")
+        raise ValueError(f"unknown estimator {name!r}{suggestion or '; use one of ' + ', '.join(NAMES)}")
     return name
 
 

@@ -63,7 +63,7 @@ def locate(data: Data, base: Path, source: YamlSource) -> Place:
     if scheme == "sklearn":
         known = (*BUNDLED, *FETCHED)
         if rest not in known:
-            shown = did_you_mean(rest, known) or f"; one of {', '.join(known)}"
+            shown = did_you_mean(rest, known) or f"; use one of {', '.join(known)}"
             raise wrong(source, AT, f"scikit-learn has no data set {rest!r}{shown}")
         return Place("sklearn", text, name=rest)
     if scheme == "openml":

@@ -165,7 +165,7 @@ def _chosen(holdouts: Mapping[str, object], asked: str | None) -> str:
     if len(meant) != 1 or not asked:
         known = ", ".join(fingerprint[:12] for fingerprint in holdouts if fingerprint)
         raise UsageError(
-            f"--holdout: {asked!r} matches {len(meant)} holdouts of the experiment", f"one of {known}"
+            f"--holdout: {asked!r} matches {len(meant)} holdouts of the experiment", f"use one of {known}"
         )
     return meant[0]
 
@@ -206,7 +206,7 @@ def _metric(run: RunRecord, asked: str | None) -> str:
         suggestion = did_you_mean(asked, known).removeprefix("; ")
         raise UsageError(
             f"--metric: {asked!r} does not apply to a {task} target",
-            suggestion or f"one of {', '.join(known)}",
+            suggestion or f"use one of {', '.join(known)}",
         )
     return asked
 

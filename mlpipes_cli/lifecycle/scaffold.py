@@ -58,7 +58,7 @@ def make_project(directory: Path, example: str = DEFAULT_EXAMPLE) -> NewProject:
         MlpipesError: The folder cannot be written.
     """
     if example not in EXAMPLES:
-        hint = did_you_mean(example, EXAMPLES).removeprefix("; ") or f"one of {', '.join(EXAMPLES)}"
+        hint = did_you_mean(example, EXAMPLES).removeprefix("; ") or f"use one of {', '.join(EXAMPLES)}"
         raise UsageError(f"unknown example {example!r}", hint)
     directory = directory.absolute()
     directory = Path(os.path.normpath(directory))

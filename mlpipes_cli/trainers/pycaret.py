@@ -228,7 +228,9 @@ def _metric(experiment: Any, training: Training, classes: int) -> str:
     wanted = training.spec.get("params", {}).get("sort", "metric")
     known = {str(name): str(name) for name in experiment.get_metrics()["Display Name"]}
     if wanted not in ("metric", "TT", *known):
-        raise TrainingError(f"PyCaret has no metric {wanted!r} for this target; one of {', '.join(known)}")
+        raise TrainingError(
+            f"PyCaret has no metric {wanted!r} for this target; use one of {', '.join(known)}"
+        )
     higher = metric_catalog.higher_is_better(training.metric)
     name = f"{training.metric} (mlpipes)"
     experiment.add_metric(OURS, name, _nothing, greater_is_better=higher)

@@ -138,7 +138,7 @@ def _check_metrics(asked: Sequence[str], tasks: Sequence[Task]) -> None:
     known = dict.fromkeys(metric.name for task in tasks for metric in metric_catalog.BY_TASK[task])
     for name in asked:
         if known and name not in known:
-            hint = did_you_mean(name, known).removeprefix("; ") or f"one of {', '.join(known)}"
+            hint = did_you_mean(name, known).removeprefix("; ") or f"use one of {', '.join(known)}"
             raise UsageError(f"--metric: {name!r} does not apply to a {tasks[0]} target", hint)
 
 

@@ -137,7 +137,9 @@ def pick_metric(field: Field, asked: str | None, configured: str | None) -> str:
     if metric_catalog.find(field.task, metric) is None:
         names = ", ".join(item.name for item in metric_catalog.BY_TASK[field.task])
         where = "--metric" if asked else "mlpipes.yaml: promotion -> metric" if configured else "metric"
-        raise UsageError(f"{where}: {metric!r} does not apply to a {field.task} target", f"one of {names}")
+        raise UsageError(
+            f"{where}: {metric!r} does not apply to a {field.task} target", f"use one of {names}"
+        )
     return metric
 
 

@@ -62,7 +62,7 @@ def problems(how: Settings) -> list[Problem]:
         except TrainingError as error:
             found.append((("params", "loss"), str(error)))
     elif how.loss is not None and how.loss not in (known := [_CLASSES, *_QUANTITY]):
-        near = did_you_mean(how.loss, known) or f"; one of {', '.join(known)}, or module:function"
+        near = did_you_mean(how.loss, known) or f"; use one of {', '.join(known)}, or module:function"
         found.append((("params", "loss"), f"unknown loss {how.loss!r}{near}"))
     return found
 

@@ -216,7 +216,7 @@ def test_the_cheap_check_is_cheap(tmp_path: Path) -> None:
             "sklearn:breast_cancr",
             "scikit-learn has no data set 'breast_cancr'; did you mean 'breast_cancer'?",
         ),
-        ("sklearn:", "scikit-learn has no data set ''; one of breast_cancer, "),
+        ("sklearn:", "scikit-learn has no data set ''; use one of breast_cancer, "),
         ("openml:credit", "'openml:credit': give the number of the data set, such as openml:1597"),
         ("s3://bucket", "'s3://bucket': write s3://bucket/folder/file.csv"),
         ("s3:bucket/x.csv", "'s3:bucket/x.csv': write s3://bucket/folder/file.csv"),

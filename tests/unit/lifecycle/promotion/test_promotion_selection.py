@@ -150,7 +150,9 @@ def test_where_the_metric_comes_from():
 def test_a_metric_for_another_kind_of_target(asked: str | None, configured: str | None, where: str):
     with pytest.raises(UsageError) as caught:
         selection.pick_metric(field(run("1")), asked, configured)
-    assert caught.value.lines()[0].startswith(f"{where}'rmse' does not apply to a binary target; one of ks,")
+    assert caught.value.lines()[0].startswith(
+        f"{where}'rmse' does not apply to a binary target; use one of ks,"
+    )
 
 
 def test_an_unknown_metric_suggests_the_nearest():
