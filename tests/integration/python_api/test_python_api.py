@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import re
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,7 +68,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
 
 def test_training(made: Made) -> None:
     found = made.training
-    assert (found.experiment, found.data.rows, len(found.runs)) == ("breast-cancer", 559, 2)
+    assert (found.experiment, found.data.rows, len(found.runs)) == ("breast-cancer", 569, 2)
     assert found.best == found.runs[0].name
     assert {run.status for run in found.runs} == {"FINISHED"}
     found.raise_for_status()
@@ -180,6 +182,27 @@ def test_it_works_in_a_thread(made: Made, caplog: pytest.LogCaptureFixture) -> N
         thread.join()
     assert [run.status for run in found[0].runs] == ["FINISHED"]
     assert any(record.getMessage().startswith("logistic: finished") for record in caplog.records)
+
+
+def test_the_notebook_of_a_project_runs(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The cells of ``explore.ipynb``, one after the other."""
+    monkeypatch.chdir(made.project.root)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where MLflow's client leaves what it loads down
+    for name in made.project.env():
+        monkeypatch.setenv(name, "")  # so that what the notebook sets is taken back
+    shown: list[Any] = []
+    names: dict[str, Any] = {"display": shown.append}
+    book = json.loads((made.project.root / "explore.ipynb").read_text(encoding="utf-8"))
+    for cell in book["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
+    board, holdout, table = shown[0], shown[1], shown[2]
+    assert set(board["name"]) == {"logistic", "forest"}
+    assert len(holdout) == 5
+    assert table.to_numpy().sum() == len(names["holdout"])
+    assert capsys.readouterr().out == ""
 
 
 def test_the_page_is_true(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
