@@ -68,8 +68,8 @@ def _of_word(word: str, found: Sequence[Hole]) -> Remark:
     most = "" if all(hole.exact for hole in found) else "at most "
     where = f"{most}{rows(count)}"
     if len(found) > 1:
-        where = f"{most}{count} cells of {len(found)} columns, here first"
-    return Remark(f"{word!r} stands for a missing value in {where}", found[0].column, found[0].first)
+        where = f"{most}{count} cells of {len(found)} columns, for example"
+    return Remark(f"{word!r} is read as a missing value in {where}", found[0].column, found[0].first)
 
 
 def of_codes(columns: Mapping[str, str]) -> list[Remark]:

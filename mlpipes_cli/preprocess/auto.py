@@ -38,7 +38,7 @@ def build(X: pd.DataFrame, task: Task, scale: bool = True, texts: Collection[str
     frame = X.set_axis([str(name) for name in X.columns], axis=1)
     if not frame.columns.is_unique:
         twice = sorted(set(frame.columns[frame.columns.duplicated()]))
-        raise ValueError(f"column names stand twice: {', '.join(map(repr, twice))}")
+        raise ValueError(f"duplicate column names: {', '.join(map(repr, twice))}")
     plan: dict[Kind, list[str]] = {
         "numbers": [],
         "dates": [],

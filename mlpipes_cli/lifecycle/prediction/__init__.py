@@ -124,7 +124,7 @@ def predict(
 
 
 def _no_rows(file: Path) -> UsageError:
-    return UsageError(f"{file}: has no rows", "give a table with at least one")
+    return UsageError(f"{file}: the table has no rows", "give a table with at least one row")
 
 
 def _check_columns(file: Path, there: list[str], scorer: Scorer) -> None:
