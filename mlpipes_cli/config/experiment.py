@@ -164,6 +164,11 @@ class Data(Strict):
     ] = False
     sample_rows: Annotated[int, Field(ge=0, le=10_000)] = 10_000
 
+    @property
+    def texts(self) -> list[str]:
+        """The columns that are text by ``types``, in the file's order."""
+        return [name for name, kind in self.types.items() if kind == "text"]
+
     @model_validator(mode="after")
     def _roles_are_distinct(self) -> Data:
         if self.id == self.target:

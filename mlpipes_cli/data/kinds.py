@@ -140,6 +140,18 @@ def may_be_numbers(values: pd.Series) -> bool:
     return _most(values, (numbers.LOOKS_LIKE_ONE,))
 
 
+def are_numbers_as_text(values: pd.Series) -> bool:
+    """Whether a column of text, from where types are known, holds numbers alone, and no codes."""
+    is_text = isinstance(values.dtype, pd.StringDtype) or (
+        values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "string"
+    )
+    if not is_text or not may_be_numbers(values):
+        return False
+    texts = trimmed(texts_of(values))
+    cells = _Cells(texts, hollow(texts))
+    return not cells.holes.all() and _style_of(cells) is not None and not code(cells.present())
+
+
 def _most(values: pd.Series, regexes: Sequence[str]) -> bool:
     present = values.dropna()
     step = max(len(present) // _LOOKED_AT, 1)

@@ -113,7 +113,7 @@ def _prepared(training: Training) -> tuple[pd.DataFrame, Any]:
         return training.X, None
     from mlpipes_cli.preprocess import auto
 
-    step = auto.build(training.X, training.task)
+    step = auto.build(training.X, training.task, texts=training.texts)
     return step.fit_transform(training.X, training.y), step
 
 

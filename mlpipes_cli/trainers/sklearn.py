@@ -92,7 +92,7 @@ def preprocessing(training: Training, scale: bool = True) -> Any:
         return "passthrough"
     from mlpipes_cli.preprocess import auto
 
-    return auto.build(training.X, training.task, scale)
+    return auto.build(training.X, training.task, scale, training.texts)
 
 
 def with_preprocessing(estimator: Any, training: Training, scale: bool) -> Any:

@@ -15,6 +15,7 @@ from mlpipes_cli.lifecycle.performance.nature import Nature, inferred, of_detail
 from mlpipes_cli.lifecycle.promotion import versions
 from mlpipes_cli.lifecycle.records import access
 from mlpipes_cli.suggest import did_you_mean
+from mlpipes_cli.tabular import Tabular
 
 if TYPE_CHECKING:
     from mlpipes_cli.metric_catalog import Task
@@ -67,7 +68,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Performance:
+class Performance(Tabular):
     """What the deployed versions are worth.
 
     Attributes:
@@ -79,6 +80,9 @@ class Performance:
     model: str
     period: str | None
     lines: tuple[Line, ...]
+
+    def table(self) -> Sequence[Line]:
+        return self.lines
 
 
 def performance(

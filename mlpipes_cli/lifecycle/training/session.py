@@ -180,6 +180,7 @@ class Session:
             "sample_rows": config.data.sample_rows,
             "reading": dict(self._plan.reading),
             "order_by": config.data.split.by,
+            "texts": config.data.texts,
             "folders": list(self._plan.experiment.folders),
             "environment": built.record() if built else None,
             "check": candidate.name in self._late,

@@ -79,7 +79,7 @@ def _read(training: Training, how: Settings) -> tuple[Reader, dict[str, np.ndarr
         if columns and training.preprocess == "auto":
             from mlpipes_cli.preprocess import auto
 
-            step = auto.build(training.X[columns], training.task)
+            step = auto.build(training.X[columns], training.task, texts=training.texts)
             parts[TABLE] = as_floats(step.fit_transform(training.X[columns], training.y))
         elif columns:
             parts[TABLE] = as_floats(training.X[columns])

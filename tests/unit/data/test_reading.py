@@ -358,6 +358,27 @@ def test_values_that_are_not_what_is_said(tmp_path: Path, settings: Any, said: s
     assert caught.value.lines() == [f"e.yaml:3: data -> source: {said}"]
 
 
+def test_numbers_as_text_in_parquet_stay_text_and_are_named(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"x": ["1.5", "2", None], "zip": ["10115", "20095", "80331"], "note": ["1", "two", "3"]}
+    )
+    frame.assign(y=[0, 1, 0]).to_parquet(tmp_path / "x.parquet")
+
+    def load(**settings: Any) -> Read:
+        data = Data(source="x.parquet", target="y", **settings)
+        return read_source(data, tmp_path, SOURCE, database_url=None, environ={})
+
+    found = load()
+    assert found.frame["x"].tolist()[:2] == ["1.5", "2"]
+    assert list(found.notes) == [
+        "x.parquet: columns 'x', 'zip' hold numbers as text, read as text; `types: {x: number}` reads numbers"
+    ]
+    said = load(types={"x": "number", "zip": "text"})
+    assert said.frame["x"].tolist()[:2] == [1.5, 2.0]
+    assert said.frame["zip"].tolist() == ["10115", "20095", "80331"]
+    assert list(said.notes) == []
+
+
 def test_types_hold_for_parquet_too(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"a": [501, -999], "b": ["3", "-999"], "d": ["01/06/2024", "02/06/2024"], "y": [0, 1]}

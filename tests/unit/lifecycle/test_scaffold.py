@@ -93,7 +93,7 @@ def test_the_notebook_is_one(made: dict[str, Path]) -> None:
                 assert cell["outputs"] == []
                 compile("".join(cell["source"]), cell["id"], "exec")
         assert EXAMPLES[name].model in json.dumps(book)
-        assert f"metrics.{EXAMPLES[name].metric} DESC" in json.dumps(book)
+        assert f'metric=\\"{EXAMPLES[name].metric}\\"' in json.dumps(book)
 
 
 # --- the generator -----------------------------------------------------------------------------
