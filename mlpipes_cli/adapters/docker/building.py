@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
 
 LABEL = "mlpipes.build"
+SAID_EVERY = 10.0  # seconds between two lines where no progress is drawn
 _LAST = 8
+_NOTE = 80  # characters of a build's last line that are shown beside its step
+_STEP = re.compile(r"step (\d+/\d+) ?: (.*)", re.IGNORECASE)  # Podman writes `STEP 3/9: RUN …`
 _NETWORK = re.compile(
     r"name resolution|name or service not known|resolve host|network is unreachable"
     r"|timed out|max retries|connection refused|no matching distribution|certificate",
@@ -110,7 +113,7 @@ def build_image(
     reporter.info(f"building {name}")
     marks = {**(labels or {}), LABEL: fingerprint(build)}
     task_title = f"building {name}"
-    with reporter.task(task_title) as task, speaking(task_title), _tar(build) as packed:
+    with reporter.task(task_title, every=SAID_EVERY) as task, speaking(task_title), _tar(build) as packed:
         events = engine.client.api.build(
             fileobj=packed,
             custom_context=True,
@@ -125,13 +128,13 @@ def build_image(
             use_config_proxy=True,
             decode=True,
         )
-        progress = _Progress(name, build.args)
+        progress = Progress(name, build.args)
         for event in events:
             progress.take(event)
             for line in progress.lines:
                 reporter.detail(line)
             if progress.lines:
-                task.note(progress.lines[-1][:100])
+                task.note(progress.note)
     with speaking(f"looking for {name}"):
         api: Any = engine.client.api
         id = str(api.inspect_image(name)["Id"])
@@ -139,7 +142,7 @@ def build_image(
     return id
 
 
-class _Progress:
+class Progress:
     """What a build says; raises where it failed.
 
     Attributes:
@@ -150,6 +153,14 @@ class _Progress:
         self._name, self._args, self.lines = name, args, list[str]()
         self._step, self._last = "", deque[str](maxlen=_LAST)
 
+    @property
+    def note(self) -> str:
+        """Which step of how many, and its last line, shortened: ``step 4/9: Collecting numpy==2.4.6``."""
+        number, _, order = self._step.partition(" : ")
+        said = self._last[-1] if self._last else " ".join(order.split())
+        shown = said if len(said) <= _NOTE else f"{said[: _NOTE - 1]}…"
+        return f"{number.lower()}: {shown}" if number else shown
+
     def take(self, event: dict[str, object]) -> None:
         """Take one event: ``{"stream": text}``, ``{"status": …}`` of a pull, or ``{"error": text}``."""
         if "error" in event:
@@ -158,8 +169,9 @@ class _Progress:
         plain = (re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).strip() for line in text.splitlines())
         self.lines = [line for line in plain if line]
         for line in self.lines:
-            if line.startswith("Step "):
-                self._step = line
+            begun = _STEP.fullmatch(line)
+            if begun:
+                self._step = f"Step {begun[1]} : {begun[2]}"
                 self._last.clear()
             elif not line.startswith(("--->", "Removing intermediate container")):
                 self._last.append(line)

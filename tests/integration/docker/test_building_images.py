@@ -85,17 +85,26 @@ def test_built_once_and_again_after_a_change(engine: Engine, name: str, tmp_path
 def test_two_that_build_at_the_same_time_take_the_same_image(
     engine: Engine, name: str, tmp_path: Path
 ) -> None:
-    build = folder(tmp_path, name, f"FROM {base()}\nRUN sleep 3 # {uuid.uuid4().hex}\n")
+    script = "echo the first word; sleep 3"
+    build = folder(tmp_path, name, f"FROM {base()}\nRUN {script} # {uuid.uuid4().hex}\n")
+    tolds = []
 
     def had() -> images.Image:
         own = connect()
         with contextlib.closing(own.client):
-            return ensure(own, name, build)[0]
+            image, told = ensure(own, name, build)
+            tolds.append(told)
+            return image
 
     with ThreadPoolExecutor(2) as threads:
         taken = {done.result().id for done in [threads.submit(had) for _ in range(2)]}
     mark = {"label": f"mlpipes.tests={name.split(':')[0]}"}
     assert len(engine.client.api.images(filters=mark)) == 2  # none waited for the other
+    for told in tolds:
+        (task,) = told.tasks
+        assert (task.title, task.every) == (f"building {name}", 10.0)
+        assert "step 3/4: the first word" in task.notes
+        assert not any("Running in" in note for note in task.notes)
     now, told = ensure(engine, name, build)
     assert taken == {now.id}
     assert told == Told()

@@ -17,6 +17,7 @@ from waiting import until
 
 from mlpipes_cli.adapters.docker import images
 from mlpipes_cli.adapters.docker.engine import Engine, connect
+from mlpipes_cli.adapters.docker.naming import make_by_name
 from mlpipes_cli.compose.model import Service
 from mlpipes_cli.errors import MlpipesError
 
@@ -101,6 +102,57 @@ def test_an_image_that_came_from_no_registry(engine: Engine, registry: Registry)
         assert ensure(engine, reference)[1].infos == []
     finally:
         engine.client.api.remove_container(container)
+
+
+def shown(engine: Engine, image: str, reference: str) -> str:
+    """What `docker ps` says of a container's image."""
+    api = engine.client.api
+    made = make_by_name(api, image, reference, lambda name: str(api.create_container(name)["Id"]))
+    try:
+        (row,) = api.containers(all=True, filters={"id": made})
+        assert row["ImageID"] == image
+        return str(row["Image"])
+    finally:
+        api.remove_container(made)
+
+
+def test_a_container_is_made_by_name_and_by_id_where_no_name_stands_for_its_image(
+    engine: Engine, registry: Registry
+) -> None:
+    pinned = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
+    image = ensure(engine, pinned)[0].id
+    assert shown(engine, image, pinned) == pinned
+    registry.images["tiny"] = make_image(registry.port + 1)  # the tag moves
+    moved = ensure(engine, f"{registry.host}/tiny:1")[0].id
+    assert moved != image
+    assert shown(engine, moved, f"{registry.host}/tiny:1") == f"{registry.host}/tiny:1"
+    assert image.removeprefix("sha256:").startswith(
+        shown(engine, image, f"{registry.host}/tiny:1").removeprefix("sha256:")
+    )
+    assert shown(engine, moved, f"{registry.host}/tiny:1@sha256:{'0' * 64}") == f"{registry.host}/tiny:1"
+
+
+def test_a_name_that_moves_while_the_container_is_made(engine: Engine, registry: Registry) -> None:
+    name = f"{registry.host}/tiny:1"
+    image = ensure(engine, name)[0].id
+    api = engine.client.api
+    other: list[str] = []
+
+    def make(given: str) -> str:
+        if given == name:
+            registry.images["tiny"] = make_image(registry.port + 1)
+            api.pull(name)
+        made = str(api.create_container(given)["Id"])
+        other.append(made)
+        return made
+
+    made = make_by_name(api, image, name, make)
+    try:
+        assert len(other) == 2
+        assert api.inspect_container(made)["Image"] == image
+        assert [row["Id"] for row in api.containers(all=True) if row["Id"] in other] == [made]
+    finally:
+        api.remove_container(made)
 
 
 @pytest.mark.parametrize(
