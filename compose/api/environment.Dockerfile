@@ -1,7 +1,10 @@
 # The prediction API in its own environment, one model, and beside it the environment that trained that model,
-# made by `mlpipes build` for models that have one. PYTHON is the API's, MODEL_PYTHON the model's.
-ARG PYTHON=3.11
-FROM python:${PYTHON}-slim-bookworm
+# made by `mlpipes build` for models that have one. PYTHON_IMAGE is the API's, MODEL_PYTHON the model's version.
+ARG PYTHON_3_11=python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b
+ARG PYTHON_3_12=python:3.12-slim-bookworm@sha256:0f5b26b9518d002b6173fd61daad821fa340635ebfec5bba471013f9ca114579
+ARG PYTHON_3_13=python:3.13-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8
+ARG PYTHON_IMAGE=${PYTHON_3_11}
+FROM ${PYTHON_IMAGE}
 # from here as in Dockerfile, to the letter: the layer is there already where the stack has an API
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1
 COPY compose/api/requirements.lock /opt/mlpipes/

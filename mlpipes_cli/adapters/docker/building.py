@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mlpipes_cli.adapters.docker.bases import filled
 from mlpipes_cli.adapters.docker.faults import speaking
 from mlpipes_cli.adapters.docker.reference import parse
 from mlpipes_cli.adapters.docker.refusals import kind_of, refusal
@@ -46,6 +47,15 @@ def fingerprint(build: Build) -> str:
         digest.update(f"\0{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:32]
+
+
+def dockerfile(build: Build) -> str:
+    """The text of its Dockerfile.
+
+    Raises:
+        MlpipesError: It is not there, or cannot be read.
+    """
+    return dict(_files(build))[build.dockerfile].decode()
 
 
 def _files(build: Build) -> Iterator[tuple[str, bytes]]:
@@ -92,6 +102,7 @@ def build_image(
     *,
     labels: Mapping[str, str] | None = None,
     platform: str | None = None,
+    bases: Mapping[str, str] | None = None,
 ) -> str:
     """Build an image and give it the name; returns its id.
 
@@ -105,6 +116,7 @@ def build_image(
         reporter: Where news goes.
         labels: Further ones.
         platform: Such as linux/arm64; None is the engine's own.
+        bases: The images below it that the engine has, by the build argument that names them.
 
     Raises:
         MlpipesError: A step failed (its last lines), or the image below it cannot be had.
@@ -112,13 +124,14 @@ def build_image(
     started = time.monotonic()
     reporter.info(f"building {name}")
     marks = {**(labels or {}), LABEL: fingerprint(build)}
+    args = {**build.args, **(bases or {})}
     task_title = f"building {name}"
     with reporter.task(task_title, every=SAID_EVERY) as task, speaking(task_title), _tar(build) as packed:
         events = engine.client.api.build(
             fileobj=packed,
             custom_context=True,
             dockerfile=build.dockerfile,
-            buildargs=dict(build.args),
+            buildargs=args,
             tag=name,
             labels=marks,
             platform=platform,
@@ -128,7 +141,7 @@ def build_image(
             use_config_proxy=True,
             decode=True,
         )
-        progress = Progress(name, build.args)
+        progress = Progress(name, args)
         for event in events:
             progress.take(event)
             for line in progress.lines:
@@ -179,8 +192,7 @@ class Progress:
     def _failed(self, said: str) -> MlpipesError:
         words = self._step.partition(" : ")[2].split()
         if words[:1] == ["FROM"] and len(words) > 1 and kind_of(said):
-            wanted = re.sub(r"\$\{(\w+)\}", lambda found: self._args.get(found[1], ""), words[1])
-            base = refusal(parse(wanted), said)
+            base = refusal(parse(filled(words[1], self._args)), said)
             return MlpipesError(f"building {self._name}: {base.reason}", base.hint)
         lines = " | ".join(self._last)
         step = self._step.split(" : ")[0] or "the build"

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import resources
 from mlpipes_cli.adapters.docker import images
+from mlpipes_cli.adapters.docker.bases import arguments
 from mlpipes_cli.adapters.docker.building import build_image
 from mlpipes_cli.adapters.docker.faults import speaking
-from mlpipes_cli.compose.model import Build, Service
+from mlpipes_cli.adapters.docker.reference import Reference, parse
+from mlpipes_cli.compose.model import Build
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.images import BuiltImage, Recipe
 
@@ -31,8 +33,6 @@ class DockerImageBuilder:
         from mlpipes_cli.adapters.docker.engine import connect
 
         engine = connect()
-        if recipe.platform is None:
-            _want_python(engine, recipe.python, reporter)
         folder = resources.compose() / "api"
         with tempfile.TemporaryDirectory(prefix="mlpipes-build-") as scratch:
             made = Path(scratch)
@@ -43,12 +43,18 @@ class DockerImageBuilder:
                 **_of_model(recipe.model),
                 **(_together if recipe.environment is None else _apart)(folder, recipe, made),
             }
-            args = {"PYTHON": recipe.python}
+            base = _base(parts["Dockerfile"].read_text(encoding="utf-8"), recipe.python)
+            args = {"PYTHON_IMAGE": str(base)}
             if recipe.environment is not None:
                 args["MODEL_PYTHON"] = recipe.environment.python
             build = Build(folder, args=args, parts=parts)
-            labels = {**recipe.labels, "org.opencontainers.image.base.name": _base(recipe.python)}
-            id = build_image(engine, recipe.tag, build, reporter, labels=labels, platform=recipe.platform)
+            labels = {**recipe.labels, "org.opencontainers.image.base.name": base.named}
+            below = _below(engine, build, recipe, reporter)
+            if below["PYTHON_IMAGE"] == base.pinned:
+                labels["org.opencontainers.image.base.digest"] = base.digest
+            id = build_image(
+                engine, recipe.tag, build, reporter, labels=labels, platform=recipe.platform, bases=below
+            )
         api: Any = engine.client.api
         with speaking(f"looking for {recipe.tag}"):
             return BuiltImage(recipe.tag, id, int(api.inspect_image(id)["Size"]))
@@ -77,21 +83,23 @@ def _apart(folder: Path, recipe: Recipe, scratch: Path) -> dict[str, Path]:
     }
 
 
-def _base(python: str) -> str:
-    return f"python:{python}-slim-bookworm"
+def _base(dockerfile: str, python: str) -> Reference:
+    """The image of a version of Python, as the Dockerfile pins it."""
+    pinned = arguments(dockerfile).get(f"PYTHON_{python.replace('.', '_')}")
+    return parse(pinned or f"python:{python}-slim-bookworm")
 
 
-def _want_python(engine: Engine, python: str, reporter: Reporter) -> None:
+def _below(engine: Engine, build: Build, recipe: Recipe, reporter: Reporter) -> Mapping[str, str]:
     """Have the image of the Python that trained the model.
 
     Raises:
         MlpipesError: It cannot be had.
     """
     try:
-        images.ensure(engine, [Service("python", _base(python))], reporter)
+        return images.bases(engine, build, reporter, recipe.platform)
     except MlpipesError as error:
         raise MlpipesError(
-            f"the model was trained with Python {python}, and its image cannot be had: {error.reason}",
+            f"the model was trained with Python {recipe.python}, and its image cannot be had: {error.reason}",
             error.hint,
         ) from None
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from waiting import until
 from mlpipes_cli.adapters.docker import images
 from mlpipes_cli.adapters.docker.engine import Engine, connect
 from mlpipes_cli.adapters.docker.naming import make_by_name
-from mlpipes_cli.compose.model import Service
+from mlpipes_cli.compose.model import Build, Service
 from mlpipes_cli.errors import MlpipesError
 
 
@@ -102,6 +103,20 @@ def test_an_image_that_came_from_no_registry(engine: Engine, registry: Registry)
         assert ensure(engine, reference)[1].infos == []
     finally:
         engine.client.api.remove_container(container)
+
+
+def test_the_base_of_a_build_is_fetched_by_its_digest(
+    engine: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    pinned = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
+    (tmp_path / "Dockerfile").write_text(f"ARG BELOW={pinned}\nFROM ${{BELOW}}\nLABEL built=1\n")
+    name = f"mlpipes-tests-{registry.port}:1"
+    told = Told()
+    image = images.ensure(engine, [Service("one", name, build=Build(tmp_path))], told)["one"]
+    assert told.infos[0] == f"pulling {pinned}"
+    api = engine.client.api
+    base = api.inspect_image(f"{registry.host}/tiny@{pinned.partition('@')[2]}")
+    assert api.inspect_image(image.id)["RootFS"]["Layers"] == base["RootFS"]["Layers"]
 
 
 def shown(engine: Engine, image: str, reference: str) -> str:
@@ -195,7 +210,7 @@ import sys
 from mlpipes_cli.adapters.docker import images
 from mlpipes_cli.adapters.docker.engine import connect
 from mlpipes_cli.cli.console import Console
-from mlpipes_cli.compose.model import Service
+from mlpipes_cli.compose.model import Build, Service
 images.ensure(connect(), [Service("one", sys.argv[1])], Console())
 """
 

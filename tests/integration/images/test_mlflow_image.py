@@ -14,6 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 import sqlalchemy
+from docker_help import name_here
 from waiting import until
 
 CONTEXT = Path(__file__).parents[3] / "compose" / "mlflow"
@@ -34,7 +35,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def image(docker_engine: Any) -> Iterator[str]:
     name = f"mlpipes-mlflow:test-{uuid.uuid4().hex[:8]}"
-    done = subprocess.run(["docker", "build", "-q", "-t", name, str(CONTEXT)], capture_output=True, text=True)
+    python = f"PYTHON_IMAGE={name_here(docker_engine, 'python')}"
+    command = ["docker", "build", "-q", "-t", name, "--build-arg", python, str(CONTEXT)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     try:
         yield name
