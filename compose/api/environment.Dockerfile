@@ -7,14 +7,21 @@ ARG PYTHON_IMAGE=${PYTHON_3_11}
 FROM ${PYTHON_IMAGE}
 # from here as in Dockerfile, to the letter: the layer is there already where the stack has an API
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1
-COPY compose/api/requirements.lock /opt/mlpipes/
+COPY compose/common.lock /opt/mlpipes/
 # without the packages' own tests; (compileall complains about templates of code that some carry: no harm)
 RUN pip install --no-cache-dir --no-compile --disable-pip-version-check --root-user-action=ignore \
-      --progress-bar off --require-hashes -r /opt/mlpipes/requirements.lock \
+      --progress-bar off --require-hashes --no-deps -r /opt/mlpipes/common.lock \
  && site="$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
- && find "$site/numpy" "$site/pandas" "$site/pyarrow" "$site/scipy" "$site/sklearn" \
-      -type d -name tests -prune -exec rm -rf {} + \
- && { python -m compileall -qq -j 0 "$site" || true; }
+ && find "$site/numpy" "$site/pandas" -type d -name tests -prune -exec rm -rf {} + \
+ && echo "compiling" && { python -m compileall -qq -j 0 "$site" || true; }
+COPY compose/api/requirements.lock /opt/mlpipes/
+# without headers, and without Arrow's servers and plans (Flight, Substrait), which nothing here speaks
+RUN pip install --no-cache-dir --no-compile --disable-pip-version-check --root-user-action=ignore \
+      --progress-bar off --require-hashes --no-deps -r /opt/mlpipes/requirements.lock \
+ && site="$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+ && find "$site/pyarrow" "$site/scipy" "$site/sklearn" -type d -name tests -prune -exec rm -rf {} + \
+ && rm -rf "$site"/pyarrow/include "$site"/pyarrow/src "$site"/pyarrow/*flight* "$site"/pyarrow/*substrait* \
+ && echo "compiling" && { python -m compileall -qq -j 0 "$site" || true; }
 # the pins are all that the model's environment had, so nothing is resolved again; its Python is the image's
 # own where that is of the same version, else uv fetches it
 ARG MODEL_PYTHON

@@ -186,7 +186,7 @@ class Progress:
             if begun:
                 self._step = f"Step {begun[1]} : {begun[2]}"
                 self._last.clear()
-            elif not line.startswith(("--->", "Removing intermediate container")):
+            elif not line.startswith(("--> ", "---> ", "Removing intermediate container")):
                 self._last.append(line)
 
     def _failed(self, said: str) -> MlpipesError:

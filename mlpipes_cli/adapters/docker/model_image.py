@@ -78,6 +78,7 @@ def _apart(folder: Path, recipe: Recipe, scratch: Path) -> dict[str, Path]:
     (scratch / "environment.txt").write_text("".join(f"{pin}\n" for pin in lock), encoding="utf-8")
     return {
         "Dockerfile": folder / "environment.Dockerfile",
+        "compose/common.lock": folder.parent / "common.lock",
         "compose/api/requirements.lock": folder / "requirements.lock",
         "requirements/environment.txt": scratch / "environment.txt",
     }
