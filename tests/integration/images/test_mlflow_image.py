@@ -160,8 +160,8 @@ def use_all_of_it(url: str) -> None:
     version = client.create_model_version("m", f"{run.artifact_uri}/model", run.run_id).version
     client.set_registered_model_alias("m", "production", version)
     assert client.get_model_version_by_alias("m", "production").version == version
-    span = client.start_trace("asked", {"q": 1}, experiment_id=experiment)
-    client.end_trace(span.request_id, {"a": 2})
+    span = client.start_trace("asked", inputs={"q": 1}, experiment_id=experiment)
+    client.end_trace(span.trace_id, outputs={"a": 2})
     mlflow.flush_trace_async_logging()
     found = until(lambda: client.search_traces(locations=[experiment]))
     assert found[0].data.spans[0].name == "asked"
@@ -169,7 +169,7 @@ def use_all_of_it(url: str) -> None:
     client.delete_run(run.run_id)
     asked = {
         "graphql": '{"query": "{mlflowGetExperiment(input: {experimentId: \\"0\\"}) {experiment {name}}}"}',
-        "api/2.0/mlflow/experiments/search-datasets": f'{{"experiment_ids": ["{experiment}"]}}',
+        "ajax-api/2.0/mlflow/experiments/search-datasets": f'{{"experiment_ids": ["{experiment}"]}}',
     }
     for path, body in asked.items():
         request = urllib.request.Request(f"{url}/{path}", body.encode(), {"Content-Type": "application/json"})
@@ -217,6 +217,7 @@ def test_artifacts_go_through_the_server_and_it_stops_when_told(
     monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")  # as `mlpipes env` says
 
     servers.start()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", servers.url)  # where traces go
     client = mlflow.MlflowClient(servers.url)
     run = client.create_run("0")
     assert run.info.artifact_uri.startswith("mlflow-artifacts:/")
