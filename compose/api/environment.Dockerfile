@@ -15,23 +15,24 @@ RUN pip install --no-cache-dir --no-compile --disable-pip-version-check --root-u
  && find "$site/numpy" "$site/pandas" -type d -name tests -prune -exec rm -rf {} + \
  && echo "compiling" && { python -m compileall -qq -j 0 "$site" || true; }
 COPY compose/api/requirements.lock /opt/mlpipes/
-# without headers, and without Arrow's servers and plans (Flight, Substrait), which nothing here speaks
+# without headers, and without Arrow's protocol between servers (Flight), which nothing here speaks
 RUN pip install --no-cache-dir --no-compile --disable-pip-version-check --root-user-action=ignore \
       --progress-bar off --require-hashes --no-deps -r /opt/mlpipes/requirements.lock \
  && site="$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
  && find "$site/pyarrow" "$site/scipy" "$site/sklearn" -type d -name tests -prune -exec rm -rf {} + \
- && rm -rf "$site"/pyarrow/include "$site"/pyarrow/src "$site"/pyarrow/*flight* "$site"/pyarrow/*substrait* \
+ && rm -rf "$site"/pyarrow/include "$site"/pyarrow/src "$site"/pyarrow/*flight* \
+ && python -c "import pyarrow.dataset, pyarrow.parquet, sklearn.ensemble, mlflow.pyfunc" \
  && echo "compiling" && { python -m compileall -qq -j 0 "$site" || true; }
-# the pins are all that the model's environment had, so nothing is resolved again; its Python is the image's
+# the lock is all that the model's environment had, with hashes, so nothing is resolved again; its Python is the image's
 # own where that is of the same version, else uv fetches it
 ARG MODEL_PYTHON
-COPY requirements/environment.txt /opt/mlpipes/requirements/
+COPY requirements/environment.lock /opt/mlpipes/requirements/
 RUN set -e; there=/opt/mlpipes/environment; export UV_PYTHON_INSTALL_DIR=/opt/mlpipes/pythons; \
     uv venv --quiet --no-cache --no-project --python-preference only-system --python "${MODEL_PYTHON}" "$there" \
       2>/dev/null \
       || uv venv --quiet --no-cache --no-project --python "${MODEL_PYTHON}" "$there"; \
     pip --python "$there/bin/python" install --no-cache-dir --no-compile --disable-pip-version-check \
-      --root-user-action=ignore --progress-bar off --no-deps -r /opt/mlpipes/requirements/environment.txt; \
+      --root-user-action=ignore --progress-bar off --require-hashes --no-deps -r /opt/mlpipes/requirements/environment.lock; \
     site="$("$there/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"; \
     for name in numpy pandas pyarrow scipy sklearn matplotlib; do \
       if [ -d "$site/$name" ]; then find "$site/$name" -type d -name tests -prune -exec rm -rf {} +; fi; done; \

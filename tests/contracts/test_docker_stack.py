@@ -9,6 +9,8 @@ import pytest
 from conftest import Cli, Result
 from contracts.stack_contract import StackContract
 
+from mlpipes_cli.adapters.docker.reference import parse
+
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("docker_engine")
@@ -25,7 +27,7 @@ class TestDockerStack(StackContract):
         assert rows.keys() == set(self.core)
         for name, row in rows.items():
             assert told[name]["image_id"] == row["ImageID"]
-            assert row["Image"] in (told[name]["image"], told[name]["image"].partition("@")[0])
+            assert parse(row["Image"]).repository == parse(told[name]["image"]).repository
             assert docker_engine.images.get(row["Image"]).id == row["ImageID"]
 
     def test_volumes_go_with_the_data(self, up: Result, cli: Cli, root: Path, docker_engine: Any) -> None:

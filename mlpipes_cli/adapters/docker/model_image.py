@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli import resources
 from mlpipes_cli.adapters.docker import images
 from mlpipes_cli.adapters.docker.bases import arguments
-from mlpipes_cli.adapters.docker.building import build_image
+from mlpipes_cli.adapters.docker.building import SAID_EVERY, build_image
 from mlpipes_cli.adapters.docker.faults import speaking
+from mlpipes_cli.adapters.docker.hashing import hashed
 from mlpipes_cli.adapters.docker.reference import Reference, parse
 from mlpipes_cli.compose.model import Build
 from mlpipes_cli.errors import MlpipesError
@@ -41,7 +42,7 @@ class DockerImageBuilder:
                 "mlpipes_cli": resources.package(),
                 "settings.json": made / "settings.json",
                 **_of_model(recipe.model),
-                **(_together if recipe.environment is None else _apart)(folder, recipe, made),
+                **self._packages(engine, folder, recipe, made, reporter),
             }
             base = _base(parts["Dockerfile"].read_text(encoding="utf-8"), recipe.python)
             args = {"PYTHON_IMAGE": str(base)}
@@ -59,29 +60,63 @@ class DockerImageBuilder:
         with speaking(f"looking for {recipe.tag}"):
             return BuiltImage(recipe.tag, id, int(api.inspect_image(id)["Size"]))
 
+    @staticmethod
+    def _packages(
+        engine: Engine, folder: Path, recipe: Recipe, scratch: Path, reporter: Reporter
+    ) -> dict[str, Path]:
+        """The Dockerfile, and which packages it installs."""
+        parts = _together if recipe.environment is None else _apart
+        with reporter.task("looking for the packages of the model", every=SAID_EVERY):
+            return parts(folder, recipe, scratch, _machine(engine, recipe.platform))
 
-def _together(folder: Path, recipe: Recipe, scratch: Path) -> dict[str, Path]:
+
+def _together(folder: Path, recipe: Recipe, scratch: Path, machine: str) -> dict[str, Path]:
     """What makes one environment of what the API and what the model needs."""
     for name, text in requirements(folder, recipe.model).items():
         (scratch / name).write_text(text, encoding="utf-8")
+    lock = hashed(
+        [recipe.model / "requirements.txt", scratch / "serving.txt"],
+        constraints=scratch / "locked.txt",
+        folder=scratch,
+        python=recipe.python,
+        machine=machine,
+        known=folder / "requirements.lock",
+    )
+    (scratch / "requirements.lock").write_text(lock, encoding="utf-8")
     return {
         "Dockerfile": folder / "model.Dockerfile",
-        "requirements/serving.txt": scratch / "serving.txt",
-        "requirements/locked.txt": scratch / "locked.txt",
+        "requirements/requirements.lock": scratch / "requirements.lock",
     }
 
 
-def _apart(folder: Path, recipe: Recipe, scratch: Path) -> dict[str, Path]:
+def _apart(folder: Path, recipe: Recipe, scratch: Path, machine: str) -> dict[str, Path]:
     """What makes the API's environment, by the same layers as in the stack's image, and the model's."""
     assert recipe.environment is not None
-    lock = recipe.environment.lock or ()
-    (scratch / "environment.txt").write_text("".join(f"{pin}\n" for pin in lock), encoding="utf-8")
+    pinned, lock = scratch / "environment.txt", scratch / "environment.lock"
+    pinned.write_text("".join(f"{pin}\n" for pin in recipe.environment.lock or ()), encoding="utf-8")
+    found = hashed(
+        [pinned],
+        folder=scratch,
+        python=recipe.environment.python,
+        machine=machine,
+        known=folder / "requirements.lock",
+        complete=True,
+    )
+    lock.write_text(found, encoding="utf-8")
     return {
         "Dockerfile": folder / "environment.Dockerfile",
         "compose/common.lock": folder.parent / "common.lock",
         "compose/api/requirements.lock": folder / "requirements.lock",
-        "requirements/environment.txt": scratch / "environment.txt",
+        "requirements/environment.lock": lock,
     }
+
+
+def _machine(engine: Engine, platform: str | None) -> str:
+    """The image's kind of machine, such as amd64."""
+    if platform is not None:
+        return platform.partition("/")[2].partition("/")[0]
+    with speaking("asking the Docker engine about its machine"):
+        return str(engine.client.api.version().get("Arch"))
 
 
 def _base(dockerfile: str, python: str) -> Reference:
@@ -106,14 +141,12 @@ def _below(engine: Engine, build: Build, recipe: Recipe, reporter: Reporter) -> 
 
 
 def _of_model(model: Path) -> dict[str, Path]:
-    """The model's files by their path in the build, and those that name its requirements once more."""
-    files = {f"model/{path.relative_to(model)}": path for path in sorted(model.rglob("*")) if path.is_file()}
-    named = [name for name in ("requirements.txt", "constraints.txt") if (model / name).is_file()]
-    return files | {f"requirements/{name}": model / name for name in named}
+    """The model's files by their path in the build."""
+    return {f"model/{path.relative_to(model)}": path for path in sorted(model.rglob("*")) if path.is_file()}
 
 
 def requirements(folder: Path, model: Path) -> dict[str, str]:
-    """What pip is told beside the model's own requirements, whose versions count first.
+    """What uv is told beside the model's own requirements, whose versions count first.
 
     Args:
         folder: Holds ``requirements.in`` and ``requirements.lock`` of the API.

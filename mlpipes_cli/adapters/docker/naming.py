@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.docker.faults import is_missing
@@ -45,18 +45,24 @@ def make_by_name(api: APIClient, image: str, reference: str, make: Callable[[str
 
 
 def name_of(api: APIClient, image: str, reference: str) -> str | None:
-    """The reference, or its ``name:tag``, if the engine takes it for this very image; else None."""
+    """A name of this very image: the reference, its ``name:tag``, or another tag; None where it has none."""
+    wanted = parse(reference)
+    for name in dict.fromkeys((reference, wanted.named)):
+        if _same(str((_inspect(api, name) or {}).get("Id")), image):
+            return name
+    tags = (_inspect(api, image) or {}).get("RepoTags") or []
+    return next((tag for tag in sorted(tags) if parse(tag).repository == wanted.repository), None)
+
+
+def _inspect(api: Any, name: str) -> Mapping[str, Any] | None:
     from docker.errors import APIError
 
-    engine: Any = api
-    for name in dict.fromkeys((reference, parse(reference).named)):
-        try:
-            if _same(engine.inspect_image(name)["Id"], image):
-                return name
-        except APIError as error:
-            if not is_missing(error):
-                raise
-    return None
+    try:
+        return dict(api.inspect_image(name))
+    except APIError as error:
+        if is_missing(error):
+            return None
+        raise
 
 
 def _same(one: str, other: str) -> bool:

@@ -145,6 +145,8 @@ def test_a_container_is_made_by_name_and_by_id_where_no_name_stands_for_its_imag
         shown(engine, image, f"{registry.host}/tiny:1").removeprefix("sha256:")
     )
     assert shown(engine, moved, f"{registry.host}/tiny:1@sha256:{'0' * 64}") == f"{registry.host}/tiny:1"
+    engine.client.api.tag(image, f"{registry.host}/tiny", "before")
+    assert shown(engine, image, f"{registry.host}/tiny:1") == f"{registry.host}/tiny:before"
 
 
 def test_a_name_that_moves_while_the_container_is_made(engine: Engine, registry: Registry) -> None:
