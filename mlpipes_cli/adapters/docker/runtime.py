@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from mlpipes_cli import envfile
 from mlpipes_cli.adapters.docker import added, addresses, logs, stopping
 from mlpipes_cli.adapters.docker.bring import Bringing
-from mlpipes_cli.adapters.docker.building import SAID_EVERY
 from mlpipes_cli.adapters.docker.drafting import Draft
 from mlpipes_cli.adapters.docker.holdings import Container
 from mlpipes_cli.adapters.docker.identity import Identity
@@ -101,7 +100,7 @@ class DockerRuntime:
         marks = Identity(self.project).settle(engine, reporter)
         place = Place(added.settled(self.project), engine, marks, secrets, self.auth)
         files = StateFiles(self.project.state)
-        with Reservations() as held, reporter.task("starting the stack", every=SAID_EVERY) as task:
+        with Reservations() as held, reporter.task("starting the stack") as task:
             publishing = Publishing(engine, files, held, reporter.info)
             yield Bringing(Draft(place, self._extra), publishing, reporter, task.note)
 

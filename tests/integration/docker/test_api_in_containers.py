@@ -308,7 +308,7 @@ def test_the_image_needs_nothing_but_a_database(
     frozen = container.exec_run(["pip", "freeze"])[1].decode().splitlines()
     assert {*image_help.PINS, image_help.NEEDS} <= set(frozen)
     lock = container.exec_run(["cat", "/opt/mlpipes/requirements/requirements.lock"])[1].decode()
-    assert pins(lock) == pins("\n".join(frozen))
+    assert pins(lock) == pins("\n".join(line for line in frozen if "==" in line))
     known = (COMPOSE / "api" / "requirements.lock").read_text()
     assert lock.count("--hash=sha256:") > len(pins(lock))
     assert all(part in lock for part in re.findall(r"^scipy==(?:.*\\\n)*.*", known, re.MULTILINE))
