@@ -141,7 +141,7 @@ def build_image(
             use_config_proxy=True,
             decode=True,
         )
-        progress = Progress(name, args)
+        progress = Progress(f"{name} for {platform}" if platform else name, args)
         for event in events:
             progress.take(event)
             for line in progress.lines:
