@@ -2,7 +2,8 @@
 
 It takes a request only where MLflow's parser and its schema enforcement would give the very same
 values: each column there (the optional ones, too), each value of its column's own JSON type. All else is
-left to the slow lane (:mod:`mlpipes_cli.server.requests`), which knows all forms, and all mistakes.
+left to the slow lane (:mod:`mlpipes_cli.server.requests`), which knows all forms, and all mistakes: also a
+body that has more colons than keys, in which a key may stand twice.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 
 from mlpipes_cli.server.identifiers import SURELY_FITS
 from mlpipes_cli.server.signature import InputColumn
+from mlpipes_cli.server.strict import surely_once
 
 _EXACT = 2**53  # whole numbers up to here are exact as float64 too
 _LONG = Annotated[int, msgspec.Meta(ge=-_EXACT, le=_EXACT)]
@@ -95,11 +97,14 @@ class FastLane:
             asked = self._body.decode(body)
             split, records = asked.dataframe_split, asked.dataframe_records
             if split is msgspec.UNSET:
-                return None if records is msgspec.UNSET else self._of_records(records)
+                return None if records is msgspec.UNSET else self._of_records(records, body, 1)
             if records is not msgspec.UNSET or split.columns != self._names:
                 return None
             rows = self._table.decode(split.data)
-            if split.index is not msgspec.UNSET and len(split.index) != len(rows):
+            indexed = split.index is not msgspec.UNSET
+            if indexed and len(split.index) != len(rows):
+                return None
+            if not surely_once(body, 3 + indexed):
                 return None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
@@ -109,27 +114,32 @@ class FastLane:
         """The rows of a record, a list of records or an object of lists; None as above."""
         try:
             if body[:1] == b"[":
-                return self._of_records(self._records.decode(body))
+                return self._of_records(self._records.decode(body), body)
             try:
-                return self._of_records([self._record.decode(body)])
+                return self._of_records([self._record.decode(body)], body)
             except msgspec.ValidationError:
-                return self._of_lists(self._lists.decode(body))
+                return self._of_lists(self._lists.decode(body), body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
-    def _of_records(self, records: list[Any]) -> Rows | None:
+    def _of_records(self, records: list[Any], body: bytes, wrappers: int = 0) -> Rows | None:
         if not records:
             return None
-        wide = list(map(msgspec.structs.astuple, records))
+        wide, width = list(map(msgspec.structs.astuple, records)), self._width
+        names = wrappers + len(wide) * width
         if not self._ids:
-            return Rows(wide, None) if self._clean(wide) else None
-        width = self._width
+            return Rows(wide, None) if surely_once(body, names) and self._clean(wide) else None
         rows = [row[:width] for row in wide]
-        ids = self._chosen([row[width:] for row in wide])
+        given = [row[width:] for row in wide]
+        if not surely_once(body, names + sum(len(some) - some.count(msgspec.UNSET) for some in given)):
+            return None
+        ids = self._chosen(given)
         return Rows(rows, ids) if ids is not _UNSURE and self._clean(rows) else None
 
-    def _of_lists(self, lists: Any) -> Rows | None:
+    def _of_lists(self, lists: Any, body: bytes) -> Rows | None:
         values = msgspec.structs.astuple(lists)
+        if not surely_once(body, len(values) - values.count(msgspec.UNSET)):
+            return None
         columns, ids = values[: self._width], values[self._width :]
         rows: list[Row] = list(zip(*columns, strict=False))
         if not rows or any(len(column) != len(rows) for column in columns):
