@@ -14,16 +14,18 @@ from typing import Annotated, Any
 
 import msgspec
 
+from mlpipes_cli.data.formats import numbers
 from mlpipes_cli.server.identifiers import SURELY_FITS
 from mlpipes_cli.server.signature import InputColumn
 from mlpipes_cli.server.strict import surely_once
 
 _EXACT = 2**53  # whole numbers up to here are exact as float64 too
+_LARGEST = 3.4028234663852886e38  # that float32 holds
 _LONG = Annotated[int, msgspec.Meta(ge=-_EXACT, le=_EXACT)]
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _TYPES: dict[str, Any] = {
     "double": float | None,
-    "float": float | None,
+    "float": Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)] | None,
     "long": _LONG,
     "integer": _INTEGER,
     "boolean": bool,
@@ -58,9 +60,13 @@ class FastLane:
     Args:
         columns: The model's.
         id_names: Columns that hold the caller's identifier, the first that is there counts.
+        missing: Words and numbers that stand for missing values; rows with one are left to the slow lane.
     """
 
-    def __init__(self, columns: Sequence[InputColumn], id_names: Sequence[str]) -> None:
+    def __init__(
+        self, columns: Sequence[InputColumn], id_names: Sequence[str], missing: Sequence[str] = ()
+    ) -> None:
+        self._missing = frozenset((*missing, *numbers(missing)))
         self._names = [column.name for column in columns]
         self._texts = [at for at, column in enumerate(columns) if column.type in _TEXT]
         types = [bool | None if _gappy(column) else _TYPES[column.type] for column in columns]
@@ -83,13 +89,15 @@ class FastLane:
         self._table = msgspec.json.Decoder(list[tuple[tuple(types)]])  # type: ignore[misc]
 
     @classmethod
-    def of(cls, columns: Sequence[InputColumn], id_names: Sequence[str]) -> FastLane | None:
+    def of(
+        cls, columns: Sequence[InputColumn], id_names: Sequence[str], missing: Sequence[str] = ()
+    ) -> FastLane | None:
         """A fast lane, or None for a model with columns of other types, or without names."""
         if not columns or any(column.type not in _TYPES for column in columns):
             return None
         if any(_UNREADABLE.search(name) for name in [*id_names, *(column.name for column in columns)]):
             return None
-        return cls(columns, id_names)
+        return cls(columns, id_names, missing)
 
     def invocations(self, body: bytes) -> Rows | None:
         """The rows of ``dataframe_split`` or ``dataframe_records``; None leaves it to the slow lane."""
@@ -164,7 +172,9 @@ class FastLane:
         return None
 
     def _clean(self, rows: Sequence[Row]) -> bool:
-        """No text that a database of UTF-8 cannot hold."""
+        """No text that a database of UTF-8 cannot hold, and nothing that stands for a missing value."""
+        if self._missing and not all(map(self._missing.isdisjoint, rows)):
+            return False
         for at in self._texts:
             for row in rows:
                 if row[at] is not None and "\0" in row[at]:

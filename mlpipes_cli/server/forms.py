@@ -77,8 +77,8 @@ def _of_columns(document: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(value, list):
             found = kind_of(value)
             raise bad_request(
-                f"column {name!r}: expected a list, as in column {lists[0]!r}, got {found}; give one value a column "
-                "for a record, or a list a column for several"
+                f"column {name!r}: expected a list, as in column {lists[0]!r}, got {found}; give each column "
+                "one value, or each a list"
             )
         if len(value) != len(document[lists[0]]):
             other = f"{len(document[lists[0]])} values as in column {lists[0]!r}"

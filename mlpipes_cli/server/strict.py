@@ -36,7 +36,7 @@ def parse(body: bytes, constant: Callable[[str], Any] | None = None) -> Any:
     if suspect and (place := _half(document, "")) is not None:
         where = f" at {place}" if place else ""
         raise bad_request(
-            f"a text{where} holds half a character (one surrogate, such as \\ud800); send whole characters"
+            f"the text{where} holds half a character (one surrogate, such as \\ud800); send whole characters"
         )
     return document
 

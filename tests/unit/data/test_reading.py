@@ -367,6 +367,31 @@ def test_types_hold_for_parquet_too(tmp_path: Path) -> None:
     assert found["d"][0] == pd.Timestamp("2024-06-01")
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_infinite_numbers_are_missing_ones_and_said(tmp_path: Path, name: str) -> None:
+    """A model asks its callers by the same rule: it notes that there were some."""
+    endless = [float("inf"), 1.5, float("-inf")]
+    frame = pd.DataFrame(
+        {"id": endless, "a": endless, "b": [1, 2, 3], "c": [0.5, float("inf"), None], "unused": endless}
+    )
+    frame["y"] = [0, 1, 1]
+    frame.to_csv(tmp_path / name, index=False) if name == "x.csv" else frame.to_parquet(tmp_path / name)
+    data = Data(source=name, target="y", id="id", drop=("unused",))
+    found = read_source(data, tmp_path, SOURCE, database_url=None, environ={})
+    assert shown(found.frame["a"]) == [None, 1.5, None]
+    assert shown(found.frame["c"]) == [0.5, None, None]
+    assert found.warnings == (
+        f"{name}: infinite numbers count as missing values, in training and in what the model is "
+        "asked: 'a' (2 rows), 'c' (1 row)",
+    )
+    assert found.formats.document() == {"infinite": True}
+    assert Formats.of_model({"task": "binary", "reading": {"infinite": True}}).infinite
+    plain = frame.drop(columns=["id", "a", "c", "unused"])
+    plain.to_csv(tmp_path / "y.csv", index=False)
+    other = read_source(Data(source="y.csv", target="y"), tmp_path, SOURCE, database_url=None, environ={})
+    assert (other.warnings, other.formats.document()) == ((), {})
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
