@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import protocol_help
 import protocol_models
+import pyarrow.parquet as pq
 import pytest
 import serving_help
 from doors_help import DOORS, GAPPY, KINDS, Served, plain, trained
@@ -356,3 +357,43 @@ def test_identifiers_keep_their_zeros_in_a_csv(doors: dict[str, Served]) -> None
     )
     assert answer.status_code == 200
     assert [row.caller_id for row in served.log.rows[-3:]] == held["ID"].tolist()
+
+
+@pytest.mark.parametrize("offline", [False, True])
+@pytest.mark.parametrize(
+    ("name", "ids", "kept", "logged"),
+    [
+        ("ids.parquet", [7, None, 2**60], "int64", ["7", None, str(2**60)]),
+        ("ids.parquet", [7, 8, 9], "int64", ["7", "8", "9"]),
+        ("ids.parquet", ["7", "08", None], "string", ["7", "08", None]),
+        ("ids.csv", ["7", "08", "9"], "string", ["7", "08", "9"]),
+    ],
+)
+def test_identifiers_keep_their_type_in_a_file_of_results(
+    doors: dict[str, Served], offline: bool, name: str, ids: list[Any], kept: str, logged: list[Any]
+) -> None:
+    from mlpipes_cli.lifecycle.prediction import convert, inputs, outputs, scorers
+
+    served = doors["parquet"]
+    given = pd.array(ids, dtype="Int64") if kept == "int64" else pd.array(ids, dtype="string")
+    held = served.trained.held.head(3).assign(ID=given)
+    file, out = served.scratch / name, served.scratch / "out.parquet"
+    doors_help._written(file, held)
+    scorer: Any = scorers._Offline(served.served) if offline else scorers._Api(served.api, "")
+    kinds = inputs.kinds_of({column.name: column.type for column in scorer.columns})
+    out.unlink(missing_ok=True)
+    with outputs.make_writer(out, None) as writer:
+        for batch in inputs.open_table(file).batches(3, kinds, scorer.formats):
+            writer.write(scorer.score(convert.fit(batch, scorer, file, 0), 0))
+        writer.finish()
+    table = pq.read_table(out)
+    assert str(table.schema.field("ID").type).removeprefix("large_") == kept
+    assert table["ID"].to_pylist() == ids
+    if not offline:
+        assert [row.caller_id for row in served.log.rows[-3:]] == logged
+        kind = doors_help.PARQUET if file.suffix == ".parquet" else doors_help.CSV
+        body = file.read_bytes()
+        assert (
+            served.api.post("/invocations", content=body, headers={"content-type": kind}).status_code == 200
+        )
+        assert [row.caller_id for row in served.log.rows[-3:]] == logged

@@ -14,6 +14,7 @@ from mlpipes_cli.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from mlpipes_cli.data.csv_stream import Kind
     from mlpipes_cli.ports import Reporter
@@ -176,11 +177,28 @@ def _parquet(file: Path) -> Table:
         with opened:
             try:
                 for batch in opened.iter_batches(size):
-                    yield blanked(plain(pa.Table.from_batches([batch])), formats)
+                    table = pa.Table.from_batches([batch])
+                    yield blanked(_with_whole_ids(plain(table), table, kinds), formats)
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(file, error) from None
 
     return Table(file, list(opened.schema_arrow.names), opened.metadata.num_rows, batches)
+
+
+def _with_whole_ids(frame: pd.DataFrame, table: pa.Table, kinds: Mapping[str, Kind] | None) -> pd.DataFrame:
+    """What is no column of the model, such as ids, with whole numbers that stay whole beside missing ones."""
+    import pandas as pd
+    import pyarrow as pa
+
+    whole = {
+        field.name: pd.Series(table.column(at).to_pylist(), dtype=object, index=frame.index)
+        for at, field in enumerate(table.schema)
+        if kinds is not None
+        and field.name not in kinds
+        and pa.types.is_integer(field.type)
+        and table.column(at).null_count
+    }
+    return frame.assign(**whole)
 
 
 def _json(file: Path) -> Table:
