@@ -168,6 +168,35 @@ def test_an_unknown_word_among_numbers_is_a_warning() -> None:
     assert read(f"x,y\n{rows}n.b.,0\nn.b.,1\n", types={"x": "text"}).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["12 %", "7.5%", "3"], "60 of 60 values are numbers, 40 of them with a sign, such as '12 %'"),
+        (["$5", "-$6.50", "$ 1,200"], "60 of 60 values are numbers, 60 of them with a sign, such as '$5'"),
+        (
+            ["1 234,5 EUR", "2 eur", "?"],
+            "40 of 40 values are numbers, 40 of them with a sign, such as '1 234,5 EUR'",
+        ),
+        (
+            ["\u20ac 5", "7 \u20ac", ""],
+            "40 of 40 values are numbers, 40 of them with a sign, such as '\u20ac 5'",
+        ),
+        (["5 kg", "6 kg", "7"], ""),
+        (["ABC 123", "DEF 5", "7"], ""),
+        (["12 % off", "a", "b"], ""),
+        (["1", "2", "3"], ""),
+    ],
+)
+def test_numbers_with_a_sign_are_text_and_said_to_be(cells: list[str], said: str) -> None:
+    text = "x;y\n" + "".join(f"{cell};{row}\n" for row, cell in enumerate(cells * 20))
+    rest = (
+        ", so the column stays text; numbers have to be written without it in the source; if text is right, "
+        "`types: {x: text}`"
+    )
+    assert read(text).warnings == ((f"x.csv: column 'x', line 2: {said}{rest}",) if said else ())
+    assert read(text, types={"x": "text"}).warnings == ()
+
+
 def test_words_may_be_set_for_every_column() -> None:
     settings = {"missing": ("NA", "-999")}
     found = read("t,n,y\nNA,-999,1\nZA,1,0\n", **settings).frame
