@@ -23,6 +23,7 @@ ISO = re.compile(
     r"\d{4}-\d{2}-\d{2}([Tt ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?\s?([Zz]|[+-]\d{2}(:?\d{2})?)?)?"
     r"|\d{8}([Tt]\d{2}(\d{2}(\d{2}([.,]\d+)?)?)?([Zz]|[+-]\d{2}(:?\d{2})?)?)?"
 )
+DURATION = r"^-?\d+ days?(?: [+-]?\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)?$"
 _MILLISECONDS = re.compile(r"\d{13}")
 _FINER = re.compile(r"([.,]\d{6})\d+")  # than microseconds, of which years up to 9999 are made
 FROM, TO = 10**11, 10**13  # milliseconds since 1970

@@ -7,7 +7,7 @@ a tensor. Types are called as in MLflow's signatures.
 type            a value may be                             it becomes
 =============== ========================================== =================================================
 double, float   a number, true or false, a number as text, float64, float32; durations in seconds
-                a duration
+                a duration, also as ``1 days 02:00:00``
 long, integer   a whole number, also as text               int64, int32; nothing may be missing
 boolean         true, false, 1, 0; ``true`` and ``false``  bool; with missing values objects
                 as text only in a cell of a CSV
@@ -24,6 +24,7 @@ no model of ours was trained on any. A foreign model gets texts and infinite num
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,6 +46,7 @@ EXPECTED = {
     "datetime": "a date and time in ISO 8601",
 }
 TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_DURATION = re.compile(moments.DURATION)
 _ENDLESS = "a number that is infinite or too large"
 _WIDTHS: dict[str, Any] = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32"}
 
@@ -183,6 +185,8 @@ def _float(value: Any, row: int) -> float:
     except OverflowError:
         raise Misfit(row, "a number that is too large") from None
     except (TypeError, ValueError):
+        if isinstance(value, str) and _DURATION.fullmatch(value.strip()):
+            return float(pd.Timedelta(value.strip()).total_seconds())
         raise Misfit(row, name_of(value)) from None
 
 

@@ -9,6 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlpipes_cli.moments import DURATION as DURATION
+
 Order = Literal["day", "month", "unclear", "mixed"]
 _TIME = r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?: ?(?:Z|[+-]\d{2}(?::?\d{2})?))?)?"
 ISO = rf"^\d{{4}}-\d{{2}}-\d{{2}}{_TIME}$"
@@ -18,7 +20,6 @@ _NUMBERS = (
 )
 THREE_NUMBERS = f"^{_NUMBERS}$"  # a day of a month, or a month and a day
 DATE = f"{ISO}|{THREE_NUMBERS}"
-DURATION = r"^-?\d+ days?(?: [+-]?\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)?$"
 PATTERNS: dict[Order, str] = {"day": "%d/%m/%Y", "month": "%m/%d/%Y"}
 
 

@@ -37,6 +37,7 @@ def listed(values: pd.Series) -> list[Any]:
         ("double", [90_000_000, None], "timedelta64[us]", [90, None], "float64"),
         ("double", [90_000_000_000, None], "timedelta64[ns]", [90, None], "float64"),
         ("float", [0.1], "float64", [float(np.float32(0.1))], "float32"),
+        ("double", ["3 days 08:32:48", "-1 days +23:59:59.5"], object, [289968.0, -0.5], "float64"),
         ("long", [1.0, 2.0], "float64", [1, 2], "int64"),
         ("long", ["9223372036854775807"], object, [2**63 - 1], "int64"),
         ("integer", [1, 2], "int64", [1, 2], "int32"),
