@@ -63,7 +63,7 @@ class Events:
         self._call(Event("detail", text))
 
     @contextlib.contextmanager
-    def task(self, title: str, total: float | None = None) -> Iterator[_Task]:
+    def task(self, title: str, total: float | None = None, *, every: float | None = None) -> Iterator[_Task]:
         yield _Task(self._call, title, total)
 
     def confirm(self, question: str) -> bool:

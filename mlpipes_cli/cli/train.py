@@ -98,4 +98,6 @@ def leaderboard(
         console.warn(board.few_rows)
     if board.others:
         console.info(train_view.elsewhere(board))
+    if board.strangers:
+        console.info(train_view.strangers(board))
     console.result(board.document(), lambda: train_view.board_table(board))

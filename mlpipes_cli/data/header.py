@@ -23,6 +23,7 @@ _KINDS = {
     b"\xff\xfe": "in UTF-16 (save it as UTF-8)",
     b"\xfe\xff": "in UTF-16 (save it as UTF-8)",
 }
+_UNPACKED, _TIMES = 64 * 2**20, 200  # bytes that a packed file may become, or times its own size
 _SEPARATORS = ",;\t|"
 _LOOKED_AT = 50  # records by which a separator is judged
 csv.field_size_limit(2**31 - 1)  # a cell may hold an image as text; the library's own limit is 128 KiB
@@ -50,9 +51,35 @@ class Header:
     separator: str
 
 
+class _Unpacked(gzip.GzipFile):
+    """A packed file that says no where it becomes more than 64 MB and more than 200 times its size."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+        self._most = max(_UNPACKED, _TIMES * path.stat().st_size)
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._checked(super().read(size))
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._checked(super().read1(size))
+
+    def _checked(self, some: bytes) -> bytes:
+        if self.tell() > self._most:
+            raise Unreadable(
+                f"unpacks to more than {self._most >> 20} MB, over {_TIMES} times its size; unpack it first"
+            )
+        return some
+
+
 def open_plain(path: Path) -> BinaryIO:
-    """The file's bytes, decompressed if its name ends in .gz."""
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+    """The file's bytes, decompressed if its name ends in .gz.
+
+    Raises:
+        Unreadable: When it is read: it unpacks to far more than files do.
+        OSError: It cannot be opened.
+    """
+    return _Unpacked(path) if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
 
 
 def read_header(path: Path, separator: str | None = None, *, rows_needed: bool = True) -> Header:

@@ -93,3 +93,18 @@ def _read_as_text(names: Sequence[str], what: str) -> Remark:
     return Remark(
         f"{word} {shown} {verb} {what}, read as text; `types: {{{names[0]}: number}}` reads numbers"
     )
+
+
+def of_infinite(columns: Mapping[str, int]) -> list[Remark]:
+    """A line for the columns with infinite numbers, by how many rows have one."""
+    if not columns:
+        return []
+    shown = ", ".join(f"{name!r} ({rows(count)})" for name, count in list(columns.items())[:_SHOWN])
+    more = len(columns) - _SHOWN
+    return [
+        Remark(
+            f"infinite numbers count as missing values, in training and in what the model is asked: {shown}"
+            + (f", and {more} more columns" if more > 0 else ""),
+            warning=True,
+        )
+    ]

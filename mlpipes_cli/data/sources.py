@@ -124,7 +124,7 @@ def _read(
     else:
         found = Read(_load(place, data, base, source, database_url, environ), formats)
     try:
-        return typed.settled(found, place.shown, aside=(data.target, data.id))
+        return typed.settled(found, place.shown, aside=(data.target, data.id, *data.drop))
     except typed.WrongValue as error:
         raise wrong(source, AT, f"{place.shown}: {error}") from None
 

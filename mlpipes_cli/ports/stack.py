@@ -30,6 +30,8 @@ class ServiceStatus:
         detail: One line for a person: why it failed, what it serves.
         health: healthy if it answered a query just now, starting, unhealthy, or none where it is stopped.
         image: The container's image as ``compose.yaml`` names it; empty where there is no container.
+        image_id: The id of the very image that the container was made from, ``sha256:…``; empty where there
+            is no container.
         ports: What is published, as ``address:port->port/tcp``; the plain port where it is a process.
     """
 
@@ -43,6 +45,7 @@ class ServiceStatus:
     detail: str = ""
     health: Health = "none"
     image: str = ""
+    image_id: str = ""
     ports: tuple[str, ...] = ()
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from mlpipes_cli.server import strict
 from mlpipes_cli.server.bounds import check_json
 from mlpipes_cli.server.faults import Fault, bad_request, too_large
 
@@ -51,11 +52,11 @@ def read_json(body: bytes) -> Any:
     """The JSON document of a body.
 
     Raises:
-        Fault: It is none, or has too many parts.
+        Fault: It is none, has too many parts, a key twice, or half a character.
     """
     check_json(body)
     try:
-        return json.loads(body)
+        return strict.parse(body)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise bad_request(f"the body is not valid JSON: {error.msg} at {place}") from None

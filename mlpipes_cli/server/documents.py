@@ -32,6 +32,14 @@ class ModelName(_Document):
     alias: str
 
 
+class ServedName(ModelName):
+    """A model that is served."""
+
+    threshold: float | None = Field(
+        default=None, description="Of the positive class's score, where the model has one of its own."
+    )
+
+
 class PredictAnswer(_Document):
     """The answer of ``/predict``; every list has one item a row, in the rows' order."""
 
@@ -68,7 +76,7 @@ class ReadyAnswer(_Document):
 
     ready: bool
     model: ModelName
-    models: list[ModelName] = Field(description="All served models.")
+    models: list[ServedName] = Field(description="All served models.")
     database: bool
     spooled: int = Field(description="Predictions in the local spool, not in the database yet.")
     spooled_seconds: float = Field(description="The age of the oldest of these predictions.")

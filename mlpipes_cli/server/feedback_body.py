@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from mlpipes_cli.ports.truth import Truth
-from mlpipes_cli.server import jsonb
+from mlpipes_cli.server import jsonb, strict
 from mlpipes_cli.server.bounds import check_json
 from mlpipes_cli.server.faults import bad_request, invalid_value, too_large
 from mlpipes_cli.server.truths import LONGEST, Expected, Misfit, caller_ids
@@ -46,7 +45,7 @@ def read(body: bytes, expected: Expected, limit: int) -> Feedback:
     """
     check_json(body)
     try:
-        document = json.loads(body, parse_constant=_no_number)
+        document = strict.parse(body, _no_number)
     except (ValueError, RecursionError):
         raise bad_request("the body is not valid JSON") from None
     wrapper = document if isinstance(document, dict) and "feedback" in document else {}

@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.adapters.docker.building import LABEL, build_image, fingerprint
+from mlpipes_cli.adapters.docker.bases import bases as named_bases
+from mlpipes_cli.adapters.docker.building import LABEL, build_image, dockerfile, fingerprint
 from mlpipes_cli.adapters.docker.faults import is_missing, speaking
 from mlpipes_cli.adapters.docker.pulling import pull
 from mlpipes_cli.adapters.docker.reference import Reference, parse
 from mlpipes_cli.adapters.docker.refusals import RegistryUnreachable
+from mlpipes_cli.compose.model import Service
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.engine import Engine
-    from mlpipes_cli.compose.model import Build, Service
+    from mlpipes_cli.compose.model import Build
     from mlpipes_cli.ports import Reporter
 
 
@@ -141,8 +143,9 @@ def _built(engine: Engine, name: str, build: Build) -> Image | None:
 
 def _build(engine: Engine, name: str, build: Build, reporter: Reporter) -> Image:
     """Whoever builds the same at the same time ends with the same image: the one that was whole first."""
+    below = bases(engine, build, reporter)
     before = set(_alike(engine, name, build))
-    own = build_image(engine, name, build, reporter)
+    own = build_image(engine, name, build, reporter, bases=below)
     made = [
         found for id in _alike(engine, name, build) if id not in before if (found := _inspect(engine, id))
     ]
@@ -152,6 +155,36 @@ def _build(engine: Engine, name: str, build: Build, reporter: Reporter) -> Image
         with speaking(f"naming {name}"):
             api.tag(first, reference.repository, reference.tag)
     return Image(first, name, False)
+
+
+def bases(engine: Engine, build: Build, reporter: Reporter, platform: str | None = None) -> dict[str, str]:
+    """Have the images below one that is built: see :func:`ensure`.
+
+    For another platform nothing is fetched: the engine does so, by the digest.
+
+    Returns:
+        By which name the engine builds on them, by build argument.
+
+    Raises:
+        MlpipesError: One cannot be had, and why.
+    """
+    found = {}
+    for argument, reference in named_bases(dockerfile(build), build.args).items():
+        service = Service(argument, reference)
+        if platform is None:
+            image = ensure(engine, [service], reporter)[argument]
+        else:
+            here = find(engine, service)
+            image = here if here and _runs_on(engine, here, platform) else Image("", reference, True)
+        name = parse(reference)
+        found[argument] = name.pinned if name.digest and image.digest_checked else name.named
+    return found
+
+
+def _runs_on(engine: Engine, image: Image, platform: str) -> bool:
+    """Whether an image is of that platform: ``linux/arm64``, ``linux/arm/v7``."""
+    found = _inspect(engine, image.id) or {}
+    return platform.split("/")[:2] == [found.get("Os"), found.get("Architecture")]
 
 
 def _alike(engine: Engine, name: str, build: Build) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.adapters.docker import labels
+from mlpipes_cli.adapters.docker import labels, naming
 from mlpipes_cli.adapters.docker.labels import Marks
 
 if TYPE_CHECKING:
@@ -84,10 +84,22 @@ class Plan:
         Raises:
             docker.errors.APIError: The engine refuses; nothing is left.
         """
+        made = naming.make_by_name(
+            api, self.image, self.reference, lambda image: self._make(api, image, name, network)
+        )
+        try:
+            if self.service.files:
+                api.put_archive(made, "/", self._archive())
+        except BaseException:
+            api.remove_container(made, force=True, v=True)
+            raise
+        return made
+
+    def _make(self, api: APIClient, image: str, name: str, network: str) -> str:
         one = self.service
         alias: Any = {network: api.create_endpoint_config(aliases=[one.name])}
         made = api.create_container(
-            self.image,
+            image,
             name=name,
             command=None if one.command is None else list(one.command),
             entrypoint=None if one.entrypoint is None else list(one.entrypoint),
@@ -102,14 +114,8 @@ class Plan:
             host_config=self._host(api),
             networking_config=api.create_networking_config(alias),
             use_config_proxy=False,  # the services talk to each other, and to nobody else
-        )["Id"]
-        try:
-            if one.files:
-                api.put_archive(made, "/", self._archive())
-        except BaseException:
-            api.remove_container(made, force=True, v=True)
-            raise
-        return str(made)
+        )
+        return str(made["Id"])
 
     def _host(self, api: APIClient) -> Any:
         from docker.types import LogConfig

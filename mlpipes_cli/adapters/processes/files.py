@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlpipes_cli import private
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.project import BACKUPS
 
@@ -82,7 +83,7 @@ def make_folder(path: Path) -> None:
         MlpipesError: It cannot be made.
     """
     try:
-        path.mkdir(exist_ok=True)
+        private.passage(path)
         ignore = path / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")

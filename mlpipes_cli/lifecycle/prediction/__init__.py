@@ -96,7 +96,7 @@ def predict(
             if offline
             else running_scorer(project, reporter, model, alias, api_key)
         )
-        source = inputs.open_table(file)
+        source = inputs.open_table(file, len(scorer.columns))
         if source.rows == 0:
             raise _no_rows(file)
         _check_columns(file, source.columns, scorer)

@@ -280,7 +280,7 @@ def _result(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    made: dict[str, Any] = {} if id_name is None else {id_name: ids}
+    made: dict[str, Any] = {} if id_name is None else {id_name: pd.Series(ids, dtype=object)}
     made["prediction"] = predictions
     if scores and isinstance(scores[0], list):
         labels = classes if classes and len(classes) == len(scores[0]) else range(len(scores[0]))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlpipes_cli import private
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter
 
@@ -28,7 +29,7 @@ def one_at_a_time(state: Path, reporter: Reporter, patience: float = _PATIENCE) 
     """
     path = state / "registry.lock"
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        private.passage(state)
         file = path.open("a")
     except OSError as error:
         raise MlpipesError(f"{path}: {error.strerror}", "check the folder's permissions") from None

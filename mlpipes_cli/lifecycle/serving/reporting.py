@@ -53,10 +53,7 @@ def _with_answer(row: ServiceStatus, note: RunningApi | None) -> ServiceStatus:
 
 
 def _sentences(answer: Any) -> list[str]:
-    models = ", ".join(
-        f"{model['name']} version {model['version']} ({model['alias']})" for model in answer["models"]
-    )
-    found = [f"prediction API: {models}"]
+    found = [f"prediction API: {', '.join(map(_model, answer['models']))}"]
     found += answer["problems"].values()
     if not answer["database"]:
         found.append("the database does not answer")
@@ -64,6 +61,11 @@ def _sentences(answer: Any) -> list[str]:
         age = f"the oldest for {answer['spooled_seconds']:.0f} s"
         found.append(f"{answer['spooled']} predictions are in the spool, {age}")
     return found
+
+
+def _model(told: Any) -> str:
+    threshold = "" if told.get("threshold") is None else f", threshold {told['threshold']:.4g}"
+    return f"{told['name']} version {told['version']} ({told['alias']}{threshold})"
 
 
 def _ready(url: str) -> Any | None:

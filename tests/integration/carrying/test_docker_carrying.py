@@ -203,8 +203,6 @@ def test_an_upgrade_that_fails_goes_back(
     seen = start_on(boxes, older)
     files = tmp_path / "compose"
     shutil.copytree(resources.root() / "compose", files)
-    shutil.rmtree(files / "mlflow")
-    (files / "mlflow").mkdir()
     (files / "mlflow" / "Dockerfile").write_text(f"FROM mlpipes-tests-older:1\nLABEL {LABEL}\n{broken}")
     text = (files / "compose.yaml").read_text()
     changed = text.replace("image: mlpipes-mlflow:", f"image: mlpipes-tests-{tmp_path.name}:".lower())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import re
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -17,12 +18,13 @@ import pytest
 import signing_help
 from conftest import Cli, Result
 from docker.errors import ImageNotFound
-from docker_help import ROOT_LABEL
+from docker_help import COMPOSE, ROOT_LABEL, name_here
 from integration.docker.conftest import Stack
 from stack_help import http, query
 from waiting import until
 
 from mlpipes_cli import __version__, envfile
+from mlpipes_cli.adapters.docker.model_image import pins
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -305,6 +307,11 @@ def test_the_image_needs_nothing_but_a_database(
     assert kept(stack, answer["prediction_ids"][0]) == [(image["model"]["version"], "production")]
     frozen = container.exec_run(["pip", "freeze"])[1].decode().splitlines()
     assert {*image_help.PINS, image_help.NEEDS} <= set(frozen)
+    lock = container.exec_run(["cat", "/opt/mlpipes/requirements/requirements.lock"])[1].decode()
+    assert pins(lock) == pins("\n".join(line for line in frozen if "==" in line))
+    known = (COMPOSE / "api" / "requirements.lock").read_text()
+    assert lock.count("--hash=sha256:") > len(pins(lock))
+    assert all(part in lock for part in re.findall(r"^scipy==(?:.*\\\n)*.*", known, re.MULTILINE))
     until(lambda: container.reload() or container.attrs["State"]["Health"]["Status"] == "healthy", 40)
     container.stop(timeout=30)
     container.reload()
@@ -368,9 +375,9 @@ def packages(stack: Stack, image: str) -> list[str]:
     """The layers of Python and of the API's packages."""
     python, whole = (
         stack.client.images.get(name).attrs["RootFS"]["Layers"]
-        for name in ("python:3.11-slim-bookworm", image)
+        for name in (name_here(stack.client, "python"), image)
     )
-    return list(whole[: len(python) + 2])
+    return list(whole[: len(python) + 4])
 
 
 def test_without_a_database_it_says_so(stack: Stack, image: dict[str, Any]) -> None:
@@ -412,7 +419,8 @@ def test_the_resolvers_own_words(stack: Stack, served: str) -> None:
     done = stack.cli("build", "--model", "broken", timeout=600)
     assert done.code == 1
     (line,) = [one for one in done.err.splitlines() if one.startswith("error")]
-    assert "No matching distribution found for iniconfig==999.0" in line
+    assert line.startswith("error: the packages of the model cannot be had: ")
+    assert f"there is no version of {image_help.NEEDED}==999.0" in line
 
 
 def test_without_an_engine(stack: Stack, served: str) -> None:

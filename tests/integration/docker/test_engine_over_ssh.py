@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 from conftest import Cli
-from docker_help import of_root, references, remove_images
+from docker_help import name_here, of_root, remove_images
 from reporter_help import Told
 from stack_help import http
 from waiting import until
@@ -144,7 +144,7 @@ def test_streams_both_ways(there: Machine, docker_engine: Any, tmp_path: Path) -
     """Building (a stream there and one back), logs that are followed, and what a command prints."""
     found = connect(there.environ | {"DOCKER_HOST": there.url})
     (tmp_path / "Dockerfile").write_text(
-        f"FROM {references()['python']}\nLABEL mlpipes.tests=ssh\nCOPY big /\n"
+        f"FROM {name_here(docker_engine, 'python')}\nLABEL mlpipes.tests=ssh\nCOPY big /\n"
         'CMD ["sh", "-c", "echo one; sleep 0.3; echo two"]\n'
     )
     (tmp_path / "big").write_bytes(os.urandom(5_000_000))

@@ -104,6 +104,7 @@ def test_a_stack_comes_up_changes_and_goes(cli: Cli, pods: Path, podman: Podman)
     found = services(cli, pods)
     assert {name for name, row in found.items() if row["state"] == "running"} == CORE
     assert len(found["minio"]["ports"]) == 2, found["minio"]
+    assert "postgres:17.10-bookworm" in podman("ps", "--format", "{{.Image}}")
     again = cli("up", "--json", cwd=pods).ok()
     assert again.json["changes"] == []
     assert "pulling" not in again.err

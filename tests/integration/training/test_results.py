@@ -239,6 +239,17 @@ def test_the_leaderboard_shows_the_newest_of_each_and_sorts_by_what_is_asked(tra
     assert (unknown.code, "has no runs" in unknown.err) == (2, True)
 
 
+def _strangers_run(lab: Any) -> None:
+    """As a notebook writes one that copied our tag: the newest, with metrics that beat all."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(lab.uri)
+    experiment = client.get_experiment_by_name(lab.name).experiment_id
+    run = client.create_run(experiment, tags={run_schema.CANDIDATE: "best", "mlflow.runName": "best"})
+    client.log_metric(run.info.run_id, "ks", 1.0)
+    client.set_terminated(run.info.run_id)
+
+
 def test_a_leaderboard_of_a_file_tells_of_other_holdouts(trained: Any) -> None:
     lab, _ = trained
     alone = lab.stack.cli("leaderboard", lab.file, "--json").ok()
@@ -252,6 +263,11 @@ def test_a_leaderboard_of_a_file_tells_of_other_holdouts(trained: Any) -> None:
     assert f"4 runs of {lab.name} used other holdouts" in board.err and first[:12] in board.err
     before = lab.stack.cli("leaderboard", lab.file, "--holdout", first[:12], "--json").ok().json
     assert before["runs"] == alone.json["runs"]
+    _strangers_run(lab)
+    assert "not ranked" not in board.err
+    with_it = lab.stack.cli("leaderboard", lab.file, "--json").ok()
+    assert with_it.json == board.json | {"other_runs": 1}
+    assert f"1 run of {lab.name} is not ranked: `mlpipes train` did not make it" in with_it.err
     unknown = lab.stack.cli("leaderboard", lab.file, "--holdout", "zz")
     assert (unknown.code, first[:12] in unknown.err) == (2, True)
     twice = lab.stack.cli("leaderboard", lab.file, "--experiment", lab.name)

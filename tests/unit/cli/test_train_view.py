@@ -46,6 +46,14 @@ def test_other_holdouts_are_told_in_a_line():
     )
 
 
+def test_runs_of_somebody_else_are_counted_in_a_line():
+    told = [train_view.strangers(Board("e", "m", "ks", "binary", "h", (), strangers=n)) for n in (1, 2)]
+    assert told == [
+        "1 run of e is not ranked: `mlpipes train` did not make it",
+        "2 runs of e are not ranked: `mlpipes train` did not make them",
+    ]
+
+
 def test_why_a_metric_is_missing():
     assert metric_catalog.why_missing("log_loss", ["ks", "f1"]) == "its scores are not probabilities"
     assert metric_catalog.why_missing("log_loss", ["f1"]) == "its model returns labels, not scores"

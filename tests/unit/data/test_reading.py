@@ -169,6 +169,35 @@ def test_an_unknown_word_among_numbers_is_a_warning() -> None:
     assert read(f"x,y\n{rows}n.b.,0\nn.b.,1\n", types={"x": "text"}).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["12 %", "7.5%", "3"], "60 of 60 values are numbers, 40 of them with a sign, such as '12 %'"),
+        (["$5", "-$6.50", "$ 1,200"], "60 of 60 values are numbers, 60 of them with a sign, such as '$5'"),
+        (
+            ["1 234,5 EUR", "2 eur", "?"],
+            "40 of 40 values are numbers, 40 of them with a sign, such as '1 234,5 EUR'",
+        ),
+        (
+            ["\u20ac 5", "7 \u20ac", ""],
+            "40 of 40 values are numbers, 40 of them with a sign, such as '\u20ac 5'",
+        ),
+        (["5 kg", "6 kg", "7"], ""),
+        (["ABC 123", "DEF 5", "7"], ""),
+        (["12 % off", "a", "b"], ""),
+        (["1", "2", "3"], ""),
+    ],
+)
+def test_numbers_with_a_sign_are_text_and_said_to_be(cells: list[str], said: str) -> None:
+    text = "x;y\n" + "".join(f"{cell};{row}\n" for row, cell in enumerate(cells * 20))
+    rest = (
+        ", so the column stays text; numbers have to be written without it in the source; if text is right, "
+        "`types: {x: text}`"
+    )
+    assert read(text).warnings == ((f"x.csv: column 'x', line 2: {said}{rest}",) if said else ())
+    assert read(text, types={"x": "text"}).warnings == ()
+
+
 def test_words_may_be_set_for_every_column() -> None:
     settings = {"missing": ("NA", "-999")}
     found = read("t,n,y\nNA,-999,1\nZA,1,0\n", **settings).frame
@@ -390,6 +419,31 @@ def test_types_hold_for_parquet_too(tmp_path: Path) -> None:
     assert shown(found["a"]) == ["501", None]
     assert shown(found["b"]) == [3, None]
     assert found["d"][0] == pd.Timestamp("2024-06-01")
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_infinite_numbers_are_missing_ones_and_said(tmp_path: Path, name: str) -> None:
+    """A model asks its callers by the same rule: it notes that there were some."""
+    endless = [float("inf"), 1.5, float("-inf")]
+    frame = pd.DataFrame(
+        {"id": endless, "a": endless, "b": [1, 2, 3], "c": [0.5, float("inf"), None], "unused": endless}
+    )
+    frame["y"] = [0, 1, 1]
+    frame.to_csv(tmp_path / name, index=False) if name == "x.csv" else frame.to_parquet(tmp_path / name)
+    data = Data(source=name, target="y", id="id", drop=("unused",))
+    found = read_source(data, tmp_path, SOURCE, database_url=None, environ={})
+    assert shown(found.frame["a"]) == [None, 1.5, None]
+    assert shown(found.frame["c"]) == [0.5, None, None]
+    assert found.warnings == (
+        f"{name}: infinite numbers count as missing values, in training and in what the model is "
+        "asked: 'a' (2 rows), 'c' (1 row)",
+    )
+    assert found.formats.document() == {"infinite": True}
+    assert Formats.of_model({"task": "binary", "reading": {"infinite": True}}).infinite
+    plain = frame.drop(columns=["id", "a", "c", "unused"])
+    plain.to_csv(tmp_path / "y.csv", index=False)
+    other = read_source(Data(source="y.csv", target="y"), tmp_path, SOURCE, database_url=None, environ={})
+    assert (other.warnings, other.formats.document()) == ((), {})
 
 
 @pytest.mark.parametrize(
