@@ -62,7 +62,7 @@ def surely_once(body: bytes, names: int) -> bool:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise bad_request(f"the key {_twice(pairs)} stands twice in an object; each has one value")
+        raise bad_request(f"the key {_twice(pairs)} appears twice in an object")
     return found
 
 

@@ -58,7 +58,7 @@ def hashed(
         found = Uv(uv_environment(os.environ), folder).run([*command, *map(str, wanted)], None)
     except UvFailed as error:
         hint = error.hint or "see the requirements.txt of the model"
-        raise MlpipesError(f"the packages of the model cannot be had: {error.reason}", hint) from None
+        raise MlpipesError(f"cannot resolve the packages of the model: {error.reason}", hint) from None
     return trusting(known.read_text(encoding="utf-8"), found)
 
 

@@ -46,7 +46,7 @@ def check_header(file: Path) -> None:
     """
     with open_plain(file) as raw:
         if len(raw.readline(MOST_HEADER + 1)) > MOST_HEADER:
-            told = f"{file}: the first line has more than {MOST_HEADER >> 20} MB, so it is no header"
+            told = f"{file}: the first line has more than {MOST_HEADER >> 20} MB, so it is not a header"
             raise UsageError(told, "give a CSV file whose first line names the columns")
 
 

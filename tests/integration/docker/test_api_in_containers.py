@@ -419,7 +419,7 @@ def test_the_resolvers_own_words(stack: Stack, served: str) -> None:
     done = stack.cli("build", "--model", "broken", timeout=600)
     assert done.code == 1
     (line,) = [one for one in done.err.splitlines() if one.startswith("error")]
-    assert line.startswith("error: the packages of the model cannot be had: ")
+    assert line.startswith("error: cannot resolve the packages of the model: ")
     assert f"there is no version of {image_help.NEEDED}==999.0" in line
 
 

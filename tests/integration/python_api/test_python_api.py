@@ -135,7 +135,7 @@ def test_the_truth_comes_back(made: Made) -> None:
     scored = made.project.predict(pd.read_csv(made.new_rows)).frame()
     truth = scored.rename(columns={"prediction": "truth"})[["prediction_id", "truth"]]
     assert made.project.feedback(truth).stored == len(truth)
-    with pytest.raises(mlpipes.MlpipesError, match="no row names a stored prediction"):
+    with pytest.raises(mlpipes.MlpipesError, match="no row matches a stored prediction"):
         made.project.feedback(truth.assign(prediction_id="01a2273a-a399-7527-a8f5-7dc6c9bf7af0"))
     live = made.project.performance(period="all").frame()
     assert live["with_truth"][0] == len(truth)

@@ -203,7 +203,7 @@ def test_a_key_twice_is_left_to_the_slow_lane_which_refuses_it(model: ServedMode
         lane = model.lane.predict if path == "/predict" else model.lane.invocations
         read = requests.read_records if path == "/predict" else requests.read_invocations
         assert lane(body.encode()) is None, body
-        with pytest.raises(Fault, match="stands twice in an object"):
+        with pytest.raises(Fault, match="appears twice in an object"):
             read(body.encode(), "application/json", model, 10)
 
 

@@ -51,9 +51,9 @@ def square(file: Path) -> None:
 
 CASES: list[tuple[str, Callable[[Path], None], str]] = [
     ("x.csv", wide, "12000 columns; at most 10003 are read"),
-    ("x.csv", endless_line, "the first line has more than 16 MB, so it is no header"),
+    ("x.csv", endless_line, "the first line has more than 16 MB, so it is not a header"),
     ("x.csv.gz", packed, "unpacks to more than 64 MB, over 200 times its size; unpack it first"),
-    ("x.csv.gz", packed_header, "the first line has more than 16 MB, so it is no header"),
+    ("x.csv.gz", packed_header, "the first line has more than 16 MB, so it is not a header"),
     ("x.parquet", text, "unpacks to 143 MB, more than 200 times its size"),
     ("x.parquet", wide_parquet, "10500 columns; at most 10003 are read"),
     ("x.json", square, "4000 records with 4000 different names"),
