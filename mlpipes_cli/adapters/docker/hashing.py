@@ -57,8 +57,8 @@ def hashed(
     try:
         found = Uv(uv_environment(os.environ), folder).run([*command, *map(str, wanted)], None)
     except UvFailed as error:
-        hint = error.hint or "see the requirements.txt of the model"
-        raise MlpipesError(f"the packages of the model cannot be had: {error.reason}", hint) from None
+        hint = error.hint or "check the requirements.txt of the model"
+        raise MlpipesError(f"the packages of the model are not available: {error.reason}", hint) from None
     return trusting(known.read_text(encoding="utf-8"), found)
 
 

@@ -135,7 +135,7 @@ def _below(engine: Engine, build: Build, recipe: Recipe, reporter: Reporter) -> 
         return images.bases(engine, build, reporter, recipe.platform)
     except MlpipesError as error:
         raise MlpipesError(
-            f"the model was trained with Python {recipe.python}, and its image cannot be had: {error.reason}",
+            f"the model was trained with Python {recipe.python}; its image is not available: {error.reason}",
             error.hint,
         ) from None
 

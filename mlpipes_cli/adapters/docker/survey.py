@@ -16,7 +16,7 @@ from mlpipes_cli.adapters.processes.view import NOT_STORING
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ServiceStatus, State
 
-_REPAIR = "`mlpipes up` brings it back"
+_REPAIR = "`mlpipes up` starts it"
 _SILENT = {"starting": "it does not answer yet", "unhealthy": f"it does not answer; {_REPAIR}"}
 
 
@@ -77,7 +77,7 @@ def _ended(name: str, image: str, image_id: str, state: Mapping[str, Any]) -> Se
     if state.get("Paused"):
         what = "it is paused"
     elif state.get("Restarting"):
-        what = f"it ends again and again (exit code {state.get('ExitCode')})"
+        what = f"it keeps exiting (exit code {state.get('ExitCode')})"
     else:
         what = failure.ended(state)
     return ServiceStatus(
