@@ -128,7 +128,7 @@ def test_without_a_network_the_hint_says_so(engine: Engine, name: str, tmp_path:
     build = folder(tmp_path, name, f'FROM {base}\nRUN ["python", "-c", "{code}"]\n')
     with pytest.raises(MlpipesError) as caught:
         ensure(engine, name, build)
-    assert "check it, and the proxy" in caught.value.hint
+    assert "check it and the proxy" in caught.value.hint
 
 
 def test_the_image_below_cannot_be_had(engine: Engine, name: str, tmp_path: Path) -> None:
