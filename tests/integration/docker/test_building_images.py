@@ -128,7 +128,7 @@ def test_without_a_network_the_hint_says_so(engine: Engine, name: str, tmp_path:
     build = folder(tmp_path, name, f'FROM {base}\nRUN ["python", "-c", "{code}"]\n')
     with pytest.raises(MlpipesError) as caught:
         ensure(engine, name, build)
-    assert "check it, and the proxy" in caught.value.hint
+    assert "check it and the proxy" in caught.value.hint
 
 
 def test_the_image_below_cannot_be_had(engine: Engine, name: str, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_base_that_is_pinned_is_used_by_digest_or_as_the_image_of_this_machine
     layers = engine.client.api.inspect_image(image.id)["RootFS"]["Layers"]
     assert layers == engine.client.api.inspect_image(base)["RootFS"]["Layers"]
     if "@" not in base:
-        unchecked = "taking the image of this machine, which came from no registry (unchecked)"
+        unchecked = "using the local image, which was not pulled from a registry (not verified)"
         assert told.infos[0] == f"{base}: {unchecked}"
     assert ensure(engine, name, Build(tmp_path)) == (image, Told())
 
