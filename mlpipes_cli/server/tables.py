@@ -65,12 +65,13 @@ def identifiers(framed: Mapping[str, Any], names: Sequence[str]) -> list[Any] | 
         names: Columns that may hold them; the first that is there counts.
     """
     records, split = framed.get("dataframe_records"), framed.get("dataframe_split")
-    for name in names:
-        if isinstance(records, list) and any(name in record for record in records):
-            return [record.get(name) for record in records]
-        if isinstance(split, dict) and name in split.get("columns", ()):
-            at = split["columns"].index(name)
-            return [row[at] for row in split["data"]]
+    if isinstance(records, list) and all(isinstance(record, dict) for record in records):
+        name = next((name for name in names if any(name in record for record in records)), None)
+        return None if name is None else [record.get(name) for record in records]
+    columns = split.get("columns") if isinstance(split, dict) else None
+    if isinstance(split, dict) and isinstance(columns, list):
+        name = next((name for name in names if name in columns), None)
+        return None if name is None else [row[columns.index(name)] for row in split["data"]]
     return None
 
 
