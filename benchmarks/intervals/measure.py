@@ -1,7 +1,8 @@
 """How often the 95 % intervals hold the truth, for every metric.
 
-``python benchmarks/intervals/measure.py`` prints a table a population; ``--only``, ``--rows`` and ``--metrics``
-pick cells, ``--holdouts N`` draws so many for each, ``--seed N`` others, ``--output FILE`` also writes it all.
+``python benchmarks/intervals/measure.py`` prints a table a population. ``--only``, ``--rows`` and
+``--metrics`` pick cells, ``--holdouts N`` draws so many for each, ``--seed N`` draws others, and
+``--output FILE`` also writes it all.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import os
 import sys
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # before NumPy: one core
@@ -33,19 +35,21 @@ handful of scores, as of a small tree; *rule*: two scores; unless the name says 
 of the rarer class. The first line of a table is the number of holdouts, which the cells of a column share.
 The threshold of the labels goes from 0.6 to 2 times the class's share from holdout to holdout.
 """
-_HOLDOUTS = 1080  # a multiple of the thresholds; those of 1,000 rows take long, and are a third
+_HOLDOUTS = 540  # a multiple of the thresholds; those of 1,000 rows take long, and are a third
 _RESAMPLES = 400
 _MOST_ROWS = 12_000
 
 
-def coverage(population: Population, rows: int, holdouts: int, seed: int = 0) -> dict[str, Counter[str]]:
+def coverage(
+    population: Population, rows: int, holdouts: int, seed: int = 0, only: Collection[str] | None = None
+) -> dict[str, Counter[str]]:
     """By metric: how many intervals were given, held the truth, lay above it and below it."""
     found: dict[str, Counter[str]] = {}
     for number in range(holdouts):
         threshold = THRESHOLDS[number % len(THRESHOLDS)]
         p = population.holdout(rows, np.random.default_rng([seed, rows, number]), threshold)
         truth = population.truth(threshold)
-        for name, pair in intervals(p, seed=number, resamples=_RESAMPLES).items():
+        for name, pair in intervals(p, seed=number, resamples=_RESAMPLES, only=only).items():
             found.setdefault(name, Counter())[_verdict(pair, truth[name])] += 1
     return found
 
@@ -61,7 +65,8 @@ def table(population: Population, options: argparse.Namespace) -> list[str]:
     sizes = [rows for rows in options.rows if rows * (population.others + 1) <= _MOST_ROWS]
     holdouts = [options.holdouts if rows < 1000 else options.holdouts // 3 for rows in sizes]
     columns = [
-        coverage(population, rows, count, options.seed) for rows, count in zip(sizes, holdouts, strict=True)
+        coverage(population, rows, count, options.seed, options.metrics)
+        for rows, count in zip(sizes, holdouts, strict=True)
     ]
     lines = [
         "| metric | " + " | ".join(f"{rows:,}" for rows in sizes) + " |",

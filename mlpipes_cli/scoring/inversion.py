@@ -21,7 +21,7 @@ from mlpipes_cli.scoring.sampling import Sampler
 from mlpipes_cli.scoring.smoothing import Population, smoothed
 
 _SAMPLES = 200
-_APART = np.linspace(-3.2, 3.2, 5)  # of the populations, in standard errors
+_APART = np.linspace(-3.2, 3.2, 7)  # of the populations, in standard errors
 _POWERS = np.concatenate(([0.0], np.geomspace(0.02, 20.0, 60)))
 _MOVES = np.linspace(-8.0, 8.0, 121)
 

@@ -16,6 +16,7 @@ from scipy.special import ndtri, stdtrit
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray
 
 _LEAST_FREEDOM = 3.0  # with fewer, Student's quantiles make intervals that say nothing
+_LEAST_ERROR = 0.5  # of a resample, in observed ones: where the few large losses are missing it has none
 _LARGEST = 690.0  # a logarithm whose number is finite
 
 Pair = tuple[float, float]
@@ -51,7 +52,7 @@ class Studentised:
         columns = [m for a, b in parts for m in (a, b, a**2, a * b, b**2)]
         table = np.stack(columns, axis=1) if columns else np.empty((len(strata), 0))
         members = [np.flatnonzero(strata == code) for code in np.unique(strata)]
-        self._freedom = [_freedom(a, b, members) for a, b in parts]
+        self._freedom = [freedom(a, b, members) for a, b in parts]
         self._strata = [(rows, table[rows]) for rows in members]
         self._observed = self._logs(np.ones((1, len(strata))))
         self._drawn: list[tuple[FloatArray, FloatArray]] = []
@@ -92,7 +93,8 @@ class Studentised:
         for column, (name, ratio) in enumerate(self._ratios.items()):
             value, error = (float(part[0, column]) for part in self._observed)
             with np.errstate(divide="ignore", invalid="ignore"):
-                moved = (logs[:, column] - value) / errors[:, column]
+                own = np.maximum(errors[:, column], _LEAST_ERROR * error)
+                moved = (logs[:, column] - value) / own
             moved = moved[np.isfinite(moved)]
             if len(moved) and np.isfinite(value):
                 wider = float(stdtrit(self._freedom[column], tails[1]) / ndtri(tails[1]))
@@ -103,11 +105,16 @@ class Studentised:
         return found
 
 
-def _freedom(above: FloatArray, below: FloatArray, members: Sequence[IntArray]) -> float:
+def freedom(above: FloatArray, below: FloatArray, members: Sequence[IntArray]) -> float:
     """Degrees of freedom of a standard error: a few large rows tell less than many alike.
 
     The rows that carry both sums (Kish 1965), or, if they are fewer, as many as the variance itself has
     (Satterthwaite 1946): a single row can be most of it.
+
+    Args:
+        above: (u,) each unit's part of the first sum, none of them negative.
+        below: (u,) each unit's part of the second.
+        members: The positions of each stratum's units.
     """
     carrying = 1.0 / max(_one_in(above) + _one_in(below) - 1.0 / len(above), 1e-300)
     with np.errstate(divide="ignore", invalid="ignore"):
