@@ -102,11 +102,14 @@ class RankingSampler:
         return self._inverted(self._population.sharpened(np.unique(powers)), _ks, value, tails, wider)
 
     def roc_auc(self, value: float, tails: tuple[float, float], wider: float) -> tuple[float, float]:
-        """As :meth:`ks`."""
+        """As :meth:`ks`. Smoothing blurs, so the populations lie around the observed value instead."""
         truth = float(np.clip(_roc_auc(*self._distributions), 1e-6, 1.0 - 1e-6))
         unit = max(float(_roc_auc(*self._first).std()), 1e-6) / (truth * (1.0 - truth))
         reached = _roc_auc(*self._population.moved(_MOVES).distributions)
-        moves = np.interp(expit(logit(truth) + unit * _APART), reached, _MOVES)
+        centre = logit(truth)
+        if value < 1.0:
+            centre = np.clip(logit(max(value, 1e-6)), *(centre + unit * _APART[[0, -1]]))
+        moves = np.interp(expit(centre + unit * _APART), reached, _MOVES)
         return self._inverted(self._population.moved(np.unique(moves)), _roc_auc, value, tails, wider)
 
     def _inverted(
