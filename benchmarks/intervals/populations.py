@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import expit, softmax
 from scipy.stats import norm
 
+from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
 
@@ -32,7 +33,7 @@ class Population:
     """
 
     name: str
-    task: str
+    task: Task
     shape: str
     separation: float = 0.0
     others: int = 4
@@ -81,8 +82,14 @@ def _leaves(positive: np.ndarray, ks: float, random: np.random.Generator) -> np.
     return np.asarray(np.clip(np.round(_normal(positive, ks, random)), -4, 4))
 
 
+def _rule(positive: np.ndarray, ks: float, random: np.random.Generator) -> np.ndarray:
+    """Two scores only, each of which is wrong as often: with few rows a class has no mistake at all."""
+    right = random.random(len(positive)) < (1.0 + ks) / 2.0
+    return np.where(right == positive, 1.0, -1.0) * float(np.log((1.0 + ks) / (1.0 - ks)))
+
+
 _ODDS: dict[str, Callable[[np.ndarray, float, np.random.Generator], np.ndarray]] = {
-    "normal": _normal, "flat": _flat, "leaves": _leaves,
+    "normal": _normal, "flat": _flat, "leaves": _leaves, "rule": _rule,
 }  # fmt: skip
 
 
@@ -109,6 +116,7 @@ POPULATIONS = (
     Population("normal, KS 0.5, 1 in 51", "binary", "normal", 0.5, 50),
     Population("flat, KS 0.5", "binary", "flat", 0.5),
     Population("leaves, KS 0.5", "binary", "leaves", 0.5),
+    Population("rule, KS 0.9", "binary", "rule", 0.9),
     Population("three classes, close", "multiclass", "normal", 0.7),
     Population("three classes, apart", "multiclass", "normal", 2.0),
     Population("normal errors", "regression", "normal"),

@@ -26,6 +26,7 @@ def intervals(
     resamples: int = 1000,
     level: float = 0.95,
     design: Design | None = None,
+    only: Collection[str] | None = None,
 ) -> Intervals:
     """A confidence interval for each metric of :func:`evaluate`, for the rows' randomness alone.
 
@@ -41,12 +42,14 @@ def intervals(
         resamples: How many.
         level: Such as 0.95.
         design: How the rows were drawn; within each class when left out.
+        only: The metrics that are asked for; all when left out.
 
     Returns:
-        (lower, upper) by name, or None where there are too few rows to tell, for the very names that
+        (lower, upper) by name, or None where there are too few rows to tell, for those of the names that
         :func:`evaluate` gives.
     """
     values, design = evaluate(p), design or Design()
+    values = {name: value for name, value in values.items() if only is None or name in only}
     told = {name: value for name, value in values.items() if design.can_tell(p, name)}
     tails = ((1.0 - level) / 2.0, (1.0 + level) / 2.0)
     samplers = _samplers(p, told, seed, design)

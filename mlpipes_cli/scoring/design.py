@@ -11,10 +11,6 @@ from mlpipes_cli import metric_catalog
 from mlpipes_cli.metric_catalog import FEWEST_ROWS
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray, Predictions
 
-_FEWEST_SQUARES = (
-    50  # for an interval of rmse or r2; with 20, it held the truth in 88 % of cases instead of 95
-)
-
 _FEWEST_PREDICTED = 5  # rows with a label, for what rests on them
 
 
@@ -65,18 +61,23 @@ class Design:
 
     def can_tell(self, p: Predictions, metric: str) -> bool:
         """Whether the rows are enough for an interval of the metric."""
-        of_each = metric_catalog.of_each_class(metric)
-        telling = self.telling_rows(p, metric.replace("_weighted", "_macro") if of_each else metric)
-        enough = telling >= FEWEST_ROWS
+        enough = self._deciding_rows(p, metric) >= FEWEST_ROWS
         return enough and self._predicted_rows(p, metric) >= _FEWEST_PREDICTED
 
     def freedom(self, p: Predictions, metric: str) -> float:
-        """Degrees of freedom of a standard error: half the telling rows, as the promotion test has it."""
-        return min((self.telling_rows(p, metric) - 1) / 2, self._predicted_rows(p, metric) - 1)
+        """Degrees of freedom of a standard error: half the deciding rows, as the promotion test has it."""
+        return min((self._deciding_rows(p, metric) - 1) / 2, self._predicted_rows(p, metric) - 1)
+
+    def _deciding_rows(self, p: Predictions, metric: str) -> int:
+        """The telling rows; those of the rarest class also where it sways a weighted mean."""
+        of_each = metric_catalog.of_each_class(metric)
+        return self.telling_rows(p, metric.replace("_weighted", "_macro") if of_each else metric)
 
     def _predicted_rows(self, p: Predictions, metric: str) -> float:
-        """How many rows have the rarer of two predicted labels, where the metric rests on these as well."""
-        if p.task != "binary" or metric not in ("precision", "mcc"):
+        """How many rows have the rarest predicted label, where the metric rests on these as well."""
+        rests = metric.startswith("precision") or (p.task == "binary" and metric == "mcc")
+        if not rests:
             return np.inf
-        positive = p.prediction_codes == 1
-        return min(self.rows_of(positive), self.rows_of(~positive)) if 0 < positive.sum() < p.rows else 0.0
+        codes, labels = p.target_codes, p.prediction_codes
+        known = range(len(p.classes)) if p.task == "binary" else np.union1d(codes, labels)
+        return min(self.rows_of(labels == code) if (labels == code).any() else 0.0 for code in known)

@@ -21,11 +21,11 @@ from mlpipes_cli.scoring.sampling import Sampler
 from mlpipes_cli.scoring.smoothing import Population, smoothed
 
 _SAMPLES = 200
-_APART = np.linspace(-3.2, 3.2, 5)  # of the populations, in standard errors
+_APART = np.linspace(-3.2, 3.2, 7)  # of the populations, in standard errors
 _POWERS = np.concatenate(([0.0], np.geomspace(0.02, 20.0, 60)))
 _MOVES = np.linspace(-8.0, 8.0, 121)
 
-Metric = Callable[[FloatArray, FloatArray], FloatArray]  # of both classes' (t, g) distribution functions
+Metric = Callable[[FloatArray, FloatArray], FloatArray]  # of both classes' (g, t) distribution functions
 
 
 class RankingSampler:
@@ -55,29 +55,36 @@ class RankingSampler:
         sizes = _sizes((max(round(rows[0]), 1), max(round(rows[1]), 1)), random, stratified)
         cells = len(self._population.tied)
         self._false, self._true = (Sampler(size, cells, random) for size in sizes)
-        self._negatives, self._positives = (size[:, None] for size in sizes)
-        self._first = self._samples(*self._population.distributions)
+        self._negatives, self._positives = sizes
+        self._distributions = self._rounded(self._population)
+        self._first = self._samples(*self._distributions)
 
     def bias(self) -> dict[str, float]:
         """By how much KS, ROC AUC and PR AUC of such samples are too high on average.
 
         The rows of a sample are counted here, not approximated: PR AUC hangs on the few at the top.
         """
-        false, true = (part[None] for part in self._population.distributions)
-        tied, odds = self._population.tied, np.full((1, 1), self._odds)
-        random = np.random.default_rng([self._seed, 1])
-        shares = self._population.false, self._population.true
-        drawn = [
-            np.cumsum(random.multinomial(size[:, 0], share) / size, axis=1)
-            for size, share in zip((self._negatives, self._positives), shares, strict=True)
-        ]
+        drawn = self._first if self._false.counts and self._true.counts else self._drawn()
         ratio = self._positives / self._negatives
-        found = _pr_auc(drawn[0], drawn[1], odds * ratio / ratio.mean(), tied, 1.0 / self._positives)
+        odds = np.array([self._odds])
+        false, true = (part[:, None] for part in self._distributions)
+        tied = self._population.tied[:, None]
+        found = _pr_auc(*drawn, self._odds * ratio / ratio.mean(), tied, 1.0 / self._positives)
         return {
-            "ks": float(_ks(drawn[0], drawn[1]).mean() - _ks(false, true)[0]),
+            "ks": float(_ks(*drawn).mean() - _ks(false, true)[0]),
             "roc_auc": 0.0,
-            "pr_auc": float(found.mean() - _pr_auc(false, true, odds, tied, np.zeros((1, 1)))[0]),
+            "pr_auc": float(found.mean() - _pr_auc(false, true, odds, tied, np.zeros(1))[0]),
         }
+
+    def _drawn(self) -> tuple[FloatArray, FloatArray]:
+        """(g, t) the shares up to each cell of samples of many rows, each of them drawn."""
+        random = np.random.default_rng([self._seed, 1])
+        sizes, shares = (self._negatives, self._positives), (self._population.false, self._population.true)
+        false, true = (
+            np.cumsum(random.multinomial(size, share) / size[:, None], axis=1).T
+            for size, share in zip(sizes, shares, strict=True)
+        )
+        return false, true
 
     def ks(self, value: float, tails: tuple[float, float], wider: float) -> tuple[float, float]:
         """(lower, upper) of an observed KS.
@@ -88,33 +95,41 @@ class RankingSampler:
             wider: By what the samples' quantiles are moved away from their mean.
         """
         drawn = _ks(*self._first)
-        centre = value - float(drawn.mean() - _ks(*self._population.distributions))
+        centre = value - float(drawn.mean() - _ks(*self._distributions))
         wanted = np.clip(centre + max(float(drawn.std()), 1e-4) * _APART, 0.0, 1.0)
         reached = np.maximum.accumulate(_ks(*self._population.sharpened(_POWERS).distributions))
         powers = np.interp(wanted, reached, _POWERS)
         return self._inverted(self._population.sharpened(np.unique(powers)), _ks, value, tails, wider)
 
     def roc_auc(self, value: float, tails: tuple[float, float], wider: float) -> tuple[float, float]:
-        """As :meth:`ks`."""
-        truth = float(np.clip(_roc_auc(*self._population.distributions), 1e-6, 1.0 - 1e-6))
+        """As :meth:`ks`. Smoothing blurs, so the populations lie around the observed value instead."""
+        truth = float(np.clip(_roc_auc(*self._distributions), 1e-6, 1.0 - 1e-6))
         unit = max(float(_roc_auc(*self._first).std()), 1e-6) / (truth * (1.0 - truth))
         reached = _roc_auc(*self._population.moved(_MOVES).distributions)
-        moves = np.interp(expit(logit(truth) + unit * _APART), reached, _MOVES)
+        centre = logit(truth)
+        if value < 1.0:
+            centre = np.clip(logit(max(value, 1e-6)), *(centre + unit * _APART[[0, -1]]))
+        moves = np.interp(expit(centre + unit * _APART), reached, _MOVES)
         return self._inverted(self._population.moved(np.unique(moves)), _roc_auc, value, tails, wider)
 
     def _inverted(
         self, populations: Population, metric: Metric, value: float, tails: tuple[float, float], wider: float
     ) -> tuple[float, float]:
         """The populations whose quantiles are the value, sought between those that are drawn from."""
-        false, true = populations.distributions
+        false, true = self._rounded(populations)
         truths = metric(false, true)
-        samples = np.stack([metric(*self._samples(*each)) for each in zip(false, true, strict=True)])
-        mean = samples.mean(axis=1)
-        low, high = (mean + (ends - mean) * wider for ends in np.quantile(samples, tails, axis=1))
+        samples = np.stack([metric(*self._samples(*each)) for each in zip(false.T, true.T, strict=True)])
+        mean, quantiles = samples.mean(axis=1), np.quantile(samples, tails, axis=1, method="weibull")
+        low, high = (mean + (ends - mean) * wider for ends in quantiles)
         rising = 1e-9 * np.arange(len(truths))  # where several give the value, it is the outermost
         lower = np.interp(value, np.maximum.accumulate(high) + rising, truths)
         upper = np.interp(value, np.minimum.accumulate(low[::-1])[::-1] - rising[::-1], truths)
         return float(lower), 1.0 if value >= 1.0 else float(upper)
+
+    def _rounded(self, population: Population) -> tuple[FloatArray, FloatArray]:
+        """Both classes' distribution functions, as samples are drawn of them."""
+        false, true = population.distributions
+        return self._false.rounded(false), self._true.rounded(true)
 
     def _samples(self, false: FloatArray, true: FloatArray) -> tuple[FloatArray, FloatArray]:
         return self._false(false), self._true(true)
@@ -134,14 +149,15 @@ def _sizes(
 def _ks(false: FloatArray, true: FloatArray) -> FloatArray:
     """(t,) the largest distances."""
     distance = false - true
-    return np.asarray(np.maximum(distance.max(axis=-1), -distance.min(axis=-1)))
+    return np.asarray(np.maximum(distance.max(axis=0), -distance.min(axis=0)))
 
 
 def _roc_auc(false: FloatArray, true: FloatArray) -> FloatArray:
     """(t,) how often a positive row scores above a negative one; within a cell half of the pairs."""
-    middle = false.copy()
-    middle[..., 1:] += false[..., :-1]
-    return np.asarray(0.5 * (np.diff(true, prepend=0.0) * middle).sum(axis=-1))
+    above, below = (
+        np.einsum("g...,g...->...", one[1:], other[:-1]) for one, other in ((true, false), (false, true))
+    )
+    return np.asarray(0.5 * (1.0 + above - below))
 
 
 def _pr_auc(
@@ -154,13 +170,13 @@ def _pr_auc(
     """(t,) mean precision at the positive rows.
 
     Args:
-        false: Of the negative class.
-        true: Of the positive class.
-        odds: (t, 1) positive rows for each negative one.
-        tied: (g,) whether a cell is one score; else its rows count as if they lay in its middle.
-        itself: (t, 1) a positive row's share: it is never below itself. 0 for a population.
+        false: (g, t) of the negative class.
+        true: (g, t) of the positive class.
+        odds: (t,) positive rows for each negative one.
+        tied: (g, 1) whether a cell is one score; else its rows count as if they lay in its middle.
+        itself: (t,) a positive row's share: it is never below itself. 0 for a population.
     """
-    gained, part = np.diff(true, prepend=0.0), np.where(tied, 1.0, 0.5)
+    gained, part = np.diff(true, axis=0, prepend=0.0), np.where(tied, 1.0, 0.5)
     hits = odds * (1.0 - true + part * gained + np.where(tied, 0.0, 0.5 * itself))
-    misses = 1.0 - false + part * np.diff(false, prepend=0.0)
-    return np.asarray((gained * hits / np.maximum(hits + misses, 1e-300)).sum(axis=-1))
+    misses = 1.0 - false + part * np.diff(false, axis=0, prepend=0.0)
+    return np.asarray((gained * hits / np.maximum(hits + misses, 1e-300)).sum(axis=0))

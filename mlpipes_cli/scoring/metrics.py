@@ -7,6 +7,7 @@ scikit-learn and SciPy (tested to 1e-12). Sources are in ``docs/metrics.md``.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -86,7 +87,11 @@ def ratios(p: Predictions) -> dict[str, Ratio]:
     """The metrics that are made of sums of the rows' losses, for their intervals."""
     ones = np.ones(p.rows)
     if p.task != "regression":
-        return {name: Ratio(losses, ones) for name, losses in _probability_losses(p).items()}
+        most = {"brier": 1.0}
+        return {
+            name: Ratio(losses, ones, functools.partial(min, most.get(name, math.inf)))
+            for name, losses in _probability_losses(p).items()
+        }
     target = p.target.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         error = p.prediction - target

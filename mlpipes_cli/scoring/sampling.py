@@ -1,17 +1,18 @@
 """Empirical distribution functions of samples, drawn once for many populations.
 
 All populations are asked with the same random numbers: what differs between their samples is what differs
-between them.
+between them. Shares up to a cell are rounded to a grid that is fine at both ends, so that how many of a
+sample's rows lie below each of them is counted once and looked up ever after.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from mlpipes_cli.scoring.predictions import FloatArray
+from mlpipes_cli.scoring.predictions import FloatArray, IntArray
 
 _LARGE = 5_000  # rows from which on an empirical distribution function is as good as a Brownian bridge
+_STEPS = 1024  # of the grid, 0.002 wide in the middle, where 5,000 rows err by 0.007, and 2e-6 at the ends
 
 
 class Sampler:
@@ -21,27 +22,52 @@ class Sampler:
         rows: (t,) of each sample.
         cells: g.
         random: Where the numbers come from.
+
+    Attributes:
+        counts: Whether each row of a sample is drawn and counted; else they are approximated.
     """
 
-    def __init__(self, rows: npt.NDArray[np.int64], cells: int, random: np.random.Generator) -> None:
-        self._rows = rows[:, None].astype(np.float64)
-        self._large = int(rows.min()) >= _LARGE
-        if self._large:
-            self._noise = random.standard_normal((len(rows), cells))
-            return
-        # Uniform numbers in order, by the gaps of a Poisson process; from sample to sample they go on by 2.
-        arrivals = np.cumsum(random.standard_exponential((len(rows), int(rows.max()) + 1)), axis=1)
-        ordered = arrivals / np.take_along_axis(arrivals, rows[:, None], axis=1)
-        self._firsts = 2.0 * np.arange(len(rows))[:, None]
-        self._ordered = (np.minimum(ordered, 1.5) + self._firsts).ravel()
-        self._before = (np.arange(len(rows)) * ordered.shape[1])[:, None]
+    def __init__(self, rows: IntArray, cells: int, random: np.random.Generator) -> None:
+        self._rows = rows.astype(np.float64)
+        self.counts = int(rows.min()) < _LARGE
+        if self.counts:
+            self._shares = _counted(rows, random) / self._rows
+        else:
+            self._noise = random.standard_normal((cells, len(rows)))
+
+    def rounded(self, distribution: FloatArray) -> FloatArray:
+        """What samples are drawn of instead of a distribution function, which is next to it."""
+        if not self.counts:
+            return distribution
+        share = _steps(distribution) / _STEPS
+        return np.asarray(np.where(share < 0.5, 2.0 * share**2, 1.0 - 2.0 * (1.0 - share) ** 2))
 
     def __call__(self, distribution: FloatArray) -> FloatArray:
-        """(t, g) the samples' shares up to each cell, of a (g,) distribution function."""
-        if self._large:
-            steps = np.sqrt(np.maximum(np.diff(distribution, prepend=0.0), 0.0))
-            moved = np.cumsum(steps * self._noise, axis=1)
-            return np.asarray(distribution + (moved - distribution * moved[:, -1:]) / np.sqrt(self._rows))
-        places = np.searchsorted(self._ordered, (distribution + self._firsts).ravel(), side="right")
-        counts = places.reshape(len(self._rows), -1) - self._before
-        return np.asarray(np.minimum(counts / self._rows, 1.0))
+        """(g, t) the samples' shares up to each cell, of a (g,) distribution function."""
+        if self.counts:
+            return np.take(self._shares, _steps(distribution), axis=0)
+        steps = np.sqrt(np.maximum(np.diff(distribution, prepend=0.0), 0.0))
+        moved = np.cumsum(steps[:, None] * self._noise, axis=0)
+        bridge = moved - distribution[:, None] * moved[-1]
+        return np.asarray(distribution[:, None] + bridge / np.sqrt(self._rows))
+
+
+def _counted(rows: IntArray, random: np.random.Generator) -> IntArray:
+    """(steps + 1, t) how many of so many uniform numbers lie below each step of the grid.
+
+    On its even scale such a number is the mean of two uniform ones: 16 bits for each.
+    """
+    bits = random.integers(2**32, size=(int(rows.max()), len(rows)), dtype=np.uint32)
+    place = (((bits & 0xFFFF) + (bits >> 16)) // (2**17 // _STEPS) + 1).astype(np.int64)
+    if rows.min() < rows.max():
+        place[np.arange(len(place))[:, None] >= rows] = _STEPS + 1  # beyond the grid: not in this sample
+    place = place * len(rows) + np.arange(len(rows))
+    found = np.bincount(place.ravel(), minlength=(_STEPS + 2) * len(rows)).reshape(-1, len(rows))
+    return np.cumsum(found[:-1], axis=0)
+
+
+def _steps(distribution: FloatArray) -> IntArray:
+    """The nearest of the grid, which is even on a scale of roots from either end to the middle."""
+    share = np.clip(distribution, 0.0, 1.0)
+    root = np.sqrt(np.minimum(share, 1.0 - share) / 2.0)
+    return np.asarray(np.rint(np.where(share < 0.5, root, 1.0 - root) * _STEPS), dtype=np.int64)

@@ -18,6 +18,9 @@ from mlpipes_cli.scoring.predictions import FloatArray
 
 _CELLS = 192
 _END, _LAST = 3.6, 3.3  # of the scale, and the outermost normal score on it
+_UNSEEN = (
+    0.5  # rows of a class that could as well be the other's: in 20 none lies in each place that is possible
+)
 _SILVERMAN = 0.9  # his rule of thumb's factor
 
 
@@ -26,8 +29,8 @@ class Population:
     """Both classes' shares of g cells, from the lowest score up.
 
     Attributes:
-        false: (g,) of the negative class.
-        true: (g,) of the positive class.
+        false: (g,) of the negative class; (g, t) of t populations.
+        true: Of the positive class.
         tied: (g,) whether a cell is one score, not a stretch of them.
     """
 
@@ -36,31 +39,30 @@ class Population:
     tied: npt.NDArray[np.bool_]
 
     def sharpened(self, power: FloatArray) -> Population:
-        """(t, g) populations in which the odds of a positive row are taken to each of t powers.
+        """(g, t) populations in which the odds of a positive row are taken to each of t powers.
 
         1 leaves them as they are, 0 makes the score worthless.
         """
-        return self._of(power[:, None] * self._odds())
+        return self._of(power * self._odds()[:, None])
 
     def moved(self, by: FloatArray) -> Population:
-        """(t, g) populations in which the odds of a positive row rise with the normal score, t times."""
+        """(g, t) populations in which the odds of a positive row rise with the normal score, t times."""
         ranks = np.cumsum(self.false + self.true) / 2.0 - (self.false + self.true) / 4.0
-        return self._of(self._odds() + by[:, None] * ndtri(np.clip(ranks, 1e-4, 1.0 - 1e-4)))
+        normal = ndtri(np.clip(ranks, 1e-4, 1.0 - 1e-4))
+        return self._of(self._odds()[:, None] + by * normal[:, None])
 
     def _odds(self) -> FloatArray:
         return np.asarray(np.log(np.maximum(self.true, 1e-12)) - np.log(np.maximum(self.false, 1e-12)))
 
     def _of(self, odds: FloatArray) -> Population:
-        share, both = expit(odds), self.false + self.true
+        share, both = expit(odds), (self.false + self.true)[:, None]
         true, false = both * share, both * (1.0 - share)
-        return Population(
-            false / false.sum(axis=1, keepdims=True), true / true.sum(axis=1, keepdims=True), self.tied
-        )
+        return Population(false / false.sum(axis=0), true / true.sum(axis=0), self.tied)
 
     @property
     def distributions(self) -> tuple[FloatArray, FloatArray]:
         """Both classes' shares up to each cell."""
-        return np.cumsum(self.false, axis=-1), np.cumsum(self.true, axis=-1)
+        return np.cumsum(self.false, axis=0), np.cumsum(self.true, axis=0)
 
 
 def smoothed(positive: npt.NDArray[np.bool_], score: FloatArray, rows: tuple[float, float]) -> Population:
@@ -84,6 +86,8 @@ def smoothed(positive: npt.NDArray[np.bool_], score: FloatArray, rows: tuple[flo
     for share, n in zip(classes, rows, strict=True):
         blurred = _blurred(share[~tied], places[~tied], _width(share, places, n))
         found.append(np.concatenate((blurred, share[tied]))[order])
+    pooled = (found[0] + found[1]) / 2.0
+    found = [(n * share + _UNSEEN * pooled) / (n + _UNSEEN) for share, n in zip(found, rows, strict=True)]
     return Population(found[0], found[1], np.repeat([False, True], [_CELLS, int(tied.sum())])[order])
 
 

@@ -7,13 +7,17 @@ scale of logarithms, where losses are less skewed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray
+
+_LEAST_FREEDOM = 3.0  # with fewer, Student's quantiles make intervals that say nothing
+_LEAST_ERROR = 0.5  # of a resample, in observed ones: where the few large losses are missing it has none
+_LARGEST = 690.0  # a logarithm whose number is finite
 
 Pair = tuple[float, float]
 
@@ -47,8 +51,8 @@ class Studentised:
         parts = [[_summed(part, units, len(strata)) for part in (r.above, r.below)] for r in ratios.values()]
         columns = [m for a, b in parts for m in (a, b, a**2, a * b, b**2)]
         table = np.stack(columns, axis=1) if columns else np.empty((len(strata), 0))
-        self._carrying = [a.sum() ** 2 / max((a**2).sum(), 1e-300) for a, _ in parts]
         members = [np.flatnonzero(strata == code) for code in np.unique(strata)]
+        self._freedom = [freedom(a, b, members) for a, b in parts]
         self._strata = [(rows, table[rows]) for rows in members]
         self._observed = self._logs(np.ones((1, len(strata))))
         self._drawn: list[tuple[FloatArray, FloatArray]] = []
@@ -89,18 +93,43 @@ class Studentised:
         for column, (name, ratio) in enumerate(self._ratios.items()):
             value, error = (float(part[0, column]) for part in self._observed)
             with np.errstate(divide="ignore", invalid="ignore"):
-                moved = (logs[:, column] - value) / errors[:, column]
+                own = np.maximum(errors[:, column], _LEAST_ERROR * error)
+                moved = (logs[:, column] - value) / own
             moved = moved[np.isfinite(moved)]
             if len(moved) and np.isfinite(value):
-                low, high = np.quantile(moved, tails) * self._wider(column, tails[1])
-                ends = [ratio.shape(float(np.exp(value - quantile * error))) for quantile in (high, low)]
+                wider = float(stdtrit(self._freedom[column], tails[1]) / ndtri(tails[1]))
+                low, high = np.quantile(moved, tails, method="weibull") * wider
+                logarithms = (min(value - quantile * error, _LARGEST) for quantile in (high, low))
+                ends = [ratio.shape(float(np.exp(logarithm))) for logarithm in logarithms]
                 found[name] = (min(ends), max(ends))
         return found
 
-    def _wider(self, column: int, level: float) -> float:
-        """Student's quantile against the normal one; few large losses tell less than many alike (Kish)."""
-        carrying = self._carrying[column]
-        return float(stdtrit(max(carrying - 1.0, 1.0), level) / ndtri(level))
+
+def freedom(above: FloatArray, below: FloatArray, members: Sequence[IntArray]) -> float:
+    """Degrees of freedom of a standard error: a few large rows tell less than many alike.
+
+    The rows that carry both sums (Kish 1965), or, if they are fewer, as many as the variance itself has
+    (Satterthwaite 1946): a single row can be most of it.
+
+    Args:
+        above: (u,) each unit's part of the first sum, none of them negative.
+        below: (u,) each unit's part of the second.
+        members: The positions of each stratum's units.
+    """
+    carrying = 1.0 / max(_one_in(above) + _one_in(below) - 1.0 / len(above), 1e-300)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pull = above / above.sum() - below / below.sum()
+        for rows in members:
+            pull[rows] -= pull[rows].mean()
+        squares = pull**2
+        telling = 2.0 * len(squares) * squares.mean() ** 2 / squares.var()
+    least = min(carrying - 1.0, telling) if np.isfinite(telling) else carrying - 1.0
+    return float(max(least, _LEAST_FREEDOM))
+
+
+def _one_in(values: FloatArray) -> float:
+    """One divided by how many rows carry a sum of non-negative values: one of n where all are alike."""
+    return float((values**2).sum() / max(values.sum() ** 2, 1e-300))
 
 
 def _summed(values: FloatArray, units: IntArray | None, count: int) -> FloatArray:

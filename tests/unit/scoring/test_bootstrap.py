@@ -72,13 +72,30 @@ def test_precision_rests_on_the_rows_that_are_predicted():
     assert found["precision"] is None and found["recall"] is not None
 
 
+def test_precision_of_several_classes_rests_on_the_class_that_is_hardly_predicted():
+    random = np.random.default_rng(3)
+    codes = np.repeat([0, 1, 2], [20, 40, 60])
+    scores = random.dirichlet([1, 1, 1], 120)
+    for predicted, told in ((4, False), (5, True)):
+        labels = np.where(np.arange(120) < predicted, 0, 1 + np.arange(120) % 2)
+        p = Predictions("multiclass", (0, 1, 2), codes, scores, labels, np.arange(120))
+        found = intervals(p, resamples=50)
+        assert [found[f"precision_{how}"] is not None for how in ("macro", "weighted")] == [told, told]
+        assert found["recall_macro"] is not None and found["f1_macro"] is not None
+    freedom = {name: Design().freedom(p, name) for name in ("precision_macro", "ks_weighted", "f1_weighted")}
+    assert freedom == {"precision_macro": 4.0, "ks_weighted": 9.5, "f1_weighted": 29.5}
+
+
 def test_without_a_mistake_there_is_doubt_all_the_same():
     target = np.repeat([1, 0], [20, 180])
     p = Predictions("binary", (0, 1), target, target * 0.98 + 0.01, target, np.arange(200))
     found = intervals(p)
     assert found["recall"] == pytest.approx((0.8389, 1.0), abs=1e-4)  # Wilson's of 20 out of 20
     for name in ("ks", "roc_auc", "pr_auc", "precision", "f1", "mcc", "accuracy"):
-        assert 0.5 < found[name][0] < 1.0 == found[name][1], name
+        assert 0.5 < found[name][0] < 0.99 and found[name][1] == 1.0, name
+    # Of 20 positive rows none is low in a fortieth of samples where 17 % are; then ROC AUC is 0.92.
+    assert found["roc_auc"][0] == pytest.approx(0.935, abs=0.02)
+    assert found["ks"][0] == pytest.approx(0.92, abs=0.02)
 
 
 def test_ten_answers_to_each_caller_say_no_more_than_one():
