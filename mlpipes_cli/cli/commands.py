@@ -9,6 +9,7 @@ import typer
 GROUPS = (
     "init",
     "stack",
+    "services",
     "projects",
     "train",
     "environments",
