@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.ports.environments import Environments
+    from mlpipes_cli.ports.image_store import ImageStore
     from mlpipes_cli.ports.images import ImageBuilder
     from mlpipes_cli.ports.keys import KeyStore
     from mlpipes_cli.ports.machine import Machine
@@ -204,6 +205,18 @@ def make_image_builder() -> ImageBuilder:
     from mlpipes_cli.adapters.docker.model_image import DockerImageBuilder
 
     return DockerImageBuilder()
+
+
+def docker_images() -> ImageStore:
+    """The images that mlpipes has built on the Docker engine.
+
+    Raises:
+        MlpipesError: No engine answers.
+    """
+    from mlpipes_cli.adapters.docker.engine import connect
+    from mlpipes_cli.adapters.docker.image_store import DockerImageStore
+
+    return DockerImageStore(connect())
 
 
 def make_databases() -> Databases:

@@ -19,6 +19,7 @@ GROUPS = (
     "performance",
     "keys",
     "build",
+    "images",
     "carry",
     "demo",
 )

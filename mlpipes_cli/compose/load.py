@@ -11,7 +11,7 @@ from mlpipes_cli import resources
 from mlpipes_cli.compose.interpolate import interpolate_document
 from mlpipes_cli.compose.model import Build, Compose, ConfigFile, Healthcheck, Service
 from mlpipes_cli.compose.order import circle, start_order
-from mlpipes_cli.compose.schema import File, ServicePart
+from mlpipes_cli.compose.schema import BuildPart, File, ServicePart
 from mlpipes_cli.config.problems import validate
 from mlpipes_cli.config.yaml_source import Location, YamlSource, read_yaml
 from mlpipes_cli.errors import ConfigError
@@ -88,7 +88,7 @@ def _service(name: str, part: ServicePart, file: File, folder: Path) -> Service:
     fields = {key: getattr(part, key) for key in ServicePart.model_fields if key != "configs"}
     check = part.healthcheck
     fields |= {
-        "build": _build(part, folder),
+        "build": build_of(part.build, folder) if part.build else None,
         "healthcheck": Healthcheck(**check.model_dump()) if check else None,
         "depends_on": {needed: entry.condition for needed, entry in part.depends_on.items()},
         "files": tuple(
@@ -99,12 +99,11 @@ def _service(name: str, part: ServicePart, file: File, folder: Path) -> Service:
     return Service(name, **fields)
 
 
-def _build(part: ServicePart, folder: Path) -> Build | None:
-    if part.build is None:
-        return None
-    context = (folder / part.build.context).resolve()
-    parts = {name: _part(name, context) for name in part.build.parts}
-    return Build(context, part.build.dockerfile, part.build.args, parts)
+def build_of(part: BuildPart, folder: Path) -> Build:
+    """How an image is made: a ``build:`` of a file in that folder."""
+    context = (folder / part.context).resolve()
+    parts = {name: _part(name, context) for name in part.parts}
+    return Build(context, part.dockerfile, part.args, parts)
 
 
 def _part(name: str, context: Path) -> Path:
