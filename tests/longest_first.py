@@ -58,6 +58,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/docker/test_docker_identity.py": 35,
     "integration/embedded/test_ports_and_failures.py": 35,
     "integration/docker_faults/test_own_images.py": 20,
+    "integration/docker/test_own_services.py": 90,
     "integration/images/test_mlflow_image.py": 35,
     "unit/server/compiled/test_estimators.py": 35,
     "integration/embedded/test_up_with_api.py": 30,

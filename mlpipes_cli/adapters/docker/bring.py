@@ -227,6 +227,8 @@ class Bringing:
     def _move(self, piece: Piece, port: int) -> None:
         wanted = [one for one in port_settings(self.place.project.config) if one.service == piece.name]
         try:
+            if not wanted:  # a user's own service, whose ports stand in its file
+                raise self.publishing.taken(piece.name, port or min(piece.ports.values(), default=0))
             self.publishing.replace(wanted, port)
         finally:
             self._drop(piece)
@@ -291,8 +293,8 @@ class Bringing:
         if self._answers(piece):
             piece.stage = "ready"
             if piece.done or piece.touched:
-                ports = ", ".join(str(port.host_port) for port in piece.plan.service.ports[:1])
-                self.changes.append(f"{piece.name}: {piece.done or 'started'} on port {ports}")
+                ports = "".join(f" on port {port.host_port}" for port in piece.plan.service.ports[:1])
+                self.changes.append(f"{piece.name}: {piece.done or 'started'}{ports}")
             return
         state = failure.look(self.place.holdings, piece)
         if state.ended and piece.touched:

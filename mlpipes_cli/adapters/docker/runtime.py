@@ -22,6 +22,7 @@ from mlpipes_cli.adapters.processes.bringing import alone
 from mlpipes_cli.adapters.processes.files import clear_folder
 from mlpipes_cli.adapters.processes.ports import Reservations
 from mlpipes_cli.adapters.processes.state import StateFiles
+from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.ports import (
     Check,
@@ -65,7 +66,8 @@ class DockerRuntime:
     @property
     def _extra(self) -> tuple[str, ...]:
         """The containers beside the core."""
-        return tuple(dict.fromkeys((*self.services, *added.containers(self.project))))
+        own = override.names(self.project.root)
+        return tuple(dict.fromkeys((*self.services, *added.containers(self.project), *own)))
 
     @property
     def _names(self) -> list[str]:
