@@ -59,6 +59,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/embedded/test_ports_and_failures.py": 35,
     "integration/docker_faults/test_own_images.py": 20,
     "integration/docker/test_own_services.py": 90,
+    "integration/serving/test_following_by_notice.py": 20,
     "integration/images/test_mlflow_image.py": 35,
     "unit/server/compiled/test_estimators.py": 35,
     "integration/embedded/test_up_with_api.py": 30,

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters import wiring
+from mlpipes_cli.adapters import machine_wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def listing() -> list[OwnImage]:
     Raises:
         MlpipesError: No engine answers.
     """
-    return list(wiring.docker_images().listing())
+    return list(machine_wiring.docker_images().listing())
 
 
 def prune(reporter: Reporter, *, models: bool = False, yes: bool = False) -> Pruned:
@@ -50,7 +50,7 @@ def prune(reporter: Reporter, *, models: bool = False, yes: bool = False) -> Pru
         UsageError: There is nobody to ask and no ``yes``.
         MlpipesError: No engine answers, it refuses, or nobody agreed.
     """
-    store = wiring.docker_images()
+    store = machine_wiring.docker_images()
     due = [one for one in store.listing() if not one.used_by and _goes(one, models=models)]
     if due and not yes:
         _ask(due, reporter)
