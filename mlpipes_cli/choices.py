@@ -60,5 +60,6 @@ def write(project: Project, choices: Choices) -> None:
         temporary.replace(path)
     except OSError as error:
         raise MlpipesError(
-            f"{path}: cannot be written ({error.strerror})", "check the folder's owner and free space"
+            f"{path}: cannot be written ({error.strerror})",
+            "check the folder's owner and the free disk space",
         ) from None

@@ -64,9 +64,19 @@ class Several(MlpipesError):
 
 
 class Refused(MlpipesError):
-    """A gate or a comparison said no; nothing was changed (exit code 3)."""
+    """A gate or a comparison said no; nothing was changed (exit code 3).
+
+    Args:
+        reason: What said no.
+        hint: What to do next.
+        result: All that was looked at, for a program: the verdict of a promotion.
+    """
 
     exit_code: ClassVar[int] = 3
+
+    def __init__(self, reason: str, hint: str = "", result: object = None) -> None:
+        super().__init__(reason, hint)
+        self.result = result
 
 
 class Rejected(MlpipesError):

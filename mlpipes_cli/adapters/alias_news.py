@@ -62,7 +62,9 @@ class PostgresAliasNews:
             ready()
             await lost.wait()
         except TimeoutError:
-            raise MlpipesError("the database passes no notices on", "is there a pooler in between?") from None
+            raise MlpipesError(
+                "the database does not deliver notifications", "a connection pooler may drop them"
+            ) from None
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             raise database.unreachable(error) from None
         finally:

@@ -116,7 +116,7 @@ def plan_table(plan: Outline) -> FittedTable:
     table.title = f"{plan.experiment}: {plan.task}{labels}{positive}"
     table.caption = (
         f"{plan.rows} rows, {plan.train} to train on, {plan.holdout} held out, {plan.features} features; "
-        f"{plan.metric} decides; data {plan.fingerprint[:12]}; nothing was trained"
+        f"{plan.metric} selects the best; data {plan.fingerprint[:12]}; nothing was trained"
     )
     for item in plan.candidates:
         params = ", ".join(f"{name}={value}" for name, value in item["params"].items())
@@ -155,8 +155,8 @@ def elsewhere(board: Board) -> str:
     runs = sum(other.runs for other in board.others)
     shown = ", ".join(other.fingerprint[:12] or "unknown" for other in board.others[:3])
     more = ", ..." if len(board.others) > 3 else ""
-    told = f"{runs} run{'' if runs == 1 else 's'} of {board.experiment} stand{'s' if runs == 1 else ''} on"
-    return f"{told} other holdouts, which are not compared with these (--holdout: {shown}{more})"
+    told = f"{runs} run{'' if runs == 1 else 's'} of {board.experiment} used"
+    return f"{told} other holdouts and cannot be compared with these (--holdout: {shown}{more})"
 
 
 def _with_notes(table: FittedTable, results: Sequence[CandidateResult], metric: str) -> RenderableType:

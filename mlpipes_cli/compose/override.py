@@ -13,7 +13,7 @@ from mlpipes_cli.config.yaml_source import Location, read_yaml
 from mlpipes_cli.errors import MlpipesError
 
 NAME = "compose.override.yaml"
-_SETTINGS = "its settings are in mlpipes.yaml, under `stack:`"
+_SETTINGS = "to configure that service, use `stack:` in mlpipes.yaml"
 
 
 def names(root: Path) -> tuple[str, ...]:
@@ -54,11 +54,11 @@ def _wrong(base: Compose, active: Collection[str], file: OverrideFile) -> Proble
     for name, service in file.services.items():
         at: Location = ("services", name)
         if name in base.services or name.startswith("api-"):
-            yield at, f"{name!r} is a service of mlpipes itself; {_SETTINGS}, and another name is free"
+            yield at, f"{name!r} is a service of mlpipes itself: choose another name; {_SETTINGS}"
         if service.profiles:
-            yield (*at, "profiles"), "leave it out: all services of this file run"
+            yield (*at, "profiles"), "not supported: remove it; all services of this file run"
         if service.step:
-            yield (*at, "x-mlpipes-step"), "steps are those of mlpipes itself"
+            yield (*at, "x-mlpipes-step"), "only mlpipes itself may define steps"
         yield from _idle(base, active, at, service.depends_on)
     for volume in file.volumes:
         if volume in base.volumes:

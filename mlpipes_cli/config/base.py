@@ -28,7 +28,9 @@ def _metric(name: str) -> str:
 def _name(name: str) -> str:
     bad = sorted({char for char in name if char in "/:.%\"'\\" or ord(char) < 32})
     if bad:
-        raise ValueError(f"{name!r} holds {' '.join(map(repr, bad))}, which a registry forbids")
+        raise ValueError(
+            f"{name!r} contains {' '.join(map(repr, bad))}, which MLflow's model registry does not allow"
+        )
     return name
 
 

@@ -40,7 +40,7 @@ def _problem(source: YamlSource, model: type[BaseModel], item: dict[str, Any]) -
         return source.problem(location, f"{missing!r} is missing")
     if kind == "extra_forbidden":
         known = _known_keys(model, item["loc"][:-1])
-        listed = f"; it takes {', '.join(known)}" if known else ""
+        listed = f"; valid keys: {', '.join(known)}" if known else ""
         return source.problem(location, f"unknown key{did_you_mean(last, known) or listed}")
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
@@ -53,7 +53,7 @@ def _problem(source: YamlSource, model: type[BaseModel], item: dict[str, Any]) -
     if kind == "literal_error":
         choices = [choice.strip(" '") for choice in str(context["expected"]).replace(" or ", ",").split(",")]
         suggestion = did_you_mean(str(value), choices) or f"; one of {', '.join(choices)}"
-        return source.problem(location, f"{value!r} is not known{suggestion}")
+        return source.problem(location, f"{value!r} is not valid{suggestion}")
     message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind in {"value_error", "assertion_error"}:
         return source.problem(location, message)

@@ -91,7 +91,7 @@ def name_of(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "true or false"
     if isinstance(value, (float, np.floating)) and not np.isfinite(value):
-        return "a number without an end"
+        return "infinity"
     names = {dict: "an object", list: "a list", np.ndarray: "a list", str: "text", bytes: "bytes"}
     found = next((name for kind, name in names.items() if isinstance(value, kind)), None)
     if found is None and isinstance(value, (int, float, np.number)):
@@ -241,9 +241,9 @@ def _times(values: pd.Series, kind: str, cells: bool) -> pd.Series:
         value = values.iloc[row]
         got = name_of(value)
         if got == "a number":
-            got = "a number that may mean several times (only milliseconds since 1970 are read, from 10^11)"
+            got = "an ambiguous number (a time must be in milliseconds since 1970, from 10^11)"
         elif got == "text" and any(mark.isdigit() for mark in value):
-            got = "text in another form"
+            got = "text in another format"
         raise Misfit(row, got)
     return found
 

@@ -81,9 +81,9 @@ def not_opened(error: BaseException) -> Unreadable:
     if isinstance(error, FileNotFoundError):
         return Unreadable("no such file")
     if isinstance(error, PermissionError):
-        return Unreadable("no permission to read it; check the file's mode")
+        return Unreadable("permission denied; check the file's mode")
     if isinstance(error, (gzip.BadGzipFile, EOFError, zlib.error)):
-        return Unreadable(f"is no whole gzip file ({error})")
+        return Unreadable(f"is not a complete gzip file ({error})")
     return Unreadable(((isinstance(error, OSError) and error.strerror) or str(error)).lower())
 
 
@@ -104,7 +104,7 @@ def header_of(raw: BinaryIO, separator: str | None = None, *, rows_needed: bool 
     except UnicodeDecodeError as error:
         raise Unreadable(f"is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
     except csv.Error as error:
-        raise Unreadable(f"is no CSV ({error})") from None
+        raise Unreadable(f"is not a valid CSV file ({error})") from None
     finally:
         text.detach()
 
@@ -114,9 +114,9 @@ def _check_kind(start: bytes) -> None:
         raise Unreadable("is empty")
     for magic, kind in _KINDS.items():
         if start.startswith(magic):
-            raise Unreadable(f"is no CSV but {kind}")
+            raise Unreadable(f"is not a CSV file but {kind}")
     if b"\0" in start:
-        raise Unreadable("is no CSV but a binary file")
+        raise Unreadable("is not a CSV file but a binary file")
 
 
 def _parse(text: TextIO, separator: str | None, rows_needed: bool) -> Header:
@@ -126,10 +126,10 @@ def _parse(text: TextIO, separator: str | None, rows_needed: bool) -> Header:
     _, first = next(records, (1, []))
     columns = tuple(name if name else f"Unnamed: {at}" for at, name in enumerate(first))
     if repeated := twice(columns):
-        raise Unreadable(f"column names stand twice: {', '.join(map(repr, repeated))}; each needs its own")
+        raise Unreadable(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")
     number, second = next(records, (0, []))
     if not second and rows_needed:
-        raise Unreadable("has a header and no rows")
+        raise Unreadable("has a header but no rows")
     if len(second) > len(columns):
         raise Unreadable(f"line {number} has {len(second)} fields, but the header has {len(columns)}")
     return Header(columns, separator)

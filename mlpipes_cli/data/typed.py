@@ -39,19 +39,24 @@ def settled(read: Read, shown: str, aside: Collection[str | None]) -> Read:
         return read
     changed: dict[str, pd.Series] = {}
     codes: dict[str, str] = {}
+    numbered: list[str] = []
     for name in map(str, read.frame.columns):
         column: Any = read.frame[name] if name in read.frame.columns else None
         if not isinstance(column, pd.Series):
             continue  # a name that stands twice, or is none: told later
         made = _as_set(without(column, formats.missing), formats)
-        if name not in formats.types and name not in aside and _would_round(made):
-            made, codes[name] = _digits(made), LONG
+        if name not in formats.types and name not in aside:
+            if _would_round(made):
+                made, codes[name] = _digits(made), LONG
+            elif kinds.are_numbers_as_text(made):
+                numbered.append(name)
         if made is not column:
             changed[name] = made
-    if not changed:
+    said = [*remarks.of_codes(codes), *remarks.of_numbers_as_text(numbered)]
+    if not changed and not said:
         return read
-    notes = tuple(remark.line(shown, str) for remark in remarks.of_codes(codes))
-    return replace(read, frame=read.frame.assign(**changed), notes=(*read.notes, *notes))
+    frame = read.frame.assign(**changed) if changed else read.frame
+    return replace(read, frame=frame, notes=(*read.notes, *(remark.line(shown, str) for remark in said)))
 
 
 def blanked(frame: pd.DataFrame, formats: Formats) -> pd.DataFrame:

@@ -29,13 +29,13 @@ def stop(project: Project, service: str, reporter: Reporter) -> Halted:
 def _without(project: Project, service: str, dependent: str) -> str:
     """What becomes of a service that runs on without what it needs."""
     if naming.is_api(dependent) and service == "mlflow":
-        return ": it goes on with the models that it has loaded"
+        return ": it keeps serving the loaded model versions"
     if naming.is_api(dependent) and service == "postgres":
         spools = project.config.serving.on_log_failure == "spool"
         return f": predictions are {'spooled' if spools else 'refused'}"
     if dependent == "mlflow" and service in _STORES:
         return ": artifacts and models cannot be read or written"
-    return ": it cannot do its work"
+    return ": requests to it may fail"
 
 
 def start(project: Project, service: str, reporter: Reporter) -> ServiceStatus:
@@ -48,7 +48,7 @@ def start(project: Project, service: str, reporter: Reporter) -> ServiceStatus:
     try:
         return make_runtime(project).resume(service, reporter)
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped before {service} answered", "`mlpipes up` goes on from here") from None
+        raise Interrupted(f"stopped before {service} answered", "`mlpipes up` continues from here") from None
 
 
 def shell(project: Project, service: str, command: Sequence[str]) -> int:

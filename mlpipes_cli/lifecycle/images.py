@@ -64,7 +64,7 @@ def _goes(image: OwnImage, *, models: bool) -> bool:
 
 def _ask(due: list[OwnImage], reporter: Reporter) -> None:
     if not sys.stdin.isatty():
-        raise UsageError("images are removed only when that is certain, and nobody can be asked", "add --yes")
+        raise UsageError("there is no terminal to ask for confirmation", "add --yes")
     shown = ", ".join(one.names[0] if one.names else one.id[7:19] for one in due)
     if not reporter.confirm(f"remove {len(due)} images ({shown})?"):
         raise MlpipesError("nothing was removed")

@@ -165,7 +165,7 @@ def _chosen(holdouts: Mapping[str, object], asked: str | None) -> str:
     if len(meant) != 1 or not asked:
         known = ", ".join(fingerprint[:12] for fingerprint in holdouts if fingerprint)
         raise UsageError(
-            f"--holdout: {asked!r} begins {len(meant)} holdouts of the experiment", f"one of {known}"
+            f"--holdout: {asked!r} matches {len(meant)} holdouts of the experiment", f"one of {known}"
         )
     return meant[0]
 
@@ -177,7 +177,7 @@ def _runs(registry: Registry, project: Project, asked: str | None) -> Sequence[R
         newest = runs[0].experiment
         return [run for run in runs if run.experiment == newest]
     if name is None:
-        raise UsageError("there are no runs yet", "train some with `mlpipes train experiment.yaml`")
+        raise UsageError("there are no runs yet", "train with `mlpipes train experiment.yaml`")
     known = registry.experiments()
     suggestion = did_you_mean(name, known).removeprefix("; ")
     raise UsageError(f"the experiment {name!r} has no runs", suggestion or "train it with `mlpipes train`")
@@ -205,7 +205,8 @@ def _metric(run: RunRecord, asked: str | None) -> str:
     if asked not in known:
         suggestion = did_you_mean(asked, known).removeprefix("; ")
         raise UsageError(
-            f"--metric: {asked!r} is not for a {task} target", suggestion or f"one of {', '.join(known)}"
+            f"--metric: {asked!r} does not apply to a {task} target",
+            suggestion or f"one of {', '.join(known)}",
         )
     return asked
 

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from mlpipes_cli.ports.reporting import Reporter
 from mlpipes_cli.ports.storage import Storage
+from mlpipes_cli.tabular import Tabular
 
 State = Literal["running", "starting", "stopped", "failed"]
 Health = Literal["healthy", "starting", "unhealthy", "none"]
@@ -46,7 +47,7 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True)
-class StackStatus:
+class StackStatus(Tabular):
     """All services of a project's stack.
 
     Attributes:
@@ -60,6 +61,9 @@ class StackStatus:
     reason: str
     services: tuple[ServiceStatus, ...]
     changes: tuple[str, ...] = ()
+
+    def table(self) -> Sequence[ServiceStatus]:
+        return self.services
 
     def running(self, name: str) -> ServiceStatus | None:
         """The service of that name if it is running."""

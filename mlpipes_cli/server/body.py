@@ -62,8 +62,10 @@ def read_json(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise bad_request(f"the body is not valid UTF-8 at byte {error.start}") from None
     except (ValueError, RecursionError):
-        raise bad_request("the body is not usable JSON: a number is too long or it nests too deep") from None
+        raise bad_request(
+            "the JSON body cannot be parsed: a number is too long or the nesting is too deep"
+        ) from None
 
 
 def _over(limit: int) -> Fault:
-    return too_large(f"the body is larger than the {limit} bytes that are taken; send several requests")
+    return too_large(f"the body exceeds the limit of {limit} bytes; split it into several requests")

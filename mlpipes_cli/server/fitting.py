@@ -62,7 +62,7 @@ def fitted(
 
 def _converted(values: Any, column: InputColumn, cells: bool) -> pd.Series:
     if values.ndim > 1:
-        raise Unfit(f"column {column.name!r} stands twice", late=True)
+        raise Unfit(f"column {column.name!r} appears twice", late=True)
     try:
         found = conversion.convert(values, column.type, cells=cells)
     except conversion.Misfit as misfit:

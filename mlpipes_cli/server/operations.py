@@ -48,7 +48,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         retry = {} if good else {"Retry-After": str(service.settings.retry_after)}
         return JSONResponse(answer.model_dump(), 200 if good else 503, headers=retry)
 
-    @app.get("/version", summary="What is served", response_model=documents.VersionAnswer)
+    @app.get("/version", summary="The served models", response_model=documents.VersionAnswer)
     async def version() -> Response:
         model, details = service.model, service.model.details
         answer = documents.VersionAnswer(

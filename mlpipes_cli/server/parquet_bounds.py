@@ -29,7 +29,7 @@ def check_parquet(body: bytes, bounds: Bounds) -> None:
         Fault: It is none (400), or becomes too large (413).
     """
     if MOST_FOOTER < int.from_bytes(body[-8:-4], "little") <= len(body):
-        raise too_large("the Parquet file's description of itself is too long")
+        raise too_large("the Parquet file's metadata is too large")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -47,7 +47,9 @@ def check_parquet(body: bytes, bounds: Bounds) -> None:
             or sum(values for _, values, _ in sizes) > most
             or (texts and _texts(body, file.schema, texts) > most)
         ):
-            raise too_large(f"the Parquet file unpacks to more than {most} bytes; send several requests")
+            raise too_large(
+                f"the Parquet file unpacks to more than {most} bytes; split it into several requests"
+            )
     except Fault:
         raise
     except (pa.ArrowException, OSError, ValueError, IndexError, KeyError, TypeError):

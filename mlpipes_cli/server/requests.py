@@ -27,7 +27,7 @@ from mlpipes_cli.server.model import ServedModel
 from mlpipes_cli.server.parquet_bounds import check_parquet
 
 logger = logging.getLogger("mlpipes.server")
-UNREADABLE = "the data cannot be read as rows of the model's columns"
+UNREADABLE = "the data does not match the model's columns"
 JSON = scoring_server.CONTENT_TYPE_JSON
 CSV = scoring_server.CONTENT_TYPE_CSV
 PARQUET = scoring_server.CONTENT_TYPE_PARQUET
@@ -118,7 +118,7 @@ def _ask(
     except Fault:
         raise
     except Exception as error:  # noqa: BLE001  what MLflow's parser did not expect, and answers with 500
-        logger.info("a request that MLflow's parser fails on: %s", type(error).__name__)
+        logger.info("MLflow's parser failed on a request: %s", type(error).__name__)
         raise bad_request(UNREADABLE) from None
     return Question(data, checked, model.caller_ids(given), wrapped, _length(data))
 
@@ -199,4 +199,6 @@ def _length(data: Any) -> int:
 
 def _check_rows(rows: int, max_rows: int) -> None:
     if rows > max_rows:
-        raise too_large(f"{rows} rows in one request; at most {max_rows} are taken, send several requests")
+        raise too_large(
+            f"{rows} rows in one request; the limit is {max_rows}, split it into several requests"
+        )

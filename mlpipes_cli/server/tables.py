@@ -73,14 +73,14 @@ def of_cells(body: bytes) -> pd.DataFrame:
         raise ValueError(error.of("the body")) from None
     except (ValueError, OverflowError) as error:  # pandas' own errors are ValueErrors
         line = " ".join(str(error).split())[:120]
-        raise ValueError(f"the body is no CSV with a header ({line})") from None
+        raise ValueError(f"the body is not a valid CSV file with a header ({line})") from None
     return frame
 
 
 def _check_bytes(body: bytes) -> None:
     """Have a zero byte refused: pandas' parser passes over what follows it in a cell."""
     if b"\0" in body:
-        raise Unreadable("is no CSV but a binary file")
+        raise Unreadable("is not a CSV file but a binary file")
 
 
 def of_parquet(body: bytes) -> pd.DataFrame:
@@ -97,8 +97,8 @@ def of_parquet(body: bytes) -> pd.DataFrame:
         repeated = twice(table.column_names)
         frame = to_frame(table) if not repeated else None
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError):
-        raise ValueError("the body is no Parquet file that can be read as a table") from None
+        raise ValueError("the body is not a Parquet file with a table") from None
     if frame is None:
         shown = ", ".join(map(repr, repeated[:8]))
-        raise ValueError(f"columns stand twice: {shown}; each needs its own name")
+        raise ValueError(f"duplicate column names: {shown}; rename them")
     return frame

@@ -217,7 +217,7 @@ class StackContract:
         stopped = cli("stop", "postgres", "--json", cwd=root).ok()
         assert stopped.json["service"]["state"] == "stopped"
         assert (stopped.json["changed"], stopped.json["dependents"]) == (True, ["mlflow"])
-        assert stopped.err == "warning: mlflow needs postgres: it cannot do its work\n"
+        assert stopped.err == "warning: mlflow needs postgres: requests to it may fail\n"
         assert psutil.pid_exists(before["mlflow"])
         rows = services(cli, root)
         assert (rows["postgres"]["state"], rows["postgres"]["health"]) == ("stopped", "none")

@@ -50,7 +50,7 @@ def _files(build: Build) -> Iterator[tuple[str, bytes]]:
     parts = build.parts or {"": build.context}
     for needed in (build.parts.get(build.dockerfile, build.context / build.dockerfile), *parts.values()):
         if not needed.exists():
-            raise MlpipesError(f"{needed}: no such file", "the installation is damaged: install again")
+            raise MlpipesError(f"{needed}: no such file", "the installation is damaged: reinstall mlpipes")
     for name, source in sorted(parts.items()):
         if source.is_file():
             yield name, _content(source)
@@ -183,7 +183,7 @@ def _hint(text: str) -> str:
     if "no space left" in text.lower():
         return "free disk space on the engine (`docker system df`)"
     if "specified platform" in text or "exec format error" in text.lower():
-        return "this engine cannot make images of that platform here: use one that can, or leave it out"
+        return "this engine cannot build for that platform: use one that can, or leave out --platform"
     if _NETWORK.search(text):
-        return "builds need the network: check it, and the proxy in ~/.docker/config.json; then run it again"
-    return "run the same command again with -v to see all of the build"
+        return "a build needs the network: check it and the proxy in ~/.docker/config.json, then try again"
+    return "run the command again with -v to see the full build output"

@@ -92,9 +92,7 @@ def _made(engine: Engine, service: Service, reporter: Reporter) -> Image:
         return image
     image = _pulled(engine, reference)
     if image is None:
-        raise MlpipesError(
-            f"{reference}: was fetched but is not there", "did somebody remove it? run the same command again"
-        )
+        raise MlpipesError(f"{reference}: was pulled, but the image is missing", "run the command again")
     return image
 
 
@@ -104,15 +102,14 @@ def _offline(engine: Engine, reference: Reference, reporter: Reporter) -> Image 
     if found is None:
         return None
     reporter.info(
-        f"{reference.named}: {reference.registry} cannot be reached; "
-        "taking the image of this machine (unchecked)"
+        f"{reference.named}: {reference.registry} cannot be reached; using the local image (not verified)"
     )
     return Image(found["Id"], str(reference), False)
 
 
 def _in_use(engine: Engine, id: str) -> bool:
     """Whether a container runs on an image already."""
-    with speaking("looking at the containers"):
+    with speaking("inspecting the containers"):
         rows = engine.client.api.containers(all=True)  # Podman does not filter by an image's id
         return any(row["ImageID"] == id for row in rows)
 
@@ -128,7 +125,7 @@ def _tell(engine: Engine, image: Image, reporter: Reporter) -> None:
         if _in_use(engine, image.id):
             return
         name = parse(image.reference).named
-        reporter.info(f"{name}: taking the image of this machine, which came from no registry (unchecked)")
+        reporter.info(f"{name}: using the local image, which was not pulled from a registry (not verified)")
 
 
 def _built(engine: Engine, name: str, build: Build) -> Image | None:

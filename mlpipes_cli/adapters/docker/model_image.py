@@ -91,7 +91,7 @@ def _want_python(engine: Engine, python: str, reporter: Reporter) -> None:
         images.ensure(engine, [Service("python", _base(python))], reporter)
     except MlpipesError as error:
         raise MlpipesError(
-            f"the model was trained with Python {python}, and its image cannot be had: {error.reason}",
+            f"the model was trained with Python {python}, and its image is not available: {error.reason}",
             error.hint,
         ) from None
 

@@ -53,7 +53,7 @@ def facts(engine: Engine) -> Facts:
     Raises:
         MlpipesError: It does not answer.
     """
-    with speaking("asking the Docker engine about its machine"):
+    with speaking("reading the Docker engine's properties"):
         said: Mapping[str, Any] = engine.client.api.info()
     folder = str(said.get("DockerRootDir") or "")
     return Facts(
@@ -99,11 +99,11 @@ def findings(found: Facts, services: Iterable[Service]) -> list[tuple[str, str, 
         )
     if found.free is not None and found.free < _DISK_WARNING:
         level = "fault" if found.free < _DISK_FAULT else "warning"
-        what = f"{found.free / GIGABYTE:.1f} GB are free in {found.folder}, where Docker keeps its data"
-        told.append((level, what, "free some: a full disk stops the database (see `docker system df`)"))
+        what = f"{found.free / GIGABYTE:.1f} GB free in {found.folder}, where Docker keeps its data"
+        told.append((level, what, "free disk space: a full disk stops the database (see `docker system df`)"))
     wanted = sum(service.mem_limit or 0 for service in services)
     if found.memory and wanted > found.memory:
-        what = f"the services may use {_gb(wanted)}, and the engine's machine has {_gb(found.memory)}"
+        what = f"the services may use {_gb(wanted)}, but the engine's machine has only {_gb(found.memory)}"
         told.append(("warning", what, "lower `memory:` in mlpipes.yaml, or give Docker more memory"))
     if not (found.limits_memory and found.limits_cpus):
         lacks = [
@@ -111,7 +111,7 @@ def findings(found: Facts, services: Iterable[Service]) -> list[tuple[str, str, 
             for word, can in (("memory", found.limits_memory), ("processors", found.limits_cpus))
             if not can
         ]
-        what = f"this engine cannot limit {' and '.join(lacks)}: the services run without such limits"
+        what = f"this engine cannot limit {' and '.join(lacks)}: the services run without these limits"
         told.append(("warning", what, "let the engine use cgroup v2 (rootless: delegate its controllers)"))
     if found.driver == "vfs":
         what = "the engine stores images with vfs, which is slow and large"

@@ -54,8 +54,8 @@ def _refused(engine: Engine, image: Reference) -> Iterator[None]:
         raise refusal(image, said, logged_in=_logged_in(engine, image)) from None
     except (RequestException, HTTPError, ConnectionError):
         raise MlpipesError(
-            f"{image}: the Docker engine stopped answering while it fetched the image",
-            "start Docker, then run the same command again: what has arrived is kept",
+            f"{image}: the Docker engine stopped responding while it pulled the image",
+            "start Docker, then run the command again: completed layers are kept",
         ) from None
     except DockerException as error:  # a helper that keeps passwords
         raise MlpipesError(

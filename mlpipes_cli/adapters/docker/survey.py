@@ -16,7 +16,7 @@ from mlpipes_cli.adapters.processes.view import NOT_STORING
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ServiceStatus, State
 
-_REPAIR = "`mlpipes up` brings it back"
+_REPAIR = "`mlpipes up` starts it"
 _SILENT = {"starting": "it does not answer yet", "unhealthy": f"it does not answer; {_REPAIR}"}
 
 
@@ -78,7 +78,7 @@ def _ended(place: Place, name: str, image: str, state: Mapping[str, Any]) -> Ser
     if state.get("Paused"):
         what = "it is paused"
     elif state.get("Restarting"):
-        what = f"it ends again and again (exit code {state.get('ExitCode')})"
+        what = f"it keeps exiting (exit code {state.get('ExitCode')})"
     else:
         what = failure.ended(state)
     return ServiceStatus(name, "failed", detail=f"{what}; {_REPAIR}", health="unhealthy", image=image)

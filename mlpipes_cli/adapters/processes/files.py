@@ -28,7 +28,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except PermissionError:
         raise MlpipesError(
-            f"{path}: no permission to read", "was `mlpipes up` run by another user?"
+            f"{path}: no permission to read", "check whether another user ran `mlpipes up`"
         ) from None
     except (OSError, ValueError):
         return {}
@@ -140,7 +140,7 @@ def _acquire(path: Path, waiting: Callable[[str], None]) -> int:
         except OSError as error:
             os.close(handle)
             raise MlpipesError(
-                f"{path}: this file system takes no locks ({error.strerror})",
+                f"{path}: this file system does not support locks ({error.strerror})",
                 "put the project on a local disk",
             ) from None
         if _is_current(handle, path):

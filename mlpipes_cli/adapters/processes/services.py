@@ -128,7 +128,7 @@ class LocalServices:
         """
         files = self._files
         names, running = self.names(), files.running()
-        reporter.detail("ending what runs beside the stack")
+        reporter.detail("stopping additional services")
         stopped = [API] if foreground.end(self.project) else []
         for name in names:
             if marked_as(self.project, name).end(running.pop(name, None)) and name not in stopped:
@@ -181,7 +181,7 @@ class LocalServices:
             MlpipesError: It does not come up.
         """
         spec = self._spec(name)
-        with alone(self.project, reporter), reporter.task(f"starting {name} again") as task:
+        with alone(self.project, reporter), reporter.task(f"restarting {name}") as task:
             daemon = self._daemon(spec)  # before anything is ended: it needs the core
             with self._work(reporter) as bringing:
                 bringing.note = task.note
@@ -211,9 +211,7 @@ class LocalServices:
     def _spec(self, name: str) -> ServiceSpec:
         spec = self._wanted().get(name)
         if spec is None:
-            raise UsageError(
-                f"{name!r} is no service that could be started again", "start it with `mlpipes serve`"
-            )
+            raise UsageError(f"{name!r} cannot be restarted", "start it with `mlpipes serve`")
         return spec
 
     def stop(self, name: str, reporter: Reporter) -> bool:
@@ -266,7 +264,7 @@ def no_such_service(word: str, known: Iterable[str]) -> UsageError:
     """What to raise for a service that a stack does not have."""
     known = list(known)
     near = did_you_mean(word, known).removeprefix("; ")
-    there = f"there is {', '.join(known)}"
+    there = f"choose from: {', '.join(known)}"
     return UsageError(f"there is no service {word!r}", f"{near} {there}" if near else there)
 
 
@@ -274,4 +272,4 @@ def no_container(name: str) -> UsageError:
     """What to raise where somebody wants to look into a container, and the service is a process."""
     instead = {"postgres": "`mlpipes psql` opens the database", "mlflow": "`mlpipes env` is for its clients"}
     where = instead.get(name, f"`mlpipes logs {name}` shows its log")
-    return UsageError(f"{name} is a process of this machine and has no container to open a shell in", where)
+    return UsageError(f"{name} runs as a local process, not in a container: there is no shell in it", where)

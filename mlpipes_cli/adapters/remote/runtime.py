@@ -53,7 +53,7 @@ class RemoteRuntime:
         """See the protocol; versions are the others' business, so ``versions`` changes nothing."""
         there = self._places
         with alone(self.project, reporter):
-            with reporter.task("looking at the remote services") as task:
+            with reporter.task("checking the remote services") as task:
                 task.note(f"{there.mlflow}, {there.shown_database}")
                 found = checks.examine(there)
             if wrong := checks.faults(found):
@@ -62,8 +62,8 @@ class RemoteRuntime:
                 if one.level == "warning" and "schemas" not in one.name:
                     reporter.warn(f"{one.name}: {one.found}; {one.fix}")
             if there.bucket is None:
-                reporter.info("the object store is not looked at: MLflow hands out the artifacts")
-            made = [f"postgres: made schema {name}" for name in postgres.make_schemas(there.database)]
+                reporter.info("the object store is not checked: MLflow serves the artifacts")
+            made = [f"postgres: created schema {name}" for name in postgres.make_schemas(there.database)]
             changes = (*made, *self._local.bring(reporter))
         return self._status(there, changes)
 
@@ -74,12 +74,12 @@ class RemoteRuntime:
     def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:
         folder = self.project.state
         existed = folder.exists()
-        with alone(self.project, reporter), reporter.task("stopping what runs here"):
+        with alone(self.project, reporter), reporter.task("stopping local services"):
             stopped = self._local.end(reporter)
             if volumes or not existed:
                 clear_folder(folder)
         if volumes:
-            reporter.info("the remote databases and artifacts stay as they are")
+            reporter.info("the remote databases and artifacts are unchanged")
         with contextlib.suppress(OSError):
             folder.rmdir()
         return stopped
@@ -89,25 +89,25 @@ class RemoteRuntime:
         return self._local.restart(service, reporter)
 
     def halt(self, service: str, reporter: Reporter) -> Halted:
-        self._ours(service, "to stop")
+        self._ours(service, "stop it")
         return self._local.halt(service, reporter)
 
     def resume(self, service: str, reporter: Reporter) -> ServiceStatus:
-        self._ours(service, "to start")
+        self._ours(service, "start it")
         return self._local.resume(service, reporter)
 
     def shell(self, service: str, command: Sequence[str]) -> int:
-        self._ours(service, "to open a shell in")
+        self._ours(service, "open a shell in it")
         raise no_container(service)
 
-    def _ours(self, service: str, what: str = "to restart or to read the log of") -> None:
+    def _ours(self, service: str, what: str = "restart it or read its log") -> None:
         """Check that a service is a process of ours, before something is done to it.
 
         Raises:
             UsageError: It is not.
         """
         if service in _THEIRS:
-            raise UsageError(f"{service} is remote, and not ours {what}", "ask who runs it")
+            raise UsageError(f"{service} is remote: mlpipes cannot {what}", "ask its administrator")
         known = self._local.names()
         if service not in known:
             raise no_such_service(service, [*_THEIRS, *known])
@@ -127,7 +127,7 @@ class RemoteRuntime:
 
     def forget(self, reporter: Reporter) -> Sequence[str]:
         """See the protocol; what others keep is not removed by us."""
-        reporter.warn("the remote databases and artifacts stay as they are; remove them there")
+        reporter.warn("the remote databases and artifacts are unchanged; remove them on their servers")
         return []
 
     def logs(
@@ -151,7 +151,7 @@ class RemoteRuntime:
         there = self._places
         if there.tracking_database is None:
             raise MlpipesError(
-                "the database behind the remote MLflow is not known",
+                "the database of the remote MLflow is not configured",
                 "name it in mlpipes.yaml: stack -> mlflow -> database_url",
             )
         if there.bucket is None:
@@ -167,7 +167,7 @@ class RemoteRuntime:
     def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:
         with alone(self.project, reporter):
             self._local.end(reporter)
-            reporter.warn("others may still write to the remote stack; see to it that nobody does")
+            reporter.warn("other clients may still write to the remote stack; make sure that none do")
             try:
                 yield
             finally:
@@ -181,5 +181,5 @@ class RemoteRuntime:
 
     def stop(self, service: str, reporter: Reporter) -> bool:
         if service in _THEIRS:
-            raise UsageError(f"{service!r} is remote, and not ours to stop", "ask who runs it")
+            raise UsageError(f"{service!r} is remote: mlpipes cannot stop it", "ask its administrator")
         return self._local.stop(service, reporter)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,14 @@ from mlpipes_cli.lifecycle.prediction import convert, inputs, outputs
 from mlpipes_cli.lifecycle.prediction.scorers import Scorer, offline_scorer, running_scorer
 from mlpipes_cli.ports import Reporter, Task
 from mlpipes_cli.project import Project
+from mlpipes_cli.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Scored:
+class Scored(Tabular):
     """What was done.
 
     Attributes:
@@ -46,6 +47,13 @@ class Scored:
     output: str | None
     predictions: list[dict[str, Any]] | None
     seconds: float
+
+    def table(self) -> Sequence[Mapping[str, Any]]:
+        if self.predictions is None:
+            raise UsageError(
+                f"the predictions were written to {self.output}", "read that file, or give no output"
+            )
+        return self.predictions
 
 
 def predict(
@@ -116,7 +124,7 @@ def predict(
 
 
 def _no_rows(file: Path) -> UsageError:
-    return UsageError(f"{file}: has no rows", "give a table with at least one")
+    return UsageError(f"{file}: the table has no rows", "give a table with at least one row")
 
 
 def _check_columns(file: Path, there: list[str], scorer: Scorer) -> None:

@@ -87,7 +87,7 @@ def check_file(file: Path) -> str:
     if not file.exists():
         raise UsageError(f"{file}: no such file", "give the path of a table")
     if kind is None:
-        raise UsageError(f"{file}: unknown kind of file", f"it takes {', '.join(_KINDS)}")
+        raise UsageError(f"{file}: unknown kind of file", f"supported: {', '.join(_KINDS)}")
     try:
         with file.open("rb") as opened:
             opened.read(1)
@@ -192,7 +192,7 @@ def _json(file: Path) -> Table:
         frame = _frame(document)
     except (ValueError, TypeError, AttributeError):
         raise UsageError(
-            f"{file}: no table", "it takes a list of records, an object of lists, or {columns, data}"
+            f"{file}: not a table", "give a list of records, an object of lists, or {columns, data}"
         ) from None
 
     def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:

@@ -46,9 +46,9 @@ def _acquire(handle: int, path: Path, reporter: Reporter, patience: float) -> No
             if time.monotonic() >= deadline:
                 raise MlpipesError(
                     f"another promote or rollback has held {path} for {patience:g} s",
-                    "wait for it to end, or stop it",
+                    "wait for it to finish, or stop it",
                 ) from None
         if not told:
-            reporter.info("another promote or rollback is at work in this project; waiting for it")
+            reporter.info("another promote or rollback is running in this project; waiting for it to finish")
             told = True
         time.sleep(0.1)

@@ -62,7 +62,7 @@ def _sentences(answer: Any) -> list[str]:
         found.append("the database does not answer")
     if answer["spooled"]:
         age = f"the oldest for {answer['spooled_seconds']:.0f} s"
-        found.append(f"{answer['spooled']} predictions wait in the spool, {age}")
+        found.append(f"{answer['spooled']} predictions are in the spool, {age}")
     return found
 
 
@@ -84,7 +84,5 @@ def _spooled(project: Project) -> str:
     with contextlib.suppress(MlpipesError):
         waiting = wiring.spooled(project.state / "spool")
         if waiting.rows:
-            return (
-                f"{waiting.rows} predictions wait in the spool; `mlpipes serve` puts them into the database"
-            )
+            return f"{waiting.rows} predictions are in the spool; `mlpipes serve` writes them to the database"
     return ""

@@ -140,12 +140,12 @@ def test_a_model_that_needs_more_says_what(stack: Stack, served: str) -> None:
     needs = image_help.NEEDS
     number = image_help.promoted(tracking(stack), "people", needs, needed=image_help.NEEDED)
     said = until(lambda: json.loads(http(f"{served}/ready"))["problems"], 90)
-    assert f"needs packages that are not here: {needs}" in said["production"]
+    assert f"needs packages that are not installed here: {needs}" in said["production"]
     assert version(served) == good
     failed = stack.cli("restart", "api")  # it cannot start on that one, and says the same
     assert failed.code == 1
     (line,) = [one for one in failed.err.splitlines() if one.startswith("error")]
-    assert f"version {number} of model 'people' needs packages that are not here: {needs}" in line
+    assert f"version {number} of model 'people' needs packages that are not installed here: {needs}" in line
     assert "`mlpipes build`" in line
     image_help.promoted(tracking(stack), "people")
     stack.cli("up").ok()
@@ -235,7 +235,7 @@ def test_mlflows_own_server_stays_a_process(stack: Stack, served: str) -> None:
 
 def test_none_drops_it(stack: Stack, served: str) -> None:
     dropped = stack.cli("up", "--with", "none", "--json").ok().json
-    assert dropped["changes"] == ["api: removed, since it is no longer wanted"]
+    assert dropped["changes"] == ["api: removed, since it is no longer configured"]
     assert set(stack.containers()) == set(CORE)
     assert stack.up().json["changes"] == []
     assert "api" not in stack.status()
@@ -387,8 +387,8 @@ def test_without_a_database_it_says_so(stack: Stack, image: dict[str, Any]) -> N
         (["--version", "99"], 1, "model 'people' has no version 99"),
         (["--alias", "staging"], 1, "model 'people' has no 'staging' version"),
         (["--model", "peeple"], 2, "there is no registered model 'peeple'; did you mean 'people'?"),
-        (["--tag", "No Name"], 2, "--tag: 'No Name' is no name of an image"),
-        (["--alias", "production", "--version", "1"], 2, "--alias and --version name the same thing"),
+        (["--tag", "No Name"], 2, "--tag: 'No Name' is not a valid image name"),
+        (["--alias", "production", "--version", "1"], 2, "--alias and --version cannot be combined"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_line(

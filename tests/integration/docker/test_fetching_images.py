@@ -78,7 +78,7 @@ def test_by_tag(engine: Engine, registry: Registry) -> None:
 def test_a_tag_with_another_digest_is_not_used(engine: Engine, registry: Registry) -> None:
     ensure(engine, f"{registry.host}/tiny:1")
     line = refused(engine, f"{registry.host}/tiny:1@sha256:{'0' * 64}")
-    assert "has the repository, but not this version of the image any more" in line
+    assert "has the repository, but no longer this version of the image" in line
 
 
 def test_an_image_that_came_from_no_registry(engine: Engine, registry: Registry) -> None:
@@ -94,7 +94,7 @@ def test_an_image_that_came_from_no_registry(engine: Engine, registry: Registry)
     image, told = ensure(engine, reference)
     assert not image.digest_checked
     assert told.infos == [
-        f"{name}: taking the image of this machine, which came from no registry (unchecked)"
+        f"{name}: using the local image, which was not pulled from a registry (not verified)"
     ]
     container = engine.client.api.create_container(image.id)
     try:
@@ -106,11 +106,11 @@ def test_an_image_that_came_from_no_registry(engine: Engine, registry: Registry)
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ((401, "UNAUTHORIZED", "authentication required"), "wants a login"),
-        ((403, "DENIED", "requested access to the resource is denied"), "wants a login"),
-        ((429, "TOOMANYREQUESTS", "too many"), "has had too many requests from here"),
-        ((404, "NAME_UNKNOWN", "repository name not known to registry"), "no such repository any more"),
-        ((503, "UNAVAILABLE", "service unavailable"), "is out of order"),
+        ((401, "UNAUTHORIZED", "authentication required"), "requires a login"),
+        ((403, "DENIED", "requested access to the resource is denied"), "requires a login"),
+        ((429, "TOOMANYREQUESTS", "too many"), "rejected the pull: too many requests"),
+        ((404, "NAME_UNKNOWN", "repository name not known to registry"), "no longer has this repository"),
+        ((503, "UNAVAILABLE", "service unavailable"), "returned a server error"),
     ],
 )
 def test_a_registry_that_refuses(
@@ -126,7 +126,7 @@ def test_a_registry_that_refuses(
 def test_a_damaged_layer(engine: Engine, registry: Registry) -> None:
     registry.damaged.add(registry.images["tiny"].layers[1])
     reference = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
-    assert "what arrived is damaged" in refused(engine, reference)
+    assert "the downloaded image is damaged" in refused(engine, reference)
     registry.damaged.clear()
     assert ensure(engine, reference)[0].digest_checked
 
@@ -134,7 +134,7 @@ def test_a_damaged_layer(engine: Engine, registry: Registry) -> None:
 def test_nobody_at_the_registry(engine: Engine) -> None:
     assert "the engine cannot reach 127.0.0.1:1" in refused(engine, "127.0.0.1:1/x:1")
     line = refused(engine, "registry.invalid/x:1")
-    assert "the engine cannot find registry.invalid" in line or "proxy" in line
+    assert "the engine cannot resolve registry.invalid" in line or "proxy" in line
     assert "docker load" in line
 
 

@@ -57,7 +57,7 @@ def test_a_service_of_ones_own_lives_with_the_stack(stack: Stack, own: int) -> N
     stack.cli("shell", "reports", "--", "sh", "-c", "echo kept > /reports/note", cwd=stack.root).ok()
     stopped = stack.cli("stop", "mlflow", "--json", cwd=stack.root).ok()
     assert stopped.json["dependents"] == ["reports"]
-    assert stopped.err == "warning: reports needs mlflow: it cannot do its work\n"
+    assert stopped.err == "warning: reports needs mlflow: requests to it may fail\n"
     assert stack.cli("stop", "reports", cwd=stack.root).ok().out == "stopped: reports\n"
     assert stack.status()["reports"]["state"] == "stopped"
     started = stack.cli("start", "reports", cwd=stack.root).ok()

@@ -165,12 +165,12 @@ def test_where_notices_are_swallowed_the_registry_is_asked_as_before(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def said() -> list[str]:
-        return [text for one in caplog.records if "asked more often" in (text := one.getMessage())]
+        return [text for one in caplog.records if "polled twice a second" in (text := one.getMessage())]
 
     async def main() -> None:
         async with swallowing(postgres.port) as port:
             url = postgres.url.replace(f":{postgres.port}/", f":{port}/")
-            with pytest.raises(MlpipesError, match="passes no notices on"):
+            with pytest.raises(MlpipesError, match="does not deliver notifications"):
                 await PostgresAliasNews(url, 0.5).listen(lambda _: None, lambda: None)
             async with following(shelf, tmp_path, url, 3600, monkeypatch) as at:
                 await until(said)

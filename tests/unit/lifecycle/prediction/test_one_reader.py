@@ -255,7 +255,7 @@ def test_what_is_said(tmp_path: Path) -> None:
         table.tell(said)  # type: ignore[arg-type]
     assert said.lines == [
         f"{file}: separated by ';', decimal comma, thousands point",
-        f"{file}: column 'x', row 2: '?' stands for a missing value in 2 rows",
+        f"{file}: column 'x', row 2: '?' is read as a missing value in 2 rows",
         f"{file}: separated by ';'",
     ]
 
