@@ -55,7 +55,7 @@ WRONG = {
     "a profile of ours": ("own: {image: x, depends_on: [jupyter]}", "`mlpipes up --with jupyter` adds it"),
     "another store": ("own: {image: x, depends_on: [rustfs]}", "rustfs is not part of this stack"),
     "no image": ("own: {build: .}", "3: services -> own: 'image' is missing"),
-    "a folder": ("own: {image: x, volumes: ['./a:/b']}", "folders of the host are not mounted"),
+    "a folder": ("own: {image: x, volumes: ['./a:/b']}", "'./a'"),
     "our volume": ("own: {image: x}\nvolumes: {postgres: }", "'postgres' is a volume of mlpipes itself"),
     "a network": ("own: {image: x, networks: [a]}", "3: services -> own -> networks: unknown key"),
     "a circle": ("a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [a]}", "a -> b -> a"),
