@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.data.prepared import Prepared
     from mlpipes_cli.project import Project
 
-NO_COMPARISON = "move the alias back with `mlpipes rollback`, or delete the alias in MLflow to promote without a comparison"
+NO_COMPARISON = "run `mlpipes rollback`, or delete the alias in MLflow to promote without a comparison"
 
 
 @dataclass(frozen=True)
