@@ -73,7 +73,7 @@ def test_a_service_of_ones_own_lives_with_the_stack(stack: Stack, own: int) -> N
     assert ("reports data", "ok") in {(row["name"], row["level"]) for row in checks}
 
     (stack.root / NAME).unlink()  # and is ended when the file does not name it any more
-    assert stack.up().json["changes"] == ["reports: removed, since it is no longer wanted"]
+    assert stack.up().json["changes"] == ["reports: removed, since it is no longer configured"]
     write(stack, own)
     stack.up()
     assert http(f"http://127.0.0.1:{own}/note") == b"kept\n"

@@ -368,7 +368,7 @@ def test_rollbacks_walk_back_and_the_history_tells(lab: Any, promote: Any, past:
     (passed,) = again.json["passed_over"]
     assert (again.json["outcome"], again.json["candidate"], lab.holder()) == ("unchanged", "of2", 2)
     assert (passed["version"], passed["reason"], passed["when"]) == (3, "too slow", first["when"])
-    assert "warning: version 3 was rolled back from production on" in again.err and ": too slow;" in again.err
+    assert "warning: version 3 was rolled back from production on" in again.err and ": too slow," in again.err
     named = running_stack.cli(
         "promote", "--experiment", lab.experiment, "--run", "of4", "--dry-run", "--json"
     ).ok()
