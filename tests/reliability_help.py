@@ -24,6 +24,7 @@ import signing_help
 from conftest import Cli
 from tcp_faults import Proxy
 
+from mlpipes_cli.adapters import alias_news
 from mlpipes_cli.adapters.spool import waiting
 
 NAME = "people"
@@ -345,11 +346,12 @@ class Stack:
         self.cli("up").ok()
 
     def promote(self, version: int) -> None:
-        """Move the alias by the registry's own way."""
+        """Move the alias by the registry's own way, and tell it as `mlpipes promote` does."""
         self._tracking = self._tracking or self.environment["MLFLOW_TRACKING_URI"]
         url = f"{self._tracking}/api/2.0/mlflow/registered-models/alias"
         body = {"name": NAME, "alias": "production", "version": str(version)}
         httpx.post(url, json=body, trust_env=False, timeout=30).raise_for_status()
+        alias_news.tell(self.environment["MLPIPES_DATABASE_URL"], NAME)
 
     def stored(self, url: str | None = None) -> list[tuple[Any, ...]]:
         """Every row of the table: identifiers, version, prediction, score."""

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
         ServiceSpec,
         Tracking,
     )
+    from mlpipes_cli.ports.alias_news import AliasNews
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.ports.environments import Environments
     from mlpipes_cli.ports.images import ImageBuilder
     from mlpipes_cli.ports.keys import KeyStore
-    from mlpipes_cli.ports.machine import Machine
     from mlpipes_cli.ports.recent import RecentPredictions
     from mlpipes_cli.ports.records import PredictionRecords
     from mlpipes_cli.ports.truth import TruthStore
@@ -168,6 +168,22 @@ def make_model_source(tracking_uri: str, login: Mapping[str, str]) -> ModelSourc
     return RestModelSource(tracking_uri, login)
 
 
+def make_alias_news(database_url: str) -> AliasNews:
+    """What hears of aliases that have moved."""
+    from mlpipes_cli.adapters.alias_news import PostgresAliasNews
+
+    return PostgresAliasNews(database_url)
+
+
+def tell_alias_moved(database_url: str, model: str) -> None:
+    """Tell servers that an alias of a model has moved; where it cannot be told, they find out by asking."""
+    from mlpipes_cli.adapters import alias_news
+    from mlpipes_cli.errors import MlpipesError
+
+    with contextlib.suppress(MlpipesError):
+        alias_news.tell(database_url, model)
+
+
 def make_vault(tracking_uri: str, login: Mapping[str, str], key: Key) -> Vault:
     """The models of a registry that may be loaded: those that the key signed."""
     from mlpipes_cli.signing.vault import Vault
@@ -239,25 +255,6 @@ def remembered_services(project: Project) -> Mapping[str, ServiceSpec]:
     from mlpipes_cli.adapters.processes.state import StateFiles
 
     return StateFiles(project.state).wanted()
-
-
-def docker_machine() -> Machine:
-    """The stacks of all projects on the Docker engine.
-
-    Raises:
-        MlpipesError: No engine answers.
-    """
-    from mlpipes_cli.adapters.docker.engine import connect
-    from mlpipes_cli.adapters.docker.machine import DockerMachine
-
-    return DockerMachine(connect())
-
-
-def process_machine() -> Machine:
-    """The stacks of all projects that run as processes."""
-    from mlpipes_cli.adapters.processes.machine import ProcessMachine
-
-    return ProcessMachine()
 
 
 def database_address(url: str) -> Address:

@@ -9,6 +9,7 @@ import typer
 GROUPS = (
     "init",
     "stack",
+    "services",
     "projects",
     "train",
     "environments",
@@ -18,6 +19,7 @@ GROUPS = (
     "performance",
     "keys",
     "build",
+    "images",
     "carry",
     "demo",
 )

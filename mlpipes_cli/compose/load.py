@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from mlpipes_cli import resources
 from mlpipes_cli.compose.interpolate import interpolate_document
 from mlpipes_cli.compose.model import Build, Compose, ConfigFile, Healthcheck, Service
 from mlpipes_cli.compose.order import circle, start_order
-from mlpipes_cli.compose.schema import File, ServicePart
+from mlpipes_cli.compose.schema import BuildPart, Content, File, ServicePart
 from mlpipes_cli.config.problems import validate
 from mlpipes_cli.config.yaml_source import Location, YamlSource, read_yaml
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.suggest import did_you_mean
 
 __all__ = ["load", "start_order"]
+F = TypeVar("F", bound=Content)
+Problems = Iterable[tuple[Location, str]]
 
 
 def load(path: Path, variables: Mapping[str, str]) -> Compose:
@@ -31,23 +34,46 @@ def load(path: Path, variables: Mapping[str, str]) -> Compose:
         UsageError: It cannot be read.
         ConfigError: It has mistakes, or keys that we do not carry out; all of them are named.
     """
+    source, file = read(path, variables, File, _dangling)
+    compose = Compose(file.name, services_of(file, path.parent), tuple(file.volumes))
+    refuse_circles(source, compose)
+    return compose
+
+
+def read(
+    path: Path, variables: Mapping[str, str], shape: type[F], look: Callable[[F], Problems]
+) -> tuple[YamlSource, F]:
+    """A file in one of the shapes, with the variables put in.
+
+    Args:
+        path: The file.
+        variables: All that ``${NAME}`` may stand for.
+        shape: What it may hold.
+        look: Finds what the shape cannot: where, and what is wrong.
+
+    Raises:
+        UsageError: It cannot be read.
+        ConfigError: It has mistakes; all of them are named.
+    """
     source = read_yaml(path, _shown(path))
     data, missing = interpolate_document(source, variables)
     filled = dataclasses.replace(source, data=data)
     problems = [source.problem(location, message) for location, message in missing.items()]
     try:
-        file = validate(File, filled)
+        file = validate(shape, filled)
     except ConfigError as error:
         known = {problem.rsplit(": ", 1)[0] for problem in problems}
         problems += [one for one in error.problems if not any(one.startswith(f"{at}: ") for at in known)]
         raise ConfigError(sorted(problems, key=_line)) from None
-    problems += [source.problem(location, message) for location, message in _dangling(file)]
+    problems += [source.problem(location, message) for location, message in look(file)]
     if problems:
         raise ConfigError(sorted(problems, key=_line))
-    services = {name: _service(name, part, file, path.parent) for name, part in file.services.items()}
-    compose = Compose(file.name, services, tuple(file.volumes))
-    _refuse_circles(source, compose)
-    return compose
+    return source, file
+
+
+def services_of(file: Content, folder: Path) -> dict[str, Service]:
+    """The services of a file in that folder, by name."""
+    return {name: _service(name, part, file, folder) for name, part in file.services.items()}
 
 
 def _shown(path: Path) -> str:
@@ -59,13 +85,17 @@ def _line(problem: str) -> int:
     return int(problem.split(":", 2)[1])
 
 
-def _dangling(file: File) -> Iterator[tuple[Location, str]]:
-    """Names that stand for nothing in the file."""
+def _dangling(file: File) -> Problems:
+    return dangling(file, file.services)
+
+
+def dangling(file: Content, known: Collection[str]) -> Iterator[tuple[Location, str]]:
+    """Names that stand for nothing: services that are not known, and what the file itself lacks."""
     for name, service in file.services.items():
         at: Location = ("services", name)
         for needed in service.depends_on:
-            if needed not in file.services:
-                yield (*at, "depends_on", needed), f"no such service{did_you_mean(needed, file.services)}"
+            if needed not in known:
+                yield (*at, "depends_on", needed), f"no such service{did_you_mean(needed, known)}"
         for index, mount in enumerate(service.volumes):
             if mount.volume not in file.volumes:
                 word = did_you_mean(mount.volume, file.volumes)
@@ -76,7 +106,12 @@ def _dangling(file: File) -> Iterator[tuple[Location, str]]:
                 yield (*at, "configs", index), f"{config.source!r} is not defined under `configs`{word}"
 
 
-def _refuse_circles(source: YamlSource, compose: Compose) -> None:
+def refuse_circles(source: YamlSource, compose: Compose) -> None:
+    """Have services not need each other in a circle.
+
+    Raises:
+        ConfigError: They do.
+    """
     names = circle(compose)
     if names:
         at = ("services", names[0], "depends_on")
@@ -84,11 +119,11 @@ def _refuse_circles(source: YamlSource, compose: Compose) -> None:
         raise ConfigError([source.problem(at, message)])
 
 
-def _service(name: str, part: ServicePart, file: File, folder: Path) -> Service:
+def _service(name: str, part: ServicePart, file: Content, folder: Path) -> Service:
     fields = {key: getattr(part, key) for key in ServicePart.model_fields if key != "configs"}
     check = part.healthcheck
     fields |= {
-        "build": _build(part, folder),
+        "build": build_of(part.build, folder) if part.build else None,
         "healthcheck": Healthcheck(**check.model_dump()) if check else None,
         "depends_on": {needed: entry.condition for needed, entry in part.depends_on.items()},
         "files": tuple(
@@ -99,12 +134,11 @@ def _service(name: str, part: ServicePart, file: File, folder: Path) -> Service:
     return Service(name, **fields)
 
 
-def _build(part: ServicePart, folder: Path) -> Build | None:
-    if part.build is None:
-        return None
-    context = (folder / part.build.context).resolve()
-    parts = {name: _part(name, context) for name in part.build.parts}
-    return Build(context, part.build.dockerfile, part.build.args, parts)
+def build_of(part: BuildPart, folder: Path) -> Build:
+    """How an image is made: a ``build:`` of a file in that folder."""
+    context = (folder / part.context).resolve()
+    parts = {name: _part(name, context) for name in part.parts}
+    return Build(context, part.dockerfile, part.args, parts)
 
 
 def _part(name: str, context: Path) -> Path:

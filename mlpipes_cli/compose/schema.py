@@ -131,10 +131,21 @@ class ServicePart(Part):
     hostname: Text | None = None
 
 
-class File(Part):
-    """The whole file."""
+class Content(Part):
+    """What every file may hold."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     services: dict[str, ServicePart]
     volumes: dict[str, Annotated[VolumePart, BeforeValidator(_empty)]] = {}
     configs: dict[str, ContentPart] = {}
+
+
+class File(Content):
+    """The whole file of a stack."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+
+class OverrideFile(Content):
+    """A file of users' own services, which belong to a stack that has its name already."""
+
+    services: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], ServicePart]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpipes_cli.adapters import wiring
+from mlpipes_cli.adapters import machine_wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import stack as stacks
 from mlpipes_cli.ports import Reporter
@@ -90,7 +90,7 @@ def _chosen(name: str, reporter: Reporter) -> tuple[Machine, MachineStack]:
 
 def _found(reporter: Reporter) -> Sequence[tuple[Machine, MachineStack]]:
     found: list[tuple[Machine, MachineStack]] = []
-    for make in (wiring.docker_machine, wiring.process_machine):
+    for make in (machine_wiring.docker_machine, machine_wiring.process_machine):
         try:
             machine = make()
             found += [(machine, one) for one in machine.stacks()]

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from mlpipes_cli import choices
 from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime, spooled
 from mlpipes_cli.choices import Choices
+from mlpipes_cli.compose import override
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
 from mlpipes_cli.lifecycle.carrying import left, release, unfinished
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, has_model_key, read_secrets
@@ -56,6 +57,8 @@ def up(
     name, reason = choose_runtime(project, runtime)
     before = choices.read(project)
     chosen = _merged(before, name, extra, auth)
+    if name != "docker" and (project.root / override.NAME).is_file():
+        reporter.warn(f"{override.NAME} is ignored: the {name} runtime runs no containers")
     keyless = not has_model_key(project.root)
     if name != "remote":  # whose passwords others made
         ensure_secrets(project.root)

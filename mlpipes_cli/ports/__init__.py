@@ -13,6 +13,7 @@ from mlpipes_cli.ports.reporting import Reporter, Task
 from mlpipes_cli.ports.stack import (
     Check,
     Endpoints,
+    Halted,
     Health,
     Runtime,
     ServiceSpec,
@@ -43,6 +44,7 @@ __all__ = [
     "Endpoints",
     "EnvironmentSpec",
     "Environments",
+    "Halted",
     "Health",
     "ModelSource",
     "ModelVersion",

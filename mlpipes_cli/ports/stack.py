@@ -74,6 +74,21 @@ class StackStatus(Tabular):
 
 
 @dataclass(frozen=True)
+class Halted:
+    """A service that was stopped by itself.
+
+    Attributes:
+        service: What is known of it now.
+        changed: Whether it ran before.
+        dependents: The services that run and need it, by name.
+    """
+
+    service: ServiceStatus
+    changed: bool
+    dependents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Endpoints:
     """What clients of a running stack need.
 
@@ -182,6 +197,37 @@ class Runtime(Protocol):
         Raises:
             UsageError: There is no such service.
             MlpipesError: It did not come up.
+        """
+
+    def halt(self, service: str, reporter: Reporter) -> Halted:
+        """Stop one service until ``resume`` or ``up``; it is still wanted, and its data stays.
+
+        Raises:
+            UsageError: There is no such service, or it is not ours to stop.
+            MlpipesError: It cannot be ended.
+        """
+
+    def resume(self, service: str, reporter: Reporter) -> ServiceStatus:
+        """Start one service and what it needs, as far as they do not run, and wait until it answers.
+
+        Raises:
+            UsageError: There is no such service, or it is not ours to start.
+            MlpipesError: There is no stack yet, or the service does not come up.
+        """
+
+    def shell(self, service: str, command: Sequence[str]) -> int:
+        """Run a program inside of a service's container, on this process's input and output.
+
+        Args:
+            service: Whose container.
+            command: The program and its arguments; a shell where it is empty.
+
+        Returns:
+            The program's exit code.
+
+        Raises:
+            UsageError: There is no such service, or it is no container.
+            MlpipesError: It does not run, or the program cannot be started.
         """
 
     def status(self) -> StackStatus:

@@ -27,7 +27,7 @@ def create_app(settings: ServerSettings, stores: Stores, models: Models | None =
     follower = None
     if models is None and settings.folder is None:
         assert stores.models is not None
-        follower = Follower(stores.models, settings, meter, stores.interpreters)
+        follower = Follower(stores.models, settings, meter, stores.interpreters, stores.news)
     served = models or (from_folder(settings, stores.interpreters) if follower is None else follower.load())
     for alias, model in served.items():
         meter.model(model.name, alias, model.version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import weakref
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports.alias_news import AliasNews
 from mlpipes_cli.server import loading, memory
 from mlpipes_cli.server.copies import Copies
 from mlpipes_cli.server.faults import Fault
@@ -23,6 +25,7 @@ from mlpipes_cli.signing import files
 from mlpipes_cli.signing.vault import Changed, Untrusted, Vault
 
 logger = logging.getLogger("mlpipes.server")
+_LISTEN_AGAIN, _LISTEN_SELDOM = 1.0, 30.0  # seconds until it is tried to hear of moves once more
 _AGAIN = 30.0  # seconds until a version that did not load is tried once more
 _TRUSTED_BY_NOW = 3.0  # seconds until one that must not be loaded is asked for a signature once more
 
@@ -118,6 +121,8 @@ class Follower:
         settings: Which model and aliases.
         meter: Is told of each change.
         interpreters: Finds the environments of models that have one.
+        news: Tells of aliases that have moved; without it, or while it is not heard, the registry is asked
+            more often.
     """
 
     def __init__(
@@ -126,13 +131,15 @@ class Follower:
         settings: ServerSettings,
         meter: Meter,
         interpreters: Interpreters | None = None,
+        news: AliasNews | None = None,
     ) -> None:
         self._vault, self._settings, self._meter = vault, settings, meter
-        self._interpreters = interpreters
+        self._interpreters, self._news = interpreters, news
         self._copies = Copies(None if settings.scratch is None else Path(settings.scratch))
         self._failed: dict[str, _Failure] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._away = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._moved = asyncio.Event()  # perhaps
+        self._away = self._hearing = False
 
     def load(self) -> Models:
         """What the aliases point to now; those beside the first one may be missing.
@@ -162,16 +169,53 @@ class Follower:
         """Follow the aliases from now on; called in the event loop."""
         for model in models.values():
             self._meter.model(model.name, model.alias, model.version)
-        self._task = asyncio.get_running_loop().create_task(self._follow(models))
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._follow(models))]
+        if self._news is not None:
+            self._tasks.append(loop.create_task(self._listen(self._news)))
 
     def stop(self) -> None:
         """Follow no more."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    async def _listen(self, news: AliasNews) -> None:
+        pause, told = _LISTEN_AGAIN, False
+        while True:
+            try:
+                await news.listen(self._tell, self._hears)
+            except MlpipesError as error:
+                if self._hearing or not told:  # once an outage
+                    logger.info("aliases are polled twice a second: %s", error)
+            except Exception:
+                if self._hearing or not told:
+                    logger.exception("aliases are polled twice a second")
+            pause, told = _LISTEN_AGAIN if self._hearing else min(2 * pause, _LISTEN_SELDOM), True
+            self._hearing = False
+            self._moved.set()
+            await asyncio.sleep(pause)
+
+    def _tell(self, model: str) -> None:
+        if model == self._settings.model:
+            self._moved.set()
+
+    def _hears(self) -> None:
+        self._hearing = True
+        self._moved.set()  # before that, nothing was heard
+
+    async def _pause(self, models: Models) -> None:
+        """Until the next look: at once where an alias has moved, later where nothing is to be expected."""
+        quiet = self._hearing and not self._away and not models.problems
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(
+                self._settings.quiet_seconds if quiet else self._settings.reload_seconds
+            ):
+                await self._moved.wait()
+        self._moved.clear()
 
     async def _follow(self, models: Models) -> None:
         while True:
-            await asyncio.sleep(self._settings.reload_seconds)
+            await self._pause(models)
             try:
                 await self._look(models)
             except MlpipesError as error:

@@ -30,6 +30,7 @@ class ServerSettings:
         scratch: Where copies of the registry's models lie while they are served; None is the system's
             temporary folder.
         reload_seconds: Between two looks at the aliases.
+        quiet_seconds: The same, while we would be told of a move by mlpipes.
         on_log_failure: ``refuse`` with 503, or ``spool`` to files.
         spool: The folder for them, or None.
         spool_bytes: Their size altogether, at most.
@@ -56,6 +57,7 @@ class ServerSettings:
     retry_after: int = 1
     scratch: str | None = None
     reload_seconds: float = 0.5
+    quiet_seconds: float = 5.0
     on_log_failure: Literal["refuse", "spool"] = "refuse"
     spool: str | None = None
     spool_bytes: int = 2**30

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.ports import PredictionLog
+from mlpipes_cli.ports.alias_news import AliasNews
 from mlpipes_cli.ports.keys import KeyStore
 from mlpipes_cli.ports.recent import RecentPredictions
 from mlpipes_cli.ports.truth import TruthStore
@@ -24,6 +25,7 @@ class Stores:
         recent: Shows the newest ones.
         keys: Knows the API keys.
         models: What may be loaded of the registry; None where the model lies in a folder.
+        news: Tells of aliases that have moved; None where nobody does.
         interpreters: Finds (or makes) the environments of models that have one; None where none can be.
     """
 
@@ -32,4 +34,5 @@ class Stores:
     recent: RecentPredictions
     keys: KeyStore
     models: Vault | None = None
+    news: AliasNews | None = None
     interpreters: Callable[[Mapping[str, Any]], Path] | None = None

@@ -211,6 +211,42 @@ class StackContract:
         assert {name for name in self.core if before[name] != after[name]} == {"mlflow"}
         assert {row["state"] for row in services(cli, root).values()} == {"running"}
 
+    def test_one_service_is_stopped_and_started_by_itself(self, up: Result, cli: Cli, root: Path) -> None:
+        query(cli, root, "create table if not exists raw_data.stays as select 7 as n")
+        before = self.alive(up)
+        stopped = cli("stop", "postgres", "--json", cwd=root).ok()
+        assert stopped.json["service"]["state"] == "stopped"
+        assert (stopped.json["changed"], stopped.json["dependents"]) == (True, ["mlflow"])
+        assert stopped.err == "warning: mlflow needs postgres: requests to it may fail\n"
+        assert psutil.pid_exists(before["mlflow"])
+        rows = services(cli, root)
+        assert (rows["postgres"]["state"], rows["postgres"]["health"]) == ("stopped", "none")
+        assert rows["mlflow"]["state"] != "stopped"
+        again = cli("stop", "postgres", "--json", cwd=root).ok()
+        assert (again.json["changed"], again.out.count("stopped")) == (False, 1)
+        assert cli("stop", "mlflow", cwd=root).ok().out == "stopped: mlflow\n"
+        started = cli("start", "mlflow", cwd=root).ok()  # and the database, without which it is nothing
+        assert started.out == f"mlflow answers at {services(cli, root)['mlflow']['url']}\n"
+        assert [line.split(":")[0] for line in started.err.splitlines()] == ["postgres", "mlflow"]
+        assert query(cli, root, "select n from raw_data.stays") == [(7,)]
+        cli("stop", "mlflow", cwd=root).ok()
+        assert [change.split(":")[0] for change in cli("up", "--json", cwd=root).ok().json["changes"]] == [
+            "mlflow"
+        ]
+        assert {row["state"] for row in services(cli, root).values()} == {"running"}
+        alive = self.alive(cli("status", "--json", cwd=root).ok())
+        assert cli("start", "mlflow", cwd=root).ok().err == ""
+        assert self.alive(cli("status", "--json", cwd=root).ok()) == alive
+
+    def test_stop_and_start_of_what_there_is_not(self, cli: Cli, fresh: Path) -> None:
+        for command in ("stop", "start", "shell"):
+            wrong = cli(command, "postgers", cwd=fresh)
+            assert wrong.code == 2
+            assert "no service 'postgers'" in wrong.err and ", ".join(self.core) in wrong.err
+        assert cli("stop", "postgres", cwd=fresh).ok().out == "postgres did not run\n"
+        early = cli("start", "postgres", cwd=fresh)
+        assert (early.code, early.err) == (1, "error: there is no stack yet; make it with `mlpipes up`\n")
+
     def test_before_up_clients_are_told_what_to_do(self, cli: Cli, fresh: Path) -> None:
         refused = cli("env", cwd=fresh)
         assert refused.code == 1

@@ -99,22 +99,42 @@ class Bringing:
         """
         self._alone(name, force=False)
 
-    def _alone(self, name: str, *, force: bool) -> None:
+    def resume(self, name: str) -> None:
+        """Bring one service up, and before it what it needs and does not run.
+
+        Raises:
+            MlpipesError: One does not come up.
+        """
+        self._alone(name, force=False, before=self._idle_needs(name))
+
+    def _idle_needs(self, name: str) -> frozenset[str]:
+        """The services that one needs, and that they need, as far as they do not run."""
+        compose, found = self.draft.compose({}), self.place.holdings.containers()
+        seen, left = set[str](), {name}
+        while left:
+            seen |= left
+            left = {needed for one in left for needed in self.draft.needs(compose, one)} - seen
+        return frozenset(one for one in seen if one not in found or found[one].state != "running")
+
+    def _alone(self, name: str, *, force: bool, before: frozenset[str] = frozenset()) -> None:
         found = self.place.holdings.containers()
-        wanted = [one for one in port_settings(self.place.project.config) if one.service == name]
+        those = {name, *before}
+        wanted = [one for one in port_settings(self.place.project.config) if one.service in those]
         self.publishing.choose(wanted, found)
         for other in found.values():
             self._keep_ports(other)
         self._prepare(found, None)
-        piece = next(one for one in self.pieces if one.name == name)
-        self.pieces = [piece]
-        piece.needs = frozenset()
+        self.pieces = [one for one in self.pieces if one.name in those]
+        for piece in self.pieces:
+            piece.needs &= those
         try:
             if force and name in found:
                 self.note(f"stopping {name}")
                 self.place.holdings.stop(found[name])
-            self._settle(piece, self.place.holdings.containers().get(name))
-            piece.done = "restarted" if force else piece.done
+            there = self.place.holdings.containers()
+            for piece in self.pieces:
+                self._settle(piece, there.get(piece.name))
+                piece.done = "restarted" if force else piece.done
             self._run()
         except BaseException:
             self._undo()
@@ -207,6 +227,8 @@ class Bringing:
     def _move(self, piece: Piece, port: int) -> None:
         wanted = [one for one in port_settings(self.place.project.config) if one.service == piece.name]
         try:
+            if not wanted:  # a user's own service, whose ports stand in its file
+                raise self.publishing.taken(piece.name, port or min(piece.ports.values(), default=0))
             self.publishing.replace(wanted, port)
         finally:
             self._drop(piece)
@@ -271,8 +293,8 @@ class Bringing:
         if self._answers(piece):
             piece.stage = "ready"
             if piece.done or piece.touched:
-                ports = ", ".join(str(port.host_port) for port in piece.plan.service.ports[:1])
-                self.changes.append(f"{piece.name}: {piece.done or 'started'} on port {ports}")
+                ports = "".join(f" on port {port.host_port}" for port in piece.plan.service.ports[:1])
+                self.changes.append(f"{piece.name}: {piece.done or 'started'}{ports}")
             return
         state = failure.look(self.place.holdings, piece)
         if state.ended and piece.touched:

@@ -13,6 +13,7 @@ from mlpipes_cli.adapters.docker.place import Place
 from mlpipes_cli.adapters.docker.plans import Plan
 from mlpipes_cli.adapters.docker.settings import STORES, compose_file, core
 from mlpipes_cli.adapters.docker.variables import variables
+from mlpipes_cli.compose import override
 from mlpipes_cli.compose.load import load, start_order
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.own_names import names_of
@@ -49,25 +50,28 @@ class Draft:
         """The Compose file with this project's values.
 
         Raises:
-            ConfigError: It has mistakes.
+            ConfigError: It has mistakes, or that of the user's own services.
             UsageError: One of the further services is none.
         """
         place = self.place
         config = place.project.config
-        compose = load(
-            compose_file(),
-            variables(
-                config,
-                place.secrets,
-                id=place.marks.id,
-                ports=ports,
-                hosts=addresses.allowed_hosts(place.address, config.stack.listen),
-                names=(*names_of(place.address), *names_of(config.stack.listen)),
-                keys=place.keys,
-                auth=place.auth,
-            ),
+        values = variables(
+            config,
+            place.secrets,
+            id=place.marks.id,
+            ports=ports,
+            hosts=addresses.allowed_hosts(place.address, config.stack.listen),
+            names=(*names_of(place.address), *names_of(config.stack.listen)),
+            keys=place.keys,
+            auth=place.auth,
         )
+        compose = load(compose_file(), values)
         known = [one.name for one in compose.services.values() if one.profiles and one.name not in STORES]
+        own = place.project.root / override.NAME
+        if own.is_file():
+            ours = [name for name in self.names if name in compose.services]
+            compose = override.extend(compose, own, values, ours)
+            known += override.names(place.project.root)
         wrong = next((name for name in self.extra if name not in known), None)
         if wrong:
             raise UsageError(f"--with: there is no service {wrong!r}", f"choose from: {', '.join(known)}")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.docker.faults import speaking
-from mlpipes_cli.adapters.docker.settings import TIMEOUT, TIMEOUTS
+from mlpipes_cli.adapters.docker.settings import API, DATABASE, MLFLOW, STORES, TIMEOUT, TIMEOUTS
+from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -106,9 +107,16 @@ def report(place: Place, piece: Piece, state: Look) -> MlpipesError:
     return MlpipesError(f"{what}{words}", _hint(name, said, state))
 
 
+def more_memory(name: str) -> str:
+    """Where a service's limit of memory is written."""
+    if name not in (DATABASE, *STORES, MLFLOW, API, "jupyter", "pgadmin"):
+        return f"give it more memory: a higher `mem_limit:` in {override.NAME}"
+    part = "object_store" if name in STORES else name
+    return f"give it more memory in mlpipes.yaml: `stack: {{{part}: {{memory: 4g}}}}`"
+
+
 def _hint(name: str, said: str, state: Look) -> str:
     if state.oom:
-        part = "object_store" if name in ("minio", "rustfs") else name
-        return f"give it more memory in mlpipes.yaml: `stack: {{{part}: {{memory: 4g}}}}`"
+        return more_memory(name)
     found = next((hint for words, hint in _HINTS if words in said.lower()), "")
     return found or f"see `mlpipes logs {name}` and `mlpipes doctor`; the other services are unchanged"

@@ -12,6 +12,7 @@ from mlpipes_cli.adapters.docker.settings import PortSetting
 from mlpipes_cli.adapters.processes import ports
 from mlpipes_cli.adapters.processes.ports import Reservations
 from mlpipes_cli.adapters.processes.state import StateFiles
+from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -96,6 +97,13 @@ class Publishing:
         return MlpipesError(
             f"port {port} of {one.name} is taken by {self.holder(port)}",
             f"stop it, or set another port (or auto) for {one.name} in mlpipes.yaml",
+        )
+
+    def taken(self, service: str, port: int) -> MlpipesError:
+        """What to raise where a user's own service cannot have its port."""
+        return MlpipesError(
+            f"port {port} of {service} is taken by {self.holder(port)}",
+            f"stop it, or write another port for {service} in {override.NAME}",
         )
 
     def holder(self, port: int) -> str:

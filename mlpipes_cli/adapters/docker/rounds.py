@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlpipes_cli.adapters.docker import labels
+from mlpipes_cli.adapters.docker import failure, labels
 from mlpipes_cli.adapters.docker.faults import speaking
 from mlpipes_cli.adapters.docker.publishing import Publishing
-from mlpipes_cli.adapters.docker.settings import STORES, port_settings
+from mlpipes_cli.adapters.docker.settings import port_settings
 from mlpipes_cli.adapters.docker.survey import survey
 from mlpipes_cli.adapters.processes import ports as local_ports
 from mlpipes_cli.adapters.processes.ports import Reservations
@@ -74,8 +74,7 @@ def running(place: Place, names: Sequence[str], *, made: bool) -> list[Check]:
 def _service(row: ServiceStatus, details: Mapping[str, Any], *, made: bool) -> Check:
     state = details.get("State") or {}
     restarts = int(details.get("RestartCount") or 0)
-    part = "object_store" if row.name in STORES else row.name
-    more = f"give it more memory in mlpipes.yaml: `stack: {{{part}: {{memory: 4g}}}}`, then `mlpipes up`"
+    more = f"{failure.more_memory(row.name)}, then `mlpipes up`"
     if state.get("OOMKilled"):
         return Check(row.name, "fault", "it ran out of memory and was killed", more)
     if row.state == "running" and restarts:

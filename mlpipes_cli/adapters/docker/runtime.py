@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import envfile
-from mlpipes_cli.adapters.docker import added, addresses, logs, stopping
+from mlpipes_cli.adapters.docker import added, addresses, halting, logs, stopping
 from mlpipes_cli.adapters.docker.bring import Bringing
 from mlpipes_cli.adapters.docker.drafting import Draft
 from mlpipes_cli.adapters.docker.holdings import Container
@@ -22,8 +22,18 @@ from mlpipes_cli.adapters.processes.bringing import alone
 from mlpipes_cli.adapters.processes.files import clear_folder
 from mlpipes_cli.adapters.processes.ports import Reservations
 from mlpipes_cli.adapters.processes.state import StateFiles
+from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.ports import Check, Endpoints, Reporter, ServiceSpec, ServiceStatus, StackStatus, Storage
+from mlpipes_cli.ports import (
+    Check,
+    Endpoints,
+    Halted,
+    Reporter,
+    ServiceSpec,
+    ServiceStatus,
+    StackStatus,
+    Storage,
+)
 from mlpipes_cli.project import Project
 
 if TYPE_CHECKING:
@@ -56,7 +66,8 @@ class DockerRuntime:
     @property
     def _extra(self) -> tuple[str, ...]:
         """The containers beside the core."""
-        return tuple(dict.fromkeys((*self.services, *added.containers(self.project))))
+        own = override.names(self.project.root)
+        return tuple(dict.fromkeys((*self.services, *added.containers(self.project), *own)))
 
     @property
     def _names(self) -> list[str]:
@@ -139,7 +150,59 @@ class DockerRuntime:
             raise unknown(service, [*self._names, *self._local.names()])
         with alone(self.project, reporter), self._work(reporter) as bringing:
             bringing.again(service)
-        return next(one for one in survey(bringing.place, self._names) if one.name == service)
+        return self._row(bringing.place, service)
+
+    def _row(self, place: Place, service: str) -> ServiceStatus:
+        return next(one for one in survey(place, self._names) if one.name == service)
+
+    def halt(self, service: str, reporter: Reporter) -> Halted:
+        local = self._local
+        if service in local.names():
+            return local.halt(service, reporter)
+        with alone(self.project, reporter), reporter.task(f"stopping {service}"):
+            place, container = self._container(service)
+            if place is None or container is None:
+                return Halted(ServiceStatus(service, "stopped"), changed=False)
+            changed = halting.halt(place, container)
+        needing = halting.dependents(place.holdings.containers(), service)
+        if service in (DATABASE, MLFLOW):
+            needing += [row.name for row in local.survey() if row.state != "stopped"]
+        return Halted(self._row(place, service), changed, tuple(dict.fromkeys(needing)))
+
+    def resume(self, service: str, reporter: Reporter) -> ServiceStatus:
+        if service in self._local.names():
+            return self._local.resume(service, reporter)
+        if self._container(service)[0] is None:
+            raise MlpipesError("there is no stack yet", "make it with `mlpipes up`")
+        with alone(self.project, reporter), self._work(reporter) as bringing:
+            bringing.resume(service)
+        for change in bringing.changes:
+            reporter.info(change)
+        return self._row(bringing.place, service)
+
+    def shell(self, service: str, command: Sequence[str]) -> int:
+        from mlpipes_cli.adapters.docker import shell
+        from mlpipes_cli.adapters.processes.services import no_container
+
+        if service in self._local.names():
+            raise no_container(service)
+        place, container = self._container(service)
+        if place is None or container is None or container.state != "running":
+            raise MlpipesError(f"{service} is not running", f"start it with `mlpipes start {service}`")
+        return shell.run(place.holdings.api, container, command)
+
+    def _container(self, service: str) -> tuple[Place | None, Container | None]:
+        """The stack, and the container of a service, as far as they are there.
+
+        Raises:
+            UsageError: There is no such service.
+        """
+        place = self._place()
+        found = place.holdings.containers() if place else {}
+        known = list(dict.fromkeys([*self._names, *found, *self._local.names()]))
+        if service not in known:
+            raise unknown(service, known)
+        return place, found.get(service)
 
     def status(self) -> StackStatus:
         return self._status(self._place())
@@ -183,16 +246,12 @@ class DockerRuntime:
     ) -> Iterator[str]:
         if service in self._local.names():
             return self._local.logs(service, follow=follow, tail=tail, since=since)
-        place = self._place()
-        found = place.holdings.containers() if place else {}
-        known = list(dict.fromkeys([*self._names, *found, *self._local.names()]))
-        if service not in known:
-            raise unknown(service, known)
-        if place is None or service not in found:
+        place, container = self._container(service)
+        if place is None or container is None:
             raise MlpipesError(f"{service} has no container, so there is no log", _UP)
         if follow:
             return logs.follow(place.holdings, service, tail=tail, since=since)
-        return logs.read(place.holdings.api, found[service].id, follow=False, tail=tail, since=since)
+        return logs.read(place.holdings.api, container.id, follow=False, tail=tail, since=since)
 
     def doctor(self) -> Sequence[Check]:
         from mlpipes_cli.adapters.docker.doctor import examine
@@ -255,7 +314,7 @@ class DockerRuntime:
             self._local.end_one(spec.name)
             with added.remembered(self.project, spec), self._work(reporter) as bringing:
                 bringing.one(spec.name)
-        return next(one for one in survey(bringing.place, self._names) if one.name == spec.name)
+        return self._row(bringing.place, spec.name)
 
     def stop(self, service: str, reporter: Reporter) -> bool:
         if service in (*core(self.project.config), *self.services):

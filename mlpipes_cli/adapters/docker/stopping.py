@@ -19,7 +19,7 @@ def rounds(containers: Mapping[str, Container]) -> list[list[Container]]:
     left = dict(containers)
     found: list[list[Container]] = []
     while left:
-        needed = {name for one in left.values() for name in _needs(one) if name != one.service}
+        needed = {name for one in left.values() for name in needs(one) if name != one.service}
         now = [one for name, one in left.items() if name not in needed] or list(left.values())
         found.append(now)
         for one in now:
@@ -27,7 +27,8 @@ def rounds(containers: Mapping[str, Container]) -> list[list[Container]]:
     return found
 
 
-def _needs(container: Container) -> set[str]:
+def needs(container: Container) -> set[str]:
+    """The services that a container cannot do without; what a step of ours needs counts for it."""
     found = {needed for name in container.needs for needed in _STEPS.get(name, (name,))}
     return found | ({DATABASE, *STORES} if container.service == MLFLOW else set())
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
-from mlpipes_cli.adapters.docker import failure, labels, usage
+from mlpipes_cli.adapters.docker import failure, halting, labels, usage
 from mlpipes_cli.adapters.docker.addresses import in_url
 from mlpipes_cli.adapters.docker.holdings import Container
 from mlpipes_cli.adapters.docker.piece import uptime
@@ -44,7 +44,7 @@ def _status(place: Place, container: Container) -> ServiceStatus:
     image = container.labels.get(labels.IMAGE, container.image)
     state = details["State"]
     if not state.get("Running") or state.get("Paused") or state.get("Restarting"):
-        return _ended(name, image, container.image, state)
+        return _ended(place, name, image, container.image, state)
     age = uptime(state)
     works = _works(place, container, state)
     half = not works and place.cannot_store(name, container.ports)
@@ -70,10 +70,13 @@ def _status(place: Place, container: Container) -> ServiceStatus:
     )
 
 
-def _ended(name: str, image: str, image_id: str, state: Mapping[str, Any]) -> ServiceStatus:
+def _ended(place: Place, name: str, image: str, image_id: str, state: Mapping[str, Any]) -> ServiceStatus:
     """What to say of a container that does not run."""
     if state.get("Status") == "created":
         return ServiceStatus(name, "stopped", detail="it was never started", image=image, image_id=image_id)
+    if halting.meant(place.identity, name, state):
+        start = f"`mlpipes start {name}` starts it"
+        return ServiceStatus(name, "stopped", detail=start, image=image, image_id=image_id)
     if state.get("Paused"):
         what = "it is paused"
     elif state.get("Restarting"):

@@ -67,6 +67,21 @@ class Core(Bringing):
         self.write()
         until_done(self._both)
 
+    def resume(self, name: str) -> None:
+        """Have one of the two run, with what it needs: MLflow needs the database.
+
+        Raises:
+            MlpipesError: It does not come up.
+        """
+        self.settle_move()
+        until_done(self._both if name == MLFLOW else self._database_alone)
+
+    def _database_alone(self) -> None:
+        server = self.parts.database()
+        server.warn = self.reporter.warn
+        found = self._healthy_database(server)
+        self._await_database(server, found, found.port if found else self._choose_core(DATABASE))
+
     def _both(self) -> None:
         """Both at once: MLflow loads meanwhile and tries until the database is there."""
         server = self.parts.database()

@@ -6,16 +6,25 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlpipes_cli.adapters.embedded import keeping
+from mlpipes_cli.adapters.embedded import halting, keeping
 from mlpipes_cli.adapters.embedded.bring import work
 from mlpipes_cli.adapters.embedded.parts import CORE, DATABASE, MLFLOW, Parts
 from mlpipes_cli.adapters.embedded.survey import survey
 from mlpipes_cli.adapters.processes import logs
 from mlpipes_cli.adapters.processes.bringing import alone, marked_as
 from mlpipes_cli.adapters.processes.files import clear_folder
-from mlpipes_cli.adapters.processes.services import LocalServices, no_such_service
+from mlpipes_cli.adapters.processes.services import LocalServices, no_container, no_such_service
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.ports import Check, Endpoints, Reporter, ServiceSpec, ServiceStatus, StackStatus, Storage
+from mlpipes_cli.ports import (
+    Check,
+    Endpoints,
+    Halted,
+    Reporter,
+    ServiceSpec,
+    ServiceStatus,
+    StackStatus,
+    Storage,
+)
 from mlpipes_cli.project import Project
 
 
@@ -91,6 +100,22 @@ class EmbeddedRuntime:
             core.note = task.note
             core.restart(service)
         return next(one for one in survey(self._parts) if one.name == service)
+
+    def halt(self, service: str, reporter: Reporter) -> Halted:
+        self._check(service)
+        if service not in CORE:
+            return self._local.halt(service, reporter)
+        return halting.halt(self._parts, self._local, service, reporter)
+
+    def resume(self, service: str, reporter: Reporter) -> ServiceStatus:
+        self._check(service)
+        if service not in CORE:
+            return self._local.resume(service, reporter)
+        return halting.resume(self._parts, service, reporter)
+
+    def shell(self, service: str, command: Sequence[str]) -> int:
+        self._check(service)
+        raise no_container(service)
 
     def release(self, reporter: Reporter) -> Mapping[str, str]:
         return self._parts.versions()

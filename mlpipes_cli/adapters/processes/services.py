@@ -16,7 +16,7 @@ from mlpipes_cli.adapters.processes.bringing import Bringing, alone, marked_as
 from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
 from mlpipes_cli.adapters.processes.state import Running, StateFiles
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.ports import Endpoints, Reporter, ServiceSpec, ServiceStatus
+from mlpipes_cli.ports import Endpoints, Halted, Reporter, ServiceSpec, ServiceStatus
 from mlpipes_cli.project import Project
 from mlpipes_cli.suggest import did_you_mean
 
@@ -180,9 +180,7 @@ class LocalServices:
             UsageError: There is no such service, or it is not remembered how it is started.
             MlpipesError: It does not come up.
         """
-        spec = self._wanted().get(name)
-        if spec is None:
-            raise UsageError(f"{name!r} cannot be restarted", "start it with `mlpipes serve`")
+        spec = self._spec(name)
         with alone(self.project, reporter), reporter.task(f"restarting {name}") as task:
             daemon = self._daemon(spec)  # before anything is ended: it needs the core
             with self._work(reporter) as bringing:
@@ -190,6 +188,31 @@ class LocalServices:
                 bringing.end(name)
                 bringing.come_up(daemon, spec.preferred_port)
         return self._look(name, self._files.running(), spec)
+
+    def halt(self, name: str, reporter: Reporter) -> Halted:
+        """End one; it is still wanted. See :meth:`mlpipes_cli.ports.Runtime.halt`.
+
+        Raises:
+            MlpipesError: It cannot be ended.
+        """
+        with alone(self.project, reporter), reporter.task(f"stopping {name}"):
+            ended = self.end_one(name)
+        return Halted(self._look(name, self._files.running(), self._wanted().get(name)), ended)
+
+    def resume(self, name: str, reporter: Reporter) -> ServiceStatus:
+        """Start one that is wanted, if it does not run, and wait until it answers.
+
+        Raises:
+            UsageError: It is not remembered how it is started.
+            MlpipesError: It does not come up.
+        """
+        return self.start(self._spec(name), reporter)
+
+    def _spec(self, name: str) -> ServiceSpec:
+        spec = self._wanted().get(name)
+        if spec is None:
+            raise UsageError(f"{name!r} cannot be restarted", "start it with `mlpipes serve`")
+        return spec
 
     def stop(self, name: str, reporter: Reporter) -> bool:
         """End one and forget it; False if there was none.
@@ -243,3 +266,10 @@ def no_such_service(word: str, known: Iterable[str]) -> UsageError:
     near = did_you_mean(word, known).removeprefix("; ")
     there = f"choose from: {', '.join(known)}"
     return UsageError(f"there is no service {word!r}", f"{near} {there}" if near else there)
+
+
+def no_container(name: str) -> UsageError:
+    """What to raise where somebody wants to look into a container, and the service is a process."""
+    instead = {"postgres": "`mlpipes psql` opens the database", "mlflow": "`mlpipes env` is for its clients"}
+    where = instead.get(name, f"`mlpipes logs {name}` shows its log")
+    return UsageError(f"{name} runs as a local process, not in a container: there is no shell in it", where)

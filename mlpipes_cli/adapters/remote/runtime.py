@@ -8,11 +8,20 @@ from dataclasses import dataclass
 
 from mlpipes_cli.adapters.processes.bringing import alone
 from mlpipes_cli.adapters.processes.files import clear_folder
-from mlpipes_cli.adapters.processes.services import LocalServices, no_such_service
+from mlpipes_cli.adapters.processes.services import LocalServices, no_container, no_such_service
 from mlpipes_cli.adapters.remote import bucket, checks, mlflow, places, postgres
 from mlpipes_cli.adapters.remote.places import Places
 from mlpipes_cli.errors import MlpipesError, Several, UsageError
-from mlpipes_cli.ports import Check, Endpoints, Reporter, ServiceSpec, ServiceStatus, StackStatus, Storage
+from mlpipes_cli.ports import (
+    Check,
+    Endpoints,
+    Halted,
+    Reporter,
+    ServiceSpec,
+    ServiceStatus,
+    StackStatus,
+    Storage,
+)
 from mlpipes_cli.project import Project
 
 _THEIRS = (postgres.NAME, mlflow.NAME, bucket.NAME)
@@ -79,17 +88,26 @@ class RemoteRuntime:
         self._ours(service)
         return self._local.restart(service, reporter)
 
-    def _ours(self, service: str) -> None:
-        """Check that a service is a process of ours.
+    def halt(self, service: str, reporter: Reporter) -> Halted:
+        self._ours(service, "stop it")
+        return self._local.halt(service, reporter)
+
+    def resume(self, service: str, reporter: Reporter) -> ServiceStatus:
+        self._ours(service, "start it")
+        return self._local.resume(service, reporter)
+
+    def shell(self, service: str, command: Sequence[str]) -> int:
+        self._ours(service, "open a shell in it")
+        raise no_container(service)
+
+    def _ours(self, service: str, what: str = "restart it or read its log") -> None:
+        """Check that a service is a process of ours, before something is done to it.
 
         Raises:
             UsageError: It is not.
         """
         if service in _THEIRS:
-            raise UsageError(
-                f"{service} is remote: mlpipes can neither restart it nor read its log",
-                "ask its administrator",
-            )
+            raise UsageError(f"{service} is remote: mlpipes cannot {what}", "ask its administrator")
         known = self._local.names()
         if service not in known:
             raise no_such_service(service, [*_THEIRS, *known])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError, Refused
 from mlpipes_cli.lifecycle.promotion import (
     access,
@@ -107,7 +108,9 @@ def promote(project: Project, wish: Wish, reporter: Reporter, *, dry_run: bool =
         if decided.outcome != "promoted" or dry_run:
             outcome = "would promote" if decided.outcome == "promoted" else decided.outcome
             return replace(decided, outcome=outcome)
-        return carry_out(project, stack.registry, challenge, decided, wish)
+        done = carry_out(project, stack.registry, challenge, decided, wish)
+    wiring.tell_alias_moved(stack.endpoints.database_url, challenge.model_name)
+    return done
 
 
 def put_forward(project: Project, stack: access.Stack, wish: Wish, reporter: Reporter) -> Challenge:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import run_schema
+from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.promotion import access, events, moves, standing, versions, who
 from mlpipes_cli.lifecycle.promotion.lock import one_at_a_time
@@ -38,6 +39,7 @@ def rollback(
     with one_at_a_time(project.state, reporter):
         found = access.find_model(project, stack.registry, model)
         done = undo(project, stack.registry, found, alias, reason, reporter.warn)
+    wiring.tell_alias_moved(stack.endpoints.database_url, found.name)
     with contextlib.suppress(MlpipesError):  # the alias has moved, and that is what was asked for
         _tell_untrusted(vaults.of(project, stack.endpoints), done, reporter)
     return done

@@ -32,5 +32,6 @@ def make_stores(settings: ServerSettings, database_url: str, models: Vault | Non
         recent=wiring.make_recent_predictions(database_url),
         keys=wiring.make_key_store(database_url),
         models=models,
+        news=wiring.make_alias_news(database_url),
         interpreters=interpreters(title=settings.model),
     )

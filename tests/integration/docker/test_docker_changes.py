@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
+import select
+import struct
+import subprocess
+import termios
 import threading
+from fcntl import ioctl
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +18,7 @@ from stack_help import http, query, stranger
 from waiting import until
 
 if TYPE_CHECKING:
+    from conftest import Result
     from integration.docker.conftest import Stack
 
 pytestmark = pytest.mark.slow
@@ -172,3 +180,50 @@ def test_a_log_is_followed_over_a_restart_until_nobody_reads(stack: Stack) -> No
         following.kill()
         reader.join(30)
         following.communicate(timeout=120)
+
+
+def test_a_command_runs_in_a_container_with_our_input_and_output(stack: Stack) -> None:
+    def shell(*words: str, stdin: str = "") -> Result:
+        return stack.cli("shell", *words, cwd=stack.root, stdin=stdin)
+
+    own = shell("postgres", "--", "sh", "-c", "hostname; echo aside >&2; exit 7")
+    assert (own.out.strip(), own.err, own.code) == (stack.containers()["postgres"].short_id, "aside\n", 7)
+    large = "0123456789\n" * 50_000
+    assert shell("minio", "--", "cat", stdin=large).ok().out == large
+    assert shell("mlflow", stdin="echo $(( 6 * 7 )); exit 3\n").out == "42\n"
+    missing = shell("minio", "--", "no-such-program")
+    assert missing.code in (126, 127) and "no-such-program" in missing.out + missing.err
+    stack.cli("stop", "minio", cwd=stack.root).ok()
+    idle = shell("minio", "--", "ls")
+    assert (idle.code, idle.err) == (1, "error: minio is not running; start it with `mlpipes start minio`\n")
+
+
+def test_a_shell_in_a_container_has_the_terminal_and_its_keys(stack: Stack) -> None:
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
+    command = stack.cli.command("shell", "postgres")
+    environment = {**stack.cli.environment, "TERM": "xterm"}
+    with subprocess.Popen(
+        command, cwd=stack.root, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        seen = bytearray()
+
+        def said(words: bytes) -> bool:
+            if select.select([ours], [], [], 0.1)[0]:
+                seen.extend(os.read(ours, 65536))
+            return words in seen
+
+        try:
+            os.write(ours, b"stty size; echo $TERM-$((6*7))\n")
+            until(lambda: said(b"xterm-42"))
+            assert b"33 101" in seen
+            os.write(ours, b"sleep 600\n")
+            until(lambda: said(b"sleep 600"))
+            os.write(ours, b"\x03echo after-$((7*7))\n")  # Ctrl-C ends what runs there, not us
+            until(lambda: said(b"after-49"))
+            os.write(ours, b"exit 5\n")
+            assert process.wait(60) == 5
+        finally:
+            process.kill()
+            os.close(ours)

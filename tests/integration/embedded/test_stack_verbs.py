@@ -133,6 +133,15 @@ def test_psql_is_asked_as_it_is_and_gets_no_password_on_its_command_line(stack: 
     assert broken.code == 1 and 'relation "nowhere" does not exist' in broken.err
 
 
+def test_a_process_has_no_container_for_a_shell(stack: Stack) -> None:
+    refused = stack.cli("shell", "postgres", "--", "ls", cwd=stack.root)
+    assert refused.code == 2
+    assert refused.err == (
+        "error: postgres runs as a local process, not in a container: there is no shell in it; "
+        "`mlpipes psql` opens the database\n"
+    )
+
+
 def test_logs_since_a_moment(stack: Stack) -> None:
     moment = datetime.now(UTC).isoformat()
     assert stack.cli("logs", "mlflow", "--since", "1h", cwd=stack.root).ok().out

@@ -50,6 +50,7 @@ def test_from_no_model_to_none_wanted(root: Path, cli: Cli) -> None:
     assert "api" in cli("down", "--json").ok().json["stopped"]
     changes, _ = up(cli)
     assert f"api: started on port {row['port']}" in changes
+    _stopped_by_itself(cli, root)
     changes, _ = up(cli, "--with", "none")
     assert changes == ["api: removed, since it is no longer configured"]
     assert "api" not in services(cli, root)
@@ -60,6 +61,20 @@ def test_from_no_model_to_none_wanted(root: Path, cli: Cli) -> None:
     changes, _ = up(cli, "--with", "api")  # mlpipes.yaml says one worker
     assert len(changes) == 1
     assert services(cli, root)["api"]["pid"] != pid
+
+
+def _stopped_by_itself(cli: Cli, root: Path) -> None:
+    """The API, and what it needs; it says what becomes of it."""
+    without = cli("stop", "postgres").ok().err.splitlines()
+    assert "warning: api needs postgres: predictions are refused" in without
+    without = cli("stop", "mlflow").ok().err.splitlines()
+    assert without == ["warning: api needs mlflow: it keeps serving the loaded model versions"]
+    assert cli("stop", "api").ok().out == "stopped: api\n"
+    assert services(cli, root)["api"]["state"] == "stopped"
+    early = cli("start", "api")
+    assert early.code == 1 and "the stack is not running" in early.err
+    cli("start", "mlflow").ok()
+    assert cli("start", "api").ok().out == f"api answers at {services(cli, root)['api']['url']}\n"
 
 
 def lose_key(root: Path) -> None:

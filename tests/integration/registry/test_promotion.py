@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psycopg2
 import pytest
 
 from mlpipes_cli import run_schema
+from mlpipes_cli.adapters import alias_news
 from mlpipes_cli.lifecycle.promotion import events
 
 pytestmark = pytest.mark.slow
@@ -52,6 +55,24 @@ def promote(lab: Any, running_stack: Any) -> Callable[..., Any]:
 @pytest.fixture
 def past(lab: Any, running_stack: Any) -> Callable[[], list[dict[str, Any]]]:
     return lambda: running_stack.cli("history", "--model", lab.experiment, "--json").ok().json
+
+
+@contextmanager
+def heard_moves(running_stack: Any) -> Iterator[Callable[[], list[str]]]:
+    """Listens to the project's database; gives what it was told since it was asked last."""
+    url = running_stack.cli("env", "--json").ok().json["MLPIPES_DATABASE_URL"]
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"listen {alias_news.CHANNEL}")
+
+        def heard() -> list[str]:
+            connection.poll()
+            told = [one.payload for one in connection.notifies]
+            connection.notifies.clear()
+            return told
+
+        yield heard
 
 
 def settings(lab: Any, text: str) -> None:
@@ -326,7 +347,14 @@ def test_rollbacks_walk_back_and_the_history_tells(lab: Any, promote: Any, past:
     prepared = lab.data(table(2000))
     for count in (1, 2, 4):
         lab.train(f"of{count}", looks_at(*COLUMNS[:count]), prepared)
+        if count < 4:
+            promote()
+    with heard_moves(running_stack) as heard:
+        promote("--dry-run")
         promote()
+        assert heard() == [lab.experiment]  # which is what it tells the APIs that serve it
+        promote()  # nothing moves
+        assert heard() == []
     assert lab.holder() == 3
 
     def rollback(*args: str) -> Any:
@@ -351,8 +379,11 @@ def test_rollbacks_walk_back_and_the_history_tells(lab: Any, promote: Any, past:
     assert "too slow; it is considered again because of --run" in named.err
     assert promote("--to", "staging", "--dry-run")["candidate"] == "of4", "another alias, another matter"
 
-    assert "from version 2 to version 1" in rollback().ok().out
-    nothing = rollback()
+    with heard_moves(running_stack) as heard:
+        assert "from version 2 to version 1" in rollback().ok().out
+        assert heard() == [lab.experiment]
+        nothing = rollback()
+        assert heard() == []
     assert nothing.code == 1 and nothing.out == ""
     assert (
         nothing.err.startswith("error: ")

@@ -61,7 +61,8 @@ def test_train_promote_serve_and_predict_on_it(root: Path, shared: Theirs, cli: 
 
 def test_what_is_not_ours_is_left_alone(root: Path, shared: Theirs, cli: Cli) -> None:
     cli("up", cwd=root).ok()
-    for command in (["logs", "mlflow"], ["restart", "postgres"]):
+    verbs = ("restart", "stop", "start", "shell")
+    for command in (["logs", "mlflow"], *([verb, "postgres"] for verb in verbs)):
         refused = cli(*command, cwd=root)
         assert refused.code == 2
         assert "is remote: mlpipes can" in refused.err

@@ -1,0 +1,78 @@
+"""Users' own services beside the stack's: ``compose.override.yaml`` in the project's folder."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from mlpipes_cli.compose.load import Problems, dangling, read, refuse_circles, services_of
+from mlpipes_cli.compose.model import Compose
+from mlpipes_cli.compose.schema import OverrideFile
+from mlpipes_cli.config.yaml_source import Location, read_yaml
+from mlpipes_cli.errors import MlpipesError
+
+NAME = "compose.override.yaml"
+_SETTINGS = "to configure that service, use `stack:` in mlpipes.yaml"
+
+
+def names(root: Path) -> tuple[str, ...]:
+    """The services of a project's file, as far as it can be read; mistakes are found by ``extend``."""
+    path = root / NAME
+    if not path.is_file():
+        return ()
+    try:
+        services = read_yaml(path).data.get("services")
+    except MlpipesError:
+        return ()
+    return tuple(map(str, services)) if isinstance(services, dict) else ()
+
+
+def extend(base: Compose, path: Path, variables: Mapping[str, str], active: Collection[str]) -> Compose:
+    """The stack with the services and volumes of a user's file.
+
+    Args:
+        base: The stack's own.
+        path: The user's file.
+        variables: All that ``${NAME}`` may stand for.
+        active: The services of the stack that should run.
+
+    Raises:
+        UsageError: It cannot be read.
+        ConfigError: It has mistakes, keys that we do not carry out, or names that are the stack's own.
+    """
+    look = functools.partial(_wrong, base, active)
+    source, file = read(path, variables, OverrideFile, look)
+    own = services_of(file, path.parent)
+    whole = Compose(base.name, {**base.services, **own}, (*base.volumes, *file.volumes))
+    refuse_circles(source, whole)
+    return whole
+
+
+def _wrong(base: Compose, active: Collection[str], file: OverrideFile) -> Problems:
+    yield from dangling(file, {**base.services, **file.services})
+    for name, service in file.services.items():
+        at: Location = ("services", name)
+        if name in base.services or name.startswith("api-"):
+            yield at, f"{name!r} is a service of mlpipes itself: choose another name; {_SETTINGS}"
+        if service.profiles:
+            yield (*at, "profiles"), "not supported: remove it; all services of this file run"
+        if service.step:
+            yield (*at, "x-mlpipes-step"), "only mlpipes itself may define steps"
+        yield from _idle(base, active, at, service.depends_on)
+    for volume in file.volumes:
+        if volume in base.volumes:
+            yield ("volumes", volume), f"{volume!r} is a volume of mlpipes itself; choose another name"
+
+
+def _idle(
+    base: Compose, active: Collection[str], at: Location, needed: Collection[str]
+) -> Iterator[tuple[Location, str]]:
+    """Services of ours that are needed and that nobody wants to run."""
+    for name in needed:
+        service = base.services.get(name)
+        if service and service.step is None and name not in active:
+            hint = (
+                f"`mlpipes up --with {name}` adds it" if service.profiles else f"one of {', '.join(active)}"
+            )
+            yield (*at, "depends_on", name), f"{name} is not part of this stack; {hint}"

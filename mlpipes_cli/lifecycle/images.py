@@ -1,0 +1,70 @@
+"""The verbs: list the images that mlpipes has built, and remove those that nobody needs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters import machine_wiring
+from mlpipes_cli.errors import MlpipesError, UsageError
+
+if TYPE_CHECKING:
+    from mlpipes_cli.ports import Reporter
+    from mlpipes_cli.ports.image_store import OwnImage
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What a prune did.
+
+    Attributes:
+        removed: What is gone.
+        kept: What was to go, and has come into use meanwhile.
+        size: Bytes of what is gone; layers that other images share stay on the disk.
+    """
+
+    removed: tuple[OwnImage, ...]
+    kept: tuple[OwnImage, ...]
+    size: int
+
+
+def listing() -> list[OwnImage]:
+    """All that mlpipes built on the engine, for any project, the newest first.
+
+    Raises:
+        MlpipesError: No engine answers.
+    """
+    return list(machine_wiring.docker_images().listing())
+
+
+def prune(reporter: Reporter, *, models: bool = False, yes: bool = False) -> Pruned:
+    """Remove images of services that no container uses and this release does not start.
+
+    Args:
+        reporter: Asked for consent.
+        models: The unused images of ``mlpipes build`` too.
+        yes: Do not ask.
+
+    Raises:
+        UsageError: There is nobody to ask and no ``yes``.
+        MlpipesError: No engine answers, it refuses, or nobody agreed.
+    """
+    store = machine_wiring.docker_images()
+    due = [one for one in store.listing() if not one.used_by and _goes(one, models=models)]
+    if due and not yes:
+        _ask(due, reporter)
+    gone = [one for one in due if store.remove(one)]
+    return Pruned(tuple(gone), tuple(one for one in due if one not in gone), sum(one.size for one in gone))
+
+
+def _goes(image: OwnImage, *, models: bool) -> bool:
+    return models if image.kind == "model" else not image.current
+
+
+def _ask(due: list[OwnImage], reporter: Reporter) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask for confirmation", "add --yes")
+    shown = ", ".join(one.names[0] if one.names else one.id[7:19] for one in due)
+    if not reporter.confirm(f"remove {len(due)} images ({shown})?"):
+        raise MlpipesError("nothing was removed")
