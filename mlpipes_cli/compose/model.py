@@ -103,6 +103,8 @@ class Service:
         restart: no, always, on-failure or unless-stopped.
         stop_grace_period: From the request to end until it is killed.
         mem_limit: None is no limit.
+        memswap_limit: Memory and swap together; None is the engine's default, twice the memory.
+        pids_limit: Processes and threads; None is no limit.
         cpus: None is no limit.
         shm_size: Of /dev/shm; None is the engine's default.
         profiles: Started only if one of these is asked for; empty is always.
@@ -133,6 +135,8 @@ class Service:
     restart: str = "no"
     stop_grace_period: float = 10.0
     mem_limit: int | None = None
+    memswap_limit: int | None = None
+    pids_limit: int | None = None
     cpus: float | None = None
     shm_size: int | None = None
     profiles: tuple[str, ...] = ()

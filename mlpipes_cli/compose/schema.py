@@ -120,6 +120,8 @@ class ServicePart(Part):
     restart: Literal["no", "always", "on-failure", "unless-stopped"] = "no"
     stop_grace_period: Duration = 10.0
     mem_limit: Size | None = None
+    memswap_limit: Size | None = None
+    pids_limit: Annotated[int, Field(ge=1)] | None = None
     cpus: Annotated[float, Field(gt=0.0)] | None = None
     shm_size: Size | None = None
     profiles: Texts = ()

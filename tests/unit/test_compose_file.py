@@ -71,12 +71,19 @@ def test_no_secret_has_a_default() -> None:
     }  # fmt: skip
 
 
-def test_every_long_running_service_is_confined(services: dict[str, Any]) -> None:
+def test_every_service_is_confined(services: dict[str, Any]) -> None:
     for name, service in services.items():
-        if "x-mlpipes-step" in service:
-            continue
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["memswap_limit"] == service["mem_limit"], name
+        assert 0 < service["pids_limit"] <= 2048, name
+        folders = dict(row.split(":", 1) for row in service["tmpfs"])
+        assert "/tmp" in folders, name
+        for options in folders.values():
+            assert options.startswith("size=") and options.endswith(",noexec,nosuid,nodev"), name
+        if "x-mlpipes-step" in service:
+            assert (service["restart"], service["read_only"]) == ("no", True), name
+            continue
         assert service["mem_limit"].startswith("${MLPIPES_"), name
         assert service["cpus"].startswith("${MLPIPES_"), name
         assert service.get("read_only") or name == "pgadmin", name

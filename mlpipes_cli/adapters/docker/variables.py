@@ -8,6 +8,7 @@ from typing import Any
 
 import mlpipes_cli
 from mlpipes_cli.adapters.docker.settings import ROOT_USER, STORE_USER, port_settings
+from mlpipes_cli.compose.values import size
 from mlpipes_cli.config.project import ProjectConfig
 
 
@@ -74,6 +75,7 @@ def variables(
     }
     limits = {f"MLPIPES_{name}_MEMORY": part.memory for name, part in parts.items()}
     limits |= {f"MLPIPES_{name}_CPUS": str(part.cpus) for name, part in parts.items()}
+    limits |= {f"MLPIPES_{name}_TMP": str(size(part.memory) * 3 // 4) for name, part in parts.items()}
     return {
         **secrets,
         **limits,

@@ -82,7 +82,13 @@ def test_containers_have_no_power_and_bounded_resources(stack: Stack) -> None:
         assert host["SecurityOpt"] == ["no-new-privileges:true"], name
         assert host["ReadonlyRootfs"] is True, name
         assert host["Privileged"] is False, name
+        mounts = one.exec_run(["cat", "/proc/mounts"])[1].decode()
+        (memory,) = [line.split()[3].split(",") for line in mounts.splitlines() if " /tmp tmpfs " in line]
+        assert {"nosuid", "nodev", "noexec"} < {*memory}, name
+        assert any(option.startswith("size=") for option in memory), name
         assert host["Memory"] > 0 and host["NanoCpus"] > 0, name
+        assert host["MemorySwap"] == host["Memory"], name  # and no swap beside it
+        assert 0 < host["PidsLimit"] <= 2048, name
         assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}, name
         published = [binding["HostIp"] for row in host["PortBindings"].values() for binding in row]
         assert set(published) == {"127.0.0.1"}, name

@@ -34,6 +34,8 @@ services:
     stop_grace_period: 1m
     cpus: "1.5"
     shm_size: 128m
+    memswap_limit: 2g
+    pids_limit: 100
     init: true
     working_dir: /srv
     hostname: db
@@ -96,6 +98,8 @@ def test_everything_that_we_carry_out(tmp_path: Path) -> None:
         restart="unless-stopped",
         stop_grace_period=60.0,
         mem_limit=2 * 2**30,
+        memswap_limit=2 * 2**30,
+        pids_limit=100,
         cpus=1.5,
         shm_size=128 * 2**20,
         labels={"a": "b"},
