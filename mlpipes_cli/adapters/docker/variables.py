@@ -83,6 +83,7 @@ def variables(
         "MLPIPES_PROJECT_NAME": id,
         "MLPIPES_LISTEN": stack.listen,
         "MLPIPES_SERVING": serving.model_dump_json(exclude={"port"}, exclude_defaults=True),
+        "MLPIPES_WAIT_FOR_MODEL": "0",  # `up` looks itself
         "MLPIPES_BUCKET": stack.object_store.bucket,
         "MLPIPES_OBJECT_STORE": stack.object_store.engine,
         "MLPIPES_S3_ACCESS_KEY": access,
