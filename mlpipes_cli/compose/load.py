@@ -66,6 +66,9 @@ def _dangling(file: File) -> Iterator[tuple[Location, str]]:
         for needed in service.depends_on:
             if needed not in file.services:
                 yield (*at, "depends_on", needed), f"no such service{did_you_mean(needed, file.services)}"
+        kind, _, other = (service.network_mode or "").partition(":")
+        if kind == "service" and other not in file.services:
+            yield (*at, "network_mode"), f"no such service: {other!r}{did_you_mean(other, file.services)}"
         for index, mount in enumerate(service.volumes):
             if mount.volume not in file.volumes:
                 word = did_you_mean(mount.volume, file.volumes)

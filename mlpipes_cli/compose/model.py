@@ -114,6 +114,7 @@ class Service:
         init: Whether a small init process reaps zombies inside.
         working_dir: None keeps the image's.
         hostname: None is the container's id.
+        network_mode: ``none``, ``service:NAME`` (that container's own network), or None for the stack's.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Service:
     init: bool = False
     working_dir: str | None = None
     hostname: str | None = None
+    network_mode: str | None = None
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,7 @@ class ServicePart(Part):
     init: bool = False
     working_dir: Annotated[str, Field(pattern="^/")] | None = None
     hostname: Text | None = None
+    network_mode: Annotated[str, Field(pattern=r"^(none|service:[a-zA-Z0-9._-]+)$")] | None = None
 
 
 class File(Part):

@@ -34,7 +34,7 @@ def test_it_is_a_compose_file() -> None:
 
 def test_it_describes_the_stack(services: dict[str, Any]) -> None:
     always = {name for name, service in services.items() if "profiles" not in service}
-    assert always == {"postgres", "databases", "minio", "bucket", "mlflow"}
+    assert always == {"postgres", "databases", "minio-owner", "minio", "bucket", "mlflow"}
     behind = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
     assert behind == {name: [name] for name in ("rustfs", "jupyter", "pgadmin", "api")}
 
@@ -60,6 +60,7 @@ def test_no_secret_has_a_default() -> None:
     optional = {name for name, how in used if how != ":?"}
     may_be_missing = {
         "MLPIPES_S3_SECRET_KEY",
+        "MLFLOW_S3_SECRET_KEY",  # the bucket's step alone, after which MLflow would not start
         "MLPIPES_READER_PASSWORD",  # a project of an earlier release has none
         "MLPIPES_MLFLOW_ADMIN_PASSWORD",
         "MLPIPES_MLFLOW_SECRET_KEY",
@@ -94,7 +95,10 @@ def test_a_secret_goes_to_no_container_that_has_no_use_for_it(services: dict[str
     assert superuser == {"postgres", "databases"}
     assert {name for name, service in services.items() if "JUPYTER_TOKEN" in str(service)} == {"jupyter"}
     assert {name for name, service in services.items() if "{PGADMIN_PASSWORD" in str(service)} == {"pgadmin"}
-    assert "MINIO_ROOT_PASSWORD" not in str(services["jupyter"])
+    owner = {name for name, service in services.items() if "MLPIPES_DB_PASSWORD" in str(service)}
+    assert owner == {"databases", "api"}  # and pgAdmin, by a file
+    root = {name for name, service in services.items() if "MINIO_ROOT_PASSWORD" in str(service)}
+    assert root == {"minio", "rustfs", "bucket"}
 
 
 def test_whoever_is_waited_for_says_when_it_is_ready(services: dict[str, Any]) -> None:

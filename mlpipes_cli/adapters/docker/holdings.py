@@ -46,6 +46,11 @@ class Container:
         """The services (and steps) that it was started after."""
         return tuple(part.partition(":")[0] for part in self.labels.get(labels.NEEDS, "").split(",") if part)
 
+    @property
+    def oneoff(self) -> bool:
+        """Whether it is that of a step, which ends and goes."""
+        return self.labels.get(labels.ONEOFF) == "True"
+
 
 @dataclass(frozen=True)
 class Holdings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ PROJECT = "com.docker.compose.project"  # Docker Desktop and `docker compose ls`
 SERVICE = "com.docker.compose.service"
 CONFIG_HASH = "com.docker.compose.config-hash"  # `docker compose ps` passes over what has none
 NEEDS = "com.docker.compose.depends_on"
+ONEOFF = "com.docker.compose.oneoff"
 ROOT = "io.mlpipes.root"
 KEY = "io.mlpipes.key"
 FINGERPRINT = "io.mlpipes.fingerprint"
@@ -46,14 +47,23 @@ class Marks:
         """For the network."""
         return {**self.common(), "com.docker.compose.network": "default"}
 
-    def container(self, service: str, file: Path, needs: Mapping[str, str]) -> dict[str, str]:
-        """For a container, all but what differs with its settings."""
+    def container(
+        self, service: str, file: Path, needs: Iterable[str], *, oneoff: bool = False
+    ) -> dict[str, str]:
+        """For a container, all but what differs with its settings.
+
+        Args:
+            service: Its service.
+            file: The Compose file.
+            needs: The services that it was started after; `docker compose down` wants a container of each.
+            oneoff: Whether it is that of a step.
+        """
         return {
             **self.common(),
             SERVICE: service,
-            NEEDS: ",".join(f"{name}:{condition}:false" for name, condition in needs.items()),
+            NEEDS: ",".join(f"{name}:service_started:false" for name in sorted(needs)),
             "com.docker.compose.container-number": "1",
-            "com.docker.compose.oneoff": "False",
+            ONEOFF: str(oneoff),
             "com.docker.compose.project.config_files": str(file),
             "com.docker.compose.project.working_dir": str(self.root),
         }

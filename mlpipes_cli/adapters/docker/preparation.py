@@ -50,7 +50,12 @@ def prepare(
     if network:
         holdings.make_network()
     return [
-        Piece(draft.plan(one), frozenset(draft.needs(compose, one.name)), settled=one.name not in STORES)
+        Piece(
+            (plan := draft.plan(compose, one)),
+            plan.needs,
+            draft.before(compose, one),
+            settled=one.name not in STORES,
+        )
         for one in services
     ]
 

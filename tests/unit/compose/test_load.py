@@ -47,6 +47,7 @@ services:
     entrypoint: sh -euc
     command: ["echo $$HOME"]
     depends_on: {db: {condition: service_healthy}}
+    network_mode: service:db
   web:
     image: web:local
     build: {context: ./web, dockerfile: Other, args: {VERSION: "1"}}
@@ -109,22 +110,30 @@ def test_everything_that_we_carry_out(tmp_path: Path) -> None:
     )
     once = compose.services["once"]
     assert (once.step, once.entrypoint, once.command) == ("tables", ("sh", "-euc"), ("echo $HOME",))
+    assert once.network_mode == "service:db"
     assert once.depends_on == {"db": "service_healthy"}
     web = compose.services["web"]
     assert web.build == Build(tmp_path / "web", "Other", {"VERSION": "1"})
     assert web.depends_on == {"db": "service_started", "once": "service_started"}
     content = "secret=s3cret\n"
-    assert web.files == (ConfigFile(content, "/etc/web.conf", 0o440), ConfigFile(content, "/settings"))
+    assert web.files == (
+        ConfigFile(content, "/etc/web.conf", 0o440),
+        ConfigFile(content, "/settings"),
+    )
     assert "s3cret" not in repr(compose)
 
 
 def test_the_real_file_is_read() -> None:
     names = ("POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD", "MINIO_ROOT_PASSWORD")
-    names += ("JUPYTER_TOKEN", "PGADMIN_PASSWORD")
+    names += ("JUPYTER_TOKEN", "PGADMIN_PASSWORD", "MLFLOW_S3_SECRET_KEY")
     compose = load(resources.compose() / "compose.yaml", dict.fromkeys(names, "x"))
     assert start_order(compose, ["mlflow", "postgres", "minio"]) == ["postgres", "minio", "mlflow"]
     assert start_order(compose, ["mlflow", "postgres", "rustfs"])[-1] == "mlflow"
-    assert {one.name for one in compose.services.values() if one.step} == {"databases", "bucket"}
+    assert {one.name for one in compose.services.values() if one.step} == {
+        "databases",
+        "minio-owner",
+        "bucket",
+    }
 
 
 def test_all_mistakes_at_once_with_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,6 +182,7 @@ services:
     configs: [conf]
     depends_on:
       dc: {condition: service_healthy}
+    network_mode: service:dd
 volumes:
   data:
 """
@@ -181,6 +191,7 @@ volumes:
         "; did you mean 'data'?",
         "compose.yaml:6: services -> db -> configs -> 0: 'conf' is not among the file's configs",
         "compose.yaml:8: services -> db -> depends_on -> dc: no such service",
+        "compose.yaml:9: services -> db -> network_mode: no such service: 'dd'",
     ]
 
 
