@@ -69,6 +69,10 @@ def _dangling(file: File) -> Iterator[tuple[Location, str]]:
         kind, _, other = (service.network_mode or "").partition(":")
         if kind == "service" and other not in file.services:
             yield (*at, "network_mode"), f"no such service: {other!r}{did_you_mean(other, file.services)}"
+        for index, network in enumerate(service.networks):
+            if network not in {**file.networks, "default": None}:
+                word = did_you_mean(network, file.networks)
+                yield (*at, "networks", index), f"{network!r} is not among the file's networks{word}"
         for index, mount in enumerate(service.volumes):
             if mount.volume not in file.volumes:
                 word = did_you_mean(mount.volume, file.volumes)

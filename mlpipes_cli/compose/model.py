@@ -114,6 +114,7 @@ class Service:
         init: Whether a small init process reaps zombies inside.
         working_dir: None keeps the image's.
         hostname: None is the container's id.
+        networks: The stack's networks that it is in; ``default`` is there without being named.
         network_mode: ``none``, ``service:NAME`` (that container's own network), or None for the stack's.
     """
 
@@ -147,6 +148,7 @@ class Service:
     init: bool = False
     working_dir: str | None = None
     hostname: str | None = None
+    networks: tuple[str, ...] = ("default",)
     network_mode: str | None = None
 
 

@@ -78,7 +78,7 @@ class ContentPart(Part):
 
 
 class VolumePart(Part):
-    """An entry of the file's ``volumes:``, which has nothing to set."""
+    """An entry of the file's ``volumes:`` or ``networks:``, which has nothing to set."""
 
 
 def _build(value: Any) -> Any:
@@ -131,6 +131,7 @@ class ServicePart(Part):
     init: bool = False
     working_dir: Annotated[str, Field(pattern="^/")] | None = None
     hostname: Text | None = None
+    networks: Annotated[Texts, Field(min_length=1)] = ("default",)
     network_mode: Annotated[str, Field(pattern=r"^(none|service:[a-zA-Z0-9._-]+)$")] | None = None
 
 
@@ -140,4 +141,5 @@ class File(Part):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     services: dict[str, ServicePart]
     volumes: dict[str, Annotated[VolumePart, BeforeValidator(_empty)]] = {}
+    networks: dict[str, Annotated[VolumePart, BeforeValidator(_empty)]] = {}
     configs: dict[str, ContentPart] = {}

@@ -101,6 +101,12 @@ def test_a_secret_goes_to_no_container_that_has_no_use_for_it(services: dict[str
     assert root == {"minio", "rustfs", "bucket"}
 
 
+def test_only_mlflow_reaches_the_object_store(services: dict[str, Any]) -> None:
+    within = {name: service.get("networks", ["default"]) for name, service in services.items()}
+    assert {name for name, found in within.items() if "store" in found} == {"minio", "rustfs", "mlflow"}
+    assert {name for name, found in within.items() if "default" not in found} == {"minio", "rustfs"}
+
+
 def test_whoever_is_waited_for_says_when_it_is_ready(services: dict[str, Any]) -> None:
     for service in services.values():
         for name, how in service.get("depends_on", {}).items():

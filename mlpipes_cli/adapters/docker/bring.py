@@ -174,7 +174,7 @@ class Bringing:
         while not piece.container:
             with speaking(f"making the container {name}"):
                 try:
-                    piece.container = piece.plan.create(holdings.api, name, holdings.network)
+                    piece.container = piece.plan.create(holdings.api, name)
                 except APIError as error:
                     strange = holdings.foreign_container(name)
                     if strange or error.status_code != 409 or time.monotonic() > deadline:
@@ -196,6 +196,7 @@ class Bringing:
             fresh, piece.fresh = piece.fresh, False  # who is interrupted here does not know whether it runs
             with speaking(f"starting {piece.name}"):
                 try:
+                    piece.plan.join(self.place.holdings.api, piece.container)
                     self.place.holdings.api.start(piece.container)
                     piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
                     return

@@ -36,16 +36,20 @@ class Marks:
     key: str
 
     def common(self) -> dict[str, str]:
-        """For containers, volumes and the network."""
+        """For containers, volumes and networks."""
         return {PROJECT: self.id, ROOT: str(self.root), KEY: self.key, RELEASE: mlpipes_cli.__version__}
 
     def volume(self, name: str) -> dict[str, str]:
         """For a volume."""
         return {**self.common(), "com.docker.compose.volume": name}
 
-    def network(self) -> dict[str, str]:
-        """For the network."""
-        return {**self.common(), "com.docker.compose.network": "default"}
+    def network(self, name: str) -> dict[str, str]:
+        """For a network."""
+        return {**self.common(), "com.docker.compose.network": name}
+
+    def network_name(self, name: str) -> str:
+        """What a network of the Compose file is called on the engine."""
+        return f"{self.id}_{name}"
 
     def container(
         self, service: str, file: Path, needs: Iterable[str], *, oneoff: bool = False

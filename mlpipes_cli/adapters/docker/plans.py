@@ -50,7 +50,7 @@ class Plan:
             "environment": sorted(one.environment.items()),
             "ports": [[p.host, p.host_port, p.port] for p in one.ports],
             "command": [one.command, one.entrypoint, one.user, one.working_dir, one.init, one.hostname],
-            "network": one.network_mode,
+            "network": [one.networks, one.network_mode],
             "limits": [one.mem_limit, one.memswap_limit, one.pids_limit, one.cpus, one.shm_size],
             "volumes": [[[m.volume, m.target, m.read_only] for m in one.volumes], sorted(one.tmpfs.items())],
             "security": [one.cap_drop, one.cap_add, one.security_opt, one.read_only],
@@ -82,14 +82,16 @@ class Plan:
             labels.CONFIG_HASH: hashlib.sha256(fingerprint.encode()).hexdigest(),
         }
 
-    def create(self, api: APIClient, name: str, network: str) -> str:
-        """Make the container; it is not started yet.
+    def create(self, api: APIClient, name: str) -> str:
+        """Make the container, in the first of its networks (see :meth:`join`); it is not started yet.
 
         Raises:
             docker.errors.APIError: The engine refuses; nothing is left.
         """
         one = self.service
-        alias: Any = {network: api.create_endpoint_config(aliases=[one.name])}
+        alias: Any = {
+            self.marks.network_name(one.networks[0]): api.create_endpoint_config(aliases=[one.name])
+        }
         joined = None if one.network_mode else api.create_networking_config(alias)
         made = api.create_container(
             self.image,
@@ -115,6 +117,19 @@ class Plan:
             api.remove_container(made, force=True, v=True)
             raise
         return str(made)
+
+    def join(self, api: APIClient, container: str) -> None:
+        """Have the container in all of its networks before it is started.
+
+        Raises:
+            docker.errors.APIError: The engine refuses.
+        """
+        if self.service.network_mode or len(self.service.networks) == 1:
+            return
+        found = api.inspect_container(container)["NetworkSettings"]["Networks"]
+        for network in map(self.marks.network_name, self.service.networks):
+            if network not in found:
+                api.connect_container_to_network(container, network, aliases=[self.service.name])
 
     def _host(self, api: APIClient) -> Any:
         from docker.types import LogConfig

@@ -30,7 +30,7 @@ def run(place: Place, plan: Plan) -> str:
         raise strange
     with speaking(f"running the step {name}"):
         holdings.remove(full)  # of a call that was killed
-        made = plan.create(holdings.api, full, holdings.network)
+        made = plan.create(holdings.api, full)
         try:
             holdings.api.start(made)
             code = int(holdings.api.wait(made, timeout=_SECONDS)["StatusCode"])

@@ -35,7 +35,7 @@ def test_everything_is_labelled_and_no_label_holds_a_secret(stack: Stack) -> Non
     volumes = stack.client.volumes.list(filters=wanted)
     assert sorted(one.name for one in volumes) == [f"{id}_minio", f"{id}_postgres"]
     networks = stack.client.networks.list(filters=wanted)
-    assert [one.name for one in networks] == [f"{id}_default"]
+    assert sorted(one.name for one in networks) == [f"{id}_default", f"{id}_store"]
     shown = json.dumps(
         [one.attrs["Labels"] for one in (*volumes, *networks)] + [c.labels for c in containers]
     )
@@ -122,6 +122,22 @@ def reads(url: str) -> bytes:
         return http(url)
     except OSError:
         return b""
+
+
+def test_only_mlflow_reaches_the_object_store(stack: Stack) -> None:
+    found, id = stack.containers(), identity(stack)
+    within = {name: {*one.attrs["NetworkSettings"]["Networks"]} for name, one in found.items()}
+    assert within == {
+        "postgres": {f"{id}_default"},
+        "minio": {f"{id}_store"},
+        "mlflow": {f"{id}_default", f"{id}_store"},
+    }
+    assert found["mlflow"].exec_run(["getent", "hosts", "minio"])[0] == 0
+    assert found["postgres"].exec_run(["getent", "hosts", "minio"])[0] == 2
+    address = found["minio"].attrs["NetworkSettings"]["Networks"][f"{id}_store"]["IPAddress"]
+    ask = ["timeout", "3", "bash", "-c", f"</dev/tcp/{address}/9000"]
+    assert found["mlflow"].exec_run(ask)[0] == 0
+    assert found["postgres"].exec_run(ask)[0] != 0
 
 
 def test_a_state_removed_by_hand_is_found_again_by_label(stack: Stack) -> None:

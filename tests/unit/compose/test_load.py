@@ -28,6 +28,7 @@ services:
     tmpfs: /tmp:size=64m
     healthcheck: {test: ["CMD", "true"], interval: 5s, timeout: 1m30s, retries: 2, start_period: 1m}
     cap_add: [CHOWN]
+    networks: [default, back]
     security_opt: ["no-new-privileges:true"]
     read_only: true
     user: 1000:1000
@@ -60,6 +61,8 @@ configs:
   settings:
     content: |
       secret=${SECRET}
+networks:
+  back:
 volumes:
   data:
   more: {}
@@ -107,6 +110,7 @@ def test_everything_that_we_carry_out(tmp_path: Path) -> None:
         init=True,
         working_dir="/srv",
         hostname="db",
+        networks=("default", "back"),
     )
     once = compose.services["once"]
     assert (once.step, once.entrypoint, once.command) == ("tables", ("sh", "-euc"), ("echo $HOME",))
@@ -154,7 +158,7 @@ services:
   web:
     build: .
     volumes: ["dat:/x"]
-networks:
+secrets:
   front:
 """
     found = problems(tmp_path, monkeypatch, text)
@@ -165,7 +169,7 @@ networks:
         "compose.yaml:9: services -> db -> environment -> PASSWORD: variable SECRET is missing",
         "compose.yaml:12: services -> db -> healthcheck -> start_interval: unknown key",
         "compose.yaml:14: services -> web: 'image' is missing",
-        "compose.yaml:17: networks: unknown key",
+        "compose.yaml:17: secrets: unknown key",
     ]
     assert len(found) == len(begins)
     for line, begin in zip(found, begins, strict=True):
@@ -183,6 +187,9 @@ services:
     depends_on:
       dc: {condition: service_healthy}
     network_mode: service:dd
+    networks: [fronts]
+networks:
+  front:
 volumes:
   data:
 """
@@ -192,6 +199,8 @@ volumes:
         "compose.yaml:6: services -> db -> configs -> 0: 'conf' is not among the file's configs",
         "compose.yaml:8: services -> db -> depends_on -> dc: no such service",
         "compose.yaml:9: services -> db -> network_mode: no such service: 'dd'",
+        "compose.yaml:10: services -> db -> networks -> 0: 'fronts' is not among the file's networks"
+        "; did you mean 'front'?",
     ]
 
 

@@ -59,6 +59,7 @@ def test_the_same_plan_differs_in_nothing_and_shows_no_secret() -> None:
         ({"memswap_limit": 1024**3}, ["limits"]),
         ({"pids_limit": 100}, ["limits"]),
         ({"network_mode": "none"}, ["network"]),
+        ({"networks": ("default", "store")}, ["network"]),
         ({"tmpfs": {"/tmp": "size=64m"}}, ["volumes"]),
         ({"command": ("postgres", "-c", "fsync=off")}, ["command"]),
         ({"cap_drop": ("ALL",), "restart": "always"}, ["security", "lifecycle"]),
