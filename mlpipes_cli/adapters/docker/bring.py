@@ -191,7 +191,7 @@ class Bringing:
         for _ in range(_ATTEMPTS):
             if piece.stage == "absent":
                 self._create(piece)
-            if piece.fresh and piece.before:
+            if piece.before:  # also where the container is there: a call before may have been killed
                 self._step(piece.before)
             fresh, piece.fresh = piece.fresh, False  # who is interrupted here does not know whether it runs
             with speaking(f"starting {piece.name}"):
