@@ -39,6 +39,7 @@ def main() -> None:
     ending = _Ending()  # before anything else is registered to run at the end: this one runs last
     # A first answer is mostly imports, which make no garbage; and we have no plugins of pydantic.
     gc.set_threshold(200_000, 20, 20)
+    os.umask(os.umask(0o077) | 0o002)  # whatever it is, what we write is not for everybody to change
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         from mlpipes_cli.cli.app import run

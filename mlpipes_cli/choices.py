@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlpipes_cli import private
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.project import Project
 
@@ -55,10 +56,11 @@ def write(project: Project, choices: Choices) -> None:
     path = _file(project)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        path.parent.mkdir(exist_ok=True)
+        private.passage(path.parent)
         temporary.write_text(json.dumps(dataclasses.asdict(choices), indent=2) + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         raise MlpipesError(
-            f"{path}: cannot be written ({error.strerror})", "check the folder's owner and free space"
+            f"{path}: cannot be written ({error.strerror})",
+            "check the folder's owner and the free disk space",
         ) from None

@@ -38,7 +38,9 @@ def read(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise MlpipesError(f"{path}: cannot be read ({error})", "make it a text file that you own") from None
+        raise MlpipesError(
+            f"{path}: cannot be read ({error})", "check that it is a text file that you own"
+        ) from None
 
 
 def extend(path: Path, values: Mapping[str, str]) -> None:

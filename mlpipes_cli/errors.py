@@ -27,7 +27,8 @@ class MlpipesError(Exception):
 
     def lines(self) -> list[str]:
         """The lines to show, one for each thing that is wrong."""
-        text = f"{self.reason}; {self.hint}" if self.hint else self.reason
+        after = " " if self.reason.endswith("?") else "; "
+        text = f"{self.reason}{after}{self.hint}" if self.hint else self.reason
         return [" ".join(text.split())]
 
 
@@ -64,9 +65,19 @@ class Several(MlpipesError):
 
 
 class Refused(MlpipesError):
-    """A gate or a comparison said no; nothing was changed (exit code 3)."""
+    """A gate or a comparison said no; nothing was changed (exit code 3).
+
+    Args:
+        reason: What said no.
+        hint: What to do next.
+        result: All that was looked at, for a program: the verdict of a promotion.
+    """
 
     exit_code: ClassVar[int] = 3
+
+    def __init__(self, reason: str, hint: str = "", result: object = None) -> None:
+        super().__init__(reason, hint)
+        self.result = result
 
 
 class Rejected(MlpipesError):

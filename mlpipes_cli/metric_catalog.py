@@ -89,9 +89,9 @@ def why_missing(name: str, known: Collection[str]) -> str:
     """Why a finished run does not have a metric, from those that it has."""
     scored = any(other.startswith(_OF_SCORES) for other in known)
     if name.startswith((*_OF_SCORES, *_OF_PROBABILITIES)) and not scored:
-        return "its model gives labels, no scores"
+        return "its model returns labels, not scores"
     if name.startswith(_OF_PROBABILITIES):
-        return "its scores are no probabilities"
+        return "its scores are not probabilities"
     return "it is not defined for this holdout"
 
 
@@ -115,7 +115,7 @@ def few_rows(task: str, metric: str, rarest: int) -> str:
         return ""
     rows = f"{rarest} row{'' if rarest == 1 else 's'}"
     which = rows if task == "regression" else f"{rows} of the rarest class"
-    return f"the holdout has {which}: too few to tell how sure {metric} is; that takes {FEWEST_ROWS}"
+    return f"the holdout has {which}: too few for an interval of {metric}, which needs {FEWEST_ROWS}"
 
 
 def find(task: Task, name: str) -> Metric | None:

@@ -15,14 +15,37 @@ from typing import BinaryIO
 def folder(path: Path) -> Path:
     """Make a folder that nobody else may enter; one of an earlier release is closed.
 
+    What is made on the way to it nobody else may write to.
+
     Raises:
         OSError: It cannot be made.
     """
+    made = [parent for parent in path.parents if not parent.exists()]
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.stat().st_mode & 0o077:
-        with contextlib.suppress(PermissionError):  # somebody else's, who decides
-            path.chmod(0o700)
+    for parent in made:
+        _take_away(parent, 0o022)
+    _take_away(path, 0o077)
     return path
+
+
+def passage(path: Path) -> Path:
+    """Make a folder that nobody else may write to, whatever the umask: ``.mlpipes``.
+
+    It is no private one: where root runs the tool, PostgreSQL has another account, and its data lies in it.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    _take_away(path, 0o022)
+    return path
+
+
+def _take_away(path: Path, bits: int) -> None:
+    mode = path.stat().st_mode & 0o7777
+    if mode & bits:
+        with contextlib.suppress(PermissionError):  # somebody else's, who decides
+            path.chmod(mode & ~bits)
 
 
 def create(path: Path) -> BinaryIO:

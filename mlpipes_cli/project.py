@@ -65,11 +65,12 @@ def find_project(start: Path | None = None) -> Project:
     """
     start = (start or Path.cwd()).resolve()  # one folder, one stack, whatever way leads to it
     if not start.is_dir():
-        raise UsageError(f"{start}: no such folder", "give the project's folder to -C")
+        raise UsageError(f"{start}: no such folder", "give the project folder with -C")
     for folder in (start, *start.parents):
         path = folder / PROJECT_FILE
         if path.is_file():
             return Project(folder, load_project_config(path, os.path.relpath(path)))
     raise UsageError(
-        f"no {PROJECT_FILE} in {start} or above", "make a project with `mlpipes init DIR`, or point -C at one"
+        f"no {PROJECT_FILE} in {start} or above",
+        "create a project with `mlpipes init DIR`, or give its folder with -C",
     )

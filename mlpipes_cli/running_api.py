@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mlpipes_cli import private
 from mlpipes_cli.project import Project
 
 READY = {"api": "/ready", "mlflow": "/health"}
@@ -69,7 +70,7 @@ def noted(project: Project, port: int, api: RunningApi) -> Iterator[None]:
 def write(project: Project, port: int, api: RunningApi) -> None:
     """Write the note."""
     folder = _folder(project)
-    folder.mkdir(parents=True, exist_ok=True)
+    private.folder(folder)
     _write(folder / f"{port}.json", json.dumps(asdict(api), indent=2))
     _write(folder / "last_port", str(port))
 

@@ -15,5 +15,5 @@ def size(text: str | int) -> int:
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(text).strip(), re.IGNORECASE)
     if found is None or float(found[1]) <= 0:
-        raise ValueError(f"{text!r} is no amount of memory such as 512M or 2G")
+        raise ValueError(f"{text!r} is not an amount of memory such as 512M or 2G")
     return int(float(found[1]) * _UNITS[found[2].upper()])

@@ -4,6 +4,10 @@ One file for Python 3.11 to 3.13 and every platform, each file of each package b
 address in it. Versions stay as they are where they still fit, unless ``--fresh`` is given. An image gets
 the very versions of the package's own environment, so that client and server are the same MLflow.
 
+What an image's server never loads stands in the first line of its ``requirements.in``, ``# without: …``,
+and is left out. What the images of the API and of MLflow both have is ``compose/common.lock`` too: they
+install it first, by the same words, so that an engine has that layer once (docs/adr/0166).
+
 The environments that trainers carry have locks without hashes, which are used as constraints: see
 docs/adr/0106.
 """
@@ -20,6 +24,8 @@ OPTIONS = "--universal --no-emit-index-url --no-emit-find-links --no-annotate --
 OPTIONS += " --fork-strategy fewest"
 OWN = "--python-version 3.11 --generate-hashes"
 IMAGES = bootstrap.ROOT / "compose"
+SHARING = ("api", "mlflow")
+COMMON = IMAGES / "common.lock"
 ENVIRONMENTS = bootstrap.ROOT / "mlpipes_cli" / "trainers" / "environments"
 
 
@@ -30,6 +36,8 @@ def main():
     code = compile_lock([*upgrade, "--group", "dev", "pyproject.toml"], bootstrap.LOCK)
     for wanted in sorted(IMAGES.glob("*/requirements.in")):
         code = code or compile_image_lock(wanted, upgrade)
+    if not code:
+        write_common_lock()
     for wanted in sorted(ENVIRONMENTS.glob("*.in")):
         if wanted.name not in ("base.in", "h2o_automl.in"):  # in our own environment
             code = code or compile_environment_lock(wanted, upgrade)
@@ -42,7 +50,31 @@ def compile_image_lock(wanted, upgrade=()):
         constraints = pathlib.Path(folder, "constraints.txt")
         constraints.write_text(own_versions(), encoding="utf-8")
         options = [*upgrade, "--constraints", str(constraints), str(wanted)]
+        for name in left_out(wanted):
+            options += ["--no-emit-package", name]
         return compile_lock(options, wanted.with_suffix(".lock"))
+
+
+def left_out(wanted):
+    """The packages that an image does without, though what it has names them."""
+    first = re.match(r"# without: (.*)\n", wanted.read_text(encoding="utf-8"))
+    return first[1].split() if first else []
+
+
+def write_common_lock():
+    """What the images that share a layer have in the same version, with the hashes.
+
+    Without mlflow-skinny: the whole of MLflow replaces its files, so in a layer below they would be twice.
+    """
+    first, *others = (blocks(IMAGES / name / "requirements.lock") for name in SHARING)
+    same = [block for block in first if all(block in other for other in others)]
+    common = [block for block in same if not block.startswith("mlflow-skinny==")]
+    COMMON.write_text("".join(common), encoding="utf-8")
+
+
+def blocks(lock):
+    """The packages of a lock, each with its lines of hashes."""
+    return re.findall(r"^\S.*\n(?:[ \t]+.*\n)*", lock.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def compile_environment_lock(wanted, upgrade=()):

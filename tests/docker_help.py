@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from mlpipes_cli.adapters.docker.bases import bases
+
 ROOT_LABEL = "io.mlpipes.root"
 PROJECT_LABEL = "com.docker.compose.project"
 COMPOSE = Path(__file__).parents[1] / "compose"
@@ -22,8 +24,15 @@ def references() -> dict[str, str]:
     """The images that compose/ names and does not build, by the last part of their name."""
     found = re.findall(r"^\s+image:\s*([^\s$]+)$", (COMPOSE / "compose.yaml").read_text(), re.MULTILINE)
     for dockerfile in sorted(COMPOSE.glob("*/Dockerfile")):
-        found += re.findall(r"^FROM\s+(\S+)", dockerfile.read_text(), re.MULTILINE)
+        found += bases(dockerfile.read_text(), {}).values()
     return {reference.split("@")[0].rsplit("/", 1)[-1].split(":")[0]: reference for reference in found}
+
+
+def name_here(client: Any, name: str) -> str:
+    """By which name the engine has one of these images: with its digest, or, built here, by its tag."""
+    repository, _, digest = references()[name].partition("@")
+    pinned = f"{repository.rpartition(':')[0]}@{digest}"
+    return pinned if is_present(client, pinned) else repository
 
 
 def is_present(client: Any, reference: str) -> bool:

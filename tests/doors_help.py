@@ -28,6 +28,7 @@ KINDS = {  # how far each column moves the target: every one counts
     "code": 7.0,
 }
 GAPPY = ("amount", "consent", "note", "since")
+WORDS = ("n.b.", "-999")  # stand for missing values in the CSV file
 
 
 def people() -> pd.DataFrame:
@@ -100,10 +101,18 @@ def trained(folder: Path, *, typed: bool) -> Trained:
     if typed:
         whole.to_parquet(source, index=False)
     else:
-        whole.assign(took=whole["took"].dt.total_seconds()).to_csv(source, index=False)
-    told = {"source": source.name, "target": "Y", "id": "ID", "split": {"test": 0.3, "seed": 1}}
+        _with_words(whole.assign(took=whole["took"].dt.total_seconds())).to_csv(source, index=False)
+    told: dict[str, Any] = {
+        "source": source.name,
+        "target": "Y",
+        "id": "ID",
+        "split": {"test": 0.3, "seed": 1},
+    }
+    if not typed:
+        told["missing"] = list(WORDS)
     data, yaml = Data.model_validate(told), parse_yaml("data:\n", "e.yaml")
-    found = prepare(read(data, folder, yaml, database_url=None, environ={}).frame, data, yaml)
+    was = read(data, folder, yaml, database_url=None, environ={})
+    found = prepare(was.frame, data, yaml)
     save(found, folder / "data")
     spec = {"trainer": "sklearn", "estimator": "sklearn.linear_model.Ridge", "params": {"alpha": 0.001}}
     content = {
@@ -114,6 +123,7 @@ def trained(folder: Path, *, typed: bool) -> Trained:
         "threads": 1,
         "preprocess": "auto",
         "sample_rows": 50,
+        "reading": was.formats.document(),
     }
     with _plain_pickles():
         result = jobs.train(content, folder, lambda _: None)
@@ -121,6 +131,15 @@ def trained(folder: Path, *, typed: bool) -> Trained:
     place = folder / protocol.OUT / result["models"][0]["folder"]
     said = pd.read_parquet(place / protocol.ANSWERS)["prediction"].tolist()
     return Trained(place / protocol.MODEL, whole.iloc[found.holdout].reset_index(drop=True), said, typed)
+
+
+def _with_words(whole: pd.DataFrame) -> pd.DataFrame:
+    """The rows with words for most of what is missing in numbers and in text."""
+    amount = (
+        whole["amount"].astype(object).where(whole["amount"].notna(), pd.Series([-999, "n.b.", None] * ROWS))
+    )
+    note = whole["note"].astype(object).where(whole["note"].notna(), pd.Series(["n.b.", None] * ROWS))
+    return whole.assign(amount=amount, note=note)
 
 
 @contextmanager

@@ -548,6 +548,8 @@ REQUESTS: dict[str, dict[str, Request]] = {
 # --- where MLflow's server errs: the status that is right, and why ---------------------------------
 
 _TRUTHS = {"1", "0", "-0", "1.0", "-0.0", "1.0e0", "1e-400", "true", "false", "null", "NaN"}
+_INFINITE = ("1e400", "-1e400", "Infinity", "-Infinity")
+_WORDS = ('""', '"NaN"', '"null"')
 _FRACTIONS = ("0.1", "1.5", "0.30000000000000004", "123456789.123456789", "1e-46")
 _TOO_LARGE = {
     "age": ("3.4e39", "9223372036854775808"),
@@ -570,8 +572,18 @@ def _better_values() -> dict[str, Better]:
     for name, literals in _TOO_LARGE.items():
         wrong |= dict.fromkeys((label(name, one) for one in literals), "it wraps around")
         wrong |= dict.fromkeys((label(name, one) for one in _FRACTIONS), "it is cut in silence")
+    endless = [label(name, one) for name in ("amount", "ratio") for one in _INFINITE]
+    wrong |= dict.fromkeys([*endless, label("ratio", "3.4e39")], "training had no infinite number")
+    words = [label(name, one) for name in ("amount", "ratio", "member") for one in _WORDS]
     forms = ("records", "split", "second row", "first row split", "inputs", "instances")
-    return {f"{form} {one}": (400, why) for form in forms for one, why in wrong.items()}
+    found: dict[str, Better] = {f"{f} {one}": (400, why) for f in forms for one, why in wrong.items()}
+    return found | {f"{f} {one}": (200, "it stands for a missing value") for f in forms for one in words}
+
+
+def _better_forms() -> dict[str, Better]:
+    twice = ("a key twice, the last right", "a key twice, the first wrong", "data twice")
+    forms = ("the form twice", "the form twice, the last right")
+    return dict.fromkeys((*twice, *forms), (400, "which of the two is meant is not known"))
 
 
 def _better_dates() -> dict[str, Better]:
@@ -589,6 +601,9 @@ _LEFT_OUT: Better = (200, "a column that may be left out is missing then")
 BETTER: dict[str, dict[str, Better]] = {
     "": {
         **_better_values(),
+        **_better_forms(),
+        "csv with inf": (400, "training had no infinite number"),
+        "csv with a huge number": (400, "training had no infinite number"),
         "csv with a missing truth": (200, "an empty cell is a missing value"),
         "csv with spaces": (200, "spaces around a truth say nothing"),
     },

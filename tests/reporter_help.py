@@ -13,6 +13,7 @@ class ToldTask:
 
     title: str
     total: float | None
+    every: float | None = None
     done: float = 0.0
     notes: list[str] = field(default_factory=list)
     ended: bool = False
@@ -43,8 +44,10 @@ class Told:
         self.details.append(text)
 
     @contextlib.contextmanager
-    def task(self, title: str, total: float | None = None) -> Iterator[ToldTask]:
-        task = ToldTask(title, total)
+    def task(
+        self, title: str, total: float | None = None, *, every: float | None = None
+    ) -> Iterator[ToldTask]:
+        task = ToldTask(title, total, every)
         self.tasks.append(task)
         try:
             yield task

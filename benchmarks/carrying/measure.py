@@ -49,7 +49,7 @@ class Silent:
         return False
 
     @contextlib.contextmanager
-    def task(self, title: str, total: float | None = None) -> Any:
+    def task(self, title: str, total: float | None = None, *, every: float | None = None) -> Any:
         yield self
 
 

@@ -56,7 +56,7 @@ class PostgresKeyStore:
             row = cursor.fetchone()
         if row is None:
             raise Rejected(
-                f"there is a key {name!r} already", "choose another name, or revoke that one first"
+                f"an API key named {name!r} already exists", "choose another name, or revoke that key first"
             )
         return ApiKey(*row)
 

@@ -32,7 +32,7 @@ def tried(name: str, check: Callable[[], Check]) -> Check:
         return Check(name, "fault", error.reason, error.hint)
     except OSError as error:
         what = f"{error.strerror}: {error.filename or ''}".rstrip(": ")
-        return Check(name, "fault", what, "check permissions and disk")
+        return Check(name, "fault", what, "check the permissions and the free disk space")
 
 
 def common(project: Project, secrets: Sequence[str]) -> list[Check]:
@@ -88,7 +88,10 @@ def memory() -> Check:
     free = psutil.virtual_memory().available / GIGABYTE
     if free < _MEMORY_WARNING:
         return Check(
-            "memory", "warning", f"{free:.1f} GB available", "the stack wants about 1 GB: end other programs"
+            "memory",
+            "warning",
+            f"{free:.1f} GB available",
+            "the stack needs about 1 GB: close other programs",
         )
     return Check("memory", "ok", f"{free:.1f} GB available")
 
@@ -97,7 +100,7 @@ def private_secrets(project: Project, names: Sequence[str]) -> Check:
     """Whether ``.env`` is complete and nobody else's to read."""
     path = project.env_file
     if not path.exists():
-        return Check("secrets", "warning", ".env is not there yet", "`mlpipes up` makes it")
+        return Check("secrets", "warning", ".env does not exist yet", "`mlpipes up` creates it")
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         return Check(
@@ -107,7 +110,10 @@ def private_secrets(project: Project, names: Sequence[str]) -> Check:
     missing = [name for name in names if not values.get(name)]
     if missing:
         return Check(
-            "secrets", "warning", f".env lacks {', '.join(missing)}", "`mlpipes up` adds what is missing"
+            "secrets",
+            "warning",
+            f".env lacks {', '.join(missing)}",
+            "`mlpipes up` adds the missing variables",
         )
     return Check("secrets", "ok", ".env is complete and private")
 
@@ -128,14 +134,14 @@ def accounts(auth: bool, known: Iterable[struct_passwd] | None = None) -> Check:
         and Path(one.pw_shell).name not in _NO_SHELLS
     )
     if auth:
-        return Check("other accounts", "ok", "MLflow asks for a name and a password")
+        return Check("other accounts", "ok", "MLflow requires a user name and a password")
     if not others:
-        return Check("other accounts", "ok", "nobody else has one on this machine")
+        return Check("other accounts", "ok", "there are no other accounts on this machine")
     shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
     return Check(
         "other accounts",
         "warning",
-        f"{shown} can write to MLflow, which asks nobody for a password",
+        f"{shown} can write to MLflow, which requires no password",
         "run `mlpipes up --auth`",
     )
 
@@ -147,8 +153,8 @@ def git(project: Project) -> Check:
     command = ["git", "-C", str(project.root), "check-ignore", "-q", ".env"]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode == 1:
-        return Check("git", "fault", ".env is not ignored", "add the line `.env` to .gitignore")
-    return Check("git", "ok", ".env is ignored" if done.returncode == 0 else "not a repository")
+        return Check("git", "fault", "Git does not ignore .env", "add the line `.env` to .gitignore")
+    return Check("git", "ok", "Git ignores .env" if done.returncode == 0 else "not a Git repository")
 
 
 def service(row: ServiceStatus) -> Check:
@@ -157,7 +163,10 @@ def service(row: ServiceStatus) -> Check:
         return Check(row.name, "ok", f"answers on port {row.port}")
     if row.state == "failed":
         return Check(
-            row.name, "fault", row.detail, f"`mlpipes up` repairs it; `mlpipes logs {row.name}` says why"
+            row.name,
+            "fault",
+            row.detail,
+            f"`mlpipes up` repairs it; `mlpipes logs {row.name}` shows the cause",
         )
-    fix = "`mlpipes up` starts it" if row.state == "stopped" else "wait, or look at `mlpipes logs`"
+    fix = "`mlpipes up` starts it" if row.state == "stopped" else "wait, or see `mlpipes logs`"
     return Check(row.name, "warning", row.state, fix)

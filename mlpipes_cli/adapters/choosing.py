@@ -52,8 +52,8 @@ def for_up(project: Project, asked: str | None) -> tuple[str, str]:
     stay = f"`runtime: {held}` in mlpipes.yaml" if asked is None else f"`up --runtime {held}`"
     raise UsageError(
         f"{_place(project, asked)} is {name}, but this project's data is in the {held} runtime",
-        f"`mlpipes migrate --to {name}` carries it over; {stay} stays with it; "
-        "`mlpipes down --volumes` gives it up",
+        f"`mlpipes migrate --to {name}` moves the data; {stay} keeps the present runtime; "
+        "`mlpipes down --volumes` deletes the data",
     )
 
 
@@ -70,8 +70,8 @@ def home(project: Project) -> str | None:
     if len(found) > 1 and project.config.runtime not in found:
         lost = project.shown(project.state / "choices.json")
         raise MlpipesError(
-            f"{lost} is lost, and there is data of {' and '.join(found)}",
-            "write the runtime that this project is on into mlpipes.yaml",
+            f"{lost} is missing, and there is data of both runtimes, {' and '.join(found)}",
+            "set `runtime:` in mlpipes.yaml to the one that this project uses",
         )
     return project.config.runtime if project.config.runtime in found else next(iter(found), None)
 
@@ -106,8 +106,8 @@ def _named_engine_answers(found: tuple[str, str], name: str) -> tuple[str, str]:
     if variable:
         why = found[1].removeprefix("auto: ")
         raise MlpipesError(
-            f"{why}, and where {variable} is set, `auto` takes no other runtime",
-            f"start the engine or correct {variable}, unset it, or choose `--runtime embedded`",
+            f"{why}; since {variable} is set, `auto` does not fall back to another runtime",
+            f"start the engine, correct or unset {variable}, or use `--runtime embedded`",
         )
     return found
 

@@ -22,6 +22,11 @@ READER = "mlpipes_reader"  # whom users' queries run as: it reads what mlpipes o
 READER_SECRET = "MLPIPES_READER_PASSWORD"  # noqa: S105 - the name of one
 SECRETS: Mapping[str, str] = {SUPERUSER: "POSTGRES_PASSWORD", **OWNERS, READER: READER_SECRET}
 Connect = Callable[[str, str], "connection"]  # of a user and a database
+_FULL = (
+    "too many clients already",
+    "remaining connection slots are reserved",
+    "too many connections for role",
+)
 # What is there, and by default privileges what comes later, be it out of a backup.
 _LET_READ = """
 alter role mlpipes_reader set default_transaction_read_only = on;
@@ -78,7 +83,10 @@ def provision(connect: Connect, passwords: Mapping[str, str]) -> None:
 
 
 def complete(connect: Connect) -> bool:
-    """Whether the server answers a query and has the owners, their databases and the schemas."""
+    """Whether the server answers a query and has the owners, their databases and the schemas.
+
+    A server whose connections are all in use works, and nothing of it needs repair.
+    """
     import psycopg2
 
     try:
@@ -87,8 +95,8 @@ def complete(connect: Connect) -> bool:
             row = cursor.fetchone()
         connect("mlflow", "mlflow").close()
         return row is not None and row[0] == len(SCHEMAS)
-    except psycopg2.Error:
-        return False
+    except psycopg2.Error as error:
+        return is_full(error)
 
 
 def readable(connect: Connect) -> bool:
@@ -103,8 +111,16 @@ def readable(connect: Connect) -> bool:
                 (list(SCHEMAS),),
             )
             return cursor.fetchone() == (len(SCHEMAS),)
-    except psycopg2.Error:
-        return False
+    except psycopg2.Error as error:
+        return is_full(error)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether a server refused a connection since all of them are in use (SQLSTATE 53300).
+
+    libpq gives no code for a connection that was refused, only the server's message.
+    """
+    return any(words in str(error) for words in _FULL)
 
 
 def _make_owner(link: connection, name: str, verifier: str) -> None:

@@ -156,16 +156,17 @@ def _told(error: Exception, what: str, uri: str) -> MlpipesError:
         return ApiError(f"HTTP {cause.response.status_code}", _line(cause.response.reason), what)
     if isinstance(cause, RetryError):
         return MlpipesError(
-            f"MLflow at {uri} keeps failing at {what}",
-            "`mlpipes status` shows whether all that it needs runs, and `mlpipes logs mlflow` what it says",
+            f"MLflow at {uri} keeps failing on {what}",
+            "`mlpipes status` shows whether its database and object store are running; see also "
+            "`mlpipes logs mlflow`",
         )
     if isinstance(cause, RequestException):
         return _absent(uri, cause)
     code = error.error_code if isinstance(error, MlflowException) else ""
     if code == "UNAUTHENTICATED":
         return MlpipesError(
-            f"MLflow at {uri} does not take our name and password",
-            "`mlpipes up` brings it in line with .env; a remote one wants MLFLOW_TRACKING_USERNAME and "
+            f"MLflow at {uri} rejected our user name and password",
+            "`mlpipes up` sets them from .env; a remote MLflow needs MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD",
         )
     return ApiError(code, _line(str(error).removeprefix(f"{code}: ")), what)
@@ -174,7 +175,7 @@ def _told(error: Exception, what: str, uri: str) -> MlpipesError:
 def _absent(uri: str, cause: BaseException) -> MlpipesError:
     return MlpipesError(
         f"MLflow does not answer at {uri} ({_reason(cause)})",
-        "see `mlpipes status`, start it with `mlpipes up`",
+        "start the stack with `mlpipes up`, or see `mlpipes status`",
     )
 
 

@@ -100,5 +100,5 @@ def settle_password(url: str, password: str) -> bool:
             return True
     except psycopg2.Error as error:
         raise MlpipesError(
-            f"MLflow's administrator cannot be given the password of .env: {str(error).strip()}"
+            f"cannot set the password of MLflow's administrator to the one in .env: {str(error).strip()}"
         ) from None

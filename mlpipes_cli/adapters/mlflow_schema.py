@@ -16,7 +16,7 @@ def revisions() -> dict[str, str | None]:
     """Each version with the one before it.
 
     Raises:
-        MlpipesError: MLflow is not installed whole.
+        MlpipesError: The MLflow installation is incomplete.
     """
     spec = importlib.util.find_spec("mlflow")
     places = [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
@@ -27,7 +27,7 @@ def revisions() -> dict[str, str | None]:
             before = _BEFORE.search(text)
             found[own[1]] = before[1] if before else None
     if not found:
-        raise MlpipesError("MLflow is not installed whole", "install mlpipes again")
+        raise MlpipesError("the MLflow installation is incomplete", "reinstall mlpipes")
     return found
 
 

@@ -117,7 +117,7 @@ class RestModelSource:
             for path in self._files(root):
                 target = folder / path.removeprefix(root).lstrip("/")
                 if not target.resolve().is_relative_to(folder.resolve()):
-                    raise MlpipesError(f"the artifact {path!r} of {what} lies outside of its folder")
+                    raise MlpipesError(f"the artifact {path!r} of {what} points outside its folder")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with (
                     self._open(f"{_ARTIFACTS}/{urllib.parse.quote(path)}") as answer,
@@ -125,7 +125,7 @@ class RestModelSource:
                 ):
                     shutil.copyfileobj(answer, out, 1 << 20)
         except _Missing:
-            raise MlpipesError(f"the files of {what} are gone") from None
+            raise MlpipesError(f"the files of {what} no longer exist") from None
 
     def facts(self, name: str, version: int) -> VersionFacts | None:
         try:
@@ -183,7 +183,7 @@ class RestModelSource:
                 yield
         except Exception as error:  # noqa: BLE001  whatever it is
             line = " ".join(str(error).split())[:300] or type(error).__name__
-            raise MlpipesError(f"the model's files cannot be fetched ({line})") from None
+            raise MlpipesError(f"cannot download the model's files ({line})") from None
 
     def _files(self, folder: str) -> Iterator[str]:
         """All files below a folder of the artifact store."""
@@ -255,7 +255,7 @@ class _Missing(MlpipesError):
     """404."""
 
     def __init__(self) -> None:
-        super().__init__("MLflow does not know it")
+        super().__init__("MLflow has no record of it")
 
 
 class _NoVersion(MlpipesError):

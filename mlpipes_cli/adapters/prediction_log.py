@@ -165,7 +165,7 @@ def _raise_unless_lost(error: BaseException, attempt: str) -> None:
     if isinstance(error, (MlpipesError, asyncio.CancelledError)):
         raise error
     if isinstance(error, TimeoutError):
-        raise MlpipesError("the database does not answer in time", "see `mlpipes status`") from None
+        raise MlpipesError("the database did not respond in time", "see `mlpipes status`") from None
     if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in {"22", "23", "54"}:
         raise Rejected(f"the database refused the predictions ({type(error).__name__})") from None
     lost = isinstance(error, (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)) or (

@@ -158,8 +158,8 @@ def _detach(cursor: Cursor, partition: _Partition) -> None:
             if time.monotonic() > over:
                 raise MlpipesError(
                     f"the predictions of {partition.month} cannot be dropped: "
-                    f"somebody has been using the table for more than {_PATIENCE:.0f} s",
-                    "try again when no export runs",
+                    f"another client has been using the table for more than {_PATIENCE:.0f} s",
+                    "try again when no export is running",
                 ) from None
             time.sleep(_PAUSE)
         else:

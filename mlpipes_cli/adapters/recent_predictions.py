@@ -75,7 +75,7 @@ class PostgresRecentPredictions:
             for connection in opened:
                 _cut(connection)
             raise MlpipesError(
-                f"the database does not answer (nothing within {PATIENCE:g} s)", "see `mlpipes status`"
+                f"the database did not respond within {PATIENCE:g} s", "see `mlpipes status`"
             ) from None
 
     def _read(self, model: str, limit: int, opened: list[Connection]) -> list[RecentPrediction]:

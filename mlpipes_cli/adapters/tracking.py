@@ -186,7 +186,7 @@ class MlflowTracking:
             if found is not None and found.lifecycle_stage == "deleted":
                 raise MlpipesError(
                     f"the experiment {name!r} was deleted on the tracking server",
-                    "restore it there, or give `experiment:` another name",
+                    "restore it in MLflow, or give `experiment:` another name",
                 )
             self._experiments[name] = found.experiment_id if found else client.create_experiment(name)
         return self._experiments[name]

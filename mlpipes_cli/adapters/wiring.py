@@ -65,7 +65,7 @@ def make_runtime(project: Project, choices: Choices | None = None, reason: str |
 
     made = choices or remembered.read(project)
     if choices is not None and choices.runtime is not None:
-        name, why = choices.runtime, f"{choices.runtime} was chosen"
+        name, why = choices.runtime, f"{choices.runtime} was chosen before"
     else:
         name, why = choosing.current(project)
     auth = project.config.stack.mlflow.auth if made.auth is None else made.auth

@@ -24,17 +24,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="The whole life of a model, from one command line.",
-    epilog="Global options may stand before or after the command.",
+    help="Train, promote, serve and monitor models from one command line.",
+    epilog="Global options may be given before or after the command.",
 )
 
 
 @app.callback()
 def _global(
     directory: Annotated[
-        Path | None, typer.Option("-C", metavar="DIR", help="The project's folder, or one below it.")
+        Path | None, typer.Option("-C", metavar="DIR", help="The project folder, or a folder inside it.")
     ] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Results as one JSON document.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print results as one JSON document.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show details.")] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
     version: Annotated[

@@ -18,10 +18,11 @@ def build(
         typer.Option("--model", metavar="NAME", help="The registered model (mlpipes.yaml names it)."),
     ] = None,
     alias: Annotated[
-        str | None, typer.Option("--alias", help="The alias to take (default: production).")
+        str | None, typer.Option("--alias", help="The alias to build from (default: production).")
     ] = None,
     version: Annotated[
-        int | None, typer.Option("--version", metavar="N", min=1, help="A version by number instead.")
+        int | None,
+        typer.Option("--version", metavar="N", min=1, help="A version number instead of an alias."),
     ] = None,
     tag: Annotated[
         str | None,
@@ -32,12 +33,12 @@ def build(
         typer.Option("--platform", metavar="P", help="Such as linux/arm64 (default: the engine's own)."),
     ] = None,
 ) -> None:
-    """Make a Docker image of the API with the model inside, which needs nothing but a database."""
+    """Build a Docker image of the API that contains the model and needs only a database."""
     from mlpipes_cli.errors import UsageError
     from mlpipes_cli.lifecycle.serving import image
 
     if alias is not None and version is not None:
-        raise UsageError("--alias and --version name the same thing", "give one of them")
+        raise UsageError("--alias and --version cannot be combined", "use one of them")
     here = context.current
     made = image.build(
         here.project(), here.console, model=model, alias=alias, version=version, tag=tag, platform=platform

@@ -17,10 +17,12 @@ def register(app: typer.Typer) -> None:
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="Where to: FILE.tar or FILE.tar.gz.", show_default=False)],
-    force: Annotated[bool, typer.Option("--force", "-f", help="Write over a file.")] = False,
+    file: Annotated[
+        Path, typer.Argument(help="The file to write: FILE.tar or FILE.tar.gz.", show_default=False)
+    ],
+    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Copy databases and artifacts into one file, while the stack works."""
+    """Copy databases and artifacts into one file while the stack is running."""
     from mlpipes_cli.lifecycle.carrying.backup import backup as copy
 
     here = context.current
@@ -29,10 +31,10 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="What `mlpipes backup` made.", show_default=False)],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    file: Annotated[Path, typer.Argument(help="A file made by `mlpipes backup`.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Put what a backup holds in the place of all data; the file is checked whole before."""
+    """Replace all data with a backup; the whole file is verified first."""
     from mlpipes_cli.lifecycle.carrying.restore import restore as replace
 
     here = context.current
@@ -45,11 +47,11 @@ def migrate(
         str | None, typer.Option("--to", metavar="R", help="docker, embedded or remote.", show_default=False)
     ] = None,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Remove the data that the earlier runtime kept.")
+        bool, typer.Option("--forget", help="Delete the data kept in the earlier runtime.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Carry the project over to another runtime, unchanged; the present one keeps its data."""
+    """Move the project to another runtime; the present runtime keeps its data."""
     from mlpipes_cli.errors import UsageError
     from mlpipes_cli.lifecycle.carrying import left
     from mlpipes_cli.lifecycle.carrying.migrate import migrate as carry
@@ -61,13 +63,13 @@ def migrate(
     elif to is not None and not forget:
         here.console.result(carry(here.project(), to, here.console, yes=yes))
     else:
-        raise UsageError("migrate takes --to or --forget", "for example `mlpipes migrate --to docker`")
+        raise UsageError("migrate needs either --to or --forget", "for example `mlpipes migrate --to docker`")
 
 
 def upgrade(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
 ) -> None:
-    """Move the stack to what this release runs on: a backup first, and back again if it fails."""
+    """Upgrade the stack to this release: back up first, and go back if the upgrade fails."""
     from mlpipes_cli.lifecycle.carrying.upgrade import upgrade as move
 
     here = context.current

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.cli.plain import PlainTasks
 from mlpipes_cli.cli.printable import json_text, printable, printable_log
 from mlpipes_cli.errors import MlpipesError
 
@@ -53,19 +54,6 @@ def jsonable(value: Any) -> Any:
     return str(value)
 
 
-class _PlainTask:
-    """Progress where nobody watches: the notes, a line each."""
-
-    def __init__(self, say: Callable[[str], None], title: str) -> None:
-        self._say, self._title = say, title
-
-    def advance(self, steps: float = 1.0) -> None:
-        """Nothing to draw."""
-
-    def note(self, text: str) -> None:
-        self._say(f"{self._title}: {text}")
-
-
 @dataclass
 class Console:
     """Implements :class:`mlpipes_cli.ports.Reporter`.
@@ -80,6 +68,7 @@ class Console:
     verbose: bool = False
     color: bool | None = None
     _progress: Progress | None = dataclasses.field(default=None, init=False, repr=False)
+    _plain: PlainTasks = dataclasses.field(default_factory=PlainTasks, init=False, repr=False)
 
     def _rich(self, stderr: bool) -> RichConsole:
         from mlpipes_cli.cli.screen import Screen
@@ -114,9 +103,10 @@ class Console:
             self._say(text, _DIM)
 
     @contextlib.contextmanager
-    def task(self, title: str, total: float | None = None) -> Iterator[Task]:
+    def task(self, title: str, total: float | None = None, *, every: float | None = None) -> Iterator[Task]:
         if not self.interactive:
-            yield _PlainTask(self.detail, title)
+            with self._plain.task(title, self.detail, self.info, every) as plain:
+                yield plain
             return
         from mlpipes_cli.cli.progress import board, shown
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 HEADLINES = {
     "init": "a project with real data, an experiment and generated passwords",
-    "up": "PostgreSQL and MLflow, of this project alone",
-    "train": "four candidates on the same rows, each a process of its own",
+    "up": "PostgreSQL and MLflow, for this project only",
+    "train": "four candidates on the same rows, each in its own process",
     "leaderboard": "all judged on the same holdout, with 95 % intervals",
     "promote": "the best by KS goes to the registry as production",
     "serve": "a prediction API that stores each prediction before it answers",
@@ -37,13 +37,13 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The demo's folder; made if it is not there.")
+        Path, typer.Argument(metavar="DIR", help="The demo's folder; created if it does not exist.")
     ] = Path("mlpipes-demo"),
 ) -> None:
     """Init, up, train, leaderboard, promote, serve and predict on an example, in one go.
 
-    The stack is left running; `mlpipes down` in the demo's folder stops it. On a folder that holds
-    a demo already, the story goes on where it stands.
+    The stack is left running; `mlpipes down` in the demo's folder stops it. If the folder already holds
+    a demo, it continues where it stopped.
     """
     from mlpipes_cli.cli import train_view
     from mlpipes_cli.lifecycle.demo import story
@@ -69,7 +69,7 @@ def _headline(name: str) -> None:
 def _told(step: Step) -> RenderableType | str:
     tell = {
         "init": lambda made: (
-            f"  made {made.directory}" if made else "  it is there already; going on with it"
+            f"  made {made.directory}" if made else "  the project exists already; continuing with it"
         ),
         "up": _services,
         "train": _trained,
@@ -137,12 +137,12 @@ def _next(ended: dict[str, Any]) -> str:
     mlpipes = _program()
     commands = {
         "status": "what runs and where",
-        "history": "every promotion, who and why",
+        "history": "every promotion: who and why",
         "logs api": "the API's log",
         "env": "the exports for a notebook",
-        "down": "stop it all; the data stays",
+        "down": "stop the stack; the data is kept",
     }
-    lines = [f"The story took {total:.1f} s, and the stack is running. Look at:"]
+    lines = [f"The demo took {total:.1f} s, and the stack is running. Look at:"]
     lines += [f"  {ended['mlflow']:<27} the runs, plots and models (MLflow)"]
     lines += [f"  {ended['api'] + '/docs':<27} the prediction API; try it in the browser"]
     lines += [f"  {mlpipes} -C {folder} {name:<8}  {about}" for name, about in commands.items()]

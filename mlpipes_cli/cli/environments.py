@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.lifecycle.environments import EnvironmentRow, Pruned
 
-_HELP = "List the environments in which runs are trained and models served; all projects share them."
+_HELP = "List the Python environments for training and serving; all projects share them."
 
 
 def listing(ctx: typer.Context) -> None:
-    """List them, the last used first."""
+    """List them, the most recently used first."""
     if ctx.invoked_subcommand is not None:
         return
     from mlpipes_cli.lifecycle import environments
@@ -30,12 +30,12 @@ def listing(ctx: typer.Context) -> None:
 def prune(
     unused_for: Annotated[
         str | None,
-        typer.Option("--unused-for", metavar="TIME", help="Not used for so long: 12h, 30d (default: 30d)."),
+        typer.Option("--unused-for", metavar="TIME", help="Unused for at least: 12h, 30d (default: 30d)."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All, however lately they were used.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All, even those used recently.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove environments that nobody needs; one that is in use stays."""
+    """Remove environments that are no longer used; those in use are kept."""
     from mlpipes_cli.lifecycle import environments
 
     console = context.current.console
@@ -45,7 +45,7 @@ def prune(
 
 def _table(rows: list[EnvironmentRow]) -> RenderableType | str:
     if not rows:
-        return "no environment yet; `mlpipes train` builds those that its runs need"
+        return "no environments yet; `mlpipes train` builds the ones that its runs need"
     table = FittedTable(
         (
             Column("hash"), Column("python", drop=1), Column("for", least=12),
@@ -60,7 +60,7 @@ def _table(rows: list[EnvironmentRow]) -> RenderableType | str:
 
 def _told(done: Pruned) -> str:
     lines = [f"removed {row.hash} ({row.purpose})" for row in done.removed]
-    lines += [f"{row.hash} ({row.purpose}) is in use and stays" for row in done.in_use]
+    lines += [f"{row.hash} ({row.purpose}) is in use and was kept" for row in done.in_use]
     return "\n".join([*lines, f"{len(done.removed)} removed, {done.freed / 1e6:.0f} MB"])
 
 

@@ -21,13 +21,13 @@ def register(app: typer.Typer) -> None:
 def init(
     directory: Annotated[
         Path | None,
-        typer.Argument(metavar="DIR", help="The new project's folder; the current one when left out."),
+        typer.Argument(metavar="DIR", help="The new project's folder (default: the current folder)."),
     ] = None,
     example: Annotated[
         str, typer.Option("--example", metavar="NAME", help="breast-cancer, credit or creditcard.")
     ] = "breast-cancer",
 ) -> None:
-    """Make a project that runs at once: settings, an experiment, data, secrets, a notebook."""
+    """Create a project that is ready to run: settings, an experiment, data, secrets, a notebook."""
     from mlpipes_cli.lifecycle.scaffold import make_project
 
     current = context.current
@@ -39,4 +39,4 @@ def init(
 def _render(made: NewProject) -> str:
     files = "\n".join(f"  {name:<22} {about}" for name, about in made.files.items())
     steps = "\n".join(f"  {step}" for step in made.next)
-    return f"made {made.project!r} in {made.directory} (example {made.example})\n{files}\nnext:\n{steps}"
+    return f"created {made.project!r} in {made.directory} (example {made.example})\n{files}\nnext:\n{steps}"

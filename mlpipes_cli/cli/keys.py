@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.lifecycle.serving.keys import KeyRow
 
-_HELP = "API keys: from the moment the first one was made, the prediction API asks for one."
+_HELP = "API keys: once the first key exists, the prediction API requires one."
 
 
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose it is, or what for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name: its owner or its purpose.")],
 ) -> None:
-    """Make a key and show it, once."""
+    """Create a key and show it once."""
     from mlpipes_cli.lifecycle.serving import keys
 
     console = context.current.console
     made = keys.create(context.current.project(), name)
     if made.first:
-        console.info("from now on the prediction API asks for a key (within 2 seconds)")
-    console.info(f"the key {made.name!r} is shown now and never again:")
+        console.info("within 2 seconds the prediction API will require a key")
+    console.info(f"the key {made.name!r} is shown only once:")
     console.result(made, lambda: made.key)
 
 
 def list_keys() -> None:
-    """List the keys: names, states, and when they were last used."""
+    """List the keys with their state and when they were last used."""
     from mlpipes_cli.lifecycle.serving import keys
 
     console = context.current.console
@@ -41,9 +41,9 @@ def list_keys() -> None:
 
 
 def revoke(
-    key: Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="Which one.")],
+    key: Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The key's name or id.")],
 ) -> None:
-    """Let a key count no more, within 2 seconds."""
+    """Revoke a key; it stops working within 2 seconds."""
     from mlpipes_cli.lifecycle.serving import keys
 
     console = context.current.console
@@ -53,7 +53,7 @@ def revoke(
 
 def _table(rows: list[KeyRow]) -> RenderableType | str:
     if not rows:
-        return "no key was ever made: the prediction API asks for none; make one with `mlpipes keys create`"
+        return "no keys exist, so the prediction API requires none; create one with `mlpipes keys create`"
     table = FittedTable(
         (
             Column("name", least=12), Column("id"), Column("state"), Column("created (UTC)", drop=2),

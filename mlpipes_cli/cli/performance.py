@@ -38,15 +38,16 @@ def performance(
     version: Version = None,
     alias: Alias = None,
     period: Annotated[
-        PeriodChoice, typer.Option("--period", help="Grouped by version and this (UTC).")
+        PeriodChoice, typer.Option("--period", help="Group by version and this period (UTC).")
     ] = PeriodChoice.month,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", metavar="M", help="Only this one; may be repeated.")
+        list[str] | None,
+        typer.Option("--metric", metavar="M", help="Show only this metric; may be repeated."),
     ] = None,
     since: Since = None,
     until: Until = None,
 ) -> None:
-    """Show the live metrics of what has a ground truth, by version and period."""
+    """Show live metrics of predictions with ground truth, by version and period."""
     from mlpipes_cli.lifecycle.performance import verb
     from mlpipes_cli.lifecycle.records import access
 
@@ -64,7 +65,7 @@ def performance(
 
 def _performance(found: Performance) -> RenderableType | str:
     if not found.lines:
-        return f"no prediction of model {found.model!r} in that time"
+        return f"no predictions of model {found.model!r} in that period"
     from rich.console import Group
     from rich.text import Text
 
@@ -104,9 +105,9 @@ def _notes(line: Line) -> list[str]:
     notes = [f"{where}: {line.note}"] if line.note else []
     usable = line.with_truth - line.unusable
     if line.ids < usable:
-        notes.append(f"{where}: {usable} rows of {line.ids} caller ids; the intervals count an id once")
+        notes.append(f"{where}: {usable} rows of {line.ids} caller ids; the intervals count each id once")
     if line.unusable:
-        notes.append(f"{where}: {line.unusable} rows left out, their values are none that the model knows")
+        notes.append(f"{where}: {line.unusable} rows left out: the model does not know their values")
     return notes
 
 

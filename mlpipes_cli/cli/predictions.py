@@ -17,14 +17,20 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.records.feedback import Reported
     from mlpipes_cli.lifecycle.records.listing import Entry
 
-_HELP = "Look at, export, prune and replay predictions."
+_HELP = "List, export, prune and replay predictions."
 
 
-Model = Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only of this registered model.")]
-Version = Annotated[int | None, typer.Option("--version", min=1, metavar="N", help="Only of this version.")]
-Alias = Annotated[str | None, typer.Option("--alias", metavar="A", help="Only what this alias answered.")]
-Since = Annotated[str | None, typer.Option("--since", metavar="T", help="From then on: 30d, 2026-11-21.")]
-Until = Annotated[str | None, typer.Option("--until", metavar="T", help="Until then: 1d, 2026-11-21T10:00.")]
+Model = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="Only predictions of this registered model.")
+]
+Version = Annotated[
+    int | None, typer.Option("--version", min=1, metavar="N", help="Only predictions of this version.")
+]
+Alias = Annotated[
+    str | None, typer.Option("--alias", metavar="A", help="Only predictions served under this alias.")
+]
+Since = Annotated[str | None, typer.Option("--since", metavar="T", help="Start: 30d, 2026-11-21.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="T", help="End: 1d, 2026-11-21T10:00.")]
 
 
 def feedback(
@@ -32,23 +38,28 @@ def feedback(
     id_column: Annotated[
         str | None,
         typer.Option(
-            "--id-column", metavar="C", help="Your ids (default: prediction_id, or the model's id column)."
+            "--id-column",
+            metavar="C",
+            help="The id column (default: prediction_id, or the model's id column).",
         ),
     ] = None,
     value_column: Annotated[
         str | None,
-        typer.Option("--value-column", metavar="C", help="The truth (default: the target, value, or truth)."),
+        typer.Option(
+            "--value-column", metavar="C", help="The truth column (default: the target, value, or truth)."
+        ),
     ] = None,
     model: Model = None,
     version: Version = None,
     latest: Annotated[
-        bool, typer.Option("--latest", help="An id means its newest prediction only, not all of them.")
+        bool, typer.Option("--latest", help="Match only the newest prediction of each id.")
     ] = False,
     unknown: Annotated[
-        Path | None, typer.Option("--unknown", metavar="FILE", help="Write ids without a prediction there.")
+        Path | None,
+        typer.Option("--unknown", metavar="FILE", help="Write ids without a prediction to this file."),
     ] = None,
 ) -> None:
-    """Record what turned out to be true, from a table, straight into the database."""
+    """Store ground truth from a table in the database."""
     from mlpipes_cli.lifecycle.records import feedback as verb
 
     here = context.current
@@ -68,14 +79,16 @@ def feedback(
 
 
 def list_predictions(
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, metavar="N", help="How many.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=10_000, metavar="N", help="The number of predictions.")
+    ] = 20,
     model: Model = None,
     version: Version = None,
     alias: Alias = None,
     since: Since = None,
     until: Until = None,
 ) -> None:
-    """List the newest predictions with their truth."""
+    """List the newest predictions with their ground truth."""
     from mlpipes_cli.lifecycle.records import access, listing
 
     console = context.current.console
@@ -85,17 +98,20 @@ def list_predictions(
 
 
 def export(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="A .parquet file.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The .parquet file to write.")
+    ],
     model: Model = None,
     version: Version = None,
     alias: Alias = None,
     since: Since = None,
     until: Until = None,
     columns: Annotated[
-        bool, typer.Option("--columns", help="A column input_NAME for each input, not one of JSON text.")
+        bool,
+        typer.Option("--columns", help="One column input_NAME per input instead of one column of JSON text."),
     ] = False,
 ) -> None:
-    """Write predictions with their truth to a Parquet file."""
+    """Write predictions with their ground truth to a Parquet file."""
     from mlpipes_cli.lifecycle.records import access
     from mlpipes_cli.lifecycle.records import export as verb
 
@@ -107,13 +123,13 @@ def export(
 
 def prune(
     older_than: Annotated[
-        str, typer.Option("--older-than", metavar="T", help="90d, or a date: what was made before goes.")
+        str, typer.Option("--older-than", metavar="T", help="90d, or a date: removes older predictions.")
     ],
     model: Model = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show how many there are.")] = False,
 ) -> None:
-    """Remove old predictions and what was true of them, for good."""
+    """Permanently remove old predictions and their ground truth."""
     from mlpipes_cli.lifecycle.records import prune as verb
 
     here = context.current
@@ -122,7 +138,7 @@ def prune(
 
 
 def replay() -> None:
-    """Put predictions that wait in local files into the database, without an API."""
+    """Move predictions from the local spool into the database, without an API."""
     from mlpipes_cli.lifecycle.records import replay as verb
 
     here = context.current
@@ -147,7 +163,7 @@ def _reported(found: Reported) -> str:
 
 def _listed(found: list[Entry]) -> RenderableType | str:
     if not found:
-        return "no prediction is stored yet"
+        return "no predictions are stored yet"
     table = FittedTable(
         (
             Column("made (UTC)", drop=4), Column("prediction id"), Column("id"),

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 def projects(
     stop: Annotated[
-        str | None, typer.Option("--stop", metavar="STACK", help="Stop this one; its data stays.")
+        str | None, typer.Option("--stop", metavar="STACK", help="Stop this stack; keep its data.")
     ] = None,
     remove: Annotated[
-        str | None, typer.Option("--remove", metavar="STACK", help="Stop this one and remove its data.")
+        str | None, typer.Option("--remove", metavar="STACK", help="Stop this stack and remove its data.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """List the stacks of this machine, of all projects, those whose folder is gone too."""
+    """List all stacks on this machine, including those whose project folder no longer exists."""
     from mlpipes_cli.errors import UsageError
     from mlpipes_cli.lifecycle import projects as verb
 
     console = context.current.console
     if stop and remove:
-        raise UsageError("--stop and --remove exclude each other", "give one of them")
+        raise UsageError("--stop and --remove cannot be combined", "use one of them")
     if stop:
         stopped = verb.stop(stop, console)
         console.result(stopped, lambda: f"stopped: {stopped.id}")
@@ -47,7 +47,7 @@ def projects(
 
 def _table(found: Sequence[MachineStack]) -> RenderableType | str:
     if not found:
-        return "no stack is on this machine"
+        return "there are no stacks on this machine"
     table = FittedTable(
         (
             Column("stack"), Column("runtime"), Column("state"), Column("services", drop=1, least=10),

@@ -22,14 +22,14 @@ Model = Annotated[
     str | None, typer.Option("--model", metavar="NAME", help="The registered model (mlpipes.yaml names it).")
 ]
 To = Annotated[str, typer.Option("--to", metavar="ALIAS", help="The alias to move.")]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept in the history.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="A reason, kept in the history.")]
 
 
-_MODELS = "List the registered models, their versions and aliases; or trust some."
+_MODELS = "List registered models with versions and aliases, or trust versions."
 
 
 def models(ctx: typer.Context) -> None:
-    """List them, by name, the newest version first."""
+    """List models by name, newest version first."""
     if ctx.invoked_subcommand is not None:
         return
     from mlpipes_cli.lifecycle.promotion import listing
@@ -41,16 +41,20 @@ def models(ctx: typer.Context) -> None:
 
 def trust(
     versions: Annotated[
-        list[int] | None, typer.Argument(metavar="VERSION", help="Which, by number.", show_default=False)
+        list[int] | None, typer.Argument(metavar="VERSION", help="Version numbers.", show_default=False)
     ] = None,
     model: Model = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All versions: of --model, else of all models.")
+        bool, typer.Option("--all", help="All versions of --model, or of all models.")
     ] = False,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept with the version.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which are not trusted yet.")] = False,
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="A reason, kept with the version.")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list versions that are not trusted yet.")
+    ] = False,
 ) -> None:
-    """Have versions loaded, which runs their code, that this project did not make; as they are now."""
+    """Trust the present files of versions not made by this project; loading a model runs its code."""
     from mlpipes_cli.errors import MlpipesError
     from mlpipes_cli.lifecycle.trust import verb
 
@@ -75,7 +79,7 @@ def trust(
 
 def promote(
     metric: Annotated[
-        str | None, typer.Option("--metric", metavar="M", help="Picks the best run and judges it.")
+        str | None, typer.Option("--metric", metavar="M", help="The metric that selects and compares runs.")
     ] = None,
     experiment: Annotated[
         str | None, typer.Option("--experiment", metavar="E", help="The experiment (default: the newest).")
@@ -87,7 +91,7 @@ def promote(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the decision, change nothing.")] = False,
     reason: Reason = "",
 ) -> None:
-    """Give the best run the alias, if it passes the gates and beats the present holder."""
+    """Move the alias to the best run, if it passes the gates and beats the incumbent."""
     from mlpipes_cli.errors import Refused
     from mlpipes_cli.lifecycle.promotion import promote as verb
 
@@ -100,7 +104,7 @@ def promote(
 
 
 def rollback(model: Model = None, to: To = "production", reason: Reason = "") -> None:
-    """Return the alias to the version that held it before."""
+    """Move the alias back to the version before."""
     from mlpipes_cli.lifecycle.promotion import rollback as verb
 
     console = context.current.console
@@ -131,7 +135,7 @@ def _version(number: int | None) -> str:
 
 def _models_table(rows: list[ModelRow]) -> RenderableType | str:
     if not rows:
-        return "no registered model yet; make one with `mlpipes promote`"
+        return "no registered models yet; create one with `mlpipes promote`"
     table = FittedTable(
         (
             Column("model", least=12), Column("version", right=True), Column("alias"), Column("metric"),
@@ -158,7 +162,7 @@ def _models_table(rows: list[ModelRow]) -> RenderableType | str:
 
 def _trust_table(rows: list[Trusted]) -> RenderableType | str:
     if not rows:
-        return "no registered model yet; make one with `mlpipes promote`"
+        return "no registered models yet; create one with `mlpipes promote`"
     table = FittedTable(
         (
             Column("model", least=12), Column("version", right=True), Column("outcome"), Column("run"),
@@ -182,7 +186,7 @@ def _trust_table(rows: list[Trusted]) -> RenderableType | str:
 
 def _history_table(entries: list[Entry]) -> RenderableType | str:
     if not entries:
-        return "no promotion yet"
+        return "no promotions yet"
     table = FittedTable(
         (
             Column("when (UTC)"), Column("what"), Column("model", drop=2, least=8), Column("alias"),
@@ -248,8 +252,10 @@ def _comparison_lines(verdict: Verdict) -> list[tuple[str, str]]:
     found = verdict.comparison
     assert found is not None
     left_out, sure = verdict.rows_left_out, f"{verdict.confidence:.0%} confidence"
-    least = f"at least {found.lower:+.4f} at {sure}" if math.isfinite(found.lower) else "nothing sure"
-    rows = f"{found.rows} compared, {left_out} left out (the incumbent was trained on them)"
+    least = (
+        f"at least {found.lower:+.4f} at {sure}" if math.isfinite(found.lower) else "no certain improvement"
+    )
+    rows = f"{found.rows} compared, {left_out} left out (training rows of the incumbent)"
     return [
         ("rows", rows if left_out else f"{found.rows} compared"),
         (found.metric, f"challenger {_number(found.challenger)}, incumbent {_number(found.incumbent)}"),

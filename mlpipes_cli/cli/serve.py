@@ -38,13 +38,13 @@ def serve(
         typer.Option("--port", min=1, max=65535, help="The port (default: 8000 or the next free one)."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, max=64, help="Processes that answer.")
+        int | None, typer.Option("--workers", min=1, max=64, help="Number of worker processes.")
     ] = None,
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Run it as a service of the stack and return.")
+        bool, typer.Option("--detach", "-d", help="Run as a service of the stack and return.")
     ] = False,
 ) -> None:
-    """Serve the promoted model over HTTP, each prediction stored before it is answered."""
+    """Serve the promoted model over HTTP; each prediction is stored before it is returned."""
     from mlpipes_cli.lifecycle import serving
 
     console, project = context.current.console, context.current.project()
@@ -69,28 +69,28 @@ def predict(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write .csv, .parquet or .json, not to the screen."
+            "--output", "-o", metavar="FILE", help="Write a .csv, .parquet or .json file instead of printing."
         ),
     ] = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Score in this process; nothing is stored in the database.")
+        bool, typer.Option("--offline", help="Score in this process; stores nothing in the database.")
     ] = False,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, max=50_000, metavar="N", help="Rows a request or batch.")
+        int, typer.Option("--batch-size", min=1, max=50_000, metavar="N", help="Rows per request or batch.")
     ] = 500,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="NAME", help="The registered model, where several are served."),
+        typer.Option("--model", metavar="NAME", help="The registered model, if several are served."),
     ] = None,
     alias: Annotated[str | None, typer.Option("--alias", help="Its alias.")] = None,
     api_key: Annotated[
         str | None,
         typer.Option(
-            "--api-key", envvar="MLPIPES_API_KEY", metavar="KEY", help="Where the API asks for one."
+            "--api-key", envvar="MLPIPES_API_KEY", metavar="KEY", help="The API key, if the API requires one."
         ),
     ] = None,
 ) -> None:
-    """Score a file through the running API, or --offline in this process."""
+    """Score a file with the running API, or with --offline in this process."""
     from mlpipes_cli.lifecycle import prediction
 
     console, project = context.current.console, context.current.project()

@@ -29,16 +29,16 @@ def register(app: typer.Typer) -> None:
 def up(
     runtime: Annotated[
         str | None,
-        typer.Option("--runtime", metavar="R", help="docker, embedded or remote; or auto, which decides."),
+        typer.Option("--runtime", metavar="R", help="docker, embedded, remote, or auto."),
     ] = None,
     extra: Annotated[
         str,
         typer.Option(
-            "--with", metavar="NAMES", help="Further services: api,jupyter,pgadmin; none drops them."
+            "--with", metavar="NAMES", help="Additional services: api,jupyter,pgadmin; none removes them."
         ),
     ] = "",
     auth: Annotated[
-        bool | None, typer.Option("--auth/--no-auth", help="Have MLflow ask for a name and a password.")
+        bool | None, typer.Option("--auth/--no-auth", help="Require a user name and a password for MLflow.")
     ] = None,
 ) -> None:
     """Start or repair the stack and wait until every service answers."""
@@ -51,13 +51,13 @@ def up(
 
 
 def down(
-    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data too.")] = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Also remove the data.")] = False,
     backups: Annotated[
-        bool, typer.Option("--backups", help="With --volumes: remove the backups in .mlpipes too.")
+        bool, typer.Option("--backups", help="With --volumes: also remove the backups in .mlpipes.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Stop the stack; the data stays."""
+    """Stop the stack; the data is kept."""
     from mlpipes_cli.lifecycle import stack
 
     here = context.current
@@ -66,9 +66,7 @@ def down(
 
 
 def restart(
-    service: Annotated[
-        str | None, typer.Argument(help="postgres, mlflow, api, ...; all when left out.")
-    ] = None,
+    service: Annotated[str | None, typer.Argument(help="postgres, mlflow, api, ... (default: all).")] = None,
 ) -> None:
     """Stop and start one service, or the whole stack, and wait until it answers."""
     from mlpipes_cli.lifecycle import stack
@@ -84,9 +82,9 @@ def restart(
 
 def open_command(
     service: Annotated[str, typer.Argument(help="mlflow, api, minio, jupyter, pgadmin")],
-    only_print: Annotated[bool, typer.Option("--print", help="Only print the address.")] = False,
+    only_print: Annotated[bool, typer.Option("--print", help="Only print the URL.")] = False,
 ) -> None:
-    """Show a service's page in the browser."""
+    """Open a service's page in the browser."""
     import webbrowser
 
     from mlpipes_cli.lifecycle import stack
@@ -103,7 +101,7 @@ def open_command(
     except webbrowser.Error:
         opened = False
     if not opened:
-        here.console.info("there is no browser here; open the address in one of yours")
+        here.console.info("no browser found here; open the address in your own browser")
 
 
 def status(
@@ -111,7 +109,7 @@ def status(
         bool, typer.Option("--show-secrets", help="Show passwords and full URLs.")
     ] = False,
 ) -> None:
-    """Show what runs, where, since when."""
+    """Show which services run, where, and since when."""
     from mlpipes_cli.lifecycle import stack
 
     here = context.current
@@ -128,20 +126,20 @@ def status(
 def logs(
     services: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SERVICE]...", help="postgres, mlflow, ...; all when left out."),
+        typer.Argument(metavar="[SERVICE]...", help="postgres, mlflow, ... (default: all)."),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C, over restarts too.")
+        bool, typer.Option("-f", "--follow", help="Follow the log until Ctrl-C, also across restarts.")
     ] = False,
     tail: Annotated[
-        int | None, typer.Option("--tail", metavar="N", min=0, help="The last N lines only.")
+        int | None, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")
     ] = None,
     since: Annotated[
         str | None,
         typer.Option("--since", metavar="WHEN", help="Only later lines: 10m, 2h, 2026-11-21T10:00."),
     ] = None,
 ) -> None:
-    """Show the log of a service, or of several with their names in front."""
+    """Show the log of a service, or of several, prefixed with their names."""
     from mlpipes_cli.lifecycle.logs import lines
 
     here = context.current
@@ -150,7 +148,7 @@ def logs(
 
 
 def psql(arguments: typer.Context) -> None:
-    """Open the project's database with psql; what follows goes to psql: `mlpipes psql -c "select 1"`."""
+    """Open the project's database with psql; further arguments go to psql: `mlpipes psql -c "select 1"`."""
     import os
 
     from mlpipes_cli.lifecycle.psql import command
@@ -160,7 +158,7 @@ def psql(arguments: typer.Context) -> None:
 
 
 def doctor() -> None:
-    """Look at everything that could be wrong and name the fix."""
+    """Check everything that could be wrong and show how to fix it."""
     from mlpipes_cli.lifecycle import stack
 
     here = context.current
@@ -171,7 +169,7 @@ def doctor() -> None:
 
 
 def env() -> None:
-    """Print the exports that a notebook or another client needs."""
+    """Print the environment variables that a notebook or another client needs."""
     from mlpipes_cli.lifecycle import stack
 
     here = context.current

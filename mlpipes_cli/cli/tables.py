@@ -77,7 +77,7 @@ class FittedTable:
             yield Text(self.caption, style="dim")
         hidden = [column.name for at, column in enumerate(self.columns) if at not in widths]
         if hidden:
-            yield Text(f"no room for {', '.join(hidden)}: widen the terminal, or use --json", style="dim")
+            yield Text(f"hidden columns: {', '.join(hidden)}: widen the terminal or use --json", style="dim")
 
     def _natural(self) -> list[int]:
         from rich.cells import cell_len

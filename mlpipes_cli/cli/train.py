@@ -21,20 +21,23 @@ def train(
         "experiment.yaml"
     ),
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="NAME", help="Run this candidate only; may repeat.")
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="Run only this candidate; may be repeated."),
     ] = None,
     parallel: Annotated[
         int | None,
-        typer.Option("--parallel", min=1, metavar="N", help="Candidates at a time (default: all cores)."),
+        typer.Option(
+            "--parallel", min=1, metavar="N", help="Candidates trained at a time (default: all cores)."
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, say what would run, train nothing.")
+        bool, typer.Option("--dry-run", help="Check everything and show what would run; train nothing.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the last session: train what it left unfinished.")
+        bool, typer.Option("--resume", help="Resume the last session: train its unfinished candidates.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Train again what was trained on the same data, too.")
+        bool, typer.Option("--force", help="Retrain candidates already trained on the same data.")
     ] = False,
 ) -> None:
     """Train the candidates of an experiment file and print the leaderboard."""
@@ -72,18 +75,20 @@ def leaderboard(
     holdout: Annotated[
         str | None,
         typer.Option(
-            "--holdout", metavar="H", help="The start of a holdout's fingerprint (default: the newest)."
+            "--holdout",
+            metavar="H",
+            help="The first characters of a holdout's fingerprint (default: the newest).",
         ),
     ] = None,
 ) -> None:
-    """Show the candidates of an experiment that were judged on the same rows, the best first."""
+    """Show the candidates of an experiment evaluated on the same rows, best first."""
     from mlpipes_cli.cli import train_view
     from mlpipes_cli.errors import UsageError
     from mlpipes_cli.lifecycle import leaderboard as verb
 
     if file is not None and experiment is not None:
         raise UsageError(
-            "an experiment is given twice, as an argument and by --experiment", "give one of them"
+            "the experiment is given twice: as an argument and with --experiment", "use one of them"
         )
     console, asked = context.current.console, file or experiment
     if asked is not None and asked.endswith((".yaml", ".yml")):
@@ -93,4 +98,6 @@ def leaderboard(
         console.warn(board.few_rows)
     if board.others:
         console.info(train_view.elsewhere(board))
+    if board.strangers:
+        console.info(train_view.strangers(board))
     console.result(board.document(), lambda: train_view.board_table(board))

@@ -116,7 +116,7 @@ def plan_table(plan: Outline) -> FittedTable:
     table.title = f"{plan.experiment}: {plan.task}{labels}{positive}"
     table.caption = (
         f"{plan.rows} rows, {plan.train} to train on, {plan.holdout} held out, {plan.features} features; "
-        f"{plan.metric} decides; data {plan.fingerprint[:12]}; nothing was trained"
+        f"{plan.metric} selects the best; data {plan.fingerprint[:12]}; nothing was trained"
     )
     for item in plan.candidates:
         params = ", ".join(f"{name}={value}" for name, value in item["params"].items())
@@ -153,10 +153,19 @@ def board_table(board: Board) -> RenderableType:
 def elsewhere(board: Board) -> str:
     """That runs were judged on other rows, and how to see them."""
     runs = sum(other.runs for other in board.others)
-    shown = ", ".join(other.fingerprint[:12] or "unknown" for other in board.others[:3])
+    shown = ", ".join(other.fingerprint[:12] for other in board.others[:3])
     more = ", ..." if len(board.others) > 3 else ""
-    told = f"{runs} run{'' if runs == 1 else 's'} of {board.experiment} stand{'s' if runs == 1 else ''} on"
-    return f"{told} other holdouts, which are not compared with these (--holdout: {shown}{more})"
+    told = f"{runs} run{'' if runs == 1 else 's'} of {board.experiment} used"
+    return f"{told} other holdouts and cannot be compared with these (--holdout: {shown}{more})"
+
+
+def strangers(board: Board) -> str:
+    """That there are runs which are not ranked."""
+    one = board.strangers == 1
+    told = (
+        f"{board.strangers} run{'' if one else 's'} of {board.experiment} {'is' if one else 'are'} not ranked"
+    )
+    return f"{told}: `mlpipes train` did not make {'it' if one else 'them'}"
 
 
 def _with_notes(table: FittedTable, results: Sequence[CandidateResult], metric: str) -> RenderableType:

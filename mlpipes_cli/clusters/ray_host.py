@@ -120,7 +120,7 @@ class RayHost:
         if any(all(node.get(name, 0) >= number for name, number in asked.items()) for node in nodes):
             return ""
         told = ", ".join(f"{name} {number:g}" for name, number in asked.items() if number)
-        return f"no node of the Ray cluster has what it asks for ({told}; resources)"
+        return f"no node of the Ray cluster has the requested resources ({told}; resources)"
 
     def _start(self, running: Running) -> None:
         from mlpipes_cli.clusters.ray_node import pack
@@ -197,10 +197,10 @@ class RayHost:
         self._kill(running)
         running.silent_since = None
         if running.attempt >= _ATTEMPTS:
-            self._end(running, reason=f"its node of the Ray cluster was lost, {_ATTEMPTS} times")
+            self._end(running, reason=f"the Ray cluster lost its node {_ATTEMPTS} times")
             return
         if running.began:
-            again = f"again, its node was lost ({running.attempt + 1} of {_ATTEMPTS})"
+            again = f"restarted after its node was lost ({running.attempt + 1} of {_ATTEMPTS})"
             self._tell("stage", job=running.job, stage=again)
         self._start(running)
 

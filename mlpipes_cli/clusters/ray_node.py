@@ -90,7 +90,7 @@ class Work:
             self._tell("ended", **ended)
 
     def _train(self, job: Path) -> dict[str, Any]:
-        self._tell("stage", stage="its environment is built")
+        self._tell("stage", stage="building its environment")
         provide_uv(cache(os.environ) / "uv")
         wanted = self._content["node"]
         with EnvironmentStore() as store:
@@ -118,7 +118,7 @@ class Work:
                         return {name: getattr(event, name) for name in fields}
         finally:
             pool.close()
-        raise MlpipesError("its worker process ended without a word")
+        raise MlpipesError("its worker process exited without a message")
 
     def _tell(self, kind: str, **fields: Any) -> None:
         self._told.put({"type": kind, **fields})
@@ -180,7 +180,7 @@ def _fetch_uv(folder: Path) -> None:
             said = (done.stderr.strip().splitlines() or [said])[-1]
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    raise MlpipesError(f"uv, which builds environments, cannot be fetched: {said}", "install uv on the nodes")
+    raise MlpipesError(f"cannot install uv, which builds environments: {said}", "install uv on the nodes")
 
 
 def _hold(folder: Path) -> int:

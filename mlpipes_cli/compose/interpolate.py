@@ -74,7 +74,7 @@ def _closing(text: str, start: int) -> int:
             if depth == 0:
                 return position
         position += 1
-    raise InterpolationError(f"{_excerpt(text, start - 2)!r} is not closed; a }} is missing")
+    raise InterpolationError(f"{_excerpt(text, start - 2)!r} is not closed; add the missing }}")
 
 
 def _braced(inside: str, variables: Mapping[str, str]) -> str:
@@ -85,7 +85,9 @@ def _braced(inside: str, variables: Mapping[str, str]) -> str:
         return _value(name, variables)
     operator = next((one for one in _OPERATORS if rest.startswith(one)), None)
     if not name or operator is None:
-        raise InterpolationError(f"'${{{inside}}}' is no variable; write ${{NAME}} or ${{NAME:-default}}")
+        raise InterpolationError(
+            f"'${{{inside}}}' is not a valid variable; write ${{NAME}} or ${{NAME:-default}}"
+        )
     value = variables.get(name)
     there = bool(value) if operator.startswith(":") else value is not None
     word = rest[len(operator) :]

@@ -76,18 +76,18 @@ def _dangling(file: File) -> Iterator[tuple[Location, str]]:
         for index, mount in enumerate(service.volumes):
             if mount.volume not in file.volumes:
                 word = did_you_mean(mount.volume, file.volumes)
-                yield (*at, "volumes", index), f"{mount.volume!r} is not among the file's volumes{word}"
+                yield (*at, "volumes", index), f"{mount.volume!r} is not defined under `volumes`{word}"
         for index, config in enumerate(service.configs):
             if config.source not in file.configs:
                 word = did_you_mean(config.source, file.configs)
-                yield (*at, "configs", index), f"{config.source!r} is not among the file's configs{word}"
+                yield (*at, "configs", index), f"{config.source!r} is not defined under `configs`{word}"
 
 
 def _refuse_circles(source: YamlSource, compose: Compose) -> None:
     names = circle(compose)
     if names:
         at = ("services", names[0], "depends_on")
-        message = f"services need each other in a circle: {' -> '.join(names)}"
+        message = f"circular dependency between services: {' -> '.join(names)}"
         raise ConfigError([source.problem(at, message)])
 
 

@@ -17,11 +17,11 @@ def start_order(compose: Compose, names: Collection[str]) -> list[str]:
     order counts.
 
     Raises:
-        UsageError: There is no service of that name, or services need each other in a circle.
+        UsageError: There is no service of that name, or the services depend on each other in a circle.
     """
     for name in names:
         if name not in compose.services:
-            known = did_you_mean(name, compose.services) or f"; one of {', '.join(compose.services)}"
+            known = did_you_mean(name, compose.services) or f"; use one of {', '.join(compose.services)}"
             raise UsageError(f"there is no service {name!r}{known}")
     order: list[str] = []
     for name in compose.services:
@@ -44,7 +44,7 @@ def circle(compose: Compose) -> list[str]:
 
 class _Circle(UsageError):
     def __init__(self, names: list[str]) -> None:
-        super().__init__(f"services need each other in a circle: {' -> '.join(names)}")
+        super().__init__(f"circular dependency between services: {' -> '.join(names)}")
         self.names = names
 
 

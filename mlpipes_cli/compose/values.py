@@ -44,7 +44,7 @@ def words(value: Any) -> tuple[str, ...]:
         try:
             return tuple(shlex.split(value))
         except ValueError as error:
-            raise ValueError(f"{value!r} cannot be split into words ({error})") from None
+            raise ValueError(f"{value!r} cannot be parsed as a command line ({error})") from None
     return texts(value)
 
 
@@ -59,10 +59,10 @@ def text(value: Any) -> str:
     """A text, or a number as its digits."""
     if isinstance(value, bool) or value is None:
         shown = "null" if value is None else str(value).lower()
-        raise ValueError(f"{shown} is no text; put it in quotes")
+        raise ValueError(f"{shown} is not a string; put it in quotes")
     if isinstance(value, (str, int, float)):
         return str(value)
-    raise ValueError(f"expected a text, got {value!r}")
+    raise ValueError(f"expected a string, got {value!r}")
 
 
 def pairs(value: Any) -> dict[str, str]:
@@ -91,7 +91,7 @@ def _given(name: Any, value: Any) -> str:
 def port(value: Any) -> Published:
     """``[address:]host_port:port``; without an address it is 127.0.0.1, never everybody's."""
     if not isinstance(value, str):
-        raise ValueError(f'expected a text such as "127.0.0.1:8080:80" in quotes, got {value!r}')
+        raise ValueError(f'expected a string such as "127.0.0.1:8080:80" in quotes, got {value!r}')
     found = re.fullmatch(r"(?:(\[[^\]]+\]|[^:\[\]]+):)?(\d+):(\d+)(?:/(\w+))?", value, re.ASCII)
     if not found:
         raise ValueError(f"expected address:host_port:port, got {value!r}")
@@ -105,12 +105,12 @@ def _address(found: str, value: str) -> str:
     try:
         return str(ipaddress.ip_address(found.strip("[]")))
     except ValueError:
-        raise ValueError(f"{value!r}: {found!r} is no IP address") from None
+        raise ValueError(f"{value!r}: {found!r} is not a valid IP address") from None
 
 
 def _number(digits: str, value: str) -> int:
     if not 1 <= int(digits) <= 65535:
-        raise ValueError(f"{value!r}: {digits} is no port from 1 to 65535")
+        raise ValueError(f"{value!r}: {digits} is not a port from 1 to 65535")
     return int(digits)
 
 
@@ -120,9 +120,9 @@ def mount(value: Any) -> Mount:
     if len(parts) not in (2, 3) or (len(parts) == 3 and parts[2] not in ("ro", "rw")):
         raise ValueError(f"expected volume:/path or volume:/path:ro, got {value!r}")
     if not _VOLUME.fullmatch(parts[0]):
-        raise ValueError(f"{value!r}: {parts[0]!r} is no named volume; folders of the host are not mounted")
+        raise ValueError(f"{value!r}: {parts[0]!r} is not a named volume; host folders cannot be mounted")
     if not parts[1].startswith("/"):
-        raise ValueError(f"{value!r}: {parts[1]!r} has to begin with /")
+        raise ValueError(f"{value!r}: {parts[1]!r} must begin with /")
     return Mount(parts[0], parts[1].rstrip("/") or "/", parts[2:] == ["ro"])
 
 
@@ -132,7 +132,7 @@ def tmpfs(value: Any) -> dict[str, str]:
     for line in (value,) if isinstance(value, str) else texts(value):
         path, _, options = line.partition(":")
         if not path.startswith("/"):
-            raise ValueError(f"{line!r}: a path has to begin with /")
+            raise ValueError(f"{line!r}: a path must begin with /")
         found[path] = options
     return found
 

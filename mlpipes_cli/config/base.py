@@ -20,7 +20,7 @@ def _metric(name: str) -> str:
     if name not in metric_catalog.NAMES:
         suggestion = did_you_mean(name, metric_catalog.NAMES)
         raise ValueError(
-            f"unknown metric {name!r}{suggestion or '; one of ' + ', '.join(metric_catalog.NAMES)}"
+            f"unknown metric {name!r}{suggestion or '; use one of ' + ', '.join(metric_catalog.NAMES)}"
         )
     return name
 
@@ -28,7 +28,9 @@ def _metric(name: str) -> str:
 def _name(name: str) -> str:
     bad = sorted({char for char in name if char in "/:.%\"'\\" or ord(char) < 32})
     if bad:
-        raise ValueError(f"{name!r} holds {' '.join(map(repr, bad))}, which a registry forbids")
+        raise ValueError(
+            f"{name!r} contains {' '.join(map(repr, bad))}, which MLflow's model registry does not allow"
+        )
     return name
 
 

@@ -47,7 +47,7 @@ class PostgresSource(Strict):
     @model_validator(mode="after")
     def _one_of_both(self) -> PostgresSource:
         if (self.table is None) == (self.query is None):
-            raise ValueError("give either `table` or `query`")
+            raise ValueError("give either `table` or `query`, not both")
         return self
 
 
@@ -73,9 +73,9 @@ def _one_group(pattern: str) -> str:
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        raise ValueError(f"{pattern!r} is not a valid regular expression: {error}") from None
     if groups != 1:
-        raise ValueError(f"{pattern!r} needs one group, around the label, such as ([A-Z])_")
+        raise ValueError(f"{pattern!r} needs exactly one group, which captures the label, such as ([A-Z])_")
     return pattern
 
 
@@ -93,7 +93,7 @@ class Images(Strict):
     @model_validator(mode="after")
     def _a_pattern_is_for_names(self) -> Images:
         if self.pattern is not None and self.label != "name":
-            raise ValueError("`pattern` is for `label: name`")
+            raise ValueError("`pattern` needs `label: name`")
         return self
 
 
@@ -106,9 +106,9 @@ def _a_whole_date(pattern: str) -> str:
     try:
         told = datetime.strptime(day.strftime(pattern), pattern)
     except ValueError as error:
-        raise ValueError(f"{pattern!r} is no format of a date: {error}") from None
+        raise ValueError(f"{pattern!r} is not a valid date format: {error}") from None
     if told.date() != day.date():
-        raise ValueError(f"{pattern!r} does not tell a day; write one such as '%d/%m/%Y'")
+        raise ValueError(f"{pattern!r} does not contain a full date; write one such as '%d/%m/%Y'")
     return pattern
 
 
@@ -138,37 +138,43 @@ class Data(Strict):
     split: Split = Split()
     preprocess: Literal["auto", "none"] = "auto"
     separator: Annotated[
-        Literal[",", ";", "\t", "|"] | None, Field(description="Between the fields of a CSV file.")
+        Literal[",", ";", "\t", "|"] | None,
+        Field(description="The separator between the fields of a CSV file."),
     ] = None
     decimal: Annotated[
-        Literal[".", ","] | None, Field(description="Before the fraction of a number, in a CSV file.")
+        Literal[".", ","] | None, Field(description="The decimal separator of numbers in a CSV file.")
     ] = None
     thousands: Annotated[
         Literal[",", ".", " ", "'"] | None,
-        Field(description="Between groups of three digits of a number, in a CSV file."),
+        Field(description="The thousands separator of numbers in a CSV file."),
     ] = None
     missing: Annotated[
-        tuple[Word, ...], Field(description="Words and numbers that mean a missing value in every column.")
+        tuple[Word, ...], Field(description="Values that mean a missing value in every column.")
     ] = ()
     types: Annotated[
         dict[Column, Literal["text", "number"]],
-        Field(description="What columns hold, where it is not what they look like: codes are text."),
+        Field(description="The types of columns, to override what is detected: codes are text."),
     ] = Field(default={})
     dates: Annotated[
         dict[Column, DateFormat],
-        Field(description="How columns write dates, in the letters of strftime: '%d/%m/%Y'."),
+        Field(description="The date format of columns, as for strftime: '%d/%m/%Y'."),
     ] = Field(default={})
     drop_missing_target: Annotated[
         bool, Field(description="Leave out the rows that have no target; without it they are an error.")
     ] = False
     sample_rows: Annotated[int, Field(ge=0, le=10_000)] = 10_000
 
+    @property
+    def texts(self) -> list[str]:
+        """The columns that are text by ``types``, in the file's order."""
+        return [name for name, kind in self.types.items() if kind == "text"]
+
     @model_validator(mode="after")
     def _roles_are_distinct(self) -> Data:
         if self.id == self.target:
             raise ValueError(f"`id` and `target` are both {self.target!r}")
         if self.target in self.drop:
-            raise ValueError(f"the target {self.target!r} stands in `drop`")
+            raise ValueError(f"the target {self.target!r} is listed in `drop`")
         return self
 
     @model_validator(mode="after")
@@ -176,13 +182,13 @@ class Data(Strict):
         if self.decimal is not None and self.decimal == self.thousands:
             raise ValueError(f"`decimal` and `thousands` are both {self.decimal!r}")
         if both := sorted(self.types.keys() & self.dates.keys()):
-            raise ValueError(f"{both[0]!r} stands in `types` and in `dates`; give one of them")
+            raise ValueError(f"{both[0]!r} is listed in both `types` and `dates`; use one of them")
         return self
 
 
 def _not_empty(value: Any) -> Any:
     if value is None or value == []:
-        raise ValueError("there is nothing to run; give at least one run")
+        raise ValueError("`runs` is empty; add at least one run")
     return value
 
 
@@ -211,7 +217,7 @@ class ExperimentConfig(Strict):
     def _names_are_unique(self) -> ExperimentConfig:
         twice = [name for name, times in Counter(run.name for run in self.runs).items() if times > 1]
         if twice:
-            raise ValueError(f"run names stand twice: {', '.join(twice)}; each needs its own")
+            raise ValueError(f"duplicate run names: {', '.join(twice)}; give each run its own name")
         return self
 
 

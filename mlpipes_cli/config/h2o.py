@@ -53,7 +53,7 @@ class H2OAutoMLParams(Strict):
     @model_validator(mode="after")
     def _fit_together(self) -> H2OAutoMLParams:
         if self.include_algos is not None and self.exclude_algos is not None:
-            raise ValueError("give either `include_algos` or `exclude_algos`")
+            raise ValueError("give either `include_algos` or `exclude_algos`, not both")
         if self.nfolds == 1:
-            raise ValueError("nfolds: 1 is no number of folds; 0 for none, or 2 or more")
+            raise ValueError("nfolds: 1 is not valid; use 0 for no folds, or at least 2")
         return self

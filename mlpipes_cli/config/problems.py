@@ -40,20 +40,20 @@ def _problem(source: YamlSource, model: type[BaseModel], item: dict[str, Any]) -
         return source.problem(location, f"{missing!r} is missing")
     if kind == "extra_forbidden":
         known = _known_keys(model, item["loc"][:-1])
-        listed = f"; it takes {', '.join(known)}" if known else ""
+        listed = f"; valid keys: {', '.join(known)}" if known else ""
         return source.problem(location, f"unknown key{did_you_mean(last, known) or listed}")
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
         tag, field = str(context["tag"]), str(context["discriminator"]).strip("'")
-        suggestion = did_you_mean(tag, tags) or f"; one of {', '.join(tags)}"
+        suggestion = did_you_mean(tag, tags) or f"; use one of {', '.join(tags)}"
         return source.problem((*location, field), f"unknown {field} {tag!r}{suggestion}")
     if kind == "union_tag_not_found":
         field = str(context["discriminator"]).strip("'")
         return source.problem(location, f"{field!r} is missing")
     if kind == "literal_error":
         choices = [choice.strip(" '") for choice in str(context["expected"]).replace(" or ", ",").split(",")]
-        suggestion = did_you_mean(str(value), choices) or f"; one of {', '.join(choices)}"
-        return source.problem(location, f"{value!r} is not known{suggestion}")
+        suggestion = did_you_mean(str(value), choices) or f"; use one of {', '.join(choices)}"
+        return source.problem(location, f"{value!r} is not valid{suggestion}")
     message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind in {"value_error", "assertion_error"}:
         return source.problem(location, message)

@@ -17,7 +17,7 @@ from mlpipes_cli.config.yaml_source import read_yaml
 
 def _slug(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
-        raise ValueError(f"{name!r}: use lower-case letters, digits, - and _, at most 63")
+        raise ValueError(f"{name!r}: use at most 63 lower-case letters, digits, - and _")
     return name
 
 
@@ -35,7 +35,8 @@ def _address(value: str) -> str:
         return str(ipaddress.ip_address(value))
     except ValueError:
         raise ValueError(
-            f"{value!r} is no IP address; use 127.0.0.1, 0.0.0.0 (everybody), or one of the host's"
+            f"{value!r} is not a valid IP address; use 127.0.0.1, 0.0.0.0 (all interfaces), or an "
+            "address of the host"
         ) from None
 
 

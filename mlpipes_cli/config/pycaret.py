@@ -66,7 +66,7 @@ class PycaretParams(Strict):
     @model_validator(mode="after")
     def _fit_together(self) -> PycaretParams:
         if self.include and self.exclude:
-            raise ValueError("give either `include` or `exclude`")
+            raise ValueError("give either `include` or `exclude`, not both")
         if self.include and len(self.include) < self.n_best_models:
             raise ValueError(
                 f"n_best_models: {self.n_best_models} is more than `include` has ({len(self.include)})"
@@ -81,5 +81,5 @@ class PycaretParams(Strict):
         for name, switch in goes_with.items():
             value: Any = getattr(self, switch)
             if name in self.model_fields_set and not value:
-                raise ValueError(f"`{name}` does nothing without `{switch}: true`")
+                raise ValueError(f"`{name}` has no effect without `{switch}: true`")
         return self

@@ -41,13 +41,13 @@ ParamValue = Any
 
 def _dotted(path: str) -> str:
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", path):
-        raise ValueError(f"{path!r} is no dotted path such as sklearn.linear_model.LogisticRegression")
+        raise ValueError(f"{path!r} is not a dotted path such as sklearn.linear_model.LogisticRegression")
     return path
 
 
 def _function(path: str) -> str:
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", path):
-        raise ValueError(f"{path!r} is no function path such as my_module:train")
+        raise ValueError(f"{path!r} is not a function path such as my_module:train")
     return path
 
 
@@ -57,7 +57,7 @@ FunctionPath = Annotated[str, AfterValidator(_function)]
 
 def _python(version: str) -> str:
     if not 10 <= int(version.split(".")[1]) <= 13:
-        raise ValueError(f"runs are trained in Python 3.10 to 3.13, not in {version}")
+        raise ValueError(f"Python {version} is not supported; use 3.10 to 3.13")
     return version
 
 
@@ -67,7 +67,9 @@ def _requirement(text: str) -> str:
     try:
         Requirement(text)
     except InvalidRequirement:
-        raise ValueError(f"{text!r} is no requirement such as xgboost>=3 or name @ https://...") from None
+        raise ValueError(
+            f"{text!r} is not a valid requirement such as xgboost>=3 or name @ https://..."
+        ) from None
     return text
 
 
@@ -133,13 +135,13 @@ class Run(Strict):
     def _against(self, name: str, error: ValidationError) -> str:
         first_one = error.errors()[0]
         if first_one["type"] == "int_from_float":
-            return "expected whole numbers; `{integers: [low, high]}` draws such"
+            return "expected whole numbers; `{integers: [low, high]}` samples them"
         if first_one["type"] != "extra_forbidden":
             told = first_one["msg"].removeprefix("Value error, ")
             return f"{told[:1].lower()}{told[1:]}"
         said = type(self).model_fields["params"].metadata
         known = [field for item in said if isinstance(item, Checked) for field in item.model.model_fields]
-        return f"{self.trainer} has no param {name!r}{did_you_mean(name, known)}"
+        return f"{self.trainer} has no parameter {name!r}{did_you_mean(name, known)}"
 
     @property
     def trains(self) -> str:
@@ -176,9 +178,9 @@ class H2OAutoMLRun(Run):
         heap = self.params.get("max_mem_size")
         memory = None if self.resources is None else self.resources.memory
         if heap is not None and self.cluster is not None:
-            raise ValueError("max_mem_size is for a Java process of our own; the cluster has its memory")
+            raise ValueError("max_mem_size has no effect with `url`: the cluster has its own memory")
         if heap is not None and memory is not None and size(heap) >= size(memory):
-            raise ValueError(f"max_mem_size: {heap} has to be less than the run's memory, {memory}")
+            raise ValueError(f"max_mem_size: {heap} must be less than the run's memory, {memory}")
         return self
 
 
@@ -209,11 +211,11 @@ class KerasRun(Run):
     @model_validator(mode="after")
     def _one_of_both(self) -> KerasRun:
         if (self.layers is None) == (self.function is None):
-            raise ValueError("give either `layers` or `function`")
+            raise ValueError("give either `layers` or `function`, not both")
         for name, value in (("output", self.output), ("params: function", self.params.get("function"))):
             wanted = "layers" if name == "output" else "function"
             if value is not None and getattr(self, wanted) is None:
-                raise ValueError(f"`{name}` goes with `{wanted}` only")
+                raise ValueError(f"`{name}` is only valid with `{wanted}`")
         return self
 
 

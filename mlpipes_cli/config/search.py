@@ -45,17 +45,17 @@ class Search(Strict):
             if known := [
                 name for name in value if name in cls.model_fields and not isinstance(value[name], list)
             ]:
-                raise ValueError(f"{known[0]!r} needs a `space` beside it: params, and values to try")
+                raise ValueError(f"{known[0]!r} needs a `space` next to it: parameters and the values to try")
             value = {"space": value}
         given = [name for name in ("folds", "validation") if value.get(name) is not None]
         if len(given) == 2:
-            raise ValueError("give either `folds` or `validation`")
+            raise ValueError("give either `folds` or `validation`, not both")
         return value if given else value | {"folds": _FOLDS}
 
     @model_validator(mode="after")
     def _values_fit_the_method(self) -> Search:
         if self.pruning == "median" and self.method != "optuna":
-            raise ValueError("`pruning: median` is for `method: optuna`")
+            raise ValueError("`pruning: median` needs `method: optuna`")
         for param, values in self.space.items():
             if isinstance(values, dict):
                 _check_distribution(param, values, self.method)
@@ -77,14 +77,16 @@ def tried(values: Any) -> list[Any]:
 
 def _check_distribution(param: str, values: dict[str, Any], method: str) -> None:
     if method == "grid":
-        raise ValueError(f"{param}: a grid takes lists; for a distribution use `method: random` or `optuna`")
+        raise ValueError(
+            f"{param}: a grid search needs a list; for a distribution use `method: random` or `optuna`"
+        )
     if len(values) != 1 or next(iter(values)) not in {"uniform", "loguniform", "integers"}:
         raise ValueError(f"{param}: expected one of uniform, loguniform, integers with [low, high]")
     kind, bounds = next(iter(values.items()))
     numbers = isinstance(bounds, list) and len(bounds) == 2
     if not numbers or not all(isinstance(b, (int, float)) and math.isfinite(b) for b in bounds):
-        raise ValueError(f"{param}: {kind} takes [low, high], got {bounds!r}")
+        raise ValueError(f"{param}: {kind} needs [low, high], got {bounds!r}")
     if kind == "integers" and any(bound != int(bound) for bound in bounds):
-        raise ValueError(f"{param}: integers takes whole numbers, got {bounds!r}")
+        raise ValueError(f"{param}: `integers` needs whole numbers, got {bounds!r}")
     if bounds[0] >= bounds[1] or (kind == "loguniform" and bounds[0] <= 0):
         raise ValueError(f"{param}: {kind} needs low < high{' and low > 0' if kind == 'loguniform' else ''}")

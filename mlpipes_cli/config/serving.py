@@ -12,7 +12,7 @@ from mlpipes_cli.config.base import Port, RegistryName, Strict
 
 def _alias(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or re.fullmatch(r"[vV]\d+", name):
-        raise ValueError(f"{name!r} is no alias; use a word such as production or staging")
+        raise ValueError(f"{name!r} is not a valid alias; use a name such as production or staging")
     if name.lower() == "latest":
         raise ValueError("'latest' is reserved by the registry; use production or staging")
     return name
@@ -21,13 +21,15 @@ def _alias(name: str) -> str:
 def _origin(value: str) -> str:
     if value == "*" or re.fullmatch(r"https?://[^/\s,*]+", value):
         return value
-    raise ValueError(f"{value!r} is no origin; use one such as https://app.example.com, or '*'")
+    raise ValueError(f"{value!r} is not a valid origin; use one such as https://app.example.com, or '*'")
 
 
 def _host(value: str) -> str:
     if value == "*" or re.fullmatch(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", value):
         return value
-    raise ValueError(f"{value!r} is no host name; use one such as api.example.com, *.example.com, or '*'")
+    raise ValueError(
+        f"{value!r} is not a valid host name; use one such as api.example.com, *.example.com, or '*'"
+    )
 
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
@@ -105,5 +107,5 @@ class Serving(Strict):
     @model_validator(mode="after")
     def _two_models_to_mirror(self) -> Serving:
         if self.mirror is not None and self.mirror.alias == self.alias:
-            raise ValueError(f"mirror -> alias: {self.alias!r} is the alias that answers; name another one")
+            raise ValueError(f"mirror -> alias: {self.alias!r} is the served alias; choose another one")
         return self

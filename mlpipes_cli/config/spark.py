@@ -16,16 +16,16 @@ NAMES = (
 
 def _estimator(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", name):
-        raise ValueError(f"{name!r} is no name, class or dotted path of an estimator")
+        raise ValueError(f"{name!r} is not a name, a class or a dotted path of an estimator")
     if "." not in name and name == name.lower() and name not in NAMES:
         suggestion = did_you_mean(name, NAMES)
-        raise ValueError(f"unknown estimator {name!r}{suggestion or '; one of ' + ', '.join(NAMES)}")
+        raise ValueError(f"unknown estimator {name!r}{suggestion or '; use one of ' + ', '.join(NAMES)}")
     return name
 
 
 def _master(url: str) -> str:
     if not re.fullmatch(r"local(\[(\d+|\*)\])?|spark://[^\s/]+|yarn|k8s://\S+", url):
-        raise ValueError(f"{url!r} is no master such as spark://host:7077 or local[2]")
+        raise ValueError(f"{url!r} is not a valid master such as spark://host:7077 or local[2]")
     return url
 
 

@@ -75,5 +75,5 @@ def _unfolded(node: yaml.Node, sizes: dict[int, int]) -> int:
                 size += _unfolded(part, sizes)
     sizes[id(node)] = size
     if size > MOST_REPEATED + len(sizes):  # each value counts once however often it stands there
-        raise OutOfBounds(f"its aliases repeat more than {MOST_REPEATED} values", node.start_mark)
+        raise OutOfBounds(f"its aliases expand to more than {MOST_REPEATED} values", node.start_mark)
     return size

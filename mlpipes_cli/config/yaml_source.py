@@ -75,7 +75,7 @@ def read_yaml(path: Path, name: str | None = None) -> YamlSource:
     except IsADirectoryError:
         raise UsageError(f"{name}: is a folder", "give the path of a YAML file") from None
     except PermissionError:
-        raise UsageError(f"{name}: no permission to read it", "check the file's mode") from None
+        raise UsageError(f"{name}: permission denied", "check the file's mode") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: not UTF-8 at byte {error.start}", "save it as UTF-8") from None
     except OSError as error:
@@ -140,7 +140,7 @@ def _index(
             line = key_node.start_mark.line + 1
             if key in seen and key != "<<":
                 where = " -> ".join(str(part) for part in (*location, key))
-                duplicates.append(f"{name}:{line}: {where}: stands twice, first on line {seen[key]}")
+                duplicates.append(f"{name}:{line}: {where}: duplicate key, first on line {seen[key]}")
             seen.setdefault(key, line)
             lines[(*location, key)] = line
             if key != "<<":

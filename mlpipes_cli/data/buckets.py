@@ -50,7 +50,8 @@ def _fetch(bucket: str, key: str, source: YamlSource, environ: Mapping[str, str]
             raise wrong(source, AT, f"s3://{bucket}/{key}: no such key in the bucket") from None
         message = error.response.get("Error", {}).get("Message") or code
         raise failed(
-            f"the server refused ({code}: {message})", "check the credentials and the bucket's policy"
+            f"the server refused the request ({code}: {message})",
+            "check the credentials and the bucket's policy",
         ) from None
     except (BotoCoreError, ValueError) as error:
         shown = " ".join(str(error).split())

@@ -79,7 +79,8 @@ def _reaching(whom: str, source: YamlSource) -> Iterator[None]:
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise MlpipesError(
-            source.problem(AT, f"{whom} cannot be reached ({reason})"), "check the network, or use a file"
+            source.problem(AT, f"{whom} cannot be reached ({reason})"),
+            "check the network, or use a local file",
         ) from None
     finally:
         socket.setdefaulttimeout(before)

@@ -15,8 +15,10 @@ string          text; whatever else is one value, as text  text; missing is None
 datetime        see :mod:`mlpipes_cli.moments`             datetime64[us], naive, in UTC
 =============== ========================================== =================================================
 
-A missing value stays one. In a CSV that is the empty cell, and in columns of other types than text what
-stands for it elsewhere (:data:`MISSING`).
+A missing value stays one. In columns of other types than text so is a text that stands for one or is empty
+(:data:`~mlpipes_cli.data.formats.PLACEHOLDERS`), in a CSV's columns of text the empty cell, and everywhere
+what the training's ``missing`` names. An infinite number is one where training had some, else it is refused:
+no model of ours was trained on any. A foreign model gets texts and infinite numbers as they are.
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ import numpy as np
 import pandas as pd
 
 from mlpipes_cli import moments
+from mlpipes_cli.data import missing as gaps
 from mlpipes_cli.data.canonical import as_text, seconds
+from mlpipes_cli.data.formats import FOREIGN, PLACEHOLDERS, Formats
 
-MISSING = frozenset({"nan", "na", "n/a", "null", "none", "nat", "<na>", "#n/a", "-nan"})
 EXPECTED = {
     "double": "a number",
     "float": "a number",
@@ -42,6 +45,7 @@ EXPECTED = {
     "datetime": "a date and time in ISO 8601",
 }
 TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_ENDLESS = "a number that is infinite or too large"
 _WIDTHS: dict[str, Any] = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32"}
 
 
@@ -58,12 +62,13 @@ class Misfit(Exception):
         self.row, self.got = row, got
 
 
-def convert(values: pd.Series, kind: str, *, cells: bool = False) -> pd.Series:
+def convert(values: pd.Series, kind: str, formats: Formats = FOREIGN, *, cells: bool = False) -> pd.Series:
     """The column as the model takes it, with the index of its rows' numbers.
 
     Args:
         values: As it came.
         kind: One of :data:`EXPECTED`.
+        formats: What the model's training took for missing.
         cells: They are cells of a CSV: their text may stand for anything.
 
     Raises:
@@ -72,9 +77,29 @@ def convert(values: pd.Series, kind: str, *, cells: bool = False) -> pd.Series:
     values = values.reset_index(drop=True)
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(values.dtype.categories.dtype if not values.hasnans else object)
-    if cells:
+    if cells or (kind != "string" and not formats.foreign):
         values = _without_words(values, kind)
-    return _CONVERTERS[kind](values, kind, cells)
+    values = gaps.without(values, formats.missing)
+    found = _CONVERTERS[kind](values, kind, cells)
+    return found if formats.foreign or found.dtype.kind != "f" else _finite(found, values, formats)
+
+
+def _finite(found: pd.Series, values: pd.Series, formats: Formats) -> pd.Series:
+    """Numbers without those that stand for missing values, all of them finite.
+
+    Raises:
+        Misfit: One is infinite, or too large for the type.
+    """
+    found = gaps.without(found, formats.missing)
+    endless = gaps.infinite(found)
+    if endless is None:
+        return found
+    row = _first(endless)
+    if found.dtype == np.float32 and np.isfinite(_floats(values.iloc[[row]]).iloc[0]):
+        raise Misfit(row, "a number that is too large")
+    if not formats.infinite:
+        raise Misfit(row, _ENDLESS)
+    return found.mask(endless)
 
 
 def absent(kind: str, rows: int) -> pd.Series:
@@ -91,7 +116,7 @@ def name_of(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "true or false"
     if isinstance(value, (float, np.floating)) and not np.isfinite(value):
-        return "a number without an end"
+        return _ENDLESS
     names = {dict: "an object", list: "a list", np.ndarray: "a list", str: "text", bytes: "bytes"}
     found = next((name for kind, name in names.items() if isinstance(value, kind)), None)
     if found is None and isinstance(value, (int, float, np.number)):
@@ -113,7 +138,7 @@ def _without_words(values: pd.Series, kind: str) -> pd.Series:
 
 def _is_word(cell: str) -> bool:
     bare = cell.strip().lower()
-    return not bare or bare in MISSING
+    return not bare or bare in PLACEHOLDERS or bare == "nat"
 
 
 def _numbers(values: pd.Series, kind: str, cells: bool) -> pd.Series:
@@ -241,9 +266,9 @@ def _times(values: pd.Series, kind: str, cells: bool) -> pd.Series:
         value = values.iloc[row]
         got = name_of(value)
         if got == "a number":
-            got = "a number that may mean several times (only milliseconds since 1970 are read, from 10^11)"
+            got = "an ambiguous number (a time must be in milliseconds since 1970, from 10^11)"
         elif got == "text" and any(mark.isdigit() for mark in value):
-            got = "text in another form"
+            got = "text in another format"
         raise Misfit(row, got)
     return found
 
@@ -254,7 +279,7 @@ def _refuse(wrong: pd.Series, values: pd.Series) -> None:
         raise Misfit(row, name_of(values.iloc[row]))
 
 
-def _first(wrong: pd.Series | Sequence[bool]) -> int:
+def _first(wrong: pd.Series | np.ndarray | Sequence[bool]) -> int:
     return int(np.asarray(wrong).argmax())
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
-from mlpipes_cli.data import csv_table, kinds, numbers, remarks
+from mlpipes_cli.data import csv_table, kinds, numbers, remarks, signs
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Header, Unreadable, header_of
 from mlpipes_cli.data.leading_zeros import Watched
@@ -73,6 +73,7 @@ def read(
     style, frame, zeros = _in_its_style(file)
     for name in _texts(frame, file):
         _take(file, frame, name, style)
+    file.said += [one for name in _left_as_text(frame, file) if (one := signs.remark(frame[name]))]
     doubtful = [name for name in frame.columns if _is_doubtful(file, name, frame[name], zeros)]
     if doubtful:
         _read_again(file, frame, doubtful, style)
@@ -154,6 +155,16 @@ def _texts(frame: pd.DataFrame, file: _File) -> list[str]:
     names = [name for name in file.open(list(frame.columns)) if isinstance(frame[name].dtype, pd.StringDtype)]
     dated = [name for name in frame.columns if name in file.formats.dates]
     return dated + [n for n in names if n in file.formats.types or kinds.may_be_more(frame[n])]
+
+
+def _left_as_text(frame: pd.DataFrame, file: _File) -> list[str]:
+    """The columns of text that nobody said anything of, and that are no codes."""
+    told = {*file.formats.types, *file.codes, *(remark.column for remark in file.said)}
+    return [
+        name
+        for name in file.open(list(frame.columns))
+        if name not in told and isinstance(frame[name].dtype, pd.StringDtype)
+    ]
 
 
 def _take(file: _File, frame: pd.DataFrame, name: str, style: Style) -> None:

@@ -50,7 +50,9 @@ def broken(error: Exception) -> Unreadable:
     if found:
         expected, line, seen = found.groups()
         return Unreadable(f"line {line} has {seen} fields, but the header has {expected}")
-    return Unreadable(f"is no CSV ({message.removeprefix('Error tokenizing data. C error: ').strip()})")
+    return Unreadable(
+        f"is not a valid CSV file ({message.removeprefix('Error tokenizing data. C error: ').strip()})"
+    )
 
 
 def texts(raw: BinaryIO, header: Header, formats: Formats, **options: Any) -> Any:
@@ -102,8 +104,8 @@ def unsure(inferred: Inferred, column: pd.Series) -> Remark:
     mark = marks.pop()
     other = f"`decimal: {mark!r}`" if style.decimal != mark else f"`thousands: {mark!r}`"
     row = int((column.str.strip() == shown).to_numpy().argmax())
-    text = f"{shown!r} is read as {read} ({style.words}), and nothing in the file tells"
-    text += f"; {other} reads it otherwise"
+    text = f"{shown!r} is read as {read} ({style.words}), which the file does not confirm"
+    text += f"; {other} reads it differently"
     return Remark(text, str(column.name), row, warning=True)
 
 

@@ -95,12 +95,10 @@ def _parquet(raw: BinaryIO) -> pd.DataFrame:
     try:
         table = pq.ParquetFile(raw).read()
         if repeated := twice(table.column_names):
-            raise Unreadable(
-                f"column names stand twice: {', '.join(map(repr, repeated))}; each needs its own"
-            )
+            raise Unreadable(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")
         frame = plain(table)
     except pa.ArrowException as error:
-        raise Unreadable(f"is no Parquet file ({' '.join(str(error).split())[:120]})") from None
+        raise Unreadable(f"is not a valid Parquet file ({' '.join(str(error).split())[:120]})") from None
     if frame.empty:
         raise Unreadable("has no rows")
     return frame

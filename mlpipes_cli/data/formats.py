@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.config.experiment import Data
+if TYPE_CHECKING:
+    from mlpipes_cli.config.experiment import Data
 
 READING = "reading"  # in the details that travel with a model
 # In lower case. They are missing values in columns that are otherwise numbers, booleans or dates; in text
@@ -29,6 +30,8 @@ class Formats:
         missing: Words and numbers that mean a missing value in every column.
         types: ``text`` or ``number``, by column.
         dates: strftime's pattern, by column.
+        infinite: Infinite numbers are missing values, as the training data had some; else they are refused.
+        foreign: Of a model that `mlpipes train` did not make: texts and infinite numbers stay what they are.
         before: Read as it was before words were told apart by the kind of their column: pandas' words for
             missing values count everywhere, digits are numbers, dates of a CSV file are text.
     """
@@ -39,6 +42,8 @@ class Formats:
     missing: tuple[str, ...] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     dates: Mapping[str, str] = field(default_factory=dict)
+    infinite: bool = False
+    foreign: bool = False
     before: bool = False
 
     @classmethod
@@ -62,12 +67,13 @@ class Formats:
         """
         told = details.get(READING)
         if told is None:
-            return BEFORE if details.get("task") else cls()
+            return BEFORE if details.get("task") else FOREIGN
         return cls(
             decimal=told.get("decimal", "."),
             thousands=told.get("thousands"),
             missing=tuple(told.get("missing", ())),
             dates=dict(told.get("dates", {})),
+            infinite=bool(told.get("infinite")),
         )
 
     def document(self) -> dict[str, Any]:
@@ -75,7 +81,8 @@ class Formats:
         style = {} if self.decimal in (None, ".") and not self.thousands else {"decimal": self.decimal}
         style |= {"thousands": self.thousands} if self.thousands else {}
         words = {"missing": list(self.missing)} if self.missing else {}
-        return {**style, **words, **({"dates": dict(self.dates)} if self.dates else {})}
+        dates = {"dates": dict(self.dates)} if self.dates else {}
+        return {**style, **words, **dates, **({"infinite": True} if self.infinite else {})}
 
     def found(self, **changes: Any) -> Formats:
         """The same with what a file showed."""
@@ -83,3 +90,16 @@ class Formats:
 
 
 BEFORE = Formats(before=True)
+FOREIGN = Formats(foreign=True)
+
+
+def numbers(words: Collection[str]) -> list[float]:
+    """The numbers among words for missing values."""
+    return [number for number in map(_number, words) if number is not None]
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None

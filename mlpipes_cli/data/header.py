@@ -23,6 +23,7 @@ _KINDS = {
     b"\xff\xfe": "in UTF-16 (save it as UTF-8)",
     b"\xfe\xff": "in UTF-16 (save it as UTF-8)",
 }
+_UNPACKED, _TIMES = 64 * 2**20, 200  # bytes that a packed file may become, or times its own size
 _SEPARATORS = ",;\t|"
 _LOOKED_AT = 50  # records by which a separator is judged
 csv.field_size_limit(2**31 - 1)  # a cell may hold an image as text; the library's own limit is 128 KiB
@@ -50,9 +51,35 @@ class Header:
     separator: str
 
 
+class _Unpacked(gzip.GzipFile):
+    """A packed file that says no where it becomes more than 64 MB and more than 200 times its size."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+        self._most = max(_UNPACKED, _TIMES * path.stat().st_size)
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._checked(super().read(size))
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._checked(super().read1(size))
+
+    def _checked(self, some: bytes) -> bytes:
+        if self.tell() > self._most:
+            raise Unreadable(
+                f"unpacks to more than {self._most >> 20} MB, over {_TIMES} times its size; unpack it first"
+            )
+        return some
+
+
 def open_plain(path: Path) -> BinaryIO:
-    """The file's bytes, decompressed if its name ends in .gz."""
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+    """The file's bytes, decompressed if its name ends in .gz.
+
+    Raises:
+        Unreadable: When it is read: it unpacks to far more than files do.
+        OSError: It cannot be opened.
+    """
+    return _Unpacked(path) if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
 
 
 def read_header(path: Path, separator: str | None = None, *, rows_needed: bool = True) -> Header:
@@ -81,9 +108,9 @@ def not_opened(error: BaseException) -> Unreadable:
     if isinstance(error, FileNotFoundError):
         return Unreadable("no such file")
     if isinstance(error, PermissionError):
-        return Unreadable("no permission to read it; check the file's mode")
+        return Unreadable("permission denied; check the file's mode")
     if isinstance(error, (gzip.BadGzipFile, EOFError, zlib.error)):
-        return Unreadable(f"is no whole gzip file ({error})")
+        return Unreadable(f"is not a complete gzip file ({error})")
     return Unreadable(((isinstance(error, OSError) and error.strerror) or str(error)).lower())
 
 
@@ -104,7 +131,7 @@ def header_of(raw: BinaryIO, separator: str | None = None, *, rows_needed: bool 
     except UnicodeDecodeError as error:
         raise Unreadable(f"is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
     except csv.Error as error:
-        raise Unreadable(f"is no CSV ({error})") from None
+        raise Unreadable(f"is not a valid CSV file ({error})") from None
     finally:
         text.detach()
 
@@ -114,9 +141,9 @@ def _check_kind(start: bytes) -> None:
         raise Unreadable("is empty")
     for magic, kind in _KINDS.items():
         if start.startswith(magic):
-            raise Unreadable(f"is no CSV but {kind}")
+            raise Unreadable(f"is not a CSV file but {kind}")
     if b"\0" in start:
-        raise Unreadable("is no CSV but a binary file")
+        raise Unreadable("is not a CSV file but a binary file")
 
 
 def _parse(text: TextIO, separator: str | None, rows_needed: bool) -> Header:
@@ -126,10 +153,10 @@ def _parse(text: TextIO, separator: str | None, rows_needed: bool) -> Header:
     _, first = next(records, (1, []))
     columns = tuple(name if name else f"Unnamed: {at}" for at, name in enumerate(first))
     if repeated := twice(columns):
-        raise Unreadable(f"column names stand twice: {', '.join(map(repr, repeated))}; each needs its own")
+        raise Unreadable(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")
     number, second = next(records, (0, []))
     if not second and rows_needed:
-        raise Unreadable("has a header and no rows")
+        raise Unreadable("has a header but no rows")
     if len(second) > len(columns):
         raise Unreadable(f"line {number} has {len(second)} fields, but the header has {len(columns)}")
     return Header(columns, separator)

@@ -72,9 +72,9 @@ def read(path: Path) -> bytes:
     except OSError as error:
         raise NotImages(f"{path}: {(error.strerror or str(error)).lower()}") from None
     if not is_image(content):
-        raise NotImages(f"{path}: is no {', '.join(EXTENSIONS)} image")
+        raise NotImages(f"{path}: not a {', '.join(EXTENSIONS)} image")
     if (damage := _damage(content)) is not None:
-        raise NotImages(f"{path}: is damaged ({damage}); replace or remove it")
+        raise NotImages(f"{path}: the image is damaged ({damage}); replace or remove it")
     return content
 
 
@@ -85,7 +85,7 @@ def _damage(content: bytes) -> str | None:
     try:
         Image.open(io.BytesIO(content), formats=_FORMATS).load()
     except UnidentifiedImageError:
-        return "it begins as an image does, and is none"
+        return "its content is not an image"
     except Exception as error:  # noqa: BLE001  a damaged file makes the decoders raise anything
         return next(iter(str(error).splitlines()), "") or type(error).__name__
     return None
@@ -119,11 +119,12 @@ def label_of(path: Path, folder: Path, images: Images | None) -> str:
         pattern = images.pattern or _BEFORE_SEPARATOR
         found = re.match(pattern, path.name)
         if found is None or not found[1]:
-            raise NotImages(f"{path}: no label in its name (looked for {pattern!r})")
+            raise NotImages(f"{path}: its name contains no label (expected {pattern!r})")
         return found[1]
     if path.parent == folder:
         raise NotImages(
-            f"{path}: lies in no folder that names its label; use `images: {{label: name}}` if its name does"
+            f"{path}: is not in a folder named after its label; use `images: {{label: name}}` if the "
+            "file name contains it"
         )
     return path.parent.name
 

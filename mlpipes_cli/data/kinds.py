@@ -25,7 +25,7 @@ _FLAG = "^(?i:true|false)$"
 _DIGITS = r"^[+-]?\d+$"
 _LEADING_ZERO = r"^[+-]?0\d"
 _SHORTEST_INEXACT = 16  # digits of 2**53
-ZEROS, LONG = "digits with leading zeros", "digits that no float64 holds exactly"
+ZEROS, LONG = "digits with leading zeros", "digits that float64 cannot represent exactly"
 
 
 class WrongValue(Exception):
@@ -119,9 +119,7 @@ def read(values: pd.Series, style: Style, formats: Formats) -> Column:
     if cells.all_are(number):
         return _numbers(values, cells, style)
     if (other := _style_of(cells)) is not None:
-        text = (
-            f"its numbers are written otherwise ({other.words}) than the others of the file ({style.words})"
-        )
+        text = f"its numbers have another format ({other.words}) than the rest of the file ({style.words})"
         remark = f"{text}, so the column stays text; `types: {{{name}: number}}` reads numbers"
         return Column(values, remarks=[Remark(remark, name, int(np.argmin(cells.holes)), warning=True)])
     return Column(values, remarks=_strays(name, cells, number))
@@ -140,6 +138,18 @@ def may_be_more(values: pd.Series) -> bool:
 def may_be_numbers(values: pd.Series) -> bool:
     """Whether values from all over a column of text look like numbers of some style."""
     return _most(values, (numbers.LOOKS_LIKE_ONE,))
+
+
+def are_numbers_as_text(values: pd.Series) -> bool:
+    """Whether a column of text, from where types are known, holds numbers alone, and no codes."""
+    is_text = isinstance(values.dtype, pd.StringDtype) or (
+        values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "string"
+    )
+    if not is_text or not may_be_numbers(values):
+        return False
+    texts = trimmed(texts_of(values))
+    cells = _Cells(texts, hollow(texts))
+    return not cells.holes.all() and _style_of(cells) is not None and not code(cells.present())
 
 
 def _most(values: pd.Series, regexes: Sequence[str]) -> bool:
@@ -179,8 +189,8 @@ def _words_among_codes(name: str, cells: _Cells) -> list[Remark]:
     words = holes(name, cells.texts, cells.holes)
     return [
         Remark(
-            f"{hole.word!r} is a value as any other in a column of codes ({remarks.rows(hole.rows)}); "
-            f"`missing: [{hole.word!r}]` makes it a missing one",
+            f"{hole.word!r} is kept as a value in a column of codes ({remarks.rows(hole.rows)}); "
+            f"`missing: [{hole.word!r}]` makes it a missing value",
             name,
             hole.first,
             warning=True,
@@ -195,7 +205,7 @@ def _forced(values: pd.Series, cells: _Cells, style: Style) -> Column:
     fits = matches(cells.texts, numbers.pattern(style)) | cells.holes
     if not fits.all():
         row = int(np.argmin(fits))
-        raise WrongValue(row, f"{cells.texts[row].as_py()!r} is no number, which `types` says it is")
+        raise WrongValue(row, f"{cells.texts[row].as_py()!r} is not a number, as `types` requires")
     return _made(values, cells, numbers.floats(numbers.plain(cells.present(), style)))
 
 
@@ -218,7 +228,7 @@ def _dates(values: pd.Series, cells: _Cells) -> Column:
     wrong = found.isna().to_numpy() & ~cells.holes
     if wrong.any():
         row = int(wrong.argmax())
-        text = f"{present[row].as_py()!r} is no day that there is, so the column stays text"
+        text = f"{present[row].as_py()!r} is not a valid date, so the column stays text"
         return Column(values, remarks=[Remark(text, name, row, warning=True)])
     made = _made(values, cells, found.to_numpy())
     if first:
@@ -233,7 +243,7 @@ def _unclear(name: str, present: pa.Array, first: str) -> Remark:
     shown = present[row].as_py()
     if first == "mixed":
         return Remark(
-            "has dates with the day first and dates with the month first, so it stays text", name, row, True
+            "mixes dates with the day first and dates with the month first, so it stays text", name, row, True
         )
     mark = shown[2] if not shown[2].isdigit() else shown[1]
     day, month = (moments.PATTERNS[kind].replace("/", mark) for kind in ("day", "month"))
@@ -253,7 +263,9 @@ def _dates_as_said(values: pd.Series, written: str) -> Column:
     wrong = found.isna().to_numpy() & ~cells.holes
     if wrong.any():
         row = int(wrong.argmax())
-        raise WrongValue(row, f"{texts[row].as_py()!r} is no date written as {written!r}, which `dates` says")
+        raise WrongValue(
+            row, f"{texts[row].as_py()!r} is not a date in the format {written!r}, as `dates` requires"
+        )
     return _made(values, cells, found.to_numpy())
 
 
@@ -292,12 +304,12 @@ def _strays(name: str, cells: _Cells, number: str) -> list[Remark]:
         word, count = str(cells.texts[int(at[0])].as_py()), len(at)
         others = len(set(cells.texts.take(pa.array(at)).to_pylist())) - 1
         same = int((np.asarray(cells.texts.take(pa.array(at)).to_pylist(), dtype=object) == word).sum())
-        more = f", and {others} other words in {remarks.rows(count - same)}" if others else ""
+        more = f", and {others} other strings in {remarks.rows(count - same)}" if others else ""
         return [
             Remark(
                 f"{word!r} ({remarks.rows(same)}{more}) among {int(fits.sum())} {kind}, so the column stays "
                 f"text; if it means a missing value, set `missing: [{word!r}]`; "
-                f"if text is right, `types: {{{name}: text}}`",
+                f"if the column is text, `types: {{{name}: text}}`",
                 name,
                 int(at[0]),
                 warning=True,

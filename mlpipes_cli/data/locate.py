@@ -21,7 +21,7 @@ FETCHED = ("california_housing", "covtype")
 _SCHEMES = ("sklearn", "openml", "s3", "postgres")
 _WHERE_TO_GET = {
     "creditcard.csv": "download it from https://www.kaggle.com/datasets/mlg-ulb/creditcardfraud and "
-    "put it there, or use `source: openml:1597`",
+    "save it there, or use `source: openml:1597`",
 }
 
 
@@ -63,12 +63,12 @@ def locate(data: Data, base: Path, source: YamlSource) -> Place:
     if scheme == "sklearn":
         known = (*BUNDLED, *FETCHED)
         if rest not in known:
-            shown = did_you_mean(rest, known) or f"; one of {', '.join(known)}"
-            raise wrong(source, AT, f"scikit-learn has no data set {rest!r} here{shown}")
+            shown = did_you_mean(rest, known) or f"; use one of {', '.join(known)}"
+            raise wrong(source, AT, f"scikit-learn has no data set {rest!r}{shown}")
         return Place("sklearn", text, name=rest)
     if scheme == "openml":
         if not rest.isdigit():
-            raise wrong(source, AT, f"{text!r}: give the data set's number, as in openml:1597")
+            raise wrong(source, AT, f"{text!r}: give the number of the data set, such as openml:1597")
         return Place("openml", text, name=rest)
     if scheme == "s3":
         return _bucket(text, rest, source)
@@ -79,10 +79,12 @@ def locate(data: Data, base: Path, source: YamlSource) -> Place:
 
 def _unknown_scheme(text: str, scheme: str) -> str:
     if scheme in {"postgres", "postgresql", "postgresql+psycopg2"}:
-        return "for another database write `source: {table: schema.name, url: $NAME_OF_A_VARIABLE}`"
+        return "for another database use `source: {table: schema.name, url: $NAME_OF_A_VARIABLE}`"
     if scheme in {"http", "https", "ftp"}:
         return f"{text!r}: download the file and give its path"
-    shown = did_you_mean(scheme, _SCHEMES) or f"; a file, or one of {', '.join(f'{s}:' for s in _SCHEMES)}"
+    shown = (
+        did_you_mean(scheme, _SCHEMES) or f"; use a file, or one of {', '.join(f'{s}:' for s in _SCHEMES)}"
+    )
     return f"unknown kind of source {scheme!r}{shown}"
 
 
@@ -98,13 +100,13 @@ def _postgres(rest: str, source: YamlSource) -> Place:
     if re.match(r"(select|with|table|values)\b|\(", rest, re.IGNORECASE):
         return Place("postgres", "the project's database", query=rest)
     if not re.fullmatch(r"[^\s.;]+(\.[^\s.;]+)?", rest):
-        raise wrong(source, AT, f"{rest!r} is neither schema.table nor a query that begins with select")
+        raise wrong(source, AT, f"{rest!r} is neither schema.table nor a select query")
     return Place("postgres", "the project's database", name=rest)
 
 
 def _check_extension(name: str, text: str, source: YamlSource) -> None:
     if not name.lower().endswith(EXTENSIONS):
-        raise wrong(source, AT, f"{text}: unknown kind of file; {', '.join(EXTENSIONS)} can be read")
+        raise wrong(source, AT, f"{text}: unknown kind of file; {', '.join(EXTENSIONS)} are supported")
 
 
 def _file(text: str, base: Path, source: YamlSource) -> Place:

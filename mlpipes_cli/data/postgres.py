@@ -37,9 +37,9 @@ def load_postgres(
         MlpipesError: The server cannot be reached or refuses the login.
     """
     hint = (
-        "see `mlpipes status`; `mlpipes up` repairs it"
+        "see `mlpipes status`; run `mlpipes up` to repair it"
         if place.url is None
-        else "check that it runs, and the URL"
+        else "check that the database is running, and the URL"
     )
     connection = _connect(_address(place, source, database_url, environ), source, hint)
     try:
@@ -47,9 +47,9 @@ def load_postgres(
     finally:
         connection.close()
     if repeated := twice(list(frame.columns)):
-        raise wrong(source, AT, f"the query gives column names twice: {', '.join(map(repr, repeated))}")
+        raise wrong(source, AT, f"the query returns duplicate column names: {', '.join(map(repr, repeated))}")
     if frame.empty:
-        raise wrong(source, AT, f"{place.name or 'the query'} gives no rows")
+        raise wrong(source, AT, f"{place.name or 'the query'} returns no rows")
     if place.query is not None and re.search(r"\border\s+by\b", place.query, re.IGNORECASE):
         return frame
     plain = pd.DataFrame({name: canonical(frame[name]) for name in frame.columns})
@@ -60,8 +60,8 @@ def load_postgres(
 def _address(place: Place, source: YamlSource, database_url: str | None, environ: Mapping[str, str]) -> str:
     if place.url is None:
         if database_url is None:
-            reason = source.problem(AT, "the project's database has no role yet that can only read")
-            raise MlpipesError(reason, "`mlpipes up` makes it")
+            reason = source.problem(AT, "the project's database has no read-only role yet")
+            raise MlpipesError(reason, "`mlpipes up` creates it")
         return database_url
     url, where = place.url, (*AT, "url")
     if found := re.fullmatch(r"\$\{?([A-Za-z_]\w*)\}?", url):
@@ -106,22 +106,22 @@ def _read(connection: Any, place: Place, source: YamlSource) -> pd.DataFrame:
         columns, rows = select(connection, statement)
         return pd.DataFrame(rows, columns=columns)
     except NotOneSelect:
-        said = "the query has to be one statement that gives rows, such as a select; nothing of it was run"
+        said = "the query must be one statement that returns rows, such as a select; it was not run"
         raise wrong(source, AT, said) from None
     except psycopg2.errors.QueryCanceled:
         said = f"the query took longer than {SECONDS // 60} minutes"
-        raise wrong(source, AT, f"{said}; ask for fewer, or make a table of them") from None
+        raise wrong(source, AT, f"{said}; query fewer rows, or store them in a table first") from None
     except psycopg2.errors.LockNotAvailable:
-        reason = source.problem(AT, "somebody else holds a lock that the query waits for")
-        raise MlpipesError(reason, "try again when it is free") from None
+        reason = source.problem(AT, "another client holds a lock that the query needs")
+        raise MlpipesError(reason, "try again later") from None
     except psycopg2.errors.UndefinedTable as error:
         shown = _near_tables(connection, place.name) if place.name else ""
         raise wrong(source, AT, f"{_first_line(error)}{shown}") from None
     except psycopg2.OperationalError as error:
-        reason = source.problem(AT, f"the database went away ({_first_line(error)})")
-        raise MlpipesError(reason, "check that it runs, and try again") from None
+        reason = source.problem(AT, f"the connection to the database was lost ({_first_line(error)})")
+        raise MlpipesError(reason, "check that the database is running, and try again") from None
     except psycopg2.Error as error:
-        raise wrong(source, AT, f"the database refused the query: {_first_line(error)}") from None
+        raise wrong(source, AT, f"the query failed: {_first_line(error)}") from None
 
 
 def _near_tables(connection: Any, name: str) -> str:

@@ -74,7 +74,7 @@ def _check_columns(frame: pd.DataFrame, data: Data, source: YamlSource) -> None:
         problems.append(
             source.problem(
                 ("data", "source"),
-                f"column names stand twice: {', '.join(map(repr, repeated))}; each needs its own",
+                f"duplicate column names: {', '.join(map(repr, repeated))}; rename them",
             )
         )
     if data.split.by == data.target:
@@ -88,7 +88,7 @@ def _with_target(frame: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[st
     gaps = frame[data.target].isna()
     if not data.drop_missing_target or not gaps.any() or gaps.all():
         return frame, []
-    said = f"{int(gaps.sum())} of {len(frame)} rows have no {data.target!r} and are left out"
+    said = f"{int(gaps.sum())} of {len(frame)} rows have no {data.target!r} and were left out"
     return frame[~gaps].reset_index(drop=True), [said]
 
 
@@ -99,7 +99,7 @@ def _features(
     aside = {data.target, *data.drop, *([data.id] if data.id else [])}
     names = [name for name in frame.columns if name not in aside]
     if not names:
-        raise wrong(source, ("data",), "no column is left as a feature")
+        raise wrong(source, ("data",), "no feature columns are left")
     read = {name: _feature(frame[name]) for name in names}
     features = {name: values for name, (values, _) in read.items()}
     if all(column.nunique(dropna=False) < 2 for column in features.values()):
@@ -122,7 +122,7 @@ def _warnings(
     shared = int(np.isin(hashes[holdout], hashes[train]).sum())
     if shared:
         found.append(
-            f"{shared} of {len(holdout)} holdout rows stand among the training rows too, target included"
+            f"{shared} of {len(holdout)} holdout rows also occur in the training rows, with the same target"
         )
     unnamed = [name for name in clean.columns if name == "" or name.startswith("Unnamed: ")]
     if unnamed:
@@ -135,7 +135,8 @@ def _warnings(
             found.append(f"the id {data.id!r} is missing in {gaps} rows")
         if repeated:
             found.append(
-                f"the id {data.id!r} repeats in {repeated} rows; ground truth reaches the latest prediction"
+                f"the id {data.id!r} is repeated in {repeated} rows; ground truth is assigned to the "
+                "latest prediction"
             )
     return found
 

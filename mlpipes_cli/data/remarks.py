@@ -68,8 +68,8 @@ def _of_word(word: str, found: Sequence[Hole]) -> Remark:
     most = "" if all(hole.exact for hole in found) else "at most "
     where = f"{most}{rows(count)}"
     if len(found) > 1:
-        where = f"{most}{count} cells of {len(found)} columns, here first"
-    return Remark(f"{word!r} stands for a missing value in {where}", found[0].column, found[0].first)
+        where = f"{most}{count} cells of {len(found)} columns, for example"
+    return Remark(f"{word!r} is read as a missing value in {where}", found[0].column, found[0].first)
 
 
 def of_codes(columns: Mapping[str, str]) -> list[Remark]:
@@ -77,13 +77,34 @@ def of_codes(columns: Mapping[str, str]) -> list[Remark]:
     found = []
     for reason in dict.fromkeys(columns.values()):
         names = [name for name in columns if columns[name] == reason]
-        shown = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
-        word = "column" if len(names) == 1 else "columns"
-        verb = "holds" if len(names) == 1 else "hold"
-        found.append(
-            Remark(
-                f"{word} {shown} {verb} codes ({reason}), read as text; "
-                f"`types: {{{names[0]}: number}}` reads numbers"
-            )
-        )
+        found.append(_read_as_text(names, f"codes ({reason})"))
     return found
+
+
+def of_numbers_as_text(names: Sequence[str]) -> list[Remark]:
+    """A line for the columns of text that hold numbers alone; none where there are none."""
+    return [_read_as_text(names, "numbers as text")] if names else []
+
+
+def _read_as_text(names: Sequence[str], what: str) -> Remark:
+    shown = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+    word = "column" if len(names) == 1 else "columns"
+    verb = "holds" if len(names) == 1 else "hold"
+    return Remark(
+        f"{word} {shown} {verb} {what}, read as text; `types: {{{names[0]}: number}}` reads numbers"
+    )
+
+
+def of_infinite(columns: Mapping[str, int]) -> list[Remark]:
+    """A line for the columns with infinite numbers, by how many rows have one."""
+    if not columns:
+        return []
+    shown = ", ".join(f"{name!r} ({rows(count)})" for name, count in list(columns.items())[:_SHOWN])
+    more = len(columns) - _SHOWN
+    return [
+        Remark(
+            f"infinite numbers count as missing values, in training and in what the model is asked: {shown}"
+            + (f", and {more} more columns" if more > 0 else ""),
+            warning=True,
+        )
+    ]

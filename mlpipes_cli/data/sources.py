@@ -95,9 +95,7 @@ def read(
         return found
     here = ("data", "images", "columns")
     if unknown := [name for name in data.images.columns if name not in found.frame.columns]:
-        raise wrong(
-            source, here, f"there is no column {unknown[0]!r}{did_you_mean(unknown[0], found.frame.columns)}"
-        )
+        raise wrong(source, here, f"no column {unknown[0]!r}{did_you_mean(unknown[0], found.frame.columns)}")
     try:
         start = place.path.parent if place.kind == "file" and place.path else base
         return replace(found, frame=image_files.fill(found.frame, data.images.columns, start))
@@ -126,7 +124,7 @@ def _read(
     else:
         found = Read(_load(place, data, base, source, database_url, environ), formats)
     try:
-        return typed.settled(found, place.shown, aside=(data.target, data.id))
+        return typed.settled(found, place.shown, aside=(data.target, data.id, *data.drop))
     except typed.WrongValue as error:
         raise wrong(source, AT, f"{place.shown}: {error}") from None
 

@@ -43,7 +43,7 @@ def split_rows(
         raise wrong(
             source,
             ("data", "source"),
-            f"only {rows} rows; at least {FEWEST_ROWS} are needed to train and to hold out",
+            f"only {rows} rows; training and holdout need at least {FEWEST_ROWS}",
         )
     if data.split.by is not None:
         order, warnings = _by_time(frame[data.split.by], data, source)
@@ -78,8 +78,8 @@ def _stratified(target: Target, data: Data, source: YamlSource) -> Rows:
             raise wrong(
                 source,
                 (*_AT, "stratify"),
-                f"the class {label!r} of {data.target!r} has one row only, which cannot be in "
-                "both parts; remove it or join it to another class",
+                f"the class {label!r} of {data.target!r} has only one row, which cannot be in "
+                "both parts; remove it or merge it with another class",
             )
         parts.append(members[: _share(len(members), data.split.test)])
     return np.concatenate(parts)
@@ -94,13 +94,16 @@ def _by_time(column: pd.Series, data: Data, source: YamlSource) -> tuple[Rows, l
             raise wrong(
                 source,
                 where,
-                f"{name!r} holds neither numbers nor ISO dates (2024-05-31), so it has no order",
+                f"{name!r} contains neither numbers nor ISO dates (2024-05-31), so rows cannot be "
+                "ordered by it",
             )
     if values.nunique() < 2:
-        raise wrong(source, where, f"{name!r} has one value only, so it has no order")
+        raise wrong(source, where, f"{name!r} has only one value, so rows cannot be ordered by it")
     gaps = int(values.isna().sum())
     warnings = (
-        [f"{name!r} is missing or unreadable in {gaps} rows; they count as the earliest"] if gaps else []
+        [f"{name!r} is missing or unreadable in {gaps} rows; they are treated as the earliest"]
+        if gaps
+        else []
     )
     ranks: Any = values.rank(method="dense").fillna(0).to_numpy()
     return np.argsort(ranks, kind="stable"), warnings
@@ -124,8 +127,8 @@ def _check_classes(target: Target, train: Rows, holdout: Rows, data: Data, sourc
 def _another_split(data: Data) -> str:
     """What may help where a class is in one part only: of the settings that count here."""
     if data.split.by is not None:
-        latest = f"the latest rows by {data.split.by!r} are held out"
-        return f"; {latest}: choose another `test` share or leave `by` out"
+        latest = f"the latest rows by {data.split.by!r} form the holdout"
+        return f"; {latest}: choose another `test` share or remove `by`"
     if data.split.stratify:
         return "; choose another `test` share"
     return "; use `stratify: true`, another `test` share, or another `seed`"

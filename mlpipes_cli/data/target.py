@@ -50,13 +50,13 @@ def read_target(column: pd.Series, data: Data, source: YamlSource) -> Target:
     values = canonical(column)
     _no_gaps(values, data, source)
     if values.dtype.kind == "M":
-        raise wrong(source, _AT, f"{data.target!r} holds dates, which are no target")
+        raise wrong(source, _AT, f"{data.target!r} contains dates, which cannot be a target")
     distinct = sorted(pd.unique(values).tolist())
     if len(distinct) < 2:
         raise wrong(
             source,
             _AT,
-            f"{data.target!r} is {_shown(distinct[0])} in every row; nothing can be learnt from it",
+            f"{data.target!r} is {_shown(distinct[0])} in every row, so there is nothing to learn",
         )
     task: Task = _infer(values, distinct) if data.task == "auto" else data.task
     if task == "regression":
@@ -101,12 +101,12 @@ def _infer(values: pd.Series, distinct: list[Any]) -> Task:
 def _regression(values: pd.Series, data: Data, source: YamlSource) -> Target:
     if data.positive is not None:
         raise wrong(
-            source, ("data", "positive"), "is for binary targets; this one is a quantity (task: regression)"
+            source, ("data", "positive"), "needs a binary target; this one is numeric (task: regression)"
         )
     try:
         return Target("regression", values.astype("float64"))
     except ValueError:
-        raise wrong(source, _AT, f"{data.target!r} holds strings; regression needs numbers") from None
+        raise wrong(source, _AT, f"{data.target!r} contains strings; regression needs numbers") from None
 
 
 def _classification(
@@ -116,29 +116,33 @@ def _classification(
     if task == "binary" and len(distinct) != 2:
         few = ", ".join(map(repr, distinct[:5]))
         raise wrong(
-            source, _AT, f"{name!r} has {len(distinct)} different values ({few}, ...); binary needs two"
+            source,
+            _AT,
+            f"{name!r} has {len(distinct)} different values ({few}, ...); a binary target needs two",
         )
     if values.dtype.kind == "f" and not _whole(distinct):
         raise wrong(
             source,
             _AT,
-            f"{name!r} holds fractions such as {next(v for v in distinct if not v.is_integer())}; "
-            f"{task} needs labels (`task: regression` takes quantities)",
+            f"{name!r} contains fractions such as {next(v for v in distinct if not v.is_integer())}; "
+            f"{task} needs class labels (for a numeric target, use `task: regression`)",
         )
     if len(distinct) > max(100, MOST_NUMERIC_CLASSES) and len(distinct) > rows / 2:
         raise wrong(
             source,
             _AT,
-            f"{name!r} has {len(distinct)} different values in {rows} rows, too many to be classes",
+            f"{name!r} has {len(distinct)} different values in {rows} rows, too many for classes",
         )
     labels, classes = _labels(values, distinct)
     warnings: tuple[str, ...] = ()
     if data.task == "auto" and task == "multiclass" and labels.dtype.kind == "i" and len(classes) > 10:
-        warnings = (f"{name!r} was taken for {len(classes)} classes; a quantity needs `task: regression`",)
+        warnings = (
+            f"{name!r} is treated as {len(classes)} classes; for a numeric target, set `task: regression`",
+        )
     if task == "multiclass":
         if data.positive is not None:
             raise wrong(
-                source, ("data", "positive"), f"is for binary targets; this one has {len(classes)} classes"
+                source, ("data", "positive"), f"needs a binary target; this one has {len(classes)} classes"
             )
         return Target(task, labels, classes, None, warnings)
     positive = _positive(classes, data, source)
@@ -162,5 +166,5 @@ def _positive(classes: tuple[Any, ...], data: Data, source: YamlSource) -> Any:
     known = [str(label) for label in classes]
     shown = did_you_mean(str(wanted), known) or f"; the labels are {classes[0]!r} and {classes[1]!r}"
     if isinstance(wanted, bool) and isinstance(classes[0], str):
-        shown += " (YAML reads a bare yes or no as true or false: put it in quotes)"
+        shown += " (YAML reads an unquoted yes or no as true or false: put it in quotes)"
     raise wrong(source, ("data", "positive"), f"no row has the label {wanted!r}{shown}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlpipes_cli.data import kinds, moments, numbers, remarks
+from mlpipes_cli.data import kinds, missing, moments, numbers, remarks
 from mlpipes_cli.data.canonical import canonical
 from mlpipes_cli.data.files import Read
 from mlpipes_cli.data.formats import Formats
@@ -24,12 +24,13 @@ class WrongValue(ValueError):
 def settled(read: Read, shown: str, aside: Collection[str | None]) -> Read:
     """The rows with ``missing``, ``types`` and ``dates`` applied, and with whole numbers that stay exact.
 
-    A column of integers that float64 cannot hold becomes one of codes, as in a CSV file.
+    A column of integers that float64 cannot hold becomes one of codes, as in a CSV file. Infinite numbers,
+    which a division by zero leaves behind, become missing values.
 
     Args:
         read: What was read; columns of a CSV file are as the settings want them already.
         shown: What messages call the source.
-        aside: Columns whose integers stay: the target's and the identifiers'.
+        aside: Columns whose numbers stay: the target's, the identifiers', and those that nobody asks for.
 
     Raises:
         WrongValue: A value is not what the settings say of its column.
@@ -39,50 +40,43 @@ def settled(read: Read, shown: str, aside: Collection[str | None]) -> Read:
         return read
     changed: dict[str, pd.Series] = {}
     codes: dict[str, str] = {}
+    numbered: list[str] = []
+    infinite: dict[str, int] = {}
     for name in map(str, read.frame.columns):
         column: Any = read.frame[name] if name in read.frame.columns else None
         if not isinstance(column, pd.Series):
             continue  # a name that stands twice, or is none: told later
-        made = _as_set(without(column, formats.missing), formats)
-        if name not in formats.types and name not in aside and _would_round(made):
-            made, codes[name] = _digits(made), LONG
+        made = _as_set(missing.without(column, formats.missing), formats)
+        if name not in formats.types and name not in aside:
+            if _would_round(made):
+                made, codes[name] = _digits(made), LONG
+            elif kinds.are_numbers_as_text(made):
+                numbered.append(name)
+        if name not in aside and (endless := missing.infinite(made)) is not None:
+            made, infinite[name] = made.mask(endless), int(endless.sum())
         if made is not column:
             changed[name] = made
-    if not changed:
+    said = [*remarks.of_codes(codes), *remarks.of_numbers_as_text(numbered)]
+    if not changed and not said:
         return read
-    notes = tuple(remark.line(shown, str) for remark in remarks.of_codes(codes))
-    return replace(read, frame=read.frame.assign(**changed), notes=(*read.notes, *notes))
+    notes = tuple(remark.line(shown, str) for remark in said)
+    told = tuple(remark.line(shown, str) for remark in remarks.of_infinite(infinite))
+    return replace(
+        read,
+        frame=read.frame.assign(**changed) if changed else read.frame,
+        formats=formats.found(infinite=formats.infinite or bool(infinite)),
+        notes=(*read.notes, *notes),
+        warnings=(*read.warnings, *told),
+    )
 
 
 def blanked(frame: pd.DataFrame, formats: Formats) -> pd.DataFrame:
     """The rows with the words and numbers of ``missing`` missing."""
     if not formats.missing:
         return frame
-    return frame.assign(**{str(name): without(frame[name], formats.missing) for name in frame.columns})
-
-
-def without(column: pd.Series, words: Collection[str]) -> pd.Series:
-    """The column with these words, and the numbers among them, missing."""
-    if not words:
-        return column
-    numbered = [number for number in map(_number, words) if number is not None]
-    types = pd.api.types
-    if types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype):
-        found = column.isin(numbered)
-    elif types.is_object_dtype(column.dtype) or isinstance(
-        column.dtype, (pd.StringDtype, pd.CategoricalDtype)
-    ):
-        found = column.isin([*words, *numbered])
-    else:
-        return column
-    return column.mask(found) if found.any() else column
-
-
-def _number(word: str) -> float | None:
-    try:
-        return float(word)
-    except ValueError:
-        return None
+    return frame.assign(
+        **{str(name): missing.without(frame[name], formats.missing) for name in frame.columns}
+    )
 
 
 def _as_set(column: pd.Series, formats: Formats) -> pd.Series:

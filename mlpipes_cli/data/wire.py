@@ -120,7 +120,7 @@ def _pack(value: Any, parts: list[bytes]) -> list[Any]:
         return ["bytes", _part(bytes(value), parts)]
     if isinstance(value, dict):
         if not all(type(key) is str for key in value):
-            raise TypeError("a dictionary with keys that are no strings cannot be sent")
+            raise TypeError("a dictionary with keys that are not strings cannot be sent")
         return ["dict", {key: _pack(item, parts) for key, item in value.items()}]
     if isinstance(value, (list, tuple)):
         if all(type(item) in _PLAIN for item in value):
@@ -187,7 +187,7 @@ def _table(frame: pd.DataFrame) -> bytes:
         table = pa.Table.from_pandas(frame, nthreads=None if len(frame) > _MANY else 1)
     except (pa.ArrowException, ValueError, TypeError) as error:
         line = " ".join(str(error).split())[:200]
-        raise TypeError(f"a table that Arrow does not hold cannot be sent: {line}") from None
+        raise TypeError(f"a table that Arrow does not support cannot be sent: {line}") from None
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)

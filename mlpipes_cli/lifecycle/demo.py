@@ -95,7 +95,7 @@ def _train(project: Project, reporter: Reporter, progress: Progress, *, resume: 
     with progress() as shown:
         report = training.train(lambda: project, request, reporter, shown)
     if report.failed:
-        raise MlpipesError("not every candidate was trained", "see the table above")
+        raise MlpipesError("some candidates were not trained", "see the table above")
     return report
 
 

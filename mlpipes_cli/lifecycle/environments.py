@@ -78,7 +78,7 @@ def prune(reporter: Reporter, *, unused_for: str | None, everything: bool, yes: 
     from mlpipes_cli.adapters.wiring import make_environments
 
     if everything and unused_for is not None:
-        raise UsageError("--all and --unused-for exclude each other", "give one of them")
+        raise UsageError("--all and --unused-for cannot be combined", "use one of them")
     oldest = time.time() if everything else moments.seconds(unused_for or "30d", "--unused-for")
     with make_environments() as environments:
         environments.sweep()
@@ -86,7 +86,7 @@ def prune(reporter: Reporter, *, unused_for: str | None, everything: bool, yes: 
         if due and not yes:
             size = sum(built.size for built in due)
             if not reporter.confirm(f"remove {_count(len(due))} ({size / 1e6:.0f} MB)?"):
-                raise MlpipesError("nothing was removed", "confirm it with --yes")
+                raise MlpipesError("nothing was removed", "confirm with --yes")
         gone = [built for built in due if environments.remove(built.hash)]
     hashes = {built.hash for built in gone}
     return Pruned(

@@ -45,14 +45,14 @@ _ALL = (
     Example(
         name="credit",
         model="credit",
-        about="The data: card transactions that never happened. `generate.py` tells how they are made, and"
+        about="The data: synthetic card transactions. `generate.py` shows how they are made, and"
         " makes other sizes:\n`python generate.py --rows 100000 --positives 0.01 --seed 1`.",
         rows_file="data/new_rows.csv",
         gates=("{metric: roc_auc, min: 0.7}", "{metric: ks, min: 0.4}"),
         files={
             "data/credit.csv": "20,000 generated card transactions, 2 % of them fraud",
             "data/new_rows.csv": "50 further transactions to score",
-            "generate.py": "makes both; `python generate.py --help`",
+            "generate.py": "generates both; `python generate.py --help`",
             "my_trainer.py": "a trainer of your own",
         },
         generator="generate.py",
@@ -66,7 +66,7 @@ _ALL = (
         " or use `source: openml:1597`.",
         rows_file="data/creditcard.csv",
         gates=("{metric: roc_auc, min: 0.9}", "{metric: ks, min: 0.7}"),
-        files={"data/": "where `creditcard.csv` belongs"},
+        files={"data/": "the folder for `creditcard.csv`"},
         before_training=(
             "# download https://www.kaggle.com/datasets/mlg-ulb/creditcardfraud into data/creditcard.csv",
         ),
@@ -74,8 +74,8 @@ _ALL = (
     Example(
         name="captcha",
         model="captcha",
-        about="The data: images of single characters as they stand in captchas. `generate.py` draws them, and"
-        " others:\n`python generate.py --each 200 --seed 1`. `data/try_me.png` is one to upload on the"
+        about="The data: images of single characters as used in captchas. `generate.py` draws them, and"
+        " more:\n`python generate.py --each 200 --seed 1`. `data/try_me.png` is for upload on the"
         " API's page.",
         rows_file="data/new_rows.json",
         gates=("{metric: f1_macro, min: 0.7}",),
@@ -83,8 +83,8 @@ _ALL = (
         files={
             "data/characters/": "720 images of twelve characters, 28 x 28 pixels; the label is in the name",
             "data/new_rows.json": "twelve further images to score",
-            "data/try_me.png": "one more, for the API's page",
-            "generate.py": "draws them; `python generate.py --help`",
+            "data/try_me.png": "one more image, for the API's page",
+            "generate.py": "draws the images; `python generate.py --help`",
         },
         generator="generate.py",
     ),

@@ -59,6 +59,8 @@ class Board:
         entries: One for each candidate, its newest run.
         others: The other holdouts that runs of the experiment were judged on, the newest first.
         few_rows: What a person should know of a holdout of a handful of rows; an empty text otherwise.
+        strangers: Runs of the experiment that say they are candidates and not which rows judged them, so that
+            `mlpipes train` did not make them.
     """
 
     experiment: str
@@ -69,6 +71,7 @@ class Board:
     entries: tuple[Entry, ...]
     others: tuple[OtherHoldout, ...] = ()
     few_rows: str = ""
+    strangers: int = 0
 
     @property
     def best(self) -> str | None:
@@ -95,6 +98,7 @@ class Board:
             "other_holdouts": [
                 {"holdout_fingerprint": other.fingerprint, "runs": other.runs} for other in self.others
             ],
+            "other_runs": self.strangers,
         }
 
 
@@ -124,7 +128,7 @@ def leaderboard(
         suggestion = did_you_mean(metric, metric_catalog.NAMES).removeprefix("; ")
         raise UsageError(f"--metric: unknown metric {metric!r}", suggestion or "see docs/metrics.md")
     registry = make_registry(make_runtime(project).endpoints())
-    runs = _runs(registry, project, experiment)
+    runs, strangers = _runs(registry, project, experiment)
     holdouts = _holdouts(runs)
     chosen = _chosen(holdouts, holdout)
     same = holdouts[chosen]
@@ -147,6 +151,7 @@ def leaderboard(
         entries=tuple(entries),
         others=tuple(OtherHoldout(which, len(on_it)) for which, on_it in holdouts.items() if which != chosen),
         few_rows=metric_catalog.few_rows(task, metric, int(rows)) if rows.isdigit() else "",
+        strangers=strangers,
     )
 
 
@@ -154,7 +159,7 @@ def _holdouts(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
     """The runs by the fingerprint of the rows that they were judged on, the newest first."""
     found: dict[str, list[RunRecord]] = {}
     for run in runs:
-        found.setdefault(run.tags.get(run_schema.HOLDOUT_FINGERPRINT, ""), []).append(run)
+        found.setdefault(run.tags[run_schema.HOLDOUT_FINGERPRINT], []).append(run)
     return found
 
 
@@ -163,21 +168,32 @@ def _chosen(holdouts: Mapping[str, object], asked: str | None) -> str:
         return next(iter(holdouts))
     meant = [fingerprint for fingerprint in holdouts if fingerprint.startswith(asked)]
     if len(meant) != 1 or not asked:
-        known = ", ".join(fingerprint[:12] for fingerprint in holdouts if fingerprint)
+        known = ", ".join(fingerprint[:12] for fingerprint in holdouts)
         raise UsageError(
-            f"--holdout: {asked!r} begins {len(meant)} holdouts of the experiment", f"one of {known}"
+            f"--holdout: {asked!r} matches {len(meant)} holdouts of the experiment", f"use one of {known}"
         )
     return meant[0]
 
 
-def _runs(registry: Registry, project: Project, asked: str | None) -> Sequence[RunRecord]:
+def is_ours(run: RunRecord) -> bool:
+    """Whether `mlpipes train` made the run: it says which rows judged it, and of what task."""
+    tags = run.tags
+    return (
+        bool(tags.get(run_schema.HOLDOUT_FINGERPRINT)) and tags.get(run_schema.TASK) in metric_catalog.BY_TASK
+    )
+
+
+def _runs(registry: Registry, project: Project, asked: str | None) -> tuple[Sequence[RunRecord], int]:
+    """The runs of an experiment, the newest first, and how many others there are."""
     name = _name(project, asked)
-    runs = registry.runs([name] if name else None)
+    found = registry.runs([name] if name else None)
+    runs = [run for run in found if is_ours(run)]
     if runs:
-        newest = runs[0].experiment
-        return [run for run in runs if run.experiment == newest]
+        same = [run for run in found if run.experiment == runs[0].experiment]
+        ours = [run for run in same if is_ours(run)]
+        return ours, len(same) - len(ours)
     if name is None:
-        raise UsageError("there are no runs yet", "train some with `mlpipes train experiment.yaml`")
+        raise UsageError("there are no runs yet", "train with `mlpipes train experiment.yaml`")
     known = registry.experiments()
     suggestion = did_you_mean(name, known).removeprefix("; ")
     raise UsageError(f"the experiment {name!r} has no runs", suggestion or "train it with `mlpipes train`")
@@ -205,7 +221,8 @@ def _metric(run: RunRecord, asked: str | None) -> str:
     if asked not in known:
         suggestion = did_you_mean(asked, known).removeprefix("; ")
         raise UsageError(
-            f"--metric: {asked!r} is not for a {task} target", suggestion or f"one of {', '.join(known)}"
+            f"--metric: {asked!r} does not apply to a {task} target",
+            suggestion or f"use one of {', '.join(known)}",
         )
     return asked
 

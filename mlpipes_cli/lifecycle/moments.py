@@ -31,5 +31,5 @@ def seconds(text: str, option: str = "--since", now: float | None = None) -> flo
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):
         raise UsageError(
-            f"{option}: {text!r} is no time", "write 10m, 2h, 2026-11-21T10:00 or 2026-11-21T10:00:00Z"
+            f"{option}: {text!r} is not a valid time", "use 10m, 2h, 2026-11-21T10:00 or 2026-11-21T10:00:00Z"
         ) from None

@@ -62,9 +62,12 @@ def remove(name: str, reporter: Reporter, *, yes: bool = False) -> Removed:
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(
-                f"--remove {name} removes its data, and there is no terminal to ask on", "add --yes"
+                f"--remove {name} removes its data, and there is no terminal to ask for confirmation",
+                "add --yes",
             )
-        if not reporter.confirm(f"remove all data of {chosen.id}, whose folder {chosen.root} is gone?"):
+        if not reporter.confirm(
+            f"remove all data of {chosen.id}, whose folder {chosen.root} no longer exists?"
+        ):
             raise MlpipesError("nothing was removed")
     return Removed(chosen.id, tuple(machine.remove(chosen)))
 

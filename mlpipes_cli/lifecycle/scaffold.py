@@ -58,7 +58,7 @@ def make_project(directory: Path, example: str = DEFAULT_EXAMPLE) -> NewProject:
         MlpipesError: The folder cannot be written.
     """
     if example not in EXAMPLES:
-        hint = did_you_mean(example, EXAMPLES).removeprefix("; ") or f"one of {', '.join(EXAMPLES)}"
+        hint = did_you_mean(example, EXAMPLES).removeprefix("; ") or f"use one of {', '.join(EXAMPLES)}"
         raise UsageError(f"unknown example {example!r}", hint)
     directory = directory.absolute()
     directory = Path(os.path.normpath(directory))
@@ -72,7 +72,9 @@ def make_project(directory: Path, example: str = DEFAULT_EXAMPLE) -> NewProject:
             _move(beside, directory)
     except OSError as error:
         what = (error.strerror or str(error)).lower()
-        raise MlpipesError(f"{directory}: cannot be written ({what})", "check its mode and space") from None
+        raise MlpipesError(
+            f"{directory}: cannot be written ({what})", "check its mode and the free disk space"
+        ) from None
     return NewProject(name, directory, example, _described(made, chosen), _next(directory, chosen))
 
 
@@ -84,13 +86,13 @@ def project_name(directory: Path) -> str:
 
 def _check_place(directory: Path) -> None:
     if directory.exists() and not directory.is_dir():
-        raise UsageError(f"{directory}: is a file", "give a folder")
+        raise UsageError(f"{directory}: is a file", "choose a folder")
     for folder in (directory, *directory.parents):
         if (folder / PROJECT_FILE).exists():
-            where = f"{folder}: is a project already"
+            where = f"{folder}: already contains a project"
             if folder != directory:
-                where = f"{directory}: lies inside the project {folder}"
-            raise UsageError(where, "go on with it, or give another folder")
+                where = f"{directory}: is inside the project {folder}"
+            raise UsageError(where, "use that project, or choose another folder")
 
 
 @contextlib.contextmanager
@@ -170,7 +172,9 @@ def _move(beside: Path, directory: Path) -> None:
     files = _listed(beside)
     if there := [str(file) for file in files if os.path.lexists(directory / file)]:
         shown = ", ".join(there[:5])
-        raise UsageError(f"{directory}: holds {shown} already; nothing was written", "give another folder")
+        raise UsageError(
+            f"{directory}: already contains {shown}; nothing was written", "choose another folder"
+        )
     done: list[Path] = []
     made: list[Path] = []
     try:
@@ -202,9 +206,9 @@ def _umask() -> int:
 
 def _described(made: list[Path], example: Example) -> dict[str, str]:
     known = {
-        "mlpipes.yaml": "the stack, what is served, the gates of a promotion",
+        "mlpipes.yaml": "the stack, serving and promotion gates",
         "experiment.yaml": "the data, the split and the candidates",
-        "README.md": "what to do with it",
+        "README.md": "how to use the project",
         "explore.ipynb": "a notebook that reads runs and predictions",
         ".env": "generated passwords; never commit it",
         ".gitignore": "keeps them and the stack's data out of git",

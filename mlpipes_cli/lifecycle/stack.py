@@ -70,7 +70,7 @@ def up(
             choices.write(project, before)
         raise
     except KeyboardInterrupt:
-        raise Interrupted("stopped before the stack was up", "`mlpipes up` goes on from here") from None
+        raise Interrupted("stopped before the stack was up", "`mlpipes up` continues from here") from None
     result = replace(result, changes=(*dropped, *result.changes))
     if naming.NAME in chosen.services:
         result = service.bring(project, made, result, reporter)
@@ -79,12 +79,12 @@ def up(
         unsigned.tell(vaults.of(project, made.endpoints()), reporter, "registered before models were signed")
     if runtime is None and project.config.runtime == "auto":
         why = result.reason.removeprefix("auto: ").removeprefix(f"{result.runtime}: ")
-        reporter.info(f"runtime {result.runtime} (auto): {why}")
+        reporter.info(f"runtime {result.runtime}, chosen by `auto`: {why}")
     if result.changes:
         for change in result.changes:
             reporter.info(change)
     else:
-        reporter.info("everything runs already; nothing was changed")
+        reporter.info("everything is already running; nothing was changed")
     return result
 
 
@@ -98,14 +98,14 @@ def _merged(before: Choices, runtime: str, extra: Sequence[str], auth: bool | No
         if name not in (*EXTRAS, "none"):
             raise UsageError(
                 f"--with: there is no service {name!r}",
-                f"{did_you_mean(name, EXTRAS).removeprefix('; ')} there is {', '.join(EXTRAS)}".strip(),
+                f"{did_you_mean(name, EXTRAS).removeprefix('; ')} choose from: {', '.join(EXTRAS)}".strip(),
             )
         if runtime != "docker" and name not in ("none", naming.NAME):
             raise UsageError(
-                f"--with {name}: the {runtime} runtime has no such service", "it needs `--runtime docker`"
+                f"--with {name}: the {runtime} runtime has no such service", "use `--runtime docker`"
             )
     if runtime == "remote" and auth is not None:
-        raise UsageError("--auth: the remote MLflow decides that itself", "leave it out")
+        raise UsageError("--auth: a remote MLflow has its own authentication settings", "remove the option")
     kept = () if "none" in extra else before.services
     kept = tuple(name for name in kept if runtime == "docker" or name == naming.NAME)
     added = tuple(name for name in extra if name != "none")
@@ -134,22 +134,24 @@ def down(
             predictions would be lost whose table stays.
     """
     if backups and not volumes:
-        raise UsageError("--backups goes with --volumes", "add --volumes")
+        raise UsageError("--backups needs --volumes", "add --volumes")
     chosen = make_runtime(project)
     earlier = {name: when for name, when in left.read(project).items() if name != chosen.name}
     waiting = spooled(project.state / "spool").rows if volumes else 0
     if waiting and chosen.name == "remote":  # its table stays, and would never get them
         raise MlpipesError(
-            f"{waiting} predictions wait in the spool for the remote database",
+            f"{waiting} predictions in the spool are not in the remote database yet",
             "`mlpipes predictions replay` stores them; "
             f"or remove {project.shown(project.state / 'spool')} by hand",
         )
     if waiting:
-        reporter.warn(f"{waiting} predictions wait in the spool and are not in the database yet")
+        reporter.warn(f"{waiting} predictions in the spool are not in the database yet")
     if volumes and not yes:
         if not sys.stdin.isatty():
             raise UsageError(
-                "--volumes removes runs, models and predictions, and nobody can be asked", "add --yes"
+                "--volumes removes runs, models and predictions, and there is no terminal to ask for "
+                "confirmation",
+                "add --yes",
             )
         if not reporter.confirm(_question(project, chosen.name, earlier, backups)):
             raise MlpipesError("nothing was stopped or removed")
@@ -158,7 +160,7 @@ def down(
     reporter.info(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     if volumes:
         also = " and the containers' volumes" if chosen.name == "docker" else ""
-        lost = f", and {waiting} predictions that waited in the spool" if waiting else ""
+        lost = f", and {waiting} predictions of the spool" if waiting else ""
         also += "".join(f", {what}" for removed in old for what in removed)
         reporter.info(f"removed: {project.shown(project.state)}{also}{lost}")
         _settle_backups(project, reporter, remove=backups)
@@ -166,10 +168,10 @@ def down(
 
 
 def _question(project: Project, runtime: str, earlier: Mapping[str, str], backups: bool) -> str:
-    kept = "" if backups or not _backups(project) else " The backups stay."
+    kept = "" if backups or not _backups(project) else " The backups are kept."
     old = "".join(f", and the old data of {name} (left {when})" for name, when in earlier.items())
     if runtime == "remote":
-        return f"remove all that is kept in {project.state}{old}? The remote data stays.{kept}"
+        return f"remove everything in {project.state}{old}? The remote data is kept.{kept}"
     return f"remove all runs, models, artifacts and predictions of {project.root} ({runtime}){old}?{kept}"
 
 
@@ -213,7 +215,7 @@ def restart(project: Project, service: str, reporter: Reporter) -> ServiceStatus
     try:
         return make_runtime(project).restart(service, reporter)
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped before {service} answered", "`mlpipes up` goes on from here") from None
+        raise Interrupted(f"stopped before {service} answered", "`mlpipes up` continues from here") from None
 
 
 def restart_all(project: Project, reporter: Reporter) -> StackStatus:
@@ -252,7 +254,7 @@ def page(project: Project, service: str) -> Page:
     if service not in rows:
         raise UsageError(
             f"there is no service {service!r}",
-            f"{did_you_mean(service, rows).removeprefix('; ')} there is {', '.join(rows)}".strip(),
+            f"{did_you_mean(service, rows).removeprefix('; ')} choose from: {', '.join(rows)}".strip(),
         )
     row = rows[service]
     if row.url is None:
@@ -275,7 +277,7 @@ def _console(row: ServiceStatus) -> str | None:
 def _login(project: Project, service: str) -> str:
     asked = {"minio": "mlpipes", "rustfs": "mlpipes", "pgadmin": "admin@mlpipes.dev"}
     if service == "jupyter":
-        return "where it asks for a token: `mlpipes status --show-secrets` shows JUPYTER_TOKEN"
+        return "if it asks for a token: `mlpipes status --show-secrets` shows JUPYTER_TOKEN"
     if service == "mlflow":
         told = make_runtime(project).endpoints().login
         return f"log in as {told['MLFLOW_TRACKING_USERNAME']}; {_SECRETS}" if told else ""

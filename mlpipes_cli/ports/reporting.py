@@ -28,8 +28,13 @@ class Reporter(Protocol):
     def detail(self, text: str) -> None:
         """A line that is shown with ``-v`` only."""
 
-    def task(self, title: str, total: float | None = None) -> AbstractContextManager[Task]:
-        """Show a piece of work for as long as the context lasts; ``total`` None is a spinner."""
+    def task(
+        self, title: str, total: float | None = None, *, every: float | None = None
+    ) -> AbstractContextManager[Task]:
+        """Show a piece of work for as long as the context lasts; ``total`` None is a spinner.
+
+        Where nothing can be drawn, a line says each ``every`` seconds what was noted last; None says nothing.
+        """
 
     def confirm(self, question: str) -> bool:
         """Ask yes or no; no where nobody can answer."""

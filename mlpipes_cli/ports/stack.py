@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from mlpipes_cli.ports.reporting import Reporter
 from mlpipes_cli.ports.storage import Storage
+from mlpipes_cli.tabular import Tabular
 
 State = Literal["running", "starting", "stopped", "failed"]
 Health = Literal["healthy", "starting", "unhealthy", "none"]
@@ -29,6 +30,8 @@ class ServiceStatus:
         detail: One line for a person: why it failed, what it serves.
         health: healthy if it answered a query just now, starting, unhealthy, or none where it is stopped.
         image: The container's image as ``compose.yaml`` names it; empty where there is no container.
+        image_id: The id of the very image that the container was made from, ``sha256:…``; empty where there
+            is no container.
         ports: What is published, as ``address:port->port/tcp``; the plain port where it is a process.
     """
 
@@ -42,11 +45,12 @@ class ServiceStatus:
     detail: str = ""
     health: Health = "none"
     image: str = ""
+    image_id: str = ""
     ports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class StackStatus:
+class StackStatus(Tabular):
     """All services of a project's stack.
 
     Attributes:
@@ -60,6 +64,9 @@ class StackStatus:
     reason: str
     services: tuple[ServiceStatus, ...]
     changes: tuple[str, ...] = ()
+
+    def table(self) -> Sequence[ServiceStatus]:
+        return self.services
 
     def running(self, name: str) -> ServiceStatus | None:
         """The service of that name if it is running."""

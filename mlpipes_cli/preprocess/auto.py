@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
@@ -14,20 +15,22 @@ from mlpipes_cli.preprocess.transformer import AutoPreprocessor
 
 Kind = Literal["numbers", "dates", "categories", "targets", "constant"]
 MOST_ONE_HOT = 30  # more different strings than that become the target's mean
-_ENOUGH = 0.9  # of the different strings have to be dates, or numbers, to be taken for such
+_ENOUGH = 0.9  # of the different strings have to be dates to be taken for such
+_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
-_CODE = re.compile(r"[+-]?0\d+")  # a zip code or an account, no number
 
 
-def build(X: pd.DataFrame, task: Task, scale: bool = True) -> AutoPreprocessor:
+def build(X: pd.DataFrame, task: Task, scale: bool = True, texts: Collection[str] = ()) -> AutoPreprocessor:
     """The unfitted preprocessing step for these training rows.
 
-    Constant and empty columns are left out; if nothing varies, all columns stay.
+    Constant and empty columns are left out; if nothing varies, all columns stay. Text is text, also where
+    it looks like numbers: the reader of the data decides what is a number.
 
     Args:
         X: The training rows.
         task: The kind of target.
         scale: Whether what comes out is scaled; trees need no such thing.
+        texts: Columns whose text is text even where all of it is dates.
 
     Raises:
         ValueError: A column name stands twice.
@@ -35,7 +38,7 @@ def build(X: pd.DataFrame, task: Task, scale: bool = True) -> AutoPreprocessor:
     frame = X.set_axis([str(name) for name in X.columns], axis=1)
     if not frame.columns.is_unique:
         twice = sorted(set(frame.columns[frame.columns.duplicated()]))
-        raise ValueError(f"column names stand twice: {', '.join(map(repr, twice))}")
+        raise ValueError(f"duplicate column names: {', '.join(map(repr, twice))}")
     plan: dict[Kind, list[str]] = {
         "numbers": [],
         "dates": [],
@@ -44,26 +47,33 @@ def build(X: pd.DataFrame, task: Task, scale: bool = True) -> AutoPreprocessor:
         "constant": [],
     }
     for name in frame.columns:
-        plan[kind_of(frame[name])].append(name)
+        plan[kind_of(frame[name], is_text=name in texts)].append(name)
     if len(plan["constant"]) == len(frame.columns):
         plan["numbers"] = plan["constant"]
     return AutoPreprocessor(plan["numbers"], plan["dates"], plan["categories"], plan["targets"], task, scale)
 
 
-def kind_of(values: pd.Series) -> Kind:
-    """How a column is to be read."""
+def kind_of(values: pd.Series, *, is_text: bool = False) -> Kind:
+    """How a column is to be read; ``is_text`` where somebody said that it is text."""
     dtype = values.dtype
     if pd.api.types.is_datetime64_any_dtype(dtype):
         return "dates" if values.nunique(dropna=False) > 1 else "constant"
-    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
+    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype) or _are_objects(values):
         return "numbers" if _varies(read_numbers(values)) else "constant"
     labels = pd.unique(np.array(read_labels(values), dtype=object))
     present = [label for label in labels if label]
     if len(labels) < 2:
         return "constant"
+    if is_text:
+        return _few_or_many(present)
     if {label.lower() for label in present} <= {"true", "false"}:
         return "numbers"
     return _kind_of_text(present)
+
+
+def _are_objects(values: pd.Series) -> bool:
+    """Whether it is a column of numbers in Python's own types."""
+    return values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) in _NUMBERS
 
 
 def _varies(numbers: np.ndarray) -> bool:
@@ -74,14 +84,13 @@ def _varies(numbers: np.ndarray) -> bool:
 
 
 def _kind_of_text(present: list[str]) -> Kind:
-    few: Kind = "categories" if len(present) <= MOST_ONE_HOT else "targets"
+    few = _few_or_many(present)
     dates = [label for label in present if _DATE.fullmatch(label)]
     if len(dates) >= _ENOUGH * len(present):
         readable = ~np.isnat(read_moments(pd.Series(dates, dtype=object)))
         return "dates" if readable.sum() >= _ENOUGH * len(present) else few
-    numbers = read_numbers(pd.Series(present, dtype=object))
-    if np.isfinite(numbers).sum() < _ENOUGH * len(present) or any(
-        _CODE.fullmatch(label) for label in present
-    ):
-        return few
-    return "numbers"
+    return few
+
+
+def _few_or_many(present: list[str]) -> Kind:
+    return "categories" if len(present) <= MOST_ONE_HOT else "targets"

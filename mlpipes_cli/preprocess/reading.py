@@ -39,7 +39,7 @@ class Moments(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
                 continue
             read[name], wrong = read_moments(X[name])
             if wrong.any():
-                raise ValueError(f"column {name!r}, row {int(wrong.argmax())}: no date and time in ISO 8601")
+                raise ValueError(f"column {name!r}, row {int(wrong.argmax())}: not an ISO 8601 date and time")
         return X.assign(**read) if read else X
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -98,9 +98,9 @@ class AutoPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         columns = frame.columns
         if not columns.is_unique:
             twice = sorted(set(columns[columns.duplicated()]))
-            raise ValueError(f"column names stand twice: {', '.join(map(repr, twice))}")
+            raise ValueError(f"duplicate column names: {', '.join(map(repr, twice))}")
         if lacking := self.needed_.difference(columns):
-            raise ValueError(f"columns are missing: {', '.join(map(repr, sorted(lacking)))}")
+            raise ValueError(f"missing columns: {', '.join(map(repr, sorted(lacking)))}")
 
     def _frame(self, frame: pd.DataFrame, parts: list[NDArray[np.float64]]) -> pd.DataFrame:
         values = parts[0] if len(parts) == 1 else np.hstack(parts)

@@ -197,9 +197,9 @@ def _reason(c: Comparison, rare: int, confidence: float, min_improvement: float)
         f"{c.difference:+.{decimals}f}"
     )
     if c.difference <= 0:
-        return f"{text}, no better"
+        return f"{text}, no improvement"
     if rare < FEWEST_ROWS:
-        return f"{text}, but {rare} rows of the rarer class are too few to tell; it takes {FEWEST_ROWS}"
+        return f"{text}, but {rare} rows of the rarer class are too few; at least {FEWEST_ROWS} are needed"
     several = f"corrected for {c.candidates} candidates on" if c.candidates > 1 else "on"
     bound = f"the {confidence * 100:g} % lower bound is {c.lower:+.{decimals}f} ({several} {c.rows} rows)"
     if c.better:

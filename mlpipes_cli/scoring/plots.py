@@ -199,7 +199,7 @@ def _ks_two(p: Predictions, curve: _Curve) -> Plot:
 
     shown = _up_to(float(curve.scores[0])) if p.are_probabilities else _around(curve.scores)
     title, score = "Distribution of the scores by class", "score of the positive class"
-    return Frame(title, score, "share of rows up to it", shown, _UNIT), plot
+    return Frame(title, score, "cumulative share of rows", shown, _UNIT), plot
 
 
 def _calibration(p: Predictions) -> Plot:

@@ -53,7 +53,7 @@ class Predictions:
         self._check_classes()
         target, prediction = _column(self.target, "target"), _column(self.prediction, "prediction")
         if not len(target):
-            raise MlpipesError("there are no rows to score", "take a larger holdout")
+            raise MlpipesError("there are no rows to score", "use a larger holdout")
         _same_length("predictions", len(prediction), len(target))
         ids = _identifiers(self.ids)
         _same_length("ids", len(ids), len(target))
@@ -142,8 +142,8 @@ class Predictions:
             stray = _plain(found[known.index(-1)])
             listed = ", ".join(map(repr, self.classes[:10])) + (", ..." if len(self.classes) > 10 else "")
             raise MlpipesError(
-                f"the {what} holds {stray!r}, which is none of the classes {listed}",
-                "return labels as they stand in the target column" if what == "prediction" else "",
+                f"the {what} contains {stray!r}, which is not one of the classes {listed}",
+                "return labels as they appear in the target column" if what == "prediction" else "",
             )
         kinds = {type(label) for label in self.classes}
         labels = np.array(self.classes, dtype=object if kinds - {int, bool} or len(kinds) > 1 else None)
@@ -153,7 +153,7 @@ class Predictions:
         if self.scores is None:
             return None
         if self.task == "regression":
-            raise MlpipesError("a regression has no scores", "return the predicted numbers alone")
+            raise MlpipesError("a regression model has no scores", "return the predicted numbers alone")
         scores = _as_float(self.scores, "scores")
         if self.task == "binary" and scores.ndim == 2 and scores.shape[1] == 1:
             scores = scores[:, 0]
@@ -204,7 +204,7 @@ def _as_float(values: Any, what: str) -> FloatArray:
     try:
         return np.ascontiguousarray(np.asarray(values), dtype=np.float64)
     except (TypeError, ValueError):
-        raise MlpipesError(f"the {what} are no numbers", "return an array of floats") from None
+        raise MlpipesError(f"the {what} are not numbers", "return an array of floats") from None
 
 
 def _numbers(values: AnyArray, what: str) -> FloatArray:
@@ -221,7 +221,7 @@ def _all_finite(values: FloatArray, what: str) -> None:
         raise MlpipesError(
             f"the {what} are missing or infinite in {int(rows.sum())} of {len(values)} rows "
             f"(the first is row {first})",
-            "a model has to answer every row with a finite number",
+            "the model must return a finite number for every row",
         )
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from mlpipes_cli.server import strict
 from mlpipes_cli.server.bounds import check_json
 from mlpipes_cli.server.faults import Fault, bad_request, too_large
 
@@ -51,19 +52,21 @@ def read_json(body: bytes) -> Any:
     """The JSON document of a body.
 
     Raises:
-        Fault: It is none, or has too many parts.
+        Fault: It is none, has too many parts, a key twice, or half a character.
     """
     check_json(body)
     try:
-        return json.loads(body)
+        return strict.parse(body)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise bad_request(f"the body is not valid JSON: {error.msg} at {place}") from None
     except UnicodeDecodeError as error:
         raise bad_request(f"the body is not valid UTF-8 at byte {error.start}") from None
     except (ValueError, RecursionError):
-        raise bad_request("the body is not usable JSON: a number is too long or it nests too deep") from None
+        raise bad_request(
+            "the JSON body cannot be parsed: a number is too long or the nesting is too deep"
+        ) from None
 
 
 def _over(limit: int) -> Fault:
-    return too_large(f"the body is larger than the {limit} bytes that are taken; send several requests")
+    return too_large(f"the body exceeds the limit of {limit} bytes; split it into several requests")

@@ -34,10 +34,10 @@ def check_json(body: bytes) -> None:
         Fault: It has too many lists and objects, or too many names in them (413).
     """
     if _containers(body) > MOST_CONTAINERS and _containers(_STRING.sub(b"", body)) > MOST_CONTAINERS:
-        told = f"more than {MOST_CONTAINERS:,} lists and objects in one request; send several requests"
+        told = f"more than {MOST_CONTAINERS:,} lists and objects in one request; split it"
         raise too_large(told)
     if body.count(b":") > MOST_NAMES and _has_too_many_names(body):
-        raise too_large(f"more than {MOST_NAMES:,} different names in one request; send several requests")
+        raise too_large(f"more than {MOST_NAMES:,} different names in one request; split it")
 
 
 def _containers(text: bytes) -> int:
@@ -82,10 +82,11 @@ class Bounds:
         if rows > self._rows:
             raise too_many_rows(rows, self._rows)
         if columns > self.columns and (named or self._known):
-            takes = f"the model takes {self._known} and passes over" if self._known else "there may be"
-            raise too_large(f"{columns} columns in one request; {takes} at most {self.columns - self._known}")
+            others = self.columns - self._known
+            limit = f"{self._known} of the model and {others} others" if self._known else str(others)
+            raise too_large(f"{columns} columns in one request; the limit is {limit}")
         if rows * columns > max(MOST_CELLS, size):
-            told = f"{rows} rows with {columns} columns are too much for one request; send several requests"
+            told = f"{rows} rows with {columns} columns are too many for one request; split it"
             raise too_large(told)
 
     def document(self, document: Mapping[str, Any], size: int) -> None:
@@ -133,7 +134,7 @@ class Bounds:
 
 def too_many_rows(rows: int, limit: int) -> Fault:
     """More rows than one request may have (413)."""
-    return too_large(f"{rows} rows in one request; at most {limit} are taken, send several requests")
+    return too_large(f"{rows} rows in one request; the limit is {limit}, split it into several requests")
 
 
 def _shape(part: Any) -> tuple[int, int]:

@@ -46,7 +46,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
     @app.post(
         "/models/prediction/{name}/{alias}",
-        summary="As /predict, of the model that is named",
+        summary="Like /predict, for the named model",
         response_model=NamedAnswer,
         responses={404: {"model": documents.ErrorAnswer}, **documents.ERRORS},
         openapi_extra={"requestBody": documents.predict_body(service.model)},

@@ -32,14 +32,22 @@ class ModelName(_Document):
     alias: str
 
 
+class ServedName(ModelName):
+    """A model that is served."""
+
+    threshold: float | None = Field(
+        default=None, description="Of the positive class's score, where the model has one of its own."
+    )
+
+
 class PredictAnswer(_Document):
     """The answer of ``/predict``; every list has one item a row, in the rows' order."""
 
     predictions: list[Any]
     scores: list[float | list[float] | None] | None = Field(
-        description="The positive class's score, or one a class; null for regression."
+        description="The positive class's score, or one per class; null for regression."
     )
-    ids: list[Any] | None = Field(description="The caller's id column, or null where there was none.")
+    ids: list[Any] | None = Field(description="The caller's id column, or null if there was none.")
     prediction_ids: list[str] = Field(description="UUID version 7, the key in serving.predictions.")
     model: ModelName
 
@@ -68,11 +76,11 @@ class ReadyAnswer(_Document):
 
     ready: bool
     model: ModelName
-    models: list[ModelName] = Field(description="All that is served.")
+    models: list[ServedName] = Field(description="All served models.")
     database: bool
-    spooled: int = Field(description="Predictions that wait in local files for the database.")
-    spooled_seconds: float = Field(description="The age of the oldest of them.")
-    problems: dict[str, str] = Field(description="What an alias suffers from while its model answers.")
+    spooled: int = Field(description="Predictions in the local spool, not in the database yet.")
+    spooled_seconds: float = Field(description="The age of the oldest of these predictions.")
+    problems: dict[str, str] = Field(description="A problem of the alias while its model still answers.")
 
 
 class Column(_Document):
@@ -94,29 +102,32 @@ class VersionAnswer(_Document):
     classes: list[Any] | None
     positive: Any
     threshold: float | None = Field(
-        description="Rows with this score or more are called positive; null for the model's own labels."
+        description="Rows with at least this score are positive; null for the model's own labels."
     )
     id: str | None
     target: str | None
     reading: dict[str, Any] | None = Field(
-        description="How the training data was written: marks in numbers, words for missing values, dates. "
-        "Null for a model of which that is not known."
+        description="The formats of the training data: number separators, missing values, dates. "
+        "Null for a model without this record."
     )
     inputs: list[Column]
-    compiled: bool = Field(description="Whether a compiled predictor answers, checked against the model.")
+    compiled: bool = Field(description="Whether a compiled predictor, verified against the model, answers.")
     mlflow: str
     mlpipes: str
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorAnswer, "description": "The request or a column is wrong."},
-    401: {"model": ErrorAnswer, "description": "An API key is needed."},
+    401: {"model": ErrorAnswer, "description": "An API key is required."},
     403: {
         "model": ErrorAnswer,
-        "description": "A page of another origin asks, or by a name that is not the API's.",
+        "description": "The request comes from another origin, or its Host header is not a name of the API.",
     },
-    413: {"model": ErrorAnswer, "description": "More bytes, rows, columns or cells than are taken."},
-    415: {"description": "A content type or coding that is not taken."},
+    413: {
+        "model": ErrorAnswer,
+        "description": "The request exceeds a limit of bytes, rows, columns or cells.",
+    },
+    415: {"description": "The content type or encoding is not supported."},
     503: {"model": ErrorAnswer, "description": "The prediction cannot be stored; see Retry-After."},
 }
 

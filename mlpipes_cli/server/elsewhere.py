@@ -123,14 +123,14 @@ class Elsewhere:
             except TimeoutError:
                 self._forget(link)
                 process.terminate()
-                raise Away(f"the model did not answer within {self._seconds:g} s") from None
+                raise Away(f"the model did not respond within {self._seconds:g} s") from None
             except wire.Closed:
                 self._forget(link)
-                raise Away("the model's process ended; it is started again") from None
+                raise Away("the model's process exited and is being restarted") from None
             except ValueError as error:  # what it said is no message: it can no longer be followed
                 self._forget(link)
                 process.terminate()
-                raise Away(f"the model's process cannot be understood ({error})") from None
+                raise Away(f"the model's process sent an invalid message ({error})") from None
         if said.type == "error":
             raise ModelError(said.value["error"])
         scores = said.value["scores"]
@@ -166,7 +166,7 @@ class Elsewhere:
         with self._state:
             while self._link is None:
                 if self._stopping.is_set() or self._problem is not None:
-                    raise Away(self._problem or "the model is served no longer")
+                    raise Away(self._problem or "the model is no longer served")
                 if not self._state.wait(_left(deadline)):
                     raise Away("the model's process is being started")
             assert self._process is not None
@@ -212,7 +212,7 @@ class Elsewhere:
             reader.join(1)
             words = self._last[-1] if self._last else f"exit code {process.returncode}"
             why = f"it was not ready after {_LOADS:g} s" if isinstance(error, TimeoutError) else words
-            raise NotLoaded(f"its process ended: {why}") from None
+            raise NotLoaded(f"its process exited: {why}") from None
         except BaseException:
             ours.close()
             _end(process)
@@ -237,7 +237,7 @@ class Elsewhere:
                 shutil.rmtree(self._scratch, ignore_errors=True)
             if self._stopping.is_set():
                 return
-            logger.warning("the process of %s ended (code %d) and is started again", self._title, code)
+            logger.warning("the process of %s exited (code %d) and is being restarted", self._title, code)
             if not self._again():
                 return
 
@@ -257,13 +257,13 @@ class Elsewhere:
                 self._come_up()
             except NotLoaded as error:
                 with self._state:
-                    self._problem = f"the process of {self._title} does not come up again: {error}"
+                    self._problem = f"the process of {self._title} cannot be restarted: {error}"
                     self._state.notify_all()
                 logger.error("%s", self._problem)
                 self._stopping.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
-                logger.warning("the process of %s answers again", self._title)
+                logger.warning("the process of %s is running again", self._title)
                 return True
         return False
 

@@ -2,7 +2,8 @@
 
 It takes a request only where MLflow's parser and its schema enforcement would give the very same
 values: each column there (the optional ones, too), each value of its column's own JSON type. All else is
-left to the slow lane (:mod:`mlpipes_cli.server.requests`), which knows all forms, and all mistakes.
+left to the slow lane (:mod:`mlpipes_cli.server.requests`), which knows all forms, and all mistakes: also a
+body that has more colons than keys, in which a key may stand twice.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from typing import Annotated, Any
 
 import msgspec
 
+from mlpipes_cli.data.formats import numbers
 from mlpipes_cli.server.identifiers import SURELY_FITS
 from mlpipes_cli.server.signature import InputColumn
+from mlpipes_cli.server.strict import surely_once
 
 _EXACT = 2**53  # whole numbers up to here are exact as float64 too
+_LARGEST = 3.4028234663852886e38  # that float32 holds
 _LONG = Annotated[int, msgspec.Meta(ge=-_EXACT, le=_EXACT)]
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _TYPES: dict[str, Any] = {
     "double": float | None,
-    "float": float | None,
+    "float": Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)] | None,
     "long": _LONG,
     "integer": _INTEGER,
     "boolean": bool,
@@ -56,9 +60,13 @@ class FastLane:
     Args:
         columns: The model's.
         id_names: Columns that hold the caller's identifier, the first that is there counts.
+        missing: Words and numbers that stand for missing values; rows with one are left to the slow lane.
     """
 
-    def __init__(self, columns: Sequence[InputColumn], id_names: Sequence[str]) -> None:
+    def __init__(
+        self, columns: Sequence[InputColumn], id_names: Sequence[str], missing: Sequence[str] = ()
+    ) -> None:
+        self._missing = frozenset((*missing, *numbers(missing)))
         self._names = [column.name for column in columns]
         self._texts = [at for at, column in enumerate(columns) if column.type in _TEXT]
         types = [bool | None if _gappy(column) else _TYPES[column.type] for column in columns]
@@ -81,13 +89,15 @@ class FastLane:
         self._table = msgspec.json.Decoder(list[tuple[tuple(types)]])  # type: ignore[misc]
 
     @classmethod
-    def of(cls, columns: Sequence[InputColumn], id_names: Sequence[str]) -> FastLane | None:
+    def of(
+        cls, columns: Sequence[InputColumn], id_names: Sequence[str], missing: Sequence[str] = ()
+    ) -> FastLane | None:
         """A fast lane, or None for a model with columns of other types, or without names."""
         if not columns or any(column.type not in _TYPES for column in columns):
             return None
         if any(_UNREADABLE.search(name) for name in [*id_names, *(column.name for column in columns)]):
             return None
-        return cls(columns, id_names)
+        return cls(columns, id_names, missing)
 
     def invocations(self, body: bytes) -> Rows | None:
         """The rows of ``dataframe_split`` or ``dataframe_records``; None leaves it to the slow lane."""
@@ -95,11 +105,14 @@ class FastLane:
             asked = self._body.decode(body)
             split, records = asked.dataframe_split, asked.dataframe_records
             if split is msgspec.UNSET:
-                return None if records is msgspec.UNSET else self._of_records(records)
+                return None if records is msgspec.UNSET else self._of_records(records, body, 1)
             if records is not msgspec.UNSET or split.columns != self._names:
                 return None
             rows = self._table.decode(split.data)
-            if split.index is not msgspec.UNSET and len(split.index) != len(rows):
+            indexed = split.index is not msgspec.UNSET
+            if indexed and len(split.index) != len(rows):
+                return None
+            if not surely_once(body, 3 + indexed):
                 return None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
@@ -109,27 +122,32 @@ class FastLane:
         """The rows of a record, a list of records or an object of lists; None as above."""
         try:
             if body[:1] == b"[":
-                return self._of_records(self._records.decode(body))
+                return self._of_records(self._records.decode(body), body)
             try:
-                return self._of_records([self._record.decode(body)])
+                return self._of_records([self._record.decode(body)], body)
             except msgspec.ValidationError:
-                return self._of_lists(self._lists.decode(body))
+                return self._of_lists(self._lists.decode(body), body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
-    def _of_records(self, records: list[Any]) -> Rows | None:
+    def _of_records(self, records: list[Any], body: bytes, wrappers: int = 0) -> Rows | None:
         if not records:
             return None
-        wide = list(map(msgspec.structs.astuple, records))
+        wide, width = list(map(msgspec.structs.astuple, records)), self._width
+        names = wrappers + len(wide) * width
         if not self._ids:
-            return Rows(wide, None) if self._clean(wide) else None
-        width = self._width
+            return Rows(wide, None) if surely_once(body, names) and self._clean(wide) else None
         rows = [row[:width] for row in wide]
-        ids = self._chosen([row[width:] for row in wide])
+        given = [row[width:] for row in wide]
+        if not surely_once(body, names + sum(len(some) - some.count(msgspec.UNSET) for some in given)):
+            return None
+        ids = self._chosen(given)
         return Rows(rows, ids) if ids is not _UNSURE and self._clean(rows) else None
 
-    def _of_lists(self, lists: Any) -> Rows | None:
+    def _of_lists(self, lists: Any, body: bytes) -> Rows | None:
         values = msgspec.structs.astuple(lists)
+        if not surely_once(body, len(values) - values.count(msgspec.UNSET)):
+            return None
         columns, ids = values[: self._width], values[self._width :]
         rows: list[Row] = list(zip(*columns, strict=False))
         if not rows or any(len(column) != len(rows) for column in columns):
@@ -154,7 +172,9 @@ class FastLane:
         return None
 
     def _clean(self, rows: Sequence[Row]) -> bool:
-        """No text that a database of UTF-8 cannot hold."""
+        """No text that a database of UTF-8 cannot hold, and nothing that stands for a missing value."""
+        if self._missing and not all(map(self._missing.isdisjoint, rows)):
+            return False
         for at in self._texts:
             for row in rows:
                 if row[at] is not None and "\0" in row[at]:

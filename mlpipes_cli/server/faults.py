@@ -74,7 +74,7 @@ def unavailable(message: str, retry_after: int) -> Fault:
 
 def unauthorized(given: bool) -> Fault:
     """No valid API key (401, with the challenge of RFC 6750); ``given`` is whether there was one at all."""
-    message = "the API key is not valid" if given else "an API key is needed"
+    message = "the API key is not valid" if given else "an API key is required"
     hint = "send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
     challenge = 'Bearer realm="mlpipes"' + (', error="invalid_token"' if given else "")
     return Fault(401, "UNAUTHENTICATED", message if given else f"{message}; {hint}", challenge=challenge)
@@ -82,4 +82,4 @@ def unauthorized(given: bool) -> Fault:
 
 def bug() -> Fault:
     """Our own mistake (500); the log has it."""
-    return Fault(500, "INTERNAL_ERROR", "something went wrong inside the API")
+    return Fault(500, "INTERNAL_ERROR", "internal error in the API")

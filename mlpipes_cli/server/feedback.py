@@ -30,18 +30,20 @@ class UnknownItem(BaseModel):
     """An item for which there is no prediction."""
 
     item: int = Field(description="Its position in the request, from 0.")
-    id: Any = Field(description="Its identifier, as it came.")
+    id: Any = Field(description="Its identifier, as received.")
 
 
 class FeedbackAnswer(BaseModel):
     """What became of the items. The counts are of predictions; an ``id`` may have had several."""
 
-    items: int = Field(description="How many the request had.")
-    stored: int = Field(description="Predictions whose truth was not known before.")
-    corrected: int = Field(description="Predictions whose truth was another one; that is kept as history.")
-    unchanged: int = Field(description="Predictions whose truth was this one already.")
-    unknown: int = Field(description="Items for which there is no prediction; nothing is kept of them.")
-    unknown_ids: list[UnknownItem] = Field(description=f"The first {UNKNOWN_SHOWN} of those.")
+    items: int = Field(description="The number of items in the request.")
+    stored: int = Field(description="Predictions without an earlier ground truth.")
+    corrected: int = Field(
+        description="Predictions with a different earlier ground truth, which is kept in the history."
+    )
+    unchanged: int = Field(description="Predictions that already had this ground truth.")
+    unknown: int = Field(description="Items without a prediction; they are not stored.")
+    unknown_ids: list[UnknownItem] = Field(description=f"The first {UNKNOWN_SHOWN} of these items.")
 
 
 def add_routes(app: FastAPI, service: Service) -> None:
@@ -54,12 +56,18 @@ def add_routes(app: FastAPI, service: Service) -> None:
         response_model=FeedbackAnswer,
         responses={
             400: {"model": documents.ErrorAnswer, "description": "An item is wrong; the message names it."},
-            401: {"model": documents.ErrorAnswer, "description": "An API key is needed."},
+            401: {"model": documents.ErrorAnswer, "description": "An API key is required."},
             403: documents.ERRORS[403],
-            404: {"model": documents.ErrorAnswer, "description": "No item names a prediction."},
-            413: {"model": documents.ErrorAnswer, "description": "More bytes or items than are taken."},
+            404: {"model": documents.ErrorAnswer, "description": "No item matches a prediction."},
+            413: {
+                "model": documents.ErrorAnswer,
+                "description": "The request exceeds a limit of bytes or items.",
+            },
             415: documents.ERRORS[415],
-            503: {"model": documents.ErrorAnswer, "description": "It cannot be stored; see Retry-After."},
+            503: {
+                "model": documents.ErrorAnswer,
+                "description": "The feedback cannot be stored; see Retry-After.",
+            },
         },
         openapi_extra={"requestBody": schema(_expected(service))},
     )
@@ -90,7 +98,7 @@ class Recorder:
         """
         settings = self._service.settings
         if self._inside >= _WAITING:
-            raise unavailable("too much feedback is waiting; try again", settings.retry_after)
+            raise unavailable("too many feedback requests are waiting; try again", settings.retry_after)
         self._inside += 1
         try:
             future = asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
@@ -139,7 +147,7 @@ def _answer(said: Feedback, kept: Recorded) -> FeedbackAnswer:
 
 
 def _nothing(items: int, model: str, version: int | None) -> Fault:
-    what = "the item names no" if items == 1 else f"none of the {items} items names a"
+    what = "the item matches no" if items == 1 else f"none of the {items} items matches a"
     which = f"version {version} of model {model!r}" if version else f"model {model!r}"
     return Fault(404, "RESOURCE_DOES_NOT_EXIST", f"{what} stored prediction of {which}")
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from mlpipes_cli.ports.truth import Truth
-from mlpipes_cli.server import jsonb
+from mlpipes_cli.server import jsonb, strict
 from mlpipes_cli.server.bounds import check_json
 from mlpipes_cli.server.faults import bad_request, invalid_value, too_large
 from mlpipes_cli.server.truths import LONGEST, Expected, Misfit, caller_ids
@@ -46,23 +45,25 @@ def read(body: bytes, expected: Expected, limit: int) -> Feedback:
     """
     check_json(body)
     try:
-        document = json.loads(body, parse_constant=_no_number)
+        document = strict.parse(body, _no_number)
     except (ValueError, RecursionError):
-        raise bad_request("the body is no JSON document") from None
+        raise bad_request("the body is not valid JSON") from None
     wrapper = document if isinstance(document, dict) and "feedback" in document else {}
     if wrapper:
         if wrapper.keys() - _WRAPPER_KEYS:
-            raise bad_request(f"beside feedback there may be {_listed(_WRAPPER_KEYS - {'feedback'})}")
+            raise bad_request(
+                f"besides `feedback`, only these keys are allowed: {_listed(_WRAPPER_KEYS - {'feedback'})}"
+            )
         document = wrapper["feedback"]
     items = [document] if isinstance(document, dict) and not wrapper else document
     if not isinstance(items, list):
         raise bad_request("expected an item, a list of items, or an object with the list `feedback`")
     if len(items) > limit:
         raise too_large(
-            f"{len(items)} items in one request; at most {limit} are taken, send several requests"
+            f"{len(items)} items in one request; the limit is {limit}, split it into several requests"
         )
     if not items:
-        raise bad_request("there is no item in it")
+        raise bad_request("the request contains no items")
     read_items = [_item(position, item, expected) for position, item in enumerate(items)]
     return Feedback(
         [truth for truth, _ in read_items],
@@ -78,7 +79,7 @@ def _item(position: int, item: Any, expected: Expected) -> tuple[Truth, Any]:
     if not isinstance(item, dict):
         raise bad_request(f"{where}: expected an object with prediction_id or id, and value")
     if item.keys() - _ITEM_KEYS:
-        raise bad_request(f"{where}: an item has prediction_id or id, and value, nothing else")
+        raise bad_request(f"{where}: an item may only have prediction_id or id, and value")
     if ("prediction_id" in item) == ("id" in item):
         raise bad_request(f"{where}: expected either prediction_id or id")
     if "value" not in item:
@@ -99,7 +100,7 @@ def _uuid(where: str, text: Any) -> str:
     try:
         return str(UUID(text))
     except (ValueError, TypeError, AttributeError):
-        told = "expected a UUID, as the answer to a prediction has it"
+        told = "expected a UUID from a prediction response"
         raise invalid_value(f"{where}: prediction_id: {told}") from None
 
 
@@ -107,7 +108,7 @@ def _source(given: Any) -> str:
     if given is None:
         return "api"
     if not isinstance(given, str) or not 0 < len(given) <= _LONGEST_SOURCE:
-        raise bad_request(f"source: expected a text of 1 to {_LONGEST_SOURCE} characters")
+        raise bad_request(f"source: expected a string of 1 to {_LONGEST_SOURCE} characters")
     return jsonb.text(given)
 
 
@@ -117,7 +118,7 @@ def _version(given: Any) -> int | None:
     if isinstance(given, float) and given.is_integer():  # a whole number to JSON, however it is written
         given = int(given)
     if isinstance(given, bool) or not isinstance(given, int) or not 0 < given < 2**31:
-        raise bad_request("version: expected the number of a version of the model")
+        raise bad_request("version: expected a version number of the model")
     return given
 
 
@@ -128,7 +129,7 @@ def _latest(given: Any) -> bool:
 
 
 def _no_number(_: str) -> Any:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity are not valid JSON")
 
 
 def _listed(words: set[str]) -> str:
@@ -148,7 +149,7 @@ def schema(expected: Expected) -> dict[str, Any]:
             "feedback": items,
             "source": {"type": "string", "minLength": 1, "maxLength": _LONGEST_SOURCE},
             "version": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
-            "latest": {"type": "boolean", "description": "Of an id's predictions only the newest is meant."},
+            "latest": {"type": "boolean", "description": "Match only the newest prediction of each id."},
         },
     }
     whole = {"oneOf": [by_id, by_caller, items, wrapped]}

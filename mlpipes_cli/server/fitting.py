@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mlpipes_cli.data import conversion
+from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.server.model import InputColumn, ServedModel
 from mlpipes_cli.suggest import did_you_mean
 
@@ -48,7 +49,7 @@ def fitted(
     made: dict[str, Any] = {}
     for column in model.columns:
         if column.name in table.columns and column.type in conversion.EXPECTED:
-            made[column.name] = _converted(table[column.name], column, cells)
+            made[column.name] = _converted(table[column.name], column, model.formats, cells)
     if lacking := [c for c in model.columns if c.required and c.name not in table.columns]:
         raise Unfit(_lacking(lacking, set(table.columns) - model.features), late=True)
     rest = [c.name for c in model.columns if c.type not in conversion.EXPECTED and c.name in table.columns]
@@ -60,11 +61,11 @@ def fitted(
     return pd.DataFrame({name: made[name] for name in model.names if name in made}, index=table.index)
 
 
-def _converted(values: Any, column: InputColumn, cells: bool) -> pd.Series:
+def _converted(values: Any, column: InputColumn, formats: Formats, cells: bool) -> pd.Series:
     if values.ndim > 1:
-        raise Unfit(f"column {column.name!r} stands twice", late=True)
+        raise Unfit(f"column {column.name!r} appears twice", late=True)
     try:
-        found = conversion.convert(values, column.type, cells=cells)
+        found = conversion.convert(values, column.type, formats, cells=cells)
     except conversion.Misfit as misfit:
         told = f"expected {expected(column)}, got {misfit.got} in row {misfit.row}"
         raise Unfit(f"column {column.name!r}: {told}") from None

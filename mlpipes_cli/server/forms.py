@@ -40,7 +40,11 @@ def as_dataframe(document: Any, model: ServedModel) -> dict[str, Any]:
 
 def _of_list(rows: list[Any], names: Sequence[str]) -> dict[str, Any]:
     lists = rows and names and all(isinstance(row, list) for row in rows)
-    if lists and len(rows[0]) == len(names):
+    if lists:
+        for position, row in enumerate(rows):
+            if len(row) != len(names):
+                told = f"expected {_many(len(names), 'value')}, one for each column of the model"
+                raise bad_request(f"row {position}: {told} in its order, got {len(row)}")
         return {"dataframe_split": {"columns": list(names), "data": rows}}
     for position, record in enumerate(rows):
         if not isinstance(record, dict):
@@ -61,14 +65,21 @@ def _of_objects(document: dict[str, Any], features: frozenset[str]) -> dict[str,
     return {"dataframe_split": {"columns": list(document), "data": rows}}
 
 
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
 def _of_columns(document: dict[str, Any]) -> dict[str, Any]:
     lists = [name for name, value in document.items() if isinstance(value, list)]
-    if not lists:
+    if 2 * len(lists) < len(document) or not lists:  # a record; the converter says which value is none
         return {"dataframe_records": [document]}
     for name, value in document.items():
         if not isinstance(value, list):
             found = kind_of(value)
-            raise bad_request(f"column {name!r}: expected a list, as in column {lists[0]!r}, got {found}")
+            raise bad_request(
+                f"column {name!r}: expected a list, as in column {lists[0]!r}, got {found}; give each column "
+                "one value, or each a list"
+            )
         if len(value) != len(document[lists[0]]):
             other = f"{len(document[lists[0]])} values as in column {lists[0]!r}"
             raise bad_request(f"column {name!r}: expected {other}, got {len(value)}")

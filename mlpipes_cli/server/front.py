@@ -51,7 +51,7 @@ class Predictions:
         try:
             body = answers.as_mlflow(answer, wrapped)
         except Exception:
-            logger.exception("an answer cannot be written")
+            logger.exception("a response cannot be serialized")
             return await _refuse(send, bug())
         await _send(send, 200, body, _named(answer))
         mirror()

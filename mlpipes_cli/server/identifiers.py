@@ -33,6 +33,6 @@ def check(identifiers: Sequence[Any] | None) -> None:
         try:
             text = as_text(identifier)
         except RecursionError:
-            raise invalid_value(f"the id in row {row} nests too deep") from None
+            raise invalid_value(f"the id in row {row} is nested too deeply") from None
         if text is not None and not fits(text):
             raise invalid_value(f"the id in row {row} is longer than {LONGEST} bytes")

@@ -20,10 +20,10 @@ from mlpipes_cli.server.outcome import Outcome
 logger = logging.getLogger("mlpipes.server")
 
 CANNOT_PREDICT = (
-    "the model itself failed on these rows, whose columns and types are right; "
-    "compare their values with those that it was trained on (the log names the kind of error)"
+    "the model itself failed on these rows, although their columns and types are valid; "
+    "compare their values with the training data (the log has the error type)"
 )
-NO_ROWS = "the request has no rows, and the model answers nothing without one; send at least one"
+NO_ROWS = "the request has no rows, and the model needs at least one"
 Said = Answer | Fault
 
 
@@ -93,8 +93,8 @@ def ask(group: Sequence[Job], retry_after: int = 1) -> list[Said]:
     try:
         return _ask_all(group)
     except Away as error:
-        logger.info("%d requests not answered: %s", len(group), error)
-        told = unavailable("the model's process does not answer at the moment; try again", retry_after)
+        logger.info("%d requests were not answered: %s", len(group), error)
+        told = unavailable("the model's process is not responding; try again", retry_after)
         return [told] * len(group)
 
 
@@ -114,9 +114,9 @@ def _ask_alone(job: Job) -> Said:
         return _ask([job])[0]
     except _NotWritable as error:
         if isinstance(error.__cause__, RecursionError):
-            return bad_request("the rows cannot be stored: they nest too deep")
-        logger.exception("a prediction cannot be written down")
-        return Fault(500, "INTERNAL_ERROR", "the model's answer cannot be written down")
+            return bad_request("the rows cannot be stored: they are nested too deeply")
+        logger.exception("a prediction cannot be serialized")
+        return Fault(500, "INTERNAL_ERROR", "the model's answer cannot be serialized")
     except Away:
         raise
     except Exception as error:
@@ -139,7 +139,7 @@ def _ask(group: Sequence[Job]) -> list[Said]:
         data = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     whole = first.model.predict(data, first.params)
     if len(group) > 1 and len(whole.raw) != len(data):
-        raise ValueError("the model does not answer row by row")
+        raise ValueError("the model does not return one prediction per row")
     try:
         return [_part(job, data, whole, *bounds) for job, bounds in zip(group, _bounds(group), strict=True)]
     except Exception as error:

@@ -167,7 +167,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
             return
         self._seen += len(data)
         if self._seen > self.limits.head_bytes:
-            told = f"the headers are longer than the {self.limits.head_bytes} bytes that are taken"
+            told = f"the headers exceed the limit of {self.limits.head_bytes} bytes"
             self._refuse(Fault(431, "REQUEST_LIMIT_EXCEEDED", told))
 
     def _read(self, data: bytes) -> None:
@@ -234,7 +234,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what is no HTTP, in our form."""
-        self._refuse(bad_request("this is no HTTP request that can be read"))
+        self._refuse(bad_request("malformed HTTP request"))
 
     def look(self, now: float) -> None:
         """End the connection if its client has kept us waiting too long."""
@@ -250,13 +250,13 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         elif self._turn == _HEAD and self._answering:  # the next request of a client whom we keep waiting
             self._since = now
         elif self._turn == _HEAD and waited > limits.head_seconds:
-            self._refuse(Fault(408, "REQUEST_TIMEOUT", "the request's headers did not come in time"))
+            self._refuse(Fault(408, "REQUEST_TIMEOUT", "the request's headers did not arrive in time"))
         elif self._turn == _LINGER and waited > limits.linger_seconds:
             self.transport.close()
         elif self._turn == _BODY and self.flow.read_paused:  # it is we who do not read
             self._since = now
         elif self._turn == _BODY and waited > limits.body_seconds + self._bodied / limits.rate:
-            self._refuse(Fault(408, "REQUEST_TIMEOUT", "the request's body did not come in time"))
+            self._refuse(Fault(408, "REQUEST_TIMEOUT", "the request's body did not arrive in time"))
 
     def make_room(self, newest: LimitedProtocol) -> None:
         """Give the place up for a newer connection; the newest itself is told to come again."""
@@ -266,7 +266,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         elif self._turn == _IDLE:
             self.transport.close()
         else:
-            self._refuse(Fault(408, "REQUEST_TIMEOUT", "the request did not come in time"))
+            self._refuse(Fault(408, "REQUEST_TIMEOUT", "the request did not arrive in time"))
 
     def _linger(self, now: float) -> None:
         """The answer is out and the body still comes: a close now might keep the client from reading it."""

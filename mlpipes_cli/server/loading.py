@@ -68,13 +68,14 @@ def load(
         lacking = missing(folder) if isinstance(error, ImportError) else []
         if lacking:
             raise MlpipesError(
-                f"version {version} of model {name!r} needs packages that are not here: {', '.join(lacking)}",
-                "`mlpipes build` makes an image of the API with all that the model needs",
+                f"version {version} of model {name!r} needs packages that are not installed here: "
+                f"{', '.join(lacking)}",
+                "`mlpipes build` makes an image of the API with all packages of the model",
             ) from None
         line = " ".join(str(error).split())[:300] or type(error).__name__
         raise MlpipesError(
-            f"version {version} of model {name!r} does not load ({type(error).__name__}: {line})",
-            "train and promote it again in this environment, or `mlpipes rollback`",
+            f"version {version} of model {name!r} cannot be loaded ({type(error).__name__}: {line})",
+            "retrain and promote it in this environment, or run `mlpipes rollback`",
         ) from None
     shortcut = _shortcut(description, native) if native is not None else None
     row_by_row = pyfunc is not None and _answers_row_by_row(description, pyfunc)
@@ -95,7 +96,7 @@ def _elsewhere(
     """
     which = f"version {version} of model {name!r}"
     if interpreters is None:
-        raise MlpipesError(f"{which} has an environment of its own, which cannot be made here")
+        raise MlpipesError(f"{which} has its own environment, which cannot be built here")
     try:
         python = interpreters(description.details[MODEL_ENVIRONMENT])
     except MlpipesError as error:
@@ -105,8 +106,8 @@ def _elsewhere(
         process.start()
     except NotLoaded as error:
         raise MlpipesError(
-            f"{which} does not load in its environment ({error})",
-            "train and promote it again, or `mlpipes rollback`",
+            f"{which} cannot be loaded in its environment ({error})",
+            "retrain and promote it, or run `mlpipes rollback`",
         ) from None
     return process
 
@@ -166,7 +167,7 @@ def _shortcut(description: Description, native: Any) -> Shortcut | None:
         return None
     difference = compiled.check(made, native, sample, description.columns, description.details)
     if difference is not None:
-        logger.warning("the model is asked the plain way: %s", difference)
+        logger.warning("the model is called without the fast path: %s", difference)
         return None
     rows = compiled.sample_rows(sample, description.columns, _TIMED_ROWS)
     call = min(_seconds(made, rows[:1]) for _ in range(3))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.scoring.score_reader import ScoreReader, split
 from mlpipes_cli.server.fast import FastLane, Row
 from mlpipes_cli.server.outcome import Outcome
@@ -79,12 +80,15 @@ class ServedModel:
             description.columns,
             description.example,
         )
+        self.formats = Formats.of_model(self.details)
         self.features = frozenset(column.name for column in self.columns)
         self.names = [column.name for column in self.columns]
         self._numbered = [c.name for c in self.columns if c.type == "boolean" and c.signed == "double"]
         self._texts = [at for at, column in enumerate(self.columns) if column.type == "string"]
         self.shortcut = shortcut
-        self.lane = None if description.params else FastLane.of(self.columns, self.id_names)
+        self.lane = (
+            None if description.params else FastLane.of(self.columns, self.id_names, self.formats.missing)
+        )
         self.merges = native is not None or row_by_row
         self._native, self._pyfunc = native, pyfunc
         self._prepare, self._last = split(native)

@@ -74,7 +74,7 @@ class Models(Mapping[str, ServedModel]):
             ):
                 return model
         there = ", ".join(f"{m.name} {m.version} ({m.alias})" for m in self._loaded.values())
-        raise Fault(404, "RESOURCE_DOES_NOT_EXIST", f"no such model is served here; there is {there}")
+        raise Fault(404, "RESOURCE_DOES_NOT_EXIST", f"no such model is served here; available: {there}")
 
     def __getitem__(self, alias: str) -> ServedModel:
         return self._loaded[alias]
@@ -102,9 +102,9 @@ def from_folder(settings: ServerSettings, interpreters: Interpreters | None = No
     version = settings.version or 0
     if settings.files is None or files.digest(files.listed(folder)) != settings.files:
         raise Untrusted(
-            f"the files of version {version} of model {settings.model!r} in {folder} are not those that were "
-            "put there",
-            "use the image as `mlpipes build` made it",
+            f"the files of version {version} of model {settings.model!r} in {folder} have changed since "
+            "the image was built",
+            "use the image unchanged, as `mlpipes build` made it",
         )
     alias, promoted_at, seconds = settings.alias, settings.promoted_at, settings.answer_timeout
     return Models(loading.load(folder, settings.model, version, alias, promoted_at, interpreters, seconds))
@@ -145,7 +145,8 @@ class Follower:
         promoted = {} if published is None else published.promoted
         if self._settings.alias not in aliases:
             raise MlpipesError(
-                f"model {self._settings.model!r} has no {self._settings.alias!r} version", "promote one first"
+                f"model {self._settings.model!r} has no {self._settings.alias!r} version",
+                "promote a run first",
             )
         first = self._fetched(self._settings.alias, aliases, promoted)
         models = Models(first)
@@ -175,11 +176,11 @@ class Follower:
                 await self._look(models)
             except MlpipesError as error:
                 if not self._away:  # once an outage
-                    logger.warning("the registry is not read: %s", error)
+                    logger.warning("the registry cannot be read: %s", error)
                 self._away = True
             except Exception:
                 if not self._away:
-                    logger.exception("the registry is not read")
+                    logger.exception("the registry cannot be read")
                 self._away = True
             else:
                 self._away = False
@@ -192,7 +193,9 @@ class Follower:
             wanted, there = aliases.get(alias), models.get(alias)
             if wanted is None:
                 if there is not None:
-                    models.problems[alias] = f"alias {alias!r} is gone; version {there.version} answers"
+                    models.problems[alias] = (
+                        f"the alias {alias!r} no longer exists; version {there.version} still answers"
+                    )
                 continue
             if there is not None and there.version == wanted:
                 models.problems.pop(alias, None)
@@ -215,7 +218,7 @@ class Follower:
             pause = _AGAIN if copied else _TRUSTED_BY_NOW
             self._failed[alias] = failure = _Failure(wanted, error.reason, now + pause)
             there = models.get(alias)
-            kept = f"; version {there.version} goes on answering" if there is not None else ""
+            kept = f"; version {there.version} still answers" if there is not None else ""
             models.problems[alias] = f"{error.reason}{kept}"
             if before is None or not before.is_as(failure):  # once, and not at each attempt
                 self._meter.reload(False)
@@ -227,7 +230,7 @@ class Follower:
         self._failed.pop(alias, None)
         self._meter.reload(True)
         self._meter.model(model.name, alias, model.version)
-        logger.warning("version %d of model %r answers as %s", model.version, model.name, alias)
+        logger.warning("version %d of model %r now answers as %s", model.version, model.name, alias)
         await detached(memory.settle)  # what loading needed, and the former model
 
     def _fetched(self, alias: str, aliases: Mapping[str, int], promoted: Mapping[str, str]) -> ServedModel:

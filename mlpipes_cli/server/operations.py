@@ -39,16 +39,16 @@ def add_routes(app: FastAPI, service: Service) -> None:
         answer = documents.ReadyAnswer(
             ready=good,
             model=_name(service.model),
-            models=[_name(model) for model in service.models.values()],
+            models=[_served(model) for model in service.models.values()],
             database=database,
             spooled=rows,
             spooled_seconds=seconds,
             problems=dict(service.problems),
         )
         retry = {} if good else {"Retry-After": str(service.settings.retry_after)}
-        return JSONResponse(answer.model_dump(), 200 if good else 503, headers=retry)
+        return JSONResponse(answer.model_dump(exclude_none=True), 200 if good else 503, headers=retry)
 
-    @app.get("/version", summary="What is served", response_model=documents.VersionAnswer)
+    @app.get("/version", summary="The served models", response_model=documents.VersionAnswer)
     async def version() -> Response:
         model, details = service.model, service.model.details
         answer = documents.VersionAnswer(
@@ -84,3 +84,10 @@ def _mlflow() -> str:
 
 def _name(model: ServedModel) -> documents.ModelName:
     return documents.ModelName(name=model.name, version=model.version, alias=model.alias)
+
+
+def _served(model: ServedModel) -> documents.ServedName:
+    threshold = model.details.get(MODEL_THRESHOLD)
+    return documents.ServedName(
+        name=model.name, version=model.version, alias=model.alias, threshold=threshold
+    )

@@ -3,21 +3,30 @@
 Its footer says how many rows and columns there are; what its pages unpack to stands in front of each of
 them, where the reader takes it from (Apache Parquet's format, "File format" and `PageHeader` in
 parquet.thrift, in Thrift's compact protocol). Text that stands once in a dictionary and is meant in each row
-grows only when it is read as text.
+grows only when it is read as text. Decimals, lists and structs become objects of Python, each of which takes
+more than a hundred bytes.
 """
 
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.server.bounds import Bounds
 from mlpipes_cli.server.faults import Fault, bad_request, too_large
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_BYTES = 128 * 2**20  # that a file may become, or four times its own size
 MOST_FOOTER = 4 * 2**20
 MOST_PAGES = 50_000
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12, "BYTE_ARRAY": 8}
+_DECIMAL, _LIST, _STRUCT = (
+    140,
+    160,
+    220,
+)  # bytes of an object of Python and of the place that it has in a column
 _FIXED = {3: 1, 7: 8}  # bytes and doubles of Thrift
 _NO_FILE = "the body is not a valid Parquet file"
 
@@ -29,7 +38,7 @@ def check_parquet(body: bytes, bounds: Bounds) -> None:
         Fault: It is none (400), or becomes too large (413).
     """
     if MOST_FOOTER < int.from_bytes(body[-8:-4], "little") <= len(body):
-        raise too_large("the Parquet file's description of itself is too long")
+        raise too_large("the Parquet file's metadata is too large")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -39,7 +48,8 @@ def check_parquet(body: bytes, bounds: Bounds) -> None:
         most = max(MOST_BYTES, 4 * len(body))
         groups = _groups(body)
         sizes = [
-            _size(body, file.schema.column(at), [of[at] for of in groups]) for at in range(len(file.schema))
+            _size(body, file.schema.column(at), kind, [of[at] for of in groups], file.metadata.num_rows)
+            for at, kind in enumerate(_kinds(file.schema_arrow))
         ]
         texts = [at for at, (_, _, text) in enumerate(sizes) if text > most // len(sizes)]
         if (
@@ -47,7 +57,9 @@ def check_parquet(body: bytes, bounds: Bounds) -> None:
             or sum(values for _, values, _ in sizes) > most
             or (texts and _texts(body, file.schema, texts) > most)
         ):
-            raise too_large(f"the Parquet file unpacks to more than {most} bytes; send several requests")
+            raise too_large(
+                f"the Parquet file unpacks to more than {most} bytes; split it into several requests"
+            )
     except Fault:
         raise
     except (pa.ArrowException, OSError, ValueError, IndexError, KeyError, TypeError):
@@ -64,10 +76,27 @@ def _groups(body: bytes) -> list[list[dict[int, Any]]]:
     return [[chunk[3] for chunk in group[1]] for group in footer.get(4, [])]
 
 
-def _size(body: bytes, column: Any, chunks: list[dict[int, Any]]) -> tuple[int, int, int]:
+def _kinds(schema: pa.Schema) -> list[pa.DataType]:
+    """The type of the table's column to which each of the file's columns belongs."""
+    return [field.type for field in schema for _ in range(_leaves(field.type))]
+
+
+def _leaves(kind: pa.DataType) -> int:
+    return sum(_leaves(kind.field(at).type) for at in range(kind.num_fields)) if kind.num_fields else 1
+
+
+def _size(
+    body: bytes, column: Any, kind: pa.DataType, chunks: list[dict[int, Any]], rows: int
+) -> tuple[int, int, int]:
     """A column's bytes in its pages, in its values without texts, and in texts at the most."""
     width = column.length if column.physical_type == "FIXED_LEN_BYTE_ARRAY" else _WIDTHS[column.physical_type]
-    packed = values = texts = 0
+    if column.logical_type.type == "DECIMAL":
+        width = _DECIMAL
+    packed, values, texts = 0, 0, 0
+    if kind.num_fields == 1 and column.max_repetition_level == 1 and not kind.field(0).type.num_fields:
+        values = rows * _LIST
+    elif kind.num_fields:
+        width = _STRUCT
     for chunk in chunks:
         if not (count := chunk[5]):
             continue

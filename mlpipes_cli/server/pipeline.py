@@ -172,7 +172,7 @@ class Pipeline:
         except MlpipesError as error:
             self._lost(batch, error)
         except Exception:
-            logger.exception("%d requests not stored", len(batch))
+            logger.exception("%d requests were not stored", len(batch))
             self._fail(batch)
         else:
             self._stored(batch)
@@ -182,7 +182,7 @@ class Pipeline:
 
     def _stored(self, batch: list[tuple[Job, Answer]]) -> None:
         if not self._stores:
-            logger.warning("predictions are stored again")
+            logger.warning("predictions are being stored again")
         self._stores = True
         now = time.perf_counter()
         for job, answer in batch:
@@ -198,8 +198,8 @@ class Pipeline:
                     raise error
                 await self._log.write(answer.rows)
             except Rejected as refused:
-                logger.warning("a request not stored: %s", refused)
-                job.fail(bad_request("the rows cannot be stored: the database refuses their values"))
+                logger.warning("a request was not stored: %s", refused)
+                job.fail(bad_request("the rows cannot be stored: the database rejects their values"))
             except MlpipesError as away:
                 self._lost([(job, answer)], away)
             except Exception:
@@ -210,15 +210,13 @@ class Pipeline:
 
     def _lost(self, batch: list[tuple[Job, Answer]], error: MlpipesError) -> None:
         if self._stores:  # once an outage, not once a request
-            logger.warning("predictions are not stored: %s", error)
+            logger.warning("predictions cannot be stored: %s", error)
         self._stores = False
         self._meter.log_failure()
         self._fail(batch)
 
     def _fail(self, batch: list[tuple[Job, Answer]]) -> None:
-        fault = unavailable(
-            "the prediction cannot be stored at the moment; try again", self._settings.retry_after
-        )
+        fault = unavailable("the prediction cannot be stored now; try again", self._settings.retry_after)
         for job, _ in batch:
             job.fail(fault)
 

@@ -45,7 +45,7 @@ class Readers:
             async with asyncio.timeout(seconds):
                 return await asyncio.wrap_future(work)  # its end cancels work that has not begun
         except TimeoutError:
-            told = f"the request was not read within {seconds:g} s; send fewer rows at once"
+            told = f"the request was not parsed within {seconds:g} s; send fewer rows per request"
             raise unavailable(told, self._settings.retry_after) from None
 
     def stop(self) -> None:

@@ -27,7 +27,7 @@ from mlpipes_cli.server.model import ServedModel
 from mlpipes_cli.server.parquet_bounds import check_parquet
 
 logger = logging.getLogger("mlpipes.server")
-UNREADABLE = "the data cannot be read as rows of the model's columns"
+UNREADABLE = "the data does not match the model's columns"
 JSON = scoring_server.CONTENT_TYPE_JSON
 CSV = scoring_server.CONTENT_TYPE_CSV
 PARQUET = scoring_server.CONTENT_TYPE_PARQUET
@@ -101,7 +101,7 @@ def _ask(
     _check_rows(_count(payload), max_rows)
     _check_shape(payload, _mime(content_type), Bounds(len(model.columns), max_rows), size)
     try:
-        given, params, plain = _parsed(payload, content_type, model)
+        given, params, ids, plain = _parsed(payload, content_type, model)
         _check_rows(_length(given), max_rows)
         if not plain:
             data, checked = model.mlflow.enforce(given, params)
@@ -118,9 +118,9 @@ def _ask(
     except Fault:
         raise
     except Exception as error:  # noqa: BLE001  what MLflow's parser did not expect, and answers with 500
-        logger.info("a request that MLflow's parser fails on: %s", type(error).__name__)
+        logger.info("MLflow's parser failed on a request: %s", type(error).__name__)
         raise bad_request(UNREADABLE) from None
-    return Question(data, checked, model.caller_ids(given), wrapped, _length(data))
+    return Question(data, checked, model.caller_ids(given) if ids is None else ids, wrapped, _length(data))
 
 
 def _check_shape(payload: Any, mime: str, bounds: Bounds, size: int) -> None:
@@ -133,8 +133,11 @@ def _check_shape(payload: Any, mime: str, bounds: Bounds, size: int) -> None:
         check_parquet(payload, bounds)
 
 
-def _parsed(payload: Any, content_type: str, model: ServedModel) -> tuple[Any, dict[str, Any] | None, bool]:
-    """The data, the parameters, and whether the data is a table whose values are still as they came.
+def _parsed(
+    payload: Any, content_type: str, model: ServedModel
+) -> tuple[Any, dict[str, Any] | None, list[Any] | None, bool]:
+    """The data, the parameters, the identifiers where they do not stand in the data as they were sent, and
+    whether the data is a table whose values are still as they came.
 
     Raises:
         Fault: MLflow does not take the content type, or it is no CSV.
@@ -147,14 +150,16 @@ def _parsed(payload: Any, content_type: str, model: ServedModel) -> tuple[Any, d
         payload, schema = (payload, schema) if framed is None else (framed, None)
     elif readable and _mime(content_type) == PARQUET:
         try:
-            return tables.of_parquet(payload), None, True
+            return tables.of_parquet(payload, model.id_names), None, None, True
         except ValueError as error:
             raise bad_request(str(error)) from None
     elif readable and _mime(content_type) == CSV:
         _through_mlflow(b"a\n1\n", content_type, model, None)  # what it says to the content type
-        return _cells(payload, model), None, True
+        return _cells(payload, model), None, None, True
     seen = _through_mlflow(payload, content_type, model, schema)
-    return seen.data, seen.params, schema is None and readable and isinstance(seen.data, pd.DataFrame)
+    plain = schema is None and readable and isinstance(seen.data, pd.DataFrame)
+    ids = tables.identifiers(payload, model.id_names) if plain else None
+    return seen.data, seen.params, ids, plain
 
 
 def _through_mlflow(payload: Any, content_type: str, model: ServedModel, schema: Any) -> _Catcher:
@@ -199,4 +204,6 @@ def _length(data: Any) -> int:
 
 def _check_rows(rows: int, max_rows: int) -> None:
     if rows > max_rows:
-        raise too_large(f"{rows} rows in one request; at most {max_rows} are taken, send several requests")
+        raise too_large(
+            f"{rows} rows in one request; the limit is {max_rows}, split it into several requests"
+        )

@@ -235,7 +235,7 @@ class Service:
         try:
             await work
         except Fault as fault:
-            logger.info("the challenger did not answer: %s", fault.code)
+            logger.info("the challenger did not respond: %s", fault.code)
         except Exception:
             logger.exception("the challenger did not answer")
 

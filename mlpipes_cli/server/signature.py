@@ -66,7 +66,7 @@ def describe(folder: Path) -> Description:
     try:
         document = yaml_bounds.load((folder / "MLmodel").read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ValueError(f"MLmodel: {getattr(error, 'problem', None) or 'is no YAML'}") from None
+        raise ValueError(f"MLmodel: {getattr(error, 'problem', None) or 'is not valid YAML'}") from None
     if not isinstance(document, dict) or not isinstance(document.get("flavors"), dict):
         raise ValueError("MLmodel names no flavours")
     signature = document.get("signature") or {}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -12,6 +12,9 @@ from mlpipes_cli.data import csv_table
 from mlpipes_cli.data.arrow import to_frame
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.header import Unreadable, header_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMS = {"dataframe_records", "dataframe_split", "instances", "inputs"}
 FRAMES = {"dataframe_records", "dataframe_split"}
@@ -54,6 +57,23 @@ def _table(data: Any, names: Sequence[str]) -> dict[str, Any] | None:
     }
 
 
+def identifiers(framed: Mapping[str, Any], names: Sequence[str]) -> list[Any] | None:
+    """The caller's identifiers as they were sent: in a frame, whole numbers beside a missing one are floats.
+
+    Args:
+        framed: A document with ``dataframe_split`` or ``dataframe_records``, out of which a frame was made.
+        names: Columns that may hold them; the first that is there counts.
+    """
+    records, split = framed.get("dataframe_records"), framed.get("dataframe_split")
+    for name in names:
+        if isinstance(records, list) and any(name in record for record in records):
+            return [record.get(name) for record in records]
+        if isinstance(split, dict) and name in split.get("columns", ()):
+            at = split["columns"].index(name)
+            return [row[at] for row in split["data"]]
+    return None
+
+
 def of_cells(body: bytes) -> pd.DataFrame:
     """A CSV's cells as text, the empty ones too, so that ``007`` stays what it is.
 
@@ -73,18 +93,22 @@ def of_cells(body: bytes) -> pd.DataFrame:
         raise ValueError(error.of("the body")) from None
     except (ValueError, OverflowError) as error:  # pandas' own errors are ValueErrors
         line = " ".join(str(error).split())[:120]
-        raise ValueError(f"the body is no CSV with a header ({line})") from None
+        raise ValueError(f"the body is not a valid CSV file with a header ({line})") from None
     return frame
 
 
 def _check_bytes(body: bytes) -> None:
     """Have a zero byte refused: pandas' parser passes over what follows it in a cell."""
     if b"\0" in body:
-        raise Unreadable("is no CSV but a binary file")
+        raise Unreadable("is not a CSV file but a binary file")
 
 
-def of_parquet(body: bytes) -> pd.DataFrame:
+def of_parquet(body: bytes, identifiers: Sequence[str] = ()) -> pd.DataFrame:
     """A Parquet file's table, with its own types.
+
+    Args:
+        body: The file.
+        identifiers: Columns whose whole numbers stay whole beside missing ones.
 
     Raises:
         ValueError: It is none, or a column's name stands twice; one line.
@@ -95,10 +119,20 @@ def of_parquet(body: bytes) -> pd.DataFrame:
     try:
         table = pq.ParquetFile(io.BytesIO(body)).read()
         repeated = twice(table.column_names)
-        frame = to_frame(table) if not repeated else None
+        frame = _with_whole(table, identifiers) if not repeated else None
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError):
-        raise ValueError("the body is no Parquet file that can be read as a table") from None
+        raise ValueError("the body is not a Parquet file with a table") from None
     if frame is None:
         shown = ", ".join(map(repr, repeated[:8]))
-        raise ValueError(f"columns stand twice: {shown}; each needs its own name")
+        raise ValueError(f"duplicate column names: {shown}; rename them")
+    return frame
+
+
+def _with_whole(table: pa.Table, names: Sequence[str]) -> pd.DataFrame:
+    import pyarrow as pa
+
+    frame = to_frame(table)
+    for name in names:
+        if name in table.column_names and name in frame.columns and pa.types.is_integer(table[name].type):
+            frame[name] = pd.Series(table[name].to_pylist(), dtype=object, index=frame.index)
     return frame

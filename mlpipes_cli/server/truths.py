@@ -48,7 +48,7 @@ class Expected:
         if self.task == "regression":
             return "a number"
         if not self.classes:
-            return "a number, a text, true or false"
+            return "a number, a string, true or false"
         shown = ", ".join(jsonb.encode(label) for label in self.classes[:_SHOWN])
         return f"one of {shown}" + (", ..." if len(self.classes) > _SHOWN else "")
 
@@ -105,12 +105,12 @@ def caller_ids(identifier: Any) -> tuple[str, ...]:
     """
     if isinstance(identifier, str):
         if not identifier or not identifiers.fits(identifier):
-            raise Misfit(f"expected a text of 1 to {identifiers.LONGEST} bytes, or a number")
+            raise Misfit(f"expected a string of 1 to {identifiers.LONGEST} bytes, or a number")
         return (jsonb.text(identifier),)
     if isinstance(identifier, bool) or not isinstance(identifier, (int, float)):
-        raise Misfit("expected a text or a number")
+        raise Misfit("expected a string or a number")
     if isinstance(identifier, float) and not math.isfinite(identifier):
-        raise Misfit("expected a text or a number")
+        raise Misfit("expected a string or a number")
     ways = [jsonb.encode(identifier)]
     if isinstance(identifier, float) and identifier.is_integer():
         ways.append(str(int(identifier)))

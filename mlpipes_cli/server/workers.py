@@ -35,7 +35,7 @@ class Workers(Multiprocess):  # type: ignore[misc]
             if process.exitcode == STARTUP_FAILURE:  # the next one would fail the same way
                 self.should_exit.set()
                 return
-            logger.warning("worker %s ended and is replaced", process.pid)
+            logger.warning("worker %s exited and is being replaced", process.pid)
             self.processes[place] = Process(self.config, self.sockets)
             self.processes[place].start()
 
@@ -45,7 +45,7 @@ class Workers(Multiprocess):  # type: ignore[misc]
         for process in self.processes:
             process.process.join(max(0.0, until - time.monotonic()))
             if process.exitcode is None:
-                logger.error("worker %s did not stop and is killed", process.pid)
+                logger.error("worker %s did not stop and was killed", process.pid)
                 process.process.kill()
             process.join()
 

@@ -38,7 +38,7 @@ def _below(folder: Path, start: str) -> Iterator[File]:
         for entry in entries:
             path = start + entry.name
             if not path.isprintable():
-                raise MlpipesError(f"the name {path!r} in a model's folder is no plain text")
+                raise MlpipesError(f"the name {path!r} in a model's folder is not plain text")
             if entry.is_dir(follow_symlinks=False):
                 yield from _below(Path(entry.path), f"{path}/")
             elif path != SIGNATURE:
@@ -50,12 +50,12 @@ def _read(place: str, path: str) -> File:
         handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise MlpipesError(
-            f"{path} in a model's folder is no plain file ({error.strerror or error})"
+            f"{path} in a model's folder is not a regular file ({error.strerror or error})"
         ) from None
     with open(handle, "rb") as file:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
-            raise MlpipesError(f"{path} in a model's folder is no plain file")
+            raise MlpipesError(f"{path} in a model's folder is not a regular file")
         return File(path, about.st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 

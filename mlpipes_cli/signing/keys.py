@@ -11,7 +11,7 @@ from mlpipes_cli.errors import MlpipesError
 
 NAME = "MLPIPES_MODEL_KEY"  # in .env, and in the environment of a server
 _SHORTEST = 32  # characters; a generated one has 32, of 192 random bits
-_RENEW = "take the line out, and the next command makes a new one; then `mlpipes models trust --all`"
+_RENEW = "remove the line, and the next command creates a new key; then run `mlpipes models trust --all`"
 
 
 @dataclass(frozen=True)
@@ -58,4 +58,4 @@ def of_environment(environ: Mapping[str, str]) -> Key:
     Raises:
         MlpipesError: It was given none.
     """
-    return read(environ.get(NAME, ""), "the environment", "give the server that of the project's .env")
+    return read(environ.get(NAME, ""), "the environment", "set it to the value in the project's .env")

@@ -56,7 +56,7 @@ class Statement:
             return
         what = difference(self.files, found) if self.files is not None else "its files were changed"
         since = f"{self.who} trusted it on {self.when[:10]}" if self.who else "it was signed"
-        raise Doubtful(f"is not as it was when {since}: {what}")
+        raise Doubtful(f"has changed since {since}: {what}")
 
 
 def seal(folder: Path, key: Key) -> None:
@@ -91,18 +91,18 @@ def verified(text: str | bytes, key: Key, model: str, version: int) -> Statement
         body = {name: value for name, value in told.items() if name != "mac"}
         mac, by = str(told["mac"]), str(told["key"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Doubtful("has a signature that cannot be read") from None
+        raise Doubtful("has an unreadable signature") from None
     if by != key.id:
         raise Doubtful(f"was signed with another key ({by[:12]!r}; this project's is {key.id!r})")
     if not hmac.compare_digest(key.mac(_canonical(body)).encode(), mac.encode()):
-        raise Doubtful("has a forged signature")
+        raise Doubtful("has an invalid signature")
     if body["format"] != _FORMAT:
         raise Doubtful("was signed by a newer release of mlpipes")
     if body["by"] == "train":
         files = tuple(File(*file) for file in body["files"])
         return Statement(digest(files), files)
     if (body["model"], body["version"]) != (model, version):
-        raise Doubtful(f"carries the trust in version {body['version']} of {body['model']!r}")
+        raise Doubtful(f"has the signature of version {body['version']} of {body['model']!r}")
     return Statement(body["digest"], None, body["who"], body["when"], body["why"])
 
 

@@ -107,8 +107,8 @@ class Vault:
         except Doubtful as doubt:
             raise Untrusted(
                 f"the model of {title} {doubt}",
-                "train it again here (`mlpipes train --force`); or register it in MLflow, look at its files, "
-                "and `mlpipes models trust VERSION`",
+                "train it again here (`mlpipes train --force`); or register it in MLflow, check its files, "
+                "and run `mlpipes models trust VERSION`",
             ) from None
 
     def _statements(self, text: bytes | None, name: str, version: int) -> Iterator[Statement | Doubtful]:
@@ -145,5 +145,5 @@ def _told(name: str, version: int, kind: type[Untrusted]) -> Iterator[None]:
         command = f"mlpipes models trust {version} --model {shlex.quote(name)}"
         raise kind(
             f"version {version} of model {name!r} {doubt}",
-            f"train it here; or look at its files, then `{command}`",
+            f"train it here; or check its files, then run `{command}`",
         ) from None

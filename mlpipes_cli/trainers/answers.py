@@ -27,7 +27,9 @@ def answers(model: Any, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -
     if predicted.ndim == 2 and predicted.shape[1] == 1:
         predicted = predicted[:, 0]
     if predicted.ndim != 1:
-        raise TrainingError(f"predict gives an array of shape {predicted.shape}, expected one value a row")
+        raise TrainingError(
+            f"predict returned an array of shape {predicted.shape}, expected one value per row"
+        )
     if task == "regression":
         return Answers(_numbers(predicted), None)
     prediction = _labels(predicted, classes)
@@ -35,13 +37,13 @@ def answers(model: Any, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -
     if scores is None:
         return Answers(prediction, None)
     if not np.isfinite(scores).all():
-        raise TrainingError("the scores hold NaN or infinite values")
+        raise TrainingError("the scores contain NaN or infinite values")
     return Answers(prediction, scores[:, 1] if task == "binary" else scores)
 
 
 def _rows_of(method: str, values: np.ndarray, rows: int) -> np.ndarray:
     if values.ndim == 0 or len(values) != rows:
-        raise TrainingError(f"{method} gives {values.shape} for {rows} rows")
+        raise TrainingError(f"{method} returned the shape {values.shape} for {rows} rows")
     return values
 
 
@@ -51,9 +53,9 @@ def _numbers(values: np.ndarray) -> np.ndarray:
     try:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError):
-        raise TrainingError("predict gives values that are no numbers") from None
+        raise TrainingError("predict returned values that are not numbers") from None
     if not np.isfinite(numbers).all():
-        raise TrainingError("predict gives NaN or infinite values")
+        raise TrainingError("predict returned NaN or infinite values")
     return numbers
 
 
@@ -66,7 +68,7 @@ def _labels(values: np.ndarray, classes: Sequence[Any]) -> np.ndarray:
     wrong = next((v for v, f in zip(values.tolist(), found, strict=True) if f is _NOTHING), None)
     if wrong is not None:
         shown = ", ".join(map(repr, classes[:5]))
-        raise TrainingError(f"predict gives {wrong!r}, which is no label of the target ({shown})")
+        raise TrainingError(f"predict returned {wrong!r}, which is not a label of the target ({shown})")
     kinds = {type(label) for label in classes}
     return np.array(found) if kinds in ({int}, {bool}) else np.array(found, dtype=object)
 
@@ -100,10 +102,10 @@ def _by_class(method: str, raw: np.ndarray, own: list[Any], classes: tuple[Any, 
         second = raw.reshape(len(raw))  # of two classes: the score of the second
         raw = np.stack([1.0 - second if method == "predict_proba" else -second, second], axis=1)
     if raw.ndim != 2 or raw.shape[1] != len(own):
-        raise TrainingError(f"{method} gives an array of shape {raw.shape} for {len(own)} classes")
+        raise TrainingError(f"{method} returned an array of shape {raw.shape} for {len(own)} classes")
     unknown = [label for label in own if label not in classes]
     if unknown:
-        raise TrainingError(f"the model's class {unknown[0]!r} is no label of the target")
+        raise TrainingError(f"the model's class {unknown[0]!r} is not a label of the target")
     lowest = 0.0 if method == "predict_proba" else float(raw.min()) - 1.0
     scores = np.full((len(raw), len(classes)), lowest)
     for column, label in enumerate(own):

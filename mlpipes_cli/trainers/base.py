@@ -45,6 +45,7 @@ class Training:
         scratch: An empty folder of this candidate's, gone afterwards.
         order_by: A feature in whose order time passes, where the split was made by it.
         images: Names of the features that are images.
+        texts: Names of the features that are text because the experiment file says so.
         memory: Bytes that the candidate may hold, or None.
         report: ``report(step, metrics)`` keeps a value a step (an epoch, from 1) of some measures of the
             fit; may raise :class:`Pruned`.
@@ -62,6 +63,7 @@ class Training:
     scratch: Path
     order_by: str | None = None
     images: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     memory: int | None = None
     report: Callable[[int, Mapping[str, float]], None] = no_report
 

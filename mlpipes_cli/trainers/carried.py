@@ -34,7 +34,7 @@ def carried(trainer: str) -> Carried | None:
     python = re.match(r"# python: (3\.\d+|our own)$", text.partition("\n")[0])
     if python is None:
         raise ValueError(
-            f"{wanted.name}: its first line has to be like `# python: 3.11` or `# python: our own`"
+            f"{wanted.name}: its first line must be like `# python: 3.11` or `# python: our own`"
         )
     lock = wanted.with_suffix(".lock")
     pins = _lines(lock.read_text(encoding="utf-8")) if lock.is_file() else ()

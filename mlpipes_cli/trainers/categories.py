@@ -40,7 +40,8 @@ def of_library(library: str, estimator: Any, given: Mapping[str, Any], training:
     if training.preprocess != "none":
         for param, _ in named:
             raise TrainingError(
-                f"{param}: `preprocess: auto` makes numbers of all columns; give `data:` a `preprocess: none`"
+                f"{param}: `preprocess: auto` turns all columns into numbers; set `preprocess: none` "
+                "under `data:`"
             )
         return None
     columns = [name for param, value in named for name in _columns(param, value, X)]

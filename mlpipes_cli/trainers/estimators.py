@@ -68,7 +68,7 @@ def make(path: str, params: Mapping[str, Any]) -> Any:
 
         estimator, nested = clone(found), values
     if not hasattr(estimator, "fit"):
-        raise TrainingError(f"{path} gives a {type(estimator).__name__}, which has no `fit`")
+        raise TrainingError(f"{path} returned a {type(estimator).__name__}, which has no `fit`")
     set_params(estimator, nested)
     return estimator
 

@@ -51,7 +51,7 @@ def folds(wanted: Mapping[str, Any], training: Training) -> list[Fold]:
             warnings.simplefilter("ignore", UserWarning)  # a class of fewer rows than folds
             cuts = list(cutter.split(rows, None if training.task == "regression" else training.y.iloc[rows]))
     except ValueError as error:
-        raise TrainingError(f"the training rows cannot be cut into folds: {error}") from None
+        raise TrainingError(f"the training rows cannot be split into folds: {error}") from None
     return [Fold(rows[fit], rows[judge]) for fit, judge in cuts]
 
 

@@ -51,7 +51,7 @@ class H2OAutoMLTrainer:
         ]
         params = dict(spec.get("params", {}))
         problems += [
-            (("params", name), f"{name}: {value} is no number of models")
+            (("params", name), f"{name}: {value} is not a number of models")
             for name in ("max_models",)
             if isinstance(value := params.get(name), int) and value < 1
         ]
@@ -66,7 +66,9 @@ class H2OAutoMLTrainer:
         if problems := self.check(training.spec):
             raise TrainingError(problems[0][1])
         if training.images:
-            raise TrainingError(f"h2o_automl takes no images; {training.images[0]!r} is one")
+            raise TrainingError(
+                f"h2o_automl does not support images; {training.images[0]!r} is an image column"
+            )
         params = settings(training)
         X, step = _prepared(training)
         columns = h2o_frame.columns_of(X)
@@ -89,7 +91,7 @@ def settings(training: Training) -> dict[str, Any]:
     for name in ("sort_metric", "stopping_metric"):
         fits = _ONLY_FOR.get(given.get(name, ""))
         if fits is not None and training.task not in fits:
-            raise TrainingError(f"{name}: {given[name]} is not for a {training.task} target")
+            raise TrainingError(f"{name}: {given[name]} does not apply to a {training.task} target")
     if "max_models" not in given and "max_runtime_secs" not in given:
         given["max_models"] = MODELS
     if "include_algos" not in given and "exclude_algos" not in given:
@@ -111,7 +113,7 @@ def _prepared(training: Training) -> tuple[pd.DataFrame, Any]:
         return training.X, None
     from mlpipes_cli.preprocess import auto
 
-    step = auto.build(training.X, training.task)
+    step = auto.build(training.X, training.task, texts=training.texts)
     return step.fit_transform(training.X, training.y), step
 
 
@@ -165,7 +167,7 @@ def _train(
             raise TrainingError(f"H2O: {_first_line(error)}") from error
         if not models or automl.leader is None:
             raise TrainingError(
-                "H2O trained no model; give it more time or models (max_runtime_secs, max_models)"
+                "H2O trained no model; allow more time or models (max_runtime_secs, max_models)"
             )
         leader = automl.leader
         mojo = Path(leader.download_mojo(path=str(keep)))

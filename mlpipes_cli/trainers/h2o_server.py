@@ -113,9 +113,9 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         if found := _LISTENS.search(text):
             return found[1]
         if process.poll() is not None:
-            raise TrainingError(_why(log, f"it ended with exit code {process.returncode}"))
+            raise TrainingError(_why(log, f"it exited with code {process.returncode}"))
         time.sleep(0.1)
-    raise TrainingError(_why(log, f"it does not answer after {_SECONDS_TO_START:g} s"))
+    raise TrainingError(_why(log, f"it did not respond after {_SECONDS_TO_START:g} s"))
 
 
 def _why(log: Path, otherwise: str) -> str:

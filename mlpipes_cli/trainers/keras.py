@@ -118,8 +118,8 @@ def _made(found: Rows, training: Training, layers: list[Any], how: Settings) -> 
     if layers:
         if len(shapes) > 1:
             raise TrainingError(
-                f"layers follow one another and take one input; these are {', '.join(shapes)}: name a "
-                "`function` that makes the model"
+                f"`layers` must be a sequence with one input; these are {', '.join(shapes)}: use a "
+                "`function` that builds the model"
             )
         return keras_parts.from_layers(layers, shape, training.task, outputs, spec.get("output") is not False)
     path = spec["function"]
@@ -163,6 +163,6 @@ def _answers_well(net: Any, found: Rows, training: Training) -> None:
     away = given.min() < -1e-3 or given.max() > 1.001
     if away or (given.shape[1] > 1 and np.abs(given.sum(axis=1) - 1.0).max() > 1e-3):
         raise TrainingError(
-            "the model's outputs are no probabilities; end it with a sigmoid (one output) or a softmax "
+            "the model's outputs are not probabilities; end it with a sigmoid (one output) or a softmax "
             "(one output for each class)"
         )

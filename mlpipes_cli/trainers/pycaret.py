@@ -78,7 +78,7 @@ class PycaretTrainer:
                 for name, model in _best(experiment, table, training, sort)
             ]
         if not models:
-            raise TrainingError("PyCaret could fit none of its models; log.txt of the run has its reasons")
+            raise TrainingError("PyCaret could not fit any of its models; see log.txt of the run")
         table = table.drop(columns=["TT (Sec)"], errors="ignore").rename_axis("id").reset_index()
         return Comparison(models, params={"pycaret_sort": sort}, tables={TABLE: table})
 
@@ -191,9 +191,9 @@ def _set_up(X: pd.DataFrame, training: Training, labels: list[Any]) -> Any:
         _known(name_of_model, CLASSIFIERS if training.task != "regression" else REGRESSORS)
     options |= {key: value for key, value in params.items() if key not in _NOT_SETUP and value is not None}
     if training.task != "regression" and "transform_target" in options:
-        raise TrainingError("transform_target is for quantities, and the target holds classes")
+        raise TrainingError("transform_target needs a numeric target, and this one has classes")
     if training.task == "regression" and "fix_imbalance" in options:
-        raise TrainingError("fix_imbalance is for classes, and the target is a quantity")
+        raise TrainingError("fix_imbalance needs classes, and this target is numeric")
     if len(data) < 2 * options["fold"]:
         raise TrainingError(f"{len(data)} training rows are too few for {options['fold']} folds")
     experiment = _experiment(training.task).setup(
@@ -228,7 +228,9 @@ def _metric(experiment: Any, training: Training, classes: int) -> str:
     wanted = training.spec.get("params", {}).get("sort", "metric")
     known = {str(name): str(name) for name in experiment.get_metrics()["Display Name"]}
     if wanted not in ("metric", "TT", *known):
-        raise TrainingError(f"PyCaret has no metric {wanted!r} for this target; one of {', '.join(known)}")
+        raise TrainingError(
+            f"PyCaret has no metric {wanted!r} for this target; use one of {', '.join(known)}"
+        )
     higher = metric_catalog.higher_is_better(training.metric)
     name = f"{training.metric} (mlpipes)"
     experiment.add_metric(OURS, name, _nothing, greater_is_better=higher)
@@ -250,7 +252,7 @@ def _compare(experiment: Any, training: Training, sort: str) -> pd.DataFrame:
     experiment.compare_models(n_select=1, sort=sort, round=9, verbose=False, errors="ignore", **given)
     table: pd.DataFrame = experiment.pull()
     if not len(table):
-        raise TrainingError("PyCaret could fit none of its models; log.txt of the run has its reasons")
+        raise TrainingError("PyCaret could not fit any of its models; see log.txt of the run")
     return table if sort.startswith("TT") else table[table[sort].notna()]
 
 

@@ -49,7 +49,7 @@ class PythonTrainer:
             return []
         known = list(parameters)[POSITIONAL:]
         return [
-            (("params", name), f"{path} takes no {name!r}{did_you_mean(name, known)}")
+            (("params", name), f"{path} does not accept {name!r}{did_you_mean(name, known)}")
             for name in spec.get("params", {})
             if name not in known
         ]
@@ -71,7 +71,7 @@ class PythonTrainer:
         X = rows.copy()
         model = function(X, y, **params, **filled)
         if model is None:
-            raise TrainingError(f"{path} returned nothing; return the fitted estimator")
+            raise TrainingError(f"{path} returned nothing; it must return the fitted estimator")
         if not callable(getattr(model, "predict", None)):
             raise TrainingError(f"{path} returned a {type(model).__name__}, which has no `predict`")
         if not training.images:

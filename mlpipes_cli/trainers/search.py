@@ -110,7 +110,7 @@ class _Course:
         """
         finished = [trial for trial in self.done if trial.mean is not None]
         if not finished:
-            last = self.done[-1].error if self.done else "there was nothing to try"
+            last = self.done[-1].error if self.done else "there were no parameter values to try"
             raise TrainingError(f"every fit of the search failed: {last}")
         return max(finished, key=lambda trial: self.bench.sign * (trial.mean or 0.0))
 
@@ -187,7 +187,7 @@ class _Clock(Watch):
 
     def _look(self) -> None:
         if self.over():
-            raise Pruned("the time for the search was over")
+            raise Pruned("the search ran out of time")
 
 
 def table(trials: Sequence[Trial], bench: Bench) -> pd.DataFrame:

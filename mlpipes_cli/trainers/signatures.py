@@ -16,7 +16,7 @@ from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers.sources import Definition, Finder, Import, Module
 
 _NOT_HERE = (
-    "; it is not installed here: install it, put it beside the experiment file, or give the run "
+    "; it is not installed here: install it, put it next to the experiment file, or give the run "
     "`environment: {{requirements: [{}]}}`"
 )
 _DEPTH = 30  # re-exports and base classes that are followed at most
@@ -67,7 +67,7 @@ def _resolve(parts: list[str], finder: Finder) -> Signature | Mistake:
         suggestion = did_you_mean(parts[0], finder.top_level_names())
         return Mistake(f"no module named {parts[0]!r}{suggestion or _NOT_HERE.format(parts[0])}")
     if not rest:
-        return Mistake(f"{'.'.join(parts)!r} is a module; name something in it{_something_in(module)}")
+        return Mistake(f"{'.'.join(parts)!r} is a module; name an object in it{_something_in(module)}")
     if len(rest) > 1:
         near = did_you_mean(rest[0], finder.submodules(module))
         certain = near or not (module.is_dynamic or module.stars)

@@ -29,7 +29,7 @@ class SklearnTrainer:
         problems: list[tuple[tuple[str | int, ...], str]] = []
         kind = type(estimator)
         if spec.get("threshold") is not None and not any(hasattr(kind, method) for method in SCORES):
-            text = f"{kind.__name__} gives no scores (neither {' nor '.join(SCORES)}) that could be cut; "
+            text = f"{kind.__name__} returns no scores (neither {' nor '.join(SCORES)}) for a threshold; "
             problems.append((("threshold",), f"{text}{HINT}"))
         for name in (spec.get("search") or {}).get("space", {}):
             if name.startswith("preprocess__"):
@@ -74,9 +74,9 @@ def _fits_the_task(estimator: Any, task: Task) -> None:
     if not hasattr(type(estimator), "predict") and not hasattr(estimator, "predict"):
         raise TrainingError(f"{kind} has no `predict`; name an estimator, not a transformer")
     if task != "regression" and is_regressor(estimator):
-        raise TrainingError(f"{kind} is a regressor, but the target holds classes; take a classifier")
+        raise TrainingError(f"{kind} is a regressor, but the target has classes; use a classifier")
     if task == "regression" and is_classifier(estimator):
-        raise TrainingError(f"{kind} is a classifier, but the target is a quantity; take a regressor")
+        raise TrainingError(f"{kind} is a classifier, but the target is numeric; use a regressor")
 
 
 def preprocessing(training: Training, scale: bool = True) -> Any:
@@ -87,12 +87,12 @@ def preprocessing(training: Training, scale: bool = True) -> Any:
     """
     if training.images:
         shown = ", ".join(map(repr, training.images))
-        raise TrainingError(f"{shown}: images are for the trainers keras, torch and python")
+        raise TrainingError(f"{shown}: only the trainers keras, torch and python support images")
     if training.preprocess != "auto":
         return "passthrough"
     from mlpipes_cli.preprocess import auto
 
-    return auto.build(training.X, training.task, scale)
+    return auto.build(training.X, training.task, scale, training.texts)
 
 
 def with_preprocessing(estimator: Any, training: Training, scale: bool) -> Any:

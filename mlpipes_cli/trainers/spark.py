@@ -104,9 +104,11 @@ def _features(training: Training, scale: bool) -> tuple[Any, np.ndarray, list[st
         X = step.fit_transform(X, training.y)
     for name in X.columns:
         if not (pd.api.types.is_numeric_dtype(X[name].dtype) or pd.api.types.is_bool_dtype(X[name].dtype)):
-            raise TrainingError(f"{name!r} is no number, and Spark takes no others; use `preprocess: auto`")
+            raise TrainingError(f"{name!r} is not numeric, and Spark needs numbers; use `preprocess: auto`")
         if X[name].isna().any():
-            raise TrainingError(f"{name!r} has missing values, and Spark takes none; use `preprocess: auto`")
+            raise TrainingError(
+                f"{name!r} has missing values, which Spark does not support; use `preprocess: auto`"
+            )
     return step, np.ascontiguousarray(X, dtype=np.float64), [str(name) for name in X.columns]
 
 
@@ -159,8 +161,8 @@ def _evaluator(model: Any, session: Any, X: np.ndarray, saved: Path, classes: bo
     stage = next((saved / "stages").glob("0_*"), None)
     if stage is None or not any((stage / "metadata").glob("part-*")):
         raise TrainingError(
-            f"the executors of Spark's cluster do not write to {saved}, which is a folder of this machine;"
-            " let the project lie on a folder that all of them share"
+            f"the executors of Spark's cluster cannot write to {saved}, a folder of this machine;"
+            " put the project in a folder that all of them share"
         )
     theirs = in_session(model, session, X)
     scores = (
@@ -182,8 +184,6 @@ def _told(error: BaseException, heap: int) -> str:
     """One line of what Java or Spark said."""
     text = str(error)
     if "OutOfMemoryError" in text or "heap space" in text:
-        return (
-            f"Spark ran out of memory ({heap // 2**20} MB); give the run more by `resources: {{memory: ...}}`"
-        )
+        return f"Spark ran out of memory ({heap // 2**20} MB); increase `resources: {{memory: ...}}`"
     line = next((part.strip() for part in text.splitlines() if part.strip()), type(error).__name__)
     return f"Spark: {line.removeprefix('java.lang.IllegalArgumentException: ')}"[:500]

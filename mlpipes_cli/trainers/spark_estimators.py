@@ -32,7 +32,7 @@ def classes_of(name: str) -> list[Any]:
     if "." in name:
         found = estimators.load(name)
         if not isinstance(found, type) or not hasattr(found, "fit") or not hasattr(found, "params"):
-            raise TrainingError(f"{name} is no estimator of Spark ML")
+            raise TrainingError(f"{name} is not an estimator of Spark ML")
         return [found]
     from pyspark.ml import classification, regression
 
@@ -56,11 +56,11 @@ def class_for(name: str, task: Task) -> Any:
     if not fitting:
         told = "a quantity" if task == "regression" else "classes"
         other = "linear_regression" if task == "regression" else "logistic_regression"
-        raise TrainingError(f"{found[0].__name__} of Spark cannot learn {told}; take {other}, for instance")
+        raise TrainingError(f"{found[0].__name__} of Spark cannot learn {told}; use {other}, for example")
     kind = fitting[0]
     if task == "multiclass" and kind.__name__ in ("GBTClassifier", "LinearSVC", "FMClassifier"):
         raise TrainingError(
-            f"{name} of Spark tells two classes apart and the target has more; try random_forest"
+            f"{name} of Spark supports two classes, and the target has more; use random_forest"
         )
     return kind
 
@@ -93,7 +93,7 @@ def params_of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         if own not in open_:
             near = did_you_mean(own, open_)
             told = near if own == name else near.replace(repr(_near(near)), repr(_snake(_near(near))))
-            raise TrainingError(f"{kind.__name__} of Spark has no param {name!r}{told}")
+            raise TrainingError(f"{kind.__name__} of Spark has no parameter {name!r}{told}")
         if own in values:
             raise TrainingError(f"{name!r} is given twice, as {own!r} and as {_snake(own)!r}")
         try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 SCORES = ("predict_proba", "decision_function")
-HINT = "write `threshold: none` for this run"
+HINT = "set `threshold: none` for this run"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,9 @@ def out_of_fold(trainer: Trainer, fitted: Fitted, training: Training) -> np.ndar
 
     rarest = int(training.y.value_counts().min())
     if rarest < 2:
-        raise TrainingError(f"threshold: {rarest} training row of a class is too few to choose by; {HINT}")
+        raise TrainingError(
+            f"threshold: {rarest} training row of a class is too few to choose a threshold; {HINT}"
+        )
     again = fitted.again or refit(trainer, {}, fitted.name)
     plain = replace(training, report=no_report)
     scores = np.full(len(training.X), np.nan)
@@ -82,7 +84,7 @@ def out_of_fold(trainer: Trainer, fitted: Fitted, training: Training) -> np.ndar
             continue
         found = asked(trainer, plain, cut(plain, fold), f"fold-{number}", again).scores
         if found is None:
-            raise TrainingError(f"threshold: the model has no scores on a fold; {HINT}")
+            raise TrainingError(f"threshold: the model returned no scores on a fold; {HINT}")
         scores[fold.judge] = found
     return scores
 
@@ -104,15 +106,15 @@ def thresholded(model: Any, threshold: float, labels: tuple[Any, ...]) -> Any:
 def _can_be_cut(model: Any, rule: Any, training: Training) -> None:
     if not any(hasattr(model, method) for method in SCORES):
         raise TrainingError(
-            f"threshold: the model has no scores (neither {' nor '.join(SCORES)}) that could be cut; {HINT}"
+            f"threshold: the model has no scores (neither {' nor '.join(SCORES)}) for a threshold; {HINT}"
         )
     if training.y.nunique() < 2:
-        raise TrainingError(f"threshold: all training rows are of one class; {HINT}")
+        raise TrainingError(f"threshold: all training rows have the same class; {HINT}")
     unknown = set(training.classes) - set(getattr(model, "classes_", training.classes))
     if unknown:
         raise TrainingError(f"threshold: the model does not know the label {next(iter(unknown))!r}")
     if isinstance(rule, (int, float)) and hasattr(model, SCORES[0]) and not 0.0 <= rule <= 1.0:
-        raise TrainingError(f"threshold: the model's scores are probabilities, and {rule:g} is none")
+        raise TrainingError(f"threshold: the model's scores are probabilities, but {rule:g} is not one")
 
 
 def _judging(scores: np.ndarray, training: Training) -> tuple[np.ndarray, np.ndarray]:
@@ -121,5 +123,5 @@ def _judging(scores: np.ndarray, training: Training) -> tuple[np.ndarray, np.nda
 
     scored, positive = np.isfinite(scores), (training.y == training.classes[1]).to_numpy()
     if not 0 < positive[scored].sum() < scored.sum():
-        raise TrainingError(f"threshold: the rows that could be scored are of one class; {HINT}")
+        raise TrainingError(f"threshold: all scored rows have the same class; {HINT}")
     return scored, positive

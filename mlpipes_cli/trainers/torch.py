@@ -84,7 +84,7 @@ def _module_problems(path: str, given: Mapping[str, Any]) -> list[Problem]:
     except TrainingError as error:
         return [(("module",), str(error))]
     if not callable(found):
-        return [(("module",), f"{path!r} is a {type(found).__name__}; name a class or a function")]
+        return [(("module",), f"{path!r} is a {type(found).__name__}; use a class or a function")]
     return named.takes(found, path, given, ("params", "module"))
 
 
@@ -110,5 +110,5 @@ def _made(found: Rows, training: Training, given: Mapping[str, Any]) -> Any:
     }
     module = named.call(estimators.load(path), path, given, offered)
     if not isinstance(module, torch.nn.Module):
-        raise TrainingError(f"{path} gives a {type(module).__name__}, not a torch.nn.Module")
+        raise TrainingError(f"{path} returned a {type(module).__name__}, not a torch.nn.Module")
     return module

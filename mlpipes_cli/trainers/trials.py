@@ -230,7 +230,7 @@ def measure(answers: Answers, truth: pd.Series, training: Training, metric: str)
     found = scorer(told, [metric]).values(np.ones((1, rows))).get(metric)
     value = math.nan if found is None else float(found[0])
     if not math.isfinite(value):
-        raise TrainingError(f"{metric} is not defined for the answers on a fold")
+        raise TrainingError(f"{metric} is not defined for the predictions on a fold")
     return value
 
 

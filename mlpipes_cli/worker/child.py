@@ -83,7 +83,7 @@ def failure_line(error: BaseException, folders: Sequence[str]) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if any(Path(frame.filename).is_relative_to(one) for one in folders)]
     where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
-    return f"{line}{where}; log.txt of the run has the traceback"
+    return f"{line.removesuffix('.')}{where}; log.txt of the run has the traceback"
 
 
 def one_line(error: BaseException) -> str:

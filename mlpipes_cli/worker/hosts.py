@@ -194,4 +194,4 @@ class Host:
             yield Event("ended", job, signal=number, seconds=time.monotonic() - started, lost=True)
         self._restarts += 1
         if self._restarts > _RESTARTS:
-            raise MlpipesError(f"the worker process ended {self._restarts} times", f"its log is {self._log}")
+            raise MlpipesError(f"the worker process exited {self._restarts} times", f"its log is {self._log}")

@@ -144,6 +144,7 @@ DO = {"check": check, "train": train}
 
 def _training(content: Mapping[str, Any], prepared: Prepared, scratch: Path, report: Any) -> Training:
     order_by = content.get("order_by")
+    texts = set(content.get("texts", ()))
     return Training(
         X=prepared.X(prepared.train).reset_index(drop=True),
         y=prepared.y(prepared.train).reset_index(drop=True),
@@ -157,6 +158,7 @@ def _training(content: Mapping[str, Any], prepared: Prepared, scratch: Path, rep
         scratch=scratch,
         order_by=order_by if order_by in prepared.feature_names else None,
         images=prepared.images,
+        texts=tuple(name for name in prepared.feature_names if name in texts),
         memory=content.get("memory"),
         report=report,
     )

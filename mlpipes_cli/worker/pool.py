@@ -196,7 +196,7 @@ class Pool:
                 return
             if share is None:
                 self._waiting.remove(job)
-                found = f"it asks for {job.wants.gpu:g} GPUs; this machine has {len(machine.gpus())}"
+                found = f"it requests {job.wants.gpu:g} GPUs; this machine has {len(machine.gpus())}"
                 self._unfit.append(Event("ended", job.name, reason=found))
                 return
             place = {"cores": share.cores, "gpus": share.gpus}

@@ -156,7 +156,7 @@ class TestH2OAutoML(TrainerContract):
 
     def test_a_metric_that_is_not_for_the_target_is_refused_before_java_starts(self) -> None:
         spec = {"trainer": "h2o_automl", "params": {"sort_metric": "AUC"}}
-        with pytest.raises(TrainingError, match="AUC is not for a regression target"):
+        with pytest.raises(TrainingError, match="AUC does not apply to a regression target"):
             H2OAutoMLTrainer().fit(training_of("regression", spec))
 
     def test_a_cluster_that_is_not_there(self) -> None:

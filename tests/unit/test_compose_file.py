@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from mlpipes_cli.adapters.docker.bases import arguments, bases
+
 COMPOSE = Path(__file__).parents[2] / "compose" / "compose.yaml"
 
 
@@ -47,6 +49,21 @@ def test_images_are_pinned_by_digest_or_built_here(services: dict[str, Any]) -> 
             assert (COMPOSE.parent / service["build"]["context"] / dockerfile).is_file()
         else:
             assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", service["image"])
+
+
+def test_every_dockerfile_builds_on_an_image_that_is_pinned_by_digest() -> None:
+    pins: dict[str, set[str]] = {}
+    files = sorted(COMPOSE.parent.glob("*/*Dockerfile"))
+    assert len(files) == 5
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        (below,) = bases(text, {}).values()
+        assert re.findall(r"^FROM .*", text, re.MULTILINE) == ["FROM ${PYTHON_IMAGE}"]
+        for reference in (below, *arguments(text).values()):
+            assert re.fullmatch(r"python:3\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", reference)
+            pins.setdefault(reference.partition("@")[0], set()).add(reference)
+    assert sorted(pins) == [f"python:{python}-slim-bookworm" for python in ("3.11", "3.12", "3.13")]
+    assert all(len(same) == 1 for same in pins.values())
 
 
 def test_ports_are_open_on_this_machine_only(services: dict[str, Any]) -> None:

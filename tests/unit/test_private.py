@@ -49,3 +49,24 @@ def test_folders_are_closed_those_of_an_earlier_release_too(tmp_path: Path) -> N
     old.mkdir()
     assert mode(private.folder(old)) == 0o700
     assert mode(private.folder(tmp_path / "a" / "b")) == 0o700
+    assert mode(tmp_path / "a") == 0o755  # on the way to it nobody else may write
+
+
+def test_the_projects_own_folders_are_nobody_elses_to_write_to(tmp_path: Path) -> None:
+    """Somebody with a umask of 0 runs a server and takes the lock of the registry."""
+    from dataclasses import fields
+
+    from mlpipes_cli import running_api
+    from mlpipes_cli.config.project import ProjectConfig
+    from mlpipes_cli.lifecycle.promotion import lock
+    from mlpipes_cli.project import Project
+
+    project = Project(tmp_path, ProjectConfig(project="p"))
+    told = {
+        field.name: os.getpid() if field.name == "pid" else None for field in fields(running_api.RunningApi)
+    }
+    running_api.write(project, 8000, running_api.RunningApi(**told))
+    assert (mode(project.state), mode(project.state / "serving")) == (0o755, 0o700)
+    project.state.chmod(0o777)  # as an earlier release left it
+    with lock.one_at_a_time(project.state, None):  # type: ignore[arg-type]
+        assert mode(project.state) == 0o755

@@ -113,5 +113,6 @@ def _copy(content: BinaryIO, target: Path, size: int, key: str) -> None:
         written = os.fstat(file.fileno())
     if not stat.S_ISREG(written.st_mode) or written.st_size != size:
         raise MlpipesError(
-            f"artifact {key}: {written.st_size} bytes came instead of {size}", "is the source being changed?"
+            f"artifact {key}: {written.st_size} bytes received instead of {size}",
+            "check whether something is writing to the source, then try again",
         )

@@ -13,5 +13,5 @@ def checked(key: str) -> str:
     """
     parts = key.split("/")
     if not key or "\0" in key or any(part in ("", ".", "..") for part in parts):
-        raise MlpipesError(f"{key!r} is no name of an artifact", "nothing was written under it")
+        raise MlpipesError(f"{key!r} is not a valid artifact name", "nothing was written")
     return key

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _BATCH = 1000  # what one request may delete
 _PART = 16 << 20
 _HINTS = {
-    "NoSuchBucket": "make the bucket, or name another in mlpipes.yaml",
-    "AccessDenied": "the account needs list, read, write and delete on this bucket",
-    "403": "the account needs list, read, write and delete on this bucket",
+    "NoSuchBucket": "create the bucket, or name another one in mlpipes.yaml",
+    "AccessDenied": "the account needs permission to list, read, write and delete in this bucket",
+    "403": "the account needs permission to list, read, write and delete in this bucket",
     "InvalidAccessKeyId": "check the access key",
     "SignatureDoesNotMatch": "check the secret key",
-    "RequestTimeTooSkewed": "set this machine's clock right",
+    "RequestTimeTooSkewed": "correct this machine's clock",
     "XMinioStorageFull": "the object store's disk is full",
     "SlowDown": "the object store is overloaded; try again later",
 }
@@ -143,11 +143,14 @@ class S3ArtifactStore:
             said = error.response.get("Error", {})
             code, message = str(said.get("Code", "")), str(said.get("Message", "")) or str(error)
             if code in ("NoSuchKey", "404") and key:
-                raise MlpipesError(f"{doing}: it is not there", "was it removed just now?") from None
+                raise MlpipesError(
+                    f"{doing}: the object does not exist",
+                    "check whether something else removes objects from this bucket",
+                ) from None
             raise MlpipesError(f"{doing}: {code}: {message}", _HINTS.get(code, "")) from None
         except (BotoCoreError, Boto3Error) as error:
             raise MlpipesError(
-                f"{doing}: {error}", "does the object store run? see `mlpipes status`"
+                f"{doing}: {error}", "check with `mlpipes status` whether the object store is running"
             ) from None
 
 

@@ -35,8 +35,8 @@ def host(engine: Engine, listen: str) -> str:
     if address.is_loopback and not engine.local:
         raise MlpipesError(
             f"the Docker engine is on another machine ({engine.how}) and the services would listen on "
-            f"{listen} there, where nobody here could reach them",
-            "write `stack: {listen: 0.0.0.0}` (or an address of that machine) in mlpipes.yaml",
+            f"{listen} there, which this machine cannot reach",
+            "set `stack: {listen: 0.0.0.0}` (or an address of that machine) in mlpipes.yaml",
         )
     return listen
 

@@ -136,7 +136,7 @@ class Bringing:
             self.place.holdings.stop(found[name])
             self.place.holdings.remove(found[name].id)
             if not found[name].oneoff:
-                self.changes.append(f"{name}: removed, since it is no longer wanted")
+                self.changes.append(f"{name}: removed, since it is no longer configured")
 
     # -- one service before it runs
 
@@ -149,7 +149,7 @@ class Bringing:
             self.note(f"stopping {piece.name}")
             self.place.holdings.stop(found)
             self.place.holdings.remove(found.id)
-            piece.done = f"recreated ({in_words(differs) if differs else 'it was dead'})"
+            piece.done = f"recreated ({in_words(differs) if differs else 'the container was dead'})"
             return
         piece.container, piece.stage = found.id, "created"
         state = (self.place.holdings.inspect(found.id) or {}).get("State", {})
@@ -158,7 +158,7 @@ class Bringing:
         elif found.state == "paused":
             with speaking(f"waking {piece.name}"):
                 self.place.holdings.api.unpause(found.id)
-            piece.done = "woken, since it was paused"
+            piece.done = "resumed, since it was paused"
             piece.adopt(state, TIMEOUTS.get(piece.name, TIMEOUT), _GRACE)
         else:
             piece.done = f"started again ({failure.ended(state)})"
@@ -172,13 +172,13 @@ class Bringing:
         name = holdings.container(piece.name)
         deadline = time.monotonic() + _GRACE
         while not piece.container:
-            with speaking(f"making the container {name}"):
+            with speaking(f"creating the container {name}"):
                 try:
                     piece.container = piece.plan.create(holdings.api, name)
                 except APIError as error:
                     strange = holdings.foreign_container(name)
                     if strange or error.status_code != 409 or time.monotonic() > deadline:
-                        raise strange or refused(f"making the container {name}", error) from None
+                        raise strange or refused(f"creating the container {name}", error) from None
                     holdings.remove(name)  # the engine made it for a call of ours that was ended meanwhile
                     time.sleep(_PAUSE)
         piece.stage = "created"
@@ -206,7 +206,7 @@ class Bringing:
                     if port is None:
                         raise
             self._move(piece, port)
-        raise MlpipesError(f"{piece.name} finds no free port", "write a fixed port in mlpipes.yaml")
+        raise MlpipesError(f"{piece.name}: no free port found", "set a fixed port in mlpipes.yaml")
 
     def _step(self, plan: Plan) -> None:
         self.note(f"running the step {plan.service.name}")

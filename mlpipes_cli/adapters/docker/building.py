@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mlpipes_cli.adapters.docker.bases import filled
 from mlpipes_cli.adapters.docker.faults import speaking
 from mlpipes_cli.adapters.docker.reference import parse
 from mlpipes_cli.adapters.docker.refusals import kind_of, refusal
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
 
 LABEL = "mlpipes.build"
+SAID_EVERY = 10.0  # seconds between two lines where no progress is drawn
 _LAST = 8
+_NOTE = 80  # characters of a build's last line that are shown beside its step
+_STEP = re.compile(r"step (\d+/\d+) ?: (.*)", re.IGNORECASE)  # Podman writes `STEP 3/9: RUN …`
 _NETWORK = re.compile(
     r"name resolution|name or service not known|resolve host|network is unreachable"
     r"|timed out|max retries|connection refused|no matching distribution|certificate",
@@ -45,12 +49,21 @@ def fingerprint(build: Build) -> str:
     return digest.hexdigest()[:32]
 
 
+def dockerfile(build: Build) -> str:
+    """The text of its Dockerfile.
+
+    Raises:
+        MlpipesError: It is not there, or cannot be read.
+    """
+    return dict(_files(build))[build.dockerfile].decode()
+
+
 def _files(build: Build) -> Iterator[tuple[str, bytes]]:
     """The files by their path in the build; of folders without hidden ones and compiled Python."""
     parts = build.parts or {"": build.context}
     for needed in (build.parts.get(build.dockerfile, build.context / build.dockerfile), *parts.values()):
         if not needed.exists():
-            raise MlpipesError(f"{needed}: no such file", "the installation is damaged: install again")
+            raise MlpipesError(f"{needed}: no such file", "the installation is damaged: reinstall mlpipes")
     for name, source in sorted(parts.items()):
         if source.is_file():
             yield name, _content(source)
@@ -89,6 +102,7 @@ def build_image(
     *,
     labels: Mapping[str, str] | None = None,
     platform: str | None = None,
+    bases: Mapping[str, str] | None = None,
 ) -> str:
     """Build an image and give it the name; returns its id.
 
@@ -102,6 +116,7 @@ def build_image(
         reporter: Where news goes.
         labels: Further ones.
         platform: Such as linux/arm64; None is the engine's own.
+        bases: The images below it that the engine has, by the build argument that names them.
 
     Raises:
         MlpipesError: A step failed (its last lines), or the image below it cannot be had.
@@ -109,13 +124,14 @@ def build_image(
     started = time.monotonic()
     reporter.info(f"building {name}")
     marks = {**(labels or {}), LABEL: fingerprint(build)}
+    args = {**build.args, **(bases or {})}
     task_title = f"building {name}"
-    with reporter.task(task_title) as task, speaking(task_title), _tar(build) as packed:
+    with reporter.task(task_title, every=SAID_EVERY) as task, speaking(task_title), _tar(build) as packed:
         events = engine.client.api.build(
             fileobj=packed,
             custom_context=True,
             dockerfile=build.dockerfile,
-            buildargs=dict(build.args),
+            buildargs=args,
             tag=name,
             labels=marks,
             platform=platform,
@@ -125,13 +141,13 @@ def build_image(
             use_config_proxy=True,
             decode=True,
         )
-        progress = _Progress(name, build.args)
+        progress = Progress(f"{name} for {platform}" if platform else name, args)
         for event in events:
             progress.take(event)
             for line in progress.lines:
                 reporter.detail(line)
             if progress.lines:
-                task.note(progress.lines[-1][:100])
+                task.note(progress.note)
     with speaking(f"looking for {name}"):
         api: Any = engine.client.api
         id = str(api.inspect_image(name)["Id"])
@@ -139,7 +155,7 @@ def build_image(
     return id
 
 
-class _Progress:
+class Progress:
     """What a build says; raises where it failed.
 
     Attributes:
@@ -150,6 +166,14 @@ class _Progress:
         self._name, self._args, self.lines = name, args, list[str]()
         self._step, self._last = "", deque[str](maxlen=_LAST)
 
+    @property
+    def note(self) -> str:
+        """Which step of how many, and its last line, shortened: ``step 4/9: Collecting numpy==2.4.6``."""
+        number, _, order = self._step.partition(" : ")
+        said = self._last[-1] if self._last else " ".join(order.split())
+        shown = said if len(said) <= _NOTE else f"{said[: _NOTE - 1]}…"
+        return f"{number.lower()}: {shown}" if number else shown
+
     def take(self, event: dict[str, object]) -> None:
         """Take one event: ``{"stream": text}``, ``{"status": …}`` of a pull, or ``{"error": text}``."""
         if "error" in event:
@@ -158,17 +182,17 @@ class _Progress:
         plain = (re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).strip() for line in text.splitlines())
         self.lines = [line for line in plain if line]
         for line in self.lines:
-            if line.startswith("Step "):
-                self._step = line
+            begun = _STEP.fullmatch(line)
+            if begun:
+                self._step = f"Step {begun[1]} : {begun[2]}"
                 self._last.clear()
-            elif not line.startswith(("--->", "Removing intermediate container")):
+            elif not line.startswith(("--> ", "---> ", "Removing intermediate container")):
                 self._last.append(line)
 
     def _failed(self, said: str) -> MlpipesError:
         words = self._step.partition(" : ")[2].split()
         if words[:1] == ["FROM"] and len(words) > 1 and kind_of(said):
-            wanted = re.sub(r"\$\{(\w+)\}", lambda found: self._args.get(found[1], ""), words[1])
-            base = refusal(parse(wanted), said)
+            base = refusal(parse(filled(words[1], self._args)), said)
             return MlpipesError(f"building {self._name}: {base.reason}", base.hint)
         lines = " | ".join(self._last)
         step = self._step.split(" : ")[0] or "the build"
@@ -183,7 +207,7 @@ def _hint(text: str) -> str:
     if "no space left" in text.lower():
         return "free disk space on the engine (`docker system df`)"
     if "specified platform" in text or "exec format error" in text.lower():
-        return "this engine cannot make images of that platform here: use one that can, or leave it out"
+        return "this engine cannot build for that platform: use one that can, or leave out --platform"
     if _NETWORK.search(text):
-        return "builds need the network: check it, and the proxy in ~/.docker/config.json; then run it again"
-    return "run the same command again with -v to see all of the build"
+        return "a build needs the network: check it and the proxy in ~/.docker/config.json, then try again"
+    return "run the command again with -v to see the full build output"

@@ -107,7 +107,7 @@ def _url(host: str, whence: str) -> str:
         scheme = "tcp"
     if scheme not in ("unix", "tcp", "ssh") or not rest.strip("/"):
         raise MlpipesError(
-            f"{whence}: {host!r} is no address of a Docker engine",
+            f"{whence}: {host!r} is not a valid Docker engine address",
             "use unix:///path/docker.sock, tcp://host:2376 or ssh://user@host",
         )
     return f"{scheme}://{rest}"
@@ -148,7 +148,9 @@ def _json(path: Path) -> dict[str, Any]:
             f"{path}: cannot be read ({error.strerror})", "check its permissions, or set DOCKER_HOST"
         ) from None
     except ValueError:
-        raise MlpipesError(f"{path}: is no JSON", "repair or remove it, or set DOCKER_HOST") from None
+        raise MlpipesError(
+            f"{path}: not valid JSON", "correct or remove the file, or set DOCKER_HOST"
+        ) from None
     return found if isinstance(found, dict) else {}
 
 

@@ -30,8 +30,8 @@ _AUTH = ("MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY")
 _TOOLS = {"jupyter": ("JUPYTER_TOKEN",), "pgadmin": ("PGADMIN_PASSWORD",)}
 _LITERAL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 _MOVE = (
-    "write `stack: {object_store: {engine: rustfs}}`; RustFS cannot read MinIO's files, so carry them over: "
-    "`mlpipes backup FILE`, `mlpipes down --volumes`, the new line, `mlpipes up`, `mlpipes restore FILE`"
+    "write `stack: {object_store: {engine: rustfs}}`; RustFS cannot read MinIO's files, so move the data: "
+    "`mlpipes backup FILE`, `mlpipes down --volumes`, change the line, `mlpipes up`, `mlpipes restore FILE`"
 )
 
 
@@ -129,16 +129,16 @@ def _image(engine: Engine, service: Service) -> Check:
     found = images.find(engine, service)
     if found is None:
         how = "builds" if service.build else "fetches"
-        return Check(name, "ok", f"{service.image} is not here yet; `mlpipes up` {how} it")
+        return Check(name, "ok", f"{service.image} is not on the engine yet; `mlpipes up` {how} it")
     if service.build:
         return Check(name, "ok", f"{service.image}, built from this release's files")
     if found.digest_checked:
-        return Check(name, "ok", f"{service.image}, checked by its digest")
+        return Check(name, "ok", f"{service.image}, verified by its digest")
     return Check(
         name,
         "warning",
-        f"{service.image.partition('@')[0]} was built or loaded on this machine; its digest is not checked",
-        "remove it with `docker rmi` and run `mlpipes up` where its registry can be reached",
+        f"{service.image.partition('@')[0]} was built or loaded on this machine; its digest is not verified",
+        "remove it with `docker rmi` and run `mlpipes up` while its registry is reachable",
     )
 
 
@@ -156,8 +156,8 @@ def _settings(project: Project) -> Check:
         return Check(
             "settings",
             "warning",
-            f"a password stands in {where}",
-            "leave it out there, and write it into .env",
+            f"{where} contains a password",
+            "remove it there, and set it in .env",
         )
     return Check("settings", "ok", f"no password in {project.shown(file)}")
 
@@ -167,11 +167,11 @@ def _listening(project: Project, auth: bool) -> Check:
     if ipaddress.ip_address(listen).is_loopback:
         return Check("listening", "ok", f"on {listen}, for this machine only")
     if auth:
-        return Check("listening", "ok", f"on {listen}; each service asks for a password")
+        return Check("listening", "ok", f"on {listen}; each service requires a password")
     return Check(
         "listening",
         "warning",
-        f"on {listen}, and MLflow lets in whoever reaches it",
+        f"on {listen}, and MLflow requires no password",
         "use `mlpipes up --auth`, or `listen: 127.0.0.1`",
     )
 
@@ -179,6 +179,9 @@ def _listening(project: Project, auth: bool) -> Check:
 def _store(project: Project) -> Check:
     if project.config.stack.object_store.engine == "minio":
         return Check(
-            "object store", "warning", "the last official MinIO image is frozen: it gets no more fixes", _MOVE
+            "object store",
+            "warning",
+            "the last official MinIO image is frozen: it receives no more fixes",
+            _MOVE,
         )
     return Check("object store", "ok", "RustFS, which is maintained")

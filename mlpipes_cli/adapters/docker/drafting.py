@@ -115,7 +115,8 @@ class Draft:
                 if not is_missing(error):
                     raise
                 raise MlpipesError(
-                    f"the image that {service} ran on is gone ({id})", "`mlpipes up` takes this release's"
+                    f"the image of {service} no longer exists ({id})",
+                    "`mlpipes up` uses this release's image",
                 ) from None
 
     def before(self, compose: Compose, service: Service) -> Plan | None:

@@ -50,7 +50,7 @@ class Engine:
         Raises:
             MlpipesError: The engine does not answer.
         """
-        with speaking("asking for its version"):
+        with speaking("reading its version"):
             api: Any = self.client.api
             components = api.version(api_version=False).get("Components") or []
         return any("podman" in str(one.get("Name", "")).lower() for one in components)
@@ -66,7 +66,7 @@ class Engine:
         """
         if self.is_podman:
             return True
-        with speaking("asking how it keeps images"):
+        with speaking("reading its image store"):
             info = self.client.api.info()
         return "io.containerd.snapshotter" in str(info.get("DriverStatus"))
 

@@ -22,10 +22,13 @@ _LINES = 6
 _HINTS = (
     (
         "could not find the database system",
-        "its very first start was cut off, there is no data yet: `mlpipes down --volumes`, then `mlpipes up`",
+        "its first start was interrupted; there is no data yet: `mlpipes down --volumes`, then `mlpipes up`",
     ),
     ("no space left", "free disk space on the engine (`docker system df`)"),
-    ("could not translate host name", "is the engine's own name server disturbed? `mlpipes down`, then `up`"),
+    (
+        "could not translate host name",
+        "the engine's DNS may be failing: run `mlpipes down`, then `mlpipes up`",
+    ),
     (
         "incompatible with server",
         "the data was written by another version; restore a backup into a new stack",
@@ -54,7 +57,7 @@ def look(holdings: Holdings, piece: Piece) -> Look:
     """The state of a service's container."""
     found = holdings.inspect(piece.container)
     if found is None:
-        return Look(True, False, "was removed by somebody", False)
+        return Look(True, False, "its container was removed", False)
     state = found["State"]
     restarts = int(found.get("RestartCount") or 0)
     piece.restarts = restarts if piece.restarts is None else piece.restarts
@@ -69,10 +72,10 @@ def ended(state: Mapping[str, Any]) -> str:
     if state.get("OOMKilled"):
         return "it ran out of memory"
     if state.get("Status") == "created":
-        return "it had never been started"
+        return "it was never started"
     code = state.get("ExitCode", 0)
     killed = ", killed" if code == 137 else ""
-    return f"it had ended with exit code {code}{killed}"
+    return f"exit code {code}{killed}"
 
 
 def last_words(holdings: Holdings, container: str, lines: int = _LINES) -> str:
@@ -93,13 +96,13 @@ def report(place: Place, piece: Piece, state: Look) -> MlpipesError:
             said = said.replace(secret, "…")
     name = piece.name
     if state.ended:
-        what = f"{name} ended while it started ({state.words.removeprefix('it had ended with ')})"
+        what = f"{name} exited while starting ({state.words})"
         with contextlib.suppress(MlpipesError), speaking("stopping it"):
             place.holdings.api.stop(piece.container, timeout=1)
     else:
         why = f", {piece.said}" if piece.said else ""
         what = f"{name} did not answer within {TIMEOUTS.get(name, TIMEOUT):.0f} s (it runs{why})"
-    words = f"; its last words: {said}" if said else ""
+    words = f"; its last log lines: {said}" if said else ""
     return MlpipesError(f"{what}{words}", _hint(name, said, state))
 
 
@@ -108,4 +111,4 @@ def _hint(name: str, said: str, state: Look) -> str:
         part = "object_store" if name in ("minio", "rustfs") else name
         return f"give it more memory in mlpipes.yaml: `stack: {{{part}: {{memory: 4g}}}}`"
     found = next((hint for words, hint in _HINTS if words in said.lower()), "")
-    return found or f"see `mlpipes logs {name}` and `mlpipes doctor`; the other services stay as they are"
+    return found or f"see `mlpipes logs {name}` and `mlpipes doctor`; the other services are unchanged"

@@ -12,13 +12,13 @@ _HINTS = (
     ("no space left on device", "free disk space (`docker system df` shows what Docker uses)"),
     (
         "volume is in use",
-        "a container that is not of this stack uses it (`docker ps -a --filter volume=NAME` shows which): "
-        "remove that one, then run the same command again",
+        "a container outside this stack uses it (`docker ps -a --filter volume=NAME` shows it): "
+        "remove that container, then run the command again",
     ),
     ("non-overlapping", "remove unused networks with `docker network prune`"),
-    ("permission denied", "run it as a user who may use Docker"),
-    ("No such image", "run `mlpipes up` again: it fetches the image"),
-    ("rootfs is marked read-only", "leave `read_only` out of that service in compose.yaml"),
+    ("permission denied", "run the command as a user with access to Docker"),
+    ("No such image", "run `mlpipes up` again to pull the image"),
+    ("rootfs is marked read-only", "remove `read_only` from that service in compose.yaml"),
 )
 _PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 
@@ -40,8 +40,8 @@ def speaking(doing: str) -> Iterator[None]:
         raise refused(doing, error) from None
     except (DockerException, RequestException, HTTPError, ConnectionError):
         raise MlpipesError(
-            f"{doing}: the Docker engine stopped answering",
-            "start Docker, then run the same command again; nothing that was kept is lost",
+            f"{doing}: the Docker engine stopped responding",
+            "start Docker, then run the command again; no data is lost",
         ) from None
 
 
@@ -49,7 +49,7 @@ def refused(doing: str, error: Exception) -> MlpipesError:
     """The line for something that the engine did not do."""
     said = words(error)
     hint = next((hint for part, hint in _HINTS if part.lower() in said.lower()), "see `mlpipes doctor`")
-    return MlpipesError(f"{doing}: the Docker engine says: {said}", hint)
+    return MlpipesError(f"{doing}: Docker engine error: {said}", hint)
 
 
 def words(error: Exception) -> str:

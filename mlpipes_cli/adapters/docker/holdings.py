@@ -83,7 +83,7 @@ class Holdings:
         Raises:
             MlpipesError: The engine does not answer.
         """
-        with speaking("looking at the stack"):
+        with speaking("inspecting the stack"):
             rows = self.api.containers(all=True, filters={"label": [*self._label(), labels.SERVICE]})
             if self.engine.is_podman:
                 rows = [self._with_all_ports(row) for row in rows]
@@ -109,7 +109,7 @@ class Holdings:
 
     def volumes(self) -> list[str]:
         """The full names of the volumes."""
-        with speaking("looking at the volumes"):
+        with speaking("inspecting the volumes"):
             rows = self.api.volumes(filters={"label": self._label()}).get("Volumes") or []
         return sorted(row["Name"] for row in rows)
 
@@ -117,7 +117,7 @@ class Holdings:
         """All that the engine knows of a container; None if it is gone."""
         from docker.errors import APIError
 
-        with speaking("looking at a container"):
+        with speaking("inspecting a container"):
             try:
                 return dict(self.api.inspect_container(container))
             except APIError as error:
@@ -145,7 +145,7 @@ class Holdings:
         from docker.errors import APIError
 
         full, marks = self.marks.network_name(name), self.marks.network(name)
-        with speaking(f"making the network {full}"):
+        with speaking(f"creating the network {full}"):
             try:
                 self.api.create_network(full, driver="bridge", labels=marks, check_duplicate=True)
             except APIError as error:
@@ -174,7 +174,7 @@ class Holdings:
 
     def make_volume(self, name: str) -> None:
         """Make a volume."""
-        with speaking(f"making the volume {self.volume(name)}"):
+        with speaking(f"creating the volume {self.volume(name)}"):
             self.api.create_volume(self.volume(name), labels=self.marks.volume(name))
 
     def foreign_container(self, name: str) -> MlpipesError | None:
@@ -260,6 +260,6 @@ def _container(row: Mapping[str, Any]) -> Container:
 
 def _not_ours(what: str, name: str, remove: str) -> MlpipesError:
     return MlpipesError(
-        f"there is a {what} {name} that is not part of this stack; it is left alone",
+        f"a {what} named {name} exists that is not part of this stack; it was not changed",
         f"rename it, or remove it with `{remove} {name}`, then `mlpipes up` again",
     )

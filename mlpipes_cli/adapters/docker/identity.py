@@ -74,7 +74,7 @@ class Identity:
             id = self._recovered(engine, reporter) or f"{self.project.config.project}-{secrets.token_hex(3)}"
             self._write({"id": id, "root": str(self.root)})
         elif read_json(self._file).get("root") != str(self.root):
-            reporter.info(f"the project was moved here; its stack {id} goes on")
+            reporter.info(f"the project folder was moved; it keeps its stack {id}")
             self._write({**read_json(self._file), "root": str(self.root)})
         return self.marks(id)
 
@@ -104,7 +104,7 @@ class Identity:
         others = sorted(self._candidates(engine))
         if others:
             reporter.warn(
-                f"this folder had another stack with other passwords ({', '.join(others)}); it is left alone"
+                f"another stack of this folder has other passwords ({', '.join(others)}); it was not changed"
             )
         return None
 

@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.adapters.docker.building import LABEL, build_image, fingerprint
+from mlpipes_cli.adapters.docker.bases import bases as named_bases
+from mlpipes_cli.adapters.docker.building import LABEL, build_image, dockerfile, fingerprint
 from mlpipes_cli.adapters.docker.faults import is_missing, speaking
 from mlpipes_cli.adapters.docker.pulling import pull
 from mlpipes_cli.adapters.docker.reference import Reference, parse
 from mlpipes_cli.adapters.docker.refusals import RegistryUnreachable
+from mlpipes_cli.compose.model import Service
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.engine import Engine
-    from mlpipes_cli.compose.model import Build, Service
+    from mlpipes_cli.compose.model import Build
     from mlpipes_cli.ports import Reporter
 
 
@@ -92,9 +94,7 @@ def _made(engine: Engine, service: Service, reporter: Reporter) -> Image:
         return image
     image = _pulled(engine, reference)
     if image is None:
-        raise MlpipesError(
-            f"{reference}: was fetched but is not there", "did somebody remove it? run the same command again"
-        )
+        raise MlpipesError(f"{reference}: was pulled, but the image is missing", "run the command again")
     return image
 
 
@@ -104,15 +104,14 @@ def _offline(engine: Engine, reference: Reference, reporter: Reporter) -> Image 
     if found is None:
         return None
     reporter.info(
-        f"{reference.named}: {reference.registry} cannot be reached; "
-        "taking the image of this machine (unchecked)"
+        f"{reference.named}: {reference.registry} cannot be reached; using the local image (not verified)"
     )
     return Image(found["Id"], str(reference), False)
 
 
 def _in_use(engine: Engine, id: str) -> bool:
     """Whether a container runs on an image already."""
-    with speaking("looking at the containers"):
+    with speaking("inspecting the containers"):
         rows = engine.client.api.containers(all=True)  # Podman does not filter by an image's id
         return any(row["ImageID"] == id for row in rows)
 
@@ -128,7 +127,7 @@ def _tell(engine: Engine, image: Image, reporter: Reporter) -> None:
         if _in_use(engine, image.id):
             return
         name = parse(image.reference).named
-        reporter.info(f"{name}: taking the image of this machine, which came from no registry (unchecked)")
+        reporter.info(f"{name}: using the local image, which was not pulled from a registry (not verified)")
 
 
 def _built(engine: Engine, name: str, build: Build) -> Image | None:
@@ -144,8 +143,9 @@ def _built(engine: Engine, name: str, build: Build) -> Image | None:
 
 def _build(engine: Engine, name: str, build: Build, reporter: Reporter) -> Image:
     """Whoever builds the same at the same time ends with the same image: the one that was whole first."""
+    below = bases(engine, build, reporter)
     before = set(_alike(engine, name, build))
-    own = build_image(engine, name, build, reporter)
+    own = build_image(engine, name, build, reporter, bases=below)
     made = [
         found for id in _alike(engine, name, build) if id not in before if (found := _inspect(engine, id))
     ]
@@ -155,6 +155,36 @@ def _build(engine: Engine, name: str, build: Build, reporter: Reporter) -> Image
         with speaking(f"naming {name}"):
             api.tag(first, reference.repository, reference.tag)
     return Image(first, name, False)
+
+
+def bases(engine: Engine, build: Build, reporter: Reporter, platform: str | None = None) -> dict[str, str]:
+    """Have the images below one that is built: see :func:`ensure`.
+
+    For another platform nothing is fetched: the engine does so, by the digest.
+
+    Returns:
+        By which name the engine builds on them, by build argument.
+
+    Raises:
+        MlpipesError: One cannot be had, and why.
+    """
+    found = {}
+    for argument, reference in named_bases(dockerfile(build), build.args).items():
+        service = Service(argument, reference)
+        if platform is None:
+            image = ensure(engine, [service], reporter)[argument]
+        else:
+            here = find(engine, service)
+            image = here if here and _runs_on(engine, here, platform) else Image("", reference, True)
+        name = parse(reference)
+        found[argument] = name.pinned if name.digest and image.digest_checked else name.named
+    return found
+
+
+def _runs_on(engine: Engine, image: Image, platform: str) -> bool:
+    """Whether an image is of that platform: ``linux/arm64``, ``linux/arm/v7``."""
+    found = _inspect(engine, image.id) or {}
+    return platform.split("/")[:2] == [found.get("Os"), found.get("Architecture")]
 
 
 def _alike(engine: Engine, name: str, build: Build) -> list[str]:

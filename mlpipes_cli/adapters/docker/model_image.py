@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import resources
 from mlpipes_cli.adapters.docker import images
-from mlpipes_cli.adapters.docker.building import build_image
+from mlpipes_cli.adapters.docker.bases import arguments
+from mlpipes_cli.adapters.docker.building import SAID_EVERY, build_image
 from mlpipes_cli.adapters.docker.faults import speaking
-from mlpipes_cli.compose.model import Build, Service
+from mlpipes_cli.adapters.docker.hashing import hashed
+from mlpipes_cli.adapters.docker.reference import Reference, parse
+from mlpipes_cli.compose.model import Build
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.images import BuiltImage, Recipe
 
@@ -31,8 +34,6 @@ class DockerImageBuilder:
         from mlpipes_cli.adapters.docker.engine import connect
 
         engine = connect()
-        if recipe.platform is None:
-            _want_python(engine, recipe.python, reporter)
         folder = resources.compose() / "api"
         with tempfile.TemporaryDirectory(prefix="mlpipes-build-") as scratch:
             made = Path(scratch)
@@ -41,70 +42,111 @@ class DockerImageBuilder:
                 "mlpipes_cli": resources.package(),
                 "settings.json": made / "settings.json",
                 **_of_model(recipe.model),
-                **(_together if recipe.environment is None else _apart)(folder, recipe, made),
+                **self._packages(engine, folder, recipe, made, reporter),
             }
-            args = {"PYTHON": recipe.python}
+            base = _base(parts["Dockerfile"].read_text(encoding="utf-8"), recipe.python)
+            args = {"PYTHON_IMAGE": str(base)}
             if recipe.environment is not None:
                 args["MODEL_PYTHON"] = recipe.environment.python
             build = Build(folder, args=args, parts=parts)
-            labels = {**recipe.labels, "org.opencontainers.image.base.name": _base(recipe.python)}
-            id = build_image(engine, recipe.tag, build, reporter, labels=labels, platform=recipe.platform)
+            labels = {**recipe.labels, "org.opencontainers.image.base.name": base.named}
+            below = _below(engine, build, recipe, reporter)
+            if below["PYTHON_IMAGE"] == base.pinned:
+                labels["org.opencontainers.image.base.digest"] = base.digest
+            id = build_image(
+                engine, recipe.tag, build, reporter, labels=labels, platform=recipe.platform, bases=below
+            )
         api: Any = engine.client.api
         with speaking(f"looking for {recipe.tag}"):
             return BuiltImage(recipe.tag, id, int(api.inspect_image(id)["Size"]))
 
+    @staticmethod
+    def _packages(
+        engine: Engine, folder: Path, recipe: Recipe, scratch: Path, reporter: Reporter
+    ) -> dict[str, Path]:
+        """The Dockerfile, and which packages it installs."""
+        parts = _together if recipe.environment is None else _apart
+        with reporter.task("looking for the packages of the model", every=SAID_EVERY):
+            return parts(folder, recipe, scratch, _machine(engine, recipe.platform))
 
-def _together(folder: Path, recipe: Recipe, scratch: Path) -> dict[str, Path]:
+
+def _together(folder: Path, recipe: Recipe, scratch: Path, machine: str) -> dict[str, Path]:
     """What makes one environment of what the API and what the model needs."""
     for name, text in requirements(folder, recipe.model).items():
         (scratch / name).write_text(text, encoding="utf-8")
+    lock = hashed(
+        [recipe.model / "requirements.txt", scratch / "serving.txt"],
+        constraints=scratch / "locked.txt",
+        folder=scratch,
+        python=recipe.python,
+        machine=machine,
+        known=folder / "requirements.lock",
+    )
+    (scratch / "requirements.lock").write_text(lock, encoding="utf-8")
     return {
         "Dockerfile": folder / "model.Dockerfile",
-        "requirements/serving.txt": scratch / "serving.txt",
-        "requirements/locked.txt": scratch / "locked.txt",
+        "requirements/requirements.lock": scratch / "requirements.lock",
     }
 
 
-def _apart(folder: Path, recipe: Recipe, scratch: Path) -> dict[str, Path]:
+def _apart(folder: Path, recipe: Recipe, scratch: Path, machine: str) -> dict[str, Path]:
     """What makes the API's environment, by the same layers as in the stack's image, and the model's."""
     assert recipe.environment is not None
-    lock = recipe.environment.lock or ()
-    (scratch / "environment.txt").write_text("".join(f"{pin}\n" for pin in lock), encoding="utf-8")
+    pinned, lock = scratch / "environment.txt", scratch / "environment.lock"
+    pinned.write_text("".join(f"{pin}\n" for pin in recipe.environment.lock or ()), encoding="utf-8")
+    found = hashed(
+        [pinned],
+        folder=scratch,
+        python=recipe.environment.python,
+        machine=machine,
+        known=folder / "requirements.lock",
+        complete=True,
+    )
+    lock.write_text(found, encoding="utf-8")
     return {
         "Dockerfile": folder / "environment.Dockerfile",
+        "compose/common.lock": folder.parent / "common.lock",
         "compose/api/requirements.lock": folder / "requirements.lock",
-        "requirements/environment.txt": scratch / "environment.txt",
+        "requirements/environment.lock": lock,
     }
 
 
-def _base(python: str) -> str:
-    return f"python:{python}-slim-bookworm"
+def _machine(engine: Engine, platform: str | None) -> str:
+    """The image's kind of machine, such as amd64."""
+    if platform is not None:
+        return platform.partition("/")[2].partition("/")[0]
+    with speaking("asking the Docker engine about its machine"):
+        return str(engine.client.api.version().get("Arch"))
 
 
-def _want_python(engine: Engine, python: str, reporter: Reporter) -> None:
+def _base(dockerfile: str, python: str) -> Reference:
+    """The image of a version of Python, as the Dockerfile pins it."""
+    pinned = arguments(dockerfile).get(f"PYTHON_{python.replace('.', '_')}")
+    return parse(pinned or f"python:{python}-slim-bookworm")
+
+
+def _below(engine: Engine, build: Build, recipe: Recipe, reporter: Reporter) -> Mapping[str, str]:
     """Have the image of the Python that trained the model.
 
     Raises:
         MlpipesError: It cannot be had.
     """
     try:
-        images.ensure(engine, [Service("python", _base(python))], reporter)
+        return images.bases(engine, build, reporter, recipe.platform)
     except MlpipesError as error:
         raise MlpipesError(
-            f"the model was trained with Python {python}, and its image cannot be had: {error.reason}",
+            f"the model was trained with Python {recipe.python}, whose image is missing: {error.reason}",
             error.hint,
         ) from None
 
 
 def _of_model(model: Path) -> dict[str, Path]:
-    """The model's files by their path in the build, and those that name its requirements once more."""
-    files = {f"model/{path.relative_to(model)}": path for path in sorted(model.rglob("*")) if path.is_file()}
-    named = [name for name in ("requirements.txt", "constraints.txt") if (model / name).is_file()]
-    return files | {f"requirements/{name}": model / name for name in named}
+    """The model's files by their path in the build."""
+    return {f"model/{path.relative_to(model)}": path for path in sorted(model.rglob("*")) if path.is_file()}
 
 
 def requirements(folder: Path, model: Path) -> dict[str, str]:
-    """What pip is told beside the model's own requirements, whose versions count first.
+    """What uv is told beside the model's own requirements, whose versions count first.
 
     Args:
         folder: Holds ``requirements.in`` and ``requirements.lock`` of the API.

@@ -64,6 +64,6 @@ class ObjectStore:
         status = self.ask("PUT", f"/{quote(self.bucket)}", root, timeout=30.0)
         if status != 200 and self.holds(root) != 200:
             raise MlpipesError(
-                f"the object store does not make the bucket {self.bucket!r} (HTTP {status})",
-                "see `mlpipes logs minio`; is the name allowed in `stack: object_store: bucket`?",
+                f"the object store refused to create the bucket {self.bucket!r} (HTTP {status})",
+                "see `mlpipes logs minio`; check the name in `stack: object_store: bucket`",
             )

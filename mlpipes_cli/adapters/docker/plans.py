@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.adapters.docker import labels
+from mlpipes_cli.adapters.docker import labels, naming
 from mlpipes_cli.adapters.docker.labels import Marks
 
 if TYPE_CHECKING:
@@ -88,13 +88,24 @@ class Plan:
         Raises:
             docker.errors.APIError: The engine refuses; nothing is left.
         """
+        made = naming.make_by_name(
+            api, self.image, self.reference, lambda image: self._make(api, image, name)
+        )
+        try:
+            if self.service.files:
+                api.put_archive(made, "/", self._archive())
+        except BaseException:
+            api.remove_container(made, force=True, v=True)
+            raise
+        return made
+
+    def _make(self, api: APIClient, image: str, name: str) -> str:
         one = self.service
-        alias: Any = {
-            self.marks.network_name(one.networks[0]): api.create_endpoint_config(aliases=[one.name])
-        }
+        first = self.marks.network_name(one.networks[0])
+        alias: Any = {first: api.create_endpoint_config(aliases=[one.name])}
         joined = None if one.network_mode else api.create_networking_config(alias)
         made = api.create_container(
-            self.image,
+            image,
             name=name,
             command=None if one.command is None else list(one.command),
             entrypoint=None if one.entrypoint is None else list(one.entrypoint),
@@ -109,14 +120,8 @@ class Plan:
             host_config=self._host(api),
             networking_config=joined,
             use_config_proxy=False,  # the services talk to each other, and to nobody else
-        )["Id"]
-        try:
-            if one.files:
-                api.put_archive(made, "/", self._archive())
-        except BaseException:
-            api.remove_container(made, force=True, v=True)
-            raise
-        return str(made)
+        )
+        return str(made["Id"])
 
     def join(self, api: APIClient, container: str) -> None:
         """Have the container in all of its networks before it is started.

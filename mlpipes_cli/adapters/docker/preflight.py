@@ -57,7 +57,7 @@ def facts(engine: Engine) -> Facts:
     Raises:
         MlpipesError: It does not answer.
     """
-    with speaking("asking the Docker engine about its machine"):
+    with speaking("reading the Docker engine's properties"):
         said: Mapping[str, Any] = engine.client.api.info()
     folder = str(said.get("DockerRootDir") or "")
     return Facts(
@@ -105,11 +105,11 @@ def findings(found: Facts, services: Iterable[Service]) -> list[tuple[str, str, 
         )
     if found.free is not None and found.free < _DISK_WARNING:
         level = "fault" if found.free < _DISK_FAULT else "warning"
-        what = f"{found.free / GIGABYTE:.1f} GB are free in {found.folder}, where Docker keeps its data"
-        told.append((level, what, "free some: a full disk stops the database (see `docker system df`)"))
+        what = f"{found.free / GIGABYTE:.1f} GB free in {found.folder}, where Docker keeps its data"
+        told.append((level, what, "free disk space: a full disk stops the database (see `docker system df`)"))
     wanted = sum(service.mem_limit or 0 for service in services)
     if found.memory and wanted > found.memory:
-        what = f"the services may use {_gb(wanted)}, and the engine's machine has {_gb(found.memory)}"
+        what = f"the services may use {_gb(wanted)}, but the engine's machine has only {_gb(found.memory)}"
         told.append(("warning", what, "lower `memory:` in mlpipes.yaml, or give Docker more memory"))
     kept = {
         "memory": found.limits_memory,
@@ -119,7 +119,7 @@ def findings(found: Facts, services: Iterable[Service]) -> list[tuple[str, str, 
     }
     lacks = [word for word, can in kept.items() if not can]
     if lacks:
-        what = f"this engine cannot limit {_listed(lacks)}: the services run without such limits"
+        what = f"this engine cannot limit {_listed(lacks)}: the services run without these limits"
         told.append(("warning", what, "let the engine use cgroup v2 (rootless: delegate its controllers)"))
     if found.driver == "vfs":
         what = "the engine stores images with vfs, which is slow and large"

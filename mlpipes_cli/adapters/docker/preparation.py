@@ -68,11 +68,11 @@ def _make_volumes(place: Place, names: Sequence[str], reporter: Reporter) -> Non
         full = place.holdings.volume(name)
         if once.get(name):
             reporter.warn(
-                f"the volume {full} was removed by somebody, and its data with it{_lost(name)}; "
-                "a new, empty one is made (`mlpipes restore FILE` fills it from a backup)"
+                f"the volume {full} was removed outside mlpipes, together with its data{_lost(name)}; "
+                "mlpipes creates a new, empty volume (`mlpipes restore FILE` restores a backup)"
             )
         else:
-            reporter.detail(f"volume {full} made")
+            reporter.detail(f"volume {full} created")
     place.identity.write_note("volumes", {**once, **dict.fromkeys(names, True)})
 
 
@@ -95,9 +95,9 @@ def refuse_other_store(place: Place) -> None:
     if other and holdings.volume(store) not in volumes:
         raise MlpipesError(
             f"this stack's artifacts are in {other}, which {store} cannot read",
-            f"write `engine: {other}` again; or carry them over: `mlpipes backup FILE`, "
+            f"write `engine: {other}` again; or move the data: `mlpipes backup FILE`, "
             f"`mlpipes down --volumes`, `engine: {store}`, `mlpipes up`, `mlpipes restore FILE` "
-            "(`mlpipes migrate` carries a project to another runtime)",
+            "(`mlpipes migrate` moves a project to another runtime)",
         )
 
 

@@ -125,7 +125,7 @@ def _ping(sock: socket.socket) -> Answer:
     response.begin()
     body = response.read(65536)
     if response.status == 400 and b"HTTPS server" in body:
-        raise Unreachable("tls", "the engine wants an encrypted connection")
+        raise Unreachable("tls", "the engine requires an encrypted connection")
     try:
         found = json.loads(body)
     except ValueError:

@@ -71,7 +71,7 @@ class Provision:
         except psycopg2.Error as error:
             said = " ".join(str(error).split())
             if "authentication failed" in said:
-                self.info("the database has another password than .env; it gets the one of .env")
+                self.info("the database's password differs from .env; it is set to the one in .env")
                 self._reset_password(container)
             return said
         return ""
@@ -80,7 +80,7 @@ class Provision:
         verifier = database_owners.scram(self.place.secrets["POSTGRES_PASSWORD"])
         code, said = self._run(container, _RESET, {"VERIFIER": verifier})
         if code:
-            self.detail(f"postgres: the password cannot be set: {said}")
+            self.detail(f"postgres: cannot set the password: {said}")
 
     def store(self, ports: Ports) -> str:
         """Try to make the object store whole: it answers and has the bucket.
@@ -120,7 +120,7 @@ class Provision:
         else:
             works, said = own is not None, ".env has no MLFLOW_S3_SECRET_KEY"
         if not works:
-            self.info(f"{service} gives MLflow no user of its own; it uses the root user's keys")
+            self.info(f"{service} cannot create a user for MLflow, which uses the root user's keys instead")
             self.detail(f"{service}: {said}")
         self.place.identity.write_note("store", {**note, "own": works})
 
@@ -133,7 +133,7 @@ class Provision:
         self, container: str, service: str, own: tuple[str, str], ports: Ports
     ) -> tuple[bool, str]:
         if service != "minio":
-            return False, "it has no `mc` to make users with"
+            return False, "its image has no `mc` to create users with"
         values = {"STORE_USER": own[0], "STORE_SECRET": own[1], "STORE_POLICY": self._policy()}
         _, said = self._run(container, _GRANT, values)
         return self.place.bucket(ports).holds(own) == 200, said

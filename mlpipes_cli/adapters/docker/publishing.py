@@ -95,14 +95,14 @@ class Publishing:
     def _taken(self, one: PortSetting, port: int) -> MlpipesError:
         return MlpipesError(
             f"port {port} of {one.name} is taken by {self.holder(port)}",
-            f"stop it, or write another port (or auto) for {one.name} in mlpipes.yaml",
+            f"stop it, or set another port (or auto) for {one.name} in mlpipes.yaml",
         )
 
     def holder(self, port: int) -> str:
         """Who has a port, in words: a container, else a process."""
-        with speaking(f"asking who has port {port}"):
+        with speaking(f"looking up who uses port {port}"):
             found = self.engine.client.api.containers()  # Podman does not filter by port
         for row in found:
             if any(one.get("PublicPort") == port for one in row.get("Ports") or []):
                 return f"the container {row['Names'][0].lstrip('/')} (image {row['Image']})"
-        return ports.holder(port) if self.engine.local else "somebody on that machine"
+        return ports.holder(port) if self.engine.local else "another program on that machine"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.adapters.docker.building import SAID_EVERY
 from mlpipes_cli.adapters.docker.refusals import refusal
 from mlpipes_cli.errors import MlpipesError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter, Task
 
 _MEGABYTE = 1e6
+_NOTED = 10  # megabytes between two notes
 _DONE = ("Download complete", "Pull complete", "Already exists")
 
 
@@ -54,8 +56,8 @@ def _refused(engine: Engine, image: Reference) -> Iterator[None]:
         raise refusal(image, said, logged_in=_logged_in(engine, image)) from None
     except (RequestException, HTTPError, ConnectionError):
         raise MlpipesError(
-            f"{image}: the Docker engine stopped answering while it fetched the image",
-            "start Docker, then run the same command again: what has arrived is kept",
+            f"{image}: the Docker engine stopped responding while it pulled the image",
+            "start Docker, then run the command again: completed layers are kept",
         ) from None
     except DockerException as error:  # a helper that keeps passwords
         raise MlpipesError(
@@ -84,9 +86,12 @@ class Layers:
         self._at: dict[str, float] = {}
         self._totals: dict[str, float] = {}
         self._sizes: dict[str, float] = {}
+        self._arrived: dict[str, float] = {}
+        self._whole_layers: dict[str, bool] = {}
+        self._noted = (0, 0, 0)
 
     def __enter__(self) -> Layers:
-        self._open.enter_context(self._reporter.task(f"pulling {self._title}"))
+        self._task = self._open.enter_context(self._reporter.task(f"pulling {self._title}", every=SAID_EVERY))
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -108,11 +113,28 @@ class Layers:
             return
         if status == "Downloading":  # the last event before the end may be missing: count the whole
             self._sizes[layer] = max(current, total)
+            self._arrived[layer] = current
+        self._count(layer, status)
         if status in _DONE:
             self._fill(layer)
             self._close(layer)
         elif total > 0 and status in ("Downloading", "Extracting"):
             self._move(layer, status, current, total)
+
+    def _count(self, layer: str, status: str) -> None:
+        """Note how far the whole is: the layers, and each ten megabytes."""
+        if status == "Pulling fs layer":
+            self._whole_layers.setdefault(layer, False)
+        if status in ("Pull complete", "Already exists"):
+            self._whole_layers[layer] = True
+        if status in _DONE and layer in self._sizes:
+            self._arrived[layer] = self._sizes[layer]
+        ended = sum(self._whole_layers.values())
+        megabytes = sum(self._arrived.values()) / _MEGABYTE
+        at = (ended, len(self._whole_layers), int(megabytes // _NOTED))
+        if at != self._noted:
+            self._noted = at
+            self._task.note(f"{ended} of {len(self._whole_layers)} layers, {megabytes:.1f} MB fetched")
 
     def _move(self, layer: str, status: str, current: float, total: float) -> None:
         if self._tasks.get(layer, ("",))[0] != status:

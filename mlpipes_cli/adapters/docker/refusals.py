@@ -1,4 +1,4 @@
-"""Why an image could not be fetched, from the engine's words to one line with the way out."""
+"""Why an image could not be pulled, from the engine's words to one line with the way out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from mlpipes_cli.adapters.docker.reference import HUB, Reference
 from mlpipes_cli.errors import MlpipesError
 
-_OFFLINE = "or bring the image with `docker save` and `docker load` from a machine that has it"
+_OFFLINE = "or copy the image with `docker save` and `docker load` from a machine that has it"
 # The first that fits counts: the more telling ones stand before those that also occur in their words.
 _CLASSES = (
     ("full", r"no space left on device|disk quota exceeded|not enough space"),
@@ -31,7 +31,7 @@ _CLASSES = (
 
 
 class RegistryUnreachable(MlpipesError):
-    """An image could not be fetched, since its registry cannot be reached from the engine."""
+    """An image could not be pulled, since its registry cannot be reached from the engine."""
 
 
 def kind_of(said: str) -> str:
@@ -41,7 +41,7 @@ def kind_of(said: str) -> str:
 
 
 def refusal(image: Reference, said: str, *, logged_in: bool = False) -> MlpipesError:
-    """The error for an image that could not be fetched.
+    """The error for an image that could not be pulled.
 
     Args:
         image: Which.
@@ -58,52 +58,52 @@ def refusal(image: Reference, said: str, *, logged_in: bool = False) -> MlpipesE
 
 def _told(kind: str, image: Reference, host: str, logged_in: bool) -> tuple[str, str]:
     login = "docker login" if host == HUB else f"docker login {host}"
-    gone = f"a newer mlpipes may name another; {_OFFLINE}"
+    gone = f"a newer mlpipes may use another one; {_OFFLINE}"
     if kind == "either" and logged_in:
-        return f"{host} has no such repository (any more), or your account may not see it", gone
+        return f"{host} has no such repository, or your account may not read it", gone
     return {
         "full": (
             "the engine's disk is full",
             "free space (`docker system df` shows what Docker uses, `docker image prune` removes old images)",
         ),
         "limit": (
-            f"{host} has had too many requests from here",
+            f"{host} rejected the pull: too many requests",
             f"log in with `{login}` for a higher limit, or try again in an hour",
         ),
         "digest": (
-            f"{host} has the repository, but not this version of the image any more",
-            f"check that no mirror in between is out of date; {gone}",
+            f"{host} has the repository, but no longer this version of the image",
+            f"if you use a mirror, check that it is up to date; {gone}",
         ),
         "platform": (
-            "there is no image for this machine's kind of processor",
+            "there is no image for this machine's processor architecture",
             "use `--runtime embedded` on this machine",
         ),
-        "gone": (f"{host} has no such repository any more", gone),
+        "gone": (f"{host} no longer has this repository", gone),
         "either": (
-            f"{host} has no such repository any more, or wants a login to show it",
-            f"try `{login}`; if it stays so, the repository is gone: {gone}",
+            f"{host} no longer has this repository, or requires a login",
+            f"try `{login}`; if that does not help, the repository is gone: {gone}",
         ),
-        "login": (f"{host} wants a login", f"run `{login}`, then the same command again"),
+        "login": (f"{host} requires a login", f"run `{login}`, then the same command again"),
         "tls": (
-            f"the encrypted connection to {host} is not trusted",
-            "where a company's proxy opens connections, give its certificate to the engine "
+            f"the TLS certificate of {host} is not trusted",
+            "if a company proxy decrypts connections, install its certificate for the engine "
             f"(/etc/docker/certs.d/{host}/ca.crt, or the system's store) and restart Docker",
         ),
         "proxy": (
-            "the engine's proxy refuses",
+            "the engine's proxy refused the connection",
             "check the engine's proxy settings (`docker info` shows them)",
         ),
         "name": (
-            f"the engine cannot find {host}: no network, or no name server",
+            f"the engine cannot resolve {host}: no network, or no DNS server",
             f"check the network and the engine's DNS and proxy settings, {_OFFLINE}",
         ),
         "damaged": (
-            "what arrived is damaged",
-            "run the same command again; a proxy in between may be at fault",
+            "the downloaded image is damaged",
+            "run the command again; a proxy may have altered the download",
         ),
         "network": (
             f"the engine cannot reach {host}",
             f"check the network, a firewall, and the engine's proxy settings, {_OFFLINE}",
         ),
-        "server": (f"{host} is out of order", "try again in some minutes"),
-    }.get(kind, ("could not be fetched", f"check the image's name and the network, {_OFFLINE}"))
+        "server": (f"{host} returned a server error", "try again in some minutes"),
+    }.get(kind, ("could not be pulled", f"check the image's name and the network, {_OFFLINE}"))

@@ -53,7 +53,7 @@ def _port(setting: PortSetting, has: int | None, wanted: int, place: Place, hold
         return Check(name, "ok", f"{wanted} is free" if place.engine.local else f"{wanted}, on that machine")
     who = holder(wanted)
     if setting.wanted:
-        fix = "stop it, or write another port (or auto) in mlpipes.yaml"
+        fix = "stop it, or set another port (or auto) in mlpipes.yaml"
         return Check(name, "fault", f"{wanted} is taken by {who}", fix)
     return Check(name, "ok", f"{wanted} is taken by {who}; the next free one will be used")
 
@@ -77,19 +77,19 @@ def _service(row: ServiceStatus, details: Mapping[str, Any], *, made: bool) -> C
     part = "object_store" if row.name in STORES else row.name
     more = f"give it more memory in mlpipes.yaml: `stack: {{{part}: {{memory: 4g}}}}`, then `mlpipes up`"
     if state.get("OOMKilled"):
-        return Check(row.name, "fault", "its memory did not suffice, and it was ended", more)
+        return Check(row.name, "fault", "it ran out of memory and was killed", more)
     if row.state == "running" and restarts:
         times = "once" if restarts == 1 else f"{restarts} times"
-        fix = f"see why in `mlpipes logs {row.name}`"
-        return Check(row.name, "warning", f"answers, but the engine had to start it again {times}", fix)
+        fix = f"see `mlpipes logs {row.name}` for the cause"
+        return Check(row.name, "warning", f"answers, but the engine had to restart it {times}", fix)
     if row.state == "running":
         return Check(row.name, "ok", f"answers on port {row.port}" if row.port else "answers")
     if row.state == "failed":
-        return Check(row.name, "fault", row.detail, f"{_UP}; `mlpipes logs {row.name}` says why")
+        return Check(row.name, "fault", row.detail, f"{_UP}; `mlpipes logs {row.name}` shows the cause")
     if row.state == "starting":
-        return Check(row.name, "warning", "starting", f"wait, or look at `mlpipes logs {row.name}`")
+        return Check(row.name, "warning", "starting", f"wait, or see `mlpipes logs {row.name}`")
     return Check(
-        row.name, "warning", row.detail or "stopped" if made else "not made yet", "`mlpipes up` starts it"
+        row.name, "warning", row.detail or "stopped" if made else "not created yet", "`mlpipes up` starts it"
     )
 
 
@@ -98,7 +98,9 @@ def process(row: ServiceStatus) -> Check:
     if row.state == "running":
         return Check(row.name, "ok", f"answers on port {row.port}")
     level: Level = "fault" if row.state == "failed" else "warning"
-    return Check(row.name, level, row.detail or row.state, f"{_UP}; `mlpipes logs {row.name}` says why")
+    return Check(
+        row.name, level, row.detail or row.state, f"{_UP}; `mlpipes logs {row.name}` shows the cause"
+    )
 
 
 def volumes(place: Place, services: Iterable[Service]) -> list[Check]:
@@ -114,15 +116,15 @@ def volumes(place: Place, services: Iterable[Service]) -> list[Check]:
             if full in there:
                 checks.append(Check(name, "ok", f"volume {full}"))
             elif there or containers:
-                fix = "if it is lost, `mlpipes up` makes an empty one, and `mlpipes restore FILE` fills it"
-                checks.append(Check(name, "fault", f"the volume {full} is gone", fix))
+                fix = "`mlpipes up` creates an empty one, and `mlpipes restore FILE` restores a backup"
+                checks.append(Check(name, "fault", f"the volume {full} does not exist", fix))
     return checks
 
 
 def leftovers(place: Place) -> Check:
     """Containers of ours whose project's folder is not there any more."""
     if not place.engine.local:
-        return Check("leftovers", "ok", "not looked for on another machine")
+        return Check("leftovers", "ok", "not checked on another machine")
     with speaking("looking for leftovers"):
         rows = place.engine.client.api.containers(all=True, filters={"label": [labels.ROOT]})
     left = sorted(

@@ -33,9 +33,9 @@ def destination(url: str) -> list[str]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise SshError(f"{url} is no address") from None
+        raise SshError(f"{url} is not a valid address") from None
     if not parts.hostname or parts.hostname.startswith("-") or (parts.username or "").startswith("-"):
-        raise SshError(f"{url} is no address")
+        raise SshError(f"{url} is not a valid address")
     words = ["-p", str(port)] if port else []
     words += ["-l", parts.username] if parts.username else []
     return [*words, "--", parts.hostname]
@@ -80,7 +80,7 @@ class Dialed:
             self.sock.close()
             self._said.close()
             what = "is not installed" if isinstance(error, FileNotFoundError) else str(error.strerror)
-            raise SshError(f"the program ssh {what}") from None
+            raise SshError(f"the program `ssh` {what}") from None
         finally:
             theirs.close()
 

@@ -38,5 +38,7 @@ def run(place: Place, plan: Plan) -> str:
         finally:
             holdings.remove(made)
     if code:
-        raise MlpipesError(f"the step {name} failed with exit code {code}", said or "it said nothing")
+        raise MlpipesError(
+            f"the step {name} failed with exit code {code}", said or "its container printed nothing"
+        )
     return said

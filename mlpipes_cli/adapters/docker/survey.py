@@ -16,7 +16,7 @@ from mlpipes_cli.adapters.processes.view import NOT_STORING
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ServiceStatus, State
 
-_REPAIR = "`mlpipes up` brings it back"
+_REPAIR = "`mlpipes up` starts it"
 _SILENT = {"starting": "it does not answer yet", "unhealthy": f"it does not answer; {_REPAIR}"}
 
 
@@ -44,7 +44,7 @@ def _status(place: Place, container: Container) -> ServiceStatus:
     image = container.labels.get(labels.IMAGE, container.image)
     state = details["State"]
     if not state.get("Running") or state.get("Paused") or state.get("Restarting"):
-        return _ended(name, image, state)
+        return _ended(name, image, container.image, state)
     age = uptime(state)
     works = _works(place, container, state)
     half = not works and place.cannot_store(name, container.ports)
@@ -65,21 +65,24 @@ def _status(place: Place, container: Container) -> ServiceStatus:
         detail=NOT_STORING if half else _detail(place, container) if works else _SILENT[health],
         health=health,
         image=image,
+        image_id=container.image,
         ports=container.published,
     )
 
 
-def _ended(name: str, image: str, state: Mapping[str, Any]) -> ServiceStatus:
+def _ended(name: str, image: str, image_id: str, state: Mapping[str, Any]) -> ServiceStatus:
     """What to say of a container that does not run."""
     if state.get("Status") == "created":
-        return ServiceStatus(name, "stopped", detail="it was never started", image=image)
+        return ServiceStatus(name, "stopped", detail="it was never started", image=image, image_id=image_id)
     if state.get("Paused"):
         what = "it is paused"
     elif state.get("Restarting"):
-        what = f"it ends again and again (exit code {state.get('ExitCode')})"
+        what = f"it keeps exiting (exit code {state.get('ExitCode')})"
     else:
         what = failure.ended(state)
-    return ServiceStatus(name, "failed", detail=f"{what}; {_REPAIR}", health="unhealthy", image=image)
+    return ServiceStatus(
+        name, "failed", detail=f"{what}; {_REPAIR}", health="unhealthy", image=image, image_id=image_id
+    )
 
 
 def _works(place: Place, container: Container, state: Mapping[str, Any]) -> bool:

@@ -17,8 +17,9 @@ def trouble(tried: Sequence[tuple[Candidate, Unreachable]]) -> MlpipesError:
     """The error for what was tried in vain; of several, the one that says most."""
     if not tried[0][0].chosen and all(one.kind == "missing" for _, one in tried):
         places = ", ".join(str(one.socket) for one, _ in tried[:4])
+        others = f" or {len(tried) - 4} other paths" if len(tried) > 4 else ""
         return MlpipesError(
-            f"no Docker engine found (no socket at {places} or {len(tried) - 4} further places)",
+            f"no Docker engine found: no socket at {places}{others}",
             f"{_install()}, {_WITHOUT}",
         )
     return one_trouble(*min(tried, key=_telling))
@@ -34,8 +35,8 @@ def one_trouble(candidate: Candidate, failure: Unreachable) -> MlpipesError:
     where, said = candidate.how, failure.said
     if failure.kind == "missing":
         return MlpipesError(
-            f"{where}: there is no socket {candidate.socket}; is the engine stopped?",
-            f"{_start(candidate)}, or choose another place (`docker context use default`, DOCKER_HOST)",
+            f"{where}: the socket {candidate.socket} does not exist",
+            f"{_start(candidate)}, or choose another engine (`docker context use default`, DOCKER_HOST)",
         )
     if failure.kind == "permission":
         return MlpipesError(
@@ -49,22 +50,22 @@ def one_trouble(candidate: Candidate, failure: Unreachable) -> MlpipesError:
             f"{where}: accepts connections but does not answer", f"restart Docker ({_start(candidate)})"
         )
     if failure.kind == "unknown host":
-        return MlpipesError(f"{where}: that name is not known ({said})", "check the address and the network")
+        return MlpipesError(f"{where}: unknown host ({said})", "check the address and the network")
     if failure.kind == "tls":
-        return MlpipesError(f"{where}: no encrypted connection ({said})", _tls_hint(candidate))
+        return MlpipesError(f"{where}: the TLS connection failed ({said})", _tls_hint(candidate))
     if failure.kind == "ssh":
         machine = candidate.url.removeprefix("ssh://")
         return MlpipesError(
-            f"{where}: ssh says: {said or 'nothing, and ended'}",
-            f"make `ssh {candidate.url} docker version` work without a question for {machine}",
+            f"{where}: ssh failed: {said or 'it exited without a message'}",
+            f"make `ssh {candidate.url} docker version` work without a prompt for {machine}",
         )
-    return MlpipesError(f"{where}: no Docker engine answers there ({said})", "check the address")
+    return MlpipesError(f"{where}: no Docker engine answers at this address ({said})", "check the address")
 
 
 def too_old(candidate: Candidate, api: str) -> MlpipesError:
     """The error for an engine that speaks too old a language."""
     return MlpipesError(
-        f"{candidate.how}: the Docker engine speaks API {api}; at least {MINIMUM_API} is needed",
+        f"{candidate.how}: the Docker engine supports API {api}; at least {MINIMUM_API} is required",
         "update Docker to 20.10 or newer (Podman to 4.0)",
     )
 
@@ -78,7 +79,7 @@ def _tls_hint(candidate: Candidate) -> str:
         if path is None
     ]
     if lacking:
-        return f"put {' and '.join(lacking)} into the folder that DOCKER_CERT_PATH or the context names"
+        return f"put {' and '.join(lacking)} in the folder that DOCKER_CERT_PATH or the context names"
     return "check that the certificates belong to that engine and are still valid"
 
 
@@ -101,7 +102,7 @@ def _start(candidate: Candidate) -> str:
         if part in place:
             return how
     if candidate.scheme == "tcp":
-        return "start the engine there and check the port"
+        return "start the engine on that machine and check the port"
     return (
         "start Docker Desktop or `colima start`"
         if sys.platform == "darwin"

@@ -58,9 +58,7 @@ def _file(target: Path) -> Iterator[int]:
     try:
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
-        raise MlpipesError(
-            f"{target}: cannot be written ({error.strerror})", "choose another place"
-        ) from None
+        raise MlpipesError(f"{target}: cannot be written ({error.strerror})", "choose another path") from None
     try:
         yield handle
     finally:

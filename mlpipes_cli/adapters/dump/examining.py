@@ -78,14 +78,14 @@ class Examined:
             start = end
         self._held = held[start:]
         if len(self._held) > _LONGEST:
-            raise _wrong("a line of it is too long")
+            raise _wrong("a line is too long")
 
     def _finish(self) -> None:
         if self._held and not self._rows:
             self._line(self._held)
         self._held = b""
         if self._rows or self._within or self._words or self._parentheses or not self._complete:
-            raise _wrong("it is not whole")
+            raise _wrong("it is incomplete")
 
     def _line(self, line: bytes) -> None:
         if not self._within and not self._words:
@@ -94,7 +94,7 @@ class Examined:
                 self._complete = self._complete or line.lstrip().startswith(b"\\unrestrict")
                 return
         if _STRINGS in line and not self._within and line.strip() != _STRINGS_ON:
-            raise _wrong("it changes how quotes are read")
+            raise _wrong("it changes how PostgreSQL parses quotes")
         at = 0
         while at < len(line):
             at = self._inside(line, at) if self._within else self._plain(line, at)
@@ -138,7 +138,7 @@ class Examined:
             self._words = self._words or [b""]
             self._within = piece[-1:] if piece[:1] != b"$" else piece
         elif piece == b"\\":
-            raise _wrong("a command of psql is in it")
+            raise _wrong("it contains a psql command")
         elif piece == b";":
             self._end(line, found.end())
         elif piece in (b"(", b")"):
@@ -149,7 +149,7 @@ class Examined:
 
     def _word(self, word: bytes) -> None:
         if not self._words and word in _NOT_OURS:
-            raise _wrong(f"it has a {word.decode().upper()} of its own")
+            raise _wrong(f"it contains its own {word.decode().upper()}")
         self._last = (self._last[1], word)
         if len(self._words) < 5:
             self._words.append(word)
@@ -165,9 +165,9 @@ class Examined:
         if self._words[:1] == [b"copy"]:
             self._rows = self._last == (b"from", b"stdin") and not line[at:].strip()
             if not self._rows:
-                raise _wrong("it has a COPY of another kind")
+                raise _wrong("it contains an unexpected COPY statement")
         self._begin()
 
 
 def _wrong(what: str) -> MlpipesError:
-    return MlpipesError(f"the script of the database is damaged: {what}", "take another backup file")
+    return MlpipesError(f"the database script is damaged: {what}", "use another backup file")

@@ -58,7 +58,7 @@ class PsqlLoading:
         """Make sure that the transaction is the one that was begun, and that all that was sent is done."""
         said = self._ask("select pg_catalog.pg_current_xact_id_if_assigned()")
         if said != [self._transaction]:
-            raise self._failure("its script has ended the transaction that it ran in")
+            raise self._failure("the script ended its own transaction")
 
     def _ask(self, query: str) -> list[str]:
         """The lines that a query gives."""
@@ -104,8 +104,8 @@ def refused(address: Address, said: str) -> MlpipesError:
     text = " | ".join(part.split("ERROR:")[-1].strip() for part in lines[worst : worst + 3])
     hint = ""
     if "lock timeout" in text:
-        hint = "somebody else uses its tables; close notebooks and other clients, then try again"
-    return MlpipesError(f"database {address.shown}: {text or 'the program ended'}", hint)
+        hint = "another client is using its tables; close notebooks and other clients, then try again"
+    return MlpipesError(f"database {address.shown}: {text or 'psql exited'}", hint)
 
 
 def _quoted(name: str) -> str:

@@ -31,9 +31,9 @@ def choose(name: str, connection: Connection) -> Path:
     found = shutil.which(name)
     have = _version(found) if found else 0
     if found is None or have < wanted:
-        what = f"the {name} of this machine is of version {have}" if found else f"there is no {name} on PATH"
+        what = f"the {name} on this machine has version {have}" if found else f"there is no {name} on PATH"
         raise MlpipesError(
-            f"the database server is of version {wanted} and speaks TLS, and {what}",
+            f"the database server has version {wanted} and uses TLS, but {what}",
             f"install PostgreSQL's client programs, version {wanted} or newer",
         )
     return Path(found)

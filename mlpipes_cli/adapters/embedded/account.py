@@ -86,7 +86,7 @@ def find_account(program: Path, folder: Path) -> Account:
         if _works(account, program, folder):
             return account
     raise MlpipesError(
-        "PostgreSQL refuses to run as root, and this machine lets root become no other account",
+        "PostgreSQL refuses to run as root, and root cannot switch to another account on this machine",
         "run mlpipes as an ordinary user, or allow setuid (a container needs --cap-add SETUID,SETGID,CHOWN)",
     )
 

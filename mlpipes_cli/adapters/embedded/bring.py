@@ -101,17 +101,19 @@ class Core(Bringing):
             self.held.release(started.port)
         self.unready.pop(MLFLOW, None)
         self.write()
-        self.note("migrating mlflow's tables")
+        self.note("upgrading MLflow's tables")
         migration.migrate(self.parts.tracking(port), self.parts.temporary, self.parts.log(MLFLOW))
-        self.changes.append("mlflow: its tables were brought to this release's version")
-        raise Again("mlflow has to be started on its new tables")
+        self.changes.append("mlflow: its tables were upgraded to this release's version")
+        raise Again("mlflow must be restarted after the upgrade of its tables")
 
     def _settle_login(self, port: int) -> None:
         if not self.parts.auth:
             return
         url = self.parts.tracking(port).replace("+psycopg2", "")
         if mlflow_login.settle_password(url, self.parts.secrets()[mlflow_login.PASSWORD]):
-            self.reporter.info("MLflow's administrator had another password than .env; it has that one now")
+            self.reporter.info(
+                "the password of MLflow's administrator differed from .env; it is now the one in .env"
+            )
 
     def _make_folders(self, database_port: int) -> None:
         try:
@@ -148,10 +150,10 @@ class Core(Bringing):
                     return
                 self.gone(DATABASE, found, adopted=child is None)
             except WrongPassword:
-                self.reporter.info("the database has another password than .env; it gets the one of .env")
+                self.reporter.info("the database's password differs from .env; it is set to the one in .env")
                 server.reset_password()
             found = None
-        raise MlpipesError("postgres refuses the password of .env", f"see `mlpipes logs {DATABASE}`")
+        raise MlpipesError("postgres rejects the password in .env", f"see `mlpipes logs {DATABASE}`")
 
     def _choose_core(self, service: str) -> int:
         return self.choose(service, self.wanted_port(service), ports.preferred(service))

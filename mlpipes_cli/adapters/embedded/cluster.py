@@ -114,7 +114,7 @@ class Cluster:
         except PermissionError:
             raise MlpipesError(
                 f"{self.folder} belongs to another account",
-                "run mlpipes as the user who ran `mlpipes up` before",
+                "run mlpipes as the user who first ran `mlpipes up`",
             ) from None
 
     def make(self, password: str, warn: Callable[[str], None]) -> None:
@@ -131,7 +131,7 @@ class Cluster:
             if self.folder.exists():
                 aside = self.folder.with_name(f"{self.folder.name}.broken-{time.strftime('%Y%m%d-%H%M%S')}")
                 self.folder.rename(aside)
-                warn(f"{self.folder} is no whole database folder; it was kept as {aside.name}")
+                warn(f"{self.folder} is an incomplete database folder; it was renamed to {aside.name}")
             attempt = self.folder.with_name(f"{self.folder.name}.new-{os.getpid()}")
             attempt.mkdir(mode=0o700)
             self._initialise(attempt, password)
@@ -173,7 +173,7 @@ class Cluster:
         if done.returncode != 0:
             said = " | ".join(line for line in done.stderr.splitlines() if line)
             raise MlpipesError(
-                f"the database folder {self.folder} cannot be made: {said}", "see `mlpipes doctor`"
+                f"cannot create the database folder {self.folder}: {said}", "see `mlpipes doctor`"
             )
 
     def _sweep(self) -> None:
@@ -211,5 +211,5 @@ class Cluster:
         )
         if done.returncode != 0 or "ERROR" in done.stderr:
             raise MlpipesError(
-                "the database's password cannot be set", " | ".join(done.stderr.splitlines()[-3:])
+                "cannot set the database's password", " | ".join(done.stderr.splitlines()[-3:])
             )

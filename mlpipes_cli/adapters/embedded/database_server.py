@@ -179,7 +179,9 @@ class DatabaseServer:
             if (child.poll() is not None) if child else (running.identity.process() is None):
                 return False
             time.sleep(0.03)
-        raise MlpipesError(f"postgres took no connection in {_TIMEOUT:.0f} s: {said}", f"see {self.log}")
+        raise MlpipesError(
+            f"postgres accepted no connection within {_TIMEOUT:.0f} s: {said}", f"see {self.log}"
+        )
 
     def _listens(self, running: Running) -> bool:
         """Whether it got its port, as its lock file says; before, somebody else's server may answer there."""

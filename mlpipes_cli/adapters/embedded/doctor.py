@@ -42,7 +42,7 @@ def _locks(parts: Parts) -> Check:
             return Check(
                 "file locks", "fault", f"refused ({error.strerror})", "put the project on a local disk"
             )
-    return Check("file locks", "ok", "they work here")
+    return Check("file locks", "ok", "supported")
 
 
 def _program(parts: Parts) -> Check:
@@ -50,11 +50,9 @@ def _program(parts: Parts) -> Check:
     done = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = " ".join(done.stderr.split())
-        return Check(
-            "postgres program", "fault", f"does not run: {said}", "install the library that it names"
-        )
+        return Check("postgres program", "fault", f"does not run: {said}", "install the library named there")
     account = find_account(path, home(parts.project))
-    how = f", as another account ({account.way})" if account.way else ""
+    how = ", run by another account" if account.way else ""
     return Check("postgres program", "ok", f"{done.stdout.strip()}{how}")
 
 
@@ -90,6 +88,9 @@ def _strays(parts: Parts, rows: Sequence[ServiceStatus], local: LocalServices) -
     if left:
         pids = ", ".join(map(str, left))
         return Check(
-            "stray processes", "fault", f"left over: pid {pids}", "`mlpipes up` or `mlpipes down` ends them"
+            "stray processes",
+            "fault",
+            f"left running: pid {pids}",
+            "`mlpipes up` or `mlpipes down` stops them",
         )
     return Check("stray processes", "ok", "none")

@@ -40,7 +40,7 @@ def stop_writers(parts: Parts, local: LocalServices, reporter: Reporter) -> None
         MlpipesError: A process cannot be ended.
     """
     if foreground.survey(parts.project):
-        reporter.warn(f"the {API} in the foreground is ended; start it again with `mlpipes serve`")
+        reporter.warn(f"the {API} in the foreground was stopped; restart it with `mlpipes serve`")
     local.end(reporter)
     running = parts.files.running()
     parts.end(MLFLOW, running.pop(MLFLOW, None))

@@ -27,8 +27,9 @@ def pending(revision: str | None) -> bool:
         return False
     if revision not in mlflow_schema.revisions():
         raise MlpipesError(
-            f"MLflow's tables are of a newer release (version {revision})",
-            "install the mlpipes that ran here last, or restore a backup made before with `mlpipes restore`",
+            f"MLflow's tables come from a newer release (version {revision})",
+            "install the mlpipes version that last ran here, or restore an earlier backup with "
+            "`mlpipes restore`",
         )
     return True
 
@@ -57,8 +58,8 @@ def migrate(database: str, folder: Path, log: Path) -> None:
         )
     if done.returncode != 0:
         raise MlpipesError(
-            f"MLflow's tables cannot be brought to this release's version: {logs.evidence(log, before)}",
-            "they are as they were; install the mlpipes that ran here last, or restore a backup",
+            f"cannot upgrade MLflow's tables to this release's version: {logs.evidence(log, before)}",
+            "the tables are unchanged; install the mlpipes version that last ran here, or restore a backup",
         )
 
 

@@ -46,8 +46,8 @@ class EmbeddedRuntime:
     def up(self, reporter: Reporter, versions: Mapping[str, str] | None = None) -> StackStatus:
         if versions is not None and dict(versions) != dict(self.versions()):
             raise MlpipesError(
-                "the embedded services are part of this installation and cannot be of another version",
-                "install the release that they belong to",
+                "the embedded services belong to this installation and cannot run in another version",
+                "install the mlpipes release that has that version",
             )
         with work(self._parts, reporter) as core, reporter.task("starting the stack") as task:
             core.note = task.note
@@ -74,7 +74,7 @@ class EmbeddedRuntime:
         parts = self._parts
         written = parts.files.running()
         with reporter.task("stopping the stack") as task:
-            task.note("what runs beside it")
+            task.note("additional services")
             stopped = self._local.end(reporter)
             for name in (MLFLOW, DATABASE):
                 task.note(name)
@@ -87,7 +87,7 @@ class EmbeddedRuntime:
         if service not in CORE:
             self._check(service)
             return self._local.restart(service, reporter)
-        with work(self._parts, reporter) as core, reporter.task(f"starting {service} again") as task:
+        with work(self._parts, reporter) as core, reporter.task(f"restarting {service}") as task:
             core.note = task.note
             core.restart(service)
         return next(one for one in survey(self._parts) if one.name == service)

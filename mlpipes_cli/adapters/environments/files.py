@@ -20,7 +20,7 @@ def may_fail(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         where = error.filename or folder
-        hint = "free space there, or let MLPIPES_CACHE name a folder that can be written to"
+        hint = "free disk space, or set MLPIPES_CACHE to a writable folder"
         raise MlpipesError(f"{where}: {error.strerror or error}", hint) from None
 
 

@@ -41,7 +41,7 @@ class Interpreters:
         """
         if found := self.find(version):
             return found
-        why = "uv may not fetch one (UV_PYTHON_DOWNLOADS)"
+        why = "UV_PYTHON_DOWNLOADS forbids uv to download one"
         if self._environ.get("UV_PYTHON_DOWNLOADS", "").lower() not in _NO_DOWNLOADS:
             try:
                 command = ["python", "install", version, "--install-dir", str(self._folder), "--no-bin"]
@@ -49,7 +49,7 @@ class Interpreters:
             except UvFailed as error:
                 if self._uv.stopped:
                     raise
-                why = f"uv could not fetch one: {error.reason}"
+                why = f"uv could not download it: {error.reason}"
             if found := self._fetched(version):
                 return found
         raise MlpipesError(

@@ -108,7 +108,9 @@ class EnvironmentStore:
             digest = locks.of_environment(spec.python, lock)
             hold = Hold(self._lock_file(digest))
             while True:
-                waiting = f"{spec.purpose or digest}: waiting for another process that builds its environment"
+                waiting = (
+                    f"{spec.purpose or digest}: waiting for another process to build the same environment"
+                )
                 if not hold.wait(False, lambda text=waiting: say(text), lambda: self._uv.stopped):  # type: ignore[misc]
                     raise MlpipesError("stopped")
                 try:
@@ -215,7 +217,7 @@ class EnvironmentStore:
         return built
 
     def _resolve(self, spec: EnvironmentSpec, log: Path | None, say: Say) -> tuple[str, ...]:
-        say(f"{spec.purpose}: finding the exact versions of its environment")
+        say(f"{spec.purpose}: resolving the package versions of its environment")
         python = self._interpreters.get(spec.python, log)
         (self.folder / "requests").mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=_RESOLVING, dir=self.folder) as place:

@@ -116,20 +116,20 @@ def explain(said: str, folder: Path, code: int) -> tuple[str, str]:
     if "os error 28" in said or "No space left" in said:
         return (
             f"{folder}: the disk is full",
-            "free space, remove environments with `mlpipes environments prune --all`, or let MLPIPES_CACHE "
-            "name a folder on another disk",
+            "free space, remove environments with `mlpipes environments prune --all`, or set MLPIPES_CACHE "
+            "to a folder on another disk",
         )
     if "os error 122" in said:
-        return f"{folder}: the disk quota is used up", "free space, or let MLPIPES_CACHE name another folder"
+        return f"{folder}: the disk quota is exceeded", "free space, or set MLPIPES_CACHE to another folder"
     words = _causes(said)
     if "No solution found" not in said and any(part in said for part in _UNREACHABLE):
         host = re.search(r"https?://(?:[^/\s@]*@)?([^/\s:`)]+)", said)
         why = words.rpartition("cause: ")[2].rpartition("; ")[2]
         return (
             f"{host[1] if host else 'the package index'} cannot be reached ({why})",
-            "check the network, or let PIP_INDEX_URL name an index that can be",
+            "check the network, or set PIP_INDEX_URL to an index that is reachable",
         )
-    return words or f"uv ended with exit code {code} and said nothing", ""
+    return words or f"uv exited with code {code} without a message", ""
 
 
 def _causes(said: str) -> str:
@@ -139,4 +139,6 @@ def _causes(said: str) -> str:
     text = re.sub(r"^\s*(?:error:|×|╰─▶|├─▶|│)\s*", "", text, flags=re.MULTILINE)
     text = re.sub(r"\s*\n\s*cause:\s*", "; ", text)
     text = re.sub(r"://[^/\s@]+@", "://", " ".join(text.split()))
-    return text if len(text) <= _WORDS else text[:_WORDS].rsplit(" ", 1)[0] + " ... (all of it is in its log)"
+    return (
+        text if len(text) <= _WORDS else text[:_WORDS].rsplit(" ", 1)[0] + " ... (see the log for the rest)"
+    )

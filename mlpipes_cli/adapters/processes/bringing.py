@@ -52,7 +52,7 @@ def alone(project: Project, reporter: Reporter) -> Iterator[None]:
     """
 
     def waiting(holder: str) -> None:
-        reporter.info(f"another mlpipes ({holder}) is at work on this stack; waiting for it")
+        reporter.info(f"another mlpipes process ({holder}) is changing this stack; waiting for it to finish")
 
     with locked(project.state / "lock", waiting):
         yield
@@ -199,7 +199,7 @@ class Bringing:
 
     def ready(self, name: str) -> None:
         """It answers."""
-        done = "started" if self.unready.pop(name, None) is not None else "set up again"
+        done = "started" if self.unready.pop(name, None) is not None else "recreated"
         running = self.running[name]
         self.changes.append(f"{name}: {done} on port {running.port}")
         self.reporter.detail(f"{name} answers on port {running.port}")
@@ -207,9 +207,7 @@ class Bringing:
     def end(self, name: str, running: Running | None = None) -> None:
         """End a service, or what is left of it, because it is not as it should be."""
         if self.end_all(name, running or self.running.get(name)):
-            self.changes.append(
-                f"{name}: ended, since it was broken, not wanted, or differs from the settings"
-            )
+            self.changes.append(f"{name}: stopped, since it was broken, no longer needed, or outdated")
         if self.running.pop(name, None):
             self.write()
 
@@ -221,7 +219,7 @@ class Bringing:
             MlpipesError: It failed, with its last words.
         """
         self.end_all(name, running)
-        failure = self.failure(name, "ended while it started")
+        failure = self.failure(name, "exited while starting")
         lost = not ports.is_free(running.port) or self._in_use(name)
         self.unready.pop(name, None)
         self.running.pop(name, None)
@@ -246,7 +244,7 @@ class Bringing:
     def failure(self, name: str, what: str) -> MlpipesError:
         """What to tell, with the service's last words."""
         said = logs.evidence(logs.path(self.project, name), self.unready.get(name, 0))
-        reason = f"{name} {what}" + (f"; its last words: {said}" if said else "")
+        reason = f"{name} {what}" + (f"; its last log lines: {said}" if said else "")
         return MlpipesError(reason, f"see `mlpipes logs {name}` and `mlpipes doctor`")
 
     def write(self) -> None:

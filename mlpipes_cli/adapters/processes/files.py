@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlpipes_cli import private
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.project import BACKUPS
 
@@ -28,7 +29,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except PermissionError:
         raise MlpipesError(
-            f"{path}: no permission to read", "was `mlpipes up` run by another user?"
+            f"{path}: no permission to read", "check whether another user ran `mlpipes up`"
         ) from None
     except (OSError, ValueError):
         return {}
@@ -82,7 +83,7 @@ def make_folder(path: Path) -> None:
         MlpipesError: It cannot be made.
     """
     try:
-        path.mkdir(exist_ok=True)
+        private.passage(path)
         ignore = path / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
@@ -140,7 +141,7 @@ def _acquire(path: Path, waiting: Callable[[str], None]) -> int:
         except OSError as error:
             os.close(handle)
             raise MlpipesError(
-                f"{path}: this file system takes no locks ({error.strerror})",
+                f"{path}: this file system does not support locks ({error.strerror})",
                 "put the project on a local disk",
             ) from None
         if _is_current(handle, path):

@@ -53,7 +53,7 @@ def is_free(port: int) -> bool:
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
                 return False
             raise MlpipesError(
-                f"{HOST} cannot be used ({error.strerror})", "bring up the loopback device"
+                f"the address {HOST} cannot be used ({error.strerror})", "enable the loopback interface"
             ) from None
     return not answers(port)
 
@@ -153,16 +153,18 @@ def choose(
             return wanted
         raise MlpipesError(
             f"port {wanted} of {service} is taken by {who(wanted)}",
-            f"stop it, or write another port (or auto) for {service} in mlpipes.yaml",
+            f"stop it, or set another port (or auto) for {service} in mlpipes.yaml",
         )
     if remembered is not None and reservations.take(remembered):
         return remembered
     start = first(preference)
     port = next((port for port in _from(start) if reservations.take(port)), None)
     if port is None:
-        raise MlpipesError(f"no free port for {service} from {start} on", "stop what you no longer need")
+        raise MlpipesError(
+            f"no free port for {service} at or above {start}", "stop services that you no longer need"
+        )
     if remembered is not None:
-        say(f"port {remembered} of {service} is taken by {who(remembered)}; it moves to {port}")
+        say(f"port {remembered} of {service} is taken by {who(remembered)}; using the next free port, {port}")
     return port
 
 

@@ -218,7 +218,7 @@ def end(
         _wait(left, 5.0)
     names = ", ".join(f"{process.name()} (pid {process.pid})" for process in find())
     if names:
-        raise MlpipesError(f"{names} cannot be ended", "look at it with `ps`; is it another user's?")
+        raise MlpipesError(f"cannot stop {names}", "check with `ps` whether it belongs to another user")
     return len(seen)
 
 

@@ -128,7 +128,7 @@ class LocalServices:
         """
         files = self._files
         names, running = self.names(), files.running()
-        reporter.detail("ending what runs beside the stack")
+        reporter.detail("stopping additional services")
         stopped = [API] if foreground.end(self.project) else []
         for name in names:
             if marked_as(self.project, name).end(running.pop(name, None)) and name not in stopped:
@@ -182,10 +182,8 @@ class LocalServices:
         """
         spec = self._wanted().get(name)
         if spec is None:
-            raise UsageError(
-                f"{name!r} is no service that could be started again", "start it with `mlpipes serve`"
-            )
-        with alone(self.project, reporter), reporter.task(f"starting {name} again") as task:
+            raise UsageError(f"{name!r} cannot be restarted", "start it with `mlpipes serve`")
+        with alone(self.project, reporter), reporter.task(f"restarting {name}") as task:
             daemon = self._daemon(spec)  # before anything is ended: it needs the core
             with self._work(reporter) as bringing:
                 bringing.note = task.note
@@ -243,5 +241,5 @@ def no_such_service(word: str, known: Iterable[str]) -> UsageError:
     """What to raise for a service that a stack does not have."""
     known = list(known)
     near = did_you_mean(word, known).removeprefix("; ")
-    there = f"there is {', '.join(known)}"
+    there = f"choose from: {', '.join(known)}"
     return UsageError(f"there is no service {word!r}", f"{near} {there}" if near else there)

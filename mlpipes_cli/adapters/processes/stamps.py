@@ -59,4 +59,4 @@ def later(lines: Iterable[str], since: float, name: str) -> Iterator[str]:
         if fresh:
             yield line
     if any_line and not any_stamp:
-        raise UsageError(f"--since: {name} has no times", "use --tail N instead")
+        raise UsageError(f"--since: the log of {name} has no timestamps", "use --tail N instead")

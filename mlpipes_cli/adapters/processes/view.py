@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import psutil
 
 _STARTING = 120.0
-_REPAIR = "`mlpipes up` brings it back"
+_REPAIR = "`mlpipes up` starts it"
 WELL = 200
 NOT_READY = 503  # of a service that answers, and says that it cannot do its work
-NOT_STORING = "it answers, but the database takes no predictions now"
+NOT_STORING = "it answers, but the database is not accepting predictions"
 
 
 def absent(name: str, *, expected: bool) -> ServiceStatus:
@@ -27,7 +27,7 @@ def absent(name: str, *, expected: bool) -> ServiceStatus:
         expected: It was started once and never stopped, or left processes behind.
     """
     if expected:
-        return ServiceStatus(name, "failed", detail=f"it has ended; {_REPAIR}", health="unhealthy")
+        return ServiceStatus(name, "failed", detail=f"it has exited; {_REPAIR}", health="unhealthy")
     return ServiceStatus(name, "stopped")
 
 

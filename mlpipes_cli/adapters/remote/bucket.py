@@ -26,7 +26,7 @@ def examine(bucket: Bucket) -> list[Check]:
         _try(store(bucket))
     except MlpipesError as error:
         return [Check(NAME, "fault", error.reason, error.hint)]
-    return [Check(NAME, "ok", f"{bucket.shown} can be listed, written, read and deleted in")]
+    return [Check(NAME, "ok", f"{bucket.shown} can be listed, read and written, and objects can be deleted")]
 
 
 def answers(bucket: Bucket) -> bool:
@@ -45,6 +45,9 @@ def _try(files: S3ArtifactStore) -> None:
         files.write(key, io.BytesIO(_CONTENT), len(_CONTENT))
         with files.read(key) as content:
             if content.read() != _CONTENT:
-                raise MlpipesError("what was written comes back changed", "is there a proxy in between?")
+                raise MlpipesError(
+                    "an object read back differs from what was written",
+                    "check whether a proxy alters requests",
+                )
     finally:
         files.remove([key])

@@ -24,8 +24,10 @@ def examine(places: Places) -> list[Check]:
 def _bucket(places: Places) -> list[Check]:
     if places.bucket is not None:
         return bucket.examine(places.bucket)
-    fix = "set stack -> object_store in mlpipes.yaml, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for a check"
-    return [Check(bucket.NAME, "ok", f"not looked at: only MLflow has to reach it ({fix})")]
+    fix = (
+        "to check it, set stack -> object_store in mlpipes.yaml, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )
+    return [Check(bucket.NAME, "ok", f"not checked: only MLflow needs access to it ({fix})")]
 
 
 def survey(places: Places) -> tuple[ServiceStatus, ...]:
@@ -47,7 +49,7 @@ def _answers(url: str) -> bool:
 
 def _row(name: str, url: str, *, works: bool) -> ServiceStatus:
     state: State = "running" if works else "failed"
-    detail = "" if works else "it does not answer as it should; `mlpipes doctor` says why"
+    detail = "" if works else "it does not answer correctly; `mlpipes doctor` shows the cause"
     return ServiceStatus(
         name, state, url=url if works else None, detail=detail, health="healthy" if works else "unhealthy"
     )

@@ -28,6 +28,6 @@ def examine(project: Project, local: LocalServices) -> Sequence[Check]:
 def _passwords(project: Project) -> Check:
     keys = places.secrets_in_file(project)
     if keys:
-        fix = "write $NAME in its place, and NAME=... into .env"
-        return Check("passwords", "warning", f"mlpipes.yaml holds a password: {', '.join(keys)}", fix)
+        fix = "write $NAME instead, and set NAME=... in .env"
+        return Check("passwords", "warning", f"mlpipes.yaml contains a password: {', '.join(keys)}", fix)
     return Check("passwords", "ok", "none in mlpipes.yaml")

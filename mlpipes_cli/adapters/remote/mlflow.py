@@ -71,9 +71,9 @@ def _version(url: str, login: Mapping[str, str]) -> Check:
         raise _Refused(_stranger(url))
     if theirs.split(".")[0] != ours.split(".")[0]:
         fix = f"use an MLflow {ours.split('.')[0]}.x there"
-        return Check(NAME, "fault", f"MLflow {theirs} and our client {ours} do not fit", fix)
+        return Check(NAME, "fault", f"MLflow {theirs} and our client {ours} are not compatible", fix)
     if theirs.split(".")[:2] != ours.split(".")[:2]:
-        fix = f"what one of them cannot do fails; {ours} there is sure to fit"
+        fix = f"features that one of them lacks will fail; version {ours} on the server is fully compatible"
         return Check(NAME, "warning", f"MLflow {theirs} answers; our client is {ours}", fix)
     return Check(NAME, "ok", f"MLflow {theirs} answers")
 
@@ -84,16 +84,16 @@ def _artifacts(url: str, login: Mapping[str, str], rows: list[Any]) -> Check:
     location = str(rows[0].get("artifact_location", "")) if rows else "mlflow-artifacts:/"
     if not location.startswith("mlflow-artifacts:"):
         kind = location.partition(":")[0]
-        return Check(name, "fault", f"clients would have to go to {kind}: themselves", _SERVED)
+        return Check(name, "fault", f"clients would need direct access to {kind}:", _SERVED)
     try:
         _ask(url, login, "GET", "/api/2.0/mlflow-artifacts/artifacts", None)
     except _Refused as error:
-        return Check(name, "fault", f"the server does not hand them out ({error.check.found})", _SERVED)
-    return Check(name, "ok", "the server hands them out")
+        return Check(name, "fault", f"the server does not serve them ({error.check.found})", _SERVED)
+    return Check(name, "ok", "the server serves them")
 
 
 def _stranger(url: str) -> Check:
-    return Check(NAME, "fault", f"what answers at {url} is no MLflow", "check stack -> mlflow -> url")
+    return Check(NAME, "fault", f"the server at {url} is not MLflow", "check stack -> mlflow -> url")
 
 
 def _ask(url: str, login: Mapping[str, str], method: str, path: str, body: Any) -> dict[str, Any]:
@@ -120,19 +120,19 @@ def _text(url: str, login: Mapping[str, str], method: str, path: str, body: Any 
 
 def _status(url: str, code: int) -> Check:
     if code == 401:
-        return Check(NAME, "fault", "it does not know us (401)", _LOGIN)
+        return Check(NAME, "fault", "it rejected our credentials (401)", _LOGIN)
     if code == 403:
         fix = "use an account with more rights; or the server's --allowed-hosts lacks this address"
-        return Check(NAME, "fault", "it refuses us (403)", fix)
+        return Check(NAME, "fault", "it denied access (403)", fix)
     if code == 404:
         return _stranger(url)
-    return Check(NAME, "fault", f"it answers with {code}", "look at the server's log")
+    return Check(NAME, "fault", f"it returned HTTP {code}", "see the server's log")
 
 
 def _silent(url: str, reason: object) -> Check:
     if isinstance(reason, ssl.SSLError):
-        fix = "set MLFLOW_TRACKING_SERVER_CERT_PATH to the certificate of who signed it"
-        return Check(NAME, "fault", f"the TLS certificate of {url} is refused ({_line(reason)})", fix)
+        fix = "set MLFLOW_TRACKING_SERVER_CERT_PATH to the certificate of its issuer"
+        return Check(NAME, "fault", f"the TLS certificate of {url} is not trusted ({_line(reason)})", fix)
     what = getattr(reason, "strerror", None) or _line(reason) or "the connection broke"
     return Check(
         NAME, "fault", f"{url} does not answer ({what})", "check stack -> mlflow -> url and the network"

@@ -139,7 +139,7 @@ class _Reader:
     def _filled(self, key: str, url: str | None, *, required: bool = False) -> str:
         if url is None:
             if required:
-                self._told(key, "is missing; the remote runtime needs it")
+                self._told(key, "is missing; the remote runtime requires it")
             return ""
 
         login = url.rfind("@")  # what stands before it may have any character, so it is coded
@@ -147,7 +147,7 @@ class _Reader:
         def value(found: re.Match[str]) -> str:
             name = found[1] or found[2]
             if not self.known.get(name):
-                self._told(key, f"the variable {name} is set neither in the environment nor in .env")
+                self._told(key, f"the variable {name} is not set, neither in the environment nor in .env")
                 return "missing"
             return quote(self.known[name], safe="") if found.start() < login else self.known[name]
 
@@ -173,7 +173,7 @@ class _Reader:
         )
         parts = self._split(key, url, ("postgresql",), "postgresql://user@host:5432/database")
         if parts.scheme and not (parts.path.strip("/") and parts.username):
-            self._told(key, "it names no user or no database; write postgresql://user@host:5432/database")
+            self._told(key, "the user or the database is missing; write postgresql://user@host:5432/database")
         if parts.password is None and password:
             host = parts.netloc.rpartition("@")[2]
             user = f"{parts.netloc.rpartition('@')[0]}:{quote(password, safe='')}"
@@ -187,7 +187,7 @@ class _Reader:
         except ValueError:
             valid = False
         if not valid:
-            self._told(key, f"is no address of this kind; write it as {example}")
+            self._told(key, f"is not a valid address; write it as {example}")
             return urlsplit("")
         return parts
 

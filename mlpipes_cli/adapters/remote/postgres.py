@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NAME = "postgres"
 OLDEST = 13
-_RIGHTS = "have its owner run: grant {what} to {who}"
+_RIGHTS = "ask its owner to run: grant {what} to {who}"
 
 
 def examine(url: str) -> list[Check]:
@@ -26,7 +26,7 @@ def examine(url: str) -> list[Check]:
         with contextlib.closing(connect(url)) as link, link, link.cursor() as cursor:
             return [_version(cursor), *_rights(cursor)]
     except psycopg2.Error as error:
-        return [Check(NAME, "fault", f"refused a query ({_line(error)})", "look at the server's log")]
+        return [Check(NAME, "fault", f"rejected a query ({_line(error)})", "see the server's log")]
     except MlpipesError as error:
         return [_unreachable(error)]
 
@@ -56,7 +56,7 @@ def make_schemas(url: str) -> list[str]:
                 cursor.execute(f"create schema if not exists {name}")
             return missing
     except psycopg2.Error as error:
-        raise MlpipesError(f"{NAME}: the schemas cannot be made ({_line(error)})") from None
+        raise MlpipesError(f"{NAME}: cannot create the schemas ({_line(error)})") from None
 
 
 def _unreachable(error: MlpipesError) -> Check:
@@ -64,7 +64,7 @@ def _unreachable(error: MlpipesError) -> Check:
     if "password" in reason or "authentication" in reason:
         fix = "set MLPIPES_DB_PASSWORD in the environment or in .env, or the URL's variable"
     elif "does not exist" in reason:
-        fix = "make the database, or name another in stack -> postgres -> url"
+        fix = "create the database, or name another one in stack -> postgres -> url"
     else:
         fix = "check stack -> postgres -> url in mlpipes.yaml, and the network"
     return Check(NAME, "fault", reason, fix)
@@ -74,7 +74,7 @@ def _version(cursor: Cursor) -> Check:
     cursor.execute("select current_setting('server_version'), current_setting('server_version_num')::int")
     shown, number = cursor.fetchone() or ("", 0)
     if number < OLDEST * 10000:
-        return Check(NAME, "fault", f"PostgreSQL {shown} is too old", f"use {OLDEST} or a newer one")
+        return Check(NAME, "fault", f"PostgreSQL {shown} is too old", f"use version {OLDEST} or newer")
     return Check(NAME, "ok", f"PostgreSQL {shown} answers")
 
 
@@ -100,18 +100,18 @@ def _rights(cursor: Cursor) -> list[Check]:
         allowed = (cursor.fetchone() or (False,))[0]
         if not allowed:
             what = _RIGHTS.format(what=f"usage, create on schema {schema}", who=who)
-            checks.append(Check(f"{NAME} rights", "fault", f"{who} may make no tables in {schema}", what))
+            checks.append(Check(f"{NAME} rights", "fault", f"{who} may not create tables in {schema}", what))
     return checks
 
 
 def _schemas(missing: list[str], may_create: bool, who: str, database: str) -> Check:
     name = f"{NAME} schemas"
     if not missing:
-        return Check(name, "ok", f"{', '.join(SCHEMAS)} are there")
+        return Check(name, "ok", f"{', '.join(SCHEMAS)} exist")
     if may_create:
-        return Check(name, "warning", f"{', '.join(missing)} are missing", "`mlpipes up` makes them")
+        return Check(name, "warning", f"{', '.join(missing)} are missing", "`mlpipes up` creates them")
     fix = _RIGHTS.format(what=f"create on database {database}", who=who)
-    return Check(name, "fault", f"{', '.join(missing)} are missing, and {who} may not make them", fix)
+    return Check(name, "fault", f"{', '.join(missing)} are missing, and {who} may not create them", fix)
 
 
 def _line(error: Exception) -> str:

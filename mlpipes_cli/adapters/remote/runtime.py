@@ -44,7 +44,7 @@ class RemoteRuntime:
         """See the protocol; versions are the others' business, so ``versions`` changes nothing."""
         there = self._places
         with alone(self.project, reporter):
-            with reporter.task("looking at the remote services") as task:
+            with reporter.task("checking the remote services") as task:
                 task.note(f"{there.mlflow}, {there.shown_database}")
                 found = checks.examine(there)
             if wrong := checks.faults(found):
@@ -53,8 +53,8 @@ class RemoteRuntime:
                 if one.level == "warning" and "schemas" not in one.name:
                     reporter.warn(f"{one.name}: {one.found}; {one.fix}")
             if there.bucket is None:
-                reporter.info("the object store is not looked at: MLflow hands out the artifacts")
-            made = [f"postgres: made schema {name}" for name in postgres.make_schemas(there.database)]
+                reporter.info("the object store is not checked: MLflow serves the artifacts")
+            made = [f"postgres: created schema {name}" for name in postgres.make_schemas(there.database)]
             changes = (*made, *self._local.bring(reporter))
         return self._status(there, changes)
 
@@ -65,12 +65,12 @@ class RemoteRuntime:
     def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:
         folder = self.project.state
         existed = folder.exists()
-        with alone(self.project, reporter), reporter.task("stopping what runs here"):
+        with alone(self.project, reporter), reporter.task("stopping local services"):
             stopped = self._local.end(reporter)
             if volumes or not existed:
                 clear_folder(folder)
         if volumes:
-            reporter.info("the remote databases and artifacts stay as they are")
+            reporter.info("the remote databases and artifacts are unchanged")
         with contextlib.suppress(OSError):
             folder.rmdir()
         return stopped
@@ -87,7 +87,8 @@ class RemoteRuntime:
         """
         if service in _THEIRS:
             raise UsageError(
-                f"{service} is remote, and not ours to restart or to read the log of", "ask who runs it"
+                f"{service} is remote: mlpipes can neither restart it nor read its log",
+                "ask its administrator",
             )
         known = self._local.names()
         if service not in known:
@@ -108,7 +109,7 @@ class RemoteRuntime:
 
     def forget(self, reporter: Reporter) -> Sequence[str]:
         """See the protocol; what others keep is not removed by us."""
-        reporter.warn("the remote databases and artifacts stay as they are; remove them there")
+        reporter.warn("the remote databases and artifacts are unchanged; remove them on their servers")
         return []
 
     def logs(
@@ -132,7 +133,7 @@ class RemoteRuntime:
         there = self._places
         if there.tracking_database is None:
             raise MlpipesError(
-                "the database behind the remote MLflow is not known",
+                "the database of the remote MLflow is not configured",
                 "name it in mlpipes.yaml: stack -> mlflow -> database_url",
             )
         if there.bucket is None:
@@ -148,7 +149,7 @@ class RemoteRuntime:
     def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:
         with alone(self.project, reporter):
             self._local.end(reporter)
-            reporter.warn("others may still write to the remote stack; see to it that nobody does")
+            reporter.warn("other clients may still write to the remote stack; make sure that none do")
             try:
                 yield
             finally:
@@ -162,5 +163,5 @@ class RemoteRuntime:
 
     def stop(self, service: str, reporter: Reporter) -> bool:
         if service in _THEIRS:
-            raise UsageError(f"{service!r} is remote, and not ours to stop", "ask who runs it")
+            raise UsageError(f"{service!r} is remote: mlpipes cannot stop it", "ask its administrator")
         return self._local.stop(service, reporter)

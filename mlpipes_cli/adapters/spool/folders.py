@@ -89,7 +89,7 @@ class Spool:
         assert self._writer is not None
         if self._size() + sum(map(len, records)) > self._limit:
             raise MlpipesError(
-                f"the spool is full ({self._limit} bytes)", "bring the database back, or raise spool_size"
+                f"the spool is full ({self._limit} bytes)", "start the database, or increase spool_size"
             )
         try:
             made = self._writer.append(records, rows, oldest)

@@ -74,7 +74,7 @@ class SpoolingLog:
         """
         await self._in_files_thread(self._spool.open)
         if rows := self.pending()[0]:
-            logger.warning("%d predictions of an earlier server wait in the spool", rows)
+            logger.warning("%d predictions of an earlier server are in the spool", rows)
             self._spooling = True
         try:
             await self._connect()

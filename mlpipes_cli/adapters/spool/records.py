@@ -60,7 +60,7 @@ def pack(rows: Sequence[PredictionRow]) -> bytes:
 
     payload = msgspec.msgpack.encode(rows)
     if len(payload) > LARGEST:
-        raise MlpipesError("the predictions are too large for the spool", "send fewer rows a request")
+        raise MlpipesError("the predictions are too large for the spool", "send fewer rows per request")
     oldest = min(row.made_at for row in rows)
     header = _HEADER.pack(_MARK, len(payload), len(rows), oldest, zlib.crc32(payload))
     return b"".join((header, _CHECK.pack(zlib.crc32(header)), payload))

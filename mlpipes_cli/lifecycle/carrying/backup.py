@@ -68,9 +68,7 @@ def backup(
     """
     checked_name(path)
     if path.exists():
-        agreed(
-            reporter, f"write over {path}?", yes=force or yes, flag="--force", why=f"{path} is there already"
-        )
+        agreed(reporter, f"overwrite {path}?", yes=force or yes, flag="--force", why=f"{path} already exists")
     began = time.monotonic()
     runtime = wiring.make_runtime(project)
     with one_at_a_time(project, reporter), running(project, runtime, reporter) as storage:

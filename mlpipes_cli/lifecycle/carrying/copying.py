@@ -67,7 +67,8 @@ def _folder(path: Path) -> Iterator[Path]:
             yield Path(folder)
     except OSError as error:
         raise MlpipesError(
-            f"{path.parent}: cannot be written ({error.strerror or error})", "check its owner and free space"
+            f"{path.parent}: cannot be written ({error.strerror or error})",
+            "check its owner and the free disk space",
         ) from None
 
 
@@ -80,7 +81,7 @@ def _want_space(path: Path, scripts: Mapping[str, Path], artifacts: Collection[A
     if wanted > free:
         raise MlpipesError(
             f"{path.parent} has {free >> 20} MB free, and the backup needs {wanted >> 20} MB",
-            "make room, choose another disk, or name the file .tar.gz",
+            "free disk space, choose another disk, or name the file .tar.gz",
         )
 
 
@@ -115,7 +116,7 @@ def _tell_missing(missing: Collection[str], reporter: Reporter) -> None:
     if missing:
         first = ", ".join(list(missing)[:3])
         reporter.warn(
-            f"{len(missing)} models name files that are not in the artifact store, so they are not in the "
+            f"{len(missing)} models refer to files missing from the artifact store, so they are not in the "
             f"backup: {first}"
         )
 

@@ -47,7 +47,7 @@ def go_back(
     missing = _put_back(project, runtime, path, manifest, reporter)
     problem = _start(project, runtime, old, reporter)
     if missing:
-        reporter.warn(f"the data of before could not be put back ({missing.reason}); trying once more")
+        reporter.warn(f"restoring the earlier data failed ({missing.reason}); trying once more")
         missing = _put_back(project, runtime, path, manifest, reporter)
         problem = _start(project, runtime, old, reporter)
     if problem or missing:
@@ -73,7 +73,7 @@ def _put_back(
                 except MlpipesError as error:
                     if time.monotonic() > deadline:
                         raise
-                    reporter.detail(f"the data of before is not put back yet: {error.reason}")
+                    reporter.detail(f"the earlier data is not restored yet: {error.reason}")
                     time.sleep(_PAUSE)
     except MlpipesError as error:
         return error
@@ -92,19 +92,19 @@ def _start(project: Project, runtime: Runtime, old: Release, reporter: Reporter)
 def _failed(
     old: Release, path: Path, why: str, problem: MlpipesError | None, missing: MlpipesError | None
 ) -> MlpipesError:
-    before = f"mlpipes {old.mlpipes}" if old.mlpipes else "the release that ran before"
-    lost = f"the data of before could not be put back ({missing.reason})" if missing else ""
+    before = f"mlpipes {old.mlpipes}" if old.mlpipes else "the earlier release"
+    lost = f"restoring the earlier data failed ({missing.reason})" if missing else ""
     if problem is None:
         return MlpipesError(
-            f"the upgrade failed: {why}; what ran before runs again, but {lost}",
+            f"the upgrade failed: {why}; the earlier release is running again, but {lost}",
             f"install {before} again and run `mlpipes restore {path}`",
         )
     if missing is None:
         return MlpipesError(
-            f"neither this release nor the one before comes up: {problem.reason}",
-            f"install {before} again and run `mlpipes up`; all data of before is in {path}",
+            f"neither this release nor the earlier one starts: {problem.reason}",
+            f"install {before} again and run `mlpipes up`; all earlier data is in {path}",
         )
     return MlpipesError(
-        f"neither this release nor the one before comes up: {problem.reason}; and {lost}",
+        f"neither this release nor the earlier one starts: {problem.reason}; and {lost}",
         f"install {before} again and run `mlpipes restore {path}`",
     )

@@ -107,5 +107,6 @@ class Journal:
             yield
         except OSError as error:
             raise MlpipesError(
-                f"{self.folder}: cannot be written ({error.strerror})", "check its owner and free space"
+                f"{self.folder}: cannot be written ({error.strerror})",
+                "check its owner and the free disk space",
             ) from None

@@ -53,7 +53,7 @@ def forget(project: Project, reporter: Reporter, *, yes: bool = False) -> Sequen
         present = wiring.make_runtime(project).name
         old = {name: moment for name, moment in read(project).items() if name != present}
         if not old:
-            reporter.info("no earlier runtime of this project holds data")
+            reporter.info("no earlier runtime of this project has data")
             return []
         words = ", ".join(f"{name} (left {moment})" for name, moment in old.items())
         agreed(
@@ -64,7 +64,7 @@ def forget(project: Project, reporter: Reporter, *, yes: bool = False) -> Sequen
         for name in old:
             removed += wiring.make_runtime(project, Choices(runtime=name)).forget(reporter)
         write(project, {})
-    reporter.info(f"removed: {', '.join(removed)}" if removed else "there was nothing left of it")
+    reporter.info(f"removed: {', '.join(removed)}" if removed else "its data was already gone")
     return removed
 
 
@@ -78,7 +78,7 @@ def want_agreed(project: Project, target: str, reporter: Reporter, *, yes: bool)
     moment = read(project).get(target)
     if moment:
         agreed(
-            reporter, f"{target} still holds what was left there on {moment}; write over it?", yes=yes,
+            reporter, f"{target} still has this project's data of {moment}; overwrite it?", yes=yes,
             flag="--yes, or remove it with `mlpipes migrate --forget`",
-            why=f"{target} still holds what this project left there on {moment}",
+            why=f"{target} still has this project's data of {moment}",
         )  # fmt: skip

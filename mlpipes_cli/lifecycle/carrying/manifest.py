@@ -32,7 +32,7 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 def _of_both(row: Mapping[str, Any]) -> Mapping[str, Any]:
     if sorted(row) != sorted(DATABASES):
-        raise ValueError("not of both databases")
+        raise ValueError("not for both databases")
     return row
 
 
@@ -102,7 +102,7 @@ class _Header(BaseModel):
     """What every format has."""
 
     format: Count
-    mlpipes: Word = "of a newer release"
+    mlpipes: Word = "from a newer release"
 
 
 @dataclass(frozen=True)
@@ -141,13 +141,13 @@ def from_json(text: bytes, path: Path) -> Manifest:
         if header.format > FORMAT:
             raise MlpipesError(
                 f"{path} has format {header.format}, and this release reads up to {FORMAT}",
-                f"install mlpipes {header.mlpipes} and restore with it",
+                f"install mlpipes {header.mlpipes} and use it to restore",
             )
         row = vars(TypeAdapter(_Written).validate_json(text)).copy()
     except ValidationError as error:
         place = " -> ".join(map(str, error.errors(include_input=False, include_url=False)[0]["loc"]))
         said = f" ({place})" if place else ""
-        raise MlpipesError(f"{path}: its manifest cannot be read{said}", "take another backup file") from None
+        raise MlpipesError(f"{path}: its manifest cannot be read{said}", "use another backup file") from None
     del row["format"]
     return Manifest(**row)
 

@@ -36,7 +36,7 @@ from mlpipes_cli.ports import Reporter, Runtime
 from mlpipes_cli.project import Project
 
 RUNTIMES = ("docker", "embedded", "remote")
-_CONTAINERS_ONLY = "jupyter and pgadmin run in containers only, so they stay behind"
+_CONTAINERS_ONLY = "jupyter and pgadmin run only in containers, so they are not migrated"
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ def migrate(project: Project, to: str, reporter: Reporter, *, yes: bool = False)
                 _settle(move)
             bring_up(project, move.target, reporter)  # the added services too, which ask where they belong
     except KeyboardInterrupt:
-        raise Interrupted("stopped before the migration was done", "the project is where it was") from None
+        raise Interrupted(
+            "stopped before the migration was finished", "the project still runs on its earlier runtime"
+        ) from None
     return _tell(move, path, manifest, began, reporter)
 
 
@@ -117,7 +119,7 @@ def _plan(project: Project, to: str) -> _Move:
         secrets.ensure_secrets(project.root)
     source = wiring.make_runtime(project)
     if source.name == to:
-        raise UsageError(f"the project runs on {to} already", "see `mlpipes status`")
+        raise UsageError(f"the project already runs on {to}", "see `mlpipes status`")
     goal = dataclasses.replace(choices.read(project), runtime=to)
     if to != "docker":
         goal = dataclasses.replace(goal, services=())
@@ -170,7 +172,7 @@ def _back_on_failure(move: _Move, reporter: Reporter) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        reporter.warn(f"the migration failed; going back to {move.source.name}")
+        reporter.warn(f"the migration failed; returning to {move.source.name}")
         with contextlib.suppress(MlpipesError):
             move.target.down(reporter)
         bring_up(move.project, move.source, reporter)
@@ -203,12 +205,12 @@ def _settle(move: _Move) -> None:
 def _tell(move: _Move, path: Path, manifest: Manifest, began: float, reporter: Reporter) -> Migrated:
     result = carried(path, manifest, began)
     what = words(content(manifest.rows) | {"artifacts": result.artifacts}) or "an empty stack"
-    reporter.info(f"the project runs on {move.target.name} now: {what}")
+    reporter.info(f"the project now runs on {move.target.name}: {what}")
     if move.text is not None:
-        reporter.info(f"mlpipes.yaml says `runtime: {move.target.name}` now")
+        reporter.info(f"set `runtime: {move.target.name}` in mlpipes.yaml")
     if move.source.name != "remote":
         reporter.info(
-            f"{move.source.name} keeps its data as it was; `mlpipes migrate --forget` removes it. "
+            f"{move.source.name} keeps its data; `mlpipes migrate --forget` removes it. "
             f"The copy in {move.project.shown(path)} is kept too"
         )
     return Migrated(

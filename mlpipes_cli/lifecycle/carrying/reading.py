@@ -52,7 +52,7 @@ def check(path: Path, databases: Databases, advance: Callable[[int], None] = lam
     with _opened(path) as members:
         for name, content in members:
             if name in seen or CHECKSUM in seen or (MANIFEST in seen and name != CHECKSUM):
-                raise _damaged(path, f"{name} stands in it twice or after its end")
+                raise _damaged(path, f"{name} occurs twice or after its end")
             if len(seen) > MOST_FILES:
                 raise _damaged(path, f"it has more than {MOST_FILES} files")
             source = Hashing(cast(BinaryIO, _Told(content, advance)))
@@ -67,7 +67,7 @@ def check(path: Path, databases: Databases, advance: Callable[[int], None] = lam
     if CHECKSUM not in seen or MANIFEST not in seen:
         raise _damaged(path, "its end is missing")
     if kept[CHECKSUM].decode(errors="replace").split()[:1] != [hashlib.sha256(kept[MANIFEST]).hexdigest()]:
-        raise _damaged(path, "its manifest has another checksum")
+        raise _damaged(path, "the checksum of its manifest does not match")
     manifest = from_json(kept[MANIFEST], path)
     _compare(path, manifest, seen)
     return manifest
@@ -96,7 +96,7 @@ def _compare(path: Path, manifest: Manifest, seen: dict[str, Member]) -> None:
         if name not in seen:
             raise _damaged(path, f"{name} is missing")
         if seen[name] != member:
-            raise _damaged(path, f"{name} has another checksum")
+            raise _damaged(path, f"{name} does not match its checksum")
     extra = [name for name in seen if name not in wanted and name not in _SMALL]
     if extra:
         raise _damaged(path, f"{extra[0]} is not in its manifest")
@@ -139,7 +139,7 @@ def contents(path: Path, manifest: Manifest) -> Iterator[Iterator[tuple[Member, 
 def _opened(path: Path) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
     """The names and contents of a tar file, read in one go."""
     if not path.is_file():
-        raise UsageError(f"{path}: no such file", "name a file that `mlpipes backup` made")
+        raise UsageError(f"{path}: no such file", "give a file made by `mlpipes backup`")
     with contextlib.ExitStack() as stack:
         with _told(path):
             file: BinaryIO = stack.enter_context(path.open("rb"))
@@ -159,14 +159,14 @@ def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tuple[str, BinaryIO]]
             break
         content = tar.extractfile(entry) if entry.isreg() and not entry.issparse() else None
         if content is None or not _is_ours(entry.name):
-            raise _damaged(path, f"{entry.name!r} does not belong into a backup")
+            raise _damaged(path, f"{entry.name!r} does not belong in a backup")
         yield entry.name, cast(BinaryIO, _Content(cast(BinaryIO, content), path))
         tar.members.clear()  # type: ignore[attr-defined]  # or it would remember each of them
     with _told(path):
         left = cast(BinaryIO, tar.fileobj)
         while rest := left.read(_CHUNK):  # to the end, where a compressed file has its own checksum
             if rest.strip(b"\0"):
-                raise _damaged(path, "something stands behind its end")
+                raise _damaged(path, "data follows its end")
 
 
 class _Bounded(tarfile.TarInfo):
@@ -179,7 +179,7 @@ class _Bounded(tarfile.TarInfo):
             tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.GNUTYPE_SPARSE,
         )  # fmt: skip
         if found.size < 0 or (words and found.size > _HEADER):
-            raise tarfile.ReadError("a header of it is too long")
+            raise tarfile.ReadError("a header is too long")
         return found
 
 
@@ -218,4 +218,4 @@ class _Unreadable(MlpipesError):
 
 
 def _damaged(path: Path, what: str) -> MlpipesError:
-    return _Unreadable(f"{path} is damaged or no backup: {what}", "take another backup")
+    return _Unreadable(f"{path} is damaged or not a backup: {what}", "use another backup")

@@ -53,13 +53,13 @@ def replace(
                 task.note("committing")
                 _commit(loadings, journal)
         except MlpipesError as error:  # all that was not committed is undone by now
-            task.note("asking what holds now")
+            task.note("checking the present state")
             raise _explained(error, before.compare(storage, databases), work, path) from None
         except BaseException:
             if _loading(journal):
                 work.undo()
             raise
-        task.note("removing what the backup does not have")
+        task.note("removing artifacts that are not in the backup")
         work.clean(path)
     journal.close()
 
@@ -92,14 +92,14 @@ def _explained(error: MlpipesError, now: Now, work: _Replacement, path: Path) ->
             work.journal.mark("committing")
         return MlpipesError(f"{error.reason}; {now.words()}", again)
     if now.unknown and not _loading(work.journal):
-        return MlpipesError(f"the restore was cut off at its very end: {error.reason}; {now.words()}", again)
+        return MlpipesError(f"the restore was interrupted at its end: {error.reason}; {now.words()}", again)
     problem = work.undo()
     if problem is not None:
-        said = f"{now.words()}, but artifacts that were written over could not be put back ({problem.reason})"
-        return MlpipesError(f"{error.reason}; {said}", "the next backup or restore tries it again")
-    said = now.words() if now.unknown else "both databases and all artifacts are as they were"
+        said = f"{now.words()}, but overwritten artifacts could not be recovered ({problem.reason})"
+        return MlpipesError(f"{error.reason}; {said}", "the next backup or restore retries it")
+    said = now.words() if now.unknown else "both databases and all artifacts are unchanged"
     return MlpipesError(
-        f"{error.reason}; {said}", error.hint or "see `mlpipes doctor`, or take another backup"
+        f"{error.reason}; {said}", error.hint or "see `mlpipes doctor`, or use another backup"
     )
 
 
@@ -134,10 +134,9 @@ class Now:
     def words(self) -> str:
         """As a sentence has them."""
         parts = [f"the database {name} was replaced" for name in self.changed]
-        parts += [f"the database {name} is as it was" for name in self.same]
+        parts += [f"the database {name} is unchanged" for name in self.same]
         parts += [
-            f"what the database {name} holds cannot be told, since it does not answer"
-            for name in self.unknown
+            f"the state of the database {name} is unknown, since it does not respond" for name in self.unknown
         ]
         return ", ".join(parts)
 
@@ -185,11 +184,11 @@ class _Replacement:
                 here, there = found.rows.get(table, "no"), wanted.get(table, "no")
                 raise _lies(
                     path,
-                    f"table {table} of database {name} has {here} rows in it, and {there} by its manifest",
+                    f"table {table} of database {name} has {here} rows, but {there} in the manifest",
                 )
         if name == "mlflow" and found.revision != self.manifest.revision:
             raise _lies(
-                path, f"MLflow's tables in it are of version {found.revision}, not {self.manifest.revision}"
+                path, f"its MLflow tables have version {found.revision}, not {self.manifest.revision}"
             )
 
     def _artifact(self, key: str, member: Member, content: BinaryIO) -> None:
@@ -222,12 +221,12 @@ class _Replacement:
         try:
             self.store.remove(key for key in self.there if key not in wanted)
         except MlpipesError as error:
-            said = f"all of {path} is restored, but artifacts of before could not be removed: {error.reason}"
+            said = f"{path} was restored, but earlier artifacts could not be removed: {error.reason}"
             raise MlpipesError(said, f"run `mlpipes restore {path}` again") from None
 
 
 def _lies(path: Path, what: str) -> MlpipesError:
-    return MlpipesError(f"{path} is damaged: {what}", "take another backup")
+    return MlpipesError(f"{path} is damaged: {what}", "use another backup")
 
 
 def checksum(store: ArtifactStore, key: str) -> str:

@@ -40,7 +40,7 @@ def restore(project: Project, path: Path, reporter: Reporter, *, yes: bool = Fal
             into(project, runtime, databases, path, manifest, reporter)
     except KeyboardInterrupt:
         raise Interrupted(
-            "stopped before the restore was done", f"`mlpipes restore {path}` does it from the beginning"
+            "stopped before the restore was finished", f"`mlpipes restore {path}` starts it over"
         ) from None
     result = carried(path, manifest, began)
     what = words(result.content | {"artifacts": result.artifacts}) or "an empty stack"
@@ -78,8 +78,8 @@ def want_fitting(runtime: Runtime, databases: Databases, manifest: Manifest, pat
     found = databases.facts(runtime.storage().databases["mlflow"]).revision
     if found != manifest.revision:
         raise MlpipesError(
-            f"the MLflow server's tables are of version {found}, those in {path} of {manifest.revision}",
-            f"run MLflow {manifest.mlflow} on the server, whose tables fit",
+            f"the MLflow server's tables have version {found}, but those in {path} have {manifest.revision}",
+            f"run MLflow {manifest.mlflow} on the server",
         )
 
 
@@ -97,8 +97,8 @@ def tell_key(project: Project, manifest: Manifest, reporter: Reporter) -> None:
     elif manifest.model_key != own:
         reporter.warn(
             f"the models in the backup are signed with the key {manifest.model_key}, and this project's is "
-            f"{own}, so they will not be loaded; put the line {keys.NAME} of the .env of the project that "
-            f"made the backup in the place of yours, or {TRUST_ALL}"
+            f"{own}, so they will not be loaded; set {keys.NAME} in .env to the value in the project that "
+            f"made the backup, or {TRUST_ALL}"
         )
 
 
@@ -115,8 +115,8 @@ def ask(project: Project, runtime: Runtime, databases: Databases, reporter: Repo
     what = words(content({name: databases.facts(urls[name]).rows for name in DATABASES}))
     if what:
         agreed(
-            reporter, f"the stack holds {what}; replace all of it?", yes=yes, flag="--yes",
-            why=f"the stack holds {what}, which a restore replaces",
+            reporter, f"the stack contains {what}; replace all of it?", yes=yes, flag="--yes",
+            why=f"the stack contains {what}, which the restore replaces",
         )  # fmt: skip
 
 

@@ -25,7 +25,10 @@ def one_at_a_time(project: Project, reporter: Reporter) -> Iterator[None]:
     """
 
     def waiting(holder: str) -> None:
-        reporter.info(f"another mlpipes ({holder}) copies or replaces this project's data; waiting for it")
+        reporter.info(
+            f"another mlpipes ({holder}) is copying or replacing this project's data; waiting for it "
+            "to finish"
+        )
 
     with wiring.lock(project.state / "carrying.lock", waiting):
         yield
@@ -50,7 +53,7 @@ def want_settled(project: Project, runtime: Runtime, storage: Storage) -> None:
         return
     if found[0] != "loading":
         raise MlpipesError(
-            f"a restore of {found[1]} was stopped before its end, and the data may be half old, half new",
+            f"a restore of {found[1]} was interrupted, so the data may be partly old and partly new",
             f"run `mlpipes restore {found[1]}` again",
         )
     settle(storage.artifacts, notes)
@@ -67,7 +70,7 @@ def running(project: Project, runtime: Runtime, reporter: Reporter) -> Iterator[
     try:
         storage = runtime.storage()
     except MlpipesError:
-        reporter.info("the stack does not run; starting it")
+        reporter.info("the stack is not running; starting it")
         bring_up(project, runtime, reporter)
         storage = runtime.storage()
     else:
@@ -77,7 +80,7 @@ def running(project: Project, runtime: Runtime, reporter: Reporter) -> Iterator[
     finally:
         if started:
             runtime.down(reporter)
-            reporter.info("the stack is stopped again")
+            reporter.info("stopped the stack again")
 
 
 def bring_up(
@@ -105,7 +108,7 @@ def agreed(reporter: Reporter, question: str, *, yes: bool, flag: str, why: str)
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"{why}, and nobody can be asked", f"add {flag}")
+        raise UsageError(f"{why}, and there is no terminal to ask for confirmation", f"add {flag}")
     if not reporter.confirm(question):
         raise MlpipesError("nothing was changed")
 
@@ -121,7 +124,7 @@ def backup_place(project: Project, purpose: str) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise MlpipesError(
-            f"{folder}: cannot be made ({error.strerror})", "check the folder's owner"
+            f"{folder}: cannot be created ({error.strerror})", "check the folder's owner"
         ) from None
     moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     names = (f"{purpose}-{moment}{end}.tar" for end in ("", *(f"-{n}" for n in range(2, 1000))))

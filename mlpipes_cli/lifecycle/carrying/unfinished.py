@@ -51,12 +51,12 @@ def settle(project: Project, runtime: Runtime, reporter: Reporter) -> None:
     to = put_back(project)
     if to and to != runtime.name:
         reporter.warn(
-            f"a migration to {to} was stopped before its end, so the project still runs on {runtime.name}; "
-            f"`mlpipes migrate --to {to}` does it from the beginning"
+            f"a migration to {to} was interrupted, so the project still runs on {runtime.name}; "
+            f"`mlpipes migrate --to {to}` starts it over"
         )
     found = journal(project, runtime).state()
     if found and found[0] != "loading":
         reporter.warn(
-            f"a restore was stopped before its end, and the data may be half old, half new; "
+            f"a restore was interrupted, so the data may be partly old and partly new; "
             f"run `mlpipes restore {found[1]}` again"
         )

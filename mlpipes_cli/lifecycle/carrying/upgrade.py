@@ -71,7 +71,9 @@ def upgrade(project: Project, reporter: Reporter, *, dry_run: bool = False) -> U
     began = time.monotonic()
     runtime = wiring.make_runtime(project)
     if runtime.name == "remote":
-        raise UsageError("a remote stack is upgraded by those who run it", "see `mlpipes doctor`")
+        raise UsageError(
+            "mlpipes cannot upgrade a remote stack; its administrators do", "see `mlpipes doctor`"
+        )
     try:
         with one_at_a_time(project, reporter):
             old = _present(project, runtime, reporter)
@@ -79,7 +81,9 @@ def upgrade(project: Project, reporter: Reporter, *, dry_run: bool = False) -> U
             for change in changes:
                 reporter.info(f"{change.what}: {_short(change.before)} -> {_short(change.after)}")
             if not changes or dry_run:
-                reporter.info("nothing was changed" if changes else "everything is of this release already")
+                reporter.info(
+                    "nothing was changed" if changes else "everything is up to date with this release"
+                )
                 return Upgraded(changes, None, round(time.monotonic() - began, 3))
             _want_servable(project, runtime, reporter)
             path, manifest = _copy_and_stop(project, runtime, reporter)
@@ -88,8 +92,10 @@ def upgrade(project: Project, reporter: Reporter, *, dry_run: bool = False) -> U
                 _want_healthy(runtime, manifest)
             release.note(project, runtime)
     except KeyboardInterrupt:
-        raise Interrupted("stopped before the upgrade was done", "`mlpipes upgrade` does it again") from None
-    reporter.info(f"upgraded; the backup from before is {project.shown(path)}")
+        raise Interrupted(
+            "stopped before the upgrade was finished", "`mlpipes upgrade` starts it over"
+        ) from None
+    reporter.info(f"upgraded; the backup made before it is {project.shown(path)}")
     return Upgraded(changes, path, round(time.monotonic() - began, 3))
 
 
@@ -104,7 +110,7 @@ def _present(project: Project, runtime: Runtime, reporter: Reporter) -> Release:
         runtime.storage()
         versions = runtime.versions()
         return Release(written.mlpipes, runtime.name, versions)
-    reporter.info("the stack does not run; starting it as it was")
+    reporter.info("the stack is not running; starting it in its present version")
     versions = written.versions if runtime.name == "docker" else {}
     bring_up(project, runtime, reporter, versions)
     return Release(written.mlpipes, runtime.name, versions or runtime.versions())
@@ -142,9 +148,9 @@ def _want_servable(project: Project, runtime: Runtime, reporter: Reporter) -> No
     ]
     if found:
         raise MlpipesError(
-            f"the API would not start again, since models are not signed by this project: "
+            f"the API would not restart, since this project did not sign these models: "
             f"{unsigned.listed(found)}; nothing was changed",
-            f"{unsigned.TRUST_ALL}, and upgrade",
+            f"{unsigned.TRUST_ALL}, then upgrade",
         )
     unsigned.tell(vault, reporter, "models are not signed by this project")
 
@@ -173,7 +179,7 @@ def _back_on_failure(
     try:
         yield
     except BaseException as error:
-        reporter.warn("the upgrade failed; going back to what ran before")
+        reporter.warn("the upgrade failed; going back to the earlier release")
         going_back.go_back(project, runtime, old, path, manifest, reporter, _said(error))
         if isinstance(error, MlpipesError):
             raise _explained(error, path) from None
@@ -189,11 +195,11 @@ def _said(error: BaseException) -> str:
 def _explained(error: MlpipesError, path: Path) -> MlpipesError:
     if _OTHER_MAJOR in error.reason:
         hint = (
-            "a new PostgreSQL cannot read the old one's files; carry the data over with the new release: "
+            "a new PostgreSQL cannot read the old one's files; move the data with the new release: "
             f"`mlpipes down --volumes`, `mlpipes up`, `mlpipes restore` of a copy of {path}"
         )
     else:
-        hint = f"what ran before runs again; the backup is {path}"
+        hint = f"the earlier release is running again; the backup is {path}"
     return MlpipesError(f"the upgrade failed: {error.reason}", hint)
 
 

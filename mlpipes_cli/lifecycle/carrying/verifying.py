@@ -24,11 +24,11 @@ def verify(storage: Storage, databases: Databases, manifest: Manifest, reporter:
         found = {one.key: one.size for one in storage.artifacts.entries()}
         if found.keys() != wanted.keys():
             odd = sorted(found.keys() ^ wanted.keys())
-            raise _differs(f"{len(odd)} artifacts are missing or too many, the first of them {odd[0]}")
+            raise _differs(f"{len(odd)} artifacts are missing or unexpected, the first of them {odd[0]}")
         for number, (key, member) in enumerate(wanted.items(), 1):
             task.note(f"artifact {number} of {len(wanted)}")
             if found[key] != member.size or checksum(storage.artifacts, key) != member.sha256:
-                raise _differs(f"artifact {key} has another content")
+                raise _differs(f"artifact {key} has different content")
 
 
 def _compare_rows(name: str, found: dict[str, int], manifest: Manifest) -> None:
@@ -40,4 +40,6 @@ def _compare_rows(name: str, found: dict[str, int], manifest: Manifest) -> None:
 
 
 def _differs(what: str) -> MlpipesError:
-    return MlpipesError(f"the copy differs from what was copied: {what}", "does something else write to it?")
+    return MlpipesError(
+        f"the copy differs from what was copied: {what}", "check whether something else writes to it"
+    )

@@ -54,11 +54,14 @@ class Writer:
         """
         if len(self.members) > MOST_FILES or not fits(name):
             said = (
-                f"a backup holds {MOST_FILES} files"
+                f"a backup holds at most {MOST_FILES} files"
                 if fits(name)
-                else f"{name!r} is no name for a file in it"
+                else f"{name!r} is not a valid file name in a backup"
             )
-            raise MlpipesError(f"the backup cannot be written: {said}", "remove what is not needed in MLflow")
+            raise MlpipesError(
+                f"the backup cannot be written: {said}",
+                "delete runs and models that you no longer need in MLflow",
+            )
         source = Hashing(content)
         entry = tarfile.TarInfo(name)
         entry.size, entry.mtime, entry.mode = size, int(time.time()), 0o600
@@ -97,7 +100,8 @@ def writing(path: Path) -> Iterator[Writer]:
         _settle(path.parent)
     except OSError as error:
         raise MlpipesError(
-            f"{path}: cannot be written ({error.strerror or error})", "check the folder and its free space"
+            f"{path}: cannot be written ({error.strerror or error})",
+            "check the folder and the free disk space",
         ) from None
     finally:
         with contextlib.suppress(OSError):
@@ -147,9 +151,11 @@ def checked_name(path: Path) -> Path:
         UsageError: It has another suffix, its folder is not there, or it is a folder itself.
     """
     if not path.name.endswith(SUFFIXES) or path.name in SUFFIXES:
-        raise UsageError(f"{path}: a backup ends in .tar or .tar.gz", f"name it {path.name}.tar")
+        raise UsageError(
+            f"{path}: the name of a backup must end in .tar or .tar.gz", f"name it {path.name}.tar"
+        )
     if not path.parent.is_dir():
-        raise UsageError(f"{path.parent}: no such folder", "make it first")
+        raise UsageError(f"{path.parent}: no such folder", "create it first")
     if path.is_dir():
-        raise UsageError(f"{path} is a folder", "name a file")
+        raise UsageError(f"{path} is a folder", "give the path of a file")
     return path

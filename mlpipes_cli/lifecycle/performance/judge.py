@@ -53,7 +53,7 @@ def judge(rows: Gathered, nature: Nature, values: Sequence[Any]) -> Worth:
     """
     made = _predictions(rows, nature, values)
     if made is None:
-        return Worth({}, {}, 0, None, rows.rows, "no truth is a value that the model knows")
+        return Worth({}, {}, 0, None, rows.rows, "the model knows none of the true values")
     predictions, units, unusable = made
     from mlpipes_cli.scoring.bootstrap import intervals
     from mlpipes_cli.scoring.design import Design
@@ -78,7 +78,7 @@ def judge(rows: Gathered, nature: Nature, values: Sequence[Any]) -> Worth:
     if fewest < FEWEST_ROWS:
         what = "rows" if design.units is None else "caller ids"
         kind = what if nature.task == "regression" else f"{what} of the rarer class"
-        note = f"too few: {fewest} {kind}, it takes {FEWEST_ROWS}"
+        note = f"too few: {fewest} {kind}, at least {FEWEST_ROWS} are needed"
     elif predictions.scores is None and nature.task != "regression":
         note = "no scores: labels only"
     return Worth(metrics, spans, ids, prevalence, unusable, note)

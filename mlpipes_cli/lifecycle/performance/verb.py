@@ -15,6 +15,7 @@ from mlpipes_cli.lifecycle.performance.nature import Nature, inferred, of_detail
 from mlpipes_cli.lifecycle.promotion import versions
 from mlpipes_cli.lifecycle.records import access
 from mlpipes_cli.suggest import did_you_mean
+from mlpipes_cli.tabular import Tabular
 
 if TYPE_CHECKING:
     from mlpipes_cli.metric_catalog import Task
@@ -67,7 +68,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Performance:
+class Performance(Tabular):
     """What the deployed versions are worth.
 
     Attributes:
@@ -79,6 +80,9 @@ class Performance:
     model: str
     period: str | None
     lines: tuple[Line, ...]
+
+    def table(self) -> Sequence[Line]:
+        return self.lines
 
 
 def performance(
@@ -114,10 +118,10 @@ def performance(
     tallies = log.records.tally(chosen, period)
     if selection.version is not None and not tallies:
         raise UsageError(
-            f"--version: there is no prediction of version {selection.version} of {model!r} there"
+            f"--version: no predictions of version {selection.version} of {model!r} in that period"
         )
     gatherer = Gatherer()
-    with reporter.task("reading predictions with a truth"):
+    with reporter.task("reading predictions with ground truth"):
         gatherer.take(log.records.judged(chosen, period, _FETCHED))
     facts = _facts(log, model, sorted({tally.version for tally in tallies}), reporter)
     values = gatherer.values()
@@ -138,8 +142,8 @@ def _check_metrics(asked: Sequence[str], tasks: Sequence[Task]) -> None:
     known = dict.fromkeys(metric.name for task in tasks for metric in metric_catalog.BY_TASK[task])
     for name in asked:
         if known and name not in known:
-            hint = did_you_mean(name, known).removeprefix("; ") or f"one of {', '.join(known)}"
-            raise UsageError(f"--metric: {name!r} is not for a {tasks[0]} target", hint)
+            hint = did_you_mean(name, known).removeprefix("; ") or f"use one of {', '.join(known)}"
+            raise UsageError(f"--metric: {name!r} does not apply to a {tasks[0]} target", hint)
 
 
 def _facts(
@@ -150,7 +154,7 @@ def _facts(
     try:
         return {number: registry.facts(model, number) for number in numbers}
     except MlpipesError as error:
-        reporter.warn(f"{error.reason}: what the versions predict is told by their predictions")
+        reporter.warn(f"{error.reason}: the task of each version is inferred from its predictions")
         return dict.fromkeys(numbers)
 
 
@@ -175,7 +179,7 @@ def _line(
         worth = judge(group, nature, values)
         note = worth.note
     else:
-        note = "too few to tell what it predicts" if group.rows else "no truth yet"
+        note = "too few to infer what it predicts" if group.rows else "no ground truth yet"
     tags = fact.tags if fact is not None else {}
     names = [m.name for m in metric_catalog.BY_TASK[nature.task]] if nature else []
     wanted = [name for name in names if name in asked] if asked else names

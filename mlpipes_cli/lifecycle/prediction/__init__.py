@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,14 @@ from mlpipes_cli.lifecycle.prediction import convert, inputs, outputs
 from mlpipes_cli.lifecycle.prediction.scorers import Scorer, offline_scorer, running_scorer
 from mlpipes_cli.ports import Reporter, Task
 from mlpipes_cli.project import Project
+from mlpipes_cli.tabular import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Scored:
+class Scored(Tabular):
     """What was done.
 
     Attributes:
@@ -46,6 +47,13 @@ class Scored:
     output: str | None
     predictions: list[dict[str, Any]] | None
     seconds: float
+
+    def table(self) -> Sequence[Mapping[str, Any]]:
+        if self.predictions is None:
+            raise UsageError(
+                f"the predictions were written to {self.output}", "read that file, or give no output"
+            )
+        return self.predictions
 
 
 def predict(
@@ -88,7 +96,7 @@ def predict(
             if offline
             else running_scorer(project, reporter, model, alias, api_key)
         )
-        source = inputs.open_table(file)
+        source = inputs.open_table(file, len(scorer.columns))
         if source.rows == 0:
             raise _no_rows(file)
         _check_columns(file, source.columns, scorer)
@@ -116,7 +124,7 @@ def predict(
 
 
 def _no_rows(file: Path) -> UsageError:
-    return UsageError(f"{file}: has no rows", "give a table with at least one")
+    return UsageError(f"{file}: the table has no rows", "give a table with at least one row")
 
 
 def _check_columns(file: Path, there: list[str], scorer: Scorer) -> None:
@@ -125,7 +133,7 @@ def _check_columns(file: Path, there: list[str], scorer: Scorer) -> None:
         shown = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
         word = "column" if len(missing) == 1 else "columns"
         raise UsageError(
-            f"{file}: {word} {shown} missing",
+            f"{file}: missing {word} {shown}",
             f"model {scorer.model!r} needs {'it' if len(missing) == 1 else 'them'}",
         )
 

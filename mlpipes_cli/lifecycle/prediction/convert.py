@@ -11,6 +11,7 @@ from mlpipes_cli.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlpipes_cli.data.formats import Formats
     from mlpipes_cli.lifecycle.prediction.scorers import ColumnSpec
 
 _CELLS = (".csv", ".csv.gz")
@@ -22,6 +23,7 @@ class Asked(Protocol):
     columns: Sequence[ColumnSpec]
     id: str | None
     target: str | None
+    formats: Formats
 
 
 def fit(batch: pd.DataFrame, asked: Asked, file: Path, start: int) -> pd.DataFrame:
@@ -55,7 +57,9 @@ def fit(batch: pd.DataFrame, asked: Asked, file: Path, start: int) -> pd.DataFra
         if column.type not in conversion.EXPECTED:
             continue
         try:
-            kept[column.name] = conversion.convert(batch[column.name], column.type, cells=cells)
+            kept[column.name] = conversion.convert(
+                batch[column.name], column.type, asked.formats, cells=cells
+            )
         except conversion.Misfit as misfit:
             expected = conversion.EXPECTED[column.type]
             raise UsageError(

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import Unreadable, read_header
+from mlpipes_cli.data.header import OPENING, Unreadable, not_opened, read_header
 from mlpipes_cli.errors import UsageError
+from mlpipes_cli.lifecycle.prediction import bounds
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from mlpipes_cli.data.csv_stream import Kind
     from mlpipes_cli.ports import Reporter
@@ -87,7 +89,7 @@ def check_file(file: Path) -> str:
     if not file.exists():
         raise UsageError(f"{file}: no such file", "give the path of a table")
     if kind is None:
-        raise UsageError(f"{file}: unknown kind of file", f"it takes {', '.join(_KINDS)}")
+        raise UsageError(f"{file}: unknown kind of file", f"supported: {', '.join(_KINDS)}")
     try:
         with file.open("rb") as opened:
             opened.read(1)
@@ -96,21 +98,27 @@ def check_file(file: Path) -> str:
     return kind
 
 
-def open_table(file: Path) -> Table:
+def open_table(file: Path, known: int = 0) -> Table:
     """Open a table.
 
     Args:
         file: One that :func:`check_file` accepted.
+        known: How many of its columns are asked for.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: It cannot be read, or becomes too large.
     """
-    return {"csv": _csv, "parquet": _parquet, "json": _json}[check_file(file)](file)
+    table = {"csv": _csv, "parquet": _parquet, "json": _json}[check_file(file)](file)
+    bounds.check_width(file, len(table.columns), known)
+    return table
 
 
 def _csv(file: Path) -> Table:
     try:
+        bounds.check_header(file)
         header = read_header(file, rows_needed=False)
+    except OPENING as error:
+        raise _refused(file, not_opened(error)) from None
     except Unreadable as error:
         raise _refused(file, error) from None
     return Table(file, list(header.columns), _count_lines(file), _csv_batches)
@@ -168,6 +176,7 @@ def _parquet(file: Path) -> Table:
         opened = pq.ParquetFile(file)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(file, error) from None
+    bounds.check_parquet(file, opened)
 
     def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:
         from mlpipes_cli.data.parquet import plain
@@ -176,11 +185,28 @@ def _parquet(file: Path) -> Table:
         with opened:
             try:
                 for batch in opened.iter_batches(size):
-                    yield blanked(plain(pa.Table.from_batches([batch])), formats)
+                    table = pa.Table.from_batches([batch])
+                    yield blanked(_with_whole_ids(plain(table), table, kinds), formats)
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(file, error) from None
 
     return Table(file, list(opened.schema_arrow.names), opened.metadata.num_rows, batches)
+
+
+def _with_whole_ids(frame: pd.DataFrame, table: pa.Table, kinds: Mapping[str, Kind] | None) -> pd.DataFrame:
+    """What is no column of the model, such as ids, with whole numbers that stay whole beside missing ones."""
+    import pandas as pd
+    import pyarrow as pa
+
+    whole = {
+        field.name: pd.Series(table.column(at).to_pylist(), dtype=object, index=frame.index)
+        for at, field in enumerate(table.schema)
+        if kinds is not None
+        and field.name not in kinds
+        and pa.types.is_integer(field.type)
+        and table.column(at).null_count
+    }
+    return frame.assign(**whole)
 
 
 def _json(file: Path) -> Table:
@@ -188,11 +214,12 @@ def _json(file: Path) -> Table:
         document = json.loads(file.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise _unreadable(file, error) from None
+    bounds.check_records(file, document)
     try:
         frame = _frame(document)
     except (ValueError, TypeError, AttributeError):
         raise UsageError(
-            f"{file}: no table", "it takes a list of records, an object of lists, or {columns, data}"
+            f"{file}: not a table", "give a list of records, an object of lists, or {columns, data}"
         ) from None
 
     def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:

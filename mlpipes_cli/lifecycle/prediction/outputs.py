@@ -60,7 +60,7 @@ def make_writer(output: Path | None, lines: Callable[[str], None] | None) -> Wri
     if form is None:
         raise UsageError(f"{output}: unknown kind of file", f"write to one of {', '.join(_FORMATS)}")
     if not output.absolute().parent.is_dir():
-        raise UsageError(f"{output}: no such folder", "make the folder first")
+        raise UsageError(f"{output}: no such folder", "create the folder first")
     if output.is_dir():
         raise UsageError(f"{output}: is a folder", "give a file")
     return _File(output, form)
@@ -133,7 +133,8 @@ class _File:
 
     def _unwritable(self, error: OSError) -> MlpipesError:
         return MlpipesError(
-            f"{self._output}: cannot be written ({error.strerror or error})", "check folder and disk"
+            f"{self._output}: cannot be written ({error.strerror or error})",
+            "check the folder and the free disk space",
         )
 
 

@@ -99,7 +99,7 @@ def _nobody(project: Project, model: str | None, alias: str | None) -> tuple[str
     """That no API runs, and what to do about it."""
     named = [f"{kind} {name!r}" for kind, name in (("model", model), ("alias", alias)) if name]
     which = f" for {' and '.join(named)}" if named else ""
-    start = "start it with `mlpipes serve`, or add --offline"
+    start = "start one with `mlpipes serve`, or add --offline"
     if mlflows := running_api.find(project, model, alias, engine="mlflow"):
         other = f"; MLflow's server of {mlflows[0].model!r} at {mlflows[0].url} stores no predictions"
         return f"no API{which} is running{other}", start
@@ -111,7 +111,7 @@ def _with_key(api_key: str | None) -> dict[str, str]:
         return {}
     key = api_key.strip()
     if not (key.isascii() and key.isprintable()):
-        raise UsageError("the API key has characters that no key has", "see `mlpipes keys list`")
+        raise UsageError("the API key contains invalid characters", "see `mlpipes keys list`")
     return {"X-API-Key": key}
 
 
@@ -168,8 +168,8 @@ class _Api:
             except httpx.TransportError as error:
                 told = f"after {start} rows" if rows else "at all"
                 raise MlpipesError(
-                    f"the API at {self._url} does not answer {told} ({type(error).__name__})",
-                    "see `mlpipes status`; start it with `mlpipes serve`, or add --offline",
+                    f"the API at {self._url} does not respond {told} ({type(error).__name__})",
+                    "see `mlpipes status`; start the API with `mlpipes serve`, or add --offline",
                 ) from None
             if answer.status_code != 503 or not left:
                 break
@@ -193,8 +193,8 @@ def _refused(answer: httpx.Response, start: int, rows: int) -> MlpipesError:
         message = answer.text[:200] or f"status {answer.status_code}"
     where = f"rows {start + 1} to {start + rows}: " if rows else ""
     if answer.status_code == 401:
-        hint = "give one with MLPIPES_API_KEY or --api-key; `mlpipes keys create NAME` makes one"
-        return MlpipesError(f"{where}the API refused: {message.split(';')[0]}", hint)
+        hint = "set MLPIPES_API_KEY or use --api-key; `mlpipes keys create NAME` creates a key"
+        return MlpipesError(f"{where}the API refused the request: {message.split(';')[0]}", hint)
     if answer.status_code == 413:
         return UsageError(f"{where}{message}", "use a smaller --batch-size")
     if "the model itself failed" in message:  # nothing that the file could be blamed for
@@ -203,7 +203,7 @@ def _refused(answer: httpx.Response, start: int, rows: int) -> MlpipesError:
         return UsageError(f"{where}{message}", "correct the file")
     if answer.status_code < 500:
         return MlpipesError(
-            f"{where}the API refused: {message}", "see `mlpipes status` and `mlpipes logs api`"
+            f"{where}the API refused the request: {message}", "see `mlpipes status` and `mlpipes logs api`"
         )
     return MlpipesError(f"{where}the API failed: {message}", "nothing was written; see `mlpipes logs api`")
 
@@ -264,7 +264,7 @@ class _Offline:
             line = " ".join(str(error).split())[:300]
             raise UsageError(
                 f"rows {start + 1} to {start + len(batch)}: the model failed: {line or type(error).__name__}",
-                "compare the rows with those that it was trained on",
+                "compare the rows with the training data",
             ) from None
         ids = None if name is None else batch[name].tolist()
         classes = served.details.get("classes")
@@ -280,7 +280,7 @@ def _result(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    made: dict[str, Any] = {} if id_name is None else {id_name: ids}
+    made: dict[str, Any] = {} if id_name is None else {id_name: pd.Series(ids, dtype=object)}
     made["prediction"] = predictions
     if scores and isinstance(scores[0], list):
         labels = classes if classes and len(classes) == len(scores[0]) else range(len(scores[0]))

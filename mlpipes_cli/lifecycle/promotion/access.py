@@ -62,17 +62,17 @@ def find_model(project: Project, registry: Registry, name: str | None) -> Regist
         return model
     models = registry.models()
     if not models:
-        raise MlpipesError("no model is registered yet", "make one with `mlpipes promote`")
+        raise MlpipesError("no model is registered yet", "create one with `mlpipes promote`")
     names = [model.name for model in models]
     if wanted is not None:
         asked = "" if name else "mlpipes.yaml: serving -> model: "
         raise UsageError(f"{asked}there is no model {wanted!r}", or_listed(wanted, names))
     if len(models) > 1:
-        raise UsageError("there are several models", f"give one with --model: {', '.join(names)}")
+        raise UsageError("there are several models", f"choose one with --model: {', '.join(names)}")
     return models[0]
 
 
 def or_listed(word: str, known: Iterable[str]) -> str:
     """A hint: the nearest known word, else all of them."""
     known = list(known)
-    return did_you_mean(word, known).removeprefix("; ") or f"there is {', '.join(known)}"
+    return did_you_mean(word, known).removeprefix("; ") or f"available: {', '.join(known)}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.data.prepared import Prepared
     from mlpipes_cli.project import Project
 
-NO_COMPARISON = "to promote without a comparison, delete the alias in MLflow first"
+NO_COMPARISON = "run `mlpipes rollback`, or delete the alias in MLflow to promote without a comparison"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class HoldoutSource:
         missing = [name for name in columns if name not in prepared.frame.columns]
         if missing:
             raise Refused(
-                f"the challenger's data has no {', '.join(map(repr, missing))}, which the incumbent needs",
+                f"the challenger's data has no {', '.join(map(repr, missing))}, which the incumbent requires",
                 NO_COMPARISON,
             )
         frame = prepared.frame.iloc[prepared.holdout].reset_index(drop=True)
@@ -103,7 +103,7 @@ class HoldoutSource:
             if prepared.fingerprint == run.tags.get(run_schema.DATA_FINGERPRINT):
                 break
         else:
-            raise Refused(f"the data changed since the run {run.run_id[:8]} was trained on it", "train again")
+            raise Refused(f"the data has changed since the run {run.run_id[:8]} was trained", "train again")
         drop = tuple(name for name in data.drop if name not in columns)
         if drop == data.drop:
             return prepared
@@ -119,7 +119,7 @@ class HoldoutSource:
         then = self._prepared(run, frame, data.model_copy(update={"drop": drop}), source)
         if list(then.holdout) != list(now.holdout):
             raise Refused(
-                "the incumbent is of a release that read the challenger's data in another way", NO_COMPARISON
+                "the incumbent was trained with a release that read this data differently", NO_COMPARISON
             )
         return then
 

@@ -66,18 +66,19 @@ class Incumbent:
         """
         if run is None or not run.tags.get(run_schema.TASK):
             raise Refused(
-                f"nothing is known of how version {self.version.version} was trained; it cannot be compared",
+                f"there is no record of how version {self.version.version} was trained, so it cannot "
+                "be compared",
                 NO_COMPARISON,
             )
         task = run.tags[run_schema.TASK]
         if task != said.task:
             raise Refused(
                 f"version {self.version.version} is a {task} model and the challenger a {said.task} model",
-                "give the experiment a `model:` name of its own",
+                "give the experiment its own `model:` name",
             )
         if self.archive.find(run, run_schema.CLASSES) is None:
             raise Refused(
-                f"version {self.version.version} left no record of its classes; it cannot be compared",
+                f"version {self.version.version} has no record of its classes, so it cannot be compared",
                 NO_COMPARISON,
             )
         _same_classes(self.archive.classes(run), said)
@@ -97,7 +98,7 @@ class Incumbent:
         path = self.archive.find(run, run_schema.TRAINING_ROWS)
         if path is None:
             raise Refused(
-                f"version {self.version.version} left no record of the rows that it was trained on",
+                f"version {self.version.version} has no record of the rows that it was trained on",
                 NO_COMPARISON,
             )
         from mlpipes_cli.data.rows import hash_rows, read_hashes
@@ -106,8 +107,8 @@ class Incumbent:
         held = self.holdouts.rows(challenger, columns, before=run_schema.READING not in run.tags)
         if held.target not in columns:
             raise Refused(
-                f"version {self.version.version} does not predict {held.target!r} as the challenger does",
-                "give the experiment a `model:` name of its own",
+                f"version {self.version.version} does not predict {held.target!r}, unlike the challenger",
+                "give the experiment its own `model:` name",
             )
         import numpy as np
 
@@ -138,7 +139,7 @@ class Incumbent:
                 ids.to_numpy(),
             )
         except Untrusted as error:
-            raise Refused(f"{error.reason}; it cannot be compared", error.hint) from None
+            raise Refused(f"{error.reason}, so it cannot be compared", error.hint) from None
         except MlpipesError:
             raise
         except Exception as error:  # the estimator may be any code
@@ -148,7 +149,7 @@ class Incumbent:
             ) from error
         if not _same_rows(found, said.take(keep)):
             raise Refused(
-                "the challenger's stored predictions are not of its stored holdout", "train it again"
+                "the challenger's stored predictions do not match its stored holdout", "train it again"
             )
         return found
 
@@ -157,7 +158,7 @@ def _same_classes(classes: tuple[Any, ...], said: Predictions) -> None:
     if set(classes) != set(said.classes):
         raise Refused(
             f"the incumbent knows the classes {_listed(classes)}, the challenger {_listed(said.classes)}",
-            "give the experiment a `model:` name of its own",
+            "give the experiment its own `model:` name",
         )
 
 
@@ -175,10 +176,10 @@ def _same_rows(one: Predictions, other: Predictions) -> bool:
 def _enough(keep: NDArray[np.bool_], said: Predictions) -> None:
     rows, total = int(keep.sum()), len(keep)
     if total != said.rows:
-        raise Refused("the challenger's stored predictions are not of its stored holdout", "train it again")
+        raise Refused("the challenger's stored predictions do not match its stored holdout", "train it again")
     hint = "train on data with newer rows, or with the incumbent's split"
     seen = f"the incumbent was trained on {total - rows} of the {total} holdout rows"
     if rows < FEWEST_ROWS:
-        raise Refused(f"{seen}; the {rows} others are too few to compare on", hint)
+        raise Refused(f"{seen}; the other {rows} are too few for a comparison", hint)
     if said.task != "regression" and set(said.target[keep].tolist()) != set(said.target.tolist()):
-        raise Refused(f"{seen}; the {rows} others lack a class", hint)
+        raise Refused(f"{seen}; the other {rows} lack a class", hint)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlpipes_cli import private
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter
 
@@ -28,7 +29,7 @@ def one_at_a_time(state: Path, reporter: Reporter, patience: float = _PATIENCE) 
     """
     path = state / "registry.lock"
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        private.passage(state)
         file = path.open("a")
     except OSError as error:
         raise MlpipesError(f"{path}: {error.strerror}", "check the folder's permissions") from None
@@ -46,9 +47,9 @@ def _acquire(handle: int, path: Path, reporter: Reporter, patience: float) -> No
             if time.monotonic() >= deadline:
                 raise MlpipesError(
                     f"another promote or rollback has held {path} for {patience:g} s",
-                    "wait for it to end, or stop it",
+                    "wait for it to finish, or stop it",
                 ) from None
         if not told:
-            reporter.info("another promote or rollback is at work in this project; waiting for it")
+            reporter.info("another promote or rollback is running in this project; waiting for it to finish")
             told = True
         time.sleep(0.1)

@@ -31,7 +31,7 @@ def move_alias(registry: Registry, entry: Entry) -> Entry:
     if found != entry.from_version:
         registry.set_tag(entry.model, entry.key, replace(entry, state="unfinished").value())
         raise MlpipesError(
-            f"{entry.alias} of {entry.model} was moved to version {found} by somebody else meanwhile",
+            f"{entry.alias} of {entry.model} was moved to version {found} by another client",
             "nothing was changed; run the command again",
         )
     registry.set_alias(entry.model, entry.alias, entry.to_version)

@@ -128,23 +128,23 @@ def put_forward(project: Project, stack: access.Stack, wish: Wish, reporter: Rep
     field = selection.field_of(runs, asked)
     metric = selection.pick_metric(field, wish.metric, project.config.promotion.metric)
     if asked is not None and not selection.has(asked, metric):
-        raise MlpipesError(selection.missing(asked, metric), "take another --metric")
+        raise MlpipesError(selection.missing(asked, metric), "choose another --metric")
     run = asked or selection.best(field, metric)
     model = registry.model(Challenge(field, metric, run, None, None).model_name)
     holder, lost = _holder(model, wish.alias), None
     if holder is not None and not standing.has_files(registry, holder):
-        reporter.warn(f"{_gone(holder, wish.alias)}: it is no incumbent")
+        reporter.warn(f"{_gone(holder, wish.alias)}, so there is no incumbent")
         holder, lost = None, holder
     gone = withdrawn(model, wish.alias)
     _warn(field, metric, reporter)
     if asked is None:  # of equal runs the one that holds the alias stays
         gone = {item.run_id: gone[item.run_id] for item in field.runs if item.run_id in gone}
         for one in gone.values():
-            reporter.warn(f"{one.told()}; it is passed over (--run {one.run_id[:8]} promotes it again)")
+            reporter.warn(f"{one.told()}, so it is skipped (--run {one.run_id[:8]} promotes it again)")
         run, left = standing.best(field, metric, holder, archive, reporter.warn, gone)
         return Challenge(field, metric, run, model, holder, lost, tuple(left), tuple(gone.values()))
     if run.run_id in gone:
-        reporter.warn(f"{gone[run.run_id].told()}; it is put forward again, as --run asks")
+        reporter.warn(f"{gone[run.run_id].told()}; it is considered again because of --run")
     if what := standing.lack(archive, asked, compared=holder is not None and holder.run_id != asked.run_id):
         raise MlpipesError(f"the run {standing.told(asked, what)}", standing.TRAIN_AGAIN)
     return Challenge(field, metric, asked, model, holder, lost)
@@ -155,14 +155,14 @@ def _archive(project: Project, stack: access.Stack) -> Archive:
 
 
 def _gone(version: ModelVersion, alias: str) -> str:
-    return f"version {version.version} holds {alias}, but its files are gone"
+    return f"version {version.version} has the alias {alias}, but its files no longer exist"
 
 
 def _warn(field: selection.Field, metric: str, reporter: Reporter) -> None:
     """What a person should know of the runs before one of them is put forward."""
     without = [selection.missing(run, metric) for run in field.runs if not selection.has(run, metric)]
     for why in dict.fromkeys(without):
-        reporter.warn(f"{why}; it takes no part")
+        reporter.warn(f"{why}, so it is skipped")
     rows = field.runs[0].tags.get(run_schema.TELLING_ROWS, "")
     if rows.isdigit() and (few := metric_catalog.few_rows(field.task, metric, int(rows))):
         reporter.warn(few)
@@ -181,7 +181,7 @@ def decide(
     config, before = project.config.promotion, holder or challenge.lost
     found = Verdict(
         outcome="unchanged",
-        reason=f"version {holder.version if holder else '-'} holds {wish.alias} already",
+        reason=f"version {holder.version if holder else '-'} already has the alias {wish.alias}",
         hint="",
         model=challenge.model_name,
         alias=wish.alias,
@@ -207,7 +207,7 @@ def decide(
         return _judged(replace(found, hint=error.hint), obstacle=error.reason)
     if holder is None:
         lost = challenge.lost
-        return _judged(found, nobody=_gone(lost, wish.alias) if lost else "nobody holds the alias")
+        return _judged(found, nobody=_gone(lost, wish.alias) if lost else "no version has the alias yet")
     incumbent_run = stack.registry.run(holder.run_id) if holder.run_id else None
     found = replace(found, incumbent=_described(holder, incumbent_run))
     try:

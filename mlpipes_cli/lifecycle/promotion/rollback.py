@@ -47,7 +47,7 @@ def _tell_untrusted(vault: Vault, done: events.Entry, reporter: Reporter) -> Non
     try:
         vault.want_claim(done.model, done.to_version)
     except Untrusted as error:
-        reporter.warn(f"{error.reason}, so no API takes it; {error.hint}")
+        reporter.warn(f"{error.reason}, so no API will load it; {error.hint}")
 
 
 def undo(
@@ -63,11 +63,11 @@ def undo(
     current = model.aliases.get(alias)
     stack = events.holders(past, alias, current)
     if not stack:
-        raise MlpipesError(f"{alias} of {model.name} points to no version and never did", "promote one first")
+        raise MlpipesError(f"{alias} of {model.name} has never pointed to a version", "promote a run first")
     existing = {version.version: version for version in model.versions}
     target = events.version_before(stack, current, existing)
     while target is not None and not standing.has_files(registry, existing[target]):
-        warn(f"version {target} is passed over: its files are gone")
+        warn(f"version {target} is skipped: its files no longer exist")
         del existing[target]
         target = events.version_before(stack, current, existing)
     if target is None:

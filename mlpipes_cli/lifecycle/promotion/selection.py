@@ -63,7 +63,7 @@ def pick_experiment(runs: Sequence[RunRecord], wanted: str | None, run: str | No
     """
     names = list(dict.fromkeys(item.experiment for item in runs))
     if not names:
-        raise MlpipesError("there is no run yet", "train with `mlpipes train experiment.yaml`")
+        raise MlpipesError("there are no runs yet", "train with `mlpipes train experiment.yaml`")
     if wanted is None:
         meant = [] if run is None else _matching(runs, run)
         return (meant[0].experiment if meant else names[0]), names
@@ -93,7 +93,7 @@ def find_run(runs: Sequence[RunRecord], word: str) -> RunRecord:
     finished = [run for run in named if is_complete(run)]
     by_id = _matching(runs, word) if not named else []
     if len(by_id) > 1:
-        raise UsageError(f"--run: {len(by_id)} runs begin with {word!r}", "give more of the id")
+        raise UsageError(f"--run: {len(by_id)} runs start with {word!r}", "give more characters of the id")
     found = (finished or named or by_id)[:1]
     if not found:
         names = sorted({run.name for run in runs})
@@ -137,7 +137,9 @@ def pick_metric(field: Field, asked: str | None, configured: str | None) -> str:
     if metric_catalog.find(field.task, metric) is None:
         names = ", ".join(item.name for item in metric_catalog.BY_TASK[field.task])
         where = "--metric" if asked else "mlpipes.yaml: promotion -> metric" if configured else "metric"
-        raise UsageError(f"{where}: {metric!r} is not for a {field.task} target", f"one of {names}")
+        raise UsageError(
+            f"{where}: {metric!r} does not apply to a {field.task} target", f"use one of {names}"
+        )
     return metric
 
 
@@ -171,7 +173,7 @@ def best(
     if not having:
         why = metric_catalog.why_missing(metric, [*field.runs[0].metrics])
         raise MlpipesError(
-            f"no run of {field.experiment!r} has the metric {metric!r}: {why}", "take another --metric"
+            f"no run of {field.experiment!r} has the metric {metric!r}: {why}", "choose another --metric"
         )
     runs = [run for run in having if run.run_id not in without]
     if not runs:

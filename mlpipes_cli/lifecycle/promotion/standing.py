@@ -12,7 +12,7 @@ from mlpipes_cli.lifecycle.promotion.evidence import Archive
 from mlpipes_cli.lifecycle.promotion.selection import Field
 from mlpipes_cli.ports import ModelVersion, Registry, RunRecord
 
-SILENT = f"it has no {run_schema.HOLDOUT_PREDICTIONS} that can be read"
+SILENT = f"its {run_schema.HOLDOUT_PREDICTIONS} is missing or unreadable"
 TRAIN_AGAIN = "train it again: `mlpipes train FILE --force`"
 
 
@@ -30,7 +30,7 @@ def lack(archive: Archive, run: RunRecord, *, compared: bool) -> str:
         compared: Whether somebody holds the alias, so that its predictions are needed.
     """
     if not archive.registry.has_files(run.tags[run_schema.MODEL_URI]):
-        return "the files of its model are gone"
+        return "the files of its model no longer exist"
     return SILENT if compared and archive.all_predictions([run]) == [None] else ""
 
 
@@ -80,4 +80,4 @@ def best(
 def tell(left: Sequence[str], warn: Callable[[str], None]) -> None:
     """Name those that are left out."""
     for one in left:
-        warn(f"left out: {one}")
+        warn(f"skipped: {one}")

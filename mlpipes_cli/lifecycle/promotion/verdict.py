@@ -142,7 +142,7 @@ def judge(
     incumbent: Holder | None,
     comparison: Comparison | None,
     obstacle: str = "",
-    nobody: str = "nobody holds the alias",
+    nobody: str = "no version has the alias yet",
 ) -> tuple[bool, str]:
     """Yes or no, and why.
 

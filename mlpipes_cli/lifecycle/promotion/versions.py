@@ -34,7 +34,7 @@ def description(run: RunRecord, metric: str, candidates: int) -> str:
     holdout = run.tags[run_schema.HOLDOUT_FINGERPRINT][:12]
     return (
         f"{run.name} of the experiment {run.experiment}: {metric} {value:.4f} on the holdout {holdout}, "
-        f"picked from {candidates} candidate{'s' if candidates != 1 else ''}."
+        f"selected from {candidates} candidate{'s' if candidates != 1 else ''}."
     )
 
 

@@ -32,7 +32,7 @@ class Withdrawn:
 
     def told(self) -> str:
         """For people."""
-        why = f": {self.reason}" if self.reason else ", without a reason"
+        why = f": {self.reason}" if self.reason else ", no reason given"
         when = self.when[:16].replace("T", " ")
         return f"version {self.version} was rolled back from {self.alias} on {when} UTC by {self.who}{why}"
 

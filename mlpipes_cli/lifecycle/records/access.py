@@ -51,9 +51,13 @@ class Log:
         if wanted is not None and wanted in known:
             return wanted
         if not known:
-            raise MlpipesError("no prediction is stored yet", "serve a model with `mlpipes serve` and ask it")
+            raise MlpipesError(
+                "no predictions are stored yet", "serve a model with `mlpipes serve` and send it requests"
+            )
         if len(known) > 1:
-            raise UsageError("there are predictions of several models", f"give --model: {', '.join(known)}")
+            raise UsageError(
+                "there are predictions of several models", f"choose one with --model: {', '.join(known)}"
+            )
         return known[0]
 
     def check_model(self, asked: str, known: Sequence[str] | None = None) -> str:
@@ -68,7 +72,7 @@ class Log:
             hint = nearest or (
                 f"there are predictions of {', '.join(known)}" if known else "none are stored yet"
             )
-            raise UsageError(f"--model: there is no prediction of model {asked!r}", hint)
+            raise UsageError(f"--model: there are no predictions of model {asked!r}", hint)
         return asked
 
 

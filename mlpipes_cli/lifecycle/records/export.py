@@ -65,7 +65,7 @@ def export(
     if output.suffix.lower() != ".parquet":
         raise UsageError(f"{output}: unknown kind of file", "write to a file that ends in .parquet")
     if not output.absolute().parent.is_dir():
-        raise UsageError(f"{output}: no such folder", "make the folder first")
+        raise UsageError(f"{output}: no such folder", "create the folder first")
     if output.is_dir():
         raise UsageError(f"{output}: is a folder", "give a file")
     log = access.connect(project)
@@ -82,7 +82,8 @@ def export(
         private.put(part, output)
     except OSError as error:
         raise MlpipesError(
-            f"{output}: cannot be written ({error.strerror or error})", "check folder and disk"
+            f"{output}: cannot be written ({error.strerror or error})",
+            "check the folder and the free disk space",
         ) from None
     finally:
         part.unlink(missing_ok=True)

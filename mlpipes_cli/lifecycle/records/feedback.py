@@ -84,8 +84,8 @@ class Reported:
         if self.rows == self.without_value:
             raise MlpipesError(f"{self.file}: no row has a value in column {self.value_column!r}")
         raise MlpipesError(
-            f"{self.file}: no row names a stored prediction of model {self.model!r}",
-            f"column {self.id_column!r} was compared; another one can be given with --id-column",
+            f"{self.file}: no row matches a stored prediction of model {self.model!r}",
+            f"column {self.id_column!r} was used; choose another one with --id-column",
         )
 
 
@@ -188,7 +188,7 @@ def _expected(
             numbers = sorted(set(published.aliases.values()) if published else ())
             facts = [registry.facts(model, number) for number in numbers]
     except MlpipesError as error:
-        reporter.warn(f"{error.reason}: the values are not compared with the model's classes")
+        reporter.warn(f"{error.reason}: the values were not checked against the model's classes")
         return Expected(), {}
     known = [dict(fact.details) for fact in facts if fact is not None and fact.details]
     return Expected.of(known), known[-1] if known else {}
@@ -201,7 +201,9 @@ def _columns(
     candidates = [identifier] if identifier else [_BY_PREDICTION, details.get("id"), "id"]
     chosen = _first(file, there, candidates, "--id-column", "identifies the predictions")
     truths = [value] if value else [details.get("target"), "value", "truth"]
-    return _Columns(chosen, _first(file, there, truths, "--value-column", "holds the truth"), by_prediction)
+    return _Columns(
+        chosen, _first(file, there, truths, "--value-column", "contains the truth"), by_prediction
+    )
 
 
 def _first(file: Path, there: Sequence[str], candidates: Sequence[str | None], option: str, what: str) -> str:
@@ -211,7 +213,7 @@ def _first(file: Path, there: Sequence[str], candidates: Sequence[str | None], o
             return name
     looked = " or ".join(map(repr, wanted))
     shown = ", ".join(map(repr, there[:12])) + (", ..." if len(there) > 12 else "")
-    raise UsageError(f"{file}: no column {looked}, which {what}", f"give {option}; there is {shown}")
+    raise UsageError(f"{file}: no column {looked}, which {what}", f"set {option}; columns: {shown}")
 
 
 def _read(
@@ -274,5 +276,5 @@ def _write(path: Path, column: str, names: Sequence[str]) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise MlpipesError(
-            f"{path}: cannot be written ({error.strerror}); the feedback was stored", "give another file"
+            f"{path}: cannot be written ({error.strerror}); the feedback was stored", "choose another file"
         ) from None

@@ -40,10 +40,10 @@ class Pruned:
     @property
     def told(self) -> str:
         """For people."""
-        verb = "would go" if self.dry_run else "removed"
-        whole = f", of these as whole months: {', '.join(self.months)}" if self.months else ""
+        verb = "would be removed" if self.dry_run else "removed"
+        whole = f", of which whole months: {', '.join(self.months)}" if self.months else ""
         which = f" of model {self.model!r}" if self.model else ""
-        truths = f"; the truth of {self.truths} with them" if self.truths else ""
+        truths = f", with the ground truth of {self.truths}" if self.truths else ""
         return f"{verb}: {self.predictions} predictions{which} made before {self.before}{whole}{truths}"
 
 
@@ -72,7 +72,7 @@ def prune(
     """
     before = moments.seconds(older_than, "--older-than")
     if before > time.time():
-        raise UsageError("--older-than: that moment is still to come", "write 90d, or a date that has passed")
+        raise UsageError("--older-than: the time is in the future", "use 90d, or a date in the past")
     log = access.connect(project)
     if model is not None:
         log.check_model(model)
@@ -81,9 +81,9 @@ def prune(
     planned = Pruned(moment, model, found.predictions, found.truths, found.partitions, dry_run=True)
     if dry_run or not found.predictions:
         return planned if dry_run else Pruned(moment, model, 0, 0, (), dry_run=False)
-    why = f"this removes {found.predictions} predictions for good"
+    why = f"this permanently removes {found.predictions} predictions"
     which = f" of model {model!r}" if model else ""
-    question = f"remove {found.predictions} predictions{which} made before {moment}, for good?"
+    question = f"remove {found.predictions} predictions{which} made before {moment} permanently?"
     agreed(reporter, question, yes=yes, flag="--yes, or --dry-run to look first", why=why)
     with reporter.task("pruning", found.predictions) as task:
         gone = log.records.prune(before, model, task.advance)

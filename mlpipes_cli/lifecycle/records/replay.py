@@ -29,9 +29,7 @@ class Replayed:
     @property
     def told(self) -> str:
         """For people."""
-        lines = [
-            f"{self.predictions} predictions replayed" if self.predictions else "nothing was to be replayed"
-        ]
+        lines = [f"{self.predictions} predictions replayed" if self.predictions else "nothing to replay"]
         if self.held:
             lines.append(f"{self.held} are held by a running API, which replays them itself")
         if self.set_aside:

@@ -93,7 +93,7 @@ def build(
     """
     if tag is not None and not _TAG.fullmatch(tag):
         raise UsageError(
-            f"--tag: {tag!r} is no name of an image", "use one such as registry.example/team/name:1"
+            f"--tag: {tag!r} is not a valid image name", "use one such as registry.example/team/name:1"
         )
     endpoints = wiring.make_runtime(project).endpoints()
     vault = vaults.of(project, endpoints)
@@ -133,7 +133,7 @@ def _chosen(
     if alias not in found.aliases:
         promote = "`mlpipes promote`" if alias == "production" else f"`mlpipes promote --to {alias}`"
         raise MlpipesError(
-            f"model {name!r} has no {alias!r} version", f"{promote}, or name one with --version"
+            f"model {name!r} has no {alias!r} version", f"{promote}, or choose one with --version"
         )
     return name, found.aliases[alias], alias, found.promoted.get(alias)
 
@@ -163,7 +163,7 @@ def _look(folder: Path, model: ImageModel) -> ImageModel:
     which = f"version {model.version} of model {model.name!r}"
     if not (folder / "requirements.txt").is_file():
         raise MlpipesError(
-            f"{which} has no requirements.txt, so nobody knows what it needs",
+            f"{which} has no requirements.txt, so its requirements are unknown",
             "log it again with `pip_requirements=[...]`, or train it with mlpipes",
         )
 
@@ -179,10 +179,12 @@ def _look(folder: Path, model: ImageModel) -> ImageModel:
     said = str(read("python_env.yaml").get("python") or flavor.get("python_version") or "")
     python = ".".join(said.split(".")[:2])
     if python not in _PYTHONS and not (python and _environment(folder, model.name)):
-        told = f"was trained with Python {said}" if said else "does not say with which Python it was trained"
+        told = (
+            f"was trained with Python {said}" if said else "does not record which Python it was trained with"
+        )
         raise MlpipesError(
             f"{which} {told}; the API runs on {_PYTHONS[0]} to {_PYTHONS[-1]}",
-            "train it again with one of those",
+            "retrain it with one of those",
         )
     return replace(model, run_id=str(description.get("run_id") or ""), python=python)
 

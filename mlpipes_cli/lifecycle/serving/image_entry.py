@@ -47,7 +47,7 @@ def _serve(told: Mapping[str, str]) -> int:
     url = told.get("MLPIPES_DATABASE_URL", "")
     if not url.startswith(("postgresql://", "postgres://")):
         raise UsageError(
-            f"MLPIPES_DATABASE_URL {'is no address of a PostgreSQL database' if url else 'is not set'}",
+            f"MLPIPES_DATABASE_URL {'is not a valid PostgreSQL URL' if url else 'is not set'}",
             "docker run -e MLPIPES_DATABASE_URL=postgresql://USER:PASSWORD@HOST:5432/DATABASE ...",
         )
     state = Path(told.get("MLPIPES_STATE") or "/var/lib/mlpipes")
@@ -75,7 +75,7 @@ def _scratch(state: Path) -> Path:
         os.environ["TMPDIR"] = str(folder)
         tempfile.tempdir = None
         return folder
-    raise MlpipesError("no folder can be written to", "add `--tmpfs /tmp`")
+    raise MlpipesError("there is no writable folder", "add `--tmpfs /tmp`")
 
 
 def _remove_left(place: Path) -> None:
@@ -109,7 +109,7 @@ def _baked(told: Mapping[str, str]) -> dict[str, Any]:
         return {**found, **given}
     except (ValueError, TypeError):
         raise UsageError(
-            "MLPIPES_SERVER_SETTINGS is no JSON object", 'such as {"access_log": "all"}'
+            "MLPIPES_SERVER_SETTINGS is not a valid JSON object", 'for example {"access_log": "all"}'
         ) from None
 
 
@@ -136,7 +136,7 @@ def _from_registry(told: Mapping[str, str], state: Path, port: int) -> tuple[Ser
 
     tracking = told.get("MLFLOW_TRACKING_URI")
     if not tracking:
-        raise UsageError("MLFLOW_TRACKING_URI is not set", "it is the address of the registry")
+        raise UsageError("MLFLOW_TRACKING_URI is not set", "set it to the URL of the MLflow registry")
     try:
         serving = Serving.model_validate_json(told.get("MLPIPES_SERVING") or "{}")
     except ValidationError as error:
@@ -161,7 +161,7 @@ def _say(line: str) -> None:
 def _number(told: Mapping[str, str], name: str, preset: int, most: int) -> int:
     said = told.get(name) or str(preset)
     if not said.isdigit() or not 1 <= int(said) <= most:
-        raise UsageError(f"{name}: {said!r} is no number from 1 to {most}")
+        raise UsageError(f"{name}: {said!r} is not a number from 1 to {most}")
     return int(said)
 
 

@@ -69,7 +69,7 @@ def create(project: Project, name: str) -> Created:
 
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} is no name for a key", "use letters, digits, blanks and .@+-_, at most 64"
+            f"{name!r} is not a valid key name", "use at most 64 letters, digits, spaces and .@+-_"
         )
     with _store(project) as store:
         first = not store.active().required
@@ -100,7 +100,7 @@ def revoke(project: Project, name_or_id: str) -> KeyRow:
         if revoked is None:
             active = [key.name for key in store.list() if key.revoked_at is None]
             raise UsageError(
-                f"no key that counts has the name or id {name_or_id!r}{did_you_mean(name_or_id, active)}",
+                f"no active key has the name or id {name_or_id!r}{did_you_mean(name_or_id, active)}",
                 "see `mlpipes keys list`",
             )
     return _row(revoked)

@@ -81,7 +81,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
         os.close(ours)
     if stopped:
         return 0
-    raise MlpipesError(f"MLflow's server ended with code {code}", "its own lines above say why")
+    raise MlpipesError(f"MLflow's server exited with code {code}", "see its messages above")
 
 
 def _environment(plan: Plan, python: Path | None) -> dict[str, str]:

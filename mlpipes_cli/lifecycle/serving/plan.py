@@ -103,7 +103,7 @@ def resolve(source: ModelSource, name: str | None, alias: str) -> tuple[str, int
         if not names:
             raise NotPromoted("no model is registered yet", f"train, then {_promote(alias)}")
         if name:
-            known = did_you_mean(name, names) or f"; there is {', '.join(names)}"
+            known = did_you_mean(name, names) or f"; available: {', '.join(names)}"
             raise NotRegistered(f"there is no registered model {name!r}{known}", "see `mlpipes models`")
         if len(names) > 1:
             raise UsageError(

@@ -53,17 +53,19 @@ def _with_answer(row: ServiceStatus, note: RunningApi | None) -> ServiceStatus:
 
 
 def _sentences(answer: Any) -> list[str]:
-    models = ", ".join(
-        f"{model['name']} version {model['version']} ({model['alias']})" for model in answer["models"]
-    )
-    found = [f"prediction API: {models}"]
+    found = [f"prediction API: {', '.join(map(_model, answer['models']))}"]
     found += answer["problems"].values()
     if not answer["database"]:
         found.append("the database does not answer")
     if answer["spooled"]:
         age = f"the oldest for {answer['spooled_seconds']:.0f} s"
-        found.append(f"{answer['spooled']} predictions wait in the spool, {age}")
+        found.append(f"{answer['spooled']} predictions are in the spool, {age}")
     return found
+
+
+def _model(told: Any) -> str:
+    threshold = "" if told.get("threshold") is None else f", threshold {told['threshold']:.4g}"
+    return f"{told['name']} version {told['version']} ({told['alias']}{threshold})"
 
 
 def _ready(url: str) -> Any | None:
@@ -84,7 +86,5 @@ def _spooled(project: Project) -> str:
     with contextlib.suppress(MlpipesError):
         waiting = wiring.spooled(project.state / "spool")
         if waiting.rows:
-            return (
-                f"{waiting.rows} predictions wait in the spool; `mlpipes serve` puts them into the database"
-            )
+            return f"{waiting.rows} predictions are in the spool; `mlpipes serve` writes them to the database"
     return ""

@@ -90,7 +90,7 @@ def drop(project: Project, runtime: Runtime, reporter: Reporter) -> tuple[str, .
     """
     there = [name for name in wiring.remembered_services(project) if is_api(name)]
     ended = [name for name in there if runtime.stop(name, reporter)]
-    return tuple(f"{name}: removed, since it is no longer wanted" for name in ended)
+    return tuple(f"{name}: removed, since it is no longer configured" for name in ended)
 
 
 def forget_choice(project: Project) -> None:

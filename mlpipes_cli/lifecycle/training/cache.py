@@ -23,7 +23,7 @@ def stored(registry: Registry, told: Callable[[str], None]) -> Callable[[RunReco
         there = set(_NEEDED) <= set(registry.artifacts(run.run_id))
         if there and registry.has_files(run.tags[run_schema.MODEL_URI]):
             return True
-        told(f"{run.name}: the run {run.run_id[:8]} is not taken, since files of it are gone")
+        told(f"{run.name}: the run {run.run_id[:8]} is not reused, since some of its files no longer exist")
         return False
 
     return look

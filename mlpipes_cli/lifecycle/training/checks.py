@@ -59,7 +59,7 @@ class RunChecks:
             self.unclear.append(position)
         elif len(found.parameters) < POSITIONAL:
             self._say(
-                (*here, "function"), f"{run.function} has to take the features and the target: (X, y, ...)"
+                (*here, "function"), f"{run.function} must accept the features and the target: (X, y, ...)"
             )
         else:
             known = found.parameters[POSITIONAL:]
@@ -123,9 +123,9 @@ class RunChecks:
         """Whether all names are known."""
         wrong = [] if signature.is_open else [name for name in given if name not in known]
         for name in wrong:
-            listed = f"; it takes {', '.join(known[:8])}" + (", ..." if len(known) > 8 else "")
-            suggestion = did_you_mean(name, known) or (listed if known else "; it takes no params")
-            self._say((*here, name), f"{owner} takes no {name!r}{suggestion}")
+            listed = f"; it accepts {', '.join(known[:8])}" + (", ..." if len(known) > 8 else "")
+            suggestion = did_you_mean(name, known) or (listed if known else "; it accepts no parameters")
+            self._say((*here, name), f"{owner} does not accept {name!r}{suggestion}")
         return not wrong
 
     def _required(
@@ -168,7 +168,7 @@ def check_metrics(config: ExperimentConfig, source: YamlSource, task: Task) -> s
         if run.search is not None and run.search.metric is not None:
             wanted.append((("runs", position, "search", "metric"), run.search.metric))
     problems = [
-        source.problem(place, f"{name!r} is not for a {task} target{_instead(name, task)}")
+        source.problem(place, f"{name!r} does not apply to a {task} target{_instead(name, task)}")
         for place, name in wanted
         if metric_catalog.find(task, name) is None
     ]
@@ -185,7 +185,7 @@ def check_thresholds(config: ExperimentConfig, source: YamlSource, task: Task) -
     """
     places: list[tuple[Location, Threshold | None]] = [(("threshold",), config.threshold)]
     places += [(("runs", position, "threshold"), run.threshold) for position, run in enumerate(config.runs)]
-    text = f"a threshold is for a binary target, and this one is {_KINDS[task]}; remove it"
+    text = f"a threshold needs a binary target, and this one is {_KINDS[task]}; remove `threshold`"
     problems = [source.problem(place, text) for place, found in places if found not in (None, NONE)]
     if problems and task != "binary":
         raise ConfigError(problems)

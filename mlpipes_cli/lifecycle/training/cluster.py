@@ -74,13 +74,13 @@ def find(experiment: Experiment, environments: Environments, log: Path) -> Clust
         return None
     address = executor.ray or os.environ.get("RAY_ADDRESS")
     if not address:
-        text = "ray needs an address: write {ray: HOST:PORT}, or set RAY_ADDRESS"
+        text = "ray needs an address: use {ray: HOST:PORT}, or set RAY_ADDRESS"
         raise ConfigError([experiment.source.problem(("executor",), text)])
     _knock(address)
     python = _python_with(executor.version or _VERSION, _OURS, address, environments, log)
     told = _ask(python, address, log)
     if "error" in told:
-        hint = f"its log is {log}; where its versions are the reason, write `version:` beside `ray:`"
+        hint = f"its log is {log}; if the versions differ, set `version:` next to `ray:`"
         raise MlpipesError(f"the Ray cluster at {address} cannot be used: {told['error']}", hint)
     _agrees(executor, told, experiment)
     version, minor = str(told["ray"]), ".".join(str(told["python"]).split(".")[:2])
@@ -94,7 +94,7 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        hint = "start it with `ray start --head`, or write another address as `executor: {ray: HOST:PORT}`"
+        hint = "start it with `ray start --head`, or set another address with `executor: {ray: HOST:PORT}`"
         raise MlpipesError(f"no Ray cluster answers at {address}: {why}", hint) from None
 
 
@@ -119,16 +119,16 @@ def _ask(python: Path, address: str, log: Path) -> dict[str, Any]:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return {"error": f"it did not say within {_ANSWER:.0f} s who it is"}
+            return {"error": f"it did not respond within {_ANSWER:.0f} s"}
     try:
         return dict(json.loads(done.stdout))
     except ValueError:
-        return {"error": f"Ray's client ended with exit code {done.returncode}"}
+        return {"error": f"Ray's client exited with code {done.returncode}"}
 
 
 def _agrees(executor: RayExecutor, told: Mapping[str, Any], experiment: Experiment) -> None:
     if executor.version and executor.version != told["ray"]:
-        text = f"{executor.version} is not the cluster's version, which is {told['ray']}; leave it out"
+        text = f"{executor.version} is not the cluster's version, {told['ray']}; remove the setting"
         raise ConfigError([experiment.source.problem(("executor", "version"), text)])
 
 

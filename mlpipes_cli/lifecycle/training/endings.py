@@ -118,13 +118,13 @@ def reason_of(event: Event, result: dict[str, Any] | None) -> str | None:
     if event.reason:
         return event.reason
     if event.lost:
-        return "the worker process that it ran in was killed, most likely for memory; try --parallel 1"
+        return "its worker process was killed, most likely because memory ran out; try --parallel 1"
     if event.signal == signal.SIGKILL:
-        held = f"; it held {event.max_rss / 2**30:.1f} GiB" if event.max_rss else ""
+        held = f"; it used {event.max_rss / 2**30:.1f} GiB" if event.max_rss else ""
         advice = "try fewer rows, a smaller model or --parallel 1"
-        return f"killed (signal 9), most likely for memory{held}; {advice}"
+        return f"killed (signal 9), most likely because memory ran out{held}; {advice}"
     if event.signal is not None:
         with contextlib.suppress(ValueError):
             return f"crashed ({signal.Signals(event.signal).name}, signal {event.signal})"
         return f"crashed (signal {event.signal})"
-    return f"its process ended with exit code {event.exit} and left no result"
+    return f"its process exited with code {event.exit} and left no result"

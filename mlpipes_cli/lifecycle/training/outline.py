@@ -105,4 +105,4 @@ def dry_run(find_project: Callable[[], Project], request: Request, reporter: Rep
 
 
 def _unbuilt(name: str) -> str:
-    return f"{name}: its environment is not built yet, so that not all of its settings could be checked"
+    return f"{name}: its environment is not built yet, so not all of its settings could be checked"

@@ -97,7 +97,7 @@ def read(file: Path, shown_as: str, only: Sequence[str] = ()) -> Experiment:
     names = [run.name for run in config.runs]
     for name in only:
         if name not in names:
-            listed = f"; there are {', '.join(names)}"
+            listed = f"; choose from: {', '.join(names)}"
             raise UsageError(f"--only: {shown_as} has no run {name!r}{did_you_mean(name, names) or listed}")
     folders = tuple(dict.fromkeys([str(file.parent), os.getcwd()]))  # noqa: PTH109
     unclear = checks.check_runs(config, source, folders)

@@ -53,7 +53,7 @@ def check(
         raise Several(problems)
     for run_name, wanted, free in _tight([run for _, run in runs] if local else []):
         warn(
-            f"{run_name} takes about {wanted:.1f} GiB of memory, and {free:.1f} GiB are free; close other "
+            f"{run_name} needs about {wanted:.1f} GiB of memory, and {free:.1f} GiB are free; close other "
             "programs, or train it alone with --only"
         )
 
@@ -76,7 +76,7 @@ def _memory(run: Run) -> Found:
             continue
         if asked > _total():
             there = f"{_total() / _GIB:.1f} GiB"
-            found.append((place, f"{text} is more memory than this machine has ({there}); ask for less"))
+            found.append((place, f"{text} is more memory than this machine has ({there}); request less"))
     return found
 
 
@@ -87,7 +87,7 @@ def _gpu(run: Run) -> Found:
     if asked <= len(machine.gpus() if asked else ()):
         return []
     there = f"{len(machine.gpus())} (counted by nvidia-smi)"
-    return [(("resources", "gpu"), f"{asked:g} is more GPUs than this machine has, {there}; ask for less")]
+    return [(("resources", "gpu"), f"{asked:g} is more GPUs than this machine has, {there}; request fewer")]
 
 
 def _python(run: Run, environments: Preparation) -> Found:
@@ -97,8 +97,8 @@ def _python(run: Run, environments: Preparation) -> Found:
     if spec is None or not never or _same(spec) or environments.interpreter(spec.python) is not None:
         return []
     text = (
-        f"there is no Python {spec.python} on this machine, and UV_PYTHON_DOWNLOADS forbids to fetch one; "
-        f"install it, for instance with `pyenv install {spec.python}`"
+        f"there is no Python {spec.python} on this machine, and UV_PYTHON_DOWNLOADS forbids downloading it; "
+        f"install it, for example with `pyenv install {spec.python}`"
     )
     return [(("environment", "python") if run.environment else ("trainer",), text)]
 
@@ -121,9 +121,9 @@ def _disk(runs: Sequence[Run], environments: Preparation) -> str | None:
         return None
     names = ", ".join(spec.purpose for spec in wanted)
     return (
-        f"the environments that have to be built ({names}) need about {sum(wanted.values()) / _GIB:.1f} GiB, "
+        f"the environments to be built ({names}) need about {sum(wanted.values()) / _GIB:.1f} GiB, "
         f"and {folder} has {free / _GIB:.1f} GiB free; free space, remove others with `mlpipes environments "
-        "prune`, or let MLPIPES_CACHE name a folder on another disk"
+        "prune`, or set MLPIPES_CACHE to a folder on another disk"
     )
 
 

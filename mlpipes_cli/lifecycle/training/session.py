@@ -125,14 +125,14 @@ class Session:
                 raise MlpipesError(f"{error.reason}; {self._so_far()}", hint) from error
             except Exception:
                 self._pool.close()
-                self._kill_all("stopped by a mistake in mlpipes itself")
+                self._kill_all("stopped by a bug in mlpipes")
                 raise
         return {track.candidate.name: track.results for track in self._tracks.values()}
 
     def _submit(self, candidates: Sequence[Candidate]) -> None:
         for position, candidate in enumerate(candidates):
             job = self._workspace.job(position)
-            stage = "its environment is built" if candidate.name in self._late else ""
+            stage = "building its environment" if candidate.name in self._late else ""
             self._tracks[candidate.name] = Track(candidate, job, CandidateState(candidate.name, stage=stage))
         self._show()
         logs = {name: track.job / protocol.LOG for name, track in self._tracks.items()}
@@ -180,6 +180,7 @@ class Session:
             "sample_rows": config.data.sample_rows,
             "reading": dict(self._plan.reading),
             "order_by": config.data.split.by,
+            "texts": config.data.texts,
             "folders": list(self._plan.experiment.folders),
             "environment": built.record() if built else None,
             "check": candidate.name in self._late,

@@ -86,7 +86,7 @@ def candidate(
         spec["threads"] = (spec["resources"] or {}).get("cpu") or 1
     in_folds = bool(spec.get("search")) or isinstance(spec.get("threshold"), (str, dict))
     code = code_of(spec, folders)
-    content = {
+    content: dict[str, Any] = {
         "spec": {name: value for name, value in spec.items() if name != "resources"},
         "metric": metric if spec.get("search") else None,
         "preprocess": config.data.preprocess,
@@ -94,6 +94,8 @@ def candidate(
         "code": code.own,
         "mlpipes": version("mlpipes"),
     }
+    if config.data.texts:
+        content["texts"] = sorted(config.data.texts)
     if reading:
         content["reading"] = dict(reading)
     environment = environments.of_run(run)

@@ -48,7 +48,7 @@ def cluster_of(experiment: Experiment, project: Project, reporter: Reporter) -> 
     from mlpipes_cli.lifecycle.training.cluster import find
 
     with make_environments() as store:
-        with reporter.task("asking the Ray cluster for its versions"):
+        with reporter.task("reading the versions of the Ray cluster"):
             found = find(experiment, store, project.logs / "ray.log")
         yield found
 

@@ -67,7 +67,7 @@ def train(
         MlpipesError: The stack is not running, or went away.
     """
     if request.resume and request.force:
-        raise UsageError("--resume trains the rest of a session, --force all of it", "give one of them")
+        raise UsageError("--resume and --force cannot be combined", "use one of them")
     experiment = plan.read(request.file, request.shown_as, request.only)
     project = find_project()
     from mlpipes_cli.adapters.wiring import make_registry, make_tracking
@@ -167,7 +167,9 @@ def _bury(tracking: Tracking, before: Sequence[RunRecord]) -> None:
     """Runs whose process was killed before it could say so."""
     for run in before:
         if run.status == "RUNNING":
-            tracking.give_up(run.run_id, "KILLED", "the process that trained it ended without a word", None)
+            tracking.give_up(
+                run.run_id, "KILLED", "the process that trained it exited without a message", None
+            )
 
 
 def _identifier() -> str:

@@ -50,7 +50,8 @@ class Workspace:
         if not _take(descriptor):
             os.close(descriptor)
             raise MlpipesError(
-                "another `mlpipes train` works on this session", "wait for it, or leave out --resume"
+                "another `mlpipes train` is running this session",
+                "wait for it to finish, or leave out --resume",
             )
         try:
             self._tidy()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
     from mlpipes_cli.signing.vault import Vault
 
-TRUST_ALL = "look at them (`mlpipes models`), then `mlpipes models trust --all`"
+TRUST_ALL = "check them (`mlpipes models`), then run `mlpipes models trust --all`"
 _SHOWN = 5
 
 

@@ -70,9 +70,7 @@ def trust(
         MlpipesError: The stack does not run.
     """
     if everything == bool(versions):
-        raise UsageError(
-            "`models trust` takes the numbers of versions, or --all", "`mlpipes models` lists them"
-        )
+        raise UsageError("`models trust` needs version numbers or --all", "`mlpipes models` lists them")
     stack = access.connect(project)
     wanted = _wanted(project, stack.registry, versions, model)
     work = _Trusting(project, stack.registry, vaults.of(project, stack.endpoints), reason, dry_run)
@@ -95,7 +93,7 @@ def _wanted(
     for number in versions:
         if number not in there:
             known = ", ".join(map(str, sorted(there))) or "none"
-            raise UsageError(f"model {found.name!r} has no version {number}", f"there is {known}")
+            raise UsageError(f"model {found.name!r} has no version {number}", f"available: {known}")
     return [there[number] for number in dict.fromkeys(versions)] if versions else list(found.versions)
 
 

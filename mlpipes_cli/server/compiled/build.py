@@ -32,7 +32,7 @@ def compile_model(native: Any, columns: Sequence[Column], details: Details) -> C
         details: What training noted of the model (``task``, ``classes``, ``positive``).
 
     Returns:
-        None where any part of the model is not known; it never raises.
+        None where any part of the model is not supported; it never raises.
     """
     try:
         if type(native) is Pipeline:
@@ -47,7 +47,7 @@ def compile_model(native: Any, columns: Sequence[Column], details: Details) -> C
 
 def _behind_preprocessing(native: Pipeline, columns: Sequence[Column], details: Details) -> Compiled:
     if len(native.steps) != 2:
-        raise NotCompilable("the pipeline has other steps than ours")
+        raise NotCompilable("the pipeline has steps that mlpipes did not make")
     step, estimator = native.steps[0][1], native.steps[1][1]
     transform = steps.compile_step(step, columns)
 
@@ -92,14 +92,14 @@ def _refusing_none(answer: Compiled) -> Compiled:
 def _known(estimator: Any, details: Details, raw: bool) -> Answer:
     maker = _KNOWN.get(type(estimator))
     if maker is None:
-        raise NotCompilable(f"a {type(estimator).__name__} is not known")
+        raise NotCompilable(f"a {type(estimator).__name__} is not supported")
     return maker(estimator, details, raw)
 
 
 def _asked(estimator: Any, names: pd.Index, details: Details) -> Answer:
     """Any other estimator of a library, asked through the frame that the preprocessing gives it."""
     if type(estimator).__module__.partition(".")[0] not in _LIBRARIES:
-        raise NotCompilable(f"a {type(estimator).__name__} is not known")
+        raise NotCompilable(f"a {type(estimator).__name__} is not supported")
     reader = ScoreReader.of(estimator, details)
 
     def answer(X: Any) -> Scored:
@@ -114,6 +114,6 @@ def _fits(estimator: Any, names: list[str]) -> None:
     """Make sure that the estimator takes these columns in this order, as it would itself."""
     own = getattr(estimator, "feature_names_in_", None)
     if own is not None and list(own) != names:
-        raise NotCompilable("the estimator was trained on other columns")
+        raise NotCompilable("the estimator was trained on different columns")
     if getattr(estimator, "n_features_in_", len(names)) != len(names):
-        raise NotCompilable("the estimator was trained on another number of columns")
+        raise NotCompilable("the estimator was trained on a different number of columns")

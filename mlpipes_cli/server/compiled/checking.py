@@ -126,7 +126,7 @@ def _differs(found: Scored, wanted: Scored) -> str | None:
         if wrong_labels:
             return f"{wrong_labels} labels are not the model's"
     if (found.scores is None) != (wanted.scores is None):
-        return "there are scores, or none, unlike the model's"
+        return "scores are present in one answer only"
     if found.scores is not None and (wrong := _far(found.scores, wanted.scores)):
         return f"the scores {wrong}"
     return None
@@ -179,5 +179,5 @@ def _probe(compiled: Compiled, plain: Plain, frame: pd.DataFrame, columns: Seque
             compiled(rows)
         except Exception:  # noqa: BLE001
             return None
-        return "answered, where the model refuses"
+        return "an answer where the model raises an error"
     return _differs(compiled(rows), wanted)

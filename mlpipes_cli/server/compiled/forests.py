@@ -166,7 +166,7 @@ def _leaf_tree(tree: Any, table: Floats, start: int) -> Any:
     if nodes.tobytes() != state["nodes"].tobytes() or not np.array_equal(
         table[made.value[leaf, 0, 0].astype(np.intp)], _leaf_values(tree)
     ):
-        raise NotCompilable("a rewritten tree is not the tree that it was made of")
+        raise NotCompilable("a rewritten tree differs from the original")
     return made
 
 

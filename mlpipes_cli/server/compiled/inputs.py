@@ -31,7 +31,7 @@ def positions(columns: Sequence[Column]) -> dict[str, int]:
     """
     found = {column.name: at for at, column in enumerate(columns)}
     if len(found) != len(columns) or not columns:
-        raise NotCompilable("the signature has no columns, or a name twice")
+        raise NotCompilable("the signature has no columns, or a duplicate name")
     for column in columns:
         if column.type not in NUMERIC and column.type != TEXT:
             raise NotCompilable(f"column {column.name!r} is of the type {column.type}")

@@ -37,12 +37,12 @@ def classification(estimator: Any, details: Details, raw: bool) -> Answer:
     """
     kind = type(estimator)
     if kind.decision_function is not LinearClassifierMixin.decision_function:
-        raise NotCompilable("the decision function is one of its own")
+        raise NotCompilable("the decision function is a custom one")
     if kind in _RIDGE:
         if estimator._label_binarizer.y_type_.startswith("multilabel"):
             raise NotCompilable("the classifier has several targets")
     elif kind.predict is not LinearClassifierMixin.predict:
-        raise NotCompilable("the labels are chosen in a way of its own")
+        raise NotCompilable("the labels are chosen by custom code")
     reading = head(estimator, details)
     two = len(reading.labels) == 2
     rows = np.atleast_2d(estimator.coef_).shape[0]
@@ -51,7 +51,7 @@ def classification(estimator: Any, details: Details, raw: bool) -> Answer:
     decide = _decision(estimator, raw)
     logistic = kind in _LOGISTIC or getattr(estimator, "loss", None) == "log_loss"
     if reading.method == "predict_proba" and not (kind in _LOGISTIC or (two and logistic)):
-        raise NotCompilable("the probabilities are made in a way of its own")
+        raise NotCompilable("the probabilities are computed by custom code")
     if two:
         return lambda X: reading.binary(decide(X).ravel(), expit, at_zero=False)
 
@@ -69,7 +69,7 @@ def regression(estimator: Any, details: Details, raw: bool) -> Answer:
         NotCompilable: It answers in a way of its own, or has several targets.
     """
     if type(estimator)._decision_function not in _LINEAR:
-        raise NotCompilable("the linear function is one of its own")
+        raise NotCompilable("the linear function is a custom one")
     if np.ndim(estimator.coef_) != 1:
         raise NotCompilable("the model has several targets")
     decide = _decision(estimator, raw)
@@ -84,7 +84,7 @@ def _decision(estimator: Any, raw: bool) -> Callable[[Matrix], Floats]:
 
     def decide(X: Matrix) -> Floats:
         if raw and not np.isfinite(X).all():
-            raise ValueError("a linear model takes no missing or infinite values")
+            raise ValueError("a linear model does not accept missing or infinite values")
         found: Floats = X @ coefficients + intercept
         return found
 

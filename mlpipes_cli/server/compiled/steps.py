@@ -51,7 +51,7 @@ def compile_step(step: Any, columns: Sequence[Column]) -> Step:
         fills.append(makers[name](block, columns, slice(start, start + len(block.names)), width))
         start += len(block.names)
     if start != width:
-        raise NotCompilable("the preprocessing's columns do not add up")
+        raise NotCompilable("the preprocessing's columns do not match")
     padded = any(type(block).__name__ == "OneHot" for block in step.blocks_)
 
     def transform(rows: Rows) -> Floats:
@@ -189,7 +189,7 @@ def _text_places(block: Any, columns: Sequence[Column]) -> dict[str, int]:
     places = inputs.positions(columns)
     for name in block.columns:
         if columns[places[name]].type != inputs.TEXT:
-            raise NotCompilable(f"column {name!r} is read as text, but is none")
+            raise NotCompilable(f"column {name!r} is read as text, but is not text")
     return {name: places[name] for name in block.columns}
 
 

@@ -27,7 +27,7 @@ def cut(answer: Answer, behind: Any, details: Details) -> Answer:
     own = behind.classes_.tolist()
     reader = ScoreReader.of(behind.estimator, details)
     if reader is None or reader.positive is None or own[reader.positive] != behind.labels[1]:
-        raise NotCompilable("the scores are not those that the threshold is for")
+        raise NotCompilable("the scores differ from those of the threshold")
     positive, negative = own[reader.positive], own[1 - reader.positive]
     threshold = float(behind.threshold)
 

@@ -43,7 +43,7 @@ def singles(raw: bool, gaps: bool) -> Callable[[Matrix], Singles]:
             values = X.astype(np.float32)
         finite = np.isfinite(values)
         if not finite.all() and not (gaps and not np.isinf(values).any()):
-            raise ValueError("the trees take no missing, infinite or very large values")
+            raise ValueError("the trees do not accept missing, infinite or very large values")
         return values
 
     return convert if raw else lambda X: X.astype(np.float32)
@@ -69,7 +69,7 @@ def boosting(estimator: Any, details: Details, raw: bool) -> Answer:
     if not isinstance(first, str) and (
         type(first) not in (DummyClassifier, DummyRegressor) or first.strategy not in _STEADY
     ):
-        raise NotCompilable("the boosting starts from an estimator of its own")
+        raise NotCompilable("the boosting starts from a custom estimator")
     start = estimator._raw_predict_init(np.zeros((1, estimator.n_features_in_), dtype=np.float32))
     rate = estimator.learning_rate
     convert = singles(raw, gaps=False)

@@ -25,7 +25,8 @@ _PLAIN = frozenset((b"", b"identity"))
 _JSON = b"application/json"
 _FORM = b"application/x-www-form-urlencoded"
 _STRANGE = (
-    "a web page of another origin may not ask this; name its origin in mlpipes.yaml: `serving: {cors: [...]}`"
+    "requests from web pages of another origin are not allowed; "
+    "add its origin in mlpipes.yaml: `serving: {cors: [...]}`"
 )
 _KNOWN = frozenset((_FORM, b"text/plain", b"multipart/form-data", b"text/csv", b"application/octet-stream"))
 Headers = Iterable[tuple[bytes, bytes]]

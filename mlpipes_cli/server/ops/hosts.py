@@ -37,12 +37,12 @@ class Hosts:
         """Why a request with this ``Host`` header is not taken; None where it is."""
         found = _HOST.fullmatch(given)
         if found is None:
-            return bad_request("the Host header is no host name or address")
+            return bad_request("the Host header is not a valid host name or address")
         name = found[1].decode("ascii").lower().removesuffix(".")
         if self._every or self._ours(name):
             return None
         setting = f"`serving: {{allowed_hosts: [{name}]}}`"
-        told = f"the API is not known as {name!r}; if it should be, write {setting} in mlpipes.yaml"
+        told = f"{name!r} is not an allowed host name; to allow it, set {setting} in mlpipes.yaml"
         return Fault(403, "PERMISSION_DENIED", told)
 
     def _ours(self, name: str) -> bool:

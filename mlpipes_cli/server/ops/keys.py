@@ -114,7 +114,7 @@ class KeyGuard:
         if valid:
             return None
         if not self._known:
-            return unavailable("the API keys cannot be read at the moment; try again", 1)
+            return unavailable("the API keys cannot be read now; try again", 1)
         return unauthorized(given)
 
     def _valid(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bool, bool]:
@@ -154,9 +154,9 @@ class KeyGuard:
         except (MlpipesError, TimeoutError) as error:
             if isinstance(error, TimeoutError):
                 self._store.interrupt()
-            logger.debug("the API keys cannot be read (%s); those known stay", type(error).__name__)
+            logger.debug("the API keys cannot be read (%s); known keys remain valid", type(error).__name__)
         except Exception:
-            logger.exception("the API keys cannot be read; those known stay")
+            logger.exception("the API keys cannot be read; known keys remain valid")
 
     def _in_thread(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)

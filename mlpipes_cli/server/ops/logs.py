@@ -36,7 +36,7 @@ class Output:
         self.put, self.close = self._writer.put, self._writer.close
 
     def _dropped(self, lines: int) -> bytes:
-        told = f"{lines} log lines were dropped: nobody took them"
+        told = f"{lines} log lines were dropped: the log's reader was too slow"
         record = logging.LogRecord("mlpipes.log", logging.WARNING, "", 0, told, None, None)
         return self.formatter.format(record).encode("utf-8") + b"\n"
 
@@ -90,7 +90,7 @@ _current: list[Output] = []
 def _thread_failed(failed: threading.ExceptHookArgs) -> None:
     if failed.exc_value is not None and not isinstance(failed.exc_value, SystemExit):
         name = failed.thread.name if failed.thread else "unknown"
-        logging.getLogger("mlpipes.server").error("thread %s ended", name, exc_info=failed.exc_value)
+        logging.getLogger("mlpipes.server").error("thread %s exited", name, exc_info=failed.exc_value)
 
 
 class _Line(msgspec.Struct, omit_defaults=True):

@@ -1,4 +1,4 @@
-"""The API's numbers for Prometheus.
+"""Metrics for Prometheus.
 
 A request is counted in plain lists, 0.3 microseconds for what prometheus_client's own locked (and, with
 several workers, file-backed) values take 4; they get the sums before each answer to ``GET /metrics``
@@ -37,50 +37,50 @@ class Metrics:
         )
         self._duration = BulkHistogram(
             "mlpipes_request_duration_seconds",
-            "From a request's arrival until its answer was ready.",
+            "Time from a request's arrival until its response was ready.",
             ["route"],
             buckets=SECONDS,
             registry=registry,
         )
         self._batch_requests = BulkHistogram(
-            "mlpipes_batch_requests", "Requests that shared a batch.", buckets=SIZES, registry=registry
+            "mlpipes_batch_requests", "Requests per batch.", buckets=SIZES, registry=registry
         )
         self._batch_rows = BulkHistogram(
-            "mlpipes_batch_rows", "Rows that shared a batch.", buckets=SIZES, registry=registry
+            "mlpipes_batch_rows", "Rows per batch.", buckets=SIZES, registry=registry
         )
         self._lag = BulkHistogram(
             "mlpipes_log_lag_seconds",
-            "From a request's arrival until its predictions were committed.",
+            "Time from a request's arrival until its predictions were committed.",
             buckets=SECONDS,
             registry=registry,
         )
         self._log_failures = Counter(
-            "mlpipes_log_failures_total", "Batches that the database did not take.", registry=registry
+            "mlpipes_log_failures_total", "Batches that the database did not accept.", registry=registry
         )
         self._reloads = Counter(
             "mlpipes_model_reloads_total", "Models loaded while serving.", ["result"], registry=registry
         )
         self._queue = Gauge(
             "mlpipes_queue_requests",
-            "Requests that wait for their answer.",
+            "Requests in progress.",
             multiprocess_mode="livesum",
             registry=registry,
         )
         self._spool_rows = Gauge(
             "mlpipes_spool_rows",
-            "Predictions that wait in local files for the database.",
+            "Predictions in the local spool, not in the database yet.",
             multiprocess_mode="livesum",
             registry=registry,
         )
         self._spool_seconds = Gauge(
             "mlpipes_spool_oldest_seconds",
-            "The age of the oldest of them.",
+            "The age of the oldest prediction in the spool.",
             multiprocess_mode="livemax",
             registry=registry,
         )
         self._model = Gauge(
             INFO,
-            "The model versions that are served.",
+            "The served model versions.",
             ["name", "alias", "version"],
             multiprocess_mode="livemax",
             registry=registry,
@@ -214,9 +214,7 @@ def add_routes(app: FastAPI, service: Any) -> None:
     numbers: Metrics = service.meter
     numbers.watch(service.spooled)
 
-    @app.get(
-        "/metrics", summary="The API's numbers for Prometheus", response_class=Response, response_model=None
-    )
+    @app.get("/metrics", summary="Metrics for Prometheus", response_class=Response, response_model=None)
     async def metrics() -> Response:
         numbers.flush()
         text = await asyncio.to_thread(numbers.text)

@@ -106,7 +106,7 @@ function dated(id) {
     const found = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?))?/.exec(value ?? "");
     input.value = found ? `${found[1]}T${found[2] ?? "00:00"}` : "";
   };
-  const broken = () => (input.validity.badInput ? "expected a whole date and time" : "");
+  const broken = () => (input.validity.badInput ? "expected a complete date and time" : "");
   return control(input, () => (input.value ? JSON.stringify(input.value) : "null"), load, { broken });
 }
 

@@ -100,7 +100,7 @@ export class Form {
   #lead(wrong) {
     const names = wrong.slice(0, 3).map((one) => one.column.name).join(", ");
     const more = wrong.length > 3 ? ` and ${wrong.length - 3} more` : "";
-    say("form-error", `Please look at ${names}${more}.`);
+    say("form-error", `Please check ${names}${more}.`);
     if (wrong.some((one) => one.element.hidden)) {
       byId("find").value = "";
       this.find("");
@@ -112,7 +112,7 @@ export class Form {
 const keyOf = (column) => JSON.stringify([column.name, column.type, column.required, column.image]);
 
 function rawBody() {
-  const hint = "This model names no columns. Write the request as MLflow's scoring protocol has it.";
+  const hint = "This model has no named columns. Write the request in MLflow's scoring protocol.";
   const input = make("textarea", { id: "raw", rows: "8", class: "code", spellcheck: "false", "aria-describedby": "raw-hint" });
   input.value = '{"inputs": [[0.0, 0.0]]}';
   return make("div", { class: "field wide" }, make("label", { for: "raw" }, "Request"), input,

@@ -56,7 +56,7 @@ function show(before) {
   byId("forget").hidden = !key.get();
   form.show(model);
   if (before && before.alias === model.alias && before.version !== model.version) {
-    say("news", `Version ${model.version} answers now; it was version ${before.version}.`);
+    say("news", `Now serving version ${model.version} instead of version ${before.version}.`);
   }
 }
 
@@ -72,7 +72,7 @@ function askForKey() {
 }
 
 function chosenIsGone() {
-  say("news", `${alias} is not served any more; showing the first alias.`);
+  say("news", `${alias} is no longer served; showing the first alias.`);
   alias = null;
   setTimeout(look, 0);
 }
@@ -83,7 +83,7 @@ async function predict() {
   const asked = model;
   const body = await form.read();
   const bytes = body === null ? 0 : new Blob([body]).size;
-  if (bytes > asked.max_bytes) form.explain(`These inputs are ${inWords(bytes)}; the API takes ${inWords(asked.max_bytes)}.`);
+  if (bytes > asked.max_bytes) form.explain(`These inputs are ${inWords(bytes)}; the limit is ${inWords(asked.max_bytes)}.`);
   if (body === null || bytes > asked.max_bytes) {
     showNone();
     return;

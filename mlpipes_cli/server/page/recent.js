@@ -18,7 +18,7 @@ export async function showRecent(model, mine) {
   } catch (error) {
     if (error.status === 401) throw error;
     if (look < newest) return;
-    draw("", make("p", { class: "hint" }, `Not to be had right now: ${error.message}`));
+    draw("", make("p", { class: "hint" }, `Not available right now: ${error.message}`));
     return;
   }
   if (look < newest) return;

@@ -52,7 +52,7 @@ function scores(model, prediction, score) {
 function threshold(model) {
   if (model.threshold === null || model.threshold === undefined) return [];
   const positive = model.positive === null || model.positive === undefined ? "positive" : shown(model.positive);
-  return [make("p", { class: "hint" }, `${positive} from a score of ${Number(model.threshold.toPrecision(4))} up`)];
+  return [make("p", { class: "hint" }, `${positive} if the score is at least ${Number(model.threshold.toPrecision(4))}`)];
 }
 
 function bar(name, value, full, chosen) {
@@ -68,12 +68,12 @@ function feedback(model, prediction, id) {
   const said = make("p", { class: "hint", role: "status" });
   const button = make("button", { class: "quiet" }, "Send");
   const form = make("form", { class: "feedback", novalidate: true },
-    make("label", { for: "truth" }, "What was it really?"), make("div", { class: "row" }, input.element, button), said);
+    make("label", { for: "truth" }, "What was the true value?"), make("div", { class: "row" }, input.element, button), said);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const value = input.json();
     if (value === null) {
-      said.textContent = "Give the true value first.";
+      said.textContent = "Enter the true value first.";
       return;
     }
     button.disabled = true;

@@ -28,13 +28,13 @@ _HEADERS = {
 _LIMIT = {
     "name": "limit",
     "in": "query",
-    "description": "At most so many.",
+    "description": "The maximum number of predictions.",
     "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
 }
 _ALIAS = {
     "name": "alias",
     "in": "query",
-    "description": "One of the aliases that are served; the first one when left out.",
+    "description": "A served alias (default: the first one).",
     "schema": {"type": "string"},
 }
 
@@ -46,7 +46,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get(
         "/page/model",
-        summary="What the page shows of the model",
+        summary="The model as shown on the page",
         response_model=view.PageModel,
         responses={404: {"model": documents.ErrorAnswer, "description": "The alias is not served."}},
         openapi_extra={"parameters": [_ALIAS]},
@@ -57,7 +57,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get(
         "/predictions/recent",
-        summary="The newest predictions, the newest first",
+        summary="The newest predictions, newest first",
         response_model=view.RecentAnswer,
         responses={
             400: {"model": documents.ErrorAnswer, "description": "The limit is wrong."},

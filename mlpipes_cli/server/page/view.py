@@ -29,8 +29,8 @@ class PageColumn(_Document):
     name: str
     type: str = Field(description="As in MLflow's signatures: double, string, boolean, ...")
     required: bool
-    image: bool = Field(description="Whether it takes a picture, as Base64.")
-    quoted: str = Field(description="The name as the API's error messages write it.")
+    image: bool = Field(description="Whether it expects an image as Base64.")
+    quoted: str = Field(description="The name as written in the API's error messages.")
 
 
 class PageAlias(_Document):
@@ -46,19 +46,19 @@ class PageModel(_Document):
     name: str
     version: int
     alias: str
-    promoted_at: str | None = Field(description="When the alias was moved here, ISO 8601.")
+    promoted_at: str | None = Field(description="When the alias was moved to this version, ISO 8601.")
     task: str | None
     classes: list[Any] | None
     positive: Any
-    threshold: float | None = Field(description="A score of this or more is called positive.")
+    threshold: float | None = Field(description="Scores of at least this value are labelled positive.")
     target: str | None
     columns: list[PageColumn]
     example: dict[str, Any] | None = Field(
         description="The first row of the model's input example; whole numbers beyond 2^53 as text."
     )
-    aliases: list[PageAlias] = Field(description="All that are served; /predict asks the first one.")
-    feedback: bool = Field(description="Whether /feedback takes the true value.")
-    max_bytes: int = Field(description="A larger request is refused.")
+    aliases: list[PageAlias] = Field(description="All served aliases; /predict uses the first one.")
+    feedback: bool = Field(description="Whether /feedback accepts the true value.")
+    max_bytes: int = Field(description="The maximum size of a request in bytes.")
 
 
 class RecentRow(_Document):

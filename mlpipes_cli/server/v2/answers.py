@@ -27,7 +27,7 @@ def check_outputs(asked: Inference, known: set[str]) -> None:
     """
     for output in asked.outputs or ():
         if output.name not in known:
-            told = did_you_mean(output.name, known) or f"; there is {', '.join(sorted(known))}"
+            told = did_you_mean(output.name, known) or f"; available: {', '.join(sorted(known))}"
             raise bad_request(f"the model has no output {output.name!r}{told}")
 
 

@@ -90,21 +90,21 @@ class Inferred(_Document):
 
     model_name: str
     model_version: str
-    id: str | None = Field(default=None, description="As the request gave it.")
+    id: str | None = Field(default=None, description="The id of the request.")
     parameters: dict[str, Any]
     outputs: list[OutputTensor]
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": Error, "description": "The request or an input is wrong."},
-    401: {"description": "An API key is needed."},
-    404: {"model": Error, "description": "No such model is served."},
+    401: {"description": "An API key is required."},
+    404: {"model": Error, "description": "The model is not served."},
     403: {
         "model": Error,
-        "description": "A page of another origin asks, or by a name that is not the API's.",
+        "description": "The request comes from another origin, or its Host header is not a name of the API.",
     },
-    413: {"model": Error, "description": "More bytes or rows than are taken."},
-    415: {"model": Error, "description": "A content type or coding that is not taken."},
+    413: {"model": Error, "description": "The request exceeds a limit of bytes or rows."},
+    415: {"model": Error, "description": "The content type or encoding is not supported."},
     503: {"model": Error, "description": "The prediction cannot be stored; see Retry-After."},
 }
 

@@ -63,7 +63,7 @@ def decompressed(body: bytes, coding: str, limit: int) -> bytes:
     except zlib.error:
         raise bad_request(f"the body is not valid {coding}") from None
     if len(content) > limit:
-        raise too_large(f"the body unpacks to more than the {limit} bytes that are taken")
+        raise too_large(f"the decompressed body exceeds the limit of {limit} bytes")
     if not unpacker.eof:
         raise bad_request("the body ended early")
     return content
@@ -114,13 +114,13 @@ def _inputs(given: Any, binary: memoryview) -> dict[str, Tensor]:
     if not isinstance(given, list) or not given:
         raise bad_request("inputs must be a list of at least one tensor")
     if len(given) > MOST_INPUTS:
-        raise too_large(f"{len(given)} inputs in one request; at most {MOST_INPUTS} are taken")
+        raise too_large(f"{len(given)} inputs in one request; the limit is {MOST_INPUTS}")
     found: dict[str, Tensor] = {}
     at = 0
     for position, entry in enumerate(given):
         name = _name(entry, f"input {position}")
         if name in found:
-            raise bad_request(f"input {name!r} stands twice")
+            raise bad_request(f"input {name!r} appears twice")
         datatype, shape = entry.get("datatype"), tensors.checked_shape(entry.get("shape"), name)
         if not isinstance(datatype, str) or (datatype not in tensors.NUMPY and datatype != tensors.BYTES):
             known = ", ".join([*tensors.NUMPY, tensors.BYTES])
@@ -136,7 +136,7 @@ def _inputs(given: Any, binary: memoryview) -> dict[str, Tensor]:
         found[name] = tensors.from_bytes(name, datatype, shape, bytes(binary[at : at + size]))
         at += size
     if at != len(binary):
-        raise bad_request(f"the body has {len(binary) - at} bytes that belong to no input")
+        raise bad_request(f"the body has {len(binary) - at} bytes that do not belong to any input")
     return found
 
 
@@ -151,7 +151,7 @@ def _outputs(given: Any, binary: bool) -> tuple[Wanted, ...] | None:
         chosen = _parameters(entry, f"output {name!r}").get("binary_data", binary)
         wanted.append(Wanted(name, chosen is True))
     if len({output.name for output in wanted}) < len(wanted):
-        raise bad_request("an output is asked for twice")
+        raise bad_request("an output is requested twice")
     return tuple(wanted)
 
 

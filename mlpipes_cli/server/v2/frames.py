@@ -65,7 +65,7 @@ def _rows(inputs: Mapping[str, Tensor], max_rows: int) -> int:
         if tensor.shape[0] != rows:
             raise bad_request(f"input {tensor.name!r} has {tensor.shape[0]} rows, the first input {rows}")
     if rows > max_rows:
-        told = f"{rows} rows in one request; at most {max_rows} are taken, send several requests"
+        told = f"{rows} rows in one request; the limit is {max_rows}, split it into several requests"
         raise too_large(told)
     return rows
 
@@ -141,7 +141,9 @@ def _columns(given: dict[str, Tensor], model: ServedModel) -> dict[str, Any]:
             }
     for name in given:
         if name not in model.features:
-            raise bad_request(f"input {name!r} is no column of the model{did_you_mean(name, model.features)}")
+            raise bad_request(
+                f"input {name!r} is not a column of the model{did_you_mean(name, model.features)}"
+            )
     missing = [column for column in model.columns if column.required and column.name not in given]
     if missing:
         parts = [f"input {column.name!r} is missing, expected {expected(column)}" for column in missing[:5]]
@@ -182,7 +184,7 @@ def _column(tensor: Tensor, values: Any, column: InputColumn) -> Any:
     try:  # lists, objects and maps: JSON texts
         return pd.Series([None if value is None else json.loads(value) for value in texts], dtype=object)
     except (ValueError, RecursionError):
-        raise _mismatch(column, "text that is no JSON") from None
+        raise _mismatch(column, "text that is not valid JSON") from None
 
 
 def _numbers(values: Any, column: InputColumn) -> Any:

@@ -155,7 +155,7 @@ def _find(service: Service, name: str, version: str | None) -> ServedModel:
         primary = service.model
         return primary if primary.name == name else service.find(name)
     if not version.isascii() or not version.isdigit() or len(version) > 9 or int(version) == 0:
-        raise Fault(404, "RESOURCE_DOES_NOT_EXIST", "a model's version is a whole number")
+        raise Fault(404, "RESOURCE_DOES_NOT_EXIST", "a model version must be a whole number")
     return service.find(name, version=int(version))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from mlpipes_cli.run_schema import MODEL_THRESHOLD
 from mlpipes_cli.server.model import ServedModel
 from mlpipes_cli.server.v2.tensors import BYTES
 
@@ -36,6 +37,7 @@ class Described:
         shape: -1 where any size goes.
         type: The column's type in the signature, or None.
         required: Whether an input may be left out.
+        threshold: What the positive class's score has to reach for an output's label, or None.
     """
 
     name: str
@@ -43,10 +45,13 @@ class Described:
     shape: tuple[int, ...]
     type: str | None = None
     required: bool = True
+    threshold: float | None = None
 
     def document(self) -> dict[str, Any]:
         """As in the model's metadata."""
         plain = {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
+        if self.threshold is not None:
+            return {**plain, "parameters": {"threshold": self.threshold}}
         if self.type is None:
             return plain
         return {**plain, "parameters": {"type": self.type, "required": self.required}}
@@ -120,7 +125,8 @@ def _outputs(model: ServedModel, entries: list[Any]) -> tuple[Described, ...]:
     if len(given) <= 1:  # one column is answered as a list, whatever the column is called
         only = given[0] if given else Described("predict", "FP64" if _is_regression(model) else BYTES, (-1,))
         given = [Described("predict", only.datatype, only.shape)]
-    found = [Described(output.name, output.datatype, output.shape) for output in given]
+    cut = model.details.get(MODEL_THRESHOLD) if len(given) == 1 else None
+    found = [Described(output.name, output.datatype, output.shape, threshold=cut) for output in given]
     if model.scores is not None:
         classes = model.scores.classes
         if classes == 2:

@@ -139,7 +139,7 @@ class H2ORegressor:
     def _ask(self, X: Any) -> Floats:
         frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X, columns=[c.name for c in self.columns])
         if lacking := [column.name for column in self.columns if column.name not in frame.columns]:
-            raise ValueError(f"columns are missing: {', '.join(map(repr, lacking))}")
+            raise ValueError(f"missing columns: {', '.join(map(repr, lacking))}")
         return self._scoring()(frame)
 
     def _scoring(self) -> Scorer:

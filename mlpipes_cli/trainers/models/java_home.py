@@ -54,7 +54,7 @@ def look_for_java(
     for source, home in _places(os.environ if environ is None else environ):
         version = version_of(home)
         if version is None:
-            refused.append(f"{source} ({home}) holds no working Java")
+            refused.append(f"{source} ({home}) contains no working Java")
         elif not oldest <= version <= newest:
             refused.append(f"{source} ({home}) is Java {version}")
         else:

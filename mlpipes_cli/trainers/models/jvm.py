@@ -44,8 +44,8 @@ def bridge(jar: Path) -> Any:
             shared["_mlpipes_jars"] = {str(jar)}
         elif shared.setdefault("_mlpipes_process", os.getpid()) != os.getpid():
             raise RuntimeError(
-                "this process is a fork of one in which Java ran already; start processes by `spawn`, or"
-                " load and ask the model only after the fork"
+                "this process was forked after Java had started; use the start method `spawn`, or"
+                " load and call the model only after the fork"
             )
         elif str(jar) not in shared.setdefault("_mlpipes_jars", set()):
             jpype.addClassPath(str(jar))

@@ -44,7 +44,7 @@ class Reader:
         known = [*self.columns, *self.pictures]
         frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X, columns=known)
         if absent := [name for name in known if name not in frame.columns]:
-            raise ValueError(f"columns are missing: {', '.join(map(repr, absent))}")
+            raise ValueError(f"missing columns: {', '.join(map(repr, absent))}")
         found = {}
         if self.columns:
             rows = frame[self.columns]
@@ -75,7 +75,9 @@ def as_floats(frame: pd.DataFrame) -> np.ndarray:
                 raise ValueError("dates")
             columns.append(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
         except (TypeError, ValueError):
-            raise ValueError(f"{name!r} holds {frame[name].dtype}, and a network takes numbers") from None
+            raise ValueError(
+                f"{name!r} has the type {frame[name].dtype}, and a network needs numbers"
+            ) from None
     return np.column_stack(columns).astype(np.float32)
 
 

@@ -99,7 +99,7 @@ def opened(value: Any) -> Image.Image:
     try:
         image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
         if image.width * image.height > MOST_PIXELS:  # known from the file's head
-            size = f"{image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are taken"
+            size = f"{image.width} x {image.height} pixels; the limit is {MOST_PIXELS:,}"
             raise ValueError(size)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
@@ -113,19 +113,21 @@ def opened(value: Any) -> Image.Image:
             return Image.alpha_composite(white, image).convert("RGB")
         return image.convert("L" if image.mode in ("1", "L") else "RGB")
     except Image.DecompressionBombError:  # Pillow's own limit, which is higher
-        raise ValueError(f"no readable image: more than {MOST_PIXELS:,} pixels") from None
+        raise ValueError(f"the image cannot be read: more than {MOST_PIXELS:,} pixels") from None
     except Exception as error:  # noqa: BLE001 (a damaged file makes the decoders raise anything)
         text = str(error).splitlines()[0] if str(error) and "cannot identify" not in str(error) else ""
-        raise ValueError(f"no readable image ({', '.join(FORMATS)}){': ' + text if text else ''}") from None
+        raise ValueError(
+            f"the image cannot be read ({', '.join(FORMATS)}){': ' + text if text else ''}"
+        ) from None
 
 
 def _bytes(value: Any) -> bytes:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if not isinstance(value, str):
-        raise ValueError("the image is missing" if value is None or value != value else "no image file")
+        raise ValueError("the image is missing" if value is None or value != value else "not an image file")
     text = value.partition("base64,")[2] if value.startswith("data:") else value
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("the text is no base64 of an image file") from None
+        raise ValueError("the text is not the Base64 of an image file") from None

@@ -143,7 +143,7 @@ def shared(memory: int) -> Any:
     if java is None:
         looked = f" ({'; '.join(refused)})" if refused else ""
         raise RuntimeError(
-            f"this model is asked in Spark, which needs Java {OLDEST} to {NEWEST}{looked}; install one and"
+            f"this model runs in Spark, which needs Java {OLDEST} to {NEWEST}{looked}; install one and"
             f" set JAVA_HOME, or `pip install {WHEEL}`"
         )
     folder = Path(tempfile.mkdtemp(prefix="spark-model-"))
@@ -208,7 +208,7 @@ def _command(
     _, _, command = asked.stdout.partition(b"\0\n")
     parts = [part.decode() for part in command.split(b"\0") if part]
     if asked.returncode or not parts:
-        raise RuntimeError(f"Spark does not start: {last_words(log) or f'exit {asked.returncode}'}")
+        raise RuntimeError(f"Spark did not start: {last_words(log) or f'exit {asked.returncode}'}")
     return [part for part in parts if part != _VECTORS]
 
 
@@ -226,8 +226,8 @@ def _said(error: Exception, process: subprocess.Popen[bytes], log: Path) -> str:
     try:
         process.wait(_END)  # its connections go a moment before it does
     except subprocess.TimeoutExpired:
-        return f"{type(error).__name__} while Java was asked"
-    return f"its Java process ended: {last_words(log)}"
+        return f"{type(error).__name__} in a call of Java"
+    return f"its Java process exited: {last_words(log)}"
 
 
 def _let_python_decide() -> None:
@@ -240,7 +240,7 @@ def _meet(process: subprocess.Popen[bytes], meeting: Path, log: Path) -> tuple[i
     deadline = time.monotonic() + _START
     while not meeting.exists():
         if process.poll() is not None:
-            raise RuntimeError(f"Java ended while Spark started: {last_words(log)}")
+            raise RuntimeError(f"Java exited while Spark was starting: {last_words(log)}")
         if time.monotonic() > deadline:
             raise RuntimeError(f"Spark did not start in {_START:.0f} s: {last_words(log)}")
         time.sleep(0.02)

@@ -31,7 +31,7 @@ def outputs_of(model: Any, found: Rows, training: Training) -> int:
     if len(shape) != 2 or shape[1] not in wanted:
         needed = " or ".join(map(str, wanted))
         raise TrainingError(
-            f"the model gives the shape {shape[1:]} for a row; a {training.task} target needs ({needed},)"
+            f"the model returned the shape {shape[1:]} for a row; a {training.task} target needs ({needed},)"
         )
     return int(shape[1])
 
@@ -45,7 +45,7 @@ def compile_model(model: Any, how: Settings, task: Task, outputs: int) -> None:
     if getattr(model, "compiled", False):
         named = [name for name in ("learning_rate", "loss") if getattr(how, name) is not None]
         if named:
-            raise TrainingError(f"params: {named[0]}: the function returns a model that is compiled already")
+            raise TrainingError(f"params: {named[0]}: the function returns a model that is already compiled")
         return
     rate = {} if how.learning_rate is None else {"learning_rate": how.learning_rate}
     several = "sparse_categorical_crossentropy"

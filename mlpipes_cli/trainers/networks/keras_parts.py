@@ -124,8 +124,8 @@ def from_layers(
     if with_output:
         if len(given.shape) != 2:
             raise TrainingError(
-                f"the layers end in the shape {tuple(given.shape[1:])} a row; put `flatten` or a "
-                "`global_average_pooling` layer at their end"
+                f"the last layer has the shape {tuple(given.shape[1:])} per row; add `flatten` or a "
+                "`global_average_pooling` layer at the end"
             )
         last = {"binary": "sigmoid", "multiclass": "softmax"}.get(task)
         given = keras.layers.Dense(outputs, activation=last, name="output")(given)

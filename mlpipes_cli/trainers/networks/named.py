@@ -62,9 +62,9 @@ class Named:
         problems: list[Problem] = []
         for key, value in arguments.items():
             if key not in known and not is_open:
-                listed = f"; it takes {', '.join(known[:8])}" + (", ..." if len(known) > 8 else "")
+                listed = f"; it accepts {', '.join(known[:8])}" + (", ..." if len(known) > 8 else "")
                 near = did_you_mean(key, known) or listed
-                problems.append(((*here, key), f"{name} takes no {key!r}{near}"))
+                problems.append(((*here, key), f"{name} does not accept {key!r}{near}"))
             elif key in self._nested:
                 problems += self.problems(value, (*here, key))
         return problems or self._making(given, here)
@@ -144,7 +144,7 @@ def takes(function: Callable[..., Any], path: str, given: Mapping[str, Any], pla
     if any(item.kind is item.VAR_KEYWORD for item in parameters.values()):
         return []
     return [
-        ((*place, name), f"{path} takes no {name!r}{did_you_mean(name, parameters)}")
+        ((*place, name), f"{path} does not accept {name!r}{did_you_mean(name, parameters)}")
         for name in given
         if name not in parameters
     ]
@@ -168,5 +168,5 @@ def call(
     try:
         signature.bind(**keywords)
     except TypeError as error:
-        raise TrainingError(f"{path}: {error}; it is offered {', '.join(offered)} by name") from None
+        raise TrainingError(f"{path}: {error}; mlpipes passes {', '.join(offered)} by name") from None
     return function(**keywords)

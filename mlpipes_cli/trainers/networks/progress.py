@@ -33,7 +33,7 @@ class Progress:
             self.best, self.best_epoch = plain[self._watched], epoch
         if not math.isfinite(plain.get("loss", 0.0)):
             raise TrainingError(
-                f"the loss is {plain['loss']} after epoch {epoch}; try a lower `learning_rate`, and look at "
+                f"the loss is {plain['loss']} after epoch {epoch}; try a lower `learning_rate`, and check "
                 "the scale of the features"
             )
         self._report(epoch, {name: value for name, value in plain.items() if math.isfinite(value)})

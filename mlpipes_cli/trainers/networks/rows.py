@@ -79,7 +79,7 @@ def _read(training: Training, how: Settings) -> tuple[Reader, dict[str, np.ndarr
         if columns and training.preprocess == "auto":
             from mlpipes_cli.preprocess import auto
 
-            step = auto.build(training.X[columns], training.task)
+            step = auto.build(training.X[columns], training.task, texts=training.texts)
             parts[TABLE] = as_floats(step.fit_transform(training.X[columns], training.y))
         elif columns:
             parts[TABLE] = as_floats(training.X[columns])
@@ -110,7 +110,8 @@ def _no_gaps(table: np.ndarray, columns: list[str]) -> None:
     gaps = np.flatnonzero(~np.isfinite(table).all(axis=0))
     if len(gaps):
         raise TrainingError(
-            f"{columns[gaps[0]]!r} has missing values, which a network cannot take; use `preprocess: auto`"
+            f"{columns[gaps[0]]!r} has missing values, which a network does not support; use "
+            "`preprocess: auto`"
         )
 
 
@@ -154,7 +155,7 @@ def _weights(training: Training, how: Settings, target: np.ndarray, kept: np.nda
                 near = did_you_mean(str(label), map(str, training.classes))
                 listed = ", ".join(map(repr, training.classes[:10]))
                 raise TrainingError(
-                    f"params: class_weight: {label!r} is no label{near or f'; they are {listed}'}"
+                    f"params: class_weight: {label!r} is not a label{near or f'; they are {listed}'}"
                 )
             each[training.classes.index(label)] = float(weight)
     return np.asarray(each[target], dtype=np.float32)

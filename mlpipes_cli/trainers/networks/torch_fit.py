@@ -62,7 +62,7 @@ def problems(how: Settings) -> list[Problem]:
         except TrainingError as error:
             found.append((("params", "loss"), str(error)))
     elif how.loss is not None and how.loss not in (known := [_CLASSES, *_QUANTITY]):
-        near = did_you_mean(how.loss, known) or f"; one of {', '.join(known)}, or module:function"
+        near = did_you_mean(how.loss, known) or f"; use one of {', '.join(known)}, or module:function"
         found.append((("params", "loss"), f"unknown loss {how.loss!r}{near}"))
     return found
 
@@ -87,12 +87,12 @@ def outputs_of(module: Any, found: Rows, training: Training) -> int:
     if len(shape) != 2 or shape[1] not in wanted:
         needed = " or ".join(map(str, wanted))
         raise TrainingError(
-            f"the module gives {shape[1:]} for a row; a {training.task} target needs ({needed},)"
+            f"the module returned {shape[1:]} for a row; a {training.task} target needs ({needed},)"
         )
     end = [type(part).__name__ for part in module.modules()][-1]
     if training.task != "regression" and end in _PROBABILITIES:
         raise TrainingError(
-            f"the module ends in {end}; leave that away: the loss takes what is before it (logits)"
+            f"the module ends in {end}; remove it: the loss needs the values before it (logits)"
         )
     return int(shape[1])
 
@@ -233,7 +233,9 @@ def _loss(name: str | None, task: Task, outputs: int) -> Loss:
         return own
     right = _QUANTITY if task == "regression" else (_CLASSES,)
     if name is not None and name not in right:
-        raise TrainingError(f"params: loss: {name!r} is not for a {task} target; use {' or '.join(right)}")
+        raise TrainingError(
+            f"params: loss: {name!r} does not apply to a {task} target; use {' or '.join(right)}"
+        )
     if task == "regression":
         function = getattr(functional, _QUANTITY[name or "mse"])
     else:

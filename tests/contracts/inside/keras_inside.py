@@ -116,7 +116,7 @@ class TestKeras(NetworkContract):
             ([{"conv2d": {"filters": 2, "kernel_size": 3}}], "layers -> 0 -> conv2d: .*expected min_ndim=4"),
             (
                 ["flatten", {"reshape": {"target_shape": [30, 1]}}],
-                "end in the shape .30, 1. a row; put `flatten`",
+                "the shape .30, 1. per row; add `flatten`",
             ),
         ],
     )
@@ -170,9 +170,9 @@ class TestKeras(NetworkContract):
     @pytest.mark.parametrize(
         ("name", "params", "text"),
         [
-            ("logits", {}, "no probabilities"),
+            ("logits", {}, "not probabilities"),
             ("nothing", {}, "returned a NoneType"),
-            ("compiled", {"loss": "mse"}, "loss: the function returns a model that is compiled"),
+            ("compiled", {"loss": "mse"}, "loss: the function returns a model that is already compiled"),
             ("build", {"function": {"unit": 3}}, "did you mean 'units'"),
         ],
     )
@@ -198,7 +198,7 @@ class TestKeras(NetworkContract):
     ) -> None:
         module("keras_module", MODULE)
         both = replace(pictures, X=pictures.X.assign(number=np.arange(120) % 2 + 0.0))
-        with pytest.raises(TrainingError, match="layers follow one another"):
+        with pytest.raises(TrainingError, match="must be a sequence with one input"):
             trainer.fit(replace(both, spec={"layers": ["flatten"], "params": {}}))
         spec = {"function": "keras_module:both", "params": {"epochs": 3, "image__height": 6}}
         fitted = trainer.fit(replace(both, spec=spec))

@@ -72,7 +72,7 @@ class NetworkContract(TrainerContract):
             found.append(trainer.fit(training).model.predict_proba(training.X)[:, 1].mean())
         assert found[1] > found[0] + 0.05
         given["params"]["class_weight"] = {"malignent": 2.0}
-        with pytest.raises(TrainingError, match="'malignent' is no label; did you mean 'malignant'"):
+        with pytest.raises(TrainingError, match="'malignent' is not a label; did you mean 'malignant'"):
             trainer.fit(training_of("binary", given))
 
     def test_a_row_gets_the_same_answer_alone_in_any_company_and_from_any_thread(
@@ -115,7 +115,7 @@ class NetworkContract(TrainerContract):
     ) -> None:
         broken = pictures.X.copy()
         broken["picture"] = pd.Series([*broken["picture"][:7], b"\x89PNG broken", *broken["picture"][8:]])
-        with pytest.raises(TrainingError, match="picture: row 7: no readable image"):
+        with pytest.raises(TrainingError, match="picture: row 7: the image cannot be read"):
             trainer.fit(replace(pictures, X=broken, spec=image_spec))
 
     def test_the_documented_runs(self, module: Callable[[str, str], None]) -> None:

@@ -196,8 +196,8 @@ def test_the_documented_runs(tmp_path: Path) -> None:
         ("binary", {"include": ["lar"]}, "no model 'lar' for this target"),
         ("regression", {"include": ["nb"]}, "no model 'nb' for this target"),
         ("binary", {"include": ["xgboost"]}, "requirements: \\[xgboost\\]"),
-        ("binary", {"transform_target": True}, "transform_target is for quantities"),
-        ("regression", {"fix_imbalance": True}, "fix_imbalance is for classes"),
+        ("binary", {"transform_target": True}, "transform_target needs a numeric target"),
+        ("regression", {"fix_imbalance": True}, "fix_imbalance needs classes"),
         ("binary", {"sort": "RMSE"}, "no metric 'RMSE' for this target"),
     ],
 )

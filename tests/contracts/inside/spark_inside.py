@@ -127,7 +127,7 @@ class TestSpark(TrainerContract):
             (spec_of("random_forest", num_trees="many"), "num_trees"),
             (spec_of("random_forest", features_col="x"), "is set by mlpipes"),
             (spec_of("pyspark.ml.classification.Nothing"), "Nothing"),
-            (spec_of("math.sqrt"), "no estimator of Spark"),
+            (spec_of("math.sqrt"), "not an estimator of Spark"),
         ]
 
 
@@ -200,7 +200,7 @@ def test_the_documented_runs(shared: Any, fresh: Any) -> None:
 @pytest.mark.parametrize(
     ("task", "name", "text"),
     [
-        ("multiclass", "gradient_boosted_trees", "tells two classes apart"),
+        ("multiclass", "gradient_boosted_trees", "supports two classes"),
         ("regression", "logistic_regression", "cannot learn a quantity"),
         ("binary", "linear_regression", "cannot learn classes"),
     ],
@@ -216,7 +216,7 @@ def test_mistakes_that_only_java_knows_are_one_line(shared: Any, fresh: Any) -> 
     training = fresh("binary", spec_of("decision_tree"), preprocess="none")
     with pytest.raises(TrainingError, match="'mean radius' has missing values"):
         SparkTrainer().fit(replace(training, X=training.X.where(training.X > 10.0)))
-    with pytest.raises(TrainingError, match="'city' is no number"):
+    with pytest.raises(TrainingError, match="'city' is not numeric"):
         SparkTrainer().fit(replace(training, X=pd.DataFrame({"city": ["Rome"] * len(training.X)})))
 
 

@@ -101,7 +101,7 @@ class TestTorch(NetworkContract):
         net = "torch_module:Net"
         return [
             ({"module": "torch_module:Ned", "params": {}}, "did you mean 'Net'?"),
-            ({"module": "torch_module:number", "params": {}}, "name a class or a function"),
+            ({"module": "torch_module:number", "params": {}}, "use a class or a function"),
             ({"module": net, "params": {"module": {"hiden": 3}}}, "did you mean 'hidden'?"),
             ({"module": net, "params": {"module__hiden": 3}}, "did you mean 'hidden'?"),
             ({"module": net, "params": {"optimizer": "adamm"}}, "did you mean 'adam'?"),
@@ -119,10 +119,10 @@ class TestTorch(NetworkContract):
     @pytest.mark.parametrize(
         ("name", "text"),
         [
-            ("sigmoid", "ends in Sigmoid; leave that away"),
-            ("three", r"gives \(3,\) for a row; a binary target needs \(1 or 2,\)"),
-            ("needs", "missing a required argument: 'depth'; it is offered n_features"),
-            ("nothing", "gives a NoneType, not a torch.nn.Module"),
+            ("sigmoid", "ends in Sigmoid; remove it"),
+            ("three", r"returned \(3,\) for a row; a binary target needs \(1 or 2,\)"),
+            ("needs", "missing a required argument: 'depth'; mlpipes passes n_features"),
+            ("nothing", "returned a NoneType, not a torch.nn.Module"),
         ],
     )
     def test_modules_that_do_not_do(self, trainer: Trainer, name: str, text: str) -> None:
@@ -131,7 +131,7 @@ class TestTorch(NetworkContract):
 
     def test_a_loss_for_another_task_is_refused(self, trainer: Trainer) -> None:
         spec = {"module": "torch_module:Net", "params": {"loss": "mse"}}
-        with pytest.raises(TrainingError, match="'mse' is not for a binary target; use cross_entropy"):
+        with pytest.raises(TrainingError, match="'mse' does not apply to a binary target; use cross_entropy"):
             trainer.fit(training_of("binary", spec))
 
     def test_two_outputs_for_two_classes_do_too(self, trainer: Trainer) -> None:

@@ -179,7 +179,7 @@ def test_a_file_that_is_there_stays(filled: Filled, tmp_path: Path) -> None:
 def test_a_stopped_stack_is_started_for_it_and_stopped_again(filled: Filled, tmp_path: Path) -> None:
     filled.cli("down").ok()
     done = filled.cli("backup", tmp_path / "b.tar", "--json").ok()
-    assert "the stack does not run; starting it" in done.err
+    assert "the stack is not running; starting it" in done.err
     assert done.json["content"]["runs"] == 2
     assert {one["state"] for one in services(filled.cli, filled.root).values()} == {"stopped"}
 
@@ -249,19 +249,19 @@ insert into public.experiments select max(experiment_id) + 1, 'odd' from public.
 """
 # What is in the file, and what is said of it, by the check or by the database.
 FORGED: dict[str, tuple[Callable[[dict[str, bytes], dict[str, Any]], None], str]] = {
-    "a quote that is open": (_script("mlflow", b"select 'a"), "is damaged or no backup"),
-    "a commit": (_script("mlpipes", b"commit; truncate raw_data.mine;"), "it has a COMMIT of its own"),
+    "a quote that is open": (_script("mlflow", b"select 'a"), "is damaged or not a backup"),
+    "a commit": (_script("mlpipes", b"commit; truncate raw_data.mine;"), "it contains its own COMMIT"),
     "a revision": (lambda files, row: row.update(revision={}), "its manifest cannot be read (revision)"),
     "a statement": (_script("mlflow", b"select no_such_function();"), "no_such_function() does not exist"),
     "rows": (_script("mlpipes", b"delete from raw_data.mine;"), "mine of database mlpipes has 0 rows"),
     "a version": (
         _script("mlflow", b"update public.alembic_version set version_num = 'abc';"),
-        "MLflow's tables in it are of version abc, not ",
+        "its MLflow tables have version abc, not ",
     ),
     "a trigger": (_script("mlflow", _DEFERRED), "never"),
     "a file and a folder": (_file_and_folder, "cannot be written"),
 }  # fmt: skip
-UNTOUCHED = "both databases and all artifacts are as they were"
+UNTOUCHED = "both databases and all artifacts are unchanged"
 
 
 def _replaced(filled: Filled, path: Path, databases: Databases, journal: Journal) -> str:
@@ -279,7 +279,7 @@ def test_a_forged_backup_leaves_all_as_it_was_and_says_so(filled: Filled, tmp_pa
     path = forged(filled.backup, tmp_path / "b.tar", change)
     line = _replaced(filled, path, wiring.make_databases(), Journal(tmp_path / "journal"))
     assert words in line
-    assert (UNTOUCHED in line) == ("damaged or no backup" not in line and "cannot be read" not in line)
+    assert (UNTOUCHED in line) == ("damaged or not a backup" not in line and "cannot be read" not in line)
     assert difference(picture(filled.root), filled.seen) == []
     assert not (tmp_path / "journal").exists()
 
@@ -329,13 +329,13 @@ class _CutOff(PostgresDatabases):
         (
             "mlpipes",
             True,
-            "the database mlpipes was replaced, the database mlflow is as it was",
+            "the database mlpipes was replaced, the database mlflow is unchanged",
             "committing",
         ),
         (
             "mlflow",
             False,
-            "the database mlpipes was replaced, the database mlflow is as it was",
+            "the database mlpipes was replaced, the database mlflow is unchanged",
             "committing",
         ),
         ("mlflow", True, "the database mlpipes was replaced, the database mlflow was replaced", "committing"),
@@ -402,7 +402,7 @@ def test_killed_at_any_moment_and_run_again(filled: Filled, moment: str) -> None
     elif _state(filled.root):
         assert "run `mlpipes restore" in up.err
         refused = filled.cli("backup", filled.root.parent / "half.tar")
-        assert "was stopped before its end" in error(refused.err)
+        assert "was interrupted" in error(refused.err)
     filled.cli("restore", filled.backup, "--yes").ok()
     assert difference(picture(filled.root), filled.seen) == []
     assert not list((filled.root / ".mlpipes").glob("replacing-*"))
@@ -430,7 +430,7 @@ def test_ctrl_c_leaves_the_old_data_and_a_running_stack(filled: Filled) -> None:
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=120)
     if child.returncode == 130:
-        assert "stopped before the restore was done" in error(said)
+        assert "stopped before the restore was finished" in error(said)
         assert difference(picture(filled.root), before) == []
     assert services(filled.cli, filled.root)["mlflow"]["state"] == "running"
 
@@ -489,4 +489,4 @@ def test_what_others_see_of_the_stack_is_told_of_files_that_are_not_there(
     client.create_model_version("credit", "s3://elsewhere/model", run)
     done = filled.cli("backup", tmp_path / "b.tar", "--json").ok()
     assert len(done.json["missing"]) == 2
-    assert "warning: 2 models name files that are not in the artifact store" in done.err
+    assert "warning: 2 models refer to files missing from the artifact store" in done.err

@@ -247,7 +247,7 @@ def test_a_script_that_fails_changes_nothing(
         with pytest.raises(MlpipesError) as caught:
             load(url, damage(script))
         (line,) = caught.value.lines()
-        assert "database copy_d at 127.0.0.1" in line or "the script of the database is damaged" in line
+        assert "database copy_d at 127.0.0.1" in line or "the database script is damaged" in line
         assert "p:/" not in line
         assert everything(url) == before
         assert PostgresDatabases().identity(url) == identity
@@ -337,7 +337,7 @@ def test_settings_that_a_server_does_not_know_are_left_out() -> None:
     long = b"-- a line\n" * 300_000
     assert b"".join(adapted(io.BytesIO(long + end), set())) == long + end
     for unfinished in (b"", script, long):
-        with pytest.raises(MlpipesError, match="not whole"):
+        with pytest.raises(MlpipesError, match="incomplete"):
             b"".join(adapted(io.BytesIO(unfinished), set()))
 
 

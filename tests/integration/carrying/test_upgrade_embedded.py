@@ -97,7 +97,7 @@ def test_nothing_to_do(root: Path, here: Cli) -> None:
     done = here("upgrade", "--json").ok()
     assert done.json["changes"] == []
     assert done.json["backup"] is None
-    assert "everything is of this release already" in done.err
+    assert "everything is up to date with this release" in done.err
     assert {name: one["pid"] for name, one in services(here, root).items()} == pids
 
 
@@ -139,8 +139,14 @@ def test_going_back_waits_for_a_storage_that_does_not_give_yet(
     monkeypatch.setattr(going_back, "_PAUSE", 0.01)
     with pytest.raises(MlpipesError, match="the upgrade failed: after the upgrade 2 aliases are missing"):
         upgrade.upgrade(find_project(root), told)
-    assert sum("could not be put back" in line and "trying once more" in line for line in told.warnings) == 1
-    assert sum("is not put back yet" in line for line in told.details) == 2
+    assert (
+        sum(
+            "restoring the earlier data failed" in line and "trying once more" in line
+            for line in told.warnings
+        )
+        == 1
+    )
+    assert sum("is not restored yet" in line for line in told.details) == 2
     assert difference(picture(root), before) == []
 
 
@@ -152,7 +158,9 @@ def test_data_that_cannot_be_put_back_is_told(root: Path, here: Cli, monkeypatch
     with pytest.raises(MlpipesError) as caught:
         upgrade.upgrade(find_project(root), Told())
     assert "the upgrade failed: after the upgrade 2 aliases are missing" in caught.value.reason
-    assert "what ran before runs again, but the data of before could not be put back" in caught.value.reason
+    assert (
+        "the earlier release is running again, but restoring the earlier data failed" in caught.value.reason
+    )
     assert "InternalError" in caught.value.reason
     assert difference(picture(root), before) == ["mlflow.public.registered_model_aliases"]
     command, path = caught.value.hint.split("`")[1].rsplit(" ", 1)
@@ -169,7 +177,7 @@ def test_tables_that_cannot_be_migrated_leave_the_data_and_say_so(root: Path, he
     failed = here("upgrade")
     assert failed.code == 1
     said = error(failed.err)
-    assert "neither this release nor the one before comes up" in said
+    assert "neither this release nor the earlier one starts" in said
     assert "already exists" in said
     assert ".mlpipes/backups/upgrade-" in said
     assert here("status", "--json").ok().json["services"][0]["state"] == "running"
@@ -183,7 +191,7 @@ def test_tables_of_a_newer_release_are_left_alone(root: Path, here: Cli) -> None
     execute(root, "update alembic_version set version_num = 'ffffffffffff'")
     failed = here("restart", "mlflow")
     assert failed.code == 1
-    assert "of a newer release (version ffffffffffff)" in error(failed.err)
+    assert "from a newer release (version ffffffffffff)" in error(failed.err)
     assert revision(root) == "ffffffffffff"
     execute(root, f"update alembic_version set version_num = '{NEWEST}'")
     here("up").ok()
@@ -225,7 +233,7 @@ def test_an_up_migrates_too(root: Path, here: Cli, stopped: bool) -> None:
     if stopped:
         here("down").ok()
         done = here("up").ok()
-        assert "mlflow: its tables were brought to this release's version" in done.err
+        assert "mlflow: its tables were upgraded to this release's version" in done.err
     else:
         here("restart", "mlflow").ok()
     assert revision(root) == NEWEST

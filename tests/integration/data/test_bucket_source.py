@@ -85,11 +85,11 @@ def test_tables(environ: dict[str, str], key: str) -> None:
     [
         ("s3://bucket/no.csv", {}, "s3://bucket/no.csv: no such key in the bucket", 2),
         ("s3://nowhere/no.csv", {}, "s3://nowhere: no such bucket", 2),
-        ("s3://bucket/bad.parquet", {}, "s3://bucket/bad.parquet is no Parquet file", 2),
+        ("s3://bucket/bad.parquet", {}, "s3://bucket/bad.parquet is not a valid Parquet file", 2),
         (
             "s3://bucket/data.parquet",
             {"AWS_SECRET_ACCESS_KEY": "x"},
-            "the server refused (SignatureDoesNotMatch",
+            "the server refused the request (SignatureDoesNotMatch",
             1,
         ),
         ("s3://bucket/data.parquet", {"AWS_ACCESS_KEY_ID": "x"}, "the server refused (", 1),

@@ -98,14 +98,14 @@ def test_one_clear_line(url: str) -> None:
     said = refused(url, "postgres:source_test.cards")
     assert said == at + "relation \"source_test.cards\" does not exist; did you mean 'source_test.Cards'?"
     assert refused(url, "postgres:select nothing").startswith(
-        at + 'the database refused the query: column "nothing" does not exist'
+        at + 'the query failed: column "nothing" does not exist'
     )
-    assert refused(url, "postgres:source_test.empty") == at + "source_test.empty gives no rows"
-    assert "column names twice: 'y'" in refused(url, "postgres:select 1 as y, 2 as y")
+    assert refused(url, "postgres:source_test.empty") == at + "source_test.empty returns no rows"
+    assert "duplicate column names: 'y'" in refused(url, "postgres:select 1 as y, 2 as y")
     assert "in a read-only transaction" in refused(
         url, 'postgres:with x as (delete from source_test."Cards" returning 1) select * from x'
     )
-    one = "the query has to be one statement that gives rows, such as a select; nothing of it was run"
+    one = "the query must be one statement that returns rows, such as a select; it was not run"
     assert refused(url, {"query": 'delete from source_test."Cards"'}) == at + one
     assert refused(url, {"query": "set role none"}) == at + one
 

@@ -28,7 +28,7 @@ from mlpipes_cli.project import find_project
 pytestmark = pytest.mark.slow
 SOURCE = parse_yaml("experiment: x\ndata:\n  source: postgres\n  target: y\n", "e.yaml")
 AT = "e.yaml:3: data -> source: "
-ONE = "the query has to be one statement that gives rows, such as a select; nothing of it was run"
+ONE = "the query must be one statement that returns rows, such as a select; it was not run"
 ROWS = 3
 
 
@@ -167,7 +167,7 @@ def test_waiting_has_an_end(owner: str, reader: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(selecting, "_SETTINGS", selecting._SETTINGS.replace("'60s'", "'100ms'"))
     with closing(psycopg2.connect(owner)) as other, other.cursor() as cursor:
         cursor.execute("lock table raw_data.attacked in access exclusive mode")
-        assert "somebody else holds a lock" in said_of(reader, "postgres:raw_data.attacked")
+        assert "another client holds a lock" in said_of(reader, "postgres:raw_data.attacked")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_a_stack_of_an_earlier_release_gets_its_reader_by_up(
     found = make_runtime(project).endpoints()
     assert found.reader_url is None
     assert said_of(found.reader_url, "postgres:raw_data.attacked") == (
-        f"{AT}the project's database has no role yet that can only read; `mlpipes up` makes it"
+        f"{AT}the project's database has no read-only role yet; `mlpipes up` creates it"
     )
     assert make_runtime(project).status().running("postgres")
     assert make_databases().facts(make_runtime(project).storage().databases["mlpipes"]).rows

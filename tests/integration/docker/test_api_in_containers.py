@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import re
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -18,12 +19,13 @@ import pytest
 import signing_help
 from conftest import Cli, Result
 from docker.errors import ImageNotFound
-from docker_help import ROOT_LABEL
+from docker_help import COMPOSE, ROOT_LABEL, name_here
 from integration.docker.conftest import Stack
 from stack_help import http, query
 from waiting import until
 
 from mlpipes_cli import __version__, envfile
+from mlpipes_cli.adapters.docker.model_image import pins
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -152,7 +154,7 @@ def test_with_compose_alone_it_waits_for_the_first_promotion(stack: Stack, serve
         assert (status(f"{url}/ping"), status(f"{url}/ready")) == (503, 503)
         said = waiting.logs().decode().splitlines()
         assert said == [
-            "there is no registered model 'later'; there is people; waiting for one (see `mlpipes models`)"
+            "there is no registered model 'later'; available: people; waiting for one (see `mlpipes models`)"
         ]
         number = image_help.promoted(tracking(stack), "later")
         until(lambda: answers(url, waiting), 60)
@@ -178,12 +180,12 @@ def test_a_model_that_needs_more_says_what(stack: Stack, served: str) -> None:
     needs = image_help.NEEDS
     number = image_help.promoted(tracking(stack), "people", needs, needed=image_help.NEEDED)
     said = until(lambda: json.loads(http(f"{served}/ready"))["problems"], 90)
-    assert f"needs packages that are not here: {needs}" in said["production"]
+    assert f"needs packages that are not installed here: {needs}" in said["production"]
     assert version(served) == good
     failed = stack.cli("restart", "api")  # it cannot start on that one, and says the same
     assert failed.code == 1
     (line,) = [one for one in failed.err.splitlines() if one.startswith("error")]
-    assert f"version {number} of model 'people' needs packages that are not here: {needs}" in line
+    assert f"version {number} of model 'people' needs packages that are not installed here: {needs}" in line
     assert "`mlpipes build`" in line
     image_help.promoted(tracking(stack), "people")
     stack.cli("up").ok()
@@ -273,7 +275,7 @@ def test_mlflows_own_server_stays_a_process(stack: Stack, served: str) -> None:
 
 def test_none_drops_it(stack: Stack, served: str) -> None:
     dropped = stack.cli("up", "--with", "none", "--json").ok().json
-    assert dropped["changes"] == ["api: removed, since it is no longer wanted"]
+    assert dropped["changes"] == ["api: removed, since it is no longer configured"]
     assert set(stack.containers()) == set(CORE)
     assert stack.up().json["changes"] == []
     assert "api" not in stack.status()
@@ -347,6 +349,11 @@ def test_the_image_needs_nothing_but_a_database(
     assert kept(stack, answer["prediction_ids"][0]) == [(image["model"]["version"], "production")]
     frozen = container.exec_run(["pip", "freeze"])[1].decode().splitlines()
     assert {*image_help.PINS, image_help.NEEDS} <= set(frozen)
+    lock = container.exec_run(["cat", "/opt/mlpipes/requirements/requirements.lock"])[1].decode()
+    assert pins(lock) == pins("\n".join(line for line in frozen if "==" in line))
+    known = (COMPOSE / "api" / "requirements.lock").read_text()
+    assert lock.count("--hash=sha256:") > len(pins(lock))
+    assert all(part in lock for part in re.findall(r"^scipy==(?:.*\\\n)*.*", known, re.MULTILINE))
     until(lambda: container.reload() or container.attrs["State"]["Health"]["Status"] == "healthy", 40)
     container.stop(timeout=30)
     container.reload()
@@ -410,9 +417,9 @@ def packages(stack: Stack, image: str) -> list[str]:
     """The layers of Python and of the API's packages."""
     python, whole = (
         stack.client.images.get(name).attrs["RootFS"]["Layers"]
-        for name in ("python:3.11-slim-bookworm", image)
+        for name in (name_here(stack.client, "python"), image)
     )
-    return list(whole[: len(python) + 2])
+    return list(whole[: len(python) + 4])
 
 
 def test_without_a_database_it_says_so(stack: Stack, image: dict[str, Any]) -> None:
@@ -429,8 +436,8 @@ def test_without_a_database_it_says_so(stack: Stack, image: dict[str, Any]) -> N
         (["--version", "99"], 1, "model 'people' has no version 99"),
         (["--alias", "staging"], 1, "model 'people' has no 'staging' version"),
         (["--model", "peeple"], 2, "there is no registered model 'peeple'; did you mean 'people'?"),
-        (["--tag", "No Name"], 2, "--tag: 'No Name' is no name of an image"),
-        (["--alias", "production", "--version", "1"], 2, "--alias and --version name the same thing"),
+        (["--tag", "No Name"], 2, "--tag: 'No Name' is not a valid image name"),
+        (["--alias", "production", "--version", "1"], 2, "--alias and --version cannot be combined"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_line(
@@ -454,7 +461,8 @@ def test_the_resolvers_own_words(stack: Stack, served: str) -> None:
     done = stack.cli("build", "--model", "broken", timeout=600)
     assert done.code == 1
     (line,) = [one for one in done.err.splitlines() if one.startswith("error")]
-    assert "No matching distribution found for iniconfig==999.0" in line
+    assert line.startswith("error: the packages of the model cannot be had: ")
+    assert f"there is no version of {image_help.NEEDED}==999.0" in line
 
 
 def test_without_an_engine(stack: Stack, served: str) -> None:

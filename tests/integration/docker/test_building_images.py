@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from docker.errors import NotFound
-from docker_help import references, remove_images
+from docker_help import name_here, references, remove_images
 from reporter_help import Told
 from waiting import until
 
@@ -38,9 +38,10 @@ def name(docker_engine: Any) -> Iterator[str]:
     remove_images(docker_engine, f"mlpipes.tests={repository}")
 
 
-def base() -> str:
+@pytest.fixture
+def base(docker_engine: Any) -> str:
     """An image with a shell that is here."""
-    return references()["python"]
+    return name_here(docker_engine, "python")
 
 
 def ensure(engine: Engine, name: str, build: Build) -> tuple[images.Image, Told]:
@@ -83,26 +84,35 @@ def test_built_once_and_again_after_a_change(engine: Engine, name: str, tmp_path
 
 
 def test_two_that_build_at_the_same_time_take_the_same_image(
-    engine: Engine, name: str, tmp_path: Path
+    engine: Engine, name: str, tmp_path: Path, base: str
 ) -> None:
-    build = folder(tmp_path, name, f"FROM {base()}\nRUN sleep 3 # {uuid.uuid4().hex}\n")
+    script = "echo the first word; sleep 3"
+    build = folder(tmp_path, name, f"FROM {base}\nRUN {script} # {uuid.uuid4().hex}\n")
+    tolds = []
 
     def had() -> images.Image:
         own = connect()
         with contextlib.closing(own.client):
-            return ensure(own, name, build)[0]
+            image, told = ensure(own, name, build)
+            tolds.append(told)
+            return image
 
     with ThreadPoolExecutor(2) as threads:
         taken = {done.result().id for done in [threads.submit(had) for _ in range(2)]}
     mark = {"label": f"mlpipes.tests={name.split(':')[0]}"}
     assert len(engine.client.api.images(filters=mark)) == 2  # none waited for the other
+    for told in tolds:
+        (task,) = told.tasks
+        assert (task.title, task.every) == (f"building {name}", 10.0)
+        assert "step 3/4: the first word" in task.notes
+        assert not any("Running in" in note for note in task.notes)
     now, told = ensure(engine, name, build)
     assert taken == {now.id}
     assert told == Told()
 
 
-def test_a_step_that_fails_shows_its_last_lines(engine: Engine, name: str, tmp_path: Path) -> None:
-    build = folder(tmp_path, name, f"FROM {base()}\nRUN echo first; echo the reason >&2; exit 3\n")
+def test_a_step_that_fails_shows_its_last_lines(engine: Engine, name: str, tmp_path: Path, base: str) -> None:
+    build = folder(tmp_path, name, f"FROM {base}\nRUN echo first; echo the reason >&2; exit 3\n")
     with pytest.raises(MlpipesError) as caught:
         ensure(engine, name, build)
     (line,) = caught.value.lines()
@@ -113,9 +123,9 @@ def test_a_step_that_fails_shows_its_last_lines(engine: Engine, name: str, tmp_p
     assert engine.client.images.list(name.split(":")[0]) == []
 
 
-def test_without_a_network_the_hint_says_so(engine: Engine, name: str, tmp_path: Path) -> None:
+def test_without_a_network_the_hint_says_so(engine: Engine, name: str, tmp_path: Path, base: str) -> None:
     code = "import urllib.request as r; r.urlopen('http://registry.invalid/')"
-    build = folder(tmp_path, name, f'FROM {base()}\nRUN ["python", "-c", "{code}"]\n')
+    build = folder(tmp_path, name, f'FROM {base}\nRUN ["python", "-c", "{code}"]\n')
     with pytest.raises(MlpipesError) as caught:
         ensure(engine, name, build)
     assert "check it, and the proxy" in caught.value.hint
@@ -125,6 +135,29 @@ def test_the_image_below_cannot_be_had(engine: Engine, name: str, tmp_path: Path
     with pytest.raises(MlpipesError) as caught:
         ensure(engine, name, folder(tmp_path, name, "FROM 127.0.0.1:1/none:5\n"))
     assert f"building {name}: 127.0.0.1:1/none:5: the engine cannot reach 127.0.0.1:1" in caught.value.reason
+
+
+def test_a_base_that_is_pinned_is_used_by_digest_or_as_the_image_of_this_machine(
+    engine: Engine, name: str, tmp_path: Path, base: str
+) -> None:
+    pin = references()["python"]
+    text = f"ARG BELOW={pin}\nFROM ${{BELOW}}\n"
+    (tmp_path / "Dockerfile").write_text(f"{text}LABEL mlpipes.tests={name.split(':')[0]}\n")
+    image, told = ensure(engine, name, Build(tmp_path))
+    layers = engine.client.api.inspect_image(image.id)["RootFS"]["Layers"]
+    assert layers == engine.client.api.inspect_image(base)["RootFS"]["Layers"]
+    if "@" not in base:
+        unchecked = "taking the image of this machine, which came from no registry (unchecked)"
+        assert told.infos[0] == f"{base}: {unchecked}"
+    assert ensure(engine, name, Build(tmp_path)) == (image, Told())
+
+
+def test_a_base_that_is_pinned_and_cannot_be_had(engine: Engine, name: str, tmp_path: Path) -> None:
+    pin = f"127.0.0.1:1/none:5@sha256:{'0' * 64}"
+    (tmp_path / "Dockerfile").write_text(f"ARG BELOW={pin}\nFROM ${{BELOW}}\n")
+    with pytest.raises(MlpipesError) as caught:
+        ensure(engine, name, Build(tmp_path))
+    assert f"{pin}: the engine cannot reach 127.0.0.1:1" in caught.value.reason
 
 
 def test_a_dockerfile_that_is_not_there(engine: Engine, name: str, tmp_path: Path) -> None:
@@ -143,9 +176,11 @@ images.ensure(connect(), [Service("one", sys.argv[1], build=Build(Path(sys.argv[
 """
 
 
-def test_interrupted_leaves_no_name_and_no_container(engine: Engine, name: str, tmp_path: Path) -> None:
+def test_interrupted_leaves_no_name_and_no_container(
+    engine: Engine, name: str, tmp_path: Path, base: str
+) -> None:
     mark = uuid.uuid4().hex
-    build = folder(tmp_path, name, f"FROM {base()}\nRUN sleep 600 # {mark}\n")
+    build = folder(tmp_path, name, f"FROM {base}\nRUN sleep 600 # {mark}\n")
 
     def at_work() -> list[Any]:
         rows = engine.client.api.containers(all=True)

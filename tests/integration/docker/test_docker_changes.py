@@ -91,8 +91,7 @@ def test_a_killed_container_is_started_again(stack: Stack, service: str) -> None
     assert stack.status()[service]["state"] == "failed"
     assert "exit code 137" in stack.status()[service]["detail"]
     assert changed(stack) == [
-        f"{service}: started again (it had ended with exit code 137, killed)"
-        f" on port {stack.status()[service]['port']}"
+        f"{service}: started again (exit code 137, killed) on port {stack.status()[service]['port']}"
     ]
     assert query(stack.cli, stack.root, _ROW) == [(7,)]
 
@@ -103,7 +102,7 @@ def test_a_paused_and_a_removed_container_are_brought_back(stack: Stack) -> None
     stack.containers()["mlflow"].remove(force=True)
     assert "paused" in stack.status()["postgres"]["detail"]
     assert sorted(line.split(" on ")[0] for line in changed(stack)) == [
-        "mlflow: started", "postgres: woken, since it was paused",
+        "mlflow: started", "postgres: resumed, since it was paused",
     ]  # fmt: skip
     assert query(stack.cli, stack.root, _ROW) == [(7,)]
 
@@ -113,11 +112,11 @@ def test_a_volume_removed_by_hand_is_missed_aloud(stack: Stack) -> None:
     stack.cli("down", cwd=stack.root).ok()
     stack.client.volumes.get(name).remove()
     told = stack.up()
-    assert f"the volume {name} was removed by somebody, and its data with it" in told.err
+    assert f"the volume {name} was removed outside mlpipes, together with its data" in told.err
     assert name in stack.volumes()
     tracking = stack.cli("env", "--json", cwd=stack.root).json["MLFLOW_TRACKING_URI"]
     http(f"{tracking}/api/2.0/mlflow-artifacts/artifacts/0/in-the-new-bucket", "PUT", b"stored")
-    assert "removed by somebody" not in stack.up().err
+    assert "removed outside mlpipes" not in stack.up().err
 
 
 def test_passwords_changed_in_the_file_are_applied(stack: Stack) -> None:

@@ -52,7 +52,7 @@ def test_a_whole_stack(stack: Stack) -> None:
 def test_before_the_first_start(fresh: Stack) -> None:
     found = doctor(fresh)
     assert all(row["level"] != "fault" for row in found.values()), found
-    assert found["secrets"]["found"] == ".env is not there yet"
+    assert found["secrets"]["found"] == ".env does not exist yet"
 
 
 def test_a_service_that_was_killed(stack: Stack) -> None:
@@ -71,7 +71,7 @@ def test_a_volume_that_is_gone(stack: Stack) -> None:
     stack.client.volumes.get(name).remove()
     found = doctor(stack)
     assert found["minio data"]["level"] == "fault"
-    assert found["minio data"]["found"] == f"the volume {name} is gone"
+    assert found["minio data"]["found"] == f"the volume {name} does not exist"
     assert "mlpipes restore" in found["minio data"]["fix"]
 
 
@@ -100,7 +100,7 @@ def test_a_password_in_the_settings(stack: Stack) -> None:
         "project: boxes\nruntime: docker\nstack:\n  mlflow:\n    database_url: postgresql://me:secret@box/mlflow\n"
     )
     found = doctor(stack)["settings"]
-    assert (found["level"], found["found"]) == ("warning", "a password stands in mlpipes.yaml:5")
+    assert (found["level"], found["found"]) == ("warning", "mlpipes.yaml:5 contains a password")
     assert "secret" not in found["found"].replace("secrets", "")
 
 
@@ -147,5 +147,5 @@ def test_a_stack_whose_folder_is_gone_is_found_and_removed(stack: Stack, tmp_pat
 def test_no_engine(stack: Stack, tmp_path: Path) -> None:
     found = doctor(stack, DOCKER_HOST=f"unix://{tmp_path}/none.sock")
     assert found["docker engine"]["level"] == "fault"
-    assert "there is no socket" in found["docker engine"]["found"]
+    assert "does not exist" in found["docker engine"]["found"]
     assert found["python"]["level"] == "ok"

@@ -159,7 +159,7 @@ def test_a_moved_folder_takes_its_stack_along(stack: Stack) -> None:
     moved = stack.at(there)
     try:
         told = moved.up()
-        assert "the project was moved here" in told.err
+        assert "the project folder was moved" in told.err
         assert identity(moved) == id
         assert query(stack.cli, there, "select count(*) from raw_data.moved") == [(0,)]
         assert sorted(moved.containers()) == ["minio", "mlflow", "postgres"]

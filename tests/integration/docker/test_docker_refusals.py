@@ -75,7 +75,7 @@ def test_a_foreign_thing_with_our_name_is_named_and_left_alone(fresh: Stack, kin
             thing = fresh.client.networks.create("boxes-0f0f0f_default")
             left.callback(thing.remove)
         said = one_line(fresh.cli("up", cwd=fresh.root))
-        assert f"there is a {kind} {thing.name} that is not part of this stack" in said
+        assert f"a {kind} named {thing.name} exists that is not part of this stack" in said
         assert f"docker {'rm' if kind == 'container' else f'{kind} rm'} {thing.name}" in said
         assert fresh.containers() == {}
         fresh.cli("down", "--volumes", "--yes", cwd=fresh.root).ok()
@@ -87,8 +87,8 @@ def test_a_service_that_ends_shows_its_last_words_and_the_others_stay(fresh: Sta
     before = fresh.ids()
     fresh.rewrite(f"{SETTINGS}stack: {{mlflow: {{memory: 48m}}}}\n")
     said = one_line(fresh.cli("up", cwd=fresh.root))
-    assert "mlflow ended while it started" in said
-    assert "its last words: " in said
+    assert "mlflow exited while starting" in said
+    assert "its last log lines: " in said
     assert "memory" in said or "mlpipes logs mlflow" in said
     states = {name: row["state"] for name, row in fresh.status().items()}
     assert states == {"postgres": "running", "minio": "running", "mlflow": "failed"}

@@ -22,11 +22,11 @@ def test_the_whole_stack_on_rustfs(fresh: Stack) -> None:
     try:
         told = fresh.up()
         assert [row["name"] for row in told.json["services"]] == ["postgres", "rustfs", "mlflow"]
-        assert told.err.count("rustfs gives MLflow no user of its own") == 1
+        assert told.err.count("rustfs cannot create a user for MLflow") == 1
         assert "root user's keys" in fresh.status()["rustfs"]["detail"]
         again = fresh.up()
         assert again.json["changes"] == []
-        assert "no user of its own" not in again.err
+        assert "cannot create a user" not in again.err
         tracking = fresh.cli("env", "--json", cwd=fresh.root).json["MLFLOW_TRACKING_URI"]
         artifact = f"{tracking}/api/2.0/mlflow-artifacts/artifacts/0/file.txt"
         http(artifact, "PUT", b"stored")

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 from conftest import Cli
-from docker_help import of_root, references, remove_images
+from docker_help import name_here, of_root, remove_images
 from reporter_help import Told
 from stack_help import http
 from waiting import until
@@ -144,7 +144,7 @@ def test_streams_both_ways(there: Machine, docker_engine: Any, tmp_path: Path) -
     """Building (a stream there and one back), logs that are followed, and what a command prints."""
     found = connect(there.environ | {"DOCKER_HOST": there.url})
     (tmp_path / "Dockerfile").write_text(
-        f"FROM {references()['python']}\nLABEL mlpipes.tests=ssh\nCOPY big /\n"
+        f"FROM {name_here(docker_engine, 'python')}\nLABEL mlpipes.tests=ssh\nCOPY big /\n"
         'CMD ["sh", "-c", "echo one; sleep 0.3; echo two"]\n'
     )
     (tmp_path / "big").write_bytes(os.urandom(5_000_000))
@@ -169,25 +169,25 @@ def test_a_key_that_is_not_known_there(machine: Machine, monkeypatch: pytest.Mon
     with pytest.raises(MlpipesError) as caught:
         connect({"DOCKER_HOST": machine.url, "HOME": machine.environ["HOME"]})
     (line,) = caught.value.lines()
-    assert "ssh says: " in line
+    assert "ssh failed: " in line
     assert "Host key verification failed" in line or "Permission denied" in line
-    assert "work without a question" in line
+    assert "work without a prompt" in line
 
 
 def test_nobody_listens(there: Machine) -> None:
-    with pytest.raises(MlpipesError, match=r"ssh says: ssh: connect to host 127.0.0.1 port .*refused"):
+    with pytest.raises(MlpipesError, match=r"ssh failed: ssh: connect to host 127.0.0.1 port .*refused"):
         connect(there.environ | {"DOCKER_HOST": f"ssh://127.0.0.1:{_free_port()}"})
 
 
 def test_no_ssh_program(there: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MlpipesError, match="the program ssh is not installed"):
+    with pytest.raises(MlpipesError, match="the program `ssh` is not installed"):
         connect({"DOCKER_HOST": there.url, "HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize("url", ["ssh://-oProxyCommand=x/", "ssh://-lroot@box", "ssh://box:port"])
 def test_an_address_is_never_an_option(there: Machine, url: str) -> None:
-    with pytest.raises(MlpipesError, match="is no address"):
+    with pytest.raises(MlpipesError, match="is not a valid address"):
         connect(there.environ | {"DOCKER_HOST": url})
 
 

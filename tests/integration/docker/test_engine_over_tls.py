@@ -139,14 +139,14 @@ def _error(environ: dict[str, str]) -> str:
 
 
 def test_without_any(guarded: Guarded) -> None:
-    assert "no Docker engine answers there" in _error(_environ(guarded))
+    assert "no Docker engine answers at this address" in _error(_environ(guarded))
 
 
 def test_without_our_own(guarded: Guarded, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes((guarded.folder / "ca.pem").read_bytes())
     line = _error(_environ(guarded, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path)))
-    assert "no encrypted connection" in line
-    assert "put cert.pem into the folder" in line
+    assert "the TLS connection failed" in line
+    assert "put cert.pem in the folder" in line
 
 
 def test_an_engine_that_is_not_trusted(guarded: Guarded, tmp_path: Path) -> None:
@@ -154,5 +154,5 @@ def test_an_engine_that_is_not_trusted(guarded: Guarded, tmp_path: Path) -> None
     for name in ("cert.pem", "key.pem"):
         (tmp_path / name).write_bytes((guarded.folder / name).read_bytes())
     line = _error(_environ(guarded, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path)))
-    assert "no encrypted connection (CERTIFICATE_VERIFY_FAILED)" in line
+    assert "the TLS connection failed (CERTIFICATE_VERIFY_FAILED)" in line
     assert "check that the certificates belong to that engine" in line

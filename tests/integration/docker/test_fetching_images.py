@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from waiting import until
 
 from mlpipes_cli.adapters.docker import images
 from mlpipes_cli.adapters.docker.engine import Engine, connect
-from mlpipes_cli.compose.model import Service
+from mlpipes_cli.adapters.docker.naming import make_by_name
+from mlpipes_cli.compose.model import Build, Service
 from mlpipes_cli.errors import MlpipesError
 
 
@@ -78,7 +80,7 @@ def test_by_tag(engine: Engine, registry: Registry) -> None:
 def test_a_tag_with_another_digest_is_not_used(engine: Engine, registry: Registry) -> None:
     ensure(engine, f"{registry.host}/tiny:1")
     line = refused(engine, f"{registry.host}/tiny:1@sha256:{'0' * 64}")
-    assert "has the repository, but not this version of the image any more" in line
+    assert "has the repository, but no longer this version of the image" in line
 
 
 def test_an_image_that_came_from_no_registry(engine: Engine, registry: Registry) -> None:
@@ -94,7 +96,7 @@ def test_an_image_that_came_from_no_registry(engine: Engine, registry: Registry)
     image, told = ensure(engine, reference)
     assert not image.digest_checked
     assert told.infos == [
-        f"{name}: taking the image of this machine, which came from no registry (unchecked)"
+        f"{name}: using the local image, which was not pulled from a registry (not verified)"
     ]
     container = engine.client.api.create_container(image.id)
     try:
@@ -103,14 +105,81 @@ def test_an_image_that_came_from_no_registry(engine: Engine, registry: Registry)
         engine.client.api.remove_container(container)
 
 
+def test_the_base_of_a_build_is_fetched_by_its_digest(
+    engine: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    pinned = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
+    (tmp_path / "Dockerfile").write_text(f"ARG BELOW={pinned}\nFROM ${{BELOW}}\nLABEL built=1\n")
+    name = f"mlpipes-tests-{registry.port}:1"
+    told = Told()
+    image = images.ensure(engine, [Service("one", name, build=Build(tmp_path))], told)["one"]
+    assert told.infos[0] == f"pulling {pinned}"
+    api = engine.client.api
+    base = api.inspect_image(f"{registry.host}/tiny@{pinned.partition('@')[2]}")
+    assert api.inspect_image(image.id)["RootFS"]["Layers"] == base["RootFS"]["Layers"]
+
+
+def shown(engine: Engine, image: str, reference: str) -> str:
+    """What `docker ps` says of a container's image."""
+    api = engine.client.api
+    made = make_by_name(api, image, reference, lambda name: str(api.create_container(name)["Id"]))
+    try:
+        (row,) = api.containers(all=True, filters={"id": made})
+        assert row["ImageID"] == image
+        return str(row["Image"])
+    finally:
+        api.remove_container(made)
+
+
+def test_a_container_is_made_by_name_and_by_id_where_no_name_stands_for_its_image(
+    engine: Engine, registry: Registry
+) -> None:
+    pinned = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
+    image = ensure(engine, pinned)[0].id
+    assert shown(engine, image, pinned) == pinned
+    registry.images["tiny"] = make_image(registry.port + 1)  # the tag moves
+    moved = ensure(engine, f"{registry.host}/tiny:1")[0].id
+    assert moved != image
+    assert shown(engine, moved, f"{registry.host}/tiny:1") == f"{registry.host}/tiny:1"
+    assert image.removeprefix("sha256:").startswith(
+        shown(engine, image, f"{registry.host}/tiny:1").removeprefix("sha256:")
+    )
+    assert shown(engine, moved, f"{registry.host}/tiny:1@sha256:{'0' * 64}") == f"{registry.host}/tiny:1"
+    engine.client.api.tag(image, f"{registry.host}/tiny", "before")
+    assert shown(engine, image, f"{registry.host}/tiny:1") == f"{registry.host}/tiny:before"
+
+
+def test_a_name_that_moves_while_the_container_is_made(engine: Engine, registry: Registry) -> None:
+    name = f"{registry.host}/tiny:1"
+    image = ensure(engine, name)[0].id
+    api = engine.client.api
+    other: list[str] = []
+
+    def make(given: str) -> str:
+        if given == name:
+            registry.images["tiny"] = make_image(registry.port + 1)
+            api.pull(name)
+        made = str(api.create_container(given)["Id"])
+        other.append(made)
+        return made
+
+    made = make_by_name(api, image, name, make)
+    try:
+        assert len(other) == 2
+        assert api.inspect_container(made)["Image"] == image
+        assert [row["Id"] for row in api.containers(all=True) if row["Id"] in other] == [made]
+    finally:
+        api.remove_container(made)
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ((401, "UNAUTHORIZED", "authentication required"), "wants a login"),
-        ((403, "DENIED", "requested access to the resource is denied"), "wants a login"),
-        ((429, "TOOMANYREQUESTS", "too many"), "has had too many requests from here"),
-        ((404, "NAME_UNKNOWN", "repository name not known to registry"), "no such repository any more"),
-        ((503, "UNAVAILABLE", "service unavailable"), "is out of order"),
+        ((401, "UNAUTHORIZED", "authentication required"), "requires a login"),
+        ((403, "DENIED", "requested access to the resource is denied"), "requires a login"),
+        ((429, "TOOMANYREQUESTS", "too many"), "rejected the pull: too many requests"),
+        ((404, "NAME_UNKNOWN", "repository name not known to registry"), "no longer has this repository"),
+        ((503, "UNAVAILABLE", "service unavailable"), "returned a server error"),
     ],
 )
 def test_a_registry_that_refuses(
@@ -126,7 +195,7 @@ def test_a_registry_that_refuses(
 def test_a_damaged_layer(engine: Engine, registry: Registry) -> None:
     registry.damaged.add(registry.images["tiny"].layers[1])
     reference = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
-    assert "what arrived is damaged" in refused(engine, reference)
+    assert "the downloaded image is damaged" in refused(engine, reference)
     registry.damaged.clear()
     assert ensure(engine, reference)[0].digest_checked
 
@@ -134,7 +203,7 @@ def test_a_damaged_layer(engine: Engine, registry: Registry) -> None:
 def test_nobody_at_the_registry(engine: Engine) -> None:
     assert "the engine cannot reach 127.0.0.1:1" in refused(engine, "127.0.0.1:1/x:1")
     line = refused(engine, "registry.invalid/x:1")
-    assert "the engine cannot find registry.invalid" in line or "proxy" in line
+    assert "the engine cannot resolve registry.invalid" in line or "proxy" in line
     assert "docker load" in line
 
 
@@ -143,7 +212,7 @@ import sys
 from mlpipes_cli.adapters.docker import images
 from mlpipes_cli.adapters.docker.engine import connect
 from mlpipes_cli.cli.console import Console
-from mlpipes_cli.compose.model import Service
+from mlpipes_cli.compose.model import Build, Service
 images.ensure(connect(), [Service("one", sys.argv[1])], Console())
 """
 

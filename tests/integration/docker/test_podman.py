@@ -100,10 +100,11 @@ def pods(cli: Cli, make_project: Callable[..., Path], podman: Podman) -> Iterato
 
 def test_a_stack_comes_up_changes_and_goes(cli: Cli, pods: Path, podman: Podman) -> None:
     first = cli("up", cwd=pods).ok()
-    assert "docker.io cannot be reached; taking the image of this machine (unchecked)" in first.err
+    assert "docker.io cannot be reached; using the local image (not verified)" in first.err
     found = services(cli, pods)
     assert {name for name, row in found.items() if row["state"] == "running"} == CORE
     assert len(found["minio"]["ports"]) == 2, found["minio"]
+    assert "postgres:17.10-bookworm" in podman("ps", "--format", "{{.Image}}")
     again = cli("up", "--json", cwd=pods).ok()
     assert again.json["changes"] == []
     assert "pulling" not in again.err

@@ -171,7 +171,7 @@ def test_down_removes_them_and_up_remembers_them(tools: Stack) -> None:
 def test_none_drops_them_and_leaves_the_rest_alone(tools: Stack) -> None:
     before = tools.ids()
     dropped = tools.cli("up", "--with", "none", "--json", cwd=tools.root).ok().json
-    assert dropped["changes"] == [f"{name}: removed, since it is no longer wanted" for name in TOOLS]
+    assert dropped["changes"] == [f"{name}: removed, since it is no longer configured" for name in TOOLS]
     assert tools.ids() == {name: id for name, id in before.items() if name not in TOOLS}
     assert not {*TOOLS} & {*tools.status()}
     assert tools.up().json["changes"] == []

@@ -71,9 +71,9 @@ def kept_files(root: Path) -> dict[str, bytes]:
 
 def test_images_that_were_loaded_are_taken_and_that_is_said_once(boxes: Stack) -> None:
     said = boxes.up().err
-    assert said.count("came from no registry (unchecked)") == 2
+    assert said.count("was not pulled from a registry (not verified)") == 2
     assert boxes.up().json["changes"] == []
-    assert "came from no registry" not in boxes.up().err
+    assert "was not pulled from a registry" not in boxes.up().err
 
 
 @pytest.mark.parametrize("command", [("status",), ("status", "--json"), ("up",), ("env",), ("down",)])
@@ -141,7 +141,7 @@ def test_an_engine_killed_during_up_is_one_line_and_the_next_up_goes_on(
     reader.join(120)
     ((_, err),) = said
     assert going.returncode == 1, err
-    assert "the Docker engine stopped answering; start Docker" in err.strip().splitlines()[-1]
+    assert "the Docker engine stopped responding; start Docker" in err.strip().splitlines()[-1]
     assert "Traceback" not in err
     engine.start()
     boxes.up()

@@ -89,7 +89,7 @@ def test_ended_at_each_stage_in_turn_and_then_completed(fresh: Stack, number: in
         file = fresh.root / ".mlpipes" / "docker.json"
         identities |= {json.loads(file.read_text())["id"]} if file.exists() else set()
     said = fresh.up()
-    assert "removed by somebody" not in said.err
+    assert "removed outside mlpipes" not in said.err
     assert len(identities) == 1
     assert len(ended_at) >= 4, ended_at
     assert {row["state"] for row in fresh.status().values()} == {"running"}

@@ -101,7 +101,7 @@ def test_a_training_that_loses_a_service_keeps_what_was_done_and_goes_on(
     assert training.returncode == (0 if back else 1), err
     if not back:
         said = err.strip().splitlines()[-1]
-        assert "keeps failing at its artifacts; 1 of 3 candidates are finished and stored" in said, err
+        assert "keeps failing on its artifacts; 1 of 3 candidates are finished and stored" in said, err
         assert "mlpipes status" in said and "--resume` trains the rest" in said
         stack.up()
     report = stack.cli("train", file, "--resume", "--json", cwd=stack.root).ok().json

@@ -108,7 +108,7 @@ def test_mlflow_that_does_not_start_leaves_the_database_as_it_was(stack: Stack) 
     runtime = make_runtime(find_project(stack.root))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONHASHSEED", "nonsense")  # Python itself refuses to start with that
-        with pytest.raises(MlpipesError, match=r"mlflow ended while it started.*PYTHONHASHSEED"):
+        with pytest.raises(MlpipesError, match=r"mlflow exited while starting.*PYTHONHASHSEED"):
             runtime.up(Console())
     rows = services(stack.cli, stack.root)
     assert rows["postgres"]["pid"] == before["postgres"]
@@ -171,7 +171,7 @@ def test_an_added_service_that_fails_is_not_remembered(stack: Stack, tmp_path: P
     broken = ServiceSpec(
         "api", (sys.executable, "-c", "raise SystemExit('no model')"), 8000, False, "/", 20.0
     )
-    with pytest.raises(MlpipesError, match="api ended while it started; its last words: no model"):
+    with pytest.raises(MlpipesError, match="api exited while starting; its last log lines: no model"):
         runtime.start(broken, Console())
     assert stack.up().json["changes"] == []
     assert "api" not in stack.pids()

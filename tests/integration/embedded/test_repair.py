@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import psycopg2
 import pytest
 from process_help import commands, ended
 from stack_help import http, processes_of, query, services
@@ -63,6 +64,18 @@ def test_the_database_is_killed_and_a_child_of_it_hangs_on(stack: Stack) -> None
     stack.up()
     works(stack)
     until(lambda: ended(child))
+
+
+def test_a_database_with_all_connections_in_use_works(stack: Stack) -> None:
+    """It answers, if only that it has none left: it needs no repair, and `status` does not call it failed."""
+    url = stack.cli("env", "--json", cwd=stack.root).ok().json["MLPIPES_DATABASE_URL"]
+    with contextlib.ExitStack() as links:
+        with pytest.raises(psycopg2.OperationalError):
+            while True:
+                links.enter_context(contextlib.closing(psycopg2.connect(url)))
+        row = services(stack.cli, stack.root)["postgres"]
+        assert (row["state"], row["health"]) == ("running", "healthy")
+    works(stack)
 
 
 def test_mlflow_is_killed(stack: Stack) -> None:

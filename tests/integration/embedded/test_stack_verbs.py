@@ -59,7 +59,7 @@ def test_a_project_with_data_stays_on_its_runtime_until_it_is_carried_over(stack
     file.write_text(text.replace("embedded", "auto"))
     try:
         said = stack.cli("up", cwd=stack.root).ok().err
-        assert "runtime embedded (auto): this project's data is there" in said
+        assert "runtime embedded, chosen by `auto`: this project's data is there" in said
     finally:
         file.write_text(text)
 
@@ -145,7 +145,7 @@ def test_logs_since_a_moment(stack: Stack) -> None:
     assert stack.cli("logs", "postgres", "--since", "2h", cwd=stack.root).ok().out == whole
     wrong = stack.cli("logs", "postgres", "--since", "yesterday", cwd=stack.root)
     assert wrong.code == 2
-    assert "'yesterday' is no time" in wrong.err
+    assert "'yesterday' is not a valid time" in wrong.err
 
 
 @pytest.mark.parametrize("name, status", [("evil.example", 403), ("localhost", 200)])
@@ -171,4 +171,4 @@ def test_open_prints_where_a_service_is_looked_at(stack: Stack) -> None:
         "open", "mlflow", cwd=stack.root, env=stack.cli.environment | {"BROWSER": "", "PATH": ""}
     )
     assert without.ok().out == f"{url}\n"
-    assert "there is no browser here" in without.err
+    assert "no browser found here" in without.err

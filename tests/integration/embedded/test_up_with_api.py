@@ -51,7 +51,7 @@ def test_from_no_model_to_none_wanted(root: Path, cli: Cli) -> None:
     changes, _ = up(cli)
     assert f"api: started on port {row['port']}" in changes
     changes, _ = up(cli, "--with", "none")
-    assert changes == ["api: removed, since it is no longer wanted"]
+    assert changes == ["api: removed, since it is no longer configured"]
     assert "api" not in services(cli, root)
     cli("serve", "--detach", "--workers", "2").ok()  # what the command line says stays
     pid = services(cli, root)["api"]["pid"]
@@ -90,7 +90,7 @@ def test_a_project_from_before_signatures_goes_on_with_one_command(root: Path, c
     note.write_text(json.dumps(json.loads(note.read_text()) | {"mlpipes": "0.0.1"}))
     refused = cli("upgrade")
     assert refused.code == 1
-    assert "the API would not start again" in refused.err
+    assert "the API would not restart" in refused.err
     assert "version 1 of people (production); nothing was changed" in refused.err
     failed = cli("restart", "api")
     assert failed.code == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -14,9 +16,10 @@ from typing import Any
 import psycopg2
 import pytest
 import sqlalchemy
+from docker_help import name_here
 from waiting import until
 
-CONTEXT = Path(__file__).parents[3] / "compose" / "mlflow"
+ROOT = Path(__file__).parents[3]
 BEFORE_THE_LAST = "75868b020152"
 SETTINGS = {
     "MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg2://postgres:right@postgres:5432/mlflow",
@@ -32,9 +35,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def image(docker_engine: Any) -> Iterator[str]:
+def image(docker_engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     name = f"mlpipes-mlflow:test-{uuid.uuid4().hex[:8]}"
-    done = subprocess.run(["docker", "build", "-q", "-t", name, str(CONTEXT)], capture_output=True, text=True)
+    python = f"PYTHON_IMAGE={name_here(docker_engine, 'python')}"
+    context = tmp_path_factory.mktemp("context")
+    shutil.copytree(ROOT / "compose", context / "compose")
+    command = ["docker", "build", "-q", "-t", name, "--build-arg", python]
+    command += ["-f", str(context / "compose" / "mlflow" / "Dockerfile"), str(context)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     try:
         yield name
@@ -134,6 +142,73 @@ def test_a_database_of_an_older_mlflow_is_migrated(servers: Servers) -> None:
     assert servers.revision() != BEFORE_THE_LAST
 
 
+def use_all_of_it(url: str) -> None:
+    """What clients and MLflow's pages ask a server for, none of which needs what the image does without."""
+    import mlflow
+    from mlflow.entities import Metric, Param, RunTag
+
+    client = mlflow.MlflowClient(url)
+    experiment = client.create_experiment("whole")
+    run = client.create_run(experiment).info
+    metrics = [Metric("ks", 0.1 * step, step, step) for step in range(5)]
+    client.log_batch(run.run_id, metrics, [Param("c", "1")], [RunTag("t", "x")])
+    client.log_table(run.run_id, {"a": [1, 2]}, "table.json")
+    assert len(client.get_metric_history(run.run_id, "ks")) == 5
+    assert [one.info.run_id for one in client.search_runs([experiment], "metrics.ks > 0.3")] == [run.run_id]
+    assert [one.path for one in client.list_artifacts(run.run_id)] == ["table.json"]
+    client.create_registered_model("m")
+    version = client.create_model_version("m", f"{run.artifact_uri}/model", run.run_id).version
+    client.set_registered_model_alias("m", "production", version)
+    assert client.get_model_version_by_alias("m", "production").version == version
+    span = client.start_trace("asked", inputs={"q": 1}, experiment_id=experiment)
+    client.end_trace(span.trace_id, outputs={"a": 2})
+    mlflow.flush_trace_async_logging()
+    found = until(lambda: client.search_traces(locations=[experiment]))
+    assert found[0].data.spans[0].name == "asked"
+    client.register_prompt("p", "Say {{word}}")
+    client.delete_run(run.run_id)
+    asked = {
+        "graphql": '{"query": "{mlflowGetExperiment(input: {experimentId: \\"0\\"}) {experiment {name}}}"}',
+        "ajax-api/2.0/mlflow/experiments/search-datasets": f'{{"experiment_ids": ["{experiment}"]}}',
+    }
+    for path, body in asked.items():
+        request = urllib.request.Request(f"{url}/{path}", body.encode(), {"Content-Type": "application/json"})
+        answer = json.load(urllib.request.urlopen(request))
+        assert not answer.get("errors"), answer
+    assert b"<div id=" in urllib.request.urlopen(url).read()
+
+
+_IMPORT_ALL = """
+import importlib, json, logging, pkgutil, sys, warnings
+warnings.simplefilter("ignore"); logging.disable()
+missing = {}
+for name in sys.argv[1:]:
+    folder = importlib.import_module(name).__path__
+    for module in pkgutil.walk_packages(folder, name + ".", onerror=lambda name: None):
+        if "migrations.env" not in module.name and "__main__" not in module.name:
+            try:
+                importlib.import_module(module.name)
+            except ModuleNotFoundError as error:
+                missing.setdefault((error.name or "").split(".")[0], []).append(module.name)
+            except BaseException:
+                pass  # consumers of jobs and the like, which want their process
+json.dump(missing, sys.stdout)
+"""
+
+
+def test_no_module_of_the_server_wants_what_the_image_does_without(docker_engine: Any, image: str) -> None:
+    first = (ROOT / "compose" / "mlflow" / "requirements.in").read_text().splitlines()[0]
+    without = set(first.removeprefix("# without: ").split())
+    assert {"scipy", "scikit-learn", "pyarrow", "matplotlib"} <= without
+    modules = without | {"sklearn", "PIL", "fontTools"}
+    parts = ["server", "store", "entities", "tracing", "genai", "gateway", "artifacts", "data", "utils"]
+    command = ["python", "-c", _IMPORT_ALL, *(f"mlflow.{part}" for part in parts)]
+    said = docker_engine.containers.run(image, command, remove=True, stderr=False)
+    missing = json.loads(said.decode().splitlines()[-1])
+    assert "prometheus_flask_exporter" in missing  # a package that MLflow itself does without
+    assert {name: missing[name] for name in modules & missing.keys()} == {}
+
+
 def test_artifacts_go_through_the_server_and_it_stops_when_told(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,12 +217,14 @@ def test_artifacts_go_through_the_server_and_it_stops_when_told(
     monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")  # as `mlpipes env` says
 
     servers.start()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", servers.url)  # where traces go
     client = mlflow.MlflowClient(servers.url)
     run = client.create_run("0")
     assert run.info.artifact_uri.startswith("mlflow-artifacts:/")
     client.log_text(run.info.run_id, "kept", "note.txt")
     path = client.download_artifacts(run.info.run_id, "note.txt", str(tmp_path))
     assert Path(path).read_text() == "kept"
+    use_all_of_it(servers.url)
     servers.box.stop(timeout=30)
     servers.box.reload()
     assert servers.box.attrs["State"]["ExitCode"] == 0

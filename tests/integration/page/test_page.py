@@ -142,7 +142,7 @@ def test_a_new_version_shows_itself_and_what_was_typed_stays(site: Site, page: P
     page.fill("amount", "77.5")
     site.put(model("kinds"), 4)
     serving_help.until(lambda: "version 4" in page.text("#facts"), 60, "the new version")
-    assert page.text("#news") == "Version 4 answers now; it was version 3."
+    assert page.text("#news") == "Now serving version 4 instead of version 3."
     assert page.input("amount").get_attribute("value") == "77.5"
     said = page.predict()
     bars = [(bar.text.split()[0], float(bar.text.split()[1])) for bar in page.all("#result .scores li")]

@@ -85,7 +85,7 @@ def test_an_error_stands_at_the_column_that_it_names(
         assert element.get_attribute("aria-invalid") == "true"
         assert "input-1-error" in element.get_attribute("aria-describedby")
         assert page.driver.switch_to.active_element == element
-        assert page.text("#form-error") == f"Please look at {name}."
+        assert page.text("#form-error") == f"Please check {name}."
         element.send_keys("1.5")
         assert page.all("#fields .wrong") == []
         page.one("#predict").click()

@@ -122,4 +122,4 @@ def test_the_longest_identifier_is_found_by_feedback(train: Api) -> None:
     answer = train.client.post("/feedback", json={"id": identifier, "value": 1})
     assert answer.status_code == 200 and answer.json()["stored"] == 1
     longer = train.client.post("/feedback", json={"id": identifier + "x", "value": 1})
-    assert longer.status_code == 400 and "a text of 1 to 1000 bytes" in longer.text
+    assert longer.status_code == 400 and "a string of 1 to 1000 bytes" in longer.text

@@ -121,7 +121,7 @@ def test_only_the_first_request_asks_where_we_are(other: str, monkeypatch: pytes
 def test_a_server_that_keeps_failing(other: str):
     _Other.status = 500
     (line,) = lines(MlflowRegistry(Connection(other)).models)
-    assert "keeps failing at the registered models" in line and "mlpipes logs mlflow" in line
+    assert "keeps failing on the registered models" in line and "mlpipes logs mlflow" in line
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, "INTERNAL_ERROR"), (404, "ENDPOINT_NOT_FOUND")])

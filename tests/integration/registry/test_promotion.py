@@ -87,7 +87,7 @@ def test_first_promotion(lab: Any, promote: Any, past: Any, running_stack: Any):
     assert (row["candidate"], row["experiment"]) == ("strong", lab.experiment)
 
     again = promote("--metric", "ks")
-    assert again["outcome"] == "unchanged" and "holds production already" in again["reason"]
+    assert again["outcome"] == "unchanged" and "already has the alias production" in again["reason"]
     assert len(past()) == 1
 
 
@@ -129,7 +129,7 @@ def test_only_a_truly_better_challenger_takes_the_alias(lab: Any, promote: Any, 
     assert len(past()) == 1
 
     settings(lab, "")
-    assert "no better" in promote("--run", "again", code=3)["reason"]
+    assert "no improvement" in promote("--run", "again", code=3)["reason"]
     lab.train("strong", looks_at(*COLUMNS), prepared)
     dry = promote("--dry-run")
     assert dry["outcome"] == "would promote" and lab.holder() == 1 and len(past()) == 1
@@ -201,7 +201,7 @@ def test_no_row_is_new_to_the_incumbent(lab: Any, promote: Any):
     known = first.frame.iloc[first.train]
     lab.train("strong", looks_at(*COLUMNS), lab.data(known.sample(frac=1.0, random_state=0), seed=3))
     said = promote(code=3)
-    assert "holdout rows; the 0 others are too few" in said["reason"]
+    assert "holdout rows; the other 0 are too few" in said["reason"]
     assert lab.holder() == 1
 
 
@@ -211,7 +211,7 @@ def test_the_data_changed_since(lab: Any, promote: Any):
     lab.train("strong", looks_at(*COLUMNS), lab.data(table(800), seed=2, cached=False))
     table(800, seed=9).to_csv(lab.root / f"{lab.experiment}.csv", index=False)
     said = promote(code=3)
-    assert "the data changed since the run" in said["reason"] and said["hint"] == "train again"
+    assert "the data has changed since the run" in said["reason"] and said["hint"] == "train again"
     (lab.root / f"{lab.experiment}.csv").unlink()
     assert "cannot be read again" in promote(code=3)["reason"]
 
@@ -240,7 +240,7 @@ def test_an_incumbent_that_was_made_by_other_means(lab: Any, promote: Any, past:
     lab.registry.set_alias(lab.experiment, "production", 1)
     said = promote(code=3)
     assert (
-        "nothing is known of how version 1 was trained" in said["reason"]
+        "there is no record of how version 1 was trained" in said["reason"]
         and "delete the alias" in said["hint"]
     )
     assert past() == []
@@ -317,7 +317,8 @@ def test_a_rollback_to_what_no_api_takes_says_so(lab: Any, promote: Any, running
     done = running_stack.cli("rollback", "--model", lab.experiment).ok()
     assert lab.holder() == 1
     assert (
-        f"version 1 of model {lab.experiment!r} is not signed by this project, so no API takes it" in done.err
+        f"version 1 of model {lab.experiment!r} is not signed by this project, so no API will load it"
+        in done.err
     )
 
 
@@ -344,7 +345,7 @@ def test_rollbacks_walk_back_and_the_history_tells(lab: Any, promote: Any, past:
         "promote", "--experiment", lab.experiment, "--run", "of4", "--dry-run", "--json"
     ).ok()
     assert (named.json["outcome"], named.json["to_version"]) == ("would promote", 3)
-    assert "too slow; it is put forward again, as --run asks" in named.err
+    assert "too slow; it is considered again because of --run" in named.err
     assert promote("--to", "staging", "--dry-run")["candidate"] == "of4", "another alias, another matter"
 
     assert "from version 2 to version 1" in rollback().ok().out
@@ -445,7 +446,7 @@ def test_somebody_moves_the_alias_meanwhile(lab: Any, promote: Any, past: Any):
     late = events.Entry(
         events.new_id(now), "promote", "intent", lab.experiment, "production", None, 1, "t", "me"
     )
-    with pytest.raises(MlpipesError, match="moved to version 1 by somebody else"):
+    with pytest.raises(MlpipesError, match="moved to version 1 by another client"):
         moves.move_alias(lab.registry, late)
     assert [entry["state"] for entry in past()] == ["unfinished", "done"] and lab.holder() == 1
 
@@ -483,8 +484,8 @@ def test_a_rival_without_predictions_is_left_out_and_named(
         path.write_bytes(path.read_bytes()[:300])
         shutil.rmtree(lab.root / ".mlpipes" / "cache" / "runs" / rival, ignore_errors=True)
     told = running_stack.cli("promote", "--experiment", lab.experiment, "--dry-run").ok()
-    line = f"rival ({rival[:8]}): it has no holdout_predictions.parquet that can be read"
-    assert f"warning: left out: {line}" in told.err
+    line = f"rival ({rival[:8]}): its holdout_predictions.parquet is missing or unreadable"
+    assert f"warning: skipped: {line}" in told.err
     said = promote()
     assert (said["outcome"], said["run_id"], said["left_out"]) == ("promoted", strong, [line])
     assert said["comparison"]["candidates"] == 1
@@ -499,10 +500,13 @@ def test_a_challenger_without_its_files_is_passed_over(lab: Any, promote: Any, r
     lose_model(lab, best)
     asked = running_stack.cli("promote", "--experiment", lab.experiment, "--run", "best")
     assert asked.code == 1
-    assert f"error: the run best ({best[:8]}): the files of its model are gone; train it again" in asked.err
+    assert (
+        f"error: the run best ({best[:8]}): the files of its model no longer exist; train it again"
+        in asked.err
+    )
     said = promote()
     assert (said["outcome"], said["run_id"]) == ("promoted", good)
-    assert said["left_out"] == [f"best ({best[:8]}): the files of its model are gone"]
+    assert said["left_out"] == [f"best ({best[:8]}): the files of its model no longer exist"]
     for run in lab.registry.runs([lab.experiment]):
         if run.run_id != best:
             lose_model(lab, run.run_id)
@@ -521,7 +525,10 @@ def test_an_incumbent_whose_files_are_gone_is_no_incumbent(
     lose_model(lab, old)
     new = lab.train("same", looks_at(*COLUMNS), prepared)
     told = running_stack.cli("promote", "--experiment", lab.experiment, "--dry-run").ok()
-    assert "warning: version 1 holds production, but its files are gone: it is no incumbent" in told.err
+    assert (
+        "warning: version 1 has the alias production, but its files no longer exist, so there is no incumbent"
+        in told.err
+    )
     said = promote()
     assert (said["outcome"], said["run_id"], said["from_version"], said["to_version"]) == (
         "promoted",
@@ -529,13 +536,13 @@ def test_an_incumbent_whose_files_are_gone_is_no_incumbent(
         1,
         2,
     )
-    assert said["reason"] == "version 1 holds production, but its files are gone"
+    assert said["reason"] == "version 1 has the alias production, but its files no longer exist"
     assert said["incumbent"] is None
     assert lab.holder() == 2
     assert promote()["outcome"] == "unchanged"
     back = running_stack.cli("rollback", "--model", lab.experiment)
     assert back.code == 1
-    assert "warning: version 1 is passed over: its files are gone" in back.err
+    assert "warning: version 1 is skipped: its files no longer exist" in back.err
     assert "has no version that held production before version 2" in back.err
     assert lab.holder() == 2
     assert len(past()) == 2
@@ -566,9 +573,9 @@ def test_what_does_not_exist(lab: Any, running_stack: Any):
     known = ("promote", "--experiment", lab.experiment)
     assert "did you mean 'forest'?" in says(*known, "--run", "forrest")
     assert "did you mean 'roc_auc'?" in says(*known, "--metric", "roc_acu")
-    assert "is not for a binary target" in says(*known, "--metric", "rmse")
+    assert "does not apply to a binary target" in says(*known, "--metric", "rmse")
     assert "is reserved" in says(*known, "--to", "latest")
-    assert "is no alias" in says(*known, "--to", "v2")
+    assert "is not a valid alias" in says(*known, "--to", "v2")
     assert "there is no model 'nothing'" in says("history", "--model", "nothing")
     assert "there is no model 'nothing'" in says("rollback", "--model", "nothing")
 

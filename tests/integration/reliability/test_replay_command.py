@@ -31,12 +31,12 @@ def spooled(root: Path, writes: int = 3) -> list[PredictionRow]:
 
 def test_it_is_replayed_without_an_api(stack: Stack) -> None:
     rows = spooled(stack.root)
-    assert "3 predictions wait in the spool" in stack.cli("status").ok().out
+    assert "3 predictions are in the spool" in stack.cli("status").ok().out
     assert stack.cli("predictions", "replay").ok().out == "3 predictions replayed\n"
     stored = {found[0] for found in stack.stored()}
     assert {one.prediction_id for one in rows} <= stored
     assert "spool" not in stack.cli("status").ok().out
-    assert stack.cli("predictions", "replay").ok().out == "nothing was to be replayed\n"
+    assert stack.cli("predictions", "replay").ok().out == "nothing to replay\n"
 
 
 def test_what_a_living_server_holds_is_left_to_it(stack: Stack) -> None:
@@ -82,8 +82,8 @@ def test_down_says_what_is_lost_with_the_data(cli: Cli, project_dir: Path) -> No
     assert "spool" not in done.err
     assert waiting(project_dir / ".mlpipes" / "spool").rows == 3
     done = cli("down", "--volumes", "--yes").ok()
-    assert "3 predictions wait in the spool and are not in the database yet" in done.err
-    assert "and 3 predictions that waited in the spool" in done.err
+    assert "3 predictions in the spool are not in the database yet" in done.err
+    assert "and 3 predictions of the spool" in done.err
 
 
 def test_down_keeps_what_a_remote_table_still_misses(stack: Stack, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_down_keeps_what_a_remote_table_still_misses(stack: Stack, tmp_path: Pat
         done = project.cli("down", "--volumes", "--yes")
         assert done.code == 1
         assert (
-            "3 predictions wait in the spool for the remote database; `mlpipes predictions replay`"
+            "3 predictions in the spool are not in the remote database yet; `mlpipes predictions replay`"
             in done.err
         )
         assert waiting(project.root / ".mlpipes" / "spool").rows == 3

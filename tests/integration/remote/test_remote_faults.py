@@ -56,8 +56,8 @@ def test_all_that_fails_is_told_at_once(root: Path, write: Write, cli: Cli, nobo
     ("changed", "words"),
     [
         ({"env": "DB_PASSWORD=wrong"}, ["the database does not answer (password", "MLPIPES_DB_PASSWORD"]),
-        ({"env": "MLFLOW_TRACKING_PASSWORD=wrong"}, ["mlflow: it does not know us (401)"]),
-        ({"env": "MLFLOW_TRACKING_PASSWORD="}, ["mlflow: it does not know us (401)"]),
+        ({"env": "MLFLOW_TRACKING_PASSWORD=wrong"}, ["mlflow: it rejected our credentials (401)"]),
+        ({"env": "MLFLOW_TRACKING_PASSWORD="}, ["mlflow: it rejected our credentials (401)"]),
         ({"env": "AWS_SECRET_ACCESS_KEY=wrong"}, ["object store:", "SignatureDoesNotMatch", "secret key"]),
         ({"env": "AWS_ACCESS_KEY_ID=wrong"}, ["object store:", "InvalidAccessKeyId", "access key"]),
     ],
@@ -76,12 +76,12 @@ def test_a_bucket_that_is_missing(root: Path, write: Write, shared: Theirs, cli:
     write(root, object_store=f"{{url: {shared.s3}, bucket: nobodys}}")
     refused = cli("up", cwd=root)
     assert "NoSuchBucket" in refused.err
-    assert "make the bucket" in refused.err
+    assert "create the bucket" in refused.err
 
 
 def test_a_database_that_is_missing(root: Path, write: Write, shared: Theirs, cli: Cli) -> None:
     write(root, postgres=f"postgresql://analyst:$DB_PASSWORD@{shared.database}/nobodys")
-    assert "make the database" in cli("up", cwd=root).err
+    assert "create the database" in cli("up", cwd=root).err
 
 
 def test_rights_that_are_missing_are_named_with_their_grants(root: Path, shared: Theirs, cli: Cli) -> None:
@@ -113,7 +113,7 @@ def test_a_server_that_is_no_mlflow(root: Path, write: Write, cli: Cli) -> None:
         write(root, mlflow=f"http://127.0.0.1:{server.server_port}")
         refused = cli("up", cwd=root)
         server.shutdown()
-    assert "is no MLflow" in refused.err
+    assert "is not MLflow" in refused.err
 
 
 def test_an_mlflow_that_sends_clients_to_the_store_themselves(
@@ -126,7 +126,7 @@ def test_an_mlflow_that_sends_clients_to_the_store_themselves(
         shared.sql(
             "update experiments set artifact_location = 'mlflow-artifacts:/' || experiment_id", "mlflow"
         )
-    assert "clients would have to go to s3: themselves" in refused.err
+    assert "clients would need direct access to s3:" in refused.err
     assert "--serve-artifacts" in refused.err
 
 
@@ -137,8 +137,8 @@ def test_missing_addresses_and_variables_are_named(make_project: MakeProject, cl
     )
     refused = cli("up", cwd=folder)
     assert refused.code == 2
-    assert "stack -> mlflow -> url: is missing; the remote runtime needs it" in refused.err
-    assert "stack -> postgres -> url: the variable NOWHERE is set neither" in refused.err
+    assert "stack -> mlflow -> url: is missing; the remote runtime requires it" in refused.err
+    assert "stack -> postgres -> url: the variable NOWHERE is not set" in refused.err
     assert len(refused.err.splitlines()) == 2
     assert cli("doctor", cwd=folder).code == 1
 
@@ -162,15 +162,15 @@ def test_doctor_warns_of_a_password_in_the_file(root: Path, write: Write, shared
     literal = ANALYST.replace(":", "%3A").replace(" ", "%20").replace("@", "%40").replace("/", "%2F")
     write(root, postgres=f"postgresql://analyst:{literal}@{shared.database}/shared")
     seen = cli("doctor", cwd=root).ok()
-    assert "mlpipes.yaml holds a password: stack -> postgres -> url" in seen.out
+    assert "mlpipes.yaml contains a password: stack -> postgres -> url" in seen.out
     cli("up", cwd=root).ok()
 
 
 def test_without_keys_the_object_store_is_not_looked_at(root: Path, write: Write, cli: Cli) -> None:
     write(root, env="AWS_SECRET_ACCESS_KEY=\nAWS_ACCESS_KEY_ID=")
     up = cli("up", "--json", cwd=root).ok()
-    assert "the object store is not looked at" in up.err
+    assert "the object store is not checked" in up.err
     assert [row["name"] for row in up.json["services"]] == ["postgres", "mlflow"]
-    assert "not looked at" in cli("doctor", cwd=root).ok().out
+    assert "not checked" in cli("doctor", cwd=root).ok().out
     for option in (["--with", "jupyter"], ["--auth"]):
         assert cli("up", *option, cwd=root).code == 2

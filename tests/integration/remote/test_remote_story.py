@@ -28,7 +28,9 @@ def test_train_promote_serve_and_predict_on_it(root: Path, shared: Theirs, cli: 
     up = cli("up", "--json", cwd=root).ok()
     assert [row["state"] for row in up.json["services"]] == ["running"] * 3
     assert up.json["runtime"] == "remote"
-    assert up.json["changes"] == [f"postgres: made schema {n}" for n in ("raw_data", "clean_data", "serving")]
+    assert up.json["changes"] == [
+        f"postgres: created schema {n}" for n in ("raw_data", "clean_data", "serving")
+    ]
     assert cli("up", "--json", cwd=root).ok().json["changes"] == []
     experiment = next(root.glob("experiment.yaml"))
     cli("train", experiment, "--only", "logistic", cwd=root).ok()
@@ -62,7 +64,7 @@ def test_what_is_not_ours_is_left_alone(root: Path, shared: Theirs, cli: Cli) ->
     for command in (["logs", "mlflow"], ["restart", "postgres"]):
         refused = cli(*command, cwd=root)
         assert refused.code == 2
-        assert "is remote, and not ours" in refused.err
+        assert "is remote: mlpipes can" in refused.err
         assert len(refused.err.splitlines()) == 1
     assert "did you mean 'mlflow'?" in cli("logs", "mlfow", cwd=root).err
     cli("down", "--volumes", "--yes", cwd=root).ok()

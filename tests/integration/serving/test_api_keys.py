@@ -46,7 +46,7 @@ def test_only_hashes_are_stored(store: PostgresKeyStore, postgres: serving_help.
 def test_a_name_counts_once(store: PostgresKeyStore) -> None:
     first, second = new_key(), new_key()
     store.create(first.id, "ci", first.digest)
-    with pytest.raises(Rejected, match="there is a key 'ci' already"):
+    with pytest.raises(Rejected, match="an API key named 'ci' already exists"):
         store.create(second.id, "ci", second.digest)
     assert store.revoke("ci") is not None
     store.create(second.id, "ci", second.digest)  # the name is free again
@@ -152,7 +152,7 @@ def test_the_commands_on_a_running_stack(running_stack: Any, tmp_path: Path) -> 
     url = f"http://127.0.0.1:{port}"
     try:
         serving_help.until(lambda: status(f"{url}/ready") == 200, 120, "the API")
-        assert "no key was ever made" in cli("keys", "list").ok().out
+        assert "no keys exist" in cli("keys", "list").ok().out
         assert cli("keys", "list", "--json").ok().json == []
         assert status(f"{url}/version") == 200
         cli("predict", rows, "--model", "keyed").ok()
@@ -160,7 +160,7 @@ def test_the_commands_on_a_running_stack(running_stack: Any, tmp_path: Path) -> 
         made = cli("keys", "create", "ci pipeline").ok()
         key = made.out.strip()
         assert key.startswith("mlp_") and len(key) == 81
-        assert "never again" in made.err and "from now on" in made.err and key not in made.err
+        assert "only once" in made.err and "will require a key" in made.err and key not in made.err
         serving_help.until(lambda: status(f"{url}/version") == 401, 60, "the refusal")
         assert status(f"{url}/version", key) == 200
         assert status(f"{url}/ready") == 200
@@ -176,7 +176,7 @@ def test_the_commands_on_a_running_stack(running_stack: Any, tmp_path: Path) -> 
         second = cli("keys", "create", "page", "--json").ok()
         assert second.json.keys() == {"id", "name", "key", "first"} and second.json["first"] is False
         again = cli("keys", "create", "page")
-        assert again.code == 1 and "there is a key 'page' already" in again.err
+        assert again.code == 1 and "an API key named 'page' already exists" in again.err
         listed = cli("keys", "list", "--json").ok()
         assert [(row["name"], row["state"]) for row in listed.json] == [
             ("ci pipeline", "active"),

@@ -98,34 +98,37 @@ def test_unknown_ids_are_named_and_all_unknown_is_404(
     assert truths(postgres) == {known.prediction_id: 1}
     none = api.post("/feedback", json=[{"id": "secret-7", "value": 1}, {"id": "secret-8", "value": 1}])
     assert (none.status_code, none.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
-    assert none.json()["message"] == "none of the 2 items names a stored prediction of model 'people'"
+    assert none.json()["message"] == "none of the 2 items matches a stored prediction of model 'people'"
     many = [{"id": f"n{n}", "value": 1} for n in range(49)] + [{"id": "c1", "value": 1}]
     assert counts(api.post("/feedback", json=many)) == (0, 0, 1, 49)
 
 
 ITEM = {"id": 1, "value": 1}
 WRONG: list[tuple[Any, str]] = [
-    ([], "there is no item in it"),
+    ([], "the request contains no items"),
     ("text", "expected an item, a list of items"),
     (None, "expected an item, a list of items"),
     ([ITEM, 5], "item 1: expected an object"),
     ([ITEM, {"id": 1}], "item 1: value is missing; expected one of 0, 1"),
     ([{"value": 1}], "item 0: expected either prediction_id or id"),
     ([{**ITEM, "prediction_id": str(uuid.uuid4())}], "item 0: expected either prediction_id or id"),
-    ([{**ITEM, "valeu": 1}], "item 0: an item has prediction_id or id, and value, nothing else"),
+    ([{**ITEM, "valeu": 1}], "item 0: an item may only have prediction_id or id, and value"),
     ([{"prediction_id": "57", "value": 1}], "item 0: prediction_id: expected a UUID"),
     ([{"prediction_id": 57, "value": 1}], "item 0: prediction_id: expected a UUID"),
-    ([{"id": None, "value": 1}], "item 0: id: expected a text or a number"),
-    ([{"id": "", "value": 1}], "item 0: id: expected a text of 1 to 1000 bytes"),
-    ([{"id": [1], "value": 1}], "item 0: id: expected a text or a number"),
+    ([{"id": None, "value": 1}], "item 0: id: expected a string or a number"),
+    ([{"id": "", "value": 1}], "item 0: id: expected a string of 1 to 1000 bytes"),
+    ([{"id": [1], "value": 1}], "item 0: id: expected a string or a number"),
     ([{"id": 1, "value": 2}], "item 0: value: expected one of 0, 1"),
     ([{"id": 1, "value": "1"}], "item 0: value: expected one of 0, 1"),
     ([{"id": 1, "value": None}], "item 0: value: expected one of 0, 1"),
     ([{"id": 1, "value": [1]}], "item 0: value: expected one of 0, 1"),
     ({"feedback": ITEM}, "expected an item, a list of items"),
-    ({"feedback": [ITEM], "oops": 1}, "beside feedback there may be latest, source, version"),
-    ({"feedback": [ITEM], "version": "3"}, "version: expected the number of a version"),
-    ({"feedback": [ITEM], "source": 3}, "source: expected a text"),
+    (
+        {"feedback": [ITEM], "oops": 1},
+        "besides `feedback`, only these keys are allowed: latest, source, version",
+    ),
+    ({"feedback": [ITEM], "version": "3"}, "version: expected a version number"),
+    ({"feedback": [ITEM], "source": 3}, "source: expected a string"),
     ({"feedback": [ITEM], "latest": 1}, "latest: expected true or false"),
 ]
 

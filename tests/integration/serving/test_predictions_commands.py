@@ -153,11 +153,11 @@ def test_feedback_that_is_wrong_stores_nothing(judged: Judged, tmp_path: Path) -
     assert "column 'prediction_id', row 1: expected a prediction's UUID" in judged.run("feedback", file).err
     file.write_text("name,Y\nc0,good\n")
     missing = judged.run("feedback", file)
-    assert (missing.code, "give --id-column; there is 'name', 'Y'" in missing.err) == (2, True)
+    assert (missing.code, "set --id-column; columns: 'name', 'Y'" in missing.err) == (2, True)
     file.write_text("ID,Y\nnobody,good\n")
     nothing = judged.run("feedback", file, "--json")
     assert (nothing.code, nothing.json["unknown_ids"]) == (1, ["nobody"])
-    assert "no row names a stored prediction of model 'judged-people'" in nothing.err
+    assert "no row matches a stored prediction of model 'judged-people'" in nothing.err
     file.write_text("ID,Y\nc0,\n")
     assert "no row has a value in column 'Y'" in judged.run("feedback", file).err
     other = judged.stack.cli("feedback", file, "--model", "judged-peple")
@@ -173,7 +173,7 @@ def lines(judged: Judged, *words: str) -> list[dict[str, Any]]:
 
 def test_performance_by_version_and_month(judged: Judged, tmp_path: Path) -> None:
     before = lines(judged)
-    assert [line["note"] for line in before] == ["no truth yet"] * 3
+    assert [line["note"] for line in before] == ["no ground truth yet"] * 3
     judged.run("feedback", table(judged, tmp_path, 300)).ok()
     september, october, mirrored = lines(judged)
     assert (september["period"], october["period"]) == ("2026-09-01", "2026-10-01")
@@ -194,7 +194,7 @@ def test_performance_by_version_and_month(judged: Judged, tmp_path: Path) -> Non
     assert (mirrored["version"], mirrored["predictions"], mirrored["mirrored"]) == (99, 50, 50)
     assert (mirrored["with_truth"], mirrored["note"]) == (
         50,
-        "too few: 17 rows of the rarer class, it takes 20",
+        "too few: 17 rows of the rarer class, at least 20 are needed",
     )
     assert mirrored["metrics"] == {}
 
@@ -204,7 +204,7 @@ def test_performance_by_version_and_month(judged: Judged, tmp_path: Path) -> Non
     shown = judged.run("performance").ok().out
     assert "ks" in shown and "version 99, 2026-09-01: too few: 17 rows" in shown
     unfit = judged.run("performance", "--metric", "rmse")
-    assert (unfit.code, "'rmse' is not for a binary target" in unfit.err) == (2, True)
+    assert (unfit.code, "'rmse' does not apply to a binary target" in unfit.err) == (2, True)
 
 
 def test_performance_counts_a_caller_once(judged: Judged, tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_performance_counts_a_caller_once(judged: Judged, tmp_path: Path) -> Non
     for name, pair in once["intervals"].items():
         assert often["intervals"][name] == pytest.approx(pair, abs=0.01), name
     shown = judged.run("performance", "--period", "all").ok().out
-    assert "800 rows of 200 caller ids; the intervals count an id once" in " ".join(shown.split())
+    assert "800 rows of 200 caller ids; the intervals count each id once" in " ".join(shown.split())
 
 
 def test_performance_outlives_the_version(judged: Judged, tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_prune_asks_and_says_how_many(judged: Judged, tmp_path: Path) -> None:
     asked = judged.run("predictions", "prune", "--older-than", before)
     assert (asked.code, "add --yes, or --dry-run" in asked.err) == (2, True)
     future = judged.run("predictions", "prune", "--older-than", "2999-01-01", "--yes")
-    assert (future.code, "still to come" in future.err) == (2, True)
+    assert (future.code, "in the future" in future.err) == (2, True)
     assert len(judged.sql(f"select 1 from serving.predictions where model_name = '{MODEL}'")) == 450
     done = judged.run("predictions", "prune", "--older-than", before, "--yes").ok()
     assert done.out.startswith("removed: 250 predictions of model 'judged-people' made before 2026-10-01")

@@ -200,7 +200,7 @@ def test_another_engine_takes_the_place_of_the_api_and_says_so(stack: Any, table
         (("predict", "missing.csv"), 2, "missing.csv: no such file"),
         (("predict", "{rows}", "-o", "out.xls"), 2, "out.xls: unknown kind of file"),
         (("predict", "{rows}", "-o", "no/where.csv"), 2, "no such folder"),
-        (("predict", "{few}", "--offline", "--model", "people"), 2, "columns 'city', 'member' missing"),
+        (("predict", "{few}", "--offline", "--model", "people"), 2, "missing columns 'city', 'member'"),
         (
             ("predict", "{bad}", "--offline", "--model", "people"),
             2,

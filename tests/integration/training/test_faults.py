@@ -25,7 +25,7 @@ FAULTS = {
     "exits": "exit code 7",
     "leaves": "sys.exit('bye')",
     "crashes": "SIGSEGV",
-    "killed": "killed (signal 9), most likely for memory",
+    "killed": "killed (signal 9), most likely because memory ran out",
     "no_memory": "MemoryError",
     "unpicklable": "the model cannot be saved",
 }

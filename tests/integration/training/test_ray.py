@@ -194,7 +194,7 @@ def test_stopping_leaves_nothing_on_the_nodes(
 def test_what_no_node_has_and_a_cluster_that_is_not_there(ray_lab: Any, cluster: RayCluster) -> None:
     ray_lab.write([{**SLOW, "resources": {"cpu": 64}}], executor={"ray": cluster.address})
     done = ray_lab.train("--json")
-    assert "no node of the Ray cluster has what it asks for (CPU 64" in done.json["runs"][0]["error"]
+    assert "no node of the Ray cluster has the requested resources (CPU 64" in done.json["runs"][0]["error"]
     ray_lab.write(RUNS, executor={"ray": f"127.0.0.1:{free_port()}"})
     done = ray_lab.train()
     assert done.code == 1

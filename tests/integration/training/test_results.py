@@ -234,9 +234,20 @@ def test_the_leaderboard_shows_the_newest_of_each_and_sorts_by_what_is_asked(tra
     values = [run["metrics"]["roc_auc"] for run in by_auc["runs"]]
     assert values == sorted(values, reverse=True)
     wrong = lab.stack.cli("leaderboard", "--experiment", lab.name, "--metric", "rmse")
-    assert (wrong.code, "not for a binary target" in wrong.err) == (2, True)
+    assert (wrong.code, "not apply to a binary target" in wrong.err) == (2, True)
     unknown = lab.stack.cli("leaderboard", "--experiment", lab.name + "x")
     assert (unknown.code, "has no runs" in unknown.err) == (2, True)
+
+
+def _strangers_run(lab: Any) -> None:
+    """As a notebook writes one that copied our tag: the newest, with metrics that beat all."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(lab.uri)
+    experiment = client.get_experiment_by_name(lab.name).experiment_id
+    run = client.create_run(experiment, tags={run_schema.CANDIDATE: "best", "mlflow.runName": "best"})
+    client.log_metric(run.info.run_id, "ks", 1.0)
+    client.set_terminated(run.info.run_id)
 
 
 def test_a_leaderboard_of_a_file_tells_of_other_holdouts(trained: Any) -> None:
@@ -249,9 +260,14 @@ def test_a_leaderboard_of_a_file_tells_of_other_holdouts(trained: Any) -> None:
     board = lab.stack.cli("leaderboard", lab.file, "--json").ok()
     assert [run["name"] for run in board.json["runs"]] == ["logistic"]
     assert board.json["other_holdouts"] == [{"holdout_fingerprint": first, "runs": 4}]
-    assert f"4 runs of {lab.name} stand on other holdouts" in board.err and first[:12] in board.err
+    assert f"4 runs of {lab.name} used other holdouts" in board.err and first[:12] in board.err
     before = lab.stack.cli("leaderboard", lab.file, "--holdout", first[:12], "--json").ok().json
     assert before["runs"] == alone.json["runs"]
+    _strangers_run(lab)
+    assert "not ranked" not in board.err
+    with_it = lab.stack.cli("leaderboard", lab.file, "--json").ok()
+    assert with_it.json == board.json | {"other_runs": 1}
+    assert f"1 run of {lab.name} is not ranked: `mlpipes train` did not make it" in with_it.err
     unknown = lab.stack.cli("leaderboard", lab.file, "--holdout", "zz")
     assert (unknown.code, first[:12] in unknown.err) == (2, True)
     twice = lab.stack.cli("leaderboard", lab.file, "--experiment", lab.name)
@@ -261,7 +277,7 @@ def test_a_leaderboard_of_a_file_tells_of_other_holdouts(trained: Any) -> None:
 def test_a_model_of_labels_alone_has_no_metric_of_scores(lab: Any) -> None:
     lab.functions("good", "labels", metric="log_loss")
     done = lab.train().ok()
-    assert "labels: no log_loss: its model gives labels, no scores" in done.out
+    assert "labels: no log_loss: its model returns labels, not scores" in done.out
     assert "s, no log_loss" in done.err
     runs = lab.by_name()
     known = {name for name in runs["labels"].metrics if name in metric_catalog.NAMES}
@@ -270,7 +286,7 @@ def test_a_model_of_labels_alone_has_no_metric_of_scores(lab: Any) -> None:
 
     promoted = lab.stack.cli("promote", "--experiment", lab.name, "--dry-run", "--json").ok()
     assert promoted.json["candidate"] == "good"
-    assert "labels has no log_loss: its model gives labels, no scores" in promoted.err
+    assert "labels has no log_loss: its model returns labels, not scores" in promoted.err
     named = lab.stack.cli("promote", "--experiment", lab.name, "--run", "labels")
     assert (named.code, "labels has no log_loss" in named.err) == (1, True)
     by_label = lab.stack.cli(
@@ -285,7 +301,7 @@ def test_a_handful_of_rows_is_warned_of_and_has_no_intervals(lab: Any, tmp_path:
     rows.assign(x=rows["x"] + rows["y"]).to_csv(lab.folder / "few.csv", index=False)
     lab.write(FOUR[:1], metric="ks", data={"source": str(lab.folder / "few.csv"), "target": "y"})
     done = lab.train("--json").ok()
-    warning = "the holdout has 4 rows of the rarest class: too few to tell how sure ks is"
+    warning = "the holdout has 4 rows of the rarest class: too few for an interval of ks"
     (run,) = done.json["runs"]
     assert 0.0 < run["metrics"]["ks"] <= 1.0 and run["intervals"] == dict.fromkeys(run["metrics"])
     assert warning in done.err

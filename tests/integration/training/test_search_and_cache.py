@@ -123,9 +123,12 @@ def test_what_a_store_has_lost_is_trained_again_and_promoted(lab: Any) -> None:
     shutil.rmtree(experiment)
     shutil.rmtree(lab.stack.root / ".mlpipes" / "cache" / "runs", ignore_errors=True)
     lost = lab.stack.cli(*promote)
-    assert (lost.code, "the files of its model are gone; train it again" in lost.err) == (1, True)
+    assert (lost.code, "the files of its model no longer exist; train it again" in lost.err) == (1, True)
     again = lab.train("--json").ok()
-    assert f"good: the run {first['run_id'][:8]} is not taken, since files of it are gone" in again.err
+    assert (
+        f"good: the run {first['run_id'][:8]} is not reused, since some of its files no longer exist"
+        in again.err
+    )
     (run,) = again.json["runs"]
     assert (run["cached"], run["metrics"]) == (False, first["metrics"])
     done = lab.stack.cli(*promote).ok().json

@@ -98,13 +98,13 @@ def test_what_has_no_scores_is_told_by_its_line_before_anything_is_trained(payme
     file.write_text(WRONG)
     done = payments.stack.cli("train", file, "--dry-run")
     assert done.code == 2
-    assert "wrong.yaml:10: runs -> 1 -> threshold: OutputCodeClassifier gives no scores" in done.err
+    assert "wrong.yaml:10: runs -> 1 -> threshold: OutputCodeClassifier returns no scores" in done.err
     file.write_text(WRONG.replace("{rate: 0.1}", "none"))
     assert payments.stack.cli("train", file, "--dry-run").code == 0
     file.write_text(WRONG.replace("target: fraud", "target: amount").replace("{rate: 0.1}", "none"))
     done = payments.stack.cli("train", file, "--dry-run")
     assert done.code == 2
-    assert "wrong.yaml:3: threshold: a threshold is for a binary target, and this one is" in done.err
+    assert "wrong.yaml:3: threshold: a threshold needs a binary target, and this one is" in done.err
 
 
 def test_each_run_is_judged_at_its_own_threshold(payments: Payments) -> None:

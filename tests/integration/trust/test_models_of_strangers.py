@@ -179,7 +179,7 @@ def test_a_running_api_keeps_its_version_until_the_other_is_trusted(scene: Scene
         assert ready["ready"] is True
         told = ready["problems"]["production"]
         assert told.startswith(f"version 2 of model {scene.name!r} is not signed by this project")
-        assert told.endswith("version 1 goes on answering")
+        assert told.endswith("version 1 still answers")
         (row,) = [
             row for row in scene.stack.cli("status", "--json").ok().json["services"] if row["url"] == url
         ]
@@ -206,7 +206,7 @@ def test_what_was_signed_and_changed_in_the_store_is_refused(scene: Scene, tmp_p
     scene.client.log_model_artifact(model_id, str(evil), "code")
     done = scene.stack.cli("predict", scene.rows, "--offline", "--model", scene.name)
     assert done.code == 1
-    told = f"version 1 of model {scene.name!r} is not as it was when it was signed: code/evil.py was added"
+    told = f"version 1 of model {scene.name!r} has changed since it was signed: code/evil.py was added"
     assert told in done.err
     dry = scene.trust("--all", "--dry-run")
     assert [(row["version"], row["outcome"]) for row in dry][-2:] == [
@@ -223,14 +223,14 @@ def test_what_was_signed_and_changed_in_the_store_is_refused(scene: Scene, tmp_p
     scene.client.log_model_artifact(model_id, str(evil), "code")
     done = scene.stack.cli("predict", scene.rows, "--offline", "--model", scene.name)
     assert done.code == 1
-    assert "is not as it was when" in done.err and "its files were changed" in done.err
+    assert "has changed since" in done.err and "its files were changed" in done.err
     assert not scene.mark.exists()
 
 
 def test_wrong_usage_is_one_line(running_stack: RunningStack) -> None:
     for args, told in (
-        ((), "takes the numbers of versions, or --all"),
-        (("1", "--all"), "takes the numbers of versions, or --all"),
+        ((), "needs version numbers or --all"),
+        (("1", "--all"), "needs version numbers or --all"),
         (("x",), "should be a valid integer"),
         (("1", "--model", "nobody"), "there is no model 'nobody'"),
     ):

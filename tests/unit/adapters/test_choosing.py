@@ -63,8 +63,8 @@ def test_an_engine_that_is_named_and_dead_is_an_error_of_up(
         with pytest.raises(MlpipesError) as caught:
             choosing.for_up(project, asked)
         assert caught.value.lines() == [
-            f"the reason, and where {variable} is set, `auto` takes no other runtime; "
-            f"start the engine or correct {variable}, unset it, or choose `--runtime embedded`"
+            f"the reason; since {variable} is set, `auto` does not fall back to another runtime; "
+            f"start the engine, correct or unset {variable}, or use `--runtime embedded`"
         ]
     assert choosing.for_up(project, "embedded")[0] == "embedded"
     assert choosing.for_up(project, "docker")[0] == "docker"
@@ -77,9 +77,7 @@ def test_up_names_the_dead_engine_and_changes_nothing(make: Make, cli: Any) -> N
     done = cli("up", cwd=root, env={"DOCKER_HOST": "tcp://127.0.0.1:9"})
     assert done.code == 1
     (line,) = done.err.splitlines()
-    assert line.startswith(
-        "error: DOCKER_HOST=tcp://127.0.0.1:9: the Docker engine is not running, and where "
-    )
+    assert line.startswith("error: DOCKER_HOST=tcp://127.0.0.1:9: the Docker engine is not running; since ")
     assert not (root / ".env").exists()
     assert cli("status", cwd=root, env={"DOCKER_HOST": "tcp://127.0.0.1:9"}).ok()
 
@@ -126,7 +124,7 @@ def test_a_remote_stack_is_remembered(make: Make) -> None:
 
 
 def test_data_of_two_and_no_word_which(make: Make) -> None:
-    with pytest.raises(MlpipesError, match="data of docker and embedded"):
+    with pytest.raises(MlpipesError, match="data of both runtimes, docker and embedded"):
         choosing.current(make(data=("docker", "embedded")))
 
 
@@ -135,8 +133,10 @@ def test_the_file_says_which_of_two(make: Make) -> None:
 
 
 def test_an_unknown_runtime(make: Make) -> None:
-    with pytest.raises(UsageError, match="did you mean 'docker'"):
+    with pytest.raises(UsageError) as caught:
         choosing.for_up(make(), "dokcer")
+    (line,) = caught.value.lines()
+    assert line.endswith("'dokcer'; did you mean 'docker'? choose one of: docker, embedded, remote, auto")
 
 
 def test_what_was_chosen_goes_to_the_runtime(make: Make) -> None:

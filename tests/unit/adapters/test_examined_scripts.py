@@ -31,31 +31,31 @@ GOOD = [
     b"select lowrite(0, '\\x00ff');\n",
 ]
 BAD = {
-    b"select 'a;\n": "not whole",
-    b'select "a;\n': "not whole",
-    b"select $a$ a;\n": "not whole",
-    b"select (1;\n": "not whole",
-    b"select 1\n": "not whole",
-    b"/* a /* b */\n": "not whole",
-    b"COPY a (n) FROM stdin;\n1\n": "not whole",
-    b"COPY a (n) FROM stdin;\n1\n \\.\n": "not whole",
-    b"COPY a (n) FROM stdin;\n1\n\\. \n": "not whole",
-    b"create function f() begin atomic select 1;\n": "not whole",
-    b"commit;\n": "a COMMIT of its own",
-    b"select 1; COMMIT ;\n": "a COMMIT of its own",
-    b"/* x */ rollback;\n": "a ROLLBACK of its own",
-    b"select 1;\nend;\n": "a END of its own",
-    b"start transaction;\n": "a START of its own",
-    b"prepare transaction 'a';\n": "a PREPARE of its own",
-    b"select 'a'\n'b\\'; commit; --';\n": "a COMMIT of its own",
-    b"select E'a', 'b\\'; commit; --';\n": "a COMMIT of its own",
-    b"create table begin (a int); commit;\n": "a COMMIT of its own",
-    b"\\! id\n": "a command of psql",
-    b"select 1 \\g /tmp/x\n": "a command of psql",
-    b"SET standard_conforming_strings = off;\n": "how quotes are read",
-    b"COPY a TO stdout;\n": "a COPY of another kind",
-    b"COPY a FROM stdin; select 1; COPY b FROM stdin;\n\\.\n": "a COPY of another kind",
-    b"COPY a FROM program 'id';\n": "a COPY of another kind",
+    b"select 'a;\n": "incomplete",
+    b'select "a;\n': "incomplete",
+    b"select $a$ a;\n": "incomplete",
+    b"select (1;\n": "incomplete",
+    b"select 1\n": "incomplete",
+    b"/* a /* b */\n": "incomplete",
+    b"COPY a (n) FROM stdin;\n1\n": "incomplete",
+    b"COPY a (n) FROM stdin;\n1\n \\.\n": "incomplete",
+    b"COPY a (n) FROM stdin;\n1\n\\. \n": "incomplete",
+    b"create function f() begin atomic select 1;\n": "incomplete",
+    b"commit;\n": "its own COMMIT",
+    b"select 1; COMMIT ;\n": "its own COMMIT",
+    b"/* x */ rollback;\n": "its own ROLLBACK",
+    b"select 1;\nend;\n": "its own END",
+    b"start transaction;\n": "its own START",
+    b"prepare transaction 'a';\n": "its own PREPARE",
+    b"select 'a'\n'b\\'; commit; --';\n": "its own COMMIT",
+    b"select E'a', 'b\\'; commit; --';\n": "its own COMMIT",
+    b"create table begin (a int); commit;\n": "its own COMMIT",
+    b"\\! id\n": "a psql command",
+    b"select 1 \\g /tmp/x\n": "a psql command",
+    b"SET standard_conforming_strings = off;\n": "how PostgreSQL parses quotes",
+    b"COPY a TO stdout;\n": "an unexpected COPY statement",
+    b"COPY a FROM stdin; select 1; COPY b FROM stdin;\n\\.\n": "an unexpected COPY statement",
+    b"COPY a FROM program 'id';\n": "an unexpected COPY statement",
 }  # fmt: skip
 
 
@@ -79,12 +79,12 @@ def test_whole_scripts_pass_unchanged(piece: int) -> None:
 def test_others_do_not(script: bytes, piece: int) -> None:
     with pytest.raises(MlpipesError) as caught:
         read(script + END, piece)
-    assert "the script of the database is damaged" in caught.value.reason
+    assert "the database script is damaged" in caught.value.reason
     assert BAD[script] in caught.value.reason
 
 
 def test_nothing_stands_behind_the_end_and_no_cut_is_whole() -> None:
-    with pytest.raises(MlpipesError, match="not whole"):
+    with pytest.raises(MlpipesError, match="incomplete"):
         read(b"select 1;\n" + END + b"select 2;\n", 100)
     whole = b"".join(GOOD) + END
     for size in range(0, whole.index(END[3:-5]), 7):

@@ -40,7 +40,7 @@ PEOPLE = [
 def test_other_people_are_named_with_what_to_do(people: list[struct_passwd], told: str) -> None:
     found = accounts(False, [*SERVICES, *people])
     assert (found.level, found.fix) == ("warning", "run `mlpipes up --auth`")
-    assert found.found.startswith(told) and "asks nobody for a password" in found.found
+    assert found.found.startswith(told) and "requires no password" in found.found
 
 
 def test_services_and_oneself_are_nobody_else() -> None:

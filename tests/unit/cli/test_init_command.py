@@ -13,7 +13,7 @@ from mlpipes_cli.lifecycle.secrets import NAMES
 def test_into_a_new_folder(cli: Cli, tmp_path: Path) -> None:
     done = cli("init", "mine", "--example", "credit", cwd=tmp_path).ok()
     lines = done.out.splitlines()
-    assert lines[0] == f"made 'mine' in {tmp_path}/mine (example credit)"
+    assert lines[0] == f"created 'mine' in {tmp_path}/mine (example credit)"
     assert lines[-5:] == [
         "  cd mine",
         "  mlpipes up",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 
 from rich.console import Console
+from waiting import until
 
 from mlpipes_cli.cli import console
+from mlpipes_cli.cli.plain import PlainTasks
 from mlpipes_cli.cli.progress import board, shown
 
 
@@ -35,3 +38,29 @@ def test_nested_tasks_of_the_console(capsys: object) -> None:
         inner.note("one")
         outer.note("two")
     assert capsys.readouterr().err == "inner: one\nouter: two\n"  # type: ignore[attr-defined]
+
+
+def test_without_a_terminal_the_innermost_task_says_again_and_again_how_far_it_is() -> None:
+    said: list[str] = []
+    tasks = PlainTasks()
+
+    def times(start: str) -> int:
+        return sum(re.fullmatch(rf"{re.escape(start)} \(\d+ s\)", line) is not None for line in said)
+
+    with tasks.task("starting", said.append, said.append, 0.01) as outer:
+        until(lambda: times("starting"))
+        with (
+            tasks.task("building", said.append, said.append, 0.01) as inner,
+            tasks.task("layer", said.append, said.append, None),
+        ):
+            inner.note("step 2/9: Collecting numpy")
+            until(lambda: times("building: step 2/9: Collecting numpy") >= 2)
+            outer.note("waiting")
+            told = len(said)
+            until(lambda: len(said) > told + 3)
+            assert times("starting: waiting") == 0
+        until(lambda: times("starting: waiting"))
+    told = len(said)
+    with tasks.task("quiet", said.append, said.append, None):
+        pass
+    assert said[told:] == []

@@ -49,12 +49,12 @@ def test_a_row_is_one_line_at_every_width(width: int) -> None:
     lines = drawn(sample(), width)
     rows = [line for line in lines if line.startswith("2026-11-29 10:00:00")]
     assert len(rows) == 1 and "02ef40dc" in rows[0]
-    assert ("no room for" in "\n".join(lines)) == (width < 60)
+    assert ("hidden columns:" in "\n".join(lines)) == (width < 60)
 
 
 def test_what_has_no_room_is_named() -> None:
     told = " ".join(drawn(sample(), 34)[-2:])
-    assert "no room for reason, seconds" in told
+    assert "hidden columns: reason, seconds" in told
 
 
 def entry(name: str, value: float) -> Entry:

@@ -31,7 +31,7 @@ def test_the_columns_do_not_hang_on_what_the_candidates_have():
 
 def test_a_candidate_without_the_metric_is_told_with_the_reason():
     told = [" ".join(line) for line in shown("ks", SCORED, LABELS)]
-    assert told[-1] == "labels: no ks: its model gives labels, no scores"
+    assert told[-1] == "labels: no ks: its model returns labels, not scores"
     states = [CandidateState("labels", "finished", seconds=1.0), CandidateState("old", "cached")]
     assert [train_view._line(state, "log_loss") for state in states] == [
         "labels: finished in 1.0 s, no log_loss",
@@ -42,20 +42,28 @@ def test_a_candidate_without_the_metric_is_told_with_the_reason():
 def test_other_holdouts_are_told_in_a_line():
     board = Board("e", "m", "ks", "binary", "h", (), (OtherHoldout("f" * 64, 1),))
     assert train_view.elsewhere(board) == (
-        "1 run of e stands on other holdouts, which are not compared with these (--holdout: ffffffffffff)"
+        "1 run of e used other holdouts and cannot be compared with these (--holdout: ffffffffffff)"
     )
 
 
+def test_runs_of_somebody_else_are_counted_in_a_line():
+    told = [train_view.strangers(Board("e", "m", "ks", "binary", "h", (), strangers=n)) for n in (1, 2)]
+    assert told == [
+        "1 run of e is not ranked: `mlpipes train` did not make it",
+        "2 runs of e are not ranked: `mlpipes train` did not make them",
+    ]
+
+
 def test_why_a_metric_is_missing():
-    assert metric_catalog.why_missing("log_loss", ["ks", "f1"]) == "its scores are no probabilities"
-    assert metric_catalog.why_missing("log_loss", ["f1"]) == "its model gives labels, no scores"
-    assert metric_catalog.why_missing("ks_macro", ["f1_macro"]) == "its model gives labels, no scores"
+    assert metric_catalog.why_missing("log_loss", ["ks", "f1"]) == "its scores are not probabilities"
+    assert metric_catalog.why_missing("log_loss", ["f1"]) == "its model returns labels, not scores"
+    assert metric_catalog.why_missing("ks_macro", ["f1_macro"]) == "its model returns labels, not scores"
     assert metric_catalog.why_missing("mape", ["rmse"]) == "it is not defined for this holdout"
 
 
 def test_who_is_warned_of_few_rows():
     told = metric_catalog.few_rows
     assert told("binary", "ks", 20) == told("multiclass", "accuracy", 3) == ""
-    assert told("regression", "rmse", 1).startswith("the holdout has 1 row: too few to tell how sure rmse is")
+    assert told("regression", "rmse", 1).startswith("the holdout has 1 row: too few for an interval of rmse")
     assert told("multiclass", "f1_macro", 3).startswith("the holdout has 3 rows of the rarest class: too few")
     assert told("multiclass", "ks_weighted", 3) and not told("multiclass", "recall_weighted", 3)

@@ -165,7 +165,7 @@ secrets:
     begins = [
         "compose.yaml:5: services -> db -> privileged: unknown key",
         "compose.yaml:6: services -> db -> mem_limits: unknown key; did you mean 'mem_limit'?",
-        "compose.yaml:7: services -> db -> ports -> 0: expected a text",
+        "compose.yaml:7: services -> db -> ports -> 0: expected a string",
         "compose.yaml:9: services -> db -> environment -> PASSWORD: variable SECRET is missing",
         "compose.yaml:12: services -> db -> healthcheck -> start_interval: unknown key",
         "compose.yaml:14: services -> web: 'image' is missing",
@@ -194,9 +194,9 @@ volumes:
   data:
 """
     assert problems(tmp_path, monkeypatch, text) == [
-        "compose.yaml:5: services -> db -> volumes -> 0: 'dat' is not among the file's volumes"
+        "compose.yaml:5: services -> db -> volumes -> 0: 'dat' is not defined under `volumes`"
         "; did you mean 'data'?",
-        "compose.yaml:6: services -> db -> configs -> 0: 'conf' is not among the file's configs",
+        "compose.yaml:6: services -> db -> configs -> 0: 'conf' is not defined under `configs`",
         "compose.yaml:8: services -> db -> depends_on -> dc: no such service",
         "compose.yaml:9: services -> db -> network_mode: no such service: 'dd'",
         "compose.yaml:10: services -> db -> networks -> 0: 'fronts' is not among the file's networks"
@@ -241,7 +241,7 @@ services:
   c: {image: x, depends_on: [a]}
 """
     assert problems(tmp_path, monkeypatch, text) == [
-        "compose.yaml:3: services -> a -> depends_on: services need each other in a circle: a -> b -> c -> a"
+        "compose.yaml:3: services -> a -> depends_on: circular dependency between services: a -> b -> c -> a"
     ]
 
 

@@ -79,24 +79,26 @@ MISTAKES = {
     ),
     "environment of an old Python": (
         GOOD.replace("name: forest", 'environment: {python: "3.8"}, name: forest'),
-        "experiment.yaml:13: runs -> 1 -> environment -> python: runs are trained in Python 3.10 to 3.13",
+        "experiment.yaml:13: runs -> 1 -> environment -> python: Python 3.8 is not supported; use "
+        "3.10 to 3.13",
     ),
     "environment with an option of pip": (
         GOOD.replace("name: forest", 'environment: {requirements: ["-r more.txt"]}, name: forest'),
-        "experiment.yaml:13: runs -> 1 -> environment -> requirements -> 0: '-r more.txt' is no requirement",
+        "experiment.yaml:13: runs -> 1 -> environment -> requirements -> 0: '-r more.txt' is not a "
+        "valid requirement",
     ),
     "no runs": (
         GOOD[: GOOD.index("runs:")] + "runs: []\n",
-        "experiment.yaml:11: runs: there is nothing to run",
+        "experiment.yaml:11: runs: `runs` is empty",
     ),
     "runs is null": (
         GOOD[: GOOD.index("runs:")] + "runs:\n",
-        "experiment.yaml:11: runs: there is nothing to run",
+        "experiment.yaml:11: runs: `runs` is empty",
     ),
-    "duplicate run names": (GOOD.replace("name: mine", "name: forest"), "run names stand twice: forest"),
+    "duplicate run names": (GOOD.replace("name: mine", "name: forest"), "duplicate run names: forest"),
     "a name that the registry forbids": (
         GOOD.replace("name: mine", "name: a/b"),
-        "experiment.yaml:14: runs -> 2 -> name: 'a/b' holds '/'",
+        "experiment.yaml:14: runs -> 2 -> name: 'a/b' contains '/'",
     ),
     "unknown metric": (
         GOOD.replace("metric: ks", "metric: kss"),
@@ -113,15 +115,15 @@ MISTAKES = {
     "negative seed": (GOOD.replace("seed: 42", "seed: -1"), "data -> split -> seed: input should be greater"),
     "unknown preprocessing": (
         GOOD.replace("preprocess: auto", "preprocess: atuo"),
-        "experiment.yaml:9: data -> preprocess: 'atuo' is not known; did you mean 'auto'?",
+        "experiment.yaml:9: data -> preprocess: 'atuo' is not valid; did you mean 'auto'?",
     ),
-    "estimator is no dotted path": (
+    "estimator is not a dotted path": (
         GOOD.replace("a.b.Forest", "Forest"),
-        "runs -> 1 -> estimator: 'Forest' is no dotted path",
+        "runs -> 1 -> estimator: 'Forest' is not a dotted path",
     ),
     "function is no path": (
         GOOD.replace('"my_module:train"', "my_module.train"),
-        "runs -> 2 -> function: 'my_module.train' is no function path",
+        "runs -> 2 -> function: 'my_module.train' is not a function path",
     ),
     "params is a list": (
         GOOD.replace("params: {C: 0.1}", "params: [1]"),
@@ -133,11 +135,11 @@ MISTAKES = {
     ),
     "distribution in a grid": (
         GOOD.replace("[4, null]", "{uniform: [0, 1]}"),
-        "runs -> 1 -> search: max_depth: a grid takes lists",
+        "runs -> 1 -> search: max_depth: a grid search needs a list",
     ),
     "a search without a space": (
         GOOD.replace("{max_depth: [4, null]}", "{method: optuna, iterations: 3}"),
-        "runs -> 1 -> search: 'method' needs a `space` beside it",
+        "runs -> 1 -> search: 'method' needs a `space` next to it",
     ),
     "folds and a part put aside": (
         GOOD.replace("{max_depth: [4, null]}", "{space: {a: [1]}, folds: 3, validation: 0.2}"),
@@ -145,18 +147,18 @@ MISTAKES = {
     ),
     "pruning without Optuna": (
         GOOD.replace("{max_depth: [4, null]}", "{space: {a: [1]}, method: random, pruning: median}"),
-        "runs -> 1 -> search: `pruning: median` is for `method: optuna`",
+        "runs -> 1 -> search: `pruning: median` needs `method: optuna`",
     ),
     "integers between whole numbers": (
         GOOD.replace("{max_depth: [4, null]}", "{method: random, space: {a: {integers: [0.5, 2]}}}"),
-        "a: integers takes whole numbers",
+        "a: `integers` needs whole numbers",
     ),
     "a param of the search that the trainer does not have": (
         GOOD.replace(
             "trainer: sklearn, estimator: a.b.Forest, search: {max_depth: [4, null]}",
             "trainer: h2o_automl, search: {max_modells: [4, 5]}",
         ),
-        "search -> max_modells: h2o_automl has no param 'max_modells'; did you mean 'max_models'?",
+        "search -> max_modells: h2o_automl has no parameter 'max_modells'; did you mean 'max_models'?",
     ),
     "bounds the wrong way": (
         GOOD.replace(
@@ -171,7 +173,7 @@ MISTAKES = {
         "low > 0",
     ),
     "id is the target": (GOOD.replace("id: ID", "id: Class"), "`id` and `target` are both 'Class'"),
-    "target is dropped": (GOOD.replace("[Time]", "[Class]"), "the target 'Class' stands in `drop`"),
+    "target is dropped": (GOOD.replace("[Time]", "[Class]"), "the target 'Class' is listed in `drop`"),
     "drop is a mapping": (GOOD.replace("[Time]", "{a: 1}"), "data -> drop: input should be a valid tuple"),
     "source with table and query": (
         GOOD.replace("data/credit.csv", "{table: a, query: select 1}"),
@@ -179,7 +181,7 @@ MISTAKES = {
     ),
     "a key twice": (
         GOOD.replace("metric: ks", "metric: ks\nmetric: f1"),
-        "experiment.yaml:11: metric: stands twice, first on line 10",
+        "experiment.yaml:11: metric: duplicate key, first on line 10",
     ),
     "YAML syntax": (GOOD.replace("{test: 0.2,", "{test: 0.2"), "experiment.yaml:8: YAML syntax, column"),
     "a tab": ("experiment:\n\tname: x\n", "experiment.yaml:2: YAML syntax"),

@@ -32,11 +32,14 @@ def problems(tmp_path: Path, params: str, more: str = "threads: 1") -> list[str]
     [
         ("max_modles: 3", "experiment.yaml:8: runs -> 0 -> params -> max_modles: unknown key; did you mean"),
         ("sort_metric: AUX", "did you mean 'AUC'?"),
-        ("exclude_algos: [XGBost]", "params -> exclude_algos -> 0: 'XGBost' is not known; did you mean"),
+        ("exclude_algos: [XGBost]", "params -> exclude_algos -> 0: 'XGBost' is not valid; did you mean"),
         ("max_models: 0", "greater than or equal to 1, got 0"),
-        ("nfolds: 1", "no number of folds"),
-        ("max_mem_size: lots", "no amount of memory such as 512M or 2G"),
-        ("{include_algos: [GLM], exclude_algos: [GBM]}", "give either `include_algos` or `exclude_algos`"),
+        ("nfolds: 1", "not valid; use 0 for no folds"),
+        ("max_mem_size: lots", "not an amount of memory such as 512M or 2G"),
+        (
+            "{include_algos: [GLM], exclude_algos: [GBM]}",
+            "give either `include_algos` or `exclude_algos`, not both",
+        ),
     ],
 )
 def test_a_mistake_is_told_where_it_is(tmp_path: Path, params: str, told: str) -> None:
@@ -46,9 +49,9 @@ def test_a_mistake_is_told_where_it_is(tmp_path: Path, params: str, told: str) -
 
 def test_java_has_to_fit_into_the_run(tmp_path: Path) -> None:
     [line] = problems(tmp_path, "max_mem_size: 2G", "resources: {memory: 1G}")
-    assert "max_mem_size: 2G has to be less than the run's memory, 1G" in line
+    assert "max_mem_size: 2G must be less than the run's memory, 1G" in line
     [line] = problems(tmp_path, "max_mem_size: 2G", "cluster: http://127.0.0.1:54321")
-    assert "the cluster has its memory" in line
+    assert "the cluster has its own memory" in line
 
 
 def test_words_are_spelt_as_h2o_spells_them_and_what_is_not_given_stays_away() -> None:
@@ -74,6 +77,6 @@ def test_values_of_a_search_are_what_the_params_make_of_them(tmp_path: Path) -> 
     )
     search = "search: {method: random, space: {max_models: {uniform: [1, 4]}}}"
     [line] = problems(tmp_path, "{}", search)
-    assert "search -> max_models: expected whole numbers; `{integers: [low, high]}` draws such" in line
+    assert "search -> max_models: expected whole numbers; `{integers: [low, high]}` samples them" in line
     [line] = problems(tmp_path, "{}", "search: {max_models: [1, 2.5]}")
     assert "search -> max_models: expected whole numbers" in line

@@ -31,9 +31,9 @@ def test_params_are_kept_as_they_were_given() -> None:
         ({"layers": []}, "at least 1 item"),
         ({"params": {"image": {"hight": 3}}}, "hight"),
         ({"params": {"layers__x__units": 3}}, "layers__x__units"),
-        ({"params": {"function": {"units": 3}}}, "`params: function` goes with `function` only"),
+        ({"params": {"function": {"units": 3}}}, "`params: function` is only valid with `function`"),
         ({"function": "a:b"}, "give either `layers` or `function`"),
-        ({"function": "a:b", "layers": None, "output": False}, "`output` goes with `layers` only"),
+        ({"function": "a:b", "layers": None, "output": False}, "`output` is only valid with `layers`"),
         ({"search": {"learning_rat": [1]}}, "did you mean 'learning_rate'?"),
         ({"search": {"learning_rate": [-1]}}, "learning_rate: input should be greater than 0"),
     ],
@@ -47,5 +47,5 @@ def test_a_search_may_name_what_stands_inside_of_params() -> None:
     assert keras(search={"layers__0__units": [3, 4], "image__height": [8]}).search is not None
     run = {"name": "t", "trainer": "torch", "module": "a:B", "search": {"module__hidden": [8, 16]}}
     assert TorchRun.model_validate(run).search is not None
-    with pytest.raises(ValidationError, match="no param 'layers__0__units'"):
+    with pytest.raises(ValidationError, match="no parameter 'layers__0__units'"):
         TorchRun.model_validate({**run, "search": {"layers__0__units": [8]}})

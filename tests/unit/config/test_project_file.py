@@ -31,7 +31,7 @@ MISTAKES = {
     ),
     "unknown runtime": (
         GOOD.replace("runtime: auto", "runtime: dockr"),
-        "mlpipes.yaml:2: runtime: 'dockr' is not known; did you mean 'docker'?",
+        "mlpipes.yaml:2: runtime: 'dockr' is not valid; did you mean 'docker'?",
     ),
     "port is a word": (
         GOOD.replace("5050", "high"),
@@ -42,7 +42,7 @@ MISTAKES = {
     "unknown engine": (GOOD.replace("minio", "minjo"), "did you mean 'minio'?"),
     "address that is none": (
         GOOD.replace("stack:\n", "stack:\n  listen: everybody\n"),
-        "mlpipes.yaml:4: stack -> listen: 'everybody' is no IP address; use 127.0.0.1",
+        "mlpipes.yaml:4: stack -> listen: 'everybody' is not a valid IP address; use 127.0.0.1",
     ),
     "memory without a unit": (
         GOOD.replace("port: 5050", "memory: 512"),
@@ -60,7 +60,7 @@ MISTAKES = {
     ),
     "bucket with a slash": (GOOD.replace("bucket: mlflow", "bucket: a/b"), "stack -> object_store -> bucket"),
     "reserved alias": (GOOD.replace("alias: production", "alias: latest"), "'latest' is reserved"),
-    "version-like alias": (GOOD.replace("alias: production", "alias: v1"), "'v1' is no alias"),
+    "version-like alias": (GOOD.replace("alias: production", "alias: v1"), "'v1' is not a valid alias"),
     "no workers": (GOOD.replace("workers: 1", "workers: 0"), "serving -> workers: input should be greater"),
     "confidence in percent": (
         GOOD.replace("0.95", "95"),
@@ -121,5 +121,5 @@ def test_names_of_the_api(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "http://x", "x:8000", "*.", "a..b", "a b", "*x.com", "x.*"])
 def test_what_is_no_name_of_the_api(name: str) -> None:
-    with pytest.raises(ValueError, match="is no host name"):
+    with pytest.raises(ValueError, match="is not a valid host name"):
         Serving.model_validate({"allowed_hosts": [name]})

@@ -29,7 +29,7 @@ def problems(folder: Path, run: str) -> list[str]:
             "6: runs -> 0 -> params -> n_best_model: unknown key; did you mean 'n_best_models'?",
         ),
         ("    trainer: pycaret\n    params:\n      include: [lr, lightgmb]\n", "did you mean 'lightgbm'?"),
-        ("    trainer: pycaret\n    params: {pca_components: 3}\n", "does nothing without `pca: true`"),
+        ("    trainer: pycaret\n    params: {pca_components: 3}\n", "has no effect without `pca: true`"),
         (
             "    trainer: pycaret\n    params: {include: [lr], n_best_models: 2}\n",
             "more than `include` has (1)",
@@ -39,8 +39,11 @@ def problems(folder: Path, run: str) -> list[str]:
             "either `include` or `exclude`",
         ),
         ("    trainer: spark\n    estimator: random_forst\n", "did you mean 'random_forest'?"),
-        ("    trainer: spark\n    estimator: a-b\n", "is no name, class or dotted path"),
-        ("    trainer: spark\n    estimator: decision_tree\n    master: host:7077\n", "is no master such as"),
+        ("    trainer: spark\n    estimator: a-b\n", "is not a name, a class or a dotted path"),
+        (
+            "    trainer: spark\n    estimator: decision_tree\n    master: host:7077\n",
+            "is not a valid master such as",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, run: str, line: str) -> None:

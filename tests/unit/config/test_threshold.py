@@ -100,7 +100,7 @@ def test_it_is_for_binary_targets(task: Any, kind: str) -> None:
     check_thresholds(config, source, "binary")
     with pytest.raises(ConfigError) as error:
         check_thresholds(config, source, task)
-    text = f"a threshold is for a binary target, and this one is {kind}; remove it"
+    text = f"a threshold needs a binary target, and this one is {kind}; remove `threshold`"
     assert error.value.lines() == [
         f"experiment.yaml:3: threshold: {text}", f"experiment.yaml:9: runs -> 1 -> threshold: {text}"
     ]  # fmt: skip

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from mlpipes_cli.data.conversion import Misfit, absent, convert
+from mlpipes_cli.data.formats import Formats
 
 NAN = float("nan")
 EVENING = pd.Timestamp("2024-12-16T18:00:00")
@@ -100,16 +101,16 @@ def test_the_cells_of_a_csv(kind: str, cells: list[str], expected: list[Any]) ->
         ("integer", 2**31, "a number that is too large"),
         ("boolean", "false", "text"),
         ("boolean", 0.5, "a number"),
-        ("boolean", float("inf"), "a number without an end"),
+        ("boolean", float("inf"), "a number that is infinite or too large"),
         ("string", {"a": 1}, "an object"),
-        ("datetime", "01/06/2024", "text in another form"),
-        ("datetime", "2024-02-30", "text in another form"),
+        ("datetime", "01/06/2024", "text in another format"),
+        ("datetime", "2024-02-30", "text in another format"),
         ("datetime", "now", "text"),
         ("datetime", True, "true or false"),
-        ("datetime", 1734372000, "a number that may mean several times"),
-        ("datetime", 1734372000000000, "a number that may mean several times"),
-        ("datetime", 20241216, "a number that may mean several times"),
-        ("datetime", "202412161800", "text in another form"),
+        ("datetime", 1734372000, "an ambiguous number"),
+        ("datetime", 1734372000000000, "an ambiguous number"),
+        ("datetime", 20241216, "an ambiguous number"),
+        ("datetime", "202412161800", "text in another format"),
     ],
 )
 def test_what_does_not_is_told_with_its_row(kind: str, value: Any, got: str) -> None:
@@ -132,3 +133,45 @@ def test_a_column_that_was_left_out_is_missing(kind: str) -> None:
 def test_whole_numbers_know_no_missing_value() -> None:
     with pytest.raises(Misfit, match="a missing value"):
         absent("long", 1)
+
+
+ENDLESS = "a number that is infinite or too large"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "got"),
+    [
+        ("double", float("inf"), ENDLESS),
+        ("double", "-inf", ENDLESS),
+        ("double", "1e999", ENDLESS),
+        ("float", float("-inf"), ENDLESS),
+        ("float", 1e39, "a number that is too large"),
+    ],
+)
+@pytest.mark.parametrize("cells", [False, True])
+def test_a_model_of_ours_gets_no_number_that_it_cannot_have_learnt(
+    kind: str, value: Any, got: str, cells: bool
+) -> None:
+    given = pd.Series([1.0, value], dtype=object)
+    with pytest.raises(Misfit, match=f"^{got}$") as refused:
+        convert(given, kind, Formats(), cells=cells)
+    assert refused.value.row == 1
+    assert listed(convert(given, kind)) == [1.0, np.inf if value != value or float(value) > 0 else -np.inf]
+    if got == ENDLESS:
+        assert listed(convert(given, kind, Formats(infinite=True), cells=cells)) == [1.0, None]
+
+
+def test_words_for_missing_values_are_those_of_training() -> None:
+    ours = Formats(missing=("n.b.", "-999"))
+    given = ["NaN", "NA", "?", "", " none ", "n.b.", "-999", -999, -999.0, "1.5"]
+    assert listed(convert(pd.Series(given, dtype=object), "double", ours)) == [None] * 9 + [1.5]
+    assert listed(convert(pd.Series([-999.0, 2.0]), "double", ours)) == [None, 2.0]
+    assert listed(convert(pd.Series([-999, 2]), "double", ours)) == [None, 2.0]
+    texts = pd.Series(["NA", "n.b.", "", "-999", -999, None], dtype=object)
+    assert listed(convert(texts, "string", ours)) == ["NA", None, "", None, None, None]
+    assert listed(convert(texts.iloc[:3], "string", ours, cells=True)) == ["NA", None, None]
+    truths = pd.Series(["n/a", True, "n.b."], dtype=object)
+    assert listed(convert(truths, "boolean", ours)) == [None, True, None]
+    assert listed(convert(pd.Series(["-", "n.b."], dtype=object), "datetime", ours)) == [None, None]
+    with pytest.raises(Misfit, match="text"):
+        convert(pd.Series(["NA"], dtype=object), "double")  # a foreign model's

@@ -110,13 +110,13 @@ def test_bytes_have_hashes_of_their_own() -> None:
     ("data", "message"),
     [
         ("{source: empty, target: kind}", "empty: is a folder without images"),
-        ("{source: pets/cat, target: kind}", "lies in no folder that names its label; use"),
-        ("{source: bad, target: kind}", r"broken\.png: is no \.png, .* image"),
+        ("{source: pets/cat, target: kind}", "is not in a folder named after its label; use"),
+        ("{source: bad, target: kind}", r"broken\.png: not a \.png, .* image"),
         ("{source: pets, target: kind, id: path}", "'path'"),
         ("{source: rows.csv, target: kind, images: {columns: [pictures]}}", "did you mean 'picture'"),
-        ("{source: cut, target: kind}", r"cut/x/07\.png: is damaged \(.+\); replace or remove it"),
-        ("{source: cut.csv, target: kind, images: {columns: [picture]}}", r"row 1: .*07\.png: is damaged"),
-        ("{source: begun, target: kind}", r"begun/x/1\.jpg: is damaged \(it begins as an image does"),
+        ("{source: cut, target: kind}", r"cut/x/07\.png: the image is damaged \(.+\); replace or remove it"),
+        ("{source: cut.csv, target: kind, images: {columns: [picture]}}", r"row 1: .*: the image is damaged"),
+        ("{source: begun, target: kind}", r"begun/x/1\.jpg: the image is damaged \(its content is not"),
         ("{source: lost.csv, target: kind, images: {columns: [picture]}}", "column 'picture', row 1: .*gone"),
     ],
 )  # fmt: skip

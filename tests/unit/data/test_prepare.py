@@ -81,7 +81,7 @@ def test_task_may_be_said() -> None:
     values = list(range(10)) * 3
     assert prepared(frame(30, values)).task == "multiclass"
     assert prepared(frame(30, values), task="regression").task == "regression"
-    assert prepared(frame(30, list(range(15)) * 2)).warnings[0].startswith("'y' was taken for 15 classes")
+    assert prepared(frame(30, list(range(15)) * 2)).warnings[0].startswith("'y' is treated as 15 classes")
 
 
 @pytest.mark.parametrize(("positive", "classes"), [(0, (1, 0)), ("1", (0, 1)), (None, (0, 1))])
@@ -95,17 +95,17 @@ def test_positive_comes_last(positive: Any, classes: tuple[int, int]) -> None:
         ([1] * 20, {}, "e.yaml:4: data -> target: 'y' is 1 in every row"),
         ([None, *[0, 1] * 10], {}, "e.yaml:4: data -> target: 'y' is missing in 1 of 21 rows"),
         ([np.inf, *np.arange(30.5)], {}, "'y' is infinite in 1 of"),
-        (pd.date_range("2024-01-01", periods=20), {}, "'y' holds dates"),
+        (pd.date_range("2024-01-01", periods=20), {}, "'y' contains dates"),
         ([1, 2, 3, 4] * 5, {"task": "binary"}, "'y' has 4 different values"),
-        (["a", "b"] * 10, {"task": "regression"}, "'y' holds strings"),
-        ([0.5, 1.5] * 10, {"task": "binary"}, "'y' holds fractions such as 0.5"),
+        (["a", "b"] * 10, {"task": "regression"}, "'y' contains strings"),
+        ([0.5, 1.5] * 10, {"task": "binary"}, "'y' contains fractions such as 0.5"),
         ([f"id{n}" for n in range(300)], {}, "'y' has 300 different values in 300 rows"),
         ([0, 1] * 10, {"positive": 3}, "e.yaml:5: data -> positive: no row has the label 3"),
         (["no", "yes"] * 10, {"positive": "yess"}, "did you mean 'yes'?"),
         (["no", "yes"] * 10, {"positive": True}, "put it in quotes"),
-        ([1, 2, 3, 4] * 5, {"positive": 1}, "is for binary targets; this one has 4 classes"),
-        (np.arange(30.5), {"positive": 1}, "is for binary targets; this one is a quantity"),
-        (["a", "b"] * 10 + ["c"], {}, "the class 'c' of 'y' has one row only"),
+        ([1, 2, 3, 4] * 5, {"positive": 1}, "needs a binary target; this one has 4 classes"),
+        (np.arange(30.5), {"positive": 1}, "needs a binary target; this one is numeric"),
+        (["a", "b"] * 10 + ["c"], {}, "the class 'c' of 'y' has only one row"),
     ],
 )
 def test_targets_that_do_not_work(values: Any, data: dict[str, Any], said: str) -> None:
@@ -115,7 +115,7 @@ def test_targets_that_do_not_work(values: Any, data: dict[str, Any], said: str) 
 @pytest.mark.parametrize(
     ("split", "said"),
     [
-        ({"by": "a"}, "the latest rows by 'a' are held out: choose another `test` share or leave `by` out"),
+        ({"by": "a"}, "the latest rows by 'a' form the holdout: choose another `test` share or remove `by`"),
         ({"stratify": False}, "use `stratify: true`, another `test` share, or another `seed`"),
     ],
 )
@@ -153,12 +153,12 @@ def test_all_missing_columns_are_named_at_once() -> None:
 
 
 def test_frames_that_cannot_be_used() -> None:
-    assert "no column is left as a feature" in refused(frame(), drop=["a", "b"])
+    assert "no feature columns are left" in refused(frame(), drop=["a", "b"])
     assert "the same in every row" in refused(frame().assign(a=1, b=None))
     assert "only 9 rows" in refused(frame(9, [0, 1, 0] * 3))
     twice = frame()
     twice.columns = pd.Index(["a", "a", "y"])
-    assert "column names stand twice: 'a'" in refused(twice)
+    assert "duplicate column names: 'a'" in refused(twice)
     assert "'y' is the target" in refused(frame(), split={"by": "y"})
 
 
@@ -171,7 +171,7 @@ def test_rows_without_a_target_may_be_left_out(gap: Any) -> None:
         "or set `drop_missing_target: true` to leave them out"
     )
     found = prepared(given, drop_missing_target=True, id="ID")
-    assert found.warnings[0] == "1 of 101 rows have no 'y' and are left out"
+    assert found.warnings[0] == "1 of 101 rows have no 'y' and were left out"
     assert found.frame["ID"].tolist() == list(range(1, 101))
     assert found.frame["y"].tolist() == [0, 1] * 50
     assert sorted([*found.train, *found.holdout]) == list(range(100))
@@ -182,9 +182,9 @@ def test_warnings_name_what_is_odd() -> None:
     odd = frame(40).assign(a=[1.0] * 30 + [2.0] * 10, b="k", ID=[1, 1, *range(38)])
     odd = odd.assign(**{"Unnamed: 0": 5})
     said = " | ".join(prepared(odd, id="ID").warnings)
-    assert "holdout rows stand among the training rows too" in said
+    assert "holdout rows also occur in the training rows" in said
     assert "'Unnamed: 0' has no name" in said
-    assert "the id 'ID' repeats in 2 rows" in said
+    assert "the id 'ID' is repeated in 2 rows" in said
 
 
 # --- the split ---------------------------------------------------------------------------------
@@ -245,8 +245,8 @@ def test_splits_that_cannot_be_made() -> None:
     assert "no training row has the class 1" in refused(late, split={"by": "a", "test": 0.3})
     early = frame(100, [1] * 10 + [0] * 90)
     assert "every holdout row has the class 0" in refused(early, split={"by": "a", "test": 0.3})
-    assert "e.yaml:7: data -> split -> by: 'b' holds neither" in refused(frame(), split={"by": "b"})
-    assert "one value only" in refused(frame().assign(t=1), split={"by": "t"})
+    assert "e.yaml:7: data -> split -> by: 'b' contains neither" in refused(frame(), split={"by": "b"})
+    assert "only one value" in refused(frame().assign(t=1), split={"by": "t"})
 
 
 # --- fingerprints and the store ----------------------------------------------------------------

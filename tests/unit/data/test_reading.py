@@ -72,21 +72,21 @@ def test_numbers_as_people_write_them(text: str, values: list[float], said: str)
             "x;y\n3,142;1\n",
             {},
             3.142,
-            "'3,142' is read as 3.142 (decimal comma), and nothing in the file tells",
+            "'3,142' is read as 3.142 (decimal comma), which the file does not confirm",
         ),
         ("x;y\n3,142;1\n", {"thousands": ","}, 3142, ""),
         (
             'x,y\n"3,142",1\n',
             {},
             3142,
-            "'3,142' is read as 3142 (decimal point, thousands comma), and nothing",
+            "'3,142' is read as 3142 (decimal point, thousands comma), which the file",
         ),
         ('x,y\n"3,142",1\n', {"decimal": ","}, 3.142, ""),
         (
             "x;y\n3.142;1\n",
             {},
             3.142,
-            "'3.142' is read as 3.142 (decimal point), and nothing in the file tells",
+            "'3.142' is read as 3.142 (decimal point), which the file does not confirm",
         ),
         ("x;y\n3.142;1\n", {"thousands": "."}, 3142, ""),
         ("x;y\n3.142;1\n0.5;1\n", {}, 3.142, ""),
@@ -112,7 +112,7 @@ def test_a_column_in_another_style_is_named() -> None:
     text = "a;b;c\n" + "3,14;2.5;6,1\n" * 5
     found = read(text)
     assert found.frame["b"].tolist()[0] == "2.5"
-    assert found.warnings[0].startswith("x.csv: column 'b', line 2: its numbers are written otherwise")
+    assert found.warnings[0].startswith("x.csv: column 'b', line 2: its numbers have another format")
     assert read(text, types={"b": "number"}).frame["b"].tolist()[0] == 2.5
 
 
@@ -144,14 +144,15 @@ def test_among_numbers_booleans_and_dates_words_are_missing(word: str) -> None:
     day = pd.Timestamp("2024-01-02")
     assert shown(found.frame["d"]) == [day, None, None, day + pd.Timedelta("1D"), None]
     assert found.notes == (
-        f"x.csv: column 'n', line 3: {word!r} stands for a missing value in 4 cells of 3 columns, here first",
+        f"x.csv: column 'n', line 3: {word!r} is read as a missing value in 4 cells of 3 columns, "
+        "for example",
     )
 
 
 def test_a_placeholder_is_said_with_line_and_count() -> None:
     found = read('x,t,y\n1,"two\nlines",1\n?,b,0\n3,c,1\n?,d,0\n')
     assert shown(found.frame["x"]) == [1, None, 3, None]
-    assert found.notes == ("x.csv: column 'x', line 4: '?' stands for a missing value in 2 rows",)
+    assert found.notes == ("x.csv: column 'x', line 4: '?' is read as a missing value in 2 rows",)
 
 
 def test_an_unknown_word_among_numbers_is_a_warning() -> None:
@@ -160,12 +161,41 @@ def test_an_unknown_word_among_numbers_is_a_warning() -> None:
     assert found.frame["x"].dtype == "str"
     assert found.warnings == (
         "x.csv: column 'x', line 100: 'n.b.' (2 rows) among 98 numbers, so the column stays text; if it "
-        "means a missing value, set `missing: ['n.b.']`; if text is right, `types: {x: text}`",
+        "means a missing value, set `missing: ['n.b.']`; if the column is text, `types: {x: text}`",
     )
     told = read(f"x,y\n{rows}n.b.,0\nn.b.,1\n", missing=("n.b.",))
     assert told.frame["x"].isna().sum() == 2
     assert told.warnings == ()
     assert read(f"x,y\n{rows}n.b.,0\nn.b.,1\n", types={"x": "text"}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["12 %", "7.5%", "3"], "60 of 60 values are numbers, 40 of them with a sign, such as '12 %'"),
+        (["$5", "-$6.50", "$ 1,200"], "60 of 60 values are numbers, 60 of them with a sign, such as '$5'"),
+        (
+            ["1 234,5 EUR", "2 eur", "?"],
+            "40 of 40 values are numbers, 40 of them with a sign, such as '1 234,5 EUR'",
+        ),
+        (
+            ["\u20ac 5", "7 \u20ac", ""],
+            "40 of 40 values are numbers, 40 of them with a sign, such as '\u20ac 5'",
+        ),
+        (["5 kg", "6 kg", "7"], ""),
+        (["ABC 123", "DEF 5", "7"], ""),
+        (["12 % off", "a", "b"], ""),
+        (["1", "2", "3"], ""),
+    ],
+)
+def test_numbers_with_a_sign_are_text_and_said_to_be(cells: list[str], said: str) -> None:
+    text = "x;y\n" + "".join(f"{cell};{row}\n" for row, cell in enumerate(cells * 20))
+    rest = (
+        ", so the column stays text; numbers have to be written without it in the source; if text is right, "
+        "`types: {x: text}`"
+    )
+    assert read(text).warnings == ((f"x.csv: column 'x', line 2: {said}{rest}",) if said else ())
+    assert read(text, types={"x": "text"}).warnings == ()
 
 
 def test_words_may_be_set_for_every_column() -> None:
@@ -180,7 +210,7 @@ def test_many_words_in_a_long_file() -> None:
     found = read(f"i,x,y\n{rows}")
     assert found.frame["x"].isna().sum() == 300
     assert found.frame["x"].tolist()[-1] == 1499.5
-    assert found.notes == ("x.csv: column 'x', line 5: 'NA' stands for a missing value in at most 300 rows",)
+    assert found.notes == ("x.csv: column 'x', line 5: 'NA' is read as a missing value in at most 300 rows",)
     text = read(f"i,x,y\n{rows}1,Namibia,0\n".replace("NA", "ZA"), types={"x": "text"}).frame["x"]
     assert (text == "ZA").sum() == 300
     stray = read(f"i,x,y\n{rows}1,oops,0\n")
@@ -268,7 +298,7 @@ def test_whole_numbers_of_parquet_stay_exact(tmp_path: Path) -> None:
     found = read_source(data, tmp_path, SOURCE, database_url=None, environ={})
     assert found.frame["id"].tolist()[0] == large
     assert found.frame["code"].tolist() == [str(large), "1"]
-    assert "column 'code' holds codes (digits that no float64 holds exactly)" in found.notes[0]
+    assert "column 'code' holds codes (digits that float64 cannot represent exactly)" in found.notes[0]
 
 
 # --- dates and durations -----------------------------------------------------------------------
@@ -309,8 +339,11 @@ def test_a_date_that_may_be_two_is_not_guessed() -> None:
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        (["31/12/2024", "12/31/2024"], "line 2: has dates with the day first and dates with the month first"),
-        (["2024-02-28", "2024-02-30"], "line 3: '2024-02-30' is no day that there is"),
+        (
+            ["31/12/2024", "12/31/2024"],
+            "line 2: mixes dates with the day first and dates with the month first",
+        ),
+        (["2024-02-28", "2024-02-30"], "line 3: '2024-02-30' is not a valid date"),
         (["2024-02-28"] * 30 + ["soon"], "line 32: 'soon' (1 row) among 30 dates"),
     ],
 )
@@ -338,11 +371,11 @@ def test_durations_are_seconds_from_any_file(tmp_path: Path) -> None:
     [
         (
             {"types": {"x": "number"}},
-            "data.csv: column 'x', line 3: 'b' is no number, which `types` says it is",
+            "data.csv: column 'x', line 3: 'b' is not a number, as `types` requires",
         ),
         (
             {"dates": {"x": "%d/%m/%Y"}},
-            "data.csv: column 'x', line 2: '1' is no date written as '%d/%m/%Y', which `dates` says",
+            "data.csv: column 'x', line 2: '1' is not a date in the format '%d/%m/%Y', as `dates` requires",
         ),
     ],
 )
@@ -352,6 +385,27 @@ def test_values_that_are_not_what_is_said(tmp_path: Path, settings: Any, said: s
         data = Data(source="data.csv", target="y", **settings)
         read_source(data, tmp_path, SOURCE, database_url=None, environ={})
     assert caught.value.lines() == [f"e.yaml:3: data -> source: {said}"]
+
+
+def test_numbers_as_text_in_parquet_stay_text_and_are_named(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"x": ["1.5", "2", None], "zip": ["10115", "20095", "80331"], "note": ["1", "two", "3"]}
+    )
+    frame.assign(y=[0, 1, 0]).to_parquet(tmp_path / "x.parquet")
+
+    def load(**settings: Any) -> Read:
+        data = Data(source="x.parquet", target="y", **settings)
+        return read_source(data, tmp_path, SOURCE, database_url=None, environ={})
+
+    found = load()
+    assert found.frame["x"].tolist()[:2] == ["1.5", "2"]
+    assert list(found.notes) == [
+        "x.parquet: columns 'x', 'zip' hold numbers as text, read as text; `types: {x: number}` reads numbers"
+    ]
+    said = load(types={"x": "number", "zip": "text"})
+    assert said.frame["x"].tolist()[:2] == [1.5, 2.0]
+    assert said.frame["zip"].tolist() == ["10115", "20095", "80331"]
+    assert list(said.notes) == []
 
 
 def test_types_hold_for_parquet_too(tmp_path: Path) -> None:
@@ -367,13 +421,38 @@ def test_types_hold_for_parquet_too(tmp_path: Path) -> None:
     assert found["d"][0] == pd.Timestamp("2024-06-01")
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_infinite_numbers_are_missing_ones_and_said(tmp_path: Path, name: str) -> None:
+    """A model asks its callers by the same rule: it notes that there were some."""
+    endless = [float("inf"), 1.5, float("-inf")]
+    frame = pd.DataFrame(
+        {"id": endless, "a": endless, "b": [1, 2, 3], "c": [0.5, float("inf"), None], "unused": endless}
+    )
+    frame["y"] = [0, 1, 1]
+    frame.to_csv(tmp_path / name, index=False) if name == "x.csv" else frame.to_parquet(tmp_path / name)
+    data = Data(source=name, target="y", id="id", drop=("unused",))
+    found = read_source(data, tmp_path, SOURCE, database_url=None, environ={})
+    assert shown(found.frame["a"]) == [None, 1.5, None]
+    assert shown(found.frame["c"]) == [0.5, None, None]
+    assert found.warnings == (
+        f"{name}: infinite numbers count as missing values, in training and in what the model is "
+        "asked: 'a' (2 rows), 'c' (1 row)",
+    )
+    assert found.formats.document() == {"infinite": True}
+    assert Formats.of_model({"task": "binary", "reading": {"infinite": True}}).infinite
+    plain = frame.drop(columns=["id", "a", "c", "unused"])
+    plain.to_csv(tmp_path / "y.csv", index=False)
+    other = read_source(Data(source="y.csv", target="y"), tmp_path, SOURCE, database_url=None, environ={})
+    assert (other.warnings, other.formats.document()) == ((), {})
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
         ({"decimal": ",", "thousands": ","}, "`decimal` and `thousands` are both ','"),
-        ({"types": {"a": "text"}, "dates": {"a": "%d/%m/%Y"}}, "'a' stands in `types` and in `dates`"),
-        ({"dates": {"a": "%d/%m"}}, "does not tell a day"),
-        ({"dates": {"a": "day first"}}, "'day first' does not tell a day"),
+        ({"types": {"a": "text"}, "dates": {"a": "%d/%m/%Y"}}, "'a' is listed in both `types` and `dates`"),
+        ({"dates": {"a": "%d/%m"}}, "does not contain a full date"),
+        ({"dates": {"a": "day first"}}, "'day first' does not contain a full date"),
     ],
 )
 def test_settings_that_make_no_sense(settings: Any, said: str) -> None:

@@ -122,20 +122,20 @@ def test_bundled_sets(tmp_path: Path, name: str) -> None:
     [
         ("data.csv", b"", "data.csv is empty"),
         ("data.csv", b" \r\n\n", "data.csv is empty"),
-        ("data.csv", b"a,b,y\n", "data.csv has a header and no rows"),
-        ("data.csv", b"a,a,y\n1,2,3\n", "data.csv: column names stand twice: 'a'"),
+        ("data.csv", b"a,b,y\n", "data.csv has a header but no rows"),
+        ("data.csv", b"a,a,y\n1,2,3\n", "data.csv: duplicate column names: 'a'"),
         ("data.csv", b"a,y\n1,2,3\n", "data.csv: line 2 has 3 fields, but the header has 2"),
         (
             "data.csv",
             "a,y\nü,1\n".encode("latin-1"),
             "data.csv is not UTF-8 (invalid start byte at byte 4); save it as UTF-8",
         ),
-        ("data.csv", "a,y\n1,2\n".encode("utf-16"), "data.csv is no CSV but in UTF-16"),
-        ("data.csv", b"PK\x03\x04rest", "data.csv is no CSV but a zip archive or an Excel workbook"),
-        ("data.csv", gzip.compress(GOOD, mtime=0), "data.csv is no CSV but compressed with gzip"),
-        ("data.csv", b"\x7fELF\x00\x00", "data.csv is no CSV but a binary file"),
-        ("data.csv.gz", GOOD, "data.csv.gz: is no whole gzip file"),
-        ("data.csv.gz", gzip.compress(GOOD * 99, mtime=0)[:-20], "data.csv.gz: is no whole gzip file"),
+        ("data.csv", "a,y\n1,2\n".encode("utf-16"), "data.csv is not a CSV file but in UTF-16"),
+        ("data.csv", b"PK\x03\x04rest", "data.csv is not a CSV file but a zip archive or an Excel workbook"),
+        ("data.csv", gzip.compress(GOOD, mtime=0), "data.csv is not a CSV file but compressed with gzip"),
+        ("data.csv", b"\x7fELF\x00\x00", "data.csv is not a CSV file but a binary file"),
+        ("data.csv.gz", GOOD, "data.csv.gz: is not a complete gzip file"),
+        ("data.csv.gz", gzip.compress(GOOD * 99, mtime=0)[:-20], "data.csv.gz: is not a complete gzip file"),
     ],
 )
 def test_files_that_the_first_look_refuses(tmp_path: Path, name: str, content: bytes, said: str) -> None:
@@ -143,7 +143,7 @@ def test_files_that_the_first_look_refuses(tmp_path: Path, name: str, content: b
     for look in (lambda: check_columns_cheaply(data(name), tmp_path, SOURCE), lambda: read(tmp_path, name)):
         with pytest.raises(ConfigError) as caught:
             look()
-        assert line(caught).replace(".gz is no", ".gz: is no").startswith(AT + said)
+        assert line(caught).replace(".gz is not", ".gz: is not").startswith(AT + said)
 
 
 @pytest.mark.parametrize(
@@ -151,10 +151,10 @@ def test_files_that_the_first_look_refuses(tmp_path: Path, name: str, content: b
     [
         ("data.csv", b"a,y\n1,2\n1,2,3\n", "data.csv: line 3 has 3 fields, but the header has 2"),
         ("data.csv", b"a,b,y\n1,2,3\n4,5\n", "data.csv: line 3 has 2 fields, but the header has 3"),
-        ("data.csv", b'a,y\n1,2\n"open,3\n4,5\n', "data.csv is no CSV (EOF inside string"),
+        ("data.csv", b'a,y\n1,2\n"open,3\n4,5\n', "data.csv is not a valid CSV file (EOF inside string"),
         ("data.csv", b"a,y\n" + b"1,2\n" * 5000 + "ü,1\n".encode("latin-1"), "data.csv is not UTF-8"),
-        ("data.parquet", b"PAR1 and no more", "data.parquet is no Parquet file"),
-        ("data.parquet", GOOD, "data.parquet is no Parquet file"),
+        ("data.parquet", b"PAR1 and no more", "data.parquet is not a valid Parquet file"),
+        ("data.parquet", GOOD, "data.parquet is not a valid Parquet file"),
     ],
 )
 def test_files_that_break_later(tmp_path: Path, name: str, content: bytes, said: str) -> None:
@@ -211,20 +211,20 @@ def test_the_cheap_check_is_cheap(tmp_path: Path) -> None:
             "data/creditcard.csv: no such file; download it from https://www.kaggle.com/",
         ),
         (".", ".: is a folder without images; give a file, or a folder of images"),
-        ("notes.txt", "notes.txt: unknown kind of file; .csv, .csv.gz, .parquet can be read"),
+        ("notes.txt", "notes.txt: unknown kind of file; .csv, .csv.gz, .parquet are supported"),
         (
             "sklearn:breast_cancr",
-            "scikit-learn has no data set 'breast_cancr' here; did you mean 'breast_cancer'?",
+            "scikit-learn has no data set 'breast_cancr'; did you mean 'breast_cancer'?",
         ),
-        ("sklearn:", "scikit-learn has no data set '' here; one of breast_cancer, "),
-        ("openml:credit", "'openml:credit': give the data set's number, as in openml:1597"),
+        ("sklearn:", "scikit-learn has no data set ''; use one of breast_cancer, "),
+        ("openml:credit", "'openml:credit': give the number of the data set, such as openml:1597"),
         ("s3://bucket", "'s3://bucket': write s3://bucket/folder/file.csv"),
         ("s3:bucket/x.csv", "'s3:bucket/x.csv': write s3://bucket/folder/file.csv"),
         ("s3://bucket/x.txt", "s3://bucket/x.txt: unknown kind of file"),
         ("skleran:iris", "unknown kind of source 'skleran'; did you mean 'sklearn'?"),
         ("https://example.org/x.csv", "'https://example.org/x.csv': download the file and give its path"),
-        ("postgresql://u:secret@h/db", "for another database write `source: {table: schema.name, url: "),
-        ("postgres:drop table x", "'drop table x' is neither schema.table nor a query"),
+        ("postgresql://u:secret@h/db", "for another database use `source: {table: schema.name, url: "),
+        ("postgres:drop table x", "'drop table x' is neither schema.table nor a select query"),
         ("x" * 5000 + ".csv", ""),
     ],
 )
@@ -240,7 +240,7 @@ def test_sources_that_make_no_sense(tmp_path: Path, source: str, said: str) -> N
 def test_postgres_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MlpipesError) as caught:
         read(tmp_path, "postgres:raw_data.cards")
-    said = "the project's database has no role yet that can only read; `mlpipes up` makes it"
+    said = "the project's database has no read-only role yet; `mlpipes up` creates it"
     assert line(caught) == AT + said
     with pytest.raises(UsageError) as caught:
         read(tmp_path, {"table": "x", "url": "$NOWHERE_URL"})

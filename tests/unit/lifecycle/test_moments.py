@@ -26,5 +26,5 @@ def test_when() -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "10", "10 m", "m", "-5m", "2026-13-01", "5m later"])
 def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--since: .* is no time"):
+    with pytest.raises(UsageError, match=r"--since: .* is not a valid time"):
         moments.seconds(text)

@@ -93,7 +93,7 @@ def test_the_notebook_is_one(made: dict[str, Path]) -> None:
                 assert cell["outputs"] == []
                 compile("".join(cell["source"]), cell["id"], "exec")
         assert EXAMPLES[name].model in json.dumps(book)
-        assert f"metrics.{EXAMPLES[name].metric} DESC" in json.dumps(book)
+        assert f'metric=\\"{EXAMPLES[name].metric}\\"' in json.dumps(book)
 
 
 # --- the generator -----------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_nothing_is_overwritten(tmp_path: Path, file: str) -> None:
     with pytest.raises(UsageError) as caught:
         scaffold.make_project(tmp_path / "p")
     assert caught.value.lines() == [
-        f"{tmp_path}/p: holds {file} already; nothing was written; give another folder"
+        f"{tmp_path}/p: already contains {file}; nothing was written; choose another folder"
     ]
     assert tree(tmp_path) == before
 
@@ -200,7 +200,7 @@ def test_nothing_is_overwritten(tmp_path: Path, file: str) -> None:
 def test_projects_do_not_nest(tmp_path: Path) -> None:
     scaffold.make_project(tmp_path / "p")
     before = tree(tmp_path)
-    for where, said in (("p", "is a project already"), ("p/data/q", "lies inside the project")):
+    for where, said in (("p", "already contains a project"), ("p/data/q", "is inside the project")):
         with pytest.raises(UsageError, match=said):
             scaffold.make_project(tmp_path / where)
     assert tree(tmp_path) == before

@@ -46,7 +46,7 @@ def test_auth_stays_until_it_is_changed(auth: bool | None, wanted: bool) -> None
         ("docker", ("jupiter",), None, "--with: there is no service 'jupiter'"),
         ("embedded", ("pgadmin",), None, "--with pgadmin: the embedded runtime has no such service"),
         ("remote", ("jupyter",), None, "--with jupyter: the remote runtime has no such service"),
-        ("remote", (), True, "--auth: the remote MLflow decides that itself"),
+        ("remote", (), True, "--auth: a remote MLflow has its own authentication settings"),
     ],
 )
 def test_what_does_not_fit_is_refused(

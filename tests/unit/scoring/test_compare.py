@@ -41,7 +41,7 @@ def test_a_clearly_better_model_is_better_and_not_the_other_way_round(metric):
     back = compare(strong, [weak], 0, metric, resamples=300)
     assert not back.better
     assert back.difference == pytest.approx(-found.difference)
-    assert back.reason.endswith("no better")
+    assert back.reason.endswith("no improvement")
 
 
 @pytest.mark.parametrize("metric", ["rmse", "mae", "r2"])

@@ -23,8 +23,36 @@ def test_there_are_three_such_images() -> None:
 
 @pytest.mark.parametrize("wanted", WANTED, ids=lambda path: path.parent.name)
 def test_the_lock_names_what_is_wanted(wanted: Path) -> None:
-    names = {line.split("[")[0] for line in wanted.read_text(encoding="utf-8").split()}
+    lines = wanted.read_text(encoding="utf-8").splitlines()
+    names = {line.split("[")[0] for line in lines if not line.startswith("#")}
     assert names <= set(pins(wanted.with_suffix(".lock")))
+
+
+def test_what_is_left_out_is_in_no_lock_and_what_two_images_have_is_in_the_common_one() -> None:
+    locks = {path.parent.name: pins(path.with_suffix(".lock")) for path in WANTED}
+    (first,) = re.findall(r"^# without: (.*)\n", (ROOT / "compose/mlflow/requirements.in").read_text())
+    assert not set(first.split()) & locks["mlflow"].keys()
+    common = (ROOT / "compose" / "common.lock").read_text(encoding="utf-8")
+    both = locks["mlflow"].items() & locks["api"].items()
+    assert dict(PIN.findall(common)) == {name: pin for name, pin in both if name != "mlflow-skinny"}
+    for name in ("mlflow", "api"):
+        lock = (ROOT / "compose" / name / "requirements.lock").read_text(encoding="utf-8")
+        assert set(common.splitlines()) <= set(lock.splitlines())
+
+
+def test_images_that_share_layers_begin_with_the_same_words() -> None:
+    """An engine has a layer once where what it is made of, and all below it, is the same to the letter."""
+    texts = {
+        name: (ROOT / "compose" / name).read_text(encoding="utf-8").partition("\nENV PYTHON")[2]
+        for name in ("api/Dockerfile", "api/environment.Dockerfile", "mlflow/Dockerfile")
+    }
+    first, _, rest = texts["api/Dockerfile"].partition("COPY compose/api/requirements.lock")
+    assert "common.lock" in first and "compileall" in first
+    assert all(text.startswith(first) for text in texts.values())
+    packages = rest.partition("RUN useradd")[0]
+    assert texts["api/environment.Dockerfile"].startswith(
+        f"{first}COPY compose/api/requirements.lock{packages}"
+    )
 
 
 @pytest.mark.parametrize("wanted", WANTED, ids=lambda path: path.parent.name)

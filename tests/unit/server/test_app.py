@@ -141,7 +141,7 @@ def test_a_parquet_whose_columns_stand_twice_is_told(client: TestClient, store: 
     pq.write_table(table.append_column("age", pa.array([1])), written)
     answer = client.post("/invocations", content=written.getvalue(), headers=PARQUET)
     assert answer.status_code == 400
-    assert answer.json()["message"] == "columns stand twice: 'age'; each needs its own name"
+    assert answer.json()["message"] == "duplicate column names: 'age'; rename them"
 
 
 def test_a_request_without_rows_is_told(client: TestClient, store: Kept) -> None:

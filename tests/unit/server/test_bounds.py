@@ -198,9 +198,9 @@ def test_dense_rows_are_taken_whatever_their_number() -> None:
     Bounds(300, 50_000).check(50_000, 300, 50_000 * 300 * 2)
     Bounds(80, 50_000).document({"dataframe_records": [{}] * 50_000}, 150_000)
     Bounds(0, 50_000).document({"instances": [[0.5] * 150_528] * 3}, 2_000_000)  # an image, flat
-    with pytest.raises(Fault, match="50001 rows in one request; at most 50000"):
+    with pytest.raises(Fault, match="50001 rows in one request; the limit is 50000"):
         KNOWN.check(50_001, 1, 10)
-    with pytest.raises(Fault, match="the model takes 5 and passes over at most 1000"):
+    with pytest.raises(Fault, match="the limit is 5 of the model and 1000 others"):
         KNOWN.document({"instances": [[0.5] * 150_528] * 3}, 2_000_000)
 
 

@@ -24,8 +24,9 @@ def test_a_cell_may_hold_an_image() -> None:
         "a comma too many": (b"a,b\n1,2,\n3,4,\n", "the body: line 2 has 3 fields, but the header has 2"),
         "a later line too long": (b"a,b\n1,2\n3,4,5\n", "line 3"),
         "a value too few": (b"a,b\n1,2\n3\n", "the body: line 3 has 1 fields, but the header has 2"),
-        "a column twice": (b"a,b,a\n1,2,3\n", "the body: column names stand twice: 'a'; each needs its own"),
-        "a zero byte": (b"a,b\n" + b"3,4\n" * 5000 + b"1\x005,2\n", "the body is no CSV but a binary file"),
+        "a column twice": (b"a,b,a\n1,2,3\n", "the body: duplicate column names: 'a'; rename them"),
+        "a zero byte": (b"a,b\n" + b"3,4\n" * 5000 + b"1\x005,2\n", "the body is not a CSV file but "
+        "a binary file"),
         "no UTF-8": (b"a\n\xff\n", "the body is not valid UTF-8 at byte 2"),
         "nothing": (b"", "the body is empty"),
     }.values(),

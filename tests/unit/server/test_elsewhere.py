@@ -175,7 +175,7 @@ def test_who_waits_for_an_answer_is_told_when_the_socket_is_closed(folder: Path)
         with pytest.raises(FutureTimeout):
             waits.result(1)
         process_of(model)._hang_up()  # as when the process has ended and its socket's number is free again
-        with pytest.raises(Away, match="ended; it is started again"):
+        with pytest.raises(Away, match="exited and is being restarted"):
             waits.result(30)
     serving_help.until(lambda: answers(model), 60)
     process_of(model).close()
@@ -212,12 +212,14 @@ def test_a_model_that_does_not_load_is_one_line(folder: Path, tmp_path: Path) ->
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
     (broken / "model.pkl").write_bytes(b"no pickle")
-    with pytest.raises(MlpipesError, match=r"does not load in its environment \(UnpicklingError: ") as caught:
+    with pytest.raises(
+        MlpipesError, match=r"cannot be loaded in its environment \(UnpicklingError: "
+    ) as caught:
         load(broken, "people", 3, "production", interpreters=found)
     assert "\n" not in caught.value.reason
     with pytest.raises(MlpipesError, match="/nowhere/python cannot be started"):
         load(folder, "people", 3, "production", interpreters=lambda told: Path("/nowhere/python"))
-    with pytest.raises(MlpipesError, match="has an environment of its own, which cannot be made here"):
+    with pytest.raises(MlpipesError, match="has its own environment, which cannot be built here"):
         load(folder, "people", 3, "production")
 
 

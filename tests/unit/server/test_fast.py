@@ -185,3 +185,41 @@ def test_both_lanes_mean_the_same(model: ServedModel, records: list[dict[str, An
         same(model, json.dumps(document).encode(), path)
     except Fault as fault:  # the slow lane refuses what the fast one took
         raise AssertionError(fault.message) from fault
+
+
+def test_a_key_twice_is_left_to_the_slow_lane_which_refuses_it(model: ServedModel) -> None:
+    assert model.lane is not None
+    text = json.dumps(ROW)[:-1] + ', "s": "b"}'
+    lists = json.dumps({name: [value] for name, value in ROW.items()})[:-1] + ', "s": ["b"]}'
+    table = f'"columns": {json.dumps([*ROW])}, "data": {json.dumps([[*ROW.values()]])}'
+    for path, body in (
+        ("/predict", text),
+        ("/predict", f"[{text}]"),
+        ("/predict", lists),
+        ("/predict", json.dumps({**ROW, "ID": "a"})[:-1] + ', "ID": "b"}'),
+        ("/invocations", f'{{"dataframe_records": [{text}]}}'),
+        ("/invocations", f'{{"dataframe_split": {{{table}, "data": [[1.0, 1.0, 1, 1, true, "b"]]}}}}'),
+    ):
+        lane = model.lane.predict if path == "/predict" else model.lane.invocations
+        read = requests.read_records if path == "/predict" else requests.read_invocations
+        assert lane(body.encode()) is None, body
+        with pytest.raises(Fault, match="stands twice in an object"):
+            read(body.encode(), "application/json", model, 10)
+
+
+def test_colons_in_texts_and_columns_that_are_passed_over_are_no_keys_twice(model: ServedModel) -> None:
+    record = {**ROW, "s": 'a: "b": "b": c', "extra": {"a": 1}, "ID": "x:y"}
+    for path, document in (("/predict", record), ("/invocations", {"dataframe_records": [record] * 2})):
+        assert same(model, json.dumps(document).encode(), path)
+    assert model.lane is not None
+    long = json.dumps([{**record, "extra": "x" * 70_000}]).encode()
+    assert model.lane.predict(long) is None  # too much to look at twice in the event loop
+
+
+def test_what_stands_for_a_missing_value_is_left_to_the_slow_lane(model: ServedModel) -> None:
+    lane = FastLane.of(model.columns, model.id_names, ("-999", "n.b."))
+    assert lane is not None
+    for changed in ({"d": -999}, {"d": -999.0}, {"s": "n.b."}, {"s": "-999"}, {"l": -999}):
+        assert lane.predict(json.dumps({**ROW, **changed}).encode()) is None, changed
+        assert lane.predict(json.dumps([ROW, {**ROW, **changed}]).encode()) is None, changed
+    assert lane.predict(json.dumps(ROW).encode()) is not None

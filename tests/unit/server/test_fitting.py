@@ -102,5 +102,5 @@ def test_what_a_model_in_a_process_of_its_own_gets_is_what_was_converted(model: 
 
 
 def test_a_column_that_stands_twice_is_named(model: ServedModel) -> None:
-    with pytest.raises(Unfit, match="column 'b' stands twice"):
+    with pytest.raises(Unfit, match="column 'b' appears twice"):
         fitted(pd.DataFrame([[1, 0]], columns=["b", "b"]), model)

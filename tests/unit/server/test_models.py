@@ -136,7 +136,7 @@ def test_a_registry_that_makes_no_sense_is_told_once(
         following.stop()
 
     asyncio.run(main())
-    assert [one.getMessage() for one in caplog.records].count("the registry is not read") == 1
+    assert [one.getMessage() for one in caplog.records].count("the registry cannot be read") == 1
 
 
 def test_a_version_that_does_not_load_leaves_the_old_one(shelf: Shelf, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_version_that_does_not_load_leaves_the_old_one(shelf: Shelf, tmp_path:
         await until(lambda: models.problems)
         assert (
             "version 3" in models.problems["production"]
-            and "version 1 goes on" in models.problems["production"]
+            and "version 1 still" in models.problems["production"]
         )
         assert models.primary.version == 1
         shelf.aliases = {"production": 2}
@@ -193,7 +193,7 @@ def test_a_version_that_nobody_signed_is_told_once_and_taken_when_it_is_trusted(
         await until(lambda: models.problems)
         problem = models.problems["production"]
         assert f"version {version} of model 'people'" in problem and told in problem
-        assert problem.endswith("version 1 goes on answering")
+        assert problem.endswith("version 1 still answers")
         await until(lambda: len(asked) >= 5)
         (line,) = [one.message for one in caplog.records if f"version {version}" in one.message]
         assert f"`mlpipes models trust {version} --model people`" in line
@@ -221,7 +221,7 @@ def test_the_folder_of_an_image_has_to_be_as_it_was_built(folders: dict[int, Pat
     told = ServerSettings("people", "production", 1, str(folders[1]), files=signing_help.digest(folders[1]))
     assert from_folder(told).primary.version == 1
     for wrong in (None, signing_help.digest(folders[2])):
-        with pytest.raises(Untrusted, match="are not those that were put there"):
+        with pytest.raises(Untrusted, match="have changed since the image was built"):
             from_folder(replace(told, files=wrong))
 
 

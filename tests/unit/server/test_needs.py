@@ -61,5 +61,5 @@ def test_the_error_names_them_and_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(MlpipesError) as caught:
         loading.load(tmp_path, "fraud", 3, "production")
     (line,) = caught.value.lines()
-    assert "version 3 of model 'fraud' needs packages that are not here: no-such-thing==2.5" in line
+    assert "version 3 of model 'fraud' needs packages that are not installed here: no-such-thing==2.5" in line
     assert "`mlpipes build`" in line

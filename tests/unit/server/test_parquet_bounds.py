@@ -61,6 +61,35 @@ def test_a_list_that_says_it_is_endless_is_no_work(kind: bytes) -> None:
     assert refused.value.status == 400
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (pa.decimal128(30, 2), 1),
+        (pa.list_(pa.int8()), []),
+        (pa.list_(pa.int8(), 2), [1, 2]),
+        (pa.struct([("a", pa.int8())]), {"a": 1}),
+        (pa.list_(pa.struct([("a", pa.int8())])), [{"a": 1}]),
+        (pa.struct([("a", pa.list_(pa.int8()))]), {"a": [1]}),
+    ],
+    ids=str,
+)
+def test_objects_of_python_are_counted_as_such(kind: pa.DataType, value: object) -> None:
+    """A few kilobytes may hold ten million of them, which took up to 2 GB."""
+
+    def body(columns: int, rows: int) -> bytes:
+        cells = pa.array([value] * rows, kind)
+        into = io.BytesIO()
+        pq.write_table(pa.table({f"c{at}": cells for at in range(columns)}), into, compression="brotli")
+        return into.getvalue()
+
+    many = body(20, 50_000)
+    assert len(many) < 60_000
+    with pytest.raises(Fault, match="unpacks to more than") as refused:
+        check_parquet(many, BOUNDS)
+    assert refused.value.status == 413
+    check_parquet(body(2, 50_000), BOUNDS)
+
+
 def test_what_pages_unpack_to_is_known_for_all_groups_and_kinds() -> None:
     for options in ({}, {"row_group_size": 1}, {"use_dictionary": False}, {"data_page_version": "2.0"}):
         check_parquet(parquet(**options), BOUNDS)

@@ -28,7 +28,7 @@ def test_what_reads_too_long_is_answered_and_keeps_its_place(monkeypatch: pytest
 
         found = await asyncio.gather(*(made.run(stuck, name) for name in "abcd"), return_exceptions=True)
         assert all(isinstance(fault, Fault) and fault.status == 503 for fault in found)
-        assert str(found[0]) == "the request was not read within 0.2 s; send fewer rows at once"
+        assert str(found[0]) == "the request was not parsed within 0.2 s; send fewer rows per request"
         assert found[0].retry_after == 7
         await asyncio.sleep(0)
         assert made.inside == 2  # the two that were begun; the others were never

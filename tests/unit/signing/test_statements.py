@@ -103,10 +103,10 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "one less": (lambda f: (f / "MLmodel").unlink(), "MLmodel is missing"),
     "another name": (_rename, "Model.pkl was added"),
     "two names swapped": (_swap, "MLmodel was changed"),
-    "a link": (_link, "model.pkl in a model's folder is no plain file"),
-    "a link to a folder": (_link_to_a_folder, "code in a model's folder is no plain file"),
-    "a pipe": (lambda f: os.mkfifo(f / "pipe"), "pipe in a model's folder is no plain file"),
-    "a line in a name": (lambda f: (f / "a\nb").write_text(""), "is no plain text"),
+    "a link": (_link, "model.pkl in a model's folder is not a regular file"),
+    "a link to a folder": (_link_to_a_folder, "code in a model's folder is not a regular file"),
+    "a pipe": (lambda f: os.mkfifo(f / "pipe"), "pipe in a model's folder is not a regular file"),
+    "a line in a name": (lambda f: (f / "a\nb").write_text(""), "is not plain text"),
     "a signature below": (
         lambda f: (f / "code" / files.SIGNATURE).write_text(""),
         f"code/{files.SIGNATURE} was added",
@@ -123,7 +123,7 @@ def test_whatever_was_changed_is_refused_and_named(change: str, tmp_path: Path) 
     with pytest.raises(Changed, match=re.escape(told)) as caught:
         vault.check("credit", 3, folder)
     assert "version 3 of model 'credit'" in caught.value.reason
-    assert caught.value.hint.endswith("then `mlpipes models trust 3 --model credit`")
+    assert caught.value.hint.endswith("then run `mlpipes models trust 3 --model credit`")
     with pytest.raises(statements.Doubtful, match=re.escape(told)):
         statements.sealed(folder, KEY)
 
@@ -137,17 +137,17 @@ FORGERIES: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace(KEY.id, OTHER.id),
         f"was signed with another key ('{OTHER.id}'; this project's is '{KEY.id}')",
     ),
-    "without a MAC": (lambda text: text.replace('"mac"', '"mic"'), "cannot be read"),
-    "with another MAC": (_with(mac="0" * 64), "has a forged signature"),
-    "with a MAC that is no text": (_with(mac=None), "has a forged signature"),
-    "with a MAC of other letters": (_with(mac="ü"), "has a forged signature"),
-    "with other files": (_with(files=[]), "has a forged signature"),
-    "of another kind": (_with(by="trust", model="credit", version=3), "has a forged signature"),
-    "no object": (lambda _: "[1]", "cannot be read"),
-    "a text": (lambda _: '"x"', "cannot be read"),
-    "no JSON": (lambda _: "\x80", "cannot be read"),
-    "deep": (lambda _: "[" * 100_000, "cannot be read"),
-    "empty": (lambda _: "", "cannot be read"),
+    "without a MAC": (lambda text: text.replace('"mac"', '"mic"'), "unreadable signature"),
+    "with another MAC": (_with(mac="0" * 64), "has an invalid signature"),
+    "with a MAC that is no text": (_with(mac=None), "has an invalid signature"),
+    "with a MAC of other letters": (_with(mac="ü"), "has an invalid signature"),
+    "with other files": (_with(files=[]), "has an invalid signature"),
+    "of another kind": (_with(by="trust", model="credit", version=3), "has an invalid signature"),
+    "no object": (lambda _: "[1]", "unreadable signature"),
+    "a text": (lambda _: '"x"', "unreadable signature"),
+    "no JSON": (lambda _: "\x80", "unreadable signature"),
+    "deep": (lambda _: "[" * 100_000, "unreadable signature"),
+    "empty": (lambda _: "", "unreadable signature"),
 }
 
 
@@ -178,8 +178,8 @@ def test_trust_is_about_these_files_of_this_version_by_this_key(tmp_path: Path) 
     assert {name: getattr(found, name) for name in SAID} == SAID
 
     for text_of_another, told in (
-        (statements.trust(listed, KEY, "credit", 4, **SAID), "the trust in version 4 of 'credit'"),
-        (statements.trust(listed, KEY, "other", 3, **SAID), "the trust in version 3 of 'other'"),
+        (statements.trust(listed, KEY, "credit", 4, **SAID), "the signature of version 4 of 'credit'"),
+        (statements.trust(listed, KEY, "other", 3, **SAID), "the signature of version 3 of 'other'"),
         (statements.trust(listed, OTHER, "credit", 3, **SAID), "with another key"),
     ):
         with pytest.raises(Untrusted, match=re.escape(told)):
@@ -187,11 +187,11 @@ def test_trust_is_about_these_files_of_this_version_by_this_key(tmp_path: Path) 
 
     (folder / files.SIGNATURE).write_text(text)  # in the place of train's
     vault: Any = Vault(Shelf(folder), KEY)  # type: ignore[arg-type]
-    with pytest.raises(Untrusted, match="the trust in version 3"):
+    with pytest.raises(Untrusted, match="the signature of version 3"):
         vault.fetch("credit", 9, tmp_path / "c")
 
     _flip(folder)
-    with pytest.raises(Changed, match="not as it was when ada@here trusted it on 2026-12-01: its files were"):
+    with pytest.raises(Changed, match="has changed since ada@here trusted it on 2026-12-01: its files were"):
         fetch(shelf, tmp_path / "d")
 
 
@@ -226,7 +226,7 @@ def test_a_key_that_could_be_guessed_is_none(text: str, told: str) -> None:
         keys.read(text, ".env")
     with pytest.raises(MlpipesError, match=told) as caught:
         keys.of_environment({keys.NAME: text})
-    assert caught.value.hint == "give the server that of the project's .env"
+    assert caught.value.hint == "set it to the value in the project's .env"
 
 
 def test_a_key_tells_its_id_and_nothing_else() -> None:

@@ -58,12 +58,12 @@ def test_labels_keep_the_experiments_own_types() -> None:
 @pytest.mark.parametrize(
     ("fitted", "task", "text"),
     [
-        (model(predict=[0, 1]), "binary", "predict gives (2,) for 3 rows"),
-        (model(predict=[0.3, 1, 0]), "binary", "0.3, which is no label"),
-        (model(predict=["1", "0", "1"]), "binary", "'1', which is no label"),
+        (model(predict=[0, 1]), "binary", "predict returned the shape (2,) for 3 rows"),
+        (model(predict=[0.3, 1, 0]), "binary", "0.3, which is not a label"),
+        (model(predict=["1", "0", "1"]), "binary", "'1', which is not a label"),
         (model(predict=[[0, 1], [1, 0], [0, 1]]), "binary", "shape (3, 2)"),
         (model(predict=[1.0, np.nan, 0.0]), "regression", "NaN"),
-        (model(predict=["x", "y", "z"]), "regression", "no numbers"),
+        (model(predict=["x", "y", "z"]), "regression", "not numbers"),
         (
             model(predict=[0, 1, 0], predict_proba=[[np.nan, 1], [0, 1], [1, 0]], classes_=[0, 1]),
             "binary",

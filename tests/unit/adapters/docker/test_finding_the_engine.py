@@ -17,6 +17,7 @@ import pytest
 from mlpipes_cli.adapters.docker import engine
 from mlpipes_cli.adapters.docker.contexts import Candidate
 from mlpipes_cli.adapters.docker.probing import Answer, Unreachable, ask
+from mlpipes_cli.adapters.docker.troubles import trouble
 from mlpipes_cli.errors import MlpipesError
 
 
@@ -77,8 +78,16 @@ def test_an_engine(tmp_path: Path) -> None:
 def test_no_socket(tmp_path: Path) -> None:
     assert kind(f"unix://{tmp_path}/none.sock") == "missing"
     line = error({"HOME": str(tmp_path), "DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
-    assert "there is no socket" in line
+    assert "does not exist" in line
     assert "DOCKER_HOST" in line
+
+
+def test_no_socket_at_any_of_the_usual_paths(tmp_path: Path) -> None:
+    at = [Candidate(f"unix://{tmp_path}/{number}.sock", f"socket {number}") for number in range(6)]
+    told = trouble([(one, Unreachable("missing")) for one in at]).reason
+    four = ", ".join(str(one.socket) for one in at[:4])
+    assert told == f"no Docker engine found: no socket at {four} or 2 other paths"
+    assert trouble([(at[0], Unreachable("missing"))]).reason.endswith(f"no socket at {at[0].socket}")
 
 
 def test_a_socket_of_an_engine_that_was_stopped(tmp_path: Path) -> None:
@@ -148,7 +157,7 @@ def test_an_engine_that_is_too_old(tmp_path: Path) -> None:
     path = tmp_path / "d.sock"
     with answering(socket.AF_UNIX, str(path), version("1.38")):
         line = error({"HOME": str(tmp_path), "DOCKER_HOST": f"unix://{path}"})
-        assert "speaks API 1.38; at least 1.41 is needed" in line
+        assert "supports API 1.38; at least 1.41 is required" in line
         assert engine.available({"DOCKER_HOST": f"unix://{path}"})[0] is False
 
 

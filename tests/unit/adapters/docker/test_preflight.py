@@ -23,9 +23,13 @@ def test_nothing_to_say_of_a_good_engine() -> None:
     ("facts", "level", "words"),
     [
         (replace(GOOD, kind="windows"), "fault", "windows containers"),
-        (replace(GOOD, free=GIGABYTE // 4), "fault", "0.2 GB are free in /var/lib/docker"),
-        (replace(GOOD, free=2 * GIGABYTE), "warning", "2.0 GB are free"),
-        (replace(GOOD, memory=3 * GIGABYTE), "warning", "may use 4.0 GB, and the engine's machine has 3"),
+        (replace(GOOD, free=GIGABYTE // 4), "fault", "0.2 GB free in /var/lib/docker"),
+        (replace(GOOD, free=2 * GIGABYTE), "warning", "2.0 GB free"),
+        (
+            replace(GOOD, memory=3 * GIGABYTE),
+            "warning",
+            "may use 4.0 GB, but the engine's machine has only 3",
+        ),
         (replace(GOOD, limits_memory=False), "warning", "cannot limit memory:"),
         (replace(GOOD, limits_cpus=False), "warning", "cannot limit processors:"),
         (replace(GOOD, limits_cpus=False, limits_memory=False), "warning", "memory and processors:"),

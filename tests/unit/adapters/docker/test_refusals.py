@@ -77,13 +77,13 @@ def test_kinds(said: str, kind: str) -> None:
 
 def test_the_line_says_what_and_what_to_do() -> None:
     line = refusal(QUAY, "unauthorized: access denied").lines()[0]
-    assert line.startswith("quay.io/minio/minio:R1@sha256:abc: quay.io wants a login (unauthorized")
+    assert line.startswith("quay.io/minio/minio:R1@sha256:abc: quay.io requires a login (unauthorized")
     assert "`docker login quay.io`" in line
     hub = refusal(parse("minio/minio:R1"), "pull access denied for minio/minio, repository does not exist")
-    assert "no such repository any more, or wants a login" in hub.reason
+    assert "no longer has this repository, or requires a login" in hub.reason
     assert "`docker login`" in hub.hint
     own = refusal(parse("minio/minio:R1"), "pull access denied for minio/minio", logged_in=True)
-    assert "or your account may not see it" in own.reason
+    assert "or your account may not read it" in own.reason
 
 
 def test_words_that_nobody_knows_are_passed_on() -> None:

@@ -92,7 +92,7 @@ def test_the_remembered_port_comes_first_and_its_loss_is_told() -> None:
     with stranger(remembered), Reservations() as held:
         moved = choose(held, said, remembered=remembered)
     assert moved != remembered
-    assert said == [f"port {remembered} of postgres is taken by {me}; it moves to {moved}"]
+    assert said == [f"port {remembered} of postgres is taken by {me}; using the next free port, {moved}"]
 
 
 def test_a_fixed_port_that_is_taken_is_an_error() -> None:

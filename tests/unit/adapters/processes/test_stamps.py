@@ -56,5 +56,5 @@ def test_a_line_without_a_time_is_as_old_as_the_one_above() -> None:
 
 
 def test_a_log_without_times_says_so() -> None:
-    with pytest.raises(UsageError, match=r"a\.log has no times"):
+    with pytest.raises(UsageError, match=r"the log of .*a\.log has no timestamps"):
         list(stamps.later(["one", "two"], NOON, "a.log"))

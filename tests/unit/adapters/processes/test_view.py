@@ -44,4 +44,4 @@ def test_an_api_without_a_database_runs_and_says_so() -> None:
         noted = RunningApi(url, "people", 3, "production", "api", me.pid, time.time() - 1000, ready=True)
         shown = foreground._status(noted, me)
     assert (shown.state, shown.health, shown.url) == ("running", "unhealthy", url)
-    assert "the database takes no predictions now" in shown.detail
+    assert "the database is not accepting predictions" in shown.detail

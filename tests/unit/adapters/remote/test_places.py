@@ -80,13 +80,13 @@ def test_a_bucket_of_aws(make: Make) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"mlflow": "https://$NOWHERE"}, "stack -> mlflow -> url: the variable NOWHERE is set neither"),
-        ({"mlflow": "ftp://mlflow"}, "stack -> mlflow -> url: is no address"),
-        ({"mlflow": "mlflow.example"}, "stack -> mlflow -> url: is no address"),
-        ({"postgres": "postgresql://me@db:port/data"}, "stack -> postgres -> url: is no address"),
-        ({"postgres": "postgresql://db.example/data"}, "stack -> postgres -> url: it names no user"),
-        ({"postgres": "postgresql://me@db.example"}, "stack -> postgres -> url: it names no user or no data"),
-        ({"store": "{url: 's3.example'}"}, "stack -> object_store -> url: is no address"),
+        ({"mlflow": "https://$NOWHERE"}, "stack -> mlflow -> url: the variable NOWHERE is not set"),
+        ({"mlflow": "ftp://mlflow"}, "stack -> mlflow -> url: is not a valid address"),
+        ({"mlflow": "mlflow.example"}, "stack -> mlflow -> url: is not a valid address"),
+        ({"postgres": "postgresql://me@db:port/data"}, "stack -> postgres -> url: is not a valid address"),
+        ({"postgres": "postgresql://db.example/data"}, "stack -> postgres -> url: the user or the database"),
+        ({"postgres": "postgresql://me@db.example"}, "stack -> postgres -> url: the user or the database"),
+        ({"store": "{url: 's3.example'}"}, "stack -> object_store -> url: is not a valid address"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(make: Make, changed: dict[str, str], said: str) -> None:

@@ -165,7 +165,7 @@ def test_a_newer_format_names_the_release(tmp_path: Path) -> None:
 def test_anything_else_is_no_backup(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "b.tar"
     path.write_bytes(text)
-    with pytest.raises(MlpipesError, match="damaged or no backup"):
+    with pytest.raises(MlpipesError, match="damaged or not a backup"):
         check(path, DATABASES)
     with pytest.raises(UsageError, match="no such file"):
         check(tmp_path / "none.tar", DATABASES)

@@ -122,11 +122,11 @@ def test_no_manifest_at_all(tmp_path: Path, text: bytes) -> None:
 def test_scripts_are_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "b.tar"
     for script, words in {
-        b"": "not whole", b"select 'a;\n" + END: "not whole", b"commit;\n" + END: "a COMMIT of its own",
+        b"": "incomplete", b"select 'a;\n" + END: "incomplete", b"commit;\n" + END: "its own COMMIT",
     }.items():  # fmt: skip
         build(path, files=FILES | {"databases/mlflow.sql": script})
         line = said(path)
-        assert "databases/mlflow.sql: the script of the database is damaged" in line
+        assert "databases/mlflow.sql: the database script is damaged" in line
         assert words in line
 
 
@@ -176,9 +176,9 @@ def test_garbage_behind_the_end(tmp_path: Path) -> None:
         assert check(path, DATABASES) == written
         for garbage in (b"x", b"\n" * 20_000, good):
             path.write_bytes(good + garbage)
-            assert "is damaged or no backup" in said(path)
+            assert "is damaged or not a backup" in said(path)
     path.write_bytes(good[:-8] + bytes(4) + good[-4:])  # the checksum of the whole compressed file
-    assert "is damaged or no backup" in said(path)
+    assert "is damaged or not a backup" in said(path)
 
 
 def test_out_of_order(tmp_path: Path) -> None:

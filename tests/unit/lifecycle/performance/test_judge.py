@@ -64,7 +64,7 @@ def test_too_few_rows_give_no_number() -> None:
     assert (worth.metrics, worth.intervals) == ({}, {})
     assert worth.note.startswith("too few: ") and worth.prevalence is not None
     one_class = judged([("good", 0.9, "good")] * 100, BINARY)
-    assert one_class.note == "too few: 0 rows of the rarer class, it takes 20"
+    assert one_class.note == "too few: 0 rows of the rarer class, at least 20 are needed"
 
 
 def test_rows_that_the_model_does_not_know_are_left_out_and_counted() -> None:
@@ -86,7 +86,7 @@ def test_regression() -> None:
     rows = [(float(t + e), None, float(t)) for t, e in zip(truth, random.normal(0, 1, 200), strict=True)]
     worth = judged(rows, Nature("regression"))
     assert 0.7 < worth.metrics["rmse"] < 1.3 and worth.prevalence is None
-    assert judged(rows[:10], Nature("regression")).note == "too few: 10 rows, it takes 20"
+    assert judged(rows[:10], Nature("regression")).note == "too few: 10 rows, at least 20 are needed"
 
 
 def test_several_classes_with_their_columns() -> None:
@@ -116,4 +116,4 @@ def test_a_caller_that_is_scored_ten_times_counts_once() -> None:
         assert ten.intervals[name] == pytest.approx((low, high), abs=0.01), name
         assert nobody.intervals[name][1] - nobody.intervals[name][0] < 0.6 * (high - low)
     few = judged(once[:40] * 10, BINARY, callers[:40] * 10)
-    assert few.metrics == {} and few.note.endswith("caller ids of the rarer class, it takes 20")
+    assert few.metrics == {} and few.note.endswith("caller ids of the rarer class, at least 20 are needed")

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.prediction.convert import fit
 from mlpipes_cli.lifecycle.prediction.scorers import ColumnSpec
@@ -18,6 +19,7 @@ class Taking:
     columns: Sequence[ColumnSpec]
     id: str | None = "ID"
     target: str | None = "Y"
+    formats: Formats = field(default_factory=Formats)
 
 
 def converted(kind: str, values: list[Any], dtype: Any = None) -> pd.Series:

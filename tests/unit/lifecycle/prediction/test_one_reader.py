@@ -120,7 +120,7 @@ def scored(trained: dict[str, Any], model: str, name: str) -> pd.DataFrame:
         ColumnSpec(c["name"], told.get(c["name"], c["type"]), c["required"])
         for c in signature.inputs.to_dict()
     ]
-    asked = SimpleNamespace(columns=columns, id="id", target="y")
+    asked = SimpleNamespace(columns=columns, id="id", target="y", formats=formats)
     details = {"task": "binary", "reading": formats.document()}
     file = trained["folder"] / name
     kinds = inputs.kinds_of({column.name: column.type for column in columns})
@@ -255,7 +255,7 @@ def test_what_is_said(tmp_path: Path) -> None:
         table.tell(said)  # type: ignore[arg-type]
     assert said.lines == [
         f"{file}: separated by ';', decimal comma, thousands point",
-        f"{file}: column 'x', row 2: '?' stands for a missing value in 2 rows",
+        f"{file}: column 'x', row 2: '?' is read as a missing value in 2 rows",
         f"{file}: separated by ';'",
     ]
 

@@ -146,7 +146,7 @@ def test_a_version_that_was_rolled_back_is_withdrawn_from_that_alias_alone():
     (found,) = withdrawn(told, "production").values()
     assert (found.run_id, found.version, found.who) == ("run2", 2, "me@here")
     assert found.told() == (
-        "version 2 was rolled back from production on 2026-05-01 12:00 UTC by me@here, without a reason"
+        "version 2 was rolled back from production on 2026-05-01 12:00 UTC by me@here, no reason given"
     )
     assert withdrawn(told, "staging") == withdrawn(None, "production") == {}
 

@@ -95,5 +95,5 @@ def test_a_challenger_of_old_is_made_again(trained: Any) -> None:
     held = holdouts.rows(run(then), COLUMNS)
     pd.testing.assert_frame_equal(held.frame, then.frame.iloc[then.holdout].reset_index(drop=True))
     (root / "data.csv").write_text((root / "data.csv").read_text().replace("ZA", "ZB"))
-    with pytest.raises(Refused, match="the data changed since the run"):
+    with pytest.raises(Refused, match="the data has changed since the run"):
         holdouts.rows(run(then), COLUMNS)

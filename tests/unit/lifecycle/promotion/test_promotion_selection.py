@@ -54,7 +54,7 @@ def test_a_run_names_its_experiment():
 
 
 def test_nothing_was_trained():
-    with pytest.raises(MlpipesError, match="no run yet") as caught:
+    with pytest.raises(MlpipesError, match="no runs yet") as caught:
         selection.pick_experiment([], None, None)
     assert caught.value.exit_code == 1 and "mlpipes train" in caught.value.hint
 
@@ -77,7 +77,7 @@ def test_a_name_means_the_newest_finished_run_of_it():
 
 
 def test_an_ambiguous_prefix():
-    with pytest.raises(UsageError, match="2 runs begin with 'aaaa'"):
+    with pytest.raises(UsageError, match="2 runs start with 'aaaa'"):
         selection.find_run([run("aaaa1"), run("aaaa2")], "aaaa")
 
 
@@ -150,7 +150,9 @@ def test_where_the_metric_comes_from():
 def test_a_metric_for_another_kind_of_target(asked: str | None, configured: str | None, where: str):
     with pytest.raises(UsageError) as caught:
         selection.pick_metric(field(run("1")), asked, configured)
-    assert caught.value.lines()[0].startswith(f"{where}'rmse' is not for a binary target; one of ks,")
+    assert caught.value.lines()[0].startswith(
+        f"{where}'rmse' does not apply to a binary target; use one of ks,"
+    )
 
 
 def test_an_unknown_metric_suggests_the_nearest():
@@ -169,6 +171,6 @@ def test_the_best_of_the_others_is_put_forward():
     assert selection.best(field, "ks", without={"a"}).run_id == "b"
     with pytest.raises(Refused, match="every run of 'credit' that has 'ks' was rolled back"):
         selection.best(field, "ks", without={"a", "b"})
-    with pytest.raises(MlpipesError, match="its scores are no probabilities"):
+    with pytest.raises(MlpipesError, match="its scores are not probabilities"):
         selection.best(selection.field_of(runs[1:], None), "log_loss")
-    assert selection.missing(runs[0], "ks") == "forest has no ks: its model gives labels, no scores"
+    assert selection.missing(runs[0], "ks") == "forest has no ks: its model returns labels, not scores"

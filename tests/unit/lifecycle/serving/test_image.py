@@ -33,7 +33,7 @@ def test_the_models_own_files_say_run_and_python(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("python", "words"), [("3.9.2", "was trained with Python 3.9.2"), ("''", "does not say")]
+    ("python", "words"), [("3.9.2", "was trained with Python 3.9.2"), ("''", "does not record")]
 )
 def test_a_python_that_the_api_does_not_run_on(tmp_path: Path, python: str, words: str) -> None:
     with pytest.raises(MlpipesError, match=words) as caught:

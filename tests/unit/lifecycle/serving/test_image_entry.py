@@ -69,12 +69,12 @@ def test_what_a_killed_one_left_is_removed(listening: list[Any], tmp_path: Path)
         (
             "MLPIPES_DATABASE_URL",
             "mysql://u:a-secret@h/d",
-            "MLPIPES_DATABASE_URL is no address of a PostgreSQL",
+            "MLPIPES_DATABASE_URL is not a valid PostgreSQL",
         ),
-        ("PORT", "x", "PORT: 'x' is no number from 1 to 65535"),
-        ("WORKERS", "0", "WORKERS: '0' is no number from 1 to 64"),
-        ("MLPIPES_SERVER_SETTINGS", "{", "MLPIPES_SERVER_SETTINGS is no JSON object"),
-        ("MLPIPES_SERVER_SETTINGS", "[1]", "MLPIPES_SERVER_SETTINGS is no JSON object"),
+        ("PORT", "x", "PORT: 'x' is not a number from 1 to 65535"),
+        ("WORKERS", "0", "WORKERS: '0' is not a number from 1 to 64"),
+        ("MLPIPES_SERVER_SETTINGS", "{", "MLPIPES_SERVER_SETTINGS is not a valid JSON object"),
+        ("MLPIPES_SERVER_SETTINGS", "[1]", "MLPIPES_SERVER_SETTINGS is not a valid JSON object"),
         ("MLPIPES_SERVER_SETTINGS", '{"acces_log": 1}', "there is no setting 'acces_log'"),
     ],
 )

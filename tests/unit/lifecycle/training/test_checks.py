@@ -29,12 +29,13 @@ def check(folder: Path, runs: str) -> list[int]:
         (
             f"- name: a\n  trainer: sklearn\n  estimator: {LOGISTIC}\n  params:\n    Cc: 1\n",
             8,
-            "runs -> 0 -> params -> Cc: LogisticRegression takes no 'Cc'; did you mean 'C'?",
+            "runs -> 0 -> params -> Cc: LogisticRegression does not accept 'Cc'; did you mean 'C'?",
         ),
         (
             f"- name: a\n  trainer: sklearn\n  estimator: {LOGISTIC}\n  search:\n    max_itr: [1, 2]\n",
             8,
-            "runs -> 0 -> search -> max_itr: LogisticRegression takes no 'max_itr'; did you mean 'max_iter'?",
+            "runs -> 0 -> search -> max_itr: LogisticRegression does not accept 'max_itr'; "
+            "did you mean 'max_iter'?",
         ),
         (
             f"- name: a\n  trainer: sklearn\n  estimator: {LOGISTIC}\n"
@@ -52,7 +53,7 @@ def check(folder: Path, runs: str) -> list[int]:
             "- name: a\n  trainer: sklearn\n  estimator: sklearn.ensemble.VotingClassifier\n  params:\n"
             "    estimators:\n    - [one, {estimator: sklearn.svm.SVC, params: {gama: 1}}]\n",
             9,
-            "SVC takes no 'gama'; did you mean 'gamma'?",
+            "SVC does not accept 'gama'; did you mean 'gamma'?",
         ),
         (
             "- {name: a, trainer: sklearn, estimator: sklearn.ensemble.VotingClassifier}",
@@ -70,7 +71,7 @@ def check(folder: Path, runs: str) -> list[int]:
             "- name: a\n  trainer: python\n  function: 'mine:train'\n  search:\n"
             "    depth: [1]\n    sed: [1]\n",
             9,
-            "runs -> 0 -> search -> sed: mine:train takes no 'sed'; did you mean 'seed'?",
+            "runs -> 0 -> search -> sed: mine:train does not accept 'sed'; did you mean 'seed'?",
         ),
         ("- {name: a, trainer: python, function: 'mine:short'}", 4, "(X, y, ...)"),
         ("- {name: a, trainer: python, function: 'none_of_ours:train'}", 4, "no module named 'none_of_ours'"),
@@ -117,7 +118,8 @@ def test_the_metric_has_to_fit_the_target(tmp_path: Path) -> None:
     config, source = load_experiment(path, "experiment.yaml")
     assert check_metrics(config, source, "binary") == "ks"
     with pytest.raises(
-        ConfigError, match=r"experiment.yaml:5: metric: 'ks' is not for a multiclass target; use 'ks_macro'"
+        ConfigError,
+        match=r"experiment.yaml:5: metric: 'ks' does not apply to a multiclass target; use 'ks_macro'",
     ):
         check_metrics(config, source, "multiclass")
     with pytest.raises(ConfigError, match="regression target"):

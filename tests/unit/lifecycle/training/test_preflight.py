@@ -59,9 +59,7 @@ def test_all_that_is_missing_is_told_with_its_line_and_the_fix(
     assert second.startswith("experiment.yaml:10: runs -> 1 -> params -> max_mem_size: 8000T is more memory")
     assert third.startswith("experiment.yaml:14: runs -> 2 -> environment -> python: there is no Python 3.12")
     assert "pyenv install 3.12" in third
-    assert fourth.startswith(
-        "experiment.yaml: the environments that have to be built (sklearn with six) need"
-    )
+    assert fourth.startswith("experiment.yaml: the environments to be built (sklearn with six) need")
     assert "MLPIPES_CACHE" in fourth
 
 
@@ -78,4 +76,4 @@ def test_little_memory_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     there = namedtuple("Memory", "available total")(2**28, 2**60)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: there)
     [said] = look(tmp_path, ("automl",))
-    assert said.startswith("automl takes about 0.8 GiB of memory, and 0.2 GiB are free")
+    assert said.startswith("automl needs about 0.8 GiB of memory, and 0.2 GiB are free")

@@ -77,7 +77,7 @@ def _raises(scored: Scored, rows: Any) -> Scored:
         (_one_label, "1 labels"),
         (_shifted, "off by up to 1e-08"),
         (_nothing, "off by up to"),
-        (_no_scores, "scores, or none"),
+        (_no_scores, "scores are present in one answer only"),
         (_short, "predictions, not"),
         (_many_only, "row 0 of the sample alone"),
         (_no_gaps, "missing numbers"),
@@ -131,7 +131,7 @@ def test_what_answers_where_the_model_refuses_is_wrong() -> None:
         return compiled([[0.0 if value is None else value for value in row] for row in rows])
 
     reason = check(bold, model, Sample(frame), columns, notes)
-    assert reason == "rows with missing numbers: answered, where the model refuses"
+    assert reason == "rows with missing numbers: an answer where the model raises an error"
 
 
 def test_a_slow_model_is_checked_on_500_rows(right: tuple[Any, Compiled, dict[str, Any]]) -> None:

@@ -85,7 +85,7 @@ def test_an_estimator_alone_answers_or_refuses_as_itself(kind: str, estimator: A
         try:
             wanted = compiled_help.plain(model, odd, notes)
         except ValueError:
-            with pytest.raises(ValueError, match=r"takes? no missing"):
+            with pytest.raises(ValueError, match=r"do(es)? not accept missing"):
                 compiled(compiled_help.rows(odd))
         else:
             _same(compiled(compiled_help.rows(odd)), wanted)

@@ -135,7 +135,7 @@ def test_a_thread_that_fails_is_logged() -> None:
         thread.start()
         thread.join()
     (line,) = lines(stream)
-    assert line["message"] == "thread writer ended"
+    assert line["message"] == "thread writer exited"
     assert line["error"]["type"] == "ValueError" and "secret" not in stream.getvalue()
 
 

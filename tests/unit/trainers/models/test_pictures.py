@@ -71,13 +71,13 @@ def test_text_is_base64() -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"", "row 0: no readable image"),
-        (body(Image.new("L", (40, 40)))[:50], "row 0: no readable image .*: .+"),
+        (b"", "row 0: the image cannot be read"),
+        (body(Image.new("L", (40, 40)))[:50], "row 0: the image cannot be read .*: .+"),
         (None, "row 0: the image is missing"),
         (float("nan"), "row 0: the image is missing"),
-        (3, "row 0: no image file"),
-        ("?!", "row 0: the text is no base64"),
-        (body(Image.new("L", (1, 1)), "TIFF"), "row 0: no readable image"),
+        (3, "row 0: not an image file"),
+        ("?!", "row 0: the text is not the Base64"),
+        (body(Image.new("L", (1, 1)), "TIFF"), "row 0: the image cannot be read"),
     ],
 )
 def test_what_is_no_image_is_told(content: object, text: str) -> None:
@@ -114,8 +114,8 @@ for content in bombs:
     assert done.returncode == 0, done.stderr
     first, second, third, fourth = done.stdout.splitlines()
     assert first == f"row 0: {second}" and third == f"row 0: {fourth}"
-    assert second.endswith("13000 x 13000 pixels; at most 67,108,864 are taken")
-    assert fourth == "no readable image: more than 67,108,864 pixels"
+    assert second.endswith("13000 x 13000 pixels; the limit is 67,108,864")
+    assert fourth == "the image cannot be read: more than 67,108,864 pixels"
 
 
 def test_sixteen_bits_become_eight() -> None:

@@ -54,9 +54,9 @@ def test_a_name_may_be_written_in_several_ways(names: Named) -> None:
         (
             {"max_pooling2d": {"pool_sise": 1}},
             ("layers", 0, "max_pooling2d", "pool_sise"),
-            "max_pooling2d takes no 'pool_sise'; did you mean 'pool_size'?",
+            "max_pooling2d does not accept 'pool_sise'; did you mean 'pool_size'?",
         ),
-        ({"max_pooling2d": {"x": 1}}, ("layers", 0, "max_pooling2d", "x"), "it takes pool_size, name"),
+        ({"max_pooling2d": {"x": 1}}, ("layers", 0, "max_pooling2d", "x"), "it accepts pool_size, name"),
         ({"max_pooling2d": 0}, ("layers", 0, "max_pooling2d"), "max_pooling2d: pool_size is too small"),
         ({"around": {"layer": {"maxx": {}}}}, ("layers", 0, "around", "layer"), "unknown layer 'maxx'"),
     ],
@@ -84,9 +84,9 @@ def test_a_function_gets_what_it_takes() -> None:
     offered = {"shape": 1, "task": "binary", "units": 9}
     assert named.call(build, "m:build", {}, offered) == (1, 9)
     assert named.call(build, "m:build", {"units": 5}, offered) == (1, 5)
-    with pytest.raises(TrainingError, match="m:build takes no 'unit'; did you mean 'units'"):
+    with pytest.raises(TrainingError, match="m:build does not accept 'unit'; did you mean 'units'"):
         named.call(build, "m:build", {"unit": 5}, offered)
     with pytest.raises(
-        TrainingError, match="missing a required argument: 'shape'; it is offered task by name"
+        TrainingError, match="missing a required argument: 'shape'; mlpipes passes task by name"
     ):
         named.call(build, "m:build", {}, {"task": "binary"})

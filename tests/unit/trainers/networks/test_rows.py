@@ -68,7 +68,7 @@ def test_the_same_arrays_are_made_of_raw_rows_later() -> None:
     later = found.reader.parts(training.X[training.X.columns[::-1]])["table"]
     assert later.dtype == np.float32
     assert np.array_equal(later, found.parts["table"])
-    with pytest.raises(ValueError, match="columns are missing: 'alcohol'"):
+    with pytest.raises(ValueError, match="missing columns: 'alcohol'"):
         found.reader.parts(training.X.drop(columns="alcohol"))
 
 
@@ -78,7 +78,7 @@ def test_numbers_of_any_type_do_without_preprocessing() -> None:
     found = rows(replace(training, X=X), Settings())
     assert np.array_equal(found.parts["table"][:2], [[1.0, 0.0], [0.0, 1.0]])
     day = X.assign(day=pd.Timestamp("2026-01-01"))
-    with pytest.raises(TrainingError, match="'day' holds datetime64"):
+    with pytest.raises(TrainingError, match="'day' has the type datetime64"):
         rows(replace(training, X=day), Settings())
 
 

@@ -1,0 +1,285 @@
+"""From an experiment file to a served model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from mlpipes_cli.api import results
+from mlpipes_cli.api.base import Base, File
+from mlpipes_cli.errors import Refused
+from mlpipes_cli.tabular import Rows
+
+if TYPE_CHECKING:
+    from mlpipes_cli.lifecycle.promotion.events import Entry
+    from mlpipes_cli.lifecycle.promotion.verdict import Verdict
+    from mlpipes_cli.lifecycle.serving import Served
+    from mlpipes_cli.lifecycle.serving.image import Built
+    from mlpipes_cli.lifecycle.serving.keys import Created, KeyRow
+    from mlpipes_cli.lifecycle.training import Outline, Request
+
+
+class ModelMethods(Base):
+    """Train, compare, promote and serve."""
+
+    def train(
+        self,
+        file: File = "experiment.yaml",
+        *,
+        only: Sequence[str] = (),
+        parallel: int | None = None,
+        resume: bool = False,
+        force: bool = False,
+    ) -> results.Training:
+        """Train the candidates of an experiment file, each in a process of its own.
+
+        A candidate that fails does not end the others and raises nothing: its ``status`` and ``error`` say
+        so, and ``raise_for_status()`` of what is returned makes an error of it.
+
+        Args:
+            file: The experiment file, as seen from the project's folder, else from the current one.
+            only: Names of the candidates; all if empty.
+            parallel: Candidates at a time; None for as many as there are cores.
+            resume: Go on with the last session: train what it left unfinished.
+            force: Train again what was trained on the same data, too.
+
+        Raises:
+            ConfigError: The file, or the data for it, has mistakes.
+            UsageError: There is no such file or candidate.
+            MlpipesError: The stack is not running.
+        """
+        from mlpipes_cli.lifecycle import training
+
+        events = self._events
+        request = self._request(file, only, parallel=parallel, resume=resume, force=force)
+        return results.training(training.train(lambda: self._settings, request, events, events))
+
+    def plan(self, file: File = "experiment.yaml", *, only: Sequence[str] = ()) -> Outline:
+        """Check an experiment file and its data, and say what would run, as ``train --dry-run``.
+
+        Raises:
+            ConfigError: The file, or the data for it, has mistakes.
+            UsageError: There is no such file or candidate.
+        """
+        from mlpipes_cli.lifecycle import training
+
+        return training.dry_run(lambda: self._settings, self._request(file, only), self._events)
+
+    def _request(
+        self,
+        file: File,
+        only: Sequence[str],
+        *,
+        parallel: int | None = None,
+        resume: bool = False,
+        force: bool = False,
+    ) -> Request:
+        from mlpipes_cli.lifecycle import training
+
+        path = self._file(file)
+        return training.Request(
+            file=path,
+            shown_as=str(file),
+            only=tuple(only),
+            parallel=parallel,
+            resume=resume,
+            force=force,
+        )
+
+    def leaderboard(
+        self, experiment: str | None = None, *, metric: str | None = None, holdout: str | None = None
+    ) -> results.Leaderboard:
+        """The candidates of an experiment that were judged on the same rows, the best first.
+
+        Args:
+            experiment: A name or an experiment file; the project's own, else the newest, when left out.
+            metric: What to sort by; what decides the promotion when left out.
+            holdout: The start of its fingerprint; the newest run's when left out.
+
+        Raises:
+            UsageError: There is no such experiment or holdout, it has no runs, or the metric is not for its
+                kind of target.
+            MlpipesError: The stack is not running.
+        """
+        from mlpipes_cli.lifecycle.leaderboard import leaderboard
+
+        if experiment is not None and experiment.endswith((".yaml", ".yml")):
+            experiment = str(self._file(experiment))
+        board = leaderboard(self._settings, experiment=experiment, metric=metric, holdout=holdout)
+        if board.few_rows:
+            self._events.warn(board.few_rows)
+        return results.leaderboard(board)
+
+    def models(self) -> Rows:
+        """The registered models with their versions and aliases, by name, the newest version first.
+
+        Raises:
+            MlpipesError: The stack is not running.
+        """
+        from mlpipes_cli.lifecycle.promotion import listing
+
+        return Rows(listing.models(self._settings), listing.ModelRow)
+
+    def trust(
+        self,
+        *versions: int,
+        model: str | None = None,
+        everything: bool = False,
+        reason: str = "",
+        dry_run: bool = False,
+    ) -> Rows:
+        """Have versions loaded, which runs their code, that this project did not make; as they are now.
+
+        Raises:
+            UsageError: There is no such model or version, or none was named.
+            MlpipesError: The stack is not running.
+        """
+        from mlpipes_cli.lifecycle.trust import verb
+
+        rows = verb.trust(
+            self._settings,
+            self._events,
+            versions=versions,
+            model=model,
+            everything=everything,
+            reason=reason,
+            dry_run=dry_run,
+        )
+        return Rows(rows, verb.Trusted)
+
+    def promote(
+        self,
+        *,
+        metric: str | None = None,
+        experiment: str | None = None,
+        run: str | None = None,
+        to: str = "production",
+        reason: str = "",
+        dry_run: bool = False,
+    ) -> Verdict:
+        """Give the best run the alias, if it passes the gates and beats the present holder.
+
+        Args:
+            metric: Picks the best run and judges it.
+            experiment: The experiment; the newest when left out.
+            run: A run id or a candidate's name in place of the best.
+            to: The alias.
+            reason: Kept in the history.
+            dry_run: Decide, and change nothing.
+
+        Raises:
+            Refused: A gate or the comparison said no; ``error.result`` is the verdict.
+            UsageError: There is no such run, experiment or metric.
+            MlpipesError: The stack is not running.
+        """
+        from mlpipes_cli.lifecycle.promotion import promote as verb
+
+        wish = verb.Wish(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
+        verdict = verb.promote(self._settings, wish, self._events, dry_run=dry_run)
+        if verdict.outcome == "refused":
+            raise Refused(f"not promoted: {verdict.reason}", verdict.hint, verdict)
+        return verdict
+
+    def rollback(self, *, model: str | None = None, to: str = "production", reason: str = "") -> Entry:
+        """Return the alias to the version that held it before.
+
+        Raises:
+            UsageError: There is no such model.
+            MlpipesError: No version held it before, or the stack is not running.
+        """
+        from mlpipes_cli.lifecycle.promotion.rollback import rollback
+
+        return rollback(self._settings, self._events, model=model, alias=to, reason=reason)
+
+    def history(self, *, model: str | None = None) -> Rows:
+        """Every promotion and rollback, the newest first.
+
+        Raises:
+            MlpipesError: The stack is not running.
+        """
+        from mlpipes_cli.lifecycle.promotion import listing
+        from mlpipes_cli.lifecycle.promotion.events import Entry
+
+        return Rows(listing.history(self._settings, model=model), Entry)
+
+    def serve(
+        self,
+        *,
+        model: str | None = None,
+        engine: Literal["api", "mlflow"] = "api",
+        alias: str | None = None,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        workers: int | None = None,
+    ) -> Served:
+        """Serve a promoted model as a service of the stack, as ``serve --detach``; ``down()`` stops it.
+
+        Raises:
+            UsageError: There is no such model, or several and none was named.
+            MlpipesError: Nothing was promoted, the model is not signed, or the server does not come up.
+        """
+        from mlpipes_cli.lifecycle import serving
+
+        plan = serving.make_plan(
+            self._settings, model=model, engine=engine, alias=alias, host=host, port=port, workers=workers
+        )
+        return serving.detach(plan, self._events)
+
+    def build(
+        self,
+        *,
+        model: str | None = None,
+        alias: str | None = None,
+        version: int | None = None,
+        tag: str | None = None,
+        platform: str | None = None,
+    ) -> Built:
+        """Make a Docker image of the API with the model inside, which needs nothing but a database.
+
+        Raises:
+            UsageError: There is no such model, or the tag is not valid.
+            MlpipesError: Nothing was promoted, there is no Docker engine, or a step of the build failed.
+        """
+        from mlpipes_cli.lifecycle.serving import image
+
+        return image.build(
+            self._settings,
+            self._events,
+            model=model,
+            alias=alias,
+            version=version,
+            tag=tag,
+            platform=platform,
+        )
+
+    def create_key(self, name: str) -> Created:
+        """Make an API key; from the first one on, the prediction API asks for one.
+
+        Raises:
+            UsageError: The name is taken or not valid.
+            MlpipesError: The stack is not running.
+        """
+        from mlpipes_cli.lifecycle.serving import keys
+
+        return keys.create(self._settings, name)
+
+    def keys(self) -> Rows:
+        """The API keys: names, states, and when they were last used.
+
+        Raises:
+            MlpipesError: The stack is not running.
+        """
+        from mlpipes_cli.lifecycle.serving import keys
+
+        return Rows(keys.listing(self._settings), keys.KeyRow)
+
+    def revoke_key(self, name_or_id: str) -> KeyRow:
+        """Let an API key count no more, within 2 seconds.
+
+        Raises:
+            UsageError: There is no such key.
+            MlpipesError: The stack is not running.
+        """
+        from mlpipes_cli.lifecycle.serving import keys
+
+        return keys.revoke(self._settings, name_or_id)

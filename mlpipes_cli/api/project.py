@@ -1,0 +1,58 @@
+"""A project, as Python programs and notebooks use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mlpipes_cli.api.base import File
+from mlpipes_cli.api.models import ModelMethods
+from mlpipes_cli.api.predictions import PredictionMethods
+from mlpipes_cli.api.progress import Event, log
+from mlpipes_cli.api.stack import StackMethods
+
+
+class Project(StackMethods, ModelMethods, PredictionMethods):
+    """The verbs of the command line on one project.
+
+    The settings are read anew by each method, as by each command.
+
+    Args:
+        directory: The project's folder, or one below it.
+        on_event: Called with each :class:`Event` while a method works; by default events go to the logger
+            ``mlpipes``.
+
+    Attributes:
+        root: The absolute path of the folder that holds ``mlpipes.yaml``.
+        on_event: May be replaced.
+
+    Raises:
+        UsageError: There is no ``mlpipes.yaml`` in the folder or above.
+        ConfigError: The file has mistakes.
+    """
+
+    def __repr__(self) -> str:
+        return f"Project({str(self.root)!r})"
+
+
+def init(
+    directory: File = ".",
+    *,
+    example: str = "breast-cancer",
+    on_event: Callable[[Event], object] = log,
+) -> Project:
+    """Make a project that runs at once: settings, an experiment, data, secrets, a notebook.
+
+    Args:
+        directory: The new project's folder.
+        example: ``breast-cancer``, ``credit``, ``creditcard`` or ``captcha``.
+        on_event: See :class:`Project`.
+
+    Raises:
+        UsageError: There is no such example, or the folder is in use.
+        MlpipesError: The folder cannot be written.
+    """
+    from mlpipes_cli.lifecycle.scaffold import make_project
+
+    made = make_project(Path(directory), example)
+    return Project(made.directory, on_event=on_event)

@@ -1,0 +1,161 @@
+"""The stack, and the data that outlives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mlpipes_cli.api.base import Base, File
+from mlpipes_cli.tabular import Rows
+
+if TYPE_CHECKING:
+    from mlpipes_cli.lifecycle.carrying.backup import Carried
+    from mlpipes_cli.lifecycle.carrying.migrate import Migrated
+    from mlpipes_cli.lifecycle.carrying.upgrade import Upgraded
+    from mlpipes_cli.ports import ServiceStatus, StackStatus
+
+Runtime = Literal["docker", "embedded", "remote", "auto"]
+
+
+class StackMethods(Base):
+    """Start, stop and look at the stack; back its data up and move it."""
+
+    def up(
+        self,
+        *,
+        runtime: Runtime | None = None,
+        services: Sequence[str] = (),
+        auth: bool | None = None,
+    ) -> StackStatus:
+        """Start or repair the stack and wait until every service answers.
+
+        Args:
+            runtime: None takes what ``mlpipes.yaml`` says.
+            services: Further ones, as ``--with``: ``api``, ``jupyter``, ``pgadmin``; ``none`` drops them.
+            auth: Whether MLflow asks for a name and a password; None leaves it as it is.
+
+        Raises:
+            UsageError: There is no such runtime or service.
+            MlpipesError: A service does not come up.
+        """
+        from mlpipes_cli.lifecycle import stack
+
+        return stack.up(self._settings, self._events, runtime=runtime, extra=services, auth=auth)
+
+    def down(self, *, volumes: bool = False, backups: bool = False, yes: bool = False) -> Sequence[str]:
+        """Stop the stack; the data stays.
+
+        Args:
+            volumes: Remove the data too; wants ``yes``.
+            backups: With ``volumes``: remove the backups in ``.mlpipes`` too.
+            yes: Agree to what is removed.
+
+        Returns:
+            The services that were stopped.
+
+        Raises:
+            UsageError: Data would be removed, and ``yes`` is missing.
+            MlpipesError: Something cannot be stopped or removed.
+        """
+        from mlpipes_cli.lifecycle import stack
+
+        return stack.down(self._settings, self._events, volumes=volumes, backups=backups, yes=yes)
+
+    def restart(self, service: str | None = None) -> StackStatus | ServiceStatus:
+        """Stop and start one service, or the whole stack, and wait until it answers.
+
+        Raises:
+            UsageError: There is no such service.
+            MlpipesError: It does not come up.
+        """
+        from mlpipes_cli.lifecycle import stack
+
+        if service is None:
+            return stack.restart_all(self._settings, self._events)
+        return stack.restart(self._settings, service, self._events)
+
+    def status(self) -> StackStatus:
+        """What runs, where, since when; ``.frame()`` has a row a service."""
+        from mlpipes_cli.lifecycle import stack
+
+        return stack.status(self._settings)
+
+    def doctor(self) -> Rows:
+        """What could be wrong, with the fix of each: rows with name, level, found and fix."""
+        from mlpipes_cli.lifecycle import stack
+        from mlpipes_cli.ports import Check
+
+        return Rows(stack.doctor(self._settings), Check)
+
+    def env(self) -> Mapping[str, str]:
+        """The environment variables of clients, such as MLFLOW_TRACKING_URI; one may hold a password.
+
+        Raises:
+            MlpipesError: The stack is not running.
+        """
+        from mlpipes_cli.lifecycle import stack
+
+        return stack.environment(self._settings)
+
+    def logs(
+        self, *services: str, follow: bool = False, tail: int | None = None, since: str | None = None
+    ) -> Iterator[str]:
+        """The lines of the services' logs, of all where none is named.
+
+        Args:
+            services: Their names.
+            follow: Go on, over restarts too.
+            tail: Only the last so many lines of each.
+            since: Only later lines: ``10m``, ``2h``, ``2026-11-21T10:00``.
+
+        Raises:
+            UsageError: There is no such service, or ``since`` is not a time.
+            MlpipesError: No service has a log.
+        """
+        from mlpipes_cli.lifecycle.logs import lines
+
+        return lines(self._settings, services, follow=follow, tail=tail, since=since)
+
+    def backup(self, file: File, *, force: bool = False) -> Carried:
+        """Copy databases and artifacts into one file, ``.tar`` or ``.tar.gz``, while the stack works.
+
+        Raises:
+            UsageError: The file exists, and ``force`` is missing; or it has another ending.
+            MlpipesError: Something cannot be read or written.
+        """
+        from mlpipes_cli.lifecycle.carrying.backup import backup
+
+        return backup(self._settings, Path(file).absolute(), self._events, force=force)
+
+    def restore(self, file: File, *, yes: bool = False) -> Carried:
+        """Replace all data by a backup's, which is checked whole before.
+
+        Raises:
+            UsageError: There is no such file, or data would be replaced and ``yes`` is missing.
+            MlpipesError: The file is damaged, or the restore failed; the old data is there then.
+        """
+        from mlpipes_cli.lifecycle.carrying.restore import restore
+
+        return restore(self._settings, self._file(file), self._events, yes=yes)
+
+    def migrate(self, to: Literal["docker", "embedded", "remote"], *, yes: bool = False) -> Migrated:
+        """Move the project to another runtime; the present one keeps its data.
+
+        Raises:
+            UsageError: The target holds data, and ``yes`` is missing.
+            MlpipesError: It failed; the project stays where it was.
+        """
+        from mlpipes_cli.lifecycle.carrying.migrate import migrate
+
+        return migrate(self._settings, to, self._events, yes=yes)
+
+    def upgrade(self, *, dry_run: bool = False) -> Upgraded:
+        """Move the stack to what this release runs on: a backup first, and back again if it fails.
+
+        Raises:
+            MlpipesError: It failed; what ran before runs again.
+        """
+        from mlpipes_cli.lifecycle.carrying.upgrade import upgrade
+
+        return upgrade(self._settings, self._events, dry_run=dry_run)

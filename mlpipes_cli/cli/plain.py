@@ -1,0 +1,80 @@
+"""Tasks where nothing can be drawn (a pipe, a file, a dumb terminal): lines."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+Say = Callable[[str], None]
+
+
+@dataclass(eq=False)
+class PlainTask:
+    """Implements :class:`mlpipes_cli.ports.Task`.
+
+    Attributes:
+        title: What is being done.
+        detail: Takes each note.
+        noted: The last note.
+        since: When it began, on the monotonic clock.
+    """
+
+    title: str
+    detail: Say
+    noted: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+    def advance(self, steps: float = 1.0) -> None:
+        """Nothing to draw."""
+
+    def note(self, text: str) -> None:
+        self.noted = text
+        self.detail(f"{self.title}: {text}")
+
+    def line(self) -> str:
+        """What is being done, and for how long."""
+        what = f"{self.title}: {self.noted}" if self.noted else self.title
+        return f"{what} ({time.monotonic() - self.since:.0f} s)"
+
+
+@dataclass
+class PlainTasks:
+    """The tasks that say what they do from time to time; only the innermost of them does."""
+
+    _speaking: list[PlainTask] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def task(self, title: str, detail: Say, info: Say, every: float | None) -> Iterator[PlainTask]:
+        """One more task, for as long as the context lasts.
+
+        Args:
+            title: What is being done.
+            detail: Takes each note.
+            info: Takes a line each ``every`` seconds.
+            every: Seconds; None is never.
+        """
+        task = PlainTask(title, detail)
+        with self._told(task, info, every) if every else contextlib.nullcontext():
+            yield task
+
+    @contextlib.contextmanager
+    def _told(self, task: PlainTask, info: Say, every: float) -> Iterator[None]:
+        ended = threading.Event()
+
+        def tell() -> None:
+            while not ended.wait(every):
+                if self._speaking[-1:] == [task]:
+                    info(task.line())
+
+        thread = threading.Thread(target=tell, name="progress", daemon=True)
+        self._speaking.append(task)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            self._speaking.remove(task)
+            thread.join()
