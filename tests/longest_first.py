@@ -44,6 +44,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "contracts/test_embedded_stack.py": 55,
     "integration/embedded/test_port_races.py": 55,
     "integration/docker_faults/test_what_is_missing.py": 50,
+    "integration/docker/test_compose_plugin.py": 90,
     "integration/docker/test_podman.py": 50,
     "integration/trust/test_models_of_strangers.py": 45,
     "integration/docker/test_engine_over_ssh.py": 40,

@@ -96,6 +96,13 @@ def dangling(file: Content, known: Collection[str]) -> Iterator[tuple[Location, 
         for needed in service.depends_on:
             if needed not in known:
                 yield (*at, "depends_on", needed), f"no such service{did_you_mean(needed, known)}"
+        kind, _, other = (service.network_mode or "").partition(":")
+        if kind == "service" and other not in known:
+            yield (*at, "network_mode"), f"no such service: {other!r}{did_you_mean(other, known)}"
+        for index, network in enumerate(service.networks):
+            if network not in {**file.networks, "default": None}:
+                word = did_you_mean(network, file.networks)
+                yield (*at, "networks", index), f"{network!r} is not among the file's networks{word}"
         for index, mount in enumerate(service.volumes):
             if mount.volume not in file.volumes:
                 word = did_you_mean(mount.volume, file.volumes)

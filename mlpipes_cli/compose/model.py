@@ -103,6 +103,8 @@ class Service:
         restart: no, always, on-failure or unless-stopped.
         stop_grace_period: From the request to end until it is killed.
         mem_limit: None is no limit.
+        memswap_limit: Memory and swap together; None is the engine's default, twice the memory.
+        pids_limit: Processes and threads; None is no limit.
         cpus: None is no limit.
         shm_size: Of /dev/shm; None is the engine's default.
         profiles: Started only if one of these is asked for; empty is always.
@@ -112,6 +114,8 @@ class Service:
         init: Whether a small init process reaps zombies inside.
         working_dir: None keeps the image's.
         hostname: None is the container's id.
+        networks: The stack's networks that it is in; ``default`` is there without being named.
+        network_mode: ``none``, ``service:NAME`` (that container's own network), or None for the stack's.
     """
 
     name: str
@@ -133,6 +137,8 @@ class Service:
     restart: str = "no"
     stop_grace_period: float = 10.0
     mem_limit: int | None = None
+    memswap_limit: int | None = None
+    pids_limit: int | None = None
     cpus: float | None = None
     shm_size: int | None = None
     profiles: tuple[str, ...] = ()
@@ -142,6 +148,8 @@ class Service:
     init: bool = False
     working_dir: str | None = None
     hostname: str | None = None
+    networks: tuple[str, ...] = ("default",)
+    network_mode: str | None = None
 
 
 @dataclass(frozen=True)

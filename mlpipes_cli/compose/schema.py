@@ -78,7 +78,7 @@ class ContentPart(Part):
 
 
 class VolumePart(Part):
-    """An entry of the file's ``volumes:``, which has nothing to set."""
+    """An entry of the file's ``volumes:`` or ``networks:``, which has nothing to set."""
 
 
 def _build(value: Any) -> Any:
@@ -120,6 +120,8 @@ class ServicePart(Part):
     restart: Literal["no", "always", "on-failure", "unless-stopped"] = "no"
     stop_grace_period: Duration = 10.0
     mem_limit: Size | None = None
+    memswap_limit: Size | None = None
+    pids_limit: Annotated[int, Field(ge=1)] | None = None
     cpus: Annotated[float, Field(gt=0.0)] | None = None
     shm_size: Size | None = None
     profiles: Texts = ()
@@ -129,6 +131,8 @@ class ServicePart(Part):
     init: bool = False
     working_dir: Annotated[str, Field(pattern="^/")] | None = None
     hostname: Text | None = None
+    networks: Annotated[Texts, Field(min_length=1)] = ("default",)
+    network_mode: Annotated[str, Field(pattern=r"^(none|service:[a-zA-Z0-9._-]+)$")] | None = None
 
 
 class Content(Part):
@@ -136,6 +140,7 @@ class Content(Part):
 
     services: dict[str, ServicePart]
     volumes: dict[str, Annotated[VolumePart, BeforeValidator(_empty)]] = {}
+    networks: dict[str, Annotated[VolumePart, BeforeValidator(_empty)]] = {}
     configs: dict[str, ContentPart] = {}
 
 

@@ -36,7 +36,7 @@ def test_it_is_a_compose_file() -> None:
 
 def test_it_describes_the_stack(services: dict[str, Any]) -> None:
     always = {name for name, service in services.items() if "profiles" not in service}
-    assert always == {"postgres", "databases", "minio", "bucket", "mlflow"}
+    assert always == {"postgres", "databases", "minio-owner", "minio", "bucket", "mlflow"}
     behind = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
     assert behind == {name: [name] for name in ("rustfs", "jupyter", "pgadmin", "api")}
 
@@ -77,6 +77,7 @@ def test_no_secret_has_a_default() -> None:
     optional = {name for name, how in used if how != ":?"}
     may_be_missing = {
         "MLPIPES_S3_SECRET_KEY",
+        "MLFLOW_S3_SECRET_KEY",  # the bucket's step alone, after which MLflow would not start
         "MLPIPES_READER_PASSWORD",  # a project of an earlier release has none
         "MLPIPES_MLFLOW_ADMIN_PASSWORD",
         "MLPIPES_MLFLOW_SECRET_KEY",
@@ -88,12 +89,19 @@ def test_no_secret_has_a_default() -> None:
     }  # fmt: skip
 
 
-def test_every_long_running_service_is_confined(services: dict[str, Any]) -> None:
+def test_every_service_is_confined(services: dict[str, Any]) -> None:
     for name, service in services.items():
-        if "x-mlpipes-step" in service:
-            continue
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["memswap_limit"] == service["mem_limit"], name
+        assert 0 < service["pids_limit"] <= 2048, name
+        folders = dict(row.split(":", 1) for row in service["tmpfs"])
+        assert "/tmp" in folders, name
+        for options in folders.values():
+            assert options.startswith("size=") and options.endswith(",noexec,nosuid,nodev"), name
+        if "x-mlpipes-step" in service:
+            assert (service["restart"], service["read_only"]) == ("no", True), name
+            continue
         assert service["mem_limit"].startswith("${MLPIPES_"), name
         assert service["cpus"].startswith("${MLPIPES_"), name
         assert service.get("read_only") or name == "pgadmin", name
@@ -104,7 +112,16 @@ def test_a_secret_goes_to_no_container_that_has_no_use_for_it(services: dict[str
     assert superuser == {"postgres", "databases"}
     assert {name for name, service in services.items() if "JUPYTER_TOKEN" in str(service)} == {"jupyter"}
     assert {name for name, service in services.items() if "{PGADMIN_PASSWORD" in str(service)} == {"pgadmin"}
-    assert "MINIO_ROOT_PASSWORD" not in str(services["jupyter"])
+    owner = {name for name, service in services.items() if "MLPIPES_DB_PASSWORD" in str(service)}
+    assert owner == {"databases", "api"}  # and pgAdmin, by a file
+    root = {name for name, service in services.items() if "MINIO_ROOT_PASSWORD" in str(service)}
+    assert root == {"minio", "rustfs", "bucket"}
+
+
+def test_only_mlflow_reaches_the_object_store(services: dict[str, Any]) -> None:
+    within = {name: service.get("networks", ["default"]) for name, service in services.items()}
+    assert {name for name, found in within.items() if "store" in found} == {"minio", "rustfs", "mlflow"}
+    assert {name for name, found in within.items() if "default" not in found} == {"minio", "rustfs"}
 
 
 def test_whoever_is_waited_for_says_when_it_is_ready(services: dict[str, Any]) -> None:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.docker import failure
+from mlpipes_cli.adapters.docker import failure, steps
 from mlpipes_cli.adapters.docker.drafting import Draft
 from mlpipes_cli.adapters.docker.faults import refused, speaking, taken_port
 from mlpipes_cli.adapters.docker.holdings import Container
 from mlpipes_cli.adapters.docker.piece import Piece
 from mlpipes_cli.adapters.docker.place import Place
-from mlpipes_cli.adapters.docker.plans import in_words
+from mlpipes_cli.adapters.docker.plans import Plan, in_words
 from mlpipes_cli.adapters.docker.preparation import prepare, refuse_other_store
 from mlpipes_cli.adapters.docker.provision import Provision
 from mlpipes_cli.adapters.docker.publishing import Publishing
@@ -155,7 +155,8 @@ class Bringing:
         for name in sorted(found.keys() - set(self.draft.names)):
             self.place.holdings.stop(found[name])
             self.place.holdings.remove(found[name].id)
-            self.changes.append(f"{name}: removed, since it is no longer configured")
+            if not found[name].oneoff:
+                self.changes.append(f"{name}: removed, since it is no longer configured")
 
     # -- one service before it runs
 
@@ -193,7 +194,7 @@ class Bringing:
         while not piece.container:
             with speaking(f"creating the container {name}"):
                 try:
-                    piece.container = piece.plan.create(holdings.api, name, holdings.network)
+                    piece.container = piece.plan.create(holdings.api, name)
                 except APIError as error:
                     strange = holdings.foreign_container(name)
                     if strange or error.status_code != 409 or time.monotonic() > deadline:
@@ -210,9 +211,12 @@ class Bringing:
         for _ in range(_ATTEMPTS):
             if piece.stage == "absent":
                 self._create(piece)
+            if piece.before:  # also where the container is there: a call before may have been killed
+                self._step(piece.before)
             fresh, piece.fresh = piece.fresh, False  # who is interrupted here does not know whether it runs
             with speaking(f"starting {piece.name}"):
                 try:
+                    piece.plan.join(self.place.holdings.api, piece.container)
                     self.place.holdings.api.start(piece.container)
                     piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
                     return
@@ -223,6 +227,11 @@ class Bringing:
                         raise
             self._move(piece, port)
         raise MlpipesError(f"{piece.name}: no free port found", "set a fixed port in mlpipes.yaml")
+
+    def _step(self, plan: Plan) -> None:
+        self.note(f"running the step {plan.service.name}")
+        if said := steps.run(self.place, plan):
+            self.reporter.info(said)
 
     def _move(self, piece: Piece, port: int) -> None:
         wanted = [one for one in port_settings(self.place.project.config) if one.service == piece.name]
@@ -243,7 +252,7 @@ class Bringing:
         compose = self._compose()
         for piece in self.pieces:
             before = piece.plan.labels()
-            piece.plan = self.draft.plan(compose.services[piece.name])
+            piece.plan = self.draft.plan(compose, compose.services[piece.name])
             differs = piece.plan.differences(before)
             if differs and piece.stage in ("created", "started"):
                 if piece.stage == "started":

@@ -11,7 +11,8 @@ from mlpipes_cli.adapters.docker import addresses, preflight
 from mlpipes_cli.adapters.docker.faults import is_missing, speaking
 from mlpipes_cli.adapters.docker.place import Place
 from mlpipes_cli.adapters.docker.plans import Plan
-from mlpipes_cli.adapters.docker.settings import STORES, compose_file, core
+from mlpipes_cli.adapters.docker.settings import DATABASE, STORES, compose_file, core
+from mlpipes_cli.adapters.docker.steps import OWNER
 from mlpipes_cli.adapters.docker.variables import variables
 from mlpipes_cli.compose import override
 from mlpipes_cli.compose.load import load, start_order
@@ -122,8 +123,15 @@ class Draft:
                     "`mlpipes up` uses this release's image",
                 ) from None
 
-    def plan(self, service: Service) -> Plan:
-        """A service's container as it should be."""
-        image = self.images[service.name]
+    def before(self, compose: Compose, service: Service) -> Plan | None:
+        """The container of the step that hands a service's volume to its account; None if there is none."""
+        needed = (compose.services[name] for name in service.depends_on)
+        step = next((one for one in needed if one.step == OWNER), None)
+        return self.plan(compose, step) if step else None
+
+    def plan(self, compose: Compose, service: Service) -> Plan:
+        """A service's container as it should be; the steps run on the database's image."""
+        image = self.images[DATABASE if service.step else service.name]
+        needs = frozenset(self.needs(compose, service.name))
         service = preflight.bearable(self._facts, service)
-        return Plan(service, image, service.image, self.place.marks, compose_file())
+        return Plan(service, image, service.image, self.place.marks, compose_file(), needs)

@@ -46,6 +46,11 @@ class Container:
         """The services (and steps) that it was started after."""
         return tuple(part.partition(":")[0] for part in self.labels.get(labels.NEEDS, "").split(",") if part)
 
+    @property
+    def oneoff(self) -> bool:
+        """Whether it is that of a step, which ends and goes."""
+        return self.labels.get(labels.ONEOFF) == "True"
+
 
 @dataclass(frozen=True)
 class Holdings:
@@ -58,11 +63,6 @@ class Holdings:
     def api(self) -> APIClient:
         """The engine's own interface."""
         return self.engine.client.api
-
-    @property
-    def network(self) -> str:
-        """The network's name."""
-        return f"{self.marks.id}_default"
 
     def volume(self, name: str) -> str:
         """The name of a volume."""
@@ -127,29 +127,29 @@ class Holdings:
 
     # -- making
 
-    def lacks_network(self) -> bool:
-        """Whether there is no network yet.
+    def lacks_network(self, name: str) -> bool:
+        """Whether there is no such network yet.
 
         Raises:
             MlpipesError: One of that name is not ours.
         """
-        with speaking(f"looking for the network {self.network}"):
-            rows = [one for one in self.api.networks(names=[self.network]) if one["Name"] == self.network]
+        full = self.marks.network_name(name)
+        with speaking(f"looking for the network {full}"):
+            rows = [one for one in self.api.networks(names=[full]) if one["Name"] == full]
         if rows and not any(labels.is_ours(one.get("Labels"), self.marks.id) for one in rows):
-            raise _not_ours("network", self.network, "docker network rm")
+            raise _not_ours("network", full, "docker network rm")
         return not rows
 
-    def make_network(self) -> None:
-        """Make the network; one that a killed call left to the engine to make is taken."""
+    def make_network(self, name: str) -> None:
+        """Make a network; one that a killed call left to the engine to make is taken."""
         from docker.errors import APIError
 
-        with speaking(f"creating the network {self.network}"):
+        full, marks = self.marks.network_name(name), self.marks.network(name)
+        with speaking(f"creating the network {full}"):
             try:
-                self.api.create_network(
-                    self.network, driver="bridge", labels=self.marks.network(), check_duplicate=True
-                )
+                self.api.create_network(full, driver="bridge", labels=marks, check_duplicate=True)
             except APIError as error:
-                if error.status_code != 409 or self.lacks_network():
+                if error.status_code != 409 or self.lacks_network(name):
                     raise
 
     def lacks_volume(self, name: str) -> bool:
@@ -213,10 +213,10 @@ class Holdings:
                     raise
 
     def remove_networks(self) -> None:
-        """Remove the network; one that somebody else's container uses too is left."""
+        """Remove the networks; one that somebody else's container uses too is left."""
         from docker.errors import APIError
 
-        with speaking("removing the network"):
+        with speaking("removing the networks"):
             for row in self.api.networks(filters={"label": self._label()}):
                 try:
                     self.api.remove_network(row["Id"])

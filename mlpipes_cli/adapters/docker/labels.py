@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ PROJECT = "com.docker.compose.project"  # Docker Desktop and `docker compose ls`
 SERVICE = "com.docker.compose.service"
 CONFIG_HASH = "com.docker.compose.config-hash"  # `docker compose ps` passes over what has none
 NEEDS = "com.docker.compose.depends_on"
+ONEOFF = "com.docker.compose.oneoff"
 ROOT = "io.mlpipes.root"
 KEY = "io.mlpipes.key"
 FINGERPRINT = "io.mlpipes.fingerprint"
@@ -35,25 +36,38 @@ class Marks:
     key: str
 
     def common(self) -> dict[str, str]:
-        """For containers, volumes and the network."""
+        """For containers, volumes and networks."""
         return {PROJECT: self.id, ROOT: str(self.root), KEY: self.key, RELEASE: mlpipes_cli.__version__}
 
     def volume(self, name: str) -> dict[str, str]:
         """For a volume."""
         return {**self.common(), "com.docker.compose.volume": name}
 
-    def network(self) -> dict[str, str]:
-        """For the network."""
-        return {**self.common(), "com.docker.compose.network": "default"}
+    def network(self, name: str) -> dict[str, str]:
+        """For a network."""
+        return {**self.common(), "com.docker.compose.network": name}
 
-    def container(self, service: str, file: Path, needs: Mapping[str, str]) -> dict[str, str]:
-        """For a container, all but what differs with its settings."""
+    def network_name(self, name: str) -> str:
+        """What a network of the Compose file is called on the engine."""
+        return f"{self.id}_{name}"
+
+    def container(
+        self, service: str, file: Path, needs: Iterable[str], *, oneoff: bool = False
+    ) -> dict[str, str]:
+        """For a container, all but what differs with its settings.
+
+        Args:
+            service: Its service.
+            file: The Compose file.
+            needs: The services that it was started after; `docker compose down` wants a container of each.
+            oneoff: Whether it is that of a step.
+        """
         return {
             **self.common(),
             SERVICE: service,
-            NEEDS: ",".join(f"{name}:{condition}:false" for name, condition in needs.items()),
+            NEEDS: ",".join(f"{name}:service_started:false" for name in sorted(needs)),
             "com.docker.compose.container-number": "1",
-            "com.docker.compose.oneoff": "False",
+            ONEOFF: str(oneoff),
             "com.docker.compose.project.config_files": str(file),
             "com.docker.compose.project.working_dir": str(self.root),
         }

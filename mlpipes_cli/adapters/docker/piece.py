@@ -18,6 +18,7 @@ class Piece:
     Attributes:
         plan: Its container as it should be.
         needs: The services that have to be ready before it is started.
+        before: The container of a step that is run before each start.
         container: The engine's id of its container, once there is one.
         stage: There is no container; there is one; it was started; it answers.
         fresh: The container was made in this call.
@@ -31,6 +32,7 @@ class Piece:
 
     plan: Plan
     needs: frozenset[str]
+    before: Plan | None = None
     container: str = ""
     stage: Literal["absent", "created", "started", "ready"] = "absent"
     fresh: bool = False

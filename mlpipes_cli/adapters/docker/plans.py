@@ -32,6 +32,7 @@ class Plan:
         reference: The image as the Compose file names it.
         marks: The stack's labels.
         file: The Compose file.
+        needs: The services of the stack that have to be there before.
     """
 
     service: Service = field(repr=False)
@@ -39,6 +40,7 @@ class Plan:
     reference: str
     marks: Marks
     file: Path
+    needs: frozenset[str] = frozenset()
 
     def prints(self) -> dict[str, str]:
         """A short print of each part that a container keeps for life; no secret can be read off."""
@@ -48,7 +50,8 @@ class Plan:
             "environment": sorted(one.environment.items()),
             "ports": [[p.host, p.host_port, p.port] for p in one.ports],
             "command": [one.command, one.entrypoint, one.user, one.working_dir, one.init, one.hostname],
-            "limits": [one.mem_limit, one.cpus, one.shm_size],
+            "network": [one.networks, one.network_mode],
+            "limits": [one.mem_limit, one.memswap_limit, one.pids_limit, one.cpus, one.shm_size],
             "volumes": [[[m.volume, m.target, m.read_only] for m in one.volumes], sorted(one.tmpfs.items())],
             "security": [one.cap_drop, one.cap_add, one.security_opt, one.read_only],
             "lifecycle": [_health(one.healthcheck), one.restart, one.stop_grace_period],
@@ -69,23 +72,24 @@ class Plan:
 
     def labels(self) -> dict[str, str]:
         """All labels of the container."""
+        one = self.service
         fingerprint = ",".join(f"{name}={print}" for name, print in self.prints().items())
         return {
-            **self.service.labels,
-            **self.marks.container(self.service.name, self.file, self.service.depends_on),
+            **one.labels,
+            **self.marks.container(one.name, self.file, self.needs, oneoff=one.step is not None),
             labels.IMAGE: self.reference,
             labels.FINGERPRINT: fingerprint,
             labels.CONFIG_HASH: hashlib.sha256(fingerprint.encode()).hexdigest(),
         }
 
-    def create(self, api: APIClient, name: str, network: str) -> str:
-        """Make the container; it is not started yet.
+    def create(self, api: APIClient, name: str) -> str:
+        """Make the container, in the first of its networks (see :meth:`join`); it is not started yet.
 
         Raises:
             docker.errors.APIError: The engine refuses; nothing is left.
         """
         made = naming.make_by_name(
-            api, self.image, self.reference, lambda image: self._make(api, image, name, network)
+            api, self.image, self.reference, lambda image: self._make(api, image, name)
         )
         try:
             if self.service.files:
@@ -95,9 +99,11 @@ class Plan:
             raise
         return made
 
-    def _make(self, api: APIClient, image: str, name: str, network: str) -> str:
+    def _make(self, api: APIClient, image: str, name: str) -> str:
         one = self.service
-        alias: Any = {network: api.create_endpoint_config(aliases=[one.name])}
+        first = self.marks.network_name(one.networks[0])
+        alias: Any = {first: api.create_endpoint_config(aliases=[one.name])}
+        joined = None if one.network_mode else api.create_networking_config(alias)
         made = api.create_container(
             image,
             name=name,
@@ -112,10 +118,23 @@ class Plan:
             healthcheck=_health(one.healthcheck),
             stop_timeout=max(1, round(one.stop_grace_period)),
             host_config=self._host(api),
-            networking_config=api.create_networking_config(alias),
+            networking_config=joined,
             use_config_proxy=False,  # the services talk to each other, and to nobody else
         )
         return str(made["Id"])
+
+    def join(self, api: APIClient, container: str) -> None:
+        """Have the container in all of its networks before it is started.
+
+        Raises:
+            docker.errors.APIError: The engine refuses.
+        """
+        if self.service.network_mode or len(self.service.networks) == 1:
+            return
+        found = api.inspect_container(container)["NetworkSettings"]["Networks"]
+        for network in map(self.marks.network_name, self.service.networks):
+            if network not in found:
+                api.connect_container_to_network(container, network, aliases=[self.service.name])
 
     def _host(self, api: APIClient) -> Any:
         from docker.types import LogConfig
@@ -136,12 +155,19 @@ class Plan:
             security_opt=list(one.security_opt),
             read_only=one.read_only,
             mem_limit=one.mem_limit,
+            memswap_limit=one.memswap_limit,
+            pids_limit=one.pids_limit,
             nano_cpus=round(one.cpus * 1e9) if one.cpus else None,
             shm_size=one.shm_size,
             init=one.init or None,
+            network_mode=self._network_mode(),
             restart_policy={"Name": "" if one.restart == "no" else one.restart},
             log_config=LogConfig(type="json-file", config=_LOGS),
         )
+
+    def _network_mode(self) -> str | None:
+        kind, _, service = (self.service.network_mode or "").partition(":")
+        return f"container:{self.marks.id}-{service}-1" if service else kind or None
 
     def _archive(self) -> bytes:
         buffer = io.BytesIO()

@@ -34,6 +34,8 @@ class Facts:
         driver: How images are stored.
         limits_memory: Whether it can bound a container's memory.
         limits_cpus: Whether it can bound a container's processors.
+        limits_swap: Whether it can keep a container from swap.
+        limits_pids: Whether it can bound a container's processes.
     """
 
     version: str
@@ -45,6 +47,8 @@ class Facts:
     driver: str
     limits_memory: bool
     limits_cpus: bool
+    limits_swap: bool = True
+    limits_pids: bool = True
 
 
 def facts(engine: Engine) -> Facts:
@@ -66,6 +70,8 @@ def facts(engine: Engine) -> Facts:
         driver=str(said.get("Driver") or ""),
         limits_memory=bool(said.get("MemoryLimit", True)),
         limits_cpus=bool(said.get("CpuCfsQuota", True)),
+        limits_swap=bool(said.get("SwapLimit", True)),
+        limits_pids=bool(said.get("PidsLimit", True)),
     )
 
 
@@ -105,18 +111,24 @@ def findings(found: Facts, services: Iterable[Service]) -> list[tuple[str, str, 
     if found.memory and wanted > found.memory:
         what = f"the services may use {_gb(wanted)}, but the engine's machine has only {_gb(found.memory)}"
         told.append(("warning", what, "lower `memory:` in mlpipes.yaml, or give Docker more memory"))
-    if not (found.limits_memory and found.limits_cpus):
-        lacks = [
-            word
-            for word, can in (("memory", found.limits_memory), ("processors", found.limits_cpus))
-            if not can
-        ]
-        what = f"this engine cannot limit {' and '.join(lacks)}: the services run without these limits"
+    kept = {
+        "memory": found.limits_memory,
+        "swap": found.limits_swap or not found.limits_memory,
+        "processors": found.limits_cpus,
+        "processes": found.limits_pids,
+    }
+    lacks = [word for word, can in kept.items() if not can]
+    if lacks:
+        what = f"this engine cannot limit {_listed(lacks)}: the services run without these limits"
         told.append(("warning", what, "let the engine use cgroup v2 (rootless: delegate its controllers)"))
     if found.driver == "vfs":
         what = "the engine stores images with vfs, which is slow and large"
         told.append(("warning", what, "use overlay2, or fuse-overlayfs where rootless"))
     return sorted(told, key=lambda one: one[0] != "fault")
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def _gb(size: int) -> str:
@@ -128,6 +140,8 @@ def bearable(found: Facts, service: Service) -> Service:
     return replace(
         service,
         mem_limit=service.mem_limit if found.limits_memory else None,
+        memswap_limit=service.memswap_limit if found.limits_memory and found.limits_swap else None,
+        pids_limit=service.pids_limit if found.limits_pids else None,
         cpus=_within(service.cpus, found) if found.limits_cpus else None,
     )
 

@@ -24,7 +24,7 @@ def prepare(
     versions: Mapping[str, str] | None,
     reporter: Reporter,
 ) -> list[Piece]:
-    """Have images, network and volumes; the services to bring up, each after what it needs.
+    """Have images, networks and volumes; the services to bring up, each after what it needs.
 
     Args:
         draft: What should be there; it is given the images.
@@ -42,15 +42,20 @@ def prepare(
     services = draft.services(compose)
     _refuse_strangers(holdings, services, found)
     missing = [name for name in _volumes(services) if holdings.lacks_volume(name)]
-    network = holdings.lacks_network()
+    networks = [name for name in _networks(services) if holdings.lacks_network(name)]
     if any(one.name not in found for one in services):
         preflight.check(draft.place.engine, services, reporter)
     draft.fetch(services, versions, reporter)
     _make_volumes(draft.place, missing, reporter)
-    if network:
-        holdings.make_network()
+    for name in networks:
+        holdings.make_network(name)
     return [
-        Piece(draft.plan(one), frozenset(draft.needs(compose, one.name)), settled=one.name not in STORES)
+        Piece(
+            (plan := draft.plan(compose, one)),
+            plan.needs,
+            draft.before(compose, one),
+            settled=one.name not in STORES,
+        )
         for one in services
     ]
 
@@ -103,6 +108,10 @@ def _refuse_strangers(
     strange = next((error for name in names if (error := holdings.foreign_container(name))), None)
     if strange:
         raise strange
+
+
+def _networks(services: Sequence[Service]) -> list[str]:
+    return list(dict.fromkeys(network for one in services for network in one.networks))
 
 
 def _volumes(services: Sequence[Service]) -> list[str]:

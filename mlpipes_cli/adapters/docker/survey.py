@@ -27,7 +27,7 @@ def survey(place: Place, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
         MlpipesError: The engine does not answer.
     """
     found = place.holdings.containers()
-    everyone = [*names, *sorted(found.keys() - set(names))]
+    everyone = [*names, *sorted({name for name, one in found.items() if not one.oneoff} - set(names))]
 
     def look(name: str) -> ServiceStatus:
         return _status(place, found[name]) if name in found else ServiceStatus(name, "stopped")

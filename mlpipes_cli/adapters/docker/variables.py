@@ -8,6 +8,7 @@ from typing import Any
 
 import mlpipes_cli
 from mlpipes_cli.adapters.docker.settings import ROOT_USER, STORE_USER, port_settings
+from mlpipes_cli.compose.values import size
 from mlpipes_cli.config.project import ProjectConfig
 
 
@@ -74,6 +75,7 @@ def variables(
     }
     limits = {f"MLPIPES_{name}_MEMORY": part.memory for name, part in parts.items()}
     limits |= {f"MLPIPES_{name}_CPUS": str(part.cpus) for name, part in parts.items()}
+    limits |= {f"MLPIPES_{name}_TMP": str(size(part.memory) * 3 // 4) for name, part in parts.items()}
     return {
         **secrets,
         **limits,
@@ -81,6 +83,7 @@ def variables(
         "MLPIPES_PROJECT_NAME": id,
         "MLPIPES_LISTEN": stack.listen,
         "MLPIPES_SERVING": serving.model_dump_json(exclude={"port"}, exclude_defaults=True),
+        "MLPIPES_WAIT_FOR_MODEL": "0",  # `up` looks itself
         "MLPIPES_BUCKET": stack.object_store.bucket,
         "MLPIPES_OBJECT_STORE": stack.object_store.engine,
         "MLPIPES_S3_ACCESS_KEY": access,

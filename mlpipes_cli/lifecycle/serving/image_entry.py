@@ -4,7 +4,8 @@ All comes from the environment: ``MLPIPES_DATABASE_URL``; ``PORT`` [8000]; ``WOR
 folder that outlives the container (or is not there). An image with a model inside has the server's settings
 in ``/opt/mlpipes/settings.json``, of which ``MLPIPES_SERVER_SETTINGS`` replaces single ones. Any other image
 follows the registry at ``MLFLOW_TRACKING_URI`` as ``MLPIPES_SERVING``, the section of mlpipes.yaml as JSON,
-says, and loads what ``MLPIPES_MODEL_KEY`` signed.
+says, and loads what ``MLPIPES_MODEL_KEY`` signed; with
+``MLPIPES_WAIT_FOR_MODEL=1`` it waits for a first promotion.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ def _serve(told: Mapping[str, str]) -> int:
     state = Path(told.get("MLPIPES_STATE") or "/var/lib/mlpipes")
     scratch = _scratch(state)
     baked = _baked(told)
-    settings, workers = _from_image(baked, state) if baked else _from_registry(told, state)
-    workers = _number(told, "WORKERS", workers, 64)
     port = _number(told, "PORT", 8000, 65535)
+    settings, workers = _from_image(baked, state) if baked else _from_registry(told, state, port)
+    workers = _number(told, "WORKERS", workers, 64)
     names = (
         f"version {settings.version} of {settings.model}" if baked else f"{settings.model}@{settings.alias}"
     )
@@ -124,13 +125,14 @@ def _from_image(baked: dict[str, Any], state: Path) -> tuple[ServerSettings, int
         raise UsageError(f"MLPIPES_SERVER_SETTINGS: there is no setting {unknown}") from None
 
 
-def _from_registry(told: Mapping[str, str], state: Path) -> tuple[ServerSettings, int]:
+def _from_registry(told: Mapping[str, str], state: Path, port: int) -> tuple[ServerSettings, int]:
     from pydantic import ValidationError
 
     from mlpipes_cli.adapters import wiring
     from mlpipes_cli.config.serving import Serving
     from mlpipes_cli.lifecycle.serving.plan import resolve
     from mlpipes_cli.lifecycle.serving.settings import server_settings
+    from mlpipes_cli.lifecycle.serving.waiting import until_promoted
 
     tracking = told.get("MLFLOW_TRACKING_URI")
     if not tracking:
@@ -141,8 +143,19 @@ def _from_registry(told: Mapping[str, str], state: Path) -> tuple[ServerSettings
         first = error.errors()[0]
         place = " -> ".join(str(part) for part in first["loc"])
         raise UsageError(f"MLPIPES_SERVING: {place}: {first['msg']}") from None
-    name, _ = resolve(wiring.make_model_source(tracking, told), serving.model, serving.alias)
+    source = wiring.make_model_source(tracking, told)
+
+    def look() -> tuple[str, int]:
+        return resolve(source, serving.model, serving.alias)
+
+    waits = told.get("MLPIPES_WAIT_FOR_MODEL") == "1"
+    name, _ = until_promoted(look, "0.0.0.0", port, _say) if waits else look()  # noqa: S104
     return server_settings(serving, name, serving.alias, state), serving.workers
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _number(told: Mapping[str, str], name: str, preset: int, most: int) -> int:

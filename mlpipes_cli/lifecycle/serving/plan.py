@@ -10,6 +10,14 @@ from mlpipes_cli.project import Project
 from mlpipes_cli.suggest import did_you_mean
 
 
+class NotPromoted(MlpipesError):
+    """There is nothing to serve yet: a promotion changes that, and nothing else."""
+
+
+class NotRegistered(NotPromoted, UsageError):
+    """There is no model of that name, or not yet."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What ``serve`` was asked for, resolved.
@@ -85,17 +93,18 @@ def resolve(source: ModelSource, name: str | None, alias: str) -> tuple[str, int
     """The model's name and the version that the alias points to.
 
     Raises:
-        UsageError: There is no such model, or several and none was named.
-        MlpipesError: Nothing was promoted to the alias.
+        NotRegistered: There is no such model.
+        NotPromoted: There is no model at all, or nothing was promoted to the alias.
+        UsageError: There are several models and none was named.
     """
     found = source.published(name) if name else None
     if found is None:
         names = source.names()
         if not names:
-            raise MlpipesError("no model is registered yet", f"train, then {_promote(alias)}")
+            raise NotPromoted("no model is registered yet", f"train, then {_promote(alias)}")
         if name:
             known = did_you_mean(name, names) or f"; available: {', '.join(names)}"
-            raise UsageError(f"there is no registered model {name!r}{known}", "see `mlpipes models`")
+            raise NotRegistered(f"there is no registered model {name!r}{known}", "see `mlpipes models`")
         if len(names) > 1:
             raise UsageError(
                 f"there are several registered models: {', '.join(names)}",
@@ -104,7 +113,7 @@ def resolve(source: ModelSource, name: str | None, alias: str) -> tuple[str, int
         found = source.published(names[0])
     if found is None or alias not in found.aliases:
         shown = names[0] if found is None else found.name
-        raise MlpipesError(f"model {shown!r} has no {alias!r} version", _promote(alias))
+        raise NotPromoted(f"model {shown!r} has no {alias!r} version", _promote(alias))
     return found.name, found.aliases[alias]
 
 

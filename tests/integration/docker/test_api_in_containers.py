@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 
 import foreign_model_help
 import image_help
@@ -135,6 +136,43 @@ def test_a_moved_alias_moves_the_model(stack: Stack, served: str) -> None:
     assert answer["model"]["version"] == number
     assert kept(stack, answer["prediction_ids"][0]) == [(number, "production")]
     assert stack.ids() == before
+
+
+def test_with_compose_alone_it_waits_for_the_first_promotion(stack: Stack, served: str) -> None:
+    """What `docker compose --profile api` starts, beside the API that `up` started."""
+    own = stack.containers()["api"]
+    told = environment(own) | {"MLPIPES_WAIT_FOR_MODEL": "1", "MLPIPES_SERVING": '{"model": "later"}'}
+    network = next(iter(own.attrs["NetworkSettings"]["Networks"]))
+    waiting = stack.client.containers.run(
+        own.image.id, detach=True, read_only=True, network=network, environment=told,
+        tmpfs={"/tmp": "", "/var/lib/mlpipes": "mode=1777"},
+        ports={"8000/tcp": ("127.0.0.1", None)}, labels={ROOT_LABEL: str(stack.root)},
+    )  # fmt: skip
+    try:
+        url = address(waiting)
+        assert until(lambda: status(f"{url}/health"), 60) == 200
+        assert (status(f"{url}/ping"), status(f"{url}/ready")) == (503, 503)
+        said = waiting.logs().decode().splitlines()
+        assert said == [
+            "there is no registered model 'later'; available: people; waiting for one (see `mlpipes models`)"
+        ]
+        number = image_help.promoted(tracking(stack), "later")
+        until(lambda: answers(url, waiting), 60)
+        assert version(url) == number
+        assert waiting.attrs["RestartCount"] == 0
+    finally:
+        waiting.remove(force=True, v=True)
+
+
+def status(url: str) -> int:
+    """The HTTP status of an answer; 0 where nobody answers."""
+    try:
+        http(url)
+    except HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+    return 200
 
 
 def test_a_model_that_needs_more_says_what(stack: Stack, served: str) -> None:
@@ -281,12 +319,16 @@ def running(stack: Stack, image: str) -> Iterator[tuple[Any, str]]:
         labels={ROOT_LABEL: str(stack.root)},
     )  # fmt: skip
     try:
-        container.reload()
-        url = f"http://127.0.0.1:{container.ports['8000/tcp'][0]['HostPort']}"
+        url = address(container)
         until(lambda: answers(url, container), 60)
         yield container, url
     finally:
         container.remove(force=True, v=True)
+
+
+def address(container: Any) -> str:
+    container.reload()
+    return f"http://127.0.0.1:{container.ports['8000/tcp'][0]['HostPort']}"
 
 
 def answers(url: str, container: Any) -> bool:

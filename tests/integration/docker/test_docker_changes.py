@@ -11,11 +11,21 @@ import subprocess
 import termios
 import threading
 from fcntl import ioctl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from stack_help import http, query, stranger
 from waiting import until
+
+from mlpipes_cli.adapters.docker import steps
+from mlpipes_cli.adapters.docker.engine import Engine
+from mlpipes_cli.adapters.docker.identity import Identity
+from mlpipes_cli.adapters.docker.place import Place
+from mlpipes_cli.adapters.docker.plans import Plan
+from mlpipes_cli.compose.model import Service
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.project import find_project
 
 if TYPE_CHECKING:
     from conftest import Result
@@ -53,6 +63,32 @@ def test_other_limits_make_a_new_container_and_keep_the_data(stack: Stack) -> No
     assert stack.containers()["postgres"].attrs["HostConfig"]["Memory"] == 900 * 1024**2
     assert query(stack.cli, stack.root, _ROW) == [(7,)]
     assert stack.status()["mlflow"]["state"] == "running"
+
+
+def test_a_step_that_fails_says_why_and_leaves_no_container(stack: Stack) -> None:
+    project, engine = find_project(stack.root), Engine(stack.client, "127.0.0.1", True, "here")
+    marks = Identity(project).known(engine)
+    assert marks is not None
+    place = Place(project, engine, marks, {}, False)
+    image = stack.containers()["postgres"].image.id
+
+    def step(line: str) -> Plan:
+        words = {"entrypoint": ("sh", "-c"), "command": (line,), "network_mode": "none"}
+        return Plan(
+            Service("broken", image, step="owner", **words), image, image, marks, Path("compose.yaml")
+        )
+
+    assert steps.run(place, step("echo one; ls /sys/class/net")) == "one lo"
+    with pytest.raises(MlpipesError, match="the step broken failed with exit code 3") as failed:
+        steps.run(place, step("echo no room >&2; exit 3"))
+    assert failed.value.hint == "no room"
+    left = step("true").create(
+        place.holdings.api, place.holdings.container("broken")
+    )  # of a call that was killed
+    assert "broken" not in stack.status()
+    assert changed(stack) == []
+    assert sorted(stack.containers()) == ["minio", "mlflow", "postgres"]
+    assert place.holdings.inspect(left) is None
 
 
 @pytest.mark.parametrize("service", ["postgres", "minio", "mlflow"])

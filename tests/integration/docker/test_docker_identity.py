@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
-from stack_help import query
+from stack_help import http, query
+from waiting import until
 
 from mlpipes_cli import envfile
 from mlpipes_cli.adapters.wiring import make_runtime
@@ -34,7 +35,7 @@ def test_everything_is_labelled_and_no_label_holds_a_secret(stack: Stack) -> Non
     volumes = stack.client.volumes.list(filters=wanted)
     assert sorted(one.name for one in volumes) == [f"{id}_minio", f"{id}_postgres"]
     networks = stack.client.networks.list(filters=wanted)
-    assert [one.name for one in networks] == [f"{id}_default"]
+    assert sorted(one.name for one in networks) == [f"{id}_default", f"{id}_store"]
     shown = json.dumps(
         [one.attrs["Labels"] for one in (*volumes, *networks)] + [c.labels for c in containers]
     )
@@ -82,10 +83,61 @@ def test_containers_have_no_power_and_bounded_resources(stack: Stack) -> None:
         assert host["SecurityOpt"] == ["no-new-privileges:true"], name
         assert host["ReadonlyRootfs"] is True, name
         assert host["Privileged"] is False, name
+        mounts = one.exec_run(["cat", "/proc/mounts"])[1].decode()
+        (memory,) = [line.split()[3].split(",") for line in mounts.splitlines() if " /tmp tmpfs " in line]
+        assert {"nosuid", "nodev", "noexec"} < {*memory}, name
+        assert any(option.startswith("size=") for option in memory), name
         assert host["Memory"] > 0 and host["NanoCpus"] > 0, name
+        assert host["MemorySwap"] == host["Memory"], name  # and no swap beside it
+        assert 0 < host["PidsLimit"] <= 2048, name
         assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}, name
         published = [binding["HostIp"] for row in host["PortBindings"].values() for binding in row]
         assert set(published) == {"127.0.0.1"}, name
+
+
+def test_the_store_works_without_root_and_takes_over_an_earlier_releases_files(stack: Stack) -> None:
+    env = stack.cli("env", "--json", cwd=stack.root).ok().json
+    file = f"{env['MLFLOW_TRACKING_URI']}/api/2.0/mlflow-artifacts/artifacts/kept.txt"
+    http(file, "PUT", b"kept")
+    minio, (volume,) = stack.containers()["minio"], [name for name in stack.volumes() if "minio" in name]
+    assert minio.attrs["Config"]["User"] == "10005:10005"
+    assert minio.exec_run(["id", "-u"])[1] == b"10005\n"
+    image = stack.containers()["postgres"].image.id
+    minio.stop()  # a container that is there, too: a killed `up` may have made it and done no more
+    as_root = {"entrypoint": ["sh", "-c"], "user": "root", "remove": True, "volumes": [f"{volume}:/data"]}
+    stack.client.containers.run(image, ["chown -R 0:0 /data && chmod -R go= /data"], **as_root)
+    said = [line for line in stack.up().err.splitlines() if "10005" in line]
+    assert said == ["minio: its files are handed to the account 10005, which it runs as now"]
+    assert until(lambda: reads(file)) == b"kept"
+    others = stack.client.containers.run(image, ["find /data ! -user 10005 -o ! -group 10005"], **as_root)
+    assert others == b""
+    stack.containers()["minio"].remove(force=True)
+    assert "10005" not in stack.up().err
+    assert sorted(stack.containers()) == ["minio", "mlflow", "postgres"]
+
+
+def reads(url: str) -> bytes:
+    """What is there; empty while the server's store does not answer."""
+    try:
+        return http(url)
+    except OSError:
+        return b""
+
+
+def test_only_mlflow_reaches_the_object_store(stack: Stack) -> None:
+    found, id = stack.containers(), identity(stack)
+    within = {name: {*one.attrs["NetworkSettings"]["Networks"]} for name, one in found.items()}
+    assert within == {
+        "postgres": {f"{id}_default"},
+        "minio": {f"{id}_store"},
+        "mlflow": {f"{id}_default", f"{id}_store"},
+    }
+    assert found["mlflow"].exec_run(["getent", "hosts", "minio"])[0] == 0
+    assert found["postgres"].exec_run(["getent", "hosts", "minio"])[0] == 2
+    address = found["minio"].attrs["NetworkSettings"]["Networks"][f"{id}_store"]["IPAddress"]
+    ask = ["timeout", "3", "bash", "-c", f"</dev/tcp/{address}/9000"]
+    assert found["mlflow"].exec_run(ask)[0] == 0
+    assert found["postgres"].exec_run(ask)[0] != 0
 
 
 def test_a_state_removed_by_hand_is_found_again_by_label(stack: Stack) -> None:

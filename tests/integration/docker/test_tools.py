@@ -12,6 +12,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, Re
 import pytest
 from docker_help import is_present, need_images
 from stack_help import http as ask
+from stack_help import query
 
 import mlpipes_cli
 from mlpipes_cli import envfile
@@ -56,6 +57,28 @@ def test_a_notebook_sees_the_stack_without_settings(tools: Stack) -> None:
     env = tools.cli("env", "--json", cwd=tools.root).ok().json
     made = ask(f"{env['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/runs/create", "POST", b'{"experiment_id": "0"}')
     assert json.loads(made)["run"]["info"]["run_id"] in execute(tools)
+
+
+def test_a_notebook_reads_the_database_and_changes_nothing(tools: Stack) -> None:
+    query(tools.cli, tools.root, "create table if not exists raw_data.noted as select 7 as n")
+    statement = "with database.connect() as link: print(*link.execute(sqlalchemy.text({!r})).one())"
+    code, said = ask_database(tools, statement.format("select current_user, n from raw_data.noted"))
+    assert (code, said) == (0, "mlpipes_reader 7")
+    code, said = ask_database(tools, statement.format("delete from raw_data.noted returning n"))
+    assert (code, "cannot execute DELETE in a read-only transaction" in said) == (1, True)
+    read_write = "set transaction read write; delete from raw_data.noted returning n"
+    code, said = ask_database(tools, statement.format(read_write))
+    assert (code, "permission denied for table noted" in said) == (1, True)
+
+
+def ask_database(stack: Stack, statement: str) -> tuple[int, str]:
+    """Run a line of Python in the notebooks' container, with the example's connection."""
+    begin = """import os, sqlalchemy
+url = os.environ["MLPIPES_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://", 1)
+database = sqlalchemy.create_engine(url)
+"""
+    code, said = stack.containers()["jupyter"].exec_run(["python", "-c", begin + statement])
+    return code, said.decode().strip()
 
 
 def test_the_notebooks_ask_for_the_token(tools: Stack) -> None:
@@ -106,6 +129,8 @@ def test_pgadmin_has_the_database_registered(tools: Stack) -> None:
     account = opened.err.split("log in as ")[1].split(";")[0]
     browser = PgAdmin(opened.out.strip(), account, secret(tools, "PGADMIN_PASSWORD"))
     assert browser.page.endswith("/browser/")
+    pgpass = tools.containers()["pgadmin"].exec_run(["stat", "-c", "%a %u %g", "/etc/mlpipes/pgpass"])[1]
+    assert pgpass == b"440 0 0\n"  # its own group is root's
     (server,) = browser.servers()
     assert server["label"] == "mlpipes"
     connected = browser.connect(server)

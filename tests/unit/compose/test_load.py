@@ -28,12 +28,15 @@ services:
     tmpfs: /tmp:size=64m
     healthcheck: {test: ["CMD", "true"], interval: 5s, timeout: 1m30s, retries: 2, start_period: 1m}
     cap_add: [CHOWN]
+    networks: [default, back]
     security_opt: ["no-new-privileges:true"]
     read_only: true
     user: 1000:1000
     stop_grace_period: 1m
     cpus: "1.5"
     shm_size: 128m
+    memswap_limit: 2g
+    pids_limit: 100
     init: true
     working_dir: /srv
     hostname: db
@@ -45,6 +48,7 @@ services:
     entrypoint: sh -euc
     command: ["echo $$HOME"]
     depends_on: {db: {condition: service_healthy}}
+    network_mode: service:db
   web:
     image: web:local
     build: {context: ./web, dockerfile: Other, args: {VERSION: "1"}}
@@ -57,6 +61,8 @@ configs:
   settings:
     content: |
       secret=${SECRET}
+networks:
+  back:
 volumes:
   data:
   more: {}
@@ -96,31 +102,42 @@ def test_everything_that_we_carry_out(tmp_path: Path) -> None:
         restart="unless-stopped",
         stop_grace_period=60.0,
         mem_limit=2 * 2**30,
+        memswap_limit=2 * 2**30,
+        pids_limit=100,
         cpus=1.5,
         shm_size=128 * 2**20,
         labels={"a": "b"},
         init=True,
         working_dir="/srv",
         hostname="db",
+        networks=("default", "back"),
     )
     once = compose.services["once"]
     assert (once.step, once.entrypoint, once.command) == ("tables", ("sh", "-euc"), ("echo $HOME",))
+    assert once.network_mode == "service:db"
     assert once.depends_on == {"db": "service_healthy"}
     web = compose.services["web"]
     assert web.build == Build(tmp_path / "web", "Other", {"VERSION": "1"})
     assert web.depends_on == {"db": "service_started", "once": "service_started"}
     content = "secret=s3cret\n"
-    assert web.files == (ConfigFile(content, "/etc/web.conf", 0o440), ConfigFile(content, "/settings"))
+    assert web.files == (
+        ConfigFile(content, "/etc/web.conf", 0o440),
+        ConfigFile(content, "/settings"),
+    )
     assert "s3cret" not in repr(compose)
 
 
 def test_the_real_file_is_read() -> None:
     names = ("POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD", "MINIO_ROOT_PASSWORD")
-    names += ("JUPYTER_TOKEN", "PGADMIN_PASSWORD")
+    names += ("JUPYTER_TOKEN", "PGADMIN_PASSWORD", "MLFLOW_S3_SECRET_KEY")
     compose = load(resources.compose() / "compose.yaml", dict.fromkeys(names, "x"))
     assert start_order(compose, ["mlflow", "postgres", "minio"]) == ["postgres", "minio", "mlflow"]
     assert start_order(compose, ["mlflow", "postgres", "rustfs"])[-1] == "mlflow"
-    assert {one.name for one in compose.services.values() if one.step} == {"databases", "bucket"}
+    assert {one.name for one in compose.services.values() if one.step} == {
+        "databases",
+        "minio-owner",
+        "bucket",
+    }
 
 
 def test_all_mistakes_at_once_with_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +158,7 @@ services:
   web:
     build: .
     volumes: ["dat:/x"]
-networks:
+secrets:
   front:
 """
     found = problems(tmp_path, monkeypatch, text)
@@ -152,7 +169,7 @@ networks:
         "compose.yaml:9: services -> db -> environment -> PASSWORD: variable SECRET is missing",
         "compose.yaml:12: services -> db -> healthcheck -> start_interval: unknown key",
         "compose.yaml:14: services -> web: 'image' is missing",
-        "compose.yaml:17: networks: unknown key",
+        "compose.yaml:17: secrets: unknown key",
     ]
     assert len(found) == len(begins)
     for line, begin in zip(found, begins, strict=True):
@@ -169,6 +186,10 @@ services:
     configs: [conf]
     depends_on:
       dc: {condition: service_healthy}
+    network_mode: service:dd
+    networks: [fronts]
+networks:
+  front:
 volumes:
   data:
 """
@@ -177,6 +198,9 @@ volumes:
         "; did you mean 'data'?",
         "compose.yaml:6: services -> db -> configs -> 0: 'conf' is not defined under `configs`",
         "compose.yaml:8: services -> db -> depends_on -> dc: no such service",
+        "compose.yaml:9: services -> db -> network_mode: no such service: 'dd'",
+        "compose.yaml:10: services -> db -> networks -> 0: 'fronts' is not among the file's networks"
+        "; did you mean 'front'?",
     ]
 
 

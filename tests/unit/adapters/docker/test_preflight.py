@@ -10,7 +10,7 @@ from mlpipes_cli.adapters.docker.preflight import GIGABYTE, Facts, bearable, fin
 from mlpipes_cli.compose.model import Service
 
 GOOD = Facts("28.0", "linux", "/var/lib/docker", 50 * GIGABYTE, 8 * GIGABYTE, 4, "overlay2", True, True)
-SERVICE = Service("one", "x", mem_limit=2 * GIGABYTE, cpus=2.0)
+SERVICE = Service("one", "x", mem_limit=2 * GIGABYTE, memswap_limit=2 * GIGABYTE, pids_limit=99, cpus=2.0)
 
 
 def test_nothing_to_say_of_a_good_engine() -> None:
@@ -33,6 +33,12 @@ def test_nothing_to_say_of_a_good_engine() -> None:
         (replace(GOOD, limits_memory=False), "warning", "cannot limit memory:"),
         (replace(GOOD, limits_cpus=False), "warning", "cannot limit processors:"),
         (replace(GOOD, limits_cpus=False, limits_memory=False), "warning", "memory and processors:"),
+        (replace(GOOD, limits_swap=False), "warning", "cannot limit swap:"),
+        (
+            replace(GOOD, limits_cpus=False, limits_memory=False, limits_swap=False, limits_pids=False),
+            "warning",
+            "cannot limit memory, processors and processes:",
+        ),
         (replace(GOOD, driver="vfs"), "warning", "vfs"),
     ],
 )
@@ -49,5 +55,8 @@ def test_the_worst_comes_first() -> None:
 def test_limits_that_the_engine_would_refuse() -> None:
     assert bearable(replace(GOOD, cpus=1), SERVICE).cpus == 1.0
     assert bearable(replace(GOOD, limits_cpus=False), SERVICE).cpus is None
-    assert bearable(replace(GOOD, limits_memory=False), SERVICE).mem_limit is None
+    bare = bearable(replace(GOOD, limits_memory=False), SERVICE)
+    assert (bare.mem_limit, bare.memswap_limit, bare.pids_limit) == (None, None, 99)
+    assert bearable(replace(GOOD, limits_swap=False), SERVICE).memswap_limit is None
+    assert bearable(replace(GOOD, limits_pids=False), SERVICE).pids_limit is None
     assert bearable(GOOD, replace(SERVICE, cpus=None)).cpus is None
