@@ -3,7 +3,7 @@
 ``import mlpipes_cli as mlpipes`` gives the names below. A method takes what its command takes, and returns
 what the command prints with ``--json``, as dataclasses. What goes wrong is an :class:`MlpipesError` with a
 reason and a hint. Commands that are about the whole machine or a terminal (``projects``, ``environments``,
-``demo``, ``psql``, ``open``) have no method.
+``images``, ``demo``, ``psql``, ``shell``, ``open``) have no method.
 """
 
 from mlpipes_cli.api.progress import Event

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.carrying.backup import Carried
     from mlpipes_cli.lifecycle.carrying.migrate import Migrated
     from mlpipes_cli.lifecycle.carrying.upgrade import Upgraded
-    from mlpipes_cli.ports import ServiceStatus, StackStatus
+    from mlpipes_cli.ports import Halted, ServiceStatus, StackStatus
 
 Runtime = Literal["docker", "embedded", "remote", "auto"]
 
@@ -74,6 +74,28 @@ class StackMethods(Base):
         if service is None:
             return stack.restart_all(self._settings, self._events)
         return stack.restart(self._settings, service, self._events)
+
+    def stop(self, service: str) -> Halted:
+        """Stop one service until ``start`` or ``up``; its data and log stay.
+
+        Raises:
+            UsageError: There is no such service, or the stack is remote.
+            MlpipesError: It cannot be stopped.
+        """
+        from mlpipes_cli.lifecycle import halting
+
+        return halting.stop(self._settings, service, self._events)
+
+    def start(self, service: str) -> ServiceStatus:
+        """Start one service and what it needs, and wait until it answers.
+
+        Raises:
+            UsageError: There is no such service, or the stack is remote.
+            MlpipesError: There is no stack yet, or it does not come up.
+        """
+        from mlpipes_cli.lifecycle import halting
+
+        return halting.start(self._settings, service, self._events)
 
     def status(self) -> StackStatus:
         """What runs, where, since when; ``.frame()`` has a row a service."""

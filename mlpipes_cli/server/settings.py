@@ -57,7 +57,7 @@ class ServerSettings:
     retry_after: int = 1
     scratch: str | None = None
     reload_seconds: float = 0.5
-    quiet_seconds: float = 5.0
+    quiet_seconds: float = 1.5
     on_log_failure: Literal["refuse", "spool"] = "refuse"
     spool: str | None = None
     spool_bytes: int = 2**30

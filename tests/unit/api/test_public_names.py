@@ -17,11 +17,12 @@ NAMES = {
 METHODS = {
     "backup", "build", "create_key", "doctor", "down", "env", "export", "feedback", "history", "keys",
     "leaderboard", "logs", "migrate", "models", "performance", "plan", "predict", "predictions", "promote",
-    "prune", "replay", "restart", "restore", "revoke_key", "rollback", "serve", "status", "train", "trust",
+    "prune", "replay", "restart", "restore", "revoke_key", "rollback", "serve", "start", "status", "stop",
+    "train", "trust",
     "up", "upgrade",
 }  # fmt: skip
 # Commands without a method: about a terminal, or about the whole machine.
-NOT_OF_A_PROJECT = {"demo", "environments", "open", "projects", "psql"}
+NOT_OF_A_PROJECT = {"demo", "environments", "images", "open", "projects", "psql", "shell"}
 
 
 def test_the_public_names() -> None:
