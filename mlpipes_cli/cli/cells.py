@@ -7,7 +7,10 @@ from collections.abc import Mapping
 
 def number(value: float | None) -> str:
     """Four decimals, or six digits of a large number."""
-    return "" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
+    if value is None:
+        return ""
+    text = f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
+    return "0.0000" if text == "-0.0000" else text
 
 
 def interval(intervals: Mapping[str, tuple[float, float] | None], metric: str) -> str:

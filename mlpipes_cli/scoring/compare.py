@@ -199,7 +199,8 @@ def _reason(c: Comparison, rare: int, confidence: float, min_improvement: float)
     if c.difference <= 0:
         return f"{text}, no improvement"
     if rare < FEWEST_ROWS:
-        return f"{text}, but {rare} rows of the rarer class are too few; at least {FEWEST_ROWS} are needed"
+        rows = "1 row of the rarer class is" if rare == 1 else f"{rare} rows of the rarer class are"
+        return f"{text}, but {rows} too few; at least {FEWEST_ROWS} are needed"
     several = f"corrected for {c.candidates} candidates on" if c.candidates > 1 else "on"
     bound = f"the {confidence * 100:g} % lower bound is {c.lower:+.{decimals}f} ({several} {c.rows} rows)"
     if c.better:

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console as RichConsole
 
 from mlpipes_cli.cli import registry, train_view
+from mlpipes_cli.cli.cells import number
 from mlpipes_cli.cli.console import Console
 from mlpipes_cli.cli.tables import Column, FittedTable, fit
 from mlpipes_cli.lifecycle.leaderboard import Board, Entry
@@ -108,3 +109,11 @@ def test_a_pipe_gets_every_column_whole(
 def test_a_row_has_a_cell_a_column() -> None:
     with pytest.raises(ValueError, match="2 cells for 4 columns"):
         sample().add("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), (0.5, "0.5000"), (-0.00001, "0.0000"), (-0.0001, "-0.0001"), (12345.678, "12345.7")],
+)
+def test_a_number_in_a_cell(value: float | None, text: str) -> None:
+    assert number(value) == text
