@@ -22,7 +22,7 @@ from mlpipes_cli import run_schema
 pytestmark = pytest.mark.slow
 FAULTS = {
     "raises": "RuntimeError: no such luck",
-    "exits": "exit code 7",
+    "exits": "exited with code 7",
     "leaves": "sys.exit('bye')",
     "crashes": "SIGSEGV",
     "killed": "killed (signal 9), most likely because memory ran out",
