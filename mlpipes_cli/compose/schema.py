@@ -18,6 +18,7 @@ Size = Annotated[int, BeforeValidator(values.size)]
 Test = Annotated[tuple[str, ...], BeforeValidator(values.test)]
 Tmpfs = Annotated[dict[str, str], BeforeValidator(values.tmpfs)]
 Mode = Annotated[int, BeforeValidator(values.mode)]
+NetworkMode = Annotated[str, BeforeValidator(values.network_mode)]
 Port = Annotated[Any, BeforeValidator(values.port)]
 Volume = Annotated[Any, BeforeValidator(values.mount)]
 _STEP = "x-mlpipes-step"
@@ -132,7 +133,7 @@ class ServicePart(Part):
     working_dir: Annotated[str, Field(pattern="^/")] | None = None
     hostname: Text | None = None
     networks: Annotated[Texts, Field(min_length=1)] = ("default",)
-    network_mode: Annotated[str, Field(pattern=r"^(none|service:[a-zA-Z0-9._-]+)$")] | None = None
+    network_mode: NetworkMode | None = None
 
 
 class Content(Part):

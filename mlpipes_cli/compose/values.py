@@ -146,6 +146,13 @@ def mode(value: Any) -> int:
     raise ValueError(f"expected permissions such as 0444, got {value!r}")
 
 
+def network_mode(value: Any) -> str:
+    """``none``, or ``service:NAME`` for the network of another service."""
+    if isinstance(value, str) and re.fullmatch(r"none|service:[a-zA-Z0-9._-]+", value):
+        return value
+    raise ValueError(f"expected none or service:NAME, got {value!r}")
+
+
 def test(value: Any) -> tuple[str, ...]:
     """A health check's command: a line for the shell, or a list that begins with CMD, CMD-SHELL or NONE."""
     if isinstance(value, str):

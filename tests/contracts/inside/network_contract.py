@@ -91,7 +91,7 @@ class NetworkContract(TrainerContract):
     def test_what_is_no_number_needs_the_preprocessing(self, trainer: Trainer, spec: Any) -> None:
         training = training_of("binary", spec("binary"), preprocess="none")
         words = training.X.assign(town="Rome")
-        with pytest.raises(TrainingError, match="'town' holds"):
+        with pytest.raises(TrainingError, match="'town' has the type"):
             trainer.fit(replace(training, X=words))
         gaps = training.X.mask(training.X > 500)
         with pytest.raises(TrainingError, match="has missing values"):

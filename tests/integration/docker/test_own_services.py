@@ -97,7 +97,10 @@ def test_a_mistake_is_named_with_its_line_and_stops_nothing(stack: Stack, own: i
     (stack.root / NAME).write_text("services:\n  reports:\n    image: x\n    network_mode: host\n")
     refused = stack.cli("up", cwd=stack.root)
     assert refused.code == 2
-    assert f"{NAME}:4: services -> reports -> network_mode: unknown key" in refused.err
+    assert (
+        f"{NAME}:4: services -> reports -> network_mode: expected none or service:NAME, got 'host'"
+        in refused.err
+    )
     (stack.root / NAME).write_text("services: [\n")
     assert stack.cli("up", cwd=stack.root).code == 2
     assert stack.ids() == before
