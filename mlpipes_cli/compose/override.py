@@ -57,9 +57,14 @@ def _wrong(base: Compose, active: Collection[str], file: OverrideFile) -> Proble
             yield at, f"{name!r} is a service of mlpipes itself: choose another name; {_SETTINGS}"
         if service.profiles:
             yield (*at, "profiles"), "not supported: remove it; all services of this file run"
+        if service.networks != ("default",) or service.network_mode:
+            key = "network_mode" if service.network_mode else "networks"
+            yield (*at, key), "not supported: remove it; services of this file join the stack's network"
         if service.step:
             yield (*at, "x-mlpipes-step"), "only mlpipes itself may define steps"
         yield from _idle(base, active, at, service.depends_on)
+    if file.networks:
+        yield ("networks",), "not supported: remove it; services of this file join the stack's network"
     for volume in file.volumes:
         if volume in base.volumes:
             yield ("volumes", volume), f"{volume!r} is a volume of mlpipes itself; choose another name"

@@ -14,7 +14,7 @@ from mlpipes_cli.errors import ConfigError, UsageError
 
 SECRETS = (
     "POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD", "MINIO_ROOT_PASSWORD", "JUPYTER_TOKEN",
-    "PGADMIN_PASSWORD",
+    "PGADMIN_PASSWORD", "MLFLOW_S3_SECRET_KEY", "MLPIPES_READER_PASSWORD",
 )  # fmt: skip
 VARIABLES = dict.fromkeys(SECRETS, "secret")
 ACTIVE = ("postgres", "minio", "mlflow")
@@ -57,7 +57,9 @@ WRONG = {
     "no image": ("own: {build: .}", "3: services -> own: 'image' is missing"),
     "a folder": ("own: {image: x, volumes: ['./a:/b']}", "'./a'"),
     "our volume": ("own: {image: x}\nvolumes: {postgres: }", "'postgres' is a volume of mlpipes itself"),
-    "a network": ("own: {image: x, networks: [a]}", "3: services -> own -> networks: unknown key"),
+    "a network": ("own: {image: x, networks: [store]}\nnetworks: {store: }", "networks: not supported"),
+    "networks": ("own: {image: x}\nnetworks: {a: }", "4: networks: not supported: remove it"),
+    "another's network": ("own: {image: x, network_mode: none}", "own -> network_mode: not supported"),
     "a circle": ("a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [a]}", "a -> b -> a"),
     "a bad name": ("Own: {image: x}", "3: services -> Own"),
 }  # fmt: skip
