@@ -201,7 +201,7 @@ def test_a_machine_without_a_java_that_fits_is_told_by_check(monkeypatch: pytest
     monkeypatch.setattr(h2o_automl, "NEWEST_JAVA", 99)
     [(place, text)] = H2OAutoMLTrainer().check({"trainer": "h2o_automl", "params": {}})
     assert place == ("trainer",)
-    assert text.startswith("Java 98 to 99 is needed")
+    assert text.startswith("Java 98 to 99 is required")
 
 
 def test_the_heap_is_the_runs_word_or_a_share_of_its_memory() -> None:
