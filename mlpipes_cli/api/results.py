@@ -138,6 +138,7 @@ class Leaderboard(Tabular):
         runs: The best first; the newest run of each candidate.
         best: The best candidate's name; None if none has the metric.
         other_holdouts: The newest first.
+        other_runs: How many runs of the experiment `train` did not make; they are not ranked.
     """
 
     experiment: str
@@ -147,6 +148,7 @@ class Leaderboard(Tabular):
     runs: Rows
     best: str | None
     other_holdouts: tuple[OtherHoldout, ...]
+    other_runs: int
 
     def table(self) -> Rows:
         return self.runs

@@ -129,7 +129,7 @@ def test_more_than_the_api_takes_is_not_even_sent(
         page.fill("picture", str(tmp_path / "large"))
         page.one("#predict").click()
         serving_help.until(lambda: page.text("#form-error"), 60)
-        assert page.text("#form-error") == "These inputs are 120.0 kB; the API takes 100.0 kB."
+        assert page.text("#form-error") == "These inputs are 120.0 kB; the limit is 100.0 kB."
 
 
 def test_a_model_without_named_columns_is_asked_in_its_protocol(
