@@ -192,7 +192,7 @@ for name in sys.argv[1:]:
                 missing.setdefault((error.name or "").split(".")[0], []).append(module.name)
             except BaseException:
                 pass  # consumers of jobs and the like, which want their process
-json.dump(missing, sys.stdout)
+print(json.dumps(missing), file=sys.__stdout__, flush=True)
 """
 
 
@@ -203,8 +203,14 @@ def test_no_module_of_the_server_wants_what_the_image_does_without(docker_engine
     modules = without | {"sklearn", "PIL", "fontTools"}
     parts = ["server", "store", "entities", "tracing", "genai", "gateway", "artifacts", "data", "utils"]
     command = ["python", "-c", _IMPORT_ALL, *(f"mlflow.{part}" for part in parts)]
-    said = docker_engine.containers.run(image, command, remove=True, stderr=False)
-    missing = json.loads(said.decode().splitlines()[-1])
+    container = docker_engine.containers.run(image, command, detach=True)
+    try:  # read when it has ended: an engine may end the log that it streams before its last line
+        ended = container.wait()
+        said, wrong = container.logs(stderr=False).decode(), container.logs(stdout=False).decode()
+    finally:
+        container.remove(force=True, v=True)
+    assert (ended["StatusCode"], bool(said)) == (0, True), wrong
+    missing = json.loads(said.splitlines()[-1])
     assert "prometheus_flask_exporter" in missing  # a package that MLflow itself does without
     assert {name: missing[name] for name in modules & missing.keys()} == {}
 
