@@ -91,7 +91,7 @@ def test_a_project_from_before_signatures_goes_on_with_one_command(root: Path, c
     trust_all = "`mlpipes models trust --all`"
     (said,) = [line for line in cli("up").ok().err.splitlines() if line.startswith("warning: ")]
     told = "registered before models were signed, and will not be loaded: version 1 of people (production)"
-    assert said.startswith(f"warning: {told}; ") and said.endswith(f"then {trust_all}")
+    assert said.startswith(f"warning: {told}; ") and said.endswith(f"then run {trust_all}")
     _, said = up(cli, "--with", "api")
     assert len(said) == 1
     assert said[0].startswith(f"{WARNING}version 1 of model 'people' was signed with another key")
