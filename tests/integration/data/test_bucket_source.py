@@ -92,7 +92,7 @@ def test_tables(environ: dict[str, str], key: str) -> None:
             "the server refused the request (SignatureDoesNotMatch",
             1,
         ),
-        ("s3://bucket/data.parquet", {"AWS_ACCESS_KEY_ID": "x"}, "the server refused (", 1),
+        ("s3://bucket/data.parquet", {"AWS_ACCESS_KEY_ID": "x"}, "the server refused the request (", 1),
     ],
 )
 def test_one_clear_line(
