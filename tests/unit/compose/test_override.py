@@ -57,7 +57,7 @@ WRONG = {
     "no image": ("own: {build: .}", "3: services -> own: 'image' is missing"),
     "a folder": ("own: {image: x, volumes: ['./a:/b']}", "'./a'"),
     "our volume": ("own: {image: x}\nvolumes: {postgres: }", "'postgres' is a volume of mlpipes itself"),
-    "a network": ("own: {image: x, networks: [store]}\nnetworks: {store: }", "networks: not supported"),
+    "a network": ("own: {image: x, networks: [a]}", "own -> networks: not supported"),
     "networks": ("own: {image: x}\nnetworks: {a: }", "4: networks: not supported: remove it"),
     "another's network": ("own: {image: x, network_mode: none}", "own -> network_mode: not supported"),
     "a circle": ("a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [a]}", "a -> b -> a"),
