@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TrainedRun:
-    """A candidate of a training.
+class Run:
+    """A candidate's run.
 
     Attributes:
-        name: Its name in the experiment file.
+        name: The candidate's name in the experiment file.
         run_id: MLflow's; None if its run could not be begun.
         status: FINISHED, FAILED or KILLED, as in MLflow.
         metrics: On the holdout, by name.
@@ -27,7 +27,6 @@ class TrainedRun:
         threshold: The positive class's score from which on a row is labelled positive, where one is set.
         seconds: How long the fit took.
         error: One line, or None.
-        cached: An earlier run on the same data and settings was taken.
     """
 
     name: str
@@ -38,6 +37,16 @@ class TrainedRun:
     threshold: float | None
     seconds: float | None
     error: str | None
+
+
+@dataclass(frozen=True)
+class TrainedRun(Run):
+    """A run of a training.
+
+    Attributes:
+        cached: An earlier run on the same data and settings was taken.
+    """
+
     cached: bool
 
 
@@ -85,30 +94,14 @@ class Training(Tabular):
 
 
 @dataclass(frozen=True)
-class RankedRun:
+class RankedRun(Run):
     """A line of the leaderboard.
 
     Attributes:
-        name: The candidate's name.
-        run_id: MLflow's.
-        status: FINISHED, FAILED or KILLED, as in MLflow.
-        metrics: On the holdout, by name.
-        intervals: 95 %, (lower, upper) by metric; None where there are too few rows.
-        threshold: The positive class's score from which on a row is labelled positive, where one is set.
-        seconds: How long the fit took.
-        error: One line, or None.
         version: Its registered version, or None.
         aliases: Those that the version holds.
     """
 
-    name: str
-    run_id: str | None
-    status: str
-    metrics: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float] | None]
-    threshold: float | None
-    seconds: float | None
-    error: str | None
     version: int | None
     aliases: tuple[str, ...]
 

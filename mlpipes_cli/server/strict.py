@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from mlpipes_cli.server.faults import Fault, bad_request
 
 _SHOWN = 60  # characters of a key in a message
@@ -48,15 +50,33 @@ def surely_once(body: bytes, names: int) -> bool:
         body: JSON that was decoded already.
         names: How many keys it has, if none of them stands twice.
     """
-    if body.count(b":") <= names:  # each key has a colon; so do some texts, and columns that are passed over
+    colons = body.count(b":")
+    if colons <= names:  # each key has a colon; so do some texts, and columns that are passed over
         return True
     if len(body) > _LOOKED_AT:
         return False
+    if colons == _keys_of_records(body):
+        return True
     try:
         json.loads(body, object_pairs_hook=_object)
     except (Fault, ValueError, RecursionError):
         return False
     return True
+
+
+def _keys_of_records(body: bytes) -> int:
+    """How many keys a record, or a list of records without lists and objects in them, has; 0 for any other.
+
+    A key that stands twice counts once. This is several times faster than to look at each object's pairs.
+    """
+    try:
+        document = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return 0
+    records = document if isinstance(document, list) else [document]
+    if body.count(b"{") != len(records) or body.count(b"[") != (document is records):
+        return 0
+    return sum(map(len, records)) if all(isinstance(record, dict) for record in records) else 0
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from mlpipes_cli.server.faults import Fault
 from mlpipes_cli.server.loading import load
 from mlpipes_cli.server.model import ServedModel
 from mlpipes_cli.server.signature import InputColumn
+from mlpipes_cli.server.strict import surely_once
 
 ROW: dict[str, Any] = {"d": 1.25, "f": 0.1, "l": 5, "i": 3, "b": True, "s": "a"}
 KINDS = dict(zip("dflibs", ("double", "float", "long", "integer", "boolean", "string"), strict=True))
@@ -223,3 +224,22 @@ def test_what_stands_for_a_missing_value_is_left_to_the_slow_lane(model: ServedM
         assert lane.predict(json.dumps({**ROW, **changed}).encode()) is None, changed
         assert lane.predict(json.dumps([ROW, {**ROW, **changed}]).encode()) is None, changed
     assert lane.predict(json.dumps(ROW).encode()) is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "names", "once"),
+    [
+        (b'{"a":1,"x":3}', 1, True),
+        (b'{"a":1,"a":2,"x":3}', 2, False),
+        (b'[{"a":1,"x":2},{"a":1,"x":3}]', 2, True),
+        (b'[{"a":1,"x":2},{"a":1,"x":3,"x":4}]', 2, False),
+        (b'{"a":"b:c","x":1}', 1, True),
+        (b'{"a":"{:","x":1}', 1, True),
+        (b'{"a":1,"x":{"y":1,"y":2}}', 1, False),
+        (b'[1,{"a":1,"x":{"b":1}}]', 1, True),
+        (b'{"a":"x\\":","a":2}', 1, False),
+        (b'{"a":1,"x":1e999}', 1, True),
+    ],
+)
+def test_a_key_that_stands_twice_is_found_whatever_else_there_is(body: bytes, names: int, once: bool) -> None:
+    assert surely_once(body, names) is once
