@@ -121,6 +121,25 @@ def _sealed_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _mlflow_of_a_module() -> Iterator[None]:
+    """The tracking server that one module's tests gave to MLflow's own client is not the next module's.
+
+    ``mlflow.set_tracking_uri`` keeps it in the process, before any ``MLFLOW_TRACKING_URI`` that is set later.
+    """
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
+    before = {name: os.environ.get(name) for name in names}
+    yield
+    mlflow = sys.modules.get("mlflow")
+    if mlflow is not None and hasattr(mlflow, "set_tracking_uri"):
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
+
 @pytest.fixture
 def make_project(tmp_path: Path) -> Callable[..., Path]:
     """Makes a project's folder; the text of mlpipes.yaml and the folder's name may be given."""
