@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from mlpipes_cli.preprocess import auto, portable
 from mlpipes_cli.scoring.score_reader import ScoreReader
 from mlpipes_cli.server.compiled import Scored
-from mlpipes_cli.server.model import InputColumn
+from mlpipes_cli.server.models.served_model import InputColumn
 
 ROWS = 400
 TASKS = {"int": "binary", "text": "binary", "bool": "binary", "many": "multiclass", "number": "regression"}

@@ -16,7 +16,7 @@ from typing import Any
 
 from mlpipes_cli.adapters.environments.store import EnvironmentStore, cache
 from mlpipes_cli.ports.environments import EnvironmentSpec
-from mlpipes_cli.trainers.carried import base, carried
+from mlpipes_cli.trainers.pinned_environments import base, carried
 from mlpipes_cli.worker import protocol
 from mlpipes_cli.worker.pool import Job, Pool
 

@@ -24,7 +24,7 @@ import signing_help
 from conftest import Cli
 from tcp_faults import Proxy
 
-from mlpipes_cli.adapters import alias_news
+from mlpipes_cli.adapters.postgres import alias_notifications
 from mlpipes_cli.adapters.spool import waiting
 
 NAME = "people"
@@ -351,7 +351,7 @@ class Stack:
         url = f"{self._tracking}/api/2.0/mlflow/registered-models/alias"
         body = {"name": NAME, "alias": "production", "version": str(version)}
         httpx.post(url, json=body, trust_env=False, timeout=30).raise_for_status()
-        alias_news.tell(self.environment["MLPIPES_DATABASE_URL"], NAME)
+        alias_notifications.tell(self.environment["MLPIPES_DATABASE_URL"], NAME)
 
     def stored(self, url: str | None = None) -> list[tuple[Any, ...]]:
         """Every row of the table: identifiers, version, prediction, score."""

@@ -27,13 +27,13 @@ from typing import Any
 import psycopg2
 
 from mlpipes_cli.adapters import wiring
-from mlpipes_cli.adapters.database import migrate
 from mlpipes_cli.adapters.dump.address import parse
 from mlpipes_cli.adapters.embedded.cluster import program
-from mlpipes_cli.lifecycle.carrying.copying import copy
-from mlpipes_cli.lifecycle.carrying.reading import check
-from mlpipes_cli.lifecycle.carrying.replacing import replace
-from mlpipes_cli.lifecycle.carrying.surroundings import journal
+from mlpipes_cli.adapters.postgres.database import migrate
+from mlpipes_cli.lifecycle.transfer.archive_reader import check
+from mlpipes_cli.lifecycle.transfer.copy import copy
+from mlpipes_cli.lifecycle.transfer.replace import replace
+from mlpipes_cli.lifecycle.transfer.transfer_context import journal
 from mlpipes_cli.project import Project, find_project
 
 

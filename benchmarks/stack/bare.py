@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli.adapters.database_owners import SECRETS, complete, provision
-from mlpipes_cli.adapters.docker.object_store import ObjectStore
+from mlpipes_cli.adapters.docker.stack.object_store import ObjectStore
+from mlpipes_cli.adapters.postgres.roles import SECRETS, complete, provision
 from mlpipes_cli.adapters.processes.daemon import Probe
 
 HOST = "127.0.0.1"

@@ -11,7 +11,7 @@ from mlpipes_cli.errors import Refused
 from mlpipes_cli.tabular import Rows
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.promotion.events import Entry
+    from mlpipes_cli.lifecycle.promotion.history_events import Entry
     from mlpipes_cli.lifecycle.promotion.verdict import Verdict
     from mlpipes_cli.lifecycle.serving import Served
     from mlpipes_cli.lifecycle.serving.image import Built
@@ -134,9 +134,9 @@ class ModelMethods(Base):
             UsageError: There is no such model or version, or none was named.
             MlpipesError: The stack is not running.
         """
-        from mlpipes_cli.lifecycle.trust import verb
+        from mlpipes_cli.lifecycle.trust import trust
 
-        rows = verb.trust(
+        rows = trust.trust(
             self._settings,
             self._events,
             versions=versions,
@@ -145,7 +145,7 @@ class ModelMethods(Base):
             reason=reason,
             dry_run=dry_run,
         )
-        return Rows(rows, verb.Trusted)
+        return Rows(rows, trust.Trusted)
 
     def promote(
         self,
@@ -198,7 +198,7 @@ class ModelMethods(Base):
             MlpipesError: The stack is not running.
         """
         from mlpipes_cli.lifecycle.promotion import listing
-        from mlpipes_cli.lifecycle.promotion.events import Entry
+        from mlpipes_cli.lifecycle.promotion.history_events import Entry
 
         return Rows(listing.history(self._settings, model=model), Entry)
 

@@ -13,13 +13,13 @@ from mlpipes_cli.tabular import Rows
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlpipes_cli.lifecycle.performance.verb import Performance
+    from mlpipes_cli.lifecycle.performance.performance import Performance
     from mlpipes_cli.lifecycle.prediction import Scored
     from mlpipes_cli.lifecycle.records.export import Exported
     from mlpipes_cli.lifecycle.records.feedback import Reported
     from mlpipes_cli.lifecycle.records.prune import Pruned
     from mlpipes_cli.lifecycle.records.replay import Replayed
-    from mlpipes_cli.ports.records import Period
+    from mlpipes_cli.ports.prediction_records import Period
 
 
 class PredictionMethods(Base):
@@ -141,9 +141,9 @@ class PredictionMethods(Base):
             UsageError: There is no prediction of the model, or a time cannot be read.
             MlpipesError: The stack is not running.
         """
-        from mlpipes_cli.lifecycle.records import access, listing
+        from mlpipes_cli.lifecycle.records import listing, log_context
 
-        chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
+        chosen = log_context.selection(model=model, version=version, alias=alias, since=since, until=until)
         return Rows(listing.newest(self._settings, chosen, limit), listing.Entry)
 
     def export(
@@ -172,10 +172,10 @@ class PredictionMethods(Base):
             UsageError: The file has another ending, or a time cannot be read.
             MlpipesError: The stack is not running, or the file cannot be written.
         """
-        from mlpipes_cli.lifecycle.records import access
+        from mlpipes_cli.lifecycle.records import log_context
         from mlpipes_cli.lifecycle.records.export import export
 
-        chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
+        chosen = log_context.selection(model=model, version=version, alias=alias, since=since, until=until)
         return export(self._settings, self._events, chosen, Path(output), flat=columns)
 
     def prune(
@@ -233,9 +233,9 @@ class PredictionMethods(Base):
             UsageError: There is no such model or metric, or a time cannot be read.
             MlpipesError: The stack is not running.
         """
-        from mlpipes_cli.lifecycle.performance.verb import performance
-        from mlpipes_cli.lifecycle.records import access
+        from mlpipes_cli.lifecycle.performance.performance import performance
+        from mlpipes_cli.lifecycle.records import log_context
 
-        chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
+        chosen = log_context.selection(model=model, version=version, alias=alias, since=since, until=until)
         grouped: Period | None = None if period == "all" else period
         return performance(self._settings, self._events, chosen, period=grouped, metrics=metrics)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
-from mlpipes_cli.cli.cells import interval
+from mlpipes_cli.cli.metric_cells import interval
 from mlpipes_cli.cli.predictions import Alias, Model, Since, Until, Version
 from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mlpipes_cli.lifecycle.performance.verb import Line, Performance
-    from mlpipes_cli.ports.records import Period
+    from mlpipes_cli.lifecycle.performance.performance import Line, Performance
+    from mlpipes_cli.ports.prediction_records import Period
 
 
 class PeriodChoice(StrEnum):
@@ -48,12 +48,12 @@ def performance(
     until: Until = None,
 ) -> None:
     """Show live metrics of predictions with ground truth, by version and period."""
-    from mlpipes_cli.lifecycle.performance import verb
-    from mlpipes_cli.lifecycle.records import access
+    from mlpipes_cli.lifecycle.performance import performance
+    from mlpipes_cli.lifecycle.records import log_context
 
     console = context.current.console
-    chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
-    found = verb.performance(
+    chosen = log_context.selection(model=model, version=version, alias=alias, since=since, until=until)
+    found = performance.performance(
         context.current.project(),
         console,
         chosen,

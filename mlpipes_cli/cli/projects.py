@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from mlpipes_cli.ports.machine import MachineStack
+    from mlpipes_cli.ports.all_stacks import MachineStack
 
 
 def projects(

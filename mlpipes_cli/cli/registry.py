@@ -13,10 +13,10 @@ from mlpipes_cli.cli.tables import Column, FittedTable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mlpipes_cli.lifecycle.promotion.events import Entry
+    from mlpipes_cli.lifecycle.promotion.history_events import Entry
     from mlpipes_cli.lifecycle.promotion.listing import ModelRow
     from mlpipes_cli.lifecycle.promotion.verdict import Verdict
-    from mlpipes_cli.lifecycle.trust.verb import Trusted
+    from mlpipes_cli.lifecycle.trust.trust import Trusted
 
 Model = Annotated[
     str | None, typer.Option("--model", metavar="NAME", help="The registered model (mlpipes.yaml names it).")
@@ -56,10 +56,10 @@ def trust(
 ) -> None:
     """Trust the present files of versions not made by this project; loading a model runs its code."""
     from mlpipes_cli.errors import MlpipesError
-    from mlpipes_cli.lifecycle.trust import verb
+    from mlpipes_cli.lifecycle.trust import trust
 
     console = context.current.console
-    rows = verb.trust(
+    rows = trust.trust(
         context.current.project(),
         console,
         versions=versions or (),

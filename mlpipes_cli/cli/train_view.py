@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import metric_catalog
-from mlpipes_cli.cli.cells import interval, number
 from mlpipes_cli.cli.console import Console
+from mlpipes_cli.cli.metric_cells import interval, number
 from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from typing import Any
 from mlpipes_cli.adapters.environments.store import EnvironmentStore, cache
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.environments import of_lock
-from mlpipes_cli.worker import orphans, protocol
+from mlpipes_cli.worker import protocol, reaper
 from mlpipes_cli.worker.pool import Job, Pool, Wants
 
 _PREFIX = "mlpipes-ray-"
@@ -55,7 +55,7 @@ class Work:
         self._folder = Path(folder)
         self._held = _hold(self._folder)
         _forget_the_dead()
-        orphans.adopt()
+        reaper.adopt()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from mlpipes_cli import resources
+from mlpipes_cli import package_files
 from mlpipes_cli.compose.interpolate import interpolate_document
 from mlpipes_cli.compose.model import Build, Compose, ConfigFile, Healthcheck, Service
 from mlpipes_cli.compose.order import circle, start_order
@@ -150,5 +150,5 @@ def build_of(part: BuildPart, folder: Path) -> Build:
 
 def _part(name: str, context: Path) -> Path:
     """Our own code is where it is installed, which is not beside the file everywhere."""
-    package = resources.package()
+    package = package_files.package()
     return package if name == package.name else context / name

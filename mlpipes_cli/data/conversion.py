@@ -12,7 +12,7 @@ long, integer   a whole number, also as text               int64, int32; nothing
 boolean         true, false, 1, 0; ``true`` and ``false``  bool; with missing values objects
                 as text only in a cell of a CSV
 string          text; whatever else is one value, as text  text; missing is None
-datetime        see :mod:`mlpipes_cli.moments`             datetime64[us], naive, in UTC
+datetime        see :mod:`mlpipes_cli.timestamps`             datetime64[us], naive, in UTC
 =============== ========================================== =================================================
 
 A missing value stays one. In columns of other types than text so is a text that stands for one or is empty
@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlpipes_cli import moments
+from mlpipes_cli import timestamps
 from mlpipes_cli.data import missing as gaps
 from mlpipes_cli.data.canonical import as_text, seconds
 from mlpipes_cli.data.formats import FOREIGN, PLACEHOLDERS, Formats
@@ -46,7 +46,7 @@ EXPECTED = {
     "datetime": "a date and time in ISO 8601",
 }
 TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
-_DURATION = re.compile(moments.DURATION)
+_DURATION = re.compile(timestamps.DURATION)
 _ENDLESS = "a number that is infinite or too large"
 _WIDTHS: dict[str, Any] = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32"}
 
@@ -264,7 +264,7 @@ def _text(value: Any, row: int) -> str | None:
 
 
 def _times(values: pd.Series, kind: str, cells: bool) -> pd.Series:
-    found, wrong = moments.read_moments(values)
+    found, wrong = timestamps.read_moments(values)
     if wrong.any():
         row = int(wrong.argmax())
         value = values.iloc[row]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle import moments
+from mlpipes_cli.lifecycle import times
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Built, Reporter
@@ -79,7 +79,7 @@ def prune(reporter: Reporter, *, unused_for: str | None, everything: bool, yes: 
 
     if everything and unused_for is not None:
         raise UsageError("--all and --unused-for cannot be combined", "use one of them")
-    oldest = time.time() if everything else moments.seconds(unused_for or "30d", "--unused-for")
+    oldest = time.time() if everything else times.seconds(unused_for or "30d", "--unused-for")
     with make_environments() as environments:
         environments.sweep()
         due = [built for built in environments.listing() if everything or built.last_used <= oldest]

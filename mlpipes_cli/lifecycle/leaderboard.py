@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.training import earlier
+from mlpipes_cli.lifecycle.training import previous_sessions
 from mlpipes_cli.lifecycle.training.report import CandidateResult, from_record, ranked, value_of
 from mlpipes_cli.suggest import did_you_mean
 
@@ -134,14 +134,14 @@ def leaderboard(
     same = holdouts[chosen]
     newest = same[0]
     metric = _metric(newest, metric)
-    model = newest.tags.get(run_schema.MODEL_NAME, newest.experiment)
-    results = [from_record(run, cached=False) for run in earlier.newest_each(same)]
+    model = newest.tags.get(mlflow_tags.MODEL_NAME, newest.experiment)
+    results = [from_record(run, cached=False) for run in previous_sessions.newest_each(same)]
     held = _registered(registry, model)
     entries = [
         Entry(result, *held.get(result.run_id or "", ((), None))) for result in ranked(results, metric)
     ]
-    task: Task = newest.tags.get(run_schema.TASK, "binary")  # type: ignore[assignment]
-    rows = newest.tags.get(run_schema.TELLING_ROWS, "")
+    task: Task = newest.tags.get(mlflow_tags.TASK, "binary")  # type: ignore[assignment]
+    rows = newest.tags.get(mlflow_tags.TELLING_ROWS, "")
     return Board(
         experiment=newest.experiment,
         model=model,
@@ -159,7 +159,7 @@ def _holdouts(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
     """The runs by the fingerprint of the rows that they were judged on, the newest first."""
     found: dict[str, list[RunRecord]] = {}
     for run in runs:
-        found.setdefault(run.tags[run_schema.HOLDOUT_FINGERPRINT], []).append(run)
+        found.setdefault(run.tags[mlflow_tags.HOLDOUT_FINGERPRINT], []).append(run)
     return found
 
 
@@ -179,7 +179,8 @@ def is_ours(run: RunRecord) -> bool:
     """Whether `mlpipes train` made the run: it says which rows judged it, and of what task."""
     tags = run.tags
     return (
-        bool(tags.get(run_schema.HOLDOUT_FINGERPRINT)) and tags.get(run_schema.TASK) in metric_catalog.BY_TASK
+        bool(tags.get(mlflow_tags.HOLDOUT_FINGERPRINT))
+        and tags.get(mlflow_tags.TASK) in metric_catalog.BY_TASK
     )
 
 
@@ -214,10 +215,10 @@ def _name(project: Project, asked: str | None) -> str | None:
 
 
 def _metric(run: RunRecord, asked: str | None) -> str:
-    task: Task = run.tags.get(run_schema.TASK, "binary")  # type: ignore[assignment]
+    task: Task = run.tags.get(mlflow_tags.TASK, "binary")  # type: ignore[assignment]
     known = [metric.name for metric in metric_catalog.BY_TASK[task]]
     if asked is None:
-        return run.tags.get(run_schema.METRIC, metric_catalog.DEFAULT[task])
+        return run.tags.get(mlflow_tags.METRIC, metric_catalog.DEFAULT[task])
     if asked not in known:
         suggestion = did_you_mean(asked, known).removeprefix("; ")
         raise UsageError(

@@ -11,7 +11,7 @@ from mlpipes_cli.adapters import machine_wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import stack as stacks
 from mlpipes_cli.ports import Reporter
-from mlpipes_cli.ports.machine import Machine, MachineStack
+from mlpipes_cli.ports.all_stacks import Machine, MachineStack
 from mlpipes_cli.project import PROJECT_FILE, find_project
 from mlpipes_cli.suggest import did_you_mean
 

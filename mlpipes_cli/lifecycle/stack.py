@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from mlpipes_cli import choices
+from mlpipes_cli import stack_state
 from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime, spooled
-from mlpipes_cli.choices import Choices
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
-from mlpipes_cli.lifecycle.carrying import left, release, unfinished
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, has_model_key, read_secrets
-from mlpipes_cli.lifecycle.serving import naming, reporting, service
-from mlpipes_cli.lifecycle.trust import unsigned, vaults
+from mlpipes_cli.lifecycle.serving import api_names, api_status, service
+from mlpipes_cli.lifecycle.transfer import recovery, release, retained_data
+from mlpipes_cli.lifecycle.trust import project_vault, unsigned_versions
+from mlpipes_cli.stack_state import Choices
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -55,31 +55,33 @@ def up(
         MlpipesError: A service does not come up.
     """
     name, reason = choose_runtime(project, runtime)
-    before = choices.read(project)
+    before = stack_state.read(project)
     chosen = _merged(before, name, extra, auth)
     if name != "docker" and (project.root / override.NAME).is_file():
         reporter.warn(f"{override.NAME} is ignored: the {name} runtime runs no containers")
     keyless = not has_model_key(project.root)
     if name != "remote":  # whose passwords others made
         ensure_secrets(project.root)
-    choices.write(project, chosen)
+    stack_state.write(project, chosen)
     made = make_runtime(project, chosen, reason)
-    unfinished.settle(project, made, reporter)
+    recovery.settle(project, made, reporter)
     dropped = service.drop(project, made, reporter) if "none" in extra else ()
     try:
         result = made.up(reporter)
     except MlpipesError:
         if name == "remote":  # nothing was started, so nothing is there yet
-            choices.write(project, before)
+            stack_state.write(project, before)
         raise
     except KeyboardInterrupt:
         raise Interrupted("stopped before the stack was up", "`mlpipes up` continues from here") from None
     result = replace(result, changes=(*dropped, *result.changes))
-    if naming.NAME in chosen.services:
+    if api_names.NAME in chosen.services:
         result = service.bring(project, made, result, reporter)
     release.note(project, made)
     if keyless:
-        unsigned.tell(vaults.of(project, made.endpoints()), reporter, "registered before models were signed")
+        unsigned_versions.tell(
+            project_vault.of(project, made.endpoints()), reporter, "registered before models were signed"
+        )
     if runtime is None and project.config.runtime == "auto":
         why = result.reason.removeprefix("auto: ").removeprefix(f"{result.runtime}: ")
         reporter.info(f"runtime {result.runtime}, chosen by `auto`: {why}")
@@ -103,14 +105,14 @@ def _merged(before: Choices, runtime: str, extra: Sequence[str], auth: bool | No
                 f"--with: there is no service {name!r}",
                 f"{did_you_mean(name, EXTRAS).removeprefix('; ')} choose from: {', '.join(EXTRAS)}".strip(),
             )
-        if runtime != "docker" and name not in ("none", naming.NAME):
+        if runtime != "docker" and name not in ("none", api_names.NAME):
             raise UsageError(
                 f"--with {name}: the {runtime} runtime has no such service", "use `--runtime docker`"
             )
     if runtime == "remote" and auth is not None:
         raise UsageError("--auth: a remote MLflow has its own authentication settings", "remove the option")
     kept = () if "none" in extra else before.services
-    kept = tuple(name for name in kept if runtime == "docker" or name == naming.NAME)
+    kept = tuple(name for name in kept if runtime == "docker" or name == api_names.NAME)
     added = tuple(name for name in extra if name != "none")
     services = tuple(dict.fromkeys((*kept, *added)))
     return Choices(runtime, services, before.auth if auth is None else auth)
@@ -139,7 +141,7 @@ def down(
     if backups and not volumes:
         raise UsageError("--backups needs --volumes", "add --volumes")
     chosen = make_runtime(project)
-    earlier = {name: when for name, when in left.read(project).items() if name != chosen.name}
+    earlier = {name: when for name, when in retained_data.read(project).items() if name != chosen.name}
     waiting = spooled(project.state / "spool").rows if volumes else 0
     if waiting and chosen.name == "remote":  # its table stays, and would never get them
         raise MlpipesError(
@@ -202,8 +204,8 @@ def _settle_backups(project: Project, reporter: Reporter, *, remove: bool) -> No
 def status(project: Project) -> StackStatus:
     """What there is right now."""
     result = make_runtime(project).status()
-    rows = reporting.told(project, result.services)
-    if naming.NAME in choices.read(project).services:
+    rows = api_status.told(project, result.services)
+    if api_names.NAME in stack_state.read(project).services:
         rows = service.waiting(rows)
     return replace(result, services=rows)
 

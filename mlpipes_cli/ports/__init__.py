@@ -9,7 +9,7 @@ from mlpipes_cli.ports.environments import Built, Environments, EnvironmentSpec
 from mlpipes_cli.ports.models import ModelSource, Published
 from mlpipes_cli.ports.predictions import PredictionLog, PredictionRow
 from mlpipes_cli.ports.registry import ModelVersion, RegisteredModel, Registry, RunRecord
-from mlpipes_cli.ports.reporting import Reporter, Task
+from mlpipes_cli.ports.reporter import Reporter, Task
 from mlpipes_cli.ports.stack import (
     Check,
     Endpoints,

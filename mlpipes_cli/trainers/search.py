@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.run_schema import SEARCH_RESULTS
+from mlpipes_cli.mlflow_tags import SEARCH_RESULTS
 from mlpipes_cli.trainers import spaces
 from mlpipes_cli.trainers.base import (
     Comparison,

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.worker import hosts, machine, orphans, protocol
-from mlpipes_cli.worker.hosts import Event, Host
-from mlpipes_cli.worker.shares import Shares, Wants
-from mlpipes_cli.worker.watch import Watch
+from mlpipes_cli.worker import hardware, host_client, protocol, reaper
+from mlpipes_cli.worker.host_client import Event, Host
+from mlpipes_cli.worker.memory_watch import Watch
+from mlpipes_cli.worker.resource_allocator import Shares, Wants
 
 _CHECK = 0.5  # seconds between two looks at hosts that say nothing
 
@@ -68,7 +68,7 @@ class Pool:
         self._watch = Watch(self._stop_with)
 
     def __enter__(self) -> Pool:
-        orphans.adopt()
+        reaper.adopt()
         if self._warm:
             self.warm_up()
         return self
@@ -77,7 +77,7 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        orphans.adopt(False)
+        reaper.adopt(False)
 
     def warm_up(self, python: Path | None = None) -> None:
         """Start an environment's host, which imports in the meantime."""
@@ -164,18 +164,18 @@ class Pool:
         """What comes back to us when a host went and its keeper with it."""
         keep = [host.pid for host in self._hosts.values() if host.pid is not None]
         sessions = set[int]().union(*(host.sessions for host in self._hosts.values()))
-        orphans.sweep(keep, lambda pid: orphans.session(pid) in sessions or orphans.carries(pid, self._mark))
+        reaper.sweep(keep, lambda pid: reaper.session(pid) in sessions or reaper.carries(pid, self._mark))
 
     @property
     def _shares(self) -> Shares:
         if self._made_shares is None:
-            self._made_shares = Shares(machine.cores(), machine.gpus, machine.memory().total)
+            self._made_shares = Shares(hardware.cores(), hardware.gpus, hardware.memory().total)
         return self._made_shares
 
     def _host(self, python: Path | None) -> Host:
         key = None if self.cluster else python
         if key not in self._hosts:
-            command = list(self.cluster or hosts.command(python))
+            command = list(self.cluster or host_client.command(python))
             other = Path(command[0]) if self.cluster else python
             environment = _environment(self._log.parent, other) | {protocol.MARK: self._mark}
             self._hosts[key] = Host(self._log, command, environment)
@@ -196,7 +196,7 @@ class Pool:
                 return
             if share is None:
                 self._waiting.remove(job)
-                found = f"it requests {job.wants.gpu:g} GPUs; this machine has {len(machine.gpus())}"
+                found = f"it requests {job.wants.gpu:g} GPUs; this machine has {len(hardware.gpus())}"
                 self._unfit.append(Event("ended", job.name, reason=found))
                 return
             place = {"cores": share.cores, "gpus": share.gpus}

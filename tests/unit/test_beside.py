@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mlpipes_cli.beside import beside, side_by_side
+from mlpipes_cli.background import beside, side_by_side
 
 
 def test_the_future_has_what_the_call_returns_or_raises() -> None:
@@ -48,6 +48,6 @@ def test_a_failure_is_told_and_the_rest_is_not_begun() -> None:
 
 
 def test_a_process_ends_although_a_call_does_not() -> None:
-    program = "import threading; from mlpipes_cli.beside import beside; beside(threading.Event().wait)"
+    program = "import threading; from mlpipes_cli.background import beside; beside(threading.Event().wait)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")

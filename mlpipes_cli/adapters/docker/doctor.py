@@ -8,23 +8,25 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import envfile
-from mlpipes_cli.adapters import database_owners
-from mlpipes_cli.adapters.checks import accounts, common, tried
-from mlpipes_cli.adapters.docker import images, preflight, rounds
-from mlpipes_cli.adapters.docker.drafting import Draft
-from mlpipes_cli.adapters.docker.identity import Identity
-from mlpipes_cli.adapters.docker.place import Place
+from mlpipes_cli import env_file
+from mlpipes_cli.adapters.docker import doctor_checks
+from mlpipes_cli.adapters.docker.engine import capabilities
+from mlpipes_cli.adapters.docker.images import service_images
+from mlpipes_cli.adapters.docker.stack.desired_state import Draft
+from mlpipes_cli.adapters.docker.stack.identity import Identity
+from mlpipes_cli.adapters.docker.stack.stack import Place
+from mlpipes_cli.adapters.doctor_checks import accounts, common, tried
+from mlpipes_cli.adapters.postgres import roles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
 from mlpipes_cli.project import Project
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine import Engine
-    from mlpipes_cli.adapters.processes.services import LocalServices
+    from mlpipes_cli.adapters.docker.engine.connection import Engine
+    from mlpipes_cli.adapters.processes.local_services import LocalServices
     from mlpipes_cli.compose.model import Service
 
-_DATABASES = tuple(database_owners.SECRETS.values())
+_DATABASES = tuple(roles.SECRETS.values())
 _STORE = ("MINIO_ROOT_PASSWORD", "MLFLOW_S3_SECRET_KEY")
 _AUTH = ("MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY")
 _TOOLS = {"jupyter": ("JUPYTER_TOKEN",), "pgadmin": ("PGADMIN_PASSWORD",)}
@@ -55,7 +57,7 @@ def examine(project: Project, extra: Sequence[str], auth: bool, local: LocalServ
 
 
 def _connected(checks: list[Check]) -> Engine | None:
-    from mlpipes_cli.adapters.docker.engine import connect
+    from mlpipes_cli.adapters.docker.engine.connection import connect
 
     try:
         engine = connect()
@@ -74,11 +76,13 @@ def _several(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
 
 
 def _engine(engine: Engine) -> list[Check]:
-    found = preflight.facts(engine)
+    found = capabilities.facts(engine)
     where = "" if engine.local else f", on another machine ({engine.host})"
     api = engine.client.api.api_version
-    free = "" if found.free is None else f", {found.free / preflight.GIGABYTE:.1f} GB free in {found.folder}"
-    size = f"{found.cpus} processors, {found.memory / preflight.GIGABYTE:.1f} GB memory{free}"
+    free = (
+        "" if found.free is None else f", {found.free / capabilities.GIGABYTE:.1f} GB free in {found.folder}"
+    )
+    size = f"{found.cpus} processors, {found.memory / capabilities.GIGABYTE:.1f} GB memory{free}"
     return [
         Check("docker engine", "ok", f"{found.version}, API {api}, by {engine.how}{where}"),
         Check("docker machine", "ok", size),
@@ -91,18 +95,18 @@ def _stack(
     identity = Identity(project)
     known = identity.known(engine)
     marks = known or identity.marks(f"{project.config.project}-000000")  # a stack that is not there
-    place = Place(project, engine, marks, envfile.read(project.env_file), auth)
+    place = Place(project, engine, marks, env_file.read(project.env_file), auth)
     checks: list[Check] = []
     services = _services(place, extra, checks)
     checks += [Check("docker machine", _level(one[0]), *one[1:]) for one in _findings(engine, services)]
     for service in services:
         checks.append(tried(f"{service.name} image", functools.partial(_image, engine, service)))
-    checks += rounds.ports(place, services)
-    checks += rounds.running(place, [one.name for one in services], made=known is not None)
-    checks += [rounds.process(row) for row in local.survey()]
+    checks += doctor_checks.ports(place, services)
+    checks += doctor_checks.running(place, [one.name for one in services], made=known is not None)
+    checks += [doctor_checks.process(row) for row in local.survey()]
     if known is not None:
-        checks += rounds.volumes(place, services)
-    return [*checks, rounds.leftovers(place)]
+        checks += doctor_checks.volumes(place, services)
+    return [*checks, doctor_checks.leftovers(place)]
 
 
 def _services(place: Place, extra: Sequence[str], checks: list[Check]) -> list[Service]:
@@ -117,16 +121,16 @@ def _services(place: Place, extra: Sequence[str], checks: list[Check]) -> list[S
 
 
 def _findings(engine: Engine, services: Sequence[Service]) -> list[tuple[str, str, str]]:
-    return preflight.findings(preflight.facts(engine), services)
+    return capabilities.findings(capabilities.facts(engine), services)
 
 
-def _level(word: str) -> rounds.Level:
+def _level(word: str) -> doctor_checks.Level:
     return "fault" if word == "fault" else "warning"
 
 
 def _image(engine: Engine, service: Service) -> Check:
     name = f"{service.name} image"
-    found = images.find(engine, service)
+    found = service_images.find(engine, service)
     if found is None:
         how = "builds" if service.build else "fetches"
         return Check(name, "ok", f"{service.image} is not on the engine yet; `mlpipes up` {how} it")

@@ -8,19 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import envfile
-from mlpipes_cli.adapters.docker import added, addresses, halting, logs, stopping
-from mlpipes_cli.adapters.docker.bring import Bringing
-from mlpipes_cli.adapters.docker.drafting import Draft
-from mlpipes_cli.adapters.docker.holdings import Container
-from mlpipes_cli.adapters.docker.identity import Identity
-from mlpipes_cli.adapters.docker.place import Place
-from mlpipes_cli.adapters.docker.publishing import Publishing
-from mlpipes_cli.adapters.docker.settings import API, DATABASE, MLFLOW, core
-from mlpipes_cli.adapters.docker.survey import survey, unknown
-from mlpipes_cli.adapters.processes.bringing import alone
-from mlpipes_cli.adapters.processes.files import clear_folder
+from mlpipes_cli import env_file
+from mlpipes_cli.adapters.docker.containers import logs, manual_stop, shutdown
+from mlpipes_cli.adapters.docker.stack import addresses, extra_services
+from mlpipes_cli.adapters.docker.stack.desired_state import Draft
+from mlpipes_cli.adapters.docker.stack.identity import Identity
+from mlpipes_cli.adapters.docker.stack.port_allocator import Publishing
+from mlpipes_cli.adapters.docker.stack.reconciler import Bringing
+from mlpipes_cli.adapters.docker.stack.resources import Container
+from mlpipes_cli.adapters.docker.stack.settings import API, DATABASE, MLFLOW, core
+from mlpipes_cli.adapters.docker.stack.stack import Place
+from mlpipes_cli.adapters.docker.stack.status import survey, unknown
+from mlpipes_cli.adapters.processes.json_files import clear_folder
 from mlpipes_cli.adapters.processes.ports import Reservations
+from mlpipes_cli.adapters.processes.reconciler import alone
 from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError, UsageError
@@ -37,8 +38,8 @@ from mlpipes_cli.ports import (
 from mlpipes_cli.project import Project
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine import Engine
-    from mlpipes_cli.adapters.processes.services import LocalServices
+    from mlpipes_cli.adapters.docker.engine.connection import Engine
+    from mlpipes_cli.adapters.processes.local_services import LocalServices
 
 _UP = "start it with `mlpipes up`"
 
@@ -67,7 +68,7 @@ class DockerRuntime:
     def _extra(self) -> tuple[str, ...]:
         """The containers beside the core."""
         own = override.names(self.project.root)
-        return tuple(dict.fromkeys((*self.services, *added.containers(self.project), *own)))
+        return tuple(dict.fromkeys((*self.services, *extra_services.containers(self.project), *own)))
 
     @property
     def _names(self) -> list[str]:
@@ -75,12 +76,12 @@ class DockerRuntime:
 
     @property
     def _local(self) -> LocalServices:
-        from mlpipes_cli.adapters.processes.services import LocalServices
+        from mlpipes_cli.adapters.processes.local_services import LocalServices
 
-        return LocalServices(self.project, self._clients, elsewhere=added.containers(self.project))
+        return LocalServices(self.project, self._clients, elsewhere=extra_services.containers(self.project))
 
     def _engine(self) -> Engine:
-        from mlpipes_cli.adapters.docker.engine import connect
+        from mlpipes_cli.adapters.docker.engine.connection import connect
 
         return connect()
 
@@ -88,8 +89,10 @@ class DockerRuntime:
         """The stack, if there ever was one."""
         engine = engine or self._engine()
         marks = Identity(self.project).known(engine)
-        secrets = envfile.read(self.project.env_file)
-        return Place(added.settled(self.project), engine, marks, secrets, self.auth) if marks else None
+        secrets = env_file.read(self.project.env_file)
+        return (
+            Place(extra_services.settled(self.project), engine, marks, secrets, self.auth) if marks else None
+        )
 
     def _running(self, *names: str) -> tuple[Place, dict[str, Container]]:
         """The stack, of which these services run."""
@@ -107,9 +110,9 @@ class DockerRuntime:
         """A piece of work on the stack, which is made if there was none; the lock is held already."""
         engine = self._engine()
         addresses.host(engine, self.project.config.stack.listen)  # before anything is written
-        secrets = envfile.read(self.project.env_file)
+        secrets = env_file.read(self.project.env_file)
         marks = Identity(self.project).settle(engine, reporter)
-        place = Place(added.settled(self.project), engine, marks, secrets, self.auth)
+        place = Place(extra_services.settled(self.project), engine, marks, secrets, self.auth)
         files = StateFiles(self.project.state)
         with Reservations() as held, reporter.task("starting the stack") as task:
             publishing = Publishing(engine, files, held, reporter.info)
@@ -133,7 +136,7 @@ class DockerRuntime:
                 place = self._place()
                 if place:
                     found = place.holdings.containers()
-                    stopped += stopping.stop(place.holdings, found, task.note, remove=True)
+                    stopped += shutdown.stop(place.holdings, found, task.note, remove=True)
                     place.holdings.remove_networks()
                     if volumes:
                         place.holdings.remove_volumes()
@@ -163,8 +166,8 @@ class DockerRuntime:
             place, container = self._container(service)
             if place is None or container is None:
                 return Halted(ServiceStatus(service, "stopped"), changed=False)
-            changed = halting.halt(place, container)
-        needing = halting.dependents(place.holdings.containers(), service)
+            changed = manual_stop.halt(place, container)
+        needing = manual_stop.dependents(place.holdings.containers(), service)
         if service in (DATABASE, MLFLOW):
             needing += [row.name for row in local.survey() if row.state != "stopped"]
         return Halted(self._row(place, service), changed, tuple(dict.fromkeys(needing)))
@@ -181,8 +184,8 @@ class DockerRuntime:
         return self._row(bringing.place, service)
 
     def shell(self, service: str, command: Sequence[str]) -> int:
-        from mlpipes_cli.adapters.docker import shell
-        from mlpipes_cli.adapters.processes.services import no_container
+        from mlpipes_cli.adapters.docker.containers import shell
+        from mlpipes_cli.adapters.processes.local_services import no_container
 
         if service in self._local.names():
             raise no_container(service)
@@ -221,12 +224,12 @@ class DockerRuntime:
         return {name: one.image for name, one in found.items()}
 
     def release(self, reporter: Reporter) -> Mapping[str, str]:
-        from mlpipes_cli.adapters.docker import preflight
+        from mlpipes_cli.adapters.docker.engine import capabilities
 
         with alone(self.project, reporter), self._work(reporter) as bringing:
             draft = bringing.draft
             services = draft.services(draft.compose({}))
-            preflight.check(bringing.place.engine, services, reporter)
+            capabilities.check(bringing.place.engine, services, reporter)
             draft.fetch(services, None, reporter)
             return dict(draft.images)
 
@@ -235,7 +238,7 @@ class DockerRuntime:
             place = self._place()
             if place is None:
                 return []
-            stopping.stop(place.holdings, place.holdings.containers(), task.note, remove=True)
+            shutdown.stop(place.holdings, place.holdings.containers(), task.note, remove=True)
             place.holdings.remove_networks()
             removed = [f"volume {name}" for name in place.holdings.remove_volumes()]
             Identity(self.project).forget()
@@ -256,7 +259,7 @@ class DockerRuntime:
     def doctor(self) -> Sequence[Check]:
         from mlpipes_cli.adapters.docker.doctor import examine
 
-        return examine(added.settled(self.project), self._extra, self.auth, self._local)
+        return examine(extra_services.settled(self.project), self._extra, self.auth, self._local)
 
     # -- for clients
 
@@ -275,7 +278,7 @@ class DockerRuntime:
         return addresses.endpoints(place.address, ports, place.secrets, auth=self.auth, api=api)
 
     def storage(self) -> Storage:
-        from mlpipes_cli.adapters.docker.storage import storage
+        from mlpipes_cli.adapters.docker.stack.stack_storage import storage
 
         store = self.project.config.stack.object_store.engine
         place, found = self._running(DATABASE, store)
@@ -290,7 +293,7 @@ class DockerRuntime:
             writing = {n: one for n, one in found.items() if n not in keeping}
             with reporter.task("stopping what writes") as task:
                 self._local.end(reporter)
-                stopping.stop(place.holdings, writing, task.note, remove=False)
+                shutdown.stop(place.holdings, writing, task.note, remove=False)
             try:
                 yield
             finally:
@@ -312,7 +315,7 @@ class DockerRuntime:
             return self._local.start(spec, reporter)
         with alone(self.project, reporter):
             self._local.end_one(spec.name)
-            with added.remembered(self.project, spec), self._work(reporter) as bringing:
+            with extra_services.remembered(self.project, spec), self._work(reporter) as bringing:
                 bringing.one(spec.name)
         return self._row(bringing.place, spec.name)
 

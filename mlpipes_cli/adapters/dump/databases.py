@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from mlpipes_cli.adapters.dump import facts, programs
+from mlpipes_cli.adapters.dump import contents, programs
 from mlpipes_cli.adapters.dump.address import Address, parse
-from mlpipes_cli.adapters.dump.examining import Examined
-from mlpipes_cli.adapters.dump.loading import loading, refused
+from mlpipes_cli.adapters.dump.load import loading, refused
+from mlpipes_cli.adapters.dump.script_check import Examined
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.dumps import Facts, Loading, Snapshot
 
@@ -71,12 +71,12 @@ class PostgresDatabases:
     def facts(self, url: str) -> Facts:
         """See the port."""
         with self._transaction(parse(url)) as cursor:
-            return facts.read(cursor)
+            return contents.read(cursor)
 
     def identity(self, url: str) -> str:
         """See the port: a table that is made again has another number, whatever its name."""
         with self._transaction(parse(url)) as cursor:
-            rows = facts.read(cursor).rows
+            rows = contents.read(cursor).rows
             cursor.execute("select coalesce(pg_catalog.array_agg(oid order by oid)::text, '') from pg_class")
             return f"{cursor.fetchone()} {sorted(rows.items())}"
 
@@ -92,7 +92,7 @@ class PostgresDatabases:
             cursor.execute("select pg_export_snapshot()")
             (name,) = cursor.fetchone() or ("",)
             program = programs.choose("pg_dump", cursor.connection)
-            yield PostgresSnapshot(address, program, name, facts.read(cursor))
+            yield PostgresSnapshot(address, program, name, contents.read(cursor))
 
     def loading(self, url: str) -> AbstractContextManager[Loading]:
         """See the port."""

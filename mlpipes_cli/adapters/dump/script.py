@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import BinaryIO, cast
 
-from mlpipes_cli.adapters.dump.examining import Examined
+from mlpipes_cli.adapters.dump.script_check import Examined
 
 # What is in the way of the script. Members of extensions and what belongs to a column go with their owners.
 DROP = r"""

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters import database_owners
-from mlpipes_cli.adapters.database_owners import SECRETS
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import Account, find_account
 from mlpipes_cli.adapters.embedded.cluster import Cluster
-from mlpipes_cli.adapters.processes import logs, process
+from mlpipes_cli.adapters.postgres import roles
+from mlpipes_cli.adapters.postgres.roles import SECRETS
+from mlpipes_cli.adapters.processes import log_files, process
 from mlpipes_cli.adapters.processes.process import Identity
 from mlpipes_cli.adapters.processes.state import Running
 from mlpipes_cli.errors import MlpipesError
@@ -99,11 +99,11 @@ class DatabaseServer:
 
     def answers(self, port: int) -> bool:
         """Whether it answers a query and has what clients need."""
-        return database_owners.complete(lambda user, database: self.connect(port, user, database))
+        return roles.complete(lambda user, database: self.connect(port, user, database))
 
     def readable(self, port: int) -> bool:
         """Whether users' queries can run in it; else ``provision`` makes it so."""
-        return database_owners.readable(lambda user, database: self.connect(port, user, database))
+        return roles.readable(lambda user, database: self.connect(port, user, database))
 
     def mlflow_revision(self, port: int) -> str | None:
         """The version of MLflow's tables; None where there are none."""
@@ -128,7 +128,7 @@ class DatabaseServer:
             home.make(self.secrets["POSTGRES_PASSWORD"], self.warn)
         home.account.own(self.folder)
         self._drop_stale_lock()
-        logs.rotate(self.log)
+        log_files.rotate(self.log)
         child = process.spawn(
             home.account.command(home.command(port)),
             environment=home.environment,
@@ -197,7 +197,7 @@ class DatabaseServer:
         Raises:
             psycopg2.OperationalError: The server cannot be reached.
         """
-        database_owners.provision(lambda user, database: self.connect(port, user, database), self.secrets)
+        roles.provision(lambda user, database: self.connect(port, user, database), self.secrets)
 
     def reset_password(self) -> None:
         """Make the superuser's password that of ``.env`` again; the server is stopped for it.

@@ -7,13 +7,13 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
-from mlpipes_cli.adapters.checks import accounts, common, home, memory, service, tried
+from mlpipes_cli.adapters.doctor_checks import accounts, common, home, memory, service, tried
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import find_account
-from mlpipes_cli.adapters.embedded.parts import MLFLOW, Parts
-from mlpipes_cli.adapters.embedded.survey import survey
+from mlpipes_cli.adapters.embedded.layout import MLFLOW, Parts
+from mlpipes_cli.adapters.embedded.status import survey
 from mlpipes_cli.adapters.processes import ports, process
-from mlpipes_cli.adapters.processes.services import LocalServices
+from mlpipes_cli.adapters.processes.local_services import LocalServices
 from mlpipes_cli.ports import Check, ServiceStatus
 
 

@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlpipes_cli.adapters.embedded import halting, keeping
-from mlpipes_cli.adapters.embedded.bring import work
-from mlpipes_cli.adapters.embedded.parts import CORE, DATABASE, MLFLOW, Parts
-from mlpipes_cli.adapters.embedded.survey import survey
-from mlpipes_cli.adapters.processes import logs
-from mlpipes_cli.adapters.processes.bringing import alone, marked_as
-from mlpipes_cli.adapters.processes.files import clear_folder
-from mlpipes_cli.adapters.processes.services import LocalServices, no_container, no_such_service
+from mlpipes_cli.adapters.embedded import manual_stop, stack_storage
+from mlpipes_cli.adapters.embedded.core_services import work
+from mlpipes_cli.adapters.embedded.layout import CORE, DATABASE, MLFLOW, Parts
+from mlpipes_cli.adapters.embedded.status import survey
+from mlpipes_cli.adapters.processes import log_files
+from mlpipes_cli.adapters.processes.json_files import clear_folder
+from mlpipes_cli.adapters.processes.local_services import LocalServices, no_container, no_such_service
+from mlpipes_cli.adapters.processes.reconciler import alone, marked_as
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.ports import (
     Check,
@@ -105,13 +105,13 @@ class EmbeddedRuntime:
         self._check(service)
         if service not in CORE:
             return self._local.halt(service, reporter)
-        return halting.halt(self._parts, self._local, service, reporter)
+        return manual_stop.halt(self._parts, self._local, service, reporter)
 
     def resume(self, service: str, reporter: Reporter) -> ServiceStatus:
         self._check(service)
         if service not in CORE:
             return self._local.resume(service, reporter)
-        return halting.resume(self._parts, service, reporter)
+        return manual_stop.resume(self._parts, service, reporter)
 
     def shell(self, service: str, command: Sequence[str]) -> int:
         self._check(service)
@@ -122,7 +122,7 @@ class EmbeddedRuntime:
 
     def forget(self, reporter: Reporter) -> Sequence[str]:
         with alone(self.project, reporter):
-            return keeping.forget(self._parts)
+            return stack_storage.forget(self._parts)
 
     def status(self) -> StackStatus:
         return self._status()
@@ -136,7 +136,7 @@ class EmbeddedRuntime:
         path = self._parts.log(service)
         if "/" in service or not path.is_file():
             self._check(service)
-        return logs.read(path, lines=tail, follow=follow, since=since)
+        return log_files.read(path, lines=tail, follow=follow, since=since)
 
     def _check(self, service: str) -> None:
         known = [*CORE, *self._local.names()]
@@ -161,12 +161,12 @@ class EmbeddedRuntime:
         return parts.clients(database.port, found.port, self._local.url())
 
     def storage(self) -> Storage:
-        return keeping.storage(self._parts)
+        return stack_storage.storage(self._parts)
 
     @contextlib.contextmanager
     def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:
         with alone(self.project, reporter):
-            keeping.stop_writers(self._parts, self._local, reporter)
+            stack_storage.stop_writers(self._parts, self._local, reporter)
             try:
                 yield
             finally:

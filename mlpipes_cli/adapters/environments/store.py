@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from mlpipes_cli.adapters.environments import files, locks
-from mlpipes_cli.adapters.environments.holding import Hold
+from mlpipes_cli.adapters.environments import files, hashes
+from mlpipes_cli.adapters.environments.file_lock import Hold
 from mlpipes_cli.adapters.environments.interpreters import Interpreters
 from mlpipes_cli.adapters.environments.pip_settings import uv_environment
 from mlpipes_cli.adapters.environments.uv import Uv
@@ -88,7 +88,7 @@ class EnvironmentStore:
         lock = self._known(spec)
         if lock is None:
             return None
-        digest = locks.of_environment(spec.python, lock)
+        digest = hashes.of_environment(spec.python, lock)
         if self._read(digest) is None:
             return None
         hold = Hold(self._lock_file(digest))
@@ -105,7 +105,7 @@ class EnvironmentStore:
             if found := self.find(spec):
                 return found
             lock = self._known(spec) or self._resolve(spec, log, say)
-            digest = locks.of_environment(spec.python, lock)
+            digest = hashes.of_environment(spec.python, lock)
             hold = Hold(self._lock_file(digest))
             while True:
                 waiting = (
@@ -177,8 +177,8 @@ class EnvironmentStore:
 
     def _known(self, spec: EnvironmentSpec) -> tuple[str, ...] | None:
         if spec.lock is not None:
-            return locks.pins(spec.lock)
-        request = files.read_json(self.folder / "requests" / f"{locks.of_request(spec)}.json")
+            return hashes.pins(spec.lock)
+        request = files.read_json(self.folder / "requests" / f"{hashes.of_request(spec)}.json")
         return tuple(request["lock"]) if request else None
 
     def _read(self, digest: str) -> Built | None:
@@ -234,10 +234,10 @@ class EnvironmentStore:
             ]
             command = ["pip", "compile", "--python", str(python), *options, "--constraints", str(fixed)]
             self._uv.run([*command, "--output-file", str(out), str(wanted)], log)
-            lock = locks.pins(out.read_text(encoding="utf-8").splitlines())
-        digest = locks.of_environment(spec.python, lock)
+            lock = hashes.pins(out.read_text(encoding="utf-8").splitlines())
+        digest = hashes.of_environment(spec.python, lock)
         content = {"hash": digest, "python": spec.python, "lock": list(lock), "purpose": spec.purpose}
-        files.write_json(self.folder / "requests" / f"{locks.of_request(spec)}.json", content)
+        files.write_json(self.folder / "requests" / f"{hashes.of_request(spec)}.json", content)
         return lock
 
     def _build(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.processes import logs, process
+from mlpipes_cli.adapters.processes import log_files, process
 from mlpipes_cli.adapters.processes.process import Identity
 from mlpipes_cli.adapters.processes.state import Running
 
@@ -94,7 +94,7 @@ class Daemon:
         Raises:
             MlpipesError: The program cannot be started.
         """
-        logs.rotate(self.log)
+        log_files.rotate(self.log)
         fingerprint = self.fingerprint(port)
         inherited = {
             name: value

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mlpipes_cli import running_api
-from mlpipes_cli.adapters.processes import process, view
+from mlpipes_cli import server_registry
+from mlpipes_cli.adapters.processes import process, service_status
 from mlpipes_cli.adapters.processes.daemon import Probe
 from mlpipes_cli.adapters.processes.process import Identity
 from mlpipes_cli.ports import ServiceStatus
-from mlpipes_cli.running_api import RunningApi
+from mlpipes_cli.server_registry import RunningApi
 
 if TYPE_CHECKING:
     import psutil
@@ -52,7 +52,7 @@ def end(project: Project) -> int:
 
 def _running(project: Project) -> Iterator[tuple[RunningApi, psutil.Process]]:
     """Each with its process; a service of the stack leaves a note too, but carries the stack's marks."""
-    notes = sorted(running_api.everyone(project), key=lambda api: -api.created)
+    notes = sorted(server_registry.everyone(project), key=lambda api: -api.created)
     for api in notes:
         lead = Identity(api.pid, api.created).process()
         if lead and process.marks(lead).get(process.SERVICE_MARK) is None:
@@ -63,7 +63,7 @@ def _status(api: RunningApi, lead: psutil.Process) -> ServiceStatus:
     place = urlsplit(api.url)
     answer = Probe("GET", api.question).answer(place.port or 80, place.hostname or "127.0.0.1")
     uptime = max(0.0, time.time() - api.created)
-    state, health = view.condition(answer, uptime)
+    state, health = service_status.condition(answer, uptime)
     detail = "in the foreground" if state == "running" else f"in the foreground: {api.model} ({api.alias})"
     return ServiceStatus(
         name=API,
@@ -73,7 +73,7 @@ def _status(api: RunningApi, lead: psutil.Process) -> ServiceStatus:
         pid=api.pid,
         uptime=uptime,
         memory=process.memory(process.family(lead)),
-        detail=f"{detail}; {view.NOT_STORING}" if answer == view.NOT_READY else detail,
+        detail=f"{detail}; {service_status.NOT_STORING}" if answer == service_status.NOT_READY else detail,
         health=health,
         ports=(str(place.port),) if place.port else (),
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import private
+from mlpipes_cli import private_files
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def spawn(
         MlpipesError: It cannot be started or the log cannot be written.
     """
     try:
-        private.folder(log.parent)
+        private_files.folder(log.parent)
         with log.open("ab") as output:
             return subprocess.Popen(
                 list(command),

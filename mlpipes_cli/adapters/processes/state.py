@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli.adapters.processes.files import read_json, write_json
+from mlpipes_cli.adapters.processes.json_files import read_json, write_json
 from mlpipes_cli.adapters.processes.process import Identity
 from mlpipes_cli.ports import ServiceSpec
 

@@ -6,7 +6,7 @@ import io
 import uuid
 
 from mlpipes_cli.adapters.artifacts.s3 import S3ArtifactStore
-from mlpipes_cli.adapters.remote.places import Bucket
+from mlpipes_cli.adapters.remote.addresses import Bucket
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mlpipes_cli.adapters.remote import bucket, mlflow, postgres
-from mlpipes_cli.adapters.remote.places import Places
+from mlpipes_cli.adapters.remote.addresses import Places
 from mlpipes_cli.ports import Check, ServiceStatus, State
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlpipes_cli.adapters.checks import common, service
-from mlpipes_cli.adapters.processes.services import LocalServices
-from mlpipes_cli.adapters.remote import checks, places
+from mlpipes_cli.adapters.doctor_checks import common, service
+from mlpipes_cli.adapters.processes.local_services import LocalServices
+from mlpipes_cli.adapters.remote import addresses, checks
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
 from mlpipes_cli.project import Project
@@ -17,7 +17,7 @@ def examine(project: Project, local: LocalServices) -> Sequence[Check]:
     found = common(project, ())
     found.append(_passwords(project))
     try:
-        found += checks.examine(places.resolve(project))
+        found += checks.examine(addresses.resolve(project))
     except MlpipesError as error:
         fix = "correct mlpipes.yaml, .env or the environment"
         found += [Check("addresses", "fault", line, fix) for line in error.lines()]
@@ -26,7 +26,7 @@ def examine(project: Project, local: LocalServices) -> Sequence[Check]:
 
 
 def _passwords(project: Project) -> Check:
-    keys = places.secrets_in_file(project)
+    keys = addresses.secrets_in_file(project)
     if keys:
         fix = "write $NAME instead, and set NAME=... in .env"
         return Check("passwords", "warning", f"mlpipes.yaml contains a password: {', '.join(keys)}", fix)

@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlpipes_cli.adapters.processes.bringing import alone
-from mlpipes_cli.adapters.processes.files import clear_folder
-from mlpipes_cli.adapters.processes.services import LocalServices, no_container, no_such_service
-from mlpipes_cli.adapters.remote import bucket, checks, mlflow, places, postgres
-from mlpipes_cli.adapters.remote.places import Places
+from mlpipes_cli.adapters.processes.json_files import clear_folder
+from mlpipes_cli.adapters.processes.local_services import LocalServices, no_container, no_such_service
+from mlpipes_cli.adapters.processes.reconciler import alone
+from mlpipes_cli.adapters.remote import addresses, bucket, checks, mlflow, postgres
+from mlpipes_cli.adapters.remote.addresses import Places
 from mlpipes_cli.errors import MlpipesError, Several, UsageError
 from mlpipes_cli.ports import (
     Check,
@@ -43,7 +43,7 @@ class RemoteRuntime:
 
     @property
     def _places(self) -> Places:
-        return places.resolve(self.project)
+        return addresses.resolve(self.project)
 
     @property
     def _local(self) -> LocalServices:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from mlpipes_cli.adapters.spool.records import Damage, Record, scan
+from mlpipes_cli.adapters.spool.record_format import Damage, Record, scan
 
 SUFFIX = ".rows"
 FILE_BYTES = 8 * 2**20  # a file is read whole when it is replayed

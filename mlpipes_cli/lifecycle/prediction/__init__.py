@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.prediction import convert, inputs, outputs
+from mlpipes_cli.lifecycle.prediction import model_input, readers, writers
 from mlpipes_cli.lifecycle.prediction.scorers import Scorer, offline_scorer, running_scorer
 from mlpipes_cli.ports import Reporter, Task
 from mlpipes_cli.project import Project
@@ -88,22 +88,22 @@ def predict(
         MlpipesError: The API does not run, or stopped answering; nothing was written.
     """
     started = time.monotonic()
-    inputs.check_file(file)
-    writer = outputs.make_writer(output, lines)
+    readers.check_file(file)
+    writer = writers.make_writer(output, lines)
     with contextlib.ExitStack() as stack:
         scorer = stack.enter_context(
             offline_scorer(project, reporter, model, alias)
             if offline
             else running_scorer(project, reporter, model, alias, api_key)
         )
-        source = inputs.open_table(file, len(scorer.columns))
+        source = readers.open_table(file, len(scorer.columns))
         if source.rows == 0:
             raise _no_rows(file)
         _check_columns(file, source.columns, scorer)
         stack.enter_context(writer)
         task = stack.enter_context(reporter.task(f"scoring {file.name}", source.rows))
         rows = 0
-        kinds = inputs.kinds_of({column.name: column.type for column in scorer.columns})
+        kinds = readers.kinds_of({column.name: column.type for column in scorer.columns})
         batches = source.batches(batch_size, kinds or None, scorer.formats)
         for part in _scored(batches, scorer, file, task):
             writer.write(part)
@@ -149,7 +149,7 @@ def _scored(
         for batch in batches:
             if not len(batch):
                 continue
-            kept = convert.fit(batch, scorer, file, start)
+            kept = model_input.fit(batch, scorer, file, start)
             waiting.append(pool.submit(scorer.score, kept, start))
             start += len(batch)
             if len(waiting) >= 2 * scorer.parallel:

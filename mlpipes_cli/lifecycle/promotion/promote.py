@@ -8,26 +8,26 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError, Refused
 from mlpipes_cli.lifecycle.promotion import (
-    access,
-    events,
-    moves,
+    actor,
+    alias_moves,
+    artifact_check,
+    history_events,
+    registry_context,
     selection,
-    standing,
     verdict,
-    versions,
-    who,
+    version_tags,
 )
-from mlpipes_cli.lifecycle.promotion.evidence import Archive
+from mlpipes_cli.lifecycle.promotion.champion import Incumbent
 from mlpipes_cli.lifecycle.promotion.holdout import HoldoutSource
-from mlpipes_cli.lifecycle.promotion.incumbent import Incumbent
-from mlpipes_cli.lifecycle.promotion.lock import one_at_a_time
+from mlpipes_cli.lifecycle.promotion.holdout_archive import Archive
+from mlpipes_cli.lifecycle.promotion.promotion_lock import one_at_a_time
+from mlpipes_cli.lifecycle.promotion.rolled_back import Withdrawn, withdrawn
 from mlpipes_cli.lifecycle.promotion.verdict import Holder, Verdict
-from mlpipes_cli.lifecycle.promotion.withdrawn import Withdrawn, withdrawn
-from mlpipes_cli.lifecycle.trust import vaults
+from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, Registry, Reporter, RunRecord
 from mlpipes_cli.signing.vault import Untrusted
 
@@ -82,7 +82,7 @@ class Challenge:
     @property
     def model_name(self) -> str:
         """The registered model's."""
-        return self.run.tags.get(run_schema.MODEL_NAME) or self.run.experiment
+        return self.run.tags.get(mlflow_tags.MODEL_NAME) or self.run.experiment
 
     @property
     def own_version(self) -> int | None:
@@ -98,9 +98,9 @@ def promote(project: Project, wish: Wish, reporter: Reporter, *, dry_run: bool =
         UsageError: There is no such metric, alias, experiment or run.
         MlpipesError: The stack is down, nothing was trained, or somebody interfered.
     """
-    access.check_alias(wish.alias)
+    registry_context.check_alias(wish.alias)
     selection.check_metric(wish.metric)
-    stack = access.connect(project)
+    stack = registry_context.connect(project)
     lock = contextlib.nullcontext() if dry_run else one_at_a_time(project.state, reporter)
     with lock:
         challenge = put_forward(project, stack, wish, reporter)
@@ -113,7 +113,7 @@ def promote(project: Project, wish: Wish, reporter: Reporter, *, dry_run: bool =
     return done
 
 
-def put_forward(project: Project, stack: access.Stack, wish: Wish, reporter: Reporter) -> Challenge:
+def put_forward(project: Project, stack: registry_context.Stack, wish: Wish, reporter: Reporter) -> Challenge:
     """Pick the challenger and look up who holds the alias.
 
     Raises:
@@ -135,7 +135,7 @@ def put_forward(project: Project, stack: access.Stack, wish: Wish, reporter: Rep
     run = asked or selection.best(field, metric)
     model = registry.model(Challenge(field, metric, run, None, None).model_name)
     holder, lost = _holder(model, wish.alias), None
-    if holder is not None and not standing.has_files(registry, holder):
+    if holder is not None and not artifact_check.has_files(registry, holder):
         reporter.warn(f"{_gone(holder, wish.alias)}, so there is no incumbent")
         holder, lost = None, holder
     gone = withdrawn(model, wish.alias)
@@ -144,16 +144,18 @@ def put_forward(project: Project, stack: access.Stack, wish: Wish, reporter: Rep
         gone = {item.run_id: gone[item.run_id] for item in field.runs if item.run_id in gone}
         for one in gone.values():
             reporter.warn(f"{one.told()}, so it is skipped (--run {one.run_id[:8]} promotes it again)")
-        run, left = standing.best(field, metric, holder, archive, reporter.warn, gone)
+        run, left = artifact_check.best(field, metric, holder, archive, reporter.warn, gone)
         return Challenge(field, metric, run, model, holder, lost, tuple(left), tuple(gone.values()))
     if run.run_id in gone:
         reporter.warn(f"{gone[run.run_id].told()}; it is considered again because of --run")
-    if what := standing.lack(archive, asked, compared=holder is not None and holder.run_id != asked.run_id):
-        raise MlpipesError(f"the run {standing.told(asked, what)}", standing.TRAIN_AGAIN)
+    if what := artifact_check.lack(
+        archive, asked, compared=holder is not None and holder.run_id != asked.run_id
+    ):
+        raise MlpipesError(f"the run {artifact_check.told(asked, what)}", artifact_check.TRAIN_AGAIN)
     return Challenge(field, metric, asked, model, holder, lost)
 
 
-def _archive(project: Project, stack: access.Stack) -> Archive:
+def _archive(project: Project, stack: registry_context.Stack) -> Archive:
     return Archive(stack.registry, project.cache / "runs")
 
 
@@ -166,7 +168,7 @@ def _warn(field: selection.Field, metric: str, reporter: Reporter) -> None:
     without = [selection.missing(run, metric) for run in field.runs if not selection.has(run, metric)]
     for why in dict.fromkeys(without):
         reporter.warn(f"{why}, so it is skipped")
-    rows = field.runs[0].tags.get(run_schema.TELLING_ROWS, "")
+    rows = field.runs[0].tags.get(mlflow_tags.TELLING_ROWS, "")
     if rows.isdigit() and (few := metric_catalog.few_rows(field.task, metric, int(rows))):
         reporter.warn(few)
 
@@ -177,7 +179,7 @@ def _holder(model: RegisteredModel | None, alias: str) -> ModelVersion | None:
 
 
 def decide(
-    project: Project, stack: access.Stack, challenge: Challenge, wish: Wish, reporter: Reporter
+    project: Project, stack: registry_context.Stack, challenge: Challenge, wish: Wish, reporter: Reporter
 ) -> Verdict:
     """The verdict: ``promoted`` stands for yes; nothing is changed."""
     run, metric, holder = challenge.run, challenge.metric, challenge.holder
@@ -218,23 +220,25 @@ def decide(
             comparison, left_out, without = _compare(project, stack, challenge, incumbent_run)
     except Refused as obstacle:
         return _judged(replace(found, hint=obstacle.hint), obstacle=obstacle.reason)
-    standing.tell(without, reporter.warn)
+    artifact_check.tell(without, reporter.warn)
     left = (*found.left_out, *without)
     return _judged(replace(found, comparison=comparison, rows_left_out=left_out, left_out=left))
 
 
-def _want_signed(project: Project, stack: access.Stack, challenge: Challenge) -> None:
+def _want_signed(project: Project, stack: registry_context.Stack, challenge: Challenge) -> None:
     """Make sure that the challenger's model may be loaded: nobody would serve it otherwise.
 
     Raises:
         Untrusted: It may not.
         MlpipesError: Its files cannot be had.
     """
-    vault, run, version = vaults.of(project, stack.endpoints), challenge.run, challenge.own_version
+    vault, run, version = project_vault.of(project, stack.endpoints), challenge.run, challenge.own_version
     if version is None:
-        vaults.want_sealed(vault, run.tags[run_schema.MODEL_URI], f"{run.name} (run {run.run_id[:8]})")
+        project_vault.want_sealed(
+            vault, run.tags[mlflow_tags.MODEL_URI], f"{run.name} (run {run.run_id[:8]})"
+        )
         return
-    with vaults.fetched(vault, challenge.model_name, version):
+    with project_vault.fetched(vault, challenge.model_name, version):
         pass
 
 
@@ -250,7 +254,7 @@ def _described(holder: ModelVersion, run: RunRecord | None) -> Holder:
 
 
 def _compare(
-    project: Project, stack: access.Stack, challenge: Challenge, incumbent_run: RunRecord | None
+    project: Project, stack: registry_context.Stack, challenge: Challenge, incumbent_run: RunRecord | None
 ) -> tuple[Comparison, int, list[str]]:
     """The comparison on rows that are new to the incumbent, how many are not, and rivals without a word."""
     from mlpipes_cli.scoring.compare import compare
@@ -260,12 +264,16 @@ def _compare(
     runs = _rivals(challenge)
     told = list(zip(runs, archive.all_predictions(runs), strict=True))
     said = {run.run_id: predictions for run, predictions in told if predictions is not None}
-    without = [standing.told(run, standing.SILENT) for run, predictions in told if predictions is None]
+    without = [
+        artifact_check.told(run, artifact_check.SILENT) for run, predictions in told if predictions is None
+    ]
     if (own := said.get(challenge.run.run_id)) is None:
-        raise MlpipesError(f"the run {standing.told(challenge.run, standing.SILENT)}", standing.TRAIN_AGAIN)
+        raise MlpipesError(
+            f"the run {artifact_check.told(challenge.run, artifact_check.SILENT)}", artifact_check.TRAIN_AGAIN
+        )
     said = {run_id: p for run_id, p in said.items() if p.classes == own.classes and p.rows == own.rows}
     holdouts = HoldoutSource(project, archive, stack.endpoints.reader_url)
-    incumbent = Incumbent(vaults.of(project, stack.endpoints), archive, holdouts, challenge.holder)
+    incumbent = Incumbent(project_vault.of(project, stack.endpoints), archive, holdouts, challenge.holder)
     answers = incumbent.answers(incumbent_run, challenge.run, own)
     rivals = list(said.values())
     if answers.keep is not None:
@@ -299,20 +307,20 @@ def carry_out(
     run = challenge.run
     version = challenge.own_version
     if version is None:
-        uri = run.tags[run_schema.MODEL_URI]
-        tags = versions.tags_of(run, challenge.field.task, challenge.metric)
-        text = versions.description(run, challenge.metric, len(challenge.field.runs))
+        uri = run.tags[mlflow_tags.MODEL_URI]
+        tags = version_tags.tags_of(run, challenge.field.task, challenge.metric)
+        text = version_tags.description(run, challenge.metric, len(challenge.field.runs))
         version = registry.create_version(decided.model, run, uri, tags=tags, description=text)
     model = challenge.model or registry.model(decided.model)
-    past = moves.settle(registry, model) if model else ()
-    moves.move_alias(registry, _entry(project, decided, wish, version, past[-1].id if past else ""))
+    past = alias_moves.settle(registry, model) if model else ()
+    alias_moves.move_alias(registry, _entry(project, decided, wish, version, past[-1].id if past else ""))
     return replace(decided, to_version=version)
 
 
-def _entry(project: Project, decided: Verdict, wish: Wish, version: int, after: str) -> events.Entry:
+def _entry(project: Project, decided: Verdict, wish: Wish, version: int, after: str) -> history_events.Entry:
     now, found = datetime.now(UTC), decided.comparison
-    return events.Entry(
-        id=events.new_id(now, after),
+    return history_events.Entry(
+        id=history_events.new_id(now, after),
         kind="promote",
         state="intent",
         model=decided.model,
@@ -320,8 +328,8 @@ def _entry(project: Project, decided: Verdict, wish: Wish, version: int, after: 
         from_version=decided.from_version,
         to_version=version,
         when=now.isoformat(timespec="milliseconds"),
-        who=who.user(),
-        git_user=who.git_user(project.root),
+        who=actor.user(),
+        git_user=actor.git_user(project.root),
         reason=wish.reason or decided.reason,
         experiment=decided.experiment,
         candidate=decided.candidate,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from mlpipes_cli.lifecycle.promotion.withdrawn import Withdrawn
+from mlpipes_cli.lifecycle.promotion.rolled_back import Withdrawn
 from mlpipes_cli.ports import RunRecord
 
 if TYPE_CHECKING:

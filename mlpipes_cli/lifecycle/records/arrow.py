@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlpipes_cli.ports.records import Snapshot, StoredPrediction
+    from mlpipes_cli.ports.prediction_records import Snapshot, StoredPrediction
 
 PREFIX = "input_"  # of the columns that hold inputs
 _Texts = Sequence[str | None]

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.lifecycle.records import access
+from mlpipes_cli.lifecycle.records import log_context
 
 if TYPE_CHECKING:
-    from mlpipes_cli.ports.records import Selection, StoredPrediction
+    from mlpipes_cli.ports.prediction_records import Selection, StoredPrediction
     from mlpipes_cli.project import Project
 
 
@@ -55,7 +55,7 @@ def newest(project: Project, selection: Selection, limit: int) -> list[Entry]:
         UsageError: There is no prediction of the model.
         MlpipesError: The stack is not running.
     """
-    log = access.connect(project)
+    log = log_context.connect(project)
     if selection.model is not None:
         log.check_model(selection.model)
     return [_entry(row) for row in log.records.newest(selection, limit)]

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle import moments
-from mlpipes_cli.lifecycle.carrying.surroundings import agreed
-from mlpipes_cli.lifecycle.records import access
+from mlpipes_cli.lifecycle import times
+from mlpipes_cli.lifecycle.records import log_context
+from mlpipes_cli.lifecycle.transfer.transfer_context import agreed
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
@@ -70,10 +70,10 @@ def prune(
         UsageError: The time lies in the future, or there is nobody to ask.
         MlpipesError: The stack is not running, the answer was no, or the table is in use.
     """
-    before = moments.seconds(older_than, "--older-than")
+    before = times.seconds(older_than, "--older-than")
     if before > time.time():
         raise UsageError("--older-than: the time is in the future", "use 90d, or a date in the past")
-    log = access.connect(project)
+    log = log_context.connect(project)
     if model is not None:
         log.check_model(model)
     found = log.records.prunable(before, model)

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.hostnames import names_of
 from mlpipes_cli.lifecycle.secrets import model_key
 from mlpipes_cli.lifecycle.serving.settings import server_settings
-from mlpipes_cli.own_names import names_of
 from mlpipes_cli.signing import keys
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.serving.plan import Plan
-    from mlpipes_cli.server.front import Front
+    from mlpipes_cli.server.http.asgi import Front
     from mlpipes_cli.server.settings import ServerSettings
 
 _SETTINGS, _FAILURE = "MLPIPES_SERVER_SETTINGS", "MLPIPES_SERVER_FAILURE"
@@ -65,17 +65,17 @@ def listen(settings: ServerSettings, host: str, port: int, workers: int, failure
         os.environ.setdefault(pool, "1")
     import uvicorn
 
-    from mlpipes_cli.server import limits
+    from mlpipes_cli.server.http import connection_limits
     from mlpipes_cli.server.ops import logs, shared_metrics
 
     logs.configure()
-    limits.raise_file_limit()  # each connection is an open file
+    connection_limits.raise_file_limit()  # each connection is an open file
     os.environ[_SETTINGS] = settings.to_json()
     options: dict[str, Any] = {
         "host": host,
         "port": port,
         "loop": "uvloop",
-        "http": f"{limits.__name__}:{limits.LimitedProtocol.__name__}",
+        "http": f"{connection_limits.__name__}:{connection_limits.LimitedProtocol.__name__}",
         "ws": "none",
         "log_level": "warning",
         "log_config": None,
@@ -103,10 +103,10 @@ def application() -> Front:
     """
     from mlpipes_cli.adapters import wiring
     from mlpipes_cli.lifecycle.serving.stores import make_stores
-    from mlpipes_cli.server import memory
+    from mlpipes_cli.server.models import memory
 
     memory.prepare()
-    from mlpipes_cli.server.app import create_app
+    from mlpipes_cli.server.http.app import create_app
     from mlpipes_cli.server.ops import logs
     from mlpipes_cli.server.settings import ServerSettings
 
@@ -135,7 +135,7 @@ def _several(workers: int, options: dict[str, Any], failure: Path) -> int:
     """Serve with several processes; the first that cannot start leaves its reason and ends them all."""
     import uvicorn
 
-    from mlpipes_cli.server.workers import Workers
+    from mlpipes_cli.server.http.workers import Workers
 
     failure.parent.mkdir(parents=True, exist_ok=True)
     failure.unlink(missing_ok=True)

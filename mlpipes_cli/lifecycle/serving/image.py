@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import mlpipes_cli
-from mlpipes_cli import private
+from mlpipes_cli import private_files
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.serving.settings import settings_in_image
-from mlpipes_cli.lifecycle.trust import vaults
+from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import ModelSource, Reporter
 from mlpipes_cli.ports.environments import EnvironmentSpec, of_model
 from mlpipes_cli.ports.images import MODEL_FOLDER, Recipe
 from mlpipes_cli.project import Project
-from mlpipes_cli.server.signature import describe
+from mlpipes_cli.server.models.signature import describe
 from mlpipes_cli.signing.files import digest, listed
 from mlpipes_cli.suggest import did_you_mean
 
@@ -96,9 +96,9 @@ def build(
             f"--tag: {tag!r} is not a valid image name", "use one such as registry.example/team/name:1"
         )
     endpoints = wiring.make_runtime(project).endpoints()
-    vault = vaults.of(project, endpoints)
+    vault = project_vault.of(project, endpoints)
     name, number, told, promoted_at = _chosen(project, vault.source, model, alias, version)
-    private.folder(project.cache)
+    private_files.folder(project.cache)
     with tempfile.TemporaryDirectory(prefix="build-", dir=project.cache) as scratch:
         folder = Path(scratch)
         reporter.detail(f"fetching version {number} of {name}")

@@ -13,7 +13,7 @@ from mlpipes_cli.errors import UsageError
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from mlpipes_cli.ports.keys import ApiKey, KeyStore
+    from mlpipes_cli.ports.api_keys import ApiKey, KeyStore
     from mlpipes_cli.project import Project
 
 _NAME = re.compile(r"[\w.@+-](?:[\w.@+ -]{0,62}[\w.@+-])?")

@@ -14,8 +14,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.serving import guard
-from mlpipes_cli.lifecycle.trust import vaults
+from mlpipes_cli.lifecycle.serving import parent_watch
+from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.signing import keys
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _fetched(plan: Plan, scratch: Path) -> str:
     """The model's files, checked; MLflow, which would load anything, gets no say in what they are."""
     folder = scratch / "model"
     folder.mkdir()
-    vaults.of(plan.project, plan.endpoints).fetch(plan.model, plan.version, folder)
+    project_vault.of(plan.project, plan.endpoints).fetch(plan.model, plan.version, folder)
     return str(folder)
 
 
@@ -59,7 +59,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
     stopped = False
     alive, ours = os.pipe()  # its other end closes with us, however we end
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", guard.__file__, str(alive), *command],
+        [sys.executable, "-I", "-S", parent_watch.__file__, str(alive), *command],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),
@@ -87,7 +87,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
 def _environment(plan: Plan, python: Path | None) -> dict[str, str]:
     """The project's environment, without the database's address and the key of models."""
     if python is not None:
-        from mlpipes_cli.server.elsewhere import surroundings
+        from mlpipes_cli.server.models.model_process import surroundings
 
         return surroundings(python)
     ours = {k: v for k, v in plan.endpoints.environment().items() if k != "MLPIPES_DATABASE_URL"}

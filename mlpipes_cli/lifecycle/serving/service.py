@@ -6,14 +6,14 @@ import ipaddress
 import sys
 from dataclasses import replace
 
-from mlpipes_cli import choices, running_api
+from mlpipes_cli import server_registry, stack_state
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.config.serving import Serving
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.serving import environments
-from mlpipes_cli.lifecycle.serving.naming import NAME, is_api
+from mlpipes_cli.lifecycle.serving.api_names import NAME, is_api
 from mlpipes_cli.lifecycle.serving.plan import make_plan
-from mlpipes_cli.lifecycle.trust import vaults
+from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import Reporter, Runtime, ServiceSpec, ServiceStatus, StackStatus
 from mlpipes_cli.project import Project
 
@@ -50,7 +50,7 @@ def spec(
         command=(*own, *arguments),
         preferred_port=fixed or PREFERRED_PORT,
         fixed_port=fixed is not None,
-        ready_path=running_api.READY[engine],
+        ready_path=server_registry.READY[engine],
         container=NAME if carried else "",
         settings=settings.model_dump_json(exclude_defaults=True),
     )
@@ -70,7 +70,7 @@ def bring(project: Project, runtime: Runtime, result: StackStatus, reporter: Rep
         return result
     try:
         plan = make_plan(project)
-        vaults.of(project, plan.endpoints).want_claim(plan.model, plan.version)
+        project_vault.of(project, plan.endpoints).want_claim(plan.model, plan.version)
     except MlpipesError as error:
         then = f"{error.hint}, then " if error.hint else ""
         reporter.warn(f"the API was not started: {error.reason}; {then}`mlpipes up`")
@@ -95,9 +95,9 @@ def drop(project: Project, runtime: Runtime, reporter: Reporter) -> tuple[str, .
 
 def forget_choice(project: Project) -> None:
     """From now on the API goes by what it was started with, not by mlpipes.yaml alone."""
-    made = choices.read(project)
+    made = stack_state.read(project)
     others = tuple(name for name in made.services if name != NAME)
-    choices.write(project, replace(made, services=others))
+    stack_state.write(project, replace(made, services=others))
 
 
 def waiting(services: tuple[ServiceStatus, ...]) -> tuple[ServiceStatus, ...]:

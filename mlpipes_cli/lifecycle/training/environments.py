@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.environments import Built, Environments, EnvironmentSpec, Say
-from mlpipes_cli.trainers.carried import base, carried
+from mlpipes_cli.trainers.pinned_environments import base, carried
 
 if TYPE_CHECKING:
     from mlpipes_cli.config.runs import Run

@@ -81,12 +81,12 @@ def _memory(run: Run) -> Found:
 
 
 def _gpu(run: Run) -> Found:
-    from mlpipes_cli.worker import machine
+    from mlpipes_cli.worker import hardware
 
     asked = (run.resources.gpu if run.resources is not None else None) or 0
-    if asked <= len(machine.gpus() if asked else ()):
+    if asked <= len(hardware.gpus() if asked else ()):
         return []
-    there = f"{len(machine.gpus())} (counted by nvidia-smi)"
+    there = f"{len(hardware.gpus())} (counted by nvidia-smi)"
     return [(("resources", "gpu"), f"{asked:g} is more GPUs than this machine has, {there}; request fewer")]
 
 

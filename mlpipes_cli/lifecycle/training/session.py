@@ -10,17 +10,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli.beside import beside
+from mlpipes_cli.background import beside
 from mlpipes_cli.errors import Interrupted, MlpipesError
-from mlpipes_cli.lifecycle.training import storing
-from mlpipes_cli.lifecycle.training.cluster import Cluster
-from mlpipes_cli.lifecycle.training.endings import held, reason_of, terminable, who_stopped
+from mlpipes_cli.lifecycle.training import run_logger
 from mlpipes_cli.lifecycle.training.environments import Preparation
 from mlpipes_cli.lifecycle.training.plan import Plan
-from mlpipes_cli.lifecycle.training.record import Recorder
+from mlpipes_cli.lifecycle.training.ray_cluster import Cluster
 from mlpipes_cli.lifecycle.training.report import CandidateResult, ranked
+from mlpipes_cli.lifecycle.training.run_logger import Storing, Unscorable
+from mlpipes_cli.lifecycle.training.run_recorder import Recorder
 from mlpipes_cli.lifecycle.training.spec import Candidate
-from mlpipes_cli.lifecycle.training.storing import Storing, Unscorable
+from mlpipes_cli.lifecycle.training.termination import held, reason_of, terminable, who_stopped
 from mlpipes_cli.lifecycle.training.workspace import Workspace
 from mlpipes_cli.ports import CandidateState, Tracking, TrainingProgress
 from mlpipes_cli.ports.environments import Built
@@ -162,7 +162,7 @@ class Session:
     def _prepare(self) -> None:
         """Get ready to score and record while the first candidates fit."""
         with held():
-            storing.prepare(self._tracking)
+            run_logger.prepare(self._tracking)
         self._tracking.ping()
 
     def _job(self, candidate: Candidate) -> dict[str, Any]:

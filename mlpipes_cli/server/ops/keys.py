@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.keys import ActiveKeys, KeyStore
-from mlpipes_cli.server.faults import Fault, unauthorized, unavailable
+from mlpipes_cli.ports.api_keys import ActiveKeys, KeyStore
+from mlpipes_cli.server.http.api_error import Fault, unauthorized, unavailable
 from mlpipes_cli.server.page.files import FILES
 
 logger = logging.getLogger("mlpipes.server.keys")

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.server.http.api_error import Fault
 from mlpipes_cli.server.ops import context
 
 _OURS = ("mlpipes", "uvicorn")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlpipes_cli.ports.recent import RecentPrediction
-from mlpipes_cli.run_schema import MODEL_THRESHOLD
-from mlpipes_cli.server import jsonb
-from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.mlflow_tags import MODEL_THRESHOLD
+from mlpipes_cli.ports.recent_predictions import RecentPrediction
+from mlpipes_cli.server.http.api_error import Fault
+from mlpipes_cli.server.predictions import jsonb
 
 if TYPE_CHECKING:
-    from mlpipes_cli.server.model import ServedModel
-    from mlpipes_cli.server.service import Service
+    from mlpipes_cli.server.models.served_model import ServedModel
+    from mlpipes_cli.server.predictions.service import Service
 
 
 class _Document(BaseModel):

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from mlpipes_cli.server import jsonb
-from mlpipes_cli.server.faults import bad_request
-from mlpipes_cli.server.journal import Answer
+from mlpipes_cli.server.http.api_error import bad_request
+from mlpipes_cli.server.predictions import jsonb
+from mlpipes_cli.server.predictions.stored_rows import Answer
 from mlpipes_cli.server.v2 import tensors
 from mlpipes_cli.server.v2.envelope import Inference
 from mlpipes_cli.server.v2.signature import ID

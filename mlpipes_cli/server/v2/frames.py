@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from mlpipes_cli.data import conversion
-from mlpipes_cli.server import mistakes
-from mlpipes_cli.server.faults import Fault, bad_request, invalid_value, too_large
-from mlpipes_cli.server.fitting import Unfit, expected, fitted
-from mlpipes_cli.server.model import ServedModel
-from mlpipes_cli.server.signature import InputColumn
+from mlpipes_cli.server.http.api_error import Fault, bad_request, invalid_value, too_large
+from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.models.signature import InputColumn
+from mlpipes_cli.server.requests import validation
+from mlpipes_cli.server.requests.fitting import Unfit, expected, fitted
 from mlpipes_cli.server.v2 import signature
 from mlpipes_cli.server.v2.envelope import Inference
 from mlpipes_cli.server.v2.tensors import BYTES, Tensor, text
@@ -92,7 +92,7 @@ def _refusing() -> Iterator[None]:
         raise invalid_value(str(error)) from None
     except Exception as error:  # noqa: BLE001  MLflow's, and what it did not expect
         told = getattr(error, "message", None)
-        message = mistakes.without_values(told) if isinstance(told, str) else UNFIT
+        message = validation.without_values(told) if isinstance(told, str) else UNFIT
         raise invalid_value(message) from None
 
 

@@ -12,12 +12,12 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from mlpipes_cli import __version__
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.http.api_error import Fault
+from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.v2 import answers, documents, envelope, frames, signature
 
 if TYPE_CHECKING:
-    from mlpipes_cli.server.service import Service
+    from mlpipes_cli.server.predictions.service import Service
 
 PREFIX = "/v2"
 _TAG: Any = ["Open Inference Protocol"]

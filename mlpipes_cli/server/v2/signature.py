@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from mlpipes_cli.run_schema import MODEL_THRESHOLD
-from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.mlflow_tags import MODEL_THRESHOLD
+from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.v2.tensors import BYTES
 
 _OF_COLUMNS = {

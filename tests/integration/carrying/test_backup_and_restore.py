@@ -24,10 +24,10 @@ from waiting import until
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.adapters.dump.databases import PostgresDatabases
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.carrying.journal import Journal
-from mlpipes_cli.lifecycle.carrying.reading import check
-from mlpipes_cli.lifecycle.carrying.replacing import replace
 from mlpipes_cli.lifecycle.secrets import model_key
+from mlpipes_cli.lifecycle.transfer.archive_reader import check
+from mlpipes_cli.lifecycle.transfer.replace import replace
+from mlpipes_cli.lifecycle.transfer.restore_journal import Journal
 from mlpipes_cli.ports.dumps import Databases, Loading
 
 pytestmark = pytest.mark.slow

@@ -18,8 +18,8 @@ from docker_help import name_here, references, remove_images
 from reporter_help import Told
 from waiting import until
 
-from mlpipes_cli.adapters.docker import images
-from mlpipes_cli.adapters.docker.engine import Engine, connect
+from mlpipes_cli.adapters.docker.engine.connection import Engine, connect
+from mlpipes_cli.adapters.docker.images import service_images
 from mlpipes_cli.compose.model import Build, Service
 from mlpipes_cli.errors import MlpipesError
 
@@ -44,9 +44,9 @@ def base(docker_engine: Any) -> str:
     return name_here(docker_engine, "python")
 
 
-def ensure(engine: Engine, name: str, build: Build) -> tuple[images.Image, Told]:
+def ensure(engine: Engine, name: str, build: Build) -> tuple[service_images.Image, Told]:
     told = Told()
-    return images.ensure(engine, [Service("one", name, build=build)], told)["one"], told
+    return service_images.ensure(engine, [Service("one", name, build=build)], told)["one"], told
 
 
 def folder(tmp_path: Path, name: str, dockerfile: str) -> Build:
@@ -90,7 +90,7 @@ def test_two_that_build_at_the_same_time_take_the_same_image(
     build = folder(tmp_path, name, f"FROM {base}\nRUN {script} # {uuid.uuid4().hex}\n")
     tolds = []
 
-    def had() -> images.Image:
+    def had() -> service_images.Image:
         own = connect()
         with contextlib.closing(own.client):
             image, told = ensure(own, name, build)
@@ -168,8 +168,8 @@ def test_a_dockerfile_that_is_not_there(engine: Engine, name: str, tmp_path: Pat
 _BUILD = """
 import sys
 from pathlib import Path
-from mlpipes_cli.adapters.docker import images
-from mlpipes_cli.adapters.docker.engine import connect
+from mlpipes_cli.adapters.docker.images import service_images as images
+from mlpipes_cli.adapters.docker.engine.connection import connect
 from mlpipes_cli.cli.console import Console
 from mlpipes_cli.compose.model import Build, Service
 images.ensure(connect(), [Service("one", sys.argv[1], build=Build(Path(sys.argv[2])))], Console())

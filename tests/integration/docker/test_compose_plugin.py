@@ -20,10 +20,10 @@ from waiting import free_port
 import mlpipes_cli
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.adapters.processes.state import StateFiles
-from mlpipes_cli.choices import Choices
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
 from mlpipes_cli.ports import ServiceSpec
 from mlpipes_cli.project import find_project
+from mlpipes_cli.stack_state import Choices
 
 pytestmark = pytest.mark.slow
 DOCUMENTED = (COMPOSE.parent / "docs" / "compose.md").read_text(encoding="utf-8")

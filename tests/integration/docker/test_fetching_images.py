@@ -16,9 +16,9 @@ from registry_help import Registry, make_image, serving
 from reporter_help import Told
 from waiting import until
 
-from mlpipes_cli.adapters.docker import images
-from mlpipes_cli.adapters.docker.engine import Engine, connect
-from mlpipes_cli.adapters.docker.naming import make_by_name
+from mlpipes_cli.adapters.docker.containers.image_names import make_by_name
+from mlpipes_cli.adapters.docker.engine.connection import Engine, connect
+from mlpipes_cli.adapters.docker.images import service_images
 from mlpipes_cli.compose.model import Build, Service
 from mlpipes_cli.errors import MlpipesError
 
@@ -40,9 +40,9 @@ def registry(engine: Engine) -> Iterator[Registry]:
         yield found
 
 
-def ensure(engine: Engine, reference: str) -> tuple[images.Image, Told]:
+def ensure(engine: Engine, reference: str) -> tuple[service_images.Image, Told]:
     told = Told()
-    return images.ensure(engine, [Service("one", reference)], told)["one"], told
+    return service_images.ensure(engine, [Service("one", reference)], told)["one"], told
 
 
 def refused(engine: Engine, reference: str) -> str:
@@ -112,7 +112,7 @@ def test_the_base_of_a_build_is_fetched_by_its_digest(
     (tmp_path / "Dockerfile").write_text(f"ARG BELOW={pinned}\nFROM ${{BELOW}}\nLABEL built=1\n")
     name = f"mlpipes-tests-{registry.port}:1"
     told = Told()
-    image = images.ensure(engine, [Service("one", name, build=Build(tmp_path))], told)["one"]
+    image = service_images.ensure(engine, [Service("one", name, build=Build(tmp_path))], told)["one"]
     assert told.infos[0] == f"pulling {pinned}"
     api = engine.client.api
     base = api.inspect_image(f"{registry.host}/tiny@{pinned.partition('@')[2]}")
@@ -209,8 +209,8 @@ def test_nobody_at_the_registry(engine: Engine) -> None:
 
 _PULL = """
 import sys
-from mlpipes_cli.adapters.docker import images
-from mlpipes_cli.adapters.docker.engine import connect
+from mlpipes_cli.adapters.docker.images import service_images as images
+from mlpipes_cli.adapters.docker.engine.connection import connect
 from mlpipes_cli.cli.console import Console
 from mlpipes_cli.compose.model import Build, Service
 images.ensure(connect(), [Service("one", sys.argv[1])], Console())

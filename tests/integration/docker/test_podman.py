@@ -17,9 +17,9 @@ from stack_help import services
 from waiting import until
 
 from mlpipes_cli.adapters import wiring
-from mlpipes_cli.choices import Choices
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
 from mlpipes_cli.project import find_project
+from mlpipes_cli.stack_state import Choices
 
 pytestmark = pytest.mark.slow
 MINIMAL = "project: pods\nruntime: docker\n"

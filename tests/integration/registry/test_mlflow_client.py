@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import signing_help
 
-from mlpipes_cli.adapters.mlflow_client import BRIEFLY, PATIENTLY, ApiError, Connection
-from mlpipes_cli.adapters.registry import MlflowRegistry
-from mlpipes_cli.adapters.tracking import MlflowTracking
+from mlpipes_cli.adapters.mlflow.client import BRIEFLY, PATIENTLY, ApiError, Connection
+from mlpipes_cli.adapters.mlflow.registry import MlflowRegistry
+from mlpipes_cli.adapters.mlflow.tracking import MlflowTracking
 from mlpipes_cli.errors import MlpipesError
 
 pytestmark = pytest.mark.slow  # MLflow's import alone takes seconds
@@ -168,8 +168,8 @@ def test_mlflow_s_own_credentials_are_sent(
 
 QUIET = """
 import sys
-from mlpipes_cli.adapters.mlflow_client import BRIEFLY, Connection
-from mlpipes_cli.adapters.tracking import MlflowTracking
+from mlpipes_cli.adapters.mlflow.client import BRIEFLY, Connection
+from mlpipes_cli.adapters.mlflow.tracking import MlflowTracking
 from mlpipes_cli.signing import keys
 key = keys.read("k" * 40, "a test")
 assert "mlflow" not in sys.modules

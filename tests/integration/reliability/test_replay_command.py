@@ -12,7 +12,7 @@ from unit.adapters.spool.test_records import row
 
 from mlpipes_cli.adapters.spool import waiting
 from mlpipes_cli.adapters.spool.folders import Spool
-from mlpipes_cli.adapters.spool.records import pack
+from mlpipes_cli.adapters.spool.record_format import pack
 from mlpipes_cli.ports import PredictionRow
 
 pytestmark = pytest.mark.slow

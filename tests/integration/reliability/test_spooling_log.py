@@ -14,7 +14,7 @@ import serving_help
 from tcp_faults import Proxy
 from unit.adapters.spool.test_records import row
 
-from mlpipes_cli.adapters.prediction_log import PostgresPredictionLog
+from mlpipes_cli.adapters.postgres.prediction_log import PostgresPredictionLog
 from mlpipes_cli.adapters.spool import SpoolingLog, waiting
 from mlpipes_cli.errors import MlpipesError, Rejected
 from mlpipes_cli.ports import PredictionRow

@@ -14,10 +14,10 @@ import serving_help
 import signing_help
 from unit.server.test_models import Shelf, Silent, folders, shelf, until
 
-from mlpipes_cli.adapters.alias_news import PostgresAliasNews, tell
+from mlpipes_cli.adapters.postgres.alias_notifications import PostgresAliasNews, tell
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Published
-from mlpipes_cli.server.models import Follower, Models
+from mlpipes_cli.server.models.served_models import Follower, Models
 from mlpipes_cli.server.settings import ServerSettings
 from mlpipes_cli.signing.vault import Vault
 

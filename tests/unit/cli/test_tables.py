@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console as RichConsole
 
 from mlpipes_cli.cli import registry, train_view
-from mlpipes_cli.cli.cells import number
 from mlpipes_cli.cli.console import Console
+from mlpipes_cli.cli.metric_cells import number
 from mlpipes_cli.cli.tables import Column, FittedTable, fit
 from mlpipes_cli.lifecycle.leaderboard import Board, Entry
-from mlpipes_cli.lifecycle.promotion.events import Entry as HistoryEntry
+from mlpipes_cli.lifecycle.promotion.history_events import Entry as HistoryEntry
 from mlpipes_cli.lifecycle.training import CandidateResult
 
 

@@ -7,16 +7,16 @@ import re
 import pytest
 import yaml
 
-from mlpipes_cli import resources
-from mlpipes_cli.choices import Choices
+from mlpipes_cli import package_files
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.stack import EXTRAS, _merged
+from mlpipes_cli.stack_state import Choices
 
 BEFORE = Choices("docker", ("jupyter",), True)
 
 
 def test_extras_are_profiles_of_the_compose_file() -> None:
-    document = yaml.safe_load((resources.root() / "compose" / "compose.yaml").read_text())
+    document = yaml.safe_load((package_files.root() / "compose" / "compose.yaml").read_text())
     profiles = {profile for one in document["services"].values() for profile in one.get("profiles", ())}
     assert set(EXTRAS) <= profiles
 

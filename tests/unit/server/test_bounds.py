@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import serving_help
 
-from mlpipes_cli.server import bounds
-from mlpipes_cli.server.body import read_json
-from mlpipes_cli.server.bounds import Bounds
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.parquet_bounds import check_parquet
+from mlpipes_cli.server.http.api_error import Fault
+from mlpipes_cli.server.requests import bounds
+from mlpipes_cli.server.requests.body import read_json
+from mlpipes_cli.server.requests.bounds import Bounds
+from mlpipes_cli.server.requests.parquet_bounds import check_parquet
 
 KNOWN = Bounds(5, 50_000)
 
@@ -64,8 +64,8 @@ PROGRAM = (
 import io, json, resource, sys
 sys.path.insert(0, sys.argv[1])
 import serving_help
-from mlpipes_cli.server import requests
-from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.server.requests import parse as requests
+from mlpipes_cli.server.http.api_error import Fault
 import pyarrow.parquet as pq, pandas
 CSV, JSON, PARQUET = "text/csv", "application/json", "application/vnd.apache.parquet"
 MLFLOW = JSON + ";"

@@ -23,12 +23,12 @@ import serving_help
 from process_help import commands
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.server.elsewhere import Away, Elsewhere, ModelError, surroundings
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.jobs import ask
-from mlpipes_cli.server.journal import Answer, Origin
-from mlpipes_cli.server.loading import load
-from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.http.api_error import Fault
+from mlpipes_cli.server.models.loader import load
+from mlpipes_cli.server.models.model_process import Away, Elsewhere, ModelError, surroundings
+from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.predictions.batch import ask
+from mlpipes_cli.server.predictions.stored_rows import Answer, Origin
 
 pytestmark = pytest.mark.slow
 HERE = {"hash": "0", "python": "3.11", "requirements": ["scikit-learn"]}
@@ -149,7 +149,7 @@ def answers(model: ServedModel) -> bool:
 
 
 def test_requests_in_flight_are_told_to_come_again(model: ServedModel) -> None:
-    from mlpipes_cli.server.jobs import Job
+    from mlpipes_cli.server.predictions.batch import Job
 
     async def main() -> list[Any]:
         loop = asyncio.get_running_loop()
@@ -185,7 +185,7 @@ def test_all_that_it_started_ends_with_it(folder: Path) -> None:
     model = load(folder, "people", 3, "production", interpreters=found, seconds=60)
     model.predict(rows(model, 3, -5))
     family = list(commands(psutil.Process().children(recursive=True)))
-    ours = [one for one, command in family if "worker.answering" in " ".join(command)]
+    ours = [one for one, command in family if "worker.model_server" in " ".join(command)]
     strays = [one for one, command in family if command[0].endswith("sleep")]
     assert strays and len(ours) >= 2
     pids = {process_of(model).pid, *(one.pid for one in strays)}

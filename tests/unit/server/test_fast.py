@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mlpipes_cli.server import requests
-from mlpipes_cli.server.fast import FastLane
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.loading import load
-from mlpipes_cli.server.model import ServedModel
-from mlpipes_cli.server.signature import InputColumn
-from mlpipes_cli.server.strict import surely_once
+from mlpipes_cli.server.http.api_error import Fault
+from mlpipes_cli.server.models.loader import load
+from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.models.signature import InputColumn
+from mlpipes_cli.server.requests import parse
+from mlpipes_cli.server.requests.decoder import FastLane
+from mlpipes_cli.server.requests.strict_json import surely_once
 
 ROW: dict[str, Any] = {"d": 1.25, "f": 0.1, "l": 5, "i": 3, "b": True, "s": "a"}
 KINDS = dict(zip("dflibs", ("double", "float", "long", "integer", "boolean", "string"), strict=True))
@@ -58,7 +58,7 @@ def same(model: ServedModel, body: bytes, path: str) -> bool:
     quick = model.lane.invocations(body) if path == "/invocations" else model.lane.predict(body)
     if quick is None:
         return False
-    read = requests.read_invocations if path == "/invocations" else requests.read_records
+    read = parse.read_invocations if path == "/invocations" else parse.read_records
     slow = read(body, "application/json", model, 10_000)
     pd.testing.assert_frame_equal(model.frame(quick.rows), slow.data)
     assert quick.ids == slow.ids
@@ -202,7 +202,7 @@ def test_a_key_twice_is_left_to_the_slow_lane_which_refuses_it(model: ServedMode
         ("/invocations", f'{{"dataframe_split": {{{table}, "data": [[1.0, 1.0, 1, 1, true, "b"]]}}}}'),
     ):
         lane = model.lane.predict if path == "/predict" else model.lane.invocations
-        read = requests.read_records if path == "/predict" else requests.read_invocations
+        read = parse.read_records if path == "/predict" else parse.read_invocations
         assert lane(body.encode()) is None, body
         with pytest.raises(Fault, match="appears twice in an object"):
             read(body.encode(), "application/json", model, 10)

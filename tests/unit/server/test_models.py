@@ -17,9 +17,9 @@ from serving_help import Silent
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Published
-from mlpipes_cli.server.copies import Copies
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.models import Follower, Models, from_folder
+from mlpipes_cli.server.http.api_error import Fault
+from mlpipes_cli.server.models.copies import Copies
+from mlpipes_cli.server.models.served_models import Follower, Models, from_folder
 from mlpipes_cli.server.settings import ServerSettings
 from mlpipes_cli.signing import files, statements
 from mlpipes_cli.signing.vault import Untrusted, Vault
@@ -180,7 +180,7 @@ def test_a_version_that_nobody_signed_is_told_once_and_taken_when_it_is_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("_AGAIN", "_TRUSTED_BY_NOW"):
-        monkeypatch.setattr(f"mlpipes_cli.server.models.{name}", 0.05)
+        monkeypatch.setattr(f"mlpipes_cli.server.models.served_models.{name}", 0.05)
     asked: list[int] = []
     ask = shelf.tags
     monkeypatch.setattr(shelf, "tags", lambda name, version: asked.append(version) or ask(name, version))

@@ -10,17 +10,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlpipes_cli.server.bounds import Bounds
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.parquet_bounds import check_parquet
+from mlpipes_cli.server.http.api_error import Fault
+from mlpipes_cli.server.requests.bounds import Bounds
+from mlpipes_cli.server.requests.parquet_bounds import check_parquet
 
 BOUNDS = Bounds(2, 50_000)
 # pyarrow ends the process where it gives access to statistics whose sizes are wrong; so not in this one.
 EVERY_BIT = """
 import io, sys
-from mlpipes_cli.server.bounds import Bounds
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.parquet_bounds import check_parquet
+from mlpipes_cli.server.requests.bounds import Bounds
+from mlpipes_cli.server.http.api_error import Fault
+from mlpipes_cli.server.requests.parquet_bounds import check_parquet
 body = sys.stdin.buffer.read()
 footer = len(body) - 8 - int.from_bytes(body[-8:-4], "little")
 said = {}

@@ -12,11 +12,11 @@ import serving_help
 from serving_help import Kept, Silent
 
 from mlpipes_cli.errors import MlpipesError, Rejected
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.jobs import Job, ask, grouped
-from mlpipes_cli.server.journal import Answer, Origin
-from mlpipes_cli.server.model import ServedModel
-from mlpipes_cli.server.pipeline import Pipeline
+from mlpipes_cli.server.http.api_error import Fault
+from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.predictions.batch import Job, ask, grouped
+from mlpipes_cli.server.predictions.group_commit import Pipeline
+from mlpipes_cli.server.predictions.stored_rows import Answer, Origin
 from mlpipes_cli.server.settings import ServerSettings
 
 

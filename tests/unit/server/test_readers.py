@@ -7,15 +7,15 @@ import threading
 
 import pytest
 
-from mlpipes_cli.server import readers
-from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.server.http.api_error import Fault
 from mlpipes_cli.server.ops import context
-from mlpipes_cli.server.readers import Readers
+from mlpipes_cli.server.requests import reader_threads
+from mlpipes_cli.server.requests.reader_threads import Readers
 from mlpipes_cli.server.settings import ServerSettings
 
 
 def test_what_reads_too_long_is_answered_and_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers.os, "cpu_count", lambda: -2)  # two threads
+    monkeypatch.setattr(reader_threads.os, "cpu_count", lambda: -2)  # two threads
 
     async def run() -> None:
         made = Readers(ServerSettings("people", "production", answer_timeout=0.2, retry_after=7))

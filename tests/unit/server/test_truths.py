@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mlpipes_cli.server.truths import Expected, Misfit, caller_ids
+from mlpipes_cli.server.requests.ground_truth import Expected, Misfit, caller_ids
 
 BINARY = Expected("binary", (0, 1))
 TEXTS = Expected("multiclass", ("1", "two", " three"))

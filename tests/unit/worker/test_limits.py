@@ -10,10 +10,10 @@ from subprocess import PIPE
 
 import pytest
 
-from mlpipes_cli.worker import machine, protocol
+from mlpipes_cli.worker import hardware, protocol
+from mlpipes_cli.worker.memory_watch import Watch, amount, floor
 from mlpipes_cli.worker.pool import Event, Job, Pool
-from mlpipes_cli.worker.shares import Shares, Wants
-from mlpipes_cli.worker.watch import Watch, amount, floor
+from mlpipes_cli.worker.resource_allocator import Shares, Wants
 
 GIB = 2**30
 
@@ -100,12 +100,12 @@ def test_a_containers_limit_counts(files: dict[str, str], expected: tuple[int, i
     for name, text in (told | files).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = machine.memory(tmp_path)
+    found = hardware.memory(tmp_path)
     assert (found.total // 1024, found.available // 1024) == expected
 
 
 def test_the_machine_itself() -> None:
-    found = machine.memory()
+    found = hardware.memory()
     assert 0 < found.available <= found.total
     # A process of its own, which shares most of its pages with this one: of a process that shares hardly any,
     # both numbers are the same, and the kernel counts the resident one in batches.
@@ -113,17 +113,17 @@ def test_the_machine_itself() -> None:
     with subprocess.Popen(command, stdin=PIPE, stdout=PIPE) as one:
         assert one.stdout is not None
         one.stdout.readline()
-        assert machine.held([one.pid]) >= machine.held([one.pid], 1) > 0
+        assert hardware.held([one.pid]) >= hardware.held([one.pid], 1) > 0
         one.kill()
 
 
 def test_only_when_the_machine_runs_short_the_greediest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     held = {1: 3 * GIB, 2: 5 * GIB, 3: 6 * GIB}
-    monkeypatch.setattr(machine, "trees", lambda pids: [[pid] for pid in pids])
-    monkeypatch.setattr(machine, "held", lambda pids, at_least=0: held[pids[0]])
+    monkeypatch.setattr(hardware, "trees", lambda pids: [[pid] for pid in pids])
+    monkeypatch.setattr(hardware, "held", lambda pids, at_least=0: held[pids[0]])
     left = [10 * GIB]
     told: list[tuple[str, str]] = []
-    watch = Watch(lambda *said: told.append(said), lambda: machine.Memory(16 * GIB, left[0]), period=3600)
+    watch = Watch(lambda *said: told.append(said), lambda: hardware.Memory(16 * GIB, left[0]), period=3600)
     for name, pid, limit in (("small", 1, None), ("big", 2, None), ("promised", 3, 7 * GIB)):
         watch.add(name, pid, limit)
     watch.look()
@@ -190,12 +190,12 @@ def test_a_greedy_job_is_stopped_with_its_reason_and_others_go_on(
     assert ended["modest"].exit == 0
     assert "more than its limit of 200 MiB (resources -> memory)" in ended["greedy"].reason
     assert ended["greedy"].reason.startswith("used 2")
-    assert (tmp_path / f"cores-{machine.cores()[0]}").exists()
+    assert (tmp_path / f"cores-{hardware.cores()[0]}").exists()
 
 
 @pytest.mark.slow
 def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "gpus", list)
+    monkeypatch.setattr(hardware, "gpus", list)
     with Pool(tmp_path / "worker.log") as pool:
         pool.submit(Job("job", write_job(tmp_path, "modest", MODEST), wants=Wants(gpu=1)))
         (event,) = pool.events()

@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from mlpipes_cli.adapters.docker.bases import arguments, bases
-from mlpipes_cli.adapters.docker.building import Progress
+from mlpipes_cli.adapters.docker.images.base_images import arguments, bases
+from mlpipes_cli.adapters.docker.images.build import Progress
 
 RECORDED = Path(__file__).with_name("build_of_mlflow.jsonl")  # MLflow's image, by Docker 20.10
 

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli.adapters.docker import addresses, faults, labels, logs, stopping, variables
-from mlpipes_cli.adapters.docker.engine import Engine
-from mlpipes_cli.adapters.docker.holdings import Container
-from mlpipes_cli.adapters.docker.labels import Marks
-from mlpipes_cli.adapters.docker.plans import Plan
-from mlpipes_cli.adapters.docker.publishing import Publishing
-from mlpipes_cli.adapters.docker.settings import PortSetting
+from mlpipes_cli.adapters.docker.containers import labels, logs, shutdown
+from mlpipes_cli.adapters.docker.containers.labels import Marks
+from mlpipes_cli.adapters.docker.containers.spec import Plan
+from mlpipes_cli.adapters.docker.engine.connection import Engine
+from mlpipes_cli.adapters.docker.errors import translate
+from mlpipes_cli.adapters.docker.stack import addresses, variables
+from mlpipes_cli.adapters.docker.stack.port_allocator import Publishing
+from mlpipes_cli.adapters.docker.stack.resources import Container
+from mlpipes_cli.adapters.docker.stack.settings import PortSetting
 from mlpipes_cli.adapters.processes import ports
 from mlpipes_cli.adapters.processes.ports import Reservations
 from mlpipes_cli.adapters.processes.state import StateFiles
@@ -93,7 +95,7 @@ def test_a_key_tells_stacks_and_passwords_apart() -> None:
     ],
 )
 def test_a_taken_port_is_read_from_what_the_engine_says(said: str, port: int | None) -> None:
-    assert faults.taken_port(Exception(said)) == port
+    assert translate.taken_port(Exception(said)) == port
 
 
 def test_lines_come_whole_whatever_the_pieces() -> None:
@@ -113,13 +115,13 @@ def test_who_needs_another_ends_before_it() -> None:
         "mlflow": container("mlflow", needs),
         "jupyter": container("jupyter", "mlflow:service_healthy:false"),
     }
-    rounds = [sorted(one.service for one in group) for group in stopping.rounds(found)]
+    rounds = [sorted(one.service for one in group) for group in shutdown.rounds(found)]
     assert rounds == [["jupyter"], ["mlflow"], ["minio", "postgres"]]
 
 
 def test_containers_that_need_each_other_end_all_the_same() -> None:
     found = {"a": container("a", "b:x:false"), "b": container("b", "a:x:false")}
-    assert [sorted(one.service for one in group) for group in stopping.rounds(found)] == [["a", "b"]]
+    assert [sorted(one.service for one in group) for group in shutdown.rounds(found)] == [["a", "b"]]
 
 
 def test_mlflow_gets_the_roots_keys_only_where_it_has_no_own() -> None:

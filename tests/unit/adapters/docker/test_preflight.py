@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlpipes_cli.adapters.docker.preflight import GIGABYTE, Facts, bearable, findings
+from mlpipes_cli.adapters.docker.engine.capabilities import GIGABYTE, Facts, bearable, findings
 from mlpipes_cli.compose.model import Service
 
 GOOD = Facts("28.0", "linux", "/var/lib/docker", 50 * GIGABYTE, 8 * GIGABYTE, 4, "overlay2", True, True)

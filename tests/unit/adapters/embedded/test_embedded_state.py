@@ -13,9 +13,9 @@ import psutil
 import pytest
 from waiting import until
 
-from mlpipes_cli.adapters import database_owners
-from mlpipes_cli.adapters.processes import logs, process
-from mlpipes_cli.adapters.processes.files import locked, read_json, write_json
+from mlpipes_cli.adapters.postgres import roles
+from mlpipes_cli.adapters.processes import log_files, process
+from mlpipes_cli.adapters.processes.json_files import locked, read_json, write_json
 from mlpipes_cli.adapters.processes.process import Identity
 from mlpipes_cli.adapters.processes.state import Running, StateFiles
 from mlpipes_cli.errors import MlpipesError
@@ -119,7 +119,7 @@ def test_the_lock_makes_others_wait_tells_them_and_leaves_no_file(tmp_path: Path
 
 
 def test_the_password_verifier_is_that_of_the_protocol() -> None:
-    kind, coded, keys = database_owners.scram("secret").split("$")
+    kind, coded, keys = roles.scram("secret").split("$")
     rounds, _, salt = coded.partition(":")
     stored, _, server = keys.partition(":")
     salted = hashlib.pbkdf2_hmac("sha256", b"secret", base64.b64decode(salt), int(rounds))
@@ -127,26 +127,26 @@ def test_the_password_verifier_is_that_of_the_protocol() -> None:
     assert (kind, rounds) == ("SCRAM-SHA-256", "4096")
     assert base64.b64decode(stored) == hashlib.sha256(client).digest()
     assert base64.b64decode(server) == hmac.digest(salted, b"Server Key", "sha256")
-    assert database_owners.scram("secret") != database_owners.scram("secret")
+    assert roles.scram("secret") != roles.scram("secret")
 
 
 def test_the_last_lines_and_the_evidence_since(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    assert logs.tail(path, 2) == []
-    assert logs.evidence(path, 0) == ""
+    assert log_files.tail(path, 2) == []
+    assert log_files.evidence(path, 0) == ""
     path.write_text("one\ntwo\n")
-    before = logs.size(path)
+    before = log_files.size(path)
     with path.open("a") as file:
         file.write("  three   \n\nfour\n")
-    assert logs.evidence(path, before) == "three | four"
-    assert list(logs.read(path, lines=2, follow=False)) == ["", "four"]
-    assert next(logs.read(path, lines=None, follow=False)) == "one"
+    assert log_files.evidence(path, before) == "three | four"
+    assert list(log_files.read(path, lines=2, follow=False)) == ["", "four"]
+    assert next(log_files.read(path, lines=None, follow=False)) == "one"
 
 
 def test_following_goes_on_in_a_new_file(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_text("old\n")
-    lines = logs.read(path, lines=0, follow=True)
+    lines = log_files.read(path, lines=0, follow=True)
     with path.open("a") as file:
         file.write("")
     timer = threading.Timer(0.05, lambda: path.open("a").write("added\n"))

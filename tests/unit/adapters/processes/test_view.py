@@ -9,9 +9,9 @@ import protocol_help
 import psutil
 import pytest
 
-from mlpipes_cli.adapters.processes import foreground, view
+from mlpipes_cli.adapters.processes import foreground, service_status
 from mlpipes_cli.adapters.processes.daemon import Probe
-from mlpipes_cli.running_api import RunningApi
+from mlpipes_cli.server_registry import RunningApi
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -33,7 +33,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     ],
 )
 def test_state_and_health(answer: int | None, uptime: float, state: str, health: str) -> None:
-    assert view.condition(answer, uptime) == (state, health)
+    assert service_status.condition(answer, uptime) == (state, health)
 
 
 def test_an_api_without_a_database_runs_and_says_so() -> None:

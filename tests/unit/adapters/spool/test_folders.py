@@ -13,7 +13,7 @@ from unit.adapters.spool.test_records import row
 
 from mlpipes_cli.adapters.spool import Waiting, waiting
 from mlpipes_cli.adapters.spool.folders import Spool
-from mlpipes_cli.adapters.spool.records import pack
+from mlpipes_cli.adapters.spool.record_format import pack
 from mlpipes_cli.errors import MlpipesError
 
 LIMIT = 10**6
@@ -114,7 +114,7 @@ import sys
 from pathlib import Path
 from mlpipes_cli.adapters.spool.folders import Spool
 from unit.adapters.spool.test_records import row
-from mlpipes_cli.adapters.spool.records import pack
+from mlpipes_cli.adapters.spool.record_format import pack
 spool = Spool(Path(sys.argv[1]), 10**9, 20_000)
 spool.open()
 while True:

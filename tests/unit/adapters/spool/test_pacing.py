@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from mlpipes_cli.adapters.spool.pacing import Pace
+from mlpipes_cli.adapters.spool.rate_limit import Pace
 
 
 async def come_in(pace: Pace, rows: int) -> float:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipes_cli.adapters.spool import records
-from mlpipes_cli.adapters.spool.records import Damage, Record, Torn, pack, scan, unpack
+from mlpipes_cli.adapters.spool import record_format
+from mlpipes_cli.adapters.spool.record_format import Damage, Record, Torn, pack, scan, unpack
 from mlpipes_cli.ports import PredictionRow
-from mlpipes_cli.server.uuid7 import milliseconds_of, uuid7
+from mlpipes_cli.server.predictions.uuid7 import milliseconds_of, uuid7
 
 
 def row(text: str = "x", **changes: object) -> PredictionRow:
@@ -73,8 +73,8 @@ def test_lost_blocks_at_the_end_are_damage_and_not_a_torn_write() -> None:
 def record_of(rows: list[tuple[object, ...]]) -> bytes:
     """As another release would have written it."""
     payload = msgspec.msgpack.encode(rows)
-    header = records._HEADER.pack(records._MARK, len(payload), len(rows), 0, zlib.crc32(payload))
-    return header + records._CHECK.pack(zlib.crc32(header)) + payload
+    header = record_format._HEADER.pack(record_format._MARK, len(payload), len(rows), 0, zlib.crc32(payload))
+    return header + record_format._CHECK.pack(zlib.crc32(header)) + payload
 
 
 def test_an_older_release_had_fewer_fields() -> None:

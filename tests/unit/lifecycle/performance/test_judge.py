@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from mlpipes_cli.lifecycle.performance.gather import Gathered, Gatherer
-from mlpipes_cli.lifecycle.performance.judge import Worth, judge
-from mlpipes_cli.lifecycle.performance.nature import Nature
-from mlpipes_cli.ports.records import Judged
+from mlpipes_cli.lifecycle.performance.collect import Gathered, Gatherer
+from mlpipes_cli.lifecycle.performance.evaluate import Worth, judge
+from mlpipes_cli.lifecycle.performance.prediction_schema import Nature
+from mlpipes_cli.ports.prediction_records import Judged
 
 BINARY = Nature("binary", ("bad", "good"))
 

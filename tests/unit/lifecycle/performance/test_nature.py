@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpipes_cli.lifecycle.performance.gather import Gathered, Gatherer
-from mlpipes_cli.lifecycle.performance.nature import Nature, inferred, of_details
-from mlpipes_cli.ports.records import Judged
+from mlpipes_cli.lifecycle.performance.collect import Gathered, Gatherer
+from mlpipes_cli.lifecycle.performance.prediction_schema import Nature, inferred, of_details
+from mlpipes_cli.ports.prediction_records import Judged
 
 
 def gathered(rows: list[tuple[Any, Any, Any]]) -> tuple[list[Gathered], list[Any]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import mlflow_tags
 from mlpipes_cli.errors import MlpipesError, Refused, UsageError
 from mlpipes_cli.lifecycle.promotion import selection
 from mlpipes_cli.ports import RunRecord
@@ -21,10 +21,10 @@ def run(
     **tags: str,
 ) -> RunRecord:
     known = {
-        run_schema.MODEL_URI: f"models:/m-{ident}",
-        run_schema.HOLDOUT_FINGERPRINT: holdout,
-        run_schema.TASK: task,
-        run_schema.CANDIDATE: name,
+        mlflow_tags.MODEL_URI: f"models:/m-{ident}",
+        mlflow_tags.HOLDOUT_FINGERPRINT: holdout,
+        mlflow_tags.TASK: task,
+        mlflow_tags.CANDIDATE: name,
     }
     return RunRecord(
         ident,
@@ -88,13 +88,13 @@ def test_an_unknown_run_suggests_the_nearest():
 
 
 def test_a_failed_run_says_why():
-    broken = run("aaaa1", status="FAILED", **{run_schema.ERROR: "out of memory"})
+    broken = run("aaaa1", status="FAILED", **{mlflow_tags.ERROR: "out of memory"})
     with pytest.raises(MlpipesError, match="out of memory"):
         selection.find_run([broken], "forest")
 
 
 def test_a_run_without_its_model_cannot_be_promoted():
-    assert not selection.is_complete(run("a", **{run_schema.MODEL_URI: ""}))
+    assert not selection.is_complete(run("a", **{mlflow_tags.MODEL_URI: ""}))
     with pytest.raises(MlpipesError, match="no finished run"):
         selection.field_of([run("a", status="KILLED")], None)
 
@@ -136,7 +136,7 @@ def test_no_run_has_the_metric():
 
 
 def test_where_the_metric_comes_from():
-    some = field(run("1", **{run_schema.METRIC: "mcc"}))
+    some = field(run("1", **{mlflow_tags.METRIC: "mcc"}))
     assert selection.pick_metric(some, "f1", "brier") == "f1"
     assert selection.pick_metric(some, None, "brier") == "brier"
     assert selection.pick_metric(some, None, None) == "mcc"

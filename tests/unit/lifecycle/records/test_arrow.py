@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from mlpipes_cli.lifecycle.records.arrow import Layout
-from mlpipes_cli.ports.records import Snapshot, StoredPrediction
+from mlpipes_cli.ports.prediction_records import Snapshot, StoredPrediction
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

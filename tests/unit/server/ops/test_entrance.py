@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlpipes_cli.server.ops.entrance import Entrance
-from mlpipes_cli.server.ops.hosts import Hosts
+from mlpipes_cli.server.ops.admission import Entrance
+from mlpipes_cli.server.ops.allowed_hosts import Hosts
 
 JSON = (b"content-type", b"application/json")
 

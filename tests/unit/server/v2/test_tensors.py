@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
-from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.server.http.api_error import Fault
 from mlpipes_cli.server.v2 import tensors
 
 SHAPES = arrays.array_shapes(min_dims=1, max_dims=3, max_side=4)
