@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def beside(call: Callable[[], T]) -> Future[T]:
+def run_in_background(call: Callable[[], T]) -> Future[T]:
     """Make a call in a thread of its own; what it returns or raises is in the future."""
     future: Future[T] = Future()
 
@@ -25,7 +25,7 @@ def beside(call: Callable[[], T]) -> Future[T]:
     return future
 
 
-def side_by_side(calls: Sequence[Callable[[], object]], at_a_time: int) -> None:
+def run_concurrently(calls: Sequence[Callable[[], object]], at_a_time: int) -> None:
     """Make calls that mostly wait, some at a time.
 
     Raises:
@@ -45,7 +45,7 @@ def side_by_side(calls: Sequence[Callable[[], object]], at_a_time: int) -> None:
                 waiting.clear()
                 raise
 
-    working = [beside(work) for _ in range(min(at_a_time, len(calls)))]
+    working = [run_in_background(work) for _ in range(min(at_a_time, len(calls)))]
     try:
         for one in working:
             one.result()

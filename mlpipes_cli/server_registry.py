@@ -14,14 +14,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mlpipes_cli import private_files
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 READY = {"api": "/ready", "mlflow": "/health"}
 _CLOCK_TOLERANCE = 2.0
 
 
 @dataclass(frozen=True)
-class RunningApi:
+class RunningServer:
     """A server, whether it runs in front of somebody or as a service of the stack.
 
     Attributes:
@@ -50,12 +50,12 @@ class RunningApi:
         return READY[self.engine]
 
 
-def _folder(project: Project) -> Path:
+def _folder(project: ProjectFolder) -> Path:
     return project.state / "serving"
 
 
 @contextlib.contextmanager
-def noted(project: Project, port: int, api: RunningApi) -> Iterator[None]:
+def registered(project: ProjectFolder, port: int, api: RunningServer) -> Iterator[None]:
     """Leave the note for as long as the context lasts."""
     write(project, port, api)
     try:
@@ -67,7 +67,7 @@ def noted(project: Project, port: int, api: RunningApi) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def write(project: Project, port: int, api: RunningApi) -> None:
+def write(project: ProjectFolder, port: int, api: RunningServer) -> None:
     """Write the note."""
     folder = _folder(project)
     private_files.folder(folder)
@@ -75,7 +75,7 @@ def write(project: Project, port: int, api: RunningApi) -> None:
     _write(folder / "last_port", str(port))
 
 
-def last_port(project: Project) -> int | None:
+def last_port(project: ProjectFolder) -> int | None:
     """The port that an API of this project had the last time."""
     try:
         return int((_folder(project) / "last_port").read_text())
@@ -84,8 +84,8 @@ def last_port(project: Project) -> int | None:
 
 
 def find(
-    project: Project, model: str | None = None, alias: str | None = None, engine: str = "api"
-) -> list[RunningApi]:
+    project: ProjectFolder, model: str | None = None, alias: str | None = None, engine: str = "api"
+) -> list[RunningServer]:
     """The servers that answer and fit, the newest first; notes of dead ones are removed."""
     fitting = [
         api
@@ -95,7 +95,7 @@ def find(
     return sorted(fitting, key=lambda api: -api.created)
 
 
-def everyone(project: Project) -> Iterator[RunningApi]:
+def everyone(project: ProjectFolder) -> Iterator[RunningServer]:
     """All that run, those that do not answer yet too."""
     for path in sorted(_folder(project).glob("*.json")):
         note = _read(path)
@@ -105,7 +105,7 @@ def everyone(project: Project) -> Iterator[RunningApi]:
             path.unlink(missing_ok=True)
 
 
-def _lives(note: RunningApi) -> bool:
+def _lives(note: RunningServer) -> bool:
     import psutil
 
     try:
@@ -123,9 +123,9 @@ def this_process() -> tuple[int, float]:
     return os.getpid(), psutil.Process().create_time()
 
 
-def _read(path: Path) -> RunningApi | None:
+def _read(path: Path) -> RunningServer | None:
     try:
-        return RunningApi(**json.loads(path.read_text()))
+        return RunningServer(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
 

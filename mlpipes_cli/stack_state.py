@@ -14,11 +14,11 @@ from pathlib import Path
 
 from mlpipes_cli import private_files
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
-class Choices:
+class StackState:
     """What ``up`` and ``migrate`` settled.
 
     Attributes:
@@ -32,20 +32,20 @@ class Choices:
     auth: bool | None = None
 
 
-def _file(project: Project) -> Path:
+def _file(project: ProjectFolder) -> Path:
     return project.state / "choices.json"
 
 
-def read(project: Project) -> Choices:
+def read(project: ProjectFolder) -> StackState:
     """What was chosen; nothing where there is no file or it is damaged."""
     try:
         row = json.loads(_file(project).read_text(encoding="utf-8"))
-        return Choices(row.get("runtime"), tuple(row.get("services", ())), row.get("auth"))
+        return StackState(row.get("runtime"), tuple(row.get("services", ())), row.get("auth"))
     except (OSError, ValueError, AttributeError, TypeError):
-        return Choices()
+        return StackState()
 
 
-def write(project: Project, choices: Choices) -> None:
+def write(project: ProjectFolder, choices: StackState) -> None:
     """Remember choices, in one step.
 
     Raises:

@@ -152,12 +152,12 @@ class Site:
         from mlpipes_cli.adapters import wiring
         from mlpipes_cli.lifecycle.serving.stores import make_stores
         from mlpipes_cli.server.http.app import create_app
-        from mlpipes_cli.server.models.served_models import Models
+        from mlpipes_cli.server.models.served_models import ServedModels
         from mlpipes_cli.server.settings import ServerSettings
 
         wiring.prepare_database(database)
         given = ServerSettings("people", "production", 3, str(folder), **settings)
-        self.models = Models(self._loaded(folder, 3, "production"))
+        self.models = ServedModels(self._loaded(folder, 3, "production"))
         app = create_app(given, make_stores(given, database, None), self.models)
         self.port = serving_help.free_port()
         self.url = f"http://127.0.0.1:{self.port}"

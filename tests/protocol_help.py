@@ -100,12 +100,12 @@ def front(path: Path, database: str, name: str = "people", **settings: Any) -> A
     from mlpipes_cli.lifecycle.serving.stores import make_stores
     from mlpipes_cli.server.http.app import create_app
     from mlpipes_cli.server.models import loader
-    from mlpipes_cli.server.models.served_models import Models
+    from mlpipes_cli.server.models.served_models import ServedModels
     from mlpipes_cli.server.settings import ServerSettings
 
     made = ServerSettings(name, "production", 3, api_keys="off", access_log="off", **settings)
     wiring.prepare_database(database)
-    models = Models(loader.load(path, name, 3, "production"))
+    models = ServedModels(loader.load(path, name, 3, "production"))
     return create_app(made, make_stores(made, database, None), models)
 
 

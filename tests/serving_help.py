@@ -153,11 +153,11 @@ class Silent:
 def application(log: Any, *models: Any, truth: Any = None, recent: Any = None, **settings: Any) -> Any:
     """The API on loaded models and a log; it asks for no keys, unless ``settings`` say so."""
     from mlpipes_cli.server.http.app import create_app
-    from mlpipes_cli.server.models.served_models import Models
+    from mlpipes_cli.server.models.served_models import ServedModels
     from mlpipes_cli.server.settings import ServerSettings
     from mlpipes_cli.server.stores import Stores
 
-    served = Models(models[0])
+    served = ServedModels(models[0])
     for other in models[1:]:
         served.put(other)
     keys = settings.pop("keys", None)

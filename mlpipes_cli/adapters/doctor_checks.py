@@ -15,7 +15,7 @@ from pwd import struct_passwd
 from mlpipes_cli import env_file
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check, ServiceStatus
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 GIGABYTE = 1024**3
 _DISK_FAULT, _DISK_WARNING = 0.3, 2.0
@@ -35,7 +35,7 @@ def tried(name: str, check: Callable[[], Check]) -> Check:
         return Check(name, "fault", what, "check the permissions and the free disk space")
 
 
-def common(project: Project, secrets: Sequence[str]) -> list[Check]:
+def common(project: ProjectFolder, secrets: Sequence[str]) -> list[Check]:
     """Python, folder, disk, secrets and git of a project.
 
     Args:
@@ -59,18 +59,18 @@ def python() -> Check:
     return Check("python", "fault", f"{found} is not supported", "use Python 3.11, 3.12 or 3.13")
 
 
-def home(project: Project) -> Path:
+def home(project: ProjectFolder) -> Path:
     """A folder of the project that is there."""
     return project.state if project.state.is_dir() else project.root
 
 
-def folder(project: Project) -> Check:
+def folder(project: ProjectFolder) -> Check:
     """Whether we can write into it."""
     with tempfile.NamedTemporaryFile(dir=home(project), prefix=".doctor-"):
         return Check("folder", "ok", f"{project.root} is writable")
 
 
-def disk(project: Project) -> Check:
+def disk(project: ProjectFolder) -> Check:
     """Whether its disk has room."""
     free = shutil.disk_usage(home(project)).free / GIGABYTE
     found = f"{free:.1f} GB free"
@@ -96,7 +96,7 @@ def memory() -> Check:
     return Check("memory", "ok", f"{free:.1f} GB available")
 
 
-def private_secrets(project: Project, names: Sequence[str]) -> Check:
+def private_secrets(project: ProjectFolder, names: Sequence[str]) -> Check:
     """Whether ``.env`` is complete and nobody else's to read."""
     path = project.env_file
     if not path.exists():
@@ -146,7 +146,7 @@ def accounts(auth: bool, known: Iterable[struct_passwd] | None = None) -> Check:
     )
 
 
-def git(project: Project) -> Check:
+def git(project: ProjectFolder) -> Check:
     """Whether git would ever take the secrets."""
     if shutil.which("git") is None:
         return Check("git", "ok", "not installed")

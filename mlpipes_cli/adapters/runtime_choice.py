@@ -5,13 +5,13 @@ from __future__ import annotations
 from mlpipes_cli import stack_state
 from mlpipes_cli.adapters.processes.json_files import read_json
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 from mlpipes_cli.suggest import did_you_mean
 
 RUNTIMES = ("docker", "embedded", "remote")
 
 
-def current(project: Project) -> tuple[str, str]:
+def current(project: ProjectFolder) -> tuple[str, str]:
     """The runtime that a command has to do with, and why.
 
     Where a stack was started, its data decides, whatever ``mlpipes.yaml`` says by now: ``up`` tells
@@ -26,7 +26,7 @@ def current(project: Project) -> tuple[str, str]:
     return wished(project, None)
 
 
-def for_up(project: Project, asked: str | None) -> tuple[str, str]:
+def for_up(project: ProjectFolder, asked: str | None) -> tuple[str, str]:
     """The runtime to start.
 
     Args:
@@ -57,7 +57,7 @@ def for_up(project: Project, asked: str | None) -> tuple[str, str]:
     )
 
 
-def home(project: Project) -> str | None:
+def home(project: ProjectFolder) -> str | None:
     """The runtime that holds the project's data; None where no stack was started, or nothing is left of it.
 
     Raises:
@@ -76,14 +76,14 @@ def home(project: Project) -> str | None:
     return project.config.runtime if project.config.runtime in found else next(iter(found), None)
 
 
-def _holds(project: Project, runtime: str) -> bool:
+def _holds(project: ProjectFolder, runtime: str) -> bool:
     """Whether a runtime has data of this project; asks nobody."""
     if runtime == "docker":
         return "id" in read_json(project.state / "docker.json")
     return (project.state / "postgres").is_dir()
 
 
-def wished(project: Project, asked: str | None) -> tuple[str, str]:
+def wished(project: ProjectFolder, asked: str | None) -> tuple[str, str]:
     """The runtime of a project without data, and why."""
     name = asked or project.config.runtime
     if name != "auto":
@@ -112,5 +112,5 @@ def _named_engine_answers(found: tuple[str, str], name: str) -> tuple[str, str]:
     return found
 
 
-def _place(project: Project, asked: str | None) -> str:
+def _place(project: ProjectFolder, asked: str | None) -> str:
     return "--runtime" if asked else f"{project.shown(project.root / 'mlpipes.yaml')}: runtime"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.dump.address import Address
-    from mlpipes_cli.adapters.spool import Waiting
+    from mlpipes_cli.adapters.spool import PendingRecords
     from mlpipes_cli.ports import (
         Endpoints,
         ModelSource,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         ServiceSpec,
         Tracking,
     )
-    from mlpipes_cli.ports.alias_notifications import AliasNews
+    from mlpipes_cli.ports.alias_notifications import AliasNotifications
     from mlpipes_cli.ports.api_keys import KeyStore
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.ports.environments import Environments
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.images import ImageBuilder
     from mlpipes_cli.ports.prediction_records import PredictionRecords
     from mlpipes_cli.ports.recent_predictions import RecentPredictions
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.signing.keys import Key
     from mlpipes_cli.signing.vault import Vault
-    from mlpipes_cli.stack_state import Choices
+    from mlpipes_cli.stack_state import StackState
 
 
-def choose_runtime(project: Project, asked: str | None = None) -> tuple[str, str]:
+def choose_runtime(project: ProjectFolder, asked: str | None = None) -> tuple[str, str]:
     """The runtime that ``up`` starts, and why.
 
     Args:
@@ -49,7 +49,9 @@ def choose_runtime(project: Project, asked: str | None = None) -> tuple[str, str
     return runtime_choice.for_up(project, asked)
 
 
-def make_runtime(project: Project, choices: Choices | None = None, reason: str | None = None) -> Runtime:
+def make_runtime(
+    project: ProjectFolder, choices: StackState | None = None, reason: str | None = None
+) -> Runtime:
     """The runtime of a project's stack.
 
     Args:
@@ -168,11 +170,11 @@ def make_model_source(tracking_uri: str, login: Mapping[str, str]) -> ModelSourc
     return RestModelSource(tracking_uri, login)
 
 
-def make_alias_news(database_url: str) -> AliasNews:
+def make_alias_news(database_url: str) -> AliasNotifications:
     """What hears of aliases that have moved."""
-    from mlpipes_cli.adapters.postgres.alias_notifications import PostgresAliasNews
+    from mlpipes_cli.adapters.postgres.alias_notifications import PostgresAliasNotifications
 
-    return PostgresAliasNews(database_url)
+    return PostgresAliasNotifications(database_url)
 
 
 def tell_alias_moved(database_url: str, model: str) -> None:
@@ -181,7 +183,7 @@ def tell_alias_moved(database_url: str, model: str) -> None:
     from mlpipes_cli.errors import MlpipesError
 
     with contextlib.suppress(MlpipesError):
-        alias_notifications.tell(database_url, model)
+        alias_notifications.notify(database_url, model)
 
 
 def make_vault(tracking_uri: str, login: Mapping[str, str], key: Key) -> Vault:
@@ -191,15 +193,15 @@ def make_vault(tracking_uri: str, login: Mapping[str, str], key: Key) -> Vault:
     return Vault(make_model_source(tracking_uri, login), key)
 
 
-def spooled(folder: Path) -> Waiting:
+def spooled(folder: Path) -> PendingRecords:
     """What waits in a spool for the database.
 
     Raises:
         MlpipesError: It may not be read.
     """
-    from mlpipes_cli.adapters.spool import waiting
+    from mlpipes_cli.adapters.spool import pending_records
 
-    return waiting(folder)
+    return pending_records(folder)
 
 
 def replay_spool(folder: Path, database_url: str) -> int:
@@ -243,14 +245,14 @@ def newest_mlflow_revision() -> str:
     return schema.newest()
 
 
-def added_services(project: Project) -> Path:
+def added_services(project: ProjectFolder) -> Path:
     """The file that names the services that ``up`` brings back beside the core."""
     from mlpipes_cli.adapters.processes.state import StateFiles
 
     return StateFiles(project.state).wanted_file
 
 
-def remembered_services(project: Project) -> Mapping[str, ServiceSpec]:
+def remembered_services(project: ProjectFolder) -> Mapping[str, ServiceSpec]:
     """The services that ``up`` brings back beside the core, by name."""
     from mlpipes_cli.adapters.processes.state import StateFiles
 
@@ -286,14 +288,14 @@ def lock(path: Path, waiting: Callable[[str], None]) -> AbstractContextManager[N
     return locked(path, waiting)
 
 
-def keep_logs(project: Project) -> None:
+def keep_logs(project: ProjectFolder) -> None:
     """Have this process put the logs of the project's services aside when they have become large."""
     from mlpipes_cli.adapters.processes import log_rotation
 
     log_rotation.keep(project.logs)
 
 
-def mark_children(project: Project) -> None:
+def mark_children(project: ProjectFolder) -> None:
     """Have what this process starts from now on marked, so that ``down`` finds it without us."""
     import os
 
@@ -323,7 +325,7 @@ def serving_port(
             )
         yield wanted
         return
-    with ports.Reservations() as reservations:
+    with ports.PortReservations() as reservations:
         yield ports.choose(
             "the API", reservations, wanted=None, remembered=remembered, preference=preference, say=say
         )

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mlpipes_cli.api.base import Base, File
-from mlpipes_cli.tabular import Rows
+from mlpipes_cli.tabular import TableRows
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.transfer.backup import Carried
+    from mlpipes_cli.lifecycle.transfer.backup import BackupResult
     from mlpipes_cli.lifecycle.transfer.migrate import Migrated
     from mlpipes_cli.lifecycle.transfer.upgrade import Upgraded
     from mlpipes_cli.ports import Halted, ServiceStatus, StackStatus
@@ -103,12 +103,12 @@ class StackMethods(Base):
 
         return stack.status(self._settings)
 
-    def doctor(self) -> Rows:
+    def doctor(self) -> TableRows:
         """What could be wrong, with the fix of each: rows with name, level, found and fix."""
         from mlpipes_cli.lifecycle import stack
         from mlpipes_cli.ports import Check
 
-        return Rows(stack.doctor(self._settings), Check)
+        return TableRows(stack.doctor(self._settings), Check)
 
     def env(self) -> Mapping[str, str]:
         """The environment variables of clients, such as MLFLOW_TRACKING_URI; one may hold a password.
@@ -139,7 +139,7 @@ class StackMethods(Base):
 
         return lines(self._settings, services, follow=follow, tail=tail, since=since)
 
-    def backup(self, file: File, *, force: bool = False) -> Carried:
+    def backup(self, file: File, *, force: bool = False) -> BackupResult:
         """Copy databases and artifacts into one file, ``.tar`` or ``.tar.gz``, while the stack works.
 
         Raises:
@@ -150,7 +150,7 @@ class StackMethods(Base):
 
         return backup(self._settings, Path(file).absolute(), self._events, force=force)
 
-    def restore(self, file: File, *, yes: bool = False) -> Carried:
+    def restore(self, file: File, *, yes: bool = False) -> BackupResult:
         """Replace all data by a backup's, which is checked whole before.
 
         Raises:

@@ -15,7 +15,7 @@ from mlpipes_cli.cli.tables import Column, FittedTable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mlpipes_cli.lifecycle.performance.performance import Line, Performance
+    from mlpipes_cli.lifecycle.performance.performance import Performance, PerformanceRow
     from mlpipes_cli.ports.prediction_records import Period
 
 
@@ -94,13 +94,13 @@ def _performance(found: Performance) -> RenderableType | str:
     return Group(table, *(Text(note) for line in found.lines for note in _notes(line)))
 
 
-def _head(line: Line) -> tuple[str, ...]:
+def _head(line: PerformanceRow) -> tuple[str, ...]:
     share = "" if line.prevalence is None else f"{line.prevalence:.2%}"
     counts = (line.predictions, line.mirrored, line.with_truth)
     return str(line.version), line.period or "", *map(str, counts), share
 
 
-def _notes(line: Line) -> list[str]:
+def _notes(line: PerformanceRow) -> list[str]:
     where = f"version {line.version}" + (f", {line.period}" if line.period else "")
     notes = [f"{where}: {line.note}"] if line.note else []
     usable = line.with_truth - line.unusable

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mlpipes_cli.lifecycle.records.feedback import Reported
-    from mlpipes_cli.lifecycle.records.listing import Entry
+    from mlpipes_cli.lifecycle.records.listing import PredictionEntry
 
 _HELP = "List, export, prune and replay predictions."
 
@@ -161,7 +161,7 @@ def _reported(found: Reported) -> str:
     return "\n".join(lines)
 
 
-def _listed(found: list[Entry]) -> RenderableType | str:
+def _listed(found: list[PredictionEntry]) -> RenderableType | str:
     if not found:
         return "no predictions are stored yet"
     table = FittedTable(

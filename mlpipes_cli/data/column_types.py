@@ -37,7 +37,7 @@ class WrongValue(Exception):
 
 
 @dataclass
-class Column:
+class TypedColumn:
     """A column and what is to be said of it.
 
     Attributes:
@@ -92,7 +92,7 @@ def hollow(texts: pa.Array) -> np.ndarray:
     return np.asarray(pc.or_(pc.is_null(texts), pc.fill_null(known, False)).to_numpy(zero_copy_only=False))
 
 
-def read(values: pd.Series, style: Style, formats: Formats) -> Column:
+def read(values: pd.Series, style: Style, formats: Formats) -> TypedColumn:
     """What a column of text holds.
 
     Raises:
@@ -100,12 +100,12 @@ def read(values: pd.Series, style: Style, formats: Formats) -> Column:
     """
     name = str(values.name)
     if formats.types.get(name) == "text":
-        return Column(values)
+        return TypedColumn(values)
     if name in formats.dates:
         return _dates_as_said(values, formats.dates[name])
     forced = formats.types.get(name) == "number"
     if not forced and not may_be_more(values):
-        return Column(values)
+        return TypedColumn(values)
     texts = trimmed(texts_of(values))
     cells = _Cells(texts, hollow(texts))
     if cells.holes.all():
@@ -121,8 +121,8 @@ def read(values: pd.Series, style: Style, formats: Formats) -> Column:
     if (other := _style_of(cells)) is not None:
         text = f"its numbers have another format ({other.words}) than the rest of the file ({style.words})"
         remark = f"{text}, so the column stays text; `types: {{{name}: number}}` reads numbers"
-        return Column(values, remarks=[Remark(remark, name, int(np.argmin(cells.holes)), warning=True)])
-    return Column(values, remarks=_strays(name, cells, number))
+        return TypedColumn(values, remarks=[Remark(remark, name, int(np.argmin(cells.holes)), warning=True)])
+    return TypedColumn(values, remarks=_strays(name, cells, number))
 
 
 def _style_of(cells: _Cells) -> Style | None:
@@ -169,9 +169,9 @@ def words_among_numbers(values: pd.Series, style: Style) -> dict[str, int]:
     return {hole.word: hole.first for hole in holes(str(values.name), cells.texts, cells.holes)}
 
 
-def _numbers(values: pd.Series, cells: _Cells, style: Style) -> Column:
+def _numbers(values: pd.Series, cells: _Cells, style: Style) -> TypedColumn:
     if reason := code(cells.present()):
-        return Column(values, codes=reason, remarks=_words_among_codes(str(values.name), cells))
+        return TypedColumn(values, codes=reason, remarks=_words_among_codes(str(values.name), cells))
     return _made(values, cells, numbers.floats(numbers.plain(cells.present(), style)))
 
 
@@ -199,7 +199,7 @@ def _words_among_codes(name: str, cells: _Cells) -> list[Remark]:
     ]
 
 
-def _forced(values: pd.Series, cells: _Cells, style: Style) -> Column:
+def _forced(values: pd.Series, cells: _Cells, style: Style) -> TypedColumn:
     if not cells.all_are(numbers.pattern(style)):
         style = _style_of(cells) or style
     fits = matches(cells.texts, numbers.pattern(style)) | cells.holes
@@ -209,27 +209,27 @@ def _forced(values: pd.Series, cells: _Cells, style: Style) -> Column:
     return _made(values, cells, numbers.floats(numbers.plain(cells.present(), style)))
 
 
-def _flags(values: pd.Series, cells: _Cells) -> Column:
+def _flags(values: pd.Series, cells: _Cells) -> TypedColumn:
     lower = pc.utf8_lower(cells.present()).to_pylist()
     flags = [None if word is None else word == "true" for word in lower]
     return _made(values, cells, np.array(flags, dtype=object))
 
 
-def _durations(values: pd.Series, cells: _Cells) -> Column:
+def _durations(values: pd.Series, cells: _Cells) -> TypedColumn:
     return _made(values, cells, date_formats.seconds(cells.present()))
 
 
-def _dates(values: pd.Series, cells: _Cells) -> Column:
+def _dates(values: pd.Series, cells: _Cells) -> TypedColumn:
     name, present = str(values.name), cells.present()
     first = date_formats.order(present)
     if first in ("unclear", "mixed"):
-        return Column(values, remarks=[_unclear(name, present, first)])
+        return TypedColumn(values, remarks=[_unclear(name, present, first)])
     found = date_formats.read(date_formats.iso(present, first) if first else present)
     wrong = found.isna().to_numpy() & ~cells.holes
     if wrong.any():
         row = int(wrong.argmax())
         text = f"{present[row].as_py()!r} is not a valid date, so the column stays text"
-        return Column(values, remarks=[Remark(text, name, row, warning=True)])
+        return TypedColumn(values, remarks=[Remark(text, name, row, warning=True)])
     made = _made(values, cells, found.to_numpy())
     if first:
         made.date = date_formats.PATTERNS[first]
@@ -256,7 +256,7 @@ def _unclear(name: str, present: pa.Array, first: str) -> Remark:
     )
 
 
-def _dates_as_said(values: pd.Series, written: str) -> Column:
+def _dates_as_said(values: pd.Series, written: str) -> TypedColumn:
     texts = trimmed(texts_of(values))
     cells = _Cells(texts, hollow(texts))
     found = date_formats.read_as(cells.present(), written)
@@ -269,16 +269,16 @@ def _dates_as_said(values: pd.Series, written: str) -> Column:
     return _made(values, cells, found.to_numpy())
 
 
-_KINDS: tuple[tuple[str, Callable[[pd.Series, _Cells], Column]], ...] = (
+_KINDS: tuple[tuple[str, Callable[[pd.Series, _Cells], TypedColumn]], ...] = (
     (_FLAG, _flags),
     (date_formats.DATE, _dates),
     (date_formats.DURATION, _durations),
 )
 
 
-def _made(values: pd.Series, cells: _Cells, found: np.ndarray) -> Column:
+def _made(values: pd.Series, cells: _Cells, found: np.ndarray) -> TypedColumn:
     made: Any = pd.Series(found, index=values.index, name=values.name)
-    return Column(made, holes=holes(str(values.name), cells.texts, cells.holes))
+    return TypedColumn(made, holes=holes(str(values.name), cells.texts, cells.holes))
 
 
 def holes(name: str, texts: pa.Array, empty: np.ndarray) -> list[Hole]:

@@ -16,7 +16,7 @@ import pandas as pd
 from mlpipes_cli.data import column_types, csv_table, currency_signs, numbers, read_warnings
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Header, Unreadable, header_of
-from mlpipes_cli.data.leading_zeros import Watched
+from mlpipes_cli.data.leading_zeros import LeadingZeros
 from mlpipes_cli.data.numbers import Style
 from mlpipes_cli.data.read_warnings import Hole, Remark
 
@@ -127,7 +127,7 @@ def _proves_a_point(frame: pd.DataFrame) -> bool:
 
 def _parsed(file: _File, style: Style) -> tuple[pd.DataFrame, bool]:
     file.raw.seek(0)
-    watched = Watched(file.raw, file.header.separator)
+    watched = LeadingZeros(file.raw, file.header.separator)
     as_text = [name for name, kind in file.formats.types.items() if kind == "text"]
     gaps = ["", *file.formats.missing]
     frame: pd.DataFrame = csv_table.parse(

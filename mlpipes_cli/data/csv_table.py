@@ -12,7 +12,7 @@ import pyarrow as pa
 from mlpipes_cli.data import column_types, numbers
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Header, Unreadable, lines_of, ragged_line
-from mlpipes_cli.data.numbers import Inferred, Style
+from mlpipes_cli.data.numbers import InferredStyle, Style
 from mlpipes_cli.data.read_warnings import Remark
 
 SAMPLE = 1000  # rows by which the numbers' style is judged at first
@@ -82,7 +82,7 @@ def style_of(
     formats: Formats,
     hint: Style | None = None,
     least: float = numbers.MOST,
-) -> Inferred:
+) -> InferredStyle:
     """How the numbers of columns of text are written."""
     cells = [column_types.trimmed(column_types.texts_of(column)) for column in columns]
     filled = [texts.filter(pa.array(~column_types.hollow(texts))) for texts in cells]
@@ -96,7 +96,7 @@ def about_style(style: Style, separator: str) -> list[Remark]:
     return [Remark(said)] if said else []
 
 
-def unsure(inferred: Inferred, column: pd.Series) -> Remark:
+def unsure(inferred: InferredStyle, column: pd.Series) -> Remark:
     """That a number may be another one, and how to say which."""
     shown, style = inferred.example, inferred.style
     read = numbers.plain(pa.array([shown]), style)[0].as_py()

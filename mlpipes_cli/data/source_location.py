@@ -26,7 +26,7 @@ _WHERE_TO_GET = {
 
 
 @dataclass(frozen=True)
-class Place:
+class SourceLocation:
     """Where rows come from.
 
     Attributes:
@@ -46,7 +46,7 @@ class Place:
     url: str | None = None
 
 
-def locate(data: Data, base: Path, source: YamlSource) -> Place:
+def locate(data: Data, base: Path, source: YamlSource) -> SourceLocation:
     """Understand the ``source:`` line; a local file has to be there.
 
     Raises:
@@ -54,7 +54,9 @@ def locate(data: Data, base: Path, source: YamlSource) -> Place:
     """
     if not isinstance(data.source, str):
         given = data.source
-        return Place("postgres", "the database", name=given.table or "", query=given.query, url=given.url)
+        return SourceLocation(
+            "postgres", "the database", name=given.table or "", query=given.query, url=given.url
+        )
     text = data.source
     scheme, colon, rest = text.partition(":")
     rest = rest.strip()
@@ -65,11 +67,11 @@ def locate(data: Data, base: Path, source: YamlSource) -> Place:
         if rest not in known:
             shown = did_you_mean(rest, known) or f"; use one of {', '.join(known)}"
             raise wrong(source, AT, f"scikit-learn has no data set {rest!r}{shown}")
-        return Place("sklearn", text, name=rest)
+        return SourceLocation("sklearn", text, name=rest)
     if scheme == "openml":
         if not rest.isdigit():
             raise wrong(source, AT, f"{text!r}: give the number of the data set, such as openml:1597")
-        return Place("openml", text, name=rest)
+        return SourceLocation("openml", text, name=rest)
     if scheme == "s3":
         return _bucket(text, rest, source)
     if scheme == "postgres" and rest and not rest.startswith("//"):
@@ -88,20 +90,20 @@ def _unknown_scheme(text: str, scheme: str) -> str:
     return f"unknown kind of source {scheme!r}{shown}"
 
 
-def _bucket(text: str, rest: str, source: YamlSource) -> Place:
+def _bucket(text: str, rest: str, source: YamlSource) -> SourceLocation:
     bucket, _, key = rest.removeprefix("//").partition("/")
     if not rest.startswith("//") or not bucket or not key:
         raise wrong(source, AT, f"{text!r}: write s3://bucket/folder/file.csv")
     _check_extension(key, text, source)
-    return Place("s3", text, name=f"{bucket}/{key}")
+    return SourceLocation("s3", text, name=f"{bucket}/{key}")
 
 
-def _postgres(rest: str, source: YamlSource) -> Place:
+def _postgres(rest: str, source: YamlSource) -> SourceLocation:
     if re.match(r"(select|with|table|values)\b|\(", rest, re.IGNORECASE):
-        return Place("postgres", "the project's database", query=rest)
+        return SourceLocation("postgres", "the project's database", query=rest)
     if not re.fullmatch(r"[^\s.;]+(\.[^\s.;]+)?", rest):
         raise wrong(source, AT, f"{rest!r} is neither schema.table nor a select query")
-    return Place("postgres", "the project's database", name=rest)
+    return SourceLocation("postgres", "the project's database", name=rest)
 
 
 def _check_extension(name: str, text: str, source: YamlSource) -> None:
@@ -109,16 +111,16 @@ def _check_extension(name: str, text: str, source: YamlSource) -> None:
         raise wrong(source, AT, f"{text}: unknown kind of file; {', '.join(EXTENSIONS)} are supported")
 
 
-def _file(text: str, base: Path, source: YamlSource) -> Place:
+def _file(text: str, base: Path, source: YamlSource) -> SourceLocation:
     path = base / Path(text).expanduser()
     try:
         if path.is_dir():
             if image_files.holds_any(path):
-                return Place("images", text, path=path)
+                return SourceLocation("images", text, path=path)
             raise wrong(source, AT, f"{text}: is a folder without images; give a file, or a folder of images")
         if path.exists():
             _check_extension(path.name, text, source)
-            return Place("file", text, path=path)
+            return SourceLocation("file", text, path=path)
     except OSError as error:
         raise wrong(source, AT, f"{text}: {(error.strerror or str(error)).lower()}") from None
     if (fix := _WHERE_TO_GET.get(path.name)) is not None:

@@ -17,7 +17,7 @@ from mlpipes_cli.data.columns import missing
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Unreadable, read_header
 from mlpipes_cli.data.problems import wrong
-from mlpipes_cli.data.source_location import AT, Place, locate
+from mlpipes_cli.data.source_location import AT, SourceLocation, locate
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.suggest import did_you_mean
 
@@ -104,7 +104,7 @@ def read(
 
 
 def _read(
-    place: Place,
+    place: SourceLocation,
     data: Data,
     base: Path,
     source: YamlSource,
@@ -125,12 +125,12 @@ def _read(
         found = Read(_load(place, data, base, source, database_url, environ), formats)
     try:
         return typed_columns.settled(found, place.shown, aside=(data.target, data.id, *data.drop))
-    except typed_columns.WrongValue as error:
+    except typed_columns.TypeMismatch as error:
         raise wrong(source, AT, f"{place.shown}: {error}") from None
 
 
 def _load(
-    place: Place,
+    place: SourceLocation,
     data: Data,
     base: Path,
     source: YamlSource,

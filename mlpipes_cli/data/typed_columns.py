@@ -17,7 +17,7 @@ from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.numbers import Style
 
 
-class WrongValue(ValueError):
+class TypeMismatch(ValueError):
     """A value is not what the settings say of its column; the text is one line."""
 
 
@@ -93,7 +93,7 @@ def _as_set(column: pd.Series, formats: Formats) -> pd.Series:
     try:
         return column_types.read(text, Style(), formats).values
     except column_types.WrongValue as error:
-        raise WrongValue(f"column {name!r}, row {error.row + 1}: {error}") from None
+        raise TypeMismatch(f"column {name!r}, row {error.row + 1}: {error}") from None
 
 
 def _would_round(column: pd.Series) -> bool:

@@ -15,11 +15,11 @@ from mlpipes_cli.suggest import did_you_mean
 if TYPE_CHECKING:
     from mlpipes_cli.metric_catalog import Task
     from mlpipes_cli.ports import Registry, RunRecord
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
-class Entry:
+class LeaderboardEntry:
     """A line of the leaderboard.
 
     Attributes:
@@ -68,7 +68,7 @@ class Board:
     metric: str
     task: Task
     holdout: str
-    entries: tuple[Entry, ...]
+    entries: tuple[LeaderboardEntry, ...]
     others: tuple[OtherHoldout, ...] = ()
     few_rows: str = ""
     strangers: int = 0
@@ -103,7 +103,7 @@ class Board:
 
 
 def leaderboard(
-    project: Project,
+    project: ProjectFolder,
     *,
     experiment: str | None = None,
     metric: str | None = None,
@@ -138,7 +138,8 @@ def leaderboard(
     results = [from_record(run, cached=False) for run in previous_sessions.newest_each(same)]
     held = _registered(registry, model)
     entries = [
-        Entry(result, *held.get(result.run_id or "", ((), None))) for result in ranked(results, metric)
+        LeaderboardEntry(result, *held.get(result.run_id or "", ((), None)))
+        for result in ranked(results, metric)
     ]
     task: Task = newest.tags.get(mlflow_tags.TASK, "binary")  # type: ignore[assignment]
     rows = newest.tags.get(mlflow_tags.TELLING_ROWS, "")
@@ -184,7 +185,7 @@ def is_ours(run: RunRecord) -> bool:
     )
 
 
-def _runs(registry: Registry, project: Project, asked: str | None) -> tuple[Sequence[RunRecord], int]:
+def _runs(registry: Registry, project: ProjectFolder, asked: str | None) -> tuple[Sequence[RunRecord], int]:
     """The runs of an experiment, the newest first, and how many others there are."""
     name = _name(project, asked)
     found = registry.runs([name] if name else None)
@@ -200,7 +201,7 @@ def _runs(registry: Registry, project: Project, asked: str | None) -> tuple[Sequ
     raise UsageError(f"the experiment {name!r} has no runs", suggestion or "train it with `mlpipes train`")
 
 
-def _name(project: Project, asked: str | None) -> str | None:
+def _name(project: ProjectFolder, asked: str | None) -> str | None:
     """The experiment's name, out of its file if a file was named or the project has one."""
     from pathlib import Path
 

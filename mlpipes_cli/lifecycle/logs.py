@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from mlpipes_cli.adapters.wiring import make_runtime
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import times
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 
 def lines(
-    project: Project,
+    project: ProjectFolder,
     services: Sequence[str] = (),
     *,
     follow: bool = False,

@@ -8,12 +8,12 @@ from mlpipes_cli.adapters.wiring import make_runtime
 from mlpipes_cli.errors import Interrupted
 from mlpipes_cli.lifecycle.serving import api_names
 from mlpipes_cli.ports import Halted, Reporter, ServiceStatus
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 _STORES = ("minio", "rustfs")
 
 
-def stop(project: Project, service: str, reporter: Reporter) -> Halted:
+def stop(project: ProjectFolder, service: str, reporter: Reporter) -> Halted:
     """Stop one service until ``start`` or ``up``, and say what the others that run do without it.
 
     Raises:
@@ -26,7 +26,7 @@ def stop(project: Project, service: str, reporter: Reporter) -> Halted:
     return halted
 
 
-def _without(project: Project, service: str, dependent: str) -> str:
+def _without(project: ProjectFolder, service: str, dependent: str) -> str:
     """What becomes of a service that runs on without what it needs."""
     if api_names.is_api(dependent) and service == "mlflow":
         return ": it keeps serving the loaded model versions"
@@ -38,7 +38,7 @@ def _without(project: Project, service: str, dependent: str) -> str:
     return ": requests to it may fail"
 
 
-def start(project: Project, service: str, reporter: Reporter) -> ServiceStatus:
+def start(project: ProjectFolder, service: str, reporter: Reporter) -> ServiceStatus:
     """Start one service and what it needs, and wait until it answers.
 
     Raises:
@@ -51,7 +51,7 @@ def start(project: Project, service: str, reporter: Reporter) -> ServiceStatus:
         raise Interrupted(f"stopped before {service} answered", "`mlpipes up` continues from here") from None
 
 
-def shell(project: Project, service: str, command: Sequence[str]) -> int:
+def shell(project: ProjectFolder, service: str, command: Sequence[str]) -> int:
     """Run a program in a service's container, a shell where none is named; its exit code.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 
-class AliasNews(Protocol):
+class AliasNotifications(Protocol):
     """Passes on what whoever moves an alias by mlpipes tells."""
 
     async def listen(self, told: Callable[[str], None], ready: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 
 @dataclass(frozen=True)
-class MachineStack:
+class FoundStack:
     """A stack that something of is on this machine.
 
     Attributes:
@@ -34,24 +34,24 @@ class MachineStack:
         return not self.root.is_dir()
 
 
-class Machine(Protocol):
+class AllStacks(Protocol):
     """Finds stacks without their projects' files, and ends them."""
 
-    def stacks(self) -> Sequence[MachineStack]:
+    def stacks(self) -> Sequence[FoundStack]:
         """All that are found; nothing is changed.
 
         Raises:
             MlpipesError: The engine does not answer.
         """
 
-    def stop(self, stack: MachineStack) -> None:
+    def stop(self, stack: FoundStack) -> None:
         """End what runs of it; its data stays.
 
         Raises:
             MlpipesError: Something cannot be ended.
         """
 
-    def remove(self, stack: MachineStack) -> Sequence[str]:
+    def remove(self, stack: FoundStack) -> Sequence[str]:
         """End it and remove its data, as far as that is not in the project's folder.
 
         Returns:

@@ -69,7 +69,7 @@ class StoredPrediction(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class LogSnapshot:
     """Rows of the log as they are at one moment, whatever is written meanwhile.
 
     Attributes:
@@ -142,7 +142,9 @@ class PredictionRecords(Protocol):
     def newest(self, selection: Selection, limit: int) -> Sequence[StoredPrediction]:
         """The newest ones, the newest first."""
 
-    def snapshot(self, selection: Selection, *, inputs: bool, size: int) -> AbstractContextManager[Snapshot]:
+    def snapshot(
+        self, selection: Selection, *, inputs: bool, size: int
+    ) -> AbstractContextManager[LogSnapshot]:
         """All of them, ``size`` a batch, with the kinds of the inputs where those are asked for."""
 
     def tally(self, selection: Selection, period: Period | None) -> Sequence[Tally]:

@@ -67,7 +67,7 @@ class Frame:
     grid: bool = True
 
 
-class Sheet:
+class Canvas:
     """A figure that is plotted on again and again."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ _FOLDER = Path(__file__).parent / "environments"
 
 
 @dataclass(frozen=True)
-class Carried:
+class PinnedEnvironment:
     """A trainer's own environment.
 
     Attributes:
@@ -25,7 +25,7 @@ class Carried:
     lock: tuple[str, ...]
 
 
-def carried(trainer: str) -> Carried | None:
+def carried(trainer: str) -> PinnedEnvironment | None:
     """The environment of a trainer; None where it asks for nothing."""
     wanted = _FOLDER / f"{trainer}.in"
     if not trainer.isidentifier() or trainer == "base" or not wanted.is_file():
@@ -38,7 +38,7 @@ def carried(trainer: str) -> Carried | None:
         )
     lock = wanted.with_suffix(".lock")
     pins = _lines(lock.read_text(encoding="utf-8")) if lock.is_file() else ()
-    return Carried(None if python[1] == "our own" else python[1], _lines(text), pins)
+    return PinnedEnvironment(None if python[1] == "our own" else python[1], _lines(text), pins)
 
 
 def base() -> tuple[str, ...]:

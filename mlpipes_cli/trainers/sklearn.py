@@ -47,7 +47,7 @@ class SklearnTrainer:
         params = {name: value for name, value in params.items() if name not in before}
         estimator = estimators.make(training.spec["estimator"], params)
         _fits_the_task(estimator, training.task)
-        boosting.settle(estimator, params, training)
+        boosting.set_params(estimator, params, training)
         more = boosting.fit_params(estimator, params, training)
         last = boosting.plain(estimator, params, training)
         pipeline = with_preprocessing(last, training, scale=not tree_models.only_trees(estimator))

@@ -25,7 +25,7 @@ from mlpipes_cli.worker import candidate_process, entry, process_guard, protocol
 
 
 @dataclass
-class Running:
+class RunningJob:
     """A candidate's process."""
 
     job: str
@@ -34,7 +34,7 @@ class Running:
     process: subprocess.Popen[bytes] | None = None
 
 
-class Host:
+class WorkerHost:
     """Reads commands until its input ends, then kills what still runs.
 
     Args:
@@ -45,7 +45,7 @@ class Host:
 
     def __init__(self, commands: int, events: int, fork: bool) -> None:
         self._commands, self._events, self._fork = commands, events, fork
-        self._running: dict[int, Running] = {}
+        self._running: dict[int, RunningJob] = {}
         self._wake, self._woken = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(self._woken, False)
@@ -112,7 +112,7 @@ class Host:
             pid = process.pid
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)  # the child does so too; whoever comes first
-        self._running[pid] = Running(job, pid, time.monotonic(), process)
+        self._running[pid] = RunningJob(job, pid, time.monotonic(), process)
         self._tell("started", job=job, pid=pid)
 
     def _become(self, job: str, folder: Path, place: dict[str, object]) -> None:
@@ -176,7 +176,7 @@ def main() -> None:
         gc.enable()
         gc.collect()
         gc.freeze()  # keeps the collector from touching, and so copying, shared pages
-    host = Host(commands, events, fork)
+    host = WorkerHost(commands, events, fork)
     try:
         host.serve()
     finally:

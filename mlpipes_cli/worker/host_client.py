@@ -22,7 +22,7 @@ _GRACE = 3 * reaper.PATIENCE
 
 
 @dataclass(frozen=True)
-class Event:
+class HostEvent:
     """What happened to a job.
 
     Attributes:
@@ -60,7 +60,7 @@ def command(python: Path | None) -> list[str]:
     return [str(python), entry.__file__, _MODULE]
 
 
-class Host:
+class WorkerHostClient:
     """A process that starts a process for each job; it is started with the first.
 
     Args:
@@ -123,7 +123,7 @@ class Host:
         if job in self._jobs:
             self._send(protocol.line("stop", job=job))
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[HostEvent]:
         """What it said; to be called when its output can be read, or it is gone.
 
         Raises:
@@ -172,7 +172,7 @@ class Host:
         with contextlib.suppress(BrokenPipeError):  # its end is read next, as that of its output
             self._process.stdin.write(line)
 
-    def _event(self, message: Mapping[str, Any]) -> Event | None:
+    def _event(self, message: Mapping[str, Any]) -> HostEvent | None:
         kind, job = str(message["type"]), str(message.get("job", ""))
         if kind == "failed":
             raise MlpipesError(str(message["reason"]), f"its log is {self._log}")
@@ -183,15 +183,15 @@ class Host:
             self._groups.pop(job, None)
         if kind not in {"started", "stage", "ended"}:
             return None
-        return Event(kind, job, **{name: message[name] for name in _FIELDS if name in message})
+        return HostEvent(kind, job, **{name: message[name] for name in _FIELDS if name in message})
 
-    def _lost(self) -> Iterator[Event]:
+    def _lost(self) -> Iterator[HostEvent]:
         """It is gone: its jobs too; the next job starts another one."""
         lost = dict(self._jobs)
         code = self.close()
         for job, started in lost.items():
             number = -code if code < 0 else None
-            yield Event("ended", job, signal=number, seconds=time.monotonic() - started, lost=True)
+            yield HostEvent("ended", job, signal=number, seconds=time.monotonic() - started, lost=True)
         self._restarts += 1
         if self._restarts > _RESTARTS:
             raise MlpipesError(f"the worker process exited {self._restarts} times", f"its log is {self._log}")

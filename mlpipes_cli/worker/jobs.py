@@ -61,7 +61,7 @@ def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
     prepared = open_store(Path(content["data"]))
     scratch = folder / protocol.SCRATCH_FOLDER
     scratch.mkdir(exist_ok=True)
-    training = _training(content, prepared, scratch, step_log.Steps(out / protocol.HISTORY))
+    training = _training(content, prepared, scratch, step_log.StepLog(out / protocol.HISTORY))
     trainer = catalog.make(content["spec"]["trainer"])
     if content.get("check"):  # its environment was not there when the file was checked
         _check_here(trainer, content["spec"])
@@ -95,7 +95,7 @@ def _fit(trainer: Trainer, training: Training, out: Path, tell: Tell) -> Fitted 
     """Fit, or search for the best params first."""
     if not training.spec.get("search"):
         return trainer.fit(training)
-    keep = trial_log.Trials(out / protocol.TRIALS, tell, spaces.count(training.spec["search"]))
+    keep = trial_log.TrialLog(out / protocol.TRIALS, tell, spaces.count(training.spec["search"]))
     # others see to their threads themselves; other processes have to find this package
     side_by_side = training.spec["trainer"] == "sklearn" and PathFinder.find_spec("mlpipes_cli") is not None
     return search.search(trainer, training, keep, side_by_side=side_by_side)
@@ -121,7 +121,7 @@ def _keep(
     threshold, final = None, fitted
     if training.spec.get("threshold") is not None:
         tell("threshold")
-        settled = thresholds.settle(trainer, fitted, training)
+        settled = thresholds.choose_threshold(trainer, fitted, training)
         threshold, final = settled.threshold, settled.fitted
         _write_out_of_fold(place / protocol.FILES, settled, prepared)
     tell("score")
@@ -181,7 +181,7 @@ def _write_answers(path: Path, answers: Answers, classes: tuple[Any, ...]) -> No
     pd.DataFrame(columns).to_parquet(path, index=False)
 
 
-def _write_out_of_fold(folder: Path, settled: thresholds.Settled, prepared: Prepared) -> None:
+def _write_out_of_fold(folder: Path, settled: thresholds.ChosenThreshold, prepared: Prepared) -> None:
     """What the threshold was chosen on, in the form of the holdout's predictions."""
     import numpy as np
 

@@ -13,7 +13,7 @@ _FLOOR_SHARE, _FLOOR_LEAST, _FLOOR_MOST = 0.05, 128 * 2**20, 2**30
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedJob:
     """A job that runs.
 
     Attributes:
@@ -36,7 +36,7 @@ def amount(size: float) -> str:
     return text.replace(".0 ", " ")
 
 
-class Watch:
+class MemoryWatch:
     """Looks a few times a second, in a thread of its own: the core may be busy with recording.
 
     Args:
@@ -52,7 +52,7 @@ class Watch:
         period: float = PERIOD,
     ) -> None:
         self._stop, self._memory, self._period = stop, memory, period
-        self._jobs: dict[str, Watched] = {}
+        self._jobs: dict[str, WatchedJob] = {}
         self._told: set[str] = set()
         self._lock, self._end = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -60,7 +60,7 @@ class Watch:
     def add(self, job: str, pid: int, limit: int | None) -> None:
         """Watch a job that began."""
         with self._lock:
-            self._jobs[job] = Watched(pid, limit)
+            self._jobs[job] = WatchedJob(pid, limit)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="mlpipes-memory", daemon=True)
             self._thread.start()
@@ -99,7 +99,7 @@ class Watch:
             self._tell(name, reason)
 
     def _greediest(
-        self, jobs: dict[str, Watched], trees: dict[str, list[int]], now: hardware.Memory
+        self, jobs: dict[str, WatchedJob], trees: dict[str, list[int]], now: hardware.Memory
     ) -> list[tuple[str, str]]:
         """One without a limit if there is any: who keeps within its own was promised that much."""
         free = [name for name, job in jobs.items() if job.limit is None] or list(jobs)

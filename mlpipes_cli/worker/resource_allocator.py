@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Wants:
+class ResourceRequest:
     """What a job asks for.
 
     Attributes:
@@ -23,15 +23,15 @@ class Wants:
 
 
 @dataclass(frozen=True)
-class Share:
+class Allocation:
     """What a job got: cores and GPUs, or None for all."""
 
-    wants: Wants
+    wants: ResourceRequest
     cores: tuple[int, ...] | None = None
     gpus: tuple[str, ...] | None = None
 
 
-class Shares:
+class ResourceAllocator:
     """What the running jobs share.
 
     Args:
@@ -43,9 +43,9 @@ class Shares:
     def __init__(self, cores: Sequence[int], gpus: Callable[[], Sequence[str]], memory: int) -> None:
         self._cores, self._find_gpus, self._memory = list(cores), gpus, memory
         self._left: dict[str, float] = {}
-        self._taken: dict[str, Share] = {}
+        self._taken: dict[str, Allocation] = {}
 
-    def take(self, job: str, wants: Wants, parallel: int) -> Share | None:
+    def take(self, job: str, wants: ResourceRequest, parallel: int) -> Allocation | None:
         """A job's share, or None while it has to wait; one that runs alone gets what there is.
 
         As many cores may be asked for together as there are, or as ``parallel`` jobs of one core would
@@ -60,7 +60,7 @@ class Shares:
             memory = sum(other.memory or 0 for other in others) + (wants.memory or 0)
             if cpu > max(len(self._cores), parallel) or (wants.memory and memory > self._memory):
                 return None
-        share = Share(wants, self._free_cores(wants.cpu), gpus or None)
+        share = Allocation(wants, self._free_cores(wants.cpu), gpus or None)
         for name in gpus:
             self._left[name] -= min(1.0, wants.gpu)
         self._taken[job] = share

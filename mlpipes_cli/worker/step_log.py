@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Steps:
+class StepLog:
     """Appends to a file; what is in it outlives the process.
 
     Args:

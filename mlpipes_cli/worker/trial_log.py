@@ -14,7 +14,7 @@ from mlpipes_cli.trainers.trials import Trial
 from mlpipes_cli.worker.protocol import pack
 
 
-class Trials:
+class TrialLog:
     """Appends to a file.
 
     Args:
@@ -46,7 +46,7 @@ class Trials:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The trials so far, as :class:`mlpipes_cli.ports.Trial` calls their parts; params as JSON values."""
+    """The trials so far, as :class:`mlpipes_cli.ports.TrialRecord` calls their parts; params as JSON values."""
     if not path.is_file():
         return []
     whole = [line for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")]

@@ -59,14 +59,14 @@ def test_the_projects_own_folders_are_nobody_elses_to_write_to(tmp_path: Path) -
     from mlpipes_cli import server_registry
     from mlpipes_cli.config.project import ProjectConfig
     from mlpipes_cli.lifecycle.promotion import promotion_lock
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
-    project = Project(tmp_path, ProjectConfig(project="p"))
+    project = ProjectFolder(tmp_path, ProjectConfig(project="p"))
     told = {
         field.name: os.getpid() if field.name == "pid" else None
-        for field in fields(server_registry.RunningApi)
+        for field in fields(server_registry.RunningServer)
     }
-    server_registry.write(project, 8000, server_registry.RunningApi(**told))
+    server_registry.write(project, 8000, server_registry.RunningServer(**told))
     assert (mode(project.state), mode(project.state / "serving")) == (0o755, 0o700)
     project.state.chmod(0o777)  # as an earlier release left it
     with promotion_lock.one_at_a_time(project.state, None):  # type: ignore[arg-type]

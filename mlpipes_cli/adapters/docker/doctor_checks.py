@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlpipes_cli.adapters.docker.containers import labels
 from mlpipes_cli.adapters.docker.errors import startup
-from mlpipes_cli.adapters.docker.errors.translate import speaking
-from mlpipes_cli.adapters.docker.stack.port_allocator import Publishing
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
+from mlpipes_cli.adapters.docker.stack.port_allocator import PortAllocator
 from mlpipes_cli.adapters.docker.stack.settings import port_settings
-from mlpipes_cli.adapters.docker.stack.status import survey
+from mlpipes_cli.adapters.docker.stack.status import read_status
 from mlpipes_cli.adapters.processes import ports as local_ports
-from mlpipes_cli.adapters.processes.ports import Reservations
+from mlpipes_cli.adapters.processes.ports import PortReservations
 from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.ports import Check, ServiceStatus
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.stack.settings import PortSetting
-    from mlpipes_cli.adapters.docker.stack.stack import Place
+    from mlpipes_cli.adapters.docker.stack.stack import DockerStack
     from mlpipes_cli.compose.model import Service
 
 Level = Literal["ok", "warning", "fault"]
 _UP = "`mlpipes up` repairs it"
 
 
-def ports(place: Place, services: Iterable[Service]) -> list[Check]:
+def ports(place: DockerStack, services: Iterable[Service]) -> list[Check]:
     """Each port: whether it is published, free, or somebody else's."""
     files = StateFiles(place.project.state)
     containers = place.holdings.containers()
     names = {service.name for service in services}
-    holder = Publishing(place.engine, files, Reservations(), lambda text: None).holder
+    holder = PortAllocator(place.engine, files, PortReservations(), lambda text: None).holder
     checks = []
     for setting in port_settings(place.project.config):
         if setting.service in names:
@@ -42,7 +42,7 @@ def ports(place: Place, services: Iterable[Service]) -> list[Check]:
     return checks
 
 
-def _port(setting: PortSetting, has: int | None, wanted: int, place: Place, holder: Any) -> Check:
+def _port(setting: PortSetting, has: int | None, wanted: int, place: DockerStack, holder: Any) -> Check:
     name = f"{setting.name.replace('_', ' ')} port"
     if has is not None:
         if setting.wanted not in (None, has):
@@ -59,13 +59,13 @@ def _port(setting: PortSetting, has: int | None, wanted: int, place: Place, hold
     return Check(name, "ok", f"{wanted} is taken by {who}; the next free one will be used")
 
 
-def running(place: Place, names: Sequence[str], *, made: bool) -> list[Check]:
+def running(place: DockerStack, names: Sequence[str], *, made: bool) -> list[Check]:
     """Each service: whether it answers, and how its container fares."""
     if not names:
         return []
     found = place.holdings.containers()
     checks = []
-    for row in survey(place, names):
+    for row in read_status(place, names):
         container = found.get(row.name)
         details = place.holdings.inspect(container.id) if container else None
         checks.append(_service(row, details or {}, made=made))
@@ -103,7 +103,7 @@ def process(row: ServiceStatus) -> Check:
     )
 
 
-def volumes(place: Place, services: Iterable[Service]) -> list[Check]:
+def volumes(place: DockerStack, services: Iterable[Service]) -> list[Check]:
     """Whether all volumes are there, unless nothing of the stack is."""
     holdings = place.holdings
     there = set(holdings.volumes())
@@ -121,11 +121,11 @@ def volumes(place: Place, services: Iterable[Service]) -> list[Check]:
     return checks
 
 
-def leftovers(place: Place) -> Check:
+def leftovers(place: DockerStack) -> Check:
     """Containers of ours whose project's folder is not there any more."""
     if not place.engine.local:
         return Check("leftovers", "ok", "not checked on another machine")
-    with speaking("looking for leftovers"):
+    with translate_errors("looking for leftovers"):
         rows = place.engine.client.api.containers(all=True, filters={"label": [labels.ROOT]})
     left = sorted(
         {

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from mlpipes_cli import env_file
 from mlpipes_cli.adapters.docker.containers import logs, manual_stop, shutdown
 from mlpipes_cli.adapters.docker.stack import addresses, extra_services
-from mlpipes_cli.adapters.docker.stack.desired_state import Draft
-from mlpipes_cli.adapters.docker.stack.identity import Identity
-from mlpipes_cli.adapters.docker.stack.port_allocator import Publishing
-from mlpipes_cli.adapters.docker.stack.reconciler import Bringing
+from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
+from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
+from mlpipes_cli.adapters.docker.stack.port_allocator import PortAllocator
+from mlpipes_cli.adapters.docker.stack.reconciler import ContainerReconciler
 from mlpipes_cli.adapters.docker.stack.resources import Container
 from mlpipes_cli.adapters.docker.stack.settings import API, DATABASE, MLFLOW, core
-from mlpipes_cli.adapters.docker.stack.stack import Place
-from mlpipes_cli.adapters.docker.stack.status import survey, unknown
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
+from mlpipes_cli.adapters.docker.stack.status import read_status, unknown
 from mlpipes_cli.adapters.processes.json_files import clear_folder
-from mlpipes_cli.adapters.processes.ports import Reservations
-from mlpipes_cli.adapters.processes.reconciler import alone
+from mlpipes_cli.adapters.processes.ports import PortReservations
+from mlpipes_cli.adapters.processes.reconciler import stack_lock
 from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError, UsageError
@@ -35,10 +35,10 @@ from mlpipes_cli.ports import (
     StackStatus,
     Storage,
 )
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine.connection import Engine
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
     from mlpipes_cli.adapters.processes.local_services import LocalServices
 
 _UP = "start it with `mlpipes up`"
@@ -56,7 +56,7 @@ class DockerRuntime:
         name: ``docker``.
     """
 
-    project: Project
+    project: ProjectFolder
     reason: str
     services: tuple[str, ...] = ()
     auth: bool = False
@@ -80,21 +80,23 @@ class DockerRuntime:
 
         return LocalServices(self.project, self._clients, elsewhere=extra_services.containers(self.project))
 
-    def _engine(self) -> Engine:
+    def _engine(self) -> DockerEngine:
         from mlpipes_cli.adapters.docker.engine.connection import connect
 
         return connect()
 
-    def _place(self, engine: Engine | None = None) -> Place | None:
+    def _place(self, engine: DockerEngine | None = None) -> DockerStack | None:
         """The stack, if there ever was one."""
         engine = engine or self._engine()
-        marks = Identity(self.project).known(engine)
+        marks = StackIdentity(self.project).known(engine)
         secrets = env_file.read(self.project.env_file)
         return (
-            Place(extra_services.settled(self.project), engine, marks, secrets, self.auth) if marks else None
+            DockerStack(extra_services.as_started(self.project), engine, marks, secrets, self.auth)
+            if marks
+            else None
         )
 
-    def _running(self, *names: str) -> tuple[Place, dict[str, Container]]:
+    def _running(self, *names: str) -> tuple[DockerStack, dict[str, Container]]:
         """The stack, of which these services run."""
         place = self._place()
         found = place.holdings.containers() if place else {}
@@ -106,22 +108,22 @@ class DockerRuntime:
         return place, alive
 
     @contextmanager
-    def _work(self, reporter: Reporter) -> Iterator[Bringing]:
+    def _work(self, reporter: Reporter) -> Iterator[ContainerReconciler]:
         """A piece of work on the stack, which is made if there was none; the lock is held already."""
         engine = self._engine()
         addresses.host(engine, self.project.config.stack.listen)  # before anything is written
         secrets = env_file.read(self.project.env_file)
-        marks = Identity(self.project).settle(engine, reporter)
-        place = Place(extra_services.settled(self.project), engine, marks, secrets, self.auth)
+        marks = StackIdentity(self.project).settle(engine, reporter)
+        place = DockerStack(extra_services.as_started(self.project), engine, marks, secrets, self.auth)
         files = StateFiles(self.project.state)
-        with Reservations() as held, reporter.task("starting the stack") as task:
-            publishing = Publishing(engine, files, held, reporter.info)
-            yield Bringing(Draft(place, self._extra), publishing, reporter, task.note)
+        with PortReservations() as held, reporter.task("starting the stack") as task:
+            publishing = PortAllocator(engine, files, held, reporter.info)
+            yield ContainerReconciler(DesiredState(place, self._extra), publishing, reporter, task.note)
 
     # -- the verbs
 
     def up(self, reporter: Reporter, versions: Mapping[str, str] | None = None) -> StackStatus:
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             with self._work(reporter) as bringing:
                 bringing.everything(versions)
             changes = [*bringing.changes, *self._local.bring(reporter)]
@@ -130,7 +132,7 @@ class DockerRuntime:
     def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:
         folder = self.project.state
         existed = folder.exists()
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             with reporter.task("stopping the stack") as task:
                 stopped = [*self._local.end(reporter)]
                 place = self._place()
@@ -151,18 +153,18 @@ class DockerRuntime:
             return self._local.restart(service, reporter)
         if service not in self._names:
             raise unknown(service, [*self._names, *self._local.names()])
-        with alone(self.project, reporter), self._work(reporter) as bringing:
+        with stack_lock(self.project, reporter), self._work(reporter) as bringing:
             bringing.again(service)
         return self._row(bringing.place, service)
 
-    def _row(self, place: Place, service: str) -> ServiceStatus:
-        return next(one for one in survey(place, self._names) if one.name == service)
+    def _row(self, place: DockerStack, service: str) -> ServiceStatus:
+        return next(one for one in read_status(place, self._names) if one.name == service)
 
     def halt(self, service: str, reporter: Reporter) -> Halted:
         local = self._local
         if service in local.names():
             return local.halt(service, reporter)
-        with alone(self.project, reporter), reporter.task(f"stopping {service}"):
+        with stack_lock(self.project, reporter), reporter.task(f"stopping {service}"):
             place, container = self._container(service)
             if place is None or container is None:
                 return Halted(ServiceStatus(service, "stopped"), changed=False)
@@ -177,7 +179,7 @@ class DockerRuntime:
             return self._local.resume(service, reporter)
         if self._container(service)[0] is None:
             raise MlpipesError("there is no stack yet", "make it with `mlpipes up`")
-        with alone(self.project, reporter), self._work(reporter) as bringing:
+        with stack_lock(self.project, reporter), self._work(reporter) as bringing:
             bringing.resume(service)
         for change in bringing.changes:
             reporter.info(change)
@@ -194,7 +196,7 @@ class DockerRuntime:
             raise MlpipesError(f"{service} is not running", f"start it with `mlpipes start {service}`")
         return shell.run(place.holdings.api, container, command)
 
-    def _container(self, service: str) -> tuple[Place | None, Container | None]:
+    def _container(self, service: str) -> tuple[DockerStack | None, Container | None]:
         """The stack, and the container of a service, as far as they are there.
 
         Raises:
@@ -210,9 +212,9 @@ class DockerRuntime:
     def status(self) -> StackStatus:
         return self._status(self._place())
 
-    def _status(self, place: Place | None, changes: tuple[str, ...] = ()) -> StackStatus:
+    def _status(self, place: DockerStack | None, changes: tuple[str, ...] = ()) -> StackStatus:
         core = (
-            survey(place, self._names)
+            read_status(place, self._names)
             if place
             else tuple(ServiceStatus(name, "stopped") for name in self._names)
         )
@@ -226,7 +228,7 @@ class DockerRuntime:
     def release(self, reporter: Reporter) -> Mapping[str, str]:
         from mlpipes_cli.adapters.docker.engine import capabilities
 
-        with alone(self.project, reporter), self._work(reporter) as bringing:
+        with stack_lock(self.project, reporter), self._work(reporter) as bringing:
             draft = bringing.draft
             services = draft.services(draft.compose({}))
             capabilities.check(bringing.place.engine, services, reporter)
@@ -234,14 +236,14 @@ class DockerRuntime:
             return dict(draft.images)
 
     def forget(self, reporter: Reporter) -> Sequence[str]:
-        with alone(self.project, reporter), reporter.task("removing containers and volumes") as task:
+        with stack_lock(self.project, reporter), reporter.task("removing containers and volumes") as task:
             place = self._place()
             if place is None:
                 return []
             shutdown.stop(place.holdings, place.holdings.containers(), task.note, remove=True)
             place.holdings.remove_networks()
             removed = [f"volume {name}" for name in place.holdings.remove_volumes()]
-            Identity(self.project).forget()
+            StackIdentity(self.project).forget()
             return removed
 
     def logs(
@@ -259,7 +261,7 @@ class DockerRuntime:
     def doctor(self) -> Sequence[Check]:
         from mlpipes_cli.adapters.docker.doctor import examine
 
-        return examine(extra_services.settled(self.project), self._extra, self.auth, self._local)
+        return examine(extra_services.as_started(self.project), self._extra, self.auth, self._local)
 
     # -- for clients
 
@@ -287,7 +289,7 @@ class DockerRuntime:
     @contextmanager
     def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:
         keeping = (DATABASE, self.project.config.stack.object_store.engine)
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             place, _ = self._running(*keeping)
             found = place.holdings.containers()  # one that restarts again and again too
             writing = {n: one for n, one in found.items() if n not in keeping}
@@ -313,7 +315,7 @@ class DockerRuntime:
         if not spec.container:
             self._drop(spec.name)
             return self._local.start(spec, reporter)
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             self._local.end_one(spec.name)
             with extra_services.remembered(self.project, spec), self._work(reporter) as bringing:
                 bringing.one(spec.name)
@@ -324,7 +326,7 @@ class DockerRuntime:
             raise UsageError(
                 f"{service!r} is a service of the stack itself", "`mlpipes down` stops the stack"
             )
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             dropped = self._drop(service)
         return self._local.stop(service, reporter) or dropped
 

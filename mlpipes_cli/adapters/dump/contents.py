@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.ports.dumps import Facts
+from mlpipes_cli.ports.dumps import DatabaseFacts
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -34,7 +34,7 @@ TABLES = f"select pg_catalog.json_build_array(t.nspname, t.relname) from ({_TABL
 REVISION = "select version_num from public.alembic_version"
 
 
-def read(cursor: Cursor) -> Facts:
+def read(cursor: Cursor) -> DatabaseFacts:
     """Count all rows, and read where MLflow's models lie.
 
     Raises:
@@ -49,7 +49,9 @@ def read(cursor: Cursor) -> Facts:
     for schema, table in cursor.fetchall():
         cursor.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table)))
         rows[f"{schema}.{table}"] = int((cursor.fetchone() or (0,))[0])
-    return Facts(str(version).split()[0], int(size), rows, _revision(cursor, rows), _locations(cursor, rows))
+    return DatabaseFacts(
+        str(version).split()[0], int(size), rows, _revision(cursor, rows), _locations(cursor, rows)
+    )
 
 
 def _revision(cursor: Cursor, rows: dict[str, int]) -> str | None:

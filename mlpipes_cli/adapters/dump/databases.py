@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from mlpipes_cli.adapters.dump import contents, programs
 from mlpipes_cli.adapters.dump.address import Address, parse
 from mlpipes_cli.adapters.dump.load import loading, refused
-from mlpipes_cli.adapters.dump.script_check import Examined
+from mlpipes_cli.adapters.dump.script_check import ScriptCheck
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.dumps import Facts, Loading, Snapshot
+from mlpipes_cli.ports.dumps import DatabaseFacts, DatabaseSnapshot, Loading
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PostgresSnapshot:
-    """Implements :class:`mlpipes_cli.ports.dumps.Snapshot`."""
+    """Implements :class:`mlpipes_cli.ports.dumps.DatabaseSnapshot`."""
 
     address: Address
     program: Path
     name: str
-    facts: Facts
+    facts: DatabaseFacts
 
     def dump(self, target: Path) -> None:
         """See the port. The whole script is on disk when it returns."""
@@ -68,7 +68,7 @@ def _file(target: Path) -> Iterator[int]:
 class PostgresDatabases:
     """Implements :class:`mlpipes_cli.ports.dumps.Databases`."""
 
-    def facts(self, url: str) -> Facts:
+    def facts(self, url: str) -> DatabaseFacts:
         """See the port."""
         with self._transaction(parse(url)) as cursor:
             return contents.read(cursor)
@@ -82,10 +82,10 @@ class PostgresDatabases:
 
     def examined(self, script: BinaryIO) -> BinaryIO:
         """See the port."""
-        return cast(BinaryIO, Examined(script))
+        return cast(BinaryIO, ScriptCheck(script))
 
     @contextlib.contextmanager
-    def snapshot(self, url: str) -> Iterator[Snapshot]:
+    def snapshot(self, url: str) -> Iterator[DatabaseSnapshot]:
         """See the port; rows and dump are of one and the same moment."""
         address = parse(url)
         with self._transaction(address) as cursor:

@@ -29,7 +29,7 @@ _FUNCTION = re.compile(rb"create (or replace )?(function|procedure) ")
 _ROWS_END = re.compile(rb"^\\\.\r?\n", re.MULTILINE)
 
 
-class Examined:
+class ScriptCheck:
     """A script that is read through this: what it has come to is looked at before it is handed on.
 
     Reading raises a ``MlpipesError`` for what is not whole or does not belong into it.

@@ -62,7 +62,7 @@ def token(root: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class DatabaseCluster:
     """A database folder.
 
     Attributes:

@@ -8,21 +8,28 @@ from dataclasses import dataclass
 
 from mlpipes_cli.adapters.embedded import mlflow_migration
 from mlpipes_cli.adapters.embedded.database_server import DatabaseServer, WrongPassword
-from mlpipes_cli.adapters.embedded.layout import CORE, DATABASE, MLFLOW, Parts
+from mlpipes_cli.adapters.embedded.layout import CORE, DATABASE, MLFLOW, StackLayout
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.adapters.processes import log_files, ports
 from mlpipes_cli.adapters.processes.json_files import unwritable
-from mlpipes_cli.adapters.processes.reconciler import ATTEMPTS, Again, Bringing, Child, alone, until_done
-from mlpipes_cli.adapters.processes.state import Running
+from mlpipes_cli.adapters.processes.reconciler import (
+    ATTEMPTS,
+    Child,
+    ProcessReconciler,
+    RetryStart,
+    stack_lock,
+    with_retries,
+)
+from mlpipes_cli.adapters.processes.state import RunningProcess
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter
 
 
 @contextmanager
-def work(parts: Parts, reporter: Reporter) -> Iterator[Core]:
+def work(parts: StackLayout, reporter: Reporter) -> Iterator[CoreServices]:
     """A piece of work on the core; a service that does not answer at an untimely end is ended."""
-    with alone(parts.project, reporter), ports.Reservations() as held:
-        core = Core(parts.project, reporter, held, parts.files, parts.files.running(), parts=parts)
+    with stack_lock(parts.project, reporter), ports.PortReservations() as held:
+        core = CoreServices(parts.project, reporter, held, parts.files, parts.files.running(), parts=parts)
         try:
             yield core
         except BaseException:
@@ -31,19 +38,19 @@ def work(parts: Parts, reporter: Reporter) -> Iterator[Core]:
 
 
 @dataclass(kw_only=True)
-class Core(Bringing):
+class CoreServices(ProcessReconciler):
     """The core's services as well as any process.
 
     Attributes:
         parts: What the stack consists of.
     """
 
-    parts: Parts
+    parts: StackLayout
 
     def wanted_port(self, name: str) -> int | None:
         return self.parts.wanted_port(name) if name in CORE else super().wanted_port(name)
 
-    def end_all(self, name: str, running: Running | None) -> int:
+    def end_all(self, name: str, running: RunningProcess | None) -> int:
         return self.parts.end(name, running)
 
     def bring(self) -> None:
@@ -53,7 +60,7 @@ class Core(Bringing):
             MlpipesError: One does not come up.
         """
         self.settle_move()
-        until_done(self._both)
+        with_retries(self._both)
 
     def restart(self, name: str) -> None:
         """End one of the two, then have both run: MLflow finds the database again by itself.
@@ -65,7 +72,7 @@ class Core(Bringing):
         self.settle_move()
         self.parts.end(name, self.running.pop(name, None))
         self.write()
-        until_done(self._both)
+        with_retries(self._both)
 
     def resume(self, name: str) -> None:
         """Have one of the two run, with what it needs: MLflow needs the database.
@@ -74,7 +81,7 @@ class Core(Bringing):
             MlpipesError: It does not come up.
         """
         self.settle_move()
-        until_done(self._both if name == MLFLOW else self._database_alone)
+        with_retries(self._both if name == MLFLOW else self._database_alone)
 
     def _database_alone(self) -> None:
         server = self.parts.database()
@@ -119,13 +126,13 @@ class Core(Bringing):
         self.note("upgrading MLflow's tables")
         mlflow_migration.migrate(self.parts.tracking(port), self.parts.temporary, self.parts.log(MLFLOW))
         self.changes.append("mlflow: its tables were upgraded to this release's version")
-        raise Again("mlflow must be restarted after the upgrade of its tables")
+        raise RetryStart("mlflow must be restarted after the upgrade of its tables")
 
     def _settle_login(self, port: int) -> None:
         if not self.parts.auth:
             return
         url = self.parts.tracking(port).replace("+psycopg2", "")
-        if basic_auth.settle_password(url, self.parts.secrets()[basic_auth.PASSWORD]):
+        if basic_auth.sync_password(url, self.parts.secrets()[basic_auth.PASSWORD]):
             self.reporter.info(
                 "the password of MLflow's administrator differed from .env; it is now the one in .env"
             )
@@ -139,7 +146,7 @@ class Core(Bringing):
         if self.parts.auth:
             basic_auth.write_settings(self.parts.login_file, self.parts.tracking(database_port))
 
-    def _healthy_database(self, server: DatabaseServer) -> Running | None:
+    def _healthy_database(self, server: DatabaseServer) -> RunningProcess | None:
         """The server if it runs as it should; else whatever is left of it is ended."""
         found = server.find()
         wanted = self.parts.wanted_port(DATABASE)
@@ -149,7 +156,7 @@ class Core(Bringing):
         self.end(DATABASE)
         return None
 
-    def _await_database(self, server: DatabaseServer, found: Running | None, port: int) -> None:
+    def _await_database(self, server: DatabaseServer, found: RunningProcess | None, port: int) -> None:
         if found and server.answers(port) and server.readable(port):
             return
         self.note("starting postgres")

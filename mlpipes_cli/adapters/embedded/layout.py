@@ -15,12 +15,12 @@ from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.adapters.postgres.roles import READER, READER_SECRET
 from mlpipes_cli.adapters.postgres.roles import SECRETS as DATABASE_SECRETS
 from mlpipes_cli.adapters.processes import log_files, ports
-from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
+from mlpipes_cli.adapters.processes.daemon import Daemon, HttpProbe
 from mlpipes_cli.adapters.processes.reconciler import marked_as
-from mlpipes_cli.adapters.processes.state import Running, StateFiles
+from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Endpoints
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 DATABASE, MLFLOW = database_server.NAME, mlflow_server.NAME
 CORE = (DATABASE, MLFLOW)
@@ -34,7 +34,7 @@ _CLIENT_SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Parts:
+class StackLayout:
     """Builds the services of one project.
 
     Attributes:
@@ -42,7 +42,7 @@ class Parts:
         auth: Whether MLflow asks for a name and a password.
     """
 
-    project: Project
+    project: ProjectFolder
     auth: bool = False
 
     @property
@@ -96,7 +96,7 @@ class Parts:
         return self.project.state / "basic_auth.ini"
 
     @property
-    def probe(self) -> Probe:
+    def probe(self) -> HttpProbe:
         """The question that tells whether MLflow works, whether or not it asks who we are."""
         return basic_auth.known(mlflow_server.PROBE, env_file.read(self.project.env_file))
 
@@ -134,7 +134,7 @@ class Parts:
             reader_url=address(READER, reader) if reader else None,
         )
 
-    def end(self, service: str, running: Running | None) -> int:
+    def end(self, service: str, running: RunningProcess | None) -> int:
         """End all processes of a service; returns how many there were.
 
         Raises:

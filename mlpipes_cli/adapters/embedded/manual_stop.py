@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from mlpipes_cli.adapters.embedded.core_services import work
-from mlpipes_cli.adapters.embedded.layout import CORE, DATABASE, MLFLOW, Parts
-from mlpipes_cli.adapters.embedded.status import survey
+from mlpipes_cli.adapters.embedded.layout import CORE, DATABASE, MLFLOW, StackLayout
+from mlpipes_cli.adapters.embedded.status import read_status
 from mlpipes_cli.adapters.processes.local_services import LocalServices
-from mlpipes_cli.adapters.processes.reconciler import alone
+from mlpipes_cli.adapters.processes.reconciler import stack_lock
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Halted, Reporter, ServiceStatus
 
 
-def halt(parts: Parts, local: LocalServices, service: str, reporter: Reporter) -> Halted:
+def halt(parts: StackLayout, local: LocalServices, service: str, reporter: Reporter) -> Halted:
     """End one of the core; the data stays.
 
     Raises:
         MlpipesError: It cannot be ended.
     """
-    with alone(parts.project, reporter), reporter.task(f"stopping {service}"):
+    with stack_lock(parts.project, reporter), reporter.task(f"stopping {service}"):
         running = parts.files.running()
         ended = parts.end(service, running.pop(service, None))
         parts.files.write_running(parts.project.root, running)
-    rows = (*survey(parts), *local.survey())
+    rows = (*read_status(parts), *local.survey())
     needing = (MLFLOW,) if service == DATABASE else ()
     alive = [row.name for row in rows if row.state != "stopped" and row.name not in (DATABASE, service)]
     dependents = [name for name in alive if name in needing or name not in CORE]
     return Halted(_of(rows, service), bool(ended), tuple(dict.fromkeys(dependents)))
 
 
-def resume(parts: Parts, service: str, reporter: Reporter) -> ServiceStatus:
+def resume(parts: StackLayout, service: str, reporter: Reporter) -> ServiceStatus:
     """Have one of the core run, with what it needs.
 
     Raises:
@@ -41,7 +41,7 @@ def resume(parts: Parts, service: str, reporter: Reporter) -> ServiceStatus:
         core.resume(service)
     for change in core.changes:
         reporter.info(change)
-    return _of(survey(parts), service)
+    return _of(read_status(parts), service)
 
 
 def _of(rows: tuple[ServiceStatus, ...], service: str) -> ServiceStatus:

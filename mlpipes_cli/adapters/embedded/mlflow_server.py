@@ -11,11 +11,11 @@ from pathlib import Path
 from mlpipes_cli import package_files
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.adapters.processes import log_rotation
-from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
+from mlpipes_cli.adapters.processes.daemon import Daemon, HttpProbe
 
 NAME = "mlflow"
 TIMEOUT = 180.0
-PROBE = Probe("POST", "/api/2.0/mlflow/experiments/search", '{"max_results": 1}')
+PROBE = HttpProbe("POST", "/api/2.0/mlflow/experiments/search", '{"max_results": 1}')
 
 
 def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: str) -> Daemon:

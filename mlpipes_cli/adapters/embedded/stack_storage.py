@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from mlpipes_cli.adapters.artifacts.folder import FolderArtifactStore
-from mlpipes_cli.adapters.embedded.layout import DATABASE, MLFLOW, Parts
+from mlpipes_cli.adapters.embedded.layout import DATABASE, MLFLOW, StackLayout
 from mlpipes_cli.adapters.postgres.roles import OWNERS
 from mlpipes_cli.adapters.processes import foreground, ports
 from mlpipes_cli.adapters.processes.json_files import unwritable
@@ -16,7 +16,7 @@ from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter, Storage
 
 
-def storage(parts: Parts) -> Storage:
+def storage(parts: StackLayout) -> Storage:
     """The databases and artifacts.
 
     Raises:
@@ -33,13 +33,13 @@ def storage(parts: Parts) -> Storage:
     return Storage(urls, FolderArtifactStore(parts.artifacts))
 
 
-def stop_writers(parts: Parts, local: LocalServices, reporter: Reporter) -> None:
+def stop_writers(parts: StackLayout, local: LocalServices, reporter: Reporter) -> None:
     """End everything but the database server; the caller holds the lock.
 
     Raises:
         MlpipesError: A process cannot be ended.
     """
-    if foreground.survey(parts.project):
+    if foreground.read_status(parts.project):
         reporter.warn(f"the {API} in the foreground was stopped; restart it with `mlpipes serve`")
     local.end(reporter)
     running = parts.files.running()
@@ -47,7 +47,7 @@ def stop_writers(parts: Parts, local: LocalServices, reporter: Reporter) -> None
     parts.files.write_running(parts.project.root, running)
 
 
-def forget(parts: Parts) -> Sequence[str]:
+def forget(parts: StackLayout) -> Sequence[str]:
     """Remove the database folder and the artifacts, and nothing else; the caller holds the lock.
 
     Raises:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from mlpipes_cli.adapters.embedded.layout import DATABASE, MLFLOW, Parts
+from mlpipes_cli.adapters.embedded.layout import DATABASE, MLFLOW, StackLayout
 from mlpipes_cli.adapters.processes import ports, process, service_status
 from mlpipes_cli.adapters.processes.reconciler import marked_as
-from mlpipes_cli.adapters.processes.state import Running
+from mlpipes_cli.adapters.processes.state import RunningProcess
 from mlpipes_cli.ports import ServiceStatus
 
 
-def survey(parts: Parts) -> tuple[ServiceStatus, ...]:
+def read_status(parts: StackLayout) -> tuple[ServiceStatus, ...]:
     """PostgreSQL and MLflow."""
     written = parts.files.running()
     return _database(parts, written), _mlflow(parts, written)
 
 
-def _database(parts: Parts, written: dict[str, Running]) -> ServiceStatus:
+def _database(parts: StackLayout, written: dict[str, RunningProcess]) -> ServiceStatus:
     server = parts.database()
     main, members = server.find(), server.members()
     if main is None:
@@ -26,7 +26,7 @@ def _database(parts: Parts, written: dict[str, Running]) -> ServiceStatus:
     )
 
 
-def _mlflow(parts: Parts, written: dict[str, Running]) -> ServiceStatus:
+def _mlflow(parts: StackLayout, written: dict[str, RunningProcess]) -> ServiceStatus:
     daemon = marked_as(parts.project, MLFLOW)
     main = daemon.find(written.get(MLFLOW))
     members = daemon.members(main)

@@ -12,7 +12,7 @@ from pathlib import Path
 _PAUSE = 0.2  # seconds between two tries
 
 
-class Hold:
+class EnvironmentLock:
     """A lock on a file, of this object until ``release``; the kernel frees what a killed process held.
 
     Args:

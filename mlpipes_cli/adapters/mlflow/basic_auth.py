@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlpipes_cli.adapters.processes.daemon import Probe
+from mlpipes_cli.adapters.processes.daemon import HttpProbe
 from mlpipes_cli.adapters.processes.json_files import unwritable
 from mlpipes_cli.errors import MlpipesError
 
@@ -37,7 +37,7 @@ def headers(told: Mapping[str, str]) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if (token := told.get(TOKEN_VARIABLE)) else {}
 
 
-def known(probe: Probe, secrets: Mapping[str, str]) -> Probe:
+def known(probe: HttpProbe, secrets: Mapping[str, str]) -> HttpProbe:
     """The same question by the administrator; a server that does not care who asks answers as well."""
     password = secrets.get(PASSWORD)
     return dataclasses.replace(probe, headers=headers(variables(password))) if password else probe
@@ -68,7 +68,7 @@ def write_settings(path: Path, database: str) -> None:
         raise unwritable(path, error) from None
 
 
-def settle_password(url: str, password: str) -> bool:
+def sync_password(url: str, password: str) -> bool:
     """Give the administrator's account this password if it has another; True if that was so.
 
     Where there is no such account yet, MLflow makes it, with the password in its settings.

@@ -37,7 +37,7 @@ _TIMEOUT = 20.0
 _LONGEST = 300  # characters of what a server says
 
 
-class ApiError(MlpipesError):
+class MlflowApiError(MlpipesError):
     """The server, or MLflow's client in its place, refused.
 
     Attributes:
@@ -153,7 +153,7 @@ def _told(error: Exception, what: str, uri: str) -> MlpipesError:
 
     cause = error if isinstance(error, RequestException) else error.__cause__ or error.__context__
     if isinstance(cause, HTTPError) and cause.response is not None:
-        return ApiError(f"HTTP {cause.response.status_code}", _line(cause.response.reason), what)
+        return MlflowApiError(f"HTTP {cause.response.status_code}", _line(cause.response.reason), what)
     if isinstance(cause, RetryError):
         return MlpipesError(
             f"MLflow at {uri} keeps failing on {what}",
@@ -169,7 +169,7 @@ def _told(error: Exception, what: str, uri: str) -> MlpipesError:
             "`mlpipes up` sets them from .env; a remote MLflow needs MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD",
         )
-    return ApiError(code, _line(str(error).removeprefix(f"{code}: ")), what)
+    return MlflowApiError(code, _line(str(error).removeprefix(f"{code}: ")), what)
 
 
 def _absent(uri: str, cause: BaseException) -> MlpipesError:

@@ -21,7 +21,7 @@ from mlpipes_cli.adapters.mlflow.basic_auth import headers
 from mlpipes_cli.adapters.mlflow.client import Connection
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.mlflow_tags import MODEL_METADATA
-from mlpipes_cli.ports import Published
+from mlpipes_cli.ports import AliasedVersion
 from mlpipes_cli.ports.models import VersionFacts
 
 _API = "/api/2.0/mlflow"
@@ -60,13 +60,13 @@ class RestModelSource:
             if not page:
                 return found
 
-    def published(self, name: str) -> Published | None:
+    def published(self, name: str) -> AliasedVersion | None:
         try:
             model = self._ask("/registered-models/get", {"name": name})["registered_model"]
         except _Missing:
             return None
         aliases = {entry["alias"]: int(entry["version"]) for entry in model.get("aliases", [])}
-        return Published(name, aliases, _promoted(model.get("tags", []), aliases))
+        return AliasedVersion(name, aliases, _promoted(model.get("tags", []), aliases))
 
     def fetch(self, name: str, version: int, folder: Path) -> None:
         self._copy(self._place(name, version), folder, f"version {version} of model {name!r}")

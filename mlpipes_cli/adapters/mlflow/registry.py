@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import mlflow_tags, private_files
-from mlpipes_cli.adapters.mlflow.client import ApiError, Connection, every
+from mlpipes_cli.adapters.mlflow.client import Connection, MlflowApiError, every
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, RunRecord
 
@@ -62,7 +62,7 @@ class MlflowRegistry:
                 if item.info.lifecycle_stage != "active":
                     return None
                 return _run(item, str(client.get_experiment(item.info.experiment_id).name))
-        except ApiError as error:
+        except MlflowApiError as error:
             if not error.missing:
                 raise
             return None
@@ -109,7 +109,7 @@ class MlflowRegistry:
                 else:
                     place = client.get_logged_model(name).artifact_location
                 return not str(place).startswith(_PROXIED) or "MLmodel" in _names(place, self._connection.uri)
-        except ApiError as error:
+        except MlflowApiError as error:
             if not error.missing:
                 raise
             return False
@@ -126,7 +126,7 @@ class MlflowRegistry:
                 item = client.get_registered_model(name)
                 query = {"filter_string": f"name = '{name}'", "max_results": _EVERY_VERSION}
                 return _model(item, every(client.search_model_versions, **query))
-        except ApiError as error:
+        except MlflowApiError as error:
             if not error.missing:
                 raise
             return None

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.adapters.mlflow.client import BRIEFLY, ApiError, Connection
-from mlpipes_cli.background import side_by_side
+from mlpipes_cli.adapters.mlflow.client import BRIEFLY, Connection, MlflowApiError
+from mlpipes_cli.background import run_concurrently
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, RunOutcome, Step, Trial
+from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, MetricStep, RunOutcome, TrialRecord
 from mlpipes_cli.signing.keys import Key
 from mlpipes_cli.signing.statements import seal
 
@@ -72,7 +72,10 @@ class MlflowTracking:
             client.search_experiments(max_results=1)
         if run_id is not None:
             # a refusal is an answer
-            with contextlib.suppress(ApiError), self._connection.asked("its artifacts", BRIEFLY) as client:
+            with (
+                contextlib.suppress(MlflowApiError),
+                self._connection.asked("its artifacts", BRIEFLY) as client,
+            ):
                 client.list_artifacts(run_id)
 
     def begin(
@@ -124,10 +127,10 @@ class MlflowTracking:
             client.set_tag(run_id, mlflow_tags.PARTS, json.dumps(list(outcome.parts)))
             client.set_terminated(run_id, "FINISHED")
 
-    def add_trials(self, run_id: str, trials: Sequence[Trial]) -> None:
+    def add_trials(self, run_id: str, trials: Sequence[TrialRecord]) -> None:
         with self._connection.asked(f"the trials of run {run_id}") as client:
             parent = client.get_run(run_id)
-            side_by_side([partial(_log_trial, client, parent, trial) for trial in trials], _AT_A_TIME)
+            run_concurrently([partial(_log_trial, client, parent, trial) for trial in trials], _AT_A_TIME)
 
     def take(self, run_id: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
@@ -165,7 +168,7 @@ class MlflowTracking:
         seal(outcome.model, self._key)
         places = {made.artifact_location: outcome.model, begun.artifacts: outcome.artifacts}
         puts = [put for place, folder in places.items() for put in self._puts(folder, place)]
-        side_by_side(puts, _AT_A_TIME)
+        run_concurrently(puts, _AT_A_TIME)
         client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
         client.log_outputs(begun.id, [LoggedModelOutput(made.model_id, step=0)])
         return str(made.model_id)
@@ -215,7 +218,7 @@ def _params(params: Mapping[str, str]) -> list[Param]:
     return [Param(*pair) for pair in _cut(params, _PARAM).items()]
 
 
-def _log_steps(client: MlflowClient, run_id: str, steps: Sequence[Step]) -> None:
+def _log_steps(client: MlflowClient, run_id: str, steps: Sequence[MetricStep]) -> None:
     from mlflow.entities import Metric
 
     told = [
@@ -227,7 +230,7 @@ def _log_steps(client: MlflowClient, run_id: str, steps: Sequence[Step]) -> None
         client.log_batch(run_id, metrics=told[start : start + _BATCH])
 
 
-def _log_trial(client: MlflowClient, parent: Run, trial: Trial) -> None:
+def _log_trial(client: MlflowClient, parent: Run, trial: TrialRecord) -> None:
     """Three requests: MLflow takes no params and metrics while a run is made, nor its end with them."""
     from mlflow.entities import Metric
 

@@ -14,7 +14,7 @@ CHANNEL = "mlpipes_alias"
 _SECONDS = 4.0  # to connect, and to hear the first word
 
 
-def tell(url: str, model: str) -> None:
+def notify(url: str, model: str) -> None:
     """Tell all who listen that an alias of a model has moved.
 
     Raises:
@@ -30,8 +30,8 @@ def tell(url: str, model: str) -> None:
             raise database.unreachable(error) from None
 
 
-class PostgresAliasNews:
-    """Implements :class:`mlpipes_cli.ports.alias_notifications.AliasNews`.
+class PostgresAliasNotifications:
+    """Implements :class:`mlpipes_cli.ports.alias_notifications.AliasNotifications`.
 
     Args:
         url: ``postgresql://user:password@host:port/mlpipes``.
@@ -57,7 +57,7 @@ class PostgresAliasNews:
             connection.add_termination_listener(lambda _: lost.set())
             async with asyncio.timeout(self._seconds):
                 await connection.add_listener(CHANNEL, hear)
-                await asyncio.to_thread(tell, self._url, first)  # a pooler in between may swallow all of it
+                await asyncio.to_thread(notify, self._url, first)  # a pooler in between may swallow all of it
                 await heard.wait()
             ready()
             await lost.wait()

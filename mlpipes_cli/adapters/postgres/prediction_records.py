@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli.adapters.postgres import database, pruning
 from mlpipes_cli.ports.prediction_records import (
     Judged,
+    LogSnapshot,
     Period,
     Prunable,
     Selection,
-    Snapshot,
     StoredPrediction,
     Tally,
 )
@@ -74,7 +74,7 @@ class PostgresPredictionRecords:
         return [StoredPrediction(*row) for row in found]
 
     @contextlib.contextmanager
-    def snapshot(self, selection: Selection, *, inputs: bool, size: int) -> Iterator[Snapshot]:
+    def snapshot(self, selection: Selection, *, inputs: bool, size: int) -> Iterator[LogSnapshot]:
         with self._session() as session:
             rows, kinds = _kinds(session, selection)
             named = _input_kinds(session, selection) if inputs else {}
@@ -82,7 +82,9 @@ class PostgresPredictionRecords:
                 f"select {_ROW} from {_LOG} left join {_TRUTH} where {_where(selection)} order by p.made_at"
             )
             batches = _streamed(session, statement, vars(selection), size)
-            yield Snapshot(rows, kinds, named, ([StoredPrediction(*row) for row in part] for part in batches))
+            yield LogSnapshot(
+                rows, kinds, named, ([StoredPrediction(*row) for row in part] for part in batches)
+            )
 
     def tally(self, selection: Selection, period: Period | None) -> Sequence[Tally]:
         found = self._asked(

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.adapters.processes import process
-from mlpipes_cli.ports.all_stacks import MachineStack
+from mlpipes_cli.ports.all_stacks import FoundStack
 
 if TYPE_CHECKING:
     import psutil
 
 
-class ProcessMachine:
-    """Implements :class:`mlpipes_cli.ports.all_stacks.Machine` for processes of this user."""
+class ProcessStacks:
+    """Implements :class:`mlpipes_cli.ports.all_stacks.AllStacks` for processes of this user."""
 
-    def stacks(self) -> Sequence[MachineStack]:
+    def stacks(self) -> Sequence[FoundStack]:
         found: dict[str, set[str]] = {}
         for one in process.everyone():
             marks = process.marks(one)
@@ -27,17 +27,17 @@ class ProcessMachine:
             if root and service:
                 found.setdefault(root, set()).add(service)
         return [
-            MachineStack(root, Path(root), "embedded", "running", tuple(sorted(services)))
+            FoundStack(root, Path(root), "embedded", "running", tuple(sorted(services)))
             for root, services in sorted(found.items())
         ]
 
-    def stop(self, stack: MachineStack) -> None:
+    def stop(self, stack: FoundStack) -> None:
         process.end(lambda: self._processes(stack))
 
-    def remove(self, stack: MachineStack) -> Sequence[str]:
+    def remove(self, stack: FoundStack) -> Sequence[str]:
         self.stop(stack)
         return []
 
     @staticmethod
-    def _processes(stack: MachineStack) -> list[psutil.Process]:
+    def _processes(stack: FoundStack) -> list[psutil.Process]:
         return [one for one in process.everyone() if process.marks(one).get(process.PROJECT_MARK) == stack.id]

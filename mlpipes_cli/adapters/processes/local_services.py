@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mlpipes_cli.adapters.processes import foreground, log_files, ports, process, service_status
-from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
-from mlpipes_cli.adapters.processes.reconciler import Bringing, alone, marked_as
-from mlpipes_cli.adapters.processes.state import Running, StateFiles
+from mlpipes_cli.adapters.processes.daemon import Daemon, HttpProbe
+from mlpipes_cli.adapters.processes.reconciler import ProcessReconciler, marked_as, stack_lock
+from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.ports import Endpoints, Halted, Reporter, ServiceSpec, ServiceStatus
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 from mlpipes_cli.suggest import did_you_mean
 
 CORE = ("postgres", "mlflow")  # never added, whatever processes or files say
@@ -30,7 +30,7 @@ class LocalServices:
     """The added services of one project.
 
     ``start``, ``stop`` and ``restart`` take the stack's lock
-    (:func:`mlpipes_cli.adapters.processes.reconciler.alone`); who calls ``bring`` and ``end`` holds it.
+    (:func:`mlpipes_cli.adapters.processes.reconciler.stack_lock`); who calls ``bring`` and ``end`` holds it.
 
     Attributes:
         project: Whose.
@@ -38,7 +38,7 @@ class LocalServices:
         elsewhere: Added services that run as containers.
     """
 
-    project: Project
+    project: ProjectFolder
     clients: Callable[[], Endpoints]
     elsewhere: Collection[str] = ()
 
@@ -62,15 +62,17 @@ class LocalServices:
         files = self._files
         written, wanted = files.running(), self._wanted()
         added = tuple(self._look(name, written, wanted.get(name)) for name in self.names())
-        return (*added, *foreground.survey(self.project))
+        return (*added, *foreground.read_status(self.project))
 
-    def _look(self, name: str, written: Mapping[str, Running], spec: ServiceSpec | None) -> ServiceStatus:
+    def _look(
+        self, name: str, written: Mapping[str, RunningProcess], spec: ServiceSpec | None
+    ) -> ServiceStatus:
         daemon = marked_as(self.project, name)
         main = daemon.find(written.get(name))
         members = daemon.members(main)
         if main is None:
             return service_status.absent(name, expected=bool(members) or name in written)
-        answer = Probe("GET", spec.ready_path if spec else "/").answer(main.port)
+        answer = HttpProbe("GET", spec.ready_path if spec else "/").answer(main.port)
         url = f"http://{ports.HOST}:{main.port}"
         answer = answer if process.listen(members, main.port) else None
         return service_status.present(name, main, members, url, answer=answer)
@@ -161,7 +163,7 @@ class LocalServices:
         Raises:
             MlpipesError: It does not come up; what was remembered before still is.
         """
-        with alone(self.project, reporter), reporter.task(f"starting {spec.name}") as task:
+        with stack_lock(self.project, reporter), reporter.task(f"starting {spec.name}") as task:
             before = self._files.wanted()
             self._files.write_wanted(before | {spec.name: spec})
             try:
@@ -181,7 +183,7 @@ class LocalServices:
             MlpipesError: It does not come up.
         """
         spec = self._spec(name)
-        with alone(self.project, reporter), reporter.task(f"restarting {name}") as task:
+        with stack_lock(self.project, reporter), reporter.task(f"restarting {name}") as task:
             daemon = self._daemon(spec)  # before anything is ended: it needs the core
             with self._work(reporter) as bringing:
                 bringing.note = task.note
@@ -195,7 +197,7 @@ class LocalServices:
         Raises:
             MlpipesError: It cannot be ended.
         """
-        with alone(self.project, reporter), reporter.task(f"stopping {name}"):
+        with stack_lock(self.project, reporter), reporter.task(f"stopping {name}"):
             ended = self.end_one(name)
         return Halted(self._look(name, self._files.running(), self._wanted().get(name)), ended)
 
@@ -221,7 +223,7 @@ class LocalServices:
             MlpipesError: It cannot be ended.
         """
         files = self._files
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             wanted, running = files.wanted(), files.running()
             known = wanted.pop(name, None) is not None
             ended = marked_as(self.project, name).end(running.pop(name, None))
@@ -232,11 +234,11 @@ class LocalServices:
     # -- how
 
     @contextmanager
-    def _work(self, reporter: Reporter) -> Iterator[Bringing]:
+    def _work(self, reporter: Reporter) -> Iterator[ProcessReconciler]:
         """A piece of work; a service that does not answer at an untimely end is ended."""
         files = self._files
-        with ports.Reservations() as held:
-            bringing = Bringing(self.project, reporter, held, files, files.running())
+        with ports.PortReservations() as held:
+            bringing = ProcessReconciler(self.project, reporter, held, files, files.running())
             bringing.settle_move()
             try:
                 yield bringing
@@ -254,7 +256,7 @@ class LocalServices:
             | ({SETTINGS: spec.settings} if spec.settings else {}),
             folder=self.project.root,
             log=log_files.path(self.project, spec.name),
-            probe=Probe("GET", spec.ready_path),
+            probe=HttpProbe("GET", spec.ready_path),
             timeout=spec.timeout,
             release=importlib.metadata.version("mlpipes"),
         )

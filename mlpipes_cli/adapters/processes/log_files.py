@@ -13,10 +13,10 @@ from pathlib import Path
 from mlpipes_cli import private_files
 from mlpipes_cli.adapters.processes import log_timestamps
 from mlpipes_cli.adapters.processes.log_rotation import LIMIT
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 
-def path(project: Project, service: str) -> Path:
+def path(project: ProjectFolder, service: str) -> Path:
     """Where a service's log is."""
     return project.logs / f"{service}.log"
 

@@ -30,7 +30,7 @@ _CLOCK_TOLERANCE = 2.0  # the system derives creation times from a clock that ma
 
 
 @dataclass(frozen=True)
-class Identity:
+class ProcessIdentity:
     """A process and no other.
 
     Attributes:
@@ -60,12 +60,12 @@ def running(pid: int) -> psutil.Process | None:
         return None
 
 
-def identify(pid: int) -> Identity | None:
+def identify(pid: int) -> ProcessIdentity | None:
     """The identity of a running process."""
     import psutil
 
     try:
-        return Identity(pid, psutil.Process(pid).create_time())
+        return ProcessIdentity(pid, psutil.Process(pid).create_time())
     except psutil.Error:
         return None
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mlpipes_cli.adapters.processes import log_files, ports, process
-from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
+from mlpipes_cli.adapters.processes.daemon import Daemon, HttpProbe
 from mlpipes_cli.adapters.processes.json_files import locked
-from mlpipes_cli.adapters.processes.state import Running, StateFiles
+from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 ATTEMPTS = 5
 _IN_USE = ("address already in use", "is taken by")  # the system's words, and those of `mlpipes serve`
@@ -24,27 +24,27 @@ _T = TypeVar("_T")
 Child = subprocess.Popen[bytes] | None
 
 
-class Again(Exception):
+class RetryStart(Exception):
     """Start over: a stranger took the port, or a service that was found half-started ended."""
 
 
-def until_done(work: Callable[[], _T]) -> _T:
+def with_retries(work: Callable[[], _T]) -> _T:
     """Do it, a few times where another attempt makes sense.
 
     Raises:
         MlpipesError: None of them did it.
     """
     for _ in range(ATTEMPTS - 1):
-        with contextlib.suppress(Again):
+        with contextlib.suppress(RetryStart):
             return work()
     try:
         return work()
-    except Again as lost:
+    except RetryStart as lost:
         raise MlpipesError(str(lost), "run `mlpipes up` again") from None
 
 
 @contextmanager
-def alone(project: Project, reporter: Reporter) -> Iterator[None]:
+def stack_lock(project: ProjectFolder, reporter: Reporter) -> Iterator[None]:
     """Be the only one at work on a stack, whatever its runtime; may be nested.
 
     Raises:
@@ -59,7 +59,7 @@ def alone(project: Project, reporter: Reporter) -> Iterator[None]:
 
 
 @dataclass
-class Bringing:
+class ProcessReconciler:
     """One call's work, done by one process at a time: the caller holds the lock.
 
     Attributes:
@@ -74,11 +74,11 @@ class Bringing:
             their logs before.
     """
 
-    project: Project
+    project: ProjectFolder
     reporter: Reporter
-    held: ports.Reservations
+    held: ports.PortReservations
     files: StateFiles
-    running: dict[str, Running]
+    running: dict[str, RunningProcess]
     changes: list[str] = field(default_factory=list)
     note: Callable[[str], None] = lambda text: None
     unready: dict[str, int] = field(default_factory=dict)
@@ -90,20 +90,20 @@ class Bringing:
         spec = self.files.wanted().get(name)
         return spec.preferred_port if spec and spec.fixed_port else None
 
-    def end_all(self, name: str, running: Running | None) -> int:
+    def end_all(self, name: str, running: RunningProcess | None) -> int:
         """End all processes of a service; returns how many there were."""
         return marked_as(self.project, name).end(running)
 
     # -- the whole
 
-    def come_up(self, daemon: Daemon, preference: int) -> Running:
+    def come_up(self, daemon: Daemon, preference: int) -> RunningProcess:
         """A service that runs as it should and answers.
 
         Raises:
             MlpipesError: It does not come up.
         """
 
-        def attempt() -> Running:
+        def attempt() -> RunningProcess:
             fixed = self.wanted_port(daemon.name)
             found = self.healthy(daemon, fixed)
             child: Child = None
@@ -111,7 +111,7 @@ class Bringing:
                 found, child = self.spawn(daemon, self.choose(daemon.name, fixed, preference))
             return self.wait(daemon, found, child)
 
-        return until_done(attempt)
+        return with_retries(attempt)
 
     def undo(self) -> None:
         """End what this call started and what does not answer yet."""
@@ -136,7 +136,7 @@ class Bringing:
 
     # -- one service, step by step
 
-    def healthy(self, daemon: Daemon, wanted: int | None) -> Running | None:
+    def healthy(self, daemon: Daemon, wanted: int | None) -> RunningProcess | None:
         """The service if it runs as it should, perhaps not answering yet; else its rest is ended."""
         found = daemon.find(self.running.get(daemon.name))
         if found and found.fingerprint == daemon.fingerprint(found.port) and wanted in (None, found.port):
@@ -147,7 +147,7 @@ class Bringing:
         self.end(daemon.name, found)
         return None
 
-    def spawn(self, daemon: Daemon, port: int) -> tuple[Running, Child]:
+    def spawn(self, daemon: Daemon, port: int) -> tuple[RunningProcess, Child]:
         """Start it on a port."""
         log_files.begin(daemon.log, f"starting {daemon.name} on port {port}")
         before = log_files.size(daemon.log)
@@ -155,7 +155,7 @@ class Bringing:
         self.started(daemon.name, running, before)
         return running, child
 
-    def wait(self, daemon: Daemon, running: Running, child: Child) -> Running:
+    def wait(self, daemon: Daemon, running: RunningProcess, child: Child) -> RunningProcess:
         """Wait until it answers.
 
         Raises:
@@ -191,7 +191,7 @@ class Bringing:
         self.files.write_ports(remembered | {service: port})
         return port
 
-    def started(self, name: str, running: Running, log_size: int) -> None:
+    def started(self, name: str, running: RunningProcess, log_size: int) -> None:
         """It was started and does not answer yet."""
         self.running[name] = running
         self.unready[name] = log_size
@@ -204,14 +204,14 @@ class Bringing:
         self.changes.append(f"{name}: {done} on port {running.port}")
         self.reporter.detail(f"{name} answers on port {running.port}")
 
-    def end(self, name: str, running: Running | None = None) -> None:
+    def end(self, name: str, running: RunningProcess | None = None) -> None:
         """End a service, or what is left of it, because it is not as it should be."""
         if self.end_all(name, running or self.running.get(name)):
             self.changes.append(f"{name}: stopped, since it was broken, no longer needed, or outdated")
         if self.running.pop(name, None):
             self.write()
 
-    def gone(self, name: str, running: Running, *, adopted: bool) -> None:
+    def gone(self, name: str, running: RunningProcess, *, adopted: bool) -> None:
         """A service ended while it was waited for.
 
         Raises:
@@ -226,7 +226,7 @@ class Bringing:
         self.write()
         if lost:
             self._move_on(name, running.port)
-        raise Again(failure.reason) if lost or adopted else failure
+        raise RetryStart(failure.reason) if lost or adopted else failure
 
     def _in_use(self, name: str) -> bool:
         """Whether a service said that somebody had its port, who may have left it again by now."""
@@ -254,7 +254,7 @@ class Bringing:
         self.files.write_running(self.project.root, self.running)
 
 
-def marked_as(project: Project, name: str) -> Daemon:
+def marked_as(project: ProjectFolder, name: str) -> Daemon:
     """Enough of a service to find and end its processes."""
     root = project.root
-    return Daemon(name, root, (), {}, root, log_files.path(project, name), Probe("GET", "/"), 0.0)
+    return Daemon(name, root, (), {}, root, log_files.path(project, name), HttpProbe("GET", "/"), 0.0)

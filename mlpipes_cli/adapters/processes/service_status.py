@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.adapters.processes import process
-from mlpipes_cli.adapters.processes.state import Running
+from mlpipes_cli.adapters.processes.state import RunningProcess
 from mlpipes_cli.ports import Health, ServiceStatus, State
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def absent(name: str, *, expected: bool) -> ServiceStatus:
 
 
 def present(
-    name: str, main: Running, members: list[psutil.Process], url: str, *, answer: int | None
+    name: str, main: RunningProcess, members: list[psutil.Process], url: str, *, answer: int | None
 ) -> ServiceStatus:
     """A service with a main process, and the status of its answer to a query, None where it gave none."""
     uptime = max(0.0, time.time() - main.identity.created)

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from mlpipes_cli import env_file
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 _QUIET = {
@@ -22,7 +22,7 @@ _QUIET = {
 
 
 @dataclass(frozen=True)
-class Bucket:
+class BucketAddress:
     """An object store, as far as we may look at it.
 
     Attributes:
@@ -46,7 +46,7 @@ class Bucket:
 
 
 @dataclass(frozen=True)
-class Places:
+class RemoteAddresses:
     """A remote stack.
 
     Attributes:
@@ -61,7 +61,7 @@ class Places:
     login: Mapping[str, str] = field(repr=False)
     database: str = field(repr=False)
     tracking_database: str | None = field(repr=False)
-    bucket: Bucket | None
+    bucket: BucketAddress | None
 
     @property
     def shown_database(self) -> str:
@@ -74,7 +74,7 @@ class Places:
         return {**_QUIET, **self.login}
 
 
-def resolve(project: Project, environ: Mapping[str, str] = os.environ) -> Places:
+def resolve(project: ProjectFolder, environ: Mapping[str, str] = os.environ) -> RemoteAddresses:
     """The places that ``mlpipes.yaml`` names; ``$NAME`` in them is from the environment, else from ``.env``.
 
     Raises:
@@ -88,7 +88,7 @@ def resolve(project: Project, environ: Mapping[str, str] = os.environ) -> Places
     return places
 
 
-def secrets_in_file(project: Project) -> list[str]:
+def secrets_in_file(project: ProjectFolder) -> list[str]:
     """The keys of ``mlpipes.yaml`` that hold a password as it is."""
     stack = project.config.stack
     urls = {
@@ -115,16 +115,16 @@ def without_password(url: str) -> str:
 
 @dataclass
 class _Reader:
-    project: Project
+    project: ProjectFolder
     known: Mapping[str, str]
     problems: list[str] = field(default_factory=list)
 
-    def read(self) -> Places:
+    def read(self) -> RemoteAddresses:
         stack = self.project.config.stack
         mlflow, login = self._mlflow(self._filled("mlflow -> url", stack.mlflow.url, required=True))
         database = self._filled("postgres -> url", stack.postgres.url, required=True)
         tracking = self._filled("mlflow -> database_url", stack.mlflow.database_url)
-        return Places(
+        return RemoteAddresses(
             mlflow=mlflow,
             login=login,
             database=self._database("postgres -> url", database, self.known.get("MLPIPES_DB_PASSWORD")),
@@ -191,7 +191,7 @@ class _Reader:
             return urlsplit("")
         return parts
 
-    def _bucket(self) -> Bucket | None:
+    def _bucket(self) -> BucketAddress | None:
         store = self.project.config.stack.object_store
         endpoint = self._filled("object_store -> url", store.url) or None
         if endpoint:
@@ -200,4 +200,6 @@ class _Reader:
         told = store.model_fields_set & {"url", "bucket", "region", "prefix"}
         if not told or not keys[0] or not keys[1]:
             return None
-        return Bucket(endpoint, store.bucket, store.prefix, store.region or "us-east-1", (keys[0], keys[1]))
+        return BucketAddress(
+            endpoint, store.bucket, store.prefix, store.region or "us-east-1", (keys[0], keys[1])
+        )

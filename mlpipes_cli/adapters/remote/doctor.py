@@ -9,10 +9,10 @@ from mlpipes_cli.adapters.processes.local_services import LocalServices
 from mlpipes_cli.adapters.remote import addresses, checks
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 
-def examine(project: Project, local: LocalServices) -> Sequence[Check]:
+def examine(project: ProjectFolder, local: LocalServices) -> Sequence[Check]:
     """This machine, the settings, the remote services, and what runs here."""
     found = common(project, ())
     found.append(_passwords(project))
@@ -25,7 +25,7 @@ def examine(project: Project, local: LocalServices) -> Sequence[Check]:
     return found
 
 
-def _passwords(project: Project) -> Check:
+def _passwords(project: ProjectFolder) -> Check:
     keys = addresses.secrets_in_file(project)
     if keys:
         fix = "write $NAME instead, and set NAME=... in .env"

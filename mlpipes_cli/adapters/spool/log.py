@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from mlpipes_cli.adapters.spool.folders import Spool
 from mlpipes_cli.adapters.spool.group_commit import GroupWriter
-from mlpipes_cli.adapters.spool.rate_limit import Pace
+from mlpipes_cli.adapters.spool.rate_limit import RateLimit
 from mlpipes_cli.adapters.spool.replay import Replay, put
 from mlpipes_cli.adapters.spool.segments import FILE_BYTES
 from mlpipes_cli.adapters.spool.time_limited import within
@@ -62,7 +62,7 @@ class SpoolingLog:
         self._opened = self._spooling = False
         self._passable = asyncio.Event()  # cleared for the moment in which the last rows are replayed
         self._passable.set()
-        self._pace = Pace(patience)
+        self._pace = RateLimit(patience)
         self._failed = asyncio.Event()
         self._replaying: asyncio.Task[None] | None = None
 

@@ -13,7 +13,7 @@ from mlpipes_cli.errors import MlpipesError
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingRecords:
     """What a spool holds.
 
     Attributes:
@@ -33,7 +33,7 @@ class Waiting:
         return bool(self.rows or self.set_aside)
 
 
-def waiting(root: Path) -> Waiting:
+def pending_records(root: Path) -> PendingRecords:
     """Look into a spool, whether or not servers are using it; there need not be one.
 
     Raises:
@@ -50,4 +50,4 @@ def waiting(root: Path) -> Waiting:
         aside = sum(1 for _ in (root / SET_ASIDE).iterdir()) if (root / SET_ASIDE).is_dir() else 0
     except OSError as error:
         raise MlpipesError(f"{root}: the spool cannot be read ({error.strerror})") from None
-    return Waiting(rows, size, 0.0 if oldest is None else max(time.time() - oldest / 1000, 0.0), aside)
+    return PendingRecords(rows, size, 0.0 if oldest is None else max(time.time() - oldest / 1000, 0.0), aside)

@@ -10,7 +10,7 @@ _SHARE = 0.5  # of what was replayed may come in anew, so what waits gets less a
 _MOST = 5000.0  # rows that may come in at once after a quiet time
 
 
-class Pace:
+class RateLimit:
     """Holds writes back while a replay goes on, so that it comes to its end under any load.
 
     Args:

@@ -25,7 +25,7 @@ LARGEST = 2**32 - 1
 
 
 @dataclass(frozen=True)
-class Record:
+class SpoolRecord:
     """A record that is whole: where it lies, how many rows it has, when its oldest was made (ms)."""
 
     start: int
@@ -43,7 +43,7 @@ class Damage:
 
 
 @dataclass(frozen=True)
-class Torn:
+class TornRecord:
     """The beginning of a record whose write did not come to its end."""
 
     start: int
@@ -66,7 +66,7 @@ def pack(rows: Sequence[PredictionRow]) -> bytes:
     return b"".join((header, _CHECK.pack(zlib.crc32(header)), payload))
 
 
-def unpack(data: bytes, record: Record) -> list[PredictionRow]:
+def unpack(data: bytes, record: SpoolRecord) -> list[PredictionRow]:
     """The rows of a record.
 
     Raises:
@@ -81,7 +81,7 @@ def unpack(data: bytes, record: Record) -> list[PredictionRow]:
         raise ValueError(str(error)) from None
 
 
-def scan(data: bytes | mmap, *, whole: bool = True) -> Iterator[Record | Damage | Torn]:
+def scan(data: bytes | mmap, *, whole: bool = True) -> Iterator[SpoolRecord | Damage | TornRecord]:
     """All that lies in a file, in order and without a gap.
 
     Args:
@@ -90,16 +90,16 @@ def scan(data: bytes | mmap, *, whole: bool = True) -> Iterator[Record | Damage 
     """
     position, size = 0, len(data)
     while position < size:
-        found: Record | Damage | Torn | None = _record(data, position, whole)
+        found: SpoolRecord | Damage | TornRecord | None = _record(data, position, whole)
         if found is None:
             following = _next(data, position + 1, whole)
             torn = following == size and _is_torn(data, position)
-            found = Torn(position, size) if torn else Damage(position, following)
+            found = TornRecord(position, size) if torn else Damage(position, following)
         yield found
         position = found.end
 
 
-def _record(data: bytes | mmap, start: int, whole: bool) -> Record | None:
+def _record(data: bytes | mmap, start: int, whole: bool) -> SpoolRecord | None:
     header = _header(data, start)
     if header is None:
         return None
@@ -107,7 +107,7 @@ def _record(data: bytes | mmap, start: int, whole: bool) -> Record | None:
     end = start + _SIZE + length
     if end > len(data) or (whole and zlib.crc32(data[start + _SIZE : end]) != check):
         return None
-    return Record(start, end, rows, oldest)
+    return SpoolRecord(start, end, rows, oldest)
 
 
 def _header(data: bytes | mmap, start: int) -> tuple[int, int, int, int] | None:

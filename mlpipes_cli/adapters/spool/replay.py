@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlpipes_cli.adapters.spool.folders import Spool
-from mlpipes_cli.adapters.spool.record_format import Damage, Record, pack, unpack
+from mlpipes_cli.adapters.spool.record_format import Damage, SpoolRecord, pack, unpack
 from mlpipes_cli.adapters.spool.segments import Segment, records_of
 from mlpipes_cli.errors import MlpipesError, Rejected
 from mlpipes_cli.ports import PredictionLog, PredictionRow
@@ -66,9 +66,9 @@ class Replay:
         if batch:
             yield batch
 
-    async def _rows(self, segment: Segment, data: bytes, found: Record | Damage) -> list[PredictionRow]:
+    async def _rows(self, segment: Segment, data: bytes, found: SpoolRecord | Damage) -> list[PredictionRow]:
         reason = "it is damaged"
-        if isinstance(found, Record):
+        if isinstance(found, SpoolRecord):
             try:
                 return unpack(data, found)
             except ValueError as error:

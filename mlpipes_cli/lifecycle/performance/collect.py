@@ -20,7 +20,7 @@ Key = tuple[int, datetime | None]  # version and period
 
 
 @dataclass
-class Gathered:
+class CollectedRows:
     """Rows of one version and period.
 
     Attributes:
@@ -59,7 +59,7 @@ class Gathered:
         return joined if np.isfinite(joined).all() else None
 
 
-class Gatherer:
+class Collector:
     """Takes batches; keeps each distinct JSON text once.
 
     Attributes:
@@ -67,7 +67,7 @@ class Gatherer:
     """
 
     def __init__(self) -> None:
-        self.groups: dict[Key, Gathered] = {}
+        self.groups: dict[Key, CollectedRows] = {}
         self._positions: dict[str, int] = {}
 
     def take(self, batches: Iterable[Sequence[Judged]]) -> None:
@@ -77,7 +77,7 @@ class Gatherer:
             for row in batch:
                 sorted_by_key.setdefault((row.version, row.period), []).append(row)
             for key, rows in sorted_by_key.items():
-                group = self.groups.setdefault(key, Gathered())
+                group = self.groups.setdefault(key, CollectedRows())
                 group.prediction.extend(map(self._position, (row.prediction for row in rows)))
                 group.truth.extend(map(self._position, (row.truth for row in rows)))
                 group.callers.extend(_hash(row.caller_id) for row in rows)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.performance.collect import Gathered
-from mlpipes_cli.lifecycle.performance.prediction_schema import Nature
+from mlpipes_cli.lifecycle.performance.collect import CollectedRows
+from mlpipes_cli.lifecycle.performance.prediction_schema import PredictionSchema
 from mlpipes_cli.metric_catalog import FEWEST_ROWS
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _RESAMPLES, _FEWEST_RESAMPLES = 1000, 400
 
 
 @dataclass(frozen=True)
-class Worth:
+class MetricValue:
     """What some rows say about a version.
 
     Attributes:
@@ -43,7 +43,7 @@ class Worth:
     note: str
 
 
-def judge(rows: Gathered, nature: Nature, values: Sequence[Any]) -> Worth:
+def judge(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]) -> MetricValue:
     """Score some rows.
 
     Args:
@@ -53,7 +53,7 @@ def judge(rows: Gathered, nature: Nature, values: Sequence[Any]) -> Worth:
     """
     made = _predictions(rows, nature, values)
     if made is None:
-        return Worth({}, {}, 0, None, rows.rows, "the model knows none of the true values")
+        return MetricValue({}, {}, 0, None, rows.rows, "the model knows none of the true values")
     predictions, units, unusable = made
     from mlpipes_cli.scoring.bootstrap import intervals
     from mlpipes_cli.scoring.design import Design
@@ -81,11 +81,11 @@ def judge(rows: Gathered, nature: Nature, values: Sequence[Any]) -> Worth:
         note = f"too few: {fewest} {kind}, at least {FEWEST_ROWS} are needed"
     elif predictions.scores is None and nature.task != "regression":
         note = "no scores: labels only"
-    return Worth(metrics, spans, ids, prevalence, unusable, note)
+    return MetricValue(metrics, spans, ids, prevalence, unusable, note)
 
 
 def _predictions(
-    rows: Gathered, nature: Nature, values: Sequence[Any]
+    rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]
 ) -> tuple[Predictions, NDArray[np.int64], int] | None:
     """The usable rows, which of them are one caller's, and how many are not usable; None where none is."""
     import numpy as np
@@ -124,7 +124,7 @@ def _predictions(
     return made, units.astype(np.int64), int((~keep).sum())
 
 
-def _meanings(nature: Nature, values: Sequence[Any], positions: Sequence[int]) -> dict[int, Any]:
+def _meanings(nature: PredictionSchema, values: Sequence[Any], positions: Sequence[int]) -> dict[int, Any]:
     """The class or number at each position; None for what is neither."""
     import math
 

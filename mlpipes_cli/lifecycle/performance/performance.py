@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle.performance.collect import Gathered, Gatherer
-from mlpipes_cli.lifecycle.performance.evaluate import Worth, judge
-from mlpipes_cli.lifecycle.performance.prediction_schema import Nature, inferred, of_details
+from mlpipes_cli.lifecycle.performance.collect import CollectedRows, Collector
+from mlpipes_cli.lifecycle.performance.evaluate import MetricValue, judge
+from mlpipes_cli.lifecycle.performance.prediction_schema import PredictionSchema, inferred, of_details
 from mlpipes_cli.lifecycle.promotion import version_tags
 from mlpipes_cli.lifecycle.records import log_context
 from mlpipes_cli.suggest import did_you_mean
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
     from mlpipes_cli.ports.models import VersionFacts
     from mlpipes_cli.ports.prediction_records import Period, Selection, Tally
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 _FETCHED = 20_000  # rows at once
-_NOTHING = Worth({}, {}, 0, None, 0, "")
+_NOTHING = MetricValue({}, {}, 0, None, 0, "")
 
 
 @dataclass(frozen=True)
-class Line:
+class PerformanceRow:
     """A version in a period.
 
     Attributes:
@@ -79,14 +79,14 @@ class Performance(Tabular):
 
     model: str
     period: str | None
-    lines: tuple[Line, ...]
+    lines: tuple[PerformanceRow, ...]
 
-    def table(self) -> Sequence[Line]:
+    def table(self) -> Sequence[PerformanceRow]:
         return self.lines
 
 
 def performance(
-    project: Project,
+    project: ProjectFolder,
     reporter: Reporter,
     selection: Selection,
     *,
@@ -120,7 +120,7 @@ def performance(
         raise UsageError(
             f"--version: no predictions of version {selection.version} of {model!r} in that period"
         )
-    gatherer = Gatherer()
+    gatherer = Collector()
     with reporter.task("reading predictions with ground truth"):
         gatherer.take(log.records.judged(chosen, period, _FETCHED))
     facts = _facts(log, model, sorted({tally.version for tally in tallies}), reporter)
@@ -130,7 +130,7 @@ def performance(
     lines = []
     with reporter.task("judging", len(tallies)) as task:
         for tally in tallies:
-            group = gatherer.groups.get((tally.version, tally.period), Gathered())
+            group = gatherer.groups.get((tally.version, tally.period), CollectedRows())
             lines.append(
                 _line(tally, group, natures[tally.version], facts[tally.version], values, tuple(metrics))
             )
@@ -159,8 +159,8 @@ def _facts(
 
 
 def _nature(
-    number: int, fact: VersionFacts | None, gathered: Gatherer, values: Sequence[Any]
-) -> Nature | None:
+    number: int, fact: VersionFacts | None, gathered: Collector, values: Sequence[Any]
+) -> PredictionSchema | None:
     told = of_details(fact.details) if fact is not None else None
     own = [group for (version, _), group in gathered.groups.items() if version == number]
     return told or (inferred(own, values) if own else None)
@@ -168,12 +168,12 @@ def _nature(
 
 def _line(
     tally: Tally,
-    group: Gathered,
-    nature: Nature | None,
+    group: CollectedRows,
+    nature: PredictionSchema | None,
     fact: VersionFacts | None,
     values: Sequence[Any],
     asked: tuple[str, ...],
-) -> Line:
+) -> PerformanceRow:
     worth, note = _NOTHING, ""
     if group.rows and nature is not None:
         worth = judge(group, nature, values)
@@ -184,7 +184,7 @@ def _line(
     names = [m.name for m in metric_catalog.BY_TASK[nature.task]] if nature else []
     wanted = [name for name in names if name in asked] if asked else names
     holdout = {name: version_tags.value_in(tags, name) for name in wanted}
-    return Line(
+    return PerformanceRow(
         version=tally.version,
         period=_day(tally.period),
         task=nature.task if nature else None,

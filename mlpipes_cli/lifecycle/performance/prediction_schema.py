@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.lifecycle.performance.collect import Gathered
+from mlpipes_cli.lifecycle.performance.collect import CollectedRows
 from mlpipes_cli.metric_catalog import Task
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _MOST_CLASSES = 1000
 
 
 @dataclass(frozen=True)
-class Nature:
+class PredictionSchema:
     """What a version predicts.
 
     Attributes:
@@ -46,21 +46,21 @@ class Nature:
         return next((label for label in self.classes if str(label) == str(value)), None)
 
 
-def of_details(details: Mapping[str, Any]) -> Nature | None:
+def of_details(details: Mapping[str, Any]) -> PredictionSchema | None:
     """From what training noted in the model, or None where that is not enough."""
     task, classes = details.get("task"), list(details.get("classes") or ())
     if task == "regression":
-        return Nature("regression", known=True)
+        return PredictionSchema("regression", known=True)
     if task == "multiclass" and len(classes) > 2:
-        return Nature("multiclass", tuple(classes), tuple(range(len(classes))), known=True)
+        return PredictionSchema("multiclass", tuple(classes), tuple(range(len(classes))), known=True)
     if task != "binary" or len(classes) != 2:
         return None
     if details.get("positive") == classes[0]:
         classes.reverse()
-    return Nature("binary", tuple(classes), known=True)
+    return PredictionSchema("binary", tuple(classes), known=True)
 
 
-def inferred(groups: Sequence[Gathered], values: Sequence[Any]) -> Nature | None:
+def inferred(groups: Sequence[CollectedRows], values: Sequence[Any]) -> PredictionSchema | None:
     """From a version's predictions, scores and truths; None where they show less than two classes.
 
     Numbers that are no labels (a fraction among them and no scores) are a regression. The positive
@@ -78,24 +78,26 @@ def inferred(groups: Sequence[Gathered], values: Sequence[Any]) -> Nature | None
     scored = scored and all(piece is not None for piece in scores)
     numbers = all(isinstance(values[p], (int, float)) and not isinstance(values[p], bool) for p in seen)
     if not scored and numbers and (len(seen) > 20 or any(values[p] % 1 for p in seen)):
-        return Nature("regression")
+        return PredictionSchema("regression")
     if len(seen) > _MOST_CLASSES:
         return None
     classes = _distinct(values[position] for position in sorted(seen, key=lambda p: str(values[p])))
     if len(classes) < 2:
         return None
     if not scored:
-        return Nature("binary" if len(classes) == 2 else "multiclass", tuple(classes))
+        return PredictionSchema("binary" if len(classes) == 2 else "multiclass", tuple(classes))
     import numpy as np
 
     codes = {position: classes.index(_same(classes, values[position])) for position in seen}
     labels = np.array([codes[position] for group in groups for position in group.prediction])
     table = np.concatenate([piece for piece in scores if piece is not None])
     if len(classes) == 2 and table.ndim == 1:
-        return Nature("binary", tuple(classes) if _rises(labels, table) else tuple(reversed(classes)))
+        return PredictionSchema(
+            "binary", tuple(classes) if _rises(labels, table) else tuple(reversed(classes))
+        )
     if table.ndim == 2 and table.shape[1] >= len(classes) > 2:
-        return Nature("multiclass", tuple(classes), _columns(labels, table, len(classes)))
-    return Nature("binary" if len(classes) == 2 else "multiclass", tuple(classes))
+        return PredictionSchema("multiclass", tuple(classes), _columns(labels, table, len(classes)))
+    return PredictionSchema("binary" if len(classes) == 2 else "multiclass", tuple(classes))
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:

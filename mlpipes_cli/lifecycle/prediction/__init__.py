@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.prediction import model_input, readers, writers
-from mlpipes_cli.lifecycle.prediction.scorers import Scorer, offline_scorer, running_scorer
+from mlpipes_cli.lifecycle.prediction.scorers import RowScorer, offline_scorer, running_scorer
 from mlpipes_cli.ports import Reporter, Task
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 from mlpipes_cli.tabular import Tabular
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Scored(Tabular):
+class PredictionResult(Tabular):
     """What was done.
 
     Attributes:
@@ -57,7 +57,7 @@ class Scored(Tabular):
 
 
 def predict(
-    project: Project,
+    project: ProjectFolder,
     file: Path,
     reporter: Reporter,
     *,
@@ -68,7 +68,7 @@ def predict(
     alias: str | None = None,
     api_key: str | None = None,
     lines: Callable[[str], None] | None = None,
-) -> Scored:
+) -> PredictionResult:
     """Score a file.
 
     Args:
@@ -112,7 +112,7 @@ def predict(
             raise _no_rows(file)
         writer.finish()
     source.tell(reporter)
-    return Scored(
+    return PredictionResult(
         rows=rows,
         model=scorer.model,
         version=scorer.version,
@@ -127,7 +127,7 @@ def _no_rows(file: Path) -> UsageError:
     return UsageError(f"{file}: the table has no rows", "give a table with at least one row")
 
 
-def _check_columns(file: Path, there: list[str], scorer: Scorer) -> None:
+def _check_columns(file: Path, there: list[str], scorer: RowScorer) -> None:
     missing = [c.name for c in scorer.columns if c.required and c.name not in there]
     if missing:
         shown = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
@@ -139,7 +139,7 @@ def _check_columns(file: Path, there: list[str], scorer: Scorer) -> None:
 
 
 def _scored(
-    batches: Iterator[pd.DataFrame], scorer: Scorer, file: Path, task: Task
+    batches: Iterator[pd.DataFrame], scorer: RowScorer, file: Path, task: Task
 ) -> Iterator[pd.DataFrame]:
     """The results in the file's order, a bounded number of batches under way."""
     pool = ThreadPoolExecutor(scorer.parallel)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CELLS = (".csv", ".csv.gz")
 
 
-class Asked(Protocol):
+class ModelInput(Protocol):
     """Who is going to score: what it takes, empty for a model without named columns."""
 
     columns: Sequence[ColumnSpec]
@@ -26,7 +26,7 @@ class Asked(Protocol):
     formats: Formats
 
 
-def fit(batch: pd.DataFrame, asked: Asked, file: Path, start: int) -> pd.DataFrame:
+def fit(batch: pd.DataFrame, asked: ModelInput, file: Path, start: int) -> pd.DataFrame:
     """The model's columns, converted, and the caller's id column; all others are left out.
 
     A model without named columns gets all but the target.
@@ -60,7 +60,7 @@ def fit(batch: pd.DataFrame, asked: Asked, file: Path, start: int) -> pd.DataFra
             kept[column.name] = conversion.convert(
                 batch[column.name], column.type, asked.formats, cells=cells
             )
-        except conversion.Misfit as misfit:
+        except conversion.ConversionError as misfit:
             expected = conversion.EXPECTED[column.type]
             raise UsageError(
                 f"{file}: column {column.name!r}, row {start + misfit.row + 1}: expected {expected},"

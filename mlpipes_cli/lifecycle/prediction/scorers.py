@@ -16,7 +16,7 @@ from mlpipes_cli.lifecycle import serving
 from mlpipes_cli.lifecycle.serving import environments as serving_environments
 from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import Reporter
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 if TYPE_CHECKING:
     import httpx
@@ -36,7 +36,7 @@ class ColumnSpec:
     required: bool
 
 
-class Scorer(Protocol):
+class RowScorer(Protocol):
     """Scores batches; ``score`` may be called from ``parallel`` threads."""
 
     model: str
@@ -54,8 +54,8 @@ class Scorer(Protocol):
 
 @contextlib.contextmanager
 def running_scorer(
-    project: Project, _: Reporter, model: str | None, alias: str | None, api_key: str | None = None
-) -> Iterator[Scorer]:
+    project: ProjectFolder, _: Reporter, model: str | None, alias: str | None, api_key: str | None = None
+) -> Iterator[RowScorer]:
     """The project's running API, asked with a key where one is given.
 
     Raises:
@@ -71,7 +71,7 @@ def running_scorer(
         yield _Api(client, url)
 
 
-def _chosen(project: Project, model: str | None, alias: str | None, headers: dict[str, str]) -> str:
+def _chosen(project: ProjectFolder, model: str | None, alias: str | None, headers: dict[str, str]) -> str:
     """The API to ask: of several models the one of mlpipes.yaml, where no other is named."""
     if model is None and len(served := _served(project)) > 1:
         if project.config.serving.model not in served:
@@ -85,7 +85,7 @@ def _chosen(project: Project, model: str | None, alias: str | None, headers: dic
     return url
 
 
-def _served(project: Project) -> set[str]:
+def _served(project: ProjectFolder) -> set[str]:
     """The models that are served by an API which runs, or should run."""
     from mlpipes_cli.adapters import wiring
     from mlpipes_cli.lifecycle.serving import api_names
@@ -95,7 +95,7 @@ def _served(project: Project) -> set[str]:
     return {model for model in told if model} | {api.model for api in server_registry.find(project)}
 
 
-def _nobody(project: Project, model: str | None, alias: str | None) -> tuple[str, str]:
+def _nobody(project: ProjectFolder, model: str | None, alias: str | None) -> tuple[str, str]:
     """That no API runs, and what to do about it."""
     named = [f"{kind} {name!r}" for kind, name in (("model", model), ("alias", alias)) if name]
     which = f" for {' and '.join(named)}" if named else ""
@@ -116,7 +116,7 @@ def _with_key(api_key: str | None) -> dict[str, str]:
 
 
 def _in_a_container(
-    project: Project, model: str | None, alias: str | None, headers: dict[str, str]
+    project: ProjectFolder, model: str | None, alias: str | None, headers: dict[str, str]
 ) -> str | None:
     """Where the stack's own API is, if it runs and serves that."""
     import httpx
@@ -210,8 +210,8 @@ def _refused(answer: httpx.Response, start: int, rows: int) -> MlpipesError:
 
 @contextlib.contextmanager
 def offline_scorer(
-    project: Project, reporter: Reporter, model: str | None, alias: str | None
-) -> Iterator[Scorer]:
+    project: ProjectFolder, reporter: Reporter, model: str | None, alias: str | None
+) -> Iterator[RowScorer]:
     """The model in this process, or in one of the environment that trained it.
 
     Raises:

@@ -30,7 +30,7 @@ class Format(Protocol):
         """Let go of the file, which is not wanted any more."""
 
 
-class Writer(Protocol):
+class ResultWriter(Protocol):
     """Takes the result part by part."""
 
     records: list[dict[str, Any]] | None
@@ -48,7 +48,7 @@ class Writer(Protocol):
         """All rows are there: show the file."""
 
 
-def make_writer(output: Path | None, lines: Callable[[str], None] | None) -> Writer:
+def make_writer(output: Path | None, lines: Callable[[str], None] | None) -> ResultWriter:
     """A writer for a file (by its ending), for CSV text, or one that keeps the records.
 
     Raises:

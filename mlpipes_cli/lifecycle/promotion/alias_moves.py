@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.promotion import history_events
-from mlpipes_cli.lifecycle.promotion.history_events import Entry
+from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
 from mlpipes_cli.ports import RegisteredModel, Registry
 
 
-def move_alias(registry: Registry, entry: Entry) -> Entry:
+def move_alias(registry: Registry, entry: HistoryEvent) -> HistoryEvent:
     """Write the event ahead, move the alias if it still points where it did, and confirm.
 
     Args:
@@ -40,14 +40,14 @@ def move_alias(registry: Registry, entry: Entry) -> Entry:
     return done
 
 
-def settled(model: RegisteredModel) -> list[Entry]:
+def resolved_events(model: RegisteredModel) -> list[HistoryEvent]:
     """The model's history, oldest first, with no open intent; changes nothing."""
-    return history_events.settle(history_events.read(model.name, model.tags), model.aliases)
+    return history_events.resolve_states(history_events.read(model.name, model.tags), model.aliases)
 
 
-def settle(registry: Registry, model: RegisteredModel) -> Sequence[Entry]:
+def complete_moves(registry: Registry, model: RegisteredModel) -> Sequence[HistoryEvent]:
     """As :func:`settled`, and write down what was found out about open intents (hold the lock)."""
-    entries = settled(model)
+    entries = resolved_events(model)
     open_ones = {entry.id for entry in history_events.read(model.name, model.tags) if entry.state == "intent"}
     for entry in entries:
         if entry.id in open_ones:

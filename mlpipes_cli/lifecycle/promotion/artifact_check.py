@@ -8,8 +8,8 @@ from dataclasses import replace
 from mlpipes_cli import mlflow_tags
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.promotion import selection
-from mlpipes_cli.lifecycle.promotion.holdout_archive import Archive
-from mlpipes_cli.lifecycle.promotion.selection import Field
+from mlpipes_cli.lifecycle.promotion.holdout_archive import HoldoutArchive
+from mlpipes_cli.lifecycle.promotion.selection import SelectionPool
 from mlpipes_cli.ports import ModelVersion, Registry, RunRecord
 
 SILENT = f"its {mlflow_tags.HOLDOUT_PREDICTIONS} is missing or unreadable"
@@ -21,7 +21,7 @@ def has_files(registry: Registry, version: ModelVersion) -> bool:
     return registry.has_files(f"models:/{version.model}/{version.version}")
 
 
-def lack(archive: Archive, run: RunRecord, *, compared: bool) -> str:
+def missing(archive: HoldoutArchive, run: RunRecord, *, compared: bool) -> str:
     """What a run lacks to be promoted, in words; empty if nothing.
 
     Args:
@@ -34,16 +34,16 @@ def lack(archive: Archive, run: RunRecord, *, compared: bool) -> str:
     return SILENT if compared and archive.all_predictions([run]) == [None] else ""
 
 
-def told(run: RunRecord, what: str) -> str:
+def describe(run: RunRecord, what: str) -> str:
     """A run with what it lacks."""
     return f"{run.name} ({run.run_id[:8]}): {what}"
 
 
 def best(
-    field: Field,
+    field: SelectionPool,
     metric: str,
     holder: ModelVersion | None,
-    archive: Archive,
+    archive: HoldoutArchive,
     warn: Callable[[str], None],
     without: Collection[str] = (),
 ) -> tuple[RunRecord, list[str]]:
@@ -64,20 +64,20 @@ def best(
     left: list[str] = []
     while True:
         run = selection.best(field, metric, holder.run_id if holder else None, without)
-        what = lack(archive, run, compared=holder is not None)
+        what = missing(archive, run, compared=holder is not None)
         if not what:
             break
-        left.append(told(run, what))
+        left.append(describe(run, what))
         field = replace(field, runs=tuple(one for one in field.runs if one is not run))
         if not any(metric in one.metrics for one in field.runs):
             raise MlpipesError(
                 f"no run of {field.experiment!r} can be promoted: {'; '.join(left)}", TRAIN_AGAIN
             )
-    tell(left, warn)
+    warn_missing(left, warn)
     return run, left
 
 
-def tell(left: Sequence[str], warn: Callable[[str], None]) -> None:
+def warn_missing(left: Sequence[str], warn: Callable[[str], None]) -> None:
     """Name those that are left out."""
     for one in left:
         warn(f"skipped: {one}")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import mlflow_tags
 from mlpipes_cli.errors import MlpipesError, Refused
-from mlpipes_cli.lifecycle.promotion.holdout import NO_COMPARISON, Held, HoldoutSource
-from mlpipes_cli.lifecycle.promotion.holdout_archive import Archive
+from mlpipes_cli.lifecycle.promotion.holdout import NO_COMPARISON, ChallengerHoldout, HoldoutSource
+from mlpipes_cli.lifecycle.promotion.holdout_archive import HoldoutArchive
 from mlpipes_cli.lifecycle.serving.local_model import loaded
 from mlpipes_cli.ports import ModelVersion, RunRecord
 from mlpipes_cli.signing.vault import Untrusted, Vault
@@ -23,7 +23,7 @@ FEWEST_ROWS = 30  # below that a bootstrap of anything says little
 
 
 @dataclass(frozen=True)
-class Answers:
+class ChampionPredictions:
     """What the incumbent says.
 
     Attributes:
@@ -38,7 +38,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Incumbent:
+class Champion:
     """The version that holds the alias.
 
     Attributes:
@@ -49,11 +49,11 @@ class Incumbent:
     """
 
     vault: Vault
-    archive: Archive
+    archive: HoldoutArchive
     holdouts: HoldoutSource
     version: ModelVersion
 
-    def answers(self, run: RunRecord | None, challenger: RunRecord, said: Predictions) -> Answers:
+    def answers(self, run: RunRecord | None, challenger: RunRecord, said: Predictions) -> ChampionPredictions:
         """The incumbent's answers on the challenger's holdout.
 
         Args:
@@ -83,7 +83,7 @@ class Incumbent:
             )
         _same_classes(self.archive.classes(run), said)
         logged = self._logged(run, challenger, said)
-        return Answers(logged) if logged is not None else self._scored(run, challenger, said)
+        return ChampionPredictions(logged) if logged is not None else self._scored(run, challenger, said)
 
     def _logged(self, run: RunRecord, challenger: RunRecord, said: Predictions) -> Predictions | None:
         """What its run said about the very same rows in the same order, if it did."""
@@ -94,7 +94,7 @@ class Incumbent:
         fits = logged is not None and logged.classes == said.classes and _same_rows(logged, said)
         return logged if fits else None
 
-    def _scored(self, run: RunRecord, challenger: RunRecord, said: Predictions) -> Answers:
+    def _scored(self, run: RunRecord, challenger: RunRecord, said: Predictions) -> ChampionPredictions:
         path = self.archive.find(run, mlflow_tags.TRAINING_ROWS)
         if path is None:
             raise Refused(
@@ -116,10 +116,10 @@ class Incumbent:
         _enough(keep, said)
         features = [name for name in columns if name != held.target]
         predictions = self._predict(held, features, keep, said)
-        return Answers(predictions, keep, int((~keep).sum()))
+        return ChampionPredictions(predictions, keep, int((~keep).sum()))
 
     def _predict(
-        self, held: Held, features: list[str], keep: NDArray[np.bool_], said: Predictions
+        self, held: ChallengerHoldout, features: list[str], keep: NDArray[np.bool_], said: Predictions
     ) -> Predictions:
         import numpy as np
 

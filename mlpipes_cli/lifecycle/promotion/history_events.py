@@ -23,7 +23,7 @@ State = Literal["intent", "done", "unfinished"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class HistoryEvent:
     """One promotion or rollback.
 
     Attributes:
@@ -91,7 +91,7 @@ def new_id(now: datetime, after: str = "") -> str:
     return ident if ident > after else f"{after}_{secrets.token_hex(2)}"
 
 
-def read(model: str, tags: Mapping[str, str]) -> list[Entry]:
+def read(model: str, tags: Mapping[str, str]) -> list[HistoryEvent]:
     """The events among a registered model's tags, the oldest first; what cannot be read is left out."""
     entries = (
         _parse(model, key.removeprefix(PREFIX), tags[key]) for key in sorted(tags) if key.startswith(PREFIX)
@@ -99,20 +99,20 @@ def read(model: str, tags: Mapping[str, str]) -> list[Entry]:
     return [entry for entry in entries if entry is not None]
 
 
-_OPTIONAL = {field.name for field in fields(Entry)} - {"id", "model"}
+_OPTIONAL = {field.name for field in fields(HistoryEvent)} - {"id", "model"}
 
 
-def _parse(model: str, ident: str, text: str) -> Entry | None:
+def _parse(model: str, ident: str, text: str) -> HistoryEvent | None:
     try:
         body = json.loads(text)
         known = {key: value for key, value in body.items() if key in _OPTIONAL}
-        entry = Entry(**{"from_version": None, **known, "id": ident, "model": model})
+        entry = HistoryEvent(**{"from_version": None, **known, "id": ident, "model": model})
     except (ValueError, TypeError, AttributeError):
         return None
     return entry if isinstance(entry.to_version, int) and isinstance(entry.alias, str) else None
 
 
-def settle(entries: Sequence[Entry], aliases: Mapping[str, int]) -> list[Entry]:
+def resolve_states(entries: Sequence[HistoryEvent], aliases: Mapping[str, int]) -> list[HistoryEvent]:
     """Tell for each intent whether it happened, from where its alias pointed next.
 
     Args:
@@ -123,7 +123,7 @@ def settle(entries: Sequence[Entry], aliases: Mapping[str, int]) -> list[Entry]:
         The same events; each intent became ``done`` or ``unfinished``.
     """
     pointed: dict[str, int | None] = dict(aliases)
-    settled: list[Entry] = []
+    settled: list[HistoryEvent] = []
     for entry in reversed(entries):
         if entry.state == "intent":
             happened = pointed.get(entry.alias) == entry.to_version
@@ -134,7 +134,7 @@ def settle(entries: Sequence[Entry], aliases: Mapping[str, int]) -> list[Entry]:
     return settled[::-1]
 
 
-def holders(entries: Iterable[Entry], alias: str, current: int | None) -> list[int]:
+def holders(entries: Iterable[HistoryEvent], alias: str, current: int | None) -> list[int]:
     """The versions below which a rollback would find the one before: the last is the present one.
 
     A promotion puts a version on top, a rollback takes the top away. Where somebody moved the

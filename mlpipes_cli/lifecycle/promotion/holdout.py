@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli import mlflow_tags
 from mlpipes_cli.errors import MlpipesError, Refused
-from mlpipes_cli.lifecycle.promotion.holdout_archive import Archive
+from mlpipes_cli.lifecycle.promotion.holdout_archive import HoldoutArchive
 from mlpipes_cli.ports import RunRecord
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from mlpipes_cli.config.yaml_source import YamlSource
     from mlpipes_cli.data.formats import Formats
     from mlpipes_cli.data.prepared import Prepared
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 NO_COMPARISON = "run `mlpipes rollback`, or delete the alias in MLflow to promote without a comparison"
 
 
 @dataclass(frozen=True)
-class Held:
+class ChallengerHoldout:
     """Holdout rows.
 
     Attributes:
@@ -50,11 +50,11 @@ class HoldoutSource:
         database_url: For data in the project's own Postgres, as somebody who can only read.
     """
 
-    project: Project
-    archive: Archive
+    project: ProjectFolder
+    archive: HoldoutArchive
     database_url: str | None
 
-    def rows(self, run: RunRecord, columns: Collection[str], *, before: bool = False) -> Held:
+    def rows(self, run: RunRecord, columns: Collection[str], *, before: bool = False) -> ChallengerHoldout:
         """The holdout rows of a run, in the order of its prepared data, with at least these columns.
 
         Columns that the run's experiment dropped are read from the source again.
@@ -79,7 +79,7 @@ class HoldoutSource:
                 NO_COMPARISON,
             )
         frame = prepared.frame.iloc[prepared.holdout].reset_index(drop=True)
-        return Held(frame, prepared.target_name, prepared.ids(prepared.holdout))
+        return ChallengerHoldout(frame, prepared.target_name, prepared.ids(prepared.holdout))
 
     def _cached(self, run: RunRecord) -> Prepared | None:
         from mlpipes_cli.data.prepared_cache import open_store

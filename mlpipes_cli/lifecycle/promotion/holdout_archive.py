@@ -20,7 +20,7 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Archive:
+class HoldoutArchive:
     """The artifacts of runs.
 
     Attributes:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli import mlflow_tags
 from mlpipes_cli.lifecycle.promotion import alias_moves, registry_context, version_tags
-from mlpipes_cli.lifecycle.promotion.history_events import Entry
+from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
 from mlpipes_cli.ports import ModelVersion
 
 if TYPE_CHECKING:
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ModelRow:
     created: str
 
 
-def models(project: Project) -> list[ModelRow]:
+def models(project: ProjectFolder) -> list[ModelRow]:
     """All versions of all registered models: by name, the newest first.
 
     Raises:
@@ -70,7 +70,7 @@ def _row(version: ModelVersion) -> ModelRow:
     )
 
 
-def history(project: Project, *, model: str | None = None) -> list[Entry]:
+def history(project: ProjectFolder, *, model: str | None = None) -> list[HistoryEvent]:
     """Every promotion and rollback of the model, else of all models, the newest first.
 
     Raises:
@@ -79,5 +79,5 @@ def history(project: Project, *, model: str | None = None) -> list[Entry]:
     """
     registry = registry_context.connect(project).registry
     found = registry.models() if model is None else [registry_context.find_model(project, registry, model)]
-    entries = [entry for item in found for entry in alias_moves.settled(item)]
+    entries = [entry for item in found for entry in alias_moves.resolved_events(item)]
     return sorted(entries, key=lambda entry: entry.id, reverse=True)

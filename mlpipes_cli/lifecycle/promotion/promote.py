@@ -21,23 +21,23 @@ from mlpipes_cli.lifecycle.promotion import (
     verdict,
     version_tags,
 )
-from mlpipes_cli.lifecycle.promotion.champion import Incumbent
+from mlpipes_cli.lifecycle.promotion.champion import Champion
 from mlpipes_cli.lifecycle.promotion.holdout import HoldoutSource
-from mlpipes_cli.lifecycle.promotion.holdout_archive import Archive
+from mlpipes_cli.lifecycle.promotion.holdout_archive import HoldoutArchive
 from mlpipes_cli.lifecycle.promotion.promotion_lock import one_at_a_time
-from mlpipes_cli.lifecycle.promotion.rolled_back import Withdrawn, withdrawn
-from mlpipes_cli.lifecycle.promotion.verdict import Holder, Verdict
+from mlpipes_cli.lifecycle.promotion.rolled_back import RolledBackRun, rolled_back_runs
+from mlpipes_cli.lifecycle.promotion.verdict import AliasHolder, Verdict
 from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, Registry, Reporter, RunRecord
 from mlpipes_cli.signing.vault import Untrusted
 
 if TYPE_CHECKING:
-    from mlpipes_cli.project import Project
-    from mlpipes_cli.scoring.compare import Comparison
+    from mlpipes_cli.project import ProjectFolder
+    from mlpipes_cli.scoring.compare import ModelComparison
 
 
 @dataclass(frozen=True)
-class Wish:
+class PromotionRequest:
     """What the user asked for.
 
     Attributes:
@@ -56,7 +56,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Challenge:
+class Challenger:
     """Who was put forward, and against whom.
 
     Attributes:
@@ -70,14 +70,14 @@ class Challenge:
         passed_over: Runs that were rolled back, and so not picked.
     """
 
-    field: selection.Field
+    field: selection.SelectionPool
     metric: str
     run: RunRecord
     model: RegisteredModel | None
     holder: ModelVersion | None
     lost: ModelVersion | None = None
     left_out: tuple[str, ...] = ()
-    passed_over: tuple[Withdrawn, ...] = ()
+    passed_over: tuple[RolledBackRun, ...] = ()
 
     @property
     def model_name(self) -> str:
@@ -91,7 +91,9 @@ class Challenge:
         return next((v.version for v in versions if v.run_id == self.run.run_id), None)
 
 
-def promote(project: Project, wish: Wish, reporter: Reporter, *, dry_run: bool = False) -> Verdict:
+def promote(
+    project: ProjectFolder, wish: PromotionRequest, reporter: Reporter, *, dry_run: bool = False
+) -> Verdict:
     """Decide, and unless it is a dry run do what was decided.
 
     Raises:
@@ -103,7 +105,7 @@ def promote(project: Project, wish: Wish, reporter: Reporter, *, dry_run: bool =
     stack = registry_context.connect(project)
     lock = contextlib.nullcontext() if dry_run else one_at_a_time(project.state, reporter)
     with lock:
-        challenge = put_forward(project, stack, wish, reporter)
+        challenge = select_challenger(project, stack, wish, reporter)
         decided = decide(project, stack, challenge, wish, reporter)
         if decided.outcome != "promoted" or dry_run:
             outcome = "would promote" if decided.outcome == "promoted" else decided.outcome
@@ -113,7 +115,12 @@ def promote(project: Project, wish: Wish, reporter: Reporter, *, dry_run: bool =
     return done
 
 
-def put_forward(project: Project, stack: registry_context.Stack, wish: Wish, reporter: Reporter) -> Challenge:
+def select_challenger(
+    project: ProjectFolder,
+    stack: registry_context.RegistryContext,
+    wish: PromotionRequest,
+    reporter: Reporter,
+) -> Challenger:
     """Pick the challenger and look up who holds the alias.
 
     Raises:
@@ -128,42 +135,42 @@ def put_forward(project: Project, stack: registry_context.Stack, wish: Wish, rep
         reporter.info(f"promoting from the experiment {experiment} (--experiment; there is also {listed})")
     runs = [run for run in known if run.experiment == experiment]
     asked = selection.find_run(runs, wish.run) if wish.run else None
-    field = selection.field_of(runs, asked)
+    field = selection.selection_pool(runs, asked)
     metric = selection.pick_metric(field, wish.metric, project.config.promotion.metric)
     if asked is not None and not selection.has(asked, metric):
         raise MlpipesError(selection.missing(asked, metric), "choose another --metric")
     run = asked or selection.best(field, metric)
-    model = registry.model(Challenge(field, metric, run, None, None).model_name)
+    model = registry.model(Challenger(field, metric, run, None, None).model_name)
     holder, lost = _holder(model, wish.alias), None
     if holder is not None and not artifact_check.has_files(registry, holder):
         reporter.warn(f"{_gone(holder, wish.alias)}, so there is no incumbent")
         holder, lost = None, holder
-    gone = withdrawn(model, wish.alias)
+    gone = rolled_back_runs(model, wish.alias)
     _warn(field, metric, reporter)
     if asked is None:  # of equal runs the one that holds the alias stays
         gone = {item.run_id: gone[item.run_id] for item in field.runs if item.run_id in gone}
         for one in gone.values():
             reporter.warn(f"{one.told()}, so it is skipped (--run {one.run_id[:8]} promotes it again)")
         run, left = artifact_check.best(field, metric, holder, archive, reporter.warn, gone)
-        return Challenge(field, metric, run, model, holder, lost, tuple(left), tuple(gone.values()))
+        return Challenger(field, metric, run, model, holder, lost, tuple(left), tuple(gone.values()))
     if run.run_id in gone:
         reporter.warn(f"{gone[run.run_id].told()}; it is considered again because of --run")
-    if what := artifact_check.lack(
+    if what := artifact_check.missing(
         archive, asked, compared=holder is not None and holder.run_id != asked.run_id
     ):
-        raise MlpipesError(f"the run {artifact_check.told(asked, what)}", artifact_check.TRAIN_AGAIN)
-    return Challenge(field, metric, asked, model, holder, lost)
+        raise MlpipesError(f"the run {artifact_check.describe(asked, what)}", artifact_check.TRAIN_AGAIN)
+    return Challenger(field, metric, asked, model, holder, lost)
 
 
-def _archive(project: Project, stack: registry_context.Stack) -> Archive:
-    return Archive(stack.registry, project.cache / "runs")
+def _archive(project: ProjectFolder, stack: registry_context.RegistryContext) -> HoldoutArchive:
+    return HoldoutArchive(stack.registry, project.cache / "runs")
 
 
 def _gone(version: ModelVersion, alias: str) -> str:
     return f"version {version.version} has the alias {alias}, but its files no longer exist"
 
 
-def _warn(field: selection.Field, metric: str, reporter: Reporter) -> None:
+def _warn(field: selection.SelectionPool, metric: str, reporter: Reporter) -> None:
     """What a person should know of the runs before one of them is put forward."""
     without = [selection.missing(run, metric) for run in field.runs if not selection.has(run, metric)]
     for why in dict.fromkeys(without):
@@ -179,7 +186,11 @@ def _holder(model: RegisteredModel | None, alias: str) -> ModelVersion | None:
 
 
 def decide(
-    project: Project, stack: registry_context.Stack, challenge: Challenge, wish: Wish, reporter: Reporter
+    project: ProjectFolder,
+    stack: registry_context.RegistryContext,
+    challenge: Challenger,
+    wish: PromotionRequest,
+    reporter: Reporter,
 ) -> Verdict:
     """The verdict: ``promoted`` stands for yes; nothing is changed."""
     run, metric, holder = challenge.run, challenge.metric, challenge.holder
@@ -205,7 +216,7 @@ def decide(
         passed_over=challenge.passed_over,
     )
     if holder is not None and holder.run_id == run.run_id:
-        return replace(found, incumbent=Holder(holder.version, run.run_id, run.name, run.experiment))
+        return replace(found, incumbent=AliasHolder(holder.version, run.run_id, run.name, run.experiment))
     try:
         _want_signed(project, stack, challenge)
     except Untrusted as error:
@@ -220,12 +231,14 @@ def decide(
             comparison, left_out, without = _compare(project, stack, challenge, incumbent_run)
     except Refused as obstacle:
         return _judged(replace(found, hint=obstacle.hint), obstacle=obstacle.reason)
-    artifact_check.tell(without, reporter.warn)
+    artifact_check.warn_missing(without, reporter.warn)
     left = (*found.left_out, *without)
     return _judged(replace(found, comparison=comparison, rows_left_out=left_out, left_out=left))
 
 
-def _want_signed(project: Project, stack: registry_context.Stack, challenge: Challenge) -> None:
+def _want_signed(
+    project: ProjectFolder, stack: registry_context.RegistryContext, challenge: Challenger
+) -> None:
     """Make sure that the challenger's model may be loaded: nobody would serve it otherwise.
 
     Raises:
@@ -247,15 +260,18 @@ def _judged(found: Verdict, obstacle: str = "", nobody: str = "") -> Verdict:
     return replace(found, outcome="promoted" if yes else "refused", reason=reason)
 
 
-def _described(holder: ModelVersion, run: RunRecord | None) -> Holder:
+def _described(holder: ModelVersion, run: RunRecord | None) -> AliasHolder:
     if run is None:
-        return Holder(holder.version, holder.run_id)
-    return Holder(holder.version, run.run_id, run.name, run.experiment)
+        return AliasHolder(holder.version, holder.run_id)
+    return AliasHolder(holder.version, run.run_id, run.name, run.experiment)
 
 
 def _compare(
-    project: Project, stack: registry_context.Stack, challenge: Challenge, incumbent_run: RunRecord | None
-) -> tuple[Comparison, int, list[str]]:
+    project: ProjectFolder,
+    stack: registry_context.RegistryContext,
+    challenge: Challenger,
+    incumbent_run: RunRecord | None,
+) -> tuple[ModelComparison, int, list[str]]:
     """The comparison on rows that are new to the incumbent, how many are not, and rivals without a word."""
     from mlpipes_cli.scoring.compare import compare
 
@@ -265,15 +281,18 @@ def _compare(
     told = list(zip(runs, archive.all_predictions(runs), strict=True))
     said = {run.run_id: predictions for run, predictions in told if predictions is not None}
     without = [
-        artifact_check.told(run, artifact_check.SILENT) for run, predictions in told if predictions is None
+        artifact_check.describe(run, artifact_check.SILENT)
+        for run, predictions in told
+        if predictions is None
     ]
     if (own := said.get(challenge.run.run_id)) is None:
         raise MlpipesError(
-            f"the run {artifact_check.told(challenge.run, artifact_check.SILENT)}", artifact_check.TRAIN_AGAIN
+            f"the run {artifact_check.describe(challenge.run, artifact_check.SILENT)}",
+            artifact_check.TRAIN_AGAIN,
         )
     said = {run_id: p for run_id, p in said.items() if p.classes == own.classes and p.rows == own.rows}
     holdouts = HoldoutSource(project, archive, stack.endpoints.reader_url)
-    incumbent = Incumbent(project_vault.of(project, stack.endpoints), archive, holdouts, challenge.holder)
+    incumbent = Champion(project_vault.of(project, stack.endpoints), archive, holdouts, challenge.holder)
     answers = incumbent.answers(incumbent_run, challenge.run, own)
     rivals = list(said.values())
     if answers.keep is not None:
@@ -293,7 +312,7 @@ def _compare(
     return found, answers.left_out, without
 
 
-def _rivals(challenge: Challenge) -> Sequence[RunRecord]:
+def _rivals(challenge: Challenger) -> Sequence[RunRecord]:
     """All that the challenger was picked from: those with the metric, but for the incumbent itself."""
     holder = challenge.holder.run_id if challenge.holder else None
     runs, metric = challenge.field.runs, challenge.metric
@@ -301,7 +320,11 @@ def _rivals(challenge: Challenge) -> Sequence[RunRecord]:
 
 
 def carry_out(
-    project: Project, registry: Registry, challenge: Challenge, decided: Verdict, wish: Wish
+    project: ProjectFolder,
+    registry: Registry,
+    challenge: Challenger,
+    decided: Verdict,
+    wish: PromotionRequest,
 ) -> Verdict:
     """Make the version if there is none, write the event and move the alias."""
     run = challenge.run
@@ -312,14 +335,16 @@ def carry_out(
         text = version_tags.description(run, challenge.metric, len(challenge.field.runs))
         version = registry.create_version(decided.model, run, uri, tags=tags, description=text)
     model = challenge.model or registry.model(decided.model)
-    past = alias_moves.settle(registry, model) if model else ()
+    past = alias_moves.complete_moves(registry, model) if model else ()
     alias_moves.move_alias(registry, _entry(project, decided, wish, version, past[-1].id if past else ""))
     return replace(decided, to_version=version)
 
 
-def _entry(project: Project, decided: Verdict, wish: Wish, version: int, after: str) -> history_events.Entry:
+def _entry(
+    project: ProjectFolder, decided: Verdict, wish: PromotionRequest, version: int, after: str
+) -> history_events.HistoryEvent:
     now, found = datetime.now(UTC), decided.comparison
-    return history_events.Entry(
+    return history_events.HistoryEvent(
         id=history_events.new_id(now, after),
         kind="promote",
         state="intent",

@@ -11,18 +11,18 @@ from mlpipes_cli.ports import Endpoints, RegisteredModel, Registry
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
-class Stack:
+class RegistryContext:
     """The running stack as these verbs need it."""
 
     registry: Registry
     endpoints: Endpoints
 
 
-def connect(project: Project) -> Stack:
+def connect(project: ProjectFolder) -> RegistryContext:
     """The registry of the project's running stack.
 
     Raises:
@@ -31,7 +31,7 @@ def connect(project: Project) -> Stack:
     from mlpipes_cli.adapters import wiring
 
     endpoints = wiring.make_runtime(project).endpoints()
-    return Stack(wiring.make_registry(endpoints), endpoints)
+    return RegistryContext(wiring.make_registry(endpoints), endpoints)
 
 
 def check_alias(alias: str) -> str:
@@ -50,7 +50,7 @@ def check_alias(alias: str) -> str:
         raise UsageError(f"--to: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
 
 
-def find_model(project: Project, registry: Registry, name: str | None) -> RegisteredModel:
+def find_model(project: ProjectFolder, registry: Registry, name: str | None) -> RegisteredModel:
     """The named model, else the one of ``serving.model``, else the only one there is.
 
     Raises:

@@ -24,17 +24,17 @@ from mlpipes_cli.ports import RegisteredModel, Registry, Reporter
 from mlpipes_cli.signing.vault import Untrusted, Vault
 
 if TYPE_CHECKING:
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 def rollback(
-    project: Project,
+    project: ProjectFolder,
     reporter: Reporter,
     *,
     model: str | None = None,
     alias: str = "production",
     reason: str = "",
-) -> history_events.Entry:
+) -> history_events.HistoryEvent:
     """Point the alias to the version that held it before the present one and still exists.
 
     Raises:
@@ -52,7 +52,7 @@ def rollback(
     return done
 
 
-def _tell_untrusted(vault: Vault, done: history_events.Entry, reporter: Reporter) -> None:
+def _tell_untrusted(vault: Vault, done: history_events.HistoryEvent, reporter: Reporter) -> None:
     try:
         vault.want_claim(done.model, done.to_version)
     except Untrusted as error:
@@ -60,15 +60,15 @@ def _tell_untrusted(vault: Vault, done: history_events.Entry, reporter: Reporter
 
 
 def undo(
-    project: Project,
+    project: ProjectFolder,
     registry: Registry,
     model: RegisteredModel,
     alias: str,
     reason: str,
     warn: Callable[[str], None],
-) -> history_events.Entry:
+) -> history_events.HistoryEvent:
     """As :func:`rollback`, of a model that was found, under the lock."""
-    past = alias_moves.settle(registry, model)
+    past = alias_moves.complete_moves(registry, model)
     current = model.aliases.get(alias)
     stack = history_events.holders(past, alias, current)
     if not stack:
@@ -85,7 +85,7 @@ def undo(
             "see `mlpipes history`",
         )
     now, metric = datetime.now(UTC), version_tags.metric_of(existing[target])
-    entry = history_events.Entry(
+    entry = history_events.HistoryEvent(
         id=history_events.new_id(now, past[-1].id if past else ""),
         kind="rollback",
         state="intent",

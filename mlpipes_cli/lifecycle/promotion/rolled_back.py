@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mlpipes_cli.lifecycle.promotion import alias_moves
-from mlpipes_cli.lifecycle.promotion.history_events import Entry
+from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
 from mlpipes_cli.ports import RegisteredModel
 
 
 @dataclass(frozen=True)
-class Withdrawn:
+class RolledBackRun:
     """A run that held the alias and was rolled back.
 
     Attributes:
@@ -37,21 +37,21 @@ class Withdrawn:
         return f"version {self.version} was rolled back from {self.alias} on {when} UTC by {self.who}{why}"
 
 
-def withdrawn(model: RegisteredModel | None, alias: str) -> dict[str, Withdrawn]:
+def rolled_back_runs(model: RegisteredModel | None, alias: str) -> dict[str, RolledBackRun]:
     """By run: those whose version's last move on the alias was a rollback away from it."""
     if model is None:
         return {}
     runs = {version.version: version.run_id for version in model.versions}
-    found = _by_version(alias_moves.settled(model), alias)
+    found = _by_version(alias_moves.resolved_events(model), alias)
     return {
-        runs[number]: Withdrawn(runs[number], number, alias, entry.when, entry.who, entry.reason)
+        runs[number]: RolledBackRun(runs[number], number, alias, entry.when, entry.who, entry.reason)
         for number, entry in found.items()
         if runs.get(number)
     }
 
 
-def _by_version(entries: Iterable[Entry], alias: str) -> Mapping[int, Entry]:
-    found: dict[int, Entry] = {}
+def _by_version(entries: Iterable[HistoryEvent], alias: str) -> Mapping[int, HistoryEvent]:
+    found: dict[int, HistoryEvent] = {}
     for entry in entries:
         if entry.alias != alias or entry.state != "done":
             continue

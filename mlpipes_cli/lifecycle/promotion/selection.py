@@ -16,7 +16,7 @@ _SHORTEST_PREFIX = 4
 
 
 @dataclass(frozen=True)
-class Field:
+class SelectionPool:
     """All runs that were scored on one holdout and can be promoted.
 
     Attributes:
@@ -105,7 +105,7 @@ def find_run(runs: Sequence[RunRecord], word: str) -> RunRecord:
     return found[0]
 
 
-def field_of(runs: Sequence[RunRecord], run: RunRecord | None) -> Field:
+def selection_pool(runs: Sequence[RunRecord], run: RunRecord | None) -> SelectionPool:
     """The runs on the given run's holdout, else on the newest one.
 
     Args:
@@ -124,10 +124,10 @@ def field_of(runs: Sequence[RunRecord], run: RunRecord | None) -> Field:
     same = (mlflow_tags.HOLDOUT_FINGERPRINT, mlflow_tags.TASK)
     on_it = [item for item in complete if all(item.tags[tag] == lead.tags[tag] for tag in same)]
     task: Task = lead.tags[mlflow_tags.TASK]  # type: ignore[assignment]
-    return Field(lead.experiment, task, lead.tags[mlflow_tags.HOLDOUT_FINGERPRINT], tuple(on_it))
+    return SelectionPool(lead.experiment, task, lead.tags[mlflow_tags.HOLDOUT_FINGERPRINT], tuple(on_it))
 
 
-def pick_metric(field: Field, asked: str | None, configured: str | None) -> str:
+def pick_metric(field: SelectionPool, asked: str | None, configured: str | None) -> str:
     """What decides: the flag, else ``promotion.metric``, else what the experiment file says.
 
     Raises:
@@ -156,7 +156,7 @@ def missing(run: RunRecord, metric: str) -> str:
 
 
 def best(
-    field: Field, metric: str, holder_run: str | None = None, without: Collection[str] = ()
+    field: SelectionPool, metric: str, holder_run: str | None = None, without: Collection[str] = ()
 ) -> RunRecord:
     """The champion; of equal ones the present holder of the alias, else the newest.
 

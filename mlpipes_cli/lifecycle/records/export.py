@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlpipes_cli.ports import Reporter, Task
-    from mlpipes_cli.ports.prediction_records import Selection, Snapshot
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.ports.prediction_records import LogSnapshot, Selection
+    from mlpipes_cli.project import ProjectFolder
 
 _FETCHED = 1_000  # rows at once
 _GROUP_ROWS, _GROUP_BYTES = 50_000, 64 * 1024 * 1024
@@ -44,7 +44,7 @@ class Exported:
 
 
 def export(
-    project: Project, reporter: Reporter, selection: Selection, output: Path, *, flat: bool = False
+    project: ProjectFolder, reporter: Reporter, selection: Selection, output: Path, *, flat: bool = False
 ) -> Exported:
     """Write predictions with their truth to a Parquet file, the oldest first.
 
@@ -91,7 +91,7 @@ def export(
     return Exported(str(output), rows, names, output.stat().st_size, round(time.monotonic() - started, 3))
 
 
-def _write(path: Path, snapshot: Snapshot, layout: Layout, task: Task) -> int:
+def _write(path: Path, snapshot: LogSnapshot, layout: Layout, task: Task) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.data.csv_stream import Kind
     from mlpipes_cli.ports import Reporter
     from mlpipes_cli.ports.ground_truth import Truth
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.server.requests.ground_truth import Expected
 
 _BY_PREDICTION = "prediction_id"
@@ -99,7 +99,7 @@ class _Columns:
 
 
 def feedback(
-    project: Project,
+    project: ProjectFolder,
     file: Path,
     reporter: Reporter,
     *,
@@ -222,7 +222,7 @@ def _read(
     """What the rows say, what they call the predictions, and how many rows there are."""
     from mlpipes_cli.ports.ground_truth import Truth
     from mlpipes_cli.server.predictions import jsonb
-    from mlpipes_cli.server.requests.ground_truth import Misfit, caller_ids
+    from mlpipes_cli.server.requests.ground_truth import TruthMismatch, caller_ids
 
     said, names, row = [], [], 0
     kinds = {columns.value: _kind(expected)}
@@ -238,7 +238,7 @@ def _read(
                 said.append(Truth(text, str(UUID(identifier))))
             else:
                 said.append(Truth(text, None, caller_ids(identifier)))
-        except Misfit as misfit:
+        except TruthMismatch as misfit:
             raise UsageError(f"{file}: column {column!r}, row {row}: {misfit}", "correct the row") from None
         except (ValueError, TypeError, AttributeError):
             raise UsageError(

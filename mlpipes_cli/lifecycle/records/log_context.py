@@ -14,7 +14,7 @@ from mlpipes_cli.suggest import did_you_mean
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Endpoints, ModelSource
     from mlpipes_cli.ports.prediction_records import PredictionRecords
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Log:
         endpoints: The stack.
     """
 
-    project: Project
+    project: ProjectFolder
     records: PredictionRecords
     endpoints: Endpoints
 
@@ -76,7 +76,7 @@ class Log:
         return asked
 
 
-def connect(project: Project) -> Log:
+def connect(project: ProjectFolder) -> Log:
     """The log of the project's running stack, its tables up to date.
 
     Raises:

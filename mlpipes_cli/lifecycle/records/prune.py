@@ -14,11 +14,11 @@ from mlpipes_cli.lifecycle.transfer.transfer_context import agreed
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PrunedPredictions:
     """What was removed, or would be.
 
     Attributes:
@@ -48,14 +48,14 @@ class Pruned:
 
 
 def prune(
-    project: Project,
+    project: ProjectFolder,
     reporter: Reporter,
     older_than: str,
     *,
     model: str | None = None,
     yes: bool = False,
     dry_run: bool = False,
-) -> Pruned:
+) -> PrunedPredictions:
     """Remove old predictions.
 
     Args:
@@ -78,13 +78,15 @@ def prune(
         log.check_model(model)
     found = log.records.prunable(before, model)
     moment = datetime.fromtimestamp(before, UTC).isoformat(timespec="seconds")
-    planned = Pruned(moment, model, found.predictions, found.truths, found.partitions, dry_run=True)
+    planned = PrunedPredictions(
+        moment, model, found.predictions, found.truths, found.partitions, dry_run=True
+    )
     if dry_run or not found.predictions:
-        return planned if dry_run else Pruned(moment, model, 0, 0, (), dry_run=False)
+        return planned if dry_run else PrunedPredictions(moment, model, 0, 0, (), dry_run=False)
     why = f"this permanently removes {found.predictions} predictions"
     which = f" of model {model!r}" if model else ""
     question = f"remove {found.predictions} predictions{which} made before {moment} permanently?"
     agreed(reporter, question, yes=yes, flag="--yes, or --dry-run to look first", why=why)
     with reporter.task("pruning", found.predictions) as task:
         gone = log.records.prune(before, model, task.advance)
-    return Pruned(moment, model, gone.predictions, gone.truths, gone.partitions, dry_run=False)
+    return PrunedPredictions(moment, model, gone.predictions, gone.truths, gone.partitions, dry_run=False)

@@ -18,8 +18,8 @@ from mlpipes_cli.lifecycle.serving.settings import server_settings
 from mlpipes_cli.signing import keys
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.serving.plan import Plan
-    from mlpipes_cli.server.http.asgi import Front
+    from mlpipes_cli.lifecycle.serving.plan import ServingPlan
+    from mlpipes_cli.server.http.asgi import AsgiApp
     from mlpipes_cli.server.settings import ServerSettings
 
 _SETTINGS, _FAILURE = "MLPIPES_SERVER_SETTINGS", "MLPIPES_SERVER_FAILURE"
@@ -29,7 +29,7 @@ _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _GRACE = 30  # seconds that requests in flight have when the server is told to stop
 
 
-def serve(plan: Plan, port: int) -> int:
+def serve(plan: ServingPlan, port: int) -> int:
     """Serve a project's model until SIGINT or SIGTERM.
 
     Raises:
@@ -94,7 +94,7 @@ def listen(settings: ServerSettings, host: str, port: int, workers: int, failure
     return 0 if server.started else 1
 
 
-def application() -> Front:
+def application() -> AsgiApp:
     """The API as the environment describes it; uvicorn's factory in each worker.
 
     Raises:
@@ -121,7 +121,7 @@ def application() -> Front:
             models = wiring.make_vault(tracking, os.environ, keys.of_environment(os.environ))
         wiring.prepare_database(url, must=settings.on_log_failure == "refuse")
         app = create_app(settings, make_stores(settings, url, models))
-        memory.settle(freeze=True)
+        memory.trim(freeze=True)
         return app
     except MlpipesError as error:
         if not failure:

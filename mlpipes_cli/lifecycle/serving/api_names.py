@@ -16,7 +16,7 @@ NAME = "api"
 
 
 @dataclass(frozen=True)
-class Target:
+class ApiTarget:
     """What a service was told to serve: the model (None: the only one that there is), alias, engine."""
 
     model: str | None
@@ -33,14 +33,14 @@ def is_api(name: str) -> bool:
     return name == NAME or name.startswith(f"{NAME}-")
 
 
-def target_of(spec: ServiceSpec) -> Target:
+def target_of(spec: ServiceSpec) -> ApiTarget:
     """What the command of a service says."""
 
     def after(option: str, otherwise: str | None) -> str | None:
         words = spec.command
         return words[words.index(option) + 1] if option in words[:-1] else otherwise
 
-    return Target(after("--model", None), after("--alias", None) or "", after("--engine", None) or "api")
+    return ApiTarget(after("--model", None), after("--alias", None) or "", after("--engine", None) or "api")
 
 
 def name_for(model: str, services: Mapping[str, ServiceSpec], main: str | None) -> str:

@@ -15,13 +15,13 @@ from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.serving.api_names import NAME, is_api
 from mlpipes_cli.ports import ServiceStatus, StackStatus
-from mlpipes_cli.project import Project
-from mlpipes_cli.server_registry import RunningApi
+from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.server_registry import RunningServer
 
 _SECONDS = 3.0
 
 
-def told(project: Project, services: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
+def report(project: ProjectFolder, services: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
     """The services, those of the prediction API with what they serve and what they suffer from."""
     notes = {urlsplit(note.url).port: note for note in server_registry.everyone(project)}
     rows = tuple(
@@ -40,7 +40,7 @@ def model_of(status: StackStatus, name: str) -> str | None:
     return answer["models"][0]["name"] if answer and answer["models"] else None
 
 
-def _with_answer(row: ServiceStatus, note: RunningApi | None) -> ServiceStatus:
+def _with_answer(row: ServiceStatus, note: RunningServer | None) -> ServiceStatus:
     if note is not None and note.engine == "mlflow":
         model = f"{note.model} version {note.version} ({note.alias})"
         parts = [row.detail, f"MLflow's server: {model}; it stores no predictions"]
@@ -82,7 +82,7 @@ def _ready(url: str) -> Any | None:
         link.close()
 
 
-def _spooled(project: Project) -> str:
+def _spooled(project: ProjectFolder) -> str:
     with contextlib.suppress(MlpipesError):
         waiting = wiring.spooled(project.state / "spool")
         if waiting.rows:

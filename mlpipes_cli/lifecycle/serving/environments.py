@@ -12,7 +12,7 @@ from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.mlflow_tags import MODEL_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.serving.plan import Plan
+    from mlpipes_cli.lifecycle.serving.plan import ServingPlan
     from mlpipes_cli.ports import Reporter
     from mlpipes_cli.ports.environments import Environments
 
@@ -52,7 +52,7 @@ def interpreters(
     return find
 
 
-def prepare(plan: Plan, reporter: Reporter) -> Path | None:
+def prepare(plan: ServingPlan, reporter: Reporter) -> Path | None:
     """Have the environment of the model that is served, built here and now if need be.
 
     Returns:

@@ -12,7 +12,7 @@ from mlpipes_cli.lifecycle.trust.project_vault import fetched
 from mlpipes_cli.mlflow_tags import MODEL_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from mlpipes_cli.server.models.outcome import Outcome
+    from mlpipes_cli.server.models.outcome import ModelOutput
     from mlpipes_cli.server.models.served_model import ServedModel
     from mlpipes_cli.signing.vault import Vault
 
@@ -36,7 +36,7 @@ def loaded(vault: Vault, model: str, version: int) -> Iterator[Any]:
         served = load(folder, model, version, "", interpreters=interpreters(title=model))
         assert served.elsewhere is not None
         try:
-            yield Elsewhere(served)
+            yield RegisteredModelEstimator(served)
         finally:
             served.elsewhere.close()
 
@@ -51,7 +51,7 @@ def _native(folder: Path, model: str, version: int) -> Any:
         raise MlpipesError(f"version {version} of {model} cannot be loaded: {told}") from error
 
 
-class Elsewhere:
+class RegisteredModelEstimator:
     """Passes questions on to a model's process; labels and scores of a frame are one question.
 
     It has ``predict``, and ``predict_proba`` or ``decision_function`` where the model has.
@@ -59,7 +59,7 @@ class Elsewhere:
 
     def __init__(self, served: ServedModel) -> None:
         self._served = served
-        self._last: tuple[Any, Outcome] | None = None
+        self._last: tuple[Any, ModelOutput] | None = None
         if served.details.get("classes"):
             self.classes_ = list(served.details["classes"])
 
@@ -85,7 +85,7 @@ class Elsewhere:
             return -found  # of two classes: the score of the second
         return found
 
-    def _asked(self, X: Any) -> Outcome:
+    def _asked(self, X: Any) -> ModelOutput:
         if self._last is None or self._last[0] is not X:
             self._last = (X, self._served.predict(X))
         return self._last[1]

@@ -19,12 +19,12 @@ from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.signing import keys
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.serving.plan import Plan
+    from mlpipes_cli.lifecycle.serving.plan import ServingPlan
 
 _GRACE = 15.0
 
 
-def serve(plan: Plan, port: int, python: Path | None = None) -> int:
+def serve(plan: ServingPlan, port: int, python: Path | None = None) -> int:
     """Serve until SIGINT or SIGTERM; nothing that MLflow started is left behind.
 
     Args:
@@ -47,7 +47,7 @@ def serve(plan: Plan, port: int, python: Path | None = None) -> int:
         )  # it leaves its downloads there
 
 
-def _fetched(plan: Plan, scratch: Path) -> str:
+def _fetched(plan: ServingPlan, scratch: Path) -> str:
     """The model's files, checked; MLflow, which would load anything, gets no say in what they are."""
     folder = scratch / "model"
     folder.mkdir()
@@ -84,7 +84,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
     raise MlpipesError(f"MLflow's server exited with code {code}", "see its messages above")
 
 
-def _environment(plan: Plan, python: Path | None) -> dict[str, str]:
+def _environment(plan: ServingPlan, python: Path | None) -> dict[str, str]:
     """The project's environment, without the database's address and the key of models."""
     if python is not None:
         from mlpipes_cli.server.models.model_process import surroundings

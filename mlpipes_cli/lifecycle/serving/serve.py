@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from mlpipes_cli import server_registry
 from mlpipes_cli.lifecycle.serving import api_names, api_status, service
-from mlpipes_cli.lifecycle.serving.plan import Plan
+from mlpipes_cli.lifecycle.serving.plan import ServingPlan
 from mlpipes_cli.lifecycle.serving.service import PREFERRED_PORT
 from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import Reporter, ServiceSpec
@@ -38,7 +38,7 @@ class Served:
     pid: int | None
 
 
-def run(plan: Plan, reporter: Reporter) -> int:
+def run(plan: ServingPlan, reporter: Reporter) -> int:
     """Serve until told to stop; returns the exit code.
 
     Raises:
@@ -57,7 +57,7 @@ def run(plan: Plan, reporter: Reporter) -> int:
             return api.serve(plan, port) if plan.engine == "api" else mlflow_engine.serve(plan, port, python)
 
 
-def detach(plan: Plan, reporter: Reporter) -> Served:
+def detach(plan: ServingPlan, reporter: Reporter) -> Served:
     """Start the same as a service of the stack and wait until it answers.
 
     Raises:
@@ -95,7 +95,7 @@ def _say_what_is_replaced(
 
 
 @contextlib.contextmanager
-def _port(plan: Plan, reporter: Reporter) -> Iterator[int]:
+def _port(plan: ServingPlan, reporter: Reporter) -> Iterator[int]:
     """The port, held against other projects for as long as the server starts and runs."""
     from mlpipes_cli.adapters import wiring
 
@@ -105,12 +105,12 @@ def _port(plan: Plan, reporter: Reporter) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _announced(plan: Plan, port: int, reporter: Reporter) -> Iterator[None]:
+def _announced(plan: ServingPlan, port: int, reporter: Reporter) -> Iterator[None]:
     """Leave the note by which others find the server, and once it answers, say where."""
     url = f"http://{_reachable(plan.host)}:{port}"
     over = threading.Event()
     pid, created = server_registry.this_process()
-    note = server_registry.RunningApi(url, plan.model, plan.version, plan.alias, plan.engine, pid, created)
+    note = server_registry.RunningServer(url, plan.model, plan.version, plan.alias, plan.engine, pid, created)
 
     def announce() -> None:
         if wait_for(url + note.question, over.is_set, over.wait):
@@ -118,7 +118,7 @@ def _announced(plan: Plan, port: int, reporter: Reporter) -> Iterator[None]:
             reporter.info(f"serving {plan.title} at {url} (Ctrl-C stops)")
 
     thread = threading.Thread(target=announce, name="announce", daemon=True)
-    with server_registry.noted(plan.project, port, note):
+    with server_registry.registered(plan.project, port, note):
         thread.start()
         try:
             yield

@@ -15,14 +15,19 @@ from mlpipes_cli.lifecycle.serving.api_names import NAME, is_api
 from mlpipes_cli.lifecycle.serving.plan import make_plan
 from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import Reporter, Runtime, ServiceSpec, ServiceStatus, StackStatus
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 PREFERRED_PORT = 8000
 _LOCALHOST = "127.0.0.1"
 
 
 def spec(
-    project: Project, settings: Serving, *, engine: str = "api", host: str = _LOCALHOST, name: str = NAME
+    project: ProjectFolder,
+    settings: Serving,
+    *,
+    engine: str = "api",
+    host: str = _LOCALHOST,
+    name: str = NAME,
 ) -> ServiceSpec:
     """How the stack runs the API: as a process of this machine, or as a container where it has those.
 
@@ -56,7 +61,7 @@ def spec(
     )
 
 
-def bring(project: Project, runtime: Runtime, result: StackStatus, reporter: Reporter) -> StackStatus:
+def bring(project: ProjectFolder, runtime: Runtime, result: StackStatus, reporter: Reporter) -> StackStatus:
     """Have the API of ``up --with api`` run on a stack that is up, as mlpipes.yaml says by now.
 
     Where there is nothing to serve yet, or nothing that may be loaded, that is said, and the next ``up``
@@ -82,7 +87,7 @@ def bring(project: Project, runtime: Runtime, result: StackStatus, reporter: Rep
     return replace(runtime.status(), changes=(*result.changes, change))
 
 
-def drop(project: Project, runtime: Runtime, reporter: Reporter) -> tuple[str, ...]:
+def drop(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> tuple[str, ...]:
     """End the APIs, however they were added, and forget them; returns what was changed.
 
     Raises:
@@ -93,7 +98,7 @@ def drop(project: Project, runtime: Runtime, reporter: Reporter) -> tuple[str, .
     return tuple(f"{name}: removed, since it is no longer configured" for name in ended)
 
 
-def forget_choice(project: Project) -> None:
+def forget_choice(project: ProjectFolder) -> None:
     """From now on the API goes by what it was started with, not by mlpipes.yaml alone."""
     made = stack_state.read(project)
     others = tuple(name for name in made.services if name != NAME)

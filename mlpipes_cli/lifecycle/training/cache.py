@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.lifecycle.training.plan import Plan
+from mlpipes_cli.lifecycle.training.plan import TrainingPlan
 from mlpipes_cli.lifecycle.training.previous_sessions import is_whole
 from mlpipes_cli.lifecycle.training.spec import Candidate
 from mlpipes_cli.ports import Registry, RunRecord, Tracking
@@ -31,7 +31,7 @@ def stored(registry: Registry, told: Callable[[str], None]) -> Callable[[RunReco
 
 def find(
     runs: Sequence[RunRecord],
-    plan: Plan,
+    plan: TrainingPlan,
     environments: Mapping[str, str],
     lookup: Lookup,
     key: str,
@@ -55,7 +55,7 @@ def find(
     return found
 
 
-def take(taken: Sequence[RunRecord], plan: Plan, session: str, tracking: Tracking) -> None:
+def take(taken: Sequence[RunRecord], plan: TrainingPlan, session: str, tracking: Tracking) -> None:
     """Make runs those of this session, so that a leaderboard of it shows them."""
     tags = {
         mlflow_tags.SESSION: session,
@@ -67,7 +67,7 @@ def take(taken: Sequence[RunRecord], plan: Plan, session: str, tracking: Trackin
         tracking.take(run.run_id, tags)
 
 
-def _wanted(candidate: Candidate, plan: Plan, environment: str | None, key: str) -> dict[str, str]:
+def _wanted(candidate: Candidate, plan: TrainingPlan, environment: str | None, key: str) -> dict[str, str]:
     """The tags of a run that is the same."""
     wanted = {
         mlflow_tags.MODEL_KEY: key,

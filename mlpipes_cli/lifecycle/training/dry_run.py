@@ -15,13 +15,13 @@ from mlpipes_cli.lifecycle.training.training_context import endpoints, environme
 from mlpipes_cli.trainers import spaces
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.training.train import Request
+    from mlpipes_cli.lifecycle.training.train import TrainRequest
     from mlpipes_cli.ports import Reporter
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
-class Outline:
+class DryRun:
     """What a training would do.
 
     Attributes:
@@ -58,7 +58,7 @@ class Outline:
     candidates: tuple[dict[str, Any], ...]
 
 
-def dry_run(find_project: Callable[[], Project], request: Request, reporter: Reporter) -> Outline:
+def dry_run(find_project: Callable[[], ProjectFolder], request: TrainRequest, reporter: Reporter) -> DryRun:
     """Check everything, read and split the data, train nothing; needs no stack.
 
     Raises:
@@ -81,7 +81,7 @@ def dry_run(find_project: Callable[[], Project], request: Request, reporter: Rep
         if experiment.unclear:
             by_import.finish()
     prepared = made.prepared
-    return Outline(
+    return DryRun(
         experiment=experiment.config.experiment,
         model=experiment.config.model_name,
         task=prepared.task,

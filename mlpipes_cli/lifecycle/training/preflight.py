@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import Several
-from mlpipes_cli.lifecycle.training.environments import Preparation
+from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds
 from mlpipes_cli.sizes import size
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _MEMORY = {"h2o_automl": 0.8, "pycaret": 0.8, "spark": 1.0, "keras": 0.9, "torch
 
 
 def check(
-    experiment: Experiment, environments: Preparation, only: Sequence[str], warn: Callable[[str], None]
+    experiment: Experiment, environments: EnvironmentBuilds, only: Sequence[str], warn: Callable[[str], None]
 ) -> None:
     """Hold the machine against what the runs need.
 
@@ -90,7 +90,7 @@ def _gpu(run: Run) -> Found:
     return [(("resources", "gpu"), f"{asked:g} is more GPUs than this machine has, {there}; request fewer")]
 
 
-def _python(run: Run, environments: Preparation) -> Found:
+def _python(run: Run, environments: EnvironmentBuilds) -> Found:
     """A Python for what has to be built, where uv may not fetch one."""
     spec = environments.missing.get(run.name)
     never = os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() in {"never", "manual", "false"}
@@ -107,7 +107,7 @@ def _same(spec: EnvironmentSpec) -> bool:
     return spec.python == f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def _disk(runs: Sequence[Run], environments: Preparation) -> str | None:
+def _disk(runs: Sequence[Run], environments: EnvironmentBuilds) -> str | None:
     """Room for the environments that have to be built."""
     wanted: dict[EnvironmentSpec, float] = {}
     for run in runs:

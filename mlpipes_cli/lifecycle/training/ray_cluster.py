@@ -22,7 +22,7 @@ from mlpipes_cli.trainers.pinned_environments import base, carried
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.training.plan import Experiment
     from mlpipes_cli.lifecycle.training.spec import Candidate
-    from mlpipes_cli.ports.environments import Built
+    from mlpipes_cli.ports.environments import BuiltEnvironment
 
 _VERSION = "2.60.0"  # of Ray, with which a cluster is asked for its own
 _PATIENCE = 10.0  # seconds to connect
@@ -31,7 +31,7 @@ _OURS = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 @dataclass(frozen=True)
-class Cluster:
+class RayCluster:
     """A Ray cluster that answered.
 
     Attributes:
@@ -49,7 +49,7 @@ class Cluster:
         """What starts the worker host whose jobs run there."""
         return _command(self.python, "ray_host", self.address)
 
-    def environment(self, candidate: Candidate, built: Built | None) -> dict[str, Any]:
+    def environment(self, candidate: Candidate, built: BuiltEnvironment | None) -> dict[str, Any]:
         """What a node has to have for a candidate, in exact versions: those that would train it here."""
         if built is not None:
             return {"python": built.version, "requirements": list(built.pins)}
@@ -62,7 +62,7 @@ class Cluster:
         return {"python": _OURS, "requirements": pins}
 
 
-def find(experiment: Experiment, environments: Environments, log: Path) -> Cluster | None:
+def find(experiment: Experiment, environments: Environments, log: Path) -> RayCluster | None:
     """The cluster of an experiment; None where it is trained here.
 
     Raises:
@@ -85,7 +85,7 @@ def find(experiment: Experiment, environments: Environments, log: Path) -> Clust
     _agrees(executor, told, experiment)
     version, minor = str(told["ray"]), ".".join(str(told["python"]).split(".")[:2])
     python = _python_with(version, minor, address, environments, log)
-    return Cluster(address, python, experiment.folders)
+    return RayCluster(address, python, experiment.folders)
 
 
 def _knock(address: str) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.training.plan import Plan
+from mlpipes_cli.lifecycle.training.plan import TrainingPlan
 from mlpipes_cli.lifecycle.training.report import CandidateResult
-from mlpipes_cli.lifecycle.training.run_recorder import Recorder, read_trials
+from mlpipes_cli.lifecycle.training.run_recorder import RunRecorder, read_trials
 from mlpipes_cli.lifecycle.training.spec import Candidate
 from mlpipes_cli.ports import RunOutcome, Tracking
 from mlpipes_cli.worker import protocol
@@ -38,7 +38,7 @@ class _Scored:
     threshold: float | None
 
 
-class Storing:
+class RunLogger:
     """Begins, finishes and gives up the runs of a session's candidates.
 
     Args:
@@ -50,7 +50,12 @@ class Storing:
     """
 
     def __init__(
-        self, plan: Plan, recorder: Recorder, tracking: Tracking, identifier: str, commit: str | None
+        self,
+        plan: TrainingPlan,
+        recorder: RunRecorder,
+        tracking: Tracking,
+        identifier: str,
+        commit: str | None,
     ) -> None:
         self._config, self._recorder, self._tracking = plan.experiment.config, recorder, tracking
         self._id, self._commit = identifier, commit

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import mlflow_tags
 from mlpipes_cli.config.experiment import PostgresSource
-from mlpipes_cli.lifecycle.training.plan import Plan
+from mlpipes_cli.lifecycle.training.plan import TrainingPlan
 from mlpipes_cli.lifecycle.training.spec import Candidate, resolved_yaml
-from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, RunOutcome, Step, Trial
-from mlpipes_cli.ports.environments import Built
+from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, MetricStep, RunOutcome, TrialRecord
+from mlpipes_cli.ports.environments import BuiltEnvironment
 from mlpipes_cli.worker import protocol
 from mlpipes_cli.worker import step_log as told
 from mlpipes_cli.worker import trial_log as tried
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.scoring.predictions import Predictions
 
 
-class Recorder:
+class RunRecorder:
     """Makes outcomes of results, for one plan.
 
     Args:
@@ -38,7 +38,9 @@ class Recorder:
         built: The environments that are not our own, by candidate; grows while others are built.
     """
 
-    def __init__(self, plan: Plan, folder: Path, project: Path, built: Mapping[str, Built]) -> None:
+    def __init__(
+        self, plan: TrainingPlan, folder: Path, project: Path, built: Mapping[str, BuiltEnvironment]
+    ) -> None:
         self._plan, self._project = plan, project
         self._rows = folder / mlflow_tags.TRAINING_ROWS
         self._built = built
@@ -207,29 +209,29 @@ def _plots(predictions: Predictions, title: str, artifacts: Path) -> None:
         (folder / "feature_importance.png").write_bytes(picture)
 
 
-def read_steps(path: Path) -> list[Step]:
+def read_steps(path: Path) -> list[MetricStep]:
     """The steps of a fit that were told so far."""
-    return [Step(one["step"], one["time"], one["metrics"]) for one in told.read(path)]
+    return [MetricStep(one["step"], one["time"], one["metrics"]) for one in told.read(path)]
 
 
-def read_trials(path: Path) -> list[Trial]:
+def read_trials(path: Path) -> list[TrialRecord]:
     """The trials of a search that were told so far."""
     return [
-        Trial(
+        TrialRecord(
             one["number"],
             one["status"],
             one["started"],
             one["ended"],
             _shown(one["params"]),
             one["metrics"],
-            [Step(step["step"], step["time"], step["metrics"]) for step in one["steps"]],
+            [MetricStep(step["step"], step["time"], step["metrics"]) for step in one["steps"]],
             one["error"],
         )
         for one in tried.read(path)
     ]
 
 
-def _dataset(plan: Plan) -> DatasetRecord:
+def _dataset(plan: TrainingPlan) -> DatasetRecord:
     prepared, data = plan.prepared, plan.experiment.config.data
     source = data.source
     if isinstance(source, PostgresSource):

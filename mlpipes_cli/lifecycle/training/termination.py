@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from mlpipes_cli.worker.pool import Event
+from mlpipes_cli.worker.pool import HostEvent
 
 
-class Signalled(KeyboardInterrupt):
+class Terminated(KeyboardInterrupt):
     """A signal other than Ctrl-C that ends a session."""
 
     def __init__(self, number: int) -> None:
@@ -21,7 +21,7 @@ class Signalled(KeyboardInterrupt):
 
 def who_stopped(error: KeyboardInterrupt) -> str:
     """Why the runs that were under way have ended, for their records."""
-    number = error.number if isinstance(error, Signalled) else signal.SIGINT
+    number = error.number if isinstance(error, Terminated) else signal.SIGINT
     if number == signal.SIGINT:
         return "stopped by the user (Ctrl-C)"
     return f"stopped by another program ({signal.Signals(number).name})"
@@ -29,10 +29,10 @@ def who_stopped(error: KeyboardInterrupt) -> str:
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a session as Ctrl-C does, by a :class:`Signalled`."""
+    """SIGTERM and SIGHUP end a session as Ctrl-C does, by a :class:`Terminated`."""
 
     def interrupt(number: int, _: object) -> None:
-        raise Signalled(number)
+        raise Terminated(number)
 
     before = {}
     try:
@@ -75,7 +75,7 @@ def held() -> Iterator[None]:
     finally:
         give_back()
     if came:
-        raise Signalled(came[0])
+        raise Terminated(came[0])
 
 
 @contextlib.contextmanager
@@ -109,7 +109,7 @@ def heard() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def reason_of(event: Event, result: dict[str, Any] | None) -> str | None:
+def reason_of(event: HostEvent, result: dict[str, Any] | None) -> str | None:
     """Why a candidate failed, one line; None if it did not."""
     if result is not None and result["status"] == "ok" and event.exit == 0:
         return None

@@ -22,20 +22,20 @@ from mlpipes_cli.lifecycle.training import (
     termination,
     training_context,
 )
-from mlpipes_cli.lifecycle.training.environments import Preparation
+from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds
 from mlpipes_cli.lifecycle.training.import_checks import ImportChecks
 from mlpipes_cli.lifecycle.training.report import TrainingReport, from_record
 from mlpipes_cli.lifecycle.training.workspace import Workspace
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.training.ray_cluster import Cluster
+    from mlpipes_cli.lifecycle.training.ray_cluster import RayCluster
     from mlpipes_cli.ports import Reporter, RunRecord, Tracking, TrainingProgress
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.worker.pool import Pool
 
 
 @dataclass(frozen=True)
-class Request:
+class TrainRequest:
     """What the user asked for.
 
     Attributes:
@@ -56,7 +56,10 @@ class Request:
 
 
 def train(
-    find_project: Callable[[], Project], request: Request, reporter: Reporter, progress: TrainingProgress
+    find_project: Callable[[], ProjectFolder],
+    request: TrainRequest,
+    reporter: Reporter,
+    progress: TrainingProgress,
 ) -> TrainingReport:
     """Train the candidates of an experiment file, each in a process of its own.
 
@@ -118,17 +121,17 @@ def train(
 
 
 def _train(
-    made: plan.Plan,
+    made: plan.TrainingPlan,
     session: str,
     known: Mapping[str, Sequence[RunRecord]],
-    request: Request,
+    request: TrainRequest,
     workspace: Workspace,
     pool: Pool,
     tracking: Tracking,
-    project: Project,
+    project: ProjectFolder,
     progress: TrainingProgress,
-    environments: Preparation,
-    cluster: Cluster | None,
+    environments: EnvironmentBuilds,
+    cluster: RayCluster | None,
 ) -> TrainingReport:
     from mlpipes_cli.data.prepared_cache import save
     from mlpipes_cli.lifecycle.training.session import Session

@@ -8,17 +8,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.lifecycle.training.environments import Preparation, of_runs
+from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds, of_runs
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.training.plan import Experiment
-    from mlpipes_cli.lifecycle.training.ray_cluster import Cluster
+    from mlpipes_cli.lifecycle.training.ray_cluster import RayCluster
     from mlpipes_cli.ports import Reporter
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.worker.pool import Pool
 
 
-def endpoints(project: Project) -> tuple[Any, str | None]:
+def endpoints(project: ProjectFolder) -> tuple[Any, str | None]:
     """The running stack's addresses, and its database's for who can only read.
 
     Raises:
@@ -30,16 +30,18 @@ def endpoints(project: Project) -> tuple[Any, str | None]:
     return found, found.reader_url
 
 
-def environments_of(experiment: Experiment, only: Sequence[str], reporter: Reporter) -> Preparation:
+def environments_of(experiment: Experiment, only: Sequence[str], reporter: Reporter) -> EnvironmentBuilds:
     """Those of the runs that are not for our own environment."""
     from mlpipes_cli.adapters.wiring import make_environments
 
     specs = of_runs(experiment.config.runs, only)
-    return Preparation(make_environments(), specs, reporter.info)
+    return EnvironmentBuilds(make_environments(), specs, reporter.info)
 
 
 @contextlib.contextmanager
-def cluster_of(experiment: Experiment, project: Project, reporter: Reporter) -> Iterator[Cluster | None]:
+def cluster_of(
+    experiment: Experiment, project: ProjectFolder, reporter: Reporter
+) -> Iterator[RayCluster | None]:
     """The Ray cluster that the experiment names, asked before anything else is done."""
     if experiment.config.executor is None:
         yield None
@@ -55,7 +57,7 @@ def cluster_of(experiment: Experiment, project: Project, reporter: Reporter) -> 
 
 @contextlib.contextmanager
 def placed(
-    pool: Pool, cluster: Cluster | None, parallel: int | None, number: int, project: Project
+    pool: Pool, cluster: RayCluster | None, parallel: int | None, number: int, project: ProjectFolder
 ) -> Iterator[Pool]:
     """The pool that trains: the one that is there, or one whose jobs run on a cluster."""
     if cluster is None:
@@ -67,7 +69,7 @@ def placed(
         yield there
 
 
-def workers(log: Path, experiment: Experiment, only: Sequence[str], environments: Preparation) -> Pool:
+def workers(log: Path, experiment: Experiment, only: Sequence[str], environments: EnvironmentBuilds) -> Pool:
     """Processes that train; to be closed. A run for our own environment has its host started early."""
     from mlpipes_cli.worker.pool import Pool
 

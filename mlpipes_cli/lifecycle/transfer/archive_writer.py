@@ -39,7 +39,7 @@ class Hashing:
         return self._hash.hexdigest()
 
 
-class Writer:
+class ArchiveWriter:
     """Adds one file after the other."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
@@ -83,7 +83,7 @@ class Writer:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[Writer]:
+def writing(path: Path) -> Iterator[ArchiveWriter]:
     """A backup file that appears under its name when the context ends without an error.
 
     Raises:
@@ -108,14 +108,14 @@ def writing(path: Path) -> Iterator[Writer]:
             beside.unlink(missing_ok=True)
 
 
-def _fill(file: IO[bytes], *, compressed: bool) -> Iterator[Writer]:
+def _fill(file: IO[bytes], *, compressed: bool) -> Iterator[ArchiveWriter]:
     with contextlib.ExitStack() as stack:
         target = file
         if compressed:
             target = stack.enter_context(cast(IO[bytes], gzip.GzipFile("", "wb", 1, file, mtime=0)))
         tar = stack.enter_context(tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT))
         tar.copybufsize = _BUFFER  # type: ignore[attr-defined]
-        yield Writer(tar)
+        yield ArchiveWriter(tar)
 
 
 def _sweep(path: Path) -> None:

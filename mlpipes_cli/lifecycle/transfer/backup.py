@@ -10,13 +10,18 @@ from mlpipes_cli.adapters import wiring
 from mlpipes_cli.lifecycle.transfer.archive_writer import checked_name
 from mlpipes_cli.lifecycle.transfer.copy import copy
 from mlpipes_cli.lifecycle.transfer.manifest import Manifest, content, words
-from mlpipes_cli.lifecycle.transfer.transfer_context import agreed, one_at_a_time, running, want_settled
+from mlpipes_cli.lifecycle.transfer.transfer_context import (
+    agreed,
+    one_at_a_time,
+    require_nothing_unfinished,
+    running,
+)
 from mlpipes_cli.ports import Reporter
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
-class Carried:
+class BackupResult:
     """What a backup or restore carried.
 
     Attributes:
@@ -42,9 +47,9 @@ class Carried:
     missing: tuple[str, ...]
 
 
-def carried(path: Path, manifest: Manifest, began: float) -> Carried:
+def carried(path: Path, manifest: Manifest, began: float) -> BackupResult:
     """What to tell of a backup file; ``began`` is of ``time.monotonic()``."""
-    return Carried(
+    return BackupResult(
         file=path,
         size=path.stat().st_size,
         seconds=round(time.monotonic() - began, 3),
@@ -58,8 +63,8 @@ def carried(path: Path, manifest: Manifest, began: float) -> Carried:
 
 
 def backup(
-    project: Project, path: Path, reporter: Reporter, *, force: bool = False, yes: bool = False
-) -> Carried:
+    project: ProjectFolder, path: Path, reporter: Reporter, *, force: bool = False, yes: bool = False
+) -> BackupResult:
     """Copy databases and artifacts into one file, while the stack works.
 
     Raises:
@@ -72,7 +77,7 @@ def backup(
     began = time.monotonic()
     runtime = wiring.make_runtime(project)
     with one_at_a_time(project, reporter), running(project, runtime, reporter) as storage:
-        want_settled(project, runtime, storage)
+        require_nothing_unfinished(project, runtime, storage)
         databases = wiring.make_databases()
         manifest = copy(storage, databases, path, reporter, project=project, runtime=runtime.name)
     result = carried(path, manifest, began)

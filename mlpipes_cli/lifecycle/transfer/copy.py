@@ -12,11 +12,11 @@ from pathlib import Path
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.secrets import model_key
-from mlpipes_cli.lifecycle.transfer.archive_writer import Writer, writing
+from mlpipes_cli.lifecycle.transfer.archive_writer import ArchiveWriter, writing
 from mlpipes_cli.lifecycle.transfer.manifest import DATABASES, Manifest
 from mlpipes_cli.ports import Artifact, Reporter, Storage, Task
-from mlpipes_cli.ports.dumps import Databases, Facts
-from mlpipes_cli.project import Project
+from mlpipes_cli.ports.dumps import DatabaseFacts, Databases
+from mlpipes_cli.project import ProjectFolder
 
 _PROXIED = "mlflow-artifacts:/"
 
@@ -27,7 +27,7 @@ def copy(
     path: Path,
     reporter: Reporter,
     *,
-    project: Project,
+    project: ProjectFolder,
     runtime: str,
 ) -> Manifest:
     """Write a backup file of everything.
@@ -38,7 +38,7 @@ def copy(
     Raises:
         MlpipesError: Something cannot be read or written; there is no new file then.
     """
-    facts: dict[str, Facts] = {}
+    facts: dict[str, DatabaseFacts] = {}
     with reporter.task(f"backup of {project.config.project}") as task, _folder(path) as folder:
         for name in DATABASES:
             task.note(f"database {name}")
@@ -85,14 +85,16 @@ def _want_space(path: Path, scripts: Mapping[str, Path], artifacts: Collection[A
         )
 
 
-def _add_scripts(file: Writer, scripts: Mapping[str, Path]) -> None:
+def _add_scripts(file: ArchiveWriter, scripts: Mapping[str, Path]) -> None:
     for name, script in scripts.items():
         with script.open("rb") as content:
             file.add(f"databases/{name}.sql", content, script.stat().st_size)
         script.unlink()
 
 
-def _add_artifacts(file: Writer, storage: Storage, artifacts: Collection[Artifact], task: Task) -> None:
+def _add_artifacts(
+    file: ArchiveWriter, storage: Storage, artifacts: Collection[Artifact], task: Task
+) -> None:
     for number, artifact in enumerate(artifacts, 1):
         task.note(f"artifact {number} of {len(artifacts)}")
         with storage.artifacts.read(artifact.key) as content:
@@ -122,7 +124,11 @@ def _tell_missing(missing: Collection[str], reporter: Reporter) -> None:
 
 
 def _manifest(
-    project: Project, runtime: str, facts: Mapping[str, Facts], missing: tuple[str, ...], file: Writer
+    project: ProjectFolder,
+    runtime: str,
+    facts: Mapping[str, DatabaseFacts],
+    missing: tuple[str, ...],
+    file: ArchiveWriter,
 ) -> Manifest:
     return Manifest(
         project=project.config.project,

@@ -27,13 +27,13 @@ from mlpipes_cli.lifecycle.transfer.transfer_context import (
     bring_up,
     journal,
     one_at_a_time,
+    require_nothing_unfinished,
     running,
-    want_settled,
 )
 from mlpipes_cli.lifecycle.transfer.verify import verify
 from mlpipes_cli.ports import Reporter, Runtime
-from mlpipes_cli.project import Project
-from mlpipes_cli.stack_state import Choices
+from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.stack_state import StackState
 
 RUNTIMES = ("docker", "embedded", "remote")
 _CONTAINERS_ONLY = "jupyter and pgadmin run only in containers, so they are not migrated"
@@ -74,14 +74,14 @@ class _Move:
         text: What ``mlpipes.yaml`` has to say then; None where it needs no change.
     """
 
-    project: Project
+    project: ProjectFolder
     source: Runtime
     target: Runtime
-    goal: Choices
+    goal: StackState
     text: str | None
 
 
-def migrate(project: Project, to: str, reporter: Reporter, *, yes: bool = False) -> Migrated:
+def migrate(project: ProjectFolder, to: str, reporter: Reporter, *, yes: bool = False) -> Migrated:
     """Carry a project over. Until the last step it is the old runtime's, which is started again on failure.
 
     The old runtime is stopped and keeps its data until ``migrate --forget``.
@@ -109,7 +109,7 @@ def migrate(project: Project, to: str, reporter: Reporter, *, yes: bool = False)
     return _tell(move, path, manifest, began, reporter)
 
 
-def _plan(project: Project, to: str) -> _Move:
+def _plan(project: ProjectFolder, to: str) -> _Move:
     """Both runtimes, and how the files have to change; nothing is done yet.
 
     Raises:
@@ -130,9 +130,9 @@ def _plan(project: Project, to: str) -> _Move:
     return _Move(project, source, wiring.make_runtime(_on(project, to), goal), goal, text)
 
 
-def _on(project: Project, runtime: str) -> Project:
+def _on(project: ProjectFolder, runtime: str) -> ProjectFolder:
     """The project as its file will have it."""
-    return Project(project.root, project.config.model_copy(update={"runtime": runtime}))
+    return ProjectFolder(project.root, project.config.model_copy(update={"runtime": runtime}))
 
 
 def _check_target(move: _Move, reporter: Reporter, *, yes: bool) -> None:
@@ -157,7 +157,7 @@ def _copy_and_stop(move: _Move, reporter: Reporter) -> tuple[Path, Manifest]:
     databases = wiring.make_databases()
     path = backup_place(project, f"migrate-{source.name}-to-{move.target.name}")
     with running(project, source, reporter) as storage:
-        want_settled(project, source, storage)
+        require_nothing_unfinished(project, source, storage)
         with source.paused(reporter):
             storage = source.storage()
             copy(storage, databases, path, reporter, project=project, runtime=source.name)

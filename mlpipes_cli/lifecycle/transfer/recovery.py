@@ -9,13 +9,13 @@ from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.transfer.transfer_context import journal
 from mlpipes_cli.ports import Reporter, Runtime
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 _PREFIX, _SUFFIX = "migrating-to-", ".json"
 
 
 @contextlib.contextmanager
-def core_only(project: Project, to: str) -> Iterator[None]:
+def core_only(project: ProjectFolder, to: str) -> Iterator[None]:
     """Keep the added services back: each asks where the project runs, which is about to change.
 
     Raises:
@@ -36,7 +36,7 @@ def core_only(project: Project, to: str) -> Iterator[None]:
         put_back(project)
 
 
-def put_back(project: Project) -> str | None:
+def put_back(project: ProjectFolder) -> str | None:
     """Have the added services back; the target of the migration that held them, if there was one."""
     to = None
     for aside in sorted(project.state.glob(f"{_PREFIX}*{_SUFFIX}")):
@@ -46,7 +46,7 @@ def put_back(project: Project) -> str | None:
     return to
 
 
-def settle(project: Project, runtime: Runtime, reporter: Reporter) -> None:
+def recover(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> None:
     """Before the stack is started: what was left is put right or told."""
     to = put_back(project)
     if to and to != runtime.name:

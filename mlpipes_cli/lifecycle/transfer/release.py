@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.transfer.yaml_edit import write as write_text
 from mlpipes_cli.ports import Runtime
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Release:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def read(project: Project, runtime: Runtime) -> Release:
+def read(project: ProjectFolder, runtime: Runtime) -> Release:
     """What is written down; nothing where it is of another runtime."""
     try:
         row = json.loads((project.state / "release.json").read_text(encoding="utf-8"))
@@ -38,7 +38,7 @@ def read(project: Project, runtime: Runtime) -> Release:
     return found if found.runtime == runtime.name else Release()
 
 
-def note(project: Project, runtime: Runtime) -> None:
+def note(project: ProjectFolder, runtime: Runtime) -> None:
     """Write down what runs now; a stack that cannot tell is no mistake.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.transfer.archive_reader import contents
 from mlpipes_cli.lifecycle.transfer.manifest import DATABASES, Manifest, Member
-from mlpipes_cli.lifecycle.transfer.restore_journal import Journal, Stage
+from mlpipes_cli.lifecycle.transfer.restore_journal import RestoreJournal, Stage
 from mlpipes_cli.ports import ArtifactStore, Reporter, Storage, Task
 from mlpipes_cli.ports.dumps import Databases, Loading
 
@@ -25,7 +25,7 @@ def replace(
     databases: Databases,
     path: Path,
     manifest: Manifest,
-    journal: Journal,
+    journal: RestoreJournal,
     reporter: Reporter,
 ) -> None:
     """Put a checked backup in the place of everything. Nothing else may write meanwhile.
@@ -37,7 +37,7 @@ def replace(
     Raises:
         MlpipesError: It failed; the message says what holds now, as the databases answered afterwards.
     """
-    settle(storage.artifacts, journal)
+    finish(storage.artifacts, journal)
     earlier = journal.state()
     before = Before({name: databases.identity(storage.databases[name]) for name in DATABASES})
     journal.open(path)
@@ -64,19 +64,19 @@ def replace(
     journal.close()
 
 
-def settle(store: ArtifactStore, journal: Journal) -> None:
+def finish(store: ArtifactStore, journal: RestoreJournal) -> None:
     """Put back what an earlier replacement wrote over before it was stopped, if nothing of it holds."""
     if _loading(journal):
         journal.put_back(store)
         journal.close()
 
 
-def _loading(journal: Journal) -> bool:
+def _loading(journal: RestoreJournal) -> bool:
     found = journal.state()
     return found is not None and found[0] == "loading"
 
 
-def _commit(loadings: Mapping[str, Loading], journal: Journal) -> None:
+def _commit(loadings: Mapping[str, Loading], journal: RestoreJournal) -> None:
     os.sync()  # a store in a folder of this machine: all files at once, which takes far less than one by one
     journal.mark("committing")
     for loading in loadings.values():
@@ -156,7 +156,7 @@ class _Replacement:
 
     store: ArtifactStore
     manifest: Manifest
-    journal: Journal
+    journal: RestoreJournal
     earlier: tuple[Stage, str] | None
     there: dict[str, int] = field(default_factory=dict)
     added: list[str] = field(default_factory=list)

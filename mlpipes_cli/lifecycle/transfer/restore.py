@@ -9,18 +9,18 @@ from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import Interrupted, MlpipesError
 from mlpipes_cli.lifecycle.secrets import model_key
 from mlpipes_cli.lifecycle.transfer.archive_reader import check
-from mlpipes_cli.lifecycle.transfer.backup import Carried, carried
+from mlpipes_cli.lifecycle.transfer.backup import BackupResult, carried
 from mlpipes_cli.lifecycle.transfer.manifest import DATABASES, Manifest, content, words
 from mlpipes_cli.lifecycle.transfer.replace import replace
 from mlpipes_cli.lifecycle.transfer.transfer_context import agreed, bring_up, journal, one_at_a_time
 from mlpipes_cli.lifecycle.trust.unsigned_versions import TRUST_ALL
 from mlpipes_cli.ports import Reporter, Runtime
 from mlpipes_cli.ports.dumps import Databases
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 from mlpipes_cli.signing import keys
 
 
-def restore(project: Project, path: Path, reporter: Reporter, *, yes: bool = False) -> Carried:
+def restore(project: ProjectFolder, path: Path, reporter: Reporter, *, yes: bool = False) -> BackupResult:
     """Put what a backup file holds in the place of everything; after a question if there is anything.
 
     Raises:
@@ -83,7 +83,7 @@ def want_fitting(runtime: Runtime, databases: Databases, manifest: Manifest, pat
         )
 
 
-def tell_key(project: Project, manifest: Manifest, reporter: Reporter) -> None:
+def tell_key(project: ProjectFolder, manifest: Manifest, reporter: Reporter) -> None:
     """Say that the models in a backup are not of this project's key, if so, and what makes them load.
 
     Raises:
@@ -102,7 +102,9 @@ def tell_key(project: Project, manifest: Manifest, reporter: Reporter) -> None:
         )
 
 
-def ask(project: Project, runtime: Runtime, databases: Databases, reporter: Reporter, *, yes: bool) -> None:
+def ask(
+    project: ProjectFolder, runtime: Runtime, databases: Databases, reporter: Reporter, *, yes: bool
+) -> None:
     """Ask before something is lost.
 
     Raises:
@@ -121,7 +123,7 @@ def ask(project: Project, runtime: Runtime, databases: Databases, reporter: Repo
 
 
 def into(
-    project: Project,
+    project: ProjectFolder,
     runtime: Runtime,
     databases: Databases,
     path: Path,

@@ -20,7 +20,7 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Journal:
+class RestoreJournal:
     """The folder ``.mlpipes/replacing-<runtime>``: there as long as a replacement is not done.
 
     Stages: ``loading`` (the databases are as they were, some artifacts may be new),

@@ -10,15 +10,15 @@ from mlpipes_cli.adapters import wiring
 from mlpipes_cli.lifecycle.transfer.transfer_context import agreed, one_at_a_time
 from mlpipes_cli.lifecycle.transfer.yaml_edit import write as write_text
 from mlpipes_cli.ports import Reporter
-from mlpipes_cli.project import Project
-from mlpipes_cli.stack_state import Choices
+from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.stack_state import StackState
 
 
-def _file(project: Project) -> Path:
+def _file(project: ProjectFolder) -> Path:
     return project.state / "left.json"
 
 
-def read(project: Project) -> dict[str, str]:
+def read(project: ProjectFolder) -> dict[str, str]:
     """The runtimes that still hold old data, each with the moment at which it was left."""
     try:
         row = json.loads(_file(project).read_text(encoding="utf-8"))
@@ -27,7 +27,7 @@ def read(project: Project) -> dict[str, str]:
         return {}
 
 
-def write(project: Project, left: Mapping[str, str]) -> None:
+def write(project: ProjectFolder, left: Mapping[str, str]) -> None:
     """Remember it.
 
     Raises:
@@ -39,7 +39,7 @@ def write(project: Project, left: Mapping[str, str]) -> None:
     write_text(path, json.dumps(dict(left), indent=2) + "\n")
 
 
-def forget(project: Project, reporter: Reporter, *, yes: bool = False) -> Sequence[str]:
+def forget(project: ProjectFolder, reporter: Reporter, *, yes: bool = False) -> Sequence[str]:
     """Remove the old data.
 
     Returns:
@@ -62,13 +62,13 @@ def forget(project: Project, reporter: Reporter, *, yes: bool = False) -> Sequen
         )  # fmt: skip
         removed: list[str] = []
         for name in old:
-            removed += wiring.make_runtime(project, Choices(runtime=name)).forget(reporter)
+            removed += wiring.make_runtime(project, StackState(runtime=name)).forget(reporter)
         write(project, {})
     reporter.info(f"removed: {', '.join(removed)}" if removed else "its data was already gone")
     return removed
 
 
-def want_agreed(project: Project, target: str, reporter: Reporter, *, yes: bool) -> None:
+def want_agreed(project: ProjectFolder, target: str, reporter: Reporter, *, yes: bool) -> None:
     """Ask before old data in the target is written over.
 
     Raises:

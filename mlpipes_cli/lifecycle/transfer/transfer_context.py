@@ -11,13 +11,13 @@ from pathlib import Path
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import secrets
-from mlpipes_cli.lifecycle.transfer.restore_journal import Journal
+from mlpipes_cli.lifecycle.transfer.restore_journal import RestoreJournal
 from mlpipes_cli.ports import Reporter, Runtime, Storage
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 
 @contextlib.contextmanager
-def one_at_a_time(project: Project, reporter: Reporter) -> Iterator[None]:
+def one_at_a_time(project: ProjectFolder, reporter: Reporter) -> Iterator[None]:
     """Be the only backup, restore, migrate or upgrade of a project.
 
     Raises:
@@ -34,18 +34,18 @@ def one_at_a_time(project: Project, reporter: Reporter) -> Iterator[None]:
         yield
 
 
-def journal(project: Project, runtime: Runtime) -> Journal:
+def journal(project: ProjectFolder, runtime: Runtime) -> RestoreJournal:
     """Where a replacement that is under way is written down; each runtime has its own artifacts."""
-    return Journal(project.state / f"replacing-{runtime.name}")
+    return RestoreJournal(project.state / f"replacing-{runtime.name}")
 
 
-def want_settled(project: Project, runtime: Runtime, storage: Storage) -> None:
+def require_nothing_unfinished(project: ProjectFolder, runtime: Runtime, storage: Storage) -> None:
     """Make sure that no restore was left half done.
 
     Raises:
         MlpipesError: One was, and only running it again makes the data whole.
     """
-    from mlpipes_cli.lifecycle.transfer.replace import settle
+    from mlpipes_cli.lifecycle.transfer.replace import finish
 
     notes = journal(project, runtime)
     found = notes.state()
@@ -56,11 +56,11 @@ def want_settled(project: Project, runtime: Runtime, storage: Storage) -> None:
             f"a restore of {found[1]} was interrupted, so the data may be partly old and partly new",
             f"run `mlpipes restore {found[1]}` again",
         )
-    settle(storage.artifacts, notes)
+    finish(storage.artifacts, notes)
 
 
 @contextlib.contextmanager
-def running(project: Project, runtime: Runtime, reporter: Reporter) -> Iterator[Storage]:
+def running(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> Iterator[Storage]:
     """The storage of a stack; one that does not run is started, and stopped again at the end.
 
     Raises:
@@ -84,7 +84,7 @@ def running(project: Project, runtime: Runtime, reporter: Reporter) -> Iterator[
 
 
 def bring_up(
-    project: Project, runtime: Runtime, reporter: Reporter, versions: Mapping[str, str] | None = None
+    project: ProjectFolder, runtime: Runtime, reporter: Reporter, versions: Mapping[str, str] | None = None
 ) -> None:
     """Start a stack and say what changed.
 
@@ -113,7 +113,7 @@ def agreed(reporter: Reporter, question: str, *, yes: bool, flag: str, why: str)
         raise MlpipesError("nothing was changed")
 
 
-def backup_place(project: Project, purpose: str) -> Path:
+def backup_place(project: ProjectFolder, purpose: str) -> Path:
     """A new name for a backup that we make ourselves.
 
     Raises:

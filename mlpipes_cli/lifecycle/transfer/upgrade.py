@@ -21,11 +21,11 @@ from mlpipes_cli.lifecycle.transfer.transfer_context import (
     backup_place,
     bring_up,
     one_at_a_time,
-    want_settled,
+    require_nothing_unfinished,
 )
 from mlpipes_cli.lifecycle.trust import project_vault, unsigned_versions
 from mlpipes_cli.ports import Reporter, Runtime
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 _OTHER_MAJOR = "not compatible with this version"  # PostgreSQL's words
 _TABLES = "mlflow's tables"
@@ -61,7 +61,7 @@ class Upgraded:
     seconds: float
 
 
-def upgrade(project: Project, reporter: Reporter, *, dry_run: bool = False) -> Upgraded:
+def upgrade(project: ProjectFolder, reporter: Reporter, *, dry_run: bool = False) -> Upgraded:
     """Move a stack to the installed release; if it does not come up, go back with the data of before.
 
     Raises:
@@ -99,7 +99,7 @@ def upgrade(project: Project, reporter: Reporter, *, dry_run: bool = False) -> U
     return Upgraded(changes, path, round(time.monotonic() - began, 3))
 
 
-def _present(project: Project, runtime: Runtime, reporter: Reporter) -> Release:
+def _present(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> Release:
     """What the stack is on; one that does not run is started on just that.
 
     Raises:
@@ -132,7 +132,7 @@ def _changes(runtime: Runtime, old: Release, reporter: Reporter) -> tuple[Change
     return tuple(one for one in found if one.before != one.after)
 
 
-def _want_servable(project: Project, runtime: Runtime, reporter: Reporter) -> None:
+def _want_servable(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> None:
     """Make sure that the APIs of the stack can load their models afterwards; of others it is only said.
 
     Raises:
@@ -152,16 +152,16 @@ def _want_servable(project: Project, runtime: Runtime, reporter: Reporter) -> No
             f"{unsigned_versions.listed(found)}; nothing was changed",
             f"{unsigned_versions.TRUST_ALL}, then upgrade",
         )
-    unsigned_versions.tell(vault, reporter, "models are not signed by this project")
+    unsigned_versions.warn_unsigned(vault, reporter, "models are not signed by this project")
 
 
-def _copy_and_stop(project: Project, runtime: Runtime, reporter: Reporter) -> tuple[Path, Manifest]:
+def _copy_and_stop(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> tuple[Path, Manifest]:
     """A backup of what nobody changes any more; then the stack is stopped.
 
     Raises:
         MlpipesError: Something cannot be read or written; the stack runs again then.
     """
-    want_settled(project, runtime, runtime.storage())
+    require_nothing_unfinished(project, runtime, runtime.storage())
     path = backup_place(project, "upgrade")
     with runtime.paused(reporter):
         storage, databases = runtime.storage(), wiring.make_databases()
@@ -173,7 +173,7 @@ def _copy_and_stop(project: Project, runtime: Runtime, reporter: Reporter) -> tu
 
 @contextlib.contextmanager
 def _back_on_failure(
-    project: Project, runtime: Runtime, old: Release, path: Path, manifest: Manifest, reporter: Reporter
+    project: ProjectFolder, runtime: Runtime, old: Release, path: Path, manifest: Manifest, reporter: Reporter
 ) -> Iterator[None]:
     """Whatever happens inside, what ran before runs again afterwards on the data of before."""
     try:

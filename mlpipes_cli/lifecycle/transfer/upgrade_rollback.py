@@ -12,14 +12,14 @@ from mlpipes_cli.lifecycle.transfer.release import Release
 from mlpipes_cli.lifecycle.transfer.replace import replace
 from mlpipes_cli.lifecycle.transfer.transfer_context import bring_up, journal
 from mlpipes_cli.ports import Reporter, Runtime
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 _PATIENCE = 60.0  # seconds in which a storage that was just started has to take the data
 _PAUSE = 1.0
 
 
 def go_back(
-    project: Project,
+    project: ProjectFolder,
     runtime: Runtime,
     old: Release,
     path: Path,
@@ -55,7 +55,7 @@ def go_back(
 
 
 def _put_back(
-    project: Project, runtime: Runtime, path: Path, manifest: Manifest, reporter: Reporter
+    project: ProjectFolder, runtime: Runtime, path: Path, manifest: Manifest, reporter: Reporter
 ) -> MlpipesError | None:
     """Replace all data by the backup's while only the storage runs; why that did not work.
 
@@ -79,7 +79,7 @@ def _put_back(
         return error
 
 
-def _start(project: Project, runtime: Runtime, old: Release, reporter: Reporter) -> MlpipesError | None:
+def _start(project: ProjectFolder, runtime: Runtime, old: Release, reporter: Reporter) -> MlpipesError | None:
     """Start what ran before; why it does not come up."""
     try:
         runtime.down(reporter)

@@ -12,11 +12,11 @@ from mlpipes_cli.lifecycle.secrets import model_key
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Endpoints
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.signing.vault import Vault
 
 
-def of(project: Project, endpoints: Endpoints) -> Vault:
+def of(project: ProjectFolder, endpoints: Endpoints) -> Vault:
     """What may be loaded of the registry of a running stack; makes the project's key if there is none.
 
     Raises:

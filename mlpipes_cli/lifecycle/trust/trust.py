@@ -15,12 +15,12 @@ from mlpipes_cli.signing.vault import Untrusted
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import ModelVersion, Registry, Reporter
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.signing.vault import Vault
 
 
 @dataclass(frozen=True)
-class Trusted:
+class TrustResult:
     """A version that was looked at.
 
     Attributes:
@@ -45,7 +45,7 @@ class Trusted:
 
 
 def trust(
-    project: Project,
+    project: ProjectFolder,
     reporter: Reporter,
     *,
     versions: Sequence[int] = (),
@@ -53,7 +53,7 @@ def trust(
     everything: bool = False,
     reason: str = "",
     dry_run: bool = False,
-) -> list[Trusted]:
+) -> list[TrustResult]:
     """Have versions loaded as they are now, also if this project did not make them.
 
     Args:
@@ -84,7 +84,7 @@ def trust(
 
 
 def _wanted(
-    project: Project, registry: Registry, versions: Sequence[int], model: str | None
+    project: ProjectFolder, registry: Registry, versions: Sequence[int], model: str | None
 ) -> list[ModelVersion]:
     if not versions and model is None:
         return [version for found in registry.models() for version in found.versions]
@@ -99,21 +99,21 @@ def _wanted(
 
 @dataclass(frozen=True)
 class _Trusting:
-    project: Project
+    project: ProjectFolder
     registry: Registry
     vault: Vault
     why: str
     dry_run: bool
 
-    def one(self, version: ModelVersion) -> Trusted:
+    def one(self, version: ModelVersion) -> TrustResult:
         """What became of a version; the others are looked at even if this one cannot be had."""
         name, number = version.model, version.version
-        row = Trusted(name, number, "failed", version.run_id)
+        row = TrustResult(name, number, "failed", version.run_id)
         try:
             with project_vault.copied(self.vault, name, number) as folder:
                 found = files.listed(folder)
                 size = sum(file.size for file in found)
-                row = Trusted(name, number, "", version.run_id, len(found), size, files.digest(found))
+                row = TrustResult(name, number, "", version.run_id, len(found), size, files.digest(found))
                 try:
                     said = self.vault.check(name, number, folder)
                 except Untrusted as error:
@@ -122,7 +122,7 @@ class _Trusting:
             return _as(row, "failed", error.reason)
         return _as(row, "trusted before" if said.who else "signed")
 
-    def _sign(self, row: Trusted, found: Sequence[files.File], doubt: Untrusted) -> Trusted:
+    def _sign(self, row: TrustResult, found: Sequence[files.ModelFile], doubt: Untrusted) -> TrustResult:
         if self.dry_run:
             return _as(row, "would trust", doubt.reason)
         when = datetime.now(UTC).isoformat(timespec="seconds")
@@ -134,5 +134,5 @@ class _Trusting:
         return _as(row, "trusted", doubt.reason)
 
 
-def _as(row: Trusted, outcome: str, reason: str = "") -> Trusted:
+def _as(row: TrustResult, outcome: str, reason: str = "") -> TrustResult:
     return replace(row, outcome=outcome, reason=reason)

@@ -54,7 +54,7 @@ def listed(found: Sequence[Unsigned]) -> str:
     return ", ".join(map(str, found[:_SHOWN])) + more
 
 
-def tell(vault: Vault, reporter: Reporter, why: str) -> None:
+def warn_unsigned(vault: Vault, reporter: Reporter, why: str) -> None:
     """Say which versions will not be loaded, and what to do; nothing where there are none or nobody knows."""
     found = known(vault)
     if found:

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from mlpipes_cli.server.predictions import jsonb
-from mlpipes_cli.server.predictions.stored_rows import Answer, plain_list
+from mlpipes_cli.server.predictions.stored_rows import StoredAnswer, plain_list
 
 _encode = msgspec.json.Encoder().encode
 
 
-def as_mlflow(answer: Answer, wrapped: bool = True) -> bytes:
+def as_mlflow(answer: StoredAnswer, wrapped: bool = True) -> bytes:
     """What MLflow's scoring server answers.
 
     Args:
@@ -31,7 +31,7 @@ def as_mlflow(answer: Answer, wrapped: bool = True) -> bytes:
     return text.getvalue().encode()
 
 
-def as_ours(answer: Answer) -> bytes:
+def as_ours(answer: StoredAnswer) -> bytes:
     """The answer of ``/predict``."""
     plain: dict[str, Any] = {
         "predictions": answer.predictions,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Fault(Exception):
+class ApiError(Exception):
     """A request that gets an error.
 
     Attributes:
@@ -52,34 +52,34 @@ class Fault(Exception):
         return headers | {name: value for name, value in further.items() if value is not None}
 
 
-def bad_request(message: str) -> Fault:
+def bad_request(message: str) -> ApiError:
     """The request's form is wrong (400, ``BAD_REQUEST``)."""
-    return Fault(400, "BAD_REQUEST", message)
+    return ApiError(400, "BAD_REQUEST", message)
 
 
-def invalid_value(message: str) -> Fault:
+def invalid_value(message: str) -> ApiError:
     """The data does not fit the model (400, ``INVALID_PARAMETER_VALUE``)."""
-    return Fault(400, "INVALID_PARAMETER_VALUE", message)
+    return ApiError(400, "INVALID_PARAMETER_VALUE", message)
 
 
-def too_large(message: str) -> Fault:
+def too_large(message: str) -> ApiError:
     """More than the API takes (413)."""
-    return Fault(413, "REQUEST_LIMIT_EXCEEDED", message)
+    return ApiError(413, "REQUEST_LIMIT_EXCEEDED", message)
 
 
-def unavailable(message: str, retry_after: int) -> Fault:
+def unavailable(message: str, retry_after: int) -> ApiError:
     """Not now (503 with ``Retry-After``)."""
-    return Fault(503, "TEMPORARILY_UNAVAILABLE", message, retry_after=retry_after)
+    return ApiError(503, "TEMPORARILY_UNAVAILABLE", message, retry_after=retry_after)
 
 
-def unauthorized(given: bool) -> Fault:
+def unauthorized(given: bool) -> ApiError:
     """No valid API key (401, with the challenge of RFC 6750); ``given`` is whether there was one at all."""
     message = "the API key is not valid" if given else "an API key is required"
     hint = "send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
     challenge = 'Bearer realm="mlpipes"' + (', error="invalid_token"' if given else "")
-    return Fault(401, "UNAUTHENTICATED", message if given else f"{message}; {hint}", challenge=challenge)
+    return ApiError(401, "UNAUTHENTICATED", message if given else f"{message}; {hint}", challenge=challenge)
 
 
-def bug() -> Fault:
+def bug() -> ApiError:
     """Our own mistake (500); the log has it."""
-    return Fault(500, "INTERNAL_ERROR", "internal error in the API")
+    return ApiError(500, "INTERNAL_ERROR", "internal error in the API")

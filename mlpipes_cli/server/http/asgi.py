@@ -11,18 +11,18 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from mlpipes_cli.server.http import answers
-from mlpipes_cli.server.http.api_error import Fault, bug
+from mlpipes_cli.server.http.api_error import ApiError, bug
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.ops import context
-from mlpipes_cli.server.ops.admission import Entrance
+from mlpipes_cli.server.ops.admission import Admission
 from mlpipes_cli.server.ops.context import RequestContext
 from mlpipes_cli.server.ops.cors import Cors
 from mlpipes_cli.server.ops.keys import KeyGuard
 from mlpipes_cli.server.ops.logs import AccessLog
-from mlpipes_cli.server.predictions.service import Service
-from mlpipes_cli.server.predictions.stored_rows import Answer
+from mlpipes_cli.server.predictions.service import PredictionService
+from mlpipes_cli.server.predictions.stored_rows import StoredAnswer
 from mlpipes_cli.server.requests.body import Receive, read_body
-from mlpipes_cli.server.requests.decoder import FastLane, Rows
+from mlpipes_cli.server.requests.decoder import DecodedRows, RequestDecoder
 
 logger = logging.getLogger("mlpipes.server")
 Scope = MutableMapping[str, Any]
@@ -32,20 +32,20 @@ _JSON = (b"content-type", b"application/json")
 _GONE = 499  # for the log: nobody was there any more to be answered
 
 
-class Predictions:
+class PredictionRoutes:
     """``/invocations`` and ``/predict`` without a framework.
 
     Args:
         service: Does the work.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: PredictionService) -> None:
         self._service = service
 
     async def invocations(self, scope: Scope, receive: Receive, send: Send) -> int:
         """MLflow's scoring protocol; returns the status."""
-        answered = await self._answer(scope, receive, FastLane.invocations, _read_invocations)
-        if isinstance(answered, Fault):
+        answered = await self._answer(scope, receive, RequestDecoder.invocations, _read_invocations)
+        if isinstance(answered, ApiError):
             return await _refuse(send, answered)
         answer, wrapped, mirror = answered
         try:
@@ -59,8 +59,8 @@ class Predictions:
 
     async def predict(self, scope: Scope, receive: Receive, send: Send) -> int:
         """A record, a list of records or an object of lists; returns the status."""
-        answered = await self._answer(scope, receive, FastLane.predict, _read_records)
-        if isinstance(answered, Fault):
+        answered = await self._answer(scope, receive, RequestDecoder.predict, _read_records)
+        if isinstance(answered, ApiError):
             return await _refuse(send, answered)
         answer, _, mirror = answered
         await _send(send, 200, answers.as_ours(answer), _named(answer))
@@ -71,9 +71,9 @@ class Predictions:
         self,
         scope: Scope,
         receive: Receive,
-        lane: Callable[[FastLane, bytes], Rows | None],
+        lane: Callable[[RequestDecoder, bytes], DecodedRows | None],
         read: Callable[[bytes, str | None, ServedModel, int], Any],
-    ) -> tuple[Answer, bool, Callable[[], None]] | Fault:
+    ) -> tuple[StoredAnswer, bool, Callable[[], None]] | ApiError:
         service, began = self._service, time.perf_counter()
         try:
             service.admit()
@@ -85,7 +85,7 @@ class Predictions:
                     length = value.decode("latin-1")
             body = await read_body(receive, length, service.settings.max_bytes)
             answer, wrapped = await service.ask(body, kind, service.model, began, lane, read)
-        except Fault as fault:
+        except ApiError as fault:
             return fault
         except Exception:
             logger.exception("%s %s failed", scope["method"], scope["path"])
@@ -93,7 +93,7 @@ class Predictions:
         return answer, wrapped, lambda: service.mirror(body, kind, lane, read, answer)
 
 
-class Front:
+class AsgiApp:
     """All that comes in: who may, identifiers and traces, keys, predictions, and what FastAPI answers.
 
     Args:
@@ -102,11 +102,11 @@ class Front:
         guard: Says who may pass.
     """
 
-    def __init__(self, service: Service, app: App, guard: KeyGuard) -> None:
+    def __init__(self, service: PredictionService, app: App, guard: KeyGuard) -> None:
         self.service, self._app, self._guard = service, app, guard
-        self._entrance = Entrance(service.settings.allowed_hosts, service.settings.cors)
+        self._entrance = Admission(service.settings.allowed_hosts, service.settings.cors)
         self._cors, self._log = Cors(service.settings.cors), AccessLog(service.settings.access_log)
-        predictions = Predictions(service)
+        predictions = PredictionRoutes(service)
         self._hot = {"/invocations": predictions.invocations, "/predict": predictions.predict}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -156,7 +156,7 @@ class Front:
             self._log.record(asked, method, path, status, seconds, asked.rows, asked.version)
 
 
-def _named(answer: Answer) -> list[tuple[bytes, bytes]]:
+def _named(answer: StoredAnswer) -> list[tuple[bytes, bytes]]:
     """Which version answered, and for a single row under which identifier it is kept."""
     model = answer.model
     headers = [(b"x-model-version", b"%d" % model.version), (b"x-model-alias", model.alias.encode())]
@@ -171,7 +171,7 @@ async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes,
     await send({"type": "http.response.body", "body": body})
 
 
-async def _refuse(send: Send, fault: Fault, path: str = "") -> int:
+async def _refuse(send: Send, fault: ApiError, path: str = "") -> int:
     body = fault.body_for(path).encode()
     kind = b"text/plain" if fault.plain else b"application/json"
     headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from mlpipes_cli.server.http.api_error import Fault, bad_request
+from mlpipes_cli.server.http.api_error import ApiError, bad_request
 from mlpipes_cli.server.http.protocol_upgrades import new_parser, without_offer
 
 _TICK = 1.0
@@ -169,7 +169,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         self._seen += len(data)
         if self._seen > self.limits.head_bytes:
             told = f"the headers exceed the limit of {self.limits.head_bytes} bytes"
-            self._refuse(Fault(431, "REQUEST_LIMIT_EXCEEDED", told))
+            self._refuse(ApiError(431, "REQUEST_LIMIT_EXCEEDED", told))
 
     def _read(self, data: bytes) -> None:
         """Have the parser read it; a head that offers another protocol is read again without the offer."""
@@ -251,23 +251,23 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         elif self._turn == _HEAD and self._answering:  # the next request of a client whom we keep waiting
             self._since = now
         elif self._turn == _HEAD and waited > limits.head_seconds:
-            self._refuse(Fault(408, "REQUEST_TIMEOUT", "the request's headers did not arrive in time"))
+            self._refuse(ApiError(408, "REQUEST_TIMEOUT", "the request's headers did not arrive in time"))
         elif self._turn == _LINGER and waited > limits.linger_seconds:
             self.transport.close()
         elif self._turn == _BODY and self.flow.read_paused:  # it is we who do not read
             self._since = now
         elif self._turn == _BODY and waited > limits.body_seconds + self._bodied / limits.rate:
-            self._refuse(Fault(408, "REQUEST_TIMEOUT", "the request's body did not arrive in time"))
+            self._refuse(ApiError(408, "REQUEST_TIMEOUT", "the request's body did not arrive in time"))
 
     def make_room(self, newest: LimitedProtocol) -> None:
         """Give the place up for a newer connection; the newest itself is told to come again."""
         self._guard.waiting.pop(self, None)
         if self is newest:
-            self._refuse(Fault(503, "TEMPORARILY_UNAVAILABLE", "too many connections", retry_after=1))
+            self._refuse(ApiError(503, "TEMPORARILY_UNAVAILABLE", "too many connections", retry_after=1))
         elif self._turn == _IDLE:
             self.transport.close()
         else:
-            self._refuse(Fault(408, "REQUEST_TIMEOUT", "the request did not arrive in time"))
+            self._refuse(ApiError(408, "REQUEST_TIMEOUT", "the request did not arrive in time"))
 
     def _linger(self, now: float) -> None:
         """The answer is out and the body still comes: a close now might keep the client from reading it."""
@@ -277,7 +277,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         else:
             self.transport.close()
 
-    def _refuse(self, fault: Fault) -> None:
+    def _refuse(self, fault: ApiError) -> None:
         """Answer in the application's place, unless it has begun to, and close."""
         if self.transport.is_closing():
             return
@@ -295,7 +295,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         return self.cycle is not None and not self.cycle.response_complete
 
 
-def _written(fault: Fault, url: bytes) -> bytes:
+def _written(fault: ApiError, url: bytes) -> bytes:
     body = fault.body_for(url.decode("latin-1"))
     headers = {**fault.headers, "content-type": "application/json", "content-length": str(len(body))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

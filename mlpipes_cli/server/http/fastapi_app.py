@@ -14,21 +14,21 @@ from fastapi import FastAPI, Request, Response
 from mlpipes_cli import __version__
 from mlpipes_cli.server import v2
 from mlpipes_cli.server.http import documents, feedback_routes, named_routes, status_routes
-from mlpipes_cli.server.http.api_error import Fault, bug
-from mlpipes_cli.server.http.asgi import Predictions
+from mlpipes_cli.server.http.api_error import ApiError, bug
+from mlpipes_cli.server.http.asgi import PredictionRoutes
 from mlpipes_cli.server.ops import cors, metrics
 from mlpipes_cli.server.page import routes as page
-from mlpipes_cli.server.predictions.service import Service
+from mlpipes_cli.server.predictions.service import PredictionService
 
 logger = logging.getLogger("mlpipes.server")
 
 
-def make(service: Service) -> FastAPI:
+def make(service: PredictionService) -> FastAPI:
     """The application; what is sent to the routes of predictions is answered before it gets here."""
     settings = service.settings
     app = FastAPI(title=f"{settings.model} ({settings.alias})", version=__version__)
     app.state.service = service
-    app.add_exception_handler(Fault, _fault)
+    app.add_exception_handler(ApiError, _fault)
     app.add_exception_handler(Exception, _bug)
     _add_predictions(app, service)
     status_routes.add_routes(app, service)
@@ -52,8 +52,8 @@ class _Directly(Response):
         await self._answer(scope, receive, send)
 
 
-def _add_predictions(app: FastAPI, service: Service) -> None:
-    predictions = Predictions(service)
+def _add_predictions(app: FastAPI, service: PredictionService) -> None:
+    predictions = PredictionRoutes(service)
 
     @app.post(
         "/invocations",
@@ -75,7 +75,7 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
 
 
 async def _fault(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Fault)
+    assert isinstance(error, ApiError)
     kind = "text/plain" if error.plain else "application/json"
     return Response(error.body, error.status, error.headers, kind)
 

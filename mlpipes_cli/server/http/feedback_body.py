@@ -12,7 +12,7 @@ from mlpipes_cli.server.http.api_error import bad_request, invalid_value, too_la
 from mlpipes_cli.server.predictions import jsonb
 from mlpipes_cli.server.requests import strict_json
 from mlpipes_cli.server.requests.bounds import check_json
-from mlpipes_cli.server.requests.ground_truth import LONGEST, Expected, Misfit, caller_ids
+from mlpipes_cli.server.requests.ground_truth import LONGEST, Expected, TruthMismatch, caller_ids
 
 _LONGEST_SOURCE = 200
 _ITEM_KEYS = {"prediction_id", "id", "value"}
@@ -87,13 +87,13 @@ def _item(position: int, item: Any, expected: Expected) -> tuple[Truth, Any]:
         raise bad_request(f"{where}: value is missing; expected {expected.words}")
     try:
         value = jsonb.encode(expected.take(item["value"]))
-    except Misfit as misfit:
+    except TruthMismatch as misfit:
         raise invalid_value(f"{where}: value: {misfit}") from None
     if "prediction_id" in item:
         return Truth(value, _uuid(where, item["prediction_id"])), item["prediction_id"]
     try:
         return Truth(value, None, caller_ids(item["id"])), item["id"]
-    except Misfit as misfit:
+    except TruthMismatch as misfit:
         raise invalid_value(f"{where}: id: {misfit}") from None
 
 

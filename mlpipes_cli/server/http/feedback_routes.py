@@ -14,13 +14,13 @@ from pydantic import BaseModel, Field
 from mlpipes_cli.errors import MlpipesError, Rejected
 from mlpipes_cli.ports.ground_truth import Recorded
 from mlpipes_cli.server.http import documents
-from mlpipes_cli.server.http.api_error import Fault, invalid_value, unavailable
+from mlpipes_cli.server.http.api_error import ApiError, invalid_value, unavailable
 from mlpipes_cli.server.http.feedback_body import Feedback, read, schema
 from mlpipes_cli.server.requests.body import read_body
 from mlpipes_cli.server.requests.ground_truth import Expected
 
 if TYPE_CHECKING:
-    from mlpipes_cli.server.predictions.service import Service
+    from mlpipes_cli.server.predictions.service import PredictionService
 
 UNKNOWN_SHOWN = 100
 _AT_ONCE, _WAITING = 2, 32
@@ -46,9 +46,9 @@ class FeedbackAnswer(BaseModel):
     unknown_ids: list[UnknownItem] = Field(description=f"The first {UNKNOWN_SHOWN} of these items.")
 
 
-def add_routes(app: FastAPI, service: Service) -> None:
+def add_routes(app: FastAPI, service: PredictionService) -> None:
     """Add the route."""
-    recorder = Recorder(service)
+    recorder = FeedbackRecorder(service)
 
     @app.post(
         "/feedback",
@@ -82,10 +82,10 @@ def add_routes(app: FastAPI, service: Service) -> None:
         return JSONResponse(_answer(said, kept).model_dump())
 
 
-class Recorder:
+class FeedbackRecorder:
     """A few threads of its own, so that a database that hangs stops nothing but feedback."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: PredictionService) -> None:
         self._service = service
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="feedback")
         self._inside = 0
@@ -146,11 +146,11 @@ def _answer(said: Feedback, kept: Recorded) -> FeedbackAnswer:
     )
 
 
-def _nothing(items: int, model: str, version: int | None) -> Fault:
+def _nothing(items: int, model: str, version: int | None) -> ApiError:
     what = "the item matches no" if items == 1 else f"none of the {items} items matches a"
     which = f"version {version} of model {model!r}" if version else f"model {model!r}"
-    return Fault(404, "RESOURCE_DOES_NOT_EXIST", f"{what} stored prediction of {which}")
+    return ApiError(404, "RESOURCE_DOES_NOT_EXIST", f"{what} stored prediction of {which}")
 
 
-def _expected(service: Service) -> Expected:
+def _expected(service: PredictionService) -> Expected:
     return Expected.of([model.details for model in (service.model, *service.models.values())])

@@ -12,13 +12,13 @@ from mlpipes_cli.server.models import memory
 
 if TYPE_CHECKING:
     from mlpipes_cli.server.ops.keys import KeyGuard
-    from mlpipes_cli.server.predictions.service import Service
+    from mlpipes_cli.server.predictions.service import PredictionService
 
 logger = logging.getLogger("mlpipes.server")
 Message = MutableMapping[str, Any]
 
 
-class Late:
+class Lifespan:
     """An ASGI application: the lifespan of the server, and a framework that is made once it runs.
 
     Predictions are answered without the framework, so they do not wait for it; whoever asks for anything
@@ -29,7 +29,7 @@ class Late:
         guard: Is started and stopped.
     """
 
-    def __init__(self, service: Service, guard: KeyGuard) -> None:
+    def __init__(self, service: PredictionService, guard: KeyGuard) -> None:
         self._service, self._guard = service, guard
         self._making: asyncio.Task[Any] | None = None
 
@@ -55,7 +55,7 @@ class Late:
 
         made = fastapi_app.make(self._service)
         made.middleware_stack = made.build_middleware_stack()
-        memory.settle(freeze=True)
+        memory.trim(freeze=True)
         return made
 
     async def _live(

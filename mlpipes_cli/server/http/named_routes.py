@@ -16,8 +16,8 @@ from mlpipes_cli.server.predictions import jsonb
 
 if TYPE_CHECKING:
     from mlpipes_cli.server.models.served_model import ServedModel
-    from mlpipes_cli.server.predictions.service import Service
-    from mlpipes_cli.server.predictions.stored_rows import Answer
+    from mlpipes_cli.server.predictions.service import PredictionService
+    from mlpipes_cli.server.predictions.stored_rows import StoredAnswer
 
 
 class NamedAnswer(documents.PredictAnswer):
@@ -35,7 +35,7 @@ class ListedModel(documents.ModelName):
     path: str
 
 
-def add_routes(app: FastAPI, service: Service) -> None:
+def add_routes(app: FastAPI, service: PredictionService) -> None:
     """Add ``/models/list`` and ``/models/prediction/{name}/{alias}``."""
 
     @app.get("/models/list", summary="All served models, by name and alias")
@@ -75,7 +75,7 @@ def _read(*given: Any) -> Any:
     return parse.read_records(*given)
 
 
-def _encoded(answer: Answer) -> bytes:
+def _encoded(answer: StoredAnswer) -> bytes:
     model, predictions, ids = answer.model, jsonb.plain(answer.predictions), jsonb.plain(answer.ids)
     return msgspec.json.encode(
         {

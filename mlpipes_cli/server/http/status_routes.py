@@ -16,10 +16,10 @@ from mlpipes_cli.server.predictions import jsonb
 
 if TYPE_CHECKING:
     from mlpipes_cli.server.models.served_model import ServedModel
-    from mlpipes_cli.server.predictions.service import Service
+    from mlpipes_cli.server.predictions.service import PredictionService
 
 
-def add_routes(app: FastAPI, service: Service) -> None:
+def add_routes(app: FastAPI, service: PredictionService) -> None:
     """Add ``/health`` (``/ping``), ``/ready`` and ``/version``."""
 
     @app.get("/ping", include_in_schema=False)

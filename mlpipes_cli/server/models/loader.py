@@ -10,8 +10,8 @@ from typing import Any
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.mlflow_tags import MODEL_ENVIRONMENT
-from mlpipes_cli.server.models.model_process import Away, Elsewhere, ModelError, NotLoaded
-from mlpipes_cli.server.models.outcome import Outcome
+from mlpipes_cli.server.models.model_process import Away, ModelError, ModelProcess, NotLoaded
+from mlpipes_cli.server.models.outcome import ModelOutput
 from mlpipes_cli.server.models.requirements import missing
 from mlpipes_cli.server.models.served_model import ServedModel, Shortcut
 from mlpipes_cli.server.models.signature import Description, describe
@@ -88,7 +88,7 @@ def _elsewhere(
     version: int,
     interpreters: Interpreters | None,
     seconds: float | None,
-) -> Elsewhere:
+) -> ModelProcess:
     """The model in a process of its environment, ready to answer.
 
     Raises:
@@ -101,7 +101,7 @@ def _elsewhere(
         python = interpreters(description.details[MODEL_ENVIRONMENT])
     except MlpipesError as error:
         raise MlpipesError(f"{which}: {error.reason}", error.hint) from None
-    process = Elsewhere(python, description, which, seconds)
+    process = ModelProcess(python, description, which, seconds)
     try:
         process.start()
     except NotLoaded as error:
@@ -112,7 +112,7 @@ def _elsewhere(
     return process
 
 
-def _shares_calls(description: Description, process: Elsewhere) -> bool:
+def _shares_calls(description: Description, process: ModelProcess) -> bool:
     """Whether the model says of a row the same alone and among others (scores to 1e-12), on a few rows."""
     from mlpipes_cli.server import compiled
 
@@ -132,7 +132,7 @@ def _shares_calls(description: Description, process: Elsewhere) -> bool:
     return repr(said) == repr([_listed(one.raw)[0] for one in alone]) and _near(together, alone)
 
 
-def _near(together: Outcome, alone: Sequence[Outcome]) -> bool:
+def _near(together: ModelOutput, alone: Sequence[ModelOutput]) -> bool:
     import numpy as np
 
     if together.scores is None:
@@ -210,10 +210,10 @@ _FEW, _FEW_ELSEWHERE = 8, 4
 
 def example_rows(description: Description) -> Any:
     """The input example that was logged with the model as a frame, or None."""
-    from mlpipes_cli.server.requests.mlflow_parser import MlflowSide
+    from mlpipes_cli.server.requests.mlflow_parser import MlflowParser
 
     try:
-        side = MlflowSide(description.folder)
+        side = MlflowParser(description.folder)
         example = side.metadata.load_input_example(str(description.folder))
         return side.enforce(example, None)[0] if hasattr(example, "iloc") else None
     except Exception:  # noqa: BLE001  it does not fit its own signature

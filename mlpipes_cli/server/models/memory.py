@@ -13,7 +13,7 @@ def prepare() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
-def settle(*, freeze: bool = False) -> None:
+def trim(*, freeze: bool = False) -> None:
     """Collect garbage and return free pages of the C heap (glibc's ``malloc_trim``; nothing elsewhere).
 
     Args:

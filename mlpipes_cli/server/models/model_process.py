@@ -21,7 +21,7 @@ from typing import Any
 from mlpipes_cli import package_files
 from mlpipes_cli.data import model_protocol
 from mlpipes_cli.scoring.score_reader import ScoreReader
-from mlpipes_cli.server.models.outcome import Outcome
+from mlpipes_cli.server.models.outcome import ModelOutput
 from mlpipes_cli.server.models.signature import Description
 
 logger = logging.getLogger("mlpipes.server")
@@ -47,7 +47,7 @@ class NotLoaded(Exception):
     """The model's process did not come up; one line."""
 
 
-class Elsewhere:
+class ModelProcess:
     """A model's process, kept alive until it is closed; may be asked from several threads.
 
     One request is answered at a time. A process that ends is started again, and what it was asked fails
@@ -99,7 +99,7 @@ class Elsewhere:
         _alive.add(self)
         threading.Thread(target=self._keep, name="model", daemon=True).start()
 
-    def ask(self, data: Any, params: Mapping[str, Any] | None = None) -> Outcome:
+    def ask(self, data: Any, params: Mapping[str, Any] | None = None) -> ModelOutput:
         """What the model says.
 
         Raises:
@@ -134,7 +134,7 @@ class Elsewhere:
         if said.type == "error":
             raise ModelError(said.value["error"])
         scores = said.value["scores"]
-        return Outcome(said.value["raw"], None if scores is None else scores.tolist())
+        return ModelOutput(said.value["raw"], None if scores is None else scores.tolist())
 
     def release(self) -> None:
         """Tell the process to end, and wait for nothing."""
@@ -319,7 +319,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-_alive: weakref.WeakSet[Elsewhere] = weakref.WeakSet()
+_alive: weakref.WeakSet[ModelProcess] = weakref.WeakSet()
 
 
 @atexit.register

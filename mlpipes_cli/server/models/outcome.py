@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ModelOutput:
     """Predictions for the rows of one frame.
 
     Attributes:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.scoring.score_reader import ScoreReader, split
-from mlpipes_cli.server.models.outcome import Outcome
+from mlpipes_cli.server.models.outcome import ModelOutput
 from mlpipes_cli.server.models.signature import Description, InputColumn
-from mlpipes_cli.server.requests.decoder import FastLane, Row
+from mlpipes_cli.server.requests.decoder import RequestDecoder, Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlpipes_cli.server.compiled import Compiled
-    from mlpipes_cli.server.models.model_process import Elsewhere
-    from mlpipes_cli.server.requests.mlflow_parser import MlflowSide
+    from mlpipes_cli.server.models.model_process import ModelProcess
+    from mlpipes_cli.server.requests.mlflow_parser import MlflowParser
 
 __all__ = ["InputColumn", "ServedModel"]
 
@@ -71,7 +71,7 @@ class ServedModel:
         promoted_at: str | None = None,
         shortcut: Shortcut | None = None,
         row_by_row: bool = False,
-        elsewhere: Elsewhere | None = None,
+        elsewhere: ModelProcess | None = None,
     ) -> None:
         self.name, self.version, self.alias, self.promoted_at = name, version, alias, promoted_at
         self.description, self.folder = description, description.folder
@@ -87,7 +87,9 @@ class ServedModel:
         self._texts = [at for at, column in enumerate(self.columns) if column.type == "string"]
         self.shortcut = shortcut
         self.lane = (
-            None if description.params else FastLane.of(self.columns, self.id_names, self.formats.missing)
+            None
+            if description.params
+            else RequestDecoder.of(self.columns, self.id_names, self.formats.missing)
         )
         self.merges = native is not None or row_by_row
         self._native, self._pyfunc = native, pyfunc
@@ -96,7 +98,7 @@ class ServedModel:
         self.elsewhere = elsewhere
         if elsewhere is not None:
             weakref.finalize(self, elsewhere.release).atexit = False  # at our end it is waited for
-        self._mlflow: MlflowSide | None = None
+        self._mlflow: MlflowParser | None = None
 
     @functools.cached_property
     def _index(self) -> pd.Index:
@@ -105,19 +107,19 @@ class ServedModel:
         return pd.Index(self.names)
 
     @property
-    def mlflow(self) -> MlflowSide:
+    def mlflow(self) -> MlflowParser:
         """MLflow's own parsing and enforcement for this model; its first use imports MLflow."""
         if self._mlflow is None:
-            from mlpipes_cli.server.requests.mlflow_parser import MlflowSide
+            from mlpipes_cli.server.requests.mlflow_parser import MlflowParser
 
-            self._mlflow = MlflowSide(self.folder)
+            self._mlflow = MlflowParser(self.folder)
         return self._mlflow
 
     def cheap(self, rows: int) -> bool:
         """Whether so many rows may be answered within the event loop."""
         return self.shortcut is not None and self.shortcut.call + rows * self.shortcut.row < _CHEAP
 
-    def predict(self, data: Any, params: dict[str, Any] | None = None) -> Outcome:
+    def predict(self, data: Any, params: dict[str, Any] | None = None) -> ModelOutput:
         """Predict for data as the signature has it; whatever the model raises passes through.
 
         Raises:
@@ -128,9 +130,9 @@ class ServedModel:
         if self.elsewhere is not None:
             return self.elsewhere.ask(data, params)
         if self._pyfunc is not None:
-            return Outcome(self._pyfunc.predict(data, params=params or None), None)
+            return ModelOutput(self._pyfunc.predict(data, params=params or None), None)
         prepared = data if self._prepare is None else self._prepare.transform(data)
-        return Outcome(self._last.predict(prepared), self.scores.read(prepared) if self.scores else None)
+        return ModelOutput(self._last.predict(prepared), self.scores.read(prepared) if self.scores else None)
 
     def _with_numbers(self, data: Any) -> Any:
         """Booleans as the numbers that the model was trained on."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.alias_notifications import AliasNews
-from mlpipes_cli.server.http.api_error import Fault
+from mlpipes_cli.ports.alias_notifications import AliasNotifications
+from mlpipes_cli.server.http.api_error import ApiError
 from mlpipes_cli.server.models import loader, memory
 from mlpipes_cli.server.models.copies import Copies
 from mlpipes_cli.server.models.loader import Interpreters
@@ -42,7 +42,7 @@ class _Failure:
         return (self.version, self.reason) == (other.version, other.reason)
 
 
-class Models(Mapping[str, ServedModel]):
+class ServedModels(Mapping[str, ServedModel]):
     """The loaded version of each alias. A request keeps the one that it met.
 
     Attributes:
@@ -77,7 +77,7 @@ class Models(Mapping[str, ServedModel]):
             ):
                 return model
         there = ", ".join(f"{m.name} {m.version} ({m.alias})" for m in self._loaded.values())
-        raise Fault(404, "RESOURCE_DOES_NOT_EXIST", f"no such model is served here; available: {there}")
+        raise ApiError(404, "RESOURCE_DOES_NOT_EXIST", f"no such model is served here; available: {there}")
 
     def __getitem__(self, alias: str) -> ServedModel:
         return self._loaded[alias]
@@ -89,7 +89,7 @@ class Models(Mapping[str, ServedModel]):
         return len(self._loaded)
 
 
-def from_folder(settings: ServerSettings, interpreters: Interpreters | None = None) -> Models:
+def from_folder(settings: ServerSettings, interpreters: Interpreters | None = None) -> ServedModels:
     """The one model of a folder, whose files have to be those that were verified when it was put there.
 
     Args:
@@ -110,10 +110,12 @@ def from_folder(settings: ServerSettings, interpreters: Interpreters | None = No
             "use the image unchanged, as `mlpipes build` made it",
         )
     alias, promoted_at, seconds = settings.alias, settings.promoted_at, settings.answer_timeout
-    return Models(loader.load(folder, settings.model, version, alias, promoted_at, interpreters, seconds))
+    return ServedModels(
+        loader.load(folder, settings.model, version, alias, promoted_at, interpreters, seconds)
+    )
 
 
-class Follower:
+class AliasFollower:
     """Loads what the aliases point to, and again whenever they move.
 
     Args:
@@ -131,7 +133,7 @@ class Follower:
         settings: ServerSettings,
         meter: Meter,
         interpreters: Interpreters | None = None,
-        news: AliasNews | None = None,
+        news: AliasNotifications | None = None,
     ) -> None:
         self._vault, self._settings, self._meter = vault, settings, meter
         self._interpreters, self._news = interpreters, news
@@ -141,7 +143,7 @@ class Follower:
         self._moved = asyncio.Event()  # perhaps
         self._away = self._hearing = False
 
-    def load(self) -> Models:
+    def load(self) -> ServedModels:
         """What the aliases point to now; those beside the first one may be missing.
 
         Raises:
@@ -156,7 +158,7 @@ class Follower:
                 "promote a run first",
             )
         first = self._fetched(self._settings.alias, aliases, promoted)
-        models = Models(first)
+        models = ServedModels(first)
         for alias in self._settings.aliases[1:]:
             if alias in aliases:
                 try:
@@ -165,7 +167,7 @@ class Follower:
                     models.problems[alias] = error.reason
         return models
 
-    def start(self, models: Models) -> None:
+    def start(self, models: ServedModels) -> None:
         """Follow the aliases from now on; called in the event loop."""
         for model in models.values():
             self._meter.model(model.name, model.alias, model.version)
@@ -179,7 +181,7 @@ class Follower:
         for task in self._tasks:
             task.cancel()
 
-    async def _listen(self, news: AliasNews) -> None:
+    async def _listen(self, news: AliasNotifications) -> None:
         pause, told = _LISTEN_AGAIN, False
         while True:
             try:
@@ -203,7 +205,7 @@ class Follower:
         self._hearing = True
         self._moved.set()  # before that, nothing was heard
 
-    async def _pause(self, models: Models) -> None:
+    async def _pause(self, models: ServedModels) -> None:
         """Until the next look: at once where an alias has moved, later where nothing is to be expected."""
         quiet = self._hearing and not self._away and not models.problems
         with contextlib.suppress(TimeoutError):
@@ -213,7 +215,7 @@ class Follower:
                 await self._moved.wait()
         self._moved.clear()
 
-    async def _follow(self, models: Models) -> None:
+    async def _follow(self, models: ServedModels) -> None:
         while True:
             await self._pause(models)
             try:
@@ -229,7 +231,7 @@ class Follower:
             else:
                 self._away = False
 
-    async def _look(self, models: Models) -> None:
+    async def _look(self, models: ServedModels) -> None:
         published = await detached(self._vault.source.published, self._settings.model)
         aliases = {} if published is None else published.aliases
         promoted = {} if published is None else published.promoted
@@ -249,7 +251,7 @@ class Follower:
             await self._change(models, alias, aliases, promoted)
 
     async def _change(
-        self, models: Models, alias: str, aliases: Mapping[str, int], promoted: Mapping[str, str]
+        self, models: ServedModels, alias: str, aliases: Mapping[str, int], promoted: Mapping[str, str]
     ) -> None:
         wanted, now = aliases[alias], asyncio.get_running_loop().time()
         before = self._failed.get(alias)
@@ -275,7 +277,7 @@ class Follower:
         self._meter.reload(True)
         self._meter.model(model.name, alias, model.version)
         logger.warning("version %d of model %r now answers as %s", model.version, model.name, alias)
-        await detached(memory.settle)  # what loading needed, and the former model
+        await detached(memory.trim)  # what loading needed, and the former model
 
     def _fetched(self, alias: str, aliases: Mapping[str, int], promoted: Mapping[str, str]) -> ServedModel:
         """Load a version from a copy of its files, which lives as long as the model does."""

@@ -1,7 +1,7 @@
 """Which requests are let in, by their headers alone: for whom they are, who sent them, what is in them.
 
 Browsers send what any page asks them to. They say which page it was, and the page cannot change that:
-``Origin`` (https://www.rfc-editor.org/rfc/rfc6454#section-7) and, to addresses that they trust,
+``RecordOrigin`` (https://www.rfc-editor.org/rfc/rfc6454#section-7) and, to addresses that they trust,
 ``Sec-Fetch-Site`` (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header). A content type other
 than those of a form makes them ask before they send (https://fetch.spec.whatwg.org/#http-cors-protocol).
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mlpipes_cli.server.http.api_error import Fault, bad_request
-from mlpipes_cli.server.ops.allowed_hosts import Hosts
+from mlpipes_cli.server.http.api_error import ApiError, bad_request
+from mlpipes_cli.server.ops.allowed_hosts import AllowedHosts
 
 # Asked by what knows no name of ours, and telling nothing of the data.
 _ANY_NAME = frozenset(("/health", "/ping", "/ready", "/v2/health/live", "/v2/health/ready"))
@@ -32,7 +32,7 @@ _KNOWN = frozenset((_FORM, b"text/plain", b"multipart/form-data", b"text/csv", b
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-class Entrance:
+class Admission:
     """Says whether a request is let in.
 
     Args:
@@ -41,11 +41,11 @@ class Entrance:
     """
 
     def __init__(self, hosts: Sequence[str], origins: Sequence[str]) -> None:
-        self._hosts = Hosts(hosts)
+        self._hosts = AllowedHosts(hosts)
         self._pages = {origin.lower().encode("latin-1") for origin in origins}
         self._all_pages = b"*" in self._pages
 
-    def refusal(self, method: str, path: str, version: str, headers: Headers) -> Fault | None:
+    def refusal(self, method: str, path: str, version: str, headers: Headers) -> ApiError | None:
         """Why the request is not taken, or None where it is.
 
         400 without one ``Host`` header (RFC 9112, section 3.2), 403 for a name that is not ours or a page
@@ -74,7 +74,7 @@ class Entrance:
             return None
         return self._strange(given, host) or (_misfit(path, given) if method == "POST" else None)
 
-    def _strange(self, given: dict[bytes, bytes], host: bytes | None) -> Fault | None:
+    def _strange(self, given: dict[bytes, bytes], host: bytes | None) -> ApiError | None:
         """Why a page may not write."""
         origin, site = given.get(b"origin"), given.get(b"sec-fetch-site")
         if (origin is None and site is None) or self._all_pages or site in _OURS:
@@ -84,16 +84,16 @@ class Entrance:
                 return None
             if origin.lower() in self._pages:
                 return None
-        return Fault(403, "PERMISSION_DENIED", _STRANGE)
+        return ApiError(403, "PERMISSION_DENIED", _STRANGE)
 
 
-def _misfit(path: str, given: dict[bytes, bytes]) -> Fault | None:
+def _misfit(path: str, given: dict[bytes, bytes]) -> ApiError | None:
     """Why the body is not taken."""
     inference = path.startswith(_OWN_CODINGS)
     coding = given.get(b"content-encoding", b"").strip().lower()
     if coding not in _PLAIN and not inference:
         told = "expected a body without Content-Encoding; send it uncompressed"
-        return Fault(415, "UNSUPPORTED_MEDIA_TYPE", told, accepts="identity")
+        return ApiError(415, "UNSUPPORTED_MEDIA_TYPE", told, accepts="identity")
     kind = given.get(b"content-type")
     if inference and (kind is None or _LENGTH in given):  # Triton's client names no type
         return None
@@ -102,7 +102,7 @@ def _misfit(path: str, given: dict[bytes, bytes]) -> Fault | None:
     return None
 
 
-def _no_json(kind: bytes | None) -> Fault | None:
+def _no_json(kind: bytes | None) -> ApiError | None:
     if kind == _JSON:
         return None
     sent = b"" if kind is None else kind.partition(b";")[0].strip().lower()
@@ -112,4 +112,4 @@ def _no_json(kind: bytes | None) -> Fault | None:
     told = f"expected the header `Content-Type: application/json`, got {got}"
     if sent == _FORM:
         told += "; with curl: -H 'Content-Type: application/json'"
-    return Fault(415, "UNSUPPORTED_MEDIA_TYPE", told)
+    return ApiError(415, "UNSUPPORTED_MEDIA_TYPE", told)

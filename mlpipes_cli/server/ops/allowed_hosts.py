@@ -11,7 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
-from mlpipes_cli.server.http.api_error import Fault, bad_request
+from mlpipes_cli.server.http.api_error import ApiError, bad_request
 
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{0,5})?")
 # RFC 6761 and 6762, ICANN's resolution of 29 July 2024, RFC 8375; `svc` as in Kubernetes' NAME.NAMESPACE.svc.
@@ -19,7 +19,7 @@ _NOBODYS = (".localhost", ".local", ".internal", ".home.arpa", ".svc")
 _KEPT = 1024  # different Host headers whose verdict is remembered
 
 
-class Hosts:
+class AllowedHosts:
     """Knows the names.
 
     Args:
@@ -33,7 +33,7 @@ class Hosts:
         self._below = tuple(name[1:] for name in given if name.startswith("*."))
         self.refusal = functools.lru_cache(_KEPT)(self._refusal)
 
-    def _refusal(self, given: bytes) -> Fault | None:
+    def _refusal(self, given: bytes) -> ApiError | None:
         """Why a request with this ``Host`` header is not taken; None where it is."""
         found = _HOST.fullmatch(given)
         if found is None:
@@ -43,7 +43,7 @@ class Hosts:
             return None
         setting = f"`serving: {{allowed_hosts: [{name}]}}`"
         told = f"{name!r} is not an allowed host name; to allow it, set {setting} in mlpipes.yaml"
-        return Fault(403, "PERMISSION_DENIED", told)
+        return ApiError(403, "PERMISSION_DENIED", told)
 
     def _ours(self, name: str) -> bool:
         if "." not in name and ":" not in name:  # of one label: what a resolver of one's own knows

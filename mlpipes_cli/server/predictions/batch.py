@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from mlpipes_cli.server.http.api_error import Fault, bad_request, unavailable
+from mlpipes_cli.server.http.api_error import ApiError, bad_request, unavailable
 from mlpipes_cli.server.models.model_process import Away
-from mlpipes_cli.server.models.outcome import Outcome
+from mlpipes_cli.server.models.outcome import ModelOutput
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.predictions import stored_rows
-from mlpipes_cli.server.predictions.stored_rows import Answer, Origin
+from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer
 from mlpipes_cli.server.requests.decoder import Row
 
 logger = logging.getLogger("mlpipes.server")
@@ -24,10 +24,10 @@ CANNOT_PREDICT = (
     "compare their values with the training data (the log has the error type)"
 )
 NO_ROWS = "the request has no rows, and the model needs at least one"
-Said = Answer | Fault
+Said = StoredAnswer | ApiError
 
 
-class Job:
+class PredictionJob:
     """A request on its way: ``rows`` of the fast lane, or ``data`` and ``params`` of the slow one.
 
     Args:
@@ -38,7 +38,7 @@ class Job:
         rows: Values in the order of the model's columns, or None.
         data: What MLflow's enforcement made, or None.
         params: Checked parameters.
-        future: Set once the rows are stored; a ``Fault`` where they are not.
+        future: Set once the rows are stored; a ``ApiError`` where they are not.
     """
 
     __slots__ = ("count", "data", "expires", "future", "ids", "model", "origin", "params", "rows")
@@ -47,9 +47,9 @@ class Job:
         self,
         model: ServedModel,
         count: int,
-        origin: Origin,
+        origin: RecordOrigin,
         ids: list[Any] | None,
-        future: asyncio.Future[Answer],
+        future: asyncio.Future[StoredAnswer],
         *,
         rows: Sequence[Row] | None = None,
         data: Any = None,
@@ -59,20 +59,20 @@ class Job:
         self.model, self.count, self.origin, self.ids, self.future = model, count, origin, ids, future
         self.rows, self.data, self.params, self.expires = rows, data, params, expires
 
-    def fail(self, fault: Fault) -> None:
+    def fail(self, fault: ApiError) -> None:
         """Answer with an error, unless nobody waits any more."""
         if not self.future.done():
             self.future.set_exception(fault)
 
-    def deliver(self, answer: Answer) -> None:
+    def deliver(self, answer: StoredAnswer) -> None:
         """Answer, unless nobody waits any more."""
         if not self.future.done():
             self.future.set_result(answer)
 
 
-def grouped(jobs: Iterable[Job]) -> list[list[Job]]:
+def grouped(jobs: Iterable[PredictionJob]) -> list[list[PredictionJob]]:
     """Requests that may share a predict call: same model, same form, same columns and types, no params."""
-    groups: dict[Any, list[Job]] = {}
+    groups: dict[Any, list[PredictionJob]] = {}
     for job in jobs:
         key: Any = id(job)
         if job.model.merges:
@@ -85,7 +85,7 @@ def grouped(jobs: Iterable[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def ask(group: Sequence[Job], retry_after: int = 1) -> list[Said]:
+def ask(group: Sequence[PredictionJob], retry_after: int = 1) -> list[Said]:
     """The answers to a group, in one call; each request alone where that fails.
 
     Where the model's process is away, all get 503 and are to try again after so many seconds.
@@ -98,7 +98,7 @@ def ask(group: Sequence[Job], retry_after: int = 1) -> list[Said]:
         return [told] * len(group)
 
 
-def _ask_all(group: Sequence[Job]) -> list[Said]:
+def _ask_all(group: Sequence[PredictionJob]) -> list[Said]:
     if len(group) > 1:
         try:
             return _ask(group)
@@ -109,14 +109,14 @@ def _ask_all(group: Sequence[Job]) -> list[Said]:
     return [_ask_alone(job) for job in group]
 
 
-def _ask_alone(job: Job) -> Said:
+def _ask_alone(job: PredictionJob) -> Said:
     try:
         return _ask([job])[0]
     except _NotWritable as error:
         if isinstance(error.__cause__, RecursionError):
             return bad_request("the rows cannot be stored: they are nested too deeply")
         logger.exception("a prediction cannot be serialized")
-        return Fault(500, "INTERNAL_ERROR", "the model's answer cannot be serialized")
+        return ApiError(500, "INTERNAL_ERROR", "the model's answer cannot be serialized")
     except Away:
         raise
     except Exception as error:
@@ -128,7 +128,7 @@ class _NotWritable(Exception):
     """The model answered, but not what can be stored."""
 
 
-def _ask(group: Sequence[Job]) -> list[Said]:
+def _ask(group: Sequence[PredictionJob]) -> list[Said]:
     first = group[0]
     if first.rows is not None and first.model.shortcut is not None:
         return list(ask_shortcut(group))
@@ -146,7 +146,7 @@ def _ask(group: Sequence[Job]) -> list[Said]:
         raise _NotWritable from error
 
 
-def ask_shortcut(group: Sequence[Job]) -> list[Answer]:
+def ask_shortcut(group: Sequence[PredictionJob]) -> list[StoredAnswer]:
     """The answers of a compiled predictor to requests of the fast lane, all for one model."""
     model = group[0].model
     assert model.shortcut is not None
@@ -163,7 +163,7 @@ def ask_shortcut(group: Sequence[Job]) -> list[Answer]:
     return found
 
 
-def _part(job: Job, data: Any, whole: Outcome, start: int, end: int) -> Answer:
+def _part(job: PredictionJob, data: Any, whole: ModelOutput, start: int, end: int) -> StoredAnswer:
     if job.rows is None and not isinstance(data, pd.DataFrame):
         return stored_rows.of_outcome(data, whole, job.ids, job.model, job.origin)
     if not hasattr(whole.raw, "__len__") or len(whole.raw) != len(data):
@@ -172,11 +172,11 @@ def _part(job: Job, data: Any, whole: Outcome, start: int, end: int) -> Answer:
     if job.rows is not None and (predictions := stored_rows.plain_list(raw)) is not None:
         scores = None if whole.scores is None else whole.scores[start:end]
         return stored_rows.of_rows(job.rows, predictions, scores, job.ids, job.model, job.origin)
-    part = Outcome(raw, None if whole.scores is None else whole.scores[start:end])
+    part = ModelOutput(raw, None if whole.scores is None else whole.scores[start:end])
     return stored_rows.of_outcome(data.iloc[start:end], part, job.ids, job.model, job.origin)
 
 
-def _bounds(group: Sequence[Job]) -> list[tuple[int, int]]:
+def _bounds(group: Sequence[PredictionJob]) -> list[tuple[int, int]]:
     """Where each request's rows stand among all."""
     found, start = [], 0
     for job in group:

@@ -19,11 +19,11 @@ from typing import Any
 
 from mlpipes_cli.errors import MlpipesError, Rejected
 from mlpipes_cli.ports import PredictionLog
-from mlpipes_cli.server.http.api_error import Fault, bad_request, unavailable
+from mlpipes_cli.server.http.api_error import ApiError, bad_request, unavailable
 from mlpipes_cli.server.predictions import batch as said
-from mlpipes_cli.server.predictions.batch import Job
+from mlpipes_cli.server.predictions.batch import PredictionJob
 from mlpipes_cli.server.predictions.meter import Meter
-from mlpipes_cli.server.predictions.stored_rows import Answer
+from mlpipes_cli.server.predictions.stored_rows import StoredAnswer
 from mlpipes_cli.server.settings import ServerSettings
 
 logger = logging.getLogger("mlpipes.server")
@@ -32,7 +32,7 @@ _AHEAD = 512  # waiting rows from which it does not pay to gather more
 _SWEEP = 0.25  # seconds between looks for requests that have waited too long
 
 
-class Pipeline:
+class GroupCommit:
     """Predicts and stores, several requests at a time.
 
     Args:
@@ -43,10 +43,10 @@ class Pipeline:
 
     def __init__(self, log: PredictionLog, settings: ServerSettings, meter: Meter) -> None:
         self._log, self._settings, self._meter = log, settings, meter
-        self._inside: set[Job] = set()
-        self._fast: list[Job] = []
-        self._slow: dict[object, list[Job]] = {}  # of each thread that predicts, while it does
-        self._ready: list[tuple[Job, Answer]] = []
+        self._inside: set[PredictionJob] = set()
+        self._fast: list[PredictionJob] = []
+        self._slow: dict[object, list[PredictionJob]] = {}  # of each thread that predicts, while it does
+        self._ready: list[tuple[PredictionJob, StoredAnswer]] = []
         self._turning = False
         self._writing = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,7 +72,7 @@ class Pipeline:
             task.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: PredictionJob) -> None:
         """Take a request; its future is answered later, within the settings' time or the job's own."""
         job.expires = min(job.expires, self._loop.time() + self._settings.answer_timeout)
         self._inside.add(job)
@@ -134,7 +134,7 @@ class Pipeline:
         finally:
             del self._slow[lane]
 
-    def _taken(self, lane: object) -> list[Job]:
+    def _taken(self, lane: object) -> list[PredictionJob]:
         """The longest waiting jobs, as many as may share a call."""
         rows = taken = 0
         for job in self._slow[lane]:
@@ -144,9 +144,9 @@ class Pipeline:
         jobs, self._slow[lane] = self._slow[lane][:taken], self._slow[lane][taken:]
         return jobs
 
-    def _keep(self, group: Sequence[Job], answers: Sequence[said.Said]) -> None:
+    def _keep(self, group: Sequence[PredictionJob], answers: Sequence[said.Said]) -> None:
         for job, answer in zip(group, answers, strict=True):
-            if isinstance(answer, Fault):
+            if isinstance(answer, ApiError):
                 job.fail(answer)
             else:
                 self._ready.append((job, answer))
@@ -164,7 +164,7 @@ class Pipeline:
                 self._writing += 1
                 self._begin(self._write(batch))
 
-    async def _write(self, batch: list[tuple[Job, Answer]]) -> None:
+    async def _write(self, batch: list[tuple[PredictionJob, StoredAnswer]]) -> None:
         try:
             await self._log.write([row for _, answer in batch for row in answer.rows])
         except Rejected as error:
@@ -180,7 +180,7 @@ class Pipeline:
             self._writing -= 1
             self._turn()
 
-    def _stored(self, batch: list[tuple[Job, Answer]]) -> None:
+    def _stored(self, batch: list[tuple[PredictionJob, StoredAnswer]]) -> None:
         if not self._stores:
             logger.warning("predictions are being stored again")
         self._stores = True
@@ -190,7 +190,7 @@ class Pipeline:
         self._meter.batch(len(batch), sum(len(answer.rows) for _, answer in batch))
         self._meter.log_lag(max(now - job.origin.arrived for job, _ in batch))
 
-    async def _write_alone(self, batch: list[tuple[Job, Answer]], error: Rejected) -> None:
+    async def _write_alone(self, batch: list[tuple[PredictionJob, StoredAnswer]], error: Rejected) -> None:
         """One request's rows cannot be stored: find it, and store those of the others."""
         for job, answer in batch:
             try:
@@ -208,14 +208,14 @@ class Pipeline:
             else:
                 self._stored([(job, answer)])
 
-    def _lost(self, batch: list[tuple[Job, Answer]], error: MlpipesError) -> None:
+    def _lost(self, batch: list[tuple[PredictionJob, StoredAnswer]], error: MlpipesError) -> None:
         if self._stores:  # once an outage, not once a request
             logger.warning("predictions cannot be stored: %s", error)
         self._stores = False
         self._meter.log_failure()
         self._fail(batch)
 
-    def _fail(self, batch: list[tuple[Job, Answer]]) -> None:
+    def _fail(self, batch: list[tuple[PredictionJob, StoredAnswer]]) -> None:
         fault = unavailable("the prediction cannot be stored now; try again", self._settings.retry_after)
         for job, _ in batch:
             job.fail(fault)

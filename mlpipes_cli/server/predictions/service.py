@@ -9,36 +9,36 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.server.http.api_error import Fault, unavailable
+from mlpipes_cli.server.http.api_error import ApiError, unavailable
 from mlpipes_cli.server.models.served_model import ServedModel
-from mlpipes_cli.server.models.served_models import Follower, Models
+from mlpipes_cli.server.models.served_models import AliasFollower, ServedModels
 from mlpipes_cli.server.ops import context
-from mlpipes_cli.server.predictions.batch import Job
-from mlpipes_cli.server.predictions.group_commit import Pipeline
+from mlpipes_cli.server.predictions.batch import PredictionJob
+from mlpipes_cli.server.predictions.group_commit import GroupCommit
 from mlpipes_cli.server.predictions.meter import Meter
-from mlpipes_cli.server.predictions.stored_rows import Answer, Origin
+from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer
 from mlpipes_cli.server.requests import caller_identifiers
 from mlpipes_cli.server.requests.body import read_body
 from mlpipes_cli.server.requests.bounds import too_many_rows
-from mlpipes_cli.server.requests.decoder import FastLane, Rows
-from mlpipes_cli.server.requests.reader_threads import Readers
+from mlpipes_cli.server.requests.decoder import DecodedRows, RequestDecoder
+from mlpipes_cli.server.requests.reader_threads import ReaderThreads
 from mlpipes_cli.server.settings import ServerSettings
 from mlpipes_cli.server.stores import Stores
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from mlpipes_cli.server.requests.parse import Question
+    from mlpipes_cli.server.requests.parse import ModelRequest
 
 logger = logging.getLogger("mlpipes.server")
-Reader = Callable[[bytes, str | None, ServedModel, int], "Question"]
+Reader = Callable[[bytes, str | None, ServedModel, int], "ModelRequest"]
 _JSON = {  # as MLflow reads content types: their case counts, but for the charset's name
     "application/json",
     *(f"application/json;{space}charset={name}" for space in ("", " ") for name in ("utf-8", "UTF-8")),
 }
 
 
-class Service:
+class PredictionService:
     """Answers requests with a model and keeps each prediction; lives in one event loop.
 
     Args:
@@ -51,16 +51,16 @@ class Service:
 
     def __init__(
         self,
-        models: Models,
+        models: ServedModels,
         stores: Stores,
         settings: ServerSettings,
         meter: Meter,
-        follower: Follower | None = None,
+        follower: AliasFollower | None = None,
     ) -> None:
         self.stores, self.settings, self.meter = stores, settings, meter
         self._models, self._follower = models, follower
-        self._pipeline = Pipeline(stores.log, settings, meter)
-        self._readers = Readers(settings)
+        self._pipeline = GroupCommit(stores.log, settings, meter)
+        self._readers = ReaderThreads(settings)
         self._reading = 0
         self._pinged: tuple[float, bool] = (-1.0, False)
         self._loop: asyncio.AbstractEventLoop
@@ -120,7 +120,7 @@ class Service:
         self._readers.stop()
         await self.stores.log.close()
 
-    async def answer(self, request: Request, read: Reader, model: ServedModel | None = None) -> Answer:
+    async def answer(self, request: Request, read: Reader, model: ServedModel | None = None) -> StoredAnswer:
         """Answer a request of any form, after its rows were committed.
 
         What the first alias's model answered is mirrored, however it was named.
@@ -163,10 +163,10 @@ class Service:
         kind: str | None,
         model: ServedModel,
         began: float,
-        lane: Callable[[FastLane, bytes], Rows | None] | None,
+        lane: Callable[[RequestDecoder, bytes], DecodedRows | None] | None,
         read: Reader,
         shadows: list[str] | None = None,
-    ) -> tuple[Answer, bool]:
+    ) -> tuple[StoredAnswer, bool]:
         """The stored answer to a body, and whether it stands under ``predictions``.
 
         Args:
@@ -182,8 +182,8 @@ class Service:
             Fault: The request is wrong, too large, or cannot be stored.
         """
         at = context.current.get()
-        origin = Origin(began, None if at is None else at.trace_id, shadows)
-        usual = kind in _JSON or (kind is None and lane is FastLane.predict)
+        origin = RecordOrigin(began, None if at is None else at.trace_id, shadows)
+        usual = kind in _JSON or (kind is None and lane is RequestDecoder.predict)
         if lane is not None and model.lane is not None and usual:
             rows = lane(model.lane, body)
             if rows is not None:
@@ -192,7 +192,9 @@ class Service:
                     raise too_many_rows(count, self.settings.max_rows)
                 if at is not None and shadows is None:
                     at.rows, at.version = count, model.version
-                job = Job(model, count, origin, rows.ids, self._loop.create_future(), rows=rows.rows)
+                job = PredictionJob(
+                    model, count, origin, rows.ids, self._loop.create_future(), rows=rows.rows
+                )
                 self._pipeline.submit(job)
                 return await job.future, True
         expires = self._loop.time() + self.settings.answer_timeout
@@ -201,7 +203,9 @@ class Service:
         count, data, params = question.rows, question.data, question.params
         if at is not None and shadows is None:
             at.rows, at.version = count, model.version
-        job = Job(model, count, origin, question.ids, future, data=data, params=params, expires=expires)
+        job = PredictionJob(
+            model, count, origin, question.ids, future, data=data, params=params, expires=expires
+        )
         self._pipeline.submit(job)
         return await future, question.wrapped
 
@@ -209,9 +213,9 @@ class Service:
         self,
         body: bytes,
         kind: str | None,
-        lane: Callable[[FastLane, bytes], Rows | None] | None,
+        lane: Callable[[RequestDecoder, bytes], DecodedRows | None] | None,
         read: Reader,
-        answer: Answer,
+        answer: StoredAnswer,
     ) -> None:
         """Ask the challenger too, after the answer went out, for the configured share of requests.
 
@@ -234,7 +238,7 @@ class Service:
     async def _shadow(work: Any) -> None:
         try:
             await work
-        except Fault as fault:
+        except ApiError as fault:
             logger.info("the challenger did not respond: %s", fault.code)
         except Exception:
             logger.exception("the challenger did not answer")
@@ -252,7 +256,7 @@ class Service:
         return self._pinged[1]
 
 
-def _checked(read: Reader, *given: Any) -> Question:
+def _checked(read: Reader, *given: Any) -> ModelRequest:
     """What a request asks, with identifiers that can be stored."""
     question = read(*given)
     caller_identifiers.check(question.ids)

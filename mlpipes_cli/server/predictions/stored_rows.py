@@ -12,7 +12,7 @@ import msgspec
 import pandas as pd
 
 from mlpipes_cli.ports import PredictionRow
-from mlpipes_cli.server.models.outcome import Outcome
+from mlpipes_cli.server.models.outcome import ModelOutput
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.predictions import jsonb
 from mlpipes_cli.server.predictions.uuid7 import Uuid7Factory, uuid7
@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RecordOrigin:
     """Where a request's rows come from, as far as it is stored with them.
 
     Attributes:
@@ -38,7 +38,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredAnswer:
     """What a request gets once its rows are stored.
 
     Attributes:
@@ -66,9 +66,9 @@ def of_rows(
     scores: list[Any] | None,
     ids: list[Any] | None,
     model: ServedModel,
-    origin: Origin,
+    origin: RecordOrigin,
     new_ids: Uuid7Factory = uuid7,
-) -> Answer:
+) -> StoredAnswer:
     """The answer to a request of the fast lane; its values are plain already."""
     names = model.names
     inputs = [_encode(dict(zip(names, row, strict=True))) for row in rows]
@@ -82,12 +82,12 @@ def of_rows(
 
 def of_outcome(
     data: Any,
-    outcome: Outcome,
+    outcome: ModelOutput,
     ids: list[Any] | None,
     model: ServedModel,
-    origin: Origin,
+    origin: RecordOrigin,
     new_ids: Uuid7Factory = uuid7,
-) -> Answer:
+) -> StoredAnswer:
     """The answer to a request of the slow lane.
 
     Args:
@@ -117,9 +117,9 @@ def _answer(
     plain: tuple[list[Any], list[Any] | None, list[Any] | None, Any],
     encoded: tuple[list[bytes], list[bytes], list[bytes] | None, Iterable[str | None] | None],
     model: ServedModel,
-    origin: Origin,
+    origin: RecordOrigin,
     new_ids: Uuid7Factory,
-) -> Answer:
+) -> StoredAnswer:
     predictions, scores, ids, raw = plain
     inputs, outputs, weighed, callers = encoded
     count = len(inputs)
@@ -142,7 +142,7 @@ def _answer(
             strict=True,
         )
     ]
-    return Answer(model, predictions, scores, ids, identifiers, rows, raw)
+    return StoredAnswer(model, predictions, scores, ids, identifiers, rows, raw)
 
 
 def _json(value: Any) -> bytes:

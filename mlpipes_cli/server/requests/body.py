@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from mlpipes_cli.server.http.api_error import Fault, bad_request, too_large
+from mlpipes_cli.server.http.api_error import ApiError, bad_request, too_large
 from mlpipes_cli.server.requests import strict_json
 from mlpipes_cli.server.requests.bounds import check_json
 
@@ -68,5 +68,5 @@ def read_json(body: bytes) -> Any:
         ) from None
 
 
-def _over(limit: int) -> Fault:
+def _over(limit: int) -> ApiError:
     return too_large(f"the body exceeds the limit of {limit} bytes; split it into several requests")

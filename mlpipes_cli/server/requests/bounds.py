@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from mlpipes_cli.server.http.api_error import Fault, too_large
+from mlpipes_cli.server.http.api_error import ApiError, too_large
 
 MOST_CELLS = 10_000_000  # rows times columns that a request may have beyond one for each of its bytes
 MOST_OTHERS = 1_000  # columns beside those that the model takes; they are passed over
@@ -132,7 +132,7 @@ class Bounds:
         return at, fields
 
 
-def too_many_rows(rows: int, limit: int) -> Fault:
+def too_many_rows(rows: int, limit: int) -> ApiError:
     """More rows than one request may have (413)."""
     return too_large(f"{rows} rows in one request; the limit is {limit}, split it into several requests")
 

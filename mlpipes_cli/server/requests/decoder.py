@@ -36,7 +36,7 @@ _UNREADABLE = re.compile(r'[\\"\x00-\x1f]')  # names that JSON escapes, which ms
 Row = Sequence[Any]
 
 
-class Rows(msgspec.Struct, frozen=True, gc=False):
+class DecodedRows(msgspec.Struct, frozen=True, gc=False):
     """A request's rows.
 
     Attributes:
@@ -54,7 +54,7 @@ class _Split(msgspec.Struct, forbid_unknown_fields=True):
     index: list[int | str] | msgspec.UnsetType = msgspec.UNSET  # which says nothing, but has to fit
 
 
-class FastLane:
+class RequestDecoder:
     """Reads the usual requests for one model.
 
     Args:
@@ -91,7 +91,7 @@ class FastLane:
     @classmethod
     def of(
         cls, columns: Sequence[InputColumn], id_names: Sequence[str], missing: Sequence[str] = ()
-    ) -> FastLane | None:
+    ) -> RequestDecoder | None:
         """A fast lane, or None for a model with columns of other types, or without names."""
         if not columns or any(column.type not in _TYPES for column in columns):
             return None
@@ -99,7 +99,7 @@ class FastLane:
             return None
         return cls(columns, id_names, missing)
 
-    def invocations(self, body: bytes) -> Rows | None:
+    def invocations(self, body: bytes) -> DecodedRows | None:
         """The rows of ``dataframe_split`` or ``dataframe_records``; None leaves it to the slow lane."""
         try:
             asked = self._body.decode(body)
@@ -116,9 +116,9 @@ class FastLane:
                 return None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return Rows(rows, None) if rows and self._clean(rows) else None
+        return DecodedRows(rows, None) if rows and self._clean(rows) else None
 
-    def predict(self, body: bytes) -> Rows | None:
+    def predict(self, body: bytes) -> DecodedRows | None:
         """The rows of a record, a list of records or an object of lists; None as above."""
         try:
             if body[:1] == b"[":
@@ -130,21 +130,21 @@ class FastLane:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
-    def _of_records(self, records: list[Any], body: bytes, wrappers: int = 0) -> Rows | None:
+    def _of_records(self, records: list[Any], body: bytes, wrappers: int = 0) -> DecodedRows | None:
         if not records:
             return None
         wide, width = list(map(msgspec.structs.astuple, records)), self._width
         names = wrappers + len(wide) * width
         if not self._ids:
-            return Rows(wide, None) if surely_once(body, names) and self._clean(wide) else None
+            return DecodedRows(wide, None) if surely_once(body, names) and self._clean(wide) else None
         rows = [row[:width] for row in wide]
         given = [row[width:] for row in wide]
         if not surely_once(body, names + sum(len(some) - some.count(msgspec.UNSET) for some in given)):
             return None
         ids = self._chosen(given)
-        return Rows(rows, ids) if ids is not _UNSURE and self._clean(rows) else None
+        return DecodedRows(rows, ids) if ids is not _UNSURE and self._clean(rows) else None
 
-    def _of_lists(self, lists: Any, body: bytes) -> Rows | None:
+    def _of_lists(self, lists: Any, body: bytes) -> DecodedRows | None:
         values = msgspec.structs.astuple(lists)
         if not surely_once(body, len(values) - values.count(msgspec.UNSET)):
             return None
@@ -156,8 +156,8 @@ class FastLane:
             if given is not msgspec.UNSET:
                 if not isinstance(given, list) or len(given) != len(rows):
                     return None
-                return Rows(rows, given) if _plain(given) and self._clean(rows) else None
-        return Rows(rows, None) if self._clean(rows) else None
+                return DecodedRows(rows, given) if _plain(given) and self._clean(rows) else None
+        return DecodedRows(rows, None) if self._clean(rows) else None
 
     @staticmethod
     def _chosen(given: list[tuple[Any, ...]]) -> Any:

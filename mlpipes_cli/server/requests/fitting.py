@@ -66,7 +66,7 @@ def _converted(values: Any, column: InputColumn, formats: Formats, cells: bool) 
         raise Unfit(f"column {column.name!r} appears twice", late=True)
     try:
         found = conversion.convert(values, column.type, formats, cells=cells)
-    except conversion.Misfit as misfit:
+    except conversion.ConversionError as misfit:
         told = f"expected {expected(column)}, got {misfit.got} in row {misfit.row}"
         raise Unfit(f"column {column.name!r}: {told}") from None
     if column.type == "datetime" and column.signed is None:
@@ -86,7 +86,7 @@ def _of_nanoseconds(values: pd.Series, column: InputColumn) -> pd.Series:
 def _filled(column: InputColumn, rows: int) -> Any:
     try:
         return conversion.absent(column.type, rows)
-    except conversion.Misfit:  # whole numbers know no missing value
+    except conversion.ConversionError:  # whole numbers know no missing value
         raise Unfit(f"column {column.name!r} is missing, expected {expected(column)}", late=True) from None
 
 

@@ -18,7 +18,7 @@ _SHOWN = 10  # classes in a message
 LONGEST = 1000  # characters of a text
 
 
-class Misfit(ValueError):
+class TruthMismatch(ValueError):
     """A value that cannot be true; the message says what is expected instead."""
 
 
@@ -64,15 +64,15 @@ class Expected:
         if not isinstance(value, (str, int, float)) or (
             isinstance(value, float) and not math.isfinite(value)
         ):
-            raise Misfit(f"expected {self.words}")
+            raise TruthMismatch(f"expected {self.words}")
         if not self.classes:
             if isinstance(value, str) and len(value) > LONGEST:
-                raise Misfit(f"expected at most {LONGEST} characters")
+                raise TruthMismatch(f"expected at most {LONGEST} characters")
             return value
         for label in self.classes:
             if label == value:
                 return label
-        raise Misfit(f"expected {self.words}")
+        raise TruthMismatch(f"expected {self.words}")
 
     def read(self, text: str) -> Any:
         """The truth as a text file has it.
@@ -95,7 +95,7 @@ class Expected:
         for label in self.classes:
             if isinstance(label, (int, float)) and label == number:
                 return label
-        raise Misfit(f"expected {self.words}")
+        raise TruthMismatch(f"expected {self.words}")
 
 
 def caller_ids(identifier: Any) -> tuple[str, ...]:
@@ -106,12 +106,12 @@ def caller_ids(identifier: Any) -> tuple[str, ...]:
     """
     if isinstance(identifier, str):
         if not identifier or not caller_identifiers.fits(identifier):
-            raise Misfit(f"expected a string of 1 to {caller_identifiers.LONGEST} bytes, or a number")
+            raise TruthMismatch(f"expected a string of 1 to {caller_identifiers.LONGEST} bytes, or a number")
         return (jsonb.text(identifier),)
     if isinstance(identifier, bool) or not isinstance(identifier, (int, float)):
-        raise Misfit("expected a string or a number")
+        raise TruthMismatch("expected a string or a number")
     if isinstance(identifier, float) and not math.isfinite(identifier):
-        raise Misfit("expected a string or a number")
+        raise TruthMismatch("expected a string or a number")
     ways = [jsonb.encode(identifier)]
     if isinstance(identifier, float) and identifier.is_integer():
         ways.append(str(int(identifier)))
@@ -122,7 +122,7 @@ def caller_ids(identifier: Any) -> tuple[str, ...]:
 
 def _number(value: Any, words: str) -> float | int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise Misfit(f"expected {words}")
+        raise TruthMismatch(f"expected {words}")
     return value
 
 

@@ -18,7 +18,7 @@ class _Echo:
         return data, params
 
 
-class MlflowSide:
+class MlflowParser:
     """What MLflow knows of a model's signature.
 
     Args:

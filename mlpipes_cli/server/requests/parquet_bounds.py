@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.server.http.api_error import Fault, bad_request, too_large
+from mlpipes_cli.server.http.api_error import ApiError, bad_request, too_large
 from mlpipes_cli.server.requests.bounds import Bounds
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def check_parquet(body: bytes, bounds: Bounds) -> None:
             raise too_large(
                 f"the Parquet file unpacks to more than {most} bytes; split it into several requests"
             )
-    except Fault:
+    except ApiError:
         raise
     except (pa.ArrowException, OSError, ValueError, IndexError, KeyError, TypeError):
         raise bad_request(_NO_FILE) from None

@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
 from mlflow.pyfunc.utils.serving_data_parser import is_unified_llm_input
 
-from mlpipes_cli.server.http.api_error import Fault, bad_request, invalid_value, too_large
+from mlpipes_cli.server.http.api_error import ApiError, bad_request, invalid_value, too_large
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.requests import tables, validation
 from mlpipes_cli.server.requests.body import read_json
@@ -34,7 +34,7 @@ PARQUET = scoring_server.CONTENT_TYPE_PARQUET
 
 
 @dataclass(frozen=True)
-class Question:
+class ModelRequest:
     """What a request asks.
 
     Attributes:
@@ -65,7 +65,9 @@ class _Catcher:
         return []
 
 
-def read_invocations(body: bytes, content_type: str | None, model: ServedModel, max_rows: int) -> Question:
+def read_invocations(
+    body: bytes, content_type: str | None, model: ServedModel, max_rows: int
+) -> ModelRequest:
     """Read a request of MLflow's scoring protocol.
 
     Raises:
@@ -80,14 +82,14 @@ def read_invocations(body: bytes, content_type: str | None, model: ServedModel, 
     return _ask(payload, content_type or "", model, max_rows, wrapped, len(body))
 
 
-def read_records(body: bytes, content_type: str | None, model: ServedModel, max_rows: int) -> Question:
+def read_records(body: bytes, content_type: str | None, model: ServedModel, max_rows: int) -> ModelRequest:
     """Read a record, a list of records or an object of lists.
 
     Raises:
         Fault: It is none of these, or does not fit the model.
     """
     if _mime(content_type or JSON).lower() != JSON:
-        raise Fault(415, "UNSUPPORTED_MEDIA_TYPE", f"expected the content type {JSON}")
+        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"expected the content type {JSON}")
     return _ask(as_dataframe(read_json(body), model), JSON, model, max_rows, True, len(body))
 
 
@@ -97,7 +99,7 @@ def _mime(content_type: str | None) -> str:
 
 def _ask(
     payload: Any, content_type: str, model: ServedModel, max_rows: int, wrapped: bool, size: int
-) -> Question:
+) -> ModelRequest:
     _check_rows(_count(payload), max_rows)
     _check_shape(payload, _mime(content_type), Bounds(len(model.columns), max_rows), size)
     try:
@@ -114,13 +116,15 @@ def _ask(
         raise (invalid_value if late else bad_request)(str(error)) from None
     except MlflowException as error:
         told = validation.without_values(error.message)
-        raise Fault(error.get_http_status_code(), error.error_code, told) from None
-    except Fault:
+        raise ApiError(error.get_http_status_code(), error.error_code, told) from None
+    except ApiError:
         raise
     except Exception as error:  # noqa: BLE001  what MLflow's parser did not expect, and answers with 500
         logger.info("MLflow's parser failed on a request: %s", type(error).__name__)
         raise bad_request(UNREADABLE) from None
-    return Question(data, checked, model.caller_ids(given) if ids is None else ids, wrapped, _length(data))
+    return ModelRequest(
+        data, checked, model.caller_ids(given) if ids is None else ids, wrapped, _length(data)
+    )
 
 
 def _check_shape(payload: Any, mime: str, bounds: Bounds, size: int) -> None:
@@ -166,7 +170,7 @@ def _through_mlflow(payload: Any, content_type: str, model: ServedModel, schema:
     catcher = _Catcher(model)
     refused = scoring_server.invocations(payload, content_type, catcher, schema)
     if refused.status != 200:
-        raise Fault(refused.status, "", refused.response, plain=True)
+        raise ApiError(refused.status, "", refused.response, plain=True)
     return catcher
 
 

@@ -13,7 +13,7 @@ from mlpipes_cli.server.http.api_error import unavailable
 from mlpipes_cli.server.settings import ServerSettings
 
 
-class Readers:
+class ReaderThreads:
     """A few threads. None can be ended from outside: what takes too long keeps its place until it is done.
 
     Args:

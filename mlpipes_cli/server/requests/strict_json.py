@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from mlpipes_cli.server.http.api_error import Fault, bad_request
+from mlpipes_cli.server.http.api_error import ApiError, bad_request
 
 _SHOWN = 60  # characters of a key in a message
 _HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F]"
@@ -59,7 +59,7 @@ def surely_once(body: bytes, names: int) -> bool:
         return True
     try:
         json.loads(body, object_pairs_hook=_object)
-    except (Fault, ValueError, RecursionError):
+    except (ApiError, ValueError, RecursionError):
         return False
     return True
 

@@ -18,11 +18,11 @@ import pytest
 from stack_help import http, query, stranger
 from waiting import until
 
-from mlpipes_cli.adapters.docker.containers.spec import Plan
-from mlpipes_cli.adapters.docker.engine.connection import Engine
+from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec
+from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
 from mlpipes_cli.adapters.docker.stack import one_off
-from mlpipes_cli.adapters.docker.stack.identity import Identity
-from mlpipes_cli.adapters.docker.stack.stack import Place
+from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.compose.model import Service
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.project import find_project
@@ -66,15 +66,15 @@ def test_other_limits_make_a_new_container_and_keep_the_data(stack: Stack) -> No
 
 
 def test_a_step_that_fails_says_why_and_leaves_no_container(stack: Stack) -> None:
-    project, engine = find_project(stack.root), Engine(stack.client, "127.0.0.1", True, "here")
-    marks = Identity(project).known(engine)
+    project, engine = find_project(stack.root), DockerEngine(stack.client, "127.0.0.1", True, "here")
+    marks = StackIdentity(project).known(engine)
     assert marks is not None
-    place = Place(project, engine, marks, {}, False)
+    place = DockerStack(project, engine, marks, {}, False)
     image = stack.containers()["postgres"].image.id
 
-    def step(line: str) -> Plan:
+    def step(line: str) -> ContainerSpec:
         words = {"entrypoint": ("sh", "-c"), "command": (line,), "network_mode": "none"}
-        return Plan(
+        return ContainerSpec(
             Service("broken", image, step="owner", **words), image, image, marks, Path("compose.yaml")
         )
 

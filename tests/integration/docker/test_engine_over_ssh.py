@@ -126,7 +126,7 @@ def test_it_is_the_engine(there: Machine, docker_engine: Any) -> None:
         assert (found.host, found.local, found.how) == ("127.0.0.1", False, f"DOCKER_HOST={there.url}")
         assert found.client.info()["ID"] == docker_engine.info()["ID"]
         assert found.client.api.api_version == docker_engine.version()["ApiVersion"]
-        assert capabilities.facts(found).free is None
+        assert capabilities.read_capabilities(found).free is None
     finally:
         found.client.close()
     del found

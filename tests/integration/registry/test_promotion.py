@@ -425,7 +425,7 @@ def test_killed_between_intent_and_done(lab: Any, promote: Any, past: Any, runni
     uri = run.tags[mlflow_tags.MODEL_URI]
     assert lab.registry.create_version(lab.experiment, run, uri, tags={}, description="") == 2
     now = datetime.now(UTC)
-    killed = history_events.Entry(
+    killed = history_events.HistoryEvent(
         history_events.new_id(now),
         "promote",
         "intent",
@@ -485,7 +485,7 @@ def test_somebody_moves_the_alias_meanwhile(lab: Any, promote: Any, past: Any):
     lab.train("weak", looks_at("x0"), prepared)
     promote()
     now = datetime.now(UTC)
-    late = history_events.Entry(
+    late = history_events.HistoryEvent(
         history_events.new_id(now), "promote", "intent", lab.experiment, "production", None, 1, "t", "me"
     )
     with pytest.raises(MlpipesError, match="moved to version 1 by another client"):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.adapters.mlflow.client import ApiError
+from mlpipes_cli.adapters.mlflow.client import MlflowApiError
 from mlpipes_cli.lifecycle.serving.local_model import loaded
 
 slow = pytest.mark.slow
@@ -65,7 +65,7 @@ def test_what_is_not_there_is_none(lab: Any):
 
 @slow
 def test_the_server_s_refusal_is_one_line(lab: Any):
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(MlflowApiError) as caught:
         lab.registry.set_alias("no-such-model", "production", 1)
     (line,) = caught.value.lines()
     assert caught.value.code == "RESOURCE_DOES_NOT_EXIST" and "no-such-model" in line

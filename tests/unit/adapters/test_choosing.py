@@ -11,15 +11,17 @@ from mlpipes_cli.adapters import runtime_choice
 from mlpipes_cli.adapters.docker.engine import connection
 from mlpipes_cli.adapters.wiring import make_runtime
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.project import Project, find_project
-from mlpipes_cli.stack_state import Choices
+from mlpipes_cli.project import ProjectFolder, find_project
+from mlpipes_cli.stack_state import StackState
 
-Make = Callable[..., Project]
+Make = Callable[..., ProjectFolder]
 
 
 @pytest.fixture
 def make(make_project: Callable[..., Path]) -> Make:
-    def made(runtime: str = "auto", remembered: str | None = None, data: tuple[str, ...] = ()) -> Project:
+    def made(
+        runtime: str = "auto", remembered: str | None = None, data: tuple[str, ...] = ()
+    ) -> ProjectFolder:
         root = make_project(f"project: p\nruntime: {runtime}\n", "p")
         state = root / ".mlpipes"
         state.mkdir()
@@ -140,5 +142,5 @@ def test_an_unknown_runtime(make: Make) -> None:
 
 
 def test_what_was_chosen_goes_to_the_runtime(make: Make) -> None:
-    made = make_runtime(make(), Choices("docker", ("jupyter",), True))
+    made = make_runtime(make(), StackState("docker", ("jupyter",), True))
     assert (made.name, made.services, made.auth) == ("docker", ("jupyter",), True)  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mlpipes_cli.adapters.dump import script_check
-from mlpipes_cli.adapters.dump.script_check import Examined
+from mlpipes_cli.adapters.dump.script_check import ScriptCheck
 from mlpipes_cli.errors import MlpipesError
 
 END = b"--\n-- PostgreSQL database dump complete\n--\n\n"
@@ -60,7 +60,7 @@ BAD = {
 
 
 def read(script: bytes, piece: int) -> bytes:
-    source = Examined(io.BytesIO(script))
+    source = ScriptCheck(io.BytesIO(script))
     found = b""
     while part := source.read(piece):
         found += part

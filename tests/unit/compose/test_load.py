@@ -8,7 +8,7 @@ import pytest
 
 from mlpipes_cli import package_files
 from mlpipes_cli.compose.load import load, start_order
-from mlpipes_cli.compose.model import Build, Compose, ConfigFile, Healthcheck, Mount, Published, Service
+from mlpipes_cli.compose.model import Build, Compose, ConfigFile, Healthcheck, Mount, PublishedPort, Service
 from mlpipes_cli.errors import ConfigError, UsageError
 
 WHOLE = """\
@@ -90,7 +90,7 @@ def test_everything_that_we_carry_out(tmp_path: Path) -> None:
         "db",
         "postgres:17@sha256:abc",
         environment={"PASSWORD": "s3cret", "NUMBER": "5"},
-        ports=(Published("127.0.0.1", 5432, 5432),),
+        ports=(PublishedPort("127.0.0.1", 5432, 5432),),
         volumes=(Mount("data", "/var/lib/data"), Mount("more", "/more", read_only=True)),
         tmpfs={"/tmp": "size=64m"},
         healthcheck=Healthcheck(("CMD", "true"), 5.0, 90.0, 2, 60.0),

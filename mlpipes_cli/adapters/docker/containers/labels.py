@@ -22,7 +22,7 @@ RELEASE = "io.mlpipes.release"
 
 
 @dataclass(frozen=True)
-class Marks:
+class StackLabels:
     """What everything of one stack carries.
 
     Attributes:

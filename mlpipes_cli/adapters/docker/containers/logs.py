@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.docker.errors.translate import speaking
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 
 if TYPE_CHECKING:
     from docker.api import APIClient
 
-    from mlpipes_cli.adapters.docker.stack.resources import Holdings
+    from mlpipes_cli.adapters.docker.stack.resources import StackResources
 
 _PAUSE = 0.3  # seconds between two looks for a container that runs again
 
@@ -27,7 +27,7 @@ def read(
     Raises:
         MlpipesError: The engine does not answer.
     """
-    with speaking("reading a log"):
+    with translate_errors("reading a log"):
         stream = api.logs(
             container,
             stream=True,
@@ -43,7 +43,7 @@ def read(
                 close()
 
 
-def follow(holdings: Holdings, service: str, *, tail: int | None, since: float | None) -> Iterator[str]:
+def follow(holdings: StackResources, service: str, *, tail: int | None, since: float | None) -> Iterator[str]:
     """The log of a service for as long as somebody reads, over restarts and over new containers.
 
     Raises:

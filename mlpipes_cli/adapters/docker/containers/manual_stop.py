@@ -9,14 +9,14 @@ from mlpipes_cli.adapters.docker.containers import shutdown
 from mlpipes_cli.adapters.docker.stack.resources import Container
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.stack.identity import Identity
-    from mlpipes_cli.adapters.docker.stack.stack import Place
+    from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
+    from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 
 _NOTE = "stopped"
 _RUNS = ("running", "paused", "restarting")
 
 
-def halt(place: Place, container: Container) -> bool:
+def halt(place: DockerStack, container: Container) -> bool:
     """Stop a container, which stays with its log; whether it ran before.
 
     Raises:
@@ -31,7 +31,7 @@ def halt(place: Place, container: Container) -> bool:
     return ran
 
 
-def meant(identity: Identity, service: str, state: Mapping[str, Any]) -> bool:
+def meant(identity: StackIdentity, service: str, state: Mapping[str, Any]) -> bool:
     """Whether a container ended because ``halt`` stopped it: one that ran again has ended at another time.
 
     Args:

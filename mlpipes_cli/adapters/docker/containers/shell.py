@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
-from mlpipes_cli.adapters.docker.errors.translate import speaking
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 
 if TYPE_CHECKING:
     from docker.api import APIClient
@@ -38,7 +38,7 @@ def run(api: APIClient, container: Container, command: Sequence[str]) -> int:
         MlpipesError: The engine cannot start it, or stops answering.
     """
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    with speaking(f"running {command[0] if command else 'a shell'} in {container.service}"):
+    with translate_errors(f"running {command[0] if command else 'a shell'} in {container.service}"):
         made = api.exec_create(
             container.id,
             list(command or _SHELL),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from mlpipes_cli.adapters.docker.stack.resources import Container, Holdings
+from mlpipes_cli.adapters.docker.stack.resources import Container, StackResources
 from mlpipes_cli.adapters.docker.stack.settings import DATABASE, MLFLOW, STORES
 
 _STEPS = {"databases": (DATABASE,), "bucket": STORES}
@@ -34,7 +34,11 @@ def needs(container: Container) -> set[str]:
 
 
 def stop(
-    holdings: Holdings, containers: Mapping[str, Container], note: Callable[[str], None], *, remove: bool
+    holdings: StackResources,
+    containers: Mapping[str, Container],
+    note: Callable[[str], None],
+    *,
+    remove: bool,
 ) -> list[str]:
     """Stop containers, and remove them; returns the services that had not ended before.
 
@@ -56,7 +60,7 @@ def only(containers: Mapping[str, Container], names: Collection[str]) -> dict[st
     return {name: one for name, one in containers.items() if name in names}
 
 
-def _end(holdings: Holdings, container: Container, *, remove: bool) -> None:
+def _end(holdings: StackResources, container: Container, *, remove: bool) -> None:
     if container.state in ("running", "paused", "restarting"):
         holdings.stop(container)
     if remove:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.docker.containers import image_names, labels
-from mlpipes_cli.adapters.docker.containers.labels import Marks
+from mlpipes_cli.adapters.docker.containers.labels import StackLabels
 
 if TYPE_CHECKING:
     from docker.api import APIClient
@@ -23,7 +23,7 @@ _LOGS = {"max-size": "10m", "max-file": "3"}
 
 
 @dataclass(frozen=True)
-class Plan:
+class ContainerSpec:
     """A container as it should be.
 
     Attributes:
@@ -38,7 +38,7 @@ class Plan:
     service: Service = field(repr=False)
     image: str
     reference: str
-    marks: Marks
+    marks: StackLabels
     file: Path
     needs: frozenset[str] = frozenset()
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlpipes_cli.adapters.docker.containers import labels, shutdown
-from mlpipes_cli.adapters.docker.containers.labels import Marks
-from mlpipes_cli.adapters.docker.engine.connection import Engine
-from mlpipes_cli.adapters.docker.errors.translate import speaking
-from mlpipes_cli.adapters.docker.stack.resources import Holdings
-from mlpipes_cli.ports.all_stacks import MachineStack
+from mlpipes_cli.adapters.docker.containers.labels import StackLabels
+from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
+from mlpipes_cli.adapters.docker.stack.resources import StackResources
+from mlpipes_cli.ports.all_stacks import FoundStack
 
 _ALIVE = ("running", "paused", "restarting")
 
@@ -24,14 +24,14 @@ class _Found:
 
 
 @dataclass(frozen=True)
-class DockerMachine:
-    """Implements :class:`mlpipes_cli.ports.all_stacks.Machine` for one engine."""
+class DockerStacks:
+    """Implements :class:`mlpipes_cli.ports.all_stacks.AllStacks` for one engine."""
 
-    engine: Engine
+    engine: DockerEngine
 
-    def stacks(self) -> Sequence[MachineStack]:
+    def stacks(self) -> Sequence[FoundStack]:
         api, wanted = self.engine.client.api, {"label": [labels.ROOT]}
-        with speaking("looking for stacks"):
+        with translate_errors("looking for stacks"):
             containers = api.containers(all=True, filters=wanted)
             volumes = api.volumes(filters=wanted).get("Volumes") or []
         found: dict[str, _Found] = {}
@@ -47,21 +47,21 @@ class DockerMachine:
             of(row["Labels"]).volumes.append(row["Name"])
         return [_stack(id, one) for id, one in sorted(found.items()) if id]
 
-    def stop(self, stack: MachineStack) -> None:
+    def stop(self, stack: FoundStack) -> None:
         holdings = self._holdings(stack)
         shutdown.stop(holdings, holdings.containers(), lambda _: None, remove=True)
         holdings.remove_networks()
 
-    def remove(self, stack: MachineStack) -> Sequence[str]:
+    def remove(self, stack: FoundStack) -> Sequence[str]:
         self.stop(stack)
         return [f"volume {name}" for name in self._holdings(stack).remove_volumes()]
 
-    def _holdings(self, stack: MachineStack) -> Holdings:
-        return Holdings(self.engine, Marks(stack.id, stack.root, ""))
+    def _holdings(self, stack: FoundStack) -> StackResources:
+        return StackResources(self.engine, StackLabels(stack.id, stack.root, ""))
 
 
-def _stack(id: str, found: _Found) -> MachineStack:
-    return MachineStack(
+def _stack(id: str, found: _Found) -> FoundStack:
+    return FoundStack(
         id=id,
         root=Path(found.root),
         runtime="docker",

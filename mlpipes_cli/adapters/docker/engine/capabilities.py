@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.adapters.docker.errors.translate import speaking
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine.connection import Engine
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
     from mlpipes_cli.compose.model import Service
     from mlpipes_cli.ports import Reporter
 
@@ -21,7 +21,7 @@ _DISK_FAULT, _DISK_WARNING = 0.5 * GIGABYTE, 3 * GIGABYTE
 
 
 @dataclass(frozen=True)
-class Facts:
+class EngineCapabilities:
     """What an engine says of itself.
 
     Attributes:
@@ -51,16 +51,16 @@ class Facts:
     limits_pids: bool = True
 
 
-def facts(engine: Engine) -> Facts:
+def read_capabilities(engine: DockerEngine) -> EngineCapabilities:
     """Ask the engine.
 
     Raises:
         MlpipesError: It does not answer.
     """
-    with speaking("reading the Docker engine's properties"):
+    with translate_errors("reading the Docker engine's properties"):
         said: Mapping[str, Any] = engine.client.api.info()
     folder = str(said.get("DockerRootDir") or "")
-    return Facts(
+    return EngineCapabilities(
         version=str(said.get("ServerVersion") or ""),
         kind=str(said.get("OSType") or "linux"),
         folder=folder,
@@ -83,20 +83,20 @@ def _free(folder: str) -> int | None:
         return None
 
 
-def check(engine: Engine, services: Sequence[Service], reporter: Reporter) -> None:
+def check(engine: DockerEngine, services: Sequence[Service], reporter: Reporter) -> None:
     """Refuse an engine on which the stack cannot work, and warn where it may not do so well.
 
     Raises:
         MlpipesError: It cannot.
     """
-    found = facts(engine)
+    found = read_capabilities(engine)
     for level, what, fix in findings(found, services):
         if level == "fault":
             raise MlpipesError(what, fix)
         reporter.warn(f"{what}; {fix}")
 
 
-def findings(found: Facts, services: Iterable[Service]) -> list[tuple[str, str, str]]:
+def findings(found: EngineCapabilities, services: Iterable[Service]) -> list[tuple[str, str, str]]:
     """(fault or warning, what is wrong, the fix), the worst first."""
     told: list[tuple[str, str, str]] = []
     if found.kind != "linux":
@@ -135,7 +135,7 @@ def _gb(size: int) -> str:
     return f"{size / GIGABYTE:.1f} GB"
 
 
-def bearable(found: Facts, service: Service) -> Service:
+def without_unsupported(found: EngineCapabilities, service: Service) -> Service:
     """The service with limits that the engine can keep; it refuses more processors than there are."""
     return replace(
         service,
@@ -146,5 +146,5 @@ def bearable(found: Facts, service: Service) -> Service:
     )
 
 
-def _within(cpus: float | None, found: Facts) -> float | None:
+def _within(cpus: float | None, found: EngineCapabilities) -> float | None:
     return min(cpus, found.cpus) if cpus and found.cpus else cpus

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlpipes_cli.adapters.docker.engine import ssh
-from mlpipes_cli.adapters.docker.engine.contexts import Candidate, candidates
-from mlpipes_cli.adapters.docker.engine.ping import Answer, Unreachable, ask
-from mlpipes_cli.adapters.docker.errors.translate import speaking
-from mlpipes_cli.adapters.docker.errors.unreachable import MINIMUM_API, too_old, trouble
+from mlpipes_cli.adapters.docker.engine.contexts import EngineCandidate, candidates
+from mlpipes_cli.adapters.docker.engine.ping import EngineUnreachable, PingAnswer, ask
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
+from mlpipes_cli.adapters.docker.errors.unreachable import MINIMUM_API, explain, too_old
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _SILENCE = 120
 
 
 @dataclass(frozen=True)
-class Engine:
+class DockerEngine:
     """A Docker engine that answered.
 
     Attributes:
@@ -50,7 +50,7 @@ class Engine:
         Raises:
             MlpipesError: The engine does not answer.
         """
-        with speaking("reading its version"):
+        with translate_errors("reading its version"):
             api: Any = self.client.api
             components = api.version(api_version=False).get("Components") or []
         return any("podman" in str(one.get("Name", "")).lower() for one in components)
@@ -66,12 +66,12 @@ class Engine:
         """
         if self.is_podman:
             return True
-        with speaking("reading its image store"):
+        with translate_errors("reading its image store"):
             info = self.client.api.info()
         return "io.containerd.snapshotter" in str(info.get("DriverStatus"))
 
 
-def connect(environ: Mapping[str, str] = os.environ) -> Engine:
+def connect(environ: Mapping[str, str] = os.environ) -> DockerEngine:
     """Find the engine: what the user chose, else the first of the usual sockets that answers.
 
     Raises:
@@ -79,7 +79,7 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
     """
     candidate, answer = _first(candidates(environ), None)
     host, local = _host(candidate)
-    return Engine(_client(candidate, answer), host, local, candidate.how)
+    return DockerEngine(_client(candidate, answer), host, local, candidate.how)
 
 
 def available(environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
@@ -91,10 +91,10 @@ def available(environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
     return True, candidate.how
 
 
-def _first(places: list[Candidate], budget: float | None) -> tuple[Candidate, Answer]:
+def _first(places: list[EngineCandidate], budget: float | None) -> tuple[EngineCandidate, PingAnswer]:
     """The first place that answers, within so many seconds in all (None: patiently)."""
     deadline = None if budget is None else time.monotonic() + budget
-    tried: list[tuple[Candidate, Unreachable]] = []
+    tried: list[tuple[EngineCandidate, EngineUnreachable]] = []
     for place in places:
         patience = _SSH_PATIENCE if place.scheme == "ssh" else _PATIENCE
         if deadline is not None:
@@ -103,31 +103,31 @@ def _first(places: list[Candidate], budget: float | None) -> tuple[Candidate, An
             )
         try:
             answer = ask(place, patience) if deadline is None else _ask_within(place, patience)
-        except Unreachable as failure:
+        except EngineUnreachable as failure:
             tried.append((place, failure))
             continue
         if _number(answer.api) < _number(MINIMUM_API):
             raise too_old(place, answer.api)
         return place, answer
-    raise trouble(tried)
+    raise explain(tried)
 
 
-def _ask_within(place: Candidate, patience: float) -> Answer:
+def _ask_within(place: EngineCandidate, patience: float) -> PingAnswer:
     """As :func:`ask`, and no longer than that even where a name server does not answer."""
-    found: list[Answer | Unreachable] = []
+    found: list[PingAnswer | EngineUnreachable] = []
 
     def work() -> None:
         try:
             found.append(ask(place, patience))
-        except Unreachable as failure:
+        except EngineUnreachable as failure:
             found.append(failure)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(patience + 0.2)
     if not found:
-        raise Unreachable("silent")
-    if isinstance(found[0], Unreachable):
+        raise EngineUnreachable("silent")
+    if isinstance(found[0], EngineUnreachable):
         raise found[0]
     return found[0]
 
@@ -136,7 +136,7 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
-def _host(candidate: Candidate) -> tuple[str, bool]:
+def _host(candidate: EngineCandidate) -> tuple[str, bool]:
     """Where published ports are reached, and whether that is this machine."""
     if candidate.scheme == "unix":
         return _LOOPBACK, True
@@ -154,7 +154,7 @@ def _is_loopback(name: str) -> bool:
         return name == "localhost"
 
 
-def _client(candidate: Candidate, answer: Answer) -> docker.DockerClient:
+def _client(candidate: EngineCandidate, answer: PingAnswer) -> docker.DockerClient:
     if candidate.scheme == "ssh":
         from mlpipes_cli.adapters.docker.engine.ssh_client import SshDockerClient
 

@@ -22,7 +22,7 @@ _SYSTEM_PODMAN = Path("/run/podman/podman.sock")
 
 
 @dataclass(frozen=True)
-class Tls:
+class TlsSettings:
     """Files for a connection that is encrypted; None where there is no such file.
 
     Attributes:
@@ -39,7 +39,7 @@ class Tls:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class EngineCandidate:
     """A place where an engine may answer.
 
     Attributes:
@@ -51,7 +51,7 @@ class Candidate:
 
     url: str
     how: str
-    tls: Tls | None = None
+    tls: TlsSettings | None = None
     chosen: bool = False
 
     @property
@@ -65,7 +65,7 @@ class Candidate:
         return Path(self.url.removeprefix("unix://"))
 
 
-def candidates(environ: Mapping[str, str] = os.environ) -> list[Candidate]:
+def candidates(environ: Mapping[str, str] = os.environ) -> list[EngineCandidate]:
     """The places to try, in order; one if the user chose it.
 
     Raises:
@@ -73,11 +73,13 @@ def candidates(environ: Mapping[str, str] = os.environ) -> list[Candidate]:
     """
     host = environ.get("DOCKER_HOST", "").strip()
     if host:
-        return [Candidate(_url(host, "DOCKER_HOST"), f"DOCKER_HOST={host}", _env_tls(environ), chosen=True)]
+        return [
+            EngineCandidate(_url(host, "DOCKER_HOST"), f"DOCKER_HOST={host}", _env_tls(environ), chosen=True)
+        ]
     name, whence = _context_name(environ)
     if name:
         return [_context(name, whence, environ)]
-    return [Candidate(f"unix://{path}", f"socket {path}") for path in _default_sockets(environ)]
+    return [EngineCandidate(f"unix://{path}", f"socket {path}") for path in _default_sockets(environ)]
 
 
 def named(environ: Mapping[str, str] = os.environ) -> str:
@@ -113,7 +115,7 @@ def _url(host: str, whence: str) -> str:
     return f"{scheme}://{rest}"
 
 
-def _env_tls(environ: Mapping[str, str]) -> Tls | None:
+def _env_tls(environ: Mapping[str, str]) -> TlsSettings | None:
     verify = bool(environ.get("DOCKER_TLS_VERIFY"))
     if not (verify or environ.get("DOCKER_TLS") or environ["DOCKER_HOST"].strip().startswith("https://")):
         return None
@@ -121,11 +123,11 @@ def _env_tls(environ: Mapping[str, str]) -> Tls | None:
     return _tls(folder, verify=verify)
 
 
-def _tls(folder: Path, *, verify: bool) -> Tls:
+def _tls(folder: Path, *, verify: bool) -> TlsSettings:
     def there(name: str) -> Path | None:
         return folder / name if (folder / name).is_file() else None
 
-    return Tls(there("ca.pem"), there("cert.pem"), there("key.pem"), verify)
+    return TlsSettings(there("ca.pem"), there("cert.pem"), there("key.pem"), verify)
 
 
 def _context_name(environ: Mapping[str, str]) -> tuple[str, str]:
@@ -154,7 +156,7 @@ def _json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _context(name: str, whence: str, environ: Mapping[str, str]) -> Candidate:
+def _context(name: str, whence: str, environ: Mapping[str, str]) -> EngineCandidate:
     store = _folder(environ) / "contexts"
     key = hashlib.sha256(name.encode()).hexdigest()
     endpoint = (_json(store / "meta" / key / "meta.json").get("Endpoints") or {}).get("docker") or {}
@@ -169,7 +171,7 @@ def _context(name: str, whence: str, environ: Mapping[str, str]) -> Candidate:
     folder = store / "tls" / key / "docker"
     loose = bool(endpoint.get("SkipTLSVerify"))
     tls = _tls(folder, verify=not loose) if loose or folder.is_dir() else None
-    return Candidate(_url(host, f"context {name}"), f"context {name}", tls, chosen=True)
+    return EngineCandidate(_url(host, f"context {name}"), f"context {name}", tls, chosen=True)
 
 
 def _names(store: Path) -> Iterator[str]:

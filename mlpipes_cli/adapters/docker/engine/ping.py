@@ -14,13 +14,13 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from mlpipes_cli.adapters.docker.engine import ssh
-from mlpipes_cli.adapters.docker.engine.contexts import Candidate, Tls
+from mlpipes_cli.adapters.docker.engine.contexts import EngineCandidate, TlsSettings
 
 Kind = Literal["missing", "permission", "refused", "silent", "unknown host", "tls", "ssh", "wrong"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class PingAnswer:
     """An engine is there.
 
     Attributes:
@@ -30,7 +30,7 @@ class Answer:
     api: str
 
 
-class Unreachable(Exception):
+class EngineUnreachable(Exception):
     """Nobody answers, or somebody else.
 
     Attributes:
@@ -44,7 +44,7 @@ class Unreachable(Exception):
         self.said = " ".join(said.split())
 
 
-def ask(candidate: Candidate, timeout: float) -> Answer:
+def ask(candidate: EngineCandidate, timeout: float) -> PingAnswer:
     """Ask for the API version.
 
     Args:
@@ -61,37 +61,37 @@ def ask(candidate: Candidate, timeout: float) -> Answer:
 
 
 @contextlib.contextmanager
-def _faults(candidate: Candidate) -> Iterator[None]:
+def _faults(candidate: EngineCandidate) -> Iterator[None]:
     try:
         yield
     except ssh.SshError as error:
-        raise Unreachable("ssh", str(error)) from None
+        raise EngineUnreachable("ssh", str(error)) from None
     except (FileNotFoundError, NotADirectoryError):
-        raise Unreachable("missing") from None
+        raise EngineUnreachable("missing") from None
     except PermissionError:
-        raise Unreachable("permission") from None
+        raise EngineUnreachable("permission") from None
     except TimeoutError:
-        raise Unreachable("silent") from None
+        raise EngineUnreachable("silent") from None
     except socket.gaierror as error:
-        raise Unreachable("unknown host", str(error.strerror)) from None
+        raise EngineUnreachable("unknown host", str(error.strerror)) from None
     except ssl.SSLError as error:
-        raise Unreachable("tls", str(error.reason or error)) from None
+        raise EngineUnreachable("tls", str(error.reason or error)) from None
     except ConnectionRefusedError:
-        raise Unreachable("refused") from None
+        raise EngineUnreachable("refused") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         what = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise Unreachable("refused" if candidate.scheme == "unix" else "wrong", what) from None
+        raise EngineUnreachable("refused" if candidate.scheme == "unix" else "wrong", what) from None
 
 
 @contextlib.contextmanager
-def _connected(candidate: Candidate, timeout: float) -> Iterator[socket.socket]:
+def _connected(candidate: EngineCandidate, timeout: float) -> Iterator[socket.socket]:
     if candidate.scheme == "unix":
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(timeout)
             sock.connect(str(candidate.socket))
             yield sock
     elif candidate.scheme == "ssh":
-        with ssh.Dialed(candidate.url) as dialed:
+        with ssh.SshConnection(candidate.url) as dialed:
             try:
                 yield dialed.sock
             except TimeoutError:
@@ -109,7 +109,7 @@ def _connected(candidate: Candidate, timeout: float) -> Iterator[socket.socket]:
                     yield secure
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def _context(tls: TlsSettings) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=tls.ca)
     if not tls.verify:
         context.check_hostname = False
@@ -119,18 +119,18 @@ def _context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _ping(sock: socket.socket) -> Answer:
+def _ping(sock: socket.socket) -> PingAnswer:
     sock.sendall(b"GET /version HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
     response = http.client.HTTPResponse(sock)
     response.begin()
     body = response.read(65536)
     if response.status == 400 and b"HTTPS server" in body:
-        raise Unreachable("tls", "the engine requires an encrypted connection")
+        raise EngineUnreachable("tls", "the engine requires an encrypted connection")
     try:
         found = json.loads(body)
     except ValueError:
         found = None
     if response.status != 200 or not isinstance(found, dict) or "ApiVersion" not in found:
         said = found.get("message", "") if isinstance(found, dict) else body[:200].decode(errors="replace")
-        raise Unreachable("wrong", f"it answers {response.status} {said}")
-    return Answer(str(found["ApiVersion"]))
+        raise EngineUnreachable("wrong", f"it answers {response.status} {said}")
+    return PingAnswer(str(found["ApiVersion"]))

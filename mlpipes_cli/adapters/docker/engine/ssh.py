@@ -54,7 +54,7 @@ def hostname(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-class Dialed:
+class SshConnection:
     """A connection of its own: one ``ssh`` process, ended with it.
 
     Attributes:
@@ -113,7 +113,7 @@ class Dialed:
             self._process.wait()
         self._said.close()
 
-    def __enter__(self) -> Dialed:
+    def __enter__(self) -> SshConnection:
         return self
 
     def __exit__(

@@ -9,21 +9,21 @@ from docker.transport import UnixHTTPAdapter  # noqa: TID253
 from docker.transport.unixconn import UnixHTTPConnectionPool  # noqa: TID253
 from urllib3.connection import HTTPConnection
 
-from mlpipes_cli.adapters.docker.engine.ssh import Dialed, SshError
+from mlpipes_cli.adapters.docker.engine.ssh import SshConnection, SshError
 
 
 class _Connection(HTTPConnection):
     def __init__(self, url: str, timeout: int) -> None:
         super().__init__("localhost", timeout=timeout)
         self._url = url
-        self._dialed: Dialed | None = None
+        self._dialed: SshConnection | None = None
 
     def connect(self) -> None:
         """Start a process; an earlier one has seen the end of its input and is gone, or goes."""
         if self._dialed is not None:
             self._dialed.release()
         try:
-            self._dialed = Dialed(self._url)
+            self._dialed = SshConnection(self._url)
         except SshError as error:
             raise ConnectionError(str(error)) from None
         self.sock = self._dialed.sock

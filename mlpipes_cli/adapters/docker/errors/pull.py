@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mlpipes_cli.adapters.docker.images.reference import HUB, Reference
+from mlpipes_cli.adapters.docker.images.reference import HUB, ImageReference
 from mlpipes_cli.errors import MlpipesError
 
 _OFFLINE = "or copy the image with `docker save` and `docker load` from a machine that has it"
@@ -40,7 +40,7 @@ def kind_of(said: str) -> str:
     return next((kind for kind, pattern in _CLASSES if re.search(pattern, lower)), "")
 
 
-def refusal(image: Reference, said: str, *, logged_in: bool = False) -> MlpipesError:
+def refusal(image: ImageReference, said: str, *, logged_in: bool = False) -> MlpipesError:
     """The error for an image that could not be pulled.
 
     Args:
@@ -56,7 +56,7 @@ def refusal(image: Reference, said: str, *, logged_in: bool = False) -> MlpipesE
     return error(f"{image}: {what} ({said})" if said else f"{image}: {what}", hint)
 
 
-def _told(kind: str, image: Reference, host: str, logged_in: bool) -> tuple[str, str]:
+def _told(kind: str, image: ImageReference, host: str, logged_in: bool) -> tuple[str, str]:
     login = "docker login" if host == HUB else f"docker login {host}"
     gone = f"a newer mlpipes may use another one; {_OFFLINE}"
     if kind == "either" and logged_in:

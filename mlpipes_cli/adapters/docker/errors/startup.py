@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.adapters.docker.errors.translate import speaking
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 from mlpipes_cli.adapters.docker.stack.settings import API, DATABASE, MLFLOW, STORES, TIMEOUT, TIMEOUTS
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.stack.resources import Holdings
-    from mlpipes_cli.adapters.docker.stack.service_state import Piece
-    from mlpipes_cli.adapters.docker.stack.stack import Place
+    from mlpipes_cli.adapters.docker.stack.resources import StackResources
+    from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
+    from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 
 _TO_PROBES = re.compile(r"FATAL: +the database system is ")  # starting up, shutting down: to who asks early
 _LINES = 6
@@ -38,7 +38,7 @@ _HINTS = (
 
 
 @dataclass(frozen=True)
-class Look:
+class StartupState:
     """A container's state.
 
     Attributes:
@@ -54,18 +54,18 @@ class Look:
     oom: bool
 
 
-def look(holdings: Holdings, piece: Piece) -> Look:
+def read_startup_state(holdings: StackResources, piece: ServiceState) -> StartupState:
     """The state of a service's container."""
     found = holdings.inspect(piece.container)
     if found is None:
-        return Look(True, False, "its container was removed", False)
+        return StartupState(True, False, "its container was removed", False)
     state = found["State"]
     restarts = int(found.get("RestartCount") or 0)
     piece.restarts = restarts if piece.restarts is None else piece.restarts
     ended_ = state["Status"] in ("exited", "dead", "restarting") or restarts > piece.restarts
     health = (state.get("Health") or {}).get("Status", "healthy")
     healthy = state["Status"] == "running" and health == "healthy"
-    return Look(ended_, healthy, ended(state) if ended_ else health, bool(state.get("OOMKilled")))
+    return StartupState(ended_, healthy, ended(state) if ended_ else health, bool(state.get("OOMKilled")))
 
 
 def ended(state: Mapping[str, Any]) -> str:
@@ -79,9 +79,9 @@ def ended(state: Mapping[str, Any]) -> str:
     return f"exit code {code}{killed}"
 
 
-def last_words(holdings: Holdings, container: str, lines: int = _LINES) -> str:
+def last_log_lines(holdings: StackResources, container: str, lines: int = _LINES) -> str:
     """The last lines of a container's log as one line."""
-    with contextlib.suppress(MlpipesError), speaking("reading a log"):
+    with contextlib.suppress(MlpipesError), translate_errors("reading a log"):
         said = holdings.api.logs(container, tail=lines * 20).decode(errors="replace")
         rows = [" ".join(row.split()) for row in said.splitlines() if row.strip()]
         rows = [row for row in rows if not _TO_PROBES.search(row)] or rows
@@ -89,16 +89,16 @@ def last_words(holdings: Holdings, container: str, lines: int = _LINES) -> str:
     return ""
 
 
-def report(place: Place, piece: Piece, state: Look) -> MlpipesError:
+def report(place: DockerStack, piece: ServiceState, state: StartupState) -> MlpipesError:
     """The error to raise; a container that the engine would restart for ever is stopped, and stays."""
-    said = last_words(place.holdings, piece.container)
+    said = last_log_lines(place.holdings, piece.container)
     for secret in place.secrets.values():
         if len(secret) >= 8:
             said = said.replace(secret, "…")
     name = piece.name
     if state.ended:
         what = f"{name} exited while starting ({state.words})"
-        with contextlib.suppress(MlpipesError), speaking("stopping it"):
+        with contextlib.suppress(MlpipesError), translate_errors("stopping it"):
             place.holdings.api.stop(piece.container, timeout=1)
     else:
         why = f", {piece.said}" if piece.said else ""
@@ -115,7 +115,7 @@ def more_memory(name: str) -> str:
     return f"give it more memory in mlpipes.yaml: `stack: {{{part}: {{memory: 4g}}}}`"
 
 
-def _hint(name: str, said: str, state: Look) -> str:
+def _hint(name: str, said: str, state: StartupState) -> str:
     if state.oom:
         return more_memory(name)
     found = next((hint for words, hint in _HINTS if words in said.lower()), "")

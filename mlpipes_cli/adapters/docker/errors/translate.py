@@ -24,7 +24,7 @@ _PORT_TAKEN = ("port is already allocated", "address already in use", "ports are
 
 
 @contextlib.contextmanager
-def speaking(doing: str) -> Iterator[None]:
+def translate_errors(doing: str) -> Iterator[None]:
     """Talk to the engine; what it says comes as one line that begins with what was being done.
 
     Raises:
@@ -47,12 +47,12 @@ def speaking(doing: str) -> Iterator[None]:
 
 def refused(doing: str, error: Exception) -> MlpipesError:
     """The line for something that the engine did not do."""
-    said = words(error)
+    said = message_of(error)
     hint = next((hint for part, hint in _HINTS if part.lower() in said.lower()), "see `mlpipes doctor`")
     return MlpipesError(f"{doing}: Docker engine error: {said}", hint)
 
 
-def words(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """The engine's own words, without the address that was asked."""
     text = getattr(error, "explanation", None) or str(error)
     return " ".join(str(text).split())
@@ -63,9 +63,9 @@ def is_missing(error: Exception) -> bool:
     return getattr(error, "status_code", None) == 404
 
 
-def taken_port(error: Exception) -> int | None:
+def port_in_use(error: Exception) -> int | None:
     """The host's port that somebody else has (0: it does not say which); None if it is not that."""
-    said = words(error)
+    said = message_of(error)
     if not any(part in said.lower() for part in _PORT_TAKEN):
         return None
     found = re.findall(r"[\]\d]:(\d{1,5})\b", said)

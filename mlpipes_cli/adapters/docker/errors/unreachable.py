@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from mlpipes_cli.adapters.docker.engine.contexts import Candidate
-from mlpipes_cli.adapters.docker.engine.ping import Unreachable
+from mlpipes_cli.adapters.docker.engine.contexts import EngineCandidate
+from mlpipes_cli.adapters.docker.engine.ping import EngineUnreachable
 from mlpipes_cli.errors import MlpipesError
 
 MINIMUM_API = "1.41"
 _WITHOUT = "or use `--runtime embedded`, which needs no Docker"
 
 
-def trouble(tried: Sequence[tuple[Candidate, Unreachable]]) -> MlpipesError:
+def explain(tried: Sequence[tuple[EngineCandidate, EngineUnreachable]]) -> MlpipesError:
     """The error for what was tried in vain; of several, the one that says most."""
     if not tried[0][0].chosen and all(one.kind == "missing" for _, one in tried):
         places = ", ".join(str(one.socket) for one, _ in tried[:4])
@@ -22,15 +22,15 @@ def trouble(tried: Sequence[tuple[Candidate, Unreachable]]) -> MlpipesError:
             f"no Docker engine found: no socket at {places}{others}",
             f"{_install()}, {_WITHOUT}",
         )
-    return one_trouble(*min(tried, key=_telling))
+    return explain_one(*min(tried, key=_telling))
 
 
-def _telling(one: tuple[Candidate, Unreachable]) -> int:
+def _telling(one: tuple[EngineCandidate, EngineUnreachable]) -> int:
     kind = one[1].kind
     return 2 if kind == "missing" else 1 if kind == "refused" else 0
 
 
-def one_trouble(candidate: Candidate, failure: Unreachable) -> MlpipesError:
+def explain_one(candidate: EngineCandidate, failure: EngineUnreachable) -> MlpipesError:
     """The error for one place."""
     where, said = candidate.how, failure.said
     if failure.kind == "missing":
@@ -62,7 +62,7 @@ def one_trouble(candidate: Candidate, failure: Unreachable) -> MlpipesError:
     return MlpipesError(f"{where}: no Docker engine answers at this address ({said})", "check the address")
 
 
-def too_old(candidate: Candidate, api: str) -> MlpipesError:
+def too_old(candidate: EngineCandidate, api: str) -> MlpipesError:
     """The error for an engine that speaks too old a language."""
     return MlpipesError(
         f"{candidate.how}: the Docker engine supports API {api}; at least {MINIMUM_API} is required",
@@ -70,7 +70,7 @@ def too_old(candidate: Candidate, api: str) -> MlpipesError:
     )
 
 
-def _tls_hint(candidate: Candidate) -> str:
+def _tls_hint(candidate: EngineCandidate) -> str:
     if candidate.tls is None:
         return "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem"
     lacking = [
@@ -89,7 +89,7 @@ def _install() -> str:
     return "start Docker (`sudo systemctl start docker`) or install it"
 
 
-def _start(candidate: Candidate) -> str:
+def _start(candidate: EngineCandidate) -> str:
     place = candidate.url
     for part, how in (
         ("colima", "run `colima start`"),

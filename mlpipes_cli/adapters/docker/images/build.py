@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.docker.errors.pull import kind_of, refusal
-from mlpipes_cli.adapters.docker.errors.translate import speaking
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 from mlpipes_cli.adapters.docker.images.base_images import filled
 from mlpipes_cli.adapters.docker.images.reference import parse
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine.connection import Engine
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
     from mlpipes_cli.compose.model import Build
     from mlpipes_cli.ports import Reporter
 
@@ -95,7 +95,7 @@ def _tar(build: Build) -> IO[bytes]:
 
 
 def build_image(
-    engine: Engine,
+    engine: DockerEngine,
     name: str,
     build: Build,
     reporter: Reporter,
@@ -126,7 +126,11 @@ def build_image(
     marks = {**(labels or {}), LABEL: fingerprint(build)}
     args = {**build.args, **(bases or {})}
     task_title = f"building {name}"
-    with reporter.task(task_title, every=SAID_EVERY) as task, speaking(task_title), _tar(build) as packed:
+    with (
+        reporter.task(task_title, every=SAID_EVERY) as task,
+        translate_errors(task_title),
+        _tar(build) as packed,
+    ):
         events = engine.client.api.build(
             fileobj=packed,
             custom_context=True,
@@ -141,21 +145,21 @@ def build_image(
             use_config_proxy=True,
             decode=True,
         )
-        progress = Progress(f"{name} for {platform}" if platform else name, args)
+        progress = BuildProgress(f"{name} for {platform}" if platform else name, args)
         for event in events:
             progress.take(event)
             for line in progress.lines:
                 reporter.detail(line)
             if progress.lines:
                 task.note(progress.note)
-    with speaking(f"looking for {name}"):
+    with translate_errors(f"looking for {name}"):
         api: Any = engine.client.api
         id = str(api.inspect_image(name)["Id"])
     reporter.info(f"built {name} ({time.monotonic() - started:.0f} s)")
     return id
 
 
-class Progress:
+class BuildProgress:
     """What a build says; raises where it failed.
 
     Attributes:

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import package_files
-from mlpipes_cli.adapters.docker.errors.translate import speaking
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 from mlpipes_cli.adapters.docker.images import service_images
 from mlpipes_cli.adapters.docker.images.base_images import arguments
 from mlpipes_cli.adapters.docker.images.build import SAID_EVERY, build_image
-from mlpipes_cli.adapters.docker.images.reference import Reference, parse
+from mlpipes_cli.adapters.docker.images.reference import ImageReference, parse
 from mlpipes_cli.adapters.docker.images.requirement_hashes import hashed
 from mlpipes_cli.compose.model import Build
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.images import BuiltImage, Recipe
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine.connection import Engine
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
     from mlpipes_cli.ports import Reporter
 
 _BUILDS = ("uv",)  # what makes environments; an image with the model inside makes none
@@ -57,12 +57,12 @@ class DockerImageBuilder:
                 engine, recipe.tag, build, reporter, labels=labels, platform=recipe.platform, bases=below
             )
         api: Any = engine.client.api
-        with speaking(f"looking for {recipe.tag}"):
+        with translate_errors(f"looking for {recipe.tag}"):
             return BuiltImage(recipe.tag, id, int(api.inspect_image(id)["Size"]))
 
     @staticmethod
     def _packages(
-        engine: Engine, folder: Path, recipe: Recipe, scratch: Path, reporter: Reporter
+        engine: DockerEngine, folder: Path, recipe: Recipe, scratch: Path, reporter: Reporter
     ) -> dict[str, Path]:
         """The Dockerfile, and which packages it installs."""
         parts = _together if recipe.environment is None else _apart
@@ -111,21 +111,21 @@ def _apart(folder: Path, recipe: Recipe, scratch: Path, machine: str) -> dict[st
     }
 
 
-def _machine(engine: Engine, platform: str | None) -> str:
+def _machine(engine: DockerEngine, platform: str | None) -> str:
     """The image's kind of machine, such as amd64."""
     if platform is not None:
         return platform.partition("/")[2].partition("/")[0]
-    with speaking("asking the Docker engine about its machine"):
+    with translate_errors("asking the Docker engine about its machine"):
         return str(engine.client.api.version().get("Arch"))
 
 
-def _base(dockerfile: str, python: str) -> Reference:
+def _base(dockerfile: str, python: str) -> ImageReference:
     """The image of a version of Python, as the Dockerfile pins it."""
     pinned = arguments(dockerfile).get(f"PYTHON_{python.replace('.', '_')}")
     return parse(pinned or f"python:{python}-slim-bookworm")
 
 
-def _below(engine: Engine, build: Build, recipe: Recipe, reporter: Reporter) -> Mapping[str, str]:
+def _below(engine: DockerEngine, build: Build, recipe: Recipe, reporter: Reporter) -> Mapping[str, str]:
     """Have the image of the Python that trained the model.
 
     Raises:

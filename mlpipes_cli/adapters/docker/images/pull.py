@@ -12,8 +12,8 @@ from mlpipes_cli.adapters.docker.images.build import SAID_EVERY
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine.connection import Engine
-    from mlpipes_cli.adapters.docker.images.reference import Reference
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
+    from mlpipes_cli.adapters.docker.images.reference import ImageReference
     from mlpipes_cli.ports import Reporter, Task
 
 _MEGABYTE = 1e6
@@ -21,7 +21,7 @@ _NOTED = 10  # megabytes between two notes
 _DONE = ("Download complete", "Pull complete", "Already exists")
 
 
-def pull(engine: Engine, image: Reference, reporter: Reporter) -> None:
+def pull(engine: DockerEngine, image: ImageReference, reporter: Reporter) -> None:
     """Fetch an image: by digest where its name has one, else by tag.
 
     Ended by Ctrl-C, the engine keeps the layers that were there whole, and goes on with them the next time.
@@ -32,7 +32,7 @@ def pull(engine: Engine, image: Reference, reporter: Reporter) -> None:
     started = time.monotonic()
     reporter.info(f"pulling {image}")
     api = engine.client.api
-    with _refused(engine, image), Layers(str(image), reporter) as layers:
+    with _refused(engine, image), LayerProgress(str(image), reporter) as layers:
         stream = api.pull(image.repository, tag=image.digest or image.tag, stream=True, decode=True)
         with contextlib.closing(stream):
             for event in stream:
@@ -44,7 +44,7 @@ def pull(engine: Engine, image: Reference, reporter: Reporter) -> None:
 
 
 @contextlib.contextmanager
-def _refused(engine: Engine, image: Reference) -> Iterator[None]:
+def _refused(engine: DockerEngine, image: ImageReference) -> Iterator[None]:
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
     from urllib3.exceptions import HTTPError
@@ -66,7 +66,7 @@ def _refused(engine: Engine, image: Reference) -> Iterator[None]:
         ) from None
 
 
-def _logged_in(engine: Engine, image: Reference) -> bool:
+def _logged_in(engine: DockerEngine, image: ImageReference) -> bool:
     from docker.errors import DockerException
 
     configs: Any = engine.client.api._auth_configs  # type: ignore[attr-defined]
@@ -76,7 +76,7 @@ def _logged_in(engine: Engine, image: Reference) -> bool:
         return False
 
 
-class Layers:
+class LayerProgress:
     """Turns the engine's news about layers into progress, in megabytes."""
 
     def __init__(self, title: str, reporter: Reporter) -> None:
@@ -90,7 +90,7 @@ class Layers:
         self._whole_layers: dict[str, bool] = {}
         self._noted = (0, 0, 0)
 
-    def __enter__(self) -> Layers:
+    def __enter__(self) -> LayerProgress:
         self._task = self._open.enter_context(self._reporter.task(f"pulling {self._title}", every=SAID_EVERY))
         return self
 

@@ -8,7 +8,7 @@ HUB = "docker.io"
 
 
 @dataclass(frozen=True)
-class Reference:
+class ImageReference:
     """``[host/]repository[:tag][@digest]``.
 
     Attributes:
@@ -41,10 +41,10 @@ class Reference:
         return f"{self.named}@{self.digest}" if self.digest else self.named
 
 
-def parse(text: str) -> Reference:
+def parse(text: str) -> ImageReference:
     """Take an image's name apart."""
     name, _, digest = text.partition("@")
     repository, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:
         repository, tag = name, ""
-    return Reference(repository, tag or ("" if digest else "latest"), digest)
+    return ImageReference(repository, tag or ("" if digest else "latest"), digest)

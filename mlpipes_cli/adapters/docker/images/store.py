@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlpipes_cli.adapters.docker.engine.connection import Engine
-from mlpipes_cli.adapters.docker.errors.translate import is_missing, speaking
+from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
+from mlpipes_cli.adapters.docker.errors.translate import is_missing, translate_errors
 from mlpipes_cli.adapters.docker.images.build import LABEL, fingerprint
 from mlpipes_cli.adapters.docker.stack.settings import compose_file
 from mlpipes_cli.compose.builds import builds
@@ -22,12 +22,12 @@ _CONFLICT = 409
 class DockerImageStore:
     """Implements :class:`mlpipes_cli.ports.image_store.ImageStore` for one engine."""
 
-    engine: Engine
+    engine: DockerEngine
 
     def listing(self) -> Sequence[OwnImage]:
         current = {fingerprint(build) for build in builds(compose_file())}
         api: Any = self.engine.client.api
-        with speaking("looking at the images"):
+        with translate_errors("looking at the images"):
             rows = api.images(filters={"label": [LABEL]})
             used = self._containers()
         images = {row["Id"]: _image(row, current, used[row["Id"]]) for row in rows}
@@ -43,7 +43,7 @@ class DockerImageStore:
     def remove(self, image: OwnImage) -> bool:
         from docker.errors import APIError
 
-        with speaking(f"removing the image {image.names[0] if image.names else image.id}"):
+        with translate_errors(f"removing the image {image.names[0] if image.names else image.id}"):
             if self._containers()[image.id]:
                 return False
             for name in image.names or (image.id,):

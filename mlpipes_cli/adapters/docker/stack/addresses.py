@@ -14,7 +14,7 @@ from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Endpoints
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine.connection import Engine
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
 
 _CLIENT_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -23,7 +23,7 @@ _CLIENT_SETTINGS = {
 }
 
 
-def host(engine: Engine, listen: str) -> str:
+def host(engine: DockerEngine, listen: str) -> str:
     """The address at which published ports are reached from here.
 
     Raises:

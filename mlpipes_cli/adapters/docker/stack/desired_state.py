@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.docker.containers.spec import Plan
+from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec
 from mlpipes_cli.adapters.docker.engine import capabilities
-from mlpipes_cli.adapters.docker.errors.translate import is_missing, speaking
+from mlpipes_cli.adapters.docker.errors.translate import is_missing, translate_errors
 from mlpipes_cli.adapters.docker.stack import addresses
 from mlpipes_cli.adapters.docker.stack.one_off import OWNER
 from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES, compose_file, core
-from mlpipes_cli.adapters.docker.stack.stack import Place
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.docker.stack.variables import variables
 from mlpipes_cli.compose import override
 from mlpipes_cli.compose.load import load, start_order
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Draft:
+class DesiredState:
     """What the Compose file says for one project.
 
     Attributes:
@@ -35,13 +35,13 @@ class Draft:
         images: The images' ids by service, once they are there.
     """
 
-    place: Place
+    place: DockerStack
     extra: Sequence[str]
     images: dict[str, str] = field(default_factory=dict)
 
     @functools.cached_property
-    def _facts(self) -> capabilities.Facts:
-        return capabilities.facts(self.place.engine)
+    def _facts(self) -> capabilities.EngineCapabilities:
+        return capabilities.read_capabilities(self.place.engine)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ class Draft:
     def _require(self, service: str, id: str) -> None:
         from docker.errors import APIError
 
-        with speaking(f"looking for the image of {service}"):
+        with translate_errors(f"looking for the image of {service}"):
             try:
                 self.place.engine.client.images.get(id)
             except APIError as error:
@@ -124,15 +124,15 @@ class Draft:
                     "`mlpipes up` uses this release's image",
                 ) from None
 
-    def before(self, compose: Compose, service: Service) -> Plan | None:
+    def before(self, compose: Compose, service: Service) -> ContainerSpec | None:
         """The container of the step that hands a service's volume to its account; None if there is none."""
         needed = (compose.services[name] for name in service.depends_on)
         step = next((one for one in needed if one.step == OWNER), None)
         return self.plan(compose, step) if step else None
 
-    def plan(self, compose: Compose, service: Service) -> Plan:
+    def plan(self, compose: Compose, service: Service) -> ContainerSpec:
         """A service's container as it should be; the steps run on the database's image."""
         image = self.images[DATABASE if service.step else service.name]
         needs = frozenset(self.needs(compose, service.name))
-        service = capabilities.bearable(self._facts, service)
-        return Plan(service, image, service.image, self.place.marks, compose_file(), needs)
+        service = capabilities.without_unsupported(self._facts, service)
+        return ContainerSpec(service, image, service.image, self.place.marks, compose_file(), needs)

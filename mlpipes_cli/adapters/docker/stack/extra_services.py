@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.config.serving import Serving
 from mlpipes_cli.ports import ServiceSpec
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 
-def containers(project: Project) -> tuple[str, ...]:
+def containers(project: ProjectFolder) -> tuple[str, ...]:
     """The names of those that are wanted."""
     return tuple(name for name, spec in StateFiles(project.state).wanted().items() if spec.container)
 
 
-def settled(project: Project) -> Project:
+def as_started(project: ProjectFolder) -> ProjectFolder:
     """The project with the settings that its prediction API was started with in place of the file's."""
     found = [one for one in StateFiles(project.state).wanted().values() if one.container and one.settings]
     if not found:
@@ -27,7 +27,7 @@ def settled(project: Project) -> Project:
 
 
 @contextmanager
-def remembered(project: Project, spec: ServiceSpec) -> Iterator[None]:
+def remembered(project: ProjectFolder, spec: ServiceSpec) -> Iterator[None]:
     """Have it wanted from now on; if the context fails, what was wanted before is again."""
     files = StateFiles(project.state)
     before = files.wanted()

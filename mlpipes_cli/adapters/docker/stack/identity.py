@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import env_file
 from mlpipes_cli.adapters.docker.containers import labels
-from mlpipes_cli.adapters.docker.containers.labels import Marks
-from mlpipes_cli.adapters.docker.errors.translate import speaking
+from mlpipes_cli.adapters.docker.containers.labels import StackLabels
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 from mlpipes_cli.adapters.processes.json_files import make_folder, read_json, write_json
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine.connection import Engine
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
     from mlpipes_cli.ports import Reporter
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True)
-class Identity:
+class StackIdentity:
     """Reads and makes the id of a project's stack; it is kept in ``.mlpipes/docker.json``."""
 
-    project: Project
+    project: ProjectFolder
 
     @property
     def root(self) -> Path:
@@ -39,14 +39,14 @@ class Identity:
     def _file(self) -> Path:
         return self.project.state / "docker.json"
 
-    def marks(self, id: str) -> Marks:
+    def marks(self, id: str) -> StackLabels:
         """The labels of the stack with that id."""
-        return Marks(id, self.root, labels.key(id, self._password()))
+        return StackLabels(id, self.root, labels.key(id, self._password()))
 
     def _password(self) -> str:
         return env_file.read(self.project.env_file).get("POSTGRES_PASSWORD", "")
 
-    def known(self, engine: Engine) -> Marks | None:
+    def known(self, engine: DockerEngine) -> StackLabels | None:
         """The project's stack, if it ever had one on this engine; writes nothing.
 
         Raises:
@@ -63,7 +63,7 @@ class Identity:
             return None
         return None if root != str(self.root) and _lives(Path(root), id) else id
 
-    def settle(self, engine: Engine, reporter: Reporter) -> Marks:
+    def settle(self, engine: DockerEngine, reporter: Reporter) -> StackLabels:
         """The project's stack; a new id is made and written where it has none.
 
         Raises:
@@ -96,7 +96,7 @@ class Identity:
         make_folder(self.project.state)
         write_json(self._file, {"version": 1, **row})
 
-    def _recovered(self, engine: Engine, reporter: Reporter) -> str | None:
+    def _recovered(self, engine: DockerEngine, reporter: Reporter) -> str | None:
         found = self._found(engine)
         if found:
             reporter.info(f"found this project's stack again by its labels: {found[0]}")
@@ -108,16 +108,16 @@ class Identity:
             )
         return None
 
-    def _found(self, engine: Engine) -> list[str]:
+    def _found(self, engine: DockerEngine) -> list[str]:
         """The ids of stacks that were made from this very folder and ``.env``, the likeliest first."""
         password = self._password()
         return [
             id for id, keys in sorted(self._candidates(engine).items()) if labels.key(id, password) in keys
         ]
 
-    def _candidates(self, engine: Engine) -> dict[str, set[str]]:
+    def _candidates(self, engine: DockerEngine) -> dict[str, set[str]]:
         """The keys on all that carries this folder's name, by id; those that moved elsewhere are left out."""
-        with speaking("looking for this project's stack"):
+        with translate_errors("looking for this project's stack"):
             containers = engine.client.api.containers(all=True, filters={"label": [labels.ROOT]})
             wanted = {"label": f"{labels.ROOT}={self.root}"}
             volumes = engine.client.api.volumes(filters=wanted).get("Volumes") or []

@@ -13,7 +13,7 @@ _REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
-class ObjectStore:
+class ObjectStoreClient:
     """A store's one bucket.
 
     Attributes:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from mlpipes_cli.adapters.docker.containers.spec import Plan
-from mlpipes_cli.adapters.docker.errors.translate import speaking
-from mlpipes_cli.adapters.docker.stack.stack import Place
+from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.errors import MlpipesError
 
 OWNER = "owner"  # hands a volume to the account that its service runs as
 _SECONDS = 3600  # a volume may have many files
 
 
-def run(place: Place, plan: Plan) -> str:
+def run(place: DockerStack, plan: ContainerSpec) -> str:
     """Run a step to its end.
 
     Args:
@@ -28,7 +28,7 @@ def run(place: Place, plan: Plan) -> str:
     full = holdings.container(name)
     if strange := holdings.foreign_container(full):
         raise strange
-    with speaking(f"running the step {name}"):
+    with translate_errors(f"running the step {name}"):
         holdings.remove(full)  # of a call that was killed
         made = plan.create(holdings.api, full)
         try:

@@ -6,21 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.docker.errors.translate import speaking
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 from mlpipes_cli.adapters.docker.stack.resources import Container
 from mlpipes_cli.adapters.docker.stack.settings import PortSetting
 from mlpipes_cli.adapters.processes import ports
-from mlpipes_cli.adapters.processes.ports import Reservations
+from mlpipes_cli.adapters.processes.ports import PortReservations
 from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine.connection import Engine
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
 
 
 @dataclass
-class Publishing:
+class PortAllocator:
     """Chooses ports, and others where the engine finds them taken.
 
     Attributes:
@@ -32,9 +32,9 @@ class Publishing:
         refused: Ports that the engine could not have.
     """
 
-    engine: Engine
+    engine: DockerEngine
     files: StateFiles
-    held: Reservations
+    held: PortReservations
     say: Callable[[str], None]
     chosen: dict[str, int] = field(default_factory=dict)
     refused: set[int] = field(default_factory=set)
@@ -108,7 +108,7 @@ class Publishing:
 
     def holder(self, port: int) -> str:
         """Who has a port, in words: a container, else a process."""
-        with speaking(f"looking up who uses port {port}"):
+        with translate_errors(f"looking up who uses port {port}"):
             found = self.engine.client.api.containers()  # Podman does not filter by port
         for row in found:
             if any(one.get("PublicPort") == port for one in row.get("Ports") or []):

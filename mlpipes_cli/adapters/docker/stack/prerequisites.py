@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.docker.stack.desired_state import Draft
-from mlpipes_cli.adapters.docker.stack.resources import Container, Holdings
-from mlpipes_cli.adapters.docker.stack.service_state import Piece
+from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
+from mlpipes_cli.adapters.docker.stack.resources import Container, StackResources
+from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
 from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES
-from mlpipes_cli.adapters.docker.stack.stack import Place
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    draft: Draft,
+    draft: DesiredState,
     compose: Compose,
     found: Mapping[str, Container],
     versions: Mapping[str, str] | None,
     reporter: Reporter,
-) -> list[Piece]:
+) -> list[ServiceState]:
     """Have images, networks and volumes; the services to bring up, each after what it needs.
 
     Args:
@@ -50,7 +50,7 @@ def prepare(
     for name in networks:
         holdings.make_network(name)
     return [
-        Piece(
+        ServiceState(
             (plan := draft.plan(compose, one)),
             plan.needs,
             draft.before(compose, one),
@@ -60,7 +60,7 @@ def prepare(
     ]
 
 
-def _make_volumes(place: Place, names: Sequence[str], reporter: Reporter) -> None:
+def _make_volumes(place: DockerStack, names: Sequence[str], reporter: Reporter) -> None:
     """Make volumes; one that was there once is missed aloud."""
     once = place.identity.note("volumes")
     for name in names:
@@ -83,7 +83,7 @@ def _lost(volume: str) -> str:
     return f" ({found[volume]})" if volume in found else ""
 
 
-def refuse_other_store(place: Place) -> None:
+def refuse_other_store(place: DockerStack) -> None:
     """One object store cannot read what the other one wrote.
 
     Raises:
@@ -102,7 +102,7 @@ def refuse_other_store(place: Place) -> None:
 
 
 def _refuse_strangers(
-    holdings: Holdings, services: Sequence[Service], found: Mapping[str, Container]
+    holdings: StackResources, services: Sequence[Service], found: Mapping[str, Container]
 ) -> None:
     names = [holdings.container(one.name) for one in services if one.name not in found]
     strange = next((error for name in names if (error := holdings.foreign_container(name))), None)

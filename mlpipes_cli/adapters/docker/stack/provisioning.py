@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.docker.errors.translate import speaking
-from mlpipes_cli.adapters.docker.stack.stack import Place, Ports
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack, Ports
 from mlpipes_cli.adapters.docker.stack.variables import store_keys
 from mlpipes_cli.adapters.postgres import roles
 
@@ -33,7 +33,7 @@ mc admin policy attach store "$STORE_USER" --user "$STORE_USER" || true
 
 
 @dataclass
-class Provision:
+class Provisioner:
     """Sets services up.
 
     Attributes:
@@ -42,7 +42,7 @@ class Provision:
         detail: Told what only a curious one wants to know.
     """
 
-    place: Place
+    place: DockerStack
     info: Callable[[str], None]
     detail: Callable[[str], None]
 
@@ -157,7 +157,7 @@ class Provision:
     def _run(self, container: str, script: str, values: dict[str, str]) -> tuple[int, str]:
         """Run a script in a container; its exit code and words. Values go through its environment only."""
         api = self.place.engine.client.api
-        with speaking("setting a service up"):
+        with translate_errors("setting a service up"):
             made = api.exec_create(container, ["sh", "-c", script], environment=values)
             said = api.exec_start(made["Id"]).decode(errors="replace")
             code = api.exec_inspect(made["Id"])["ExitCode"]

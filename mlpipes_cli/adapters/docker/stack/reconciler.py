@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.docker.containers.spec import Plan, in_words
+from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec, in_words
 from mlpipes_cli.adapters.docker.errors import startup
-from mlpipes_cli.adapters.docker.errors.translate import refused, speaking, taken_port
+from mlpipes_cli.adapters.docker.errors.translate import port_in_use, refused, translate_errors
 from mlpipes_cli.adapters.docker.stack import one_off
-from mlpipes_cli.adapters.docker.stack.desired_state import Draft
-from mlpipes_cli.adapters.docker.stack.port_allocator import Publishing
+from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
+from mlpipes_cli.adapters.docker.stack.port_allocator import PortAllocator
 from mlpipes_cli.adapters.docker.stack.prerequisites import prepare, refuse_other_store
-from mlpipes_cli.adapters.docker.stack.provisioning import Provision
+from mlpipes_cli.adapters.docker.stack.provisioning import Provisioner
 from mlpipes_cli.adapters.docker.stack.resources import Container
-from mlpipes_cli.adapters.docker.stack.service_state import Piece
+from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
 from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES, TIMEOUT, TIMEOUTS, port_settings
-from mlpipes_cli.adapters.docker.stack.stack import Place
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _PAUSE = 0.05
 
 
 @dataclass
-class Bringing:
+class ContainerReconciler:
     """One call's work on a stack.
 
     Attributes:
@@ -45,22 +45,22 @@ class Bringing:
         said: What was noted last.
     """
 
-    draft: Draft
-    publishing: Publishing
+    draft: DesiredState
+    publishing: PortAllocator
     reporter: Reporter
     note: Callable[[str], None] = lambda text: None
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[ServiceState] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     said: str = ""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> DockerStack:
         """The stack."""
         return self.draft.place
 
     @property
-    def _provision(self) -> Provision:
-        return Provision(self.place, self.reporter.info, self.reporter.detail)
+    def _provision(self) -> Provisioner:
+        return Provisioner(self.place, self.reporter.info, self.reporter.detail)
 
     # -- the whole
 
@@ -161,7 +161,7 @@ class Bringing:
 
     # -- one service before it runs
 
-    def _settle(self, piece: Piece, found: Container | None) -> None:
+    def _settle(self, piece: ServiceState, found: Container | None) -> None:
         """Keep a container that is as it should be; remove another one."""
         if found is None:
             return
@@ -177,7 +177,7 @@ class Bringing:
         if found.state == "running":
             piece.adopt(state, TIMEOUTS.get(piece.name, TIMEOUT), _GRACE)
         elif found.state == "paused":
-            with speaking(f"waking {piece.name}"):
+            with translate_errors(f"waking {piece.name}"):
                 self.place.holdings.api.unpause(found.id)
             piece.done = "resumed, since it was paused"
             piece.adopt(state, TIMEOUTS.get(piece.name, TIMEOUT), _GRACE)
@@ -186,14 +186,14 @@ class Bringing:
             if found.state == "restarting":
                 self.place.holdings.stop(found)
 
-    def _create(self, piece: Piece) -> None:
+    def _create(self, piece: ServiceState) -> None:
         from docker.errors import APIError
 
         holdings = self.place.holdings
         name = holdings.container(piece.name)
         deadline = time.monotonic() + _GRACE
         while not piece.container:
-            with speaking(f"creating the container {name}"):
+            with translate_errors(f"creating the container {name}"):
                 try:
                     piece.container = piece.plan.create(holdings.api, name)
                 except APIError as error:
@@ -205,7 +205,7 @@ class Bringing:
         piece.stage = "created"
         piece.fresh = True
 
-    def _start(self, piece: Piece) -> None:
+    def _start(self, piece: ServiceState) -> None:
         """Start a container; where somebody has taken its port meanwhile, it gets another one."""
         from docker.errors import APIError
 
@@ -215,7 +215,7 @@ class Bringing:
             if piece.before:  # also where the container is there: a call before may have been killed
                 self._step(piece.before)
             fresh, piece.fresh = piece.fresh, False  # who is interrupted here does not know whether it runs
-            with speaking(f"starting {piece.name}"):
+            with translate_errors(f"starting {piece.name}"):
                 try:
                     piece.plan.join(self.place.holdings.api, piece.container)
                     self.place.holdings.api.start(piece.container)
@@ -223,18 +223,18 @@ class Bringing:
                     return
                 except APIError as error:
                     piece.fresh = fresh
-                    port = taken_port(error)
+                    port = port_in_use(error)
                     if port is None:
                         raise
             self._move(piece, port)
         raise MlpipesError(f"{piece.name}: no free port found", "set a fixed port in mlpipes.yaml")
 
-    def _step(self, plan: Plan) -> None:
+    def _step(self, plan: ContainerSpec) -> None:
         self.note(f"running the step {plan.service.name}")
         if said := one_off.run(self.place, plan):
             self.reporter.info(said)
 
-    def _move(self, piece: Piece, port: int) -> None:
+    def _move(self, piece: ServiceState, port: int) -> None:
         wanted = [one for one in port_settings(self.place.project.config) if one.service == piece.name]
         try:
             if not wanted:  # a user's own service, whose ports stand in its file
@@ -244,7 +244,7 @@ class Bringing:
             self._drop(piece)
         self._redraw()
 
-    def _drop(self, piece: Piece) -> None:
+    def _drop(self, piece: ServiceState) -> None:
         self.place.holdings.remove(piece.container)
         piece.container, piece.stage = "", "absent"
 
@@ -284,7 +284,7 @@ class Bringing:
             if len(waiting) == before:
                 time.sleep(_PAUSE)
 
-    def _settle_user(self, piece: Piece) -> None:
+    def _settle_user(self, piece: ServiceState) -> None:
         """MLflow's own user in the store, made while MLflow starts: it needs it only later."""
         own = self.place.keys.own
         self._provision.store_user(piece.container, piece.name, piece.plan.image, piece.ports)
@@ -292,21 +292,21 @@ class Bringing:
         if self.place.keys.own != own:
             self._redraw()  # it gets other keys than was thought
 
-    def _say(self, waiting: list[Piece]) -> None:
+    def _say(self, waiting: list[ServiceState]) -> None:
         """What is waited for, once."""
         text = f"waiting for {', '.join(piece.name for piece in waiting if piece.stage == 'started')}"
         if text != self.said:
             self.note(text)
             self.said = text
 
-    def _look(self, piece: Piece) -> None:
+    def _look(self, piece: ServiceState) -> None:
         if self._answers(piece):
             piece.stage = "ready"
             if piece.done or piece.touched:
                 ports = "".join(f" on port {port.host_port}" for port in piece.plan.service.ports[:1])
                 self.changes.append(f"{piece.name}: {piece.done or 'started'}{ports}")
             return
-        state = startup.look(self.place.holdings, piece)
+        state = startup.read_startup_state(self.place.holdings, piece)
         if state.ended and piece.touched:
             raise startup.report(self.place, piece, state)
         if state.ended:
@@ -315,13 +315,13 @@ class Bringing:
         if time.monotonic() > piece.deadline:
             if piece.touched:
                 raise startup.report(self.place, piece, state)
-            with speaking(f"restarting {piece.name}"):
+            with translate_errors(f"restarting {piece.name}"):
                 grace = max(1, round(piece.plan.service.stop_grace_period))
                 self.place.holdings.api.restart(piece.container, timeout=grace)
             piece.done = "restarted, since it did not answer"
             piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
 
-    def _start_after_all(self, piece: Piece, state: startup.Look) -> None:
+    def _start_after_all(self, piece: ServiceState, state: startup.StartupState) -> None:
         """One that ran when this call began has ended since, perhaps for want of what it needs."""
         found = self.place.holdings.containers().get(piece.name)
         if found is None:
@@ -331,7 +331,7 @@ class Bringing:
         piece.done = f"started again ({state.words})"
         self._start(piece)
 
-    def _answers(self, piece: Piece) -> bool:
+    def _answers(self, piece: ServiceState) -> bool:
         if piece.name == DATABASE:
             piece.said = self._provision.database(piece.container, piece.ports, touched=piece.touched)
             return not piece.said
@@ -340,7 +340,7 @@ class Bringing:
             return not piece.said
         answer = self.place.answers(piece.name, piece.ports)
         if answer is None:
-            return startup.look(self.place.holdings, piece).healthy
+            return startup.read_startup_state(self.place.holdings, piece).healthy
         return answer
 
     def _undo(self) -> None:

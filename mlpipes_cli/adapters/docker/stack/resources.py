@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.docker.containers import labels
-from mlpipes_cli.adapters.docker.containers.labels import Marks
-from mlpipes_cli.adapters.docker.errors.translate import is_missing, speaking
+from mlpipes_cli.adapters.docker.containers.labels import StackLabels
+from mlpipes_cli.adapters.docker.errors.translate import is_missing, translate_errors
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
     from docker.api import APIClient
 
-    from mlpipes_cli.adapters.docker.engine.connection import Engine
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Container:
 
 
 @dataclass(frozen=True)
-class Holdings:
+class StackResources:
     """All of one stack on one engine."""
 
-    engine: Engine
-    marks: Marks
+    engine: DockerEngine
+    marks: StackLabels
 
     @property
     def api(self) -> APIClient:
@@ -83,7 +83,7 @@ class Holdings:
         Raises:
             MlpipesError: The engine does not answer.
         """
-        with speaking("inspecting the stack"):
+        with translate_errors("inspecting the stack"):
             rows = self.api.containers(all=True, filters={"label": [*self._label(), labels.SERVICE]})
             if self.engine.is_podman:
                 rows = [self._with_all_ports(row) for row in rows]
@@ -109,7 +109,7 @@ class Holdings:
 
     def volumes(self) -> list[str]:
         """The full names of the volumes."""
-        with speaking("inspecting the volumes"):
+        with translate_errors("inspecting the volumes"):
             rows = self.api.volumes(filters={"label": self._label()}).get("Volumes") or []
         return sorted(row["Name"] for row in rows)
 
@@ -117,7 +117,7 @@ class Holdings:
         """All that the engine knows of a container; None if it is gone."""
         from docker.errors import APIError
 
-        with speaking("inspecting a container"):
+        with translate_errors("inspecting a container"):
             try:
                 return dict(self.api.inspect_container(container))
             except APIError as error:
@@ -134,7 +134,7 @@ class Holdings:
             MlpipesError: One of that name is not ours.
         """
         full = self.marks.network_name(name)
-        with speaking(f"looking for the network {full}"):
+        with translate_errors(f"looking for the network {full}"):
             rows = [one for one in self.api.networks(names=[full]) if one["Name"] == full]
         if rows and not any(labels.is_ours(one.get("Labels"), self.marks.id) for one in rows):
             raise _not_ours("network", full, "docker network rm")
@@ -145,7 +145,7 @@ class Holdings:
         from docker.errors import APIError
 
         full, marks = self.marks.network_name(name), self.marks.network(name)
-        with speaking(f"creating the network {full}"):
+        with translate_errors(f"creating the network {full}"):
             try:
                 self.api.create_network(full, driver="bridge", labels=marks, check_duplicate=True)
             except APIError as error:
@@ -161,7 +161,7 @@ class Holdings:
         from docker.errors import APIError
 
         full = self.volume(name)
-        with speaking(f"looking for the volume {full}"):
+        with translate_errors(f"looking for the volume {full}"):
             try:
                 found = self.api.inspect_volume(full)
             except APIError as error:
@@ -174,7 +174,7 @@ class Holdings:
 
     def make_volume(self, name: str) -> None:
         """Make a volume."""
-        with speaking(f"creating the volume {self.volume(name)}"):
+        with translate_errors(f"creating the volume {self.volume(name)}"):
             self.api.create_volume(self.volume(name), labels=self.marks.volume(name))
 
     def foreign_container(self, name: str) -> MlpipesError | None:
@@ -192,7 +192,7 @@ class Holdings:
 
         found = self.inspect(container.id)
         grace = int((found or {}).get("Config", {}).get("StopTimeout") or 10)
-        with speaking(f"stopping {container.service}"):
+        with translate_errors(f"stopping {container.service}"):
             try:
                 if container.state == "paused":
                     self.api.unpause(container.id)
@@ -205,7 +205,7 @@ class Holdings:
         """Remove a container, whatever it does; one that is gone is no error."""
         from docker.errors import APIError
 
-        with speaking("removing a container"):
+        with translate_errors("removing a container"):
             try:
                 self.api.remove_container(container, force=True, v=True)
             except APIError as error:
@@ -216,7 +216,7 @@ class Holdings:
         """Remove the networks; one that somebody else's container uses too is left."""
         from docker.errors import APIError
 
-        with speaking("removing the networks"):
+        with translate_errors("removing the networks"):
             for row in self.api.networks(filters={"label": self._label()}):
                 try:
                     self.api.remove_network(row["Id"])
@@ -229,7 +229,7 @@ class Holdings:
         from docker.errors import APIError
 
         names = self.volumes()
-        with speaking("removing the volumes"):
+        with translate_errors("removing the volumes"):
             for name in names:
                 try:
                     self.api.remove_volume(name)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from mlpipes_cli.adapters.docker.containers.spec import Plan
+from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec
 
 
 @dataclass
-class Piece:
+class ServiceState:
     """Where a service stands while ``up`` works.
 
     Attributes:
@@ -30,9 +30,9 @@ class Piece:
         settled: False while something is to be done after it is ready.
     """
 
-    plan: Plan
+    plan: ContainerSpec
     needs: frozenset[str]
-    before: Plan | None = None
+    before: ContainerSpec | None = None
     container: str = ""
     stage: Literal["absent", "created", "started", "ready"] = "absent"
     fresh: bool = False

@@ -6,30 +6,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.docker.containers.labels import Marks
+from mlpipes_cli.adapters.docker.containers.labels import StackLabels
 from mlpipes_cli.adapters.docker.stack import addresses
-from mlpipes_cli.adapters.docker.stack.identity import Identity
-from mlpipes_cli.adapters.docker.stack.object_store import ObjectStore
-from mlpipes_cli.adapters.docker.stack.resources import Holdings
+from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
+from mlpipes_cli.adapters.docker.stack.object_store import ObjectStoreClient
+from mlpipes_cli.adapters.docker.stack.resources import StackResources
 from mlpipes_cli.adapters.docker.stack.settings import API, DATABASE, MLFLOW, STORES
 from mlpipes_cli.adapters.docker.stack.variables import StoreKeys, store_keys
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.adapters.postgres import roles
-from mlpipes_cli.adapters.processes.daemon import Probe
+from mlpipes_cli.adapters.processes.daemon import HttpProbe
 from mlpipes_cli.adapters.processes.service_status import NOT_READY
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
-    from mlpipes_cli.adapters.docker.engine.connection import Engine
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
 
 Ports = Mapping[int, int]  # the host's by the container's
 _SEARCH = ("POST", "/api/2.0/mlflow/experiments/search", '{"max_results": 1}')
 
 
 @dataclass(frozen=True)
-class Place:
+class DockerStack:
     """One project's stack on one engine.
 
     Attributes:
@@ -40,21 +40,21 @@ class Place:
         auth: Whether MLflow asks who one is.
     """
 
-    project: Project
-    engine: Engine
-    marks: Marks
+    project: ProjectFolder
+    engine: DockerEngine
+    marks: StackLabels
     secrets: Mapping[str, str] = field(repr=False)
     auth: bool
 
     @property
-    def holdings(self) -> Holdings:
+    def holdings(self) -> StackResources:
         """What the engine holds of it."""
-        return Holdings(self.engine, self.marks)
+        return StackResources(self.engine, self.marks)
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> StackIdentity:
         """What is written down."""
-        return Identity(self.project)
+        return StackIdentity(self.project)
 
     @property
     def address(self) -> str:
@@ -76,10 +76,10 @@ class Place:
         own = bool(self.identity.note("store").get("own", self.store == "minio"))
         return store_keys(self.secrets, own=own)
 
-    def bucket(self, ports: Ports) -> ObjectStore:
+    def bucket(self, ports: Ports) -> ObjectStoreClient:
         """The object store's bucket."""
         bucket = self.project.config.stack.object_store.bucket
-        return ObjectStore(self.address, ports[9000], bucket)
+        return ObjectStoreClient(self.address, ports[9000], bucket)
 
     def database(self, ports: Ports, user: str, database: str) -> connection:
         """A connection to PostgreSQL.
@@ -106,7 +106,7 @@ class Place:
         """Whether a service is the prediction API, which answers, but says that it cannot do its work."""
         if service != API or not ports:
             return False
-        return Probe("GET", "/ready").answer(next(iter(ports.values())), self.address) == NOT_READY
+        return HttpProbe("GET", "/ready").answer(next(iter(ports.values())), self.address) == NOT_READY
 
     def _questions(self) -> Mapping[str, Callable[[Ports], bool]]:
         token = {"Authorization": f"token {self.secrets.get('JUPYTER_TOKEN', '')}"}
@@ -120,13 +120,13 @@ class Place:
         return {
             DATABASE: database,
             **dict.fromkeys(STORES, store),
-            MLFLOW: lambda ports: self._http(Probe(*_SEARCH, headers=self._login()), ports),
-            "jupyter": lambda ports: self._http(Probe("GET", "/api/status", headers=token), ports),
-            "pgadmin": lambda ports: self._http(Probe("GET", "/misc/ping"), ports),
-            API: lambda ports: self._http(Probe("GET", "/ready"), ports),
+            MLFLOW: lambda ports: self._http(HttpProbe(*_SEARCH, headers=self._login()), ports),
+            "jupyter": lambda ports: self._http(HttpProbe("GET", "/api/status", headers=token), ports),
+            "pgadmin": lambda ports: self._http(HttpProbe("GET", "/misc/ping"), ports),
+            API: lambda ports: self._http(HttpProbe("GET", "/ready"), ports),
         }
 
-    def _http(self, probe: Probe, ports: Ports) -> bool:
+    def _http(self, probe: HttpProbe, ports: Ports) -> bool:
         return probe.ask(next(iter(ports.values())), self.address)
 
     def _login(self) -> dict[str, str]:

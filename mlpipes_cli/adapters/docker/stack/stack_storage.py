@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from mlpipes_cli.adapters.docker.stack.addresses import database_url
-from mlpipes_cli.adapters.docker.stack.stack import Place
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.postgres.roles import OWNERS
 from mlpipes_cli.ports import Storage
 
 
-def storage(place: Place, database_port: int, store_port: int) -> Storage:
+def storage(place: DockerStack, database_port: int, store_port: int) -> Storage:
     """The databases as their owners have them, and the bucket as the object store's root user has it.
 
     Args:

@@ -12,7 +12,7 @@ from mlpipes_cli.adapters.docker.stack.addresses import in_url
 from mlpipes_cli.adapters.docker.stack.resources import Container
 from mlpipes_cli.adapters.docker.stack.service_state import uptime
 from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES, TIMEOUT, TIMEOUTS
-from mlpipes_cli.adapters.docker.stack.stack import Place
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.processes.service_status import NOT_STORING
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ServiceStatus, State
@@ -21,7 +21,7 @@ _REPAIR = "`mlpipes up` starts it"
 _SILENT = {"starting": "it does not answer yet", "unhealthy": f"it does not answer; {_REPAIR}"}
 
 
-def survey(place: Place, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
+def read_status(place: DockerStack, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
     """The services of those names, then whatever else of the stack there is.
 
     Raises:
@@ -37,7 +37,7 @@ def survey(place: Place, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
         return tuple(threads.map(look, everyone))
 
 
-def _status(place: Place, container: Container) -> ServiceStatus:
+def _status(place: DockerStack, container: Container) -> ServiceStatus:
     details = place.holdings.inspect(container.id)
     name = container.service
     if details is None:
@@ -71,7 +71,9 @@ def _status(place: Place, container: Container) -> ServiceStatus:
     )
 
 
-def _ended(place: Place, name: str, image: str, image_id: str, state: Mapping[str, Any]) -> ServiceStatus:
+def _ended(
+    place: DockerStack, name: str, image: str, image_id: str, state: Mapping[str, Any]
+) -> ServiceStatus:
     """What to say of a container that does not run."""
     if state.get("Status") == "created":
         return ServiceStatus(name, "stopped", detail="it was never started", image=image, image_id=image_id)
@@ -89,7 +91,7 @@ def _ended(place: Place, name: str, image: str, image_id: str, state: Mapping[st
     )
 
 
-def _works(place: Place, container: Container, state: Mapping[str, Any]) -> bool:
+def _works(place: DockerStack, container: Container, state: Mapping[str, Any]) -> bool:
     answer = place.answers(container.service, container.ports)
     if answer is None:
         health: str = (state.get("Health") or {}).get("Status", "healthy")
@@ -97,7 +99,7 @@ def _works(place: Place, container: Container, state: Mapping[str, Any]) -> bool
     return answer
 
 
-def _url(place: Place, name: str, ports: Mapping[int, int]) -> str | None:
+def _url(place: DockerStack, name: str, ports: Mapping[int, int]) -> str | None:
     if not ports:
         return None
     host = in_url(place.address)
@@ -107,7 +109,7 @@ def _url(place: Place, name: str, ports: Mapping[int, int]) -> str | None:
     return f"http://{host}:{port}"
 
 
-def _detail(place: Place, container: Container) -> str:
+def _detail(place: DockerStack, container: Container) -> str:
     if container.service not in STORES:
         return ""
     console = container.ports.get(9001)

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from mlpipes_cli.adapters.docker.engine import connection
-from mlpipes_cli.adapters.docker.engine.contexts import Candidate
-from mlpipes_cli.adapters.docker.engine.ping import Answer, Unreachable, ask
-from mlpipes_cli.adapters.docker.errors.unreachable import trouble
+from mlpipes_cli.adapters.docker.engine.contexts import EngineCandidate
+from mlpipes_cli.adapters.docker.engine.ping import EngineUnreachable, PingAnswer, ask
+from mlpipes_cli.adapters.docker.errors.unreachable import explain
 from mlpipes_cli.errors import MlpipesError
 
 
@@ -53,12 +53,12 @@ def version(api: str) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
-def chosen(url: str) -> Candidate:
-    return Candidate(url, f"DOCKER_HOST={url}", chosen=True)
+def chosen(url: str) -> EngineCandidate:
+    return EngineCandidate(url, f"DOCKER_HOST={url}", chosen=True)
 
 
 def kind(url: str) -> str:
-    with pytest.raises(Unreachable) as caught:
+    with pytest.raises(EngineUnreachable) as caught:
         ask(chosen(url), 0.5)
     return str(caught.value.kind)
 
@@ -72,7 +72,7 @@ def error(environ: dict[str, str]) -> str:
 def test_an_engine(tmp_path: Path) -> None:
     path = tmp_path / "d.sock"
     with answering(socket.AF_UNIX, str(path), version("1.44")):
-        assert ask(chosen(f"unix://{path}"), 5) == Answer("1.44")
+        assert ask(chosen(f"unix://{path}"), 5) == PingAnswer("1.44")
 
 
 def test_no_socket(tmp_path: Path) -> None:
@@ -83,11 +83,11 @@ def test_no_socket(tmp_path: Path) -> None:
 
 
 def test_no_socket_at_any_of_the_usual_paths(tmp_path: Path) -> None:
-    at = [Candidate(f"unix://{tmp_path}/{number}.sock", f"socket {number}") for number in range(6)]
-    told = trouble([(one, Unreachable("missing")) for one in at]).reason
+    at = [EngineCandidate(f"unix://{tmp_path}/{number}.sock", f"socket {number}") for number in range(6)]
+    told = explain([(one, EngineUnreachable("missing")) for one in at]).reason
     four = ", ".join(str(one.socket) for one in at[:4])
     assert told == f"no Docker engine found: no socket at {four} or 2 other paths"
-    assert trouble([(at[0], Unreachable("missing"))]).reason.endswith(f"no socket at {at[0].socket}")
+    assert explain([(at[0], EngineUnreachable("missing"))]).reason.endswith(f"no socket at {at[0].socket}")
 
 
 def test_a_socket_of_an_engine_that_was_stopped(tmp_path: Path) -> None:

@@ -16,15 +16,15 @@ from waiting import until
 from mlpipes_cli.adapters.postgres import roles
 from mlpipes_cli.adapters.processes import log_files, process
 from mlpipes_cli.adapters.processes.json_files import locked, read_json, write_json
-from mlpipes_cli.adapters.processes.process import Identity
-from mlpipes_cli.adapters.processes.state import Running, StateFiles
+from mlpipes_cli.adapters.processes.process import ProcessIdentity
+from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ServiceSpec
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     files = StateFiles(tmp_path)
-    running = {"mlflow": Running(Identity(12, 34.5), 5000, "abc")}
+    running = {"mlflow": RunningProcess(ProcessIdentity(12, 34.5), 5000, "abc")}
     spec = ServiceSpec("api", ("python", "{port}"), 8000, False, "/ready", 12.0)
     files.write_running(Path("/some/where"), running)
     files.write_wanted({"api": spec})
@@ -60,7 +60,7 @@ def test_an_identity_is_one_process_and_no_other() -> None:
     found = process.identify(me.pid)
     assert found is not None
     assert found.process() == me
-    assert Identity(me.pid, me.create_time() - 60).process() is None
+    assert ProcessIdentity(me.pid, me.create_time() - 60).process() is None
     child = subprocess.Popen([sys.executable, "-c", ""])
     identity = process.identify(child.pid)
     until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE)

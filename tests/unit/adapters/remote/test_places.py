@@ -7,15 +7,17 @@ import pytest
 
 from mlpipes_cli.adapters.remote import addresses
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.project import Project, find_project
+from mlpipes_cli.project import ProjectFolder, find_project
 
-Make = Callable[..., Project]
+Make = Callable[..., ProjectFolder]
 MLFLOW, POSTGRES = "https://mlflow.example", "postgresql://me@db.example:5433/data"
 
 
 @pytest.fixture
 def make(make_project: Callable[..., Path]) -> Make:
-    def made(mlflow: str = MLFLOW, postgres: str = POSTGRES, store: str = "{}", env: str = "") -> Project:
+    def made(
+        mlflow: str = MLFLOW, postgres: str = POSTGRES, store: str = "{}", env: str = ""
+    ) -> ProjectFolder:
         root = make_project(
             f"project: p\nruntime: remote\nstack:\n  mlflow: {{url: '{mlflow}'}}\n"
             f"  postgres: {{url: '{postgres}'}}\n  object_store: {store}\n",
@@ -73,7 +75,7 @@ def test_a_bucket_of_aws(make: Make) -> None:
     assert addresses.resolve(project, {}).bucket is None
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "hidden"}
     found = addresses.resolve(project, keys).bucket
-    assert found == addresses.Bucket(None, "models", "mlflow/", "eu-central-1", ("a", "hidden"))
+    assert found == addresses.BucketAddress(None, "models", "mlflow/", "eu-central-1", ("a", "hidden"))
     assert "hidden" not in repr(found)
 
 

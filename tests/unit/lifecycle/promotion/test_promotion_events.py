@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mlpipes_cli.lifecycle.promotion import history_events
-from mlpipes_cli.lifecycle.promotion.history_events import Entry
-from mlpipes_cli.lifecycle.promotion.rolled_back import withdrawn
+from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
+from mlpipes_cli.lifecycle.promotion.rolled_back import rolled_back_runs
 from mlpipes_cli.ports import ModelVersion, RegisteredModel
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -16,9 +16,9 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 def entry(
     number: int, kind: str, before: int | None, after: int, state: str = "done", alias: str = "production"
-) -> Entry:
+) -> HistoryEvent:
     ident = history_events.new_id(NOON + timedelta(seconds=number))
-    return Entry(ident, kind, state, "m", alias, before, after, "2026-05-01T12:00:00", "me@here")
+    return HistoryEvent(ident, kind, state, "m", alias, before, after, "2026-05-01T12:00:00", "me@here")
 
 
 def test_an_event_survives_its_tag():
@@ -61,24 +61,31 @@ def test_ids_sort_by_time_even_when_the_clock_goes_back():
 
 def test_an_intent_whose_alias_moved_is_done():
     first, second = entry(1, "promote", None, 1), entry(2, "promote", 1, 2, "intent")
-    assert [e.state for e in history_events.settle([first, second], {"production": 2})] == ["done", "done"]
+    assert [e.state for e in history_events.resolve_states([first, second], {"production": 2})] == [
+        "done",
+        "done",
+    ]
 
 
 def test_an_intent_whose_alias_stayed_is_unfinished():
     first, second = entry(1, "promote", None, 1), entry(2, "promote", 1, 2, "intent")
-    assert [e.state for e in history_events.settle([first, second], {"production": 1})] == [
+    assert [e.state for e in history_events.resolve_states([first, second], {"production": 1})] == [
         "done",
         "unfinished",
     ]
-    assert [e.state for e in history_events.settle([second], {})] == ["unfinished"]
+    assert [e.state for e in history_events.resolve_states([second], {})] == ["unfinished"]
 
 
 def test_a_later_event_tells_about_an_older_intent():
     killed = entry(2, "promote", 1, 2, "intent")
     moved = [entry(1, "promote", None, 1), killed, entry(3, "promote", 2, 3)]
     stayed = [entry(1, "promote", None, 1), killed, entry(3, "promote", 1, 3)]
-    assert [e.state for e in history_events.settle(moved, {"production": 3})] == ["done", "done", "done"]
-    assert [e.state for e in history_events.settle(stayed, {"production": 3})] == [
+    assert [e.state for e in history_events.resolve_states(moved, {"production": 3})] == [
+        "done",
+        "done",
+        "done",
+    ]
+    assert [e.state for e in history_events.resolve_states(stayed, {"production": 3})] == [
         "done",
         "unfinished",
         "done",
@@ -88,7 +95,7 @@ def test_a_later_event_tells_about_an_older_intent():
 def test_aliases_do_not_disturb_each_other():
     killed = entry(1, "promote", None, 2, "intent", alias="staging")
     other = entry(2, "promote", None, 2)
-    assert [e.state for e in history_events.settle([killed, other], {"production": 2})] == [
+    assert [e.state for e in history_events.resolve_states([killed, other], {"production": 2})] == [
         "unfinished",
         "done",
     ]
@@ -153,16 +160,16 @@ STORY = (
 
 def test_a_version_that_was_rolled_back_is_withdrawn_from_that_alias_alone():
     told = model(*STORY, aliases={"production": 1, "staging": 3})
-    (found,) = withdrawn(told, "production").values()
+    (found,) = rolled_back_runs(told, "production").values()
     assert (found.run_id, found.version, found.who) == ("run2", 2, "me@here")
     assert found.told() == (
         "version 2 was rolled back from production on 2026-05-01 12:00 UTC by me@here, no reason given"
     )
-    assert withdrawn(told, "staging") == withdrawn(None, "production") == {}
+    assert rolled_back_runs(told, "staging") == rolled_back_runs(None, "production") == {}
 
 
 def test_who_promotes_it_again_has_lifted_it():
     again = model(*STORY, entry(5, "promote", 1, 2), aliases={"production": 2})
-    assert withdrawn(again, "production") == {}
+    assert rolled_back_runs(again, "production") == {}
     unfinished = model(*STORY, entry(5, "promote", 1, 2, state="unfinished"), aliases={"production": 1})
-    assert set(withdrawn(unfinished, "production")) == {"run2"}
+    assert set(rolled_back_runs(unfinished, "production")) == {"run2"}

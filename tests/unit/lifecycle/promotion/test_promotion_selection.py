@@ -96,22 +96,22 @@ def test_a_failed_run_says_why():
 def test_a_run_without_its_model_cannot_be_promoted():
     assert not selection.is_complete(run("a", **{mlflow_tags.MODEL_URI: ""}))
     with pytest.raises(MlpipesError, match="no finished run"):
-        selection.field_of([run("a", status="KILLED")], None)
+        selection.selection_pool([run("a", status="KILLED")], None)
 
 
 def test_the_field_is_the_newest_holdout_in_all_sessions():
     runs = newest_first(run("1", holdout="old"), run("2"), run("3"), run("4", status="FAILED"))
-    field = selection.field_of(runs, None)
+    field = selection.selection_pool(runs, None)
     assert (field.holdout, [item.run_id for item in field.runs]) == ("h1", ["3", "2"])
 
 
 def test_a_chosen_run_brings_its_own_holdout():
     old = run("1", holdout="old")
-    assert selection.field_of(newest_first(old, run("2")), old).runs == (old,)
+    assert selection.selection_pool(newest_first(old, run("2")), old).runs == (old,)
 
 
-def field(*runs: RunRecord) -> selection.Field:
-    return selection.field_of(newest_first(*runs), None)
+def field(*runs: RunRecord) -> selection.SelectionPool:
+    return selection.selection_pool(newest_first(*runs), None)
 
 
 def test_the_best_by_the_metrics_direction():
@@ -167,10 +167,10 @@ def test_the_best_of_the_others_is_put_forward():
     runs = newest_first(
         run("a", metrics={"ks": 0.9}), run("b", metrics={"ks": 0.5}), run("c", metrics={"accuracy": 0.9})
     )
-    field = selection.field_of(runs, None)
+    field = selection.selection_pool(runs, None)
     assert selection.best(field, "ks", without={"a"}).run_id == "b"
     with pytest.raises(Refused, match="every run of 'credit' that has 'ks' was rolled back"):
         selection.best(field, "ks", without={"a", "b"})
     with pytest.raises(MlpipesError, match="its scores are not probabilities"):
-        selection.best(selection.field_of(runs[1:], None), "log_loss")
+        selection.best(selection.selection_pool(runs[1:], None), "log_loss")
     assert selection.missing(runs[0], "ks") == "forest has no ks: its model returns labels, not scores"

@@ -14,8 +14,8 @@ import pytest
 
 from mlpipes_cli.config.runs import Environment, PycaretRun, SklearnRun
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.training.environments import Preparation, digest, of_run, of_runs
-from mlpipes_cli.ports.environments import Built, EnvironmentSpec, Say, silent
+from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds, digest, of_run, of_runs
+from mlpipes_cli.ports.environments import BuiltEnvironment, EnvironmentSpec, Say, silent
 from mlpipes_cli.trainers import pinned_environments
 
 OURS = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -101,10 +101,10 @@ class Workshop:
     ) -> None:
         self.go.set()
 
-    def find(self, spec: EnvironmentSpec) -> Built | None:
+    def find(self, spec: EnvironmentSpec) -> BuiltEnvironment | None:
         return self.made(spec) if spec in self.there else None
 
-    def ensure(self, spec: EnvironmentSpec, log: Path | None = None, say: Say = silent) -> Built:
+    def ensure(self, spec: EnvironmentSpec, log: Path | None = None, say: Say = silent) -> BuiltEnvironment:
         self.go.wait(30)
         self.asked.append(spec)
         if log is not None:
@@ -113,13 +113,15 @@ class Workshop:
             raise MlpipesError("no solution", "ask for less")
         return self.made(spec)
 
-    def made(self, spec: EnvironmentSpec) -> Built:
-        return Built(digest(spec), self.folder / "bin" / "python", spec.python, (), "", 0, 0.0, 0.0)
+    def made(self, spec: EnvironmentSpec) -> BuiltEnvironment:
+        return BuiltEnvironment(
+            digest(spec), self.folder / "bin" / "python", spec.python, (), "", 0, 0.0, 0.0
+        )
 
     def interpreter(self, version: str) -> Path | None:
         return None
 
-    def listing(self) -> list[Built]:
+    def listing(self) -> list[BuiltEnvironment]:
         return []
 
     def remove(self, digest: str) -> bool:
@@ -141,7 +143,7 @@ def test_what_is_there_is_found_and_the_rest_is_built_once_for_all_that_share_it
     workshop: Workshop, tmp_path: Path
 ) -> None:
     specs = {"one": A, "two": B, "three": B, "four": C, "five": C}
-    with Preparation(workshop, specs, silent) as preparation:
+    with EnvironmentBuilds(workshop, specs, silent) as preparation:
         assert set(preparation.built) == {"one"}
         logs = {name: tmp_path / f"{name}.txt" for name in specs}
         preparation.start(logs)
@@ -159,7 +161,7 @@ def test_what_is_there_is_found_and_the_rest_is_built_once_for_all_that_share_it
 
 
 def test_only_what_is_still_to_be_trained_is_built(workshop: Workshop) -> None:
-    with Preparation(workshop, {"two": B, "four": C}, silent) as preparation:
+    with EnvironmentBuilds(workshop, {"two": B, "four": C}, silent) as preparation:
         preparation.start({})
         assert not preparation.pending
     assert workshop.asked == []

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.recent_predictions import RecentPrediction
-from mlpipes_cli.server.http.api_error import Fault
+from mlpipes_cli.server.http.api_error import ApiError
 from mlpipes_cli.server.models.signature import InputColumn
 from mlpipes_cli.server.page.routes import add_routes
 from mlpipes_cli.server.settings import ServerSettings
@@ -67,7 +67,7 @@ def app(log: Log) -> FastAPI:
     async def fault(_: Request, error: Any) -> Response:
         return Response(error.body, error.status, error.headers, "application/json")
 
-    made.add_exception_handler(Fault, fault)
+    made.add_exception_handler(ApiError, fault)
     return made
 
 
