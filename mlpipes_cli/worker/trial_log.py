@@ -46,7 +46,7 @@ class TrialLog:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The trials so far, as :class:`mlpipes_cli.ports.TrialRecord` calls their parts; params as JSON values."""
+    """Return the trials so far: fields of :class:`mlpipes_cli.ports.TrialRecord`, params as JSON values."""
     if not path.is_file():
         return []
     whole = [line for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")]
