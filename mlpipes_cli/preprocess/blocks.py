@@ -212,7 +212,7 @@ class Targets:
         spread = goals.std(axis=0)
         goals = (goals - goals.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
         self.prior = np.zeros(goals.shape[1])
-        folds = np.random.RandomState(0).permutation(len(frame)) % _FOLDS  # a generator whose numbers never change between releases
+        folds = np.random.RandomState(0).permutation(len(frame)) % _FOLDS  # a generator with stable numbers
         self.tables: list[dict[str, Floats]] = []
         parts = []
         for column in self.columns:

@@ -131,8 +131,7 @@ def _limits(column: Floats) -> tuple[float, float]:
 
 
 def _reach(distances: Floats, spread: float) -> float:
-    """Return the distance from the median to clip at in one direction: the first gap with few values behind.
-    """
+    """Return the distance from the median to clip at in one direction: the first gap before few values."""
     far = np.sort(distances[distances > _NEAR * spread])
     before = np.concatenate([[_NEAR * spread], far])[: len(far)]
     for at in np.flatnonzero(far > _GAP * before):
