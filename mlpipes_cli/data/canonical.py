@@ -51,7 +51,7 @@ def seconds(values: pd.Series) -> pd.Series:
 
 
 def canonical_feature(values: pd.Series) -> tuple[pd.Series, bool]:
-    """Return the column as a model learns from it, and whether its numbers stand for true and false.
+    """Return the column as a model learns from it, and whether its numbers represent true and false.
 
     Booleans become numbers: MLflow's casts turn a missing boolean into false and the text ``false`` into
     true, but keep a missing number missing and refuse such text.

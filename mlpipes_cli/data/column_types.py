@@ -43,7 +43,7 @@ class TypedColumn:
 
     Attributes:
         values: float64, object of booleans and None, datetime64[us], or text.
-        holes: Words that stand for missing values.
+        holes: Placeholders for missing values.
         codes: Why the column counts as codes; empty if it does not.
         remarks: Remarks to report.
         date: The strftime pattern of its dates, unless they are ISO 8601.
@@ -72,7 +72,7 @@ class _Cells:
         return bool((matches(self.texts, regex) | self.holes).all())
 
     def present(self) -> pa.Array:
-        """(n,) texts in which the cells of ``holes`` are missing."""
+        """Return (n,) texts in which the cells of ``holes`` are missing."""
         return pc.if_else(pa.array(self.holes), None, self.texts)
 
 

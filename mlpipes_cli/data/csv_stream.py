@@ -59,7 +59,7 @@ class Stream:
 
         Raises:
             Unreadable: The file is not a CSV file.
-            UnclearDate: The day and the month of a date cannot be told apart.
+            UnclearDate: The day and the month of a date are ambiguous.
         """
         try:
             with open_plain(self.path) as raw:

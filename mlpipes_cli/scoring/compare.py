@@ -1,4 +1,4 @@
-"""Tests whether a challenger is better than the incumbent, beyond the luck of the holdout's rows.
+"""Tests whether a challenger is better than the incumbent by more than chance explains.
 
 The challenger is the best of K candidates, and the test uses the rows on which it was selected. So its
 difference has to exceed what the largest of all K differences reaches by chance.
@@ -136,7 +136,7 @@ def decide(
 def _moderated(spread: FloatArray, rows: int) -> FloatArray:
     """Shrink standard errors towards their median, the less the more rows there are.
 
-    A candidate that is better by chance also has a smaller standard error; with few rows the best of many
+    A candidate that is better by chance usually looks more certain as well; with few rows the best of many
     would profit from that twice.
     """
     positive = spread[spread > 0]

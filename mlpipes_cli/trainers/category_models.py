@@ -68,7 +68,7 @@ def _answers(model: Any, X: pd.DataFrame, columns: Any) -> bool:
     try:
         for rows in (X.head(_FEW), X.head(1), *gaps):
             model.predict(rows)
-    except Exception:  # noqa: BLE001 (whatever a model says to rows that it does not take)
+    except Exception:  # noqa: BLE001 (a model may raise anything on rows that it refuses)
         return False
     return True
 

@@ -131,7 +131,7 @@ def _connected(training: Training, java: Java) -> Iterator[Path]:
         if cluster := training.spec.get("cluster"):
             try:
                 h2o.connect(url=str(cluster), verbose=False)
-            except Exception as error:  # noqa: BLE001 (h2o raises many kinds, some of them bare)
+            except Exception as error:  # noqa: BLE001 (h2o raises many types, even bare Exception)
                 raise TrainingError(f"the H2O cluster {cluster}: {_first_line(error)}") from None
             yield keep
         else:

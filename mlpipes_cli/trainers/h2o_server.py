@@ -54,7 +54,7 @@ def server(
                 address = _address(process, log)
                 connect(address)
                 break
-            except Exception as error:  # noqa: BLE001 (h2o raises many kinds, some of them bare)
+            except Exception as error:  # noqa: BLE001 (h2o raises many types, even bare Exception)
                 _end(process)
                 if attempt == _TRIES:
                     reason = str(error) if isinstance(error, TrainingError) else _why(log, str(error))

@@ -271,7 +271,7 @@ def _best(experiment: Any, table: pd.DataFrame, training: Training, sort: str) -
                     model, n_iter=params.get("n_iter", 10), optimize=sort, choose_better=True,
                     verbose=False, tuner_verbose=False,
                 )  # fmt: skip
-        except Exception:  # noqa: BLE001 (whatever a model of PyCaret's says: the next one)
+        except Exception:  # noqa: BLE001 (a model may raise anything; try the next one)
             traceback.print_exc()
             continue
         left -= 1

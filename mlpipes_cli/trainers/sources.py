@@ -68,7 +68,7 @@ class Module:
         return "__getattr__" in self.names or not self.readable
 
     def public(self) -> list[str]:
-        """Its public names, for suggestions."""
+        """Return the public names, for suggestions."""
         return [name for name in self.names if not name.startswith("_")]
 
     def imports(self) -> set[str]:

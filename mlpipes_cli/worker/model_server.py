@@ -102,7 +102,7 @@ def _warm_up(ask: Ask, folder: Path, native: bool) -> None:
         rows = _example(folder) if rows is None else rows
         if rows is not None:
             ask(rows.head(_WARM) if hasattr(rows, "head") else rows, None)
-    except Exception:  # noqa: BLE001  the rows may be to blame; requests will tell
+    except Exception:  # noqa: BLE001  the sample rows may be the cause; requests report it
         traceback.print_exc()
 
 

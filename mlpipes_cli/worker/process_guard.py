@@ -85,6 +85,6 @@ def _wait(host: int, commands: int, wake: int) -> int:
 
 
 def clean() -> None:
-    """Remove the folder that the main process wants removed at the end, if it named one."""
+    """Remove the folder that the main process asked to remove, if any."""
     if folder := os.environ.get(protocol.REMOVE):
         shutil.rmtree(folder, ignore_errors=True)

@@ -84,7 +84,7 @@ def _start(jpype: Any, jar: Path) -> None:
                 interrupt=False,
             )  # fmt: skip
             jpype.JClass("java.lang.Thread").detach()
-        except BaseException as error:  # noqa: BLE001 (told to the thread that waits)
+        except BaseException as error:  # noqa: BLE001 (raised again in the waiting thread)
             failed.append(error)
 
     # Java ends only after the thread that started it, which may live as long as the server. So a thread that

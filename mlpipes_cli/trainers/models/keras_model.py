@@ -93,7 +93,7 @@ def load(content: bytes, custom: Mapping[str, Any] | bytes) -> Any:
     if isinstance(custom, bytes):
         import pickle
 
-        classes: Mapping[str, Any] = pickle.loads(custom)  # noqa: S301 (a part of the pickle that we stand in)
+        classes: Mapping[str, Any] = pickle.loads(custom)  # noqa: S301 (part of the same pickle)
     else:
         classes = custom
     with tempfile.TemporaryDirectory(prefix="mlpipes-keras-") as folder:

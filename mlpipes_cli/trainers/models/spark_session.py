@@ -112,7 +112,7 @@ def end(process: subprocess.Popen[bytes], found: Any) -> None:
         found.stop()
         gateway = type(found.sparkContext)._gateway
         gateway.shutdown()
-    except Exception:  # noqa: BLE001, S110 (Java may be gone already)
+    except Exception:  # noqa: BLE001, S110 (Java may have exited)
         pass
     finally:
         _forget()
@@ -221,7 +221,7 @@ def _said(error: Exception, process: subprocess.Popen[bytes], log: Path) -> str:
         return str(cause.toString())
     except AttributeError:  # not an exception of Java
         pass
-    except Exception:  # noqa: BLE001, S110 (Java is gone)
+    except Exception:  # noqa: BLE001, S110 (Java has exited)
         pass
     try:
         process.wait(_END)  # its connections close shortly before it exits

@@ -1,7 +1,7 @@
 """A model whose labels come from a threshold of its score. A logged model contains this module's code.
 
 scikit-learn's ``FixedThresholdClassifier`` does the same for scikit-learn classifiers. Models of other
-frameworks are not such, and the environments of some runs have older releases without it.
+frameworks are not scikit-learn classifiers, and the environments of some runs have older releases without it.
 """
 
 from __future__ import annotations

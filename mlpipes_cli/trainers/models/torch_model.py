@@ -33,7 +33,7 @@ class TorchNet:
                 if isinstance(self.module, bytes):
                     import pickle
 
-                    self.module = pickle.loads(self.module)  # noqa: S301 (a part of the pickle that we stand in)
+                    self.module = pickle.loads(self.module)  # noqa: S301 (part of the same pickle)
         return run(parts, self._ask, self.outputs)
 
     def _ask(self, batch: dict[str, np.ndarray]) -> np.ndarray:

@@ -120,7 +120,7 @@ def from_layers(
             given = known.make(layer)(given)
         except TrainingError as error:
             raise TrainingError(f"layers -> {place} -> {error}") from None
-        except Exception as error:  # noqa: BLE001 (whatever the layer says of its input)
+        except Exception as error:  # noqa: BLE001 (a layer may raise anything on its input)
             name = named.split(layer)[0]
             raise TrainingError(f"layers -> {place} -> {name}: {named.first_line(error)}") from None
     if with_output:
