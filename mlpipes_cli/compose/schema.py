@@ -62,6 +62,7 @@ class NeedPart(Part):
     """An entry of ``depends_on:``."""
 
     condition: Condition = "service_started"
+    restart: bool = False  # `docker compose` alone acts on it
 
 
 class FilePart(Part):

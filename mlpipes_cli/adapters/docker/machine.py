@@ -44,13 +44,16 @@ class DockerMachine:
             if row["State"] in _ALIVE:
                 stack.running.append(row["Labels"].get(labels.SERVICE, row["Names"][0].lstrip("/")))
         for row in volumes:
-            of(row["Labels"]).volumes.append(row["Name"])
+            stack = of(row["Labels"])
+            if not labels.holds_secrets(row):
+                stack.volumes.append(row["Name"])
         return [_stack(id, one) for id, one in sorted(found.items()) if id]
 
     def stop(self, stack: MachineStack) -> None:
         holdings = self._holdings(stack)
         stopping.stop(holdings, holdings.containers(), lambda _: None, remove=True)
         holdings.remove_networks()
+        holdings.remove_secrets()
 
     def remove(self, stack: MachineStack) -> Sequence[str]:
         self.stop(stack)

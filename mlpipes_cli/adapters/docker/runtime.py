@@ -135,6 +135,7 @@ class DockerRuntime:
                     found = place.holdings.containers()
                     stopped += stopping.stop(place.holdings, found, task.note, remove=True)
                     place.holdings.remove_networks()
+                    place.holdings.remove_secrets()
                     if volumes:
                         place.holdings.remove_volumes()
             if volumes or not existed:
@@ -237,6 +238,7 @@ class DockerRuntime:
                 return []
             stopping.stop(place.holdings, place.holdings.containers(), task.note, remove=True)
             place.holdings.remove_networks()
+            place.holdings.remove_secrets()
             removed = [f"volume {name}" for name in place.holdings.remove_volumes()]
             Identity(self.project).forget()
             return removed
