@@ -62,7 +62,6 @@ class NeedPart(Part):
     """An entry of ``depends_on:``."""
 
     condition: Condition = "service_started"
-    restart: bool = False  # `docker compose` alone acts on it
 
 
 class FilePart(Part):
