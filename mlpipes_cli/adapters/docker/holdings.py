@@ -234,9 +234,10 @@ class Holdings:
 
     def remove_secrets(self) -> None:
         """Remove the volumes with passwords, which nobody needs who has no containers."""
-        self._remove_volumes(sorted(row["Name"] for row in self._volumes() if labels.holds_secrets(row)))
+        names = sorted(row["Name"] for row in self._volumes() if labels.holds_secrets(row))
+        self._remove_volumes(names, left=409)  # somebody else's container uses it
 
-    def _remove_volumes(self, names: Sequence[str]) -> None:
+    def _remove_volumes(self, names: Sequence[str], left: int | None = None) -> None:
         from docker.errors import APIError
 
         with speaking("removing the volumes"):
@@ -244,7 +245,7 @@ class Holdings:
                 try:
                     self.api.remove_volume(name)
                 except APIError as error:
-                    if not is_missing(error):
+                    if not is_missing(error) and error.status_code != left:
                         raise
 
 
