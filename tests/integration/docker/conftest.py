@@ -66,7 +66,7 @@ class Stack:
         if self.root.exists():
             self.cli("down", "--volumes", "--yes", cwd=self.root).ok()
             assert self.containers() == {}
-            assert self.volumes() == []
+            assert self.volumes(secrets=True) == []
             shutil.rmtree(self.root)
 
 
