@@ -77,7 +77,8 @@ def ask_database(stack: Stack, statement: str) -> tuple[int, str]:
 url = os.environ["MLPIPES_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://", 1)
 database = sqlalchemy.create_engine(url)
 """
-    code, said = stack.containers()["jupyter"].exec_run(["python", "-c", begin + statement])
+    started = ["python", "/opt/mlpipes/start.py", "python", "-c", begin + statement]  # as notebooks are
+    code, said = stack.containers()["jupyter"].exec_run(started)
     return code, said.decode().strip()
 
 
