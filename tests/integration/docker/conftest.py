@@ -13,7 +13,7 @@ import pytest
 from conftest import Cli, Result
 from stack_help import services
 
-from mlpipes_cli.adapters.docker.labels import HOLDS
+from mlpipes_cli.adapters.docker.containers.labels import HOLDS
 
 MINIMAL = "project: boxes\nruntime: docker\n"
 SERVICES = ("postgres", "minio", "mlflow")

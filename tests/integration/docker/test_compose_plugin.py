@@ -18,13 +18,13 @@ from stack_help import http
 from waiting import free_port
 
 import mlpipes_cli
-from mlpipes_cli import envfile
+from mlpipes_cli import env_file
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.adapters.processes.state import StateFiles
-from mlpipes_cli.choices import Choices
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
 from mlpipes_cli.ports import ServiceSpec
 from mlpipes_cli.project import find_project
+from mlpipes_cli.stack_state import StackState
 
 pytestmark = pytest.mark.slow
 DOCUMENTED = (COMPOSE.parent / "docs" / "compose.md").read_text(encoding="utf-8")
@@ -78,7 +78,7 @@ def alone(docker_engine: Any, compose: Compose, make_project: Callable[..., Path
     api = ServiceSpec("api", (), preferred_port=8000, fixed_port=False, ready_path="/ready", container="api")
     project.state.mkdir()
     StateFiles(project.state).write_wanted({"api": api})
-    made = wiring.make_runtime(project, Choices("docker")).release(Told())
+    made = wiring.make_runtime(project, StackState("docker")).release(Told())
     assert {"mlflow", "api"} < {*made}
     file, name = COMPOSE / "compose.yaml", f"alone-{os.getpid()}"
     described = yaml.safe_load(file.read_text())["services"]
@@ -98,7 +98,7 @@ def alone(docker_engine: Any, compose: Compose, make_project: Callable[..., Path
 
 
 def passwords(words: tuple[str, ...]) -> dict[str, str]:
-    values = envfile.read(Path(words[-1]))
+    values = env_file.read(Path(words[-1]))
     return {name: value for name, value in values.items() if not name.endswith(("_NAME", "_TAG", "_PORT"))}
 
 

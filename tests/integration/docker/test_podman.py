@@ -16,11 +16,11 @@ from reporter_help import Told
 from stack_help import services
 from waiting import until
 
-from mlpipes_cli import envfile
+from mlpipes_cli import env_file
 from mlpipes_cli.adapters import wiring
-from mlpipes_cli.choices import Choices
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
 from mlpipes_cli.project import find_project
+from mlpipes_cli.stack_state import StackState
 
 pytestmark = pytest.mark.slow
 MINIMAL = "project: pods\nruntime: docker\n"
@@ -78,7 +78,7 @@ def bring_images(docker: Any, podman: Podman, folder: Path) -> None:
     """The images of this release's stack, which Docker has, by `docker save` and `podman load`."""
     (folder / "mlpipes.yaml").write_text(MINIMAL)
     ensure_secrets(folder)
-    runtime = wiring.make_runtime(find_project(folder), Choices(runtime="docker"))
+    runtime = wiring.make_runtime(find_project(folder), StackState(runtime="docker"))
     ids = runtime.release(Told())
     for id in ids.values():
         if not podman.has(id.removeprefix("sha256:")):
@@ -115,7 +115,7 @@ def test_a_stack_comes_up_changes_and_goes(cli: Cli, pods: Path, podman: Podman)
     assert "fault" not in levels.values()
     assert levels["postgres image"] == "warning"  # its digest is not checked
 
-    secrets = envfile.read(pods / ".env")
+    secrets = env_file.read(pods / ".env")
     names = podman("ps", "--quiet", "--filter", f"label=com.docker.compose.project={id}").split()
     shown = podman("inspect", *names)
     assert len(names) == 3 and [key for key, value in secrets.items() if value in shown] == []
