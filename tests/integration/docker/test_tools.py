@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 TOOLS = ("jupyter", "pgadmin")
 NOTEBOOK_IMAGE = f"mlpipes-jupyter:{mlpipes_cli.__version__}"
-EXECUTE = ("jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", "/notebooks/example.ipynb")
+AS_NOTEBOOKS = ("python", "/opt/mlpipes/start.py")  # with the passwords that notebooks have
+EXECUTE = (
+    *AS_NOTEBOOKS,
+    "jupyter",
+    "nbconvert",
+    "--to",
+    "notebook",
+    "--execute",
+    "--stdout",
+    "example.ipynb",
+)
 
 
 @pytest.fixture
@@ -77,8 +87,8 @@ def ask_database(stack: Stack, statement: str) -> tuple[int, str]:
 url = os.environ["MLPIPES_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://", 1)
 database = sqlalchemy.create_engine(url)
 """
-    started = ["python", "/opt/mlpipes/start.py", "python", "-c", begin + statement]  # as notebooks are
-    code, said = stack.containers()["jupyter"].exec_run(started)
+    command = [*AS_NOTEBOOKS, "python", "-c", begin + statement]
+    code, said = stack.containers()["jupyter"].exec_run(command)
     return code, said.decode().strip()
 
 
