@@ -24,7 +24,8 @@ pytestmark = pytest.mark.slow
 TOOLS = ("jupyter", "pgadmin")
 NOTEBOOK_IMAGE = f"mlpipes-jupyter:{mlpipes_cli.__version__}"
 AS_NOTEBOOKS = ("python", "/opt/mlpipes/start.py")  # with the passwords that notebooks have
-EXECUTE = (
+NOTEBOOK = "/notebooks/example.ipynb"
+EXECUTE = (*AS_NOTEBOOKS, "jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", NOTEBOOK)
     *AS_NOTEBOOKS,
     "jupyter",
     "nbconvert",
