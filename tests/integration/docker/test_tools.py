@@ -26,15 +26,6 @@ NOTEBOOK_IMAGE = f"mlpipes-jupyter:{mlpipes_cli.__version__}"
 AS_NOTEBOOKS = ("python", "/opt/mlpipes/start.py")  # with the passwords that notebooks have
 NOTEBOOK = "/notebooks/example.ipynb"
 EXECUTE = (*AS_NOTEBOOKS, "jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", NOTEBOOK)
-    *AS_NOTEBOOKS,
-    "jupyter",
-    "nbconvert",
-    "--to",
-    "notebook",
-    "--execute",
-    "--stdout",
-    "example.ipynb",
-)
 
 
 @pytest.fixture
