@@ -29,6 +29,10 @@ class DockerStacks:
 
     engine: DockerEngine
 
+    @property
+    def local(self) -> bool:
+        return self.engine.local
+
     def stacks(self) -> Sequence[FoundStack]:
         api, wanted = self.engine.client.api, {"label": [labels.ROOT]}
         with translate_errors("looking for stacks"):
