@@ -1,4 +1,4 @@
-"""The runs that README and docs/how-to/training show, read as a user's file is and given to trainers as a job is.
+"""The runs that README and docs/how-to/training show, read as files and given to trainers as jobs.
 
 The pages' parts of files (a list of runs, the keys of one run, ``data:`` alone) are made whole first. Used in
 trainers' own environments too, so it imports no more than they have.
