@@ -18,8 +18,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "refer
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_ext"]
 nitpicky = True
-# A signature may name a type of another library, or a result whose class is no public name: that is text. A link to a
-# public name has to resolve.
+# A signature may name a type of another library, or a result whose class is not a public name: that is text.
+# A link to a public name has to resolve.
 nitpick_ignore_regex = [("py:.*", rf"(?!(mlpipes_cli\.)?({'|'.join(PUBLIC)})$).*")]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4

@@ -10,8 +10,9 @@ HEAD = """\
 # REST
 
 This page is made from the API's own OpenAPI document, which a running API has at `/openapi.json` and shows at
-`/docs`. There, the bodies name the columns of the served model; here they are those of a small example with the
-columns `amount` and `city`. [Protocols](../../how-to/serving/protocols.md) explains the forms and limits of requests.
+`/docs`. There, the bodies name the columns of the served model; here they are those of a small example with
+the columns `amount` and `city`. [Protocols](../../how-to/serving/protocols.md) explains the forms and the
+limits of requests.
 
 | route | does |
 | --- | --- |
@@ -102,10 +103,9 @@ def _section(method: str, path: str, operation: dict[str, Any]) -> list[str]:
     ]
     if parameters := operation.get("parameters"):
         lines += ["| parameter | in | value | |", "| --- | --- | --- | --- |"]
-        lines += [
-            f"| `{one['name']}` | {one['in']} | {_type(one.get('schema', {}))} | {_cell(one.get('description', ''))} |"
-            for one in parameters
-        ]
+        for one in parameters:
+            kind, about = _type(one.get("schema", {})), _cell(one.get("description", ""))
+            lines.append(f"| `{one['name']}` | {one['in']} | {kind} | {about} |")
         lines.append("")
     if body := operation.get("requestBody"):
         kinds = ", ".join(f"`{kind}`" for kind in body["content"])

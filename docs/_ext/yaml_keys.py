@@ -12,8 +12,8 @@ INTRO = {
     "experiment": "One data set, one holdout, and the candidates that are compared on it.",
 }
 EDITOR = """\
-The package holds this file's JSON Schema, `schemas/{name}.json`, which completes keys and marks mistakes in an editor.
-Name it in the first line: `# yaml-language-server: $schema=PATH`.
+The package holds this file's JSON Schema, `schemas/{name}.json`, which completes keys and marks mistakes
+in an editor. Name it in the first line: `# yaml-language-server: $schema=PATH`.
 """
 
 
