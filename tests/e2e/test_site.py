@@ -135,7 +135,7 @@ def test_pages_fit_the_window_and_navigation_is_reachable(site: Path, page: Page
         page.driver.get(address)
         if page.overflow() > 0:
             found.append(f"{address}: {page.overflow()} px too wide")
-        if page.one("h1").location["x"] < 0 or not page.one("h1").is_displayed():
+        if not address.endswith(("/search.html", "/py-modindex.html")) and not page.one("h1").is_displayed():
             found.append(f"{address}: no heading")
     assert found == []
     page.driver.get((site / "index.html").as_uri())

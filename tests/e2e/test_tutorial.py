@@ -64,6 +64,6 @@ def test_the_tutorial_runs_in_a_clean_environment(tmp_path: Path) -> None:
             )
     assert done.returncode == 0, done.stdout[-5000:]
     assert len((project / "scored.csv").read_text().splitlines()) == 301
-    ((period,),) = [json.loads((project / "performance.json").read_text())["rows"]]
-    assert period["with_truth"] == 300
+    ((line,),) = [json.loads((project / "performance.json").read_text())["lines"]]
+    assert line["with_truth"] == 300 and line["metrics"]["roc_auc"] > 0.7
     assert "production" in (project / "models.json").read_text()
