@@ -27,6 +27,8 @@ suppress_warnings = ["misc.highlighting_failure"]  # configuration languages wit
 highlight_language = "text"
 
 autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

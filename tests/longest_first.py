@@ -20,6 +20,8 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/carrying/test_backup_and_restore.py": 155,
     "integration/training/test_ray.py": 140,
     "integration/training/test_results.py": 140,
+    "e2e/test_tutorial.py": 125,
+    "e2e/test_site.py": 90,
     "integration/carrying/test_docker_carrying.py": 135,
     "integration/training/test_faults.py": 135,
     "contracts/test_spark.py": 130,

@@ -1,7 +1,6 @@
 """The reference of commands, from the Typer app."""
 
 import enum
-from collections.abc import Iterator
 from typing import Any
 
 HEAD = """\
@@ -13,7 +12,7 @@ This page is made from the command line itself: it says what `mlpipes COMMAND --
 
 {options}
 
-They may stand before or after the command.
+`-C`, `--json`, `-v` and `--no-color` may stand before or after the command.
 
 (exit-codes)=
 
@@ -39,22 +38,6 @@ def page() -> str:
     for name, command in root.commands.items():
         parts += _command(f"mlpipes {name}", command, 2)
     return "\n".join(parts)
-
-
-def names() -> set[str]:
-    """Every command, as ``mlpipes predictions list``."""
-    import typer.main
-
-    from mlpipes_cli.cli import app, commands
-
-    commands.register(app.app)
-    return {path for path, _ in _walk("mlpipes", typer.main.get_command(app.app)) if path != "mlpipes"}
-
-
-def _walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
-    yield path, command
-    for name, inner in getattr(command, "commands", {}).items():
-        yield from _walk(f"{path} {name}", inner)
 
 
 def _codes() -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from conftest import Cli
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -73,6 +74,26 @@ def test_the_marked_blocks_run(page: str, tmp_path: Path) -> None:
         subprocess.run(["bash", "-c", STOP], cwd=project, env=environ, capture_output=True, check=True)
     assert done.returncode == 0, done.stdout[-5000:]
     assert projects
+
+
+@pytest.mark.slow
+def test_the_demo_tells_the_story_that_the_page_shows(cli: Cli, tmp_path: Path) -> None:
+    """What ``make demo`` calls once the environment is ready."""
+    folder = tmp_path / "demo"
+    cli("init", folder).ok()
+    settings = (folder / "mlpipes.yaml").read_text(encoding="utf-8")
+    (folder / "mlpipes.yaml").write_text(
+        settings.replace("runtime: auto", "runtime: embedded"), encoding="utf-8"
+    )
+    assert "runtime: embedded" in (folder / "mlpipes.yaml").read_text(encoding="utf-8")
+    try:
+        done = cli("demo", folder).ok()
+    finally:
+        cli("-C", folder, "down", "--volumes", "--yes")
+    told = done.out + done.err
+    steps = re.findall(r"^\[\d/7\] mlpipes \w+", PAGES["project.md"], re.MULTILINE)
+    assert len(steps) == 7
+    assert [step for step in steps if step not in told] == []
 
 
 def test_the_table_of_commands_is_complete() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,13 +13,16 @@ from pathlib import Path
 
 import pytest
 from browser_help import Page, browser
+from conftest import sealed_environment
 from e2e.test_documentation import pages
 from e2e.test_readme import ROOT
 from e2e.test_tutorial import checkout
+from PIL import Image
 from serving_help import until
 from unit.api.test_public_names import METHODS, NAMES
 
 pytestmark = pytest.mark.slow
+KEPT = ROOT / "docs" / "_static"
 GENERATED = ("commands", "mlpipes-yaml", "experiment-yaml", "metrics", "rest")
 LOADED = {"script": "src", "img": "src", "source": "src", "iframe": "src", "link": "href", "object": "data"}
 
@@ -147,6 +152,24 @@ def test_pages_fit_the_window_and_navigation_is_reachable(site: Path, page: Page
     page.script(f"{link}.click()")
     until(lambda: "Tutorial" in page.driver.title, 10, "the tutorial")
     assert page.problems() == []
+
+
+def test_the_script_takes_the_pictures(tmp_path: Path) -> None:
+    browser_is_there()
+    command = [sys.executable, ROOT / "scripts" / "screenshots.py", tmp_path]
+    environ = sealed_environment(tmp_path / "home") | {"PATH": os.environ["PATH"]}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name, size in {"page": (1280, 860), "page-phone": (390, 844)}.items():
+        with Image.open(tmp_path / f"{name}.webp") as taken, Image.open(KEPT / f"{name}.webp") as kept:
+            assert taken.size == kept.size == size
+            assert len(taken.convert("L").getcolors(256) or ()) > 50  # not an empty window
+        assert (KEPT / f"{name}.webp").stat().st_size < 100_000
+
+
+def browser_is_there() -> None:
+    if shutil.which("chromedriver") is None or shutil.which("chromium") is None:
+        pytest.skip("no browser: needs Debian's packages chromium and chromium-driver")
 
 
 def in_the_window(page: Page) -> bool:
