@@ -64,9 +64,9 @@ def _application(folder: Path) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder
 
-    from mlpipes_cli.server import loading
-    from mlpipes_cli.server.app import create_app
-    from mlpipes_cli.server.models import Models
+    from mlpipes_cli.server.http.app import create_app
+    from mlpipes_cli.server.models.loader import load
+    from mlpipes_cli.server.models.served_models import ServedModels
     from mlpipes_cli.server.settings import ServerSettings
     from mlpipes_cli.server.stores import Stores
 
@@ -85,7 +85,7 @@ def _application(folder: Path) -> Any:
     )
     never: Any = None
     settings = ServerSettings("deliveries", "production", 1, str(folder), api_keys="off")
-    served = Models(loading.load(folder, "deliveries", 1, "production"))
+    served = ServedModels(load(folder, "deliveries", 1, "production"))
     return create_app(settings, Stores(never, never, never, never), served)
 
 
