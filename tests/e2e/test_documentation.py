@@ -31,6 +31,8 @@ RUN = {
     "docs/tutorial.md": "e2e/test_tutorial.py",
     "docs/how-to/training/threshold.md": "integration/training/test_threshold.py",
 }
+# Pages with blocks marked `run: served`, which are run in a project whose API is up.
+SERVED = "e2e/test_served_pages.py"
 # The rest: which test executes the blocks of a language on a page, and a text by which it does.
 ELSEWHERE = {
     ("README.md", "bash"): ("../.ci/run", "make test"),
@@ -38,28 +40,22 @@ ELSEWHERE = {
     ("docs/how-to/compose.md", "bash"): ("integration/docker/test_compose_plugin.py", "--profile api up"),
     ("docs/how-to/compose.md", "yaml"): ("e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/python.md", "python"): ("integration/python_api/test_python_api.py", '"python.md"'),
-    ("docs/how-to/stack.md", "bash"): ("contracts/stack_contract.py", '"stop", "mlflow"'),
     ("docs/how-to/stack.md", "yaml"): ("integration/docker/test_own_services.py", '"stack.md"'),
     ("docs/how-to/serving/compiled.md", "yaml"): ("unit/test_documented.py", "documented.examples()"),
     ("docs/how-to/serving/container.md", "bash"): (
         "integration/docker/test_api_in_containers.py", '"--with", "api"'),
     ("docs/how-to/serving/feedback.md", "bash"): (
-        "integration/serving/test_predictions_commands.py", '"--unknown"'),
-    ("docs/how-to/serving/models.md", "bash"): ("integration/trust/test_models_of_strangers.py", '"trust"'),
+        "integration/serving/test_feedback.py", '"/feedback"'),
     ("docs/how-to/serving/operations.md", "bash"): (
-        "integration/serving/test_api_keys.py", '"keys", "create"'),
+        "integration/serving/test_serve_command.py", '"--model"'),
     ("docs/how-to/serving/operations.md", "yaml"): (
         "e2e/test_documentation.py", "ProjectConfig.model_validate"),
-    ("docs/how-to/serving/predictions.md", "bash"): (
-        "integration/serving/test_predictions_commands.py", '"predictions", "prune"'),
     ("docs/how-to/serving/protocols.md", "bash"): ("contracts/test_scoring_protocol.py", "curl"),
     ("docs/how-to/serving/protocols.md", "python"): (
         "integration/protocols/test_inference.py", "InferenceServerClient"),
     ("docs/how-to/serving/reliability.md", "yaml"): (
         "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/training/data.md", "yaml"): ("unit/data/test_data_page.py", "training/data.md"),
-    ("docs/how-to/training/environments.md", "sh"): (
-        "integration/training/test_environments.py", '"environments", "prune"'),
     ("docs/how-to/training/keras.md", "python"): ("contracts/inside/network_contract.py", "documented.runs("),
     ("docs/how-to/training/torch.md", "python"): ("contracts/inside/network_contract.py", "documented.runs("),
 }  # fmt: skip
@@ -91,7 +87,9 @@ def test_every_block_of_code_is_executed_by_a_test() -> None:
     of_training = {str(path.relative_to(ROOT)) for path in documented.PAGES}
     missing, used = [], set()
     for block in blocks():
-        if block.mark.startswith(("run", "file: ")):
+        if block.mark == "run: served":
+            assert block.page.removeprefix("docs/how-to/") in (ROOT / "tests" / SERVED).read_text()
+        elif block.mark.startswith(("run", "file: ")):
             assert block.page in RUN, f"{block.page}: no test runs its marked blocks"
         elif block.language != "yaml" or block.page not in of_training:
             used.add((block.page, block.language))
