@@ -33,9 +33,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     base = tmp_path_factory.mktemp("served")
     folder, cli = base / "credit", Cli(base / "home", base)
     cli("init", folder).ok()
-    experiment = (folder / "experiment.yaml").read_text(encoding="utf-8")
-    named = re.sub(r"^experiment: .*$", "experiment: credit-default", experiment, flags=re.M)
-    (folder / "experiment.yaml").write_text(named, encoding="utf-8")
+    for name in ("experiment.yaml", "mlpipes.yaml"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert ": breast-cancer" in text
+        (folder / name).write_text(text.replace(": breast-cancer", ": credit-default"), encoding="utf-8")
     try:
         for words in (
             ("up", "--runtime", "embedded"),
@@ -70,5 +71,5 @@ def test_what_the_blocks_left(project: Path) -> None:
     cli = Cli(project.parent / "home", project)
     (line,) = cli("performance", "--period", "month", "--json").ok().json["lines"]
     assert line["with_truth"] == len(rows)
-    (key,) = cli("keys", "list", "--json").ok().json["keys"]
+    (key,) = cli("keys", "list", "--json").ok().json
     assert key["name"] == "billing service" and key["revoked_at"]
