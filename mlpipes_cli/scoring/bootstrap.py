@@ -30,8 +30,9 @@ def intervals(
 ) -> Intervals:
     """A confidence interval for each metric of :func:`evaluate`, for the rows' randomness alone.
 
-    What kind of number a metric is decides how (``docs/metrics.md``): rankings of two classes by tests of
-    smoothed populations (:mod:`.inversion`), losses by the studentised bootstrap (:mod:`.studentised`), the
+    What kind of number a metric is decides how (``docs/explanation/metrics.md``): rankings of two classes by
+    tests of smoothed populations (:mod:`.inversion`), losses by the studentised bootstrap
+    (:mod:`.studentised`), the
     other shares by Wilson's formula with the resamples' standard error (:mod:`.shares`). Each is stretched
     to hold the value itself. How often they hold the truth is in ``benchmarks/intervals``. The model is
     taken as it is: how much another training would differ is not in it.

@@ -2,7 +2,7 @@
 
 All of them take a (B, n) matrix of weights, how often each of the n rows counts in each of B
 resamples, and give (B,) values; the plain value is the one with all weights 1. They agree with
-scikit-learn and SciPy (tested to 1e-12). Sources are in ``docs/metrics.md``.
+scikit-learn and SciPy (tested to 1e-12). Sources are in ``docs/explanation/metrics.md``.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,25 @@ def test_the_packaged_schema_is_current(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_the_schema_is_a_schema(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(name))
+
+
+def keys(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key that a schema names, at any depth."""
+    if isinstance(part, dict):
+        for name, value in part.get("properties", {}).items():
+            yield f"{path}.{name}", value
+        for name, value in part.items():
+            yield from keys(value, f"{path}.{name}")
+    elif isinstance(part, list):
+        for number, value in enumerate(part):
+            yield from keys(value, f"{path}.{number}")
+
+
+@pytest.mark.parametrize(("name", "least"), [("mlpipes", 60), ("experiment", 150)])
+def test_every_key_has_a_description_that_editors_show(name: str, least: int) -> None:
+    found = dict(keys(schema(name)))
+    assert len(found) >= least
+    assert [key for key, value in found.items() if len(value.get("description") or "") < 5] == []
 
 
 def examples() -> list[str]:

