@@ -14,7 +14,7 @@ BACKUPS = "backups"
 
 
 @dataclass(frozen=True)
-class Project:
+class ProjectFolder:
     """A project's folder and settings.
 
     Attributes:
@@ -56,7 +56,7 @@ class Project:
         return relative if len(relative) < len(str(path)) else str(path)
 
 
-def find_project(start: Path | None = None) -> Project:
+def find_project(start: Path | None = None) -> ProjectFolder:
     """Find the project by walking up from a folder (the current one when left out).
 
     Raises:
@@ -69,7 +69,7 @@ def find_project(start: Path | None = None) -> Project:
     for folder in (start, *start.parents):
         path = folder / PROJECT_FILE
         if path.is_file():
-            return Project(folder, load_project_config(path, os.path.relpath(path)))
+            return ProjectFolder(folder, load_project_config(path, os.path.relpath(path)))
     raise UsageError(
         f"no {PROJECT_FILE} in {start} or above",
         "create a project with `mlpipes init DIR`, or give its folder with -C",

@@ -28,7 +28,7 @@ class Tabular:
         return pd.DataFrame([_flat(row) for row in self.table()])
 
 
-class Rows(list[Any], Tabular):
+class TableRows(list[Any], Tabular):
     """A list of results, which is a table as well.
 
     Args:

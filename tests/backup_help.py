@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 
 from mlpipes_cli.adapters.wiring import make_databases
-from mlpipes_cli.lifecycle.carrying.manifest import Manifest
-from mlpipes_cli.lifecycle.carrying.writing import writing
+from mlpipes_cli.lifecycle.transfer.archive_writer import writing
+from mlpipes_cli.lifecycle.transfer.manifest import Manifest
 
 DATABASES = make_databases()
 END = b"--\n-- PostgreSQL database dump complete\n--\n\n"

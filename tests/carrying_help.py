@@ -15,7 +15,7 @@ from conftest import Cli
 from waiting import until
 
 from mlpipes_cli.adapters import wiring
-from mlpipes_cli.adapters.database import migrate
+from mlpipes_cli.adapters.postgres.database import migrate
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Storage
 from mlpipes_cli.project import find_project

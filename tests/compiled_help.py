@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline
 
 from mlpipes_cli.preprocess import auto, portable
 from mlpipes_cli.scoring.score_reader import ScoreReader
-from mlpipes_cli.server.compiled import Scored
-from mlpipes_cli.server.model import InputColumn
+from mlpipes_cli.server.compiled import CompiledScores
+from mlpipes_cli.server.models.served_model import InputColumn
 
 ROWS = 400
 TASKS = {"int": "binary", "text": "binary", "bool": "binary", "many": "multiclass", "number": "regression"}
@@ -108,12 +108,12 @@ def loaded(model: Any) -> Any:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-def plain(model: Any, data: pd.DataFrame, notes: dict[str, Any]) -> Scored:
+def plain(model: Any, data: pd.DataFrame, notes: dict[str, Any]) -> CompiledScores:
     """What the model says by itself."""
     last = model[-1] if isinstance(model, Pipeline) else model
     reader = ScoreReader.of(last, notes)
     prepared = model[:-1].transform(data) if isinstance(model, Pipeline) else data
-    return Scored(np.asarray(model.predict(data)).tolist(), reader.read(prepared) if reader else None)
+    return CompiledScores(np.asarray(model.predict(data)).tolist(), reader.read(prepared) if reader else None)
 
 
 def rows(data: pd.DataFrame) -> list[tuple[Any, ...]]:

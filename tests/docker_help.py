@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlpipes_cli.adapters.docker.bases import bases
+from mlpipes_cli.adapters.docker.images.base_images import bases
 
 ROOT_LABEL = "io.mlpipes.root"
 PROJECT_LABEL = "com.docker.compose.project"

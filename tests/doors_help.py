@@ -92,8 +92,8 @@ def trained(folder: Path, *, typed: bool) -> Trained:
     from mlpipes_cli.config.experiment import Data
     from mlpipes_cli.config.yaml_source import parse_yaml
     from mlpipes_cli.data.prepare import prepare
+    from mlpipes_cli.data.prepared_cache import save
     from mlpipes_cli.data.sources import read
-    from mlpipes_cli.data.store import save
     from mlpipes_cli.worker import jobs, protocol
 
     whole = people()
@@ -302,16 +302,16 @@ def _form(served: Served, table: pd.DataFrame) -> Any:
 def _file(name: str, offline: bool) -> Door:
     def ask(served: Served, table: pd.DataFrame) -> Any:
         from mlpipes_cli.errors import UsageError
-        from mlpipes_cli.lifecycle.prediction import convert, inputs, scorers
+        from mlpipes_cli.lifecycle.prediction import model_input, readers, scorers
 
         file = served.scratch / name
         _written(file, table)
         scorer: Any = scorers._Offline(served.served) if offline else scorers._Api(served.api, "")
-        kinds = inputs.kinds_of({column.name: column.type for column in scorer.columns})
+        kinds = readers.kinds_of({column.name: column.type for column in scorer.columns})
         found: list[Any] = []
         try:
-            for batch in inputs.open_table(file).batches(50, kinds, scorer.formats):
-                part = scorer.score(convert.fit(batch, scorer, file, len(found)), len(found))
+            for batch in readers.open_table(file).batches(50, kinds, scorer.formats):
+                part = scorer.score(model_input.fit(batch, scorer, file, len(found)), len(found))
                 found += part["prediction"].tolist()
         except UsageError as error:
             return 2, str(error)

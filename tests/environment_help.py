@@ -16,9 +16,9 @@ from typing import Any
 
 from mlpipes_cli.adapters.environments.store import EnvironmentStore, cache
 from mlpipes_cli.ports.environments import EnvironmentSpec
-from mlpipes_cli.trainers.carried import base, carried
+from mlpipes_cli.trainers.pinned_environments import base, carried
 from mlpipes_cli.worker import protocol
-from mlpipes_cli.worker.pool import Job, Pool
+from mlpipes_cli.worker.pool import CandidateJob, Pool
 
 FOLDER = cache(os.environ) / "environments"  # before a test seals the process
 TESTS = Path(__file__).parent
@@ -80,7 +80,7 @@ def run_jobs(python: Path, folder: Path, contents: Mapping[str, Mapping[str, Any
         for name, content in contents.items():
             (folder / name).mkdir(parents=True)
             protocol.write(folder / name / protocol.JOB, content)
-            pool.submit(Job(name, folder / name, python))
+            pool.submit(CandidateJob(name, folder / name, python))
         while pool.busy:
             list(pool.events())
     results = []

@@ -19,7 +19,7 @@ from environment_help import FOLDER
 
 from mlpipes_cli.adapters.environments import EnvironmentStore
 from mlpipes_cli.ports.environments import EnvironmentSpec
-from mlpipes_cli.trainers.carried import base
+from mlpipes_cli.trainers.pinned_environments import base
 
 OLD = "scikit-learn==1.7.2"  # as in the tests of training, so that one environment does for both
 _SAVE = """

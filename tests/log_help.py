@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from mlpipes_cli.adapters import database, partitions
+from mlpipes_cli.adapters.postgres import database, partitions
 
 _COLUMNS = (
     "prediction_id, caller_id, made_at, model_name, model_version, model_alias, inputs, prediction, scores, "

@@ -151,13 +151,13 @@ class Site:
 
         from mlpipes_cli.adapters import wiring
         from mlpipes_cli.lifecycle.serving.stores import make_stores
-        from mlpipes_cli.server.app import create_app
-        from mlpipes_cli.server.models import Models
+        from mlpipes_cli.server.http.app import create_app
+        from mlpipes_cli.server.models.served_models import ServedModels
         from mlpipes_cli.server.settings import ServerSettings
 
         wiring.prepare_database(database)
         given = ServerSettings("people", "production", 3, str(folder), **settings)
-        self.models = Models(self._loaded(folder, 3, "production"))
+        self.models = ServedModels(self._loaded(folder, 3, "production"))
         app = create_app(given, make_stores(given, database, None), self.models)
         self.port = serving_help.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -168,9 +168,9 @@ class Site:
 
     @staticmethod
     def _loaded(folder: Path, version: int, alias: str) -> Any:
-        from mlpipes_cli.server import loading
+        from mlpipes_cli.server.models import loader
 
-        return loading.load(folder, "people", version, alias, PROMOTED)
+        return loader.load(folder, "people", version, alias, PROMOTED)
 
     def put(self, folder: Path, version: int, alias: str = "production") -> None:
         """Serve another version from now on, as the follower of the registry does."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-HTTP = "mlpipes_cli.server.limits:LimitedProtocol"
+HTTP = "mlpipes_cli.server.http.connection_limits:LimitedProtocol"
 
 
 @contextmanager
@@ -98,14 +98,14 @@ def front(path: Path, database: str, name: str = "people", **settings: Any) -> A
     """The whole API on a saved model, version 3 of ``name``, and a real database."""
     from mlpipes_cli.adapters import wiring
     from mlpipes_cli.lifecycle.serving.stores import make_stores
-    from mlpipes_cli.server import loading
-    from mlpipes_cli.server.app import create_app
-    from mlpipes_cli.server.models import Models
+    from mlpipes_cli.server.http.app import create_app
+    from mlpipes_cli.server.models import loader
+    from mlpipes_cli.server.models.served_models import ServedModels
     from mlpipes_cli.server.settings import ServerSettings
 
     made = ServerSettings(name, "production", 3, api_keys="off", access_log="off", **settings)
     wiring.prepare_database(database)
-    models = Models(loading.load(path, name, 3, "production"))
+    models = ServedModels(loader.load(path, name, 3, "production"))
     return create_app(made, make_stores(made, database, None), models)
 
 
@@ -136,7 +136,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import protocol_help, uvicorn
-from mlpipes_cli.server.limits import ConnectionLimits, LimitedProtocol, raise_file_limit
+from mlpipes_cli.server.http.connection_limits import ConnectionLimits, LimitedProtocol, raise_file_limit
 raise_file_limit()
 LimitedProtocol.limits = ConnectionLimits(head_seconds=6.0, body_seconds=6.0, idle_seconds=6.0)
 app = protocol_help.front(Path(sys.argv[2]), sys.argv[3], name="train", max_bytes=int(sys.argv[5]))

@@ -51,8 +51,8 @@ def _trained(path: Path, estimator: Any, task: str, labels: Any, gaps: bool = Fa
     from mlflow.models import infer_signature
     from sklearn.pipeline import Pipeline
 
+    from mlpipes_cli.mlflow_tags import MODEL_METADATA, MODEL_SAMPLE
     from mlpipes_cli.preprocess import auto, portable
-    from mlpipes_cli.run_schema import MODEL_METADATA, MODEL_SAMPLE
 
     X = _with_gaps() if gaps else table()
     model = Pipeline([("preprocess", auto.build(X, task)), ("model", estimator)]).fit(X, labels)

@@ -24,8 +24,8 @@ import signing_help
 from conftest import Cli
 from tcp_faults import Proxy
 
-from mlpipes_cli.adapters import alias_news
-from mlpipes_cli.adapters.spool import waiting
+from mlpipes_cli.adapters.postgres import alias_notifications
+from mlpipes_cli.adapters.spool import pending_records
 
 NAME = "people"
 STRENGTHS = {1: 0.01, 2: 10.0}  # of the regularisation, by version: their scores differ on every row
@@ -267,7 +267,7 @@ class Server:
     def drained(self) -> None:
         """Wait until nothing waits in the spool of any worker."""
         spool = self.cli.cwd / ".mlpipes" / "spool"
-        serving_help.until(lambda: waiting(spool).rows == 0, 90, "the replay")
+        serving_help.until(lambda: pending_records(spool).rows == 0, 90, "the replay")
 
 
 _LISTEN = """
@@ -351,7 +351,7 @@ class Stack:
         url = f"{self._tracking}/api/2.0/mlflow/registered-models/alias"
         body = {"name": NAME, "alias": "production", "version": str(version)}
         httpx.post(url, json=body, trust_env=False, timeout=30).raise_for_status()
-        alias_news.tell(self.environment["MLPIPES_DATABASE_URL"], NAME)
+        alias_notifications.notify(self.environment["MLPIPES_DATABASE_URL"], NAME)
 
     def stored(self, url: str | None = None) -> list[tuple[Any, ...]]:
         """Every row of the table: identifiers, version, prediction, score."""

@@ -95,7 +95,7 @@ def saved(path: Path, classes: tuple[Any, ...] = (0, 1), *, regression: bool = F
 
 def served(path: Path, version: int = 3, alias: str = "production") -> Any:
     """The saved model as the API holds it."""
-    from mlpipes_cli.server.loading import load
+    from mlpipes_cli.server.models.loader import load
 
     return load(path, "people", version, alias)
 
@@ -152,12 +152,12 @@ class Silent:
 
 def application(log: Any, *models: Any, truth: Any = None, recent: Any = None, **settings: Any) -> Any:
     """The API on loaded models and a log; it asks for no keys, unless ``settings`` say so."""
-    from mlpipes_cli.server.app import create_app
-    from mlpipes_cli.server.models import Models
+    from mlpipes_cli.server.http.app import create_app
+    from mlpipes_cli.server.models.served_models import ServedModels
     from mlpipes_cli.server.settings import ServerSettings
     from mlpipes_cli.server.stores import Stores
 
-    served = Models(models[0])
+    served = ServedModels(models[0])
     for other in models[1:]:
         served.put(other)
     keys = settings.pop("keys", None)
@@ -292,7 +292,7 @@ sys.path.insert(0, sys.argv[1])
 import uvicorn, signing_help
 from pathlib import Path
 from mlpipes_cli.lifecycle.serving.stores import make_stores
-from mlpipes_cli.server.app import create_app
+from mlpipes_cli.server.http.app import create_app
 from mlpipes_cli.server.settings import ServerSettings
 files = signing_help.digest(Path(sys.argv[2]))
 seconds = float(sys.argv[5])

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from mlpipes_cli.adapters.model_source import RestModelSource
+from mlpipes_cli.adapters.mlflow.model_source import RestModelSource
 from mlpipes_cli.signing import files, keys, statements
 
 TEXT = "the-key-of-the-tests-0123456789-abcdef"

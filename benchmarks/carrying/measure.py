@@ -27,14 +27,14 @@ from typing import Any
 import psycopg2
 
 from mlpipes_cli.adapters import wiring
-from mlpipes_cli.adapters.database import migrate
 from mlpipes_cli.adapters.dump.address import parse
 from mlpipes_cli.adapters.embedded.cluster import program
-from mlpipes_cli.lifecycle.carrying.copying import copy
-from mlpipes_cli.lifecycle.carrying.reading import check
-from mlpipes_cli.lifecycle.carrying.replacing import replace
-from mlpipes_cli.lifecycle.carrying.surroundings import journal
-from mlpipes_cli.project import Project, find_project
+from mlpipes_cli.adapters.postgres.database import migrate
+from mlpipes_cli.lifecycle.transfer.archive_reader import check
+from mlpipes_cli.lifecycle.transfer.copy import copy
+from mlpipes_cli.lifecycle.transfer.replace import replace
+from mlpipes_cli.lifecycle.transfer.transfer_context import journal
+from mlpipes_cli.project import ProjectFolder, find_project
 
 
 class Silent:
@@ -86,7 +86,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def plain_backup(project: Project, urls: dict[str, str], place: Path) -> None:
+def plain_backup(project: ProjectFolder, urls: dict[str, str], place: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     for name, url in urls.items():
@@ -101,7 +101,7 @@ def plain_backup(project: Project, urls: dict[str, str], place: Path) -> None:
     subprocess.run(["tar", "cf", place / "artifacts.tar", "-C", project.state, "artifacts"], check=True)
 
 
-def plain_restore(project: Project, urls: dict[str, str], place: Path) -> None:
+def plain_restore(project: ProjectFolder, urls: dict[str, str], place: Path) -> None:
     for name, url in urls.items():
         address = parse(url)
         clean = "drop schema public cascade; create schema public;" + (
@@ -140,7 +140,7 @@ def main() -> None:
             mlpipes(root, "down", "--volumes", "--yes")
 
 
-def measure(project: Project, base: Path, asked: argparse.Namespace) -> None:
+def measure(project: ProjectFolder, base: Path, asked: argparse.Namespace) -> None:
     runtime, databases, silent = wiring.make_runtime(project), wiring.make_databases(), Silent()
     fill(project.root, runtime.storage().databases["mlpipes"], asked.megabytes, asked.rows)
     ours, theirs = base / "ours.tar", base / "plain"

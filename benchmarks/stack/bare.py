@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli.adapters.database_owners import SECRETS, complete, provision
-from mlpipes_cli.adapters.docker.object_store import ObjectStore
-from mlpipes_cli.adapters.processes.daemon import Probe
+from mlpipes_cli.adapters.docker.stack.object_store import ObjectStoreClient
+from mlpipes_cli.adapters.postgres.roles import SECRETS, complete, provision
+from mlpipes_cli.adapters.processes.daemon import HttpProbe
 
 HOST = "127.0.0.1"
 PATIENCE = 180.0
@@ -68,7 +68,7 @@ def database(plan: dict[str, Any]) -> bool:
 
 def store(plan: dict[str, Any]) -> bool:
     """Whether the object store answers and has its bucket, which is made if it is not there."""
-    bucket = ObjectStore(HOST, plan["ports"]["minio"], plan["bucket"])
+    bucket = ObjectStoreClient(HOST, plan["ports"]["minio"], plan["bucket"])
     root = tuple(plan["root"])
     if not plan["fresh"]:
         return bucket.holds(root) == 200
@@ -92,7 +92,7 @@ def main() -> None:
     if plan["fresh"]:
         values = [part for name, value in plan["user"].items() for part in ("--env", f"{name}={value}")]
         docker("exec", *values, plan["names"]["minio"], "sh", "-c", USER)
-    probe = Probe(*SEARCH)
+    probe = HttpProbe(*SEARCH)
     wait("mlflow", lambda: probe.ask(plan["ports"]["mlflow"], HOST))
 
 

@@ -9,9 +9,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli.adapters.docker import engine, images
-from mlpipes_cli.adapters.docker.settings import compose_file, port_settings
-from mlpipes_cli.adapters.docker.variables import store_keys, variables
+from mlpipes_cli.adapters.docker.engine import connection
+from mlpipes_cli.adapters.docker.images import service_images
+from mlpipes_cli.adapters.docker.stack.settings import compose_file, port_settings
+from mlpipes_cli.adapters.docker.stack.variables import store_keys, variables
 from mlpipes_cli.compose.load import load
 from mlpipes_cli.compose.model import Healthcheck, Service
 from mlpipes_cli.config.project import ProjectConfig
@@ -39,7 +40,7 @@ def make(id: str) -> dict[str, Any]:
     keys = store_keys(passwords, own=True)
     values = variables(config, passwords, id=id, ports=ports, hosts=HOSTS, keys=keys, auth=False)
     services = load(compose_file(), values).services
-    found = {name: images.find(engine.connect(), services[name]) for name in CORE}
+    found = {name: service_images.find(connection.connect(), services[name]) for name in CORE}
     missing = [name for name, image in found.items() if image is None]
     if missing:
         raise SystemExit(f"the images of {', '.join(missing)} are not here; `mlpipes up` fetches them")

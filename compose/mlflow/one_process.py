@@ -37,9 +37,9 @@ class Unasked(logging.Filter):
 
 def keep_logs(folder):
     """In a stack of processes this one looks after the log files of all of them."""
-    from mlpipes_cli.adapters.processes import rotation
+    from mlpipes_cli.adapters.processes import log_rotation
 
-    rotation.keep(folder)
+    log_rotation.keep(folder)
 
 
 def serve(command, extra_env=None, **_options):

@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlpipes_cli.ports.all_stacks import AllStacks
     from mlpipes_cli.ports.image_store import ImageStore
-    from mlpipes_cli.ports.machine import Machine
 
 
-def docker_machine() -> Machine:
+def docker_stacks() -> AllStacks:
     """The stacks of all projects on the Docker engine.
 
     Raises:
         MlpipesError: No engine answers.
     """
-    from mlpipes_cli.adapters.docker.engine import connect
-    from mlpipes_cli.adapters.docker.machine import DockerMachine
+    from mlpipes_cli.adapters.docker.engine.all_stacks import DockerStacks
+    from mlpipes_cli.adapters.docker.engine.connection import connect
 
-    return DockerMachine(connect())
+    return DockerStacks(connect())
 
 
-def process_machine() -> Machine:
+def process_stacks() -> AllStacks:
     """The stacks of all projects that run as processes."""
-    from mlpipes_cli.adapters.processes.machine import ProcessMachine
+    from mlpipes_cli.adapters.processes.all_stacks import ProcessStacks
 
-    return ProcessMachine()
+    return ProcessStacks()
 
 
 def docker_images() -> ImageStore:
@@ -34,7 +34,7 @@ def docker_images() -> ImageStore:
     Raises:
         MlpipesError: No engine answers.
     """
-    from mlpipes_cli.adapters.docker.engine import connect
-    from mlpipes_cli.adapters.docker.image_store import DockerImageStore
+    from mlpipes_cli.adapters.docker.engine.connection import connect
+    from mlpipes_cli.adapters.docker.images.store import DockerImageStore
 
     return DockerImageStore(connect())

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.dump.address import Address
-    from mlpipes_cli.adapters.spool import Waiting
-    from mlpipes_cli.choices import Choices
+    from mlpipes_cli.adapters.spool import PendingRecords
     from mlpipes_cli.ports import (
         Endpoints,
         ModelSource,
@@ -21,20 +20,21 @@ if TYPE_CHECKING:
         ServiceSpec,
         Tracking,
     )
-    from mlpipes_cli.ports.alias_news import AliasNews
+    from mlpipes_cli.ports.alias_notifications import AliasNotifications
+    from mlpipes_cli.ports.api_keys import KeyStore
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.ports.environments import Environments
+    from mlpipes_cli.ports.ground_truth import TruthStore
     from mlpipes_cli.ports.images import ImageBuilder
-    from mlpipes_cli.ports.keys import KeyStore
-    from mlpipes_cli.ports.recent import RecentPredictions
-    from mlpipes_cli.ports.records import PredictionRecords
-    from mlpipes_cli.ports.truth import TruthStore
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.ports.prediction_records import PredictionRecords
+    from mlpipes_cli.ports.recent_predictions import RecentPredictions
+    from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.signing.keys import Key
     from mlpipes_cli.signing.vault import Vault
+    from mlpipes_cli.stack_state import StackState
 
 
-def choose_runtime(project: Project, asked: str | None = None) -> tuple[str, str]:
+def choose_runtime(project: ProjectFolder, asked: str | None = None) -> tuple[str, str]:
     """The runtime that ``up`` starts, and why.
 
     Args:
@@ -44,12 +44,14 @@ def choose_runtime(project: Project, asked: str | None = None) -> tuple[str, str
     Raises:
         UsageError: There is no such runtime, or the project's data is in another one.
     """
-    from mlpipes_cli.adapters import choosing
+    from mlpipes_cli.adapters import runtime_choice
 
-    return choosing.for_up(project, asked)
+    return runtime_choice.for_up(project, asked)
 
 
-def make_runtime(project: Project, choices: Choices | None = None, reason: str | None = None) -> Runtime:
+def make_runtime(
+    project: ProjectFolder, choices: StackState | None = None, reason: str | None = None
+) -> Runtime:
     """The runtime of a project's stack.
 
     Args:
@@ -60,14 +62,14 @@ def make_runtime(project: Project, choices: Choices | None = None, reason: str |
     Raises:
         MlpipesError: ``.env`` cannot be read, or nothing says where the project's data is.
     """
-    from mlpipes_cli import choices as remembered
-    from mlpipes_cli.adapters import choosing
+    from mlpipes_cli import stack_state as remembered
+    from mlpipes_cli.adapters import runtime_choice
 
     made = choices or remembered.read(project)
     if choices is not None and choices.runtime is not None:
         name, why = choices.runtime, f"{choices.runtime} was chosen before"
     else:
-        name, why = choosing.current(project)
+        name, why = runtime_choice.current(project)
     auth = project.config.stack.mlflow.auth if made.auth is None else made.auth
     if name == "docker":
         from mlpipes_cli.adapters.docker.runtime import DockerRuntime
@@ -85,23 +87,23 @@ def make_runtime(project: Project, choices: Choices | None = None, reason: str |
 
 def make_registry(endpoints: Endpoints) -> Registry:
     """The model registry of a running stack."""
-    from mlpipes_cli.adapters.mlflow_client import Connection
-    from mlpipes_cli.adapters.registry import MlflowRegistry
+    from mlpipes_cli.adapters.mlflow.client import Connection
+    from mlpipes_cli.adapters.mlflow.registry import MlflowRegistry
 
     return MlflowRegistry(Connection(endpoints.tracking_uri, login=endpoints.login))
 
 
 def make_tracking(endpoints: Endpoints, key: Key) -> Tracking:
     """Where runs are written, with models that the key signs."""
-    from mlpipes_cli.adapters.mlflow_client import PATIENTLY, Connection
-    from mlpipes_cli.adapters.tracking import MlflowTracking
+    from mlpipes_cli.adapters.mlflow.client import PATIENTLY, Connection
+    from mlpipes_cli.adapters.mlflow.tracking import MlflowTracking
 
     return MlflowTracking(Connection(endpoints.tracking_uri, PATIENTLY, endpoints.login), key)
 
 
 def make_prediction_log(database_url: str) -> PredictionLog:
     """Where the prediction API keeps its predictions."""
-    from mlpipes_cli.adapters.prediction_log import PostgresPredictionLog
+    from mlpipes_cli.adapters.postgres.prediction_log import PostgresPredictionLog
 
     return PostgresPredictionLog(database_url)
 
@@ -115,21 +117,21 @@ def make_prediction_spool(log: PredictionLog, folder: Path, limit: int) -> Predi
 
 def make_truth_store(database_url: str) -> TruthStore:
     """Where the truth of predictions is kept."""
-    from mlpipes_cli.adapters.truth import PostgresTruthStore
+    from mlpipes_cli.adapters.postgres.ground_truth import PostgresTruthStore
 
     return PostgresTruthStore(database_url)
 
 
 def make_prediction_records(database_url: str) -> PredictionRecords:
     """The prediction log as people work with it."""
-    from mlpipes_cli.adapters.records import PostgresPredictionRecords
+    from mlpipes_cli.adapters.postgres.prediction_records import PostgresPredictionRecords
 
     return PostgresPredictionRecords(database_url)
 
 
 def make_recent_predictions(database_url: str) -> RecentPredictions:
     """What shows people the newest predictions."""
-    from mlpipes_cli.adapters.recent_predictions import PostgresRecentPredictions
+    from mlpipes_cli.adapters.postgres.recent_predictions import PostgresRecentPredictions
 
     return PostgresRecentPredictions(database_url)
 
@@ -144,7 +146,7 @@ def prepare_database(url: str, *, must: bool = True) -> None:
     Raises:
         MlpipesError: The database does not answer, or refuses.
     """
-    from mlpipes_cli.adapters import database
+    from mlpipes_cli.adapters.postgres import database
     from mlpipes_cli.errors import MlpipesError
 
     try:
@@ -156,32 +158,32 @@ def prepare_database(url: str, *, must: bool = True) -> None:
 
 def make_key_store(database_url: str) -> KeyStore:
     """Where the API's keys are kept."""
-    from mlpipes_cli.adapters.api_keys import PostgresKeyStore
+    from mlpipes_cli.adapters.postgres.api_keys import PostgresKeyStore
 
     return PostgresKeyStore(database_url)
 
 
 def make_model_source(tracking_uri: str, login: Mapping[str, str]) -> ModelSource:
     """The registry as a server reads it: a tracking server's address, and its variables for who asks."""
-    from mlpipes_cli.adapters.model_source import RestModelSource
+    from mlpipes_cli.adapters.mlflow.model_source import RestModelSource
 
     return RestModelSource(tracking_uri, login)
 
 
-def make_alias_news(database_url: str) -> AliasNews:
+def make_alias_news(database_url: str) -> AliasNotifications:
     """What hears of aliases that have moved."""
-    from mlpipes_cli.adapters.alias_news import PostgresAliasNews
+    from mlpipes_cli.adapters.postgres.alias_notifications import PostgresAliasNotifications
 
-    return PostgresAliasNews(database_url)
+    return PostgresAliasNotifications(database_url)
 
 
 def tell_alias_moved(database_url: str, model: str) -> None:
     """Tell servers that an alias of a model has moved; where it cannot be told, they find out by asking."""
-    from mlpipes_cli.adapters import alias_news
+    from mlpipes_cli.adapters.postgres import alias_notifications
     from mlpipes_cli.errors import MlpipesError
 
     with contextlib.suppress(MlpipesError):
-        alias_news.tell(database_url, model)
+        alias_notifications.notify(database_url, model)
 
 
 def make_vault(tracking_uri: str, login: Mapping[str, str], key: Key) -> Vault:
@@ -191,15 +193,15 @@ def make_vault(tracking_uri: str, login: Mapping[str, str], key: Key) -> Vault:
     return Vault(make_model_source(tracking_uri, login), key)
 
 
-def spooled(folder: Path) -> Waiting:
+def spooled(folder: Path) -> PendingRecords:
     """What waits in a spool for the database.
 
     Raises:
         MlpipesError: It may not be read.
     """
-    from mlpipes_cli.adapters.spool import waiting
+    from mlpipes_cli.adapters.spool import pending_records
 
-    return waiting(folder)
+    return pending_records(folder)
 
 
 def replay_spool(folder: Path, database_url: str) -> int:
@@ -217,7 +219,7 @@ def replay_spool(folder: Path, database_url: str) -> int:
 
 def make_image_builder() -> ImageBuilder:
     """What makes images that hold a model."""
-    from mlpipes_cli.adapters.docker.model_image import DockerImageBuilder
+    from mlpipes_cli.adapters.docker.images.model_image import DockerImageBuilder
 
     return DockerImageBuilder()
 
@@ -231,26 +233,26 @@ def make_databases() -> Databases:
 
 def mlflow_revisions() -> Collection[str]:
     """The versions of MLflow's tables that this release can read or bring up to date."""
-    from mlpipes_cli.adapters import mlflow_schema
+    from mlpipes_cli.adapters.mlflow import schema
 
-    return mlflow_schema.revisions()
+    return schema.revisions()
 
 
 def newest_mlflow_revision() -> str:
     """The version of MLflow's tables that this release works on."""
-    from mlpipes_cli.adapters import mlflow_schema
+    from mlpipes_cli.adapters.mlflow import schema
 
-    return mlflow_schema.newest()
+    return schema.newest()
 
 
-def added_services(project: Project) -> Path:
+def added_services(project: ProjectFolder) -> Path:
     """The file that names the services that ``up`` brings back beside the core."""
     from mlpipes_cli.adapters.processes.state import StateFiles
 
     return StateFiles(project.state).wanted_file
 
 
-def remembered_services(project: Project) -> Mapping[str, ServiceSpec]:
+def remembered_services(project: ProjectFolder) -> Mapping[str, ServiceSpec]:
     """The services that ``up`` brings back beside the core, by name."""
     from mlpipes_cli.adapters.processes.state import StateFiles
 
@@ -281,19 +283,19 @@ def database_program(name: str, address: Address) -> Path:
 
 def lock(path: Path, waiting: Callable[[str], None]) -> AbstractContextManager[None]:
     """A lock file that one process holds; ``waiting`` is told, with its holder in words, where we wait."""
-    from mlpipes_cli.adapters.processes.files import locked
+    from mlpipes_cli.adapters.processes.json_files import locked
 
     return locked(path, waiting)
 
 
-def keep_logs(project: Project) -> None:
+def keep_logs(project: ProjectFolder) -> None:
     """Have this process put the logs of the project's services aside when they have become large."""
-    from mlpipes_cli.adapters.processes import rotation
+    from mlpipes_cli.adapters.processes import log_rotation
 
-    rotation.keep(project.logs)
+    log_rotation.keep(project.logs)
 
 
-def mark_children(project: Project) -> None:
+def mark_children(project: ProjectFolder) -> None:
     """Have what this process starts from now on marked, so that ``down`` finds it without us."""
     import os
 
@@ -323,7 +325,7 @@ def serving_port(
             )
         yield wanted
         return
-    with ports.Reservations() as reservations:
+    with ports.PortReservations() as reservations:
         yield ports.choose(
             "the API", reservations, wanted=None, remembered=remembered, preference=preference, say=say
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.api.progress import Event, Events, log
 
 if TYPE_CHECKING:
-    from mlpipes_cli.project import Project as Settings
+    from mlpipes_cli.project import ProjectFolder as Settings
 
 File = str | os.PathLike[str]
 

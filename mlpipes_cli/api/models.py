@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Literal
 from mlpipes_cli.api import results
 from mlpipes_cli.api.base import Base, File
 from mlpipes_cli.errors import Refused
-from mlpipes_cli.tabular import Rows
+from mlpipes_cli.tabular import TableRows
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.promotion.events import Entry
+    from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
     from mlpipes_cli.lifecycle.promotion.verdict import Verdict
     from mlpipes_cli.lifecycle.serving import Served
-    from mlpipes_cli.lifecycle.serving.image import Built
+    from mlpipes_cli.lifecycle.serving.image import BuildResult
     from mlpipes_cli.lifecycle.serving.keys import Created, KeyRow
-    from mlpipes_cli.lifecycle.training import Outline, Request
+    from mlpipes_cli.lifecycle.training import DryRun, TrainRequest
 
 
 class ModelMethods(Base):
@@ -30,7 +30,7 @@ class ModelMethods(Base):
         parallel: int | None = None,
         resume: bool = False,
         force: bool = False,
-    ) -> results.Training:
+    ) -> results.TrainingResult:
         """Train the candidates of an experiment file, each in a process of its own.
 
         A candidate that fails does not end the others and raises nothing: its ``status`` and ``error`` say
@@ -54,7 +54,7 @@ class ModelMethods(Base):
         request = self._request(file, only, parallel=parallel, resume=resume, force=force)
         return results.training(training.train(lambda: self._settings, request, events, events))
 
-    def plan(self, file: File = "experiment.yaml", *, only: Sequence[str] = ()) -> Outline:
+    def plan(self, file: File = "experiment.yaml", *, only: Sequence[str] = ()) -> DryRun:
         """Check an experiment file and its data, and say what would run, as ``train --dry-run``.
 
         Raises:
@@ -73,11 +73,11 @@ class ModelMethods(Base):
         parallel: int | None = None,
         resume: bool = False,
         force: bool = False,
-    ) -> Request:
+    ) -> TrainRequest:
         from mlpipes_cli.lifecycle import training
 
         path = self._file(file)
-        return training.Request(
+        return training.TrainRequest(
             file=path,
             shown_as=str(file),
             only=tuple(only),
@@ -110,7 +110,7 @@ class ModelMethods(Base):
             self._events.warn(board.few_rows)
         return results.leaderboard(board)
 
-    def models(self) -> Rows:
+    def models(self) -> TableRows:
         """The registered models with their versions and aliases, by name, the newest version first.
 
         Raises:
@@ -118,7 +118,7 @@ class ModelMethods(Base):
         """
         from mlpipes_cli.lifecycle.promotion import listing
 
-        return Rows(listing.models(self._settings), listing.ModelRow)
+        return TableRows(listing.models(self._settings), listing.ModelRow)
 
     def trust(
         self,
@@ -127,16 +127,16 @@ class ModelMethods(Base):
         everything: bool = False,
         reason: str = "",
         dry_run: bool = False,
-    ) -> Rows:
+    ) -> TableRows:
         """Have versions loaded, which runs their code, that this project did not make; as they are now.
 
         Raises:
             UsageError: There is no such model or version, or none was named.
             MlpipesError: The stack is not running.
         """
-        from mlpipes_cli.lifecycle.trust import verb
+        from mlpipes_cli.lifecycle.trust import trust
 
-        rows = verb.trust(
+        rows = trust.trust(
             self._settings,
             self._events,
             versions=versions,
@@ -145,7 +145,7 @@ class ModelMethods(Base):
             reason=reason,
             dry_run=dry_run,
         )
-        return Rows(rows, verb.Trusted)
+        return TableRows(rows, trust.TrustResult)
 
     def promote(
         self,
@@ -174,13 +174,13 @@ class ModelMethods(Base):
         """
         from mlpipes_cli.lifecycle.promotion import promote as verb
 
-        wish = verb.Wish(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
+        wish = verb.PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
         verdict = verb.promote(self._settings, wish, self._events, dry_run=dry_run)
         if verdict.outcome == "refused":
             raise Refused(f"not promoted: {verdict.reason}", verdict.hint, verdict)
         return verdict
 
-    def rollback(self, *, model: str | None = None, to: str = "production", reason: str = "") -> Entry:
+    def rollback(self, *, model: str | None = None, to: str = "production", reason: str = "") -> HistoryEvent:
         """Return the alias to the version that held it before.
 
         Raises:
@@ -191,16 +191,16 @@ class ModelMethods(Base):
 
         return rollback(self._settings, self._events, model=model, alias=to, reason=reason)
 
-    def history(self, *, model: str | None = None) -> Rows:
+    def history(self, *, model: str | None = None) -> TableRows:
         """Every promotion and rollback, the newest first.
 
         Raises:
             MlpipesError: The stack is not running.
         """
         from mlpipes_cli.lifecycle.promotion import listing
-        from mlpipes_cli.lifecycle.promotion.events import Entry
+        from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
 
-        return Rows(listing.history(self._settings, model=model), Entry)
+        return TableRows(listing.history(self._settings, model=model), HistoryEvent)
 
     def serve(
         self,
@@ -233,7 +233,7 @@ class ModelMethods(Base):
         version: int | None = None,
         tag: str | None = None,
         platform: str | None = None,
-    ) -> Built:
+    ) -> BuildResult:
         """Make a Docker image of the API with the model inside, which needs nothing but a database.
 
         Raises:
@@ -263,7 +263,7 @@ class ModelMethods(Base):
 
         return keys.create(self._settings, name)
 
-    def keys(self) -> Rows:
+    def keys(self) -> TableRows:
         """The API keys: names, states, and when they were last used.
 
         Raises:
@@ -271,7 +271,7 @@ class ModelMethods(Base):
         """
         from mlpipes_cli.lifecycle.serving import keys
 
-        return Rows(keys.listing(self._settings), keys.KeyRow)
+        return TableRows(keys.listing(self._settings), keys.KeyRow)
 
     def revoke_key(self, name_or_id: str) -> KeyRow:
         """Let an API key count no more, within 2 seconds.

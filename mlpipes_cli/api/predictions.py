@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mlpipes_cli.api.base import Base, File
-from mlpipes_cli.tabular import Rows
+from mlpipes_cli.tabular import TableRows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlpipes_cli.lifecycle.performance.verb import Performance
-    from mlpipes_cli.lifecycle.prediction import Scored
+    from mlpipes_cli.lifecycle.performance.performance import Performance
+    from mlpipes_cli.lifecycle.prediction import PredictionResult
     from mlpipes_cli.lifecycle.records.export import Exported
     from mlpipes_cli.lifecycle.records.feedback import Reported
-    from mlpipes_cli.lifecycle.records.prune import Pruned
+    from mlpipes_cli.lifecycle.records.prune import PrunedPredictions
     from mlpipes_cli.lifecycle.records.replay import Replayed
-    from mlpipes_cli.ports.records import Period
+    from mlpipes_cli.ports.prediction_records import Period
 
 
 class PredictionMethods(Base):
@@ -35,7 +35,7 @@ class PredictionMethods(Base):
         model: str | None = None,
         alias: str | None = None,
         api_key: str | None = None,
-    ) -> Scored:
+    ) -> PredictionResult:
         """Score rows through the running API, which stores each prediction, or in this process.
 
         Args:
@@ -126,7 +126,7 @@ class PredictionMethods(Base):
         alias: str | None = None,
         since: str | None = None,
         until: str | None = None,
-    ) -> Rows:
+    ) -> TableRows:
         """The newest stored predictions with their truth, the newest first.
 
         Args:
@@ -141,10 +141,10 @@ class PredictionMethods(Base):
             UsageError: There is no prediction of the model, or a time cannot be read.
             MlpipesError: The stack is not running.
         """
-        from mlpipes_cli.lifecycle.records import access, listing
+        from mlpipes_cli.lifecycle.records import listing, log_context
 
-        chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
-        return Rows(listing.newest(self._settings, chosen, limit), listing.Entry)
+        chosen = log_context.selection(model=model, version=version, alias=alias, since=since, until=until)
+        return TableRows(listing.newest(self._settings, chosen, limit), listing.PredictionEntry)
 
     def export(
         self,
@@ -172,15 +172,15 @@ class PredictionMethods(Base):
             UsageError: The file has another ending, or a time cannot be read.
             MlpipesError: The stack is not running, or the file cannot be written.
         """
-        from mlpipes_cli.lifecycle.records import access
+        from mlpipes_cli.lifecycle.records import log_context
         from mlpipes_cli.lifecycle.records.export import export
 
-        chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
+        chosen = log_context.selection(model=model, version=version, alias=alias, since=since, until=until)
         return export(self._settings, self._events, chosen, Path(output), flat=columns)
 
     def prune(
         self, older_than: str, *, model: str | None = None, yes: bool = False, dry_run: bool = False
-    ) -> Pruned:
+    ) -> PrunedPredictions:
         """Remove old predictions and what was true of them, for good.
 
         Args:
@@ -233,9 +233,9 @@ class PredictionMethods(Base):
             UsageError: There is no such model or metric, or a time cannot be read.
             MlpipesError: The stack is not running.
         """
-        from mlpipes_cli.lifecycle.performance.verb import performance
-        from mlpipes_cli.lifecycle.records import access
+        from mlpipes_cli.lifecycle.performance.performance import performance
+        from mlpipes_cli.lifecycle.records import log_context
 
-        chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
+        chosen = log_context.selection(model=model, version=version, alias=alias, since=since, until=until)
         grouped: Period | None = None if period == "all" else period
         return performance(self._settings, self._events, chosen, period=grouped, metrics=metrics)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import Several
-from mlpipes_cli.tabular import Rows, Tabular
+from mlpipes_cli.tabular import TableRows, Tabular
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.leaderboard import Board
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunResult:
     """A candidate's run.
 
     Attributes:
@@ -40,7 +40,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class TrainedRun(Run):
+class TrainedRun(RunResult):
     """A run of a training.
 
     Attributes:
@@ -51,7 +51,7 @@ class TrainedRun(Run):
 
 
 @dataclass(frozen=True)
-class Data:
+class DataResult:
     """The data of a training.
 
     Attributes:
@@ -64,7 +64,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Training(Tabular):
+class TrainingResult(Tabular):
     """What :meth:`Project.train` did.
 
     Attributes:
@@ -75,11 +75,11 @@ class Training(Tabular):
     """
 
     experiment: str
-    data: Data
-    runs: Rows
+    data: DataResult
+    runs: TableRows
     best: str | None
 
-    def table(self) -> Rows:
+    def table(self) -> TableRows:
         return self.runs
 
     def raise_for_status(self) -> None:
@@ -94,7 +94,7 @@ class Training(Tabular):
 
 
 @dataclass(frozen=True)
-class RankedRun(Run):
+class RankedRun(RunResult):
     """A line of the leaderboard.
 
     Attributes:
@@ -107,7 +107,7 @@ class RankedRun(Run):
 
 
 @dataclass(frozen=True)
-class OtherHoldout:
+class OtherHoldoutResult:
     """Rows on which other runs of the experiment were judged.
 
     Attributes:
@@ -138,29 +138,29 @@ class Leaderboard(Tabular):
     model: str
     metric: str
     holdout_fingerprint: str
-    runs: Rows
+    runs: TableRows
     best: str | None
-    other_holdouts: tuple[OtherHoldout, ...]
+    other_holdouts: tuple[OtherHoldoutResult, ...]
     other_runs: int
 
-    def table(self) -> Rows:
+    def table(self) -> TableRows:
         return self.runs
 
 
-def training(report: TrainingReport) -> Training:
+def training(report: TrainingReport) -> TrainingResult:
     """What ``train --json`` prints."""
     made = report.document()
-    runs = Rows([_made(TrainedRun, run) for run in made["runs"]], TrainedRun)
-    return Training(made["experiment"], Data(**made["data"]), runs, made["best"])
+    runs = TableRows([_made(TrainedRun, run) for run in made["runs"]], TrainedRun)
+    return TrainingResult(made["experiment"], DataResult(**made["data"]), runs, made["best"])
 
 
 def leaderboard(board: Board) -> Leaderboard:
     """What ``leaderboard --json`` prints."""
     made = board.document()
-    runs = Rows(
+    runs = TableRows(
         [_made(RankedRun, run | {"aliases": tuple(run["aliases"])}) for run in made["runs"]], RankedRun
     )
-    others = tuple(OtherHoldout(**other) for other in made["other_holdouts"])
+    others = tuple(OtherHoldoutResult(**other) for other in made["other_holdouts"])
     return Leaderboard(**(made | {"runs": runs, "other_holdouts": others}))
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mlpipes_cli.api.base import Base, File
-from mlpipes_cli.tabular import Rows
+from mlpipes_cli.tabular import TableRows
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.carrying.backup import Carried
-    from mlpipes_cli.lifecycle.carrying.migrate import Migrated
-    from mlpipes_cli.lifecycle.carrying.upgrade import Upgraded
+    from mlpipes_cli.lifecycle.transfer.backup import BackupResult
+    from mlpipes_cli.lifecycle.transfer.migrate import Migrated
+    from mlpipes_cli.lifecycle.transfer.upgrade import Upgraded
     from mlpipes_cli.ports import Halted, ServiceStatus, StackStatus
 
 Runtime = Literal["docker", "embedded", "remote", "auto"]
@@ -82,9 +82,9 @@ class StackMethods(Base):
             UsageError: There is no such service, or the stack is remote.
             MlpipesError: It cannot be stopped.
         """
-        from mlpipes_cli.lifecycle import halting
+        from mlpipes_cli.lifecycle import single_service
 
-        return halting.stop(self._settings, service, self._events)
+        return single_service.stop(self._settings, service, self._events)
 
     def start(self, service: str) -> ServiceStatus:
         """Start one service and what it needs, and wait until it answers.
@@ -93,9 +93,9 @@ class StackMethods(Base):
             UsageError: There is no such service, or the stack is remote.
             MlpipesError: There is no stack yet, or it does not come up.
         """
-        from mlpipes_cli.lifecycle import halting
+        from mlpipes_cli.lifecycle import single_service
 
-        return halting.start(self._settings, service, self._events)
+        return single_service.start(self._settings, service, self._events)
 
     def status(self) -> StackStatus:
         """What runs, where, since when; ``.frame()`` has a row a service."""
@@ -103,12 +103,12 @@ class StackMethods(Base):
 
         return stack.status(self._settings)
 
-    def doctor(self) -> Rows:
+    def doctor(self) -> TableRows:
         """What could be wrong, with the fix of each: rows with name, level, found and fix."""
         from mlpipes_cli.lifecycle import stack
         from mlpipes_cli.ports import Check
 
-        return Rows(stack.doctor(self._settings), Check)
+        return TableRows(stack.doctor(self._settings), Check)
 
     def env(self) -> Mapping[str, str]:
         """The environment variables of clients, such as MLFLOW_TRACKING_URI; one may hold a password.
@@ -139,25 +139,25 @@ class StackMethods(Base):
 
         return lines(self._settings, services, follow=follow, tail=tail, since=since)
 
-    def backup(self, file: File, *, force: bool = False) -> Carried:
+    def backup(self, file: File, *, force: bool = False) -> BackupResult:
         """Copy databases and artifacts into one file, ``.tar`` or ``.tar.gz``, while the stack works.
 
         Raises:
             UsageError: The file exists, and ``force`` is missing; or it has another ending.
             MlpipesError: Something cannot be read or written.
         """
-        from mlpipes_cli.lifecycle.carrying.backup import backup
+        from mlpipes_cli.lifecycle.transfer.backup import backup
 
         return backup(self._settings, Path(file).absolute(), self._events, force=force)
 
-    def restore(self, file: File, *, yes: bool = False) -> Carried:
+    def restore(self, file: File, *, yes: bool = False) -> BackupResult:
         """Replace all data by a backup's, which is checked whole before.
 
         Raises:
             UsageError: There is no such file, or data would be replaced and ``yes`` is missing.
             MlpipesError: The file is damaged, or the restore failed; the old data is there then.
         """
-        from mlpipes_cli.lifecycle.carrying.restore import restore
+        from mlpipes_cli.lifecycle.transfer.restore import restore
 
         return restore(self._settings, self._file(file), self._events, yes=yes)
 
@@ -168,7 +168,7 @@ class StackMethods(Base):
             UsageError: The target holds data, and ``yes`` is missing.
             MlpipesError: It failed; the project stays where it was.
         """
-        from mlpipes_cli.lifecycle.carrying.migrate import migrate
+        from mlpipes_cli.lifecycle.transfer.migrate import migrate
 
         return migrate(self._settings, to, self._events, yes=yes)
 
@@ -178,6 +178,6 @@ class StackMethods(Base):
         Raises:
             MlpipesError: It failed; what ran before runs again.
         """
-        from mlpipes_cli.lifecycle.carrying.upgrade import upgrade
+        from mlpipes_cli.lifecycle.transfer.upgrade import upgrade
 
         return upgrade(self._settings, self._events, dry_run=dry_run)

@@ -9,7 +9,7 @@ import typer
 from mlpipes_cli.cli import context
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.serving.image import Built
+    from mlpipes_cli.lifecycle.serving.image import BuildResult
 
 
 def build(
@@ -46,7 +46,7 @@ def build(
     here.console.result(made, lambda: _shown(made))
 
 
-def _shown(made: Built) -> str:
+def _shown(made: BuildResult) -> str:
     inside = made.model
     return (
         f"{made.tag} ({made.size / 1e6:.0f} MB): version {inside.version} of {inside.name}, "

@@ -20,7 +20,7 @@ GROUPS = (
     "keys",
     "build",
     "images",
-    "carry",
+    "transfer",
     "demo",
 )
 

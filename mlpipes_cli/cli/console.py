@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.cli.plain import PlainTasks
-from mlpipes_cli.cli.printable import json_text, printable, printable_log
+from mlpipes_cli.cli.plain_progress import PlainTasks
+from mlpipes_cli.cli.terminal_text import json_text, printable, printable_log
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.cli.console import Console
 
 if TYPE_CHECKING:
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Context:
     directory: Path | None
     console: Console
 
-    def project(self) -> Project:
+    def project(self) -> ProjectFolder:
         """The project, found by walking up (see :func:`mlpipes_cli.project.find_project`)."""
         from mlpipes_cli.project import find_project
 

@@ -17,7 +17,7 @@ from mlpipes_cli.cli.tables import Column, FittedTable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mlpipes_cli.lifecycle.demo import Step
+    from mlpipes_cli.lifecycle.demo import DemoStep
 
 HEADLINES = {
     "init": "a project with real data, an experiment and generated passwords",
@@ -51,7 +51,7 @@ def demo(
     current = context.current
     console = current.console
     folder = current.directory / directory if current.directory else directory
-    steps: list[Step] = []
+    steps: list[DemoStep] = []
     for step in story(folder, console, lambda: train_view.progress(console), _headline):
         steps.append(step)
         if not console.json_output:
@@ -66,7 +66,7 @@ def _headline(name: str) -> None:
     context.current.console.info(f"\n[{number}/{len(HEADLINES)}] mlpipes {name}: {HEADLINES[name]}")
 
 
-def _told(step: Step) -> RenderableType | str:
+def _told(step: DemoStep) -> RenderableType | str:
     tell = {
         "init": lambda made: (
             f"  made {made.directory}" if made else "  the project exists already; continuing with it"
@@ -119,7 +119,7 @@ def _predictions(scored: Any) -> RenderableType | str:
     return table
 
 
-def _ending(folder: Path, steps: list[Step]) -> dict[str, Any]:
+def _ending(folder: Path, steps: list[DemoStep]) -> dict[str, Any]:
     found = {step.name: step.result for step in steps}
     mlflow = found["up"].running("mlflow")
     return {

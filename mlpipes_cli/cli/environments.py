@@ -12,7 +12,7 @@ from mlpipes_cli.cli.tables import Column, FittedTable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mlpipes_cli.lifecycle.environments import EnvironmentRow, Pruned
+    from mlpipes_cli.lifecycle.environments import EnvironmentRow, PrunedEnvironments
 
 _HELP = "List the Python environments for training and serving; all projects share them."
 
@@ -58,7 +58,7 @@ def _table(rows: list[EnvironmentRow]) -> RenderableType | str:
     return table
 
 
-def _told(done: Pruned) -> str:
+def _told(done: PrunedEnvironments) -> str:
     lines = [f"removed {row.hash} ({row.purpose})" for row in done.removed]
     lines += [f"{row.hash} ({row.purpose}) is in use and was kept" for row in done.in_use]
     return "\n".join([*lines, f"{len(done.removed)} removed, {done.freed / 1e6:.0f} MB"])

@@ -12,7 +12,7 @@ from mlpipes_cli.cli.tables import Column, FittedTable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mlpipes_cli.lifecycle.images import Pruned
+    from mlpipes_cli.lifecycle.images import PrunedImages
     from mlpipes_cli.ports.image_store import OwnImage
 
 _HELP = "List the Docker images that mlpipes has built, for all projects: services' and models'."
@@ -62,7 +62,7 @@ def _name(image: OwnImage) -> str:
     return ", ".join(image.names) or image.id[7:19]
 
 
-def _told(done: Pruned) -> str:
+def _told(done: PrunedImages) -> str:
     lines = [f"removed {_name(one)}" for one in done.removed]
     lines += [f"{_name(one)} is in use and stays" for one in done.kept]
     return "\n".join([*lines, f"{len(done.removed)} removed, up to {done.size / 1e6:.0f} MB"])

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
-from mlpipes_cli.cli.cells import interval
+from mlpipes_cli.cli.metric_cells import interval
 from mlpipes_cli.cli.predictions import Alias, Model, Since, Until, Version
 from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mlpipes_cli.lifecycle.performance.verb import Line, Performance
-    from mlpipes_cli.ports.records import Period
+    from mlpipes_cli.lifecycle.performance.performance import Performance, PerformanceRow
+    from mlpipes_cli.ports.prediction_records import Period
 
 
 class PeriodChoice(StrEnum):
@@ -48,12 +48,12 @@ def performance(
     until: Until = None,
 ) -> None:
     """Show live metrics of predictions with ground truth, by version and period."""
-    from mlpipes_cli.lifecycle.performance import verb
-    from mlpipes_cli.lifecycle.records import access
+    from mlpipes_cli.lifecycle.performance import performance
+    from mlpipes_cli.lifecycle.records import log_context
 
     console = context.current.console
-    chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
-    found = verb.performance(
+    chosen = log_context.selection(model=model, version=version, alias=alias, since=since, until=until)
+    found = performance.performance(
         context.current.project(),
         console,
         chosen,
@@ -94,13 +94,13 @@ def _performance(found: Performance) -> RenderableType | str:
     return Group(table, *(Text(note) for line in found.lines for note in _notes(line)))
 
 
-def _head(line: Line) -> tuple[str, ...]:
+def _head(line: PerformanceRow) -> tuple[str, ...]:
     share = "" if line.prevalence is None else f"{line.prevalence:.2%}"
     counts = (line.predictions, line.mirrored, line.with_truth)
     return str(line.version), line.period or "", *map(str, counts), share
 
 
-def _notes(line: Line) -> list[str]:
+def _notes(line: PerformanceRow) -> list[str]:
     where = f"version {line.version}" + (f", {line.period}" if line.period else "")
     notes = [f"{where}: {line.note}"] if line.note else []
     usable = line.with_truth - line.unusable

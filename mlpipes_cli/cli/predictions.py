@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mlpipes_cli.lifecycle.records.feedback import Reported
-    from mlpipes_cli.lifecycle.records.listing import Entry
+    from mlpipes_cli.lifecycle.records.listing import PredictionEntry
 
 _HELP = "List, export, prune and replay predictions."
 
@@ -89,10 +89,10 @@ def list_predictions(
     until: Until = None,
 ) -> None:
     """List the newest predictions with their ground truth."""
-    from mlpipes_cli.lifecycle.records import access, listing
+    from mlpipes_cli.lifecycle.records import listing, log_context
 
     console = context.current.console
-    chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
+    chosen = log_context.selection(model=model, version=version, alias=alias, since=since, until=until)
     found = listing.newest(context.current.project(), chosen, limit)
     console.result(found, lambda: _listed(found))
 
@@ -112,11 +112,11 @@ def export(
     ] = False,
 ) -> None:
     """Write predictions with their ground truth to a Parquet file."""
-    from mlpipes_cli.lifecycle.records import access
     from mlpipes_cli.lifecycle.records import export as verb
+    from mlpipes_cli.lifecycle.records import log_context
 
     console = context.current.console
-    chosen = access.selection(model=model, version=version, alias=alias, since=since, until=until)
+    chosen = log_context.selection(model=model, version=version, alias=alias, since=since, until=until)
     found = verb.export(context.current.project(), console, chosen, output, flat=columns)
     console.result(found, lambda: f"{found.rows} predictions written to {found.file} ({found.bytes} bytes)")
 
@@ -161,7 +161,7 @@ def _reported(found: Reported) -> str:
     return "\n".join(lines)
 
 
-def _listed(found: list[Entry]) -> RenderableType | str:
+def _listed(found: list[PredictionEntry]) -> RenderableType | str:
     if not found:
         return "no predictions are stored yet"
     table = FittedTable(

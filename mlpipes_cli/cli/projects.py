@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from mlpipes_cli.ports.machine import MachineStack
+    from mlpipes_cli.ports.all_stacks import FoundStack
 
 
 def projects(
@@ -45,7 +45,7 @@ def projects(
         console.result(rows, lambda: _table(found))
 
 
-def _table(found: Sequence[MachineStack]) -> RenderableType | str:
+def _table(found: Sequence[FoundStack]) -> RenderableType | str:
     if not found:
         return "there are no stacks on this machine"
     table = FittedTable(

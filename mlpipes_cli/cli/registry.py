@@ -13,10 +13,10 @@ from mlpipes_cli.cli.tables import Column, FittedTable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mlpipes_cli.lifecycle.promotion.events import Entry
+    from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
     from mlpipes_cli.lifecycle.promotion.listing import ModelRow
     from mlpipes_cli.lifecycle.promotion.verdict import Verdict
-    from mlpipes_cli.lifecycle.trust.verb import Trusted
+    from mlpipes_cli.lifecycle.trust.trust import TrustResult
 
 Model = Annotated[
     str | None, typer.Option("--model", metavar="NAME", help="The registered model (mlpipes.yaml names it).")
@@ -56,10 +56,10 @@ def trust(
 ) -> None:
     """Trust the present files of versions not made by this project; loading a model runs its code."""
     from mlpipes_cli.errors import MlpipesError
-    from mlpipes_cli.lifecycle.trust import verb
+    from mlpipes_cli.lifecycle.trust import trust
 
     console = context.current.console
-    rows = verb.trust(
+    rows = trust.trust(
         context.current.project(),
         console,
         versions=versions or (),
@@ -96,7 +96,7 @@ def promote(
     from mlpipes_cli.lifecycle.promotion import promote as verb
 
     console = context.current.console
-    wish = verb.Wish(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
+    wish = verb.PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
     verdict = verb.promote(context.current.project(), wish, console, dry_run=dry_run)
     console.result(verdict, lambda: _verdict_table(verdict))
     if verdict.outcome == "refused":
@@ -160,7 +160,7 @@ def _models_table(rows: list[ModelRow]) -> RenderableType | str:
     return table
 
 
-def _trust_table(rows: list[Trusted]) -> RenderableType | str:
+def _trust_table(rows: list[TrustResult]) -> RenderableType | str:
     if not rows:
         return "no registered models yet; create one with `mlpipes promote`"
     table = FittedTable(
@@ -184,7 +184,7 @@ def _trust_table(rows: list[Trusted]) -> RenderableType | str:
     return table
 
 
-def _history_table(entries: list[Entry]) -> RenderableType | str:
+def _history_table(entries: list[HistoryEvent]) -> RenderableType | str:
     if not entries:
         return "no promotions yet"
     table = FittedTable(

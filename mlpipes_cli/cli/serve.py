@@ -11,7 +11,7 @@ import typer
 from mlpipes_cli.cli import context
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.prediction import Scored
+    from mlpipes_cli.lifecycle.prediction import PredictionResult
 
 
 class Engine(StrEnum):
@@ -94,7 +94,7 @@ def predict(
     from mlpipes_cli.lifecycle import prediction
 
     console, project = context.current.console, context.current.project()
-    scored: Scored = prediction.predict(
+    scored: PredictionResult = prediction.predict(
         project,
         file,
         console,

@@ -23,19 +23,19 @@ def register(app: typer.Typer) -> None:
 
 def stop(service: _Service) -> None:
     """Stop one service; its data stays, and `mlpipes start` or `mlpipes up` starts it again."""
-    from mlpipes_cli.lifecycle import halting
+    from mlpipes_cli.lifecycle import single_service
 
     here = context.current
-    halted = halting.stop(here.project(), service, here.console)
+    halted = single_service.stop(here.project(), service, here.console)
     here.console.result(halted, lambda: f"stopped: {service}" if halted.changed else f"{service} did not run")
 
 
 def start(service: _Service) -> None:
     """Start one service, and what it needs, and wait until it answers."""
-    from mlpipes_cli.lifecycle import halting
+    from mlpipes_cli.lifecycle import single_service
 
     here = context.current
-    row = halting.start(here.project(), service, here.console)
+    row = single_service.start(here.project(), service, here.console)
     here.console.result(row, lambda: _answers(row))
 
 
@@ -45,6 +45,6 @@ def _answers(row: ServiceStatus) -> str:
 
 def shell(arguments: typer.Context, service: _Service) -> None:
     """Open a shell in a service's container, or run a command there: `mlpipes shell minio -- ls /data`."""
-    from mlpipes_cli.lifecycle import halting
+    from mlpipes_cli.lifecycle import single_service
 
-    raise typer.Exit(halting.shell(context.current.project(), service, arguments.args))
+    raise typer.Exit(single_service.shell(context.current.project(), service, arguments.args))

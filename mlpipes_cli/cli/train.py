@@ -45,7 +45,7 @@ def train(
     from mlpipes_cli.lifecycle import training
 
     console = context.current.console
-    request = training.Request(
+    request = training.TrainRequest(
         file=context.current.resolve(file),
         shown_as=str(file),
         only=tuple(only or ()),

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import metric_catalog
-from mlpipes_cli.cli.cells import interval, number
 from mlpipes_cli.cli.console import Console
+from mlpipes_cli.cli.metric_cells import interval, number
 from mlpipes_cli.cli.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mlpipes_cli.lifecycle.leaderboard import Board
-    from mlpipes_cli.lifecycle.training import CandidateResult, Outline, TrainingReport
+    from mlpipes_cli.lifecycle.training import CandidateResult, DryRun, TrainingReport
     from mlpipes_cli.metric_catalog import Task
     from mlpipes_cli.ports import CandidateState, TrainingProgress
 
@@ -101,7 +101,7 @@ def _value(metric: str, value: float | None) -> str:
     return f"no {metric}" if value is None else f"{metric} {number(value)}"
 
 
-def plan_table(plan: Outline) -> FittedTable:
+def plan_table(plan: DryRun) -> FittedTable:
     """What a dry run found."""
     table = FittedTable(
         (

@@ -24,7 +24,7 @@ _LOOK = 0.1  # seconds to wait for answers before commands are looked at
 _UNREACHABLE = 120.0  # seconds after which a node that does not answer counts as lost
 
 
-class Candidate:
+class RayCandidate:
     """Runs on a node. The class is sent by value: it may name nothing of this module."""
 
     def __init__(self, code: bytes, content: dict[str, Any], data: bytes, user: bytes) -> None:
@@ -51,7 +51,7 @@ class Candidate:
 
 
 @dataclass
-class Running:
+class RayJob:
     """A job on the cluster."""
 
     job: str
@@ -76,9 +76,9 @@ class RayHost:
 
     def __init__(self, ray: Any, commands: int, events: int) -> None:
         self._ray, self._commands, self._events = ray, commands, events
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, RayJob] = {}
         self._objects: dict[str, Any] = {}
-        self._class = ray.remote(Candidate)
+        self._class = ray.remote(RayCandidate)
 
     def serve(self) -> None:
         """The loop."""
@@ -103,7 +103,7 @@ class RayHost:
     def _obey(self, message: dict[str, Any]) -> None:
         job = str(message["job"])
         if message["type"] == "run":
-            running = Running(job, Path(message["folder"]), message["wants"])
+            running = RayJob(job, Path(message["folder"]), message["wants"])
             self._running[job] = running
             if problem := self._misfit(running.wants):
                 self._end(running, reason=problem)
@@ -122,7 +122,7 @@ class RayHost:
         told = ", ".join(f"{name} {number:g}" for name, number in asked.items() if number)
         return f"no node of the Ray cluster has the requested resources ({told}; resources)"
 
-    def _start(self, running: Running) -> None:
+    def _start(self, running: RayJob) -> None:
         from mlpipes_cli.clusters.ray_node import pack
 
         running.attempt += 1
@@ -164,7 +164,7 @@ class RayHost:
                 else:
                     self._finish(running, ended, results)
 
-    def _hear(self, running: Running, told: list[dict[str, Any]]) -> dict[str, Any] | None:
+    def _hear(self, running: RayJob, told: list[dict[str, Any]]) -> dict[str, Any] | None:
         running.silent_since = None
         if not running.began:
             running.began = True
@@ -176,14 +176,14 @@ class RayHost:
                 return message
         return None
 
-    def _finish(self, running: Running, ended: dict[str, Any], results: bytes) -> None:
+    def _finish(self, running: RayJob, ended: dict[str, Any], results: bytes) -> None:
         from mlpipes_cli.clusters.ray_node import unpack
 
         unpack(results, running.folder)
         fields = {name: value for name, value in ended.items() if name != "type"}
         self._end(running, **fields)
 
-    def _wait_for(self, running: Running) -> None:
+    def _wait_for(self, running: RayJob) -> None:
         """It does not answer: Ray tells soon whether its node is gone, or only the network was."""
         now = time.monotonic()
         running.silent_since = running.silent_since or now
@@ -193,7 +193,7 @@ class RayHost:
         time.sleep(_LOOK)
         running.answer = running.actor.poll.remote()
 
-    def _lost(self, running: Running) -> None:
+    def _lost(self, running: RayJob) -> None:
         self._kill(running)
         running.silent_since = None
         if running.attempt >= _ATTEMPTS:
@@ -204,13 +204,13 @@ class RayHost:
             self._tell("stage", job=running.job, stage=again)
         self._start(running)
 
-    def _end(self, running: Running, **fields: Any) -> None:
+    def _end(self, running: RayJob, **fields: Any) -> None:
         self._kill(running)
         self._running.pop(running.job, None)
         seconds = time.monotonic() - running.started
         self._tell("ended", **{"job": running.job, "seconds": seconds, **fields})
 
-    def _kill(self, running: Running) -> None:
+    def _kill(self, running: RayJob) -> None:
         if running.actor is not None:
             self._ray.kill(running.actor, no_restart=True)
 

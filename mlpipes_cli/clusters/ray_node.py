@@ -29,8 +29,8 @@ from typing import Any
 from mlpipes_cli.adapters.environments.store import EnvironmentStore, cache
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.environments import of_lock
-from mlpipes_cli.worker import orphans, protocol
-from mlpipes_cli.worker.pool import Job, Pool, Wants
+from mlpipes_cli.worker import protocol, reaper
+from mlpipes_cli.worker.pool import CandidateJob, Pool, ResourceRequest
 
 _PREFIX = "mlpipes-ray-"
 _HELD = "held"
@@ -55,7 +55,7 @@ class Work:
         self._folder = Path(folder)
         self._held = _hold(self._folder)
         _forget_the_dead()
-        orphans.adopt()
+        reaper.adopt()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -102,9 +102,11 @@ class Work:
             content = {**self._content, "data": str(self._folder / "data"), "folders": folders}
             protocol.write(job / protocol.JOB, content)
             os.environ[protocol.REMOVE] = str(self._folder)
-            return self._watch(Job("job", job, built.python, Wants(memory=self._content.get("memory"))))
+            return self._watch(
+                CandidateJob("job", job, built.python, ResourceRequest(memory=self._content.get("memory")))
+            )
 
-    def _watch(self, job: Job) -> dict[str, Any]:
+    def _watch(self, job: CandidateJob) -> dict[str, Any]:
         pool = Pool(self._folder / "worker.log")
         try:
             pool.submit(job)

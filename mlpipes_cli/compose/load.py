@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from mlpipes_cli import resources
+from mlpipes_cli import package_files
 from mlpipes_cli.compose.interpolate import interpolate_document
 from mlpipes_cli.compose.model import Build, Compose, ConfigFile, Healthcheck, Service
 from mlpipes_cli.compose.order import circle, start_order
-from mlpipes_cli.compose.schema import BuildPart, Content, File, ServicePart
+from mlpipes_cli.compose.schema import BuildPart, ComposeFile, Content, ServicePart
 from mlpipes_cli.config.problems import validate
 from mlpipes_cli.config.yaml_source import Location, YamlSource, read_yaml
 from mlpipes_cli.errors import ConfigError
@@ -34,7 +34,7 @@ def load(path: Path, variables: Mapping[str, str]) -> Compose:
         UsageError: It cannot be read.
         ConfigError: It has mistakes, or keys that we do not carry out; all of them are named.
     """
-    source, file = read(path, variables, File, _dangling)
+    source, file = read(path, variables, ComposeFile, _dangling)
     compose = Compose(file.name, services_of(file, path.parent), tuple(file.volumes))
     refuse_circles(source, compose)
     return compose
@@ -85,7 +85,7 @@ def _line(problem: str) -> int:
     return int(problem.split(":", 2)[1])
 
 
-def _dangling(file: File) -> Problems:
+def _dangling(file: ComposeFile) -> Problems:
     return dangling(file, file.services)
 
 
@@ -150,5 +150,5 @@ def build_of(part: BuildPart, folder: Path) -> Build:
 
 def _part(name: str, context: Path) -> Path:
     """Our own code is where it is installed, which is not beside the file everywhere."""
-    package = resources.package()
+    package = package_files.package()
     return package if name == package.name else context / name

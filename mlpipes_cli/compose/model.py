@@ -28,7 +28,7 @@ class Build:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedPort:
     """A port of the container that is reached from outside.
 
     Attributes:
@@ -124,7 +124,7 @@ class Service:
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    ports: tuple[Published, ...] = ()
+    ports: tuple[PublishedPort, ...] = ()
     volumes: tuple[Mount, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     healthcheck: Healthcheck | None = None

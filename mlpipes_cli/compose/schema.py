@@ -145,7 +145,7 @@ class Content(Part):
     configs: dict[str, ContentPart] = {}
 
 
-class File(Content):
+class ComposeFile(Content):
     """The whole file of a stack."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]

@@ -10,7 +10,7 @@ import re
 import shlex
 from typing import Any
 
-from mlpipes_cli.compose.model import Mount, Published
+from mlpipes_cli.compose.model import Mount, PublishedPort
 
 _UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = r"\d+(?:\.\d+)?(?:us|µs|ms|s|m|h)"
@@ -88,7 +88,7 @@ def _given(name: Any, value: Any) -> str:
         raise ValueError(f"{name}: {error}") from None
 
 
-def port(value: Any) -> Published:
+def port(value: Any) -> PublishedPort:
     """``[address:]host_port:port``; without an address it is 127.0.0.1, never everybody's."""
     if not isinstance(value, str):
         raise ValueError(f'expected a string such as "127.0.0.1:8080:80" in quotes, got {value!r}')
@@ -98,7 +98,9 @@ def port(value: Any) -> Published:
     address, outside, inside, protocol = found.groups()
     if protocol not in (None, "tcp"):
         raise ValueError(f"{value!r}: only TCP ports are published")
-    return Published(_address(address or "127.0.0.1", value), _number(outside, value), _number(inside, value))
+    return PublishedPort(
+        _address(address or "127.0.0.1", value), _number(outside, value), _number(inside, value)
+    )
 
 
 def _address(found: str, value: str) -> str:

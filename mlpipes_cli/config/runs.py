@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from mlpipes_cli import trainer_names
+from mlpipes_cli import trainer_registry
 from mlpipes_cli.config.base import RegistryName, Strict
 from mlpipes_cli.config.h2o import H2OAutoMLParams
 from mlpipes_cli.config.networks import (
@@ -236,7 +236,7 @@ class OtherRun(Run):
 def _kind(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     """A run of a trainer that another package brings, or of one of ours."""
     name = value.get("trainer") if isinstance(value, dict) else None
-    if isinstance(name, str) and name not in trainer_names.BUILT_IN and trainer_names.find(name):
+    if isinstance(name, str) and name not in trainer_registry.BUILT_IN and trainer_registry.find(name):
         return OtherRun.model_validate(value)
     return handler(value)
 

@@ -12,7 +12,7 @@ long, integer   a whole number, also as text               int64, int32; nothing
 boolean         true, false, 1, 0; ``true`` and ``false``  bool; with missing values objects
                 as text only in a cell of a CSV
 string          text; whatever else is one value, as text  text; missing is None
-datetime        see :mod:`mlpipes_cli.moments`             datetime64[us], naive, in UTC
+datetime        see :mod:`mlpipes_cli.timestamps`             datetime64[us], naive, in UTC
 =============== ========================================== =================================================
 
 A missing value stays one. In columns of other types than text so is a text that stands for one or is empty
@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlpipes_cli import moments
+from mlpipes_cli import timestamps
 from mlpipes_cli.data import missing as gaps
 from mlpipes_cli.data.canonical import as_text, seconds
 from mlpipes_cli.data.formats import FOREIGN, PLACEHOLDERS, Formats
@@ -46,12 +46,12 @@ EXPECTED = {
     "datetime": "a date and time in ISO 8601",
 }
 TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
-_DURATION = re.compile(moments.DURATION)
+_DURATION = re.compile(timestamps.DURATION)
 _ENDLESS = "a number that is infinite or too large"
 _WIDTHS: dict[str, Any] = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32"}
 
 
-class Misfit(Exception):
+class ConversionError(Exception):
     """A value does not fit.
 
     Attributes:
@@ -98,9 +98,9 @@ def _finite(found: pd.Series, values: pd.Series, formats: Formats) -> pd.Series:
         return found
     row = _first(endless)
     if found.dtype == np.float32 and np.isfinite(_floats(values.iloc[[row]]).iloc[0]):
-        raise Misfit(row, "a number that is too large")
+        raise ConversionError(row, "a number that is too large")
     if not formats.infinite:
-        raise Misfit(row, _ENDLESS)
+        raise ConversionError(row, _ENDLESS)
     return found.mask(endless)
 
 
@@ -179,22 +179,22 @@ def _float(value: Any, row: int) -> float:
     if isinstance(value, np.timedelta64):
         return float(value / np.timedelta64(1, "s"))
     if isinstance(value, (str, bytes)) and not _clean(value):
-        raise Misfit(row, name_of(value))
+        raise ConversionError(row, name_of(value))
     try:
         return float(value)
     except OverflowError:
-        raise Misfit(row, "a number that is too large") from None
+        raise ConversionError(row, "a number that is too large") from None
     except (TypeError, ValueError):
         if isinstance(value, str) and _DURATION.fullmatch(value.strip()):
             return float(pd.Timedelta(value.strip()).total_seconds())
-        raise Misfit(row, name_of(value)) from None
+        raise ConversionError(row, name_of(value)) from None
 
 
 def _whole(values: pd.Series, kind: str, cells: bool) -> pd.Series:
     limits = np.iinfo(_WIDTHS[kind])
     missing = values.isna()
     if missing.any():
-        raise Misfit(_first(missing), "a missing value")
+        raise ConversionError(_first(missing), "a missing value")
     dtype = values.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "iub":
         if not len(values) or (int(values.min()) >= limits.min and int(values.max()) <= limits.max):
@@ -202,7 +202,7 @@ def _whole(values: pd.Series, kind: str, cells: bool) -> pd.Series:
     found = [_integer(value, row, cells) for row, value in enumerate(values.tolist())]
     for row, number in enumerate(found):
         if not limits.min <= number <= limits.max:
-            raise Misfit(row, "a number that is too large")
+            raise ConversionError(row, "a number that is too large")
     return pd.Series(np.array(found, dtype=_WIDTHS[kind]), name=values.name)
 
 
@@ -212,14 +212,14 @@ def _integer(value: Any, row: int, cells: bool) -> int:
             with contextlib.suppress(ValueError):
                 return int(value)
         if not cells:
-            raise Misfit(row, name_of(value))
+            raise ConversionError(row, name_of(value))
     if isinstance(value, (bool, int, np.integer, np.bool_)):
         return int(value)
     number = _float(value, row)
     if not np.isfinite(number):
-        raise Misfit(row, "a missing value" if np.isnan(number) else "a number that is too large")
+        raise ConversionError(row, "a missing value" if np.isnan(number) else "a number that is too large")
     if number != int(number):
-        raise Misfit(row, "a number with a fraction")
+        raise ConversionError(row, "a number with a fraction")
     return int(number)
 
 
@@ -240,7 +240,7 @@ def _truth(value: Any, row: int, cells: bool) -> bool:
         told = bool(value) if isinstance(value, (bool, int, float, np.number, np.bool_)) else None
         told = told if told is not None and value in (0, 1) else None
     if told is None:
-        raise Misfit(row, name_of(value))
+        raise ConversionError(row, name_of(value))
     return told
 
 
@@ -259,12 +259,12 @@ def _text(value: Any, row: int) -> str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, (dict, list, tuple, set, np.ndarray)):
-        raise Misfit(row, name_of(value))
+        raise ConversionError(row, name_of(value))
     return None if pd.isna(value) else as_text(value)
 
 
 def _times(values: pd.Series, kind: str, cells: bool) -> pd.Series:
-    found, wrong = moments.read_moments(values)
+    found, wrong = timestamps.read_moments(values)
     if wrong.any():
         row = int(wrong.argmax())
         value = values.iloc[row]
@@ -273,14 +273,14 @@ def _times(values: pd.Series, kind: str, cells: bool) -> pd.Series:
             got = "an ambiguous number (a time must be in milliseconds since 1970, from 10^11)"
         elif got == "text" and any(mark.isdigit() for mark in value):
             got = "text in another format"
-        raise Misfit(row, got)
+        raise ConversionError(row, got)
     return found
 
 
 def _refuse(wrong: pd.Series, values: pd.Series) -> None:
     if wrong.any():
         row = _first(wrong)
-        raise Misfit(row, name_of(values.iloc[row]))
+        raise ConversionError(row, name_of(values.iloc[row]))
 
 
 def _first(wrong: pd.Series | np.ndarray | Sequence[bool]) -> int:

@@ -13,12 +13,12 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
-from mlpipes_cli.data import csv_table, kinds, numbers, remarks, signs
+from mlpipes_cli.data import column_types, csv_table, currency_signs, numbers, read_warnings
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Header, Unreadable, header_of
-from mlpipes_cli.data.leading_zeros import Watched
+from mlpipes_cli.data.leading_zeros import LeadingZeros
 from mlpipes_cli.data.numbers import Style
-from mlpipes_cli.data.remarks import Hole, Remark
+from mlpipes_cli.data.read_warnings import Hole, Remark
 
 
 @dataclass
@@ -73,7 +73,7 @@ def read(
     style, frame, zeros = _in_its_style(file)
     for name in _texts(frame, file):
         _take(file, frame, name, style)
-    file.said += [one for name in _left_as_text(frame, file) if (one := signs.remark(frame[name]))]
+    file.said += [one for name in _left_as_text(frame, file) if (one := currency_signs.remark(frame[name]))]
     doubtful = [name for name in frame.columns if _is_doubtful(file, name, frame[name], zeros)]
     if doubtful:
         _read_again(file, frame, doubtful, style)
@@ -88,8 +88,8 @@ def read(
         thousands=style.thousands,
         dates={**formats.dates, **file.dates},
     )
-    said = [*csv_table.about_style(style, header.separator), *remarks.of_holes(file.holes)]
-    return frame, found, [*said, *remarks.of_codes(file.codes), *file.said]
+    said = [*csv_table.about_style(style, header.separator), *read_warnings.of_holes(file.holes)]
+    return frame, found, [*said, *read_warnings.of_codes(file.codes), *file.said]
 
 
 def _in_its_style(file: _File) -> tuple[Style, pd.DataFrame, bool]:
@@ -99,11 +99,11 @@ def _in_its_style(file: _File) -> tuple[Style, pd.DataFrame, bool]:
     inferred = csv_table.style_of(looked_at, file.header.separator, file.formats)
     if len(first) >= csv_table.sample_rows(file.header):
         for column in looked_at:
-            if words := kinds.words_among_numbers(column, inferred.style):
+            if words := column_types.words_among_numbers(column, inferred.style):
                 file.words[str(column.name)] = words
     frame, zeros = _parsed(file, inferred.style)
     csv_table.check_lengths(file.raw, frame.iloc[:, -1], file.header)
-    left = [name for name in _texts(frame, file) if kinds.may_be_numbers(frame[name])]
+    left = [name for name in _texts(frame, file) if column_types.may_be_numbers(frame[name])]
     if left:  # what the first rows did not show, all rows may
         looked_at = [*(column for column in looked_at if column.name not in left), *(frame[n] for n in left)]
         before, inferred = inferred, csv_table.style_of(looked_at, file.header.separator, file.formats)
@@ -127,7 +127,7 @@ def _proves_a_point(frame: pd.DataFrame) -> bool:
 
 def _parsed(file: _File, style: Style) -> tuple[pd.DataFrame, bool]:
     file.raw.seek(0)
-    watched = Watched(file.raw, file.header.separator)
+    watched = LeadingZeros(file.raw, file.header.separator)
     as_text = [name for name, kind in file.formats.types.items() if kind == "text"]
     gaps = ["", *file.formats.missing]
     frame: pd.DataFrame = csv_table.parse(
@@ -154,7 +154,7 @@ def _texts(frame: pd.DataFrame, file: _File) -> list[str]:
     """The columns that the parser left as text and that may be something else."""
     names = [name for name in file.open(list(frame.columns)) if isinstance(frame[name].dtype, pd.StringDtype)]
     dated = [name for name in frame.columns if name in file.formats.dates]
-    return dated + [n for n in names if n in file.formats.types or kinds.may_be_more(frame[n])]
+    return dated + [n for n in names if n in file.formats.types or column_types.may_be_more(frame[n])]
 
 
 def _left_as_text(frame: pd.DataFrame, file: _File) -> list[str]:
@@ -170,8 +170,8 @@ def _left_as_text(frame: pd.DataFrame, file: _File) -> list[str]:
 def _take(file: _File, frame: pd.DataFrame, name: str, style: Style) -> None:
     """Put what a column of text holds into its place."""
     try:
-        column = kinds.read(frame[name], style, file.formats)
-    except kinds.WrongValue as wrong:
+        column = column_types.read(frame[name], style, file.formats)
+    except column_types.WrongValue as wrong:
         line = csv_table.lines(file.raw, file.header.separator, [wrong.row])[wrong.row]
         raise Unreadable(f"column {name!r}, line {line}: {wrong}") from None
     frame[name] = column.values
@@ -206,15 +206,15 @@ def _read_again(file: _File, frame: pd.DataFrame, names: list[str], style: Style
     """What is doubtful, as it is written."""
     again = csv_table.texts(file.raw, file.header, file.formats, usecols=names)
     for name in names:
-        cells = kinds.trimmed(kinds.texts_of(again[name]))
+        cells = column_types.trimmed(column_types.texts_of(again[name]))
         if name == file.identifier:
-            if frame[name].dtype.kind not in "iu" or kinds.code(cells) == kinds.ZEROS:
+            if frame[name].dtype.kind not in "iu" or column_types.code(cells) == column_types.ZEROS:
                 frame[name] = again[name]
         elif name in file.words:
             frame[name] = again[name]
             del file.words[name]
             _take(file, frame, name, style)
-        elif reason := kinds.code(cells):
+        elif reason := column_types.code(cells):
             frame[name] = again[name]
             file.codes[name] = reason
 

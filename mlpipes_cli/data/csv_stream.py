@@ -12,11 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlpipes_cli.data import csv_table, kinds, moments, numbers, remarks
+from mlpipes_cli.data import column_types, csv_table, date_formats, numbers, read_warnings
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import OPENING, Header, header_of, not_opened, open_plain
 from mlpipes_cli.data.numbers import Style
-from mlpipes_cli.data.remarks import Hole, Remark
+from mlpipes_cli.data.read_warnings import Hole, Remark
 
 # `number` becomes float64 and `digits` text such as 3142.5; `any` is `digits` unless the first rows
 # are mere text
@@ -81,19 +81,21 @@ class Stream:
                 columns = {str(name): self._shaped(batch[name], start) for name in batch.columns}
                 start += len(batch)
                 yield pd.DataFrame(columns)
-        self.said += remarks.of_holes(self._holes.values())
+        self.said += read_warnings.of_holes(self._holes.values())
 
     def _look(self, raw: BinaryIO, header: Header) -> None:
         """Find out from the first rows how numbers are written."""
         first = csv_table.sample(raw, header, self.formats)
         unknown = {name for name, kind in self.kinds.items() if kind == "any" and name in first.columns}
-        texts = {name for name in unknown if not kinds.may_be_more(first[name])}
+        texts = {name for name in unknown if not column_types.may_be_more(first[name])}
         self.kinds = {**self.kinds, **{name: "text" if name in texts else "digits" for name in unknown}}
         columns = [first[n] for n in first.columns if self.kinds.get(n) in ("number", "digits")]
         clear = replace(self.formats, decimal=None, thousands=None)
         inferred = csv_table.style_of(columns, header.separator, clear, self.hint, 0.0)
         self._style = inferred.style
-        marked = any(numbers.matches(kinds.texts_of(column), numbers.MARKED).any() for column in columns)
+        marked = any(
+            numbers.matches(column_types.texts_of(column), numbers.MARKED).any() for column in columns
+        )
         shown = inferred.style if marked else numbers.PLAIN
         self.said += csv_table.about_style(shown, header.separator)
         if not inferred.sure:
@@ -103,9 +105,9 @@ class Stream:
         kind = self.kinds.get(str(values.name), "text")
         if kind == "text":
             return values.reset_index(drop=True)
-        texts = kinds.trimmed(kinds.texts_of(values))
-        holes = kinds.hollow(texts)
-        self._note(str(values.name), kinds.holes(str(values.name), texts, holes), start)
+        texts = column_types.trimmed(column_types.texts_of(values))
+        holes = column_types.hollow(texts)
+        self._note(str(values.name), column_types.holes(str(values.name), texts, holes), start)
         present = pc.if_else(pa.array(holes), None, texts)
         if kind == "moment":
             return self._moments(str(values.name), present, start)
@@ -115,20 +117,22 @@ class Stream:
         plain = numbers.plain(present, self._style)
         if fits.all():
             return pd.Series(numbers.floats(plain)) if kind == "number" else _texts(plain)
-        if (numbers.matches(present, moments.DURATION) | holes).all():
-            return pd.Series(moments.seconds(present))
+        if (numbers.matches(present, date_formats.DURATION) | holes).all():
+            return pd.Series(date_formats.seconds(present))
         return _texts(pc.if_else(pa.array(fits), plain, present))
 
     def _moments(self, name: str, present: pa.Array, start: int) -> pd.Series:
-        three = numbers.matches(present, moments.THREE_NUMBERS)
+        three = numbers.matches(present, date_formats.THREE_NUMBERS)
         if three.any():
             if name not in self._dates:
                 self._dates[name] = self._order(name, start, int(three.argmax()), present)
-            first: moments.Order = "day" if self._dates[name] == moments.PATTERNS["day"] else "month"
-            present = moments.iso(present, first)
-        found = moments.read(present)
+            first: date_formats.Order = (
+                "day" if self._dates[name] == date_formats.PATTERNS["day"] else "month"
+            )
+            present = date_formats.iso(present, first)
+        found = date_formats.read(present)
         if (written := self.formats.dates.get(name)) is not None:
-            found = found.fillna(moments.read_as(present, written))
+            found = found.fillna(date_formats.read_as(present, written))
         unread = found.isna().to_numpy() & np.asarray(pc.is_valid(present))
         return _texts(present) if unread.any() else found
 
@@ -138,17 +142,17 @@ class Stream:
         with open_plain(self.path) as raw:
             header = header_of(raw, self.formats.separator)
             for part in csv_table.texts(raw, header, self.formats, usecols=[name], chunksize=100_000):
-                cells = kinds.trimmed(kinds.texts_of(part[name]))
-                kept = cells.filter(pa.array(numbers.matches(cells, moments.THREE_NUMBERS)))
+                cells = column_types.trimmed(column_types.texts_of(part[name]))
+                kept = cells.filter(pa.array(numbers.matches(cells, date_formats.THREE_NUMBERS)))
                 found.append(pc.unique(kept))
-        first = moments.order(pa.concat_arrays(found))
+        first = date_formats.order(pa.concat_arrays(found))
         if first in ("day", "month"):
-            return moments.PATTERNS[first]
+            return date_formats.PATTERNS[first]
         told = self.formats.dates.get(name, "")
         as_day, as_month = told.find("%d"), told.find("%m")
         if first == "mixed" or min(as_day, as_month) < 0:
             raise UnclearDate(name, start + row, str(present[row].as_py()))
-        return moments.PATTERNS["day" if as_day < as_month else "month"]
+        return date_formats.PATTERNS["day" if as_day < as_month else "month"]
 
     def _note(self, name: str, holes: list[Hole], start: int) -> None:
         for hole in holes:

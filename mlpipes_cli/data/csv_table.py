@@ -9,11 +9,11 @@ from typing import Any, BinaryIO
 import pandas as pd
 import pyarrow as pa
 
-from mlpipes_cli.data import kinds, numbers
+from mlpipes_cli.data import column_types, numbers
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Header, Unreadable, lines_of, ragged_line
-from mlpipes_cli.data.numbers import Inferred, Style
-from mlpipes_cli.data.remarks import Remark
+from mlpipes_cli.data.numbers import InferredStyle, Style
+from mlpipes_cli.data.read_warnings import Remark
 
 SAMPLE = 1000  # rows by which the numbers' style is judged at first
 _CELLS = 200_000  # at most in such a sample
@@ -82,10 +82,10 @@ def style_of(
     formats: Formats,
     hint: Style | None = None,
     least: float = numbers.MOST,
-) -> Inferred:
+) -> InferredStyle:
     """How the numbers of columns of text are written."""
-    cells = [kinds.trimmed(kinds.texts_of(column)) for column in columns]
-    filled = [texts.filter(pa.array(~kinds.hollow(texts))) for texts in cells]
+    cells = [column_types.trimmed(column_types.texts_of(column)) for column in columns]
+    filled = [texts.filter(pa.array(~column_types.hollow(texts))) for texts in cells]
     return numbers.infer(filled, separator, formats.decimal, formats.thousands, hint, least)
 
 
@@ -96,7 +96,7 @@ def about_style(style: Style, separator: str) -> list[Remark]:
     return [Remark(said)] if said else []
 
 
-def unsure(inferred: Inferred, column: pd.Series) -> Remark:
+def unsure(inferred: InferredStyle, column: pd.Series) -> Remark:
     """That a number may be another one, and how to say which."""
     shown, style = inferred.example, inferred.style
     read = numbers.plain(pa.array([shown]), style)[0].as_py()

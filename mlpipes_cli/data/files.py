@@ -3,7 +3,7 @@
 The C parser of pandas reads CSV, with numbers rounded to the nearest float: 150 MB in 3.2 s where its
 quicker, inexact numbers take 2.6 s and its Arrow parser 1.5 s. The Arrow parser guesses other types
 (dates, durations), and inexact numbers hash unlike the same rows from a database. What it leaves as text is
-looked at by :mod:`~mlpipes_cli.data.kinds`.
+looked at by :mod:`~mlpipes_cli.data.column_types`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 _ZERO, _NEWLINE, _QUOTE = b'0\n"'
 
 
-class Watched(io.RawIOBase):
+class LeadingZeros(io.RawIOBase):
     """A file's bytes, looked at as they are read.
 
     Attributes:

@@ -40,7 +40,7 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Inferred:
+class InferredStyle:
     """What the numbers of a table show.
 
     Attributes:
@@ -98,7 +98,7 @@ def infer(
     thousands: str | None = None,
     hint: Style | None = None,
     least: float = MOST,
-) -> Inferred:
+) -> InferredStyle:
     """The style that reads the most numbers of a table, and whether another one reads as many.
 
     Args:
@@ -121,13 +121,13 @@ def infer(
     best = np.max(list(hits.values()), axis=0)
     numeric = (best >= least * present) & (best > 0)
     if not numeric.any():
-        return Inferred(hint or styles[0])
+        return InferredStyle(hint or styles[0])
     score = {style: int(hits[style][numeric].sum()) for style in styles}
     fitting = [style for style in styles if score[style] == max(score.values())]
     if PLAIN in fitting and separator == ",":  # a comma in a number would need quotes there
-        return Inferred(PLAIN)
+        return InferredStyle(PLAIN)
     if hint in fitting:
-        return Inferred(hint or PLAIN)
+        return InferredStyle(hint or PLAIN)
     return _chosen(fitting, texts, whose, numeric, separator, hint)
 
 
@@ -142,15 +142,15 @@ def _chosen(
     numeric: np.ndarray,
     separator: str,
     hint: Style | None,
-) -> Inferred:
+) -> InferredStyle:
     first = fitting[0]
     readings = (PLAIN, Style(",", ".")) if first == PLAIN else (Style(","), Style(".", ","))
     if not set(readings) <= set(fitting) or (first == PLAIN and separator == ","):
-        return Inferred(first)
+        return InferredStyle(first)
     at = np.flatnonzero(matches(texts, _GROUPS) & numeric[whose])
     if not len(at):
-        return Inferred(first)
+        return InferredStyle(first)
     if hint not in (None, PLAIN):
-        return Inferred(next(style for style in readings if style.decimal == (hint or PLAIN).decimal))
+        return InferredStyle(next(style for style in readings if style.decimal == (hint or PLAIN).decimal))
     style = Style(".", ",") if first != PLAIN and separator != ";" else first
-    return Inferred(style, sure=False, column=int(whose[at[0]]), example=str(texts[int(at[0])].as_py()))
+    return InferredStyle(style, sure=False, column=int(whose[at[0]]), example=str(texts[int(at[0])].as_py()))

@@ -19,16 +19,16 @@ import pandas as pd
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.data.canonical import canonical
 from mlpipes_cli.data.columns import twice
-from mlpipes_cli.data.locate import AT, Place
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.rows import hash_rows
-from mlpipes_cli.data.selecting import SECONDS, NotOneSelect, select
+from mlpipes_cli.data.select_only import SECONDS, NotOneSelect, select
+from mlpipes_cli.data.source_location import AT, SourceLocation
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.suggest import did_you_mean
 
 
 def load_postgres(
-    place: Place, source: YamlSource, *, database_url: str | None, environ: Mapping[str, str]
+    place: SourceLocation, source: YamlSource, *, database_url: str | None, environ: Mapping[str, str]
 ) -> pd.DataFrame:
     """Read a table or the rows of a query.
 
@@ -57,7 +57,9 @@ def load_postgres(
     return frame.iloc[order].reset_index(drop=True)
 
 
-def _address(place: Place, source: YamlSource, database_url: str | None, environ: Mapping[str, str]) -> str:
+def _address(
+    place: SourceLocation, source: YamlSource, database_url: str | None, environ: Mapping[str, str]
+) -> str:
     if place.url is None:
         if database_url is None:
             reason = source.problem(AT, "the project's database has no read-only role yet")
@@ -95,7 +97,7 @@ def _first_line(error: Exception) -> str:
     return re.sub(r"://[^@\s]*@", "://", text)
 
 
-def _read(connection: Any, place: Place, source: YamlSource) -> pd.DataFrame:
+def _read(connection: Any, place: SourceLocation, source: YamlSource) -> pd.DataFrame:
     import psycopg2
     from psycopg2 import sql
 

@@ -16,8 +16,8 @@ from mlpipes_cli.data import image_files
 from mlpipes_cli.data.columns import missing
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Unreadable, read_header
-from mlpipes_cli.data.locate import AT, Place, locate
 from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.data.source_location import AT, SourceLocation, locate
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.suggest import did_you_mean
 
@@ -104,7 +104,7 @@ def read(
 
 
 def _read(
-    place: Place,
+    place: SourceLocation,
     data: Data,
     base: Path,
     source: YamlSource,
@@ -112,25 +112,25 @@ def _read(
     environ: Mapping[str, str],
     formats: Formats,
 ) -> Read:
-    from mlpipes_cli.data import typed
+    from mlpipes_cli.data import typed_columns
     from mlpipes_cli.data.files import Read
 
     if place.kind == "file":
         found = _read_file(place.path or base, place.shown, data, source, formats)
     elif place.kind == "s3":
-        from mlpipes_cli.data.buckets import load_s3
+        from mlpipes_cli.data.s3 import load_s3
 
         found = load_s3(place.name, data, source, environ, formats)
     else:
         found = Read(_load(place, data, base, source, database_url, environ), formats)
     try:
-        return typed.settled(found, place.shown, aside=(data.target, data.id, *data.drop))
-    except typed.WrongValue as error:
+        return typed_columns.settled(found, place.shown, aside=(data.target, data.id, *data.drop))
+    except typed_columns.TypeMismatch as error:
         raise wrong(source, AT, f"{place.shown}: {error}") from None
 
 
 def _load(
-    place: Place,
+    place: SourceLocation,
     data: Data,
     base: Path,
     source: YamlSource,

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter, TrainingProgress
-from mlpipes_cli.project import PROJECT_FILE, Project, find_project
+from mlpipes_cli.project import PROJECT_FILE, ProjectFolder, find_project
 
 EXAMPLE = "breast-cancer"
 EXPERIMENT_FILE = "experiment.yaml"
@@ -20,7 +20,7 @@ ROWS_FILE = "data/new_rows.csv"
 
 
 @dataclass(frozen=True)
-class Step:
+class DemoStep:
     """One chapter of the story.
 
     Attributes:
@@ -39,7 +39,7 @@ Progress = Callable[[], AbstractContextManager[TrainingProgress]]
 
 def story(
     directory: Path, reporter: Reporter, progress: Progress, begin: Callable[[str], None]
-) -> Iterator[Step]:
+) -> Iterator[DemoStep]:
     """Tell the story in a folder; on one that holds a project already it goes on where that stands.
 
     Args:
@@ -55,7 +55,7 @@ def story(
         begin(name)
         started = time.monotonic()
         result = verb()
-        yield Step(name, result, round(time.monotonic() - started, 3))
+        yield DemoStep(name, result, round(time.monotonic() - started, 3))
 
 
 def _verbs(
@@ -78,16 +78,16 @@ def _init(directory: Path, fresh: bool) -> Any:
     return make_project(directory, EXAMPLE) if fresh else None
 
 
-def _up(project: Project, reporter: Reporter) -> Any:
+def _up(project: ProjectFolder, reporter: Reporter) -> Any:
     from mlpipes_cli.lifecycle import stack
 
     return stack.up(project, reporter)
 
 
-def _train(project: Project, reporter: Reporter, progress: Progress, *, resume: bool) -> Any:
+def _train(project: ProjectFolder, reporter: Reporter, progress: Progress, *, resume: bool) -> Any:
     from mlpipes_cli.lifecycle import training
 
-    request = training.Request(
+    request = training.TrainRequest(
         file=project.root / EXPERIMENT_FILE,
         shown_as=project.shown(project.root / EXPERIMENT_FILE),
         resume=resume,
@@ -99,25 +99,25 @@ def _train(project: Project, reporter: Reporter, progress: Progress, *, resume: 
     return report
 
 
-def _leaderboard(project: Project) -> Any:
+def _leaderboard(project: ProjectFolder) -> Any:
     from mlpipes_cli.lifecycle import leaderboard
 
     return leaderboard.leaderboard(project, metric=METRIC)
 
 
-def _promote(project: Project, reporter: Reporter) -> Any:
+def _promote(project: ProjectFolder, reporter: Reporter) -> Any:
     from mlpipes_cli.lifecycle.promotion import promote
 
-    return promote.promote(project, promote.Wish(metric=METRIC, reason="demo"), reporter)
+    return promote.promote(project, promote.PromotionRequest(metric=METRIC, reason="demo"), reporter)
 
 
-def _serve(project: Project, reporter: Reporter) -> Any:
+def _serve(project: ProjectFolder, reporter: Reporter) -> Any:
     from mlpipes_cli.lifecycle import serving
 
     return serving.detach(serving.make_plan(project), reporter)
 
 
-def _predict(project: Project, reporter: Reporter) -> Any:
+def _predict(project: ProjectFolder, reporter: Reporter) -> Any:
     from mlpipes_cli.lifecycle import prediction
 
     return prediction.predict(project, project.root / ROWS_FILE, reporter)

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle import moments
+from mlpipes_cli.lifecycle import times
 
 if TYPE_CHECKING:
-    from mlpipes_cli.ports import Built, Reporter
+    from mlpipes_cli.ports import BuiltEnvironment, Reporter
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class EnvironmentRow:
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PrunedEnvironments:
     """What a prune did.
 
     Attributes:
@@ -62,7 +62,7 @@ def listing() -> list[EnvironmentRow]:
         return [_row(built) for built in environments.listing()]
 
 
-def prune(reporter: Reporter, *, unused_for: str | None, everything: bool, yes: bool) -> Pruned:
+def prune(reporter: Reporter, *, unused_for: str | None, everything: bool, yes: bool) -> PrunedEnvironments:
     """Remove environments that nobody used for long, or all; never one that is in use.
 
     Args:
@@ -79,7 +79,7 @@ def prune(reporter: Reporter, *, unused_for: str | None, everything: bool, yes: 
 
     if everything and unused_for is not None:
         raise UsageError("--all and --unused-for cannot be combined", "use one of them")
-    oldest = time.time() if everything else moments.seconds(unused_for or "30d", "--unused-for")
+    oldest = time.time() if everything else times.seconds(unused_for or "30d", "--unused-for")
     with make_environments() as environments:
         environments.sweep()
         due = [built for built in environments.listing() if everything or built.last_used <= oldest]
@@ -89,7 +89,7 @@ def prune(reporter: Reporter, *, unused_for: str | None, everything: bool, yes: 
                 raise MlpipesError("nothing was removed", "confirm with --yes")
         gone = [built for built in due if environments.remove(built.hash)]
     hashes = {built.hash for built in gone}
-    return Pruned(
+    return PrunedEnvironments(
         removed=tuple(map(_row, gone)),
         in_use=tuple(_row(built) for built in due if built.hash not in hashes),
         freed=sum(built.size for built in gone),
@@ -100,7 +100,7 @@ def _count(number: int) -> str:
     return f"{number} environment{'s' if number != 1 else ''}"
 
 
-def _row(built: Built) -> EnvironmentRow:
+def _row(built: BuiltEnvironment) -> EnvironmentRow:
     return EnvironmentRow(
         hash=built.hash,
         python=built.version,

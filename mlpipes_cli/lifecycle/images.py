@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PrunedImages:
     """What a prune did.
 
     Attributes:
@@ -38,7 +38,7 @@ def listing() -> list[OwnImage]:
     return list(machine_wiring.docker_images().listing())
 
 
-def prune(reporter: Reporter, *, models: bool = False, yes: bool = False) -> Pruned:
+def prune(reporter: Reporter, *, models: bool = False, yes: bool = False) -> PrunedImages:
     """Remove images of services that no container uses and this release does not start.
 
     Args:
@@ -55,7 +55,9 @@ def prune(reporter: Reporter, *, models: bool = False, yes: bool = False) -> Pru
     if due and not yes:
         _ask(due, reporter)
     gone = [one for one in due if store.remove(one)]
-    return Pruned(tuple(gone), tuple(one for one in due if one not in gone), sum(one.size for one in gone))
+    return PrunedImages(
+        tuple(gone), tuple(one for one in due if one not in gone), sum(one.size for one in gone)
+    )
 
 
 def _goes(image: OwnImage, *, models: bool) -> bool:

@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.training import earlier
+from mlpipes_cli.lifecycle.training import previous_sessions
 from mlpipes_cli.lifecycle.training.report import CandidateResult, from_record, ranked, value_of
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from mlpipes_cli.metric_catalog import Task
     from mlpipes_cli.ports import Registry, RunRecord
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
-class Entry:
+class LeaderboardEntry:
     """A line of the leaderboard.
 
     Attributes:
@@ -68,7 +68,7 @@ class Board:
     metric: str
     task: Task
     holdout: str
-    entries: tuple[Entry, ...]
+    entries: tuple[LeaderboardEntry, ...]
     others: tuple[OtherHoldout, ...] = ()
     few_rows: str = ""
     strangers: int = 0
@@ -103,7 +103,7 @@ class Board:
 
 
 def leaderboard(
-    project: Project,
+    project: ProjectFolder,
     *,
     experiment: str | None = None,
     metric: str | None = None,
@@ -134,14 +134,15 @@ def leaderboard(
     same = holdouts[chosen]
     newest = same[0]
     metric = _metric(newest, metric)
-    model = newest.tags.get(run_schema.MODEL_NAME, newest.experiment)
-    results = [from_record(run, cached=False) for run in earlier.newest_each(same)]
+    model = newest.tags.get(mlflow_tags.MODEL_NAME, newest.experiment)
+    results = [from_record(run, cached=False) for run in previous_sessions.newest_each(same)]
     held = _registered(registry, model)
     entries = [
-        Entry(result, *held.get(result.run_id or "", ((), None))) for result in ranked(results, metric)
+        LeaderboardEntry(result, *held.get(result.run_id or "", ((), None)))
+        for result in ranked(results, metric)
     ]
-    task: Task = newest.tags.get(run_schema.TASK, "binary")  # type: ignore[assignment]
-    rows = newest.tags.get(run_schema.TELLING_ROWS, "")
+    task: Task = newest.tags.get(mlflow_tags.TASK, "binary")  # type: ignore[assignment]
+    rows = newest.tags.get(mlflow_tags.TELLING_ROWS, "")
     return Board(
         experiment=newest.experiment,
         model=model,
@@ -159,7 +160,7 @@ def _holdouts(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
     """The runs by the fingerprint of the rows that they were judged on, the newest first."""
     found: dict[str, list[RunRecord]] = {}
     for run in runs:
-        found.setdefault(run.tags[run_schema.HOLDOUT_FINGERPRINT], []).append(run)
+        found.setdefault(run.tags[mlflow_tags.HOLDOUT_FINGERPRINT], []).append(run)
     return found
 
 
@@ -179,11 +180,12 @@ def is_ours(run: RunRecord) -> bool:
     """Whether `mlpipes train` made the run: it says which rows judged it, and of what task."""
     tags = run.tags
     return (
-        bool(tags.get(run_schema.HOLDOUT_FINGERPRINT)) and tags.get(run_schema.TASK) in metric_catalog.BY_TASK
+        bool(tags.get(mlflow_tags.HOLDOUT_FINGERPRINT))
+        and tags.get(mlflow_tags.TASK) in metric_catalog.BY_TASK
     )
 
 
-def _runs(registry: Registry, project: Project, asked: str | None) -> tuple[Sequence[RunRecord], int]:
+def _runs(registry: Registry, project: ProjectFolder, asked: str | None) -> tuple[Sequence[RunRecord], int]:
     """The runs of an experiment, the newest first, and how many others there are."""
     name = _name(project, asked)
     found = registry.runs([name] if name else None)
@@ -199,7 +201,7 @@ def _runs(registry: Registry, project: Project, asked: str | None) -> tuple[Sequ
     raise UsageError(f"the experiment {name!r} has no runs", suggestion or "train it with `mlpipes train`")
 
 
-def _name(project: Project, asked: str | None) -> str | None:
+def _name(project: ProjectFolder, asked: str | None) -> str | None:
     """The experiment's name, out of its file if a file was named or the project has one."""
     from pathlib import Path
 
@@ -214,10 +216,10 @@ def _name(project: Project, asked: str | None) -> str | None:
 
 
 def _metric(run: RunRecord, asked: str | None) -> str:
-    task: Task = run.tags.get(run_schema.TASK, "binary")  # type: ignore[assignment]
+    task: Task = run.tags.get(mlflow_tags.TASK, "binary")  # type: ignore[assignment]
     known = [metric.name for metric in metric_catalog.BY_TASK[task]]
     if asked is None:
-        return run.tags.get(run_schema.METRIC, metric_catalog.DEFAULT[task])
+        return run.tags.get(mlflow_tags.METRIC, metric_catalog.DEFAULT[task])
     if asked not in known:
         suggestion = did_you_mean(asked, known).removeprefix("; ")
         raise UsageError(

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 
 from mlpipes_cli.adapters.wiring import make_runtime
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle import moments
-from mlpipes_cli.project import Project
+from mlpipes_cli.lifecycle import times
+from mlpipes_cli.project import ProjectFolder
 
 
 def lines(
-    project: Project,
+    project: ProjectFolder,
     services: Sequence[str] = (),
     *,
     follow: bool = False,
@@ -27,13 +27,13 @@ def lines(
         services: Which; all that have a log where none is named.
         follow: Go on until nobody asks any more, over restarts of the services.
         tail: Only the last so many of each.
-        since: Only later ones; see :func:`mlpipes_cli.lifecycle.moments.seconds`.
+        since: Only later ones; see :func:`mlpipes_cli.lifecycle.times.seconds`.
 
     Raises:
         UsageError: There is no such service, or ``since`` is no time.
         MlpipesError: No service has a log.
     """
-    moment = None if since is None else moments.seconds(since)
+    moment = None if since is None else times.seconds(since)
     runtime = make_runtime(project)
     if len(services) == 1:
         return runtime.logs(services[0], follow=follow, tail=tail, since=moment)

@@ -11,7 +11,7 @@ from mlpipes_cli.adapters import machine_wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import stack as stacks
 from mlpipes_cli.ports import Reporter
-from mlpipes_cli.ports.machine import Machine, MachineStack
+from mlpipes_cli.ports.all_stacks import AllStacks, FoundStack
 from mlpipes_cli.project import PROJECT_FILE, find_project
 from mlpipes_cli.suggest import did_you_mean
 
@@ -24,12 +24,12 @@ class Removed:
     removed: tuple[str, ...]
 
 
-def listing(reporter: Reporter) -> list[MachineStack]:
+def listing(reporter: Reporter) -> list[FoundStack]:
     """All stacks that are found; where no engine answers, those of processes alone."""
     return [one for _, one in _found(reporter)]
 
 
-def stop(name: str, reporter: Reporter) -> MachineStack:
+def stop(name: str, reporter: Reporter) -> FoundStack:
     """Stop a stack; its data stays.
 
     Args:
@@ -76,7 +76,7 @@ def _is_project(root: Path) -> bool:
     return (root / PROJECT_FILE).is_file()
 
 
-def _chosen(name: str, reporter: Reporter) -> tuple[Machine, MachineStack]:
+def _chosen(name: str, reporter: Reporter) -> tuple[AllStacks, FoundStack]:
     found = _found(reporter)
     place = Path(name).expanduser().resolve()
     fitting = [(machine, one) for machine, one in found if one.id == name or one.root == place]
@@ -88,9 +88,9 @@ def _chosen(name: str, reporter: Reporter) -> tuple[Machine, MachineStack]:
     )
 
 
-def _found(reporter: Reporter) -> Sequence[tuple[Machine, MachineStack]]:
-    found: list[tuple[Machine, MachineStack]] = []
-    for make in (machine_wiring.docker_machine, machine_wiring.process_machine):
+def _found(reporter: Reporter) -> Sequence[tuple[AllStacks, FoundStack]]:
+    found: list[tuple[AllStacks, FoundStack]] = []
+    for make in (machine_wiring.docker_stacks, machine_wiring.process_stacks):
         try:
             machine = make()
             found += [(machine, one) for one in machine.stacks()]

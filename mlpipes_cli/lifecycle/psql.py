@@ -6,10 +6,10 @@ import os
 import shutil
 from collections.abc import Sequence
 
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 
-def command(project: Project, arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def command(project: ProjectFolder, arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """What to run, and its environment, which holds the password; the command line does not.
 
     The machine's own ``psql`` comes first, since it edits lines; ours does not.

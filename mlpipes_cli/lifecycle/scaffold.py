@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from mlpipes_cli import resources
+from mlpipes_cli import package_files
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.examples import EXAMPLES, Example
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
@@ -129,7 +129,7 @@ def _fill(folder: Path, name: str, example: Example) -> None:
         "judge": (f"metric: {example.metric}".ljust(23) + _MEANING.get(example.metric, "")).rstrip(),
     }
     for origin in (COMMON, example.name):
-        _copy(resources.templates() / origin, folder, values)
+        _copy(package_files.templates() / origin, folder, values)
     (folder / "data").mkdir(exist_ok=True)
     if example.generator is not None:
         _module(folder / example.generator).generate(folder / "data")

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlpipes_cli import envfile
+from mlpipes_cli import env_file
 from mlpipes_cli.signing import keys
 
 NAMES = (
@@ -35,11 +35,11 @@ def ensure_secrets(project_root: Path, names: Sequence[str] = NAMES) -> dict[str
         MlpipesError: ``.env`` cannot be read or written.
     """
     path = project_root / ".env"
-    with envfile.alone(project_root):
-        values = envfile.read(path)
+    with env_file.alone(project_root):
+        values = env_file.read(path)
         missing = {name: secrets.token_urlsafe(_BYTES) for name in names if not values.get(name)}
         if missing:
-            envfile.extend(path, missing)
+            env_file.extend(path, missing)
     return {name: (values | missing)[name] for name in names}
 
 
@@ -49,7 +49,7 @@ def read_secrets(project_root: Path) -> dict[str, str]:
     Raises:
         MlpipesError: ``.env`` cannot be read.
     """
-    values = envfile.read(project_root / ".env")
+    values = env_file.read(project_root / ".env")
     return {name: values[name] for name in NAMES if values.get(name)}
 
 
@@ -68,4 +68,4 @@ def has_model_key(project_root: Path) -> bool:
     Raises:
         MlpipesError: ``.env`` cannot be read.
     """
-    return bool(envfile.read(project_root / ".env").get(keys.NAME))
+    return bool(env_file.read(project_root / ".env").get(keys.NAME))

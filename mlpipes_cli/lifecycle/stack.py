@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from mlpipes_cli import choices
+from mlpipes_cli import stack_state
 from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime, spooled
-from mlpipes_cli.choices import Choices
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
-from mlpipes_cli.lifecycle.carrying import left, release, unfinished
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, has_model_key, read_secrets
-from mlpipes_cli.lifecycle.serving import naming, reporting, service
-from mlpipes_cli.lifecycle.trust import unsigned, vaults
+from mlpipes_cli.lifecycle.serving import api_names, api_status, service
+from mlpipes_cli.lifecycle.transfer import recovery, release, retained_data
+from mlpipes_cli.lifecycle.trust import project_vault, unsigned_versions
+from mlpipes_cli.stack_state import StackState
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Check, Reporter, ServiceStatus, StackStatus
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 _SECRETS = "`mlpipes status --show-secrets` shows the password"
 # What ``--with`` adds: the profiles of compose.yaml that a user chooses.
@@ -32,7 +32,7 @@ EXTRAS = ("api", "jupyter", "pgadmin")
 
 
 def up(
-    project: Project,
+    project: ProjectFolder,
     reporter: Reporter,
     *,
     runtime: str | None = None,
@@ -55,31 +55,33 @@ def up(
         MlpipesError: A service does not come up.
     """
     name, reason = choose_runtime(project, runtime)
-    before = choices.read(project)
+    before = stack_state.read(project)
     chosen = _merged(before, name, extra, auth)
     if name != "docker" and (project.root / override.NAME).is_file():
         reporter.warn(f"{override.NAME} is ignored: the {name} runtime runs no containers")
     keyless = not has_model_key(project.root)
     if name != "remote":  # whose passwords others made
         ensure_secrets(project.root)
-    choices.write(project, chosen)
+    stack_state.write(project, chosen)
     made = make_runtime(project, chosen, reason)
-    unfinished.settle(project, made, reporter)
+    recovery.recover(project, made, reporter)
     dropped = service.drop(project, made, reporter) if "none" in extra else ()
     try:
         result = made.up(reporter)
     except MlpipesError:
         if name == "remote":  # nothing was started, so nothing is there yet
-            choices.write(project, before)
+            stack_state.write(project, before)
         raise
     except KeyboardInterrupt:
         raise Interrupted("stopped before the stack was up", "`mlpipes up` continues from here") from None
     result = replace(result, changes=(*dropped, *result.changes))
-    if naming.NAME in chosen.services:
+    if api_names.NAME in chosen.services:
         result = service.bring(project, made, result, reporter)
     release.note(project, made)
     if keyless:
-        unsigned.tell(vaults.of(project, made.endpoints()), reporter, "registered before models were signed")
+        unsigned_versions.warn_unsigned(
+            project_vault.of(project, made.endpoints()), reporter, "registered before models were signed"
+        )
     if runtime is None and project.config.runtime == "auto":
         why = result.reason.removeprefix("auto: ").removeprefix(f"{result.runtime}: ")
         reporter.info(f"runtime {result.runtime}, chosen by `auto`: {why}")
@@ -91,7 +93,7 @@ def up(
     return result
 
 
-def _merged(before: Choices, runtime: str, extra: Sequence[str], auth: bool | None) -> Choices:
+def _merged(before: StackState, runtime: str, extra: Sequence[str], auth: bool | None) -> StackState:
     """What was chosen before, and now.
 
     Raises:
@@ -103,21 +105,26 @@ def _merged(before: Choices, runtime: str, extra: Sequence[str], auth: bool | No
                 f"--with: there is no service {name!r}",
                 f"{did_you_mean(name, EXTRAS).removeprefix('; ')} choose from: {', '.join(EXTRAS)}".strip(),
             )
-        if runtime != "docker" and name not in ("none", naming.NAME):
+        if runtime != "docker" and name not in ("none", api_names.NAME):
             raise UsageError(
                 f"--with {name}: the {runtime} runtime has no such service", "use `--runtime docker`"
             )
     if runtime == "remote" and auth is not None:
         raise UsageError("--auth: a remote MLflow has its own authentication settings", "remove the option")
     kept = () if "none" in extra else before.services
-    kept = tuple(name for name in kept if runtime == "docker" or name == naming.NAME)
+    kept = tuple(name for name in kept if runtime == "docker" or name == api_names.NAME)
     added = tuple(name for name in extra if name != "none")
     services = tuple(dict.fromkeys((*kept, *added)))
-    return Choices(runtime, services, before.auth if auth is None else auth)
+    return StackState(runtime, services, before.auth if auth is None else auth)
 
 
 def down(
-    project: Project, reporter: Reporter, *, volumes: bool = False, backups: bool = False, yes: bool = False
+    project: ProjectFolder,
+    reporter: Reporter,
+    *,
+    volumes: bool = False,
+    backups: bool = False,
+    yes: bool = False,
 ) -> Sequence[str]:
     """Stop the stack; with ``volumes`` remove its data after a question, in every runtime that holds some.
 
@@ -139,7 +146,7 @@ def down(
     if backups and not volumes:
         raise UsageError("--backups needs --volumes", "add --volumes")
     chosen = make_runtime(project)
-    earlier = {name: when for name, when in left.read(project).items() if name != chosen.name}
+    earlier = {name: when for name, when in retained_data.read(project).items() if name != chosen.name}
     waiting = spooled(project.state / "spool").rows if volumes else 0
     if waiting and chosen.name == "remote":  # its table stays, and would never get them
         raise MlpipesError(
@@ -158,7 +165,7 @@ def down(
             )
         if not reporter.confirm(_question(project, chosen.name, earlier, backups)):
             raise MlpipesError("nothing was stopped or removed")
-    old = [make_runtime(project, Choices(runtime=name)).forget(reporter) for name in earlier if volumes]
+    old = [make_runtime(project, StackState(runtime=name)).forget(reporter) for name in earlier if volumes]
     stopped = chosen.down(reporter, volumes=volumes)
     reporter.info(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     if volumes:
@@ -170,7 +177,7 @@ def down(
     return stopped
 
 
-def _question(project: Project, runtime: str, earlier: Mapping[str, str], backups: bool) -> str:
+def _question(project: ProjectFolder, runtime: str, earlier: Mapping[str, str], backups: bool) -> str:
     kept = "" if backups or not _backups(project) else " The backups are kept."
     old = "".join(f", and the old data of {name} (left {when})" for name, when in earlier.items())
     if runtime == "remote":
@@ -178,12 +185,12 @@ def _question(project: Project, runtime: str, earlier: Mapping[str, str], backup
     return f"remove all runs, models, artifacts and predictions of {project.root} ({runtime}){old}?{kept}"
 
 
-def _backups(project: Project) -> list[Path]:
+def _backups(project: ProjectFolder) -> list[Path]:
     folder = project.backups
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def _settle_backups(project: Project, reporter: Reporter, *, remove: bool) -> None:
+def _settle_backups(project: ProjectFolder, reporter: Reporter, *, remove: bool) -> None:
     """Remove the backups, or say that they stay."""
     files, folder = _backups(project), project.backups
     if remove:
@@ -199,16 +206,16 @@ def _settle_backups(project: Project, reporter: Reporter, *, remove: bool) -> No
         project.state.rmdir()
 
 
-def status(project: Project) -> StackStatus:
+def status(project: ProjectFolder) -> StackStatus:
     """What there is right now."""
     result = make_runtime(project).status()
-    rows = reporting.told(project, result.services)
-    if naming.NAME in choices.read(project).services:
+    rows = api_status.report(project, result.services)
+    if api_names.NAME in stack_state.read(project).services:
         rows = service.waiting(rows)
     return replace(result, services=rows)
 
 
-def restart(project: Project, service: str, reporter: Reporter) -> ServiceStatus:
+def restart(project: ProjectFolder, service: str, reporter: Reporter) -> ServiceStatus:
     """Stop and start one service and wait until it answers.
 
     Raises:
@@ -221,7 +228,7 @@ def restart(project: Project, service: str, reporter: Reporter) -> ServiceStatus
         raise Interrupted(f"stopped before {service} answered", "`mlpipes up` continues from here") from None
 
 
-def restart_all(project: Project, reporter: Reporter) -> StackStatus:
+def restart_all(project: ProjectFolder, reporter: Reporter) -> StackStatus:
     """Stop the stack and start it again, on the runtime that it has; the data stays.
 
     Raises:
@@ -246,7 +253,7 @@ class Page:
     hint: str = ""
 
 
-def page(project: Project, service: str) -> Page:
+def page(project: ProjectFolder, service: str) -> Page:
     """A service's page.
 
     Raises:
@@ -277,7 +284,7 @@ def _console(row: ServiceStatus) -> str | None:
     return re.sub(r":\d+$", f":{port}", row.url) if port and row.url else None
 
 
-def _login(project: Project, service: str) -> str:
+def _login(project: ProjectFolder, service: str) -> str:
     asked = {"minio": "mlpipes", "rustfs": "mlpipes", "pgadmin": "admin@mlpipes.dev"}
     if service == "jupyter":
         return "if it asks for a token: `mlpipes status --show-secrets` shows JUPYTER_TOKEN"
@@ -287,12 +294,12 @@ def _login(project: Project, service: str) -> str:
     return f"log in as {asked[service]}; {_SECRETS}" if service in asked else ""
 
 
-def doctor(project: Project) -> Sequence[Check]:
+def doctor(project: ProjectFolder) -> Sequence[Check]:
     """Look at everything that could be wrong."""
     return make_runtime(project).doctor()
 
 
-def environment(project: Project) -> Mapping[str, str]:
+def environment(project: ProjectFolder) -> Mapping[str, str]:
     """What a client of the running stack needs in its environment.
 
     Raises:
@@ -301,7 +308,7 @@ def environment(project: Project) -> Mapping[str, str]:
     return make_runtime(project).endpoints().environment()
 
 
-def secrets(project: Project) -> Mapping[str, str]:
+def secrets(project: ProjectFolder) -> Mapping[str, str]:
     """The passwords, and the addresses that hold them where the stack runs; for ``--show-secrets`` only."""
     try:
         return {**read_secrets(project.root), **environment(project)}

@@ -5,11 +5,11 @@ from one thread; every method either does all that it says or raises a ``Mlpipes
 what was there before. Times are seconds, sizes are bytes, unless a name says otherwise.
 """
 
-from mlpipes_cli.ports.environments import Built, Environments, EnvironmentSpec
-from mlpipes_cli.ports.models import ModelSource, Published
+from mlpipes_cli.ports.environments import BuiltEnvironment, Environments, EnvironmentSpec
+from mlpipes_cli.ports.models import AliasedVersion, ModelSource
 from mlpipes_cli.ports.predictions import PredictionLog, PredictionRow
 from mlpipes_cli.ports.registry import ModelVersion, RegisteredModel, Registry, RunRecord
-from mlpipes_cli.ports.reporting import Reporter, Task
+from mlpipes_cli.ports.reporter import Reporter, Task
 from mlpipes_cli.ports.stack import (
     Check,
     Endpoints,
@@ -26,17 +26,18 @@ from mlpipes_cli.ports.tracking import (
     CandidateState,
     ComparisonOutcome,
     DatasetRecord,
+    MetricStep,
     RunOutcome,
-    Step,
     Tracking,
     TrainingProgress,
-    Trial,
+    TrialRecord,
 )
 
 __all__ = [
+    "AliasedVersion",
     "Artifact",
     "ArtifactStore",
-    "Built",
+    "BuiltEnvironment",
     "CandidateState",
     "Check",
     "ComparisonOutcome",
@@ -46,11 +47,11 @@ __all__ = [
     "Environments",
     "Halted",
     "Health",
+    "MetricStep",
     "ModelSource",
     "ModelVersion",
     "PredictionLog",
     "PredictionRow",
-    "Published",
     "RegisteredModel",
     "Registry",
     "Reporter",
@@ -61,10 +62,9 @@ __all__ = [
     "ServiceStatus",
     "StackStatus",
     "State",
-    "Step",
     "Storage",
     "Task",
     "Tracking",
     "TrainingProgress",
-    "Trial",
+    "TrialRecord",
 ]

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 
 
 @dataclass(frozen=True)
-class Facts:
+class DatabaseFacts:
     """What a database holds.
 
     Attributes:
@@ -41,11 +41,11 @@ class Holding:
     revision: str | None
 
 
-class Snapshot(Protocol):
+class DatabaseSnapshot(Protocol):
     """A database as it was at one moment."""
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> DatabaseFacts:
         """What it held then."""
 
     def dump(self, target: Path) -> None:
@@ -81,7 +81,7 @@ class Loading(Protocol):
 class Databases(Protocol):
     """Databases by ``postgresql://`` address of their owners. Every method may raise a ``MlpipesError``."""
 
-    def facts(self, url: str) -> Facts:
+    def facts(self, url: str) -> DatabaseFacts:
         """What a database holds."""
 
     def identity(self, url: str) -> str:
@@ -93,7 +93,7 @@ class Databases(Protocol):
         Else reading it raises a ``MlpipesError``.
         """
 
-    def snapshot(self, url: str) -> AbstractContextManager[Snapshot]:
+    def snapshot(self, url: str) -> AbstractContextManager[DatabaseSnapshot]:
         """The database as it is now, for as long as the context lasts."""
 
     def loading(self, url: str) -> AbstractContextManager[Loading]:

@@ -37,7 +37,7 @@ class EnvironmentSpec:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltEnvironment:
     """An environment on this machine.
 
     Attributes:
@@ -89,10 +89,10 @@ class Environments(Protocol):
     ) -> None:
         """Stop what is being built and let go of what is held."""
 
-    def find(self, spec: EnvironmentSpec) -> Built | None:
+    def find(self, spec: EnvironmentSpec) -> BuiltEnvironment | None:
         """The environment if it is there already; needs neither uv nor a network."""
 
-    def ensure(self, spec: EnvironmentSpec, log: Path | None = None, say: Say = silent) -> Built:
+    def ensure(self, spec: EnvironmentSpec, log: Path | None = None, say: Say = silent) -> BuiltEnvironment:
         """The environment, built if need be.
 
         Args:
@@ -107,7 +107,7 @@ class Environments(Protocol):
     def interpreter(self, version: str) -> Path | None:
         """A Python of that version on this machine, or None."""
 
-    def listing(self) -> list[Built]:
+    def listing(self) -> list[BuiltEnvironment]:
         """All that are there, the last used first."""
 
     def remove(self, digest: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlpipes_cli.ports.environments import EnvironmentSpec
-from mlpipes_cli.ports.reporting import Reporter
+from mlpipes_cli.ports.reporter import Reporter
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
-class Published:
+class AliasedVersion:
     """A registered model as a server has to know it.
 
     Attributes:
@@ -47,7 +47,7 @@ class ModelSource(Protocol):
             MlpipesError: The registry does not answer.
         """
 
-    def published(self, name: str) -> Published | None:
+    def published(self, name: str) -> AliasedVersion | None:
         """The registered model, or None.
 
         Raises:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from mlpipes_cli.ports.reporting import Reporter
+from mlpipes_cli.ports.reporter import Reporter
 from mlpipes_cli.ports.storage import Storage
 from mlpipes_cli.tabular import Tabular
 

@@ -28,7 +28,7 @@ class DatasetRecord:
 
 
 @dataclass(frozen=True)
-class Step:
+class MetricStep:
     """What a fit told of one of its steps.
 
     Attributes:
@@ -60,7 +60,7 @@ class RunOutcome:
     artifacts: Path
     model: Path
     dataset: DatasetRecord
-    steps: Sequence[Step] = ()
+    steps: Sequence[MetricStep] = ()
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ class ComparisonOutcome:
     params: Mapping[str, str]
     artifacts: Path
     parts: Sequence[str]
-    steps: Sequence[Step] = ()
+    steps: Sequence[MetricStep] = ()
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialRecord:
     """One combination that a search tried.
 
     Attributes:
@@ -103,7 +103,7 @@ class Trial:
     ended: float
     params: Mapping[str, str]
     metrics: Mapping[str, float]
-    steps: Sequence[Step] = ()
+    steps: Sequence[MetricStep] = ()
     error: str = ""
 
 
@@ -156,7 +156,7 @@ class Tracking(Protocol):
     def finish_comparison(self, run_id: str, outcome: ComparisonOutcome) -> None:
         """Store what a run above several runs keeps, and mark it FINISHED; its parts are whole by then."""
 
-    def add_trials(self, run_id: str, trials: Sequence[Trial]) -> None:
+    def add_trials(self, run_id: str, trials: Sequence[TrialRecord]) -> None:
         """Make an ended run under a run for each trial of its search."""
 
     def take(self, run_id: str, tags: Mapping[str, str]) -> None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mlpipes_cli.moments import read_moments as read_written
 from mlpipes_cli.preprocess.scaling import Bounded, Unscaled
+from mlpipes_cli.timestamps import read_moments as read_written
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ def _plain(value: Any) -> Any:
 def read_moments(values: pd.Series) -> NDArray[np.datetime64]:
     """The column as datetime64[us] in UTC; what is neither a date nor an ISO date string is NaT.
 
-    Text is read as at the doors (:mod:`mlpipes_cli.moments`): ``now`` is no date, and text of 13 digits is
+    Text is read as at the doors (:mod:`mlpipes_cli.timestamps`): ``now`` is no date, and text of 13 digits is
     milliseconds since 1970, as a number from JSON comes to a column of text.
     """
     if pd.api.types.is_numeric_dtype(values.dtype):

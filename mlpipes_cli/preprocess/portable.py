@@ -10,7 +10,7 @@ from types import ModuleType
 
 def modules() -> list[ModuleType]:
     """Every module of this package whose classes or functions can stand in a logged model."""
-    from mlpipes_cli import moments
+    from mlpipes_cli import timestamps
     from mlpipes_cli.preprocess import behind, blocks, reading, scaling, transformer
 
-    return [moments, behind, blocks, reading, scaling, transformer]
+    return [timestamps, behind, blocks, reading, scaling, transformer]

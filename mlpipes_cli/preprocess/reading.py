@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from mlpipes_cli.moments import read_moments
+from mlpipes_cli.timestamps import read_moments
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,12 +9,12 @@ from scipy.special import ndtri, stdtrit
 
 from mlpipes_cli.scoring import ranking
 from mlpipes_cli.scoring.design import Design
-from mlpipes_cli.scoring.inversion import RankingSampler
+from mlpipes_cli.scoring.mean_intervals import Pair, Studentised
 from mlpipes_cli.scoring.metrics import evaluate, ratios, scorer
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions
+from mlpipes_cli.scoring.ranking_intervals import RankingSampler
 from mlpipes_cli.scoring.resampling import count_matrices
-from mlpipes_cli.scoring.shares import wilson
-from mlpipes_cli.scoring.studentised import Pair, Studentised
+from mlpipes_cli.scoring.share_intervals import wilson
 
 Intervals = dict[str, Pair | None]
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from mlpipes_cli.scoring.predictions import AnyArray, FloatArray, IntArray
-from mlpipes_cli.scoring.shares import wilson
+from mlpipes_cli.scoring.share_intervals import wilson
 
 RARE = 0.05  # a class of a smaller share is hardly to be seen on linear axes
 _MOST_GROUPS = 10

@@ -25,7 +25,7 @@ _WORK = 1.0e9  # row weights that one comparison may touch
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ModelComparison:
     """The chosen challenger against the incumbent.
 
     Attributes:
@@ -65,7 +65,7 @@ def compare(
     min_improvement: float = 0.0,
     seed: int = 0,
     resamples: int | None = None,
-) -> Comparison:
+) -> ModelComparison:
     """Test whether one of K challengers is better than the incumbent, on rows that all have scored.
 
     A paired bootstrap over the rows, drawn within each class. The chosen challenger's difference
@@ -106,7 +106,7 @@ def decide(
     holdout: Predictions,
     confidence: float = 0.95,
     min_improvement: float = 0.0,
-) -> Comparison:
+) -> ModelComparison:
     """The answer from resampled noise (see :func:`compare`)."""
     rare = Design().telling_rows(holdout, metric)
     difference, lower, p_value = float(noise.differences[chosen]), -np.inf, 1.0
@@ -117,7 +117,7 @@ def decide(
         lower = difference - _quantile(luck, confidence) * own_unit
         p_value = _p_value(luck, difference - min_improvement, own_unit)
     better = bool(lower > max(min_improvement, 0.0))
-    found = Comparison(
+    found = ModelComparison(
         metric,
         noise.incumbent,
         float(noise.challengers[chosen]),
@@ -130,7 +130,7 @@ def decide(
         "",
     )
     reason = _reason(found, rare, confidence, min_improvement)
-    return Comparison(**{**found.__dict__, "reason": reason})
+    return ModelComparison(**{**found.__dict__, "reason": reason})
 
 
 def _moderated(spread: FloatArray, rows: int) -> FloatArray:
@@ -189,7 +189,7 @@ def _is_defined(p: Predictions, metric: str) -> bool:
     return metric in values and bool(np.isfinite(values[metric][0]))
 
 
-def _reason(c: Comparison, rare: int, confidence: float, min_improvement: float) -> str:
+def _reason(c: ModelComparison, rare: int, confidence: float, min_improvement: float) -> str:
     decimals = _decimals(c)
     direction = "" if metric_catalog.higher_is_better(c.metric) else " (lower is better)"
     text = (
@@ -209,7 +209,7 @@ def _reason(c: Comparison, rare: int, confidence: float, min_improvement: float)
     return f"{text}, but {bound}{needed}"
 
 
-def _decimals(c: Comparison) -> int:
+def _decimals(c: ModelComparison) -> int:
     """Enough for the first digit of the difference."""
     least = 3 if max(abs(c.incumbent), abs(c.challenger)) < 100 else 1
     if c.difference == 0:

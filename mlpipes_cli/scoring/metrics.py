@@ -16,8 +16,8 @@ import numpy as np
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.scoring import labels, ranking
+from mlpipes_cli.scoring.mean_intervals import Ratio
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions
-from mlpipes_cli.scoring.studentised import Ratio
 
 Values = dict[str, FloatArray]
 Formula = Callable[[FloatArray, Collection[str]], Values]

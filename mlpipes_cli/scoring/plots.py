@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from mlpipes_cli.scoring import calibration
+from mlpipes_cli.scoring.canvas import TICKS, Canvas, Frame, Span, blank, emptied, margins, png, widest_of
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import AnyArray, FloatArray, Predictions
 from mlpipes_cli.scoring.ranking import Ranking
-from mlpipes_cli.scoring.sheet import TICKS, Frame, Sheet, Span, blank, emptied, margins, png, widest_of
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -93,8 +93,8 @@ def _bars(rows: int) -> tuple[Any, Any, Any]:
 
 
 @cache
-def _sheet() -> Sheet:
-    return Sheet()
+def _sheet() -> Canvas:
+    return Canvas()
 
 
 def _wanted(p: Predictions) -> dict[str, Plot]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.ports import PredictionLog
-from mlpipes_cli.ports.alias_news import AliasNews
-from mlpipes_cli.ports.keys import KeyStore
-from mlpipes_cli.ports.recent import RecentPredictions
-from mlpipes_cli.ports.truth import TruthStore
+from mlpipes_cli.ports.alias_notifications import AliasNotifications
+from mlpipes_cli.ports.api_keys import KeyStore
+from mlpipes_cli.ports.ground_truth import TruthStore
+from mlpipes_cli.ports.recent_predictions import RecentPredictions
 from mlpipes_cli.signing.vault import Vault
 
 
@@ -34,5 +34,5 @@ class Stores:
     recent: RecentPredictions
     keys: KeyStore
     models: Vault | None = None
-    news: AliasNews | None = None
+    news: AliasNotifications | None = None
     interpreters: Callable[[Mapping[str, Any]], Path] | None = None

@@ -15,7 +15,7 @@ from mlpipes_cli.errors import MlpipesError
 SIGNATURE = "mlpipes_signature.json"  # beside MLmodel; the one file that is not signed
 
 
-class File(NamedTuple):
+class ModelFile(NamedTuple):
     """A file: its path below the folder with ``/`` between the parts, its bytes, its SHA-256 in digits."""
 
     path: str
@@ -23,7 +23,7 @@ class File(NamedTuple):
     sha256: str
 
 
-def listed(folder: Path) -> tuple[File, ...]:
+def listed(folder: Path) -> tuple[ModelFile, ...]:
     """All files below a folder but the signature, by path; read in pieces, however large they are.
 
     Raises:
@@ -33,7 +33,7 @@ def listed(folder: Path) -> tuple[File, ...]:
     return tuple(sorted(_below(folder, "")))
 
 
-def _below(folder: Path, start: str) -> Iterator[File]:
+def _below(folder: Path, start: str) -> Iterator[ModelFile]:
     with os.scandir(folder) as entries:
         for entry in entries:
             path = start + entry.name
@@ -45,7 +45,7 @@ def _below(folder: Path, start: str) -> Iterator[File]:
                 yield _read(entry.path, path)
 
 
-def _read(place: str, path: str) -> File:
+def _read(place: str, path: str) -> ModelFile:
     try:
         handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -56,15 +56,15 @@ def _read(place: str, path: str) -> File:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
             raise MlpipesError(f"{path} in a model's folder is not a regular file")
-        return File(path, about.st_size, hashlib.file_digest(file, "sha256").hexdigest())
+        return ModelFile(path, about.st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def digest(files: Sequence[File]) -> str:
+def digest(files: Sequence[ModelFile]) -> str:
     """One checksum of all of it, in hexadecimal digits: two folders have it if they have the same files."""
     return hashlib.sha256(json.dumps(sorted(files), separators=(",", ":")).encode()).hexdigest()
 
 
-def difference(wanted: Sequence[File], found: Sequence[File]) -> str:
+def difference(wanted: Sequence[ModelFile], found: Sequence[ModelFile]) -> str:
     """In words the first thing by which they differ; empty where they do not."""
     before, now = {file.path: file for file in wanted}, {file.path: file for file in found}
     for path in sorted(before.keys() | now.keys()):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.signing.files import SIGNATURE, File, difference, digest, listed
+from mlpipes_cli.signing.files import SIGNATURE, ModelFile, difference, digest, listed
 from mlpipes_cli.signing.keys import Key
 
 TAG = "mlpipes.trust"  # of a registered version
@@ -41,12 +41,12 @@ class Statement:
     """
 
     digest: str
-    files: tuple[File, ...] | None = None
+    files: tuple[ModelFile, ...] | None = None
     who: str = ""
     when: str = ""
     why: str = ""
 
-    def want(self, found: Sequence[File]) -> None:
+    def want(self, found: Sequence[ModelFile]) -> None:
         """Make sure that these are the files.
 
         Raises:
@@ -70,7 +70,9 @@ def seal(folder: Path, key: Key) -> None:
     (folder / SIGNATURE).write_text(text, encoding="utf-8")
 
 
-def trust(found: Sequence[File], key: Key, model: str, version: int, *, who: str, when: str, why: str) -> str:
+def trust(
+    found: Sequence[ModelFile], key: Key, model: str, version: int, *, who: str, when: str, why: str
+) -> str:
     """The value of the tag by which somebody trusts the files of a version."""
     body = {"by": "trust", "model": model, "version": version, "digest": digest(found), "when": when}
     for limit in _LIMITS:  # a character takes up to six as JSON
@@ -99,7 +101,7 @@ def verified(text: str | bytes, key: Key, model: str, version: int) -> Statement
     if body["format"] != _FORMAT:
         raise Doubtful("was signed by a newer release of mlpipes")
     if body["by"] == "train":
-        files = tuple(File(*file) for file in body["files"])
+        files = tuple(ModelFile(*file) for file in body["files"])
         return Statement(digest(files), files)
     if (body["model"], body["version"]) != (model, version):
         raise Doubtful(f"has the signature of version {body['version']} of {body['model']!r}")
@@ -130,7 +132,7 @@ def sealed(folder: Path, key: Key) -> None:
     statement.want(_plain(folder))
 
 
-def _plain(folder: Path) -> tuple[File, ...]:
+def _plain(folder: Path) -> tuple[ModelFile, ...]:
     try:
         return listed(folder)
     except MlpipesError as error:

@@ -53,7 +53,7 @@ def library(estimator: Any) -> str | None:
     return next((name for name in _DEFAULTS if name in roots), None)
 
 
-def settle(estimator: Any, given: Mapping[str, Any], training: Training) -> None:
+def set_params(estimator: Any, given: Mapping[str, Any], training: Training) -> None:
     """Fill in what the user did not give, in place; nothing for estimators of others."""
     name = library(estimator)
     values = {**dict.fromkeys(_THREADS, training.threads), **dict.fromkeys(SEEDS, training.seed)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from mlpipes_cli import trainer_names
+from mlpipes_cli import trainer_registry
 from mlpipes_cli.trainers.base import Trainer
 
 
@@ -15,7 +15,7 @@ def make(name: str) -> Trainer:
         KeyError: There is none.
         ImportError: What it needs is not installed here.
     """
-    found = trainer_names.find(name)
+    found = trainer_registry.find(name)
     if found is None:
         raise KeyError(name)
     module, _, attribute = found.partition(":")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.sizes import size
 from mlpipes_cli.trainers import h2o_frame, h2o_server
-from mlpipes_cli.trainers.answers import answers
 from mlpipes_cli.trainers.base import Answers, Fitted, Problem, Training, TrainingError
 from mlpipes_cli.trainers.java import WHEEL, Java, find_java
+from mlpipes_cli.trainers.model_answers import answers
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.trainers import estimators
-from mlpipes_cli.trainers.answers import answers
 from mlpipes_cli.trainers.base import Answers, Fitted, Problem, Training, TrainingError
+from mlpipes_cli.trainers.model_answers import answers
 from mlpipes_cli.trainers.networks import keras_fit, keras_parts, named
-from mlpipes_cli.trainers.networks.rows import Rows, finished, rows
+from mlpipes_cli.trainers.networks.rows import NetworkRows, finished, rows
 from mlpipes_cli.trainers.networks.settings import Settings, settings
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _function_problems(path: str, given: Mapping[str, Any]) -> list[Problem]:
     return named.takes(function, path, given, ("params", "function"))
 
 
-def _made(found: Rows, training: Training, layers: list[Any], how: Settings) -> Any:
+def _made(found: NetworkRows, training: Training, layers: list[Any], how: Settings) -> Any:
     """The model, not fitted yet.
 
     Raises:
@@ -146,7 +146,7 @@ def _written(model: Any, file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _answers_well(net: Any, found: Rows, training: Training) -> None:
+def _answers_well(net: Any, found: NetworkRows, training: Training) -> None:
     """Make sure that the model which was read back gives probabilities.
 
     Raises:

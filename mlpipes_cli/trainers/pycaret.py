@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.suggest import did_you_mean
-from mlpipes_cli.trainers.answers import answers
 from mlpipes_cli.trainers.base import Answers, Comparison, Fitted, Training, TrainingError
+from mlpipes_cli.trainers.model_answers import answers
 from mlpipes_cli.trainers.sklearn import preprocessing
 from mlpipes_cli.trainers.trials import measure
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.run_schema import SEARCH_RESULTS
+from mlpipes_cli.mlflow_tags import SEARCH_RESULTS
 from mlpipes_cli.trainers import spaces
 from mlpipes_cli.trainers.base import (
     Comparison,
@@ -27,7 +27,7 @@ from mlpipes_cli.trainers.base import (
 from mlpipes_cli.trainers.folds import folds
 from mlpipes_cli.trainers.pruning import Median
 from mlpipes_cli.trainers.spaces import Values
-from mlpipes_cli.trainers.trials import Bench, Trial, Watch, fit, refit
+from mlpipes_cli.trainers.trials import Bench, Trial, TrialWatch, fit, refit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,16 +166,16 @@ class _Course:
         median.ended(trial, watch)
         return trial
 
-    def _clock(self, watch: Watch | None = None) -> _Clock:
-        return _Clock(lambda: self._over, watch or Watch())
+    def _clock(self, watch: TrialWatch | None = None) -> _Clock:
+        return _Clock(lambda: self._over, watch or TrialWatch())
 
 
 @dataclass(eq=False)
-class _Clock(Watch):
+class _Clock(TrialWatch):
     """Stops a trial when the time is over; asks another watch before."""
 
     over: Callable[[], bool]
-    before: Watch
+    before: TrialWatch
 
     def step(self, fold: int, step: int, metrics: Mapping[str, float]) -> None:
         self.before.step(fold, step, metrics)

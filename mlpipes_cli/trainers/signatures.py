@@ -23,7 +23,7 @@ _DEPTH = 30  # re-exports and base classes that are followed at most
 
 
 @dataclass(frozen=True)
-class Signature:
+class CallSignature:
     """What can be called, and with what.
 
     Attributes:
@@ -50,7 +50,7 @@ class _Unclear(Exception):
     """Only an import can tell."""
 
 
-def resolve(path: str, finder: Finder) -> Signature | Mistake | None:
+def resolve(path: str, finder: Finder) -> CallSignature | Mistake | None:
     """Follow a dotted path (``package.module.Name`` or ``module:name``)."""
     try:
         parts = path.replace(":", ".").split(".")
@@ -61,7 +61,7 @@ def resolve(path: str, finder: Finder) -> Signature | Mistake | None:
         return Mistake(f"{path!r}: {error.filename}:{error.lineno}: {error.msg}")
 
 
-def _resolve(parts: list[str], finder: Finder) -> Signature | Mistake:
+def _resolve(parts: list[str], finder: Finder) -> CallSignature | Mistake:
     module, rest = _deepest_module(parts, finder)
     if module is None:
         suggestion = did_you_mean(parts[0], finder.top_level_names())
@@ -131,17 +131,17 @@ def _lookup(module: Module, name: str, finder: Finder, depth: int = 0) -> tuple[
     return inner
 
 
-def _signature(module: Module, found: Definition, finder: Finder) -> Signature:
+def _signature(module: Module, found: Definition, finder: Finder) -> CallSignature:
     if isinstance(found, ast.ClassDef):
         init = _init(module, found, finder)
-        return _of_arguments("class", init.args, skip=1) if init else Signature("class")
+        return _of_arguments("class", init.args, skip=1) if init else CallSignature("class")
     if isinstance(found, ast.FunctionDef):
         if found.decorator_list:
             raise _Unclear
         return _of_arguments("function", found.args, skip=0)
     if isinstance(found, ast.AsyncFunctionDef) or not isinstance(found.value, ast.Call):
         raise _Unclear
-    return Signature("object")
+    return CallSignature("object")
 
 
 def _init(module: Module, found: ast.ClassDef, finder: Finder, depth: int = 0) -> ast.FunctionDef | None:
@@ -196,13 +196,13 @@ def _dotted(expression: ast.expr) -> Iterator[str]:
         raise _Unclear
 
 
-def _of_arguments(kind: Literal["class", "function"], arguments: ast.arguments, skip: int) -> Signature:
+def _of_arguments(kind: Literal["class", "function"], arguments: ast.arguments, skip: int) -> CallSignature:
     positional = [*arguments.posonlyargs, *arguments.args]
     required = [argument.arg for argument in positional[: len(positional) - len(arguments.defaults)]]
     keyword = [argument.arg for argument in arguments.kwonlyargs]
     needed = [a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is None]
     names = [argument.arg for argument in positional] + keyword
-    return Signature(
+    return CallSignature(
         kind=kind,
         parameters=tuple(names[skip:]),
         required=(*required[skip:], *needed),

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
-from mlpipes_cli.trainers import boosting, estimators, trees
-from mlpipes_cli.trainers.answers import answers
+from mlpipes_cli.trainers import boosting, estimators, tree_models
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
+from mlpipes_cli.trainers.model_answers import answers
 from mlpipes_cli.trainers.thresholds import HINT, SCORES
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class SklearnTrainer:
         params = {name: value for name, value in params.items() if name not in before}
         estimator = estimators.make(training.spec["estimator"], params)
         _fits_the_task(estimator, training.task)
-        boosting.settle(estimator, params, training)
+        boosting.set_params(estimator, params, training)
         more = boosting.fit_params(estimator, params, training)
         last = boosting.plain(estimator, params, training)
-        pipeline = with_preprocessing(last, training, scale=not trees.only_trees(estimator))
+        pipeline = with_preprocessing(last, training, scale=not tree_models.only_trees(estimator))
         estimators.set_params(pipeline, before)
         step = "" if pipeline is last else f"{STEP}__"
         kept = f"{step}{'' if last is estimator else 'estimator__'}"

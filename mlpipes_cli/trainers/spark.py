@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.trainers import spark_estimators
-from mlpipes_cli.trainers.answers import answers
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
+from mlpipes_cli.trainers.model_answers import answers
 from mlpipes_cli.trainers.sklearn import preprocessing
 
 if TYPE_CHECKING:

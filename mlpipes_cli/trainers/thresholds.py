@@ -19,7 +19,7 @@ HINT = "set `threshold: none` for this run"
 
 
 @dataclass(frozen=True, eq=False)
-class Settled:
+class ChosenThreshold:
     """A model that has its threshold.
 
     Attributes:
@@ -34,7 +34,7 @@ class Settled:
     scores: np.ndarray | None
 
 
-def settle(trainer: Trainer, fitted: Fitted, training: Training) -> Settled:
+def choose_threshold(trainer: Trainer, fitted: Fitted, training: Training) -> ChosenThreshold:
     """Choose by ``training.spec["threshold"]``, and give the model its threshold.
 
     The scores are those of the training rows by the same run, fitted without them: on five stratified
@@ -58,7 +58,7 @@ def settle(trainer: Trainer, fitted: Fitted, training: Training) -> Settled:
         scored, positive = _judging(scores, training)
         threshold = choose(rule, positive[scored], scores[scored])
     model = thresholded(fitted.model, threshold, training.classes)
-    return Settled(replace(fitted, model=model), threshold, scores)
+    return ChosenThreshold(replace(fitted, model=model), threshold, scores)
 
 
 def out_of_fold(trainer: Trainer, fitted: Fitted, training: Training) -> np.ndarray:

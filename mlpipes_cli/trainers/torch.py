@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.trainers import estimators
-from mlpipes_cli.trainers.answers import answers
 from mlpipes_cli.trainers.base import Answers, Fitted, Problem, Training, TrainingError
+from mlpipes_cli.trainers.model_answers import answers
 from mlpipes_cli.trainers.networks import named, torch_fit
-from mlpipes_cli.trainers.networks.rows import Rows, finished, rows
+from mlpipes_cli.trainers.networks.rows import NetworkRows, finished, rows
 from mlpipes_cli.trainers.networks.settings import settings
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _module_problems(path: str, given: Mapping[str, Any]) -> list[Problem]:
     return named.takes(found, path, given, ("params", "module"))
 
 
-def _made(found: Rows, training: Training, given: Mapping[str, Any]) -> Any:
+def _made(found: NetworkRows, training: Training, given: Mapping[str, Any]) -> Any:
     """The module, not fitted yet.
 
     Raises:

@@ -64,7 +64,7 @@ class Trial:
         return tuple(total / (k + 1) for k, total in enumerate(itertools.accumulate(self.folds)))
 
 
-class Watch:
+class TrialWatch:
     """Looks on while a trial is fitted, and may stop it by raising :class:`Pruned`; this one never does."""
 
     def step(self, fold: int, step: int, metrics: Mapping[str, float]) -> None:
@@ -89,7 +89,7 @@ class Bench:
         self._rows: list[Rows] = []
         self._apart = False
 
-    def trial(self, number: int, values: Values, watch: Watch) -> Trial:
+    def trial(self, number: int, values: Values, watch: TrialWatch) -> Trial:
         """Fit and judge, a fold after the other."""
         trial = Trial(number, values, started=time.time())
         for k in range(len(self.folds)):

@@ -3,7 +3,7 @@
 It imports what every candidate needs once; on Linux a candidate is then a fork of it (no import
 to wait for), elsewhere a new interpreter. A candidate is a process group of its own, and the first that
 the kernel kills when memory runs out. What it starts ends with it: the group, and on Linux also what left
-the group (:mod:`mlpipes_cli.worker.orphans`); :mod:`mlpipes_cli.worker.keeper` sees to it when this
+the group (:mod:`mlpipes_cli.worker.reaper`); :mod:`mlpipes_cli.worker.process_guard` sees to it when this
 process is killed.
 """
 
@@ -21,11 +21,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpipes_cli.worker import child, entry, keeper, orphans, protocol
+from mlpipes_cli.worker import candidate_process, entry, process_guard, protocol, reaper
 
 
 @dataclass
-class Running:
+class RunningJob:
     """A candidate's process."""
 
     job: str
@@ -34,7 +34,7 @@ class Running:
     process: subprocess.Popen[bytes] | None = None
 
 
-class Host:
+class WorkerHost:
     """Reads commands until its input ends, then kills what still runs.
 
     Args:
@@ -45,7 +45,7 @@ class Host:
 
     def __init__(self, commands: int, events: int, fork: bool) -> None:
         self._commands, self._events, self._fork = commands, events, fork
-        self._running: dict[int, Running] = {}
+        self._running: dict[int, RunningJob] = {}
         self._wake, self._woken = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(self._woken, False)
@@ -77,21 +77,25 @@ class Host:
     def stop_all(self) -> None:
         """Kill every candidate with all that it started."""
         for running in list(self._running.values()):
-            orphans.kill_group(running.pid)
+            reaper.kill_group(running.pid)
         for pid in list(self._running):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
         self._running.clear()
-        orphans.sweep()
+        reaper.sweep()
 
     def _obey(self, message: dict[str, object]) -> None:
         job = str(message["job"])
         if message["type"] == "run":
-            self._start(job, Path(str(message["folder"])), {name: message.get(name) for name in child.PLACE})
+            self._start(
+                job,
+                Path(str(message["folder"])),
+                {name: message.get(name) for name in candidate_process.PLACE},
+            )
         elif message["type"] == "stop":
             for running in self._running.values():
                 if running.job == job:
-                    orphans.kill_group(running.pid)
+                    reaper.kill_group(running.pid)
 
     def _start(self, job: str, folder: Path, place: dict[str, object]) -> None:
         process = None
@@ -100,7 +104,7 @@ class Host:
             if pid == 0:
                 self._become(job, folder, place)
         else:
-            command = [sys.executable, entry.__file__, "mlpipes_cli.worker.child"]
+            command = [sys.executable, entry.__file__, "mlpipes_cli.worker.candidate_process"]
             command += [str(folder), job, str(self._events), json.dumps(place)]
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, pass_fds=[self._events], process_group=0
@@ -108,7 +112,7 @@ class Host:
             pid = process.pid
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)  # the child does so too; whoever comes first
-        self._running[pid] = Running(job, pid, time.monotonic(), process)
+        self._running[pid] = RunningJob(job, pid, time.monotonic(), process)
         self._tell("started", job=job, pid=pid)
 
     def _become(self, job: str, folder: Path, place: dict[str, object]) -> None:
@@ -119,7 +123,7 @@ class Host:
             for descriptor in (self._commands, self._wake, self._woken):
                 os.close(descriptor)
             os.setpgid(0, 0)
-            code = child.run(folder, job, self._events, os.getppid(), place)
+            code = candidate_process.run(folder, job, self._events, os.getppid(), place)
         except BaseException:  # noqa: BLE001 (nothing may unwind into the host's loop)
             code = 70
         os._exit(code)
@@ -128,10 +132,10 @@ class Host:
         for pid, running in list(self._running.items()):
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
-            orphans.kill_group(pid)  # what it started and left behind; its pid is not free before wait4
+            reaper.kill_group(pid)  # what it started and left behind; its pid is not free before wait4
             _, status, usage = os.wait4(pid, 0)
             del self._running[pid]
-            orphans.sweep(keep=self._running)
+            reaper.sweep(keep=self._running)
             code = os.waitstatus_to_exitcode(status)
             if running.process is not None:
                 running.process.returncode = code
@@ -158,8 +162,8 @@ def _terminated(*_: object) -> None:
 def main() -> None:
     """Leave the keeper behind, preload, then serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    keeper.stand_guard(0)
-    orphans.adopt()
+    process_guard.stand_guard(0)
+    reaper.adopt()
     commands, events = os.dup(0), os.dup(1)  # 0 and 1 are not for libraries that read or print
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -168,16 +172,16 @@ def main() -> None:
     fork = sys.platform == "linux" and os.environ.get("MLPIPES_WORKER_START") != "spawn"
     if fork:
         gc.disable()  # imports make hardly any garbage
-        child.preload()
+        candidate_process.preload()
         gc.enable()
         gc.collect()
         gc.freeze()  # keeps the collector from touching, and so copying, shared pages
-    host = Host(commands, events, fork)
+    host = WorkerHost(commands, events, fork)
     try:
         host.serve()
     finally:
         host.stop_all()
-        keeper.clean()
+        process_guard.clean()
 
 
 if __name__ == "__main__":

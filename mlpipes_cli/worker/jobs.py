@@ -11,7 +11,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import mlflow_tags
 from mlpipes_cli.trainers import catalog, search, spaces, thresholds
 from mlpipes_cli.trainers.base import (
     Answers,
@@ -22,7 +22,7 @@ from mlpipes_cli.trainers.base import (
     Training,
     TrainingError,
 )
-from mlpipes_cli.worker import protocol, steps, trials
+from mlpipes_cli.worker import protocol, step_log, trial_log
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
     Each model has a folder under ``out/``; ``models`` of the result are those folders' names with what
     the core has to know of each, the best first.
     """
-    from mlpipes_cli.data.store import open_store
+    from mlpipes_cli.data.prepared_cache import open_store
 
     out = folder / protocol.OUT
     out.mkdir(exist_ok=True)
@@ -61,7 +61,7 @@ def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
     prepared = open_store(Path(content["data"]))
     scratch = folder / protocol.SCRATCH_FOLDER
     scratch.mkdir(exist_ok=True)
-    training = _training(content, prepared, scratch, steps.Steps(out / protocol.HISTORY))
+    training = _training(content, prepared, scratch, step_log.StepLog(out / protocol.HISTORY))
     trainer = catalog.make(content["spec"]["trainer"])
     if content.get("check"):  # its environment was not there when the file was checked
         _check_here(trainer, content["spec"])
@@ -95,7 +95,7 @@ def _fit(trainer: Trainer, training: Training, out: Path, tell: Tell) -> Fitted 
     """Fit, or search for the best params first."""
     if not training.spec.get("search"):
         return trainer.fit(training)
-    keep = trials.Trials(out / protocol.TRIALS, tell, spaces.count(training.spec["search"]))
+    keep = trial_log.TrialLog(out / protocol.TRIALS, tell, spaces.count(training.spec["search"]))
     # others see to their threads themselves; other processes have to find this package
     side_by_side = training.spec["trainer"] == "sklearn" and PathFinder.find_spec("mlpipes_cli") is not None
     return search.search(trainer, training, keep, side_by_side=side_by_side)
@@ -121,7 +121,7 @@ def _keep(
     threshold, final = None, fitted
     if training.spec.get("threshold") is not None:
         tell("threshold")
-        settled = thresholds.settle(trainer, fitted, training)
+        settled = thresholds.choose_threshold(trainer, fitted, training)
         threshold, final = settled.threshold, settled.fitted
         _write_out_of_fold(place / protocol.FILES, settled, prepared)
     tell("score")
@@ -181,7 +181,7 @@ def _write_answers(path: Path, answers: Answers, classes: tuple[Any, ...]) -> No
     pd.DataFrame(columns).to_parquet(path, index=False)
 
 
-def _write_out_of_fold(folder: Path, settled: thresholds.Settled, prepared: Prepared) -> None:
+def _write_out_of_fold(folder: Path, settled: thresholds.ChosenThreshold, prepared: Prepared) -> None:
     """What the threshold was chosen on, in the form of the holdout's predictions."""
     import numpy as np
 
@@ -196,7 +196,7 @@ def _write_out_of_fold(folder: Path, settled: thresholds.Settled, prepared: Prep
     target, ids = prepared.y(taken).to_numpy(), prepared.ids(taken).to_numpy()
     table = Predictions(prepared.task, prepared.classes, target, scores, labels, ids).to_frame()
     folder.mkdir(exist_ok=True)
-    table.to_parquet(folder / run_schema.OUT_OF_FOLD, index=False)
+    table.to_parquet(folder / mlflow_tags.OUT_OF_FOLD, index=False)
 
 
 def _write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:

@@ -13,18 +13,18 @@ from pathlib import Path
 from types import TracebackType
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.worker import hosts, machine, orphans, protocol
-from mlpipes_cli.worker.hosts import Event, Host
-from mlpipes_cli.worker.shares import Shares, Wants
-from mlpipes_cli.worker.watch import Watch
+from mlpipes_cli.worker import hardware, host_client, protocol, reaper
+from mlpipes_cli.worker.host_client import HostEvent, WorkerHostClient
+from mlpipes_cli.worker.memory_watch import MemoryWatch
+from mlpipes_cli.worker.resource_allocator import ResourceAllocator, ResourceRequest
 
 _CHECK = 0.5  # seconds between two looks at hosts that say nothing
 
-__all__ = ["Event", "Job", "Pool", "Wants"]
+__all__ = ["CandidateJob", "HostEvent", "Pool", "ResourceRequest"]
 
 
 @dataclass(frozen=True)
-class Job:
+class CandidateJob:
     """Something to do in a process of its own.
 
     Attributes:
@@ -37,7 +37,7 @@ class Job:
     name: str
     folder: Path
     python: Path | None = None
-    wants: Wants = field(default_factory=Wants)
+    wants: ResourceRequest = field(default_factory=ResourceRequest)
 
 
 class Pool:
@@ -59,16 +59,16 @@ class Pool:
         self.cluster = cluster
         self._log, self._warm = log, warm
         self._mark = uuid.uuid4().hex
-        self._hosts: dict[Path | None, Host] = {}
-        self._waiting: deque[Job] = deque()
-        self._running: dict[str, Job] = {}
-        self._unfit: list[Event] = []
+        self._hosts: dict[Path | None, WorkerHostClient] = {}
+        self._waiting: deque[CandidateJob] = deque()
+        self._running: dict[str, CandidateJob] = {}
+        self._unfit: list[HostEvent] = []
         self._stopped: dict[str, str] = {}
-        self._made_shares: Shares | None = None
-        self._watch = Watch(self._stop_with)
+        self._made_shares: ResourceAllocator | None = None
+        self._watch = MemoryWatch(self._stop_with)
 
     def __enter__(self) -> Pool:
-        orphans.adopt()
+        reaper.adopt()
         if self._warm:
             self.warm_up()
         return self
@@ -77,13 +77,13 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        orphans.adopt(False)
+        reaper.adopt(False)
 
     def warm_up(self, python: Path | None = None) -> None:
         """Start an environment's host, which imports in the meantime."""
         self._host(python).start()
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: CandidateJob) -> None:
         """Queue a job."""
         self._waiting.append(job)
         self._feed()
@@ -98,7 +98,7 @@ class Pool:
         """The jobs that were given to a host and have not ended."""
         return list(self._running)
 
-    def events(self, timeout: float = _CHECK) -> Iterator[Event]:
+    def events(self, timeout: float = _CHECK) -> Iterator[HostEvent]:
         """What happened since the last call, waiting at most ``timeout`` seconds for the first.
 
         Raises:
@@ -148,7 +148,7 @@ class Pool:
         for host in list(self._hosts.values()):
             host.stop(job)
 
-    def _seen(self, event: Event) -> Event:
+    def _seen(self, event: HostEvent) -> HostEvent:
         job = self._running.get(event.job)
         if event.kind == "started" and job is not None and self.cluster is None:
             self._watch.add(event.job, event.pid, job.wants.memory)
@@ -164,21 +164,21 @@ class Pool:
         """What comes back to us when a host went and its keeper with it."""
         keep = [host.pid for host in self._hosts.values() if host.pid is not None]
         sessions = set[int]().union(*(host.sessions for host in self._hosts.values()))
-        orphans.sweep(keep, lambda pid: orphans.session(pid) in sessions or orphans.carries(pid, self._mark))
+        reaper.sweep(keep, lambda pid: reaper.session(pid) in sessions or reaper.carries(pid, self._mark))
 
     @property
-    def _shares(self) -> Shares:
+    def _shares(self) -> ResourceAllocator:
         if self._made_shares is None:
-            self._made_shares = Shares(machine.cores(), machine.gpus, machine.memory().total)
+            self._made_shares = ResourceAllocator(hardware.cores(), hardware.gpus, hardware.memory().total)
         return self._made_shares
 
-    def _host(self, python: Path | None) -> Host:
+    def _host(self, python: Path | None) -> WorkerHostClient:
         key = None if self.cluster else python
         if key not in self._hosts:
-            command = list(self.cluster or hosts.command(python))
+            command = list(self.cluster or host_client.command(python))
             other = Path(command[0]) if self.cluster else python
             environment = _environment(self._log.parent, other) | {protocol.MARK: self._mark}
-            self._hosts[key] = Host(self._log, command, environment)
+            self._hosts[key] = WorkerHostClient(self._log, command, environment)
         return self._hosts[key]
 
     def _feed(self) -> None:
@@ -188,7 +188,7 @@ class Pool:
                 return
             self._start(job)
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: CandidateJob) -> None:
         place: dict[str, object] = {"wants": vars(job.wants)}
         if self.cluster is None:
             share = self._shares.take(job.name, job.wants, self.parallel)
@@ -196,8 +196,8 @@ class Pool:
                 return
             if share is None:
                 self._waiting.remove(job)
-                found = f"it requests {job.wants.gpu:g} GPUs; this machine has {len(machine.gpus())}"
-                self._unfit.append(Event("ended", job.name, reason=found))
+                found = f"it requests {job.wants.gpu:g} GPUs; this machine has {len(hardware.gpus())}"
+                self._unfit.append(HostEvent("ended", job.name, reason=found))
                 return
             place = {"cores": share.cores, "gpus": share.gpus}
         self._waiting.remove(job)

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.run_schema import MODEL_METADATA, MODEL_THRESHOLD
+from mlpipes_cli.mlflow_tags import MODEL_METADATA, MODEL_THRESHOLD
 from mlpipes_cli.trainers.base import Fitted, Training, TrainingError
-from mlpipes_cli.worker import protocol, requirements, sample
+from mlpipes_cli.worker import holdout_sample, protocol, requirements
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def save(
             )
         except Exception as error:
             raise TrainingError(f"the model cannot be saved: {_first_line(error)}") from error
-    sample.write(prepared, folder, int(content.get("sample_rows", 0)))
+    holdout_sample.write(prepared, folder, int(content.get("sample_rows", 0)))
     return {"requirements": pins, "threshold": threshold}
 
 

@@ -16,11 +16,11 @@ from environment_help import run_jobs
 import mlpipes_cli
 from mlpipes_cli.adapters.environments import EnvironmentStore
 from mlpipes_cli.config.runs import Environment, SklearnRun
-from mlpipes_cli.data import store
+from mlpipes_cli.data import prepared_cache
 from mlpipes_cli.data.prepared import Prepared
 from mlpipes_cli.lifecycle.training.environments import of_run
-from mlpipes_cli.server.loading import load
-from mlpipes_cli.server.requests import read_invocations, read_records
+from mlpipes_cli.server.models.loader import load
+from mlpipes_cli.server.requests.parse import read_invocations, read_records
 from mlpipes_cli.worker import protocol
 
 REQUIREMENTS = ("xgboost-cpu==3.*", "lightgbm==4.*", "catboost==1.*", "pytest")
@@ -75,7 +75,7 @@ def test_categories_with_gaps_are_answered_as_the_holdout_was(python: Path, tmp_
     code.mkdir()
     (code / "user_categories.py").write_text(FUNCTION)
     prepared = rows_with_gaps()
-    store.save(prepared, tmp_path / "data")
+    prepared_cache.save(prepared, tmp_path / "data")
     common = {"kind": "train", "data": str(tmp_path / "data"), "metric": "ks", "seed": 1, "threads": 1}
     common |= {"preprocess": "none", "folders": [str(code)], "environment": PLACE}
     jobs = {name: {**common, "spec": {"trainer": "sklearn", **spec}} for name, spec in NATIVE.items()}

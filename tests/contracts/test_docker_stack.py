@@ -9,7 +9,7 @@ import pytest
 from conftest import Cli, Result
 from contracts.stack_contract import StackContract
 
-from mlpipes_cli.adapters.docker.reference import parse
+from mlpipes_cli.adapters.docker.images.reference import parse
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Served
         ports = {name: serving_help.free_port() for name in SOURCES}
         stack.enter_context(_mlflows({ports[name]: made[name].folder for name in SOURCES}))
         for name in SOURCES:
-            from mlpipes_cli.server.loading import load
+            from mlpipes_cli.server.models.loader import load
 
             served = load(made[name].folder, "doors", 1, "production")
             log = serving_help.Kept()
@@ -388,7 +388,7 @@ def test_identifiers_keep_their_zeros_in_a_csv(doors: dict[str, Served]) -> None
 def test_identifiers_keep_their_type_in_a_file_of_results(
     doors: dict[str, Served], offline: bool, name: str, ids: list[Any], kept: str, logged: list[Any]
 ) -> None:
-    from mlpipes_cli.lifecycle.prediction import convert, inputs, outputs, scorers
+    from mlpipes_cli.lifecycle.prediction import model_input, readers, scorers, writers
 
     served = doors["parquet"]
     given = pd.array(ids, dtype="Int64") if kept == "int64" else pd.array(ids, dtype="string")
@@ -396,11 +396,11 @@ def test_identifiers_keep_their_type_in_a_file_of_results(
     file, out = served.scratch / name, served.scratch / "out.parquet"
     doors_help._written(file, held)
     scorer: Any = scorers._Offline(served.served) if offline else scorers._Api(served.api, "")
-    kinds = inputs.kinds_of({column.name: column.type for column in scorer.columns})
+    kinds = readers.kinds_of({column.name: column.type for column in scorer.columns})
     out.unlink(missing_ok=True)
-    with outputs.make_writer(out, None) as writer:
-        for batch in inputs.open_table(file).batches(3, kinds, scorer.formats):
-            writer.write(scorer.score(convert.fit(batch, scorer, file, 0), 0))
+    with writers.make_writer(out, None) as writer:
+        for batch in readers.open_table(file).batches(3, kinds, scorer.formats):
+            writer.write(scorer.score(model_input.fit(batch, scorer, file, 0), 0))
         writer.finish()
     table = pq.read_table(out)
     assert str(table.schema.field("ID").type).removeprefix("large_") == kept

@@ -128,7 +128,7 @@ class TestH2OAutoML(TrainerContract):
             assert 0.95 < roc_auc_score(positive, scores) < 1.0
         given = trainer.answer(fitted, training.X, "binary", training.classes)
         assert not np.allclose(given.scores, leader)
-        settled = thresholds.settle(trainer, fitted, training)
+        settled = thresholds.choose_threshold(trainer, fitted, training)
         assert settled.threshold == choose("f1", positive.to_numpy(), leader)
         h2o.connect(url=cluster, verbose=False)
         assert not [key for key in h2o.ls()["key"] if "prediction_" in str(key)]  # nothing is left there

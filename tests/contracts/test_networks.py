@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from environment_help import TESTS, environment, run_jobs, run_program, run_tests
 
-from mlpipes_cli.data import store
+from mlpipes_cli.data import prepared_cache
 from mlpipes_cli.data.prepared import Prepared
-from mlpipes_cli.worker import protocol, steps
+from mlpipes_cli.worker import protocol, step_log
 
 pytestmark = pytest.mark.slow
 MODULES = {
@@ -97,7 +97,7 @@ def test_a_model_of_the_users_code_loads_where_neither_it_nor_mlpipes_is(
     trainer: str, python: Path, tmp_path: Path, prepared: Prepared
 ) -> None:
     data, code = tmp_path / "data", tmp_path / "code"
-    store.save(prepared, data)
+    prepared_cache.save(prepared, data)
     code.mkdir()
     (code / f"user_{trainer}.py").write_text(MODULES[trainer])
     key = "function" if trainer == "keras" else "module"
@@ -117,7 +117,7 @@ def test_a_model_of_the_users_code_loads_where_neither_it_nor_mlpipes_is(
     answers = [(out / "000" / protocol.ANSWERS).read_bytes() for out in outs]
     assert hashlib.sha256(answers[0]).digest() == hashlib.sha256(answers[1]).digest()
     (model,) = results[0]["models"]
-    told = steps.read(outs[0] / protocol.HISTORY)
+    told = step_log.read(outs[0] / protocol.HISTORY)
     assert [step["step"] for step in told] == list(range(1, model["params"]["epochs_run"] + 1))
     assert {"loss", "val_loss"} <= set(told[0]["metrics"])
     pins = {pin.partition("==")[0] for pin in model["requirements"]}

@@ -13,7 +13,7 @@ import pytest
 from contracts.trainer_contract import TrainerContract, training_of
 from threadpoolctl import threadpool_limits
 
-from mlpipes_cli import trainer_names
+from mlpipes_cli import trainer_registry
 from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
@@ -240,14 +240,14 @@ def messy() -> Training:
     return replace(training_of("binary", {}), X=X, y=y, classes=(0, 1))
 
 
-@pytest.mark.parametrize("name", trainer_names.BUILT_IN)
+@pytest.mark.parametrize("name", trainer_registry.BUILT_IN)
 def test_every_trainer_can_be_made_without_its_framework(name: str) -> None:
     assert {"check", "fit", "answer"} <= set(dir(catalog.make(name)))
 
 
 def test_ours_are_entry_points_too() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    assert tomllib.loads(text)["project"]["entry-points"][trainer_names.GROUP] == trainer_names.BUILT_IN
+    assert tomllib.loads(text)["project"]["entry-points"][trainer_registry.GROUP] == trainer_registry.BUILT_IN
 
 
 def test_a_package_brings_a_trainer_by_an_entry_point(
@@ -257,10 +257,10 @@ def test_a_package_brings_a_trainer_by_an_entry_point(
     described.mkdir()
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
     points = "theirs = their_trainer:Theirs\nsklearn = their_trainer:Theirs\n"
-    (described / "entry_points.txt").write_text(f"[{trainer_names.GROUP}]\n{points}")
+    (described / "entry_points.txt").write_text(f"[{trainer_registry.GROUP}]\n{points}")
     (tmp_path / "their_trainer.py").write_text("class Theirs:\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path)
-    trainer_names.added.cache_clear()
+    trainer_registry.added.cache_clear()
     try:
         assert type(catalog.make("theirs")).__module__ == "their_trainer"
         assert type(catalog.make("sklearn")) is SklearnTrainer  # ours cannot be replaced
@@ -271,4 +271,4 @@ def test_a_package_brings_a_trainer_by_an_entry_point(
         with pytest.raises(KeyError):
             catalog.make("nobodys")
     finally:
-        trainer_names.added.cache_clear()
+        trainer_registry.added.cache_clear()

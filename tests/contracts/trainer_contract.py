@@ -85,7 +85,7 @@ class TrainerContract:
         monkeypatch.setattr(thresholds, "FOLDS", 2)
         training = training_of("binary", {**spec("binary"), "threshold": "f1"})
         fitted = trainer.fit(training)
-        settled = thresholds.settle(trainer, fitted, training)
+        settled = thresholds.choose_threshold(trainer, fitted, training)
         assert settled.scores is not None
         assert not np.array_equal(
             settled.scores, trainer.answer(fitted, training.X, "binary", training.classes).scores

@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from mlpipes_cli.beside import beside, side_by_side
+from mlpipes_cli.background import run_concurrently, run_in_background
 
 
 def test_the_future_has_what_the_call_returns_or_raises() -> None:
-    assert beside(lambda: 3).result() == 3
+    assert run_in_background(lambda: 3).result() == 3
     with pytest.raises(ZeroDivisionError):
-        beside(lambda: 1 // 0).result()
+        run_in_background(lambda: 1 // 0).result()
 
 
 def test_so_many_run_at_a_time_and_all_are_made() -> None:
@@ -29,9 +29,9 @@ def test_so_many_run_at_a_time_and_all_are_made() -> None:
             now -= 1
         meeting.wait()
 
-    side_by_side([call] * 9, 3)
+    run_concurrently([call] * 9, 3)
     assert (most, made) == (3, 9)
-    side_by_side([], 3)
+    run_concurrently([], 3)
 
 
 def test_a_failure_is_told_and_the_rest_is_not_begun() -> None:
@@ -43,11 +43,14 @@ def test_a_failure_is_told_and_the_rest_is_not_begun() -> None:
             raise ValueError("number 1")
 
     with pytest.raises(ValueError, match="number 1"):
-        side_by_side([lambda number=number: call(number) for number in range(50)], 1)
+        run_concurrently([lambda number=number: call(number) for number in range(50)], 1)
     assert made == [0, 1]
 
 
 def test_a_process_ends_although_a_call_does_not() -> None:
-    program = "import threading; from mlpipes_cli.beside import beside; beside(threading.Event().wait)"
+    program = (
+        "import threading; from mlpipes_cli.background import run_in_background; "
+        "run_in_background(threading.Event().wait)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")

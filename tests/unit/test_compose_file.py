@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mlpipes_cli.adapters.docker.bases import arguments, bases
+from mlpipes_cli.adapters.docker.images.base_images import arguments, bases
 
 COMPOSE = Path(__file__).parents[2] / "compose" / "compose.yaml"
 

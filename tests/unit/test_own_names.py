@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from mlpipes_cli.own_names import names_of
+from mlpipes_cli.hostnames import names_of
 
 
 def test_a_name_is_itself_and_an_address_has_none() -> None:

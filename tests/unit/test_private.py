@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli import private
+from mlpipes_cli import private_files
 
 
 @pytest.fixture(autouse=True)
@@ -25,10 +25,10 @@ def mode(path: Path) -> int:
 def test_a_new_file_is_private_and_one_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     part, path = tmp_path / ".part", tmp_path / "scored.csv"
     for expected in (0o600, 0o644):
-        with private.create(part) as file:
+        with private_files.create(part) as file:
             file.write(b"x")
             assert mode(part) == 0o600
-        private.put(part, path)
+        private_files.put(part, path)
         assert mode(path) == expected
         path.chmod(0o644)  # as somebody does who wants to share it
     assert list(tmp_path.iterdir()) == [path]
@@ -38,7 +38,7 @@ def test_what_a_killed_command_left_is_not_written_into(tmp_path: Path) -> None:
     part, secret = tmp_path / ".part", tmp_path / "other"
     secret.write_bytes(b"precious")
     part.symlink_to(secret)
-    with private.create(part) as file:
+    with private_files.create(part) as file:
         file.write(b"x")
     assert secret.read_bytes() == b"precious"
     assert (part.read_bytes(), mode(part)) == (b"x", 0o600)
@@ -47,8 +47,8 @@ def test_what_a_killed_command_left_is_not_written_into(tmp_path: Path) -> None:
 def test_folders_are_closed_those_of_an_earlier_release_too(tmp_path: Path) -> None:
     old = tmp_path / "cache"
     old.mkdir()
-    assert mode(private.folder(old)) == 0o700
-    assert mode(private.folder(tmp_path / "a" / "b")) == 0o700
+    assert mode(private_files.folder(old)) == 0o700
+    assert mode(private_files.folder(tmp_path / "a" / "b")) == 0o700
     assert mode(tmp_path / "a") == 0o755  # on the way to it nobody else may write
 
 
@@ -56,17 +56,18 @@ def test_the_projects_own_folders_are_nobody_elses_to_write_to(tmp_path: Path) -
     """Somebody with a umask of 0 runs a server and takes the lock of the registry."""
     from dataclasses import fields
 
-    from mlpipes_cli import running_api
+    from mlpipes_cli import server_registry
     from mlpipes_cli.config.project import ProjectConfig
-    from mlpipes_cli.lifecycle.promotion import lock
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.lifecycle.promotion import promotion_lock
+    from mlpipes_cli.project import ProjectFolder
 
-    project = Project(tmp_path, ProjectConfig(project="p"))
+    project = ProjectFolder(tmp_path, ProjectConfig(project="p"))
     told = {
-        field.name: os.getpid() if field.name == "pid" else None for field in fields(running_api.RunningApi)
+        field.name: os.getpid() if field.name == "pid" else None
+        for field in fields(server_registry.RunningServer)
     }
-    running_api.write(project, 8000, running_api.RunningApi(**told))
+    server_registry.write(project, 8000, server_registry.RunningServer(**told))
     assert (mode(project.state), mode(project.state / "serving")) == (0o755, 0o700)
     project.state.chmod(0o777)  # as an earlier release left it
-    with lock.one_at_a_time(project.state, None):  # type: ignore[arg-type]
+    with promotion_lock.one_at_a_time(project.state, None):  # type: ignore[arg-type]
         assert mode(project.state) == 0o755

@@ -8,23 +8,25 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import envfile
-from mlpipes_cli.adapters import database_owners
-from mlpipes_cli.adapters.checks import accounts, common, tried
-from mlpipes_cli.adapters.docker import images, preflight, rounds
-from mlpipes_cli.adapters.docker.drafting import Draft
-from mlpipes_cli.adapters.docker.identity import Identity
-from mlpipes_cli.adapters.docker.place import Place
+from mlpipes_cli import env_file
+from mlpipes_cli.adapters.docker import doctor_checks
+from mlpipes_cli.adapters.docker.engine import capabilities
+from mlpipes_cli.adapters.docker.images import service_images
+from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
+from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
+from mlpipes_cli.adapters.doctor_checks import accounts, common, tried
+from mlpipes_cli.adapters.postgres import roles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine import Engine
-    from mlpipes_cli.adapters.processes.services import LocalServices
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
+    from mlpipes_cli.adapters.processes.local_services import LocalServices
     from mlpipes_cli.compose.model import Service
 
-_DATABASES = tuple(database_owners.SECRETS.values())
+_DATABASES = tuple(roles.SECRETS.values())
 _STORE = ("MINIO_ROOT_PASSWORD", "MLFLOW_S3_SECRET_KEY")
 _AUTH = ("MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY")
 _TOOLS = {"jupyter": ("JUPYTER_TOKEN",), "pgadmin": ("PGADMIN_PASSWORD",)}
@@ -35,7 +37,9 @@ _MOVE = (
 )
 
 
-def examine(project: Project, extra: Sequence[str], auth: bool, local: LocalServices) -> Sequence[Check]:
+def examine(
+    project: ProjectFolder, extra: Sequence[str], auth: bool, local: LocalServices
+) -> Sequence[Check]:
     """All checks; one that fails in itself is a fault with its reason.
 
     Args:
@@ -54,8 +58,8 @@ def examine(project: Project, extra: Sequence[str], auth: bool, local: LocalServ
     return checks
 
 
-def _connected(checks: list[Check]) -> Engine | None:
-    from mlpipes_cli.adapters.docker.engine import connect
+def _connected(checks: list[Check]) -> DockerEngine | None:
+    from mlpipes_cli.adapters.docker.engine.connection import connect
 
     try:
         engine = connect()
@@ -73,12 +77,14 @@ def _several(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
         return [Check(name, "fault", error.reason, error.hint)]
 
 
-def _engine(engine: Engine) -> list[Check]:
-    found = preflight.facts(engine)
+def _engine(engine: DockerEngine) -> list[Check]:
+    found = capabilities.read_capabilities(engine)
     where = "" if engine.local else f", on another machine ({engine.host})"
     api = engine.client.api.api_version
-    free = "" if found.free is None else f", {found.free / preflight.GIGABYTE:.1f} GB free in {found.folder}"
-    size = f"{found.cpus} processors, {found.memory / preflight.GIGABYTE:.1f} GB memory{free}"
+    free = (
+        "" if found.free is None else f", {found.free / capabilities.GIGABYTE:.1f} GB free in {found.folder}"
+    )
+    size = f"{found.cpus} processors, {found.memory / capabilities.GIGABYTE:.1f} GB memory{free}"
     return [
         Check("docker engine", "ok", f"{found.version}, API {api}, by {engine.how}{where}"),
         Check("docker machine", "ok", size),
@@ -86,27 +92,27 @@ def _engine(engine: Engine) -> list[Check]:
 
 
 def _stack(
-    project: Project, extra: Sequence[str], auth: bool, engine: Engine, local: LocalServices
+    project: ProjectFolder, extra: Sequence[str], auth: bool, engine: DockerEngine, local: LocalServices
 ) -> list[Check]:
-    identity = Identity(project)
+    identity = StackIdentity(project)
     known = identity.known(engine)
     marks = known or identity.marks(f"{project.config.project}-000000")  # a stack that is not there
-    place = Place(project, engine, marks, envfile.read(project.env_file), auth)
+    place = DockerStack(project, engine, marks, env_file.read(project.env_file), auth)
     checks: list[Check] = []
     services = _services(place, extra, checks)
     checks += [Check("docker machine", _level(one[0]), *one[1:]) for one in _findings(engine, services)]
     for service in services:
         checks.append(tried(f"{service.name} image", functools.partial(_image, engine, service)))
-    checks += rounds.ports(place, services)
-    checks += rounds.running(place, [one.name for one in services], made=known is not None)
-    checks += [rounds.process(row) for row in local.survey()]
+    checks += doctor_checks.ports(place, services)
+    checks += doctor_checks.running(place, [one.name for one in services], made=known is not None)
+    checks += [doctor_checks.process(row) for row in local.survey()]
     if known is not None:
-        checks += rounds.volumes(place, services)
-    return [*checks, rounds.leftovers(place)]
+        checks += doctor_checks.volumes(place, services)
+    return [*checks, doctor_checks.leftovers(place)]
 
 
-def _services(place: Place, extra: Sequence[str], checks: list[Check]) -> list[Service]:
-    draft = Draft(place, extra)
+def _services(place: DockerStack, extra: Sequence[str], checks: list[Check]) -> list[Service]:
+    draft = DesiredState(place, extra)
     try:
         services = draft.services(draft.compose({}))
     except MlpipesError as error:
@@ -116,17 +122,17 @@ def _services(place: Place, extra: Sequence[str], checks: list[Check]) -> list[S
     return services
 
 
-def _findings(engine: Engine, services: Sequence[Service]) -> list[tuple[str, str, str]]:
-    return preflight.findings(preflight.facts(engine), services)
+def _findings(engine: DockerEngine, services: Sequence[Service]) -> list[tuple[str, str, str]]:
+    return capabilities.findings(capabilities.read_capabilities(engine), services)
 
 
-def _level(word: str) -> rounds.Level:
+def _level(word: str) -> doctor_checks.Level:
     return "fault" if word == "fault" else "warning"
 
 
-def _image(engine: Engine, service: Service) -> Check:
+def _image(engine: DockerEngine, service: Service) -> Check:
     name = f"{service.name} image"
-    found = images.find(engine, service)
+    found = service_images.find(engine, service)
     if found is None:
         how = "builds" if service.build else "fetches"
         return Check(name, "ok", f"{service.image} is not on the engine yet; `mlpipes up` {how} it")
@@ -142,7 +148,7 @@ def _image(engine: Engine, service: Service) -> Check:
     )
 
 
-def _settings(project: Project) -> Check:
+def _settings(project: ProjectFolder) -> Check:
     """Whether a password stands in mlpipes.yaml, which is committed."""
     file = project.root / "mlpipes.yaml"
     lines = file.read_text(encoding="utf-8").splitlines()
@@ -162,7 +168,7 @@ def _settings(project: Project) -> Check:
     return Check("settings", "ok", f"no password in {project.shown(file)}")
 
 
-def _listening(project: Project, auth: bool) -> Check:
+def _listening(project: ProjectFolder, auth: bool) -> Check:
     listen = project.config.stack.listen
     if ipaddress.ip_address(listen).is_loopback:
         return Check("listening", "ok", f"on {listen}, for this machine only")
@@ -176,7 +182,7 @@ def _listening(project: Project, auth: bool) -> Check:
     )
 
 
-def _store(project: Project) -> Check:
+def _store(project: ProjectFolder) -> Check:
     if project.config.stack.object_store.engine == "minio":
         return Check(
             "object store",

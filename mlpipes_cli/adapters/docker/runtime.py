@@ -8,19 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import envfile
-from mlpipes_cli.adapters.docker import added, addresses, halting, logs, stopping
-from mlpipes_cli.adapters.docker.bring import Bringing
-from mlpipes_cli.adapters.docker.drafting import Draft
-from mlpipes_cli.adapters.docker.holdings import Container
-from mlpipes_cli.adapters.docker.identity import Identity
-from mlpipes_cli.adapters.docker.place import Place
-from mlpipes_cli.adapters.docker.publishing import Publishing
-from mlpipes_cli.adapters.docker.settings import API, DATABASE, MLFLOW, core
-from mlpipes_cli.adapters.docker.survey import survey, unknown
-from mlpipes_cli.adapters.processes.bringing import alone
-from mlpipes_cli.adapters.processes.files import clear_folder
-from mlpipes_cli.adapters.processes.ports import Reservations
+from mlpipes_cli import env_file
+from mlpipes_cli.adapters.docker.containers import logs, manual_stop, shutdown
+from mlpipes_cli.adapters.docker.stack import addresses, extra_services
+from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
+from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
+from mlpipes_cli.adapters.docker.stack.port_allocator import PortAllocator
+from mlpipes_cli.adapters.docker.stack.reconciler import ContainerReconciler
+from mlpipes_cli.adapters.docker.stack.resources import Container
+from mlpipes_cli.adapters.docker.stack.settings import API, DATABASE, MLFLOW, core
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
+from mlpipes_cli.adapters.docker.stack.status import read_status, unknown
+from mlpipes_cli.adapters.processes.json_files import clear_folder
+from mlpipes_cli.adapters.processes.ports import PortReservations
+from mlpipes_cli.adapters.processes.reconciler import stack_lock
 from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError, UsageError
@@ -34,11 +35,11 @@ from mlpipes_cli.ports import (
     StackStatus,
     Storage,
 )
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 if TYPE_CHECKING:
-    from mlpipes_cli.adapters.docker.engine import Engine
-    from mlpipes_cli.adapters.processes.services import LocalServices
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
+    from mlpipes_cli.adapters.processes.local_services import LocalServices
 
 _UP = "start it with `mlpipes up`"
 
@@ -55,7 +56,7 @@ class DockerRuntime:
         name: ``docker``.
     """
 
-    project: Project
+    project: ProjectFolder
     reason: str
     services: tuple[str, ...] = ()
     auth: bool = False
@@ -67,7 +68,7 @@ class DockerRuntime:
     def _extra(self) -> tuple[str, ...]:
         """The containers beside the core."""
         own = override.names(self.project.root)
-        return tuple(dict.fromkeys((*self.services, *added.containers(self.project), *own)))
+        return tuple(dict.fromkeys((*self.services, *extra_services.containers(self.project), *own)))
 
     @property
     def _names(self) -> list[str]:
@@ -75,23 +76,27 @@ class DockerRuntime:
 
     @property
     def _local(self) -> LocalServices:
-        from mlpipes_cli.adapters.processes.services import LocalServices
+        from mlpipes_cli.adapters.processes.local_services import LocalServices
 
-        return LocalServices(self.project, self._clients, elsewhere=added.containers(self.project))
+        return LocalServices(self.project, self._clients, elsewhere=extra_services.containers(self.project))
 
-    def _engine(self) -> Engine:
-        from mlpipes_cli.adapters.docker.engine import connect
+    def _engine(self) -> DockerEngine:
+        from mlpipes_cli.adapters.docker.engine.connection import connect
 
         return connect()
 
-    def _place(self, engine: Engine | None = None) -> Place | None:
+    def _place(self, engine: DockerEngine | None = None) -> DockerStack | None:
         """The stack, if there ever was one."""
         engine = engine or self._engine()
-        marks = Identity(self.project).known(engine)
-        secrets = envfile.read(self.project.env_file)
-        return Place(added.settled(self.project), engine, marks, secrets, self.auth) if marks else None
+        marks = StackIdentity(self.project).known(engine)
+        secrets = env_file.read(self.project.env_file)
+        return (
+            DockerStack(extra_services.as_started(self.project), engine, marks, secrets, self.auth)
+            if marks
+            else None
+        )
 
-    def _running(self, *names: str) -> tuple[Place, dict[str, Container]]:
+    def _running(self, *names: str) -> tuple[DockerStack, dict[str, Container]]:
         """The stack, of which these services run."""
         place = self._place()
         found = place.holdings.containers() if place else {}
@@ -103,22 +108,22 @@ class DockerRuntime:
         return place, alive
 
     @contextmanager
-    def _work(self, reporter: Reporter) -> Iterator[Bringing]:
+    def _work(self, reporter: Reporter) -> Iterator[ContainerReconciler]:
         """A piece of work on the stack, which is made if there was none; the lock is held already."""
         engine = self._engine()
         addresses.host(engine, self.project.config.stack.listen)  # before anything is written
-        secrets = envfile.read(self.project.env_file)
-        marks = Identity(self.project).settle(engine, reporter)
-        place = Place(added.settled(self.project), engine, marks, secrets, self.auth)
+        secrets = env_file.read(self.project.env_file)
+        marks = StackIdentity(self.project).settle(engine, reporter)
+        place = DockerStack(extra_services.as_started(self.project), engine, marks, secrets, self.auth)
         files = StateFiles(self.project.state)
-        with Reservations() as held, reporter.task("starting the stack") as task:
-            publishing = Publishing(engine, files, held, reporter.info)
-            yield Bringing(Draft(place, self._extra), publishing, reporter, task.note)
+        with PortReservations() as held, reporter.task("starting the stack") as task:
+            publishing = PortAllocator(engine, files, held, reporter.info)
+            yield ContainerReconciler(DesiredState(place, self._extra), publishing, reporter, task.note)
 
     # -- the verbs
 
     def up(self, reporter: Reporter, versions: Mapping[str, str] | None = None) -> StackStatus:
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             with self._work(reporter) as bringing:
                 bringing.everything(versions)
             changes = [*bringing.changes, *self._local.bring(reporter)]
@@ -127,13 +132,13 @@ class DockerRuntime:
     def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:
         folder = self.project.state
         existed = folder.exists()
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             with reporter.task("stopping the stack") as task:
                 stopped = [*self._local.end(reporter)]
                 place = self._place()
                 if place:
                     found = place.holdings.containers()
-                    stopped += stopping.stop(place.holdings, found, task.note, remove=True)
+                    stopped += shutdown.stop(place.holdings, found, task.note, remove=True)
                     place.holdings.remove_networks()
                     if volumes:
                         place.holdings.remove_volumes()
@@ -148,23 +153,23 @@ class DockerRuntime:
             return self._local.restart(service, reporter)
         if service not in self._names:
             raise unknown(service, [*self._names, *self._local.names()])
-        with alone(self.project, reporter), self._work(reporter) as bringing:
+        with stack_lock(self.project, reporter), self._work(reporter) as bringing:
             bringing.again(service)
         return self._row(bringing.place, service)
 
-    def _row(self, place: Place, service: str) -> ServiceStatus:
-        return next(one for one in survey(place, self._names) if one.name == service)
+    def _row(self, place: DockerStack, service: str) -> ServiceStatus:
+        return next(one for one in read_status(place, self._names) if one.name == service)
 
     def halt(self, service: str, reporter: Reporter) -> Halted:
         local = self._local
         if service in local.names():
             return local.halt(service, reporter)
-        with alone(self.project, reporter), reporter.task(f"stopping {service}"):
+        with stack_lock(self.project, reporter), reporter.task(f"stopping {service}"):
             place, container = self._container(service)
             if place is None or container is None:
                 return Halted(ServiceStatus(service, "stopped"), changed=False)
-            changed = halting.halt(place, container)
-        needing = halting.dependents(place.holdings.containers(), service)
+            changed = manual_stop.halt(place, container)
+        needing = manual_stop.dependents(place.holdings.containers(), service)
         if service in (DATABASE, MLFLOW):
             needing += [row.name for row in local.survey() if row.state != "stopped"]
         return Halted(self._row(place, service), changed, tuple(dict.fromkeys(needing)))
@@ -174,15 +179,15 @@ class DockerRuntime:
             return self._local.resume(service, reporter)
         if self._container(service)[0] is None:
             raise MlpipesError("there is no stack yet", "make it with `mlpipes up`")
-        with alone(self.project, reporter), self._work(reporter) as bringing:
+        with stack_lock(self.project, reporter), self._work(reporter) as bringing:
             bringing.resume(service)
         for change in bringing.changes:
             reporter.info(change)
         return self._row(bringing.place, service)
 
     def shell(self, service: str, command: Sequence[str]) -> int:
-        from mlpipes_cli.adapters.docker import shell
-        from mlpipes_cli.adapters.processes.services import no_container
+        from mlpipes_cli.adapters.docker.containers import shell
+        from mlpipes_cli.adapters.processes.local_services import no_container
 
         if service in self._local.names():
             raise no_container(service)
@@ -191,7 +196,7 @@ class DockerRuntime:
             raise MlpipesError(f"{service} is not running", f"start it with `mlpipes start {service}`")
         return shell.run(place.holdings.api, container, command)
 
-    def _container(self, service: str) -> tuple[Place | None, Container | None]:
+    def _container(self, service: str) -> tuple[DockerStack | None, Container | None]:
         """The stack, and the container of a service, as far as they are there.
 
         Raises:
@@ -207,9 +212,9 @@ class DockerRuntime:
     def status(self) -> StackStatus:
         return self._status(self._place())
 
-    def _status(self, place: Place | None, changes: tuple[str, ...] = ()) -> StackStatus:
+    def _status(self, place: DockerStack | None, changes: tuple[str, ...] = ()) -> StackStatus:
         core = (
-            survey(place, self._names)
+            read_status(place, self._names)
             if place
             else tuple(ServiceStatus(name, "stopped") for name in self._names)
         )
@@ -221,24 +226,24 @@ class DockerRuntime:
         return {name: one.image for name, one in found.items()}
 
     def release(self, reporter: Reporter) -> Mapping[str, str]:
-        from mlpipes_cli.adapters.docker import preflight
+        from mlpipes_cli.adapters.docker.engine import capabilities
 
-        with alone(self.project, reporter), self._work(reporter) as bringing:
+        with stack_lock(self.project, reporter), self._work(reporter) as bringing:
             draft = bringing.draft
             services = draft.services(draft.compose({}))
-            preflight.check(bringing.place.engine, services, reporter)
+            capabilities.check(bringing.place.engine, services, reporter)
             draft.fetch(services, None, reporter)
             return dict(draft.images)
 
     def forget(self, reporter: Reporter) -> Sequence[str]:
-        with alone(self.project, reporter), reporter.task("removing containers and volumes") as task:
+        with stack_lock(self.project, reporter), reporter.task("removing containers and volumes") as task:
             place = self._place()
             if place is None:
                 return []
-            stopping.stop(place.holdings, place.holdings.containers(), task.note, remove=True)
+            shutdown.stop(place.holdings, place.holdings.containers(), task.note, remove=True)
             place.holdings.remove_networks()
             removed = [f"volume {name}" for name in place.holdings.remove_volumes()]
-            Identity(self.project).forget()
+            StackIdentity(self.project).forget()
             return removed
 
     def logs(
@@ -256,7 +261,7 @@ class DockerRuntime:
     def doctor(self) -> Sequence[Check]:
         from mlpipes_cli.adapters.docker.doctor import examine
 
-        return examine(added.settled(self.project), self._extra, self.auth, self._local)
+        return examine(extra_services.as_started(self.project), self._extra, self.auth, self._local)
 
     # -- for clients
 
@@ -275,7 +280,7 @@ class DockerRuntime:
         return addresses.endpoints(place.address, ports, place.secrets, auth=self.auth, api=api)
 
     def storage(self) -> Storage:
-        from mlpipes_cli.adapters.docker.storage import storage
+        from mlpipes_cli.adapters.docker.stack.stack_storage import storage
 
         store = self.project.config.stack.object_store.engine
         place, found = self._running(DATABASE, store)
@@ -284,13 +289,13 @@ class DockerRuntime:
     @contextmanager
     def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:
         keeping = (DATABASE, self.project.config.stack.object_store.engine)
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             place, _ = self._running(*keeping)
             found = place.holdings.containers()  # one that restarts again and again too
             writing = {n: one for n, one in found.items() if n not in keeping}
             with reporter.task("stopping what writes") as task:
                 self._local.end(reporter)
-                stopping.stop(place.holdings, writing, task.note, remove=False)
+                shutdown.stop(place.holdings, writing, task.note, remove=False)
             try:
                 yield
             finally:
@@ -310,9 +315,9 @@ class DockerRuntime:
         if not spec.container:
             self._drop(spec.name)
             return self._local.start(spec, reporter)
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             self._local.end_one(spec.name)
-            with added.remembered(self.project, spec), self._work(reporter) as bringing:
+            with extra_services.remembered(self.project, spec), self._work(reporter) as bringing:
                 bringing.one(spec.name)
         return self._row(bringing.place, spec.name)
 
@@ -321,7 +326,7 @@ class DockerRuntime:
             raise UsageError(
                 f"{service!r} is a service of the stack itself", "`mlpipes down` stops the stack"
             )
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             dropped = self._drop(service)
         return self._local.stop(service, reporter) or dropped
 

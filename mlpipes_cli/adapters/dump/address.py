@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-from mlpipes_cli.adapters.database import unreachable
+from mlpipes_cli.adapters.postgres.database import unreachable
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

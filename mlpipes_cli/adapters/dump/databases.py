@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from mlpipes_cli.adapters.dump import facts, programs
+from mlpipes_cli.adapters.dump import contents, programs
 from mlpipes_cli.adapters.dump.address import Address, parse
-from mlpipes_cli.adapters.dump.examining import Examined
-from mlpipes_cli.adapters.dump.loading import loading, refused
+from mlpipes_cli.adapters.dump.load import loading, refused
+from mlpipes_cli.adapters.dump.script_check import ScriptCheck
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.dumps import Facts, Loading, Snapshot
+from mlpipes_cli.ports.dumps import DatabaseFacts, DatabaseSnapshot, Loading
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PostgresSnapshot:
-    """Implements :class:`mlpipes_cli.ports.dumps.Snapshot`."""
+    """Implements :class:`mlpipes_cli.ports.dumps.DatabaseSnapshot`."""
 
     address: Address
     program: Path
     name: str
-    facts: Facts
+    facts: DatabaseFacts
 
     def dump(self, target: Path) -> None:
         """See the port. The whole script is on disk when it returns."""
@@ -68,31 +68,31 @@ def _file(target: Path) -> Iterator[int]:
 class PostgresDatabases:
     """Implements :class:`mlpipes_cli.ports.dumps.Databases`."""
 
-    def facts(self, url: str) -> Facts:
+    def facts(self, url: str) -> DatabaseFacts:
         """See the port."""
         with self._transaction(parse(url)) as cursor:
-            return facts.read(cursor)
+            return contents.read(cursor)
 
     def identity(self, url: str) -> str:
         """See the port: a table that is made again has another number, whatever its name."""
         with self._transaction(parse(url)) as cursor:
-            rows = facts.read(cursor).rows
+            rows = contents.read(cursor).rows
             cursor.execute("select coalesce(pg_catalog.array_agg(oid order by oid)::text, '') from pg_class")
             return f"{cursor.fetchone()} {sorted(rows.items())}"
 
     def examined(self, script: BinaryIO) -> BinaryIO:
         """See the port."""
-        return cast(BinaryIO, Examined(script))
+        return cast(BinaryIO, ScriptCheck(script))
 
     @contextlib.contextmanager
-    def snapshot(self, url: str) -> Iterator[Snapshot]:
+    def snapshot(self, url: str) -> Iterator[DatabaseSnapshot]:
         """See the port; rows and dump are of one and the same moment."""
         address = parse(url)
         with self._transaction(address) as cursor:
             cursor.execute("select pg_export_snapshot()")
             (name,) = cursor.fetchone() or ("",)
             program = programs.choose("pg_dump", cursor.connection)
-            yield PostgresSnapshot(address, program, name, facts.read(cursor))
+            yield PostgresSnapshot(address, program, name, contents.read(cursor))
 
     def loading(self, url: str) -> AbstractContextManager[Loading]:
         """See the port."""

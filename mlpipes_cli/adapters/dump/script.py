@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import BinaryIO, cast
 
-from mlpipes_cli.adapters.dump.examining import Examined
+from mlpipes_cli.adapters.dump.script_check import ScriptCheck
 
 # What is in the way of the script. Members of extensions and what belongs to a column go with their owners.
 DROP = r"""
@@ -70,9 +70,9 @@ def adapted(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
         known: The names of the server's settings.
 
     Raises:
-        MlpipesError: It is not whole, or does not stay inside of its transaction; see :class:`Examined`.
+        MlpipesError: It is not whole, or does not stay inside of its transaction; see :class:`ScriptCheck`.
     """
-    return _portable(_known(cast(BinaryIO, Examined(script)), known))
+    return _portable(_known(cast(BinaryIO, ScriptCheck(script)), known))
 
 
 def _known(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.database_owners import scram
 from mlpipes_cli.adapters.embedded.account import Account
+from mlpipes_cli.adapters.postgres.roles import scram
 from mlpipes_cli.adapters.processes import process
-from mlpipes_cli.adapters.processes.files import unwritable
+from mlpipes_cli.adapters.processes.json_files import unwritable
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def token(root: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class DatabaseCluster:
     """A database folder.
 
     Attributes:

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters import database_owners
-from mlpipes_cli.adapters.database_owners import SECRETS
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import Account, find_account
-from mlpipes_cli.adapters.embedded.cluster import Cluster
-from mlpipes_cli.adapters.processes import logs, process
-from mlpipes_cli.adapters.processes.process import Identity
-from mlpipes_cli.adapters.processes.state import Running
+from mlpipes_cli.adapters.embedded.cluster import DatabaseCluster
+from mlpipes_cli.adapters.postgres import roles
+from mlpipes_cli.adapters.postgres.roles import SECRETS
+from mlpipes_cli.adapters.processes import log_files, process
+from mlpipes_cli.adapters.processes.process import ProcessIdentity
+from mlpipes_cli.adapters.processes.state import RunningProcess
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class DatabaseServer:
         name = cluster.token(self.root)
         return [one for one in process.everyone() if _is_of(name, process.command_line(one))]
 
-    def find(self) -> Running | None:
+    def find(self) -> RunningProcess | None:
         """The main process, if it works on the folder that is there now."""
         pid = self._written_pid()
         found = process.running(pid) if pid else None
@@ -66,14 +66,14 @@ class DatabaseServer:
             return None
         port = next((part.removeprefix("port=") for part in line if part.startswith("port=")), "")
         identity = process.identify(pid)
-        return Running(identity, int(port), self._print(line)) if identity and port.isdigit() else None
+        return RunningProcess(identity, int(port), self._print(line)) if identity and port.isdigit() else None
 
     def _print(self, line: list[str]) -> str:
         return hashlib.sha256("\n".join(line).encode()).hexdigest()[:32]
 
     def fingerprint(self, port: int) -> str:
         """What :meth:`find` reports of a server that is as it should be."""
-        return self._print(Cluster(self.root, self.folder, Account()).command(port))
+        return self._print(DatabaseCluster(self.root, self.folder, Account()).command(port))
 
     def _written_pid(self) -> int | None:
         """The pid in the folder's lock file."""
@@ -99,11 +99,11 @@ class DatabaseServer:
 
     def answers(self, port: int) -> bool:
         """Whether it answers a query and has what clients need."""
-        return database_owners.complete(lambda user, database: self.connect(port, user, database))
+        return roles.complete(lambda user, database: self.connect(port, user, database))
 
     def readable(self, port: int) -> bool:
         """Whether users' queries can run in it; else ``provision`` makes it so."""
-        return database_owners.readable(lambda user, database: self.connect(port, user, database))
+        return roles.readable(lambda user, database: self.connect(port, user, database))
 
     def mlflow_revision(self, port: int) -> str | None:
         """The version of MLflow's tables; None where there are none."""
@@ -117,26 +117,28 @@ class DatabaseServer:
 
     # -- starting
 
-    def start(self, port: int) -> tuple[Running, subprocess.Popen[bytes]]:
+    def start(self, port: int) -> tuple[RunningProcess, subprocess.Popen[bytes]]:
         """Make the folder if there is none, and start the server on it; it may not answer yet.
 
         Raises:
             MlpipesError: The folder cannot be made, or another server works on it.
         """
-        home = Cluster(self.root, self.folder, find_account(cluster.program("postgres"), self.folder.parent))
+        home = DatabaseCluster(
+            self.root, self.folder, find_account(cluster.program("postgres"), self.folder.parent)
+        )
         if not home.exists:
             home.make(self.secrets["POSTGRES_PASSWORD"], self.warn)
         home.account.own(self.folder)
         self._drop_stale_lock()
-        logs.rotate(self.log)
+        log_files.rotate(self.log)
         child = process.spawn(
             home.account.command(home.command(port)),
             environment=home.environment,
             folder=Path("/"),
             log=self.log,
         )
-        identity = process.identify(child.pid) or Identity(child.pid, time.time())
-        return Running(identity, port, self.fingerprint(port)), child
+        identity = process.identify(child.pid) or ProcessIdentity(child.pid, time.time())
+        return RunningProcess(identity, port, self.fingerprint(port)), child
 
     def _drop_stale_lock(self) -> None:
         """Remove a lock file whose number is taken, but not by a server that works on this folder.
@@ -157,7 +159,7 @@ class DatabaseServer:
             )
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
-    def wait(self, running: Running, child: subprocess.Popen[bytes] | None) -> bool:
+    def wait(self, running: RunningProcess, child: subprocess.Popen[bytes] | None) -> bool:
         """Wait until it takes connections, then set it up; False if it ended instead.
 
         Raises:
@@ -183,7 +185,7 @@ class DatabaseServer:
             f"postgres accepted no connection within {_TIMEOUT:.0f} s: {said}", f"see {self.log}"
         )
 
-    def _listens(self, running: Running) -> bool:
+    def _listens(self, running: RunningProcess) -> bool:
         """Whether it got its port, as its lock file says; before, somebody else's server may answer there."""
         try:
             lines = (self.folder / "postmaster.pid").read_text().split("\n")
@@ -197,7 +199,7 @@ class DatabaseServer:
         Raises:
             psycopg2.OperationalError: The server cannot be reached.
         """
-        database_owners.provision(lambda user, database: self.connect(port, user, database), self.secrets)
+        roles.provision(lambda user, database: self.connect(port, user, database), self.secrets)
 
     def reset_password(self) -> None:
         """Make the superuser's password that of ``.env`` again; the server is stopped for it.
@@ -207,7 +209,7 @@ class DatabaseServer:
         """
         self.end()
         account = find_account(cluster.program("postgres"), self.folder.parent)
-        Cluster(self.root, self.folder, account).reset_password(self.secrets["POSTGRES_PASSWORD"])
+        DatabaseCluster(self.root, self.folder, account).reset_password(self.secrets["POSTGRES_PASSWORD"])
 
     # -- stopping
 

@@ -7,17 +7,17 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
-from mlpipes_cli.adapters.checks import accounts, common, home, memory, service, tried
+from mlpipes_cli.adapters.doctor_checks import accounts, common, home, memory, service, tried
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import find_account
-from mlpipes_cli.adapters.embedded.parts import MLFLOW, Parts
-from mlpipes_cli.adapters.embedded.survey import survey
+from mlpipes_cli.adapters.embedded.layout import MLFLOW, StackLayout
+from mlpipes_cli.adapters.embedded.status import read_status
 from mlpipes_cli.adapters.processes import ports, process
-from mlpipes_cli.adapters.processes.services import LocalServices
+from mlpipes_cli.adapters.processes.local_services import LocalServices
 from mlpipes_cli.ports import Check, ServiceStatus
 
 
-def examine(parts: Parts, local: LocalServices) -> Sequence[Check]:
+def examine(parts: StackLayout, local: LocalServices) -> Sequence[Check]:
     """All checks; one that fails in itself is a fault with its reason."""
     project = parts.project
     checks = [
@@ -27,14 +27,14 @@ def examine(parts: Parts, local: LocalServices) -> Sequence[Check]:
         tried("file locks", lambda: _locks(parts)),
         tried("postgres program", lambda: _program(parts)),
     ]
-    rows = survey(parts)
+    rows = read_status(parts)
     checks += [_port(parts, row) for row in rows]
     checks += [service(row) for row in (*rows, *local.survey())]
     checks.append(_strays(parts, rows, local))
     return checks
 
 
-def _locks(parts: Parts) -> Check:
+def _locks(parts: StackLayout) -> Check:
     with tempfile.NamedTemporaryFile(dir=home(parts.project), prefix=".doctor-") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -45,7 +45,7 @@ def _locks(parts: Parts) -> Check:
     return Check("file locks", "ok", "supported")
 
 
-def _program(parts: Parts) -> Check:
+def _program(parts: StackLayout) -> Check:
     path = cluster.program("postgres")
     done = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -56,7 +56,7 @@ def _program(parts: Parts) -> Check:
     return Check("postgres program", "ok", f"{done.stdout.strip()}{how}")
 
 
-def _port(parts: Parts, row: ServiceStatus) -> Check:
+def _port(parts: StackLayout, row: ServiceStatus) -> Check:
     name = f"{row.name} port"
     wanted = parts.wanted_port(row.name)
     remembered = parts.files.ports().get(row.name)
@@ -78,7 +78,7 @@ def _port(parts: Parts, row: ServiceStatus) -> Check:
     return Check(name, "ok", f"{port} is taken by {who}; the next free one will be used")
 
 
-def _strays(parts: Parts, rows: Sequence[ServiceStatus], local: LocalServices) -> Check:
+def _strays(parts: StackLayout, rows: Sequence[ServiceStatus], local: LocalServices) -> Check:
     """Processes of services that have no main process any more, or that nobody wants."""
     lost = any(row.name == MLFLOW and row.pid is None for row in rows)
     left = [one.pid for one in process.marked(parts.project.root, MLFLOW)] if lost else []

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from mlpipes_cli import resources
-from mlpipes_cli.adapters import mlflow_login
-from mlpipes_cli.adapters.processes import rotation
-from mlpipes_cli.adapters.processes.daemon import Daemon, Probe
+from mlpipes_cli import package_files
+from mlpipes_cli.adapters.mlflow import basic_auth
+from mlpipes_cli.adapters.processes import log_rotation
+from mlpipes_cli.adapters.processes.daemon import Daemon, HttpProbe
 
 NAME = "mlflow"
 TIMEOUT = 180.0
-PROBE = Probe("POST", "/api/2.0/mlflow/experiments/search", '{"max_results": 1}')
+PROBE = HttpProbe("POST", "/api/2.0/mlflow/experiments/search", '{"max_results": 1}')
 
 
 def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: str) -> Daemon:
@@ -29,7 +29,7 @@ def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: 
         name=NAME,
         root=root,
         command=(
-            sys.executable, str(resources.compose() / "mlflow" / "one_process.py"), "server",
+            sys.executable, str(package_files.compose() / "mlflow" / "one_process.py"), "server",
             "--host", "127.0.0.1", "--port", "{port}", "--workers", "1", "--serve-artifacts",
             "--artifacts-destination", artifacts.as_uri(),
         ),
@@ -42,7 +42,7 @@ def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: 
             "PYTHONSAFEPATH": "1",
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(temporary),
-            rotation.FOLDER: str(log.parent),
+            log_rotation.FOLDER: str(log.parent),
         },
         folder=temporary,
         log=log,
@@ -56,7 +56,7 @@ def guarded(server: Daemon, login_file: Path, secrets: Mapping[str, str]) -> Dae
     """The server with MLflow's basic authentication in front, its accounts in MLflow's own database."""
     mine = {
         "MLFLOW_AUTH_CONFIG_PATH": str(login_file),
-        "MLFLOW_AUTH_ADMIN_USERNAME": mlflow_login.ADMIN,
+        "MLFLOW_AUTH_ADMIN_USERNAME": basic_auth.ADMIN,
         "MLFLOW_AUTH_ADMIN_PASSWORD": secrets["MLFLOW_ADMIN_PASSWORD"],
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets["MLFLOW_SECRET_KEY"],
     }
@@ -64,5 +64,5 @@ def guarded(server: Daemon, login_file: Path, secrets: Mapping[str, str]) -> Dae
         server,
         command=(*server.command, "--app-name", "basic-auth"),
         settings={**server.settings, **mine},
-        probe=mlflow_login.known(server.probe, secrets),
+        probe=basic_auth.known(server.probe, secrets),
     )

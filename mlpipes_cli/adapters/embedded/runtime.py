@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlpipes_cli.adapters.embedded import halting, keeping
-from mlpipes_cli.adapters.embedded.bring import work
-from mlpipes_cli.adapters.embedded.parts import CORE, DATABASE, MLFLOW, Parts
-from mlpipes_cli.adapters.embedded.survey import survey
-from mlpipes_cli.adapters.processes import logs
-from mlpipes_cli.adapters.processes.bringing import alone, marked_as
-from mlpipes_cli.adapters.processes.files import clear_folder
-from mlpipes_cli.adapters.processes.services import LocalServices, no_container, no_such_service
+from mlpipes_cli.adapters.embedded import manual_stop, stack_storage
+from mlpipes_cli.adapters.embedded.core_services import work
+from mlpipes_cli.adapters.embedded.layout import CORE, DATABASE, MLFLOW, StackLayout
+from mlpipes_cli.adapters.embedded.status import read_status
+from mlpipes_cli.adapters.processes import log_files
+from mlpipes_cli.adapters.processes.json_files import clear_folder
+from mlpipes_cli.adapters.processes.local_services import LocalServices, no_container, no_such_service
+from mlpipes_cli.adapters.processes.reconciler import marked_as, stack_lock
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.ports import (
     Check,
@@ -25,7 +25,7 @@ from mlpipes_cli.ports import (
     StackStatus,
     Storage,
 )
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class EmbeddedRuntime:
         name: ``embedded``.
     """
 
-    project: Project
+    project: ProjectFolder
     reason: str
     auth: bool = False
     name: str = "embedded"
 
     @property
-    def _parts(self) -> Parts:
-        return Parts(self.project, self.auth)
+    def _parts(self) -> StackLayout:
+        return StackLayout(self.project, self.auth)
 
     @property
     def _local(self) -> LocalServices:
@@ -65,12 +65,14 @@ class EmbeddedRuntime:
         return self._status(changes)
 
     def _status(self, changes: tuple[str, ...] = ()) -> StackStatus:
-        return StackStatus(self.name, self.reason, (*survey(self._parts), *self._local.survey()), changes)
+        return StackStatus(
+            self.name, self.reason, (*read_status(self._parts), *self._local.survey()), changes
+        )
 
     def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:
         folder = self.project.state
         existed = folder.exists()
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             stopped = self._stop_all(reporter)
             if volumes or not existed:
                 clear_folder(folder)
@@ -99,19 +101,19 @@ class EmbeddedRuntime:
         with work(self._parts, reporter) as core, reporter.task(f"restarting {service}") as task:
             core.note = task.note
             core.restart(service)
-        return next(one for one in survey(self._parts) if one.name == service)
+        return next(one for one in read_status(self._parts) if one.name == service)
 
     def halt(self, service: str, reporter: Reporter) -> Halted:
         self._check(service)
         if service not in CORE:
             return self._local.halt(service, reporter)
-        return halting.halt(self._parts, self._local, service, reporter)
+        return manual_stop.halt(self._parts, self._local, service, reporter)
 
     def resume(self, service: str, reporter: Reporter) -> ServiceStatus:
         self._check(service)
         if service not in CORE:
             return self._local.resume(service, reporter)
-        return halting.resume(self._parts, service, reporter)
+        return manual_stop.resume(self._parts, service, reporter)
 
     def shell(self, service: str, command: Sequence[str]) -> int:
         self._check(service)
@@ -121,8 +123,8 @@ class EmbeddedRuntime:
         return self._parts.versions()
 
     def forget(self, reporter: Reporter) -> Sequence[str]:
-        with alone(self.project, reporter):
-            return keeping.forget(self._parts)
+        with stack_lock(self.project, reporter):
+            return stack_storage.forget(self._parts)
 
     def status(self) -> StackStatus:
         return self._status()
@@ -136,7 +138,7 @@ class EmbeddedRuntime:
         path = self._parts.log(service)
         if "/" in service or not path.is_file():
             self._check(service)
-        return logs.read(path, lines=tail, follow=follow, since=since)
+        return log_files.read(path, lines=tail, follow=follow, since=since)
 
     def _check(self, service: str) -> None:
         known = [*CORE, *self._local.names()]
@@ -161,12 +163,12 @@ class EmbeddedRuntime:
         return parts.clients(database.port, found.port, self._local.url())
 
     def storage(self) -> Storage:
-        return keeping.storage(self._parts)
+        return stack_storage.storage(self._parts)
 
     @contextlib.contextmanager
     def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:
-        with alone(self.project, reporter):
-            keeping.stop_writers(self._parts, self._local, reporter)
+        with stack_lock(self.project, reporter):
+            stack_storage.stop_writers(self._parts, self._local, reporter)
             try:
                 yield
             finally:

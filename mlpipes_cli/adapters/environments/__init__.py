@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlpipes_cli.adapters.environments.store import EnvironmentStore
-from mlpipes_cli.ports.environments import Built, Say, of_lock, silent
+from mlpipes_cli.ports.environments import BuiltEnvironment, Say, of_lock, silent
 
 __all__ = ["EnvironmentStore", "environment_of"]
 
 
 def environment_of(
     environments: EnvironmentStore, lock: Sequence[str], python: str, say: Say = silent
-) -> Built:
+) -> BuiltEnvironment:
     """The interpreter for a model, from what its own files say, and from nothing else.
 
     Args:

@@ -18,13 +18,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from mlpipes_cli.adapters.environments import files, locks
-from mlpipes_cli.adapters.environments.holding import Hold
+from mlpipes_cli.adapters.environments import files, hashes
+from mlpipes_cli.adapters.environments.file_lock import EnvironmentLock
 from mlpipes_cli.adapters.environments.interpreters import Interpreters
 from mlpipes_cli.adapters.environments.pip_settings import uv_environment
 from mlpipes_cli.adapters.environments.uv import Uv
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.environments import Built, EnvironmentSpec, Say, silent
+from mlpipes_cli.ports.environments import BuiltEnvironment, EnvironmentSpec, Say, silent
 
 MARKER = "mlpipes.json"
 _RESOLVING = ".resolve-"
@@ -55,7 +55,7 @@ class EnvironmentStore:
             variables.setdefault("UV_COMPILE_BYTECODE", "1")
         self._uv = Uv(variables, self.folder)
         self._interpreters = Interpreters(self._uv, environ, self.folder.parent / "pythons")
-        self._held: dict[str, Hold] = {}
+        self._held: dict[str, EnvironmentLock] = {}
         self._guard = threading.Lock()
 
     @property
@@ -83,19 +83,19 @@ class EnvironmentStore:
         """A Python of that version on this machine, or None."""
         return self._interpreters.find(version)
 
-    def find(self, spec: EnvironmentSpec) -> Built | None:
+    def find(self, spec: EnvironmentSpec) -> BuiltEnvironment | None:
         """The environment if it is there already, held from now on."""
         lock = self._known(spec)
         if lock is None:
             return None
-        digest = locks.of_environment(spec.python, lock)
+        digest = hashes.of_environment(spec.python, lock)
         if self._read(digest) is None:
             return None
-        hold = Hold(self._lock_file(digest))
+        hold = EnvironmentLock(self._lock_file(digest))
         with files.may_fail(self.folder):
             return self._held_now(digest, hold) if hold.take(shared=True) else None
 
-    def ensure(self, spec: EnvironmentSpec, log: Path | None = None, say: Say = silent) -> Built:
+    def ensure(self, spec: EnvironmentSpec, log: Path | None = None, say: Say = silent) -> BuiltEnvironment:
         """The environment, built if need be, held from now on.
 
         Raises:
@@ -105,8 +105,8 @@ class EnvironmentStore:
             if found := self.find(spec):
                 return found
             lock = self._known(spec) or self._resolve(spec, log, say)
-            digest = locks.of_environment(spec.python, lock)
-            hold = Hold(self._lock_file(digest))
+            digest = hashes.of_environment(spec.python, lock)
+            hold = EnvironmentLock(self._lock_file(digest))
             while True:
                 waiting = (
                     f"{spec.purpose or digest}: waiting for another process to build the same environment"
@@ -123,7 +123,7 @@ class EnvironmentStore:
                 if hold.take(shared=True) and (built := self._held_now(digest, hold)):
                     return built
 
-    def listing(self) -> list[Built]:
+    def listing(self) -> list[BuiltEnvironment]:
         """All that are there, the last used first."""
         purposes: dict[str, set[str]] = {}
         for file in (self.folder / "requests").glob("*.json"):
@@ -140,7 +140,7 @@ class EnvironmentStore:
 
     def remove(self, digest: str) -> bool:
         """Remove one, and what only led to it; False if it is in use."""
-        hold = Hold(self._lock_file(digest))
+        hold = EnvironmentLock(self._lock_file(digest))
         with files.may_fail(self.folder):
             if not hold.take(shared=False):
                 return False
@@ -165,7 +165,7 @@ class EnvironmentStore:
                 if files.changed(folder) < time.time() - _LONG:
                     shutil.rmtree(folder, ignore_errors=True)
                 continue
-            hold = Hold(self._lock_file(folder.name))
+            hold = EnvironmentLock(self._lock_file(folder.name))
             if hold.take(shared=False):
                 shutil.rmtree(folder, ignore_errors=True)
                 hold.remove()
@@ -177,11 +177,11 @@ class EnvironmentStore:
 
     def _known(self, spec: EnvironmentSpec) -> tuple[str, ...] | None:
         if spec.lock is not None:
-            return locks.pins(spec.lock)
-        request = files.read_json(self.folder / "requests" / f"{locks.of_request(spec)}.json")
+            return hashes.pins(spec.lock)
+        request = files.read_json(self.folder / "requests" / f"{hashes.of_request(spec)}.json")
         return tuple(request["lock"]) if request else None
 
-    def _read(self, digest: str) -> Built | None:
+    def _read(self, digest: str) -> BuiltEnvironment | None:
         """The environment of a hash if it is whole."""
         folder = self.folder / digest
         python = folder / "bin" / "python"
@@ -189,7 +189,7 @@ class EnvironmentStore:
         if marker is None or not python.exists():  # exists follows the link to the Python it was made with
             return None
         with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
-            return Built(
+            return BuiltEnvironment(
                 hash=digest,
                 python=python,
                 version=str(marker["python"]),
@@ -201,7 +201,7 @@ class EnvironmentStore:
             )
         return None
 
-    def _held_now(self, digest: str, hold: Hold) -> Built | None:
+    def _held_now(self, digest: str, hold: EnvironmentLock) -> BuiltEnvironment | None:
         """What is whole and held by us together with others; it counts as used now."""
         built = self._read(digest)
         if built is None:
@@ -234,10 +234,10 @@ class EnvironmentStore:
             ]
             command = ["pip", "compile", "--python", str(python), *options, "--constraints", str(fixed)]
             self._uv.run([*command, "--output-file", str(out), str(wanted)], log)
-            lock = locks.pins(out.read_text(encoding="utf-8").splitlines())
-        digest = locks.of_environment(spec.python, lock)
+            lock = hashes.pins(out.read_text(encoding="utf-8").splitlines())
+        digest = hashes.of_environment(spec.python, lock)
         content = {"hash": digest, "python": spec.python, "lock": list(lock), "purpose": spec.purpose}
-        files.write_json(self.folder / "requests" / f"{locks.of_request(spec)}.json", content)
+        files.write_json(self.folder / "requests" / f"{hashes.of_request(spec)}.json", content)
         return lock
 
     def _build(

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.processes import logs, process
-from mlpipes_cli.adapters.processes.process import Identity
-from mlpipes_cli.adapters.processes.state import Running
+from mlpipes_cli.adapters.processes import log_files, process
+from mlpipes_cli.adapters.processes.process import ProcessIdentity
+from mlpipes_cli.adapters.processes.state import RunningProcess
 
 if TYPE_CHECKING:
     import psutil
@@ -25,7 +25,7 @@ _KEPT = ("MLPIPES_CACHE",)  # where environments are, for who starts us and for 
 
 
 @dataclass(frozen=True)
-class Probe:
+class HttpProbe:
     """A question over HTTP that only a working service answers with 200.
 
     Attributes:
@@ -79,7 +79,7 @@ class Daemon:
     settings: Mapping[str, str] = field(repr=False)
     folder: Path
     log: Path
-    probe: Probe
+    probe: HttpProbe
     timeout: float
     release: str = ""
 
@@ -88,13 +88,13 @@ class Daemon:
         parts = [list(self.command), sorted(self.settings.items()), str(self.folder), port, self.release]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
-    def spawn(self, port: int) -> tuple[Running, subprocess.Popen[bytes]]:
+    def spawn(self, port: int) -> tuple[RunningProcess, subprocess.Popen[bytes]]:
         """Start it.
 
         Raises:
             MlpipesError: The program cannot be started.
         """
-        logs.rotate(self.log)
+        log_files.rotate(self.log)
         fingerprint = self.fingerprint(port)
         inherited = {
             name: value
@@ -113,10 +113,10 @@ class Daemon:
             folder=self.folder,
             log=self.log,
         )
-        identity = process.identify(child.pid) or Identity(child.pid, time.time())
-        return Running(identity, port, fingerprint), child
+        identity = process.identify(child.pid) or ProcessIdentity(child.pid, time.time())
+        return RunningProcess(identity, port, fingerprint), child
 
-    def find(self, written: Running | None) -> Running | None:
+    def find(self, written: RunningProcess | None) -> RunningProcess | None:
         """The service's main process: the one written down, else the one that carries the marks."""
         if written and (found := written.identity.process()) and self._is_ours(found):
             return written
@@ -128,7 +128,7 @@ class Daemon:
         wanted = (str(self.root), self.name)
         return not marks or (marks.get(process.PROJECT_MARK), marks.get(process.SERVICE_MARK)) == wanted
 
-    def members(self, main: Running | None) -> list[psutil.Process]:
+    def members(self, main: RunningProcess | None) -> list[psutil.Process]:
         """All its processes, children that lost their parent too."""
         found = {one.pid: one for one in process.marked(self.root, self.name)}
         lead = main.identity.process() if main else None
@@ -136,11 +136,11 @@ class Daemon:
             found |= {one.pid: one for one in process.family(lead)}
         return [one for one in found.values() if process.running(one.pid)]
 
-    def answers(self, main: Running) -> bool:
+    def answers(self, main: RunningProcess) -> bool:
         """Whether it works; not so where somebody else answers on its port."""
         return self.probe.ask(main.port) and process.listen(self.members(main), main.port)
 
-    def end(self, main: Running | None) -> int:
+    def end(self, main: RunningProcess | None) -> int:
         """End all of it; returns how many processes there were.
 
         Raises:
@@ -149,10 +149,10 @@ class Daemon:
         return process.end(lambda: self.members(main))
 
 
-def _from_marks(lead: psutil.Process) -> Running | None:
+def _from_marks(lead: psutil.Process) -> RunningProcess | None:
     marks = process.marks(lead)
     identity = process.identify(lead.pid)
     port = marks.get(process.PORT_MARK, "")
     if identity is None or not port.isdigit():
         return None
-    return Running(identity, int(port), marks.get(process.PRINT_MARK, ""))
+    return RunningProcess(identity, int(port), marks.get(process.PRINT_MARK, ""))

@@ -85,7 +85,7 @@ def holder(port: int) -> str:
 
 
 @dataclass
-class Reservations:
+class PortReservations:
     """Ports that are ours until the context ends."""
 
     _held: dict[int, socket.socket] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class Reservations:
         if guard:
             guard.close()
 
-    def __enter__(self) -> Reservations:
+    def __enter__(self) -> PortReservations:
         return self
 
     def __exit__(
@@ -125,7 +125,7 @@ class Reservations:
 
 def choose(
     service: str,
-    reservations: Reservations,
+    reservations: PortReservations,
     *,
     wanted: int | None,
     remembered: int | None,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import private
+from mlpipes_cli import private_files
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _CLOCK_TOLERANCE = 2.0  # the system derives creation times from a clock that ma
 
 
 @dataclass(frozen=True)
-class Identity:
+class ProcessIdentity:
     """A process and no other.
 
     Attributes:
@@ -60,12 +60,12 @@ def running(pid: int) -> psutil.Process | None:
         return None
 
 
-def identify(pid: int) -> Identity | None:
+def identify(pid: int) -> ProcessIdentity | None:
     """The identity of a running process."""
     import psutil
 
     try:
-        return Identity(pid, psutil.Process(pid).create_time())
+        return ProcessIdentity(pid, psutil.Process(pid).create_time())
     except psutil.Error:
         return None
 
@@ -79,7 +79,7 @@ def spawn(
         MlpipesError: It cannot be started or the log cannot be written.
     """
     try:
-        private.folder(log.parent)
+        private_files.folder(log.parent)
         with log.open("ab") as output:
             return subprocess.Popen(
                 list(command),

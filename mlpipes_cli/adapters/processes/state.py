@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli.adapters.processes.files import read_json, write_json
-from mlpipes_cli.adapters.processes.process import Identity
+from mlpipes_cli.adapters.processes.json_files import read_json, write_json
+from mlpipes_cli.adapters.processes.process import ProcessIdentity
 from mlpipes_cli.ports import ServiceSpec
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningProcess:
     """A service that was started.
 
     Attributes:
@@ -23,7 +23,7 @@ class Running:
         fingerprint: Differs when it would be started differently today.
     """
 
-    identity: Identity
+    identity: ProcessIdentity
     port: int
     fingerprint: str
 
@@ -55,13 +55,13 @@ class StateFiles:
         root = read_json(self._state).get("root")
         return Path(root) if isinstance(root, str) else None
 
-    def running(self) -> dict[str, Running]:
+    def running(self) -> dict[str, RunningProcess]:
         """What was started, by service; whether it still runs is another question."""
         found = read_json(self._state).get("services")
         rows = found.items() if isinstance(found, dict) else ()
         return {name: record for name, row in rows if (record := _record(row))}
 
-    def write_running(self, root: Path, services: Mapping[str, Running]) -> None:
+    def write_running(self, root: Path, services: Mapping[str, RunningProcess]) -> None:
         """Write down what runs."""
         rows = {
             name: {
@@ -96,10 +96,10 @@ class StateFiles:
             write_json(self._ports, ports)
 
 
-def _record(row: Any) -> Running | None:
+def _record(row: Any) -> RunningProcess | None:
     try:
-        identity = Identity(int(row["pid"]), float(row["created"]))
-        return Running(identity, int(row["port"]), str(row["fingerprint"]))
+        identity = ProcessIdentity(int(row["pid"]), float(row["created"]))
+        return RunningProcess(identity, int(row["port"]), str(row["fingerprint"]))
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -6,7 +6,7 @@ import io
 import uuid
 
 from mlpipes_cli.adapters.artifacts.s3 import S3ArtifactStore
-from mlpipes_cli.adapters.remote.places import Bucket
+from mlpipes_cli.adapters.remote.addresses import BucketAddress
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
 
@@ -14,13 +14,13 @@ NAME = "object store"
 _CONTENT = b"mlpipes looks whether it can write here; this file may be removed\n"
 
 
-def store(bucket: Bucket) -> S3ArtifactStore:
+def store(bucket: BucketAddress) -> S3ArtifactStore:
     """The bucket's artifacts."""
     key, secret = bucket.keys
     return S3ArtifactStore(bucket.endpoint, bucket.name, key, secret, bucket.region, bucket.prefix)
 
 
-def examine(bucket: Bucket) -> list[Check]:
+def examine(bucket: BucketAddress) -> list[Check]:
     """All that could be wrong; a file is written, read and removed again."""
     try:
         _try(store(bucket))
@@ -29,7 +29,7 @@ def examine(bucket: Bucket) -> list[Check]:
     return [Check(NAME, "ok", f"{bucket.shown} can be listed, read and written, and objects can be deleted")]
 
 
-def answers(bucket: Bucket) -> bool:
+def answers(bucket: BucketAddress) -> bool:
     """Whether it can be listed."""
     try:
         next(store(bucket).entries(), None)

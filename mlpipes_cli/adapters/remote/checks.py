@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mlpipes_cli.adapters.remote import bucket, mlflow, postgres
-from mlpipes_cli.adapters.remote.places import Places
+from mlpipes_cli.adapters.remote.addresses import RemoteAddresses
 from mlpipes_cli.ports import Check, ServiceStatus, State
 
 
-def examine(places: Places) -> list[Check]:
+def examine(places: RemoteAddresses) -> list[Check]:
     """What doctor says of the services, in a fixed order; they are asked side by side."""
     questions: list[Callable[[], list[Check]]] = [
         lambda: postgres.examine(places.database),
@@ -21,7 +21,7 @@ def examine(places: Places) -> list[Check]:
         return [check for found in threads.map(lambda ask: ask(), questions) for check in found]
 
 
-def _bucket(places: Places) -> list[Check]:
+def _bucket(places: RemoteAddresses) -> list[Check]:
     if places.bucket is not None:
         return bucket.examine(places.bucket)
     fix = (
@@ -30,7 +30,7 @@ def _bucket(places: Places) -> list[Check]:
     return [Check(bucket.NAME, "ok", f"not checked: only MLflow needs access to it ({fix})")]
 
 
-def survey(places: Places) -> tuple[ServiceStatus, ...]:
+def read_status(places: RemoteAddresses) -> tuple[ServiceStatus, ...]:
     """What answers right now."""
     rows: list[tuple[str, str, Callable[[], bool]]] = [
         (postgres.NAME, places.shown_database, lambda: _answers(places.database)),

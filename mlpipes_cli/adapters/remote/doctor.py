@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlpipes_cli.adapters.checks import common, service
-from mlpipes_cli.adapters.processes.services import LocalServices
-from mlpipes_cli.adapters.remote import checks, places
+from mlpipes_cli.adapters.doctor_checks import common, service
+from mlpipes_cli.adapters.processes.local_services import LocalServices
+from mlpipes_cli.adapters.remote import addresses, checks
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 
-def examine(project: Project, local: LocalServices) -> Sequence[Check]:
+def examine(project: ProjectFolder, local: LocalServices) -> Sequence[Check]:
     """This machine, the settings, the remote services, and what runs here."""
     found = common(project, ())
     found.append(_passwords(project))
     try:
-        found += checks.examine(places.resolve(project))
+        found += checks.examine(addresses.resolve(project))
     except MlpipesError as error:
         fix = "correct mlpipes.yaml, .env or the environment"
         found += [Check("addresses", "fault", line, fix) for line in error.lines()]
@@ -25,8 +25,8 @@ def examine(project: Project, local: LocalServices) -> Sequence[Check]:
     return found
 
 
-def _passwords(project: Project) -> Check:
-    keys = places.secrets_in_file(project)
+def _passwords(project: ProjectFolder) -> Check:
+    keys = addresses.secrets_in_file(project)
     if keys:
         fix = "write $NAME instead, and set NAME=... in .env"
         return Check("passwords", "warning", f"mlpipes.yaml contains a password: {', '.join(keys)}", fix)

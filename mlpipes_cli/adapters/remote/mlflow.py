@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlpipes_cli.adapters import mlflow_login
+from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
 
@@ -106,7 +106,7 @@ def _ask(url: str, login: Mapping[str, str], method: str, path: str, body: Any) 
 
 def _text(url: str, login: Mapping[str, str], method: str, path: str, body: Any = None) -> str:
     data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", **mlflow_login.headers(login)}
+    headers = {"Content-Type": "application/json", **basic_auth.headers(login)}
     request = urllib.request.Request(url + path, data, headers, method=method)  # noqa: S310
     try:
         with _opener(url, login).open(request, timeout=_TIMEOUT) as answer:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.database import connect
-from mlpipes_cli.adapters.database_owners import SCHEMAS
+from mlpipes_cli.adapters.postgres.database import connect
+from mlpipes_cli.adapters.postgres.roles import SCHEMAS
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
 

@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlpipes_cli.adapters.processes.bringing import alone
-from mlpipes_cli.adapters.processes.files import clear_folder
-from mlpipes_cli.adapters.processes.services import LocalServices, no_container, no_such_service
-from mlpipes_cli.adapters.remote import bucket, checks, mlflow, places, postgres
-from mlpipes_cli.adapters.remote.places import Places
+from mlpipes_cli.adapters.processes.json_files import clear_folder
+from mlpipes_cli.adapters.processes.local_services import LocalServices, no_container, no_such_service
+from mlpipes_cli.adapters.processes.reconciler import stack_lock
+from mlpipes_cli.adapters.remote import addresses, bucket, checks, mlflow, postgres
+from mlpipes_cli.adapters.remote.addresses import RemoteAddresses
 from mlpipes_cli.errors import MlpipesError, Several, UsageError
 from mlpipes_cli.ports import (
     Check,
@@ -22,7 +22,7 @@ from mlpipes_cli.ports import (
     StackStatus,
     Storage,
 )
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 _THEIRS = (postgres.NAME, mlflow.NAME, bucket.NAME)
 
@@ -37,13 +37,13 @@ class RemoteRuntime:
         name: ``remote``.
     """
 
-    project: Project
+    project: ProjectFolder
     reason: str
     name: str = "remote"
 
     @property
-    def _places(self) -> Places:
-        return places.resolve(self.project)
+    def _places(self) -> RemoteAddresses:
+        return addresses.resolve(self.project)
 
     @property
     def _local(self) -> LocalServices:
@@ -52,7 +52,7 @@ class RemoteRuntime:
     def up(self, reporter: Reporter, versions: Mapping[str, str] | None = None) -> StackStatus:
         """See the protocol; versions are the others' business, so ``versions`` changes nothing."""
         there = self._places
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             with reporter.task("checking the remote services") as task:
                 task.note(f"{there.mlflow}, {there.shown_database}")
                 found = checks.examine(there)
@@ -67,14 +67,14 @@ class RemoteRuntime:
             changes = (*made, *self._local.bring(reporter))
         return self._status(there, changes)
 
-    def _status(self, there: Places, changes: tuple[str, ...] = ()) -> StackStatus:
-        services = (*checks.survey(there), *self._local.survey())
+    def _status(self, there: RemoteAddresses, changes: tuple[str, ...] = ()) -> StackStatus:
+        services = (*checks.read_status(there), *self._local.survey())
         return StackStatus(self.name, self.reason, services, changes)
 
     def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:
         folder = self.project.state
         existed = folder.exists()
-        with alone(self.project, reporter), reporter.task("stopping local services"):
+        with stack_lock(self.project, reporter), reporter.task("stopping local services"):
             stopped = self._local.end(reporter)
             if volumes or not existed:
                 clear_folder(folder)
@@ -165,7 +165,7 @@ class RemoteRuntime:
 
     @contextlib.contextmanager
     def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:
-        with alone(self.project, reporter):
+        with stack_lock(self.project, reporter):
             self._local.end(reporter)
             reporter.warn("other clients may still write to the remote stack; make sure that none do")
             try:

@@ -6,7 +6,7 @@ that does either, ``looking`` what others may know of a spool without holding it
 """
 
 from mlpipes_cli.adapters.spool.log import SpoolingLog
-from mlpipes_cli.adapters.spool.looking import Waiting, waiting
-from mlpipes_cli.adapters.spool.replaying import replay_left
+from mlpipes_cli.adapters.spool.pending import PendingRecords, pending_records
+from mlpipes_cli.adapters.spool.replay import replay_left
 
-__all__ = ["SpoolingLog", "Waiting", "replay_left", "waiting"]
+__all__ = ["PendingRecords", "SpoolingLog", "pending_records", "replay_left"]

@@ -20,7 +20,7 @@ from mlpipes_cli.adapters.spool.segments import (
     FILE_BYTES,
     SUFFIX,
     Segment,
-    Writer,
+    SegmentWriter,
     segments_in,
     sync_folder,
     write_new,
@@ -45,7 +45,7 @@ class Spool:
         self.segments: list[Segment] = []
         self._held: dict[Path, int] = {}
         self._own: Path | None = None
-        self._writer: Writer | None = None
+        self._writer: SegmentWriter | None = None
         self._elsewhere, self._measured = 0, float("-inf")
 
     def open(self) -> None:
@@ -66,7 +66,7 @@ class Spool:
                 sync_folder(self.root)
         except OSError as error:
             raise _unusable(self.root, error) from None
-        self._own, self._writer = own, Writer(own, self._file_bytes)
+        self._own, self._writer = own, SegmentWriter(own, self._file_bytes)
 
     def take_over(self) -> int:
         """Take over folders whose processes are gone; returns how many predictions they hold.

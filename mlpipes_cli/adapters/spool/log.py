@@ -11,12 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from mlpipes_cli.adapters.spool.bounded import within
 from mlpipes_cli.adapters.spool.folders import Spool
-from mlpipes_cli.adapters.spool.grouping import GroupWriter
-from mlpipes_cli.adapters.spool.pacing import Pace
-from mlpipes_cli.adapters.spool.replaying import Replay, put
+from mlpipes_cli.adapters.spool.group_commit import GroupWriter
+from mlpipes_cli.adapters.spool.rate_limit import RateLimit
+from mlpipes_cli.adapters.spool.replay import Replay, put
 from mlpipes_cli.adapters.spool.segments import FILE_BYTES
+from mlpipes_cli.adapters.spool.time_limited import within
 from mlpipes_cli.errors import MlpipesError, Rejected, UsageError
 from mlpipes_cli.ports import PredictionLog, PredictionRow
 
@@ -62,7 +62,7 @@ class SpoolingLog:
         self._opened = self._spooling = False
         self._passable = asyncio.Event()  # cleared for the moment in which the last rows are replayed
         self._passable.set()
-        self._pace = Pace(patience)
+        self._pace = RateLimit(patience)
         self._failed = asyncio.Event()
         self._replaying: asyncio.Task[None] | None = None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from mlpipes_cli.adapters.spool.records import Damage, Record, scan
+from mlpipes_cli.adapters.spool.record_format import Damage, SpoolRecord, scan
 
 SUFFIX = ".rows"
 FILE_BYTES = 8 * 2**20  # a file is read whole when it is replayed
@@ -49,7 +49,7 @@ def read(path: Path) -> Segment:
         return segment
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
         for found in scan(data, whole=False):
-            if isinstance(found, Record):
+            if isinstance(found, SpoolRecord):
                 segment.add(0, found.rows, found.oldest)
     return segment
 
@@ -64,7 +64,7 @@ def segments_in(folder: Path) -> list[Segment]:
     return [segment for segment in found if segment.bytes]
 
 
-class Writer:
+class SegmentWriter:
     """Appends records to the newest file of a folder; used by one thread at a time.
 
     Args:
@@ -134,9 +134,9 @@ class Writer:
                 segment.path.unlink()
 
 
-def records_of(data: bytes) -> Iterator[Record | Damage]:
+def records_of(data: bytes) -> Iterator[SpoolRecord | Damage]:
     """What is to be dealt with in a file: its records, and what is damaged; a torn end is nothing."""
-    return (found for found in scan(data) if isinstance(found, (Record, Damage)))
+    return (found for found in scan(data) if isinstance(found, (SpoolRecord, Damage)))
 
 
 def sync_folder(folder: Path) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.prediction import convert, inputs, outputs
-from mlpipes_cli.lifecycle.prediction.scorers import Scorer, offline_scorer, running_scorer
+from mlpipes_cli.lifecycle.prediction import model_input, readers, writers
+from mlpipes_cli.lifecycle.prediction.scorers import RowScorer, offline_scorer, running_scorer
 from mlpipes_cli.ports import Reporter, Task
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 from mlpipes_cli.tabular import Tabular
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Scored(Tabular):
+class PredictionResult(Tabular):
     """What was done.
 
     Attributes:
@@ -57,7 +57,7 @@ class Scored(Tabular):
 
 
 def predict(
-    project: Project,
+    project: ProjectFolder,
     file: Path,
     reporter: Reporter,
     *,
@@ -68,7 +68,7 @@ def predict(
     alias: str | None = None,
     api_key: str | None = None,
     lines: Callable[[str], None] | None = None,
-) -> Scored:
+) -> PredictionResult:
     """Score a file.
 
     Args:
@@ -88,22 +88,22 @@ def predict(
         MlpipesError: The API does not run, or stopped answering; nothing was written.
     """
     started = time.monotonic()
-    inputs.check_file(file)
-    writer = outputs.make_writer(output, lines)
+    readers.check_file(file)
+    writer = writers.make_writer(output, lines)
     with contextlib.ExitStack() as stack:
         scorer = stack.enter_context(
             offline_scorer(project, reporter, model, alias)
             if offline
             else running_scorer(project, reporter, model, alias, api_key)
         )
-        source = inputs.open_table(file, len(scorer.columns))
+        source = readers.open_table(file, len(scorer.columns))
         if source.rows == 0:
             raise _no_rows(file)
         _check_columns(file, source.columns, scorer)
         stack.enter_context(writer)
         task = stack.enter_context(reporter.task(f"scoring {file.name}", source.rows))
         rows = 0
-        kinds = inputs.kinds_of({column.name: column.type for column in scorer.columns})
+        kinds = readers.kinds_of({column.name: column.type for column in scorer.columns})
         batches = source.batches(batch_size, kinds or None, scorer.formats)
         for part in _scored(batches, scorer, file, task):
             writer.write(part)
@@ -112,7 +112,7 @@ def predict(
             raise _no_rows(file)
         writer.finish()
     source.tell(reporter)
-    return Scored(
+    return PredictionResult(
         rows=rows,
         model=scorer.model,
         version=scorer.version,
@@ -127,7 +127,7 @@ def _no_rows(file: Path) -> UsageError:
     return UsageError(f"{file}: the table has no rows", "give a table with at least one row")
 
 
-def _check_columns(file: Path, there: list[str], scorer: Scorer) -> None:
+def _check_columns(file: Path, there: list[str], scorer: RowScorer) -> None:
     missing = [c.name for c in scorer.columns if c.required and c.name not in there]
     if missing:
         shown = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
@@ -139,7 +139,7 @@ def _check_columns(file: Path, there: list[str], scorer: Scorer) -> None:
 
 
 def _scored(
-    batches: Iterator[pd.DataFrame], scorer: Scorer, file: Path, task: Task
+    batches: Iterator[pd.DataFrame], scorer: RowScorer, file: Path, task: Task
 ) -> Iterator[pd.DataFrame]:
     """The results in the file's order, a bounded number of batches under way."""
     pool = ThreadPoolExecutor(scorer.parallel)
@@ -149,7 +149,7 @@ def _scored(
         for batch in batches:
             if not len(batch):
                 continue
-            kept = convert.fit(batch, scorer, file, start)
+            kept = model_input.fit(batch, scorer, file, start)
             waiting.append(pool.submit(scorer.score, kept, start))
             start += len(batch)
             if len(waiting) >= 2 * scorer.parallel:

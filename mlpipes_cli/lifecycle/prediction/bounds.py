@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.data.header import open_plain
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.server.bounds import MOST_CELLS, MOST_UNKNOWN
+from mlpipes_cli.server.requests.bounds import MOST_CELLS, MOST_UNKNOWN
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

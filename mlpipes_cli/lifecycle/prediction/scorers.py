@@ -9,20 +9,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlpipes_cli import running_api
+from mlpipes_cli import server_registry
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import serving
 from mlpipes_cli.lifecycle.serving import environments as serving_environments
-from mlpipes_cli.lifecycle.trust import vaults
+from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import Reporter
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 if TYPE_CHECKING:
     import httpx
     import pandas as pd
 
-    from mlpipes_cli.server.model import ServedModel
+    from mlpipes_cli.server.models.served_model import ServedModel
 
 _TRIES, _LONGEST_WAIT = 8, 10.0
 
@@ -36,7 +36,7 @@ class ColumnSpec:
     required: bool
 
 
-class Scorer(Protocol):
+class RowScorer(Protocol):
     """Scores batches; ``score`` may be called from ``parallel`` threads."""
 
     model: str
@@ -54,8 +54,8 @@ class Scorer(Protocol):
 
 @contextlib.contextmanager
 def running_scorer(
-    project: Project, _: Reporter, model: str | None, alias: str | None, api_key: str | None = None
-) -> Iterator[Scorer]:
+    project: ProjectFolder, _: Reporter, model: str | None, alias: str | None, api_key: str | None = None
+) -> Iterator[RowScorer]:
     """The project's running API, asked with a key where one is given.
 
     Raises:
@@ -71,36 +71,36 @@ def running_scorer(
         yield _Api(client, url)
 
 
-def _chosen(project: Project, model: str | None, alias: str | None, headers: dict[str, str]) -> str:
+def _chosen(project: ProjectFolder, model: str | None, alias: str | None, headers: dict[str, str]) -> str:
     """The API to ask: of several models the one of mlpipes.yaml, where no other is named."""
     if model is None and len(served := _served(project)) > 1:
         if project.config.serving.model not in served:
             told = ", ".join(sorted(served))
             raise UsageError(f"several models are served: {told}", "choose one with --model NAME")
         model = project.config.serving.model
-    found = running_api.find(project, model, alias)
+    found = server_registry.find(project, model, alias)
     url = found[0].url if found else _in_a_container(project, model, alias, headers)
     if url is None:
         raise MlpipesError(*_nobody(project, model, alias))
     return url
 
 
-def _served(project: Project) -> set[str]:
+def _served(project: ProjectFolder) -> set[str]:
     """The models that are served by an API which runs, or should run."""
     from mlpipes_cli.adapters import wiring
-    from mlpipes_cli.lifecycle.serving import naming
+    from mlpipes_cli.lifecycle.serving import api_names
 
     specs = wiring.remembered_services(project)
-    told = {naming.target_of(spec).model for name, spec in specs.items() if naming.is_api(name)}
-    return {model for model in told if model} | {api.model for api in running_api.find(project)}
+    told = {api_names.target_of(spec).model for name, spec in specs.items() if api_names.is_api(name)}
+    return {model for model in told if model} | {api.model for api in server_registry.find(project)}
 
 
-def _nobody(project: Project, model: str | None, alias: str | None) -> tuple[str, str]:
+def _nobody(project: ProjectFolder, model: str | None, alias: str | None) -> tuple[str, str]:
     """That no API runs, and what to do about it."""
     named = [f"{kind} {name!r}" for kind, name in (("model", model), ("alias", alias)) if name]
     which = f" for {' and '.join(named)}" if named else ""
     start = "start one with `mlpipes serve`, or add --offline"
-    if mlflows := running_api.find(project, model, alias, engine="mlflow"):
+    if mlflows := server_registry.find(project, model, alias, engine="mlflow"):
         other = f"; MLflow's server of {mlflows[0].model!r} at {mlflows[0].url} stores no predictions"
         return f"no API{which} is running{other}", start
     return f"no API{which} is running", start
@@ -116,7 +116,7 @@ def _with_key(api_key: str | None) -> dict[str, str]:
 
 
 def _in_a_container(
-    project: Project, model: str | None, alias: str | None, headers: dict[str, str]
+    project: ProjectFolder, model: str | None, alias: str | None, headers: dict[str, str]
 ) -> str | None:
     """Where the stack's own API is, if it runs and serves that."""
     import httpx
@@ -149,7 +149,7 @@ class _Api:
         self.formats = Formats.of_model(told)
 
     def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
-        from mlpipes_cli.server.jsonb import plain
+        from mlpipes_cli.server.predictions.jsonb import plain
 
         body = {name: plain(batch[name].tolist()) for name in batch.columns}
         answer = self._asked("POST", "/predict", body, start, len(batch)).json()
@@ -210,8 +210,8 @@ def _refused(answer: httpx.Response, start: int, rows: int) -> MlpipesError:
 
 @contextlib.contextmanager
 def offline_scorer(
-    project: Project, reporter: Reporter, model: str | None, alias: str | None
-) -> Iterator[Scorer]:
+    project: ProjectFolder, reporter: Reporter, model: str | None, alias: str | None
+) -> Iterator[RowScorer]:
     """The model in this process, or in one of the environment that trained it.
 
     Raises:
@@ -220,12 +220,12 @@ def offline_scorer(
     """
     plan = serving.make_plan(project, model=model, alias=alias)
     os.environ.update(plan.endpoints.environment())
-    vault = vaults.of(project, plan.endpoints)
+    vault = project_vault.of(project, plan.endpoints)
     with contextlib.ExitStack() as stack:
         with reporter.task(f"loading {plan.title}"):
-            from mlpipes_cli.server.loading import load
+            from mlpipes_cli.server.models.loader import load
 
-            folder = stack.enter_context(vaults.fetched(vault, plan.model, plan.version))
+            folder = stack.enter_context(project_vault.fetched(vault, plan.model, plan.version))
             found = serving_environments.interpreters(reporter.info, plan.model)
             served = load(folder, plan.model, plan.version, plan.alias, interpreters=found)
         try:
@@ -248,8 +248,8 @@ class _Offline:
         self.formats = Formats.of_model(served.details)
 
     def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
-        from mlpipes_cli.server.fitting import fitted
-        from mlpipes_cli.server.journal import listed
+        from mlpipes_cli.server.predictions.stored_rows import listed
+        from mlpipes_cli.server.requests.fitting import fitted
 
         served = self._served
         name = _id_name(batch, self.id, {column.name for column in self.columns})

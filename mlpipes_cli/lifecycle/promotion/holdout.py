@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import mlflow_tags
 from mlpipes_cli.errors import MlpipesError, Refused
-from mlpipes_cli.lifecycle.promotion.evidence import Archive
+from mlpipes_cli.lifecycle.promotion.holdout_archive import HoldoutArchive
 from mlpipes_cli.ports import RunRecord
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from mlpipes_cli.config.yaml_source import YamlSource
     from mlpipes_cli.data.formats import Formats
     from mlpipes_cli.data.prepared import Prepared
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 NO_COMPARISON = "run `mlpipes rollback`, or delete the alias in MLflow to promote without a comparison"
 
 
 @dataclass(frozen=True)
-class Held:
+class ChallengerHoldout:
     """Holdout rows.
 
     Attributes:
@@ -50,11 +50,11 @@ class HoldoutSource:
         database_url: For data in the project's own Postgres, as somebody who can only read.
     """
 
-    project: Project
-    archive: Archive
+    project: ProjectFolder
+    archive: HoldoutArchive
     database_url: str | None
 
-    def rows(self, run: RunRecord, columns: Collection[str], *, before: bool = False) -> Held:
+    def rows(self, run: RunRecord, columns: Collection[str], *, before: bool = False) -> ChallengerHoldout:
         """The holdout rows of a run, in the order of its prepared data, with at least these columns.
 
         Columns that the run's experiment dropped are read from the source again.
@@ -79,12 +79,12 @@ class HoldoutSource:
                 NO_COMPARISON,
             )
         frame = prepared.frame.iloc[prepared.holdout].reset_index(drop=True)
-        return Held(frame, prepared.target_name, prepared.ids(prepared.holdout))
+        return ChallengerHoldout(frame, prepared.target_name, prepared.ids(prepared.holdout))
 
     def _cached(self, run: RunRecord) -> Prepared | None:
-        from mlpipes_cli.data.store import open_store
+        from mlpipes_cli.data.prepared_cache import open_store
 
-        fingerprint = run.tags.get(run_schema.DATA_FINGERPRINT, "")
+        fingerprint = run.tags.get(mlflow_tags.DATA_FINGERPRINT, "")
         folder = self.project.cache / "data" / fingerprint
         if not fingerprint or not folder.is_dir():
             return None
@@ -100,7 +100,7 @@ class HoldoutSource:
         for formats in (None, BEFORE):  # the run may be of a release that read files otherwise
             frame, data, source = self._read_again(run, formats)
             prepared = self._prepared(run, frame, data, source)
-            if prepared.fingerprint == run.tags.get(run_schema.DATA_FINGERPRINT):
+            if prepared.fingerprint == run.tags.get(mlflow_tags.DATA_FINGERPRINT):
                 break
         else:
             raise Refused(f"the data has changed since the run {run.run_id[:8]} was trained", "train again")
@@ -125,7 +125,7 @@ class HoldoutSource:
 
     def _base(self, run: RunRecord) -> Path:
         """The folder of the run's experiment file, where relative paths in it start."""
-        return (self.project.root / run.tags.get(run_schema.EXPERIMENT_FILE, "experiment.yaml")).parent
+        return (self.project.root / run.tags.get(mlflow_tags.EXPERIMENT_FILE, "experiment.yaml")).parent
 
     def _prepared(self, run: RunRecord, frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
         from mlpipes_cli.data.prepare import prepare
@@ -139,9 +139,9 @@ class HoldoutSource:
         from mlpipes_cli.config.experiment import load_experiment
         from mlpipes_cli.data.sources import load
 
-        path = self.archive.need(run, run_schema.RESOLVED_EXPERIMENT)
+        path = self.archive.need(run, mlflow_tags.RESOLVED_EXPERIMENT)
         try:
-            config, source = load_experiment(path, run_schema.RESOLVED_EXPERIMENT)
+            config, source = load_experiment(path, mlflow_tags.RESOLVED_EXPERIMENT)
             url, base = self.database_url, self._base(run)
             frame = load(config.data, base, source, database_url=url, environ=os.environ, formats=formats)
         except MlpipesError as error:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import run_schema
-from mlpipes_cli.lifecycle.promotion import access, moves, versions
-from mlpipes_cli.lifecycle.promotion.events import Entry
+from mlpipes_cli import mlflow_tags
+from mlpipes_cli.lifecycle.promotion import alias_moves, registry_context, version_tags
+from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
 from mlpipes_cli.ports import ModelVersion
 
 if TYPE_CHECKING:
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
@@ -44,40 +44,40 @@ class ModelRow:
     created: str
 
 
-def models(project: Project) -> list[ModelRow]:
+def models(project: ProjectFolder) -> list[ModelRow]:
     """All versions of all registered models: by name, the newest first.
 
     Raises:
         MlpipesError: The stack is not running.
     """
-    registry = access.connect(project).registry
+    registry = registry_context.connect(project).registry
     return [_row(version) for model in registry.models() for version in model.versions]
 
 
 def _row(version: ModelVersion) -> ModelRow:
-    metric = versions.metric_of(version)
+    metric = version_tags.metric_of(version)
     return ModelRow(
         model=version.model,
         version=version.version,
         aliases=tuple(version.aliases),
         metric=metric,
-        value=versions.value_of(version, metric),
-        threshold=versions.value_of(version, run_schema.THRESHOLD),
-        candidate=version.tags.get(run_schema.CANDIDATE, ""),
-        experiment=version.tags.get(versions.TAG_EXPERIMENT, ""),
+        value=version_tags.value_of(version, metric),
+        threshold=version_tags.value_of(version, mlflow_tags.THRESHOLD),
+        candidate=version.tags.get(mlflow_tags.CANDIDATE, ""),
+        experiment=version.tags.get(version_tags.TAG_EXPERIMENT, ""),
         run_id=version.run_id,
         created=datetime.fromtimestamp(version.created / 1000, UTC).isoformat(timespec="seconds"),
     )
 
 
-def history(project: Project, *, model: str | None = None) -> list[Entry]:
+def history(project: ProjectFolder, *, model: str | None = None) -> list[HistoryEvent]:
     """Every promotion and rollback of the model, else of all models, the newest first.
 
     Raises:
         UsageError: There is no such model.
         MlpipesError: The stack is not running.
     """
-    registry = access.connect(project).registry
-    found = registry.models() if model is None else [access.find_model(project, registry, model)]
-    entries = [entry for item in found for entry in moves.settled(item)]
+    registry = registry_context.connect(project).registry
+    found = registry.models() if model is None else [registry_context.find_model(project, registry, model)]
+    entries = [entry for item in found for entry in alias_moves.resolved_events(item)]
     return sorted(entries, key=lambda entry: entry.id, reverse=True)

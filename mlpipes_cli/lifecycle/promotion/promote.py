@@ -8,36 +8,36 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError, Refused
 from mlpipes_cli.lifecycle.promotion import (
-    access,
-    events,
-    moves,
+    actor,
+    alias_moves,
+    artifact_check,
+    history_events,
+    registry_context,
     selection,
-    standing,
     verdict,
-    versions,
-    who,
+    version_tags,
 )
-from mlpipes_cli.lifecycle.promotion.evidence import Archive
+from mlpipes_cli.lifecycle.promotion.champion import Champion
 from mlpipes_cli.lifecycle.promotion.holdout import HoldoutSource
-from mlpipes_cli.lifecycle.promotion.incumbent import Incumbent
-from mlpipes_cli.lifecycle.promotion.lock import one_at_a_time
-from mlpipes_cli.lifecycle.promotion.verdict import Holder, Verdict
-from mlpipes_cli.lifecycle.promotion.withdrawn import Withdrawn, withdrawn
-from mlpipes_cli.lifecycle.trust import vaults
+from mlpipes_cli.lifecycle.promotion.holdout_archive import HoldoutArchive
+from mlpipes_cli.lifecycle.promotion.promotion_lock import one_at_a_time
+from mlpipes_cli.lifecycle.promotion.rolled_back import RolledBackRun, rolled_back_runs
+from mlpipes_cli.lifecycle.promotion.verdict import AliasHolder, Verdict
+from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, Registry, Reporter, RunRecord
 from mlpipes_cli.signing.vault import Untrusted
 
 if TYPE_CHECKING:
-    from mlpipes_cli.project import Project
-    from mlpipes_cli.scoring.compare import Comparison
+    from mlpipes_cli.project import ProjectFolder
+    from mlpipes_cli.scoring.compare import ModelComparison
 
 
 @dataclass(frozen=True)
-class Wish:
+class PromotionRequest:
     """What the user asked for.
 
     Attributes:
@@ -56,7 +56,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Challenge:
+class Challenger:
     """Who was put forward, and against whom.
 
     Attributes:
@@ -70,19 +70,19 @@ class Challenge:
         passed_over: Runs that were rolled back, and so not picked.
     """
 
-    field: selection.Field
+    field: selection.SelectionPool
     metric: str
     run: RunRecord
     model: RegisteredModel | None
     holder: ModelVersion | None
     lost: ModelVersion | None = None
     left_out: tuple[str, ...] = ()
-    passed_over: tuple[Withdrawn, ...] = ()
+    passed_over: tuple[RolledBackRun, ...] = ()
 
     @property
     def model_name(self) -> str:
         """The registered model's."""
-        return self.run.tags.get(run_schema.MODEL_NAME) or self.run.experiment
+        return self.run.tags.get(mlflow_tags.MODEL_NAME) or self.run.experiment
 
     @property
     def own_version(self) -> int | None:
@@ -91,19 +91,21 @@ class Challenge:
         return next((v.version for v in versions if v.run_id == self.run.run_id), None)
 
 
-def promote(project: Project, wish: Wish, reporter: Reporter, *, dry_run: bool = False) -> Verdict:
+def promote(
+    project: ProjectFolder, wish: PromotionRequest, reporter: Reporter, *, dry_run: bool = False
+) -> Verdict:
     """Decide, and unless it is a dry run do what was decided.
 
     Raises:
         UsageError: There is no such metric, alias, experiment or run.
         MlpipesError: The stack is down, nothing was trained, or somebody interfered.
     """
-    access.check_alias(wish.alias)
+    registry_context.check_alias(wish.alias)
     selection.check_metric(wish.metric)
-    stack = access.connect(project)
+    stack = registry_context.connect(project)
     lock = contextlib.nullcontext() if dry_run else one_at_a_time(project.state, reporter)
     with lock:
-        challenge = put_forward(project, stack, wish, reporter)
+        challenge = select_challenger(project, stack, wish, reporter)
         decided = decide(project, stack, challenge, wish, reporter)
         if decided.outcome != "promoted" or dry_run:
             outcome = "would promote" if decided.outcome == "promoted" else decided.outcome
@@ -113,7 +115,12 @@ def promote(project: Project, wish: Wish, reporter: Reporter, *, dry_run: bool =
     return done
 
 
-def put_forward(project: Project, stack: access.Stack, wish: Wish, reporter: Reporter) -> Challenge:
+def select_challenger(
+    project: ProjectFolder,
+    stack: registry_context.RegistryContext,
+    wish: PromotionRequest,
+    reporter: Reporter,
+) -> Challenger:
     """Pick the challenger and look up who holds the alias.
 
     Raises:
@@ -128,45 +135,47 @@ def put_forward(project: Project, stack: access.Stack, wish: Wish, reporter: Rep
         reporter.info(f"promoting from the experiment {experiment} (--experiment; there is also {listed})")
     runs = [run for run in known if run.experiment == experiment]
     asked = selection.find_run(runs, wish.run) if wish.run else None
-    field = selection.field_of(runs, asked)
+    field = selection.selection_pool(runs, asked)
     metric = selection.pick_metric(field, wish.metric, project.config.promotion.metric)
     if asked is not None and not selection.has(asked, metric):
         raise MlpipesError(selection.missing(asked, metric), "choose another --metric")
     run = asked or selection.best(field, metric)
-    model = registry.model(Challenge(field, metric, run, None, None).model_name)
+    model = registry.model(Challenger(field, metric, run, None, None).model_name)
     holder, lost = _holder(model, wish.alias), None
-    if holder is not None and not standing.has_files(registry, holder):
+    if holder is not None and not artifact_check.has_files(registry, holder):
         reporter.warn(f"{_gone(holder, wish.alias)}, so there is no incumbent")
         holder, lost = None, holder
-    gone = withdrawn(model, wish.alias)
+    gone = rolled_back_runs(model, wish.alias)
     _warn(field, metric, reporter)
     if asked is None:  # of equal runs the one that holds the alias stays
         gone = {item.run_id: gone[item.run_id] for item in field.runs if item.run_id in gone}
         for one in gone.values():
             reporter.warn(f"{one.told()}, so it is skipped (--run {one.run_id[:8]} promotes it again)")
-        run, left = standing.best(field, metric, holder, archive, reporter.warn, gone)
-        return Challenge(field, metric, run, model, holder, lost, tuple(left), tuple(gone.values()))
+        run, left = artifact_check.best(field, metric, holder, archive, reporter.warn, gone)
+        return Challenger(field, metric, run, model, holder, lost, tuple(left), tuple(gone.values()))
     if run.run_id in gone:
         reporter.warn(f"{gone[run.run_id].told()}; it is considered again because of --run")
-    if what := standing.lack(archive, asked, compared=holder is not None and holder.run_id != asked.run_id):
-        raise MlpipesError(f"the run {standing.told(asked, what)}", standing.TRAIN_AGAIN)
-    return Challenge(field, metric, asked, model, holder, lost)
+    if what := artifact_check.missing(
+        archive, asked, compared=holder is not None and holder.run_id != asked.run_id
+    ):
+        raise MlpipesError(f"the run {artifact_check.describe(asked, what)}", artifact_check.TRAIN_AGAIN)
+    return Challenger(field, metric, asked, model, holder, lost)
 
 
-def _archive(project: Project, stack: access.Stack) -> Archive:
-    return Archive(stack.registry, project.cache / "runs")
+def _archive(project: ProjectFolder, stack: registry_context.RegistryContext) -> HoldoutArchive:
+    return HoldoutArchive(stack.registry, project.cache / "runs")
 
 
 def _gone(version: ModelVersion, alias: str) -> str:
     return f"version {version.version} has the alias {alias}, but its files no longer exist"
 
 
-def _warn(field: selection.Field, metric: str, reporter: Reporter) -> None:
+def _warn(field: selection.SelectionPool, metric: str, reporter: Reporter) -> None:
     """What a person should know of the runs before one of them is put forward."""
     without = [selection.missing(run, metric) for run in field.runs if not selection.has(run, metric)]
     for why in dict.fromkeys(without):
         reporter.warn(f"{why}, so it is skipped")
-    rows = field.runs[0].tags.get(run_schema.TELLING_ROWS, "")
+    rows = field.runs[0].tags.get(mlflow_tags.TELLING_ROWS, "")
     if rows.isdigit() and (few := metric_catalog.few_rows(field.task, metric, int(rows))):
         reporter.warn(few)
 
@@ -177,7 +186,11 @@ def _holder(model: RegisteredModel | None, alias: str) -> ModelVersion | None:
 
 
 def decide(
-    project: Project, stack: access.Stack, challenge: Challenge, wish: Wish, reporter: Reporter
+    project: ProjectFolder,
+    stack: registry_context.RegistryContext,
+    challenge: Challenger,
+    wish: PromotionRequest,
+    reporter: Reporter,
 ) -> Verdict:
     """The verdict: ``promoted`` stands for yes; nothing is changed."""
     run, metric, holder = challenge.run, challenge.metric, challenge.holder
@@ -203,7 +216,7 @@ def decide(
         passed_over=challenge.passed_over,
     )
     if holder is not None and holder.run_id == run.run_id:
-        return replace(found, incumbent=Holder(holder.version, run.run_id, run.name, run.experiment))
+        return replace(found, incumbent=AliasHolder(holder.version, run.run_id, run.name, run.experiment))
     try:
         _want_signed(project, stack, challenge)
     except Untrusted as error:
@@ -218,23 +231,27 @@ def decide(
             comparison, left_out, without = _compare(project, stack, challenge, incumbent_run)
     except Refused as obstacle:
         return _judged(replace(found, hint=obstacle.hint), obstacle=obstacle.reason)
-    standing.tell(without, reporter.warn)
+    artifact_check.warn_missing(without, reporter.warn)
     left = (*found.left_out, *without)
     return _judged(replace(found, comparison=comparison, rows_left_out=left_out, left_out=left))
 
 
-def _want_signed(project: Project, stack: access.Stack, challenge: Challenge) -> None:
+def _want_signed(
+    project: ProjectFolder, stack: registry_context.RegistryContext, challenge: Challenger
+) -> None:
     """Make sure that the challenger's model may be loaded: nobody would serve it otherwise.
 
     Raises:
         Untrusted: It may not.
         MlpipesError: Its files cannot be had.
     """
-    vault, run, version = vaults.of(project, stack.endpoints), challenge.run, challenge.own_version
+    vault, run, version = project_vault.of(project, stack.endpoints), challenge.run, challenge.own_version
     if version is None:
-        vaults.want_sealed(vault, run.tags[run_schema.MODEL_URI], f"{run.name} (run {run.run_id[:8]})")
+        project_vault.want_sealed(
+            vault, run.tags[mlflow_tags.MODEL_URI], f"{run.name} (run {run.run_id[:8]})"
+        )
         return
-    with vaults.fetched(vault, challenge.model_name, version):
+    with project_vault.fetched(vault, challenge.model_name, version):
         pass
 
 
@@ -243,15 +260,18 @@ def _judged(found: Verdict, obstacle: str = "", nobody: str = "") -> Verdict:
     return replace(found, outcome="promoted" if yes else "refused", reason=reason)
 
 
-def _described(holder: ModelVersion, run: RunRecord | None) -> Holder:
+def _described(holder: ModelVersion, run: RunRecord | None) -> AliasHolder:
     if run is None:
-        return Holder(holder.version, holder.run_id)
-    return Holder(holder.version, run.run_id, run.name, run.experiment)
+        return AliasHolder(holder.version, holder.run_id)
+    return AliasHolder(holder.version, run.run_id, run.name, run.experiment)
 
 
 def _compare(
-    project: Project, stack: access.Stack, challenge: Challenge, incumbent_run: RunRecord | None
-) -> tuple[Comparison, int, list[str]]:
+    project: ProjectFolder,
+    stack: registry_context.RegistryContext,
+    challenge: Challenger,
+    incumbent_run: RunRecord | None,
+) -> tuple[ModelComparison, int, list[str]]:
     """The comparison on rows that are new to the incumbent, how many are not, and rivals without a word."""
     from mlpipes_cli.scoring.compare import compare
 
@@ -260,12 +280,19 @@ def _compare(
     runs = _rivals(challenge)
     told = list(zip(runs, archive.all_predictions(runs), strict=True))
     said = {run.run_id: predictions for run, predictions in told if predictions is not None}
-    without = [standing.told(run, standing.SILENT) for run, predictions in told if predictions is None]
+    without = [
+        artifact_check.describe(run, artifact_check.SILENT)
+        for run, predictions in told
+        if predictions is None
+    ]
     if (own := said.get(challenge.run.run_id)) is None:
-        raise MlpipesError(f"the run {standing.told(challenge.run, standing.SILENT)}", standing.TRAIN_AGAIN)
+        raise MlpipesError(
+            f"the run {artifact_check.describe(challenge.run, artifact_check.SILENT)}",
+            artifact_check.TRAIN_AGAIN,
+        )
     said = {run_id: p for run_id, p in said.items() if p.classes == own.classes and p.rows == own.rows}
     holdouts = HoldoutSource(project, archive, stack.endpoints.reader_url)
-    incumbent = Incumbent(vaults.of(project, stack.endpoints), archive, holdouts, challenge.holder)
+    incumbent = Champion(project_vault.of(project, stack.endpoints), archive, holdouts, challenge.holder)
     answers = incumbent.answers(incumbent_run, challenge.run, own)
     rivals = list(said.values())
     if answers.keep is not None:
@@ -285,7 +312,7 @@ def _compare(
     return found, answers.left_out, without
 
 
-def _rivals(challenge: Challenge) -> Sequence[RunRecord]:
+def _rivals(challenge: Challenger) -> Sequence[RunRecord]:
     """All that the challenger was picked from: those with the metric, but for the incumbent itself."""
     holder = challenge.holder.run_id if challenge.holder else None
     runs, metric = challenge.field.runs, challenge.metric
@@ -293,26 +320,32 @@ def _rivals(challenge: Challenge) -> Sequence[RunRecord]:
 
 
 def carry_out(
-    project: Project, registry: Registry, challenge: Challenge, decided: Verdict, wish: Wish
+    project: ProjectFolder,
+    registry: Registry,
+    challenge: Challenger,
+    decided: Verdict,
+    wish: PromotionRequest,
 ) -> Verdict:
     """Make the version if there is none, write the event and move the alias."""
     run = challenge.run
     version = challenge.own_version
     if version is None:
-        uri = run.tags[run_schema.MODEL_URI]
-        tags = versions.tags_of(run, challenge.field.task, challenge.metric)
-        text = versions.description(run, challenge.metric, len(challenge.field.runs))
+        uri = run.tags[mlflow_tags.MODEL_URI]
+        tags = version_tags.tags_of(run, challenge.field.task, challenge.metric)
+        text = version_tags.description(run, challenge.metric, len(challenge.field.runs))
         version = registry.create_version(decided.model, run, uri, tags=tags, description=text)
     model = challenge.model or registry.model(decided.model)
-    past = moves.settle(registry, model) if model else ()
-    moves.move_alias(registry, _entry(project, decided, wish, version, past[-1].id if past else ""))
+    past = alias_moves.complete_moves(registry, model) if model else ()
+    alias_moves.move_alias(registry, _entry(project, decided, wish, version, past[-1].id if past else ""))
     return replace(decided, to_version=version)
 
 
-def _entry(project: Project, decided: Verdict, wish: Wish, version: int, after: str) -> events.Entry:
+def _entry(
+    project: ProjectFolder, decided: Verdict, wish: PromotionRequest, version: int, after: str
+) -> history_events.HistoryEvent:
     now, found = datetime.now(UTC), decided.comparison
-    return events.Entry(
-        id=events.new_id(now, after),
+    return history_events.HistoryEvent(
+        id=history_events.new_id(now, after),
         kind="promote",
         state="intent",
         model=decided.model,
@@ -320,8 +353,8 @@ def _entry(project: Project, decided: Verdict, wish: Wish, version: int, after: 
         from_version=decided.from_version,
         to_version=version,
         when=now.isoformat(timespec="milliseconds"),
-        who=who.user(),
-        git_user=who.git_user(project.root),
+        who=actor.user(),
+        git_user=actor.git_user(project.root),
         reason=wish.reason or decided.reason,
         experiment=decided.experiment,
         candidate=decided.candidate,

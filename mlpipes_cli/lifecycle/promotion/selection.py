@@ -6,9 +6,9 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.errors import MlpipesError, Refused, UsageError
-from mlpipes_cli.lifecycle.promotion.access import or_listed
+from mlpipes_cli.lifecycle.promotion.registry_context import or_listed
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.ports import RunRecord
 
@@ -16,7 +16,7 @@ _SHORTEST_PREFIX = 4
 
 
 @dataclass(frozen=True)
-class Field:
+class SelectionPool:
     """All runs that were scored on one holdout and can be promoted.
 
     Attributes:
@@ -45,7 +45,8 @@ def check_metric(metric: str | None) -> None:
 def is_complete(run: RunRecord) -> bool:
     """Whether everything of the run is stored, so that it can be promoted."""
     return run.status == "FINISHED" and all(
-        run.tags.get(tag) for tag in (run_schema.MODEL_URI, run_schema.HOLDOUT_FINGERPRINT, run_schema.TASK)
+        run.tags.get(tag)
+        for tag in (mlflow_tags.MODEL_URI, mlflow_tags.HOLDOUT_FINGERPRINT, mlflow_tags.TASK)
     )
 
 
@@ -99,12 +100,12 @@ def find_run(runs: Sequence[RunRecord], word: str) -> RunRecord:
         names = sorted({run.name for run in runs})
         raise UsageError(f"--run: the experiment has no run {word!r}", or_listed(word, names))
     if not is_complete(found[0]):
-        why = found[0].tags.get(run_schema.ERROR) or found[0].status
+        why = found[0].tags.get(mlflow_tags.ERROR) or found[0].status
         raise MlpipesError(f"the run {word!r} did not finish ({why})", "train it again")
     return found[0]
 
 
-def field_of(runs: Sequence[RunRecord], run: RunRecord | None) -> Field:
+def selection_pool(runs: Sequence[RunRecord], run: RunRecord | None) -> SelectionPool:
     """The runs on the given run's holdout, else on the newest one.
 
     Args:
@@ -120,19 +121,19 @@ def field_of(runs: Sequence[RunRecord], run: RunRecord | None) -> Field:
             f"the experiment {runs[0].experiment!r} has no finished run", "train with `mlpipes train`"
         )
     lead = run or complete[0]
-    same = (run_schema.HOLDOUT_FINGERPRINT, run_schema.TASK)
+    same = (mlflow_tags.HOLDOUT_FINGERPRINT, mlflow_tags.TASK)
     on_it = [item for item in complete if all(item.tags[tag] == lead.tags[tag] for tag in same)]
-    task: Task = lead.tags[run_schema.TASK]  # type: ignore[assignment]
-    return Field(lead.experiment, task, lead.tags[run_schema.HOLDOUT_FINGERPRINT], tuple(on_it))
+    task: Task = lead.tags[mlflow_tags.TASK]  # type: ignore[assignment]
+    return SelectionPool(lead.experiment, task, lead.tags[mlflow_tags.HOLDOUT_FINGERPRINT], tuple(on_it))
 
 
-def pick_metric(field: Field, asked: str | None, configured: str | None) -> str:
+def pick_metric(field: SelectionPool, asked: str | None, configured: str | None) -> str:
     """What decides: the flag, else ``promotion.metric``, else what the experiment file says.
 
     Raises:
         UsageError: It does not fit the kind of target.
     """
-    metric = asked or configured or field.runs[0].tags.get(run_schema.METRIC, "")
+    metric = asked or configured or field.runs[0].tags.get(mlflow_tags.METRIC, "")
     metric = metric or metric_catalog.DEFAULT[field.task]
     if metric_catalog.find(field.task, metric) is None:
         names = ", ".join(item.name for item in metric_catalog.BY_TASK[field.task])
@@ -155,7 +156,7 @@ def missing(run: RunRecord, metric: str) -> str:
 
 
 def best(
-    field: Field, metric: str, holder_run: str | None = None, without: Collection[str] = ()
+    field: SelectionPool, metric: str, holder_run: str | None = None, without: Collection[str] = ()
 ) -> RunRecord:
     """The champion; of equal ones the present holder of the alias, else the newest.
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from mlpipes_cli.lifecycle.promotion.withdrawn import Withdrawn
+from mlpipes_cli.lifecycle.promotion.rolled_back import RolledBackRun
 from mlpipes_cli.ports import RunRecord
 
 if TYPE_CHECKING:
     from mlpipes_cli.config.project import Gate
-    from mlpipes_cli.scoring.compare import Comparison
+    from mlpipes_cli.scoring.compare import ModelComparison
 
 Outcome = Literal["promoted", "would promote", "refused", "unchanged"]
 
@@ -44,7 +44,7 @@ class GateResult:
 
 
 @dataclass(frozen=True)
-class Holder:
+class AliasHolder:
     """Who holds the alias.
 
     Attributes:
@@ -102,13 +102,13 @@ class Verdict:
     min_improvement: float
     candidates: int
     gates: tuple[GateResult, ...] = ()
-    incumbent: Holder | None = None
-    comparison: Comparison | None = None
+    incumbent: AliasHolder | None = None
+    comparison: ModelComparison | None = None
     rows_left_out: int = field(default=0)
     from_version: int | None = None
     to_version: int | None = None
     left_out: tuple[str, ...] = ()
-    passed_over: tuple[Withdrawn, ...] = ()
+    passed_over: tuple[RolledBackRun, ...] = ()
 
 
 def check_gates(gates: Iterable[Gate], run: RunRecord) -> tuple[GateResult, ...]:
@@ -139,8 +139,8 @@ def _failure(gate: GateResult) -> str:
 
 def judge(
     gates: Sequence[GateResult],
-    incumbent: Holder | None,
-    comparison: Comparison | None,
+    incumbent: AliasHolder | None,
+    comparison: ModelComparison | None,
     obstacle: str = "",
     nobody: str = "no version has the alias yet",
 ) -> tuple[bool, str]:

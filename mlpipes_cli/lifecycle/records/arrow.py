@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlpipes_cli.ports.records import Snapshot, StoredPrediction
+    from mlpipes_cli.ports.prediction_records import LogSnapshot, StoredPrediction
 
 PREFIX = "input_"  # of the columns that hold inputs
 _Texts = Sequence[str | None]
@@ -27,7 +27,7 @@ class Layout:
         flat: One column for each input in place of ``inputs`` as JSON text.
     """
 
-    def __init__(self, snapshot: Snapshot, flat: bool) -> None:
+    def __init__(self, snapshot: LogSnapshot, flat: bool) -> None:
         import pyarrow as pa
 
         self._flat = flat

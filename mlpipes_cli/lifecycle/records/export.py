@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import private
+from mlpipes_cli import private_files
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle.records import access
+from mlpipes_cli.lifecycle.records import log_context
 from mlpipes_cli.lifecycle.records.arrow import Layout
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlpipes_cli.ports import Reporter, Task
-    from mlpipes_cli.ports.records import Selection, Snapshot
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.ports.prediction_records import LogSnapshot, Selection
+    from mlpipes_cli.project import ProjectFolder
 
 _FETCHED = 1_000  # rows at once
 _GROUP_ROWS, _GROUP_BYTES = 50_000, 64 * 1024 * 1024
@@ -44,7 +44,7 @@ class Exported:
 
 
 def export(
-    project: Project, reporter: Reporter, selection: Selection, output: Path, *, flat: bool = False
+    project: ProjectFolder, reporter: Reporter, selection: Selection, output: Path, *, flat: bool = False
 ) -> Exported:
     """Write predictions with their truth to a Parquet file, the oldest first.
 
@@ -68,7 +68,7 @@ def export(
         raise UsageError(f"{output}: no such folder", "create the folder first")
     if output.is_dir():
         raise UsageError(f"{output}: is a folder", "give a file")
-    log = access.connect(project)
+    log = log_context.connect(project)
     if selection.model is not None:
         log.check_model(selection.model)
     part = output.with_name(f".{output.name}.{os.getpid()}.part")
@@ -79,7 +79,7 @@ def export(
         ):
             layout = Layout(snapshot, flat)
             rows = _write(part, snapshot, layout, task)
-        private.put(part, output)
+        private_files.put(part, output)
     except OSError as error:
         raise MlpipesError(
             f"{output}: cannot be written ({error.strerror or error})",
@@ -91,12 +91,12 @@ def export(
     return Exported(str(output), rows, names, output.stat().st_size, round(time.monotonic() - started, 3))
 
 
-def _write(path: Path, snapshot: Snapshot, layout: Layout, task: Task) -> int:
+def _write(path: Path, snapshot: LogSnapshot, layout: Layout, task: Task) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = 0
-    with private.create(path) as file:
+    with private_files.create(path) as file:
         with pq.ParquetWriter(file, layout.schema, compression="zstd") as writer:
             waiting: list[pa.Table] = []
             for batch in snapshot.batches:

@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mlpipes_cli import private
+from mlpipes_cli import private_files
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle.prediction import inputs
-from mlpipes_cli.lifecycle.promotion.who import user
-from mlpipes_cli.lifecycle.records import access
+from mlpipes_cli.lifecycle.prediction import readers
+from mlpipes_cli.lifecycle.promotion.actor import user
+from mlpipes_cli.lifecycle.records import log_context
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlpipes_cli.data.csv_stream import Kind
     from mlpipes_cli.ports import Reporter
-    from mlpipes_cli.ports.truth import Truth
-    from mlpipes_cli.project import Project
-    from mlpipes_cli.server.truths import Expected
+    from mlpipes_cli.ports.ground_truth import Truth
+    from mlpipes_cli.project import ProjectFolder
+    from mlpipes_cli.server.requests.ground_truth import Expected
 
 _BY_PREDICTION = "prediction_id"
 _AT_ONCE = 20_000  # rows that one transaction takes
@@ -99,7 +99,7 @@ class _Columns:
 
 
 def feedback(
-    project: Project,
+    project: ProjectFolder,
     file: Path,
     reporter: Reporter,
     *,
@@ -131,11 +131,11 @@ def feedback(
     from mlpipes_cli.adapters import wiring
 
     started = time.monotonic()
-    inputs.check_file(file)
-    log = access.connect(project)
+    readers.check_file(file)
+    log = log_context.connect(project)
     name = log.model(model)
     expected, details = _expected(log, name, version, reporter)
-    table = inputs.open_table(file)
+    table = readers.open_table(file)
     columns = _columns(file, table.columns, id_column, value_column, details)
     said, names, rows = _read(file, table, columns, expected, Formats.of_model(details))
     table.tell(reporter)
@@ -175,10 +175,10 @@ def feedback(
 
 
 def _expected(
-    log: access.Log, model: str, version: int | None, reporter: Reporter
+    log: log_context.Log, model: str, version: int | None, reporter: Reporter
 ) -> tuple[Expected, dict[str, Any]]:
     """What the truth looks like by the registered versions, and the details of one of them."""
-    from mlpipes_cli.server.truths import Expected
+    from mlpipes_cli.server.requests.ground_truth import Expected
 
     registry = log.registry()
     try:
@@ -217,12 +217,12 @@ def _first(file: Path, there: Sequence[str], candidates: Sequence[str | None], o
 
 
 def _read(
-    file: Path, table: inputs.Table, columns: _Columns, expected: Expected, formats: Formats
+    file: Path, table: readers.Table, columns: _Columns, expected: Expected, formats: Formats
 ) -> tuple[list[Truth], list[str], int]:
     """What the rows say, what they call the predictions, and how many rows there are."""
-    from mlpipes_cli.ports.truth import Truth
-    from mlpipes_cli.server import jsonb
-    from mlpipes_cli.server.truths import Misfit, caller_ids
+    from mlpipes_cli.ports.ground_truth import Truth
+    from mlpipes_cli.server.predictions import jsonb
+    from mlpipes_cli.server.requests.ground_truth import TruthMismatch, caller_ids
 
     said, names, row = [], [], 0
     kinds = {columns.value: _kind(expected)}
@@ -238,7 +238,7 @@ def _read(
                 said.append(Truth(text, str(UUID(identifier))))
             else:
                 said.append(Truth(text, None, caller_ids(identifier)))
-        except Misfit as misfit:
+        except TruthMismatch as misfit:
             raise UsageError(f"{file}: column {column!r}, row {row}: {misfit}", "correct the row") from None
         except (ValueError, TypeError, AttributeError):
             raise UsageError(
@@ -258,7 +258,7 @@ def _kind(expected: Expected) -> Kind:
 
 
 def _pairs(batches: Iterator[pd.DataFrame], columns: _Columns) -> Iterator[tuple[Any, Any]]:
-    from mlpipes_cli.server import jsonb
+    from mlpipes_cli.server.predictions import jsonb
 
     for batch in batches:
         identifiers, values = (jsonb.plain(batch[name].tolist()) for name in (columns.id, columns.value))
@@ -268,11 +268,11 @@ def _pairs(batches: Iterator[pd.DataFrame], columns: _Columns) -> Iterator[tuple
 def _write(path: Path, column: str, names: Sequence[str]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with io.TextIOWrapper(private.create(part), encoding="utf-8", newline="") as file:
+        with io.TextIOWrapper(private_files.create(part), encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow([column])
             writer.writerows([name] for name in names)
-        private.put(part, path)
+        private_files.put(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise MlpipesError(

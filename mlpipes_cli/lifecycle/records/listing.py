@@ -6,15 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.lifecycle.records import access
+from mlpipes_cli.lifecycle.records import log_context
 
 if TYPE_CHECKING:
-    from mlpipes_cli.ports.records import Selection, StoredPrediction
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.ports.prediction_records import Selection, StoredPrediction
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
-class Entry:
+class PredictionEntry:
     """A stored prediction.
 
     Attributes:
@@ -48,21 +48,21 @@ class Entry:
     latency_ms: float
 
 
-def newest(project: Project, selection: Selection, limit: int) -> list[Entry]:
+def newest(project: ProjectFolder, selection: Selection, limit: int) -> list[PredictionEntry]:
     """The newest predictions, the newest first.
 
     Raises:
         UsageError: There is no prediction of the model.
         MlpipesError: The stack is not running.
     """
-    log = access.connect(project)
+    log = log_context.connect(project)
     if selection.model is not None:
         log.check_model(selection.model)
     return [_entry(row) for row in log.records.newest(selection, limit)]
 
 
-def _entry(row: StoredPrediction) -> Entry:
-    return Entry(
+def _entry(row: StoredPrediction) -> PredictionEntry:
+    return PredictionEntry(
         prediction_id=row.prediction_id,
         caller_id=row.caller_id,
         made_at=row.made_at.isoformat(timespec="milliseconds"),

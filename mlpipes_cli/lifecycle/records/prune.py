@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle import moments
-from mlpipes_cli.lifecycle.carrying.surroundings import agreed
-from mlpipes_cli.lifecycle.records import access
+from mlpipes_cli.lifecycle import times
+from mlpipes_cli.lifecycle.records import log_context
+from mlpipes_cli.lifecycle.transfer.transfer_context import agreed
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PrunedPredictions:
     """What was removed, or would be.
 
     Attributes:
@@ -48,14 +48,14 @@ class Pruned:
 
 
 def prune(
-    project: Project,
+    project: ProjectFolder,
     reporter: Reporter,
     older_than: str,
     *,
     model: str | None = None,
     yes: bool = False,
     dry_run: bool = False,
-) -> Pruned:
+) -> PrunedPredictions:
     """Remove old predictions.
 
     Args:
@@ -70,21 +70,23 @@ def prune(
         UsageError: The time lies in the future, or there is nobody to ask.
         MlpipesError: The stack is not running, the answer was no, or the table is in use.
     """
-    before = moments.seconds(older_than, "--older-than")
+    before = times.seconds(older_than, "--older-than")
     if before > time.time():
         raise UsageError("--older-than: the time is in the future", "use 90d, or a date in the past")
-    log = access.connect(project)
+    log = log_context.connect(project)
     if model is not None:
         log.check_model(model)
     found = log.records.prunable(before, model)
     moment = datetime.fromtimestamp(before, UTC).isoformat(timespec="seconds")
-    planned = Pruned(moment, model, found.predictions, found.truths, found.partitions, dry_run=True)
+    planned = PrunedPredictions(
+        moment, model, found.predictions, found.truths, found.partitions, dry_run=True
+    )
     if dry_run or not found.predictions:
-        return planned if dry_run else Pruned(moment, model, 0, 0, (), dry_run=False)
+        return planned if dry_run else PrunedPredictions(moment, model, 0, 0, (), dry_run=False)
     why = f"this permanently removes {found.predictions} predictions"
     which = f" of model {model!r}" if model else ""
     question = f"remove {found.predictions} predictions{which} made before {moment} permanently?"
     agreed(reporter, question, yes=yes, flag="--yes, or --dry-run to look first", why=why)
     with reporter.task("pruning", found.predictions) as task:
         gone = log.records.prune(before, model, task.advance)
-    return Pruned(moment, model, gone.predictions, gone.truths, gone.partitions, dry_run=False)
+    return PrunedPredictions(moment, model, gone.predictions, gone.truths, gone.partitions, dry_run=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.project import ProjectFolder
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Replayed:
         return "\n".join(lines)
 
 
-def replay(project: Project, reporter: Reporter) -> Replayed:
+def replay(project: ProjectFolder, reporter: Reporter) -> Replayed:
     """Replay what servers left that are gone.
 
     Args:

@@ -4,7 +4,7 @@
 the server of ``api`` or ``mlflow_engine``, which ``guard`` keeps from outliving us.
 """
 
-from mlpipes_cli.lifecycle.serving.plan import Plan, make_plan
-from mlpipes_cli.lifecycle.serving.verbs import Served, detach, run
+from mlpipes_cli.lifecycle.serving.plan import ServingPlan, make_plan
+from mlpipes_cli.lifecycle.serving.serve import Served, detach, run
 
-__all__ = ["Plan", "Served", "detach", "make_plan", "run"]
+__all__ = ["Served", "ServingPlan", "detach", "make_plan", "run"]

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.hostnames import names_of
 from mlpipes_cli.lifecycle.secrets import model_key
 from mlpipes_cli.lifecycle.serving.settings import server_settings
-from mlpipes_cli.own_names import names_of
 from mlpipes_cli.signing import keys
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.serving.plan import Plan
-    from mlpipes_cli.server.front import Front
+    from mlpipes_cli.lifecycle.serving.plan import ServingPlan
+    from mlpipes_cli.server.http.asgi import AsgiApp
     from mlpipes_cli.server.settings import ServerSettings
 
 _SETTINGS, _FAILURE = "MLPIPES_SERVER_SETTINGS", "MLPIPES_SERVER_FAILURE"
@@ -29,7 +29,7 @@ _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _GRACE = 30  # seconds that requests in flight have when the server is told to stop
 
 
-def serve(plan: Plan, port: int) -> int:
+def serve(plan: ServingPlan, port: int) -> int:
     """Serve a project's model until SIGINT or SIGTERM.
 
     Raises:
@@ -65,17 +65,17 @@ def listen(settings: ServerSettings, host: str, port: int, workers: int, failure
         os.environ.setdefault(pool, "1")
     import uvicorn
 
-    from mlpipes_cli.server import limits
+    from mlpipes_cli.server.http import connection_limits
     from mlpipes_cli.server.ops import logs, shared_metrics
 
     logs.configure()
-    limits.raise_file_limit()  # each connection is an open file
+    connection_limits.raise_file_limit()  # each connection is an open file
     os.environ[_SETTINGS] = settings.to_json()
     options: dict[str, Any] = {
         "host": host,
         "port": port,
         "loop": "uvloop",
-        "http": f"{limits.__name__}:{limits.LimitedProtocol.__name__}",
+        "http": f"{connection_limits.__name__}:{connection_limits.LimitedProtocol.__name__}",
         "ws": "none",
         "log_level": "warning",
         "log_config": None,
@@ -94,7 +94,7 @@ def listen(settings: ServerSettings, host: str, port: int, workers: int, failure
     return 0 if server.started else 1
 
 
-def application() -> Front:
+def application() -> AsgiApp:
     """The API as the environment describes it; uvicorn's factory in each worker.
 
     Raises:
@@ -103,10 +103,10 @@ def application() -> Front:
     """
     from mlpipes_cli.adapters import wiring
     from mlpipes_cli.lifecycle.serving.stores import make_stores
-    from mlpipes_cli.server import memory
+    from mlpipes_cli.server.models import memory
 
     memory.prepare()
-    from mlpipes_cli.server.app import create_app
+    from mlpipes_cli.server.http.app import create_app
     from mlpipes_cli.server.ops import logs
     from mlpipes_cli.server.settings import ServerSettings
 
@@ -121,7 +121,7 @@ def application() -> Front:
             models = wiring.make_vault(tracking, os.environ, keys.of_environment(os.environ))
         wiring.prepare_database(url, must=settings.on_log_failure == "refuse")
         app = create_app(settings, make_stores(settings, url, models))
-        memory.settle(freeze=True)
+        memory.trim(freeze=True)
         return app
     except MlpipesError as error:
         if not failure:
@@ -135,7 +135,7 @@ def _several(workers: int, options: dict[str, Any], failure: Path) -> int:
     """Serve with several processes; the first that cannot start leaves its reason and ends them all."""
     import uvicorn
 
-    from mlpipes_cli.server.workers import Workers
+    from mlpipes_cli.server.http.workers import Workers
 
     failure.parent.mkdir(parents=True, exist_ok=True)
     failure.unlink(missing_ok=True)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.lifecycle.trust import vaults
-from mlpipes_cli.run_schema import MODEL_ENVIRONMENT
+from mlpipes_cli.lifecycle.trust import project_vault
+from mlpipes_cli.mlflow_tags import MODEL_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.serving.plan import Plan
+    from mlpipes_cli.lifecycle.serving.plan import ServingPlan
     from mlpipes_cli.ports import Reporter
     from mlpipes_cli.ports.environments import Environments
 
@@ -52,7 +52,7 @@ def interpreters(
     return find
 
 
-def prepare(plan: Plan, reporter: Reporter) -> Path | None:
+def prepare(plan: ServingPlan, reporter: Reporter) -> Path | None:
     """Have the environment of the model that is served, built here and now if need be.
 
     Returns:
@@ -62,13 +62,15 @@ def prepare(plan: Plan, reporter: Reporter) -> Path | None:
         Untrusted: The model is not signed.
         MlpipesError: It cannot be built; why.
     """
-    from mlpipes_cli.server.signature import describe
+    from mlpipes_cli.server.models.signature import describe
 
-    vault = vaults.of(plan.project, plan.endpoints)
+    vault = project_vault.of(plan.project, plan.endpoints)
     vault.want_claim(plan.model, plan.version)
     facts = vault.source.facts(plan.model, plan.version)
     if facts is None or not facts.details.get(MODEL_ENVIRONMENT):
         return None
-    with vaults.fetched(vault, plan.model, plan.version) as folder:  # what builds an environment runs code
+    with project_vault.fetched(
+        vault, plan.model, plan.version
+    ) as folder:  # what builds an environment runs code
         told = describe(folder).details.get(MODEL_ENVIRONMENT)
     return interpreters(reporter.info, plan.model)(told) if told else None

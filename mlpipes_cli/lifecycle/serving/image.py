@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import mlpipes_cli
-from mlpipes_cli import private
+from mlpipes_cli import private_files
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.serving.settings import settings_in_image
-from mlpipes_cli.lifecycle.trust import vaults
+from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import ModelSource, Reporter
 from mlpipes_cli.ports.environments import EnvironmentSpec, of_model
 from mlpipes_cli.ports.images import MODEL_FOLDER, Recipe
-from mlpipes_cli.project import Project
-from mlpipes_cli.server.signature import describe
+from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.server.models.signature import describe
 from mlpipes_cli.signing.files import digest, listed
 from mlpipes_cli.suggest import did_you_mean
 
@@ -49,7 +49,7 @@ class ImageModel:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuildResult:
     """What ``build`` made.
 
     Attributes:
@@ -66,7 +66,7 @@ class Built:
 
 
 def build(
-    project: Project,
+    project: ProjectFolder,
     reporter: Reporter,
     *,
     model: str | None = None,
@@ -74,7 +74,7 @@ def build(
     version: int | None = None,
     tag: str | None = None,
     platform: str | None = None,
-) -> Built:
+) -> BuildResult:
     """Make an image of the API with a registered model and that model's locked requirements inside.
 
     Args:
@@ -96,9 +96,9 @@ def build(
             f"--tag: {tag!r} is not a valid image name", "use one such as registry.example/team/name:1"
         )
     endpoints = wiring.make_runtime(project).endpoints()
-    vault = vaults.of(project, endpoints)
+    vault = project_vault.of(project, endpoints)
     name, number, told, promoted_at = _chosen(project, vault.source, model, alias, version)
-    private.folder(project.cache)
+    private_files.folder(project.cache)
     with tempfile.TemporaryDirectory(prefix="build-", dir=project.cache) as scratch:
         folder = Path(scratch)
         reporter.detail(f"fetching version {number} of {name}")
@@ -115,11 +115,11 @@ def build(
             platform=platform,
         )
         made = wiring.make_image_builder().build(recipe, reporter)
-    return Built(made.tag, made.id, made.size, inside)
+    return BuildResult(made.tag, made.id, made.size, inside)
 
 
 def _chosen(
-    project: Project, source: ModelSource, model: str | None, alias: str | None, version: int | None
+    project: ProjectFolder, source: ModelSource, model: str | None, alias: str | None, version: int | None
 ) -> tuple[str, int, str, str | None]:
     """The model, its version, the alias that led to it, and when that one came there."""
     name = model or project.config.serving.model or _only(source)
@@ -219,7 +219,7 @@ def _labels(model: ImageModel) -> dict[str, str]:
     }
 
 
-def _settings(project: Project, model: ImageModel, promoted_at: str | None, files: str) -> str:
+def _settings(project: ProjectFolder, model: ImageModel, promoted_at: str | None, files: str) -> str:
     """What the server in the image is told: ``serving`` of mlpipes.yaml, on this one model."""
     serving = project.config.serving
     alias = model.alias or f"version-{model.version}"

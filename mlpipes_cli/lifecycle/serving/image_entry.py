@@ -132,7 +132,7 @@ def _from_registry(told: Mapping[str, str], state: Path, port: int) -> tuple[Ser
     from mlpipes_cli.config.serving import Serving
     from mlpipes_cli.lifecycle.serving.plan import resolve
     from mlpipes_cli.lifecycle.serving.settings import server_settings
-    from mlpipes_cli.lifecycle.serving.waiting import until_promoted
+    from mlpipes_cli.lifecycle.serving.wait_for_model import until_promoted
 
     tracking = told.get("MLFLOW_TRACKING_URI")
     if not tracking:

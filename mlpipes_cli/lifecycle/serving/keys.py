@@ -13,8 +13,8 @@ from mlpipes_cli.errors import UsageError
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from mlpipes_cli.ports.keys import ApiKey, KeyStore
-    from mlpipes_cli.project import Project
+    from mlpipes_cli.ports.api_keys import ApiKey, KeyStore
+    from mlpipes_cli.project import ProjectFolder
 
 _NAME = re.compile(r"[\w.@+-](?:[\w.@+ -]{0,62}[\w.@+-])?")
 
@@ -57,7 +57,7 @@ class Created:
     first: bool
 
 
-def create(project: Project, name: str) -> Created:
+def create(project: ProjectFolder, name: str) -> Created:
     """Make a key.
 
     Raises:
@@ -78,7 +78,7 @@ def create(project: Project, name: str) -> Created:
     return Created(key.id, name, key.text, first)
 
 
-def listing(project: Project) -> list[KeyRow]:
+def listing(project: ProjectFolder) -> list[KeyRow]:
     """All keys, revoked ones too, the newest last.
 
     Raises:
@@ -88,7 +88,7 @@ def listing(project: Project) -> list[KeyRow]:
         return [_row(key) for key in store.list()]
 
 
-def revoke(project: Project, name_or_id: str) -> KeyRow:
+def revoke(project: ProjectFolder, name_or_id: str) -> KeyRow:
     """Let a key count no more.
 
     Raises:
@@ -107,7 +107,7 @@ def revoke(project: Project, name_or_id: str) -> KeyRow:
 
 
 @contextlib.contextmanager
-def _store(project: Project) -> Iterator[KeyStore]:
+def _store(project: ProjectFolder) -> Iterator[KeyStore]:
     from mlpipes_cli.adapters import wiring
 
     store = wiring.make_key_store(wiring.make_runtime(project).endpoints().database_url)

@@ -14,17 +14,17 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.serving import guard
-from mlpipes_cli.lifecycle.trust import vaults
+from mlpipes_cli.lifecycle.serving import parent_watch
+from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.signing import keys
 
 if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.serving.plan import Plan
+    from mlpipes_cli.lifecycle.serving.plan import ServingPlan
 
 _GRACE = 15.0
 
 
-def serve(plan: Plan, port: int, python: Path | None = None) -> int:
+def serve(plan: ServingPlan, port: int, python: Path | None = None) -> int:
     """Serve until SIGINT or SIGTERM; nothing that MLflow started is left behind.
 
     Args:
@@ -47,11 +47,11 @@ def serve(plan: Plan, port: int, python: Path | None = None) -> int:
         )  # it leaves its downloads there
 
 
-def _fetched(plan: Plan, scratch: Path) -> str:
+def _fetched(plan: ServingPlan, scratch: Path) -> str:
     """The model's files, checked; MLflow, which would load anything, gets no say in what they are."""
     folder = scratch / "model"
     folder.mkdir()
-    vaults.of(plan.project, plan.endpoints).fetch(plan.model, plan.version, folder)
+    project_vault.of(plan.project, plan.endpoints).fetch(plan.model, plan.version, folder)
     return str(folder)
 
 
@@ -59,7 +59,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
     stopped = False
     alive, ours = os.pipe()  # its other end closes with us, however we end
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", guard.__file__, str(alive), *command],
+        [sys.executable, "-I", "-S", parent_watch.__file__, str(alive), *command],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),
@@ -84,10 +84,10 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
     raise MlpipesError(f"MLflow's server exited with code {code}", "see its messages above")
 
 
-def _environment(plan: Plan, python: Path | None) -> dict[str, str]:
+def _environment(plan: ServingPlan, python: Path | None) -> dict[str, str]:
     """The project's environment, without the database's address and the key of models."""
     if python is not None:
-        from mlpipes_cli.server.elsewhere import surroundings
+        from mlpipes_cli.server.models.model_process import surroundings
 
         return surroundings(python)
     ours = {k: v for k, v in plan.endpoints.environment().items() if k != "MLPIPES_DATABASE_URL"}

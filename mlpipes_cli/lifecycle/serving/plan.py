@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.ports import Endpoints, ModelSource
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 from mlpipes_cli.suggest import did_you_mean
 
 
@@ -19,7 +19,7 @@ class NotRegistered(NotPromoted, UsageError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ServingPlan:
     """What ``serve`` was asked for, resolved.
 
     Attributes:
@@ -34,7 +34,7 @@ class Plan:
         workers: Processes that answer.
     """
 
-    project: Project
+    project: ProjectFolder
     endpoints: Endpoints
     model: str
     version: int
@@ -51,7 +51,7 @@ class Plan:
 
 
 def make_plan(
-    project: Project,
+    project: ProjectFolder,
     *,
     model: str | None = None,
     engine: str = "api",
@@ -59,7 +59,7 @@ def make_plan(
     host: str = "127.0.0.1",
     port: int | None = None,
     workers: int | None = None,
-) -> Plan:
+) -> ServingPlan:
     """Find out what is to be served; the project's settings fill what is left out.
 
     Raises:
@@ -76,7 +76,7 @@ def make_plan(
     )
     own = serving.model in (None, name)  # a model beside the project's own finds a port for itself
     wanted = serving.port if isinstance(serving.port, int) and own else None
-    return Plan(
+    return ServingPlan(
         project=project,
         endpoints=endpoints,
         model=name,

@@ -6,23 +6,28 @@ import ipaddress
 import sys
 from dataclasses import replace
 
-from mlpipes_cli import choices, running_api
+from mlpipes_cli import server_registry, stack_state
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.config.serving import Serving
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.serving import environments
-from mlpipes_cli.lifecycle.serving.naming import NAME, is_api
+from mlpipes_cli.lifecycle.serving.api_names import NAME, is_api
 from mlpipes_cli.lifecycle.serving.plan import make_plan
-from mlpipes_cli.lifecycle.trust import vaults
+from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import Reporter, Runtime, ServiceSpec, ServiceStatus, StackStatus
-from mlpipes_cli.project import Project
+from mlpipes_cli.project import ProjectFolder
 
 PREFERRED_PORT = 8000
 _LOCALHOST = "127.0.0.1"
 
 
 def spec(
-    project: Project, settings: Serving, *, engine: str = "api", host: str = _LOCALHOST, name: str = NAME
+    project: ProjectFolder,
+    settings: Serving,
+    *,
+    engine: str = "api",
+    host: str = _LOCALHOST,
+    name: str = NAME,
 ) -> ServiceSpec:
     """How the stack runs the API: as a process of this machine, or as a container where it has those.
 
@@ -50,13 +55,13 @@ def spec(
         command=(*own, *arguments),
         preferred_port=fixed or PREFERRED_PORT,
         fixed_port=fixed is not None,
-        ready_path=running_api.READY[engine],
+        ready_path=server_registry.READY[engine],
         container=NAME if carried else "",
         settings=settings.model_dump_json(exclude_defaults=True),
     )
 
 
-def bring(project: Project, runtime: Runtime, result: StackStatus, reporter: Reporter) -> StackStatus:
+def bring(project: ProjectFolder, runtime: Runtime, result: StackStatus, reporter: Reporter) -> StackStatus:
     """Have the API of ``up --with api`` run on a stack that is up, as mlpipes.yaml says by now.
 
     Where there is nothing to serve yet, or nothing that may be loaded, that is said, and the next ``up``
@@ -70,7 +75,7 @@ def bring(project: Project, runtime: Runtime, result: StackStatus, reporter: Rep
         return result
     try:
         plan = make_plan(project)
-        vaults.of(project, plan.endpoints).want_claim(plan.model, plan.version)
+        project_vault.of(project, plan.endpoints).want_claim(plan.model, plan.version)
     except MlpipesError as error:
         then = f"{error.hint}, then " if error.hint else ""
         reporter.warn(f"the API was not started: {error.reason}; {then}`mlpipes up`")
@@ -82,7 +87,7 @@ def bring(project: Project, runtime: Runtime, result: StackStatus, reporter: Rep
     return replace(runtime.status(), changes=(*result.changes, change))
 
 
-def drop(project: Project, runtime: Runtime, reporter: Reporter) -> tuple[str, ...]:
+def drop(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> tuple[str, ...]:
     """End the APIs, however they were added, and forget them; returns what was changed.
 
     Raises:
@@ -93,11 +98,11 @@ def drop(project: Project, runtime: Runtime, reporter: Reporter) -> tuple[str, .
     return tuple(f"{name}: removed, since it is no longer configured" for name in ended)
 
 
-def forget_choice(project: Project) -> None:
+def forget_choice(project: ProjectFolder) -> None:
     """From now on the API goes by what it was started with, not by mlpipes.yaml alone."""
-    made = choices.read(project)
+    made = stack_state.read(project)
     others = tuple(name for name in made.services if name != NAME)
-    choices.write(project, replace(made, services=others))
+    stack_state.write(project, replace(made, services=others))
 
 
 def waiting(services: tuple[ServiceStatus, ...]) -> tuple[ServiceStatus, ...]:

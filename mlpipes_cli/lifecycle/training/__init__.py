@@ -6,8 +6,8 @@ left what ``storing`` keeps as a run, and ``outline`` is the dry run.
 ``earlier`` knows what a ``--resume`` need not do again.
 """
 
-from mlpipes_cli.lifecycle.training.outline import Outline, dry_run
+from mlpipes_cli.lifecycle.training.dry_run import DryRun, dry_run
 from mlpipes_cli.lifecycle.training.report import CandidateResult, TrainingReport
-from mlpipes_cli.lifecycle.training.verbs import Request, train
+from mlpipes_cli.lifecycle.training.train import TrainRequest, train
 
-__all__ = ["CandidateResult", "Outline", "Request", "TrainingReport", "dry_run", "train"]
+__all__ = ["CandidateResult", "DryRun", "TrainRequest", "TrainingReport", "dry_run", "train"]

@@ -6,14 +6,14 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from mlpipes_cli import run_schema
-from mlpipes_cli.lifecycle.training.earlier import is_whole
-from mlpipes_cli.lifecycle.training.plan import Plan
+from mlpipes_cli import mlflow_tags
+from mlpipes_cli.lifecycle.training.plan import TrainingPlan
+from mlpipes_cli.lifecycle.training.previous_sessions import is_whole
 from mlpipes_cli.lifecycle.training.spec import Candidate
 from mlpipes_cli.ports import Registry, RunRecord, Tracking
 
 Lookup = Callable[[str], RunRecord | None]
-_NEEDED = (run_schema.HOLDOUT_PREDICTIONS, run_schema.CLASSES)
+_NEEDED = (mlflow_tags.HOLDOUT_PREDICTIONS, mlflow_tags.CLASSES)
 
 
 def stored(registry: Registry, told: Callable[[str], None]) -> Callable[[RunRecord], bool]:
@@ -21,7 +21,7 @@ def stored(registry: Registry, told: Callable[[str], None]) -> Callable[[RunReco
 
     def look(run: RunRecord) -> bool:
         there = set(_NEEDED) <= set(registry.artifacts(run.run_id))
-        if there and registry.has_files(run.tags[run_schema.MODEL_URI]):
+        if there and registry.has_files(run.tags[mlflow_tags.MODEL_URI]):
             return True
         told(f"{run.name}: the run {run.run_id[:8]} is not reused, since some of its files no longer exist")
         return False
@@ -31,7 +31,7 @@ def stored(registry: Registry, told: Callable[[str], None]) -> Callable[[RunReco
 
 def find(
     runs: Sequence[RunRecord],
-    plan: Plan,
+    plan: TrainingPlan,
     environments: Mapping[str, str],
     lookup: Lookup,
     key: str,
@@ -55,29 +55,29 @@ def find(
     return found
 
 
-def take(taken: Sequence[RunRecord], plan: Plan, session: str, tracking: Tracking) -> None:
+def take(taken: Sequence[RunRecord], plan: TrainingPlan, session: str, tracking: Tracking) -> None:
     """Make runs those of this session, so that a leaderboard of it shows them."""
     tags = {
-        run_schema.SESSION: session,
-        run_schema.METRIC: plan.metric,
-        run_schema.MODEL_NAME: plan.experiment.config.model_name,
-        run_schema.TAKEN: str(int(time.time() * 1000)),
+        mlflow_tags.SESSION: session,
+        mlflow_tags.METRIC: plan.metric,
+        mlflow_tags.MODEL_NAME: plan.experiment.config.model_name,
+        mlflow_tags.TAKEN: str(int(time.time() * 1000)),
     }
     for run in taken:
         tracking.take(run.run_id, tags)
 
 
-def _wanted(candidate: Candidate, plan: Plan, environment: str | None, key: str) -> dict[str, str]:
+def _wanted(candidate: Candidate, plan: TrainingPlan, environment: str | None, key: str) -> dict[str, str]:
     """The tags of a run that is the same."""
     wanted = {
-        run_schema.MODEL_KEY: key,
-        run_schema.CANDIDATE: candidate.name,
-        run_schema.SPEC_HASH: candidate.hash,
-        run_schema.DATA_FINGERPRINT: plan.prepared.fingerprint,
-        run_schema.HOLDOUT_FINGERPRINT: plan.prepared.holdout_fingerprint,
+        mlflow_tags.MODEL_KEY: key,
+        mlflow_tags.CANDIDATE: candidate.name,
+        mlflow_tags.SPEC_HASH: candidate.hash,
+        mlflow_tags.DATA_FINGERPRINT: plan.prepared.fingerprint,
+        mlflow_tags.HOLDOUT_FINGERPRINT: plan.prepared.holdout_fingerprint,
     }
     if environment is not None:
-        wanted[run_schema.ENVIRONMENT] = environment
+        wanted[mlflow_tags.ENVIRONMENT] = environment
     return wanted
 
 
@@ -86,13 +86,13 @@ def _newest_whole(
 ) -> list[RunRecord]:
     looked_at = set()
     for run in runs:
-        above = run.tags.get(run_schema.PARENT)
+        above = run.tags.get(mlflow_tags.PARENT)
         if above is None:
             if is_whole(run) and there(run):
                 return [run]
         elif above not in looked_at:
             looked_at.add(above)
-            parts = {part.name: part for part in runs if part.tags.get(run_schema.PARENT) == above}
+            parts = {part.name: part for part in runs if part.tags.get(mlflow_tags.PARENT) == above}
             names = _parts(lookup(above))
             whole = names and all(name in parts and is_whole(parts[name]) for name in names)
             if whole and all(there(parts[name]) for name in names):
@@ -104,4 +104,4 @@ def _parts(parent: RunRecord | None) -> list[str]:
     """The names of the runs under a finished run that compared several models."""
     if parent is None or parent.status != "FINISHED":
         return []
-    return [str(name) for name in json.loads(parent.tags.get(run_schema.PARTS, "[]"))]
+    return [str(name) for name in json.loads(parent.tags.get(mlflow_tags.PARTS, "[]"))]

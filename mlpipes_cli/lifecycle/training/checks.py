@@ -14,7 +14,7 @@ from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers.python import FILLED, POSITIONAL
-from mlpipes_cli.trainers.signatures import Mistake, Signature, resolve
+from mlpipes_cli.trainers.signatures import CallSignature, Mistake, resolve
 from mlpipes_cli.trainers.sources import Finder
 
 _KINDS = {"binary": "binary", "multiclass": "of several classes", "regression": "a quantity"}
@@ -55,7 +55,7 @@ class RunChecks:
         found = resolve(run.function, self._finder)
         if isinstance(found, Mistake):
             self._say((*here, "function"), found.text)
-        elif not isinstance(found, Signature) or found.kind != "function":
+        elif not isinstance(found, CallSignature) or found.kind != "function":
             self.unclear.append(position)
         elif len(found.parameters) < POSITIONAL:
             self._say(
@@ -71,7 +71,7 @@ class RunChecks:
 
     def _estimator(
         self, here: Location, path: str, params: Mapping[str, Any]
-    ) -> tuple[bool, Signature | None]:
+    ) -> tuple[bool, CallSignature | None]:
         """Whether it is clear that path and params fit, and what the path is."""
         found = resolve(path, self._finder)
         clear = self._nested((*here, "params"), params)
@@ -102,7 +102,7 @@ class RunChecks:
             return all(clear)
         return True
 
-    def _search(self, here: Location, run: SklearnRun, signature: Signature | None) -> bool:
+    def _search(self, here: Location, run: SklearnRun, signature: CallSignature | None) -> bool:
         assert run.search is not None
         place = self._space(here)
         clear = self._nested(place, run.search.space)
@@ -118,7 +118,12 @@ class RunChecks:
         return (*place, "space") if (*place, "space") in self._source.lines else place
 
     def _names(
-        self, here: Location, given: Mapping[str, Any], known: Sequence[str], signature: Signature, owner: str
+        self,
+        here: Location,
+        given: Mapping[str, Any],
+        known: Sequence[str],
+        signature: CallSignature,
+        owner: str,
     ) -> bool:
         """Whether all names are known."""
         wrong = [] if signature.is_open else [name for name in given if name not in known]
@@ -129,7 +134,7 @@ class RunChecks:
         return not wrong
 
     def _required(
-        self, here: Location, given: Mapping[str, Any], signature: Signature, owner: str, filled: set[str]
+        self, here: Location, given: Mapping[str, Any], signature: CallSignature, owner: str, filled: set[str]
     ) -> None:
         absent = [name for name in signature.required if name not in given and name not in filled]
         if absent:

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.environments import Built, Environments, EnvironmentSpec, Say
-from mlpipes_cli.trainers.carried import base, carried
+from mlpipes_cli.ports.environments import BuiltEnvironment, Environments, EnvironmentSpec, Say
+from mlpipes_cli.trainers.pinned_environments import base, carried
 
 if TYPE_CHECKING:
     from mlpipes_cli.config.runs import Run
@@ -57,7 +57,7 @@ def digest(spec: EnvironmentSpec) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-class Preparation:
+class EnvironmentBuilds:
     """Has the environments of a session's candidates found or, in a thread, built.
 
     Args:
@@ -71,13 +71,13 @@ class Preparation:
 
     def __init__(self, environments: Environments, specs: Mapping[str, EnvironmentSpec], say: Say) -> None:
         self.specs = dict(specs)
-        self.built: dict[str, Built] = {}
+        self.built: dict[str, BuiltEnvironment] = {}
         self._environments, self._say = environments, say
         self._waiting: set[str] = set()
-        self._done: queue.Queue[tuple[str, Built | MlpipesError]] = queue.Queue()
+        self._done: queue.Queue[tuple[str, BuiltEnvironment | MlpipesError]] = queue.Queue()
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Preparation:
+    def __enter__(self) -> EnvironmentBuilds:
         for name, spec in self.specs.items():
             if (found := self._environments.find(spec)) is not None:
                 self.built[name] = found
@@ -124,7 +124,7 @@ class Preparation:
             self._thread = threading.Thread(target=self._build, args=(shared, dict(logs)), daemon=True)
             self._thread.start()
 
-    def ready(self, timeout: float = 0.0) -> list[tuple[str, Built | MlpipesError]]:
+    def ready(self, timeout: float = 0.0) -> list[tuple[str, BuiltEnvironment | MlpipesError]]:
         """Candidates whose environment was built since the last call, or cannot be.
 
         Args:
@@ -139,13 +139,13 @@ class Preparation:
             pass
         for name, outcome in found:
             self._waiting.discard(name)
-            if isinstance(outcome, Built):
+            if isinstance(outcome, BuiltEnvironment):
                 self.built[name] = outcome
         return found
 
     def _build(self, shared: Mapping[EnvironmentSpec, list[str]], logs: Mapping[str, Path]) -> None:
         for spec, names in shared.items():
-            outcome: Built | MlpipesError
+            outcome: BuiltEnvironment | MlpipesError
             try:
                 outcome = self._environments.ensure(spec, logs[names[0]], self._say)
             except MlpipesError as error:

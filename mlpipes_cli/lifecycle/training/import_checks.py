@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import ConfigError, MlpipesError
-from mlpipes_cli.lifecycle.training.environments import Preparation
+from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds
 from mlpipes_cli.lifecycle.training.plan import Experiment
 from mlpipes_cli.lifecycle.training.spec import resolved
 from mlpipes_cli.worker import protocol
@@ -30,7 +30,7 @@ class ImportChecks:
     def __init__(
         self,
         experiment: Experiment,
-        environments: Preparation,
+        environments: EnvironmentBuilds,
         only: Sequence[str],
         folder: Path,
         pool: Pool,
@@ -71,7 +71,7 @@ class ImportChecks:
             raise ConfigError(problems)
 
     def _submit(self, job: Path, python: Path | None, positions: Sequence[int]) -> None:
-        from mlpipes_cli.worker.pool import Job
+        from mlpipes_cli.worker.pool import CandidateJob
 
         job.mkdir(parents=True, exist_ok=True)
         runs = self._experiment.config.runs
@@ -82,4 +82,4 @@ class ImportChecks:
         }
         protocol.write(job / protocol.JOB, content)
         self._jobs.append((job, [runs[position].name for position in positions]))
-        self._pool.submit(Job(job.name, job, python))
+        self._pool.submit(CandidateJob(job.name, job, python))

@@ -54,7 +54,7 @@ class Experiment:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class TrainingPlan:
     """What is to be trained on what.
 
     Attributes:
@@ -108,7 +108,7 @@ def read(file: Path, shown_as: str, only: Sequence[str] = ()) -> Experiment:
     return Experiment(config, source, file, folders, tuple(unclear))
 
 
-def make(experiment: Experiment, only: Sequence[str], database_url: str | None) -> Plan:
+def make(experiment: Experiment, only: Sequence[str], database_url: str | None) -> TrainingPlan:
     """Read the data, split it, and resolve the candidates.
 
     Raises:
@@ -131,4 +131,4 @@ def make(experiment: Experiment, only: Sequence[str], database_url: str | None) 
     )
     few = metric_catalog.few_rows(prepared.task, metric, prepared.telling_rows)
     warnings = (*found.warnings, *prepared.warnings, *([few] if few else []))
-    return Plan(experiment, prepared, metric, candidates, reading, found.notes, warnings)
+    return TrainingPlan(experiment, prepared, metric, candidates, reading, found.notes, warnings)

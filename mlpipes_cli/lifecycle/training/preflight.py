@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import Several
-from mlpipes_cli.lifecycle.training.environments import Preparation
+from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds
 from mlpipes_cli.sizes import size
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _MEMORY = {"h2o_automl": 0.8, "pycaret": 0.8, "spark": 1.0, "keras": 0.9, "torch
 
 
 def check(
-    experiment: Experiment, environments: Preparation, only: Sequence[str], warn: Callable[[str], None]
+    experiment: Experiment, environments: EnvironmentBuilds, only: Sequence[str], warn: Callable[[str], None]
 ) -> None:
     """Hold the machine against what the runs need.
 
@@ -81,16 +81,16 @@ def _memory(run: Run) -> Found:
 
 
 def _gpu(run: Run) -> Found:
-    from mlpipes_cli.worker import machine
+    from mlpipes_cli.worker import hardware
 
     asked = (run.resources.gpu if run.resources is not None else None) or 0
-    if asked <= len(machine.gpus() if asked else ()):
+    if asked <= len(hardware.gpus() if asked else ()):
         return []
-    there = f"{len(machine.gpus())} (counted by nvidia-smi)"
+    there = f"{len(hardware.gpus())} (counted by nvidia-smi)"
     return [(("resources", "gpu"), f"{asked:g} is more GPUs than this machine has, {there}; request fewer")]
 
 
-def _python(run: Run, environments: Preparation) -> Found:
+def _python(run: Run, environments: EnvironmentBuilds) -> Found:
     """A Python for what has to be built, where uv may not fetch one."""
     spec = environments.missing.get(run.name)
     never = os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() in {"never", "manual", "false"}
@@ -107,7 +107,7 @@ def _same(spec: EnvironmentSpec) -> bool:
     return spec.python == f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def _disk(runs: Sequence[Run], environments: Preparation) -> str | None:
+def _disk(runs: Sequence[Run], environments: EnvironmentBuilds) -> str | None:
     """Room for the environments that have to be built."""
     wanted: dict[EnvironmentSpec, float] = {}
     for run in runs:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.ports import RunRecord
 
@@ -118,7 +118,7 @@ def value_of(metrics: Mapping[str, float], status: str, metric: str) -> float | 
 def from_record(run: RunRecord, *, cached: bool) -> CandidateResult:
     """A result out of what the tracking server keeps."""
     known = [name for name in metric_catalog.NAMES if name in run.metrics]
-    ends = {name: (run_schema.lower(name), run_schema.upper(name)) for name in known}
+    ends = {name: (mlflow_tags.lower(name), mlflow_tags.upper(name)) for name in known}
     return CandidateResult(
         name=run.name,
         run_id=run.run_id,
@@ -130,8 +130,8 @@ def from_record(run: RunRecord, *, cached: bool) -> CandidateResult:
             else None
             for name, (low, high) in ends.items()
         },
-        seconds=run.metrics.get(run_schema.FIT_SECONDS),
-        error=run.tags.get(run_schema.ERROR),
+        seconds=run.metrics.get(mlflow_tags.FIT_SECONDS),
+        error=run.tags.get(mlflow_tags.ERROR),
         cached=cached,
-        threshold=run.metrics.get(run_schema.THRESHOLD),
+        threshold=run.metrics.get(mlflow_tags.THRESHOLD),
     )

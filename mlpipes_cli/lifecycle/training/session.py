@@ -10,22 +10,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli.beside import beside
+from mlpipes_cli.background import run_in_background
 from mlpipes_cli.errors import Interrupted, MlpipesError
-from mlpipes_cli.lifecycle.training import storing
-from mlpipes_cli.lifecycle.training.cluster import Cluster
-from mlpipes_cli.lifecycle.training.endings import held, reason_of, terminable, who_stopped
-from mlpipes_cli.lifecycle.training.environments import Preparation
-from mlpipes_cli.lifecycle.training.plan import Plan
-from mlpipes_cli.lifecycle.training.record import Recorder
+from mlpipes_cli.lifecycle.training import run_logger
+from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds
+from mlpipes_cli.lifecycle.training.plan import TrainingPlan
+from mlpipes_cli.lifecycle.training.ray_cluster import RayCluster
 from mlpipes_cli.lifecycle.training.report import CandidateResult, ranked
+from mlpipes_cli.lifecycle.training.run_logger import RunLogger, Unscorable
+from mlpipes_cli.lifecycle.training.run_recorder import RunRecorder
 from mlpipes_cli.lifecycle.training.spec import Candidate
-from mlpipes_cli.lifecycle.training.storing import Storing, Unscorable
+from mlpipes_cli.lifecycle.training.termination import held, reason_of, terminable, who_stopped
 from mlpipes_cli.lifecycle.training.workspace import Workspace
 from mlpipes_cli.ports import CandidateState, Tracking, TrainingProgress
-from mlpipes_cli.ports.environments import Built
+from mlpipes_cli.ports.environments import BuiltEnvironment
 from mlpipes_cli.worker import protocol
-from mlpipes_cli.worker.pool import Event, Job, Pool
+from mlpipes_cli.worker.pool import CandidateJob, HostEvent, Pool
 
 _PAUSE = 0.5  # seconds between two looks at what is being built
 _GRACE = 5.0  # seconds that a session which is stopped waits for the candidate that is being recorded
@@ -71,7 +71,7 @@ class Session:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TrainingPlan,
         data: Path,
         identifier: str,
         commit: str | None,
@@ -79,14 +79,14 @@ class Session:
         pool: Pool,
         tracking: Tracking,
         progress: TrainingProgress,
-        environments: Preparation,
-        cluster: Cluster | None = None,
+        environments: EnvironmentBuilds,
+        cluster: RayCluster | None = None,
     ) -> None:
         self._plan, self._data = plan, data
         self._workspace, self._pool, self._tracking, self._progress = workspace, pool, tracking, progress
         self._environments, self._late = environments, set(environments.missing)
-        recorder = Recorder(plan, workspace.root, workspace.project, environments.built)
-        self._storing = Storing(plan, recorder, tracking, identifier, commit)
+        recorder = RunRecorder(plan, workspace.root, workspace.project, environments.built)
+        self._storing = RunLogger(plan, recorder, tracking, identifier, commit)
         self._cluster = cluster
         self._tracks: dict[str, Track] = {}
         self._fixed: dict[str, CandidateState] = {}
@@ -146,9 +146,11 @@ class Session:
         name = track.candidate.name
         built = self._environments.built.get(name)
         protocol.write(track.job / protocol.JOB, self._job(track.candidate))
-        self._pool.submit(Job(name, track.job, built.python if built else None, track.candidate.wants()))
+        self._pool.submit(
+            CandidateJob(name, track.job, built.python if built else None, track.candidate.wants())
+        )
 
-    def _go_on(self, ready: Sequence[tuple[str, Built | MlpipesError]]) -> None:
+    def _go_on(self, ready: Sequence[tuple[str, BuiltEnvironment | MlpipesError]]) -> None:
         """What waited for its environment starts, or fails with the resolver's words."""
         for name, outcome in ready:
             track = self._tracks[name]
@@ -162,7 +164,7 @@ class Session:
     def _prepare(self) -> None:
         """Get ready to score and record while the first candidates fit."""
         with held():
-            storing.prepare(self._tracking)
+            run_logger.prepare(self._tracking)
         self._tracking.ping()
 
     def _job(self, candidate: Candidate) -> dict[str, Any]:
@@ -187,7 +189,7 @@ class Session:
             "node": self._cluster.environment(candidate, built) if self._cluster else None,
         }
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: HostEvent) -> None:
         track = self._tracks[event.job]
         if event.kind == "started":
             self._begin(track)
@@ -200,7 +202,7 @@ class Session:
         self._change(track, state="running", started=time.monotonic())
         track.run_id = self._storing.begin(track.candidate)
 
-    def _ended(self, track: Track, event: Event) -> None:
+    def _ended(self, track: Track, event: HostEvent) -> None:
         if track.run_id is None:  # it went before its start was told
             self._begin(track)
         result = None if event.lost else protocol.read(track.job / protocol.RESULT)
@@ -224,7 +226,7 @@ class Session:
         except OSError as error:
             return _unwritten(error)
         self._settle()
-        self._recording = _Recording(track, seconds, beside(record))
+        self._recording = _Recording(track, seconds, run_in_background(record))
         return None
 
     def _working(self) -> bool:

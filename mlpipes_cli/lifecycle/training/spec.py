@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from mlpipes_cli import trainer_names
+from mlpipes_cli import trainer_registry
 from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.config.runs import Run
 from mlpipes_cli.config.yaml_source import dump_yaml
 from mlpipes_cli.lifecycle.training import environments
-from mlpipes_cli.lifecycle.training.code import ALWAYS, code_of, distributions_of
-from mlpipes_cli.ports.environments import Built
+from mlpipes_cli.lifecycle.training.source_code import ALWAYS, code_of, distributions_of
+from mlpipes_cli.ports.environments import BuiltEnvironment
 from mlpipes_cli.sizes import size
 from mlpipes_cli.worker.protocol import pack
-from mlpipes_cli.worker.shares import Wants
+from mlpipes_cli.worker.resource_allocator import ResourceRequest
 
 _PATHS = ("estimator", "function", "module")  # keys of a run that may lead to the user's code
 
@@ -48,11 +48,13 @@ class Candidate:
         """What is trained, for people: the estimator, the function, the trainer's own word."""
         return next((str(self.spec[key]) for key in _PATHS if self.spec.get(key)), self.trainer)
 
-    def wants(self) -> Wants:
+    def wants(self) -> ResourceRequest:
         """What it may use of the machine, or asks of a cluster."""
         given = self.spec["resources"] or {}
         memory = given.get("memory")
-        return Wants(given.get("cpu"), given.get("gpu") or 0.0, None if memory is None else size(memory))
+        return ResourceRequest(
+            given.get("cpu"), given.get("gpu") or 0.0, None if memory is None else size(memory)
+        )
 
     def params(self) -> dict[str, str]:
         """As they are logged: one for each param, text as it is, all else as JSON."""
@@ -120,7 +122,7 @@ def _json(value: Any) -> str:
 
 def _versions(spec: Mapping[str, Any]) -> dict[str, str]:
     """Of what every run in our own environment is made with, and of what brings its trainer."""
-    brought = trainer_names.find(spec["trainer"]) or ""
+    brought = trainer_registry.find(spec["trainer"]) or ""
     names = [*ALWAYS, *(["optuna"] if _is_guided(spec) else [])]
     names += distributions_of(brought.partition(".")[0].partition(":")[0])
     return {name: version(name) for name in names}
@@ -136,7 +138,7 @@ def resolved_yaml(
     metric: str,
     task: str,
     positive: Any,
-    environment: Built | None = None,
+    environment: BuiltEnvironment | None = None,
 ) -> str:
     """An experiment file that makes this candidate alone again, every default and version written out."""
     document: dict[str, Any] = {"experiment": config.experiment, "model": config.model_name}

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlpipes_cli import private
+from mlpipes_cli import private_files
 from mlpipes_cli.errors import MlpipesError
 
 _KEEP_DATA = 14 * 24 * 3600.0  # seconds that prepared data is kept after its last use
@@ -39,7 +39,7 @@ class Workspace:
             MlpipesError: Another process works on this session; or the disk says no.
         """
         try:
-            private.folder(self.jobs.parent)
+            private_files.folder(self.jobs.parent)
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

@@ -4,9 +4,9 @@ A compiled predictor is used only where :func:`check` found it to give the model
 the holdout's rows, which training leaves in the model's folder.
 """
 
-from mlpipes_cli.server.compiled.base import Compiled, Scored
+from mlpipes_cli.server.compiled.base import Compiled, CompiledScores
 from mlpipes_cli.server.compiled.build import compile_model
 from mlpipes_cli.server.compiled.checking import check, sample_rows
 from mlpipes_cli.server.compiled.sample import Sample, read_sample
 
-__all__ = ["Compiled", "Sample", "Scored", "check", "compile_model", "read_sample", "sample_rows"]
+__all__ = ["Compiled", "CompiledScores", "Sample", "check", "compile_model", "read_sample", "sample_rows"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Matrix: TypeAlias = NDArray[np.float64] | NDArray[np.float32] | NDArray[np.int64]
 
 
-class Column(Protocol):
+class CompiledColumn(Protocol):
     """A column of the signature: its name, and its type as in MLflow's signatures."""
 
     @property
@@ -27,7 +27,7 @@ class NotCompilable(Exception):
 
 
 @dataclass(frozen=True)
-class Scored:
+class CompiledScores:
     """Answers to some rows.
 
     Attributes:
@@ -42,13 +42,13 @@ class Scored:
 
 
 Details = Mapping[str, Any]
-Answer: TypeAlias = "Callable[[Matrix], Scored]"  # from an estimator's features to its answers
+Answer: TypeAlias = "Callable[[Matrix], CompiledScores]"  # from an estimator's features to its answers
 
 
 class Compiled(Protocol):
     """Answers rows as the model's own pipeline does, without frames."""
 
-    def __call__(self, rows: Sequence[Sequence[Any]]) -> Scored:
+    def __call__(self, rows: Sequence[Sequence[Any]]) -> CompiledScores:
         """Answer.
 
         Args:

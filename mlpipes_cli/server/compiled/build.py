@@ -12,7 +12,14 @@ from sklearn.pipeline import Pipeline
 
 from mlpipes_cli.scoring.score_reader import ScoreReader
 from mlpipes_cli.server.compiled import forests, histograms, inputs, linear, steps, thresholds, trees
-from mlpipes_cli.server.compiled.base import Answer, Column, Compiled, Details, NotCompilable, Scored
+from mlpipes_cli.server.compiled.base import (
+    Answer,
+    Compiled,
+    CompiledColumn,
+    CompiledScores,
+    Details,
+    NotCompilable,
+)
 from mlpipes_cli.server.compiled.inputs import Rows
 
 logger = logging.getLogger("mlpipes.server")
@@ -21,7 +28,7 @@ _KNOWN: dict[type, Maker] = {**trees.KNOWN, **forests.KNOWN, **histograms.KNOWN,
 _LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm", "catboost"})
 
 
-def compile_model(native: Any, columns: Sequence[Column], details: Details) -> Compiled | None:
+def compile_model(native: Any, columns: Sequence[CompiledColumn], details: Details) -> Compiled | None:
     """A compiled predictor for a fitted model.
 
     A forest of classification trees is rewritten on the way; it answers as before.
@@ -45,7 +52,7 @@ def compile_model(native: Any, columns: Sequence[Column], details: Details) -> C
     return None
 
 
-def _behind_preprocessing(native: Pipeline, columns: Sequence[Column], details: Details) -> Compiled:
+def _behind_preprocessing(native: Pipeline, columns: Sequence[CompiledColumn], details: Details) -> Compiled:
     if len(native.steps) != 2:
         raise NotCompilable("the pipeline has steps that mlpipes did not make")
     step, estimator = native.steps[0][1], native.steps[1][1]
@@ -62,7 +69,7 @@ def _behind_preprocessing(native: Pipeline, columns: Sequence[Column], details: 
     return _refusing_none(lambda rows: answer(transform(rows)))
 
 
-def _bare(native: Any, columns: Sequence[Column], details: Details) -> Compiled:
+def _bare(native: Any, columns: Sequence[CompiledColumn], details: Details) -> Compiled:
     read = inputs.matrix(columns)
 
     def raw(inner: Any) -> Answer:
@@ -81,7 +88,7 @@ def _labelled(estimator: Any, make: Callable[[Any], Answer], details: Details) -
 
 
 def _refusing_none(answer: Compiled) -> Compiled:
-    def ask(rows: Rows) -> Scored:
+    def ask(rows: Rows) -> CompiledScores:
         if not len(rows):
             raise ValueError("no rows")  # as scikit-learn does
         return answer(rows)
@@ -102,10 +109,10 @@ def _asked(estimator: Any, names: pd.Index, details: Details) -> Answer:
         raise NotCompilable(f"a {type(estimator).__name__} is not supported")
     reader = ScoreReader.of(estimator, details)
 
-    def answer(X: Any) -> Scored:
+    def answer(X: Any) -> CompiledScores:
         frame = pd.DataFrame(X, columns=names)
         predictions = np.asarray(estimator.predict(frame)).tolist()
-        return Scored(predictions, reader.read(frame) if reader else None)
+        return CompiledScores(predictions, reader.read(frame) if reader else None)
 
     return answer
 

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from mlpipes_cli.scoring.score_reader import ScoreReader
-from mlpipes_cli.server.compiled.base import Column, Compiled, Details, Scored
+from mlpipes_cli.server.compiled.base import Compiled, CompiledColumn, CompiledScores, Details
 from mlpipes_cli.server.compiled.sample import Sample
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ CHUNK = 500  # rows; so many are checked however long it takes
 ALONE = 20  # rows that are asked for one at a time, too
 PROBED = 64  # rows that are changed into ones that a holdout rarely has
 
-Plain = Callable[[pd.DataFrame], Scored]
+Plain = Callable[[pd.DataFrame], CompiledScores]
 _DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
 
 
@@ -31,7 +31,7 @@ def check(
     compiled: Compiled,
     native: Any,
     sample: Sample,
-    columns: Sequence[Column],
+    columns: Sequence[CompiledColumn],
     details: Details,
     seconds: float = SECONDS,
 ) -> str | None:
@@ -58,7 +58,7 @@ def check(
         together = plain(few)
         for at, row in enumerate(_rows(few, columns)):
             scores = None if together.scores is None else together.scores[at : at + 1]
-            if wrong := _differs(compiled([row]), Scored(together.predictions[at : at + 1], scores)):
+            if wrong := _differs(compiled([row]), CompiledScores(together.predictions[at : at + 1], scores)):
                 return f"row {at} of the sample alone: {wrong}"
         for name, changed in _probes(frame.head(PROBED), columns):
             if wrong := _probe(compiled, plain, changed, columns):
@@ -68,12 +68,12 @@ def check(
     return None
 
 
-def sample_rows(sample: Sample, columns: Sequence[Column], count: int) -> list[tuple[Any, ...]]:
+def sample_rows(sample: Sample, columns: Sequence[CompiledColumn], count: int) -> list[tuple[Any, ...]]:
     """The sample's first rows as a compiled predictor takes them."""
     return _rows(_frame(sample.frame.head(count), columns), columns)
 
 
-def _frame(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+def _frame(frame: pd.DataFrame, columns: Sequence[CompiledColumn]) -> pd.DataFrame:
     chosen = frame[[column.name for column in columns]]
     kinds = {column.name: "double" if _numbered(column) else column.type for column in columns}
     cast = {
@@ -84,12 +84,12 @@ def _frame(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     return chosen.astype({name: kind for name, kind in cast.items() if chosen[name].dtype != kind})
 
 
-def _numbered(column: Column) -> bool:
+def _numbered(column: CompiledColumn) -> bool:
     """Whether it is a boolean that the model gets as a number."""
     return column.type == "boolean" and getattr(column, "signed", None) == "double"
 
 
-def _rows(frame: pd.DataFrame, columns: Sequence[Column]) -> list[tuple[Any, ...]]:
+def _rows(frame: pd.DataFrame, columns: Sequence[CompiledColumn]) -> list[tuple[Any, ...]]:
     """The rows as they come out of JSON."""
     parts = []
     for column in columns:
@@ -106,15 +106,15 @@ def _plain(native: Any, details: Details) -> Plain:
     last = native[-1] if isinstance(native, Pipeline) else native
     reader = ScoreReader.of(last, details)
 
-    def answer(frame: pd.DataFrame) -> Scored:
+    def answer(frame: pd.DataFrame) -> CompiledScores:
         prepared = frame if prepare is None else prepare.transform(frame)
         predictions = np.asarray(last.predict(prepared)).tolist()
-        return Scored(predictions, reader.read(prepared) if reader else None)
+        return CompiledScores(predictions, reader.read(prepared) if reader else None)
 
     return answer
 
 
-def _differs(found: Scored, wanted: Scored) -> str | None:
+def _differs(found: CompiledScores, wanted: CompiledScores) -> str | None:
     if len(found.predictions) != len(wanted.predictions):
         return f"{len(found.predictions)} predictions, not {len(wanted.predictions)}"
     if any(isinstance(value, float) for value in wanted.predictions):
@@ -145,7 +145,7 @@ def _far(found: Any, wanted: Any) -> str | None:
     return None if worst <= TOLERANCE else f"are off by up to {worst:.3g}"
 
 
-def _probes(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[tuple[str, pd.DataFrame]]:
+def _probes(frame: pd.DataFrame, columns: Sequence[CompiledColumn]) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows with one of their values changed, another column in each row."""
     numeric = [column.name for column in columns if column.type == "double"]
     texts = [column.name for column in columns if column.type == "string"]
@@ -170,7 +170,9 @@ def _probes(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[tuple[st
             yield name, changed
 
 
-def _probe(compiled: Compiled, plain: Plain, frame: pd.DataFrame, columns: Sequence[Column]) -> str | None:
+def _probe(
+    compiled: Compiled, plain: Plain, frame: pd.DataFrame, columns: Sequence[CompiledColumn]
+) -> str | None:
     rows = _rows(frame, columns)
     try:
         wanted = plain(frame)

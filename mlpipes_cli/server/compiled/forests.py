@@ -25,7 +25,7 @@ from sklearn.tree import (
 )
 from sklearn.tree._tree import Tree
 
-from mlpipes_cli.server.compiled.base import Details, NotCompilable, Scored
+from mlpipes_cli.server.compiled.base import CompiledScores, Details, NotCompilable
 from mlpipes_cli.server.compiled.heads import head
 from mlpipes_cli.server.compiled.trees import singles, takes_gaps
 
@@ -75,7 +75,7 @@ def regression(estimator: Any, details: Details, raw: bool) -> Answer:
     members = np.empty((len(trees), 1), dtype=object)
     members[:, 0] = estimator.estimators_
 
-    def answer(X: Matrix) -> Scored:
+    def answer(X: Matrix) -> CompiledScores:
         values = convert(X)
         found = np.zeros((len(values), 1))
         if len(values) > _TOGETHER or (raw and gaps and np.isnan(values).any()):
@@ -84,7 +84,7 @@ def regression(estimator: Any, details: Details, raw: bool) -> Answer:
         else:
             predict_stages(members, values, 1.0, found)
         found /= len(trees)
-        return Scored(found[:, 0].tolist(), None)
+        return CompiledScores(found[:, 0].tolist(), None)
 
     return answer
 
@@ -107,7 +107,7 @@ def classification(estimator: Any, details: Details, raw: bool) -> Answer:
     members[0, :] = estimator.estimators_
     classes = table.shape[1]
 
-    def answer(X: Matrix) -> Scored:
+    def answer(X: Matrix) -> CompiledScores:
         values = convert(X)
         if len(values) > _TOGETHER or (raw and gaps and np.isnan(values).any()):
             proba = np.zeros((len(values), classes))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlpipes_cli.scoring.score_reader import ScoreReader
-from mlpipes_cli.server.compiled.base import Details, NotCompilable, Scored
+from mlpipes_cli.server.compiled.base import CompiledScores, Details, NotCompilable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +33,9 @@ class Head:
     positive: int | None
     order: list[int]
 
-    def binary(self, decision: Floats, proba: Callable[[Floats], Floats] | None, at_zero: bool) -> Scored:
+    def binary(
+        self, decision: Floats, proba: Callable[[Floats], Floats] | None, at_zero: bool
+    ) -> CompiledScores:
         """Answers out of one number a row, the decision for the second class.
 
         Args:
@@ -48,13 +50,13 @@ class Head:
         else:
             predictions = [second if value > 0 else first for value in plain]
         if self.method is None:
-            return Scored(predictions, None)
+            return CompiledScores(predictions, None)
         if self.method == "decision_function" or proba is None:
-            return Scored(predictions, plain if self.positive == 1 else (-decision).tolist())
+            return CompiledScores(predictions, plain if self.positive == 1 else (-decision).tolist())
         chance = proba(decision)
-        return Scored(predictions, (chance if self.positive == 1 else 1 - chance).tolist())
+        return CompiledScores(predictions, (chance if self.positive == 1 else 1 - chance).tolist())
 
-    def table(self, decision: Floats, scores: Floats) -> Scored:
+    def table(self, decision: Floats, scores: Floats) -> CompiledScores:
         """Answers out of one number a class: the largest decision wins, the first of equals.
 
         Args:
@@ -63,9 +65,9 @@ class Head:
         """
         predictions = [self.labels[at] for at in decision.argmax(axis=1).tolist()]
         if self.method is None:
-            return Scored(predictions, None)
+            return CompiledScores(predictions, None)
         chosen = scores[:, self.order] if self.positive is None else scores[:, self.positive]
-        return Scored(predictions, chosen.tolist())
+        return CompiledScores(predictions, chosen.tolist())
 
 
 def head(estimator: Any, details: Details) -> Head:

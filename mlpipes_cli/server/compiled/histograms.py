@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.tree._tree import NODE_DTYPE, Tree
 
-from mlpipes_cli.server.compiled.base import Details, NotCompilable, Scored
+from mlpipes_cli.server.compiled.base import CompiledScores, Details, NotCompilable
 from mlpipes_cli.server.compiled.heads import head
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ def histograms(estimator: Any, details: Details, raw: bool) -> Answer:
 
     if type(estimator) is HistGradientBoostingRegressor:
         inverse = estimator._loss.link.inverse
-        return lambda X: Scored(inverse(decide(X)[:, 0]).tolist(), None)
+        return lambda X: CompiledScores(inverse(decide(X)[:, 0]).tolist(), None)
     reading = head(estimator, details)
     if start.shape[1] == 1:
         inverse = estimator._loss.link.inverse
         return lambda X: reading.binary(decide(X)[:, 0], inverse, at_zero=False)
     proba = estimator._loss.predict_proba
 
-    def answer(X: Matrix) -> Scored:
+    def answer(X: Matrix) -> CompiledScores:
         decision = decide(X)
         return reading.table(decision, proba(decision))
 

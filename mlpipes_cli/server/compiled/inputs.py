@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlpipes_cli.server.compiled.base import Column, NotCompilable
+from mlpipes_cli.server.compiled.base import CompiledColumn, NotCompilable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ NUMERIC = frozenset({"double", "float", "long", "integer", "boolean"})
 TEXT = "string"
 
 
-def positions(columns: Sequence[Column]) -> dict[str, int]:
+def positions(columns: Sequence[CompiledColumn]) -> dict[str, int]:
     """Where each column stands.
 
     Raises:
@@ -38,7 +38,7 @@ def positions(columns: Sequence[Column]) -> dict[str, int]:
     return found
 
 
-def numbers(columns: Sequence[Column], names: Sequence[str]) -> Callable[[Rows], Floats]:
+def numbers(columns: Sequence[CompiledColumn], names: Sequence[str]) -> Callable[[Rows], Floats]:
     """A function from rows to a new (n, names) float64 array; None becomes NaN, true 1 and false 0.
 
     Columns of 32 bits are rounded as a frame rounds them.
@@ -69,7 +69,7 @@ def numbers(columns: Sequence[Column], names: Sequence[str]) -> Callable[[Rows],
     return read
 
 
-def matrix(columns: Sequence[Column]) -> Callable[[Rows], Matrix]:
+def matrix(columns: Sequence[CompiledColumn]) -> Callable[[Rows], Matrix]:
     """A function from rows to all columns as one array, with the type that a frame of them has.
 
     Raises:

@@ -11,7 +11,7 @@ from sklearn import linear_model, svm
 from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 from sklearn.utils.extmath import softmax
 
-from mlpipes_cli.server.compiled.base import Details, NotCompilable, Scored
+from mlpipes_cli.server.compiled.base import CompiledScores, Details, NotCompilable
 from mlpipes_cli.server.compiled.heads import head
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def classification(estimator: Any, details: Details, raw: bool) -> Answer:
     if two:
         return lambda X: reading.binary(decide(X).ravel(), expit, at_zero=False)
 
-    def answer(X: Matrix) -> Scored:
+    def answer(X: Matrix) -> CompiledScores:
         decision = decide(X)
         return reading.table(decision, softmax(decision) if reading.method == "predict_proba" else decision)
 
@@ -73,7 +73,7 @@ def regression(estimator: Any, details: Details, raw: bool) -> Answer:
     if np.ndim(estimator.coef_) != 1:
         raise NotCompilable("the model has several targets")
     decide = _decision(estimator, raw)
-    return lambda X: Scored(decide(X).ravel().tolist(), None)
+    return lambda X: CompiledScores(decide(X).ravel().tolist(), None)
 
 
 def _decision(estimator: Any, raw: bool) -> Callable[[Matrix], Floats]:

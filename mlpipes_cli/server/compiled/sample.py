@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.run_schema import MODEL_SAMPLE
+from mlpipes_cli.mlflow_tags import MODEL_SAMPLE
 
 if TYPE_CHECKING:
     import pandas as pd

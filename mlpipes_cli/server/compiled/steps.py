@@ -11,7 +11,7 @@ import pandas as pd
 from mlpipes_cli.preprocess import blocks, scaling
 from mlpipes_cli.preprocess.transformer import AutoPreprocessor
 from mlpipes_cli.server.compiled import guards, inputs
-from mlpipes_cli.server.compiled.base import Column, NotCompilable
+from mlpipes_cli.server.compiled.base import CompiledColumn, NotCompilable
 from mlpipes_cli.server.compiled.inputs import Rows
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def is_ours(step: Any) -> bool:
     return guards.same_method(type(step), AutoPreprocessor)
 
 
-def compile_step(step: Any, columns: Sequence[Column]) -> Step:
+def compile_step(step: Any, columns: Sequence[CompiledColumn]) -> Step:
     """A function from rows to the (n, features) float64 array that the step's ``transform`` gives.
 
     Raises:
@@ -63,7 +63,7 @@ def compile_step(step: Any, columns: Sequence[Column]) -> Step:
     return transform
 
 
-def _numbers(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fill:
+def _numbers(block: Any, columns: Sequence[CompiledColumn], to: slice, width: int) -> Fill:
     types = {column.name: column.type for column in columns}
     texts = [name for name in block.columns if types[name] == inputs.TEXT]
     scale = _scaling(block.scaler)
@@ -123,7 +123,7 @@ def _unscaled(centre: Floats) -> Callable[[Floats, Floats], None]:
     return keep
 
 
-def _mixed(names: Sequence[str], columns: Sequence[Column]) -> Callable[[Rows], Floats]:
+def _mixed(names: Sequence[str], columns: Sequence[CompiledColumn]) -> Callable[[Rows], Floats]:
     """Numbers of which some are written as text: those are read as the step reads them."""
     places = inputs.positions(columns)
     types = {column.name: column.type for column in columns}
@@ -142,7 +142,7 @@ def _mixed(names: Sequence[str], columns: Sequence[Column]) -> Callable[[Rows], 
     return read
 
 
-def _dates(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fill:
+def _dates(block: Any, columns: Sequence[CompiledColumn], to: slice, width: int) -> Fill:
     places = _text_places(block, columns)
 
     def fill(rows: Rows, found: Floats) -> None:
@@ -152,7 +152,7 @@ def _dates(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fill
     return fill
 
 
-def _one_hot(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fill:
+def _one_hot(block: Any, columns: Sequence[CompiledColumn], to: slice, width: int) -> Fill:
     places = _text_places(block, columns)
     tables = [
         (places[name], {label: to.start + at for label, at in table.items()})
@@ -167,7 +167,7 @@ def _one_hot(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fi
     return fill
 
 
-def _targets(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fill:
+def _targets(block: Any, columns: Sequence[CompiledColumn], to: slice, width: int) -> Fill:
     places = _text_places(block, columns)
     wide = len(block.prior)
     tables = []
@@ -185,7 +185,7 @@ def _targets(block: Any, columns: Sequence[Column], to: slice, width: int) -> Fi
     return fill
 
 
-def _text_places(block: Any, columns: Sequence[Column]) -> dict[str, int]:
+def _text_places(block: Any, columns: Sequence[CompiledColumn]) -> dict[str, int]:
     places = inputs.positions(columns)
     for name in block.columns:
         if columns[places[name]].type != inputs.TEXT:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.scoring.score_reader import ScoreReader
 from mlpipes_cli.server.compiled import guards
-from mlpipes_cli.server.compiled.base import Details, NotCompilable, Scored
+from mlpipes_cli.server.compiled.base import CompiledScores, Details, NotCompilable
 from mlpipes_cli.trainers.models.threshold_model import Thresholded
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def cut(answer: Answer, behind: Any, details: Details) -> Answer:
     positive, negative = own[reader.positive], own[1 - reader.positive]
     threshold = float(behind.threshold)
 
-    def labelled(X: Matrix) -> Scored:
+    def labelled(X: Matrix) -> CompiledScores:
         scores = answer(X).scores
         assert scores is not None
-        return Scored([positive if score >= threshold else negative for score in scores], scores)
+        return CompiledScores([positive if score >= threshold else negative for score in scores], scores)
 
     return labelled

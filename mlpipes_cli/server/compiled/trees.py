@@ -15,7 +15,7 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from mlpipes_cli.server.compiled.base import Details, NotCompilable, Scored
+from mlpipes_cli.server.compiled.base import CompiledScores, Details, NotCompilable
 from mlpipes_cli.server.compiled.heads import head
 
 if TYPE_CHECKING:
@@ -83,14 +83,14 @@ def boosting(estimator: Any, details: Details, raw: bool) -> Answer:
         return decision
 
     if type(estimator) is GradientBoostingRegressor:
-        return lambda X: Scored(decide(X)[:, 0].tolist(), None)
+        return lambda X: CompiledScores(decide(X)[:, 0].tolist(), None)
     reading = head(estimator, details)
     if start.shape[1] == 1:
         inverse = estimator._loss.link.inverse
         return lambda X: reading.binary(decide(X)[:, 0], inverse, at_zero=True)
     proba = estimator._loss.predict_proba
 
-    def answer(X: Matrix) -> Scored:
+    def answer(X: Matrix) -> CompiledScores:
         decision = decide(X)
         return reading.table(decision, proba(decision))
 
@@ -108,10 +108,10 @@ def single_tree(estimator: Any, details: Details, raw: bool) -> Answer:
         raise NotCompilable("the tree has several targets")
     convert = singles(raw, takes_gaps(estimator))
     if isinstance(estimator, DecisionTreeRegressor):
-        return lambda X: Scored(tree.predict(convert(X))[:, 0].tolist(), None)
+        return lambda X: CompiledScores(tree.predict(convert(X))[:, 0].tolist(), None)
     reading = head(estimator, details)
 
-    def answer(X: Matrix) -> Scored:
+    def answer(X: Matrix) -> CompiledScores:
         proba = tree.predict(convert(X))
         return reading.table(proba, proba)
 

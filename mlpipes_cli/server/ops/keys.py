@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.keys import ActiveKeys, KeyStore
-from mlpipes_cli.server.faults import Fault, unauthorized, unavailable
+from mlpipes_cli.ports.api_keys import ActiveKeys, KeyStore
+from mlpipes_cli.server.http.api_error import ApiError, unauthorized, unavailable
 from mlpipes_cli.server.page.files import FILES
 
 logger = logging.getLogger("mlpipes.server.keys")
@@ -99,7 +99,7 @@ class KeyGuard:
         """Whether the request may pass (see :meth:`refusal`)."""
         return not self._required or path in OPEN or self._valid(headers)[0]
 
-    def refusal(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Fault | None:
+    def refusal(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> ApiError | None:
         """Why the request may not pass, or None where it may.
 
         401 without a valid key; 503 where keys may be needed and none could be read since the start.

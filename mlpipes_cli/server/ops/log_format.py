@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.server.http.api_error import ApiError
 from mlpipes_cli.server.ops import context
 
 _OURS = ("mlpipes", "uvicorn")
@@ -125,7 +125,7 @@ def errors_of(record: logging.LogRecord) -> list[dict[str, Any]]:
     while error is not None and len(found) < _CHAIN:
         told: dict[str, Any] = {"type": f"{type(error).__module__}.{type(error).__qualname__}"}
         told["type"] = told["type"].removeprefix("builtins.")
-        if isinstance(error, (MlpipesError, Fault)):
+        if isinstance(error, (MlpipesError, ApiError)):
             told["message"] = without_secrets(str(error))[: _LONGEST[True]]
         told["stack"] = _stack(error.__traceback__)
         found.append(told)

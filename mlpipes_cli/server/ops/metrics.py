@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from mlpipes_cli.server.ops import shared_metrics
+from mlpipes_cli.server.ops.counters import INFO, SECONDS, SIZES, BulkHistogram, Shown, new_tally
 from mlpipes_cli.server.ops.routes import route_of
-from mlpipes_cli.server.ops.tallies import INFO, SECONDS, SIZES, BulkHistogram, Shown, new_tally
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Request, Response
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.server import documents
-from mlpipes_cli.server.faults import bad_request, unavailable
+from mlpipes_cli.server.http import documents
+from mlpipes_cli.server.http.api_error import bad_request, unavailable
 from mlpipes_cli.server.page import view
 from mlpipes_cli.server.page.files import FILES, TYPES
 
 if TYPE_CHECKING:
-    from mlpipes_cli.server.service import Service
+    from mlpipes_cli.server.predictions.service import PredictionService
 
 _HEADERS = {
     # Nothing from elsewhere and nothing inline: a name or value that got into the page as markup stays dead.
@@ -39,7 +39,7 @@ _ALIAS = {
 }
 
 
-def add_routes(app: FastAPI, service: Service) -> None:
+def add_routes(app: FastAPI, service: PredictionService) -> None:
     """Add ``/``, the page's files, ``/page/model`` and ``/predictions/recent``."""
     for path, file in FILES.items():
         _add_file(app, path, file)

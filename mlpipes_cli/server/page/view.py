@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlpipes_cli.ports.recent import RecentPrediction
-from mlpipes_cli.run_schema import MODEL_THRESHOLD
-from mlpipes_cli.server import jsonb
-from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.mlflow_tags import MODEL_THRESHOLD
+from mlpipes_cli.ports.recent_predictions import RecentPrediction
+from mlpipes_cli.server.http.api_error import ApiError
+from mlpipes_cli.server.predictions import jsonb
 
 if TYPE_CHECKING:
-    from mlpipes_cli.server.model import ServedModel
-    from mlpipes_cli.server.service import Service
+    from mlpipes_cli.server.models.served_model import ServedModel
+    from mlpipes_cli.server.predictions.service import PredictionService
 
 
 class _Document(BaseModel):
@@ -80,7 +80,7 @@ class RecentAnswer(_Document):
     predictions: list[RecentRow]
 
 
-def model(service: Service, alias: str | None, feedback: bool) -> PageModel:
+def model(service: PredictionService, alias: str | None, feedback: bool) -> PageModel:
     """The model of an alias as the page shows it.
 
     Args:
@@ -94,7 +94,7 @@ def model(service: Service, alias: str | None, feedback: bool) -> PageModel:
     first, models = service.model, service.models
     served = first if alias in (None, first.alias) else models.get(alias)
     if served is None:
-        raise Fault(
+        raise ApiError(
             404, "RESOURCE_DOES_NOT_EXIST", "this alias is not served; /page/model lists those that are"
         )
     details = served.details

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from mlpipes_cli.server import jsonb
-from mlpipes_cli.server.faults import bad_request
-from mlpipes_cli.server.journal import Answer
+from mlpipes_cli.server.http.api_error import bad_request
+from mlpipes_cli.server.predictions import jsonb
+from mlpipes_cli.server.predictions.stored_rows import StoredAnswer
 from mlpipes_cli.server.v2 import tensors
 from mlpipes_cli.server.v2.envelope import Inference
 from mlpipes_cli.server.v2.signature import ID
@@ -31,7 +31,7 @@ def check_outputs(asked: Inference, known: set[str]) -> None:
             raise bad_request(f"the model has no output {output.name!r}{told}")
 
 
-def encode(answer: Answer, asked: Inference) -> tuple[bytes, int | None]:
+def encode(answer: StoredAnswer, asked: Inference) -> tuple[bytes, int | None]:
     """The response's body, and how many bytes of it are JSON where others follow."""
     there = _outputs(answer)
     if asked.outputs is None:
@@ -55,7 +55,7 @@ def encode(answer: Answer, asked: Inference) -> tuple[bytes, int | None]:
     return (head, None) if not parts else (b"".join([head, *parts]), len(head))
 
 
-def _outputs(answer: Answer) -> dict[str, Callable[[], Tensor]]:
+def _outputs(answer: StoredAnswer) -> dict[str, Callable[[], Tensor]]:
     """What can be answered, by name, each made when it is asked for."""
     found: dict[str, Callable[[], Tensor]] = {}
     rows = answer.predictions

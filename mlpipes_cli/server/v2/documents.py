@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.v2 import tensors
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlpipes_cli.server.body import read_json
-from mlpipes_cli.server.faults import Fault, bad_request, too_large
-from mlpipes_cli.server.mistakes import kind_of
+from mlpipes_cli.server.http.api_error import ApiError, bad_request, too_large
+from mlpipes_cli.server.requests.body import read_json
+from mlpipes_cli.server.requests.validation import kind_of
 from mlpipes_cli.server.v2 import tensors
 from mlpipes_cli.server.v2.tensors import Tensor
 
@@ -56,7 +56,7 @@ def decompressed(body: bytes, coding: str, limit: int) -> bytes:
     if coding in ("", "identity"):
         return body
     if coding not in _WINDOWS:
-        raise Fault(415, "UNSUPPORTED_MEDIA_TYPE", "expected the content coding gzip, deflate or none")
+        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", "expected the content coding gzip, deflate or none")
     unpacker = zlib.decompressobj(_WINDOWS[coding])
     try:
         content = unpacker.decompress(body, limit + 1)

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from mlpipes_cli.data import conversion
-from mlpipes_cli.server import mistakes
-from mlpipes_cli.server.faults import Fault, bad_request, invalid_value, too_large
-from mlpipes_cli.server.fitting import Unfit, expected, fitted
-from mlpipes_cli.server.model import ServedModel
-from mlpipes_cli.server.signature import InputColumn
+from mlpipes_cli.server.http.api_error import ApiError, bad_request, invalid_value, too_large
+from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.models.signature import InputColumn
+from mlpipes_cli.server.requests import validation
+from mlpipes_cli.server.requests.fitting import Unfit, expected, fitted
 from mlpipes_cli.server.v2 import signature
 from mlpipes_cli.server.v2.envelope import Inference
 from mlpipes_cli.server.v2.tensors import BYTES, Tensor, text
@@ -28,7 +28,7 @@ UNFIT = "the inputs do not fit the model's signature"
 
 
 @dataclass(frozen=True)
-class Asked:
+class TensorRequest:
     """What a request asks of a model; as ``requests.Question``, which would import MLflow."""
 
     data: Any
@@ -38,7 +38,7 @@ class Asked:
     rows: int
 
 
-def question(asked: Inference, model: ServedModel, max_rows: int) -> Asked:
+def question(asked: Inference, model: ServedModel, max_rows: int) -> TensorRequest:
     """The data as the model's signature has it.
 
     Raises:
@@ -50,13 +50,13 @@ def question(asked: Inference, model: ServedModel, max_rows: int) -> Asked:
     if not model.columns:
         data = _tensors(asked.inputs, known)
         enforced, checked = _enforced(model, data, params)
-        return Asked(enforced, checked, None, True, rows)
+        return TensorRequest(enforced, checked, None, True, rows)
     given = dict(asked.inputs)
     ids = _ids(given, model, rows)
     data, checked = _fitted(
         pd.DataFrame(_columns(given, model), index=range(rows)), model, params if known.params else None
     )
-    return Asked(data, checked, ids, True, rows)
+    return TensorRequest(data, checked, ids, True, rows)
 
 
 def _rows(inputs: Mapping[str, Tensor], max_rows: int) -> int:
@@ -92,11 +92,11 @@ def _refusing() -> Iterator[None]:
         raise invalid_value(str(error)) from None
     except Exception as error:  # noqa: BLE001  MLflow's, and what it did not expect
         told = getattr(error, "message", None)
-        message = mistakes.without_values(told) if isinstance(told, str) else UNFIT
+        message = validation.without_values(told) if isinstance(told, str) else UNFIT
         raise invalid_value(message) from None
 
 
-def _tensors(inputs: Mapping[str, Tensor], known: signature.Signature) -> Any:
+def _tensors(inputs: Mapping[str, Tensor], known: signature.TensorSignature) -> Any:
     """For a model whose signature is of tensors, or that has none: arrays by name, or the only one."""
     arrays = {name: _as_array(tensor) for name, tensor in inputs.items()}
     if known.tensors and len(known.inputs) > 1:
@@ -209,7 +209,7 @@ def _numbers(values: Any, column: InputColumn) -> Any:
 def _plain(values: Any, column: InputColumn) -> Any:
     try:
         return conversion.convert(pd.Series(values), column.type)
-    except conversion.Misfit as misfit:
+    except conversion.ConversionError as misfit:
         raise _mismatch(column, f"{misfit.got} in row {misfit.row}") from None
 
 
@@ -220,5 +220,5 @@ def _text(tensor: Tensor, value: Any) -> Any:
         raise bad_request(f"input {tensor.name!r} has text that is not UTF-8") from None
 
 
-def _mismatch(column: InputColumn, got: str) -> Fault:
+def _mismatch(column: InputColumn, got: str) -> ApiError:
     return invalid_value(f"input {column.name!r}: expected {expected(column)}, got {got}")

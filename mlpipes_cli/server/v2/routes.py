@@ -12,26 +12,26 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from mlpipes_cli import __version__
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.http.api_error import ApiError
+from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.v2 import answers, documents, envelope, frames, signature
 
 if TYPE_CHECKING:
-    from mlpipes_cli.server.service import Service
+    from mlpipes_cli.server.predictions.service import PredictionService
 
 PREFIX = "/v2"
 _TAG: Any = ["Open Inference Protocol"]
 Handler = Callable[[Request, ServedModel], Awaitable[Response]]
 
 
-def add_routes(app: FastAPI, service: Service) -> None:
+def add_routes(app: FastAPI, service: PredictionService) -> None:
     """Add ``/v2``: health, metadata, the list of models, and inference."""
     _add_server(app, service)
     _add_models(app, service)
     _word_refusals(app)
 
 
-def _add_server(app: FastAPI, service: Service) -> None:
+def _add_server(app: FastAPI, service: PredictionService) -> None:
     @app.get(PREFIX, summary="The server", tags=_TAG, response_model=documents.Server)
     async def server() -> Response:
         extensions = ["binary_tensor_data", "model_repository(index)"]
@@ -73,7 +73,7 @@ def _add_server(app: FastAPI, service: Service) -> None:
         )
 
 
-def _add_models(app: FastAPI, service: Service) -> None:
+def _add_models(app: FastAPI, service: PredictionService) -> None:
     async def metadata(_: Request, model: ServedModel) -> Response:
         known = await asyncio.to_thread(signature.of, model)
         versions = [str(other.version) for other in service.models.values() if other.name == model.name]
@@ -118,7 +118,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
     )
 
 
-def _add(service: Service, method: Any, end: str, handler: Handler, **options: Any) -> None:
+def _add(service: PredictionService, method: Any, end: str, handler: Handler, **options: Any) -> None:
     """One route for the version that answers now, and one that names it."""
 
     async def current(request: Request, name: str) -> Response:
@@ -131,7 +131,7 @@ def _add(service: Service, method: Any, end: str, handler: Handler, **options: A
     method(f"{PREFIX}/models/{{name}}/versions/{{version}}{end}", tags=_TAG, **options)(versioned)
 
 
-async def _infer(service: Service, request: Request, model: ServedModel) -> Response:
+async def _infer(service: PredictionService, request: Request, model: ServedModel) -> Response:
     headers = request.headers
     coding, length = headers.get("content-encoding", ""), headers.get(envelope.HEADER)
     limit = service.settings.max_bytes
@@ -150,30 +150,30 @@ async def _infer(service: Service, request: Request, model: ServedModel) -> Resp
     return Response(content, 200, {envelope.HEADER: str(head)}, "application/octet-stream")
 
 
-def _find(service: Service, name: str, version: str | None) -> ServedModel:
+def _find(service: PredictionService, name: str, version: str | None) -> ServedModel:
     if version is None:
         primary = service.model
         return primary if primary.name == name else service.find(name)
     if not version.isascii() or not version.isdigit() or len(version) > 9 or int(version) == 0:
-        raise Fault(404, "RESOURCE_DOES_NOT_EXIST", "a model version must be a whole number")
+        raise ApiError(404, "RESOURCE_DOES_NOT_EXIST", "a model version must be a whole number")
     return service.find(name, version=int(version))
 
 
-async def _stores(service: Service) -> bool:
+async def _stores(service: PredictionService) -> bool:
     return service.settings.on_log_failure == "spool" or await service.database_answers()
 
 
-def _again(service: Service, good: bool) -> dict[str, str]:
+def _again(service: PredictionService, good: bool) -> dict[str, str]:
     return {} if good else {"Retry-After": str(service.settings.retry_after)}
 
 
 async def _worded(
-    service: Service, request: Request, handler: Handler, name: str, version: str | None
+    service: PredictionService, request: Request, handler: Handler, name: str, version: str | None
 ) -> Response:
     """The handler's response, or a fault in the protocol's own form."""
     try:
         return await handler(request, _find(service, name, version))
-    except Fault as fault:
+    except ApiError as fault:
         body = fault.body_for(request.url.path)
         return Response(body, fault.status, fault.headers, "application/json")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from mlpipes_cli.run_schema import MODEL_THRESHOLD
-from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.mlflow_tags import MODEL_THRESHOLD
+from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.v2.tensors import BYTES
 
 _OF_COLUMNS = {
@@ -58,7 +58,7 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Signature:
+class TensorSignature:
     """Inputs and outputs of a model.
 
     Attributes:
@@ -74,10 +74,10 @@ class Signature:
     tensors: bool
 
 
-_known: WeakKeyDictionary[ServedModel, Signature] = WeakKeyDictionary()
+_known: WeakKeyDictionary[ServedModel, TensorSignature] = WeakKeyDictionary()
 
 
-def of(model: ServedModel) -> Signature:
+def of(model: ServedModel) -> TensorSignature:
     """The model's signature, read once."""
     found = _known.get(model)
     if found is None:
@@ -85,7 +85,7 @@ def of(model: ServedModel) -> Signature:
     return found
 
 
-def _read(model: ServedModel) -> Signature:
+def _read(model: ServedModel) -> TensorSignature:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -97,7 +97,7 @@ def _read(model: ServedModel) -> Signature:
         for entry in _entries(document.get("inputs"))
     ]
     params = _entries(document.get("params"))
-    return Signature(
+    return TensorSignature(
         inputs=tuple(_tensor(entry, f"input-{at}") for at, entry in enumerate(inputs)),
         outputs=_outputs(model, _entries(document.get("outputs"))),
         params=frozenset(str(entry["name"]) for entry in params if "name" in entry),

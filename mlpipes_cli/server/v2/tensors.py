@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from mlpipes_cli.server import jsonb
-from mlpipes_cli.server.faults import bad_request
-from mlpipes_cli.server.mistakes import kind_of
+from mlpipes_cli.server.http.api_error import bad_request
+from mlpipes_cli.server.predictions import jsonb
+from mlpipes_cli.server.requests.validation import kind_of
 
 NUMPY: dict[str, Any] = {
     "BOOL": np.dtype("?"),

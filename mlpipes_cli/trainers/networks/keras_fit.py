@@ -10,7 +10,7 @@ from mlpipes_cli.trainers.base import Training, TrainingError
 from mlpipes_cli.trainers.models.network import TABLE, floats
 from mlpipes_cli.trainers.networks import keras_parts
 from mlpipes_cli.trainers.networks.progress import Progress
-from mlpipes_cli.trainers.networks.rows import Rows
+from mlpipes_cli.trainers.networks.rows import NetworkRows
 from mlpipes_cli.trainers.networks.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _QUANTITY = ("mae", "val_mae")  # told in the target's own unit
 
 
-def outputs_of(model: Any, found: Rows, training: Training) -> int:
+def outputs_of(model: Any, found: NetworkRows, training: Training) -> int:
     """How many numbers the model gives for a row, found by asking it for two.
 
     Raises:
@@ -57,7 +57,7 @@ def compile_model(model: Any, how: Settings, task: Task, outputs: int) -> None:
     )
 
 
-def fit(model: Any, found: Rows, how: Settings, training: Training, outputs: int) -> Progress:
+def fit(model: Any, found: NetworkRows, how: Settings, training: Training, outputs: int) -> Progress:
     """Fit a compiled model; returns how it went.
 
     Raises:
@@ -78,7 +78,7 @@ def fit(model: Any, found: Rows, how: Settings, training: Training, outputs: int
     return progress
 
 
-def _target(model: Any, found: Rows, task: Task, outputs: int) -> np.ndarray:
+def _target(model: Any, found: NetworkRows, task: Task, outputs: int) -> np.ndarray:
     """As the loss wants it: a column of 0 and 1, the number of the class, or a column for each class."""
     import numpy as np
 
@@ -91,7 +91,7 @@ def _target(model: Any, found: Rows, task: Task, outputs: int) -> np.ndarray:
     return np.asarray(np.eye(outputs, dtype=np.float32)[found.target])
 
 
-def _data(found: Rows, target: np.ndarray, batch_size: int, seed: int) -> dict[str, Any]:
+def _data(found: NetworkRows, target: np.ndarray, batch_size: int, seed: int) -> dict[str, Any]:
     """Arrays for a table alone; images become floats a batch at a time."""
     if list(found.parts) == [TABLE]:
         table, weights = found.parts[TABLE], found.weights
@@ -113,7 +113,7 @@ def _data(found: Rows, target: np.ndarray, batch_size: int, seed: int) -> dict[s
     return {"x": _batches(found, found.kept, target, batch_size, seed), "validation_data": held}
 
 
-def _batches(found: Rows, rows: np.ndarray, target: np.ndarray, size: int, seed: int | None) -> Any:
+def _batches(found: NetworkRows, rows: np.ndarray, target: np.ndarray, size: int, seed: int | None) -> Any:
     """Batches of rows, in another order each epoch where a seed is given."""
     import keras
     import numpy as np

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class NetworkRows:
     """What a network is fitted on.
 
     Attributes:
@@ -50,7 +50,7 @@ class Rows:
         return Classifier(self.reader, net, training.classes, logits)
 
 
-def rows(training: Training, how: Settings) -> Rows:
+def rows(training: Training, how: Settings) -> NetworkRows:
     """Fit the preprocessing, read the images, encode the target, hold rows back.
 
     Raises:
@@ -64,10 +64,10 @@ def rows(training: Training, how: Settings) -> Rows:
         y = training.y.to_numpy(dtype=np.float64)
         mean, deviation = float(y[kept].mean()), float(y[kept].std()) or 1.0
         target = ((y - mean) / deviation).astype(np.float32)
-        return Rows(reader, parts, target, None, kept, held, mean, deviation)
+        return NetworkRows(reader, parts, target, None, kept, held, mean, deviation)
     codes = {label: code for code, label in enumerate(training.classes)}
     target = np.array([codes[label] for label in training.y.tolist()], dtype=np.int64)
-    return Rows(reader, parts, target, _weights(training, how, target, kept), kept, held)
+    return NetworkRows(reader, parts, target, _weights(training, how, target, kept), kept, held)
 
 
 def _read(training: Training, how: Settings) -> tuple[Reader, dict[str, np.ndarray]]:
@@ -163,7 +163,7 @@ def _weights(training: Training, how: Settings, target: np.ndarray, kept: np.nda
 
 def finished(
     training: Training,
-    found: Rows,
+    found: NetworkRows,
     net: Any,
     *,
     logits: bool,

@@ -17,7 +17,7 @@ from mlpipes_cli.trainers.models.network import floats
 from mlpipes_cli.trainers.models.torch_model import given
 from mlpipes_cli.trainers.networks.named import Named
 from mlpipes_cli.trainers.networks.progress import Progress
-from mlpipes_cli.trainers.networks.rows import Rows
+from mlpipes_cli.trainers.networks.rows import NetworkRows
 from mlpipes_cli.trainers.networks.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def problems(how: Settings) -> list[Problem]:
     return found
 
 
-def outputs_of(module: Any, found: Rows, training: Training) -> int:
+def outputs_of(module: Any, found: NetworkRows, training: Training) -> int:
     """How many numbers the module gives for a row, found by asking it for two.
 
     Raises:
@@ -97,7 +97,7 @@ def outputs_of(module: Any, found: Rows, training: Training) -> int:
     return int(shape[1])
 
 
-def fit(module: Any, found: Rows, how: Settings, training: Training, outputs: int) -> Progress:
+def fit(module: Any, found: NetworkRows, how: Settings, training: Training, outputs: int) -> Progress:
     """Fit the module in place; returns how it went.
 
     Raises:
@@ -133,7 +133,7 @@ def fit(module: Any, found: Rows, how: Settings, training: Training, outputs: in
 class _Loop:
     """One epoch over some rows, with learning or without."""
 
-    def __init__(self, module: Any, found: Rows, task: Task, outputs: int, how: Settings) -> None:
+    def __init__(self, module: Any, found: NetworkRows, task: Task, outputs: int, how: Settings) -> None:
         import torch
 
         self._module, self._found, self._quantity, self._how = module, found, task == "regression", how
@@ -200,7 +200,7 @@ class _Loop:
         return float((told == wanted).sum())
 
 
-def inputs(found: Rows, chosen: Any) -> Any:
+def inputs(found: NetworkRows, chosen: Any) -> Any:
     """What the module gets for some rows."""
     return given({name: floats(values[chosen]) for name, values in found.parts.items()})
 

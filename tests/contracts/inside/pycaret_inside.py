@@ -102,7 +102,7 @@ def test_each_of_the_best_has_a_threshold_by_being_fitted_again(
     found = PycaretTrainer().fit(given)
     positive, here = (given.y == given.classes[1]).to_numpy(), Path.cwd()
     for fitted in found.models:
-        settled = thresholds.settle(PycaretTrainer(), fitted, given)
+        settled = thresholds.choose_threshold(PycaretTrainer(), fitted, given)
         assert settled.scores is not None
         assert f1_score(positive, settled.scores >= settled.threshold) > 0.9
         answers = PycaretTrainer().answer(settled.fitted, given.X, "binary", given.classes)

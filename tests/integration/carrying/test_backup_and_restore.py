@@ -24,10 +24,10 @@ from waiting import until
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.adapters.dump.databases import PostgresDatabases
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.carrying.journal import Journal
-from mlpipes_cli.lifecycle.carrying.reading import check
-from mlpipes_cli.lifecycle.carrying.replacing import replace
 from mlpipes_cli.lifecycle.secrets import model_key
+from mlpipes_cli.lifecycle.transfer.archive_reader import check
+from mlpipes_cli.lifecycle.transfer.replace import replace
+from mlpipes_cli.lifecycle.transfer.restore_journal import RestoreJournal
 from mlpipes_cli.ports.dumps import Databases, Loading
 
 pytestmark = pytest.mark.slow
@@ -264,7 +264,7 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes], dict[str, Any]], None], str]
 UNTOUCHED = "both databases and all artifacts are unchanged"
 
 
-def _replaced(filled: Filled, path: Path, databases: Databases, journal: Journal) -> str:
+def _replaced(filled: Filled, path: Path, databases: Databases, journal: RestoreJournal) -> str:
     """What replacing everything by a forged backup says, while nobody else works with the stack."""
     with pytest.raises(MlpipesError) as caught:
         manifest = check(path, databases)
@@ -277,7 +277,7 @@ def _replaced(filled: Filled, path: Path, databases: Databases, journal: Journal
 def test_a_forged_backup_leaves_all_as_it_was_and_says_so(filled: Filled, tmp_path: Path, name: str) -> None:
     change, words = FORGED[name]
     path = forged(filled.backup, tmp_path / "b.tar", change)
-    line = _replaced(filled, path, wiring.make_databases(), Journal(tmp_path / "journal"))
+    line = _replaced(filled, path, wiring.make_databases(), RestoreJournal(tmp_path / "journal"))
     assert words in line
     assert (UNTOUCHED in line) == ("damaged or not a backup" not in line and "cannot be read" not in line)
     assert difference(picture(filled.root), filled.seen) == []
@@ -346,7 +346,7 @@ def test_a_connection_lost_at_the_commit(
 ) -> None:
     """What holds is what the databases say afterwards, and the same call goes on."""
     before = change(filled)
-    journal = Journal(filled.root / ".mlpipes" / "replacing-embedded")
+    journal = RestoreJournal(filled.root / ".mlpipes" / "replacing-embedded")
     line = _replaced(filled, filled.backup, _CutOff(which, after), journal)
     assert words in line
     assert (difference(picture(filled.root), before) == []) == (not stage)

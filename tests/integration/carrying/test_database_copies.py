@@ -19,7 +19,7 @@ from conftest import RunningStack
 from psycopg2 import sql
 from waiting import until
 
-from mlpipes_cli import envfile
+from mlpipes_cli import env_file
 from mlpipes_cli.adapters.dump.databases import PostgresDatabases
 from mlpipes_cli.adapters.dump.script import adapted
 from mlpipes_cli.adapters.embedded.account import find_account
@@ -100,7 +100,7 @@ class Server:
 def ours(running_stack: RunningStack) -> Server:
     url = running_stack.environment["MLPIPES_DATABASE_URL"]
     port = int(url.rsplit(":", 1)[1].split("/")[0])
-    return Server(port, envfile.read(running_stack.root / ".env")["POSTGRES_PASSWORD"])
+    return Server(port, env_file.read(running_stack.root / ".env")["POSTGRES_PASSWORD"])
 
 
 def _older() -> Path | None:

@@ -18,11 +18,11 @@ from reporter_help import Told
 from stack_help import services
 from waiting import until
 
-from mlpipes_cli import resources
+from mlpipes_cli import package_files
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.carrying import release
-from mlpipes_cli.lifecycle.carrying.upgrade import upgrade
+from mlpipes_cli.lifecycle.transfer import release
+from mlpipes_cli.lifecycle.transfer.upgrade import upgrade
 from mlpipes_cli.project import find_project
 
 pytestmark = pytest.mark.slow
@@ -197,18 +197,18 @@ RUINS = (  # as a migration that fails half way
 def test_an_upgrade_that_fails_goes_back(
     boxes: Carried, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    from mlpipes_cli.adapters.docker import drafting
+    from mlpipes_cli.adapters.docker.stack import desired_state
 
     older = image(boxes, "older")
     seen = start_on(boxes, older)
     files = tmp_path / "compose"
-    shutil.copytree(resources.root() / "compose", files)
+    shutil.copytree(package_files.root() / "compose", files)
     (files / "mlflow" / "Dockerfile").write_text(f"FROM mlpipes-tests-older:1\nLABEL {LABEL}\n{broken}")
     text = (files / "compose.yaml").read_text()
     changed = text.replace("image: mlpipes-mlflow:", f"image: mlpipes-tests-{tmp_path.name}:".lower())
     assert changed != text
     (files / "compose.yaml").write_text(changed)
-    monkeypatch.setattr(drafting, "compose_file", lambda: files / "compose.yaml")
+    monkeypatch.setattr(desired_state, "compose_file", lambda: files / "compose.yaml")
     told = Told()
     with pytest.raises(MlpipesError, match=r"the upgrade failed: mlflow .*this release is broken") as caught:
         upgrade(find_project(boxes.root), told)

@@ -19,14 +19,14 @@ from conftest import MINIMAL, Cli
 from reporter_help import Told
 from stack_help import services
 
-from mlpipes_cli.adapters import mlflow_schema
+from mlpipes_cli.adapters.mlflow import schema
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.carrying import going_back, replacing, upgrade
+from mlpipes_cli.lifecycle.transfer import replace, upgrade, upgrade_rollback
 from mlpipes_cli.project import find_project
 
 pytestmark = pytest.mark.slow
-NEWEST = mlflow_schema.newest()
-OLDER = str(mlflow_schema.revisions()[NEWEST])
+NEWEST = schema.newest()
+OLDER = str(schema.revisions()[NEWEST])
 # MLflow's own migrations, stopped one before the last
 MAKE_OLDER = """
 import os, sys, sqlalchemy as sa
@@ -112,7 +112,7 @@ class Refusing:
         if self.left >= 0:
             self.then()
             raise MlpipesError("cannot read s3://mlflow/x: InternalError", "try again later")
-        replacing.replace(*arguments)
+        replace.replace(*arguments)
 
 
 def ruined(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,10 +133,10 @@ def test_going_back_waits_for_a_storage_that_does_not_give_yet(
     """The storage of this release never does; that of the release before does after a while."""
     before, told = picture(root), Told()
     ruined(root, monkeypatch)
-    refusing = Refusing(3, then=lambda: monkeypatch.setattr(going_back, "_PATIENCE", 60.0))
-    monkeypatch.setattr(going_back, "replace", refusing)
-    monkeypatch.setattr(going_back, "_PATIENCE", 0.0)
-    monkeypatch.setattr(going_back, "_PAUSE", 0.01)
+    refusing = Refusing(3, then=lambda: monkeypatch.setattr(upgrade_rollback, "_PATIENCE", 60.0))
+    monkeypatch.setattr(upgrade_rollback, "replace", refusing)
+    monkeypatch.setattr(upgrade_rollback, "_PATIENCE", 0.0)
+    monkeypatch.setattr(upgrade_rollback, "_PAUSE", 0.01)
     with pytest.raises(MlpipesError, match="the upgrade failed: after the upgrade 2 aliases are missing"):
         upgrade.upgrade(find_project(root), told)
     assert (
@@ -153,8 +153,8 @@ def test_going_back_waits_for_a_storage_that_does_not_give_yet(
 def test_data_that_cannot_be_put_back_is_told(root: Path, here: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     before = picture(root)
     ruined(root, monkeypatch)
-    monkeypatch.setattr(going_back, "replace", Refusing(9))
-    monkeypatch.setattr(going_back, "_PATIENCE", 0.0)
+    monkeypatch.setattr(upgrade_rollback, "replace", Refusing(9))
+    monkeypatch.setattr(upgrade_rollback, "_PATIENCE", 0.0)
     with pytest.raises(MlpipesError) as caught:
         upgrade.upgrade(find_project(root), Told())
     assert "the upgrade failed: after the upgrade 2 aliases are missing" in caught.value.reason

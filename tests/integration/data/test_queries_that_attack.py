@@ -14,13 +14,13 @@ import pytest
 import yaml
 from conftest import RunningStack
 
-from mlpipes_cli import envfile, resources
-from mlpipes_cli.adapters import database_owners
+from mlpipes_cli import env_file, package_files
 from mlpipes_cli.adapters.embedded import cluster
+from mlpipes_cli.adapters.postgres import roles
 from mlpipes_cli.adapters.wiring import make_databases, make_runtime
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
-from mlpipes_cli.data import selecting
+from mlpipes_cli.data import select_only
 from mlpipes_cli.data.sources import load
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.project import find_project
@@ -161,10 +161,10 @@ def test_what_a_read_only_transaction_lets_pass_is_undone(owner: str, reader: st
 
 
 def test_waiting_has_an_end(owner: str, reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selecting, "_SETTINGS", selecting._SETTINGS.replace("'1800s'", "'1s'"))
+    monkeypatch.setattr(select_only, "_SETTINGS", select_only._SETTINGS.replace("'1800s'", "'1s'"))
     line = said_of(reader, {"query": "select 1 as y, pg_sleep(60)"})
     assert "the query took longer than 30 minutes" in line
-    monkeypatch.setattr(selecting, "_SETTINGS", selecting._SETTINGS.replace("'60s'", "'100ms'"))
+    monkeypatch.setattr(select_only, "_SETTINGS", select_only._SETTINGS.replace("'60s'", "'100ms'"))
     with closing(psycopg2.connect(owner)) as other, other.cursor() as cursor:
         cursor.execute("lock table raw_data.attacked in access exclusive mode")
         assert "another client holds a lock" in said_of(reader, "postgres:raw_data.attacked")
@@ -205,7 +205,7 @@ def test_what_is_made_later_can_be_read(owner: str, reader: str) -> None:
 
 @pytest.fixture
 def superuser(running_stack: RunningStack, owner: str) -> str:
-    password = envfile.read(running_stack.root / ".env")["POSTGRES_PASSWORD"]
+    password = env_file.read(running_stack.root / ".env")["POSTGRES_PASSWORD"]
     return owner.replace(owner.partition("@")[0], f"postgresql://postgres:{password}")
 
 
@@ -236,7 +236,7 @@ def test_a_stack_of_an_earlier_release_gets_its_reader_by_up(
     assert len(given) > 6
     query(superuser, drop)
     text = (root / ".env").read_text()
-    kept = [line for line in text.splitlines() if not line.startswith(database_owners.READER_SECRET)]
+    kept = [line for line in text.splitlines() if not line.startswith(roles.READER_SECRET)]
     (root / ".env").write_text("\n".join(kept) + "\n")
 
     found = make_runtime(project).endpoints()
@@ -254,7 +254,7 @@ def test_a_stack_of_an_earlier_release_gets_its_reader_by_up(
     assert rights(superuser) == given
 
     query(superuser, drop)
-    step = yaml.safe_load((resources.compose() / "compose.yaml").read_text())["services"]["databases"]
+    step = yaml.safe_load((package_files.compose() / "compose.yaml").read_text())["services"]["databases"]
     programs = cluster.program("psql").parent
     port = owner.rsplit(":", 1)[1].partition("/")[0]
     surroundings = {
@@ -263,7 +263,7 @@ def test_a_stack_of_an_earlier_release_gets_its_reader_by_up(
         "PGPORT": port,
         "PGUSER": "postgres",
     }
-    secrets = envfile.read(root / ".env")
+    secrets = env_file.read(root / ".env")
     command = [*step["entrypoint"], step["command"][0].replace("$$", "$")]
     subprocess.run(
         command, env=surroundings | secrets | {"PGPASSWORD": secrets["POSTGRES_PASSWORD"]}, check=True

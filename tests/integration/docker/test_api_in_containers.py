@@ -24,8 +24,8 @@ from integration.docker.conftest import Stack
 from stack_help import http, query
 from waiting import until
 
-from mlpipes_cli import __version__, envfile
-from mlpipes_cli.adapters.docker.model_image import pins
+from mlpipes_cli import __version__, env_file
+from mlpipes_cli.adapters.docker.images.model_image import pins
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -373,7 +373,7 @@ def test_the_image_says_what_it_is(stack: Stack, image: dict[str, Any]) -> None:
 
 
 def test_no_secret_is_in_the_image(stack: Stack, image: dict[str, Any]) -> None:
-    secrets = [value for value in envfile.read(stack.root / ".env").values() if len(value) >= 8]
+    secrets = [value for value in env_file.read(stack.root / ".env").values() if len(value) >= 8]
     assert len(secrets) > 3
     words = [secret.encode() for secret in secrets]
     history = json.dumps(stack.client.api.history(image["id"]))

@@ -18,14 +18,14 @@ from docker_help import name_here, references, remove_images
 from reporter_help import Told
 from waiting import until
 
-from mlpipes_cli.adapters.docker import images
-from mlpipes_cli.adapters.docker.engine import Engine, connect
+from mlpipes_cli.adapters.docker.engine.connection import DockerEngine, connect
+from mlpipes_cli.adapters.docker.images import service_images
 from mlpipes_cli.compose.model import Build, Service
 from mlpipes_cli.errors import MlpipesError
 
 
 @pytest.fixture
-def engine(docker_engine: Any) -> Iterator[Engine]:
+def engine(docker_engine: Any) -> Iterator[DockerEngine]:
     found = connect()
     yield found
     found.client.close()
@@ -44,9 +44,9 @@ def base(docker_engine: Any) -> str:
     return name_here(docker_engine, "python")
 
 
-def ensure(engine: Engine, name: str, build: Build) -> tuple[images.Image, Told]:
+def ensure(engine: DockerEngine, name: str, build: Build) -> tuple[service_images.ServiceImage, Told]:
     told = Told()
-    return images.ensure(engine, [Service("one", name, build=build)], told)["one"], told
+    return service_images.ensure(engine, [Service("one", name, build=build)], told)["one"], told
 
 
 def folder(tmp_path: Path, name: str, dockerfile: str) -> Build:
@@ -57,7 +57,7 @@ def folder(tmp_path: Path, name: str, dockerfile: str) -> Build:
     return Build(tmp_path)
 
 
-def test_built_once_and_again_after_a_change(engine: Engine, name: str, tmp_path: Path) -> None:
+def test_built_once_and_again_after_a_change(engine: DockerEngine, name: str, tmp_path: Path) -> None:
     build = folder(tmp_path, name, "FROM scratch\nARG WORD=none\nLABEL word=$WORD\nCOPY . /x/\n")
     (tmp_path / ".secret").write_text("never sent")
     (tmp_path / "__pycache__").mkdir()
@@ -84,13 +84,13 @@ def test_built_once_and_again_after_a_change(engine: Engine, name: str, tmp_path
 
 
 def test_two_that_build_at_the_same_time_take_the_same_image(
-    engine: Engine, name: str, tmp_path: Path, base: str
+    engine: DockerEngine, name: str, tmp_path: Path, base: str
 ) -> None:
     script = "echo the first word; sleep 3"
     build = folder(tmp_path, name, f"FROM {base}\nRUN {script} # {uuid.uuid4().hex}\n")
     tolds = []
 
-    def had() -> images.Image:
+    def had() -> service_images.ServiceImage:
         own = connect()
         with contextlib.closing(own.client):
             image, told = ensure(own, name, build)
@@ -111,7 +111,9 @@ def test_two_that_build_at_the_same_time_take_the_same_image(
     assert told == Told()
 
 
-def test_a_step_that_fails_shows_its_last_lines(engine: Engine, name: str, tmp_path: Path, base: str) -> None:
+def test_a_step_that_fails_shows_its_last_lines(
+    engine: DockerEngine, name: str, tmp_path: Path, base: str
+) -> None:
     build = folder(tmp_path, name, f"FROM {base}\nRUN echo first; echo the reason >&2; exit 3\n")
     with pytest.raises(MlpipesError) as caught:
         ensure(engine, name, build)
@@ -123,7 +125,9 @@ def test_a_step_that_fails_shows_its_last_lines(engine: Engine, name: str, tmp_p
     assert engine.client.images.list(name.split(":")[0]) == []
 
 
-def test_without_a_network_the_hint_says_so(engine: Engine, name: str, tmp_path: Path, base: str) -> None:
+def test_without_a_network_the_hint_says_so(
+    engine: DockerEngine, name: str, tmp_path: Path, base: str
+) -> None:
     code = "import urllib.request as r; r.urlopen('http://registry.invalid/')"
     build = folder(tmp_path, name, f'FROM {base}\nRUN ["python", "-c", "{code}"]\n')
     with pytest.raises(MlpipesError) as caught:
@@ -131,14 +135,14 @@ def test_without_a_network_the_hint_says_so(engine: Engine, name: str, tmp_path:
     assert "check it and the proxy" in caught.value.hint
 
 
-def test_the_image_below_cannot_be_had(engine: Engine, name: str, tmp_path: Path) -> None:
+def test_the_image_below_cannot_be_had(engine: DockerEngine, name: str, tmp_path: Path) -> None:
     with pytest.raises(MlpipesError) as caught:
         ensure(engine, name, folder(tmp_path, name, "FROM 127.0.0.1:1/none:5\n"))
     assert f"building {name}: 127.0.0.1:1/none:5: the engine cannot reach 127.0.0.1:1" in caught.value.reason
 
 
 def test_a_base_that_is_pinned_is_used_by_digest_or_as_the_image_of_this_machine(
-    engine: Engine, name: str, tmp_path: Path, base: str
+    engine: DockerEngine, name: str, tmp_path: Path, base: str
 ) -> None:
     pin = references()["python"]
     text = f"ARG BELOW={pin}\nFROM ${{BELOW}}\n"
@@ -152,7 +156,7 @@ def test_a_base_that_is_pinned_is_used_by_digest_or_as_the_image_of_this_machine
     assert ensure(engine, name, Build(tmp_path)) == (image, Told())
 
 
-def test_a_base_that_is_pinned_and_cannot_be_had(engine: Engine, name: str, tmp_path: Path) -> None:
+def test_a_base_that_is_pinned_and_cannot_be_had(engine: DockerEngine, name: str, tmp_path: Path) -> None:
     pin = f"127.0.0.1:1/none:5@sha256:{'0' * 64}"
     (tmp_path / "Dockerfile").write_text(f"ARG BELOW={pin}\nFROM ${{BELOW}}\n")
     with pytest.raises(MlpipesError) as caught:
@@ -160,7 +164,7 @@ def test_a_base_that_is_pinned_and_cannot_be_had(engine: Engine, name: str, tmp_
     assert f"{pin}: the engine cannot reach 127.0.0.1:1" in caught.value.reason
 
 
-def test_a_dockerfile_that_is_not_there(engine: Engine, name: str, tmp_path: Path) -> None:
+def test_a_dockerfile_that_is_not_there(engine: DockerEngine, name: str, tmp_path: Path) -> None:
     with pytest.raises(MlpipesError, match="Dockerfile: no such file"):
         ensure(engine, name, Build(tmp_path))
 
@@ -168,8 +172,8 @@ def test_a_dockerfile_that_is_not_there(engine: Engine, name: str, tmp_path: Pat
 _BUILD = """
 import sys
 from pathlib import Path
-from mlpipes_cli.adapters.docker import images
-from mlpipes_cli.adapters.docker.engine import connect
+from mlpipes_cli.adapters.docker.images import service_images as images
+from mlpipes_cli.adapters.docker.engine.connection import connect
 from mlpipes_cli.cli.console import Console
 from mlpipes_cli.compose.model import Build, Service
 images.ensure(connect(), [Service("one", sys.argv[1], build=Build(Path(sys.argv[2])))], Console())
@@ -177,7 +181,7 @@ images.ensure(connect(), [Service("one", sys.argv[1], build=Build(Path(sys.argv[
 
 
 def test_interrupted_leaves_no_name_and_no_container(
-    engine: Engine, name: str, tmp_path: Path, base: str
+    engine: DockerEngine, name: str, tmp_path: Path, base: str
 ) -> None:
     mark = uuid.uuid4().hex
     build = folder(tmp_path, name, f"FROM {base}\nRUN sleep 600 # {mark}\n")
@@ -202,7 +206,7 @@ def test_interrupted_leaves_no_name_and_no_container(
     assert ensure(engine, name, build)[0].reference == name
 
 
-def _command(engine: Engine, id: str) -> Any:
+def _command(engine: DockerEngine, id: str) -> Any:
     try:
         return engine.client.api.inspect_container(id)["Config"]["Cmd"]
     except NotFound:

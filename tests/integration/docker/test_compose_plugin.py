@@ -20,10 +20,10 @@ from waiting import free_port
 import mlpipes_cli
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.adapters.processes.state import StateFiles
-from mlpipes_cli.choices import Choices
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
 from mlpipes_cli.ports import ServiceSpec
 from mlpipes_cli.project import find_project
+from mlpipes_cli.stack_state import StackState
 
 pytestmark = pytest.mark.slow
 DOCUMENTED = (COMPOSE.parent / "docs" / "compose.md").read_text(encoding="utf-8")
@@ -77,7 +77,7 @@ def alone(docker_engine: Any, compose: Compose, make_project: Callable[..., Path
     api = ServiceSpec("api", (), preferred_port=8000, fixed_port=False, ready_path="/ready", container="api")
     project.state.mkdir()
     StateFiles(project.state).write_wanted({"api": api})
-    made = wiring.make_runtime(project, Choices("docker")).release(Told())
+    made = wiring.make_runtime(project, StackState("docker")).release(Told())
     assert {"mlflow", "api"} < {*made}
     file, name = COMPOSE / "compose.yaml", f"alone-{os.getpid()}"
     described = yaml.safe_load(file.read_text())["services"]

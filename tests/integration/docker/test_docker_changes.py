@@ -18,11 +18,11 @@ import pytest
 from stack_help import http, query, stranger
 from waiting import until
 
-from mlpipes_cli.adapters.docker import steps
-from mlpipes_cli.adapters.docker.engine import Engine
-from mlpipes_cli.adapters.docker.identity import Identity
-from mlpipes_cli.adapters.docker.place import Place
-from mlpipes_cli.adapters.docker.plans import Plan
+from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec
+from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
+from mlpipes_cli.adapters.docker.stack import one_off
+from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.compose.model import Service
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.project import find_project
@@ -66,21 +66,21 @@ def test_other_limits_make_a_new_container_and_keep_the_data(stack: Stack) -> No
 
 
 def test_a_step_that_fails_says_why_and_leaves_no_container(stack: Stack) -> None:
-    project, engine = find_project(stack.root), Engine(stack.client, "127.0.0.1", True, "here")
-    marks = Identity(project).known(engine)
+    project, engine = find_project(stack.root), DockerEngine(stack.client, "127.0.0.1", True, "here")
+    marks = StackIdentity(project).known(engine)
     assert marks is not None
-    place = Place(project, engine, marks, {}, False)
+    place = DockerStack(project, engine, marks, {}, False)
     image = stack.containers()["postgres"].image.id
 
-    def step(line: str) -> Plan:
+    def step(line: str) -> ContainerSpec:
         words = {"entrypoint": ("sh", "-c"), "command": (line,), "network_mode": "none"}
-        return Plan(
+        return ContainerSpec(
             Service("broken", image, step="owner", **words), image, image, marks, Path("compose.yaml")
         )
 
-    assert steps.run(place, step("echo one; ls /sys/class/net")) == "one lo"
+    assert one_off.run(place, step("echo one; ls /sys/class/net")) == "one lo"
     with pytest.raises(MlpipesError, match="the step broken failed with exit code 3") as failed:
-        steps.run(place, step("echo no room >&2; exit 3"))
+        one_off.run(place, step("echo no room >&2; exit 3"))
     assert failed.value.hint == "no room"
     left = step("true").create(
         place.holdings.api, place.holdings.container("broken")

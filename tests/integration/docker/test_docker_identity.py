@@ -13,7 +13,7 @@ import pytest
 from stack_help import http, query
 from waiting import until
 
-from mlpipes_cli import envfile
+from mlpipes_cli import env_file
 from mlpipes_cli.adapters.wiring import make_runtime
 from mlpipes_cli.project import find_project
 
@@ -39,12 +39,12 @@ def test_everything_is_labelled_and_no_label_holds_a_secret(stack: Stack) -> Non
     shown = json.dumps(
         [one.attrs["Labels"] for one in (*volumes, *networks)] + [c.labels for c in containers]
     )
-    secrets = envfile.read(stack.root / ".env").values()
+    secrets = env_file.read(stack.root / ".env").values()
     assert [secret for secret in secrets if secret in shown] == []
 
 
 def test_each_container_holds_only_the_secrets_that_it_needs(stack: Stack) -> None:
-    secrets = envfile.read(stack.root / ".env")
+    secrets = env_file.read(stack.root / ".env")
     held = {
         name: {key for key, value in secrets.items() if value in json.dumps(one.attrs)}
         for name, one in stack.containers().items()

@@ -22,8 +22,9 @@ from reporter_help import Told
 from stack_help import http
 from waiting import until
 
-from mlpipes_cli.adapters.docker import images, preflight
-from mlpipes_cli.adapters.docker.engine import available, connect
+from mlpipes_cli.adapters.docker.engine import capabilities
+from mlpipes_cli.adapters.docker.engine.connection import available, connect
+from mlpipes_cli.adapters.docker.images import service_images
 from mlpipes_cli.compose.model import Build, Service
 from mlpipes_cli.errors import MlpipesError
 
@@ -125,7 +126,7 @@ def test_it_is_the_engine(there: Machine, docker_engine: Any) -> None:
         assert (found.host, found.local, found.how) == ("127.0.0.1", False, f"DOCKER_HOST={there.url}")
         assert found.client.info()["ID"] == docker_engine.info()["ID"]
         assert found.client.api.api_version == docker_engine.version()["ApiVersion"]
-        assert preflight.facts(found).free is None
+        assert capabilities.read_capabilities(found).free is None
     finally:
         found.client.close()
     del found
@@ -151,7 +152,7 @@ def test_streams_both_ways(there: Machine, docker_engine: Any, tmp_path: Path) -
     name = f"mlpipes-tests-ssh-{os.getpid()}:1"
     container = None
     try:
-        image = images.ensure(found, [Service("one", name, build=Build(tmp_path))], Told())["one"]
+        image = service_images.ensure(found, [Service("one", name, build=Build(tmp_path))], Told())["one"]
         container = found.client.containers.create(image.id)
         container.start()
         assert b"".join(container.logs(stream=True, follow=True)) == b"one\ntwo\n"

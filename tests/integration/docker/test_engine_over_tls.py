@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from mlpipes_cli.adapters.docker.contexts import candidates
-from mlpipes_cli.adapters.docker.engine import available, connect
+from mlpipes_cli.adapters.docker.engine.connection import available, connect
+from mlpipes_cli.adapters.docker.engine.contexts import candidates
 from mlpipes_cli.errors import MlpipesError
 
 _DAY = datetime.timedelta(days=1)

@@ -16,15 +16,15 @@ from registry_help import Registry, make_image, serving
 from reporter_help import Told
 from waiting import until
 
-from mlpipes_cli.adapters.docker import images
-from mlpipes_cli.adapters.docker.engine import Engine, connect
-from mlpipes_cli.adapters.docker.naming import make_by_name
+from mlpipes_cli.adapters.docker.containers.image_names import make_by_name
+from mlpipes_cli.adapters.docker.engine.connection import DockerEngine, connect
+from mlpipes_cli.adapters.docker.images import service_images
 from mlpipes_cli.compose.model import Build, Service
 from mlpipes_cli.errors import MlpipesError
 
 
 @pytest.fixture
-def engine(docker_engine: Any) -> Iterator[Engine]:
+def engine(docker_engine: Any) -> Iterator[DockerEngine]:
     found = connect()
     yield found
     remove_images(docker_engine, "mlpipes.tests=registry")
@@ -32,7 +32,7 @@ def engine(docker_engine: Any) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def registry(engine: Engine) -> Iterator[Registry]:
+def registry(engine: DockerEngine) -> Iterator[Registry]:
     if not engine.local:
         pytest.skip("the engine is on another machine and cannot reach a registry on this one")
     with serving() as found:
@@ -40,12 +40,12 @@ def registry(engine: Engine) -> Iterator[Registry]:
         yield found
 
 
-def ensure(engine: Engine, reference: str) -> tuple[images.Image, Told]:
+def ensure(engine: DockerEngine, reference: str) -> tuple[service_images.ServiceImage, Told]:
     told = Told()
-    return images.ensure(engine, [Service("one", reference)], told)["one"], told
+    return service_images.ensure(engine, [Service("one", reference)], told)["one"], told
 
 
-def refused(engine: Engine, reference: str) -> str:
+def refused(engine: DockerEngine, reference: str) -> str:
     with pytest.raises(MlpipesError) as caught:
         ensure(engine, reference)
     (line,) = caught.value.lines()
@@ -53,7 +53,7 @@ def refused(engine: Engine, reference: str) -> str:
     return line
 
 
-def test_by_digest_with_a_bar_for_each_layer(engine: Engine, registry: Registry) -> None:
+def test_by_digest_with_a_bar_for_each_layer(engine: DockerEngine, registry: Registry) -> None:
     tiny = registry.images["tiny"]
     reference = f"{registry.host}/tiny:1@{tiny.digest}"
     image, told = ensure(engine, reference)
@@ -71,19 +71,19 @@ def test_by_digest_with_a_bar_for_each_layer(engine: Engine, registry: Registry)
     assert (again, told.infos, registry.asked) == (image, [], [])
 
 
-def test_by_tag(engine: Engine, registry: Registry) -> None:
+def test_by_tag(engine: DockerEngine, registry: Registry) -> None:
     image, _ = ensure(engine, f"{registry.host}/tiny:1")
     assert not image.digest_checked
     assert ensure(engine, f"{registry.host}/tiny:1@{registry.images['tiny'].digest}")[0].id == image.id
 
 
-def test_a_tag_with_another_digest_is_not_used(engine: Engine, registry: Registry) -> None:
+def test_a_tag_with_another_digest_is_not_used(engine: DockerEngine, registry: Registry) -> None:
     ensure(engine, f"{registry.host}/tiny:1")
     line = refused(engine, f"{registry.host}/tiny:1@sha256:{'0' * 64}")
     assert "has the repository, but no longer this version of the image" in line
 
 
-def test_an_image_that_came_from_no_registry(engine: Engine, registry: Registry) -> None:
+def test_an_image_that_came_from_no_registry(engine: DockerEngine, registry: Registry) -> None:
     """As where images are brought by ``docker load``: taken, and said until a container runs on it."""
     name = f"{registry.host}/own:1"
     ensure(engine, f"{registry.host}/tiny:1")
@@ -106,20 +106,20 @@ def test_an_image_that_came_from_no_registry(engine: Engine, registry: Registry)
 
 
 def test_the_base_of_a_build_is_fetched_by_its_digest(
-    engine: Engine, registry: Registry, tmp_path: Path
+    engine: DockerEngine, registry: Registry, tmp_path: Path
 ) -> None:
     pinned = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
     (tmp_path / "Dockerfile").write_text(f"ARG BELOW={pinned}\nFROM ${{BELOW}}\nLABEL built=1\n")
     name = f"mlpipes-tests-{registry.port}:1"
     told = Told()
-    image = images.ensure(engine, [Service("one", name, build=Build(tmp_path))], told)["one"]
+    image = service_images.ensure(engine, [Service("one", name, build=Build(tmp_path))], told)["one"]
     assert told.infos[0] == f"pulling {pinned}"
     api = engine.client.api
     base = api.inspect_image(f"{registry.host}/tiny@{pinned.partition('@')[2]}")
     assert api.inspect_image(image.id)["RootFS"]["Layers"] == base["RootFS"]["Layers"]
 
 
-def shown(engine: Engine, image: str, reference: str) -> str:
+def shown(engine: DockerEngine, image: str, reference: str) -> str:
     """What `docker ps` says of a container's image."""
     api = engine.client.api
     made = make_by_name(api, image, reference, lambda name: str(api.create_container(name)["Id"]))
@@ -132,7 +132,7 @@ def shown(engine: Engine, image: str, reference: str) -> str:
 
 
 def test_a_container_is_made_by_name_and_by_id_where_no_name_stands_for_its_image(
-    engine: Engine, registry: Registry
+    engine: DockerEngine, registry: Registry
 ) -> None:
     pinned = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
     image = ensure(engine, pinned)[0].id
@@ -149,7 +149,7 @@ def test_a_container_is_made_by_name_and_by_id_where_no_name_stands_for_its_imag
     assert shown(engine, image, f"{registry.host}/tiny:1") == f"{registry.host}/tiny:before"
 
 
-def test_a_name_that_moves_while_the_container_is_made(engine: Engine, registry: Registry) -> None:
+def test_a_name_that_moves_while_the_container_is_made(engine: DockerEngine, registry: Registry) -> None:
     name = f"{registry.host}/tiny:1"
     image = ensure(engine, name)[0].id
     api = engine.client.api
@@ -183,7 +183,7 @@ def test_a_name_that_moves_while_the_container_is_made(engine: Engine, registry:
     ],
 )
 def test_a_registry_that_refuses(
-    engine: Engine, registry: Registry, fault: tuple[int, str, str], words: str
+    engine: DockerEngine, registry: Registry, fault: tuple[int, str, str], words: str
 ) -> None:
     registry.faults["tiny"] = fault
     line = refused(engine, f"{registry.host}/tiny:1@{registry.images['tiny'].digest}")
@@ -192,7 +192,7 @@ def test_a_registry_that_refuses(
         assert f"`docker login {registry.host}`" in line
 
 
-def test_a_damaged_layer(engine: Engine, registry: Registry) -> None:
+def test_a_damaged_layer(engine: DockerEngine, registry: Registry) -> None:
     registry.damaged.add(registry.images["tiny"].layers[1])
     reference = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
     assert "the downloaded image is damaged" in refused(engine, reference)
@@ -200,7 +200,7 @@ def test_a_damaged_layer(engine: Engine, registry: Registry) -> None:
     assert ensure(engine, reference)[0].digest_checked
 
 
-def test_nobody_at_the_registry(engine: Engine) -> None:
+def test_nobody_at_the_registry(engine: DockerEngine) -> None:
     assert "the engine cannot reach 127.0.0.1:1" in refused(engine, "127.0.0.1:1/x:1")
     line = refused(engine, "registry.invalid/x:1")
     assert "the engine cannot resolve registry.invalid" in line or "proxy" in line
@@ -209,15 +209,15 @@ def test_nobody_at_the_registry(engine: Engine) -> None:
 
 _PULL = """
 import sys
-from mlpipes_cli.adapters.docker import images
-from mlpipes_cli.adapters.docker.engine import connect
+from mlpipes_cli.adapters.docker.images import service_images as images
+from mlpipes_cli.adapters.docker.engine.connection import connect
 from mlpipes_cli.cli.console import Console
 from mlpipes_cli.compose.model import Build, Service
 images.ensure(connect(), [Service("one", sys.argv[1])], Console())
 """
 
 
-def test_interrupted_and_run_again(engine: Engine, registry: Registry) -> None:
+def test_interrupted_and_run_again(engine: DockerEngine, registry: Registry) -> None:
     registry.slow = threading.Event()
     reference = f"{registry.host}/tiny:1@{registry.images['tiny'].digest}"
     process = subprocess.Popen(

@@ -17,9 +17,9 @@ from stack_help import services
 from waiting import until
 
 from mlpipes_cli.adapters import wiring
-from mlpipes_cli.choices import Choices
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
 from mlpipes_cli.project import find_project
+from mlpipes_cli.stack_state import StackState
 
 pytestmark = pytest.mark.slow
 MINIMAL = "project: pods\nruntime: docker\n"
@@ -77,7 +77,7 @@ def bring_images(docker: Any, podman: Podman, folder: Path) -> None:
     """The images of this release's stack, which Docker has, by `docker save` and `podman load`."""
     (folder / "mlpipes.yaml").write_text(MINIMAL)
     ensure_secrets(folder)
-    runtime = wiring.make_runtime(find_project(folder), Choices(runtime="docker"))
+    runtime = wiring.make_runtime(find_project(folder), StackState(runtime="docker"))
     ids = runtime.release(Told())
     for id in ids.values():
         if not podman.has(id.removeprefix("sha256:")):

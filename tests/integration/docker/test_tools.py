@@ -15,7 +15,7 @@ from stack_help import http as ask
 from stack_help import query
 
 import mlpipes_cli
-from mlpipes_cli import envfile
+from mlpipes_cli import env_file
 
 if TYPE_CHECKING:
     from integration.docker.conftest import Stack
@@ -39,7 +39,7 @@ def tools(stack: Stack) -> Stack:
 
 
 def secret(stack: Stack, name: str) -> str:
-    return envfile.read(stack.root / ".env")[name]
+    return env_file.read(stack.root / ".env")[name]
 
 
 def execute(stack: Stack) -> str:

@@ -70,8 +70,8 @@ def experiment(folder: Path, name: str) -> Path:
 
 def finished(stack: Stack, name: str) -> dict[str, str]:
     """The runs of an experiment that are done: their ids by name."""
-    from mlpipes_cli.adapters.mlflow_client import Connection
-    from mlpipes_cli.adapters.registry import MlflowRegistry
+    from mlpipes_cli.adapters.mlflow.client import Connection
+    from mlpipes_cli.adapters.mlflow.registry import MlflowRegistry
 
     uri = stack.cli("env", "--json", cwd=stack.root).ok().json["MLFLOW_TRACKING_URI"]
     runs = MlflowRegistry(Connection(uri)).runs([name])

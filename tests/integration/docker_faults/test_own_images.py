@@ -14,8 +14,8 @@ import pytest
 from conftest import Cli
 from private_engine import PrivateEngine, missing_for_it
 
-from mlpipes_cli.adapters.docker.building import LABEL, fingerprint
-from mlpipes_cli.adapters.docker.settings import compose_file
+from mlpipes_cli.adapters.docker.images.build import LABEL, fingerprint
+from mlpipes_cli.adapters.docker.stack.settings import compose_file
 from mlpipes_cli.compose.builds import builds
 
 pytestmark = pytest.mark.slow

@@ -19,7 +19,7 @@ from registry_help import serving
 from stack_help import query, stranger
 
 import mlpipes_cli
-from mlpipes_cli import resources
+from mlpipes_cli import package_files
 
 if TYPE_CHECKING:
     from integration.docker.conftest import Stack
@@ -78,7 +78,7 @@ def test_automatic_ports_give_way_and_their_holders_are_named(stack: Stack) -> N
 
 def binary_with_other_images(folder: Path, **other: str) -> dict[str, str]:
     """An installation whose compose.yaml names other images; what it takes to run that one."""
-    package, root = Path(mlpipes_cli.__file__).parent, resources.root()
+    package, root = Path(mlpipes_cli.__file__).parent, package_files.root()
     there = folder / "mlpipes_cli"
     shutil.copytree(package, there, ignore=shutil.ignore_patterns("__pycache__", "_bundled"))
     for name in ("compose", "templates"):

@@ -17,7 +17,7 @@ from conftest import Cli
 from stack_help import http, processes_of, services
 from waiting import until
 
-from mlpipes_cli.adapters.mlflow_login import headers, variables
+from mlpipes_cli.adapters.mlflow.basic_auth import headers, variables
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import RunningStack
 from waiting import until
 
-from mlpipes_cli.adapters.processes.rotation import LIMIT
+from mlpipes_cli.adapters.processes.log_rotation import LIMIT
 from mlpipes_cli.adapters.wiring import make_model_source, make_registry, make_runtime
 from mlpipes_cli.project import find_project
 

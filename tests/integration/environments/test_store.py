@@ -17,7 +17,7 @@ from waiting import until
 
 from mlpipes_cli.adapters.environments import EnvironmentStore, environment_of
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.environments import Built, EnvironmentSpec
+from mlpipes_cli.ports.environments import BuiltEnvironment, EnvironmentSpec
 
 pytestmark = pytest.mark.slow
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -69,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(folder: Path) -> Built:
+def built(folder: Path) -> BuiltEnvironment:
     """A tiny one, shared by the tests that leave it as it is."""
     with EnvironmentStore(folder=folder) as store:
         return store.ensure(SIX)
@@ -100,7 +100,7 @@ def children() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate(timeout=60)
 
 
-def test_it_holds_what_was_asked_for(built: Built) -> None:
+def test_it_holds_what_was_asked_for(built: BuiltEnvironment) -> None:
     code = "import six, sys; print(six.__version__, sys.prefix)"
     said = subprocess.run([built.python, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["1.16.0", str(built.folder)]
@@ -108,7 +108,7 @@ def test_it_holds_what_was_asked_for(built: Built) -> None:
     assert built.size > 10_000
 
 
-def test_a_warm_one_needs_neither_uv_nor_a_network(built: Built, folder: Path) -> None:
+def test_a_warm_one_needs_neither_uv_nor_a_network(built: BuiltEnvironment, folder: Path) -> None:
     unusable = {"PATH": "/nowhere", "UV_OFFLINE": "1", "UV_CACHE_DIR": "/dev/null", "HOME": "/nowhere"}
     with EnvironmentStore(unusable, folder) as store:
         found = store.ensure(SIX)

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import serving_help
 
-from mlpipes_cli.adapters import database, recent_predictions
-from mlpipes_cli.adapters.recent_predictions import PostgresRecentPredictions
+from mlpipes_cli.adapters.postgres import database, recent_predictions
+from mlpipes_cli.adapters.postgres.recent_predictions import PostgresRecentPredictions
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.recent import WIDTH
+from mlpipes_cli.ports.recent_predictions import WIDTH
 
 pytestmark = pytest.mark.slow
 INSERT = """

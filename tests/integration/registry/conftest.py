@@ -15,17 +15,17 @@ import pytest
 import signing_help
 import yaml
 
-from mlpipes_cli import run_schema
-from mlpipes_cli.adapters.mlflow_client import Connection
-from mlpipes_cli.adapters.model_source import RestModelSource
-from mlpipes_cli.adapters.registry import MlflowRegistry
+from mlpipes_cli import mlflow_tags
+from mlpipes_cli.adapters.mlflow.client import Connection
+from mlpipes_cli.adapters.mlflow.model_source import RestModelSource
+from mlpipes_cli.adapters.mlflow.registry import MlflowRegistry
 from mlpipes_cli.config.experiment import load_experiment
 from mlpipes_cli.data import prepare as preparing
-from mlpipes_cli.data import rows, sources, store
+from mlpipes_cli.data import prepared_cache, rows, sources
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
 from mlpipes_cli.signing.vault import Vault
-from mlpipes_cli.trainers.answers import answers
+from mlpipes_cli.trainers.model_answers import answers
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Lab:
         read = sources.load(config.data, self.root, text, database_url=None, environ=os.environ)
         prepared = preparing.prepare(read, config.data, text)
         if cached:
-            store.save(prepared, self.root / ".mlpipes" / "cache" / "data" / prepared.fingerprint)
+            prepared_cache.save(prepared, self.root / ".mlpipes" / "cache" / "data" / prepared.fingerprint)
         return prepared
 
     def train(
@@ -100,12 +100,12 @@ class Lab:
             if signed:
                 signing_help.seal_logged(info.model_id)
             known = {
-                run_schema.CANDIDATE: name,
-                run_schema.MODEL_NAME: self.experiment,
-                run_schema.TASK: prepared.task,
-                run_schema.DATA_FINGERPRINT: prepared.fingerprint,
-                run_schema.HOLDOUT_FINGERPRINT: prepared.holdout_fingerprint,
-                run_schema.MODEL_URI: info.model_uri,
+                mlflow_tags.CANDIDATE: name,
+                mlflow_tags.MODEL_NAME: self.experiment,
+                mlflow_tags.TASK: prepared.task,
+                mlflow_tags.DATA_FINGERPRINT: prepared.fingerprint,
+                mlflow_tags.HOLDOUT_FINGERPRINT: prepared.holdout_fingerprint,
+                mlflow_tags.MODEL_URI: info.model_uri,
             }
             mlflow.set_tags(known | dict(tags or {}))
         return str(run.info.run_id)
@@ -115,12 +115,12 @@ class Lab:
 
         folder = self.root / "outbox"
         folder.mkdir(exist_ok=True)
-        predictions.to_frame().to_parquet(folder / run_schema.HOLDOUT_PREDICTIONS, index=False)
+        predictions.to_frame().to_parquet(folder / mlflow_tags.HOLDOUT_PREDICTIONS, index=False)
         hashes = rows.hash_rows(prepared.frame.iloc[prepared.train], prepared.hashed_columns)
-        rows.write_hashes(folder / run_schema.TRAINING_ROWS, hashes, prepared.hashed_columns)
-        (folder / run_schema.RESOLVED_EXPERIMENT).write_text(yaml.safe_dump(self.config))
+        rows.write_hashes(folder / mlflow_tags.TRAINING_ROWS, hashes, prepared.hashed_columns)
+        (folder / mlflow_tags.RESOLVED_EXPERIMENT).write_text(yaml.safe_dump(self.config))
         about = {"task": prepared.task, "classes": list(prepared.classes), "positive": prepared.positive}
-        (folder / run_schema.CLASSES).write_text(json.dumps(about))
+        (folder / mlflow_tags.CLASSES).write_text(json.dumps(about))
         mlflow.log_artifacts(str(folder))
 
     def holder(self, alias: str = "production") -> int | None:

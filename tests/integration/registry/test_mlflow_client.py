@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import signing_help
 
-from mlpipes_cli.adapters.mlflow_client import BRIEFLY, PATIENTLY, ApiError, Connection
-from mlpipes_cli.adapters.registry import MlflowRegistry
-from mlpipes_cli.adapters.tracking import MlflowTracking
+from mlpipes_cli.adapters.mlflow.client import BRIEFLY, PATIENTLY, Connection, MlflowApiError
+from mlpipes_cli.adapters.mlflow.registry import MlflowRegistry
+from mlpipes_cli.adapters.mlflow.tracking import MlflowTracking
 from mlpipes_cli.errors import MlpipesError
 
 pytestmark = pytest.mark.slow  # MLflow's import alone takes seconds
@@ -135,7 +135,7 @@ def test_another_server_on_that_port(other: str, status: int, code: str):
 def test_a_refusal_is_one_line_with_its_code(other: str):
     _Other.status = 400
     _Other.body = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": "not\nso."}).encode()
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(MlflowApiError) as caught:
         MlflowRegistry(Connection(other)).set_tag("m", "k", "v")
     assert caught.value.lines() == ["MLflow refused the tag k of m: not so (INVALID_PARAMETER_VALUE)"]
     assert caught.value.code == "INVALID_PARAMETER_VALUE" and not caught.value.missing
@@ -168,8 +168,8 @@ def test_mlflow_s_own_credentials_are_sent(
 
 QUIET = """
 import sys
-from mlpipes_cli.adapters.mlflow_client import BRIEFLY, Connection
-from mlpipes_cli.adapters.tracking import MlflowTracking
+from mlpipes_cli.adapters.mlflow.client import BRIEFLY, Connection
+from mlpipes_cli.adapters.mlflow.tracking import MlflowTracking
 from mlpipes_cli.signing import keys
 key = keys.read("k" * 40, "a test")
 assert "mlflow" not in sys.modules

@@ -17,9 +17,9 @@ import pandas as pd
 import psycopg2
 import pytest
 
-from mlpipes_cli import run_schema
-from mlpipes_cli.adapters import alias_news
-from mlpipes_cli.lifecycle.promotion import events
+from mlpipes_cli import mlflow_tags
+from mlpipes_cli.adapters.postgres import alias_notifications
+from mlpipes_cli.lifecycle.promotion import history_events
 
 pytestmark = pytest.mark.slow
 COLUMNS = ["x0", "x1", "x2", "x3"]
@@ -64,7 +64,7 @@ def heard_moves(running_stack: Any) -> Iterator[Callable[[], list[str]]]:
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(f"listen {alias_news.CHANNEL}")
+            cursor.execute(f"listen {alias_notifications.CHANNEL}")
 
         def heard() -> list[str]:
             connection.poll()
@@ -254,9 +254,9 @@ def test_an_incumbent_that_was_made_by_other_means(lab: Any, promote: Any, past:
     prepared = lab.data(table(400))
     run_id = lab.train("strong", looks_at(*COLUMNS), prepared)
     run = lab.registry.run(run_id)
-    uri = run.tags[run_schema.MODEL_URI]
-    foreign = replace(run, run_id=lab.train("foreign", looks_at("x0"), prepared, tags={run_schema.TASK: ""}))
-    uri = lab.registry.run(foreign.run_id).tags[run_schema.MODEL_URI]
+    uri = run.tags[mlflow_tags.MODEL_URI]
+    foreign = replace(run, run_id=lab.train("foreign", looks_at("x0"), prepared, tags={mlflow_tags.TASK: ""}))
+    uri = lab.registry.run(foreign.run_id).tags[mlflow_tags.MODEL_URI]
     lab.registry.create_version(lab.experiment, foreign, uri, tags={}, description="")
     lab.registry.set_alias(lab.experiment, "production", 1)
     said = promote(code=3)
@@ -311,7 +311,7 @@ def test_an_incumbent_that_nobody_signed_is_not_loaded_to_be_compared(
     frame, mark = table(1600), tmp_path / "mark"
     weak = lab.train("weak", Marks(looks_at("x0"), mark), lab.data(frame, seed=1), signed=False)
     registry, run = lab.registry, lab.registry.run(weak)
-    uri = run.tags[run_schema.MODEL_URI]
+    uri = run.tags[mlflow_tags.MODEL_URI]
     assert registry.create_version(lab.experiment, run, uri, tags={}, description="") == 1
     registry.set_alias(lab.experiment, "production", 1)
     lab.train("strong", looks_at(*COLUMNS), lab.data(frame, seed=2))
@@ -331,7 +331,7 @@ def test_a_rollback_to_what_no_api_takes_says_so(lab: Any, promote: Any, running
     prepared = lab.data(table(800))
     weak = lab.train("weak", looks_at("x0"), prepared, signed=False)
     registry, run = lab.registry, lab.registry.run(weak)
-    registry.create_version(lab.experiment, run, run.tags[run_schema.MODEL_URI], tags={}, description="")
+    registry.create_version(lab.experiment, run, run.tags[mlflow_tags.MODEL_URI], tags={}, description="")
     registry.set_alias(lab.experiment, "production", 1)
     lab.train("strong", looks_at(*COLUMNS), prepared)
     promote()
@@ -422,11 +422,19 @@ def test_killed_between_intent_and_done(lab: Any, promote: Any, past: Any, runni
     promote()
     run_id = lab.train("strong", looks_at(*COLUMNS), prepared)
     run = lab.registry.run(run_id)
-    uri = run.tags[run_schema.MODEL_URI]
+    uri = run.tags[mlflow_tags.MODEL_URI]
     assert lab.registry.create_version(lab.experiment, run, uri, tags={}, description="") == 2
     now = datetime.now(UTC)
-    killed = events.Entry(
-        events.new_id(now), "promote", "intent", lab.experiment, "production", 1, 2, now.isoformat(), "me"
+    killed = history_events.HistoryEvent(
+        history_events.new_id(now),
+        "promote",
+        "intent",
+        lab.experiment,
+        "production",
+        1,
+        2,
+        now.isoformat(),
+        "me",
     )
     lab.registry.set_tag(lab.experiment, killed.key, killed.value())
     if moved:
@@ -471,17 +479,17 @@ def test_two_promotes_at_once(lab: Any, past: Any, running_stack: Any):
 def test_somebody_moves_the_alias_meanwhile(lab: Any, promote: Any, past: Any):
     """Another machine shares no lock with us; what it did is seen just before the move."""
     from mlpipes_cli.errors import MlpipesError
-    from mlpipes_cli.lifecycle.promotion import moves
+    from mlpipes_cli.lifecycle.promotion import alias_moves
 
     prepared = lab.data(table(400))
     lab.train("weak", looks_at("x0"), prepared)
     promote()
     now = datetime.now(UTC)
-    late = events.Entry(
-        events.new_id(now), "promote", "intent", lab.experiment, "production", None, 1, "t", "me"
+    late = history_events.HistoryEvent(
+        history_events.new_id(now), "promote", "intent", lab.experiment, "production", None, 1, "t", "me"
     )
     with pytest.raises(MlpipesError, match="moved to version 1 by another client"):
-        moves.move_alias(lab.registry, late)
+        alias_moves.move_alias(lab.registry, late)
     assert [entry["state"] for entry in past()] == ["unfinished", "done"] and lab.holder() == 1
 
 
@@ -494,7 +502,7 @@ def lose(lab: Any, run_id: str, name: str) -> None:
 
 
 def lose_model(lab: Any, run_id: str) -> None:
-    uri = lab.registry.run(run_id).tags[run_schema.MODEL_URI]
+    uri = lab.registry.run(run_id).tags[mlflow_tags.MODEL_URI]
     (folder,) = (lab.root / ".mlpipes" / "artifacts").glob(f"*/models/{uri.removeprefix('models:/')}")
     assert lab.registry.has_files(uri)
     shutil.rmtree(folder)
@@ -511,10 +519,10 @@ def test_a_rival_without_predictions_is_left_out_and_named(
     promote("--run", "weak")
     strong = lab.train("strong", looks_at(*COLUMNS), prepared)
     if how == "gone":
-        lose(lab, rival, run_schema.HOLDOUT_PREDICTIONS)
+        lose(lab, rival, mlflow_tags.HOLDOUT_PREDICTIONS)
     else:
         kept = lab.root / ".mlpipes" / "artifacts"
-        (path,) = kept.glob(f"*/{rival}/artifacts/{run_schema.HOLDOUT_PREDICTIONS}")
+        (path,) = kept.glob(f"*/{rival}/artifacts/{mlflow_tags.HOLDOUT_PREDICTIONS}")
         path.write_bytes(path.read_bytes()[:300])
         shutil.rmtree(lab.root / ".mlpipes" / "cache" / "runs" / rival, ignore_errors=True)
     told = running_stack.cli("promote", "--experiment", lab.experiment, "--dry-run").ok()
@@ -588,7 +596,7 @@ def test_an_incumbent_without_predictions_is_asked_again(lab: Any, promote: Any)
     promote()
     strong = lab.train("strong", looks_at(*COLUMNS), prepared)
     known = promote("--dry-run")
-    lose(lab, old, run_schema.HOLDOUT_PREDICTIONS)
+    lose(lab, old, mlflow_tags.HOLDOUT_PREDICTIONS)
     said = promote()
     assert (said["outcome"], said["run_id"], said["left_out"]) == ("promoted", strong, [])
     assert said["comparison"] == known["comparison"]

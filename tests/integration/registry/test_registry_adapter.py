@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from mlpipes_cli import run_schema
-from mlpipes_cli.adapters.mlflow_client import ApiError
-from mlpipes_cli.lifecycle.serving.asking import loaded
+from mlpipes_cli import mlflow_tags
+from mlpipes_cli.adapters.mlflow.client import MlflowApiError
+from mlpipes_cli.lifecycle.serving.local_model import loaded
 
 slow = pytest.mark.slow
 
@@ -24,7 +24,7 @@ def test_runs_versions_aliases_and_tags(lab: Any, tmp_path: Path):
     assert name in registry.experiments()
     assert run_id in {item.run_id for item in registry.runs()}
 
-    uri = run.tags[run_schema.MODEL_URI]
+    uri = run.tags[mlflow_tags.MODEL_URI]
     assert registry.model(name) is None
     assert registry.create_version(name, run, uri, tags={"a": "b"}, description="what it is") == 1
     assert registry.create_version(name, run, uri, tags={}, description="") == 2
@@ -50,7 +50,7 @@ def test_runs_versions_aliases_and_tags(lab: Any, tmp_path: Path):
 def test_artifacts_come_whole_or_not_at_all(lab: Any, tmp_path: Path):
     run_id = lab.train("good", _logistic(), lab.data(_table(120)))
     target = tmp_path / "new" / "classes.json"
-    assert lab.registry.artifact(run_id, run_schema.CLASSES, target)
+    assert lab.registry.artifact(run_id, mlflow_tags.CLASSES, target)
     assert target.read_text().startswith('{"task": "binary"')
     assert not lab.registry.artifact(run_id, "nothing.json", tmp_path / "x" / "nothing.json")
     assert not (tmp_path / "x").exists()
@@ -65,7 +65,7 @@ def test_what_is_not_there_is_none(lab: Any):
 
 @slow
 def test_the_server_s_refusal_is_one_line(lab: Any):
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(MlflowApiError) as caught:
         lab.registry.set_alias("no-such-model", "production", 1)
     (line,) = caught.value.lines()
     assert caught.value.code == "RESOURCE_DOES_NOT_EXIST" and "no-such-model" in line
@@ -117,7 +117,7 @@ def test_files_of_a_run_are_asked_of_the_projects_server(
 def test_history_that_somebody_else_wrote_hides_no_aliases(lab: Any) -> None:
     registry, name = lab.registry, lab.experiment
     run = registry.run(lab.train("good", _logistic(), lab.data(_table(120))))
-    registry.create_version(name, run, run.tags[run_schema.MODEL_URI], tags={}, description="")
+    registry.create_version(name, run, run.tags[mlflow_tags.MODEL_URI], tags={}, description="")
     registry.set_alias(name, "production", 1)
     for at, written in enumerate(["[1]", "7", "{", '{"state": "done", "alias": {}}']):
         registry.set_tag(name, f"mlpipes.history.{at}", written)

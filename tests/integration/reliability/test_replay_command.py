@@ -10,9 +10,9 @@ from conftest import Cli
 from reliability_help import Stack
 from unit.adapters.spool.test_records import row
 
-from mlpipes_cli.adapters.spool import waiting
+from mlpipes_cli.adapters.spool import pending_records
 from mlpipes_cli.adapters.spool.folders import Spool
-from mlpipes_cli.adapters.spool.records import pack
+from mlpipes_cli.adapters.spool.record_format import pack
 from mlpipes_cli.ports import PredictionRow
 
 pytestmark = pytest.mark.slow
@@ -69,7 +69,7 @@ def test_without_the_database_nothing_is_lost(stack: Stack) -> None:
         done = stack.cli("predictions", "replay")
         assert done.code == 1
         assert len(done.err.strip().splitlines()) == 1
-        assert waiting(stack.root / ".mlpipes" / "spool").rows == 3
+        assert pending_records(stack.root / ".mlpipes" / "spool").rows == 3
     finally:
         stack.up()
     assert stack.cli("predictions", "replay").ok().out == "3 predictions replayed\n"
@@ -80,7 +80,7 @@ def test_down_says_what_is_lost_with_the_data(cli: Cli, project_dir: Path) -> No
     spooled(project_dir)
     done = cli("down").ok()
     assert "spool" not in done.err
-    assert waiting(project_dir / ".mlpipes" / "spool").rows == 3
+    assert pending_records(project_dir / ".mlpipes" / "spool").rows == 3
     done = cli("down", "--volumes", "--yes").ok()
     assert "3 predictions in the spool are not in the database yet" in done.err
     assert "and 3 predictions of the spool" in done.err
@@ -97,6 +97,6 @@ def test_down_keeps_what_a_remote_table_still_misses(stack: Stack, tmp_path: Pat
             "3 predictions in the spool are not in the remote database yet; `mlpipes predictions replay`"
             in done.err
         )
-        assert waiting(project.root / ".mlpipes" / "spool").rows == 3
+        assert pending_records(project.root / ".mlpipes" / "spool").rows == 3
         assert project.cli("predictions", "replay").ok().out == "3 predictions replayed\n"
         project.cli("down", "--volumes", "--yes").ok()

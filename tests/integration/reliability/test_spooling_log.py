@@ -14,8 +14,8 @@ import serving_help
 from tcp_faults import Proxy
 from unit.adapters.spool.test_records import row
 
-from mlpipes_cli.adapters.prediction_log import PostgresPredictionLog
-from mlpipes_cli.adapters.spool import SpoolingLog, waiting
+from mlpipes_cli.adapters.postgres.prediction_log import PostgresPredictionLog
+from mlpipes_cli.adapters.spool import SpoolingLog, pending_records
 from mlpipes_cli.errors import MlpipesError, Rejected
 from mlpipes_cli.ports import PredictionRow
 
@@ -104,7 +104,7 @@ def test_nothing_waits_for_long_and_everything_is_there_once_afterwards(
             await caller.until(lambda: log.spooling)
             before = len(caller.told)
             await caller.until(lambda: len(caller.told) > before + 300)
-            assert waiting(tmp_path).rows > 0
+            assert pending_records(tmp_path).rows > 0
             assert log.pending()[1] < 30
             end(proxy)
             await caller.until(drained(log))
@@ -113,7 +113,7 @@ def test_nothing_waits_for_long_and_everything_is_there_once_afterwards(
             assert not log.spooling
             assert caller.refused == 0
             assert caller.slowest < 2.0
-            assert waiting(tmp_path).rows == 0
+            assert pending_records(tmp_path).rows == 0
         assert everything_once(postgres, caller.told)
 
     run(test)
@@ -204,13 +204,13 @@ def test_a_server_starts_without_its_database_and_takes_over_what_another_left(
                 assert log.spooling
                 await caller.write()
                 told += caller.told
-        assert waiting(tmp_path).rows == len(told) == 9
+        assert pending_records(tmp_path).rows == len(told) == 9
         proxy.refuse(False)
         async with log_at(url, tmp_path) as (log, caller):
             await caller.until(drained(log))
             await caller.write()
         assert everything_once(postgres, told + caller.told)
-        assert waiting(tmp_path).rows == 0
+        assert pending_records(tmp_path).rows == 0
 
     run(test)
 
@@ -226,7 +226,7 @@ def test_a_living_server_takes_over_from_a_dead_one(
             async with log_at(proxy.url(postgres.url), tmp_path) as (_, dead):
                 await dead.write()
             deadline = time.monotonic() + 20
-            while waiting(tmp_path).rows:
+            while pending_records(tmp_path).rows:
                 assert time.monotonic() < deadline
                 await living.write()
         assert everything_once(postgres, dead.told + living.told)
@@ -271,7 +271,7 @@ def test_damage_is_set_aside_and_reported_and_the_rest_is_replayed(
             while not drained(log)():
                 await asyncio.sleep(0.01)
         assert everything_once(postgres, caller.told[:3] + caller.told[6:])
-        assert waiting(tmp_path).set_aside == 1
+        assert pending_records(tmp_path).set_aside == 1
         (aside,) = (tmp_path / "set-aside").iterdir()
         assert caller.told[5].prediction_id.encode() in aside.read_bytes()
         assert str(aside) in caplog.text
@@ -311,7 +311,7 @@ def test_when_the_spool_is_full_too_rows_are_refused_and_later_taken_again(
             proxy.refuse()
             await caller.until(lambda: caller.refused > 10)
             assert not await log.ping()
-            assert waiting(tmp_path).bytes <= 5000
+            assert pending_records(tmp_path).bytes <= 5000
             assert caller.slowest < 2.0
             proxy.refuse(False)
             await caller.until(drained(log))

@@ -14,8 +14,8 @@ import psycopg2
 import pytest
 import serving_help
 
-from mlpipes_cli.adapters import database
-from mlpipes_cli.adapters.api_keys import PostgresKeyStore
+from mlpipes_cli.adapters.postgres import database
+from mlpipes_cli.adapters.postgres.api_keys import PostgresKeyStore
 from mlpipes_cli.errors import MlpipesError, Rejected
 from mlpipes_cli.server.ops.keys import new_key
 

@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from log_help import Row
 
 from mlpipes_cli.lifecycle.serving.stores import make_stores
-from mlpipes_cli.server.app import create_app
+from mlpipes_cli.server.http.app import create_app
 from mlpipes_cli.server.settings import ServerSettings
 
 pytestmark = pytest.mark.slow

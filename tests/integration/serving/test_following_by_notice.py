@@ -14,10 +14,10 @@ import serving_help
 import signing_help
 from unit.server.test_models import Shelf, Silent, folders, shelf, until
 
-from mlpipes_cli.adapters.alias_news import PostgresAliasNews, tell
+from mlpipes_cli.adapters.postgres.alias_notifications import PostgresAliasNotifications, notify
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports import Published
-from mlpipes_cli.server.models import Follower, Models
+from mlpipes_cli.ports import AliasedVersion
+from mlpipes_cli.server.models.served_models import AliasFollower, ServedModels
 from mlpipes_cli.server.settings import ServerSettings
 from mlpipes_cli.signing.vault import Vault
 
@@ -37,7 +37,7 @@ class Following:
     """
 
     shelf: Shelf
-    models: Models | None = None
+    models: ServedModels | None = None
     asked: list[str] = field(default_factory=list)
 
     async def quiet(self) -> None:
@@ -62,7 +62,7 @@ async def following(
     found = Following(shelf)
     published = shelf.published
 
-    def counted(name: str) -> Published | None:
+    def counted(name: str) -> AliasedVersion | None:
         found.asked.append(name)
         return published(name)
 
@@ -71,7 +71,7 @@ async def following(
         "people", "production", scratch=str(scratch), reload_seconds=_OFTEN, quiet_seconds=quiet
     )
     vault: Any = Vault(shelf, signing_help.KEY)  # type: ignore[arg-type]
-    follower = Follower(vault, settings, Silent(), news=PostgresAliasNews(url, 1.0))  # type: ignore[arg-type]
+    follower = AliasFollower(vault, settings, Silent(), news=PostgresAliasNotifications(url, 1.0))  # type: ignore[arg-type]
     found.models = follower.load()
     follower.start(found.models)
     try:
@@ -87,11 +87,11 @@ def test_a_notice_is_followed_at_once_and_nothing_is_asked_in_between(
         async with following(shelf, tmp_path, postgres.url, 3600, monkeypatch) as at:
             await at.quiet()
             before = len(at.asked)
-            await asyncio.to_thread(tell, postgres.url, "another-model")
+            await asyncio.to_thread(notify, postgres.url, "another-model")
             await asyncio.sleep(_OFTEN * 10)
             assert len(at.asked) == before
             shelf.aliases = {"production": 2}
-            await asyncio.to_thread(tell, postgres.url, "people")
+            await asyncio.to_thread(notify, postgres.url, "people")
             await at.version(2)
             assert len(at.asked) == before + 1
 
@@ -124,7 +124,7 @@ def test_a_database_that_restarts_is_listened_to_again(
             await asyncio.to_thread(server.start)
             await at.quiet()
             shelf.aliases = {"production": 1}
-            await asyncio.to_thread(tell, server.url, "people")
+            await asyncio.to_thread(notify, server.url, "people")
             await at.version(1)
 
     with serving_help.postgres() as server:
@@ -171,7 +171,7 @@ def test_where_notices_are_swallowed_the_registry_is_asked_as_before(
         async with swallowing(postgres.port) as port:
             url = postgres.url.replace(f":{postgres.port}/", f":{port}/")
             with pytest.raises(MlpipesError, match="does not deliver notifications"):
-                await PostgresAliasNews(url, 0.5).listen(lambda _: None, lambda: None)
+                await PostgresAliasNotifications(url, 0.5).listen(lambda _: None, lambda: None)
             async with following(shelf, tmp_path, url, 3600, monkeypatch) as at:
                 await until(said)
                 before = len(at.asked)

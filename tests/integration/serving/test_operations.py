@@ -19,7 +19,7 @@ import serving_help
 from ops_help import Server, sample
 from prometheus_client.parser import text_string_to_metric_families
 
-from mlpipes_cli.adapters.api_keys import PostgresKeyStore
+from mlpipes_cli.adapters.postgres.api_keys import PostgresKeyStore
 from mlpipes_cli.server.ops.keys import new_key
 
 pytestmark = pytest.mark.slow

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import serving_help
 
-from mlpipes_cli.adapters import database
-from mlpipes_cli.adapters.prediction_log import PostgresPredictionLog
+from mlpipes_cli.adapters.postgres import database
+from mlpipes_cli.adapters.postgres.prediction_log import PostgresPredictionLog
 from mlpipes_cli.errors import MlpipesError, Rejected
 from mlpipes_cli.ports import PredictionRow
-from mlpipes_cli.server import jsonb
-from mlpipes_cli.server.uuid7 import milliseconds_of, uuid7
+from mlpipes_cli.server.predictions import jsonb
+from mlpipes_cli.server.predictions.uuid7 import milliseconds_of, uuid7
 
 pytestmark = pytest.mark.slow
 Work = Callable[[PostgresPredictionLog], Awaitable[Any]]

@@ -12,11 +12,11 @@ import pytest
 import serving_help
 from log_help import Row
 
-from mlpipes_cli.adapters.records import PostgresPredictionRecords
-from mlpipes_cli.adapters.truth import PostgresTruthStore
+from mlpipes_cli.adapters.postgres.ground_truth import PostgresTruthStore
+from mlpipes_cli.adapters.postgres.prediction_records import PostgresPredictionRecords
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.records import Prunable, Selection, Tally
-from mlpipes_cli.ports.truth import Truth
+from mlpipes_cli.ports.ground_truth import Truth
+from mlpipes_cli.ports.prediction_records import Prunable, Selection, Tally
 
 pytestmark = pytest.mark.slow
 MAY, JUNE, JULY = (log_help.milliseconds(f"2026-{month}") for month in ("05-01", "06-01", "07-01"))
@@ -152,7 +152,7 @@ def test_prune_of_one_model_leaves_the_others(records: Any, postgres: serving_he
 def test_prune_waits_for_readers_and_lets_writers_through(
     records: Any, postgres: serving_help.Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlpipes_cli.adapters import pruning
+    from mlpipes_cli.adapters.postgres import pruning
 
     monkeypatch.setattr(pruning, "_PATIENCE", 2.0)
     log_help.add(postgres.url, [Row(MAY + n) for n in range(5)])

@@ -12,9 +12,9 @@ import pytest
 import serving_help
 from log_help import Row
 
-from mlpipes_cli.adapters.truth import PostgresTruthStore
+from mlpipes_cli.adapters.postgres.ground_truth import PostgresTruthStore
 from mlpipes_cli.errors import MlpipesError, Rejected
-from mlpipes_cli.ports.truth import Recorded, Truth
+from mlpipes_cli.ports.ground_truth import Recorded, Truth
 
 pytestmark = pytest.mark.slow
 

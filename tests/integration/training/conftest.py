@@ -11,8 +11,8 @@ import waiting
 import yaml
 from conftest import Result, RunningStack
 
-from mlpipes_cli.adapters.mlflow_client import Connection
-from mlpipes_cli.adapters.registry import MlflowRegistry
+from mlpipes_cli.adapters.mlflow.client import Connection
+from mlpipes_cli.adapters.mlflow.registry import MlflowRegistry
 from mlpipes_cli.ports import RunRecord
 
 MODULE = '''

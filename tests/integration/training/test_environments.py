@@ -12,7 +12,7 @@ import mlflow.artifacts
 import pytest
 import yaml
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import mlflow_tags
 
 pytestmark = pytest.mark.slow
 LOGISTIC = {"trainer": "sklearn", "estimator": "sklearn.linear_model.LogisticRegression"}
@@ -46,23 +46,23 @@ def test_one_run_in_an_older_scikit_learn_and_one_that_nothing_fits(
     assert (kept["old"].status, kept["neither"].status) == ("FINISHED", "FAILED")
 
     log = tmp_path / "log.txt"
-    assert lab.registry.artifact(kept["neither"].run_id, run_schema.LOG, log)
+    assert lab.registry.artifact(kept["neither"].run_id, mlflow_tags.LOG, log)
     assert "$ uv pip compile" in log.read_text()
     assert "No solution found" in log.read_text()
 
     tags = kept["old"].tags
     mlflow.set_tracking_uri(lab.uri)
-    model = Path(mlflow.artifacts.download_artifacts(tags[run_schema.MODEL_URI], dst_path=str(tmp_path)))
+    model = Path(mlflow.artifacts.download_artifacts(tags[mlflow_tags.MODEL_URI], dst_path=str(tmp_path)))
     described = yaml.safe_load((model / "MLmodel").read_text())
-    environment = described["metadata"][run_schema.MODEL_METADATA]["environment"]
-    assert environment["hash"] == tags[run_schema.ENVIRONMENT]
+    environment = described["metadata"][mlflow_tags.MODEL_METADATA]["environment"]
+    assert environment["hash"] == tags[mlflow_tags.ENVIRONMENT]
     assert "scikit-learn==1.7.2" in environment["requirements"]
     assert described["flavors"]["sklearn"]["sklearn_version"] == "1.7.2"
     pins = (model / "requirements.txt").read_text().split("\n")
     assert set(environment["requirements"]) <= set(pins)
 
     kept_here = {one["hash"]: one for one in run("environments", "--json").ok().json}
-    row = kept_here[tags[run_schema.ENVIRONMENT]]
+    row = kept_here[tags[mlflow_tags.ENVIRONMENT]]
     assert row["purpose"] == "sklearn with scikit-learn==1.7.2"
 
     # Warm, it needs no resolver and no network; and its settings are checked before anything starts.
@@ -76,10 +76,10 @@ def test_one_run_in_an_older_scikit_learn_and_one_that_nothing_fits(
 
     # The resolved file alone makes the same run again.
     resolved = tmp_path / "resolved.yaml"
-    assert lab.registry.artifact(kept["old"].run_id, run_schema.RESOLVED_EXPERIMENT, resolved)
+    assert lab.registry.artifact(kept["old"].run_id, mlflow_tags.RESOLVED_EXPERIMENT, resolved)
     redone = run("train", resolved, "--json").ok()
     assert redone.json["runs"][0]["metrics"] == report["old"]["metrics"]
-    assert lab.by_name()["old"].tags[run_schema.ENVIRONMENT] == tags[run_schema.ENVIRONMENT]
+    assert lab.by_name()["old"].tags[mlflow_tags.ENVIRONMENT] == tags[mlflow_tags.ENVIRONMENT]
 
     pruned = json.loads(run("environments", "prune", "--all", "--yes", "--json").ok().out)
     assert [one["hash"] for one in pruned["removed"]] == [row["hash"]]

@@ -17,7 +17,7 @@ import pytest
 from conftest import Cli, RunningStack
 from process_help import commands, ended
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import mlflow_tags
 
 pytestmark = pytest.mark.slow
 FAULTS = {
@@ -67,12 +67,12 @@ def test_each_fault_hits_its_candidate_alone(lab: Any) -> None:
     for name, text in FAULTS.items():
         assert report[name]["status"] == runs[name].status == "FAILED"
         assert text in report[name]["error"], name
-        assert runs[name].tags[run_schema.ERROR] == report[name]["error"]
-        assert run_schema.MODEL_URI not in runs[name].tags
+        assert runs[name].tags[mlflow_tags.ERROR] == report[name]["error"]
+        assert mlflow_tags.MODEL_URI not in runs[name].tags
         assert "\n" not in report[name]["error"]
     assert re.search(r"no such luck \(lab_module\.py:\d+\); log.txt of the run", report["raises"]["error"])
     log = lab.folder / "log.txt"
-    assert lab.registry.artifact(runs["raises"].run_id, run_schema.LOG, log)
+    assert lab.registry.artifact(runs["raises"].run_id, mlflow_tags.LOG, log)
     assert 'raise RuntimeError("no such luck' in log.read_text()
 
 
@@ -101,7 +101,7 @@ def test_stopping_kills_what_runs_keeps_what_is_done_and_resume_does_the_rest(
     by = {signal.SIGINT: "the user (Ctrl-C)", signal.SIGTERM: "another program (SIGTERM)"}[
         signal.Signals(number)
     ]
-    assert first["hangs"].tags[run_schema.ERROR] == f"stopped by {by}"
+    assert first["hangs"].tags[mlflow_tags.ERROR] == f"stopped by {by}"
     (lab.folder / "go").touch()
     report = lab.train("--resume", "--json").ok().json
     assert {run["name"]: run["status"] for run in report["runs"]} == {"good": "FINISHED", "hangs": "FINISHED"}

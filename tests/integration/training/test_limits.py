@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import mlflow_tags
 
 pytestmark = pytest.mark.slow
 GREEDY = """
@@ -39,4 +39,4 @@ def test_memory_and_cores_of_a_run(lab: Any) -> None:
     assert report["pinned"]["status"] == "FINISHED", report["pinned"]["error"]
     assert report["greedy"]["status"] == "FAILED"
     assert report["greedy"]["error"].endswith("more than its limit of 500 MiB (resources -> memory)")
-    assert lab.by_name()["greedy"].tags[run_schema.ERROR] == report["greedy"]["error"]
+    assert lab.by_name()["greedy"].tags[mlflow_tags.ERROR] == report["greedy"]["error"]

@@ -15,7 +15,7 @@ import yaml
 from scipy import stats
 from sklearn import metrics as skm
 
-from mlpipes_cli import metric_catalog, run_schema
+from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.data.rows import read_hashes
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ def test_everything_of_a_run_is_there_and_can_be_recomputed(trained: Any) -> Non
     assert report["best"] == report["runs"][0]["name"]
     assert report["data"]["rows"] == 569
     for run in report["runs"]:
-        frame = pd.read_parquet(artifact(lab, run["run_id"], run_schema.HOLDOUT_PREDICTIONS))
+        frame = pd.read_parquet(artifact(lab, run["run_id"], mlflow_tags.HOLDOUT_PREDICTIONS))
         assert list(frame) == ["id", "target", "score", "prediction"]
         for name, value in run["metrics"].items():
             assert BINARY[name](frame) == pytest.approx(value, abs=1e-9), (run["name"], name)
@@ -87,31 +87,31 @@ def test_the_run_says_how_it_was_made(trained: Any) -> None:
     lab, report = trained
     run = lab.by_name()["forest"]
     assert run.status == "FINISHED"
-    assert run.tags[run_schema.TRAINER] == "sklearn"
-    assert run.tags[run_schema.DATA_FINGERPRINT] == report["data"]["fingerprint"]
+    assert run.tags[mlflow_tags.TRAINER] == "sklearn"
+    assert run.tags[mlflow_tags.DATA_FINGERPRINT] == report["data"]["fingerprint"]
     assert run.params["estimator"] == "sklearn.ensemble.RandomForestClassifier"
     assert run.params["n_estimators"] == "30"
     assert "best_max_depth" in run.params
     assert run.metrics["ks_lower"] <= run.metrics["ks"] <= run.metrics["ks_upper"]
-    pins = artifact(lab, run.run_id, run_schema.REQUIREMENTS).read_text().split()
+    pins = artifact(lab, run.run_id, mlflow_tags.REQUIREMENTS).read_text().split()
     assert all("==" in pin for pin in pins)
     assert {"mlflow", "scikit-learn", "pandas", "numpy", "cloudpickle"} <= {
         pin.partition("==")[0] for pin in pins
     }
-    hashes, columns = read_hashes(artifact(lab, run.run_id, run_schema.TRAINING_ROWS))
+    hashes, columns = read_hashes(artifact(lab, run.run_id, mlflow_tags.TRAINING_ROWS))
     assert len(hashes) + len(pd.read_parquet(artifact(lab, run.run_id, "holdout_predictions.parquet"))) == 569
     assert "target" in columns
-    classes = json.loads(artifact(lab, run.run_id, run_schema.CLASSES).read_text())
+    classes = json.loads(artifact(lab, run.run_id, mlflow_tags.CLASSES).read_text())
     assert classes == {"task": "binary", "classes": [0, 1], "positive": 1}
-    for name in ("plots/roc.png", "plots/ks.png", "plots/feature_importance.png", run_schema.SEARCH_RESULTS,
-                 run_schema.FEATURE_IMPORTANCE, run_schema.INTERVALS):  # fmt: skip
+    for name in ("plots/roc.png", "plots/ks.png", "plots/feature_importance.png", mlflow_tags.SEARCH_RESULTS,
+                 mlflow_tags.FEATURE_IMPORTANCE, mlflow_tags.INTERVALS):  # fmt: skip
         assert artifact(lab, run.run_id, name).stat().st_size > 0
 
 
 def test_the_resolved_file_makes_the_same_candidate_again(trained: Any) -> None:
     lab, _ = trained
     first = lab.by_name()["forest"]
-    resolved = artifact(lab, first.run_id, run_schema.RESOLVED_EXPERIMENT)
+    resolved = artifact(lab, first.run_id, mlflow_tags.RESOLVED_EXPERIMENT)
     (lab.folder / "experiment.yaml").write_text(resolved.read_text())
     again = lab.train("--json").ok().json
     assert again["runs"][0]["run_id"] == first.run_id, "its spec hash differs"
@@ -159,13 +159,13 @@ def test_the_model_loads_where_neither_mlpipes_nor_the_users_module_is(
     lab, _ = trained
     run = lab.by_name()[name]
     done = subprocess.run(
-        [sys.executable, "-c", LOAD, run.tags[run_schema.MODEL_URI]],
+        [sys.executable, "-c", LOAD, run.tags[mlflow_tags.MODEL_URI]],
         env=lab.stack.cli.environment | {"MLFLOW_TRACKING_URI": lab.uri, "TMPDIR": str(tmp_path)},
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.strip().splitlines()[-1])
-    frame = pd.read_parquet(artifact(lab, run.run_id, run_schema.HOLDOUT_PREDICTIONS))
+    frame = pd.read_parquet(artifact(lab, run.run_id, mlflow_tags.HOLDOUT_PREDICTIONS))
     rows = frame["id"].to_numpy()
     assert np.array_equal(np.array(told["labels"])[rows], frame["prediction"])
     assert np.allclose(np.array(told["scores"])[rows], frame["score"], atol=1e-12)
@@ -193,7 +193,7 @@ def test_several_classes_as_strings(lab: Any) -> None:
     lab.write(runs, data={"source": "wine.csv", "target": "kind"})
     report = lab.train("--json").ok().json
     for run in report["runs"]:
-        frame = pd.read_parquet(artifact(lab, run["run_id"], run_schema.HOLDOUT_PREDICTIONS))
+        frame = pd.read_parquet(artifact(lab, run["run_id"], mlflow_tags.HOLDOUT_PREDICTIONS))
         assert list(frame)[2:5] == ["score_barbera", "score_barolo", "score_grignolino"]
         f1 = skm.f1_score(frame["target"], frame["prediction"], average="macro")
         assert run["metrics"]["f1_macro"] == pytest.approx(f1, abs=1e-9)
@@ -214,7 +214,7 @@ def test_a_quantity(lab: Any) -> None:
     report = lab.train("--json").ok().json
     values = [run["metrics"]["mae"] for run in report["runs"]]
     assert values == sorted(values)
-    frame = pd.read_parquet(artifact(lab, report["runs"][0]["run_id"], run_schema.HOLDOUT_PREDICTIONS))
+    frame = pd.read_parquet(artifact(lab, report["runs"][0]["run_id"], mlflow_tags.HOLDOUT_PREDICTIONS))
     assert skm.mean_absolute_error(frame["target"], frame["prediction"]) == pytest.approx(values[0], abs=1e-9)
     assert skm.r2_score(frame["target"], frame["prediction"]) == pytest.approx(
         report["runs"][0]["metrics"]["r2"], abs=1e-9
@@ -245,7 +245,7 @@ def _strangers_run(lab: Any) -> None:
 
     client = MlflowClient(lab.uri)
     experiment = client.get_experiment_by_name(lab.name).experiment_id
-    run = client.create_run(experiment, tags={run_schema.CANDIDATE: "best", "mlflow.runName": "best"})
+    run = client.create_run(experiment, tags={mlflow_tags.CANDIDATE: "best", "mlflow.runName": "best"})
     client.log_metric(run.info.run_id, "ks", 1.0)
     client.set_terminated(run.info.run_id)
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlpipes_cli.run_schema import MODEL_SAMPLE, MODEL_URI
+from mlpipes_cli.mlflow_tags import MODEL_SAMPLE, MODEL_URI
 from mlpipes_cli.server.compiled import check, compile_model, read_sample
-from mlpipes_cli.server.signature import describe
+from mlpipes_cli.server.models.signature import describe
 
 pytestmark = pytest.mark.slow
 ROWS = 300

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from mlpipes_cli import run_schema
-from mlpipes_cli.adapters.mlflow_client import Connection
+from mlpipes_cli import mlflow_tags
+from mlpipes_cli.adapters.mlflow.client import Connection
 
 pytestmark = pytest.mark.slow
 TREE = {"name": "tree", "trainer": "sklearn", "estimator": "sklearn.tree.DecisionTreeClassifier"}
@@ -50,13 +50,13 @@ sys.meta_path.insert(0, Late())
 def trials(lab: Any, run_id: str) -> list[Any]:
     with Connection(lab.uri).asked("the trials") as client:
         experiment = client.get_run(run_id).info.experiment_id
-        found = client.search_runs([experiment], f"tags.`{run_schema.PARENT}` = '{run_id}'")
-    return sorted(found, key=lambda run: int(run.data.tags[run_schema.TRIAL]))
+        found = client.search_runs([experiment], f"tags.`{mlflow_tags.PARENT}` = '{run_id}'")
+    return sorted(found, key=lambda run: int(run.data.tags[mlflow_tags.TRIAL]))
 
 
 def results(lab: Any, run_id: str) -> pd.DataFrame:
     target = lab.folder / "fetched" / f"{run_id}.csv"
-    assert lab.registry.artifact(run_id, run_schema.SEARCH_RESULTS, target)
+    assert lab.registry.artifact(run_id, mlflow_tags.SEARCH_RESULTS, target)
     return pd.read_csv(target)
 
 
@@ -76,7 +76,7 @@ def test_every_trial_is_a_run_below_its_candidates(lab: Any) -> None:
         if line["status"] == "finished":
             assert run.data.metrics["ks"] == pytest.approx(line["mean_ks"], abs=1e-12)
         else:
-            assert "nonsense" in run.data.tags[run_schema.ERROR]
+            assert "nonsense" in run.data.tags[mlflow_tags.ERROR]
     board = lab.stack.cli("leaderboard", "--experiment", lab.name, "--json").ok().json
     assert {run["name"] for run in board["runs"]} == {"tree", "twice"}
     assert {run.name for run in lab.runs()} == {"tree", "twice"}

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from mlpipes_cli.adapters.dump import examining
-from mlpipes_cli.adapters.dump.examining import Examined
+from mlpipes_cli.adapters.dump import script_check
+from mlpipes_cli.adapters.dump.script_check import ScriptCheck
 from mlpipes_cli.errors import MlpipesError
 
 END = b"--\n-- PostgreSQL database dump complete\n--\n\n"
@@ -60,7 +60,7 @@ BAD = {
 
 
 def read(script: bytes, piece: int) -> bytes:
-    source = Examined(io.BytesIO(script))
+    source = ScriptCheck(io.BytesIO(script))
     found = b""
     while part := source.read(piece):
         found += part
@@ -97,7 +97,7 @@ def test_long_lines_and_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.process_time()
     assert len(read(rows + END, 1 << 20)) == len(rows + END)
     assert time.process_time() - began < 5  # 12 MB
-    monkeypatch.setattr(examining, "_LONGEST", 1000)
+    monkeypatch.setattr(script_check, "_LONGEST", 1000)
     assert read(rows[:5_000_000] + b"\n\\.\n" + END, 1 << 20)
     with pytest.raises(MlpipesError, match="too long"):
         read(b"select '" + b"x" * 2000 + b"';\n" + END, 100)

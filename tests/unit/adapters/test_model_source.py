@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mlpipes_cli.adapters import model_source
-from mlpipes_cli.adapters.model_source import RestModelSource
+from mlpipes_cli.adapters.mlflow import model_source
+from mlpipes_cli.adapters.mlflow.model_source import RestModelSource
 from mlpipes_cli.errors import MlpipesError
 
 MODEL = {"registered_model": {"name": "m", "aliases": [{"alias": "production", "version": "3"}]}}

@@ -7,7 +7,7 @@ from pwd import struct_passwd
 
 import pytest
 
-from mlpipes_cli.adapters.checks import accounts
+from mlpipes_cli.adapters.doctor_checks import accounts
 
 
 def account(name: str, uid: int, shell: str = "/bin/bash") -> struct_passwd:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from conftest import Cli
 
-from mlpipes_cli import envfile
+from mlpipes_cli import env_file
 from mlpipes_cli.lifecycle.secrets import NAMES
 
 
@@ -21,7 +21,7 @@ def test_into_a_new_folder(cli: Cli, tmp_path: Path) -> None:
         "  mlpipes promote --metric ks",
         "  mlpipes serve",
     ]
-    secrets = envfile.read(tmp_path / "mine" / ".env").values()
+    secrets = env_file.read(tmp_path / "mine" / ".env").values()
     assert len(set(secrets)) == len(NAMES)
     assert not [secret for secret in secrets if secret in done.out + done.err]
 

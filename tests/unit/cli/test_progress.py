@@ -9,7 +9,7 @@ from rich.console import Console
 from waiting import until
 
 from mlpipes_cli.cli import console
-from mlpipes_cli.cli.plain import PlainTasks
+from mlpipes_cli.cli.plain_progress import PlainTasks
 from mlpipes_cli.cli.progress import board, shown
 
 

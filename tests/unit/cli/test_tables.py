@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console as RichConsole
 
 from mlpipes_cli.cli import registry, train_view
-from mlpipes_cli.cli.cells import number
 from mlpipes_cli.cli.console import Console
+from mlpipes_cli.cli.metric_cells import number
 from mlpipes_cli.cli.tables import Column, FittedTable, fit
-from mlpipes_cli.lifecycle.leaderboard import Board, Entry
-from mlpipes_cli.lifecycle.promotion.events import Entry as HistoryEntry
+from mlpipes_cli.lifecycle.leaderboard import Board, LeaderboardEntry
+from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent as HistoryEntry
 from mlpipes_cli.lifecycle.training import CandidateResult
 
 
@@ -58,11 +58,11 @@ def test_what_has_no_room_is_named() -> None:
     assert "hidden columns: reason, seconds" in told
 
 
-def entry(name: str, value: float) -> Entry:
+def entry(name: str, value: float) -> LeaderboardEntry:
     metrics = {"ks": value, "roc_auc": 0.99, "pr_auc": 0.98}
     intervals = {"ks": (0.8953, 1.0)}
     run = "02ef40dc1f2e4d3a9f0b8a7c6d5e4f3a"
-    return Entry(
+    return LeaderboardEntry(
         CandidateResult(name, run, "FINISHED", metrics, intervals, 12.3, None),
         version=3,
         aliases=("production",),

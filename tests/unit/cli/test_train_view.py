@@ -4,7 +4,7 @@ from rich.console import Console
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.cli import train_view
-from mlpipes_cli.lifecycle.leaderboard import Board, Entry, OtherHoldout
+from mlpipes_cli.lifecycle.leaderboard import Board, LeaderboardEntry, OtherHoldout
 from mlpipes_cli.lifecycle.training.report import CandidateResult
 from mlpipes_cli.ports import CandidateState
 
@@ -15,7 +15,7 @@ LABELS = CandidateResult("labels", "c3d4", "FINISHED", {"f1": 0.5, "accuracy": 0
 
 
 def shown(metric: str, *results: CandidateResult) -> list[list[str]]:
-    board = Board("e", "m", metric, "binary", "h", tuple(Entry(one, (), None) for one in results))
+    board = Board("e", "m", metric, "binary", "h", tuple(LeaderboardEntry(one, (), None) for one in results))
     console = Console(width=200, record=True, file=None, quiet=False)
     with console.capture() as captured:
         console.print(train_view.board_table(board))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli import resources
+from mlpipes_cli import package_files
 from mlpipes_cli.compose.load import load, start_order
-from mlpipes_cli.compose.model import Build, Compose, ConfigFile, Healthcheck, Mount, Published, Service
+from mlpipes_cli.compose.model import Build, Compose, ConfigFile, Healthcheck, Mount, PublishedPort, Service
 from mlpipes_cli.errors import ConfigError, UsageError
 
 WHOLE = """\
@@ -90,7 +90,7 @@ def test_everything_that_we_carry_out(tmp_path: Path) -> None:
         "db",
         "postgres:17@sha256:abc",
         environment={"PASSWORD": "s3cret", "NUMBER": "5"},
-        ports=(Published("127.0.0.1", 5432, 5432),),
+        ports=(PublishedPort("127.0.0.1", 5432, 5432),),
         volumes=(Mount("data", "/var/lib/data"), Mount("more", "/more", read_only=True)),
         tmpfs={"/tmp": "size=64m"},
         healthcheck=Healthcheck(("CMD", "true"), 5.0, 90.0, 2, 60.0),
@@ -130,7 +130,7 @@ def test_everything_that_we_carry_out(tmp_path: Path) -> None:
 def test_the_real_file_is_read() -> None:
     names = ("POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD", "MINIO_ROOT_PASSWORD")
     names += ("JUPYTER_TOKEN", "PGADMIN_PASSWORD", "MLFLOW_S3_SECRET_KEY")
-    compose = load(resources.compose() / "compose.yaml", dict.fromkeys(names, "x"))
+    compose = load(package_files.compose() / "compose.yaml", dict.fromkeys(names, "x"))
     assert start_order(compose, ["mlflow", "postgres", "minio"]) == ["postgres", "minio", "mlflow"]
     assert start_order(compose, ["mlflow", "postgres", "rustfs"])[-1] == "mlflow"
     assert {one.name for one in compose.services.values() if one.step} == {

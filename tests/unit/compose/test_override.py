@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli.adapters.docker.settings import compose_file
+from mlpipes_cli.adapters.docker.stack.settings import compose_file
 from mlpipes_cli.compose import override
 from mlpipes_cli.compose.load import load
 from mlpipes_cli.compose.model import Compose

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipes_cli.compose import values
-from mlpipes_cli.compose.model import Mount, Published
+from mlpipes_cli.compose.model import Mount, PublishedPort
 
 
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(1, 59))
@@ -35,14 +35,14 @@ def test_sizes(number: int, unit: tuple[str, int]) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("127.0.0.1:5432:5432", Published("127.0.0.1", 5432, 5432)),
-        ("8080:80", Published("127.0.0.1", 8080, 80)),
-        ("0.0.0.0:1:65535/tcp", Published("0.0.0.0", 1, 65535)),
-        ("[::1]:80:81", Published("::1", 80, 81)),
-        ("[fe80:0::2]:80:81", Published("fe80::2", 80, 81)),
+        ("127.0.0.1:5432:5432", PublishedPort("127.0.0.1", 5432, 5432)),
+        ("8080:80", PublishedPort("127.0.0.1", 8080, 80)),
+        ("0.0.0.0:1:65535/tcp", PublishedPort("0.0.0.0", 1, 65535)),
+        ("[::1]:80:81", PublishedPort("::1", 80, 81)),
+        ("[fe80:0::2]:80:81", PublishedPort("fe80::2", 80, 81)),
     ],
 )
-def test_port(text: str, expected: Published) -> None:
+def test_port(text: str, expected: PublishedPort) -> None:
     assert values.port(text) == expected
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from mlpipes_cli.config.schema import MODELS, schema, schema_text
 from mlpipes_cli.lifecycle.scaffold import make_project
-from mlpipes_cli.resources import templates
+from mlpipes_cli.package_files import templates
 
 ROOT = Path(__file__).parents[3]
 RUN = {"name": "a", "trainer": "sklearn", "estimator": "sklearn.dummy.DummyClassifier"}

@@ -12,7 +12,7 @@ import yaml
 from mlpipes_cli.config import yaml_bounds
 from mlpipes_cli.config.yaml_source import parse_yaml
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.server.signature import describe
+from mlpipes_cli.server.models.signature import describe
 
 LETTERS = "abcdefghijklm"
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mlpipes_cli.data.conversion import Misfit, absent, convert
+from mlpipes_cli.data.conversion import ConversionError, absent, convert
 from mlpipes_cli.data.formats import Formats
 
 NAN = float("nan")
@@ -116,13 +116,13 @@ def test_the_cells_of_a_csv(kind: str, cells: list[str], expected: list[Any]) ->
 )
 def test_what_does_not_is_told_with_its_row(kind: str, value: Any, got: str) -> None:
     fine: Any = {"boolean": True, "string": "a", "datetime": "2024-12-16"}.get(kind, 1)
-    with pytest.raises(Misfit) as caught:
+    with pytest.raises(ConversionError) as caught:
         convert(pd.Series([fine, value], dtype=object), kind)
     assert (caught.value.row, caught.value.got[: len(got)]) == (1, got)
 
 
 def test_a_typed_column_of_moments_is_no_number() -> None:
-    with pytest.raises(Misfit, match="a date and time"):
+    with pytest.raises(ConversionError, match="a date and time"):
         convert(pd.Series([EVENING]), "double")
 
 
@@ -132,7 +132,7 @@ def test_a_column_that_was_left_out_is_missing(kind: str) -> None:
 
 
 def test_whole_numbers_know_no_missing_value() -> None:
-    with pytest.raises(Misfit, match="a missing value"):
+    with pytest.raises(ConversionError, match="a missing value"):
         absent("long", 1)
 
 
@@ -154,7 +154,7 @@ def test_a_model_of_ours_gets_no_number_that_it_cannot_have_learnt(
     kind: str, value: Any, got: str, cells: bool
 ) -> None:
     given = pd.Series([1.0, value], dtype=object)
-    with pytest.raises(Misfit, match=f"^{got}$") as refused:
+    with pytest.raises(ConversionError, match=f"^{got}$") as refused:
         convert(given, kind, Formats(), cells=cells)
     assert refused.value.row == 1
     assert listed(convert(given, kind)) == [1.0, np.inf if value != value or float(value) > 0 else -np.inf]
@@ -174,5 +174,5 @@ def test_words_for_missing_values_are_those_of_training() -> None:
     truths = pd.Series(["n/a", True, "n.b."], dtype=object)
     assert listed(convert(truths, "boolean", ours)) == [None, True, None]
     assert listed(convert(pd.Series(["-", "n.b."], dtype=object), "datetime", ours)) == [None, None]
-    with pytest.raises(Misfit, match="text"):
+    with pytest.raises(ConversionError, match="text"):
         convert(pd.Series(["NA"], dtype=object), "double")  # a foreign model's

@@ -18,7 +18,7 @@ from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
 from mlpipes_cli.data.prepare import prepare
 from mlpipes_cli.data.prepared import Prepared
-from mlpipes_cli.data.store import open_store, save
+from mlpipes_cli.data.prepared_cache import open_store, save
 from mlpipes_cli.errors import ConfigError, MlpipesError
 
 TEXT = """experiment: x

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from mlpipes_cli import resources
+from mlpipes_cli import package_files
 
 LOOK = "/api/2.0/mlflow/registered-models/get?name=credit"
 
@@ -28,7 +28,7 @@ LOOK = "/api/2.0/mlflow/registered-models/get?name=credit"
     ],
 )
 def test_lines_that_are_left_out(method: str, path: str, status: int, told: bool) -> None:
-    place = resources.compose() / "mlflow" / "one_process.py"
+    place = package_files.compose() / "mlflow" / "one_process.py"
     spec = importlib.util.spec_from_file_location("one_process", place)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

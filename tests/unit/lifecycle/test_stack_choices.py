@@ -7,16 +7,16 @@ import re
 import pytest
 import yaml
 
-from mlpipes_cli import resources
-from mlpipes_cli.choices import Choices
+from mlpipes_cli import package_files
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.stack import EXTRAS, _merged
+from mlpipes_cli.stack_state import StackState
 
-BEFORE = Choices("docker", ("jupyter",), True)
+BEFORE = StackState("docker", ("jupyter",), True)
 
 
 def test_extras_are_profiles_of_the_compose_file() -> None:
-    document = yaml.safe_load((resources.root() / "compose" / "compose.yaml").read_text())
+    document = yaml.safe_load((package_files.root() / "compose" / "compose.yaml").read_text())
     profiles = {profile for one in document["services"].values() for profile in one.get("profiles", ())}
     assert set(EXTRAS) <= profiles
 
@@ -32,12 +32,12 @@ def test_extras_are_profiles_of_the_compose_file() -> None:
     ],
 )
 def test_services_are_added_to_those_before(extra: tuple[str, ...], kept: tuple[str, ...]) -> None:
-    assert _merged(BEFORE, "docker", extra, None) == Choices("docker", kept, True)
+    assert _merged(BEFORE, "docker", extra, None) == StackState("docker", kept, True)
 
 
 @pytest.mark.parametrize(("auth", "wanted"), [(None, True), (False, False), (True, True)])
 def test_auth_stays_until_it_is_changed(auth: bool | None, wanted: bool) -> None:
-    assert _merged(BEFORE, "embedded", (), auth) == Choices("embedded", (), wanted)
+    assert _merged(BEFORE, "embedded", (), auth) == StackState("embedded", (), wanted)
 
 
 @pytest.mark.parametrize(

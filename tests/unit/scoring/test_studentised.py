@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import norm, t
 
 from mlpipes_cli.scoring.bootstrap import intervals
+from mlpipes_cli.scoring.mean_intervals import Ratio, Studentised, freedom
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
 from mlpipes_cli.scoring.resampling import count_matrices
-from mlpipes_cli.scoring.studentised import Ratio, Studentised, freedom
 
 TAILS = (0.025, 0.975)
 

@@ -15,7 +15,7 @@ import serving_help
 from fastapi.testclient import TestClient
 from serving_help import Kept
 
-from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.ops.log_format import HumanFormatter, JsonFormatter
 
 ROW: dict[str, Any] = {

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import serving_help
 
-from mlpipes_cli.server import bounds
-from mlpipes_cli.server.body import read_json
-from mlpipes_cli.server.bounds import Bounds
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.parquet_bounds import check_parquet
+from mlpipes_cli.server.http.api_error import ApiError
+from mlpipes_cli.server.requests import bounds
+from mlpipes_cli.server.requests.body import read_json
+from mlpipes_cli.server.requests.bounds import Bounds
+from mlpipes_cli.server.requests.parquet_bounds import check_parquet
 
 KNOWN = Bounds(5, 50_000)
 
@@ -64,8 +64,8 @@ PROGRAM = (
 import io, json, resource, sys
 sys.path.insert(0, sys.argv[1])
 import serving_help
-from mlpipes_cli.server import requests
-from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.server.requests import parse as requests
+from mlpipes_cli.server.http.api_error import ApiError
 import pyarrow.parquet as pq, pandas
 CSV, JSON, PARQUET = "text/csv", "application/json", "application/vnd.apache.parquet"
 MLFLOW = JSON + ";"
@@ -88,7 +88,7 @@ for name, body, kind in found:
     try:
         read(body, kind.rstrip(";"), model, 50_000)
         print(name, "taken", sep="|")
-    except Fault as fault:
+    except ApiError as fault:
         print(name, fault.status, fault.message, sep="|", flush=True)
 """
 )
@@ -127,14 +127,14 @@ def test_a_file_whose_footer_lies_is_found_out_by_its_pages() -> None:
     little = bytes([*[128] * (len(said) - 1), 0])  # zero, in as many bytes
     lying = body[:footer] + body[footer:].replace(said, little)
     assert pq.ParquetFile(io.BytesIO(lying)).metadata.row_group(0).column(0).total_uncompressed_size == 0
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(ApiError) as refused:
         check_parquet(lying, KNOWN)
     assert refused.value.status == 413
 
 
 @pytest.mark.parametrize("body", [b"", b"PAR1", b"PAR1" * 10, b"PAR1" + bytes(40) + b"PAR1"])
 def test_what_is_no_parquet_gets_400(body: bytes) -> None:
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(ApiError) as refused:
         check_parquet(body, KNOWN)
     assert refused.value.status == 400
 
@@ -198,9 +198,9 @@ def test_dense_rows_are_taken_whatever_their_number() -> None:
     Bounds(300, 50_000).check(50_000, 300, 50_000 * 300 * 2)
     Bounds(80, 50_000).document({"dataframe_records": [{}] * 50_000}, 150_000)
     Bounds(0, 50_000).document({"instances": [[0.5] * 150_528] * 3}, 2_000_000)  # an image, flat
-    with pytest.raises(Fault, match="50001 rows in one request; the limit is 50000"):
+    with pytest.raises(ApiError, match="50001 rows in one request; the limit is 50000"):
         KNOWN.check(50_001, 1, 10)
-    with pytest.raises(Fault, match="the limit is 5 of the model and 1000 others"):
+    with pytest.raises(ApiError, match="the limit is 5 of the model and 1000 others"):
         KNOWN.document({"instances": [[0.5] * 150_528] * 3}, 2_000_000)
 
 
@@ -213,7 +213,7 @@ def test_lists_and_objects_are_counted_before_they_are_made(monkeypatch: pytest.
         b"[" + b",".join([b'{"[":1}'] * 10) + b"]",
         b"[" * 11,
     ):
-        with pytest.raises(Fault) as refused:
+        with pytest.raises(ApiError) as refused:
             read_json(body)
         assert refused.value.status == 413
 
@@ -228,6 +228,6 @@ def test_different_names_are_counted_before_the_parser_keeps_each(monkeypatch: p
         json.dumps(ten | {"k10": 1}),
         "[" + ",".join(f'{{"\\"{at}"\n :1}}' for at in range(11)) + "]",
     ):
-        with pytest.raises(Fault, match="10 different names") as refused:
+        with pytest.raises(ApiError, match="10 different names") as refused:
             read_json(body.encode())
         assert refused.value.status == 413

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlpipes_cli.server.tables import of_cells
+from mlpipes_cli.server.requests.tables import of_cells
 
 
 def test_cells_stay_as_they_are_written() -> None:

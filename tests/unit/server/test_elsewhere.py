@@ -23,12 +23,12 @@ import serving_help
 from process_help import commands
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.server.elsewhere import Away, Elsewhere, ModelError, surroundings
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.jobs import ask
-from mlpipes_cli.server.journal import Answer, Origin
-from mlpipes_cli.server.loading import load
-from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.http.api_error import ApiError
+from mlpipes_cli.server.models.loader import load
+from mlpipes_cli.server.models.model_process import Away, ModelError, ModelProcess, surroundings
+from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.predictions.batch import ask
+from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer
 
 pytestmark = pytest.mark.slow
 HERE = {"hash": "0", "python": "3.11", "requirements": ["scikit-learn"]}
@@ -95,7 +95,7 @@ def model(folder: Path) -> Iterator[ServedModel]:
     process_of(served).close()
 
 
-def process_of(model: ServedModel) -> Elsewhere:
+def process_of(model: ServedModel) -> ModelProcess:
     assert model.elsewhere is not None
     return model.elsewhere
 
@@ -149,21 +149,21 @@ def answers(model: ServedModel) -> bool:
 
 
 def test_requests_in_flight_are_told_to_come_again(model: ServedModel) -> None:
-    from mlpipes_cli.server.jobs import Job
+    from mlpipes_cli.server.predictions.batch import PredictionJob
 
     async def main() -> list[Any]:
         loop = asyncio.get_running_loop()
 
-        def job(age: float | None) -> Job:
-            future: asyncio.Future[Answer] = loop.create_future()
-            return Job(
-                model, 2, Origin(time.perf_counter()), None, future, data=rows(model, 2, age), params={}
+        def job(age: float | None) -> PredictionJob:
+            future: asyncio.Future[StoredAnswer] = loop.create_future()
+            return PredictionJob(
+                model, 2, RecordOrigin(time.perf_counter()), None, future, data=rows(model, 2, age), params={}
             )
 
         return list(ask([job(-2), job(None)], 7))
 
     said = asyncio.run(main())
-    assert [type(one) for one in said] == [Fault, Fault]
+    assert [type(one) for one in said] == [ApiError, ApiError]
     assert {(one.status, one.retry_after) for one in said} == {(503, 7)}
     serving_help.until(lambda: answers(model), 60)
 
@@ -185,7 +185,7 @@ def test_all_that_it_started_ends_with_it(folder: Path) -> None:
     model = load(folder, "people", 3, "production", interpreters=found, seconds=60)
     model.predict(rows(model, 3, -5))
     family = list(commands(psutil.Process().children(recursive=True)))
-    ours = [one for one, command in family if "worker.answering" in " ".join(command)]
+    ours = [one for one, command in family if "worker.model_server" in " ".join(command)]
     strays = [one for one, command in family if command[0].endswith("sleep")]
     assert strays and len(ours) >= 2
     pids = {process_of(model).pid, *(one.pid for one in strays)}

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mlpipes_cli.server import fast, requests
-from mlpipes_cli.server.fast import FastLane
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.loading import load
-from mlpipes_cli.server.model import ServedModel
-from mlpipes_cli.server.signature import InputColumn
-from mlpipes_cli.server.strict import surely_once
+from mlpipes_cli.server.http.api_error import ApiError
+from mlpipes_cli.server.models.loader import load
+from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.models.signature import InputColumn
+from mlpipes_cli.server.requests import decoder, parse
+from mlpipes_cli.server.requests.decoder import RequestDecoder
+from mlpipes_cli.server.requests.strict_json import surely_once
 
 ROW: dict[str, Any] = {"d": 1.25, "f": 0.1, "l": 5, "i": 3, "b": True, "s": "a"}
 KINDS = dict(zip("dflibs", ("double", "float", "long", "integer", "boolean", "string"), strict=True))
@@ -58,7 +58,7 @@ def same(model: ServedModel, body: bytes, path: str) -> bool:
     quick = model.lane.invocations(body) if path == "/invocations" else model.lane.predict(body)
     if quick is None:
         return False
-    read = requests.read_invocations if path == "/invocations" else requests.read_records
+    read = parse.read_invocations if path == "/invocations" else parse.read_records
     slow = read(body, "application/json", model, 10_000)
     pd.testing.assert_frame_equal(model.frame(quick.rows), slow.data)
     assert quick.ids == slow.ids
@@ -146,18 +146,18 @@ def test_what_is_unusual_is_left_to_the_slow_lane(model: ServedModel, name: str)
     ],
 )
 def test_what_is_no_such_document_is_left_too(body: bytes) -> None:
-    lane = FastLane(COLUMNS, ["ID"])
+    lane = RequestDecoder(COLUMNS, ["ID"])
     assert lane.invocations(body) is None
     assert lane.predict(body) is None
 
 
 def test_columns_of_other_types_have_no_fast_lane() -> None:
-    assert FastLane.of([InputColumn("t", "datetime", True)], []) is None
-    assert FastLane.of([], []) is None
+    assert RequestDecoder.of([InputColumn("t", "datetime", True)], []) is None
+    assert RequestDecoder.of([], []) is None
 
 
 def test_an_optional_column_that_is_not_there_is_left_to_the_slow_lane() -> None:
-    lane = FastLane.of([InputColumn("x", "double", False), InputColumn("y", "double", True)], [])
+    lane = RequestDecoder.of([InputColumn("x", "double", False), InputColumn("y", "double", True)], [])
     assert lane is not None
     assert lane.predict(b'{"x": null, "y": 1}') is not None
     for body in (b'{"y": 1}', b'[{"x": 1, "y": 1}, {"y": 1}]', b'{"y": [1]}'):
@@ -184,7 +184,7 @@ def test_both_lanes_mean_the_same(model: ServedModel, records: list[dict[str, An
     path, document = forms(records)[at]
     try:
         same(model, json.dumps(document).encode(), path)
-    except Fault as fault:  # the slow lane refuses what the fast one took
+    except ApiError as fault:  # the slow lane refuses what the fast one took
         raise AssertionError(fault.message) from fault
 
 
@@ -202,9 +202,9 @@ def test_a_key_twice_is_left_to_the_slow_lane_which_refuses_it(model: ServedMode
         ("/invocations", f'{{"dataframe_split": {{{table}, "data": [[1.0, 1.0, 1, 1, true, "b"]]}}}}'),
     ):
         lane = model.lane.predict if path == "/predict" else model.lane.invocations
-        read = requests.read_records if path == "/predict" else requests.read_invocations
+        read = parse.read_records if path == "/predict" else parse.read_invocations
         assert lane(body.encode()) is None, body
-        with pytest.raises(Fault, match="appears twice in an object"):
+        with pytest.raises(ApiError, match="appears twice in an object"):
             read(body.encode(), "application/json", model, 10)
 
 
@@ -236,7 +236,7 @@ def test_a_body_of_any_size_may_have_columns_that_the_model_does_not_know(model:
 def test_a_key_that_stands_twice_beside_unknown_columns_is_left_to_the_slow_lane(
     filler: str, learned: bool, twice: str
 ) -> None:
-    lane = FastLane(COLUMNS, ["ID"])
+    lane = RequestDecoder(COLUMNS, ["ID"])
     text = json.dumps({**ROW, "ID": "x", "extra": "y", "filler": filler})
     less = json.dumps({**ROW, "ID": "x", "filler": filler})  # keys: as many as in two whole rows
     bad = text[:-1] + f', "{twice}": "z"}}'
@@ -252,8 +252,8 @@ def test_a_key_that_stands_twice_beside_unknown_columns_is_left_to_the_slow_lane
 
 
 def test_only_so_many_unknown_columns_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "_PAUSE", 0.0)
-    lane = FastLane(COLUMNS, ["ID"])
+    monkeypatch.setattr(decoder, "_PAUSE", 0.0)
+    lane = RequestDecoder(COLUMNS, ["ID"])
     for at in range(40):
         body = json.dumps({**ROW, **{f"x{at}-{k}": 1 for k in range(5)}}).encode()
         assert lane.predict(body) is not None
@@ -265,7 +265,7 @@ def test_only_so_many_unknown_columns_are_remembered(monkeypatch: pytest.MonkeyP
 
 
 def test_schemas_are_made_once_a_second_at_most() -> None:
-    lane = FastLane(COLUMNS, ["ID"])
+    lane = RequestDecoder(COLUMNS, ["ID"])
     made = []
     for at in range(50):
         assert lane.predict(json.dumps({**ROW, f"x{at}": 1}).encode()) is not None
@@ -274,7 +274,7 @@ def test_schemas_are_made_once_a_second_at_most() -> None:
 
 
 def test_what_stands_for_a_missing_value_is_left_to_the_slow_lane(model: ServedModel) -> None:
-    lane = FastLane.of(model.columns, model.id_names, ("-999", "n.b."))
+    lane = RequestDecoder.of(model.columns, model.id_names, ("-999", "n.b."))
     assert lane is not None
     for changed in ({"d": -999}, {"d": -999.0}, {"s": "n.b."}, {"s": "-999"}, {"l": -999}):
         assert lane.predict(json.dumps({**ROW, **changed}).encode()) is None, changed

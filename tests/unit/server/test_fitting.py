@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlpipes_cli.data import wire
-from mlpipes_cli.server import requests
-from mlpipes_cli.server.fitting import Unfit, fitted
-from mlpipes_cli.server.loading import load
-from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.data import model_protocol
+from mlpipes_cli.server.models.loader import load
+from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.requests import parse
+from mlpipes_cli.server.requests.fitting import Unfit, fitted
 
 FRAME = pd.DataFrame(
     {
@@ -70,15 +70,15 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     "body", [b'[{"b": null, "t": null, "s": "y"}]', b'[{"s": "y"}]', b'{"b": [null], "s": ["y"]}']
 )
 def test_a_missing_boolean_is_no_false_one(model: ServedModel, body: bytes) -> None:
-    asked = requests.read_records(body, "application/json", model, 10)
+    asked = parse.read_records(body, "application/json", model, 10)
     assert model.predict(asked.data).raw == pytest.approx([8.0], abs=0.2)
-    other = requests.read_records(b'[{"b": false, "s": null}]', "application/json", model, 10)
+    other = parse.read_records(b'[{"b": false, "s": null}]', "application/json", model, 10)
     assert model.predict(other.data).raw == pytest.approx([1.0], abs=0.2)
 
 
 @pytest.mark.parametrize("kind", ["Application/JSON", "APPLICATION/json; charset=utf-8", None])
 def test_the_case_of_a_content_type_says_nothing(model: ServedModel, kind: str | None) -> None:
-    assert requests.read_records(b'[{"s": "y"}]', kind, model, 10).rows == 1
+    assert parse.read_records(b'[{"s": "y"}]', kind, model, 10).rows == 1
 
 
 def test_what_a_model_in_a_process_of_its_own_gets_is_what_was_converted(model: ServedModel) -> None:
@@ -91,8 +91,8 @@ def test_what_a_model_in_a_process_of_its_own_gets_is_what_was_converted(model: 
         model.elsewhere = kept
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        wire.send(ours, "ask", data=sent[0])
-        got = wire.receive(theirs).value["data"]
+        model_protocol.send(ours, "ask", data=sent[0])
+        got = model_protocol.receive(theirs).value["data"]
     pd.testing.assert_frame_equal(got, sent[0])
     assert got["t"].tolist()[0] == pd.Timestamp("2024-01-01T08:00:00")
     if model.columns[0].signed:

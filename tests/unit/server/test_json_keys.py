@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpipes_cli.server.json_keys import at_most
+from mlpipes_cli.server.requests.json_keys import at_most
 
 TEXTS = st.text(st.sampled_from('ab:"\\ {}[],\n東'), max_size=6)
 VALUES = st.recursive(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipes_cli.server import jsonb
+from mlpipes_cli.server.predictions import jsonb
 
 
 @pytest.mark.parametrize(

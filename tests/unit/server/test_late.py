@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from serving_help import Kept
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.server import framework
+from mlpipes_cli.server.http import fastapi_app
 
 ROW = {"amount": 120.5, "age": 40, "city": "Paris", "member": True, "since": "2021-05-06T00:00:00"}
 
@@ -25,14 +25,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_predictions_do_not_wait_for_it_and_all_else_does(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free, made, make = threading.Event(), [], framework.make
+    free, made, make = threading.Event(), [], fastapi_app.make
 
     def slowly(service: Any) -> Any:
         free.wait(30)
         made.append(service)
         return make(service)
 
-    monkeypatch.setattr(framework, "make", slowly)
+    monkeypatch.setattr(fastapi_app, "make", slowly)
     with TestClient(serving_help.application(Kept(), model)) as client:
         assert client.post("/predict", json=ROW).status_code == 200
         assert made == []

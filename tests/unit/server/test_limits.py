@@ -11,8 +11,8 @@ import protocol_help
 import pytest
 from protocol_help import Wire
 
-from mlpipes_cli.server import limits
-from mlpipes_cli.server.limits import ConnectionLimits, LimitedProtocol
+from mlpipes_cli.server.http import connection_limits
+from mlpipes_cli.server.http.connection_limits import ConnectionLimits, LimitedProtocol
 
 LIMITS = ConnectionLimits(
     head_seconds=0.5,
@@ -49,7 +49,7 @@ def port() -> Iterator[int]:
     own = {"lifespan": "off", "timeout_keep_alive": 0}  # uvicorn's
     with pytest.MonkeyPatch.context() as changed, protocol_help.live(app, **own) as found:
         changed.setattr(LimitedProtocol, "limits", LIMITS)
-        changed.setattr(limits, "_TICK", 0.1)
+        changed.setattr(connection_limits, "_TICK", 0.1)
         yield found
 
 
@@ -136,7 +136,7 @@ def test_idle_connections_are_closed_without_a_word(port: int) -> None:
 
 
 def test_load_balancers_close_their_connections_first() -> None:
-    assert ConnectionLimits().idle_seconds > 60 + 2 * limits._TICK
+    assert ConnectionLimits().idle_seconds > 60 + 2 * connection_limits._TICK
 
 
 def test_line_ends_do_not_keep_a_connection(port: int) -> None:

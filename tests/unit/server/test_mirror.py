@@ -10,7 +10,7 @@ import serving_help
 from fastapi.testclient import TestClient
 from serving_help import Kept
 
-from mlpipes_cli.server.model import ServedModel
+from mlpipes_cli.server.models.served_model import ServedModel
 
 ROW: dict[str, Any] = {
     "amount": 120.5, "age": 40, "city": "Paris", "member": True, "since": "2021-05-06T00:00:00",

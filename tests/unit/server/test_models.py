@@ -16,10 +16,10 @@ import signing_help
 from serving_help import Silent
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports import Published
-from mlpipes_cli.server.copies import Copies
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.models import Follower, Models, from_folder
+from mlpipes_cli.ports import AliasedVersion
+from mlpipes_cli.server.http.api_error import ApiError
+from mlpipes_cli.server.models.copies import Copies
+from mlpipes_cli.server.models.served_models import AliasFollower, ServedModels, from_folder
 from mlpipes_cli.server.settings import ServerSettings
 from mlpipes_cli.signing import files, statements
 from mlpipes_cli.signing.vault import Untrusted, Vault
@@ -39,10 +39,10 @@ class Shelf:
     def names(self) -> Sequence[str]:
         return ["people"]
 
-    def published(self, name: str) -> Published | None:
+    def published(self, name: str) -> AliasedVersion | None:
         if self.away:
             raise MlpipesError("MLflow does not answer")
-        return Published(name, dict(self.aliases), {"production": "2026-01-01T00:00:00+00:00"})
+        return AliasedVersion(name, dict(self.aliases), {"production": "2026-01-01T00:00:00+00:00"})
 
     def fetch(self, name: str, version: int, folder: Path) -> None:
         self.copied.append(version)
@@ -80,11 +80,11 @@ def shelf(folders: dict[int, Path]) -> Shelf:
     return Shelf(dict(folders))
 
 
-def follower(shelf: Shelf, scratch: Path, **settings: object) -> Follower:
+def follower(shelf: Shelf, scratch: Path, **settings: object) -> AliasFollower:
     told = ServerSettings(
         "people", "production", also=("staging",), reload_seconds=0.02, scratch=str(scratch), **settings
     )  # type: ignore[arg-type]
-    return Follower(Vault(shelf, signing_help.KEY), told, Silent())  # type: ignore[arg-type]
+    return AliasFollower(Vault(shelf, signing_help.KEY), told, Silent())  # type: ignore[arg-type]
 
 
 async def until(true: object) -> None:
@@ -120,7 +120,7 @@ def test_a_registry_that_makes_no_sense_is_told_once(
 ) -> None:
     asked: list[str] = []
 
-    def published(name: str) -> Published:
+    def published(name: str) -> AliasedVersion:
         asked.append(name)
         raise TypeError("unhashable type: 'dict'")
 
@@ -180,7 +180,7 @@ def test_a_version_that_nobody_signed_is_told_once_and_taken_when_it_is_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("_AGAIN", "_TRUSTED_BY_NOW"):
-        monkeypatch.setattr(f"mlpipes_cli.server.models.{name}", 0.05)
+        monkeypatch.setattr(f"mlpipes_cli.server.models.served_models.{name}", 0.05)
     asked: list[int] = []
     ask = shelf.tags
     monkeypatch.setattr(shelf, "tags", lambda name, version: asked.append(version) or ask(name, version))
@@ -261,13 +261,13 @@ def test_copies_live_as_long_as_their_models(shelf: Shelf, tmp_path: Path) -> No
 
 
 def test_find_names_what_is_served(folders: dict[int, Path]) -> None:
-    models = Models(serving_help.served(folders[1], 1))
+    models = ServedModels(serving_help.served(folders[1], 1))
     models.put(serving_help.served(folders[2], 2, "staging"))
     assert models.find("people").version == 1
     assert models.find("people", "staging").version == 2
     assert models.find("people", version=2).alias == "staging"
     for wrong in (("other", None, None), ("people", "nope", None), ("people", None, 7)):
-        with pytest.raises(Fault) as caught:
+        with pytest.raises(ApiError) as caught:
             models.find(*wrong)
         assert caught.value.status == 404
         assert "people 1 (production), people 2 (staging)" in caught.value.message

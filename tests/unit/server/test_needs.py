@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.server import loading, needs
+from mlpipes_cli.server.models import loader, requirements
 
 COMPOSE = Path(__file__).parents[3] / "compose"
 
@@ -22,11 +22,11 @@ def test_names_what_is_not_installed(tmp_path: Path) -> None:
         "Other_One",
     ]
     (tmp_path / "requirements.txt").write_text("\n".join(lines))
-    assert needs.missing(tmp_path) == ["no-such-thing==2.5", "Other_One"]
+    assert requirements.missing(tmp_path) == ["no-such-thing==2.5", "Other_One"]
 
 
 def test_a_model_that_does_not_say(tmp_path: Path) -> None:
-    assert needs.missing(tmp_path) == []
+    assert requirements.missing(tmp_path) == []
 
 
 def test_a_server_without_the_whole_of_mlflow_does_not_ask_for_it(
@@ -35,9 +35,9 @@ def test_a_server_without_the_whole_of_mlflow_does_not_ask_for_it(
     def only_pandas(name: str) -> bool:
         return name == "pandas"
 
-    monkeypatch.setattr(needs, "_installed", only_pandas)
+    monkeypatch.setattr(requirements, "_installed", only_pandas)
     (tmp_path / "requirements.txt").write_text("mlflow==3\nflask==1\npandas==3\nxgboost==2\n")
-    assert needs.missing(tmp_path) == ["xgboost==2"]
+    assert requirements.missing(tmp_path) == ["xgboost==2"]
 
 
 def names(lock: str) -> set[str]:
@@ -49,7 +49,7 @@ def names(lock: str) -> set[str]:
 def test_what_is_passed_over_is_what_only_the_whole_of_mlflow_needs() -> None:
     own = {"flask-wtf", "wtforms", "boto3", "botocore", "s3transfer", "jmespath", "pywin32", "waitress"}
     beside = names("mlflow/requirements.lock") - names("api/requirements.lock") - own
-    assert beside <= needs.BESIDE_MLFLOW
+    assert beside <= requirements.BESIDE_MLFLOW
 
 
 def test_the_error_names_them_and_the_way_out(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_the_error_names_them_and_the_way_out(tmp_path: Path) -> None:
     )
     (tmp_path / "requirements.txt").write_text("no-such-thing==2.5\n")
     with pytest.raises(MlpipesError) as caught:
-        loading.load(tmp_path, "fraud", 3, "production")
+        loader.load(tmp_path, "fraud", 3, "production")
     (line,) = caught.value.lines()
     assert "version 3 of model 'fraud' needs packages that are not installed here: no-such-thing==2.5" in line
     assert "`mlpipes build`" in line

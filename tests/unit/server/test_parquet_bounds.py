@@ -10,17 +10,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlpipes_cli.server.bounds import Bounds
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.parquet_bounds import check_parquet
+from mlpipes_cli.server.http.api_error import ApiError
+from mlpipes_cli.server.requests.bounds import Bounds
+from mlpipes_cli.server.requests.parquet_bounds import check_parquet
 
 BOUNDS = Bounds(2, 50_000)
 # pyarrow ends the process where it gives access to statistics whose sizes are wrong; so not in this one.
 EVERY_BIT = """
 import io, sys
-from mlpipes_cli.server.bounds import Bounds
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.parquet_bounds import check_parquet
+from mlpipes_cli.server.requests.bounds import Bounds
+from mlpipes_cli.server.http.api_error import ApiError
+from mlpipes_cli.server.requests.parquet_bounds import check_parquet
 body = sys.stdin.buffer.read()
 footer = len(body) - 8 - int.from_bytes(body[-8:-4], "little")
 said = {}
@@ -30,7 +30,7 @@ for bit in range(8 * footer, 8 * (len(body) - 8)):
     try:
         check_parquet(bytes(damaged), Bounds(2, 50_000))
         status = 200
-    except Fault as fault:
+    except ApiError as fault:
         status = fault.status
     said[status] = said.get(status, 0) + 1
 print(*sorted(said))
@@ -56,7 +56,7 @@ def test_a_list_that_says_it_is_endless_is_no_work(kind: bytes) -> None:
     body = parquet(compression="none", use_dictionary=False)
     list_of_2_to_the_60 = b"\x19" + kind + b"\x80" * 8 + b"\x10"
     damaged = body[:4] + list_of_2_to_the_60 + body[4 + len(list_of_2_to_the_60) :]
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(ApiError) as refused:
         check_parquet(damaged, BOUNDS)
     assert refused.value.status == 400
 
@@ -84,7 +84,7 @@ def test_objects_of_python_are_counted_as_such(kind: pa.DataType, value: object)
 
     many = body(20, 50_000)
     assert len(many) < 60_000
-    with pytest.raises(Fault, match="unpacks to more than") as refused:
+    with pytest.raises(ApiError, match="unpacks to more than") as refused:
         check_parquet(many, BOUNDS)
     assert refused.value.status == 413
     check_parquet(body(2, 50_000), BOUNDS)

@@ -12,11 +12,11 @@ import serving_help
 from serving_help import Kept, Silent
 
 from mlpipes_cli.errors import MlpipesError, Rejected
-from mlpipes_cli.server.faults import Fault
-from mlpipes_cli.server.jobs import Job, ask, grouped
-from mlpipes_cli.server.journal import Answer, Origin
-from mlpipes_cli.server.model import ServedModel
-from mlpipes_cli.server.pipeline import Pipeline
+from mlpipes_cli.server.http.api_error import ApiError
+from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.predictions.batch import PredictionJob, ask, grouped
+from mlpipes_cli.server.predictions.group_commit import GroupCommit
+from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer
 from mlpipes_cli.server.settings import ServerSettings
 
 
@@ -27,19 +27,21 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ServedModel:
     return served
 
 
-def job(model: ServedModel, rows: int = 1, ids: list[Any] | None = None, data: Any = None) -> Job:
+def job(model: ServedModel, rows: int = 1, ids: list[Any] | None = None, data: Any = None) -> PredictionJob:
     frame = serving_help.people(60).head(rows) if data is None else data
     enforced, params = model.mlflow.enforce(frame, None)
-    future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-    return Job(model, len(enforced), Origin(time.perf_counter()), ids, future, data=enforced, params=params)
+    future: asyncio.Future[StoredAnswer] = asyncio.get_running_loop().create_future()
+    return PredictionJob(
+        model, len(enforced), RecordOrigin(time.perf_counter()), ids, future, data=enforced, params=params
+    )
 
 
-def run(work: Callable[[Pipeline, Kept], Awaitable[None]], **settings: Any) -> Kept:
+def run(work: Callable[[GroupCommit, Kept], Awaitable[None]], **settings: Any) -> Kept:
     """Run a test's work with a pipeline on a log in memory, then stop it."""
 
     async def main() -> Kept:
         log = Kept()
-        pipeline = Pipeline(log, ServerSettings("people", "production", **settings), Silent())
+        pipeline = GroupCommit(log, ServerSettings("people", "production", **settings), Silent())
         pipeline.start()
         await work(pipeline, log)
         log.gate.set()
@@ -56,7 +58,7 @@ async def until(true: Callable[[], Any]) -> None:
 
 
 def test_an_answer_comes_after_the_write_and_names_its_rows(model: ServedModel) -> None:
-    async def work(pipeline: Pipeline, log: Kept) -> None:
+    async def work(pipeline: GroupCommit, log: Kept) -> None:
         asked = job(model, 3, ["a", "b", "c"])
         pipeline.submit(asked)
         answer = await asked.future
@@ -68,7 +70,7 @@ def test_an_answer_comes_after_the_write_and_names_its_rows(model: ServedModel) 
 
 
 def test_nothing_is_answered_before_it_is_stored(model: ServedModel) -> None:
-    async def work(pipeline: Pipeline, log: Kept) -> None:
+    async def work(pipeline: GroupCommit, log: Kept) -> None:
         log.gate.clear()
         asked = job(model)
         pipeline.submit(asked)
@@ -82,7 +84,7 @@ def test_nothing_is_answered_before_it_is_stored(model: ServedModel) -> None:
 
 
 def test_requests_that_wait_together_are_written_together(model: ServedModel) -> None:
-    async def work(pipeline: Pipeline, log: Kept) -> None:
+    async def work(pipeline: GroupCommit, log: Kept) -> None:
         log.gate.clear()
         blockers = [job(model), job(model)]  # as many as are written at once
         for number, one in enumerate(blockers, 1):
@@ -101,7 +103,7 @@ def test_requests_that_wait_together_are_written_together(model: ServedModel) ->
 
 
 def test_a_shared_call_gives_each_what_it_would_get_alone(model: ServedModel) -> None:
-    async def work(pipeline: Pipeline, log: Kept) -> None:
+    async def work(pipeline: GroupCommit, log: Kept) -> None:
         frame = serving_help.people(40)
         parts = [frame.iloc[start : start + 4].reset_index(drop=True) for start in range(0, 40, 4)]
         jobs = [job(model, data=part) for part in parts]
@@ -109,7 +111,7 @@ def test_a_shared_call_gives_each_what_it_would_get_alone(model: ServedModel) ->
         shared = ask(jobs)
         for one, answer in zip(jobs, shared, strict=True):
             alone = model.predict(one.data)
-            assert isinstance(answer, Answer)
+            assert isinstance(answer, StoredAnswer)
             assert answer.predictions == alone.raw.tolist()
             assert answer.scores == pytest.approx(alone.scores, abs=1e-12)
 
@@ -117,13 +119,13 @@ def test_a_shared_call_gives_each_what_it_would_get_alone(model: ServedModel) ->
 
 
 def test_a_row_that_breaks_the_model_fails_its_own_request_alone(model: ServedModel) -> None:
-    async def work(pipeline: Pipeline, log: Kept) -> None:
+    async def work(pipeline: GroupCommit, log: Kept) -> None:
         good, bad = job(model), job(model)
         bad.data["city"] = [{"not": "text"}]
         for one in (good, bad):
             pipeline.submit(one)
         assert (await good.future).prediction_ids
-        with pytest.raises(Fault) as caught:
+        with pytest.raises(ApiError) as caught:
             await bad.future
         assert caught.value.status == 400
         assert len(log.rows) == 1
@@ -132,14 +134,14 @@ def test_a_row_that_breaks_the_model_fails_its_own_request_alone(model: ServedMo
 
 
 def test_rows_that_the_database_refuses_fail_their_own_request_alone(model: ServedModel) -> None:
-    async def work(pipeline: Pipeline, log: Kept) -> None:
+    async def work(pipeline: GroupCommit, log: Kept) -> None:
         log.refuse = lambda rows: Rejected("bad") if any(r.caller_id == "bad" for r in rows) else None
         jobs = [job(model, 1, [name]) for name in ("first", "good", "bad", "fine")]
         for one in jobs:
             pipeline.submit(one)
         for one in (jobs[0], jobs[1], jobs[3]):
             assert (await one.future).prediction_ids
-        with pytest.raises(Fault) as caught:
+        with pytest.raises(ApiError) as caught:
             await jobs[2].future
         assert caught.value.status == 400
         assert sorted(str(row.caller_id) for row in log.rows) == ["fine", "first", "good"]
@@ -148,11 +150,11 @@ def test_rows_that_the_database_refuses_fail_their_own_request_alone(model: Serv
 
 
 def test_a_database_that_is_away_is_a_503_with_retry_after(model: ServedModel) -> None:
-    async def work(pipeline: Pipeline, log: Kept) -> None:
+    async def work(pipeline: GroupCommit, log: Kept) -> None:
         log.refuse = lambda rows: MlpipesError("away")
         asked = job(model)
         pipeline.submit(asked)
-        with pytest.raises(Fault) as caught:
+        with pytest.raises(ApiError) as caught:
             await asked.future
         assert (caught.value.status, caught.value.headers) == (503, {"Retry-After": "1"})
 
@@ -160,11 +162,11 @@ def test_a_database_that_is_away_is_a_503_with_retry_after(model: ServedModel) -
 
 
 def test_who_waits_too_long_gets_a_503(model: ServedModel) -> None:
-    async def work(pipeline: Pipeline, log: Kept) -> None:
+    async def work(pipeline: GroupCommit, log: Kept) -> None:
         log.gate.clear()
         asked = job(model)
         pipeline.submit(asked)
-        with pytest.raises(Fault) as caught:
+        with pytest.raises(ApiError) as caught:
             await asyncio.wait_for(asked.future, 30)
         assert caught.value.status == 503
         assert "0.2 s" in caught.value.message
@@ -174,7 +176,7 @@ def test_who_waits_too_long_gets_a_503(model: ServedModel) -> None:
 
 
 def test_a_request_that_nobody_waits_for_is_not_stored(model: ServedModel) -> None:
-    async def work(pipeline: Pipeline, log: Kept) -> None:
+    async def work(pipeline: GroupCommit, log: Kept) -> None:
         log.gate.clear()
         blockers = [job(model), job(model)]
         for number, one in enumerate(blockers, 1):
@@ -192,9 +194,9 @@ def test_a_request_that_nobody_waits_for_is_not_stored(model: ServedModel) -> No
 
 
 def test_stopping_answers_what_is_inside(model: ServedModel) -> None:
-    jobs: list[Job] = []
+    jobs: list[PredictionJob] = []
 
-    async def work(pipeline: Pipeline, log: Kept) -> None:
+    async def work(pipeline: GroupCommit, log: Kept) -> None:
         jobs.extend(job(model) for _ in range(5))
         for one in jobs:
             pipeline.submit(one)
@@ -205,7 +207,7 @@ def test_stopping_answers_what_is_inside(model: ServedModel) -> None:
 
 
 def test_frames_of_different_shapes_are_not_mixed(model: ServedModel) -> None:
-    async def work(pipeline: Pipeline, log: Kept) -> None:
+    async def work(pipeline: GroupCommit, log: Kept) -> None:
         whole = serving_help.people(2)
         jobs = [
             job(model, data=whole),

@@ -9,7 +9,7 @@ import pytest
 import serving_help
 from fastapi.testclient import TestClient
 
-from mlpipes_cli.lifecycle.serving import reporting
+from mlpipes_cli.lifecycle.serving import api_status
 
 
 @pytest.mark.parametrize("threshold", [0.031, None])
@@ -26,4 +26,4 @@ def test_the_threshold_is_shown_where_the_model_has_one(tmp_path: Path, threshol
     assert ready["models"] == [{"name": "people", "version": 3, "alias": "production", **told}]
     assert outputs == dict.fromkeys(outputs) | {"predict": told or None}
     more = "" if threshold is None else ", threshold 0.031"
-    assert reporting._sentences(ready) == [f"prediction API: people version 3 (production{more})"]
+    assert api_status._sentences(ready) == [f"prediction API: people version 3 (production{more})"]

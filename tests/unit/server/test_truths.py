@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mlpipes_cli.server.truths import Expected, Misfit, caller_ids
+from mlpipes_cli.server.requests.ground_truth import Expected, TruthMismatch, caller_ids
 
 BINARY = Expected("binary", (0, 1))
 TEXTS = Expected("multiclass", ("1", "two", " three"))
@@ -51,7 +51,7 @@ def test_a_value_becomes_the_class_that_it_equals(expected: Expected, value: Any
     ],
 )
 def test_what_the_model_does_not_know_is_refused(expected: Expected, value: Any) -> None:
-    with pytest.raises(Misfit, match="expected"):
+    with pytest.raises(TruthMismatch, match="expected"):
         expected.take(value)
 
 
@@ -82,7 +82,7 @@ def test_text_of_a_file_becomes_the_class_that_it_means(expected: Expected, text
     ("expected", "text"), [(BINARY, "2"), (BINARY, "yes"), (TEXTS, "2"), (NUMBERS, "x"), (NUMBERS, "nan")]
 )
 def test_text_that_means_no_class_is_refused(expected: Expected, text: str) -> None:
-    with pytest.raises(Misfit, match="expected"):
+    with pytest.raises(TruthMismatch, match="expected"):
         expected.read(text)
 
 
@@ -114,5 +114,5 @@ def test_ways_in_which_an_identifier_may_be_stored(identifier: Any, ways: tuple[
 
 @pytest.mark.parametrize("identifier", [None, True, "", "x" * 1001, [1], {}, float("nan")])
 def test_what_is_no_identifier(identifier: Any) -> None:
-    with pytest.raises(Misfit):
+    with pytest.raises(TruthMismatch):
         caller_ids(identifier)

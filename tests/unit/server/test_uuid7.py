@@ -4,7 +4,7 @@ import threading
 import time
 import uuid
 
-from mlpipes_cli.server.uuid7 import Uuid7Factory, milliseconds_of, uuid7
+from mlpipes_cli.server.predictions.uuid7 import Uuid7Factory, milliseconds_of, uuid7
 
 
 def test_layout_is_that_of_the_rfc() -> None:

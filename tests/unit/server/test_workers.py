@@ -17,7 +17,7 @@ Start = Callable[[int], subprocess.Popen[bytes]]
 APP = """
 import os, pathlib, sys
 import uvicorn
-from mlpipes_cli.server import workers
+from mlpipes_cli.server.http import workers
 
 async def app(scope, receive, send):
     while scope["type"] == "lifespan":

@@ -11,12 +11,14 @@ import mlpipes_cli
 PACKAGE = Path(mlpipes_cli.__file__).parent
 # Who may call what fetches a model's files, or loads them.
 ALLOWED = {
-    "source.fetch": {"signing/vault.py", "lifecycle/trust/vaults.py"},  # the second looks, and loads nothing
+    # the second looks, and loads nothing
+    "source.fetch": {"signing/vault.py", "lifecycle/trust/project_vault.py"},
     "source.fetch_logged": {"signing/vault.py"},
-    "download_artifacts": {"adapters/registry.py", "adapters/model_source.py"},  # a run's files; the source
-    "load_model": {"lifecycle/serving/asking.py", "server/loading.py", "worker/answering.py",
+    # a run's files; the source
+    "download_artifacts": {"adapters/mlflow/registry.py", "adapters/mlflow/model_source.py"},
+    "load_model": {"lifecycle/serving/local_model.py", "server/models/loader.py", "worker/model_server.py",
                    "trainers/models/keras_model.py"},
-    "cloudpickle.load": {"server/loading.py", "worker/answering.py"},
+    "cloudpickle.load": {"server/models/loader.py", "worker/model_server.py"},
     "pickle.load": set(),
     "joblib.load": set(),
 }  # fmt: skip

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlpipes_cli.trainers.answers import answers
 from mlpipes_cli.trainers.base import TrainingError
+from mlpipes_cli.trainers.model_answers import answers
 
 ROWS = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sklearn.utils import all_estimators
 
-from mlpipes_cli.trainers.signatures import Mistake, Signature, resolve
+from mlpipes_cli.trainers.signatures import CallSignature, Mistake, resolve
 from mlpipes_cli.trainers.sources import Finder
 
 ESTIMATORS = sorted(
@@ -35,7 +35,7 @@ def test_every_estimator_of_scikit_learn_has_the_signature_that_python_sees() ->
             assert isinstance(resolve(path, finder), Mistake), path
             continue
         found = resolve(path, finder)
-        assert isinstance(found, Signature), path
+        assert isinstance(found, CallSignature), path
         real = (
             []
             if kind.__init__ is object.__init__
@@ -84,9 +84,9 @@ def test_re_exports_bases_in_other_modules_and_conditional_definitions(
         "if True:\n    def make(*, depth, width=1, **rest): ...\n",
     )
     module(tmp_path, "pack/_base", "class Base:\n    def __init__(self, size, *, deep=2): ...\n")
-    assert resolve("pack.Renamed", finder) == Signature("class", ("size", "deep"), ("size",))
-    assert resolve("pack.Child", finder) == Signature("class", ("size", "deep"), ("size",))
-    assert resolve("pack:make", finder) == Signature("function", ("depth", "width"), ("depth",), True)
+    assert resolve("pack.Renamed", finder) == CallSignature("class", ("size", "deep"), ("size",))
+    assert resolve("pack.Child", finder) == CallSignature("class", ("size", "deep"), ("size",))
+    assert resolve("pack:make", finder) == CallSignature("function", ("depth", "width"), ("depth",), True)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_what_only_an_import_can_tell_is_left_open(
 
 def test_a_ready_made_object_is_known_as_such(finder: Finder, tmp_path: Path) -> None:
     module(tmp_path, "mine", "from sklearn.pipeline import make_pipeline\npipeline = make_pipeline()\n")
-    assert resolve("mine.pipeline", finder) == Signature("object")
+    assert resolve("mine.pipeline", finder) == CallSignature("object")
 
 
 def test_the_users_module_beside_the_file_comes_first_and_nothing_is_run(
@@ -120,7 +120,7 @@ def test_the_users_module_beside_the_file_comes_first_and_nothing_is_run(
         "json",
         f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()\ndef train(X, y): ...\n",
     )
-    assert resolve("json:train", finder) == Signature("function", ("X", "y"), ("X", "y"))
+    assert resolve("json:train", finder) == CallSignature("function", ("X", "y"), ("X", "y"))
     assert not (tmp_path / "ran").exists()
 
 

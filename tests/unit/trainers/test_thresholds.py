@@ -70,10 +70,10 @@ def rare(spec: dict[str, Any], tmp_path: Path, **changes: Any) -> Training:
     return Training(**{**given, **changes})
 
 
-def settled(training: Training) -> tuple[Fitted, thresholds.Settled]:
+def settled(training: Training) -> tuple[Fitted, thresholds.ChosenThreshold]:
     trainer = catalog.make(training.spec["trainer"])
     fitted = trainer.fit(training)
-    return fitted, thresholds.settle(trainer, fitted, training)
+    return fitted, thresholds.choose_threshold(trainer, fitted, training)
 
 
 def by_hand(training: Training, estimator: Any) -> np.ndarray:
@@ -166,7 +166,7 @@ def test_the_folds_are_fitted_with_what_a_search_found(tmp_path: Path) -> None:
     made = search.search(trainer, training, lambda trial, _: told.append(trial), side_by_side=False)
     assert isinstance(made, Fitted)
     best = made.params["best_C"]
-    found = thresholds.settle(trainer, made, training)
+    found = thresholds.choose_threshold(trainer, made, training)
     assert found.scores is not None
     assert np.allclose(
         found.scores, by_hand(training, LogisticRegression(C=best, random_state=SEED)), atol=1e-12
@@ -198,7 +198,7 @@ def test_scores_of_the_librarys_own_are_taken(tmp_path: Path) -> None:
     trainer = catalog.make("sklearn")
     fitted = trainer.fit(training)
     fitted.out_of_fold = training.y.to_numpy() * 0.2 + 0.1
-    assert thresholds.settle(trainer, fitted, training).threshold == pytest.approx(0.2)
+    assert thresholds.choose_threshold(trainer, fitted, training).threshold == pytest.approx(0.2)
 
 
 def test_what_cannot_be_cut(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlpipes_cli.trainers.base import TrainingError
-from mlpipes_cli.worker.child import failure_line
+from mlpipes_cli.worker.candidate_process import failure_line
 
 TRACEBACK = "log.txt of the run has the traceback"
 

@@ -15,7 +15,7 @@ import pytest
 from process_help import ended
 
 from mlpipes_cli.worker import protocol
-from mlpipes_cli.worker.pool import Event, Job, Pool
+from mlpipes_cli.worker.pool import CandidateJob, HostEvent, Pool
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,11 +50,11 @@ ENDS = {"returns": "", "raises": "raise ValueError", "exits": "os._exit(3)", "ha
 CORE = """
 import sys
 from pathlib import Path
-from mlpipes_cli.worker.pool import Job, Pool
+from mlpipes_cli.worker.pool import CandidateJob, Pool
 
 folder = Path(sys.argv[1])
 with Pool(folder / "worker.log") as pool:
-    pool.submit(Job("job", folder / "job"))
+    pool.submit(CandidateJob("job", folder / "job"))
     while pool.busy:
         list(pool.events())
 """
@@ -87,7 +87,7 @@ def wait_for(condition: Callable[[], object], pool: Pool | None = None) -> None:
             list(pool.events(0.02))
 
 
-def drain(pool: Pool) -> Event:
+def drain(pool: Pool) -> HostEvent:
     ended = None
     deadline = time.monotonic() + 60
     while pool.busy:
@@ -114,7 +114,7 @@ def new_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_job_that_ends(end: str, start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLPIPES_WORKER_START", start)
     with Pool(tmp_path / "worker.log") as pool:
-        pool.submit(Job("job", write_job(tmp_path, end)))
+        pool.submit(CandidateJob("job", write_job(tmp_path, end)))
         drain(pool)
         assert len(pids(tmp_path)) == 4
         assert alive(tmp_path) == []  # at once: what comes next may need their ports and memory
@@ -123,7 +123,7 @@ def test_a_job_that_ends(end: str, start: str, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("who", ["job", "host", "keeper", "host and keeper", "stop", "close"])
 def test_a_job_that_is_ended(who: str, tmp_path: Path) -> None:
     with Pool(tmp_path / "worker.log") as pool:
-        pool.submit(Job("job", write_job(tmp_path, "hangs")))
+        pool.submit(CandidateJob("job", write_job(tmp_path, "hangs")))
         wait_for(lambda: pids(tmp_path, "job"), pool)
         assert len(alive(tmp_path)) == 4
         job = psutil.Process(pids(tmp_path, "job")[0])

@@ -10,63 +10,65 @@ from subprocess import PIPE
 
 import pytest
 
-from mlpipes_cli.worker import machine, protocol
-from mlpipes_cli.worker.pool import Event, Job, Pool
-from mlpipes_cli.worker.shares import Shares, Wants
-from mlpipes_cli.worker.watch import Watch, amount, floor
+from mlpipes_cli.worker import hardware, protocol
+from mlpipes_cli.worker.memory_watch import MemoryWatch, amount, floor
+from mlpipes_cli.worker.pool import CandidateJob, HostEvent, Pool
+from mlpipes_cli.worker.resource_allocator import ResourceAllocator, ResourceRequest
 
 GIB = 2**30
 
 
-def shares(cores: int = 4, gpus: int = 0, memory: int = 8 * GIB) -> Shares:
-    return Shares(range(cores), lambda: [str(number) for number in range(gpus)], memory)
+def shares(cores: int = 4, gpus: int = 0, memory: int = 8 * GIB) -> ResourceAllocator:
+    return ResourceAllocator(range(cores), lambda: [str(number) for number in range(gpus)], memory)
 
 
 def test_cores_that_are_asked_for_are_no_others() -> None:
     room = shares(4)
-    first = room.take("a", Wants(cpu=2), 4)
-    second = room.take("b", Wants(cpu=1), 4)
-    free = room.take("c", Wants(), 4)
+    first = room.take("a", ResourceRequest(cpu=2), 4)
+    second = room.take("b", ResourceRequest(cpu=1), 4)
+    free = room.take("c", ResourceRequest(), 4)
     assert first and second and free
     assert (first.cores, second.cores, free.cores) == ((0, 1), (2,), None)
-    assert room.take("d", Wants(), 4) is None  # 2 + 1 + 1 of 4
+    assert room.take("d", ResourceRequest(), 4) is None  # 2 + 1 + 1 of 4
     room.give_back("a")
-    again = room.take("d", Wants(cpu=2), 4)
+    again = room.take("d", ResourceRequest(cpu=2), 4)
     assert again is not None
     assert again.cores == (0, 1)
 
 
 def test_more_at_a_time_than_cores_may_be_asked_for() -> None:
     room = shares(2)
-    assert all(room.take(name, Wants(), 4) for name in "abcd")
-    assert room.take("e", Wants(cpu=2), 4) is None
+    assert all(room.take(name, ResourceRequest(), 4) for name in "abcd")
+    assert room.take("e", ResourceRequest(cpu=2), 4) is None
 
 
 def test_what_is_alone_runs_even_if_it_asks_for_more_than_there_is() -> None:
     room = shares(2, memory=GIB)
-    share = room.take("a", Wants(cpu=8, memory=2 * GIB), 2)
+    share = room.take("a", ResourceRequest(cpu=8, memory=2 * GIB), 2)
     assert share is not None
     assert share.cores is None
-    assert room.take("b", Wants(), 2) is None
+    assert room.take("b", ResourceRequest(), 2) is None
 
 
 def test_memory_that_is_asked_for_is_never_more_than_there_is() -> None:
     room = shares(8, memory=4 * GIB)
-    assert room.take("a", Wants(memory=3 * GIB), 8)
-    assert room.take("b", Wants(memory=2 * GIB), 8) is None
-    assert room.take("c", Wants(memory=GIB), 8)
-    assert room.take("d", Wants(), 8)
+    assert room.take("a", ResourceRequest(memory=3 * GIB), 8)
+    assert room.take("b", ResourceRequest(memory=2 * GIB), 8) is None
+    assert room.take("c", ResourceRequest(memory=GIB), 8)
+    assert room.take("d", ResourceRequest(), 8)
 
 
 def test_gpus_are_given_once_and_parts_of_one_shared() -> None:
     room = shares(8, gpus=2)
-    half, other, whole = (room.take(n, Wants(gpu=g), 8) for n, g in (("a", 0.5), ("b", 0.5), ("c", 1)))
+    half, other, whole = (
+        room.take(n, ResourceRequest(gpu=g), 8) for n, g in (("a", 0.5), ("b", 0.5), ("c", 1))
+    )
     assert half and other and whole
     assert (half.gpus, other.gpus, whole.gpus) == (("0",), ("0",), ("1",))
-    assert room.take("d", Wants(gpu=1), 8) is None
+    assert room.take("d", ResourceRequest(gpu=1), 8) is None
     room.give_back("c")
-    assert room.take("d", Wants(gpu=1), 8)
-    assert shares(8, gpus=2).take("e", Wants(gpu=3), 8) is None
+    assert room.take("d", ResourceRequest(gpu=1), 8)
+    assert shares(8, gpus=2).take("e", ResourceRequest(gpu=3), 8) is None
 
 
 @pytest.mark.parametrize(
@@ -100,12 +102,12 @@ def test_a_containers_limit_counts(files: dict[str, str], expected: tuple[int, i
     for name, text in (told | files).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = machine.memory(tmp_path)
+    found = hardware.memory(tmp_path)
     assert (found.total // 1024, found.available // 1024) == expected
 
 
 def test_the_machine_itself() -> None:
-    found = machine.memory()
+    found = hardware.memory()
     assert 0 < found.available <= found.total
     # A process of its own, which shares most of its pages with this one: of a process that shares hardly any,
     # both numbers are the same, and the kernel counts the resident one in batches.
@@ -113,17 +115,19 @@ def test_the_machine_itself() -> None:
     with subprocess.Popen(command, stdin=PIPE, stdout=PIPE) as one:
         assert one.stdout is not None
         one.stdout.readline()
-        assert machine.held([one.pid]) >= machine.held([one.pid], 1) > 0
+        assert hardware.held([one.pid]) >= hardware.held([one.pid], 1) > 0
         one.kill()
 
 
 def test_only_when_the_machine_runs_short_the_greediest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     held = {1: 3 * GIB, 2: 5 * GIB, 3: 6 * GIB}
-    monkeypatch.setattr(machine, "trees", lambda pids: [[pid] for pid in pids])
-    monkeypatch.setattr(machine, "held", lambda pids, at_least=0: held[pids[0]])
+    monkeypatch.setattr(hardware, "trees", lambda pids: [[pid] for pid in pids])
+    monkeypatch.setattr(hardware, "held", lambda pids, at_least=0: held[pids[0]])
     left = [10 * GIB]
     told: list[tuple[str, str]] = []
-    watch = Watch(lambda *said: told.append(said), lambda: machine.Memory(16 * GIB, left[0]), period=3600)
+    watch = MemoryWatch(
+        lambda *said: told.append(said), lambda: hardware.Memory(16 * GIB, left[0]), period=3600
+    )
     for name, pid, limit in (("small", 1, None), ("big", 2, None), ("promised", 3, 7 * GIB)):
         watch.add(name, pid, limit)
     watch.look()
@@ -181,23 +185,23 @@ def test_a_greedy_job_is_stopped_with_its_reason_and_others_go_on(
     """The limit is on all processes together: none of the two passes it alone."""
     monkeypatch.setenv("MLPIPES_WORKER_START", "spawn")
     greedy, modest = write_job(tmp_path, "greedy", GREEDY), write_job(tmp_path, "modest", MODEST)
-    ended: dict[str, Event] = {}
+    ended: dict[str, HostEvent] = {}
     with Pool(tmp_path / "worker.log", 2) as pool:
-        pool.submit(Job("greedy", greedy, wants=Wants(memory=200 * 2**20)))
-        pool.submit(Job("modest", modest, wants=Wants(cpu=1)))
+        pool.submit(CandidateJob("greedy", greedy, wants=ResourceRequest(memory=200 * 2**20)))
+        pool.submit(CandidateJob("modest", modest, wants=ResourceRequest(cpu=1)))
         while pool.busy:
             ended |= {event.job: event for event in pool.events() if event.kind == "ended"}
     assert ended["modest"].exit == 0
     assert "more than its limit of 200 MiB (resources -> memory)" in ended["greedy"].reason
     assert ended["greedy"].reason.startswith("used 2")
-    assert (tmp_path / f"cores-{machine.cores()[0]}").exists()
+    assert (tmp_path / f"cores-{hardware.cores()[0]}").exists()
 
 
 @pytest.mark.slow
 def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "gpus", list)
+    monkeypatch.setattr(hardware, "gpus", list)
     with Pool(tmp_path / "worker.log") as pool:
-        pool.submit(Job("job", write_job(tmp_path, "modest", MODEST), wants=Wants(gpu=1)))
+        pool.submit(CandidateJob("job", write_job(tmp_path, "modest", MODEST), wants=ResourceRequest(gpu=1)))
         (event,) = pool.events()
         assert not pool.busy
     assert event.reason == "it requests 1 GPUs; this machine has 0"

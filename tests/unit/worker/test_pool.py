@@ -14,7 +14,7 @@ from process_help import ended
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.worker import protocol
-from mlpipes_cli.worker.pool import Event, Job, Pool
+from mlpipes_cli.worker.pool import CandidateJob, HostEvent, Pool
 
 pytestmark = pytest.mark.slow
 MODULE = """
@@ -52,11 +52,11 @@ def submit(pool: Pool, folder: Path, name: str, function: str = "fine", **params
     job.mkdir()
     spec = {"trainer": "python", "function": f"pool_module:{function}", "params": params}
     protocol.write(job / protocol.JOB, {"kind": "check", "runs": [[0, spec]], "folders": [str(folder)]})
-    pool.submit(Job(name, job))
+    pool.submit(CandidateJob(name, job))
     return job
 
 
-def drain(pool: Pool, seconds: float = 60.0) -> list[Event]:
+def drain(pool: Pool, seconds: float = 60.0) -> list[HostEvent]:
     found, deadline = [], time.monotonic() + seconds
     while pool.busy:
         assert time.monotonic() < deadline
@@ -119,7 +119,7 @@ def test_what_has_ended_is_told_before_what_cannot_be_started(start: str, tmp_pa
     told = []
     with Pool(tmp_path / "worker.log") as pool:
         submit(pool, tmp_path, "first")
-        pool.submit(Job("second", tmp_path, tmp_path / "no-python"))
+        pool.submit(CandidateJob("second", tmp_path, tmp_path / "no-python"))
         with pytest.raises(MlpipesError, match="cannot be started"):
             while pool.busy:
                 for event in pool.events():

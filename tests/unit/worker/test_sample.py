@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from mlpipes_cli.data.prepared import Prepared
-from mlpipes_cli.run_schema import MODEL_SAMPLE
+from mlpipes_cli.mlflow_tags import MODEL_SAMPLE
 from mlpipes_cli.server.compiled import read_sample
-from mlpipes_cli.worker import sample
+from mlpipes_cli.worker import holdout_sample
 
 
 def _prepared(rows: int, **columns: Any) -> Prepared:
@@ -34,7 +34,7 @@ def _prepared(rows: int, **columns: Any) -> Prepared:
 
 def test_the_holdouts_features_come_back_with_their_types(tmp_path: Path) -> None:
     prepared = _prepared(400)
-    sample.write(prepared, tmp_path, 10_000)
+    holdout_sample.write(prepared, tmp_path, 10_000)
     found = read_sample(tmp_path)
     assert found is not None
     pd.testing.assert_frame_equal(found.frame, prepared.X(prepared.holdout).reset_index(drop=True))
@@ -44,7 +44,7 @@ def test_of_many_rows_the_same_are_drawn_each_time(tmp_path: Path) -> None:
     prepared, drawn = _prepared(400), []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        sample.write(prepared, tmp_path / name, 50)
+        holdout_sample.write(prepared, tmp_path / name, 50)
         found = read_sample(tmp_path / name)
         assert found is not None
         drawn.append(found.frame["number"].tolist())
@@ -54,20 +54,20 @@ def test_of_many_rows_the_same_are_drawn_each_time(tmp_path: Path) -> None:
 
 def test_long_texts_make_it_fewer_rows(tmp_path: Path) -> None:
     prepared = _prepared(400, long=pd.Series(["x" * 1_000_000] * 400, dtype="str"))
-    sample.write(prepared, tmp_path, 10_000)
+    holdout_sample.write(prepared, tmp_path, 10_000)
     found = read_sample(tmp_path)
     assert found is not None and 20 < len(found.frame) < 40
 
 
 def test_none_are_kept_where_none_may_be(tmp_path: Path) -> None:
-    sample.write(_prepared(40), tmp_path, 0)
+    holdout_sample.write(_prepared(40), tmp_path, 0)
     assert list(tmp_path.iterdir()) == []
     assert read_sample(tmp_path) is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"ARROW1", b"x" * 500])
 def test_a_sample_that_cannot_be_read_is_none(tmp_path: Path, damage: bytes) -> None:
-    sample.write(_prepared(40), tmp_path, 100)
+    holdout_sample.write(_prepared(40), tmp_path, 100)
     whole = (tmp_path / MODEL_SAMPLE).read_bytes()
     for content in (damage, whole[: len(whole) // 2], whole[:8] + damage + whole[8 + len(damage) :][:-50]):
         (tmp_path / MODEL_SAMPLE).write_bytes(content)

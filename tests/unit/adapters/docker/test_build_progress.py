@@ -6,15 +6,15 @@ import json
 import re
 from pathlib import Path
 
-from mlpipes_cli.adapters.docker.bases import arguments, bases
-from mlpipes_cli.adapters.docker.building import Progress
+from mlpipes_cli.adapters.docker.images.base_images import arguments, bases
+from mlpipes_cli.adapters.docker.images.build import BuildProgress
 
 RECORDED = Path(__file__).with_name("build_of_mlflow.jsonl")  # MLflow's image, by Docker 20.10
 
 
 def notes(lines: list[str]) -> list[str]:
     """What is noted after each event that says something."""
-    progress = Progress("mlpipes-mlflow:1", {})
+    progress = BuildProgress("mlpipes-mlflow:1", {})
     found = []
     for line in lines:
         progress.take(json.loads(line))

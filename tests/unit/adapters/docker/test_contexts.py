@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli.adapters.docker.contexts import candidates
+from mlpipes_cli.adapters.docker.engine.contexts import candidates
 from mlpipes_cli.errors import MlpipesError
 
 

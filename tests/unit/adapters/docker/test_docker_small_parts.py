@@ -8,32 +8,34 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli.adapters.docker import addresses, faults, labels, logs, stopping, variables
-from mlpipes_cli.adapters.docker.engine import Engine
-from mlpipes_cli.adapters.docker.holdings import Container
-from mlpipes_cli.adapters.docker.labels import Marks
-from mlpipes_cli.adapters.docker.plans import Plan
-from mlpipes_cli.adapters.docker.publishing import Publishing
-from mlpipes_cli.adapters.docker.settings import PortSetting
+from mlpipes_cli.adapters.docker.containers import labels, logs, shutdown
+from mlpipes_cli.adapters.docker.containers.labels import StackLabels
+from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec
+from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
+from mlpipes_cli.adapters.docker.errors import translate
+from mlpipes_cli.adapters.docker.stack import addresses, variables
+from mlpipes_cli.adapters.docker.stack.port_allocator import PortAllocator
+from mlpipes_cli.adapters.docker.stack.resources import Container
+from mlpipes_cli.adapters.docker.stack.settings import PortSetting
 from mlpipes_cli.adapters.processes import ports
-from mlpipes_cli.adapters.processes.ports import Reservations
+from mlpipes_cli.adapters.processes.ports import PortReservations
 from mlpipes_cli.adapters.processes.state import StateFiles
-from mlpipes_cli.compose.model import Mount, Published, Service
+from mlpipes_cli.compose.model import Mount, PublishedPort, Service
 from mlpipes_cli.errors import MlpipesError
 
-MARKS = Marks("credit-0a1b2c", Path("/projects/credit"), "12345678")
+MARKS = StackLabels("credit-0a1b2c", Path("/projects/credit"), "12345678")
 SERVICE = Service(
     "postgres",
     "postgres:17",
     environment={"POSTGRES_PASSWORD": "hush-hush-hush"},
-    ports=(Published("127.0.0.1", 5432, 5432),),
+    ports=(PublishedPort("127.0.0.1", 5432, 5432),),
     volumes=(Mount("postgres", "/data"),),
 )
-REMOTE = Engine(None, "db.example.org", False, "DOCKER_HOST=ssh://db.example.org")  # type: ignore[arg-type]
+REMOTE = DockerEngine(None, "db.example.org", False, "DOCKER_HOST=ssh://db.example.org")  # type: ignore[arg-type]
 
 
-def plan(service: Service = SERVICE, image: str = "sha256:1", marks: Marks = MARKS) -> Plan:
-    return Plan(service, image, service.image, marks, Path("/compose/compose.yaml"))
+def plan(service: Service = SERVICE, image: str = "sha256:1", marks: StackLabels = MARKS) -> ContainerSpec:
+    return ContainerSpec(service, image, service.image, marks, Path("/compose/compose.yaml"))
 
 
 def container(service: str, needs: str = "") -> Container:
@@ -53,8 +55,8 @@ def test_the_same_plan_differs_in_nothing_and_shows_no_secret() -> None:
     ("change", "parts"),
     [
         ({"environment": {"POSTGRES_PASSWORD": "another"}}, ["environment"]),
-        ({"ports": (Published("127.0.0.1", 5433, 5432),)}, ["ports"]),
-        ({"ports": (Published("0.0.0.0", 5432, 5432),)}, ["ports"]),
+        ({"ports": (PublishedPort("127.0.0.1", 5433, 5432),)}, ["ports"]),
+        ({"ports": (PublishedPort("0.0.0.0", 5432, 5432),)}, ["ports"]),
         ({"mem_limit": 1024**3}, ["limits"]),
         ({"memswap_limit": 1024**3}, ["limits"]),
         ({"pids_limit": 100}, ["limits"]),
@@ -93,7 +95,7 @@ def test_a_key_tells_stacks_and_passwords_apart() -> None:
     ],
 )
 def test_a_taken_port_is_read_from_what_the_engine_says(said: str, port: int | None) -> None:
-    assert faults.taken_port(Exception(said)) == port
+    assert translate.port_in_use(Exception(said)) == port
 
 
 def test_lines_come_whole_whatever_the_pieces() -> None:
@@ -113,13 +115,13 @@ def test_who_needs_another_ends_before_it() -> None:
         "mlflow": container("mlflow", needs),
         "jupyter": container("jupyter", "mlflow:service_healthy:false"),
     }
-    rounds = [sorted(one.service for one in group) for group in stopping.rounds(found)]
+    rounds = [sorted(one.service for one in group) for group in shutdown.rounds(found)]
     assert rounds == [["jupyter"], ["mlflow"], ["minio", "postgres"]]
 
 
 def test_containers_that_need_each_other_end_all_the_same() -> None:
     found = {"a": container("a", "b:x:false"), "b": container("b", "a:x:false")}
-    assert [sorted(one.service for one in group) for group in stopping.rounds(found)] == [["a", "b"]]
+    assert [sorted(one.service for one in group) for group in shutdown.rounds(found)] == [["a", "b"]]
 
 
 def test_mlflow_gets_the_roots_keys_only_where_it_has_no_own() -> None:
@@ -146,8 +148,8 @@ def test_the_server_may_be_asked_under_the_names_that_clients_use() -> None:
     assert "*" not in addresses.allowed_hosts("127.0.0.1", "0.0.0.0").split(",")
 
 
-def publishing(tmp_path: Path, held: Reservations, said: list[str]) -> Publishing:
-    return Publishing(REMOTE, StateFiles(tmp_path), held, said.append)
+def publishing(tmp_path: Path, held: PortReservations, said: list[str]) -> PortAllocator:
+    return PortAllocator(REMOTE, StateFiles(tmp_path), held, said.append)
 
 
 def test_on_another_machine_the_next_port_is_taken_when_the_engine_refuses(
@@ -155,10 +157,10 @@ def test_on_another_machine_the_next_port_is_taken_when_the_engine_refuses(
 ) -> None:
     said: list[str] = []
     monkeypatch.delenv(ports.OFFSET, raising=False)
-    monkeypatch.setattr(Publishing, "holder", lambda self, port: "the container other")
+    monkeypatch.setattr(PortAllocator, "holder", lambda self, port: "the container other")
     first = PortSetting("minio", "minio", 9000, 9000, None)
     second = PortSetting("minio_console", "minio", 9001, 9001, None)
-    with Reservations() as held:
+    with PortReservations() as held:
         one = publishing(tmp_path, held, said)
         one.choose([first, second], {})
         assert one.chosen == {"minio": 9000, "minio_console": 9001}
@@ -171,9 +173,9 @@ def test_on_another_machine_the_next_port_is_taken_when_the_engine_refuses(
 def test_a_fixed_port_that_the_engine_refuses_is_an_error_with_its_holder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Publishing, "holder", lambda self, port: "the container other")
+    monkeypatch.setattr(PortAllocator, "holder", lambda self, port: "the container other")
     fixed = PortSetting("mlflow", "mlflow", 5000, 5000, 5000)
-    with Reservations() as held:
+    with PortReservations() as held:
         one = publishing(tmp_path, held, [])
         one.choose([fixed], {})
         with pytest.raises(MlpipesError, match="port 5000 of mlflow is taken by the container other"):
@@ -183,7 +185,7 @@ def test_a_fixed_port_that_the_engine_refuses_is_an_error_with_its_holder(
 def test_a_port_that_our_running_container_has_is_kept(tmp_path: Path) -> None:
     setting = PortSetting("mlflow", "mlflow", 5000, 5000, None)
     running = dataclasses.replace(container("mlflow"), ports={5000: 5017})
-    with Reservations() as held:
+    with PortReservations() as held:
         one = publishing(tmp_path, held, [])
         one.choose([setting], {"mlflow": running})
         assert one.chosen == {"mlflow": 5017}

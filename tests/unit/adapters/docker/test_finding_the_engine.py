@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli.adapters.docker import engine
-from mlpipes_cli.adapters.docker.contexts import Candidate
-from mlpipes_cli.adapters.docker.probing import Answer, Unreachable, ask
-from mlpipes_cli.adapters.docker.troubles import trouble
+from mlpipes_cli.adapters.docker.engine import connection
+from mlpipes_cli.adapters.docker.engine.contexts import EngineCandidate
+from mlpipes_cli.adapters.docker.engine.ping import EngineUnreachable, PingAnswer, ask
+from mlpipes_cli.adapters.docker.errors.unreachable import explain
 from mlpipes_cli.errors import MlpipesError
 
 
@@ -53,26 +53,26 @@ def version(api: str) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
-def chosen(url: str) -> Candidate:
-    return Candidate(url, f"DOCKER_HOST={url}", chosen=True)
+def chosen(url: str) -> EngineCandidate:
+    return EngineCandidate(url, f"DOCKER_HOST={url}", chosen=True)
 
 
 def kind(url: str) -> str:
-    with pytest.raises(Unreachable) as caught:
+    with pytest.raises(EngineUnreachable) as caught:
         ask(chosen(url), 0.5)
     return str(caught.value.kind)
 
 
 def error(environ: dict[str, str]) -> str:
     with pytest.raises(MlpipesError) as caught:
-        engine.connect(environ)
+        connection.connect(environ)
     return caught.value.lines()[0]
 
 
 def test_an_engine(tmp_path: Path) -> None:
     path = tmp_path / "d.sock"
     with answering(socket.AF_UNIX, str(path), version("1.44")):
-        assert ask(chosen(f"unix://{path}"), 5) == Answer("1.44")
+        assert ask(chosen(f"unix://{path}"), 5) == PingAnswer("1.44")
 
 
 def test_no_socket(tmp_path: Path) -> None:
@@ -83,11 +83,11 @@ def test_no_socket(tmp_path: Path) -> None:
 
 
 def test_no_socket_at_any_of_the_usual_paths(tmp_path: Path) -> None:
-    at = [Candidate(f"unix://{tmp_path}/{number}.sock", f"socket {number}") for number in range(6)]
-    told = trouble([(one, Unreachable("missing")) for one in at]).reason
+    at = [EngineCandidate(f"unix://{tmp_path}/{number}.sock", f"socket {number}") for number in range(6)]
+    told = explain([(one, EngineUnreachable("missing")) for one in at]).reason
     four = ", ".join(str(one.socket) for one in at[:4])
     assert told == f"no Docker engine found: no socket at {four} or 2 other paths"
-    assert trouble([(at[0], Unreachable("missing"))]).reason.endswith(f"no socket at {at[0].socket}")
+    assert explain([(at[0], EngineUnreachable("missing"))]).reason.endswith(f"no socket at {at[0].socket}")
 
 
 def test_a_socket_of_an_engine_that_was_stopped(tmp_path: Path) -> None:
@@ -110,13 +110,13 @@ def test_a_socket_of_another_user(tmp_path: Path) -> None:
                 folder.chmod(0o755)
         code = (
             "import os, sys; os.setuid(65534)\n"
-            "from mlpipes_cli.adapters.docker import engine\n"
+            "from mlpipes_cli.adapters.docker.engine import connection as engine\n"
             "from mlpipes_cli.errors import MlpipesError\n"
             "try: engine.connect({'HOME': '/nowhere', 'DOCKER_HOST': sys.argv[1]})\n"
             "except MlpipesError as error: print(error.lines()[0])"
         )
         done = subprocess.run(
-            [sys.executable, "-c", "import mlpipes_cli.adapters.docker.engine\n" + code, f"unix://{path}"],
+            [sys.executable, "-c", "import mlpipes_cli.adapters.docker.engine.connection\n" + code, f"unix://{path}"],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
     assert "no permission" in done.stdout
@@ -158,7 +158,7 @@ def test_an_engine_that_is_too_old(tmp_path: Path) -> None:
     with answering(socket.AF_UNIX, str(path), version("1.38")):
         line = error({"HOME": str(tmp_path), "DOCKER_HOST": f"unix://{path}"})
         assert "supports API 1.38; at least 1.41 is required" in line
-        assert engine.available({"DOCKER_HOST": f"unix://{path}"})[0] is False
+        assert connection.available({"DOCKER_HOST": f"unix://{path}"})[0] is False
 
 
 def test_what_was_chosen_has_no_second(tmp_path: Path) -> None:
@@ -167,37 +167,37 @@ def test_what_was_chosen_has_no_second(tmp_path: Path) -> None:
     with answering(socket.AF_UNIX, str(own), version("1.44")):
         environ = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
         wrong = environ | {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
-        assert engine.available(wrong)[0] is False
+        assert connection.available(wrong)[0] is False
 
 
 def test_the_first_usual_place_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlpipes_cli.adapters.docker.contexts._SYSTEM", tmp_path / "stale.sock")
+    monkeypatch.setattr("mlpipes_cli.adapters.docker.engine.contexts._SYSTEM", tmp_path / "stale.sock")
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(tmp_path / "stale.sock"))
     own = tmp_path / "docker.sock"
     environ = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
     with answering(socket.AF_UNIX, str(own), version("1.44")):
-        assert engine.available(environ) == (True, f"socket {own}")
-        found = engine.connect(environ)
+        assert connection.available(environ) == (True, f"socket {own}")
+        found = connection.connect(environ)
         assert (found.host, found.local, found.client.api.api_version) == ("127.0.0.1", True, "1.44")
         found.client.close()
 
 
 def test_no_engine_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_SYSTEM", "_SYSTEM_PODMAN"):
-        monkeypatch.setattr(f"mlpipes_cli.adapters.docker.contexts.{name}", tmp_path / "none.sock")
+        monkeypatch.setattr(f"mlpipes_cli.adapters.docker.engine.contexts.{name}", tmp_path / "none.sock")
     monkeypatch.setattr("os.getuid", lambda: 4242)
     environ = {"HOME": str(tmp_path)}
     line = error(environ)
     assert "no Docker engine found" in line
     assert "--runtime embedded" in line
-    answer, why = engine.available(environ)
+    answer, why = connection.available(environ)
     assert (answer, "no Docker engine found" in why) == (False, True)
 
 
 def test_looking_imports_no_sdk() -> None:
     code = (
-        "import sys; from mlpipes_cli.adapters.docker.engine import available; available();"
+        "import sys; from mlpipes_cli.adapters.docker.engine.connection import available; available();"
         "print([name for name in ('docker', 'requests', 'urllib3') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

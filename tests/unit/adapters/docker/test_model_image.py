@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli import resources
-from mlpipes_cli.adapters.docker.building import fingerprint
-from mlpipes_cli.adapters.docker.hashing import hashed, trusting
-from mlpipes_cli.adapters.docker.model_image import _apart, pins, requirements
+from mlpipes_cli import package_files
+from mlpipes_cli.adapters.docker.images.build import fingerprint
+from mlpipes_cli.adapters.docker.images.model_image import _apart, pins, requirements
+from mlpipes_cli.adapters.docker.images.requirement_hashes import hashed, trusting
 from mlpipes_cli.compose.load import load
 from mlpipes_cli.compose.model import Build
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.environments import EnvironmentSpec
 from mlpipes_cli.ports.images import Recipe
 
-API = resources.compose() / "api"
+API = package_files.compose() / "api"
 
 
 @pytest.fixture
@@ -79,9 +79,9 @@ def test_the_image_of_the_api_is_made_of_the_installed_package() -> None:
     told = {f"{name}_PASSWORD": "x" for name in secrets} | dict.fromkeys(
         ("JUPYTER_TOKEN", "MLFLOW_S3_SECRET_KEY"), "x"
     )
-    build = load(resources.compose() / "compose.yaml", told).services["api"].build
+    build = load(package_files.compose() / "compose.yaml", told).services["api"].build
     assert build is not None
-    assert build.parts["mlpipes_cli"] == resources.package()
+    assert build.parts["mlpipes_cli"] == package_files.package()
     assert build.parts[build.dockerfile].is_file()
     assert len(fingerprint(build)) == 32
 

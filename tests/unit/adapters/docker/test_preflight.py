@@ -6,16 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from mlpipes_cli.adapters.docker.preflight import GIGABYTE, Facts, bearable, findings
+from mlpipes_cli.adapters.docker.engine.capabilities import (
+    GIGABYTE,
+    EngineCapabilities,
+    findings,
+    without_unsupported,
+)
 from mlpipes_cli.compose.model import Service
 
-GOOD = Facts("28.0", "linux", "/var/lib/docker", 50 * GIGABYTE, 8 * GIGABYTE, 4, "overlay2", True, True)
+GOOD = EngineCapabilities(
+    "28.0", "linux", "/var/lib/docker", 50 * GIGABYTE, 8 * GIGABYTE, 4, "overlay2", True, True
+)
 SERVICE = Service("one", "x", mem_limit=2 * GIGABYTE, memswap_limit=2 * GIGABYTE, pids_limit=99, cpus=2.0)
 
 
 def test_nothing_to_say_of_a_good_engine() -> None:
     assert findings(GOOD, [SERVICE, SERVICE]) == []
-    assert bearable(GOOD, SERVICE) == SERVICE
+    assert without_unsupported(GOOD, SERVICE) == SERVICE
     assert findings(replace(GOOD, free=None), [SERVICE]) == []
 
 
@@ -42,7 +49,7 @@ def test_nothing_to_say_of_a_good_engine() -> None:
         (replace(GOOD, driver="vfs"), "warning", "vfs"),
     ],
 )
-def test_what_is_wrong(facts: Facts, level: str, words: str) -> None:
+def test_what_is_wrong(facts: EngineCapabilities, level: str, words: str) -> None:
     ((found, what, fix),) = findings(facts, [SERVICE, SERVICE])
     assert (found, words in what, bool(fix)) == (level, True, True)
 
@@ -53,10 +60,10 @@ def test_the_worst_comes_first() -> None:
 
 
 def test_limits_that_the_engine_would_refuse() -> None:
-    assert bearable(replace(GOOD, cpus=1), SERVICE).cpus == 1.0
-    assert bearable(replace(GOOD, limits_cpus=False), SERVICE).cpus is None
-    bare = bearable(replace(GOOD, limits_memory=False), SERVICE)
+    assert without_unsupported(replace(GOOD, cpus=1), SERVICE).cpus == 1.0
+    assert without_unsupported(replace(GOOD, limits_cpus=False), SERVICE).cpus is None
+    bare = without_unsupported(replace(GOOD, limits_memory=False), SERVICE)
     assert (bare.mem_limit, bare.memswap_limit, bare.pids_limit) == (None, None, 99)
-    assert bearable(replace(GOOD, limits_swap=False), SERVICE).memswap_limit is None
-    assert bearable(replace(GOOD, limits_pids=False), SERVICE).pids_limit is None
-    assert bearable(GOOD, replace(SERVICE, cpus=None)).cpus is None
+    assert without_unsupported(replace(GOOD, limits_swap=False), SERVICE).memswap_limit is None
+    assert without_unsupported(replace(GOOD, limits_pids=False), SERVICE).pids_limit is None
+    assert without_unsupported(GOOD, replace(SERVICE, cpus=None)).cpus is None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlpipes_cli.adapters.docker.reference import parse
-from mlpipes_cli.adapters.docker.refusals import kind_of, refusal
+from mlpipes_cli.adapters.docker.errors.pull import kind_of, refusal
+from mlpipes_cli.adapters.docker.images.reference import parse
 
 QUAY = parse("quay.io/minio/minio:R1@sha256:abc")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlpipes_cli.adapters.docker.settings import port_settings
-from mlpipes_cli.adapters.docker.variables import store_keys, variables
+from mlpipes_cli.adapters.docker.stack.settings import port_settings
+from mlpipes_cli.adapters.docker.stack.variables import store_keys, variables
 from mlpipes_cli.config.project import ProjectConfig
 
 

@@ -13,18 +13,18 @@ import psutil
 import pytest
 from waiting import until
 
-from mlpipes_cli.adapters import database_owners
-from mlpipes_cli.adapters.processes import logs, process
-from mlpipes_cli.adapters.processes.files import locked, read_json, write_json
-from mlpipes_cli.adapters.processes.process import Identity
-from mlpipes_cli.adapters.processes.state import Running, StateFiles
+from mlpipes_cli.adapters.postgres import roles
+from mlpipes_cli.adapters.processes import log_files, process
+from mlpipes_cli.adapters.processes.json_files import locked, read_json, write_json
+from mlpipes_cli.adapters.processes.process import ProcessIdentity
+from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ServiceSpec
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     files = StateFiles(tmp_path)
-    running = {"mlflow": Running(Identity(12, 34.5), 5000, "abc")}
+    running = {"mlflow": RunningProcess(ProcessIdentity(12, 34.5), 5000, "abc")}
     spec = ServiceSpec("api", ("python", "{port}"), 8000, False, "/ready", 12.0)
     files.write_running(Path("/some/where"), running)
     files.write_wanted({"api": spec})
@@ -60,7 +60,7 @@ def test_an_identity_is_one_process_and_no_other() -> None:
     found = process.identify(me.pid)
     assert found is not None
     assert found.process() == me
-    assert Identity(me.pid, me.create_time() - 60).process() is None
+    assert ProcessIdentity(me.pid, me.create_time() - 60).process() is None
     child = subprocess.Popen([sys.executable, "-c", ""])
     identity = process.identify(child.pid)
     until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE)
@@ -119,7 +119,7 @@ def test_the_lock_makes_others_wait_tells_them_and_leaves_no_file(tmp_path: Path
 
 
 def test_the_password_verifier_is_that_of_the_protocol() -> None:
-    kind, coded, keys = database_owners.scram("secret").split("$")
+    kind, coded, keys = roles.scram("secret").split("$")
     rounds, _, salt = coded.partition(":")
     stored, _, server = keys.partition(":")
     salted = hashlib.pbkdf2_hmac("sha256", b"secret", base64.b64decode(salt), int(rounds))
@@ -127,26 +127,26 @@ def test_the_password_verifier_is_that_of_the_protocol() -> None:
     assert (kind, rounds) == ("SCRAM-SHA-256", "4096")
     assert base64.b64decode(stored) == hashlib.sha256(client).digest()
     assert base64.b64decode(server) == hmac.digest(salted, b"Server Key", "sha256")
-    assert database_owners.scram("secret") != database_owners.scram("secret")
+    assert roles.scram("secret") != roles.scram("secret")
 
 
 def test_the_last_lines_and_the_evidence_since(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    assert logs.tail(path, 2) == []
-    assert logs.evidence(path, 0) == ""
+    assert log_files.tail(path, 2) == []
+    assert log_files.evidence(path, 0) == ""
     path.write_text("one\ntwo\n")
-    before = logs.size(path)
+    before = log_files.size(path)
     with path.open("a") as file:
         file.write("  three   \n\nfour\n")
-    assert logs.evidence(path, before) == "three | four"
-    assert list(logs.read(path, lines=2, follow=False)) == ["", "four"]
-    assert next(logs.read(path, lines=None, follow=False)) == "one"
+    assert log_files.evidence(path, before) == "three | four"
+    assert list(log_files.read(path, lines=2, follow=False)) == ["", "four"]
+    assert next(log_files.read(path, lines=None, follow=False)) == "one"
 
 
 def test_following_goes_on_in_a_new_file(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_text("old\n")
-    lines = logs.read(path, lines=0, follow=True)
+    lines = log_files.read(path, lines=0, follow=True)
     with path.open("a") as file:
         file.write("")
     timer = threading.Timer(0.05, lambda: path.open("a").write("added\n"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlpipes_cli.adapters.environments import locks
+from mlpipes_cli.adapters.environments import hashes
 from mlpipes_cli.adapters.environments.uv import explain
 from mlpipes_cli.ports.environments import EnvironmentSpec, of_model
 
@@ -67,7 +67,7 @@ def test_pins_have_one_form() -> None:
         "--find-links x",
         "",
     ]
-    assert locks.pins(lines) == ("a==2", "b==1 ; sys_platform == 'linux'", "torch==2.13.0")
+    assert hashes.pins(lines) == ("a==2", "b==1 ; sys_platform == 'linux'", "torch==2.13.0")
 
 
 def test_hashes_tell_apart_what_differs() -> None:
@@ -77,9 +77,9 @@ def test_hashes_tell_apart_what_differs() -> None:
         EnvironmentSpec("3.11", ("a",), constraints=("b",)),
         EnvironmentSpec("3.11", ("a", "b"), preferences=("a==1",)),
     ]
-    assert len({locks.of_request(spec) for spec in [one, *others]}) == 4
-    assert locks.of_request(EnvironmentSpec("3.11", ("a", "b"), purpose="other")) == locks.of_request(one)
-    assert locks.of_environment("3.11", ["a==1"]) != locks.of_environment("3.12", ["a==1"])
+    assert len({hashes.of_request(spec) for spec in [one, *others]}) == 4
+    assert hashes.of_request(EnvironmentSpec("3.11", ("a", "b"), purpose="other")) == hashes.of_request(one)
+    assert hashes.of_environment("3.11", ["a==1"]) != hashes.of_environment("3.12", ["a==1"])
 
 
 def test_a_model_leads_to_its_environment() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlpipes_cli.adapters.processes import stamps
+from mlpipes_cli.adapters.processes import log_timestamps
 from mlpipes_cli.errors import UsageError
 
 NOON = 1795262400.0  # 2026-11-21 12:00:00 UTC
@@ -42,7 +42,7 @@ def _berlin() -> Iterator[None]:
     ],
 )
 def test_the_times_that_programs_write(line: str, wanted: float | None) -> None:
-    assert stamps.seconds(line) == wanted
+    assert log_timestamps.seconds(line) == wanted
 
 
 def test_a_line_without_a_time_is_as_old_as_the_one_above() -> None:
@@ -50,11 +50,11 @@ def test_a_line_without_a_time_is_as_old_as_the_one_above() -> None:
         "an old one", "2026-11-21 12:00:00 UTC first", "  more of it",
         "2026-11-21 12:00:02 UTC second", "Traceback", "2026-11-21 12:00:03 UTC third",
     ]  # fmt: skip
-    assert list(stamps.later(lines, NOON + 1, "a.log")) == lines[3:]
-    assert list(stamps.later(lines, NOON + 60, "a.log")) == []
-    assert list(stamps.later([], NOON, "a.log")) == []
+    assert list(log_timestamps.later(lines, NOON + 1, "a.log")) == lines[3:]
+    assert list(log_timestamps.later(lines, NOON + 60, "a.log")) == []
+    assert list(log_timestamps.later([], NOON, "a.log")) == []
 
 
 def test_a_log_without_times_says_so() -> None:
     with pytest.raises(UsageError, match=r"the log of .*a\.log has no timestamps"):
-        list(stamps.later(["one", "two"], NOON, "a.log"))
+        list(log_timestamps.later(["one", "two"], NOON, "a.log"))

@@ -9,9 +9,9 @@ import protocol_help
 import psutil
 import pytest
 
-from mlpipes_cli.adapters.processes import foreground, view
-from mlpipes_cli.adapters.processes.daemon import Probe
-from mlpipes_cli.running_api import RunningApi
+from mlpipes_cli.adapters.processes import foreground, service_status
+from mlpipes_cli.adapters.processes.daemon import HttpProbe
+from mlpipes_cli.server_registry import RunningServer
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -33,15 +33,15 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     ],
 )
 def test_state_and_health(answer: int | None, uptime: float, state: str, health: str) -> None:
-    assert view.condition(answer, uptime) == (state, health)
+    assert service_status.condition(answer, uptime) == (state, health)
 
 
 def test_an_api_without_a_database_runs_and_says_so() -> None:
     me = psutil.Process()
     with protocol_help.live(app, lifespan="off") as port:
-        assert Probe("GET", "/ready").answer(port) == 503 and not Probe("GET", "/ready").ask(port)
+        assert HttpProbe("GET", "/ready").answer(port) == 503 and not HttpProbe("GET", "/ready").ask(port)
         url = f"http://127.0.0.1:{port}"
-        noted = RunningApi(url, "people", 3, "production", "api", me.pid, time.time() - 1000, ready=True)
+        noted = RunningServer(url, "people", 3, "production", "api", me.pid, time.time() - 1000, ready=True)
         shown = foreground._status(noted, me)
     assert (shown.state, shown.health, shown.url) == ("running", "unhealthy", url)
     assert "the database is not accepting predictions" in shown.detail

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from unit.adapters.spool.test_records import row
 
-from mlpipes_cli.adapters.spool import Waiting, waiting
+from mlpipes_cli.adapters.spool import PendingRecords, pending_records
 from mlpipes_cli.adapters.spool.folders import Spool
-from mlpipes_cli.adapters.spool.records import pack
+from mlpipes_cli.adapters.spool.record_format import pack
 from mlpipes_cli.errors import MlpipesError
 
 LIMIT = 10**6
@@ -40,11 +40,11 @@ def test_files_are_bounded_and_each_is_removed_after_its_turn(tmp_path: Path) ->
     rows, age = spool.pending()
     assert rows == 20
     assert age == pytest.approx(time.time() - 1_700_000_000, abs=5)
-    assert waiting(spool.root).rows == 20
+    assert pending_records(spool.root).rows == 20
     while spool.segments:
         spool.close_current()
         spool.remove(spool.segments[0])
-    assert waiting(spool.root) == Waiting()
+    assert pending_records(spool.root) == PendingRecords()
     spool.close()
     assert sorted(path.name for path in spool.root.iterdir()) == ["lock"]
 
@@ -63,7 +63,7 @@ def test_a_full_spool_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
         fill(spool, 20)
     rows = spool.pending()[0]
     assert 0 < rows < 20
-    assert waiting(spool.root).rows == rows
+    assert pending_records(spool.root).rows == rows
     spool.close_current()
     spool.remove(spool.segments[0])
     fill(spool, 1)
@@ -87,7 +87,7 @@ def test_the_limit_is_that_of_all_processes_together(tmp_path: Path) -> None:
     second._measured = float("-inf")
     with pytest.raises(MlpipesError):
         fill(second, 20)
-    assert waiting(first.root).bytes <= 3000
+    assert pending_records(first.root).bytes <= 3000
     first.close()
     second.close()
 
@@ -114,7 +114,7 @@ import sys
 from pathlib import Path
 from mlpipes_cli.adapters.spool.folders import Spool
 from unit.adapters.spool.test_records import row
-from mlpipes_cli.adapters.spool.records import pack
+from mlpipes_cli.adapters.spool.record_format import pack
 spool = Spool(Path(sys.argv[1]), 10**9, 20_000)
 spool.open()
 while True:
@@ -183,8 +183,8 @@ def test_a_folder_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_there_need_be_no_spool(tmp_path: Path) -> None:
-    assert waiting(tmp_path / "none") == Waiting()
-    assert not waiting(tmp_path / "none")
+    assert pending_records(tmp_path / "none") == PendingRecords()
+    assert not pending_records(tmp_path / "none")
 
 
 def test_a_folder_is_never_seen_before_it_is_held(tmp_path: Path) -> None:

@@ -3,10 +3,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from mlpipes_cli.adapters.spool.pacing import Pace
+from mlpipes_cli.adapters.spool.rate_limit import RateLimit
 
 
-async def come_in(pace: Pace, rows: int) -> float:
+async def come_in(pace: RateLimit, rows: int) -> float:
     began = time.monotonic()
     while await pace.wait(rows, began):
         pass
@@ -15,7 +15,7 @@ async def come_in(pace: Pace, rows: int) -> float:
 
 def test_nobody_waits_while_nothing_goes_out() -> None:
     async def test() -> None:
-        pace = Pace(5.0)
+        pace = RateLimit(5.0)
         assert max([await come_in(pace, 1000) for _ in range(50)]) < 1.0
         pace.replayed(10)
         pace.stopped()
@@ -26,7 +26,7 @@ def test_nobody_waits_while_nothing_goes_out() -> None:
 
 def test_half_as_many_come_in_as_go_out() -> None:
     async def test() -> None:
-        pace, entered = Pace(30.0), 0
+        pace, entered = RateLimit(30.0), 0
         pace.replayed(0)
 
         async def client() -> None:
@@ -48,7 +48,7 @@ def test_half_as_many_come_in_as_go_out() -> None:
 
 def test_nobody_waits_longer_than_told() -> None:
     async def test() -> None:
-        pace = Pace(0.2)
+        pace = RateLimit(0.2)
         pace.replayed(0)
         assert 0.15 < await come_in(pace, 10) < 1.5
 
@@ -57,7 +57,7 @@ def test_nobody_waits_longer_than_told() -> None:
 
 def test_whoever_waits_goes_on_when_the_database_is_lost() -> None:
     async def test() -> None:
-        pace = Pace(30.0)
+        pace = RateLimit(30.0)
         pace.replayed(0)
         waiting = asyncio.create_task(come_in(pace, 10))
         await asyncio.sleep(0.05)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipes_cli.adapters.spool import records
-from mlpipes_cli.adapters.spool.records import Damage, Record, Torn, pack, scan, unpack
+from mlpipes_cli.adapters.spool import record_format
+from mlpipes_cli.adapters.spool.record_format import Damage, SpoolRecord, TornRecord, pack, scan, unpack
 from mlpipes_cli.ports import PredictionRow
-from mlpipes_cli.server.uuid7 import milliseconds_of, uuid7
+from mlpipes_cli.server.predictions.uuid7 import milliseconds_of, uuid7
 
 
 def row(text: str = "x", **changes: object) -> PredictionRow:
@@ -28,23 +28,25 @@ ENDS = [len(b"".join(map(pack, WRITES[:n]))) for n in range(4)]
 
 
 def rows_in(data: bytes) -> list[list[PredictionRow]]:
-    return [unpack(data, found) for found in scan(data) if isinstance(found, Record)]
+    return [unpack(data, found) for found in scan(data) if isinstance(found, SpoolRecord)]
 
 
 def test_rows_come_back_as_they_were() -> None:
     assert rows_in(FILE) == WRITES
     found = list(scan(FILE, whole=False))
     assert found == list(scan(FILE))
-    assert [r.rows for r in found if isinstance(r, Record)] == [2, 1, 1]
-    assert [r.oldest for r in found if isinstance(r, Record)] == [min(x.made_at for x in w) for w in WRITES]
+    assert [r.rows for r in found if isinstance(r, SpoolRecord)] == [2, 1, 1]
+    assert [r.oldest for r in found if isinstance(r, SpoolRecord)] == [
+        min(x.made_at for x in w) for w in WRITES
+    ]
 
 
 def test_a_write_that_did_not_come_to_its_end_is_cut_off_wherever_it_stopped() -> None:
     for size in range(len(FILE) + 1):
         whole = sum(end <= size for end in ENDS[1:])
         found = list(scan(FILE[:size]))
-        assert [type(x) for x in found[:whole]] == [Record] * whole
-        assert found[whole:] == ([] if size in ENDS else [Torn(ENDS[whole], size)])
+        assert [type(x) for x in found[:whole]] == [SpoolRecord] * whole
+        assert found[whole:] == ([] if size in ENDS else [TornRecord(ENDS[whole], size)])
 
 
 @given(st.integers(0, len(FILE) - 1), st.integers(1, 255))
@@ -73,8 +75,8 @@ def test_lost_blocks_at_the_end_are_damage_and_not_a_torn_write() -> None:
 def record_of(rows: list[tuple[object, ...]]) -> bytes:
     """As another release would have written it."""
     payload = msgspec.msgpack.encode(rows)
-    header = records._HEADER.pack(records._MARK, len(payload), len(rows), 0, zlib.crc32(payload))
-    return header + records._CHECK.pack(zlib.crc32(header)) + payload
+    header = record_format._HEADER.pack(record_format._MARK, len(payload), len(rows), 0, zlib.crc32(payload))
+    return header + record_format._CHECK.pack(zlib.crc32(header)) + payload
 
 
 def test_an_older_release_had_fewer_fields() -> None:
@@ -85,4 +87,4 @@ def test_an_older_release_had_fewer_fields() -> None:
 def test_what_a_newer_release_wrote_is_no_row_of_ours() -> None:
     data = record_of([(*row(), {"new": 1}), tuple(row())])
     with pytest.raises(ValueError, match="length 10 to 12, got 13"):
-        unpack(data, next(found for found in scan(data) if isinstance(found, Record)))
+        unpack(data, next(found for found in scan(data) if isinstance(found, SpoolRecord)))

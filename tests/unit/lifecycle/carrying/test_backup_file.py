@@ -17,8 +17,8 @@ import pytest
 from backup_help import DATABASES, FILES, make
 
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle.carrying.reading import check, contents
-from mlpipes_cli.lifecycle.carrying.writing import checked_name, writing
+from mlpipes_cli.lifecycle.transfer.archive_reader import check, contents
+from mlpipes_cli.lifecycle.transfer.archive_writer import checked_name, writing
 
 
 def rewrite(path: Path, change: Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]) -> None:

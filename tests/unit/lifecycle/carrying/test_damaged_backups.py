@@ -18,9 +18,9 @@ import pytest
 from backup_help import DATABASES, END, FILES, make
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.carrying import reading
-from mlpipes_cli.lifecycle.carrying.manifest import from_json
-from mlpipes_cli.lifecycle.carrying.reading import check
+from mlpipes_cli.lifecycle.transfer import archive_reader
+from mlpipes_cli.lifecycle.transfer.archive_reader import check
+from mlpipes_cli.lifecycle.transfer.manifest import from_json
 
 Rows = list[tuple[tarfile.TarInfo, bytes]]
 
@@ -237,6 +237,6 @@ def test_little_memory_is_enough(tmp_path: Path, name: str) -> None:
 
 
 def test_more_files_than_anybody_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MOST_FILES", 3)
+    monkeypatch.setattr(archive_reader, "MOST_FILES", 3)
     make(tmp_path / "b.tar")
     assert "it has more than 3 files" in said(tmp_path / "b.tar")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.carrying.editing import edited, read, write
+from mlpipes_cli.lifecycle.transfer.yaml_edit import edited, read, write
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from mlpipes_cli.lifecycle.performance.gather import Gathered, Gatherer
-from mlpipes_cli.lifecycle.performance.judge import Worth, judge
-from mlpipes_cli.lifecycle.performance.nature import Nature
-from mlpipes_cli.ports.records import Judged
+from mlpipes_cli.lifecycle.performance.collect import CollectedRows, Collector
+from mlpipes_cli.lifecycle.performance.evaluate import MetricValue, judge
+from mlpipes_cli.lifecycle.performance.prediction_schema import PredictionSchema
+from mlpipes_cli.ports.prediction_records import Judged
 
-BINARY = Nature("binary", ("bad", "good"))
+BINARY = PredictionSchema("binary", ("bad", "good"))
 
 
 def judged(
-    rows: list[tuple[Any, Any, Any]], nature: Nature, callers: Sequence[str | None] | None = None
-) -> Worth:
-    gatherer = Gatherer()
+    rows: list[tuple[Any, Any, Any]], nature: PredictionSchema, callers: Sequence[str | None] | None = None
+) -> MetricValue:
+    gatherer = Collector()
     gatherer.take(
         [
             [
@@ -28,7 +28,7 @@ def judged(
             ]
         ]
     )
-    group = next(iter(gatherer.groups.values()), Gathered())
+    group = next(iter(gatherer.groups.values()), CollectedRows())
     return judge(group, nature, gatherer.values())
 
 
@@ -55,7 +55,7 @@ def test_live_metrics_are_those_of_scoring() -> None:
 
 
 def test_the_other_positive_class_turns_the_ranking_around() -> None:
-    worth = judged(customers(400), Nature("binary", ("good", "bad")))
+    worth = judged(customers(400), PredictionSchema("binary", ("good", "bad")))
     assert worth.metrics["roc_auc"] < 0.5
 
 
@@ -84,9 +84,11 @@ def test_regression() -> None:
     random = np.random.default_rng(0)
     truth = random.normal(10, 3, 200)
     rows = [(float(t + e), None, float(t)) for t, e in zip(truth, random.normal(0, 1, 200), strict=True)]
-    worth = judged(rows, Nature("regression"))
+    worth = judged(rows, PredictionSchema("regression"))
     assert 0.7 < worth.metrics["rmse"] < 1.3 and worth.prevalence is None
-    assert judged(rows[:10], Nature("regression")).note == "too few: 10 rows, at least 20 are needed"
+    assert (
+        judged(rows[:10], PredictionSchema("regression")).note == "too few: 10 rows, at least 20 are needed"
+    )
 
 
 def test_several_classes_with_their_columns() -> None:
@@ -96,9 +98,9 @@ def test_several_classes_with_their_columns() -> None:
         truth = int(random.integers(3))
         scores = random.dirichlet(np.ones(3) + 4 * np.eye(3)[truth])
         rows.append(("abc"[int(scores.argmax())], scores.tolist(), "abc"[truth]))
-    right = judged(rows, Nature("multiclass", ("a", "b", "c"), (0, 1, 2)))
-    wrong = judged(rows, Nature("multiclass", ("a", "b", "c"), (1, 2, 0)))
-    unknown = judged(rows, Nature("multiclass", ("a", "b", "c"), None))
+    right = judged(rows, PredictionSchema("multiclass", ("a", "b", "c"), (0, 1, 2)))
+    wrong = judged(rows, PredictionSchema("multiclass", ("a", "b", "c"), (1, 2, 0)))
+    unknown = judged(rows, PredictionSchema("multiclass", ("a", "b", "c"), None))
     assert right.metrics["roc_auc_macro"] > 0.9 > 0.6 > wrong.metrics["roc_auc_macro"]
     assert right.metrics["f1_macro"] == wrong.metrics["f1_macro"] == unknown.metrics["f1_macro"]
     assert "roc_auc_macro" not in unknown.metrics

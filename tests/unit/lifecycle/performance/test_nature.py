@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpipes_cli.lifecycle.performance.gather import Gathered, Gatherer
-from mlpipes_cli.lifecycle.performance.nature import Nature, inferred, of_details
-from mlpipes_cli.ports.records import Judged
+from mlpipes_cli.lifecycle.performance.collect import CollectedRows, Collector
+from mlpipes_cli.lifecycle.performance.prediction_schema import PredictionSchema, inferred, of_details
+from mlpipes_cli.ports.prediction_records import Judged
 
 
-def gathered(rows: list[tuple[Any, Any, Any]]) -> tuple[list[Gathered], list[Any]]:
+def gathered(rows: list[tuple[Any, Any, Any]]) -> tuple[list[CollectedRows], list[Any]]:
     """(prediction, scores, truth) rows of one version."""
-    gatherer = Gatherer()
+    gatherer = Collector()
     texts = [
         Judged(1, None, json.dumps(p), None if s is None else json.dumps(s), json.dumps(t))
         for p, s, t in rows
@@ -23,12 +23,12 @@ def gathered(rows: list[tuple[Any, Any, Any]]) -> tuple[list[Gathered], list[Any
 
 
 def test_the_registry_tells_which_class_is_positive() -> None:
-    assert of_details({"task": "binary", "classes": [0, 1], "positive": 1}) == Nature(
+    assert of_details({"task": "binary", "classes": [0, 1], "positive": 1}) == PredictionSchema(
         "binary", (0, 1), known=True
     )
     turned = of_details({"task": "binary", "classes": ["bad", "good"], "positive": "bad"})
     assert turned is not None and (turned.classes, turned.positive) == (("good", "bad"), "bad")
-    assert of_details({"task": "regression", "classes": []}) == Nature("regression", known=True)
+    assert of_details({"task": "regression", "classes": []}) == PredictionSchema("regression", known=True)
     several = of_details({"task": "multiclass", "classes": ["a", "b", "c"]})
     assert several is not None and several.columns == (0, 1, 2)
     assert of_details({}) is None
@@ -68,9 +68,9 @@ def test_columns_that_cannot_be_told_are_not_guessed() -> None:
 
 def test_numbers_without_scores_are_a_regression_or_labels() -> None:
     fractions = inferred(*gathered([(1.5, None, 2), (2.0, None, 1)]))
-    assert fractions == Nature("regression")
+    assert fractions == PredictionSchema("regression")
     whole = inferred(*gathered([(n, None, n + 1) for n in range(30)]))
-    assert whole == Nature("regression")
+    assert whole == PredictionSchema("regression")
     labels = inferred(*gathered([(1, None, 0), (0, None, 0), (1, None, 1)]))
     assert labels is not None and (labels.task, labels.classes) == ("binary", (0, 1))
 
@@ -90,8 +90,8 @@ def test_scores_are_kept_whatever_their_shape() -> None:
 
 
 def test_a_label_is_the_same_value_or_else_the_same_text() -> None:
-    nature = Nature("binary", (0, 1))
+    nature = PredictionSchema("binary", (0, 1))
     assert [nature.label(value) for value in (1, 1.0, True, "1", "0", 2, "x", None, [1])] == [
         1, 1, 1, 1, 0, None, None, None, None,
     ]  # fmt: skip
-    assert Nature("binary", ("0", "1")).label(1) == "1"
+    assert PredictionSchema("binary", ("0", "1")).label(1) == "1"

@@ -10,7 +10,7 @@ import pytest
 
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.prediction.convert import fit
+from mlpipes_cli.lifecycle.prediction.model_input import fit
 from mlpipes_cli.lifecycle.prediction.scorers import ColumnSpec
 
 

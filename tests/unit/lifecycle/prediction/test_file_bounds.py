@@ -13,7 +13,7 @@ import pytest
 
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.prediction import inputs
+from mlpipes_cli.lifecycle.prediction import readers
 
 
 def wide(file: Path) -> None:
@@ -68,7 +68,7 @@ def test_what_would_become_too_large_is_refused(
     make(file)
     assert file.stat().st_size < 20_000_000
     with pytest.raises(UsageError) as refused:
-        for _ in inputs.open_table(file, 3).batches(500, {"x": "text"}, Formats()):
+        for _ in readers.open_table(file, 3).batches(500, {"x": "text"}, Formats()):
             pass
     assert said in str(refused.value)
 
@@ -80,6 +80,6 @@ def test_a_packed_file_of_rows_may_become_much_more_than_it_is(tmp_path: Path) -
         opened.write(b"x,y\n")
         for start in range(0, 4_000_000, 500_000):
             opened.write(b"".join(b"%d,always the same words\n" % at for at in range(start, start + 500_000)))
-    table = inputs.open_table(file, 2)
+    table = readers.open_table(file, 2)
     rows = sum(len(batch) for batch in table.batches(200_000, {"x": "text", "y": "text"}, Formats()))
     assert rows == 4_000_000

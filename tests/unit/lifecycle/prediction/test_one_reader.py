@@ -18,10 +18,10 @@ from mlpipes_cli.data.formats import BEFORE, Formats
 from mlpipes_cli.data.prepare import prepare
 from mlpipes_cli.data.sources import read as read_source
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.prediction import convert, inputs
+from mlpipes_cli.lifecycle.prediction import model_input, readers
 from mlpipes_cli.lifecycle.prediction.scorers import ColumnSpec
 from mlpipes_cli.lifecycle.records import feedback
-from mlpipes_cli.server.truths import Expected
+from mlpipes_cli.server.requests.ground_truth import Expected
 from mlpipes_cli.worker.saving import _types
 
 SOURCE = parse_yaml("experiment: x\ndata:\n  source: data.csv\n  target: y\n", "e.yaml")
@@ -123,11 +123,11 @@ def scored(trained: dict[str, Any], model: str, name: str) -> pd.DataFrame:
     asked = SimpleNamespace(columns=columns, id="id", target="y", formats=formats)
     details = {"task": "binary", "reading": formats.document()}
     file = trained["folder"] / name
-    kinds = inputs.kinds_of({column.name: column.type for column in columns})
-    batches = inputs.open_table(file).batches(5, kinds, Formats.of_model(details))
+    kinds = readers.kinds_of({column.name: column.type for column in columns})
+    batches = readers.open_table(file).batches(5, kinds, Formats.of_model(details))
     parts, start = [], 0
     for batch in batches:
-        parts.append(convert.fit(batch, asked, file, start))
+        parts.append(model_input.fit(batch, asked, file, start))
         start += len(batch)
     return pd.concat(parts, ignore_index=True)
 
@@ -166,7 +166,7 @@ def test_feedback(tmp_path: Path, kind: str, mark: str) -> None:
     file = tmp_path / "truth.csv"
     file.write_text("\n".join([f"id{mark}y", *lines]) + "\n")
     columns = feedback._Columns("id", "y", by_prediction=False)
-    table = inputs.open_table(file)
+    table = readers.open_table(file)
     assert table.columns == ["id", "y"]
     formats = Formats.of_model({"task": "regression", "reading": {}})
     said, names, rows = feedback._read(file, table, columns, expected, formats)
@@ -181,7 +181,7 @@ def test_feedback(tmp_path: Path, kind: str, mark: str) -> None:
 
 def batch(path: Path, text: str, formats: Formats, **types: str) -> pd.DataFrame:
     path.write_text(text)
-    (found,) = inputs.open_table(path).batches(100, inputs.kinds_of(types), formats)
+    (found,) = readers.open_table(path).batches(100, readers.kinds_of(types), formats)
     return found
 
 
@@ -235,7 +235,7 @@ def test_later_rows_of_a_long_file_decide_its_dates(tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_text("d,z\n" + "01/06/2024,1\n" * 3000 + "31/12/2024,1\n")
     formats = Formats.of_model({"task": "binary", "reading": {}})
-    batches = list(inputs.open_table(file).batches(500, inputs.kinds_of({"d": "datetime"}), formats))
+    batches = list(readers.open_table(file).batches(500, readers.kinds_of({"d": "datetime"}), formats))
     assert [len(part) for part in batches] == [500] * 6 + [1]
     assert all((part["d"][:1] == pd.Timestamp("2024-06-01")).all() for part in batches[:6])
 
@@ -250,8 +250,8 @@ def test_what_is_said(tmp_path: Path) -> None:
     file, said = tmp_path / "x.csv", Said()
     for text in ("x;z\n1.234,5;1\n?;2\n?;2\n", "x;z\n1;2\n", "x,z\n1.5,2\n"):
         file.write_text(text)
-        table = inputs.open_table(file)
-        assert sum(len(part) for part in table.batches(1, inputs.kinds_of({"x": "double"}), german)) > 0
+        table = readers.open_table(file)
+        assert sum(len(part) for part in table.batches(1, readers.kinds_of({"x": "double"}), german)) > 0
         table.tell(said)  # type: ignore[arg-type]
     assert said.lines == [
         f"{file}: separated by ';', decimal comma, thousands point",
@@ -263,7 +263,7 @@ def test_what_is_said(tmp_path: Path) -> None:
 def test_without_a_signature_a_file_is_read_as_training_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_text("x;code\n3,5;007\n?;1\n1,5;2\n")
-    parts = list(inputs.open_table(file).batches(2, None, Formats()))
+    parts = list(readers.open_table(file).batches(2, None, Formats()))
     assert [len(part) for part in parts] == [2, 1]
     whole = pd.concat(parts, ignore_index=True)
     assert plain(whole["x"]) == [3.5, None, 1.5]

@@ -12,7 +12,7 @@ import pytest
 from mlpipes_cli.data.conversion import convert
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle.prediction import inputs, outputs
+from mlpipes_cli.lifecycle.prediction import readers, writers
 
 FRAME = pd.DataFrame({"ID": ["01", "02", "03"], "x": ["1", "2", "3"]})
 
@@ -27,7 +27,7 @@ def written(path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
 def test_tables_come_in_batches(tmp_path: Path, name: str) -> None:
-    table = inputs.open_table(written(tmp_path / name))
+    table = readers.open_table(written(tmp_path / name))
     batches = list(table.batches(2, {}, Formats()))
     assert table.columns == ["ID", "x"]
     assert [len(batch) for batch in batches] == [2, 1]
@@ -40,7 +40,7 @@ def test_parquet_of_arrows_types_with_ids_in_its_index(tmp_path: Path) -> None:
         {"ID": ["01", "02", "03"], "x": pa.array(["a", None, "b"]).dictionary_encode(), "day": day}
     )
     table.to_pandas(types_mapper=pd.ArrowDtype).set_index("ID").to_parquet(tmp_path / "t.parquet")
-    read = pd.concat(inputs.open_table(tmp_path / "t.parquet").batches(2, {}, Formats()))
+    read = pd.concat(readers.open_table(tmp_path / "t.parquet").batches(2, {}, Formats()))
     assert read["ID"].tolist() == ["01", "02", "03"]
     assert read["x"].astype(object).tolist()[::2] == ["a", "b"]
     assert read["x"].isna().tolist() == [False, True, False]
@@ -62,7 +62,7 @@ def test_parquet_of_arrows_types_with_ids_in_its_index(tmp_path: Path) -> None:
 def test_json_in_every_form(tmp_path: Path, document: Any) -> None:
     path = tmp_path / "t.json"
     path.write_text(json.dumps(document))
-    table = inputs.open_table(path)
+    table = readers.open_table(path)
     (batch,) = table.batches(10, {}, Formats())
     assert (table.columns, table.rows) == (["ID", "x"], 2)
     assert batch["ID"].tolist() == ["01", "02"]
@@ -90,15 +90,15 @@ def test_what_is_no_table_is_one_line(tmp_path: Path, name: str, content: bytes,
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(UsageError) as caught:
-        inputs.check_file(path)
-        list(inputs.open_table(path).batches(10, {}, Formats()))
+        readers.check_file(path)
+        list(readers.open_table(path).batches(10, {}, Formats()))
     assert said in caught.value.lines()[0]
 
 
 @pytest.mark.parametrize("name", ["o.csv", "o.parquet", "o.json"])
 def test_an_output_appears_whole(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    writer = outputs.make_writer(path, None)
+    writer = writers.make_writer(path, None)
     part = pd.DataFrame({"ID": ["01", "2"], "prediction": [0, 1]})
     with writer:
         writer.write(part)
@@ -118,7 +118,7 @@ def test_an_output_appears_whole(tmp_path: Path, name: str) -> None:
 def test_a_failure_leaves_what_was_there(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text("before")
-    writer = outputs.make_writer(path, None)
+    writer = writers.make_writer(path, None)
     with pytest.raises(MlpipesError), writer:
         writer.write(pd.DataFrame({"prediction": [1]}))
         raise MlpipesError("stopped")
@@ -128,7 +128,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["o.csv", "o.parquet", "o.json"])
 def test_no_rows_are_an_output_too(tmp_path: Path, name: str) -> None:
-    writer = outputs.make_writer(tmp_path / name, None)
+    writer = writers.make_writer(tmp_path / name, None)
     with writer:
         writer.finish()
     assert (tmp_path / name).exists()
@@ -136,7 +136,7 @@ def test_no_rows_are_an_output_too(tmp_path: Path, name: str) -> None:
 
 def test_without_a_file_text_goes_out_as_it_is_made() -> None:
     lines: list[str] = []
-    writer = outputs.make_writer(None, lines.append)
+    writer = writers.make_writer(None, lines.append)
     with writer:
         writer.write(pd.DataFrame({"prediction": [1, 2]}))
         writer.write(pd.DataFrame({"prediction": [3]}))

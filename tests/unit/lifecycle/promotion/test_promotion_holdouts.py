@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import mlflow_tags
 from mlpipes_cli.config.experiment import load_experiment
-from mlpipes_cli.data import store
+from mlpipes_cli.data import prepared_cache
 from mlpipes_cli.data.formats import BEFORE
 from mlpipes_cli.data.prepare import prepare
 from mlpipes_cli.data.rows import hash_rows
@@ -49,7 +49,7 @@ def trained(tmp_path: Path) -> Any:
         f"{n},{'NA' if n % 3 else 'ZA'},2024-01-{n % 28 + 1:02d},{n / 2},n{n},{n % 2}" for n in range(100)
     ]
     (tmp_path / "data.csv").write_text("\n".join(["ID,land,day,x,note,y", *lines]) + "\n")
-    for name in ("experiment.yaml", run_schema.RESOLVED_EXPERIMENT):
+    for name in ("experiment.yaml", mlflow_tags.RESOLVED_EXPERIMENT):
         (tmp_path / name).write_text(EXPERIMENT)
     config, source = load_experiment(tmp_path / "experiment.yaml")
 
@@ -63,7 +63,10 @@ def trained(tmp_path: Path) -> Any:
 
 
 def run(prepared: Any) -> RunRecord:
-    tags = {run_schema.DATA_FINGERPRINT: prepared.fingerprint, run_schema.EXPERIMENT_FILE: "experiment.yaml"}
+    tags = {
+        mlflow_tags.DATA_FINGERPRINT: prepared.fingerprint,
+        mlflow_tags.EXPERIMENT_FILE: "experiment.yaml",
+    }
     return RunRecord("r" * 32, "lands", "a", "FINISHED", 0, {}, {}, tags)
 
 
@@ -71,7 +74,7 @@ def run(prepared: Any) -> RunRecord:
 def test_an_incumbent_of_old_is_asked_for_rows_as_it_knew_them(trained: Any, cached: bool) -> None:
     root, now, then, holdouts = trained
     if cached:
-        store.save(now, root / "cache" / "data" / now.fingerprint)
+        prepared_cache.save(now, root / "cache" / "data" / now.fingerprint)
     held = holdouts.rows(run(now), COLUMNS)
     assert held.frame["land"].isin(["NA", "ZA"]).all()
     assert held.frame["day"].dtype == "datetime64[us]"

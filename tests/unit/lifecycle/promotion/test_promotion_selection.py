@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import mlflow_tags
 from mlpipes_cli.errors import MlpipesError, Refused, UsageError
 from mlpipes_cli.lifecycle.promotion import selection
 from mlpipes_cli.ports import RunRecord
@@ -21,10 +21,10 @@ def run(
     **tags: str,
 ) -> RunRecord:
     known = {
-        run_schema.MODEL_URI: f"models:/m-{ident}",
-        run_schema.HOLDOUT_FINGERPRINT: holdout,
-        run_schema.TASK: task,
-        run_schema.CANDIDATE: name,
+        mlflow_tags.MODEL_URI: f"models:/m-{ident}",
+        mlflow_tags.HOLDOUT_FINGERPRINT: holdout,
+        mlflow_tags.TASK: task,
+        mlflow_tags.CANDIDATE: name,
     }
     return RunRecord(
         ident,
@@ -88,30 +88,30 @@ def test_an_unknown_run_suggests_the_nearest():
 
 
 def test_a_failed_run_says_why():
-    broken = run("aaaa1", status="FAILED", **{run_schema.ERROR: "out of memory"})
+    broken = run("aaaa1", status="FAILED", **{mlflow_tags.ERROR: "out of memory"})
     with pytest.raises(MlpipesError, match="out of memory"):
         selection.find_run([broken], "forest")
 
 
 def test_a_run_without_its_model_cannot_be_promoted():
-    assert not selection.is_complete(run("a", **{run_schema.MODEL_URI: ""}))
+    assert not selection.is_complete(run("a", **{mlflow_tags.MODEL_URI: ""}))
     with pytest.raises(MlpipesError, match="no finished run"):
-        selection.field_of([run("a", status="KILLED")], None)
+        selection.selection_pool([run("a", status="KILLED")], None)
 
 
 def test_the_field_is_the_newest_holdout_in_all_sessions():
     runs = newest_first(run("1", holdout="old"), run("2"), run("3"), run("4", status="FAILED"))
-    field = selection.field_of(runs, None)
+    field = selection.selection_pool(runs, None)
     assert (field.holdout, [item.run_id for item in field.runs]) == ("h1", ["3", "2"])
 
 
 def test_a_chosen_run_brings_its_own_holdout():
     old = run("1", holdout="old")
-    assert selection.field_of(newest_first(old, run("2")), old).runs == (old,)
+    assert selection.selection_pool(newest_first(old, run("2")), old).runs == (old,)
 
 
-def field(*runs: RunRecord) -> selection.Field:
-    return selection.field_of(newest_first(*runs), None)
+def field(*runs: RunRecord) -> selection.SelectionPool:
+    return selection.selection_pool(newest_first(*runs), None)
 
 
 def test_the_best_by_the_metrics_direction():
@@ -136,7 +136,7 @@ def test_no_run_has_the_metric():
 
 
 def test_where_the_metric_comes_from():
-    some = field(run("1", **{run_schema.METRIC: "mcc"}))
+    some = field(run("1", **{mlflow_tags.METRIC: "mcc"}))
     assert selection.pick_metric(some, "f1", "brier") == "f1"
     assert selection.pick_metric(some, None, "brier") == "brier"
     assert selection.pick_metric(some, None, None) == "mcc"
@@ -167,10 +167,10 @@ def test_the_best_of_the_others_is_put_forward():
     runs = newest_first(
         run("a", metrics={"ks": 0.9}), run("b", metrics={"ks": 0.5}), run("c", metrics={"accuracy": 0.9})
     )
-    field = selection.field_of(runs, None)
+    field = selection.selection_pool(runs, None)
     assert selection.best(field, "ks", without={"a"}).run_id == "b"
     with pytest.raises(Refused, match="every run of 'credit' that has 'ks' was rolled back"):
         selection.best(field, "ks", without={"a", "b"})
     with pytest.raises(MlpipesError, match="its scores are not probabilities"):
-        selection.best(selection.field_of(runs[1:], None), "log_loss")
+        selection.best(selection.selection_pool(runs[1:], None), "log_loss")
     assert selection.missing(runs[0], "ks") == "forest has no ks: its model returns labels, not scores"

@@ -4,16 +4,16 @@ import pytest
 
 from mlpipes_cli.config.project import Gate
 from mlpipes_cli.lifecycle.promotion import verdict
-from mlpipes_cli.lifecycle.promotion.verdict import Holder
+from mlpipes_cli.lifecycle.promotion.verdict import AliasHolder
 from mlpipes_cli.ports import RunRecord
-from mlpipes_cli.scoring.compare import Comparison
+from mlpipes_cli.scoring.compare import ModelComparison
 
 RUN = RunRecord("r", "e", "forest", "FINISHED", 1, {"ks": 0.5, "log_loss": 0.3, "mcc": float("nan")}, {}, {})
-HOLDER = Holder(3, "old")
+HOLDER = AliasHolder(3, "old")
 
 
-def comparison(better: bool) -> Comparison:
-    return Comparison(
+def comparison(better: bool) -> ModelComparison:
+    return ModelComparison(
         metric="ks", incumbent=0.4, challenger=0.5, difference=0.1, lower=0.02 if better else -0.05,
         p_value=0.01 if better else 0.3, candidates=4, rows=200, better=better, reason="the reason",
     )  # fmt: skip

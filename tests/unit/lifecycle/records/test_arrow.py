@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from mlpipes_cli.lifecycle.records.arrow import Layout
-from mlpipes_cli.ports.records import Snapshot, StoredPrediction
+from mlpipes_cli.ports.prediction_records import LogSnapshot, StoredPrediction
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def table(
 ) -> pa.Table:
     kinds = {"prediction": frozenset(prediction), "truth": frozenset(truth)}
     named = {name: frozenset(found) for name, found in (inputs or {}).items()}
-    layout = Layout(Snapshot(len(rows), kinds, named, iter(())), flat=inputs is not None)
+    layout = Layout(LogSnapshot(len(rows), kinds, named, iter(())), flat=inputs is not None)
     made = layout.table(rows)
     assert made.schema == layout.schema
     return made

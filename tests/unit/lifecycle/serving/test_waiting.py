@@ -13,7 +13,7 @@ import pytest
 from mlpipes_cli.adapters.processes import ports
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.serving.plan import NotPromoted
-from mlpipes_cli.lifecycle.serving.waiting import until_promoted
+from mlpipes_cli.lifecycle.serving.wait_for_model import until_promoted
 
 HINT = "train, then `mlpipes promote`"
 MISSING = NotPromoted("no model is registered yet", HINT)

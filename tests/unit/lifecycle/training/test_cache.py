@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from mlpipes_cli import run_schema
+from mlpipes_cli import mlflow_tags
 from mlpipes_cli.lifecycle.training import cache
 from mlpipes_cli.lifecycle.training.spec import Candidate
 from mlpipes_cli.ports import RunRecord
 
 SAME = {
-    run_schema.CANDIDATE: "a",
-    run_schema.SPEC_HASH: "hash",
-    run_schema.DATA_FINGERPRINT: "data",
-    run_schema.HOLDOUT_FINGERPRINT: "held",
-    run_schema.MODEL_KEY: "key",
+    mlflow_tags.CANDIDATE: "a",
+    mlflow_tags.SPEC_HASH: "hash",
+    mlflow_tags.DATA_FINGERPRINT: "data",
+    mlflow_tags.HOLDOUT_FINGERPRINT: "held",
+    mlflow_tags.MODEL_KEY: "key",
 }
 PLAN: Any = SimpleNamespace(
     prepared=SimpleNamespace(fingerprint="data", holdout_fingerprint="held"),
@@ -26,14 +26,14 @@ PLAN: Any = SimpleNamespace(
 
 
 def run(run_id: str, name: str = "a", status: str = "FINISHED", whole: bool = True, **tags: str) -> RunRecord:
-    own = {getattr(run_schema, key): value for key, value in tags.items()}
-    uri = {run_schema.MODEL_URI: "models:/m-1"} if whole else {}
+    own = {getattr(mlflow_tags, key): value for key, value in tags.items()}
+    uri = {mlflow_tags.MODEL_URI: "models:/m-1"} if whole else {}
     return RunRecord(run_id, "e", name, status, 1, {}, {}, SAME | uri | own)
 
 
 def found(runs: list[RunRecord], environment: str | None = None, gone: Collection[str] = ()) -> list[str]:
     parents = {item.run_id: item for item in runs}
-    shown = [item for item in runs if run_schema.PARTS not in item.tags]
+    shown = [item for item in runs if mlflow_tags.PARTS not in item.tags]
     built = {"a": environment} if environment else {}
     taken = cache.find(shown, PLAN, built, parents.get, "key", lambda item: item.run_id not in gone)
     return [item.run_id for item in taken.get("a", [])]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 
-from mlpipes_cli.lifecycle.training.endings import heard, held
+from mlpipes_cli.lifecycle.training.termination import heard, held
 
 
 @pytest.fixture(autouse=True)

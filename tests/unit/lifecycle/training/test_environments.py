@@ -14,9 +14,9 @@ import pytest
 
 from mlpipes_cli.config.runs import Environment, PycaretRun, SklearnRun
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.training.environments import Preparation, digest, of_run, of_runs
-from mlpipes_cli.ports.environments import Built, EnvironmentSpec, Say, silent
-from mlpipes_cli.trainers import carried
+from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds, digest, of_run, of_runs
+from mlpipes_cli.ports.environments import BuiltEnvironment, EnvironmentSpec, Say, silent
+from mlpipes_cli.trainers import pinned_environments
 
 OURS = f"{sys.version_info[0]}.{sys.version_info[1]}"
 FOREST = "sklearn.ensemble.RandomForestClassifier"
@@ -42,7 +42,7 @@ def test_a_run_that_asks_gets_the_base_in_our_versions_where_it_can() -> None:
     spec = of_run(sklearn(requirements=["xgboost>=3"]))
     assert spec is not None
     assert spec.python == OURS
-    assert spec.requirements == (*carried.base(), "xgboost>=3")
+    assert spec.requirements == (*pinned_environments.base(), "xgboost>=3")
     from importlib.metadata import version
 
     assert f"numpy=={version('numpy')}" in spec.preferences
@@ -51,16 +51,16 @@ def test_a_run_that_asks_gets_the_base_in_our_versions_where_it_can() -> None:
 
 
 def test_what_a_trainer_carries_is_locked() -> None:
-    spec, own = of_run(pycaret()), carried.carried("pycaret")
+    spec, own = of_run(pycaret()), pinned_environments.carried("pycaret")
     assert spec is not None and own is not None
     assert (spec.python, spec.constraints) == (own.python, own.lock)
-    assert spec.requirements == (*carried.base(), *own.requirements)
+    assert spec.requirements == (*pinned_environments.base(), *own.requirements)
 
 
 def test_more_requirements_make_the_lock_a_preference() -> None:
-    spec, own = of_run(pycaret(requirements=["shap"])), carried.carried("pycaret")
+    spec, own = of_run(pycaret(requirements=["shap"])), pinned_environments.carried("pycaret")
     assert spec is not None and own is not None
-    assert spec.requirements == (*carried.base(), *own.requirements, "shap")
+    assert spec.requirements == (*pinned_environments.base(), *own.requirements, "shap")
     assert (spec.constraints, spec.preferences) == ((), own.lock)
     other = of_run(pycaret(python="3.10"))
     assert other is not None
@@ -75,10 +75,12 @@ def test_the_digest_follows_what_decides_the_versions() -> None:
 
 @pytest.mark.parametrize("name", ["pycaret", "spark", "keras", "torch"])
 def test_every_carried_lock_names_what_its_trainer_asks_for(name: str) -> None:
-    own = carried.carried(name)
+    own = pinned_environments.carried(name)
     assert own is not None
     locked = {line.split("==")[0].lower().replace("_", "-") for line in own.lock}
-    asked = {re.match(r"[\w.-]+", line)[0].lower() for line in (*carried.base(), *own.requirements)}
+    asked = {
+        re.match(r"[\w.-]+", line)[0].lower() for line in (*pinned_environments.base(), *own.requirements)
+    }
     assert asked <= locked
     assert not any("://" in line or "+" in line.split(";")[0] for line in own.lock)
 
@@ -99,10 +101,10 @@ class Workshop:
     ) -> None:
         self.go.set()
 
-    def find(self, spec: EnvironmentSpec) -> Built | None:
+    def find(self, spec: EnvironmentSpec) -> BuiltEnvironment | None:
         return self.made(spec) if spec in self.there else None
 
-    def ensure(self, spec: EnvironmentSpec, log: Path | None = None, say: Say = silent) -> Built:
+    def ensure(self, spec: EnvironmentSpec, log: Path | None = None, say: Say = silent) -> BuiltEnvironment:
         self.go.wait(30)
         self.asked.append(spec)
         if log is not None:
@@ -111,13 +113,15 @@ class Workshop:
             raise MlpipesError("no solution", "ask for less")
         return self.made(spec)
 
-    def made(self, spec: EnvironmentSpec) -> Built:
-        return Built(digest(spec), self.folder / "bin" / "python", spec.python, (), "", 0, 0.0, 0.0)
+    def made(self, spec: EnvironmentSpec) -> BuiltEnvironment:
+        return BuiltEnvironment(
+            digest(spec), self.folder / "bin" / "python", spec.python, (), "", 0, 0.0, 0.0
+        )
 
     def interpreter(self, version: str) -> Path | None:
         return None
 
-    def listing(self) -> list[Built]:
+    def listing(self) -> list[BuiltEnvironment]:
         return []
 
     def remove(self, digest: str) -> bool:
@@ -139,7 +143,7 @@ def test_what_is_there_is_found_and_the_rest_is_built_once_for_all_that_share_it
     workshop: Workshop, tmp_path: Path
 ) -> None:
     specs = {"one": A, "two": B, "three": B, "four": C, "five": C}
-    with Preparation(workshop, specs, silent) as preparation:
+    with EnvironmentBuilds(workshop, specs, silent) as preparation:
         assert set(preparation.built) == {"one"}
         logs = {name: tmp_path / f"{name}.txt" for name in specs}
         preparation.start(logs)
@@ -157,7 +161,7 @@ def test_what_is_there_is_found_and_the_rest_is_built_once_for_all_that_share_it
 
 
 def test_only_what_is_still_to_be_trained_is_built(workshop: Workshop) -> None:
-    with Preparation(workshop, {"two": B, "four": C}, silent) as preparation:
+    with EnvironmentBuilds(workshop, {"two": B, "four": C}, silent) as preparation:
         preparation.start({})
         assert not preparation.pending
     assert workshop.asked == []

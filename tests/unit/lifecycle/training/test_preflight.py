@@ -11,7 +11,7 @@ import pytest
 from mlpipes_cli.adapters.environments import EnvironmentStore
 from mlpipes_cli.errors import Several
 from mlpipes_cli.lifecycle.training import plan, preflight
-from mlpipes_cli.lifecycle.training.environments import Preparation, of_runs
+from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds, of_runs
 
 FILE = """\
 experiment: tests
@@ -37,7 +37,7 @@ def look(folder: Path, only: tuple[str, ...] = (), text: str = FILE) -> list[str
     experiment = plan.read(folder / "experiment.yaml", "experiment.yaml")
     warnings: list[str] = []
     store = EnvironmentStore({"HOME": str(folder), "PATH": "/nowhere"}, folder / "environments")
-    with Preparation(store, of_runs(experiment.config.runs, only), warnings.append) as environments:
+    with EnvironmentBuilds(store, of_runs(experiment.config.runs, only), warnings.append) as environments:
         preflight.check(experiment, environments, only, warnings.append)
     return warnings
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from mlpipes_cli import run_schema
-from mlpipes_cli.lifecycle.training.earlier import last_session, newest_each
+from mlpipes_cli import mlflow_tags
+from mlpipes_cli.lifecycle.training.previous_sessions import last_session, newest_each
 from mlpipes_cli.lifecycle.training.report import CandidateResult, TrainingReport, from_record
 from mlpipes_cli.ports import RunRecord
 
@@ -15,9 +15,9 @@ def report(metric: str, *results: CandidateResult) -> TrainingReport:
 
 
 def run(name: str, started: int, status: str = "FINISHED", **tags: str) -> RunRecord:
-    named = {getattr(run_schema, key): value for key, value in tags.items()}
+    named = {getattr(mlflow_tags, key): value for key, value in tags.items()}
     if status == "FINISHED":
-        named[run_schema.MODEL_URI] = "models:/m-1"
+        named[mlflow_tags.MODEL_URI] = "models:/m-1"
     return RunRecord(
         f"{name}-{started}",
         "e",

@@ -18,7 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 from mlpipes_cli.preprocess import auto, blocks, scaling
 from mlpipes_cli.preprocess.transformer import AutoPreprocessor
 from mlpipes_cli.server.compiled import compile_model, guards, steps, trees
-from mlpipes_cli.server.model import InputColumn
+from mlpipes_cli.server.models.served_model import InputColumn
 
 FRAME = compiled_help.frame()
 COLUMNS = compiled_help.columns(FRAME)

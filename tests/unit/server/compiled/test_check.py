@@ -7,7 +7,7 @@ import compiled_help
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
-from mlpipes_cli.server.compiled import Compiled, Sample, Scored, check, compile_model, sample_rows
+from mlpipes_cli.server.compiled import Compiled, CompiledScores, Sample, check, compile_model, sample_rows
 
 FRAME = compiled_help.frame()
 COLUMNS = compiled_help.columns(FRAME)
@@ -25,48 +25,48 @@ def _made(estimator: Any, kind: str) -> tuple[Any, Compiled, dict[str, Any]]:
     return model, compiled, notes
 
 
-def _swapped(scored: Scored, rows: Any) -> Scored:
-    return Scored([{"no": "yes", "yes": "no"}[label] for label in scored.predictions], scored.scores)
+def _swapped(scored: CompiledScores, rows: Any) -> CompiledScores:
+    return CompiledScores([{"no": "yes", "yes": "no"}[label] for label in scored.predictions], scored.scores)
 
 
-def _one_label(scored: Scored, rows: Any) -> Scored:
-    return Scored(
+def _one_label(scored: CompiledScores, rows: Any) -> CompiledScores:
+    return CompiledScores(
         [*scored.predictions[:-1], "no" if scored.predictions[-1] == "yes" else "yes"], scored.scores
     )
 
 
-def _shifted(scored: Scored, rows: Any) -> Scored:
+def _shifted(scored: CompiledScores, rows: Any) -> CompiledScores:
     assert scored.scores is not None
-    return Scored(scored.predictions, [scored.scores[0] + 1e-8, *scored.scores[1:]])
+    return CompiledScores(scored.predictions, [scored.scores[0] + 1e-8, *scored.scores[1:]])
 
 
-def _nothing(scored: Scored, rows: Any) -> Scored:
-    return Scored(scored.predictions, [float("nan")] * len(rows))
+def _nothing(scored: CompiledScores, rows: Any) -> CompiledScores:
+    return CompiledScores(scored.predictions, [float("nan")] * len(rows))
 
 
-def _no_scores(scored: Scored, rows: Any) -> Scored:
-    return Scored(scored.predictions, None)
+def _no_scores(scored: CompiledScores, rows: Any) -> CompiledScores:
+    return CompiledScores(scored.predictions, None)
 
 
-def _short(scored: Scored, rows: Any) -> Scored:
+def _short(scored: CompiledScores, rows: Any) -> CompiledScores:
     assert scored.scores is not None
-    return Scored(scored.predictions[:-1], scored.scores[:-1])
+    return CompiledScores(scored.predictions[:-1], scored.scores[:-1])
 
 
-def _many_only(scored: Scored, rows: Any) -> Scored:
+def _many_only(scored: CompiledScores, rows: Any) -> CompiledScores:
     return scored if len(rows) > 1 else _swapped(scored, rows)
 
 
-def _no_gaps(scored: Scored, rows: Any) -> Scored:
+def _no_gaps(scored: CompiledScores, rows: Any) -> CompiledScores:
     gap = any(row[3] is None for row in rows)  # the sample has none in this column
     return _swapped(scored, rows) if gap else scored
 
 
-def _unknown_texts(scored: Scored, rows: Any) -> Scored:
+def _unknown_texts(scored: CompiledScores, rows: Any) -> CompiledScores:
     return _swapped(scored, rows) if any("never seen" in str(row[2]) for row in rows) else scored
 
 
-def _raises(scored: Scored, rows: Any) -> Scored:
+def _raises(scored: CompiledScores, rows: Any) -> CompiledScores:
     raise ZeroDivisionError("cannot do it")
 
 
@@ -87,7 +87,9 @@ def _raises(scored: Scored, rows: Any) -> Scored:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_wrong_predictor_is_refused(
-    right: tuple[Any, Compiled, dict[str, Any]], wrong: Callable[[Scored, Any], Scored], told: str
+    right: tuple[Any, Compiled, dict[str, Any]],
+    wrong: Callable[[CompiledScores, Any], CompiledScores],
+    told: str,
 ) -> None:
     model, compiled, notes = right
     assert check(compiled, model, Sample(FRAME), COLUMNS, notes) is None
@@ -99,9 +101,9 @@ def test_labels_of_another_type_are_other_labels() -> None:
     model, compiled, notes = _made(GradientBoostingClassifier(n_estimators=5), "bool")
     assert check(compiled, model, Sample(FRAME), COLUMNS, notes) is None
 
-    def wrong(rows: Any) -> Scored:
+    def wrong(rows: Any) -> CompiledScores:
         found = compiled(rows)
-        return Scored([int(label) for label in found.predictions], found.scores)
+        return CompiledScores([int(label) for label in found.predictions], found.scores)
 
     assert "labels" in str(check(wrong, model, Sample(FRAME), COLUMNS, notes))
 
@@ -110,8 +112,8 @@ def test_quantities_are_held_against_their_size() -> None:
     model, compiled, notes = _made(GradientBoostingRegressor(n_estimators=5), "number")
 
     def off(by: float) -> str | None:
-        def wrong(rows: Any) -> Scored:
-            return Scored([value * (1 + by) for value in compiled(rows).predictions], None)
+        def wrong(rows: Any) -> CompiledScores:
+            return CompiledScores([value * (1 + by) for value in compiled(rows).predictions], None)
 
         return check(wrong, model, Sample(FRAME), COLUMNS, notes)
 
@@ -127,7 +129,7 @@ def test_what_answers_where_the_model_refuses_is_wrong() -> None:
     assert compiled is not None
     assert check(compiled, model, Sample(frame), columns, notes) is None
 
-    def bold(rows: Any) -> Scored:
+    def bold(rows: Any) -> CompiledScores:
         return compiled([[0.0 if value is None else value for value in row] for row in rows])
 
     reason = check(bold, model, Sample(frame), columns, notes)
@@ -140,7 +142,7 @@ def test_a_slow_model_is_checked_on_500_rows(right: tuple[Any, Compiled, dict[st
     model, compiled, notes = right
     large, asked = pd.concat([FRAME] * 5, ignore_index=True), list[int]()
 
-    def counted(rows: Any) -> Scored:
+    def counted(rows: Any) -> CompiledScores:
         asked.append(len(rows))
         return compiled(rows)
 

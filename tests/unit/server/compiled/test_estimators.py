@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn import ensemble, linear_model, neighbors, svm, tree
 
-from mlpipes_cli.server.compiled import Sample, Scored, check, compile_model
+from mlpipes_cli.server.compiled import CompiledScores, Sample, check, compile_model
 
 CLASSIFIERS = [
     ensemble.GradientBoostingClassifier(n_estimators=15),
@@ -68,7 +68,7 @@ def test_behind_the_preprocessing_answers_are_the_pipelines_own(kind: str, estim
         _same(compiled(given), wanted)
         for at, row in enumerate(given[:40]):
             scores = None if wanted.scores is None else wanted.scores[at : at + 1]
-            _same(compiled([row]), Scored(wanted.predictions[at : at + 1], scores))
+            _same(compiled([row]), CompiledScores(wanted.predictions[at : at + 1], scores))
     assert compiled_help.plain(model, frame, notes) == before
     assert check(compiled, model, Sample(frame), columns, notes) is None
 

@@ -11,10 +11,10 @@ from mlflow.models import infer_signature
 from sklearn.ensemble import RandomForestClassifier
 
 from mlpipes_cli.data.prepared import Prepared
+from mlpipes_cli.mlflow_tags import MODEL_SAMPLE
 from mlpipes_cli.preprocess import portable
-from mlpipes_cli.run_schema import MODEL_SAMPLE
-from mlpipes_cli.server.loading import load
-from mlpipes_cli.worker import sample
+from mlpipes_cli.server.models.loader import load
+from mlpipes_cli.worker import holdout_sample
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "",
         "",
     )
-    sample.write(prepared, found, 10_000)
+    holdout_sample.write(prepared, found, 10_000)
     return found
 
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from mlpipes_cli.preprocess import auto
 from mlpipes_cli.server.compiled import compile_model, steps
 from mlpipes_cli.server.compiled.base import NotCompilable
-from mlpipes_cli.server.model import InputColumn
+from mlpipes_cli.server.models.served_model import InputColumn
 
 FRAME = compiled_help.frame()
 COLUMNS = compiled_help.columns(FRAME)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlpipes_cli.server.ops.entrance import Entrance
-from mlpipes_cli.server.ops.hosts import Hosts
+from mlpipes_cli.server.ops.admission import Admission
+from mlpipes_cli.server.ops.allowed_hosts import AllowedHosts
 
 JSON = (b"content-type", b"application/json")
 
@@ -17,7 +17,7 @@ def host(name: str) -> tuple[bytes, bytes]:
 def status(
     method: str, path: str, *headers: tuple[bytes, bytes], version: str = "1.1", **told: list[str]
 ) -> int:
-    refusal = Entrance(told.get("hosts", []), told.get("cors", [])).refusal(method, path, version, headers)
+    refusal = Admission(told.get("hosts", []), told.get("cors", [])).refusal(method, path, version, headers)
     return 200 if refusal is None else refusal.status
 
 
@@ -47,7 +47,7 @@ def test_other_names_get_403_or_400(name: str) -> None:
 
 
 def test_the_refusal_says_the_setting() -> None:
-    refusal = Hosts([]).refusal(b"fraud.example.com:8000")
+    refusal = AllowedHosts([]).refusal(b"fraud.example.com:8000")
     assert refusal is not None and refusal.status == 403
     assert "serving: {allowed_hosts: [fraud.example.com]}" in refusal.message
 
@@ -142,7 +142,7 @@ def test_what_a_page_sends_without_asking_is_not(kind: str | None) -> None:
 
 def test_curl_is_told_what_to_add() -> None:
     form = (b"content-type", b"application/x-www-form-urlencoded")
-    refusal = Entrance([], []).refusal("POST", "/predict", "1.1", [host("x"), form])
+    refusal = Admission([], []).refusal("POST", "/predict", "1.1", [host("x"), form])
     assert refusal is not None and refusal.status == 415
     assert refusal.message == (
         "expected the header `Content-Type: application/json`, got application/x-www-form-urlencoded; "
@@ -153,7 +153,7 @@ def test_curl_is_told_what_to_add() -> None:
 @pytest.mark.parametrize("path", ["/predict", "/invocations", "/feedback", "/models/prediction/m/a"])
 def test_packed_bodies_get_415(path: str) -> None:
     given = [host("x"), JSON]
-    refusal = Entrance([], []).refusal("POST", path, "1.1", [*given, (b"content-encoding", b"gzip")])
+    refusal = Admission([], []).refusal("POST", path, "1.1", [*given, (b"content-encoding", b"gzip")])
     assert (
         refusal is not None and refusal.status == 415 and refusal.headers == {"Accept-Encoding": "identity"}
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.keys import ActiveKeys, ApiKey
+from mlpipes_cli.ports.api_keys import ActiveKeys, ApiKey
 from mlpipes_cli.server.ops import keys
 from mlpipes_cli.server.ops.keys import KeyGuard, new_key
 

@@ -12,9 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlpipes_cli.server.ops import shared_metrics
+from mlpipes_cli.server.ops.counters import SECONDS
 from mlpipes_cli.server.ops.metrics import Metrics
 from mlpipes_cli.server.ops.routes import ROUTES, route_of
-from mlpipes_cli.server.ops.tallies import SECONDS
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.recent import RecentPrediction
-from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.ports.recent_predictions import RecentPrediction
+from mlpipes_cli.server.http.api_error import ApiError
+from mlpipes_cli.server.models.signature import InputColumn
 from mlpipes_cli.server.page.routes import add_routes
 from mlpipes_cli.server.settings import ServerSettings
-from mlpipes_cli.server.signature import InputColumn
 
 ROW = RecentPrediction("01a1", 1772366405250, 3, "production", '{"a": 1.5}', '"yes"', "[0.25, 0.75]", 1.5)
 
@@ -67,7 +67,7 @@ def app(log: Log) -> FastAPI:
     async def fault(_: Request, error: Any) -> Response:
         return Response(error.body, error.status, error.headers, "application/json")
 
-    made.add_exception_handler(Fault, fault)
+    made.add_exception_handler(ApiError, fault)
     return made
 
 

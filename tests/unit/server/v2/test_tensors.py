@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
-from mlpipes_cli.server.faults import Fault
+from mlpipes_cli.server.http.api_error import ApiError
 from mlpipes_cli.server.v2 import tensors
 
 SHAPES = arrays.array_shapes(min_dims=1, max_dims=3, max_side=4)
@@ -77,7 +77,7 @@ def test_predictions_take_the_narrowest_datatype(values: Any, datatype: str, sha
 def test_other_bytes_are_refused(data: bytes, count: int, datatype: str) -> None:
     try:
         read = tensors.from_bytes("x", datatype, (count,), data)
-    except Fault as fault:
+    except ApiError as fault:
         assert fault.status == 400
     else:
         assert read.data.shape == (count,)

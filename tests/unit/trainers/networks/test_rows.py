@@ -11,11 +11,11 @@ import pytest
 from contracts.trainer_contract import training_of
 
 from mlpipes_cli.trainers.base import TrainingError
-from mlpipes_cli.trainers.networks.rows import Rows, rows
+from mlpipes_cli.trainers.networks.rows import NetworkRows, rows
 from mlpipes_cli.trainers.networks.settings import Settings, settings
 
 
-def made(task: str = "binary", **how: Any) -> Rows:
+def made(task: str = "binary", **how: Any) -> NetworkRows:
     return rows(training_of(task, {}), Settings(**how))
 
 

@@ -1,0 +1,1 @@
+"""Single containers: their specification, labels, logs, statistics, stop."""

@@ -1,0 +1,67 @@
+"""Ending containers: those that use others first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from mlpipes_cli.adapters.docker.stack.resources import Container, StackResources
+from mlpipes_cli.adapters.docker.stack.settings import DATABASE, MLFLOW, STORES
+
+_STEPS = {"databases": (DATABASE,), "bucket": STORES}
+
+
+def rounds(containers: Mapping[str, Container]) -> list[list[Container]]:
+    """Who may end at the same time, one round after the other: nobody ends before who needs it.
+
+    What each needs is read from its own labels, so that no file is wanted.
+    """
+    left = dict(containers)
+    found: list[list[Container]] = []
+    while left:
+        needed = {name for one in left.values() for name in needs(one) if name != one.service}
+        now = [one for name, one in left.items() if name not in needed] or list(left.values())
+        found.append(now)
+        for one in now:
+            del left[one.service]
+    return found
+
+
+def needs(container: Container) -> set[str]:
+    """The services that a container cannot do without; what a step of ours needs counts for it."""
+    found = {needed for name in container.needs for needed in _STEPS.get(name, (name,))}
+    return found | ({DATABASE, *STORES} if container.service == MLFLOW else set())
+
+
+def stop(
+    holdings: StackResources,
+    containers: Mapping[str, Container],
+    note: Callable[[str], None],
+    *,
+    remove: bool,
+) -> list[str]:
+    """Stop containers, and remove them; returns the services that had not ended before.
+
+    Raises:
+        MlpipesError: The engine refuses, or does not answer.
+    """
+    ran = []
+    for group in rounds(containers):
+        note(f"stopping {', '.join(one.service for one in group)}")
+        with ThreadPoolExecutor(len(group)) as threads:
+            for _ in threads.map(lambda one: _end(holdings, one, remove=remove), group):
+                pass
+        ran += [one.service for one in group if one.state in ("running", "paused", "restarting")]
+    return ran
+
+
+def only(containers: Mapping[str, Container], names: Collection[str]) -> dict[str, Container]:
+    """Those of certain services."""
+    return {name: one for name, one in containers.items() if name in names}
+
+
+def _end(holdings: StackResources, container: Container, *, remove: bool) -> None:
+    if container.state in ("running", "paused", "restarting"):
+        holdings.stop(container)
+    if remove:
+        holdings.remove(container.id)

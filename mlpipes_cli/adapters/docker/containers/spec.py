@@ -1,0 +1,199 @@
+"""From a service of the Compose file to what the engine is asked for, and a print of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.adapters.docker.containers import image_names, labels
+from mlpipes_cli.adapters.docker.containers.labels import StackLabels
+
+if TYPE_CHECKING:
+    from docker.api import APIClient
+
+    from mlpipes_cli.compose.model import Healthcheck, Service
+
+_LOGS = {"max-size": "10m", "max-file": "3"}
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """A container as it should be.
+
+    Attributes:
+        service: Its description.
+        image: The image's id.
+        reference: The image as the Compose file names it.
+        marks: The stack's labels.
+        file: The Compose file.
+        needs: The services of the stack that have to be there before.
+    """
+
+    service: Service = field(repr=False)
+    image: str
+    reference: str
+    marks: StackLabels
+    file: Path
+    needs: frozenset[str] = frozenset()
+
+    def prints(self) -> dict[str, str]:
+        """A short print of each part that a container keeps for life; no secret can be read off."""
+        one = self.service
+        parts: dict[str, Any] = {
+            "image": self.image,
+            "environment": sorted(one.environment.items()),
+            "ports": [[p.host, p.host_port, p.port] for p in one.ports],
+            "command": [one.command, one.entrypoint, one.user, one.working_dir, one.init, one.hostname],
+            "network": [one.networks, one.network_mode],
+            "limits": [one.mem_limit, one.memswap_limit, one.pids_limit, one.cpus, one.shm_size],
+            "volumes": [[[m.volume, m.target, m.read_only] for m in one.volumes], sorted(one.tmpfs.items())],
+            "security": [one.cap_drop, one.cap_add, one.security_opt, one.read_only],
+            "lifecycle": [_health(one.healthcheck), one.restart, one.stop_grace_period],
+            "files": [[f.content, f.target, f.mode] for f in one.files],
+            "labels": sorted(one.labels.items()),
+            "folder": str(self.marks.root),
+        }
+        return {
+            name: hashlib.sha256(json.dumps(part).encode()).hexdigest()[:10] for name, part in parts.items()
+        }
+
+    def differences(self, found: Mapping[str, str]) -> list[str]:
+        """The names of the parts in which a container with these labels is another one."""
+        written = dict(
+            part.split("=", 1) for part in found.get(labels.FINGERPRINT, "").split(",") if "=" in part
+        )
+        return [name for name, print in self.prints().items() if written.get(name) != print]
+
+    def labels(self) -> dict[str, str]:
+        """All labels of the container."""
+        one = self.service
+        fingerprint = ",".join(f"{name}={print}" for name, print in self.prints().items())
+        return {
+            **one.labels,
+            **self.marks.container(one.name, self.file, self.needs, oneoff=one.step is not None),
+            labels.IMAGE: self.reference,
+            labels.FINGERPRINT: fingerprint,
+            labels.CONFIG_HASH: hashlib.sha256(fingerprint.encode()).hexdigest(),
+        }
+
+    def create(self, api: APIClient, name: str) -> str:
+        """Make the container, in the first of its networks (see :meth:`join`); it is not started yet.
+
+        Raises:
+            docker.errors.APIError: The engine refuses; nothing is left.
+        """
+        made = image_names.make_by_name(
+            api, self.image, self.reference, lambda image: self._make(api, image, name)
+        )
+        try:
+            if self.service.files:
+                api.put_archive(made, "/", self._archive())
+        except BaseException:
+            api.remove_container(made, force=True, v=True)
+            raise
+        return made
+
+    def _make(self, api: APIClient, image: str, name: str) -> str:
+        one = self.service
+        first = self.marks.network_name(one.networks[0])
+        alias: Any = {first: api.create_endpoint_config(aliases=[one.name])}
+        joined = None if one.network_mode else api.create_networking_config(alias)
+        made = api.create_container(
+            image,
+            name=name,
+            command=None if one.command is None else list(one.command),
+            entrypoint=None if one.entrypoint is None else list(one.entrypoint),
+            environment=dict(one.environment),
+            labels=self.labels(),
+            ports=[port.port for port in one.ports],
+            user=one.user,
+            working_dir=one.working_dir,
+            hostname=one.hostname,
+            healthcheck=_health(one.healthcheck),
+            stop_timeout=max(1, round(one.stop_grace_period)),
+            host_config=self._host(api),
+            networking_config=joined,
+            use_config_proxy=False,  # the services talk to each other, and to nobody else
+        )
+        return str(made["Id"])
+
+    def join(self, api: APIClient, container: str) -> None:
+        """Have the container in all of its networks before it is started.
+
+        Raises:
+            docker.errors.APIError: The engine refuses.
+        """
+        if self.service.network_mode or len(self.service.networks) == 1:
+            return
+        found = api.inspect_container(container)["NetworkSettings"]["Networks"]
+        for network in map(self.marks.network_name, self.service.networks):
+            if network not in found:
+                api.connect_container_to_network(container, network, aliases=[self.service.name])
+
+    def _host(self, api: APIClient) -> Any:
+        from docker.types import LogConfig
+
+        one = self.service
+        bindings: dict[int | str, Any] = {}
+        for port in one.ports:
+            bindings.setdefault(f"{port.port}/tcp", []).append((port.host, port.host_port))
+        return api.create_host_config(
+            port_bindings=bindings,
+            binds={
+                f"{self.marks.id}_{m.volume}": {"bind": m.target, "mode": "ro" if m.read_only else "rw"}
+                for m in one.volumes
+            },
+            tmpfs=dict(one.tmpfs),
+            cap_add=list(one.cap_add),
+            cap_drop=list(one.cap_drop),
+            security_opt=list(one.security_opt),
+            read_only=one.read_only,
+            mem_limit=one.mem_limit,
+            memswap_limit=one.memswap_limit,
+            pids_limit=one.pids_limit,
+            nano_cpus=round(one.cpus * 1e9) if one.cpus else None,
+            shm_size=one.shm_size,
+            init=one.init or None,
+            network_mode=self._network_mode(),
+            restart_policy={"Name": "" if one.restart == "no" else one.restart},
+            log_config=LogConfig(type="json-file", config=_LOGS),
+        )
+
+    def _network_mode(self) -> str | None:
+        kind, _, service = (self.service.network_mode or "").partition(":")
+        return f"container:{self.marks.id}-{service}-1" if service else kind or None
+
+    def _archive(self) -> bytes:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for file in self.service.files:
+                content = file.content.encode()
+                entry = tarfile.TarInfo(file.target.lstrip("/"))
+                entry.size, entry.mode = len(content), file.mode
+                archive.addfile(entry, io.BytesIO(content))
+        return buffer.getvalue()
+
+
+def in_words(parts: Sequence[str]) -> str:
+    """That these parts differ."""
+    verb = "differ" if len(parts) > 1 or parts[0].endswith("s") else "differs"
+    return f"{', '.join(parts)} {verb}"
+
+
+def _health(check: Healthcheck | None) -> dict[str, Any] | None:
+    """The engine counts in nanoseconds."""
+    if check is None:
+        return None
+    return {
+        "test": list(check.test),
+        "interval": round(check.interval * 1e9),
+        "timeout": round(check.timeout * 1e9),
+        "retries": check.retries,
+        "start_period": round(check.start_period * 1e9),
+    }

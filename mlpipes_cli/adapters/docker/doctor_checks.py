@@ -1,0 +1,144 @@
+"""What ``doctor`` finds on its round through a stack's ports, containers, volumes and leftovers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mlpipes_cli.adapters.docker.containers import labels
+from mlpipes_cli.adapters.docker.errors import startup
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
+from mlpipes_cli.adapters.docker.stack.port_allocator import PortAllocator
+from mlpipes_cli.adapters.docker.stack.settings import port_settings
+from mlpipes_cli.adapters.docker.stack.status import read_status
+from mlpipes_cli.adapters.processes import ports as local_ports
+from mlpipes_cli.adapters.processes.ports import PortReservations
+from mlpipes_cli.adapters.processes.state import StateFiles
+from mlpipes_cli.ports import Check, ServiceStatus
+
+if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.stack.settings import PortSetting
+    from mlpipes_cli.adapters.docker.stack.stack import DockerStack
+    from mlpipes_cli.compose.model import Service
+
+Level = Literal["ok", "warning", "fault"]
+_UP = "`mlpipes up` repairs it"
+
+
+def ports(place: DockerStack, services: Iterable[Service]) -> list[Check]:
+    """Each port: whether it is published, free, or somebody else's."""
+    files = StateFiles(place.project.state)
+    containers = place.holdings.containers()
+    names = {service.name for service in services}
+    holder = PortAllocator(place.engine, files, PortReservations(), lambda text: None).holder
+    checks = []
+    for setting in port_settings(place.project.config):
+        if setting.service in names:
+            container = containers.get(setting.service)
+            has = container.ports.get(setting.inside) if container else None
+            wanted = setting.wanted or files.ports().get(setting.name) or local_ports.first(setting.preferred)
+            checks.append(_port(setting, has, wanted, place, holder))
+    return checks
+
+
+def _port(setting: PortSetting, has: int | None, wanted: int, place: DockerStack, holder: Any) -> Check:
+    name = f"{setting.name.replace('_', ' ')} port"
+    if has is not None:
+        if setting.wanted not in (None, has):
+            return Check(
+                name, "warning", f"{has}, but mlpipes.yaml says {setting.wanted}", "run `mlpipes up`"
+            )
+        return Check(name, "ok", f"{has}")
+    if not place.engine.local or local_ports.is_free(wanted):
+        return Check(name, "ok", f"{wanted} is free" if place.engine.local else f"{wanted}, on that machine")
+    who = holder(wanted)
+    if setting.wanted:
+        fix = "stop it, or set another port (or auto) in mlpipes.yaml"
+        return Check(name, "fault", f"{wanted} is taken by {who}", fix)
+    return Check(name, "ok", f"{wanted} is taken by {who}; the next free one will be used")
+
+
+def running(place: DockerStack, names: Sequence[str], *, made: bool) -> list[Check]:
+    """Each service: whether it answers, and how its container fares."""
+    if not names:
+        return []
+    found = place.holdings.containers()
+    checks = []
+    for row in read_status(place, names):
+        container = found.get(row.name)
+        details = place.holdings.inspect(container.id) if container else None
+        checks.append(_service(row, details or {}, made=made))
+    return checks
+
+
+def _service(row: ServiceStatus, details: Mapping[str, Any], *, made: bool) -> Check:
+    state = details.get("State") or {}
+    restarts = int(details.get("RestartCount") or 0)
+    more = f"{startup.more_memory(row.name)}, then `mlpipes up`"
+    if state.get("OOMKilled"):
+        return Check(row.name, "fault", "it ran out of memory and was killed", more)
+    if row.state == "running" and restarts:
+        times = "once" if restarts == 1 else f"{restarts} times"
+        fix = f"see `mlpipes logs {row.name}` for the cause"
+        return Check(row.name, "warning", f"answers, but the engine had to restart it {times}", fix)
+    if row.state == "running":
+        return Check(row.name, "ok", f"answers on port {row.port}" if row.port else "answers")
+    if row.state == "failed":
+        return Check(row.name, "fault", row.detail, f"{_UP}; `mlpipes logs {row.name}` shows the cause")
+    if row.state == "starting":
+        return Check(row.name, "warning", "starting", f"wait, or see `mlpipes logs {row.name}`")
+    return Check(
+        row.name, "warning", row.detail or "stopped" if made else "not created yet", "`mlpipes up` starts it"
+    )
+
+
+def process(row: ServiceStatus) -> Check:
+    """A process of ours beside the containers."""
+    if row.state == "running":
+        return Check(row.name, "ok", f"answers on port {row.port}")
+    level: Level = "fault" if row.state == "failed" else "warning"
+    return Check(
+        row.name, level, row.detail or row.state, f"{_UP}; `mlpipes logs {row.name}` shows the cause"
+    )
+
+
+def volumes(place: DockerStack, services: Iterable[Service]) -> list[Check]:
+    """Whether all volumes are there, unless nothing of the stack is."""
+    holdings = place.holdings
+    there = set(holdings.volumes())
+    containers = holdings.containers()
+    checks = []
+    for service in services:
+        for mount in service.volumes:
+            full = holdings.volume(mount.volume)
+            name = f"{service.name} data"
+            if full in there:
+                checks.append(Check(name, "ok", f"volume {full}"))
+            elif there or containers:
+                fix = "`mlpipes up` creates an empty one, and `mlpipes restore FILE` restores a backup"
+                checks.append(Check(name, "fault", f"the volume {full} does not exist", fix))
+    return checks
+
+
+def leftovers(place: DockerStack) -> Check:
+    """Containers of ours whose project's folder is not there any more."""
+    if not place.engine.local:
+        return Check("leftovers", "ok", "not checked on another machine")
+    with translate_errors("looking for leftovers"):
+        rows = place.engine.client.api.containers(all=True, filters={"label": [labels.ROOT]})
+    left = sorted(
+        {
+            str(row["Names"][0]).lstrip("/")
+            for row in rows
+            if not Path(row["Labels"][labels.ROOT]).is_dir() and row.get("Names")
+        }
+    )
+    if not left:
+        return Check("leftovers", "ok", "none")
+    return Check(
+        "leftovers",
+        "warning",
+        f"containers of projects whose folder is gone: {', '.join(left)}",
+        "see `mlpipes projects`; `mlpipes projects --remove STACK` removes one with its data",
+    )

@@ -1,0 +1,1 @@
+"""Errors of the Docker engine as one line with the way out."""

@@ -1,0 +1,122 @@
+"""Why a service did not come up: its state, its last words, and what to do, in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
+from mlpipes_cli.adapters.docker.stack.settings import API, DATABASE, MLFLOW, STORES, TIMEOUT, TIMEOUTS
+from mlpipes_cli.compose import override
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.stack.resources import StackResources
+    from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
+    from mlpipes_cli.adapters.docker.stack.stack import DockerStack
+
+_TO_PROBES = re.compile(r"FATAL: +the database system is ")  # starting up, shutting down: to who asks early
+_LINES = 6
+_HINTS = (
+    (
+        "could not find the database system",
+        "its first start was interrupted; there is no data yet: `mlpipes down --volumes`, then `mlpipes up`",
+    ),
+    ("no space left", "free disk space on the engine (`docker system df`)"),
+    (
+        "could not translate host name",
+        "the engine's DNS may be failing: run `mlpipes down`, then `mlpipes up`",
+    ),
+    (
+        "incompatible with server",
+        "the data was written by another version; restore a backup into a new stack",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class StartupState:
+    """A container's state.
+
+    Attributes:
+        ended: It does not run, or the engine keeps restarting it.
+        healthy: The engine's own check says so; without one, that it runs.
+        words: In words.
+        oom: It was ended since its memory did not suffice.
+    """
+
+    ended: bool
+    healthy: bool
+    words: str
+    oom: bool
+
+
+def read_startup_state(holdings: StackResources, piece: ServiceState) -> StartupState:
+    """The state of a service's container."""
+    found = holdings.inspect(piece.container)
+    if found is None:
+        return StartupState(True, False, "its container was removed", False)
+    state = found["State"]
+    restarts = int(found.get("RestartCount") or 0)
+    piece.restarts = restarts if piece.restarts is None else piece.restarts
+    ended_ = state["Status"] in ("exited", "dead", "restarting") or restarts > piece.restarts
+    health = (state.get("Health") or {}).get("Status", "healthy")
+    healthy = state["Status"] == "running" and health == "healthy"
+    return StartupState(ended_, healthy, ended(state) if ended_ else health, bool(state.get("OOMKilled")))
+
+
+def ended(state: Mapping[str, Any]) -> str:
+    """How a container ended, in words."""
+    if state.get("OOMKilled"):
+        return "it ran out of memory"
+    if state.get("Status") == "created":
+        return "it was never started"
+    code = state.get("ExitCode", 0)
+    killed = ", killed" if code == 137 else ""
+    return f"exit code {code}{killed}"
+
+
+def last_log_lines(holdings: StackResources, container: str, lines: int = _LINES) -> str:
+    """The last lines of a container's log as one line."""
+    with contextlib.suppress(MlpipesError), translate_errors("reading a log"):
+        said = holdings.api.logs(container, tail=lines * 20).decode(errors="replace")
+        rows = [" ".join(row.split()) for row in said.splitlines() if row.strip()]
+        rows = [row for row in rows if not _TO_PROBES.search(row)] or rows
+        return " | ".join(rows[-lines:])
+    return ""
+
+
+def report(place: DockerStack, piece: ServiceState, state: StartupState) -> MlpipesError:
+    """The error to raise; a container that the engine would restart for ever is stopped, and stays."""
+    said = last_log_lines(place.holdings, piece.container)
+    for secret in place.secrets.values():
+        if len(secret) >= 8:
+            said = said.replace(secret, "…")
+    name = piece.name
+    if state.ended:
+        what = f"{name} exited while starting ({state.words})"
+        with contextlib.suppress(MlpipesError), translate_errors("stopping it"):
+            place.holdings.api.stop(piece.container, timeout=1)
+    else:
+        why = f", {piece.said}" if piece.said else ""
+        what = f"{name} did not answer within {TIMEOUTS.get(name, TIMEOUT):.0f} s (it runs{why})"
+    words = f"; its last log lines: {said}" if said else ""
+    return MlpipesError(f"{what}{words}", _hint(name, said, state))
+
+
+def more_memory(name: str) -> str:
+    """Where a service's limit of memory is written."""
+    if name not in (DATABASE, *STORES, MLFLOW, API, "jupyter", "pgadmin"):
+        return f"give it more memory: a higher `mem_limit:` in {override.NAME}"
+    part = "object_store" if name in STORES else name
+    return f"give it more memory in mlpipes.yaml: `stack: {{{part}: {{memory: 4g}}}}`"
+
+
+def _hint(name: str, said: str, state: StartupState) -> str:
+    if state.oom:
+        return more_memory(name)
+    found = next((hint for words, hint in _HINTS if words in said.lower()), "")
+    return found or f"see `mlpipes logs {name}` and `mlpipes doctor`; the other services are unchanged"

@@ -1,0 +1,72 @@
+"""What the engine says when it refuses, and what it means when it says nothing, in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+from mlpipes_cli.errors import MlpipesError
+
+_HINTS = (
+    ("no space left on device", "free disk space (`docker system df` shows what Docker uses)"),
+    (
+        "volume is in use",
+        "a container outside this stack uses it (`docker ps -a --filter volume=NAME` shows it): "
+        "remove that container, then run the command again",
+    ),
+    ("non-overlapping", "remove unused networks with `docker network prune`"),
+    ("permission denied", "run the command as a user with access to Docker"),
+    ("No such image", "run `mlpipes up` again to pull the image"),
+    ("rootfs is marked read-only", "remove `read_only` from that service in compose.yaml"),
+)
+_PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
+
+
+@contextlib.contextmanager
+def translate_errors(doing: str) -> Iterator[None]:
+    """Talk to the engine; what it says comes as one line that begins with what was being done.
+
+    Raises:
+        MlpipesError: It refused, or did not answer.
+    """
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except APIError as error:
+        raise refused(doing, error) from None
+    except (DockerException, RequestException, HTTPError, ConnectionError):
+        raise MlpipesError(
+            f"{doing}: the Docker engine stopped responding",
+            "start Docker, then run the command again; no data is lost",
+        ) from None
+
+
+def refused(doing: str, error: Exception) -> MlpipesError:
+    """The line for something that the engine did not do."""
+    said = message_of(error)
+    hint = next((hint for part, hint in _HINTS if part.lower() in said.lower()), "see `mlpipes doctor`")
+    return MlpipesError(f"{doing}: Docker engine error: {said}", hint)
+
+
+def message_of(error: Exception) -> str:
+    """The engine's own words, without the address that was asked."""
+    text = getattr(error, "explanation", None) or str(error)
+    return " ".join(str(text).split())
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether what was asked for is not there (any more)."""
+    return getattr(error, "status_code", None) == 404
+
+
+def port_in_use(error: Exception) -> int | None:
+    """The host's port that somebody else has (0: it does not say which); None if it is not that."""
+    said = message_of(error)
+    if not any(part in said.lower() for part in _PORT_TAKEN):
+        return None
+    found = re.findall(r"[\]\d]:(\d{1,5})\b", said)
+    return int(found[0]) if found else 0

@@ -1,0 +1,104 @@
+"""Where the services of a stack in containers are reached, and what clients are told."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from mlpipes_cli.adapters.mlflow import basic_auth
+from mlpipes_cli.adapters.postgres.roles import READER, READER_SECRET
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Endpoints
+
+if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
+
+_CLIENT_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+}
+
+
+def host(engine: DockerEngine, listen: str) -> str:
+    """The address at which published ports are reached from here.
+
+    Raises:
+        MlpipesError: They are reached from the engine's own machine only, and that is another one.
+    """
+    address = ipaddress.ip_address(listen)
+    if address.is_unspecified:
+        return engine.host
+    if address.is_loopback and not engine.local:
+        raise MlpipesError(
+            f"the Docker engine is on another machine ({engine.how}) and the services would listen on "
+            f"{listen} there, which this machine cannot reach",
+            "set `stack: {listen: 0.0.0.0}` (or an address of that machine) in mlpipes.yaml",
+        )
+    return listen
+
+
+def in_url(address: str) -> str:
+    """A host as URLs have it."""
+    return f"[{address}]" if ":" in address else address
+
+
+def allowed_hosts(address: str, listen: str) -> str:
+    """Under which names MLflow's server may be asked.
+
+    It refuses any other: a stranger's page may have its own name lead here.
+    """
+    names = ["localhost", "127.0.0.1", "mlflow", in_url(address)]
+    if ipaddress.ip_address(listen).is_unspecified:
+        names += [socket.gethostname(), socket.getfqdn(), *_outward()]
+    return ",".join(f"{name}:*" for name in dict.fromkeys(names))
+
+
+def _outward() -> list[str]:
+    """This machine's address towards other machines, if it has one; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return []
+        return [str(probe.getsockname()[0])]
+
+
+def database_url(address: str, port: int, user: str, password: str, database: str | None = None) -> str:
+    """A database's address for a user; its owner, whose name it has, where no database is named."""
+    return f"postgresql://{user}:{quote(password, safe='')}@{in_url(address)}:{port}/{database or user}"
+
+
+def endpoints(
+    address: str, ports: Mapping[str, int], secrets: Mapping[str, str], *, auth: bool, api: str | None
+) -> Endpoints:
+    """What clients need.
+
+    Args:
+        address: See :func:`host`.
+        ports: Of ``postgres`` and ``mlflow``.
+        secrets: By their names in ``.env``.
+        auth: Whether MLflow asks who one is.
+        api: The prediction API's URL.
+
+    Raises:
+        MlpipesError: ``.env`` lacks a password.
+    """
+    wanted = ["MLPIPES_DB_PASSWORD", *([basic_auth.PASSWORD] if auth else [])]
+    for name in wanted:
+        if not secrets.get(name):
+            raise MlpipesError(f".env: {name} is missing", "`mlpipes up` sets a new one")
+    reader = secrets.get(READER_SECRET)
+    return Endpoints(
+        tracking_uri=f"http://{in_url(address)}:{ports['mlflow']}",
+        database_url=database_url(address, ports["postgres"], "mlpipes", secrets["MLPIPES_DB_PASSWORD"]),
+        extra={
+            **_CLIENT_SETTINGS,
+            **(basic_auth.variables(secrets[basic_auth.PASSWORD]) if auth else {}),
+            **({"MLPIPES_API_URL": api} if api else {}),
+        },
+        reader_url=database_url(address, ports["postgres"], READER, reader, "mlpipes") if reader else None,
+    )

@@ -1,0 +1,138 @@
+"""From the settings to the containers that should be there."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec
+from mlpipes_cli.adapters.docker.engine import capabilities
+from mlpipes_cli.adapters.docker.errors.translate import is_missing, translate_errors
+from mlpipes_cli.adapters.docker.stack import addresses
+from mlpipes_cli.adapters.docker.stack.one_off import OWNER
+from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES, compose_file, core
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
+from mlpipes_cli.adapters.docker.stack.variables import variables
+from mlpipes_cli.compose import override
+from mlpipes_cli.compose.load import load, start_order
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.hostnames import names_of
+
+if TYPE_CHECKING:
+    from mlpipes_cli.compose.model import Compose, Service
+    from mlpipes_cli.ports import Reporter
+
+
+@dataclass
+class DesiredState:
+    """What the Compose file says for one project.
+
+    Attributes:
+        place: The stack.
+        extra: Services beside the core.
+        images: The images' ids by service, once they are there.
+    """
+
+    place: DockerStack
+    extra: Sequence[str]
+    images: dict[str, str] = field(default_factory=dict)
+
+    @functools.cached_property
+    def _facts(self) -> capabilities.EngineCapabilities:
+        return capabilities.read_capabilities(self.place.engine)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The services that should run."""
+        return (*core(self.place.project.config), *self.extra)
+
+    def compose(self, ports: Mapping[str, int]) -> Compose:
+        """The Compose file with this project's values.
+
+        Raises:
+            ConfigError: It has mistakes, or that of the user's own services.
+            UsageError: One of the further services is none.
+        """
+        place = self.place
+        config = place.project.config
+        values = variables(
+            config,
+            place.secrets,
+            id=place.marks.id,
+            ports=ports,
+            hosts=addresses.allowed_hosts(place.address, config.stack.listen),
+            names=(*names_of(place.address), *names_of(config.stack.listen)),
+            keys=place.keys,
+            auth=place.auth,
+        )
+        compose = load(compose_file(), values)
+        known = [one.name for one in compose.services.values() if one.profiles and one.name not in STORES]
+        own = place.project.root / override.NAME
+        if own.is_file():
+            ours = [name for name in self.names if name in compose.services]
+            compose = override.extend(compose, own, values, ours)
+            known += override.names(place.project.root)
+        wrong = next((name for name in self.extra if name not in known), None)
+        if wrong:
+            raise UsageError(f"--with: there is no service {wrong!r}", f"choose from: {', '.join(known)}")
+        return compose
+
+    def services(self, compose: Compose) -> list[Service]:
+        """Those that should run, each after what it needs."""
+        return [compose.services[name] for name in start_order(compose, self.names) if name in self.names]
+
+    def needs(self, compose: Compose, name: str) -> set[str]:
+        """What has to be ready before a service is started; steps belong to whom they need."""
+        found: set[str] = set()
+        for needed in compose.services[name].depends_on:
+            if compose.services[needed].step:
+                found |= self.needs(compose, needed)
+            else:
+                found.add(self.place.store if needed in STORES else needed)
+        return found & set(self.names)
+
+    def fetch(
+        self, services: Sequence[Service], versions: Mapping[str, str] | None, reporter: Reporter
+    ) -> None:
+        """Have all images here.
+
+        Raises:
+            MlpipesError: One cannot be had.
+        """
+        from mlpipes_cli.adapters.docker.images import service_images
+
+        kept = {one.name: versions[one.name] for one in services if versions and one.name in versions}
+        for name, id in kept.items():
+            self._require(name, id)
+        missing = [one for one in services if one.name not in kept]
+        found = service_images.ensure(self.place.engine, missing, reporter) if missing else {}
+        self.images = {**kept, **{name: image.id for name, image in found.items()}}
+
+    def _require(self, service: str, id: str) -> None:
+        from docker.errors import APIError
+
+        with translate_errors(f"looking for the image of {service}"):
+            try:
+                self.place.engine.client.images.get(id)
+            except APIError as error:
+                if not is_missing(error):
+                    raise
+                raise MlpipesError(
+                    f"the image of {service} no longer exists ({id})",
+                    "`mlpipes up` uses this release's image",
+                ) from None
+
+    def before(self, compose: Compose, service: Service) -> ContainerSpec | None:
+        """The container of the step that hands a service's volume to its account; None if there is none."""
+        needed = (compose.services[name] for name in service.depends_on)
+        step = next((one for one in needed if one.step == OWNER), None)
+        return self.plan(compose, step) if step else None
+
+    def plan(self, compose: Compose, service: Service) -> ContainerSpec:
+        """A service's container as it should be; the steps run on the database's image."""
+        image = self.images[DATABASE if service.step else service.name]
+        needs = frozenset(self.needs(compose, service.name))
+        service = capabilities.without_unsupported(self._facts, service)
+        return ContainerSpec(service, image, service.image, self.place.marks, compose_file(), needs)

@@ -1,0 +1,39 @@
+"""The containers that ``start`` added to a stack, and the settings that they were started with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlpipes_cli.adapters.processes.state import StateFiles
+from mlpipes_cli.config.serving import Serving
+from mlpipes_cli.ports import ServiceSpec
+from mlpipes_cli.project import ProjectFolder
+
+
+def containers(project: ProjectFolder) -> tuple[str, ...]:
+    """The names of those that are wanted."""
+    return tuple(name for name, spec in StateFiles(project.state).wanted().items() if spec.container)
+
+
+def as_started(project: ProjectFolder) -> ProjectFolder:
+    """The project with the settings that its prediction API was started with in place of the file's."""
+    found = [one for one in StateFiles(project.state).wanted().values() if one.container and one.settings]
+    if not found:
+        return project
+    serving = Serving.model_validate_json(found[0].settings)
+    return dataclasses.replace(project, config=project.config.model_copy(update={"serving": serving}))
+
+
+@contextmanager
+def remembered(project: ProjectFolder, spec: ServiceSpec) -> Iterator[None]:
+    """Have it wanted from now on; if the context fails, what was wanted before is again."""
+    files = StateFiles(project.state)
+    before = files.wanted()
+    files.write_wanted({**before, spec.name: spec})
+    try:
+        yield
+    except BaseException:
+        files.write_wanted(before)
+        raise

@@ -1,0 +1,44 @@
+"""The steps of the Compose file that need a container: it runs once, before the service that waits for it."""
+
+from __future__ import annotations
+
+from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
+from mlpipes_cli.errors import MlpipesError
+
+OWNER = "owner"  # hands a volume to the account that its service runs as
+_SECONDS = 3600  # a volume may have many files
+
+
+def run(place: DockerStack, plan: ContainerSpec) -> str:
+    """Run a step to its end.
+
+    Args:
+        place: The stack.
+        plan: The step's container.
+
+    Returns:
+        What it printed, in one line.
+
+    Raises:
+        MlpipesError: It fails, or its container cannot be made.
+    """
+    holdings, name = place.holdings, plan.service.name
+    full = holdings.container(name)
+    if strange := holdings.foreign_container(full):
+        raise strange
+    with translate_errors(f"running the step {name}"):
+        holdings.remove(full)  # of a call that was killed
+        made = plan.create(holdings.api, full)
+        try:
+            holdings.api.start(made)
+            code = int(holdings.api.wait(made, timeout=_SECONDS)["StatusCode"])
+            said = " ".join(holdings.api.logs(made).decode(errors="replace").split())
+        finally:
+            holdings.remove(made)
+    if code:
+        raise MlpipesError(
+            f"the step {name} failed with exit code {code}", said or "its container printed nothing"
+        )
+    return said

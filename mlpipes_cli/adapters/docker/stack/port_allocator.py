@@ -1,0 +1,116 @@
+"""Which port of the host each service gets: kept, remembered, preferred, or the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
+from mlpipes_cli.adapters.docker.stack.resources import Container
+from mlpipes_cli.adapters.docker.stack.settings import PortSetting
+from mlpipes_cli.adapters.processes import ports
+from mlpipes_cli.adapters.processes.ports import PortReservations
+from mlpipes_cli.adapters.processes.state import StateFiles
+from mlpipes_cli.compose import override
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
+
+
+@dataclass
+class PortAllocator:
+    """Chooses ports, and others where the engine finds them taken.
+
+    Attributes:
+        engine: Who publishes.
+        files: Where ports are remembered.
+        held: Ports that are ours until the services listen.
+        say: Told when a port moves.
+        chosen: Ports by name.
+        refused: Ports that the engine could not have.
+    """
+
+    engine: DockerEngine
+    files: StateFiles
+    held: PortReservations
+    say: Callable[[str], None]
+    chosen: dict[str, int] = field(default_factory=dict)
+    refused: set[int] = field(default_factory=set)
+
+    def choose(self, settings: Sequence[PortSetting], containers: Mapping[str, Container]) -> None:
+        """A port for each setting; one that our running container has is kept.
+
+        Raises:
+            MlpipesError: A fixed port is taken; the message names its holder.
+        """
+        for one in settings:
+            container = containers.get(one.service)
+            kept = container.ports.get(one.inside) if container else None
+            if kept is None or one.wanted not in (None, kept):
+                kept = self._free(one)
+            self._remember(one, kept)
+
+    def replace(self, settings: Sequence[PortSetting], port: int) -> None:
+        """Choose again after the engine could not have one of these ports (0: it did not say which).
+
+        Raises:
+            MlpipesError: It is a fixed one.
+        """
+        for one in settings:
+            had = self.chosen[one.name]
+            if port not in (0, had):
+                continue
+            if one.wanted is not None:
+                raise self._taken(one, had)
+            self.say(f"port {had} of {one.name} was taken by {self.holder(had)}; trying another")
+            self.refused.add(had)  # it stays reserved too, so that it is not chosen again
+            self._remember(one, self._free(one))
+
+    def _remember(self, one: PortSetting, port: int) -> None:
+        self.chosen[one.name] = port
+        self.files.write_ports(self.files.ports() | {one.name: port})
+
+    def _free(self, one: PortSetting) -> int:
+        remembered = self.files.ports().get(one.name)
+        if self.engine.local:
+            return ports.choose(
+                one.name,
+                self.held,
+                wanted=one.wanted,
+                remembered=None if remembered in self.refused else remembered,
+                preference=one.preferred,
+                say=self.say,
+                who=self.holder,
+            )
+        if one.wanted is not None:
+            return one.wanted
+        return self._next(remembered or ports.first(one.preferred))
+
+    def _next(self, first: int) -> int:
+        """From ``first`` on the first port that nobody of ours has and the engine did not refuse."""
+        others = {*self.refused, *self.chosen.values()}
+        return next(port for port in range(first, 65536) if port not in others)
+
+    def _taken(self, one: PortSetting, port: int) -> MlpipesError:
+        return MlpipesError(
+            f"port {port} of {one.name} is taken by {self.holder(port)}",
+            f"stop it, or set another port (or auto) for {one.name} in mlpipes.yaml",
+        )
+
+    def taken(self, service: str, port: int) -> MlpipesError:
+        """What to raise where a user's own service cannot have its port."""
+        return MlpipesError(
+            f"port {port} of {service} is taken by {self.holder(port)}",
+            f"stop it, or write another port for {service} in {override.NAME}",
+        )
+
+    def holder(self, port: int) -> str:
+        """Who has a port, in words: a container, else a process."""
+        with translate_errors(f"looking up who uses port {port}"):
+            found = self.engine.client.api.containers()  # Podman does not filter by port
+        for row in found:
+            if any(one.get("PublicPort") == port for one in row.get("Ports") or []):
+                return f"the container {row['Names'][0].lstrip('/')} (image {row['Image']})"
+        return ports.holder(port) if self.engine.local else "another program on that machine"

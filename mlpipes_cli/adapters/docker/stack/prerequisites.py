@@ -1,0 +1,118 @@
+"""All that has to be there, and all that can be refused, before a container is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
+from mlpipes_cli.adapters.docker.stack.resources import Container, StackResources
+from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
+from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from mlpipes_cli.compose.model import Compose, Service
+    from mlpipes_cli.ports import Reporter
+
+
+def prepare(
+    draft: DesiredState,
+    compose: Compose,
+    found: Mapping[str, Container],
+    versions: Mapping[str, str] | None,
+    reporter: Reporter,
+) -> list[ServiceState]:
+    """Have images, networks and volumes; the services to bring up, each after what it needs.
+
+    Args:
+        draft: What should be there; it is given the images.
+        compose: The Compose file.
+        found: The containers that are there.
+        versions: Images' ids to take in place of this release's, by service.
+        reporter: Where news goes.
+
+    Raises:
+        MlpipesError: Something of our names is not ours, or an image cannot be had; nothing was made.
+    """
+    from mlpipes_cli.adapters.docker.engine import capabilities
+
+    holdings = draft.place.holdings
+    services = draft.services(compose)
+    _refuse_strangers(holdings, services, found)
+    missing = [name for name in _volumes(services) if holdings.lacks_volume(name)]
+    networks = [name for name in _networks(services) if holdings.lacks_network(name)]
+    if any(one.name not in found for one in services):
+        capabilities.check(draft.place.engine, services, reporter)
+    draft.fetch(services, versions, reporter)
+    _make_volumes(draft.place, missing, reporter)
+    for name in networks:
+        holdings.make_network(name)
+    return [
+        ServiceState(
+            (plan := draft.plan(compose, one)),
+            plan.needs,
+            draft.before(compose, one),
+            settled=one.name not in STORES,
+        )
+        for one in services
+    ]
+
+
+def _make_volumes(place: DockerStack, names: Sequence[str], reporter: Reporter) -> None:
+    """Make volumes; one that was there once is missed aloud."""
+    once = place.identity.note("volumes")
+    for name in names:
+        place.holdings.make_volume(name)
+        full = place.holdings.volume(name)
+        if once.get(name):
+            reporter.warn(
+                f"the volume {full} was removed outside mlpipes, together with its data{_lost(name)}; "
+                "mlpipes creates a new, empty volume (`mlpipes restore FILE` restores a backup)"
+            )
+        else:
+            reporter.detail(f"volume {full} created")
+    place.identity.write_note("volumes", {**once, **dict.fromkeys(names, True)})
+
+
+def _lost(volume: str) -> str:
+    """What was in a volume, in words."""
+    artifacts = "the artifacts of runs and models"
+    found = {DATABASE: "runs, registered models and predictions", **dict.fromkeys(STORES, artifacts)}
+    return f" ({found[volume]})" if volume in found else ""
+
+
+def refuse_other_store(place: DockerStack) -> None:
+    """One object store cannot read what the other one wrote.
+
+    Raises:
+        MlpipesError: The artifacts are in the one that is not wanted.
+    """
+    holdings, store = place.holdings, place.store
+    volumes = holdings.volumes()
+    other = next((one for one in STORES if one != store and holdings.volume(one) in volumes), None)
+    if other and holdings.volume(store) not in volumes:
+        raise MlpipesError(
+            f"this stack's artifacts are in {other}, which {store} cannot read",
+            f"write `engine: {other}` again; or move the data: `mlpipes backup FILE`, "
+            f"`mlpipes down --volumes`, `engine: {store}`, `mlpipes up`, `mlpipes restore FILE` "
+            "(`mlpipes migrate` moves a project to another runtime)",
+        )
+
+
+def _refuse_strangers(
+    holdings: StackResources, services: Sequence[Service], found: Mapping[str, Container]
+) -> None:
+    names = [holdings.container(one.name) for one in services if one.name not in found]
+    strange = next((error for name in names if (error := holdings.foreign_container(name))), None)
+    if strange:
+        raise strange
+
+
+def _networks(services: Sequence[Service]) -> list[str]:
+    return list(dict.fromkeys(network for one in services for network in one.networks))
+
+
+def _volumes(services: Sequence[Service]) -> list[str]:
+    return list(dict.fromkeys(mount.volume for one in services for mount in one.volumes))

@@ -1,0 +1,166 @@
+"""What a service needs before others may use it: databases and roles, the bucket, MLflow's own S3 user."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack, Ports
+from mlpipes_cli.adapters.docker.stack.variables import store_keys
+from mlpipes_cli.adapters.postgres import roles
+
+if TYPE_CHECKING:
+    pass
+
+_RESET = (
+    """printf "alter role postgres password '%s'" "$VERIFIER" | psql -qX -U postgres -v ON_ERROR_STOP=1"""
+)
+_GRANT = """set -eu
+umask 077
+MC_CONFIG_DIR=$(mktemp -d)
+export MC_CONFIG_DIR
+trap 'rm -rf "$MC_CONFIG_DIR"' EXIT
+export MC_HOST_store="http://$MINIO_ROOT_USER:$MINIO_ROOT_PASSWORD@127.0.0.1:9000"
+printf '%s\\n%s\\n' "$STORE_USER" "$STORE_SECRET" | mc admin user add store
+printf '%s' "$STORE_POLICY" > "$MC_CONFIG_DIR/policy.json"
+mc admin policy create store "$STORE_USER" "$MC_CONFIG_DIR/policy.json"
+mc admin policy attach store "$STORE_USER" --user "$STORE_USER" || true
+"""
+
+
+@dataclass
+class Provisioner:
+    """Sets services up.
+
+    Attributes:
+        place: The stack.
+        info: Told what a person should know of.
+        detail: Told what only a curious one wants to know.
+    """
+
+    place: DockerStack
+    info: Callable[[str], None]
+    detail: Callable[[str], None]
+
+    def database(self, container: str, ports: Ports, *, touched: bool) -> str:
+        """Try to make PostgreSQL whole.
+
+        Args:
+            container: Its id.
+            ports: Where it answers.
+            touched: It was made or started just now, so passwords may have to be set.
+
+        Returns:
+            Why it is not whole yet; empty when it is.
+        """
+        import psycopg2
+
+        def connect(user: str, name: str) -> psycopg2.extensions.connection:
+            return self.place.database(ports, user, name)
+
+        if not ports:
+            return "its port is not published"
+        if not touched and roles.complete(connect) and roles.readable(connect):
+            return ""
+        try:
+            roles.provision(connect, self.place.secrets)
+        except psycopg2.Error as error:
+            said = " ".join(str(error).split())
+            if "authentication failed" in said:
+                self.info("the database's password differs from .env; it is set to the one in .env")
+                self._reset_password(container)
+            return said
+        return ""
+
+    def _reset_password(self, container: str) -> None:
+        verifier = roles.scram(self.place.secrets["POSTGRES_PASSWORD"])
+        code, said = self._run(container, _RESET, {"VERIFIER": verifier})
+        if code:
+            self.detail(f"postgres: cannot set the password: {said}")
+
+    def store(self, ports: Ports) -> str:
+        """Try to make the object store whole: it answers and has the bucket.
+
+        Returns:
+            Why it is not whole yet; empty when it is.
+        """
+        if 9000 not in ports:
+            return "its port is not published"
+        bucket, keys = self.place.bucket(ports), self.place.keys
+        if bucket.holds(keys.mlflow) == 200:
+            return ""
+        status = bucket.ask("GET", "/", keys.root)
+        if status != 200:
+            return f"it answers with HTTP {status}" if status else "it does not answer"
+        bucket.make_bucket(keys.root)
+        return ""
+
+    def store_user(self, container: str, service: str, image: str, ports: Ports) -> None:
+        """Have the user that MLflow gets in the store, which answers and has the bucket.
+
+        It is limited to that bucket; where the store makes no users, MLflow gets the root user's
+        keys, which is said once.
+
+        Args:
+            container: Its id.
+            service: minio or rustfs.
+            image: The image's id.
+            ports: Where it answers.
+        """
+        note = {"own": False, "print": self._print(service, image)}
+        own = store_keys(self.place.secrets, own=True).own
+        if self.place.identity.note("store") == note:
+            return
+        if own and self.place.bucket(ports).holds(own) != 200:
+            works, said = self._make_user(container, service, own, ports)
+        else:
+            works, said = own is not None, ".env has no MLFLOW_S3_SECRET_KEY"
+        if not works:
+            self.info(f"{service} cannot create a user for MLflow, which uses the root user's keys instead")
+            self.detail(f"{service}: {said}")
+        self.place.identity.write_note("store", {**note, "own": works})
+
+    def _print(self, service: str, image: str) -> str:
+        """Differs when it makes sense to ask a store again that made no user."""
+        secret = self.place.secrets.get("MLFLOW_S3_SECRET_KEY", "")
+        return hashlib.sha256(f"{service}\0{image}\0{secret}".encode()).hexdigest()[:10]
+
+    def _make_user(
+        self, container: str, service: str, own: tuple[str, str], ports: Ports
+    ) -> tuple[bool, str]:
+        if service != "minio":
+            return False, "its image has no `mc` to create users with"
+        values = {"STORE_USER": own[0], "STORE_SECRET": own[1], "STORE_POLICY": self._policy()}
+        _, said = self._run(container, _GRANT, values)
+        return self.place.bucket(ports).holds(own) == 200, said
+
+    def _policy(self) -> str:
+        name = self.place.project.config.stack.object_store.bucket
+        whole = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
+        each = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+        each += ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+        rows = [(whole, f"arn:aws:s3:::{name}"), (each, f"arn:aws:s3:::{name}/*")]
+        return json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {"Effect": "Allow", "Action": actions, "Resource": [resource]}
+                    for actions, resource in rows
+                ],
+            }
+        )
+
+    def _run(self, container: str, script: str, values: dict[str, str]) -> tuple[int, str]:
+        """Run a script in a container; its exit code and words. Values go through its environment only."""
+        api = self.place.engine.client.api
+        with translate_errors("setting a service up"):
+            made = api.exec_create(container, ["sh", "-c", script], environment=values)
+            said = api.exec_start(made["Id"]).decode(errors="replace")
+            code = api.exec_inspect(made["Id"])["ExitCode"]
+        for value in values.values():
+            said = said.replace(value, "…")
+        return int(code or 0), " ".join(said.split())

@@ -1,0 +1,265 @@
+"""What the engine holds of a stack: its containers, volumes and network, found by label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.adapters.docker.containers import labels
+from mlpipes_cli.adapters.docker.containers.labels import StackLabels
+from mlpipes_cli.adapters.docker.errors.translate import is_missing, translate_errors
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from docker.api import APIClient
+
+    from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of ours, as the engine lists it.
+
+    Attributes:
+        id: The engine's number.
+        name: Its name.
+        service: Which service it runs.
+        state: created, running, paused, restarting, exited or dead.
+        image: The image's id.
+        ports: The host's ports by the container's; empty while it does not run.
+        published: The same in words.
+        labels: All of them.
+    """
+
+    id: str
+    name: str
+    service: str
+    state: str
+    image: str
+    ports: Mapping[int, int]
+    published: tuple[str, ...]
+    labels: Mapping[str, str]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The services (and steps) that it was started after."""
+        return tuple(part.partition(":")[0] for part in self.labels.get(labels.NEEDS, "").split(",") if part)
+
+    @property
+    def oneoff(self) -> bool:
+        """Whether it is that of a step, which ends and goes."""
+        return self.labels.get(labels.ONEOFF) == "True"
+
+
+@dataclass(frozen=True)
+class StackResources:
+    """All of one stack on one engine."""
+
+    engine: DockerEngine
+    marks: StackLabels
+
+    @property
+    def api(self) -> APIClient:
+        """The engine's own interface."""
+        return self.engine.client.api
+
+    def volume(self, name: str) -> str:
+        """The name of a volume."""
+        return f"{self.marks.id}_{name}"
+
+    def container(self, service: str) -> str:
+        """The name of a service's container."""
+        return f"{self.marks.id}-{service}-1"
+
+    def _label(self) -> list[str]:
+        return [f"{labels.PROJECT}={self.marks.id}", labels.ROOT]
+
+    # -- looking
+
+    def containers(self) -> dict[str, Container]:
+        """The containers by service.
+
+        Raises:
+            MlpipesError: The engine does not answer.
+        """
+        with translate_errors("inspecting the stack"):
+            rows = self.api.containers(all=True, filters={"label": [*self._label(), labels.SERVICE]})
+            if self.engine.is_podman:
+                rows = [self._with_all_ports(row) for row in rows]
+        found = [_container(row) for row in rows]
+        return {one.service: one for one in found}
+
+    def _with_all_ports(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A container of Podman, which lists only the first of several ports in a row."""
+        if row["State"] != "running":
+            return row
+        known = (self.inspect(row["Id"]) or {}).get("NetworkSettings", {}).get("Ports") or {}
+        ports = [
+            {
+                "IP": one.get("HostIp", ""),
+                "PublicPort": int(one["HostPort"]),
+                "PrivatePort": int(inside.partition("/")[0]),
+                "Type": inside.partition("/")[2],
+            }
+            for inside, published in known.items()
+            for one in published or []
+        ]
+        return {**row, "Ports": ports}
+
+    def volumes(self) -> list[str]:
+        """The full names of the volumes."""
+        with translate_errors("inspecting the volumes"):
+            rows = self.api.volumes(filters={"label": self._label()}).get("Volumes") or []
+        return sorted(row["Name"] for row in rows)
+
+    def inspect(self, container: str) -> dict[str, Any] | None:
+        """All that the engine knows of a container; None if it is gone."""
+        from docker.errors import APIError
+
+        with translate_errors("inspecting a container"):
+            try:
+                return dict(self.api.inspect_container(container))
+            except APIError as error:
+                if is_missing(error):
+                    return None
+                raise
+
+    # -- making
+
+    def lacks_network(self, name: str) -> bool:
+        """Whether there is no such network yet.
+
+        Raises:
+            MlpipesError: One of that name is not ours.
+        """
+        full = self.marks.network_name(name)
+        with translate_errors(f"looking for the network {full}"):
+            rows = [one for one in self.api.networks(names=[full]) if one["Name"] == full]
+        if rows and not any(labels.is_ours(one.get("Labels"), self.marks.id) for one in rows):
+            raise _not_ours("network", full, "docker network rm")
+        return not rows
+
+    def make_network(self, name: str) -> None:
+        """Make a network; one that a killed call left to the engine to make is taken."""
+        from docker.errors import APIError
+
+        full, marks = self.marks.network_name(name), self.marks.network(name)
+        with translate_errors(f"creating the network {full}"):
+            try:
+                self.api.create_network(full, driver="bridge", labels=marks, check_duplicate=True)
+            except APIError as error:
+                if error.status_code != 409 or self.lacks_network(name):
+                    raise
+
+    def lacks_volume(self, name: str) -> bool:
+        """Whether there is no such volume yet.
+
+        Raises:
+            MlpipesError: One of that name is not ours.
+        """
+        from docker.errors import APIError
+
+        full = self.volume(name)
+        with translate_errors(f"looking for the volume {full}"):
+            try:
+                found = self.api.inspect_volume(full)
+            except APIError as error:
+                if not is_missing(error):
+                    raise
+                return True
+        if not labels.is_ours(found.get("Labels"), self.marks.id):
+            raise _not_ours("volume", full, "docker volume rm")
+        return False
+
+    def make_volume(self, name: str) -> None:
+        """Make a volume."""
+        with translate_errors(f"creating the volume {self.volume(name)}"):
+            self.api.create_volume(self.volume(name), labels=self.marks.volume(name))
+
+    def foreign_container(self, name: str) -> MlpipesError | None:
+        """The error to raise where a container of that name is not ours."""
+        found = self.inspect(name)
+        if found is None or labels.is_ours(found["Config"].get("Labels"), self.marks.id):
+            return None
+        return _not_ours("container", name, "docker rm")
+
+    # -- removing
+
+    def stop(self, container: Container) -> None:
+        """Ask it to end, and end it when its time is up; one that is gone is no error."""
+        from docker.errors import APIError
+
+        found = self.inspect(container.id)
+        grace = int((found or {}).get("Config", {}).get("StopTimeout") or 10)
+        with translate_errors(f"stopping {container.service}"):
+            try:
+                if container.state == "paused":
+                    self.api.unpause(container.id)
+                self.api.stop(container.id, timeout=grace)
+            except APIError as error:
+                if not is_missing(error):
+                    raise
+
+    def remove(self, container: str) -> None:
+        """Remove a container, whatever it does; one that is gone is no error."""
+        from docker.errors import APIError
+
+        with translate_errors("removing a container"):
+            try:
+                self.api.remove_container(container, force=True, v=True)
+            except APIError as error:
+                if not is_missing(error) and "already in progress" not in str(error):
+                    raise
+
+    def remove_networks(self) -> None:
+        """Remove the networks; one that somebody else's container uses too is left."""
+        from docker.errors import APIError
+
+        with translate_errors("removing the networks"):
+            for row in self.api.networks(filters={"label": self._label()}):
+                try:
+                    self.api.remove_network(row["Id"])
+                except APIError as error:
+                    if not is_missing(error) and "active endpoints" not in str(error):
+                        raise
+
+    def remove_volumes(self) -> list[str]:
+        """Remove the volumes and all data in them."""
+        from docker.errors import APIError
+
+        names = self.volumes()
+        with translate_errors("removing the volumes"):
+            for name in names:
+                try:
+                    self.api.remove_volume(name)
+                except APIError as error:
+                    if not is_missing(error):
+                        raise
+        return names
+
+
+def _container(row: Mapping[str, Any]) -> Container:
+    found = sorted(
+        (one for one in row.get("Ports") or [] if one.get("PublicPort")),
+        key=lambda one: (one["PrivatePort"], one.get("IP", "")),
+    )
+    return Container(
+        id=row["Id"],
+        name=(row.get("Names") or ["/?"])[0].lstrip("/"),
+        service=row["Labels"][labels.SERVICE],
+        state=row["State"],
+        image=row["ImageID"],
+        ports={one["PrivatePort"]: one["PublicPort"] for one in found},
+        published=tuple(
+            f"{one.get('IP', '')}:{one['PublicPort']}->{one['PrivatePort']}/{one['Type']}" for one in found
+        ),
+        labels=row["Labels"],
+    )
+
+
+def _not_ours(what: str, name: str, remove: str) -> MlpipesError:
+    return MlpipesError(
+        f"a {what} named {name} exists that is not part of this stack; it was not changed",
+        f"rename it, or remove it with `{remove} {name}`, then `mlpipes up` again",
+    )

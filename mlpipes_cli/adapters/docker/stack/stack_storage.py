@@ -1,0 +1,29 @@
+"""What a stack in containers keeps, for whoever copies or replaces all of it."""
+
+from __future__ import annotations
+
+from mlpipes_cli.adapters.docker.stack.addresses import database_url
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
+from mlpipes_cli.adapters.postgres.roles import OWNERS
+from mlpipes_cli.ports import Storage
+
+
+def storage(place: DockerStack, database_port: int, store_port: int) -> Storage:
+    """The databases as their owners have them, and the bucket as the object store's root user has it.
+
+    Args:
+        place: The stack.
+        database_port: Where PostgreSQL is published.
+        store_port: Where the object store is.
+    """
+    from mlpipes_cli.adapters.artifacts.s3 import S3ArtifactStore
+
+    bucket = place.bucket({9000: store_port})
+    access, secret = place.keys.root
+    return Storage(
+        databases={
+            name: database_url(place.address, database_port, name, place.secrets.get(variable, ""))
+            for name, variable in OWNERS.items()
+        },
+        artifacts=S3ArtifactStore(bucket.url, bucket.bucket, access, secret),
+    )

@@ -1,0 +1,126 @@
+"""What runs right now; it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+from mlpipes_cli.adapters.docker.containers import labels, manual_stop, stats
+from mlpipes_cli.adapters.docker.errors import startup
+from mlpipes_cli.adapters.docker.stack.addresses import in_url
+from mlpipes_cli.adapters.docker.stack.resources import Container
+from mlpipes_cli.adapters.docker.stack.service_state import uptime
+from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES, TIMEOUT, TIMEOUTS
+from mlpipes_cli.adapters.docker.stack.stack import DockerStack
+from mlpipes_cli.adapters.processes.service_status import NOT_STORING
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import ServiceStatus, State
+
+_REPAIR = "`mlpipes up` starts it"
+_SILENT = {"starting": "it does not answer yet", "unhealthy": f"it does not answer; {_REPAIR}"}
+
+
+def read_status(place: DockerStack, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
+    """The services of those names, then whatever else of the stack there is.
+
+    Raises:
+        MlpipesError: The engine does not answer.
+    """
+    found = place.holdings.containers()
+    everyone = [*names, *sorted({name for name, one in found.items() if not one.oneoff} - set(names))]
+
+    def look(name: str) -> ServiceStatus:
+        return _status(place, found[name]) if name in found else ServiceStatus(name, "stopped")
+
+    with ThreadPoolExecutor(len(everyone)) as threads:  # the engine takes its time for each
+        return tuple(threads.map(look, everyone))
+
+
+def _status(place: DockerStack, container: Container) -> ServiceStatus:
+    details = place.holdings.inspect(container.id)
+    name = container.service
+    if details is None:
+        return ServiceStatus(name, "stopped")
+    image = container.labels.get(labels.IMAGE, container.image)
+    state = details["State"]
+    if not state.get("Running") or state.get("Paused") or state.get("Restarting"):
+        return _ended(place, name, image, container.image, state)
+    age = uptime(state)
+    works = _works(place, container, state)
+    half = not works and place.cannot_store(name, container.ports)
+    health: Literal["healthy", "starting", "unhealthy"]
+    young = age < TIMEOUTS.get(name, TIMEOUT) and not half
+    health = "healthy" if works else "starting" if young else "unhealthy"
+    shown: State = "running" if works or half else "starting" if young else "failed"
+    pid = stats.main_process(container.id, state, local=place.engine.local)
+    port = next(iter(container.ports.values()), None)
+    return ServiceStatus(
+        name=name,
+        state=shown,
+        url=_url(place, name, container.ports) if works or half else None,
+        port=port,
+        pid=pid,
+        uptime=age,
+        memory=stats.memory(place.holdings.api, container.id, pid),
+        detail=NOT_STORING if half else _detail(place, container) if works else _SILENT[health],
+        health=health,
+        image=image,
+        image_id=container.image,
+        ports=container.published,
+    )
+
+
+def _ended(
+    place: DockerStack, name: str, image: str, image_id: str, state: Mapping[str, Any]
+) -> ServiceStatus:
+    """What to say of a container that does not run."""
+    if state.get("Status") == "created":
+        return ServiceStatus(name, "stopped", detail="it was never started", image=image, image_id=image_id)
+    if manual_stop.meant(place.identity, name, state):
+        start = f"`mlpipes start {name}` starts it"
+        return ServiceStatus(name, "stopped", detail=start, image=image, image_id=image_id)
+    if state.get("Paused"):
+        what = "it is paused"
+    elif state.get("Restarting"):
+        what = f"it keeps exiting (exit code {state.get('ExitCode')})"
+    else:
+        what = startup.ended(state)
+    return ServiceStatus(
+        name, "failed", detail=f"{what}; {_REPAIR}", health="unhealthy", image=image, image_id=image_id
+    )
+
+
+def _works(place: DockerStack, container: Container, state: Mapping[str, Any]) -> bool:
+    answer = place.answers(container.service, container.ports)
+    if answer is None:
+        health: str = (state.get("Health") or {}).get("Status", "healthy")
+        return health == "healthy"
+    return answer
+
+
+def _url(place: DockerStack, name: str, ports: Mapping[int, int]) -> str | None:
+    if not ports:
+        return None
+    host = in_url(place.address)
+    if name == DATABASE:
+        return f"postgresql://{host}:{ports[5432]}/mlpipes"
+    port = ports[9000] if name in STORES else next(iter(ports.values()))
+    return f"http://{host}:{port}"
+
+
+def _detail(place: DockerStack, container: Container) -> str:
+    if container.service not in STORES:
+        return ""
+    console = container.ports.get(9001)
+    parts = [f"console http://{in_url(place.address)}:{console}"] if console else []
+    if place.keys.own is None:
+        parts.append("MLflow uses the root user's keys")
+    return "; ".join(parts)
+
+
+def unknown(name: str, known: Sequence[str]) -> MlpipesError:
+    """The error for a service that there is not."""
+    from mlpipes_cli.errors import UsageError
+
+    return UsageError(f"there is no service {name!r}", f"choose one of: {', '.join(known)}")

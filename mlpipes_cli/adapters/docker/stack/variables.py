@@ -1,0 +1,95 @@
+"""The values of the Compose file's variables for one project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import mlpipes_cli
+from mlpipes_cli.adapters.docker.stack.settings import ROOT_USER, STORE_USER, port_settings
+from mlpipes_cli.compose.values import size
+from mlpipes_cli.config.project import ProjectConfig
+
+
+@dataclass(frozen=True)
+class StoreKeys:
+    """Two users of the object store: a name and a secret each.
+
+    Attributes:
+        root: May do all.
+        own: MLflow's own, which may use its one bucket; None where the store makes no users.
+    """
+
+    root: tuple[str, str] = field(repr=False)
+    own: tuple[str, str] | None = field(repr=False)
+
+    @property
+    def mlflow(self) -> tuple[str, str]:
+        """Those that MLflow gets."""
+        return self.own or self.root
+
+
+def store_keys(secrets: Mapping[str, str], *, own: bool) -> StoreKeys:
+    """The object store's users as ``.env`` has them."""
+    root = (secrets.get("MINIO_ROOT_USER") or ROOT_USER, secrets.get("MINIO_ROOT_PASSWORD", ""))
+    secret = secrets.get("MLFLOW_S3_SECRET_KEY")
+    return StoreKeys(root, (STORE_USER, secret) if own and secret else None)
+
+
+def variables(
+    config: ProjectConfig,
+    secrets: Mapping[str, str],
+    *,
+    id: str,
+    ports: Mapping[str, int],
+    hosts: str,
+    names: Sequence[str],
+    keys: StoreKeys,
+    auth: bool,
+) -> dict[str, str]:
+    """All variables.
+
+    Args:
+        config: ``mlpipes.yaml``.
+        secrets: ``.env``.
+        id: The stack's.
+        ports: By the names of :func:`port_settings`.
+        hosts: Under which names MLflow may be asked.
+        names: Those of the machine, under which the API may be asked too.
+        keys: The object store's users.
+        auth: Whether MLflow asks who one is.
+    """
+    stack = config.stack
+    serving = config.serving.model_copy(
+        update={"allowed_hosts": (*config.serving.allowed_hosts, *names)} if names else None
+    )
+    access, secret = keys.mlflow
+    parts: dict[str, Any] = {
+        "POSTGRES": stack.postgres,
+        "MINIO": stack.object_store,
+        "MLFLOW": stack.mlflow,
+        "JUPYTER": stack.jupyter,
+        "PGADMIN": stack.pgadmin,
+        "API": stack.api,
+    }
+    limits = {f"MLPIPES_{name}_MEMORY": part.memory for name, part in parts.items()}
+    limits |= {f"MLPIPES_{name}_CPUS": str(part.cpus) for name, part in parts.items()}
+    limits |= {f"MLPIPES_{name}_TMP": str(size(part.memory) * 3 // 4) for name, part in parts.items()}
+    return {
+        **secrets,
+        **limits,
+        **{one.variable: str(ports[one.name]) for one in port_settings(config) if one.name in ports},
+        "MLPIPES_PROJECT_NAME": id,
+        "MLPIPES_LISTEN": stack.listen,
+        "MLPIPES_SERVING": serving.model_dump_json(exclude={"port"}, exclude_defaults=True),
+        "MLPIPES_WAIT_FOR_MODEL": "0",  # `up` looks itself
+        "MLPIPES_BUCKET": stack.object_store.bucket,
+        "MLPIPES_OBJECT_STORE": stack.object_store.engine,
+        "MLPIPES_S3_ACCESS_KEY": access,
+        "MLPIPES_S3_SECRET_KEY": secret,
+        "MLPIPES_MLFLOW_HOSTS": hosts,
+        "MLPIPES_MLFLOW_TAG": mlpipes_cli.__version__,
+        "MLPIPES_MLFLOW_ADMIN_PASSWORD": secrets.get("MLFLOW_ADMIN_PASSWORD", "") if auth else "",
+        "MLPIPES_MLFLOW_SECRET_KEY": secrets.get("MLFLOW_SECRET_KEY", "") if auth else "",
+    }

@@ -1,0 +1,173 @@
+"""Is a script whole, and does it stay inside of the transaction that it is run in?
+
+It is read as `psql` reads it (its ``psqlscan.l``): quotes, comments, dollar quotes, parentheses, rows of
+a ``COPY``. A script that ends inside of one of them would have `psql` take what is sent afterwards for a
+part of it, and wait for ever. A statement that ends the transaction would make a part hold, whatever follows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import BinaryIO
+
+from mlpipes_cli.errors import MlpipesError
+
+_LONGEST = 1 << 24  # bytes of a line that is no row
+COMPLETE = b"-- PostgreSQL database dump complete"
+_NOT_OURS = frozenset(
+    (b"begin", b"start", b"commit", b"end", b"rollback", b"abort", b"savepoint", b"release", b"prepare")
+)
+_OUTER = re.compile(rb"\s*\\(un)?restrict [A-Za-z0-9]+\s*")  # around scripts since August 2025
+_PIECE = re.compile(
+    rb"--.*|/\*|[eE]'|'|\"|\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$|[A-Za-z_\x80-\xff][\w$\x80-\xff]*|[();\\]"
+)
+_STRINGS = b"standard_conforming_strings"
+_STRINGS_ON = b"SET standard_conforming_strings = on;"
+_ESCAPED = re.compile(rb"(?s)\\.|'")
+_COMMENT = re.compile(rb"/\*|\*/")
+_FUNCTION = re.compile(rb"create (or replace )?(function|procedure) ")
+_ROWS_END = re.compile(rb"^\\\.\r?\n", re.MULTILINE)
+
+
+class ScriptCheck:
+    """A script that is read through this: what it has come to is looked at before it is handed on.
+
+    Reading raises a ``MlpipesError`` for what is not whole or does not belong into it.
+    """
+
+    def __init__(self, script: BinaryIO) -> None:
+        self._script = script
+        self._held = b""
+        self._within = b""  # what ends the quote or comment that is open; empty in plain text
+        self._comments = 0
+        self._rows = self._escaped = self._complete = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """A new statement."""
+        self._words: list[bytes] = []  # the first ones
+        self._last = (b"", b"")
+        self._parentheses = self._blocks = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes of the script."""
+        piece = self._script.read(size)
+        if piece:
+            self._feed(piece)
+        else:
+            self._finish()
+        return piece
+
+    def _feed(self, piece: bytes) -> None:
+        held = self._held + piece
+        start = 0
+        while True:
+            if self._rows:
+                found = _ROWS_END.search(held, start)
+                if found is None:  # the last line may be the beginning of the end
+                    start = max(start, held.rfind(b"\n", start) + 1)
+                    if len(held) - start > 4:
+                        held, start = b"-" + held[-1:], 0  # the rest of a long row
+                    break
+                self._rows, start = False, found.end()
+                continue
+            end = held.find(b"\n", start) + 1
+            if not end:
+                break
+            self._line(held[start:end])
+            start = end
+        self._held = held[start:]
+        if len(self._held) > _LONGEST:
+            raise _wrong("a line is too long")
+
+    def _finish(self) -> None:
+        if self._held and not self._rows:
+            self._line(self._held)
+        self._held = b""
+        if self._rows or self._within or self._words or self._parentheses or not self._complete:
+            raise _wrong("it is incomplete")
+
+    def _line(self, line: bytes) -> None:
+        if not self._within and not self._words:
+            self._complete = line.startswith(COMPLETE) or (self._complete and not line.strip(b"-\r\n"))
+            if _OUTER.fullmatch(line):
+                self._complete = self._complete or line.lstrip().startswith(b"\\unrestrict")
+                return
+        if _STRINGS in line and not self._within and line.strip() != _STRINGS_ON:
+            raise _wrong("it changes how PostgreSQL parses quotes")
+        at = 0
+        while at < len(line):
+            at = self._inside(line, at) if self._within else self._plain(line, at)
+
+    def _inside(self, line: bytes, at: int) -> int:
+        """Go on to where the open quote or comment ends; where to read on."""
+        if self._within == b"*/":
+            found = _COMMENT.search(line, at)
+            if found is None:
+                return len(line)
+            self._comments += 1 if found[0] == b"/*" else -1
+            self._within = b"*/" if self._comments else b""
+            return found.end()
+        if self._escaped:
+            found = next((one for one in _ESCAPED.finditer(line, at) if one[0] == b"'"), None)
+            end = found.start() if found else -1
+        else:
+            end = line.find(self._within, at)
+        if end < 0:
+            return len(line)
+        end += len(self._within)
+        self._within = b""
+        return end
+
+    def _plain(self, line: bytes, at: int) -> int:
+        """Look at the next piece of a statement; where to read on."""
+        found = _PIECE.search(line, at)
+        if line[at : found.start() if found else None].strip():
+            self._escaped = False
+        if found is None:
+            return len(line)
+        piece = found[0]
+        if piece.startswith(b"--"):
+            return len(line)
+        if piece == b"/*":
+            self._within, self._comments = b"*/", 1
+            return found.end()
+        # a string that goes on after a line's end is read as it began
+        self._escaped = piece.lower() == b"e'" or (piece == b"'" and self._escaped)
+        if piece[-1:] == b"'" or piece == b'"' or piece[:1] == b"$":
+            self._words = self._words or [b""]
+            self._within = piece[-1:] if piece[:1] != b"$" else piece
+        elif piece == b"\\":
+            raise _wrong("it contains a psql command")
+        elif piece == b";":
+            self._end(line, found.end())
+        elif piece in (b"(", b")"):
+            self._parentheses = max(0, self._parentheses + (1 if piece == b"(" else -1))
+        else:
+            self._word(piece.lower())
+        return found.end()
+
+    def _word(self, word: bytes) -> None:
+        if not self._words and word in _NOT_OURS:
+            raise _wrong(f"it contains its own {word.decode().upper()}")
+        self._last = (self._last[1], word)
+        if len(self._words) < 5:
+            self._words.append(word)
+        if not self._parentheses and _FUNCTION.match(b" ".join(self._words) + b" "):
+            if word == b"begin" or (word == b"case" and self._blocks):
+                self._blocks += 1
+            elif word == b"end" and self._blocks:
+                self._blocks -= 1
+
+    def _end(self, line: bytes, at: int) -> None:
+        if self._parentheses or self._blocks:
+            return
+        if self._words[:1] == [b"copy"]:
+            self._rows = self._last == (b"from", b"stdin") and not line[at:].strip()
+            if not self._rows:
+                raise _wrong("it contains an unexpected COPY statement")
+        self._begin()
+
+
+def _wrong(what: str) -> MlpipesError:
+    return MlpipesError(f"the database script is damaged: {what}", "use another backup file")

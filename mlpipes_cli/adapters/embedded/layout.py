@@ -1,0 +1,143 @@
+"""What a project's stack consists of, and where each piece keeps its files."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from mlpipes_cli import env_file
+from mlpipes_cli.adapters.embedded import cluster, database_server, mlflow_server
+from mlpipes_cli.adapters.embedded.database_server import DatabaseServer
+from mlpipes_cli.adapters.mlflow import basic_auth
+from mlpipes_cli.adapters.postgres.roles import READER, READER_SECRET
+from mlpipes_cli.adapters.postgres.roles import SECRETS as DATABASE_SECRETS
+from mlpipes_cli.adapters.processes import log_files, ports
+from mlpipes_cli.adapters.processes.daemon import Daemon, HttpProbe
+from mlpipes_cli.adapters.processes.reconciler import marked_as
+from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Endpoints
+from mlpipes_cli.project import ProjectFolder
+
+DATABASE, MLFLOW = database_server.NAME, mlflow_server.NAME
+CORE = (DATABASE, MLFLOW)
+SECRETS = tuple(DATABASE_SECRETS.values())
+AUTH_SECRETS = ("MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY")
+_CLIENT_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+}
+
+
+@dataclass(frozen=True)
+class StackLayout:
+    """Builds the services of one project.
+
+    Attributes:
+        project: Whose.
+        auth: Whether MLflow asks for a name and a password.
+    """
+
+    project: ProjectFolder
+    auth: bool = False
+
+    @property
+    def files(self) -> StateFiles:
+        """What is written down."""
+        return StateFiles(self.project.state)
+
+    @property
+    def temporary(self) -> Path:
+        """Where MLflow puts its temporary files."""
+        return self.project.state / "tmp"
+
+    @property
+    def artifacts(self) -> Path:
+        """Where MLflow keeps artifacts."""
+        return self.project.state / "artifacts"
+
+    def log(self, service: str) -> Path:
+        """A service's log file."""
+        return log_files.path(self.project, service)
+
+    def secrets(self) -> Mapping[str, str]:
+        """The passwords in ``.env`` that are needed; empty where they are missing.
+
+        Raises:
+            MlpipesError: It cannot be read.
+        """
+        values = env_file.read(self.project.env_file)
+        return {name: values.get(name, "") for name in (*SECRETS, *(AUTH_SECRETS if self.auth else ()))}
+
+    def database(self) -> DatabaseServer:
+        """PostgreSQL."""
+        folder = self.project.state / DATABASE
+        return DatabaseServer(self.project.root, folder, self.log(DATABASE), self.secrets())
+
+    def mlflow(self, database_port: int) -> Daemon:
+        """MLflow's server on the PostgreSQL at that port."""
+        plain = mlflow_server.describe(
+            self.project.root, self.log(MLFLOW), self.artifacts, self.temporary, self.tracking(database_port)
+        )
+        return mlflow_server.guarded(plain, self.login_file, self.secrets()) if self.auth else plain
+
+    def tracking(self, database_port: int) -> str:
+        """The address of MLflow's own database, as its owner."""
+        password = quote(self.secrets()["MLFLOW_DB_PASSWORD"], safe="")
+        return f"postgresql+psycopg2://mlflow:{password}@{ports.HOST}:{database_port}/mlflow"
+
+    @property
+    def login_file(self) -> Path:
+        """What MLflow's basic authentication is told."""
+        return self.project.state / "basic_auth.ini"
+
+    @property
+    def probe(self) -> HttpProbe:
+        """The question that tells whether MLflow works, whether or not it asks who we are."""
+        return basic_auth.known(mlflow_server.PROBE, env_file.read(self.project.env_file))
+
+    def versions(self) -> Mapping[str, str]:
+        """Of the programs that keep data."""
+        return {DATABASE: cluster.version(), MLFLOW: importlib.metadata.version("mlflow")}
+
+    def wanted_port(self, service: str) -> int | None:
+        """The fixed port that the settings give to one of the core."""
+        stack = self.project.config.stack
+        port = stack.postgres.port if service == DATABASE else stack.mlflow.port
+        return None if port == "auto" else port
+
+    def clients(self, database_port: int, mlflow_port: int, api_url: str | None = None) -> Endpoints:
+        """Where clients find the services.
+
+        Raises:
+            MlpipesError: ``.env`` lacks the password.
+        """
+        password = self.secrets()["MLPIPES_DB_PASSWORD"]
+        if not password:
+            path = self.project.shown(self.project.env_file)
+            raise MlpipesError(f"{path}: MLPIPES_DB_PASSWORD is missing", "`mlpipes up` sets a new one")
+        reader = self.secrets()[READER_SECRET]
+
+        def address(user: str, password: str) -> str:
+            return f"postgresql://{user}:{quote(password, safe='')}@{ports.HOST}:{database_port}/mlpipes"
+
+        login = basic_auth.variables(self.secrets()["MLFLOW_ADMIN_PASSWORD"]) if self.auth else {}
+        api = {"MLPIPES_API_URL": api_url} if api_url else {}
+        return Endpoints(
+            tracking_uri=f"http://{ports.HOST}:{mlflow_port}",
+            database_url=address("mlpipes", password),
+            extra=_CLIENT_SETTINGS | login | api,
+            reader_url=address(READER, reader) if reader else None,
+        )
+
+    def end(self, service: str, running: RunningProcess | None) -> int:
+        """End all processes of a service; returns how many there were.
+
+        Raises:
+            MlpipesError: One cannot be ended.
+        """
+        return self.database().end() if service == DATABASE else marked_as(self.project, service).end(running)

@@ -1,0 +1,48 @@
+"""Stopping and starting one service of an embedded stack by itself."""
+
+from __future__ import annotations
+
+from mlpipes_cli.adapters.embedded.core_services import work
+from mlpipes_cli.adapters.embedded.layout import CORE, DATABASE, MLFLOW, StackLayout
+from mlpipes_cli.adapters.embedded.status import read_status
+from mlpipes_cli.adapters.processes.local_services import LocalServices
+from mlpipes_cli.adapters.processes.reconciler import stack_lock
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Halted, Reporter, ServiceStatus
+
+
+def halt(parts: StackLayout, local: LocalServices, service: str, reporter: Reporter) -> Halted:
+    """End one of the core; the data stays.
+
+    Raises:
+        MlpipesError: It cannot be ended.
+    """
+    with stack_lock(parts.project, reporter), reporter.task(f"stopping {service}"):
+        running = parts.files.running()
+        ended = parts.end(service, running.pop(service, None))
+        parts.files.write_running(parts.project.root, running)
+    rows = (*read_status(parts), *local.survey())
+    needing = (MLFLOW,) if service == DATABASE else ()
+    alive = [row.name for row in rows if row.state != "stopped" and row.name not in (DATABASE, service)]
+    dependents = [name for name in alive if name in needing or name not in CORE]
+    return Halted(_of(rows, service), bool(ended), tuple(dict.fromkeys(dependents)))
+
+
+def resume(parts: StackLayout, service: str, reporter: Reporter) -> ServiceStatus:
+    """Have one of the core run, with what it needs.
+
+    Raises:
+        MlpipesError: There is no stack yet, or it does not come up.
+    """
+    if not parts.database().folder.exists():
+        raise MlpipesError("there is no stack yet", "make it with `mlpipes up`")
+    with work(parts, reporter) as core, reporter.task(f"starting {service}") as task:
+        core.note = task.note
+        core.resume(service)
+    for change in core.changes:
+        reporter.info(change)
+    return _of(read_status(parts), service)
+
+
+def _of(rows: tuple[ServiceStatus, ...], service: str) -> ServiceStatus:
+    return next(row for row in rows if row.name == service)

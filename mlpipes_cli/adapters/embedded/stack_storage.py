@@ -1,0 +1,67 @@
+"""What the embedded stack keeps, and how to stop all that writes to it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from mlpipes_cli.adapters.artifacts.folder import FolderArtifactStore
+from mlpipes_cli.adapters.embedded.layout import DATABASE, MLFLOW, StackLayout
+from mlpipes_cli.adapters.postgres.roles import OWNERS
+from mlpipes_cli.adapters.processes import foreground, ports
+from mlpipes_cli.adapters.processes.json_files import unwritable
+from mlpipes_cli.adapters.processes.local_services import API, LocalServices
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Reporter, Storage
+
+
+def storage(parts: StackLayout) -> Storage:
+    """The databases and artifacts.
+
+    Raises:
+        MlpipesError: The database server does not run.
+    """
+    found = parts.database().find()
+    if found is None or not parts.database().answers(found.port):
+        raise MlpipesError(f"{DATABASE} is not running", "start it with `mlpipes up`")
+    secrets = parts.secrets()
+    urls = {
+        name: f"postgresql://{name}:{quote(secrets[secret], safe='')}@{ports.HOST}:{found.port}/{name}"
+        for name, secret in OWNERS.items()
+    }
+    return Storage(urls, FolderArtifactStore(parts.artifacts))
+
+
+def stop_writers(parts: StackLayout, local: LocalServices, reporter: Reporter) -> None:
+    """End everything but the database server; the caller holds the lock.
+
+    Raises:
+        MlpipesError: A process cannot be ended.
+    """
+    if foreground.read_status(parts.project):
+        reporter.warn(f"the {API} in the foreground was stopped; restart it with `mlpipes serve`")
+    local.end(reporter)
+    running = parts.files.running()
+    parts.end(MLFLOW, running.pop(MLFLOW, None))
+    parts.files.write_running(parts.project.root, running)
+
+
+def forget(parts: StackLayout) -> Sequence[str]:
+    """Remove the database folder and the artifacts, and nothing else; the caller holds the lock.
+
+    Raises:
+        MlpipesError: A process cannot be ended, or something cannot be removed.
+    """
+    running = parts.files.running()
+    for name in (MLFLOW, DATABASE):
+        parts.end(name, running.pop(name, None))
+    parts.files.write_running(parts.project.root, running)
+    known = (parts.project.state / DATABASE, parts.artifacts, parts.temporary)
+    folders = [folder for folder in known if folder.exists()]
+    for folder in folders:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise unwritable(folder, error) from None
+    return [parts.project.shown(folder) for folder in folders]

@@ -1,0 +1,37 @@
+"""What runs of the core right now; it changes nothing."""
+
+from __future__ import annotations
+
+from mlpipes_cli.adapters.embedded.layout import DATABASE, MLFLOW, StackLayout
+from mlpipes_cli.adapters.processes import ports, process, service_status
+from mlpipes_cli.adapters.processes.reconciler import marked_as
+from mlpipes_cli.adapters.processes.state import RunningProcess
+from mlpipes_cli.ports import ServiceStatus
+
+
+def read_status(parts: StackLayout) -> tuple[ServiceStatus, ...]:
+    """PostgreSQL and MLflow."""
+    written = parts.files.running()
+    return _database(parts, written), _mlflow(parts, written)
+
+
+def _database(parts: StackLayout, written: dict[str, RunningProcess]) -> ServiceStatus:
+    server = parts.database()
+    main, members = server.find(), server.members()
+    if main is None:
+        return service_status.absent(DATABASE, expected=bool(members) or DATABASE in written)
+    url = f"postgresql://{ports.HOST}:{main.port}/mlpipes"
+    return service_status.present(
+        DATABASE, main, members, url, answer=service_status.WELL if server.answers(main.port) else None
+    )
+
+
+def _mlflow(parts: StackLayout, written: dict[str, RunningProcess]) -> ServiceStatus:
+    daemon = marked_as(parts.project, MLFLOW)
+    main = daemon.find(written.get(MLFLOW))
+    members = daemon.members(main)
+    if main is None:
+        return service_status.absent(MLFLOW, expected=bool(members) or MLFLOW in written)
+    url = f"http://{ports.HOST}:{main.port}"
+    works = parts.probe.ask(main.port) and process.listen(members, main.port)
+    return service_status.present(MLFLOW, main, members, url, answer=service_status.WELL if works else None)

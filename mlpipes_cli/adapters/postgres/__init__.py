@@ -1,0 +1,1 @@
+"""The project's own database: its schema, the prediction log, ground truth, API keys, notifications."""

@@ -1,0 +1,52 @@
+"""A partition of ``serving.predictions`` for each month (UTC)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.postgres import database
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+Month = tuple[int, int]
+
+
+def month(milliseconds: int) -> Month:
+    """Year and month of a moment, in milliseconds since the epoch."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.year, moment.month
+
+
+def name(of: Month) -> str:
+    """The partition's table."""
+    return f"serving.predictions_{of[0]:04}_{of[1]:02}"
+
+
+def bounds(of: Month) -> tuple[str, str]:
+    """Its first moment, and the first one after it."""
+    year, number = of
+    after = (year + 1, 1) if number == 12 else (year, number + 1)
+    return f"{year:04}-{number:02}-01 00:00+00", "{:04}-{:02}-01 00:00+00".format(*after)
+
+
+async def make(connection: Connection, of: Month) -> None:
+    """Make the partition of a month unless it is there.
+
+    Should rows of that month already be in the default partition (a clock that jumped), they
+    stay there and so do its new ones: Postgres refuses the new partition.
+    """
+    import asyncpg
+
+    if await connection.fetchval("select to_regclass($1) is not null", name(of)):
+        return
+    first, after = bounds(of)
+    try:  # one message, so one transaction, and no ROLLBACK is waited for should the connection be lost
+        await connection.execute(
+            f"select pg_advisory_xact_lock({database.LOCK}); "  # noqa: S608  our own names
+            f"create table if not exists {name(of)} partition of serving.predictions "
+            f"for values from ('{first}') to ('{after}')"
+        )
+    except (asyncpg.CheckViolationError, asyncpg.InsufficientPrivilegeError):
+        return

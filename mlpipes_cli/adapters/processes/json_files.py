@@ -1,0 +1,170 @@
+"""Small JSON files that are written whole or not at all, and the lock of a stack."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlpipes_cli import private_files
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.project import BACKUPS
+
+_held: set[tuple[int, int, Path]] = set()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; an empty one where there is no file or it is damaged.
+
+    Raises:
+        MlpipesError: It may not be read.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except PermissionError:
+        raise MlpipesError(
+            f"{path}: no permission to read", "check whether another user ran `mlpipes up`"
+        ) from None
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Replace a file in one step.
+
+    Raises:
+        MlpipesError: It cannot be written; the old one is still there.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise unwritable(path, error) from None
+
+
+def unwritable(path: Path, error: OSError) -> MlpipesError:
+    """What to tell when something cannot be written."""
+    return MlpipesError(
+        f"{path}: cannot be written ({error.strerror})",
+        "check the folder's owner, permissions and free space",
+    )
+
+
+def clear_folder(folder: Path, keep: str = "lock") -> None:
+    """Remove all in a stack's state but backups, and the lock, which whoever calls this still holds.
+
+    Raises:
+        MlpipesError: Something cannot be removed.
+    """
+    try:
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                if path.name != BACKUPS:
+                    shutil.rmtree(path)
+            elif path.name != keep:
+                path.unlink()
+    except OSError as error:
+        raise unwritable(folder, error) from None
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of the state, which tells git to keep out.
+
+    Raises:
+        MlpipesError: It cannot be made.
+    """
+    try:
+        private_files.passage(path)
+        ignore = path / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
+@contextmanager
+def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Be the only process that changes a stack; the file is gone afterwards.
+
+    The system frees the lock when its holder ends, however it ends. Whoever holds it may take it
+    again, in the same thread.
+
+    Args:
+        path: The lock file.
+        waiting: Told once, with the holder's pid in words, when somebody else holds it.
+
+    Raises:
+        MlpipesError: The folder takes no lock.
+    """
+    mine = (os.getpid(), threading.get_ident(), path)
+    if mine in _held:
+        yield
+        return
+    handle = _acquire(path, waiting)
+    _held.add(mine)
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        _held.discard(mine)
+        path.unlink(missing_ok=True)  # before it is freed: whoever waits sees that it is gone and starts over
+        os.close(handle)
+
+
+def _acquire(path: Path, waiting: Callable[[str], None]) -> int:
+    told = False
+    while True:
+        make_folder(path.parent)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            continue  # somebody has just removed the folder
+        except OSError as error:
+            raise unwritable(path, error) from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not told:
+                waiting(_holder(handle))
+                told = True
+            _wait_for(handle)
+        except OSError as error:
+            os.close(handle)
+            raise MlpipesError(
+                f"{path}: this file system does not support locks ({error.strerror})",
+                "put the project on a local disk",
+            ) from None
+        if _is_current(handle, path):
+            return handle
+        os.close(handle)
+
+
+def _wait_for(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _is_current(handle: int, path: Path) -> bool:
+    """Whether the locked file is still the one with that name."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _holder(handle: int) -> str:
+    pid = os.pread(handle, 32, 0).decode(errors="replace").strip()
+    return f"pid {pid}" if pid else "another process"

@@ -1,0 +1,61 @@
+"""What is known of a service that is a process of this machine."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.processes import process
+from mlpipes_cli.adapters.processes.state import RunningProcess
+from mlpipes_cli.ports import Health, ServiceStatus, State
+
+if TYPE_CHECKING:
+    import psutil
+
+_STARTING = 120.0
+_REPAIR = "`mlpipes up` starts it"
+WELL = 200
+NOT_READY = 503  # of a service that answers, and says that it cannot do its work
+NOT_STORING = "it answers, but the database is not accepting predictions"
+
+
+def absent(name: str, *, expected: bool) -> ServiceStatus:
+    """A service without a main process.
+
+    Args:
+        name: The service's.
+        expected: It was started once and never stopped, or left processes behind.
+    """
+    if expected:
+        return ServiceStatus(name, "failed", detail=f"it has exited; {_REPAIR}", health="unhealthy")
+    return ServiceStatus(name, "stopped")
+
+
+def present(
+    name: str, main: RunningProcess, members: list[psutil.Process], url: str, *, answer: int | None
+) -> ServiceStatus:
+    """A service with a main process, and the status of its answer to a query, None where it gave none."""
+    uptime = max(0.0, time.time() - main.identity.created)
+    state, health = condition(answer, uptime)
+    silent = "it does not answer" + ("" if state == "starting" else f"; {_REPAIR}")
+    return ServiceStatus(
+        name=name,
+        state=state,
+        url=url if state == "running" else None,
+        port=main.port,
+        pid=main.identity.pid,
+        uptime=uptime,
+        memory=process.memory(members),
+        detail=NOT_STORING if answer == NOT_READY else "" if state == "running" else silent,
+        health=health,
+        ports=(str(main.port),),
+    )
+
+
+def condition(answer: int | None, uptime: float) -> tuple[State, Health]:
+    """State and health of a process by its answer to a query and the seconds since it was started."""
+    if answer == NOT_READY:
+        return "running", "unhealthy"
+    if answer == WELL:
+        return "running", "healthy"
+    return ("starting", "starting") if uptime < _STARTING else ("failed", "unhealthy")

@@ -1,0 +1,78 @@
+"""Tables in S3 buckets (AWS or a compatible server, by AWS_ENDPOINT_URL)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlpipes_cli.config.experiment import Data
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data.files import Read, read_bytes
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.header import Unreadable
+from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.data.source_location import AT
+from mlpipes_cli.errors import MlpipesError
+
+
+def load_s3(name: str, data: Data, source: YamlSource, environ: Mapping[str, str], formats: Formats) -> Read:
+    """Read ``bucket/key``; the key's extension tells the kind of file.
+
+    Raises:
+        ConfigError: There is no such bucket or key, or it is no table.
+        MlpipesError: No credentials, no access, or the server cannot be reached.
+    """
+    bucket, _, key = name.partition("/")
+    content = _fetch(bucket, key, source, environ)
+    try:
+        return read_bytes(content, formats, f"s3://{name}", data.id)
+    except Unreadable as error:
+        raise wrong(source, AT, error.of(f"s3://{name}")) from None
+
+
+def _fetch(bucket: str, key: str, source: YamlSource, environ: Mapping[str, str]) -> bytes:
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+    def failed(what: str, fix: str) -> MlpipesError:
+        return MlpipesError(source.problem(AT, f"s3://{bucket}/{key}: {what}"), fix)
+
+    try:
+        body = _client(environ).get_object(Bucket=bucket, Key=key)["Body"]
+        content: bytes = body.read()
+    except (NoCredentialsError, PartialCredentialsError):
+        fix = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        raise failed("no AWS credentials", fix) from None
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code == "NoSuchBucket":
+            raise wrong(source, AT, f"s3://{bucket}: no such bucket") from None
+        if code in {"NoSuchKey", "404"}:
+            raise wrong(source, AT, f"s3://{bucket}/{key}: no such key in the bucket") from None
+        message = error.response.get("Error", {}).get("Message") or code
+        raise failed(
+            f"the server refused the request ({code}: {message})",
+            "check the credentials and the bucket's policy",
+        ) from None
+    except (BotoCoreError, ValueError) as error:
+        shown = " ".join(str(error).split())
+        raise failed(shown, "check the network, AWS_REGION and AWS_ENDPOINT_URL") from None
+    return content
+
+
+def _client(environ: Mapping[str, str]) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    session = boto3.session.Session(
+        aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
+        aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
+        aws_session_token=environ.get("AWS_SESSION_TOKEN"),
+        region_name=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
+        profile_name=environ.get("AWS_PROFILE"),
+    )
+    endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    # a server other than AWS is asked for /bucket/key: its name has no bucket's subdomain
+    style = {"addressing_style": "path"} if endpoint else {}
+    retries: Any = {"total_max_attempts": 2}
+    config = Config(connect_timeout=5, read_timeout=60, retries=retries, s3=style)
+    return session.client("s3", endpoint_url=endpoint, config=config)

@@ -1,0 +1,136 @@
+"""What a ``source:`` line means, found without reading any data (and without pandas)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlpipes_cli.config.experiment import Data
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data import image_files
+from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.suggest import did_you_mean
+
+Kind = Literal["file", "images", "sklearn", "openml", "s3", "postgres"]
+AT = ("data", "source")
+EXTENSIONS = (".csv", ".csv.gz", ".parquet")
+BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+FETCHED = ("california_housing", "covtype")
+_SCHEMES = ("sklearn", "openml", "s3", "postgres")
+_WHERE_TO_GET = {
+    "creditcard.csv": "download it from https://www.kaggle.com/datasets/mlg-ulb/creditcardfraud and "
+    "save it there, or use `source: openml:1597`",
+}
+
+
+@dataclass(frozen=True)
+class SourceLocation:
+    """Where rows come from.
+
+    Attributes:
+        kind: The kind of source.
+        shown: As messages call it; it holds no secret.
+        path: Of a file, or of a folder of images.
+        name: The data set's name or number, ``bucket/key``, or ``schema.table``.
+        query: Of a Postgres.
+        url: Of a Postgres that is not the project's own, or ``$NAME``.
+    """
+
+    kind: Kind
+    shown: str
+    path: Path | None = None
+    name: str = ""
+    query: str | None = None
+    url: str | None = None
+
+
+def locate(data: Data, base: Path, source: YamlSource) -> SourceLocation:
+    """Understand the ``source:`` line; a local file has to be there.
+
+    Raises:
+        ConfigError: An unknown scheme, data set or file extension, or no such file.
+    """
+    if not isinstance(data.source, str):
+        given = data.source
+        return SourceLocation(
+            "postgres", "the database", name=given.table or "", query=given.query, url=given.url
+        )
+    text = data.source
+    scheme, colon, rest = text.partition(":")
+    rest = rest.strip()
+    if not colon or "/" in scheme or "." in scheme:
+        return _file(text, base, source)
+    if scheme == "sklearn":
+        known = (*BUNDLED, *FETCHED)
+        if rest not in known:
+            shown = did_you_mean(rest, known) or f"; use one of {', '.join(known)}"
+            raise wrong(source, AT, f"scikit-learn has no data set {rest!r}{shown}")
+        return SourceLocation("sklearn", text, name=rest)
+    if scheme == "openml":
+        if not rest.isdigit():
+            raise wrong(source, AT, f"{text!r}: give the number of the data set, such as openml:1597")
+        return SourceLocation("openml", text, name=rest)
+    if scheme == "s3":
+        return _bucket(text, rest, source)
+    if scheme == "postgres" and rest and not rest.startswith("//"):
+        return _postgres(rest, source)
+    raise wrong(source, AT, _unknown_scheme(text, scheme))
+
+
+def _unknown_scheme(text: str, scheme: str) -> str:
+    if scheme in {"postgres", "postgresql", "postgresql+psycopg2"}:
+        return "for another database use `source: {table: schema.name, url: $NAME_OF_A_VARIABLE}`"
+    if scheme in {"http", "https", "ftp"}:
+        return f"{text!r}: download the file and give its path"
+    shown = (
+        did_you_mean(scheme, _SCHEMES) or f"; use a file, or one of {', '.join(f'{s}:' for s in _SCHEMES)}"
+    )
+    return f"unknown kind of source {scheme!r}{shown}"
+
+
+def _bucket(text: str, rest: str, source: YamlSource) -> SourceLocation:
+    bucket, _, key = rest.removeprefix("//").partition("/")
+    if not rest.startswith("//") or not bucket or not key:
+        raise wrong(source, AT, f"{text!r}: write s3://bucket/folder/file.csv")
+    _check_extension(key, text, source)
+    return SourceLocation("s3", text, name=f"{bucket}/{key}")
+
+
+def _postgres(rest: str, source: YamlSource) -> SourceLocation:
+    if re.match(r"(select|with|table|values)\b|\(", rest, re.IGNORECASE):
+        return SourceLocation("postgres", "the project's database", query=rest)
+    if not re.fullmatch(r"[^\s.;]+(\.[^\s.;]+)?", rest):
+        raise wrong(source, AT, f"{rest!r} is neither schema.table nor a select query")
+    return SourceLocation("postgres", "the project's database", name=rest)
+
+
+def _check_extension(name: str, text: str, source: YamlSource) -> None:
+    if not name.lower().endswith(EXTENSIONS):
+        raise wrong(source, AT, f"{text}: unknown kind of file; {', '.join(EXTENSIONS)} are supported")
+
+
+def _file(text: str, base: Path, source: YamlSource) -> SourceLocation:
+    path = base / Path(text).expanduser()
+    try:
+        if path.is_dir():
+            if image_files.holds_any(path):
+                return SourceLocation("images", text, path=path)
+            raise wrong(source, AT, f"{text}: is a folder without images; give a file, or a folder of images")
+        if path.exists():
+            _check_extension(path.name, text, source)
+            return SourceLocation("file", text, path=path)
+    except OSError as error:
+        raise wrong(source, AT, f"{text}: {(error.strerror or str(error)).lower()}") from None
+    if (fix := _WHERE_TO_GET.get(path.name)) is not None:
+        raise wrong(source, AT, f"{text}: no such file; {fix}")
+    raise wrong(source, AT, f"{text}: no such file{_near(path, base) or f' in {base.absolute()}'}")
+
+
+def _near(path: Path, base: Path) -> str:
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.name.lower().endswith(EXTENSIONS)]
+    except OSError:
+        return ""
+    return did_you_mean(path.name, names)

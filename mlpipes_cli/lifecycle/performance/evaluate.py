@@ -1,0 +1,136 @@
+"""The metrics of gathered rows, each with its interval, and where there are too few rows, none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli import metric_catalog
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.lifecycle.performance.collect import CollectedRows
+from mlpipes_cli.lifecycle.performance.prediction_schema import PredictionSchema
+from mlpipes_cli.metric_catalog import FEWEST_ROWS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mlpipes_cli.scoring.predictions import Predictions
+
+_WORK = 2.0e7  # row weights that the intervals of one group may touch, where that leaves enough of them
+_RESAMPLES, _FEWEST_RESAMPLES = 1000, 400
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """What some rows say about a version.
+
+    Attributes:
+        metrics: By name.
+        intervals: The 95 % interval of each; None where there are too few rows for one.
+        ids: How many caller ids the usable rows have; a row without one counts as one.
+        prevalence: The positive class's share of the truths; None unless the task is binary.
+        unusable: Rows whose truth or prediction is none that the model knows.
+        note: Why metrics are missing, or an empty text.
+    """
+
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float] | None]
+    ids: int
+    prevalence: float | None
+    unusable: int
+    note: str
+
+
+def judge(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]) -> MetricValue:
+    """Score some rows.
+
+    Args:
+        rows: Predictions, scores and truths of a version.
+        nature: What it predicts.
+        values: The JSON value at each position.
+    """
+    made = _predictions(rows, nature, values)
+    if made is None:
+        return MetricValue({}, {}, 0, None, rows.rows, "the model knows none of the true values")
+    predictions, units, unusable = made
+    from mlpipes_cli.scoring.bootstrap import intervals
+    from mlpipes_cli.scoring.design import Design
+    from mlpipes_cli.scoring.metrics import evaluate
+
+    prevalence = float(predictions.target_codes.mean()) if nature.task == "binary" else None
+    ids = int(units.max()) + 1
+    design = Design(stratified=False, units=units if ids < predictions.rows else None)
+    telling = {
+        metric.name: design.telling_rows(predictions, metric.name)
+        for metric in metric_catalog.BY_TASK[nature.task]
+    }
+    fewest = min(telling.values())
+    metrics: dict[str, float] = {}
+    spans: dict[str, tuple[float, float] | None] = {}
+    if max(telling.values()) >= FEWEST_ROWS:
+        resamples = int(min(_RESAMPLES, max(_FEWEST_RESAMPLES, _WORK / predictions.rows)))
+        found = {n: v for n, v in evaluate(predictions).items() if telling[n] >= FEWEST_ROWS}
+        drawn = intervals(predictions, resamples=resamples, design=design)
+        metrics, spans = found, {name: drawn[name] for name in found}
+    note = ""
+    if fewest < FEWEST_ROWS:
+        what = "rows" if design.units is None else "caller ids"
+        kind = what if nature.task == "regression" else f"{what} of the rarer class"
+        note = f"too few: {fewest} {kind}, at least {FEWEST_ROWS} are needed"
+    elif predictions.scores is None and nature.task != "regression":
+        note = "no scores: labels only"
+    return MetricValue(metrics, spans, ids, prevalence, unusable, note)
+
+
+def _predictions(
+    rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]
+) -> tuple[Predictions, NDArray[np.int64], int] | None:
+    """The usable rows, which of them are one caller's, and how many are not usable; None where none is."""
+    import numpy as np
+
+    from mlpipes_cli.scoring.predictions import Predictions
+
+    truth, prediction = np.asarray(rows.truth), np.asarray(rows.prediction)
+    meaning = _meanings(nature, values, np.union1d(truth, prediction).tolist())
+    usable = np.array([meaning.get(p) is not None for p in range(len(values))])
+    keep = usable[truth] & usable[prediction]
+    if not keep.any():
+        return None
+    scores = rows.joined_scores()
+    if scores is not None:
+        scores = scores[keep]
+        if nature.task == "multiclass":
+            wide = nature.columns is not None and scores.ndim == 2 and scores.shape[1] == len(nature.classes)
+            scores = scores[:, list(nature.columns or ())] if wide else None
+        elif nature.task == "regression" or scores.ndim != 1:
+            scores = None
+    lookup = np.empty(len(values), dtype=object)
+    for position, label in meaning.items():
+        lookup[position] = label
+    try:
+        made = Predictions(
+            nature.task,
+            nature.classes,
+            lookup[truth[keep]],
+            scores,
+            lookup[prediction[keep]],
+            np.arange(int(keep.sum())),
+        )
+    except MlpipesError:
+        return None
+    units = np.unique(rows.units()[keep], return_inverse=True)[1]
+    return made, units.astype(np.int64), int((~keep).sum())
+
+
+def _meanings(nature: PredictionSchema, values: Sequence[Any], positions: Sequence[int]) -> dict[int, Any]:
+    """The class or number at each position; None for what is neither."""
+    import math
+
+    def number(value: Any) -> float | None:
+        good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        return float(value) if good else None
+
+    means = number if nature.task == "regression" else nature.label
+    return {position: means(values[position]) for position in positions}

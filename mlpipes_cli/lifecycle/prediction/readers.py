@@ -1,0 +1,261 @@
+"""Tables of rows to score, or of truths: CSV, Parquet and JSON files, read in batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.header import OPENING, Unreadable, not_opened, read_header
+from mlpipes_cli.errors import UsageError
+from mlpipes_cli.lifecycle.prediction import bounds
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from mlpipes_cli.data.csv_stream import Kind
+    from mlpipes_cli.ports import Reporter
+
+_KINDS = {".csv": "csv", ".csv.gz": "csv", ".parquet": "parquet", ".json": "json"}
+_OF_MODELS: dict[str, Kind] = {  # by MLflow's types
+    "double": "number",
+    "float": "number",
+    "long": "digits",
+    "integer": "digits",
+    "boolean": "flag",
+    "datetime": "moment",
+}
+
+
+@dataclass
+class Table:
+    """A file's rows.
+
+    Attributes:
+        file: It.
+        columns: The names.
+        rows: How many there are, or None where only reading tells.
+    """
+
+    file: Path
+    columns: list[str]
+    rows: int | None
+    _read: Callable[[Table, int, Mapping[str, Kind] | None, Formats], Iterator[pd.DataFrame]]
+    _notes: list[str] = field(default_factory=list)
+    _warnings: list[str] = field(default_factory=list)
+
+    def batches(
+        self, size: int, kinds: Mapping[str, Kind] | None, formats: Formats
+    ) -> Iterator[pd.DataFrame]:
+        """The rows in order, ``size`` a batch.
+
+        Args:
+            size: Rows a batch.
+            kinds: What columns of text files have to hold (others stay as they are written); None reads the
+                file whole and finds out, as training does.
+            formats: How the file is written where it does not show it.
+
+        Raises:
+            UsageError: The file cannot be read.
+        """
+        return self._read(self, size, kinds, formats)
+
+    def tell(self, reporter: Reporter) -> None:
+        """Say how the file was read, and what is odd in it; once it was."""
+        for note in self._notes:
+            reporter.info(note)
+        for warning in self._warnings:
+            reporter.warn(warning)
+
+
+def kinds_of(types: Mapping[str, str]) -> dict[str, Kind]:
+    """What the columns of a model have to hold, by MLflow's types of them."""
+    return {name: _OF_MODELS.get(kind, "text") for name, kind in types.items()}
+
+
+def check_file(file: Path) -> str:
+    """The kind of the file.
+
+    Raises:
+        UsageError: It is not there, not readable, or of no kind that is known.
+    """
+    kind = next((kind for end, kind in _KINDS.items() if file.name.lower().endswith(end)), None)
+    if file.is_dir():
+        raise UsageError(f"{file}: is a folder", "give a file")
+    if not file.exists():
+        raise UsageError(f"{file}: no such file", "give the path of a table")
+    if kind is None:
+        raise UsageError(f"{file}: unknown kind of file", f"supported: {', '.join(_KINDS)}")
+    try:
+        with file.open("rb") as opened:
+            opened.read(1)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}", "check the file's mode") from None
+    return kind
+
+
+def open_table(file: Path, known: int = 0) -> Table:
+    """Open a table.
+
+    Args:
+        file: One that :func:`check_file` accepted.
+        known: How many of its columns are asked for.
+
+    Raises:
+        UsageError: It cannot be read, or becomes too large.
+    """
+    table = {"csv": _csv, "parquet": _parquet, "json": _json}[check_file(file)](file)
+    bounds.check_width(file, len(table.columns), known)
+    return table
+
+
+def _csv(file: Path) -> Table:
+    try:
+        bounds.check_header(file)
+        header = read_header(file, rows_needed=False)
+    except OPENING as error:
+        raise _refused(file, not_opened(error)) from None
+    except Unreadable as error:
+        raise _refused(file, error) from None
+    return Table(file, list(header.columns), _count_lines(file), _csv_batches)
+
+
+def _csv_batches(
+    table: Table, size: int, kinds: Mapping[str, Kind] | None, formats: Formats
+) -> Iterator[pd.DataFrame]:
+    from mlpipes_cli.data.csv_stream import Stream, UnclearDate
+    from mlpipes_cli.data.numbers import Style
+
+    file = table.file
+    try:
+        if kinds is None:
+            yield from _whole(table, size, formats)
+            return
+        hint = Style(formats.decimal, formats.thousands) if formats.decimal else None
+        stream = Stream(file, formats, kinds, hint)
+        yield from stream.batches(size)
+    except Unreadable as error:
+        raise _refused(file, error) from None
+    except UnclearDate as error:
+        raise UsageError(
+            f"{file}: column {error.column!r}, row {error.row + 1}: {error}", "write dates as 2024-05-31"
+        ) from None
+    for remark in stream.said:
+        line = remark.line(str(file), lambda row: f"row {row + 1}")
+        (table._warnings if remark.warning else table._notes).append(line)
+
+
+def _whole(table: Table, size: int, formats: Formats) -> Iterator[pd.DataFrame]:
+    from mlpipes_cli.data.files import read_table
+
+    found = read_table(table.file, formats, str(table.file))
+    table._notes.extend(found.notes)
+    table._warnings.extend(found.warnings)
+    for start in range(0, len(found.frame), size):
+        yield found.frame.iloc[start : start + size].reset_index(drop=True)
+
+
+def _count_lines(file: Path) -> int | None:
+    """Roughly the rows of a plain CSV, for the progress bar; None for a packed one."""
+    if file.suffix == ".gz":
+        return None
+    with file.open("rb") as opened:
+        lines = sum(block.count(b"\n") for block in iter(lambda: opened.read(1 << 20), b""))
+    return max(lines - 1, 1)
+
+
+def _parquet(file: Path) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        opened = pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(file, error) from None
+    bounds.check_parquet(file, opened)
+
+    def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:
+        from mlpipes_cli.data.parquet import plain
+        from mlpipes_cli.data.typed_columns import blanked
+
+        with opened:
+            try:
+                for batch in opened.iter_batches(size):
+                    table = pa.Table.from_batches([batch])
+                    yield blanked(_with_whole_ids(plain(table), table, kinds), formats)
+            except (pa.ArrowException, OSError) as error:
+                raise _unreadable(file, error) from None
+
+    return Table(file, list(opened.schema_arrow.names), opened.metadata.num_rows, batches)
+
+
+def _with_whole_ids(frame: pd.DataFrame, table: pa.Table, kinds: Mapping[str, Kind] | None) -> pd.DataFrame:
+    """What is no column of the model, such as ids, with whole numbers that stay whole beside missing ones."""
+    import pandas as pd
+    import pyarrow as pa
+
+    whole = {
+        field.name: pd.Series(table.column(at).to_pylist(), dtype=object, index=frame.index)
+        for at, field in enumerate(table.schema)
+        if kinds is not None
+        and field.name not in kinds
+        and pa.types.is_integer(field.type)
+        and table.column(at).null_count
+    }
+    return frame.assign(**whole)
+
+
+def _json(file: Path) -> Table:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(file, error) from None
+    bounds.check_records(file, document)
+    try:
+        frame = _frame(document)
+    except (ValueError, TypeError, AttributeError):
+        raise UsageError(
+            f"{file}: not a table", "give a list of records, an object of lists, or {columns, data}"
+        ) from None
+
+    def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:
+        from mlpipes_cli.data.typed_columns import blanked
+
+        for start in range(0, len(frame), size):
+            yield blanked(frame.iloc[start : start + size].reset_index(drop=True), formats)
+
+    return Table(file, [str(name) for name in frame.columns], len(frame), batches)
+
+
+def _frame(document: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    if isinstance(document, dict) and len(document) == 1:
+        inner = next(
+            (document[key] for key in ("dataframe_records", "dataframe_split") if key in document), None
+        )
+        document = document if inner is None else inner
+    if isinstance(document, dict):
+        if {"columns", "data"} <= document.keys() <= {"columns", "data", "index"}:
+            return pd.DataFrame(document["data"], columns=document["columns"], dtype=object)
+        if document and not any(isinstance(value, list) for value in document.values()):
+            return pd.DataFrame([document], dtype=object)
+        if not all(isinstance(value, list) for value in document.values()):
+            raise ValueError("lists and single values")
+        return pd.DataFrame(document, dtype=object)
+    if not isinstance(document, list) or not all(isinstance(record, dict) for record in document):
+        raise ValueError("no records")
+    return pd.DataFrame(document, dtype=object)
+
+
+def _unreadable(file: Path, error: BaseException) -> UsageError:
+    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    return UsageError(f"{file}: cannot be read ({reason})", "check the file")
+
+
+def _refused(file: Path, error: Unreadable) -> UsageError:
+    return UsageError(f"{error.of(str(file))}", "correct the file")

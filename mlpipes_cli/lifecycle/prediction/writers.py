@@ -1,0 +1,223 @@
+"""Where results go: a file that appears whole or not at all, the screen, or the caller."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
+
+from mlpipes_cli import private_files
+from mlpipes_cli.errors import MlpipesError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Format(Protocol):
+    """Writes parts of a table to an open file."""
+
+    def write(self, part: pd.DataFrame) -> None:
+        """Add rows."""
+
+    def finish(self) -> None:
+        """Write what ends the file."""
+
+    def abandon(self) -> None:
+        """Let go of the file, which is not wanted any more."""
+
+
+class ResultWriter(Protocol):
+    """Takes the result part by part."""
+
+    records: list[dict[str, Any]] | None
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def write(self, part: pd.DataFrame) -> None:
+        """Add rows."""
+
+    def finish(self) -> None:
+        """All rows are there: show the file."""
+
+
+def make_writer(output: Path | None, lines: Callable[[str], None] | None) -> ResultWriter:
+    """A writer for a file (by its ending), for CSV text, or one that keeps the records.
+
+    Raises:
+        UsageError: The ending is not known, or the folder does not exist.
+    """
+    if output is None:
+        return _Kept(lines)
+    form = next((f for end, f in _FORMATS.items() if output.name.lower().endswith(end)), None)
+    if form is None:
+        raise UsageError(f"{output}: unknown kind of file", f"write to one of {', '.join(_FORMATS)}")
+    if not output.absolute().parent.is_dir():
+        raise UsageError(f"{output}: no such folder", "create the folder first")
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder", "give a file")
+    return _File(output, form)
+
+
+class _Kept:
+    """To the screen as CSV text, or kept."""
+
+    def __init__(self, lines: Callable[[str], None] | None) -> None:
+        self._lines, self._first = lines, True
+        self.records: list[dict[str, Any]] | None = [] if lines is None else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def write(self, part: pd.DataFrame) -> None:
+        if self._lines is not None:
+            self._lines(part.to_csv(index=False, header=self._first).rstrip("\n"))
+            self._first = False
+        elif self.records is not None:
+            self.records += _records(part)
+
+    def finish(self) -> None:
+        return None
+
+
+class _File:
+    """Into a temporary file beside the output, which takes its place at the end."""
+
+    def __init__(self, output: Path, form: Callable[[IO[bytes]], Format]) -> None:
+        self._output, self._form = output, form
+        self._part = output.with_name(f".{output.name}.{os.getpid()}.part")
+        self.records: list[dict[str, Any]] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = private_files.create(self._part)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._format = self._form(self._file)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):
+            if kind is not None:
+                self._format.abandon()
+            self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    def write(self, part: pd.DataFrame) -> None:
+        try:
+            self._format.write(part)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def finish(self) -> None:
+        try:
+            self._format.finish()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            private_files.put(self._part, self._output)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> MlpipesError:
+        return MlpipesError(
+            f"{self._output}: cannot be written ({error.strerror or error})",
+            "check the folder and the free disk space",
+        )
+
+
+class _Csv:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._first = file, True
+
+    def write(self, part: pd.DataFrame) -> None:
+        self._file.write(part.to_csv(index=False, header=self._first).encode())
+        self._first = False
+
+    def finish(self) -> None:
+        return None
+
+    def abandon(self) -> None:
+        return None
+
+
+class _Json:
+    """A list of records, one a line."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._between = file, "[\n"
+
+    def write(self, part: pd.DataFrame) -> None:
+        for record in _records(part):
+            line = json.dumps(record, ensure_ascii=False, allow_nan=False)
+            self._file.write(f"{self._between}{line}".encode())
+            self._between = ",\n"
+
+    def finish(self) -> None:
+        self._file.write(b"[]\n" if self._between == "[\n" else b"\n]\n")
+
+    def abandon(self) -> None:
+        return None
+
+
+class _Parquet:
+    """The first part decides the types."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._writer: Any = None
+        self._schema: Any = None
+
+    def write(self, part: pd.DataFrame) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pandas(part, schema=self._schema, preserve_index=False)
+        if self._writer is None:
+            self._schema = table.schema
+            self._writer = pq.ParquetWriter(self._file, self._schema)
+        self._writer.write_table(table)
+
+    def finish(self) -> None:
+        if self._writer is None:
+            import pandas as pd
+
+            self.write(pd.DataFrame({"prediction": []}))
+        self.abandon()
+
+    def abandon(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+_FORMATS: dict[str, Callable[[IO[bytes]], Format]] = {".csv": _Csv, ".parquet": _Parquet, ".json": _Json}
+
+
+def _records(part: pd.DataFrame) -> list[dict[str, Any]]:
+    """Plain records; identifiers that a CSV gave as text become the whole numbers that they are."""
+    from mlpipes_cli.server.predictions.jsonb import plain
+
+    records: list[dict[str, Any]] = plain(part.to_dict("records"))
+    name = str(part.columns[0])
+    if name != "prediction":
+        for record in records:
+            record[name] = _number_if_plain(record[name])
+    return records
+
+
+def _number_if_plain(value: Any) -> Any:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and str(int(value)) == value:
+        return int(value)
+    return value

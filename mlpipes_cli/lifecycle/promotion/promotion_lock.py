@@ -1,0 +1,55 @@
+"""One promotion or rollback at a time in a project."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlpipes_cli import private_files
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import Reporter
+
+_PATIENCE = 300.0  # seconds; scoring an incumbent on a large holdout takes a while
+
+
+@contextlib.contextmanager
+def one_at_a_time(state: Path, reporter: Reporter, patience: float = _PATIENCE) -> Iterator[None]:
+    """Wait for the project's registry lock and hold it; the system frees it when the process ends.
+
+    Args:
+        state: The project's ``.mlpipes`` folder.
+        reporter: Hears that we wait.
+        patience: Seconds to wait.
+
+    Raises:
+        MlpipesError: Another process held it all that time, or the file cannot be made.
+    """
+    path = state / "registry.lock"
+    try:
+        private_files.passage(state)
+        file = path.open("a")
+    except OSError as error:
+        raise MlpipesError(f"{path}: {error.strerror}", "check the folder's permissions") from None
+    with file:
+        _acquire(file.fileno(), path, reporter, patience)
+        yield
+
+
+def _acquire(handle: int, path: Path, reporter: Reporter, patience: float) -> None:
+    deadline, told = time.monotonic() + patience, False
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise MlpipesError(
+                    f"another promote or rollback has held {path} for {patience:g} s",
+                    "wait for it to finish, or stop it",
+                ) from None
+        if not told:
+            reporter.info("another promote or rollback is running in this project; waiting for it to finish")
+            told = True
+        time.sleep(0.1)

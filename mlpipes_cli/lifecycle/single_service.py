@@ -1,0 +1,61 @@
+"""The verbs for one service by itself: stop, start, shell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlpipes_cli.adapters.wiring import make_runtime
+from mlpipes_cli.errors import Interrupted
+from mlpipes_cli.lifecycle.serving import api_names
+from mlpipes_cli.ports import Halted, Reporter, ServiceStatus
+from mlpipes_cli.project import ProjectFolder
+
+_STORES = ("minio", "rustfs")
+
+
+def stop(project: ProjectFolder, service: str, reporter: Reporter) -> Halted:
+    """Stop one service until ``start`` or ``up``, and say what the others that run do without it.
+
+    Raises:
+        UsageError: There is no such service, or it is not ours to stop.
+        MlpipesError: It cannot be ended.
+    """
+    halted = make_runtime(project).halt(service, reporter)
+    for name in halted.dependents:
+        reporter.warn(f"{name} needs {service}{_without(project, service, name)}")
+    return halted
+
+
+def _without(project: ProjectFolder, service: str, dependent: str) -> str:
+    """What becomes of a service that runs on without what it needs."""
+    if api_names.is_api(dependent) and service == "mlflow":
+        return ": it keeps serving the loaded model versions"
+    if api_names.is_api(dependent) and service == "postgres":
+        spools = project.config.serving.on_log_failure == "spool"
+        return f": predictions are {'spooled' if spools else 'refused'}"
+    if dependent == "mlflow" and service in _STORES:
+        return ": artifacts and models cannot be read or written"
+    return ": requests to it may fail"
+
+
+def start(project: ProjectFolder, service: str, reporter: Reporter) -> ServiceStatus:
+    """Start one service and what it needs, and wait until it answers.
+
+    Raises:
+        UsageError: There is no such service, or it is not ours to start.
+        MlpipesError: There is no stack yet, or it does not come up.
+    """
+    try:
+        return make_runtime(project).resume(service, reporter)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped before {service} answered", "`mlpipes up` continues from here") from None
+
+
+def shell(project: ProjectFolder, service: str, command: Sequence[str]) -> int:
+    """Run a program in a service's container, a shell where none is named; its exit code.
+
+    Raises:
+        UsageError: There is no such service, or it is no container.
+        MlpipesError: It does not run, or the program cannot be started.
+    """
+    return make_runtime(project).shell(service, command)

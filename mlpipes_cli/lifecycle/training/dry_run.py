@@ -1,0 +1,108 @@
+"""The verb: a dry run of train, which says what would be done."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.lifecycle.training import plan, preflight
+from mlpipes_cli.lifecycle.training.import_checks import ImportChecks
+from mlpipes_cli.lifecycle.training.training_context import endpoints, environments_of, workers
+from mlpipes_cli.trainers import spaces
+
+if TYPE_CHECKING:
+    from mlpipes_cli.lifecycle.training.train import TrainRequest
+    from mlpipes_cli.ports import Reporter
+    from mlpipes_cli.project import ProjectFolder
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a training would do.
+
+    Attributes:
+        experiment: Its name.
+        model: The registered model's name.
+        task: The kind of target.
+        classes: Its labels.
+        positive: The positive label of a binary target.
+        metric: What decides.
+        rows: In all.
+        train: Of them, for training.
+        holdout: Of them, for judging.
+        features: Columns that the models see.
+        fingerprint: Of the data.
+        notes: How the data was read.
+        warnings: What a person should know of the data.
+        candidates: name, trainer, what is trained, its params, how many trials its search makes at most, the
+            rule that its threshold is chosen by or None.
+    """
+
+    experiment: str
+    model: str
+    task: str
+    classes: tuple[Any, ...]
+    positive: Any
+    metric: str
+    rows: int
+    train: int
+    holdout: int
+    features: int
+    fingerprint: str
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    candidates: tuple[dict[str, Any], ...]
+
+
+def dry_run(find_project: Callable[[], ProjectFolder], request: TrainRequest, reporter: Reporter) -> DryRun:
+    """Check everything, read and split the data, train nothing; needs no stack.
+
+    Raises:
+        ConfigError: The file, or the data for it, has mistakes.
+        UsageError: No such file, or no such run.
+    """
+    experiment = plan.read(request.file, request.shown_as, request.only)
+    url = endpoints(find_project())[1] if experiment.needs_database else None
+    with contextlib.ExitStack() as stack:
+        environments = stack.enter_context(environments_of(experiment, request.only, reporter))
+        preflight.check(experiment, environments, request.only, reporter.warn)
+        if experiment.unclear:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            log = folder / "worker.log"
+            pool = stack.enter_context(workers(log, experiment, request.only, environments))
+            by_import = ImportChecks(experiment, environments, request.only, folder, pool)
+        with reporter.task("reading the data"):
+            made = plan.make(experiment, request.only, url)
+        made.tell(reporter)
+        if experiment.unclear:
+            by_import.finish()
+    prepared = made.prepared
+    return DryRun(
+        experiment=experiment.config.experiment,
+        model=experiment.config.model_name,
+        task=prepared.task,
+        classes=prepared.classes,
+        positive=prepared.positive,
+        metric=made.metric,
+        rows=len(prepared.frame),
+        train=len(prepared.train),
+        holdout=len(prepared.holdout),
+        features=len(prepared.feature_names),
+        fingerprint=prepared.fingerprint,
+        notes=made.notes,
+        warnings=(*made.warnings, *(_unbuilt(name) for name in environments.missing)),
+        candidates=tuple(
+            {"name": c.name, "trainer": c.trainer, "trains": c.path, "params": c.spec["params"]}
+            | {"trials": spaces.count(c.spec["search"]) if c.spec["search"] else 0}
+            | {"threshold": c.spec.get("threshold")}
+            for c in made.candidates
+        ),
+    )
+
+
+def _unbuilt(name: str) -> str:
+    return f"{name}: its environment is not built yet, so not all of its settings could be checked"

@@ -1,0 +1,161 @@
+"""Writing a backup file: beside its place first, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import os
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle.transfer.manifest import CHECKSUM, MANIFEST, MOST_FILES, Manifest, Member, fits
+
+_BUFFER = 1 << 20
+SUFFIXES = (".tar", ".tar.gz", ".tgz")
+
+
+class Hashing:
+    """Passes on what it reads, and takes its checksum on the way."""
+
+    def __init__(self, content: BinaryIO) -> None:
+        self._content, self._hash, self.size = content, hashlib.sha256(), 0
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        piece = self._content.read(size)
+        self._hash.update(piece)
+        self.size += len(piece)
+        return piece
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was read so far."""
+        return self._hash.hexdigest()
+
+
+class ArchiveWriter:
+    """Adds one file after the other."""
+
+    def __init__(self, tar: tarfile.TarFile) -> None:
+        self._tar = tar
+        self.members: list[Member] = []
+
+    def add(self, name: str, content: BinaryIO, size: int) -> None:
+        """Add a file.
+
+        Raises:
+            MlpipesError: It has another size than was said, or no reader would take it.
+        """
+        if len(self.members) > MOST_FILES or not fits(name):
+            said = (
+                f"a backup holds at most {MOST_FILES} files"
+                if fits(name)
+                else f"{name!r} is not a valid file name in a backup"
+            )
+            raise MlpipesError(
+                f"the backup cannot be written: {said}",
+                "delete runs and models that you no longer need in MLflow",
+            )
+        source = Hashing(content)
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mtime, entry.mode = size, int(time.time()), 0o600
+        try:
+            self._tar.addfile(entry, cast(IO[bytes], source))
+        except OSError as error:
+            if error.errno is not None:
+                raise
+        if source.size != size or source.read(1):
+            raise MlpipesError(f"{name} changed while it was copied", "run the backup again")
+        self.members.append(Member(name, size, source.sha256))
+
+    def finish(self, manifest: Manifest) -> None:
+        """Add the manifest and its checksum, which stand at the end."""
+        text = manifest.to_json()
+        line = f"{hashlib.sha256(text).hexdigest()}  {MANIFEST}\n".encode()
+        for name, one in ((MANIFEST, text), (CHECKSUM, line)):
+            self.add(name, io.BytesIO(one), len(one))
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[ArchiveWriter]:
+    """A backup file that appears under its name when the context ends without an error.
+
+    Raises:
+        MlpipesError: It cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        _sweep(path)
+        with open(beside, "xb", opener=_private) as file:
+            yield from _fill(file, compressed=not path.name.endswith(".tar"))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        _settle(path.parent)
+    except OSError as error:
+        raise MlpipesError(
+            f"{path}: cannot be written ({error.strerror or error})",
+            "check the folder and the free disk space",
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _fill(file: IO[bytes], *, compressed: bool) -> Iterator[ArchiveWriter]:
+    with contextlib.ExitStack() as stack:
+        target = file
+        if compressed:
+            target = stack.enter_context(cast(IO[bytes], gzip.GzipFile("", "wb", 1, file, mtime=0)))
+        tar = stack.enter_context(tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT))
+        tar.copybufsize = _BUFFER  # type: ignore[attr-defined]
+        yield ArchiveWriter(tar)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a backup of this name left that was killed."""
+    for left in path.parent.glob(f".{path.name}.*.new"):
+        pid = left.name.split(".")[-2]
+        try:
+            os.kill(int(pid), 0)
+        except (ProcessLookupError, ValueError):
+            left.unlink(missing_ok=True)
+        except PermissionError:
+            continue
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
+def _settle(folder: Path) -> None:
+    """Have the new name on disk, where the system can do that for a folder."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def checked_name(path: Path) -> Path:
+    """The place of a backup file.
+
+    Raises:
+        UsageError: It has another suffix, its folder is not there, or it is a folder itself.
+    """
+    if not path.name.endswith(SUFFIXES) or path.name in SUFFIXES:
+        raise UsageError(
+            f"{path}: the name of a backup must end in .tar or .tar.gz", f"name it {path.name}.tar"
+        )
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent}: no such folder", "create it first")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", "give the path of a file")
+    return path

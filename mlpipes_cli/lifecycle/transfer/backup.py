@@ -1,0 +1,85 @@
+"""``mlpipes backup FILE``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpipes_cli.adapters import wiring
+from mlpipes_cli.lifecycle.transfer.archive_writer import checked_name
+from mlpipes_cli.lifecycle.transfer.copy import copy
+from mlpipes_cli.lifecycle.transfer.manifest import Manifest, content, words
+from mlpipes_cli.lifecycle.transfer.transfer_context import (
+    agreed,
+    one_at_a_time,
+    require_nothing_unfinished,
+    running,
+)
+from mlpipes_cli.ports import Reporter
+from mlpipes_cli.project import ProjectFolder
+
+
+@dataclass(frozen=True)
+class BackupResult:
+    """What a backup or restore carried.
+
+    Attributes:
+        file: The backup file.
+        size: Its bytes.
+        seconds: How long it took.
+        created: When the backup was made (ISO 8601, UTC).
+        project: Whose data it is.
+        runtime: Where it was made.
+        content: How many runs, models, versions, aliases, predictions and data rows.
+        artifacts: How many files.
+        missing: Locations of models whose files were not in the artifact store.
+    """
+
+    file: Path
+    size: int
+    seconds: float
+    created: str
+    project: str
+    runtime: str
+    content: dict[str, int]
+    artifacts: int
+    missing: tuple[str, ...]
+
+
+def carried(path: Path, manifest: Manifest, began: float) -> BackupResult:
+    """What to tell of a backup file; ``began`` is of ``time.monotonic()``."""
+    return BackupResult(
+        file=path,
+        size=path.stat().st_size,
+        seconds=round(time.monotonic() - began, 3),
+        created=manifest.created,
+        project=manifest.project,
+        runtime=manifest.runtime,
+        content=content(manifest.rows),
+        artifacts=len(manifest.artifacts()),
+        missing=manifest.missing,
+    )
+
+
+def backup(
+    project: ProjectFolder, path: Path, reporter: Reporter, *, force: bool = False, yes: bool = False
+) -> BackupResult:
+    """Copy databases and artifacts into one file, while the stack works.
+
+    Raises:
+        UsageError: The place is none for a backup, or something is there and nobody can be asked.
+        MlpipesError: The answer was no, or something cannot be read or written.
+    """
+    checked_name(path)
+    if path.exists():
+        agreed(reporter, f"overwrite {path}?", yes=force or yes, flag="--force", why=f"{path} already exists")
+    began = time.monotonic()
+    runtime = wiring.make_runtime(project)
+    with one_at_a_time(project, reporter), running(project, runtime, reporter) as storage:
+        require_nothing_unfinished(project, runtime, storage)
+        databases = wiring.make_databases()
+        manifest = copy(storage, databases, path, reporter, project=project, runtime=runtime.name)
+    result = carried(path, manifest, began)
+    reporter.info(f"{path}: {words(result.content | {'artifacts': result.artifacts}) or 'an empty stack'}")
+    return result

@@ -1,0 +1,112 @@
+"""What a replacement that is under way has written over, so that it can be put back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlpipes_cli import private_files
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports import ArtifactStore
+
+Stage = Literal["loading", "committing", "committed"]
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class RestoreJournal:
+    """The folder ``.mlpipes/replacing-<runtime>``: there as long as a replacement is not done.
+
+    Stages: ``loading`` (the databases are as they were, some artifacts may be new),
+    ``committing`` (nobody can tell), ``committed`` (both databases are new, old artifacts may be left).
+
+    Attributes:
+        folder: Where it is.
+    """
+
+    folder: Path
+
+    def open(self, file: Path) -> None:
+        """Begin; whatever was written over before has been put back.
+
+        Raises:
+            MlpipesError: The folder cannot be written.
+        """
+        with self._written():
+            if self.folder.exists():  # of one that was done, or that cannot be undone any more
+                shutil.rmtree(self.folder)
+            private_files.folder(self.folder)
+        self._write("loading", str(file))
+
+    def state(self) -> tuple[Stage, str] | None:
+        """How far a replacement got that has not ended, and its file."""
+        try:
+            row = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
+            return row["stage"], row["file"]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError):
+            return "committing", "the same file"
+
+    def mark(self, stage: Stage) -> None:
+        """It got so far."""
+        found = self.state()
+        self._write(stage, found[1] if found else "")
+
+    def _write(self, stage: Stage, file: str) -> None:
+        beside = self.folder / "state.json.new"
+        with self._written(), beside.open("w", encoding="utf-8") as text:
+            json.dump({"stage": stage, "file": file}, text)
+            text.flush()
+            os.fsync(text.fileno())
+        with self._written():
+            beside.replace(self.folder / "state.json")
+
+    def keep(self, store: ArtifactStore, key: str) -> None:
+        """Copy an artifact that is going to be written over."""
+        number = sum(1 for _ in self._kept())
+        with self._written(), store.read(key) as content:
+            beside = self.folder / f"{number}.new"
+            with beside.open("wb") as copy:
+                copy.write(f"{json.dumps(key)}\n".encode())
+                shutil.copyfileobj(content, copy, _CHUNK)
+                copy.flush()
+                os.fsync(copy.fileno())
+            beside.replace(self.folder / f"{number}.kept")
+
+    def _kept(self) -> Iterator[Path]:
+        return self.folder.glob("*.kept")
+
+    def put_back(self, store: ArtifactStore) -> None:
+        """Write back all that was copied.
+
+        Raises:
+            MlpipesError: The store does not take it; the copies are still there.
+        """
+        for path in self._kept():
+            with path.open("rb") as copy:
+                key = json.loads(copy.readline())
+                store.write(key, copy, path.stat().st_size - copy.tell())
+
+    def close(self) -> None:
+        """The replacement is done, or undone."""
+        with self._written():
+            state = self.folder / "state.json"
+            state.unlink(missing_ok=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise MlpipesError(
+                f"{self.folder}: cannot be written ({error.strerror})",
+                "check its owner and the free disk space",
+            ) from None

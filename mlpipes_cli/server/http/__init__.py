@@ -1,0 +1,1 @@
+"""The HTTP side of the API: ASGI application, routes, connection limits, lifespan."""

@@ -1,0 +1,156 @@
+"""``POST /feedback``: what turned out to be true of earlier predictions."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from mlpipes_cli.errors import MlpipesError, Rejected
+from mlpipes_cli.ports.ground_truth import Recorded
+from mlpipes_cli.server.http import documents
+from mlpipes_cli.server.http.api_error import ApiError, invalid_value, unavailable
+from mlpipes_cli.server.http.feedback_body import Feedback, read, schema
+from mlpipes_cli.server.requests.body import read_body
+from mlpipes_cli.server.requests.ground_truth import Expected
+
+if TYPE_CHECKING:
+    from mlpipes_cli.server.predictions.service import PredictionService
+
+UNKNOWN_SHOWN = 100
+_AT_ONCE, _WAITING = 2, 32
+
+
+class UnknownItem(BaseModel):
+    """An item for which there is no prediction."""
+
+    item: int = Field(description="Its position in the request, from 0.")
+    id: Any = Field(description="Its identifier, as received.")
+
+
+class FeedbackAnswer(BaseModel):
+    """What became of the items. The counts are of predictions; an ``id`` may have had several."""
+
+    items: int = Field(description="The number of items in the request.")
+    stored: int = Field(description="Predictions without an earlier ground truth.")
+    corrected: int = Field(
+        description="Predictions with a different earlier ground truth, which is kept in the history."
+    )
+    unchanged: int = Field(description="Predictions that already had this ground truth.")
+    unknown: int = Field(description="Items without a prediction; they are not stored.")
+    unknown_ids: list[UnknownItem] = Field(description=f"The first {UNKNOWN_SHOWN} of these items.")
+
+
+def add_routes(app: FastAPI, service: PredictionService) -> None:
+    """Add the route."""
+    recorder = FeedbackRecorder(service)
+
+    @app.post(
+        "/feedback",
+        summary="Ground truth, by prediction id or by the caller's id",
+        response_model=FeedbackAnswer,
+        responses={
+            400: {"model": documents.ErrorAnswer, "description": "An item is wrong; the message names it."},
+            401: {"model": documents.ErrorAnswer, "description": "An API key is required."},
+            403: documents.ERRORS[403],
+            404: {"model": documents.ErrorAnswer, "description": "No item matches a prediction."},
+            413: {
+                "model": documents.ErrorAnswer,
+                "description": "The request exceeds a limit of bytes or items.",
+            },
+            415: documents.ERRORS[415],
+            503: {
+                "model": documents.ErrorAnswer,
+                "description": "The feedback cannot be stored; see Retry-After.",
+            },
+        },
+        openapi_extra={"requestBody": schema(_expected(service))},
+    )
+    async def feedback(request: Request) -> JSONResponse:
+        settings = service.settings
+        told = request.headers.get("content-length")
+        body = await read_body(request.receive, told, settings.max_bytes)
+        said = await recorder.run(read, body, _expected(service), settings.max_rows)
+        kept: Recorded = await recorder.run(partial(recorder.record, said))
+        if said.truths and not kept.matched:
+            raise _nothing(len(said.truths), service.model.name, said.version)
+        return JSONResponse(_answer(said, kept).model_dump())
+
+
+class FeedbackRecorder:
+    """A few threads of its own, so that a database that hangs stops nothing but feedback."""
+
+    def __init__(self, service: PredictionService) -> None:
+        self._service = service
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="feedback")
+        self._inside = 0
+
+    async def run(self, work: Any, *arguments: Any) -> Any:
+        """Do it in a thread.
+
+        Raises:
+            Fault: Too many wait, or it takes too long.
+        """
+        settings = self._service.settings
+        if self._inside >= _WAITING:
+            raise unavailable("too many feedback requests are waiting; try again", settings.retry_after)
+        self._inside += 1
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+            async with asyncio.timeout(settings.answer_timeout):
+                return await future
+        except TimeoutError:
+            told = f"the feedback was not stored within {settings.answer_timeout:g} s; send it again"
+            raise unavailable(told, settings.retry_after) from None
+        finally:
+            self._inside -= 1
+
+    def record(self, said: Feedback) -> Recorded:
+        """Store it.
+
+        Raises:
+            Fault: The database refuses it or does not answer.
+        """
+        settings = self._service.settings
+        try:
+            return self._service.stores.truth.record(
+                said.truths,
+                model=self._service.model.name,
+                version=said.version,
+                latest=said.latest,
+                source=said.source,
+                seconds=settings.answer_timeout,
+            )
+        except Rejected:
+            raise invalid_value("the database refused the feedback") from None
+        except MlpipesError:
+            raise unavailable(
+                "the feedback cannot be stored now; send it again", settings.retry_after
+            ) from None
+
+
+def _answer(said: Feedback, kept: Recorded) -> FeedbackAnswer:
+    shown = [UnknownItem(item=n, id=said.names[n]) for n in kept.unknown[:UNKNOWN_SHOWN]]
+    return FeedbackAnswer(
+        items=len(said.truths),
+        stored=kept.stored,
+        corrected=kept.corrected,
+        unchanged=kept.unchanged,
+        unknown=len(kept.unknown),
+        unknown_ids=shown,
+    )
+
+
+def _nothing(items: int, model: str, version: int | None) -> ApiError:
+    what = "the item matches no" if items == 1 else f"none of the {items} items matches a"
+    which = f"version {version} of model {model!r}" if version else f"model {model!r}"
+    return ApiError(404, "RESOURCE_DOES_NOT_EXIST", f"{what} stored prediction of {which}")
+
+
+def _expected(service: PredictionService) -> Expected:
+    return Expected.of([model.details for model in (service.model, *service.models.values())])

@@ -1,0 +1,1 @@
+"""The models that the API serves: found, loaded, followed, asked."""

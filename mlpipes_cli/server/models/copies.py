@@ -1,0 +1,43 @@
+"""Folders for copies of models; each names its process, so that what a killed server left is found."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from mlpipes_cli import private_files
+
+_NAME = re.compile(r"mlpipes-model-(\d+)-.+")
+
+
+class Copies:
+    """Makes folders in one place; those of processes that are gone are removed first.
+
+    Args:
+        place: Made if need be; None is the system's temporary folder, in which others' are left alone.
+    """
+
+    def __init__(self, place: Path | None) -> None:
+        self._place = place
+        if place is not None:
+            private_files.folder(place)
+            for folder in place.iterdir():
+                found = _NAME.fullmatch(folder.name)
+                if found is not None and not _lives(int(found[1])):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def new(self) -> Path:
+        """An empty folder of this process."""
+        return Path(tempfile.mkdtemp(prefix=f"mlpipes-model-{os.getpid()}-", dir=self._place))
+
+
+def _lives(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

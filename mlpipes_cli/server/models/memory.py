@@ -1,0 +1,29 @@
+"""Memory that loading needed and serving does not, given back to the system."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import sys
+
+
+def prepare() -> None:
+    """Have Arrow take its memory where :func:`settle` finds it; before Arrow is imported."""
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
+
+def trim(*, freeze: bool = False) -> None:
+    """Collect garbage and return free pages of the C heap (glibc's ``malloc_trim``; nothing elsewhere).
+
+    Args:
+        freeze: Whether what is alive now may be left out of all later collections, which makes those
+            short; for the end of the start.
+    """
+    gc.collect()
+    if freeze:
+        gc.freeze()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

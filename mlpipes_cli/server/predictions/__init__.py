@@ -1,0 +1,1 @@
+"""Predictions: batched, stored, answered."""

@@ -1,0 +1,185 @@
+"""A request on its way, and what the model says to several of them in one call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mlpipes_cli.server.http.api_error import ApiError, bad_request, unavailable
+from mlpipes_cli.server.models.model_process import Away
+from mlpipes_cli.server.models.outcome import ModelOutput
+from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.predictions import stored_rows
+from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer
+from mlpipes_cli.server.requests.decoder import Row
+
+logger = logging.getLogger("mlpipes.server")
+
+CANNOT_PREDICT = (
+    "the model itself failed on these rows, although their columns and types are valid; "
+    "compare their values with the training data (the log has the error type)"
+)
+NO_ROWS = "the request has no rows, and the model needs at least one"
+Said = StoredAnswer | ApiError
+
+
+class PredictionJob:
+    """A request on its way: ``rows`` of the fast lane, or ``data`` and ``params`` of the slow one.
+
+    Args:
+        model: The model that it asks, fixed when it came.
+        count: Its number of rows.
+        origin: Where it comes from.
+        ids: The caller's identifiers, one a row, or None.
+        rows: Values in the order of the model's columns, or None.
+        data: What MLflow's enforcement made, or None.
+        params: Checked parameters.
+        future: Set once the rows are stored; a ``ApiError`` where they are not.
+    """
+
+    __slots__ = ("count", "data", "expires", "future", "ids", "model", "origin", "params", "rows")
+
+    def __init__(
+        self,
+        model: ServedModel,
+        count: int,
+        origin: RecordOrigin,
+        ids: list[Any] | None,
+        future: asyncio.Future[StoredAnswer],
+        *,
+        rows: Sequence[Row] | None = None,
+        data: Any = None,
+        params: dict[str, Any] | None = None,
+        expires: float = float("inf"),
+    ) -> None:
+        self.model, self.count, self.origin, self.ids, self.future = model, count, origin, ids, future
+        self.rows, self.data, self.params, self.expires = rows, data, params, expires
+
+    def fail(self, fault: ApiError) -> None:
+        """Answer with an error, unless nobody waits any more."""
+        if not self.future.done():
+            self.future.set_exception(fault)
+
+    def deliver(self, answer: StoredAnswer) -> None:
+        """Answer, unless nobody waits any more."""
+        if not self.future.done():
+            self.future.set_result(answer)
+
+
+def grouped(jobs: Iterable[PredictionJob]) -> list[list[PredictionJob]]:
+    """Requests that may share a predict call: same model, same form, same columns and types, no params."""
+    groups: dict[Any, list[PredictionJob]] = {}
+    for job in jobs:
+        key: Any = id(job)
+        if job.model.merges:
+            if job.rows is not None:
+                gaps = () if job.model.shortcut is not None else job.model.gaps(job.rows)
+                key = ("rows", id(job.model), gaps)
+            elif not job.params and isinstance(job.data, pd.DataFrame) and len(job.data):
+                key = (id(job.model), tuple(job.data.columns), tuple(job.data.dtypes))
+        groups.setdefault(key, []).append(job)
+    return list(groups.values())
+
+
+def ask(group: Sequence[PredictionJob], retry_after: int = 1) -> list[Said]:
+    """The answers to a group, in one call; each request alone where that fails.
+
+    Where the model's process is away, all get 503 and are to try again after so many seconds.
+    """
+    try:
+        return _ask_all(group)
+    except Away as error:
+        logger.info("%d requests were not answered: %s", len(group), error)
+        told = unavailable("the model's process is not responding; try again", retry_after)
+        return [told] * len(group)
+
+
+def _ask_all(group: Sequence[PredictionJob]) -> list[Said]:
+    if len(group) > 1:
+        try:
+            return _ask(group)
+        except Away:
+            raise
+        except Exception as error:  # noqa: BLE001  one of them is to blame: ask for each alone
+            logger.info("a shared predict call failed (%s)", type(error).__name__)
+    return [_ask_alone(job) for job in group]
+
+
+def _ask_alone(job: PredictionJob) -> Said:
+    try:
+        return _ask([job])[0]
+    except _NotWritable as error:
+        if isinstance(error.__cause__, RecursionError):
+            return bad_request("the rows cannot be stored: they are nested too deeply")
+        logger.exception("a prediction cannot be serialized")
+        return ApiError(500, "INTERNAL_ERROR", "the model's answer cannot be serialized")
+    except Away:
+        raise
+    except Exception as error:
+        logger.warning("the model failed", exc_info=error)  # its words may quote the rows: none are written
+        return bad_request(CANNOT_PREDICT if job.count else NO_ROWS)
+
+
+class _NotWritable(Exception):
+    """The model answered, but not what can be stored."""
+
+
+def _ask(group: Sequence[PredictionJob]) -> list[Said]:
+    first = group[0]
+    if first.rows is not None and first.model.shortcut is not None:
+        return list(ask_shortcut(group))
+    if first.rows is not None:
+        data = first.model.frame([row for job in group for row in job.rows or ()])
+    else:
+        frames = [job.data for job in group]
+        data = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    whole = first.model.predict(data, first.params)
+    if len(group) > 1 and len(whole.raw) != len(data):
+        raise ValueError("the model does not return one prediction per row")
+    try:
+        return [_part(job, data, whole, *bounds) for job, bounds in zip(group, _bounds(group), strict=True)]
+    except Exception as error:
+        raise _NotWritable from error
+
+
+def ask_shortcut(group: Sequence[PredictionJob]) -> list[StoredAnswer]:
+    """The answers of a compiled predictor to requests of the fast lane, all for one model."""
+    model = group[0].model
+    assert model.shortcut is not None
+    rows = group[0].rows if len(group) == 1 else [row for job in group for row in job.rows or ()]
+    said = model.shortcut.ask(rows or ())
+    found = []
+    for job, (start, end) in zip(group, _bounds(group), strict=True):
+        scores = None if said.scores is None else said.scores[start:end]
+        found.append(
+            stored_rows.of_rows(
+                job.rows or (), said.predictions[start:end], scores, job.ids, model, job.origin
+            )
+        )
+    return found
+
+
+def _part(job: PredictionJob, data: Any, whole: ModelOutput, start: int, end: int) -> StoredAnswer:
+    if job.rows is None and not isinstance(data, pd.DataFrame):
+        return stored_rows.of_outcome(data, whole, job.ids, job.model, job.origin)
+    if not hasattr(whole.raw, "__len__") or len(whole.raw) != len(data):
+        return stored_rows.of_outcome(data, whole, job.ids, job.model, job.origin)
+    raw = whole.raw.iloc[start:end] if hasattr(whole.raw, "iloc") else whole.raw[start:end]
+    if job.rows is not None and (predictions := stored_rows.plain_list(raw)) is not None:
+        scores = None if whole.scores is None else whole.scores[start:end]
+        return stored_rows.of_rows(job.rows, predictions, scores, job.ids, job.model, job.origin)
+    part = ModelOutput(raw, None if whole.scores is None else whole.scores[start:end])
+    return stored_rows.of_outcome(data.iloc[start:end], part, job.ids, job.model, job.origin)
+
+
+def _bounds(group: Sequence[PredictionJob]) -> list[tuple[int, int]]:
+    """Where each request's rows stand among all."""
+    found, start = [], 0
+    for job in group:
+        found.append((start, start + job.count))
+        start += job.count
+    return found

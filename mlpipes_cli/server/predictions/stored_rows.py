@@ -1,0 +1,186 @@
+"""From predictions to the rows that are stored and the lists that are answered."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from mlpipes_cli.ports import PredictionRow
+from mlpipes_cli.server.models.outcome import ModelOutput
+from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.predictions import jsonb
+from mlpipes_cli.server.predictions.uuid7 import Uuid7Factory, uuid7
+from mlpipes_cli.server.requests.caller_identifiers import as_text
+from mlpipes_cli.server.requests.decoder import Row
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOrigin:
+    """Where a request's rows come from, as far as it is stored with them.
+
+    Attributes:
+        arrived: ``time.perf_counter()`` when the request came.
+        trace_id: The caller's W3C trace, or None.
+        shadows: The predictions that these rows shadow, one a row, or None.
+    """
+
+    arrived: float
+    trace_id: str | None = None
+    shadows: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What a request gets once its rows are stored.
+
+    Attributes:
+        model: The version that predicted.
+        predictions: One plain value a row.
+        scores: A float a row, a list of floats a row, or None.
+        ids: The caller's identifiers as they came, or None.
+        prediction_ids: One a row, in order.
+        rows: What was stored.
+        raw: The predictions in the model's own type, where the request came by the slow lane.
+    """
+
+    model: ServedModel
+    predictions: list[Any]
+    scores: list[Any] | None
+    ids: list[Any] | None
+    prediction_ids: list[str]
+    rows: list[PredictionRow] = field(repr=False)
+    raw: Any = None
+
+
+def of_rows(
+    rows: Sequence[Row],
+    predictions: list[Any],
+    scores: list[Any] | None,
+    ids: list[Any] | None,
+    model: ServedModel,
+    origin: RecordOrigin,
+    new_ids: Uuid7Factory = uuid7,
+) -> StoredAnswer:
+    """The answer to a request of the fast lane; its values are plain already."""
+    names = model.names
+    inputs = [_encode(dict(zip(names, row, strict=True))) for row in rows]
+    encoded = [_encode(value) for value in predictions]
+    weighed = None if scores is None else [_encode(value) for value in scores]
+    callers = None if ids is None else [value if type(value) is str else str(value) for value in ids]
+    return _answer(
+        (predictions, scores, ids, None), (inputs, encoded, weighed, callers), model, origin, new_ids
+    )
+
+
+def of_outcome(
+    data: Any,
+    outcome: ModelOutput,
+    ids: list[Any] | None,
+    model: ServedModel,
+    origin: RecordOrigin,
+    new_ids: Uuid7Factory = uuid7,
+) -> StoredAnswer:
+    """The answer to a request of the slow lane.
+
+    Args:
+        data: What the model was asked, as its signature has it.
+        outcome: What it said.
+        ids: The caller's identifiers, one a row, or None.
+        model: The model.
+        origin: Where the request came from.
+        new_ids: Makes identifiers.
+    """
+    predictions = listed(outcome.raw)
+    rows = frame_rows(data)
+    if rows is None or len(rows) != len(predictions):  # a model that does not answer row by row
+        rows, predictions, ids = [data], [predictions], None
+    scores = outcome.scores
+    callers = None if ids is None else [as_text(value) for value in ids]
+    encoded = (
+        [_json(row) for row in rows],
+        [_json(value) for value in predictions],
+        None if scores is None else [_json(value) for value in scores],
+        callers,
+    )
+    return _answer((predictions, scores, ids, outcome.raw), encoded, model, origin, new_ids)
+
+
+def _answer(
+    plain: tuple[list[Any], list[Any] | None, list[Any] | None, Any],
+    encoded: tuple[list[bytes], list[bytes], list[bytes] | None, Iterable[str | None] | None],
+    model: ServedModel,
+    origin: RecordOrigin,
+    new_ids: Uuid7Factory,
+) -> StoredAnswer:
+    predictions, scores, ids, raw = plain
+    inputs, outputs, weighed, callers = encoded
+    count = len(inputs)
+    made_at, identifiers = new_ids.texts(count)
+    nothing: list[Any] = [None] * count
+    latency = (time.perf_counter() - origin.arrived) * 1000
+    name, version, alias, trace = model.name, model.version, model.alias, origin.trace_id
+    rows = [
+        PredictionRow(
+            identifier, caller, moment, name, version, alias, given, said, score, latency, trace, shadow
+        )
+        for identifier, moment, caller, given, said, score, shadow in zip(
+            identifiers,
+            made_at,
+            callers if callers is not None else nothing,
+            inputs,
+            outputs,
+            weighed if weighed is not None else nothing,
+            origin.shadows if origin.shadows is not None else nothing,
+            strict=True,
+        )
+    ]
+    return StoredAnswer(model, predictions, scores, ids, identifiers, rows, raw)
+
+
+def _json(value: Any) -> bytes:
+    return jsonb.encode(value).encode()
+
+
+def plain_list(raw: Any) -> list[Any] | None:
+    """One-dimensional arrays of finite numbers, of truths or of text as a list; None for all else."""
+    if getattr(raw, "ndim", 0) != 1 or not hasattr(raw, "dtype") or hasattr(raw, "iloc"):
+        return None
+    values: list[Any] = raw.tolist()
+    if raw.dtype.kind in "iub":
+        return values
+    if raw.dtype.kind == "f":
+        return values if all(map(math.isfinite, values)) else None
+    return values if all(type(value) is str for value in values) else None
+
+
+def listed(raw: Any) -> list[Any]:
+    """Predictions as a list with one value a row."""
+    if isinstance(raw, pd.DataFrame):
+        return list(raw.to_dict("records"))
+    if hasattr(raw, "tolist"):
+        value = raw.tolist()
+        return value if isinstance(value, list) else [value]
+    return list(raw) if isinstance(raw, (list, tuple)) else [raw]
+
+
+def frame_rows(data: Any) -> list[Any] | None:
+    """One plain value a row, as the model saw it; None where the data has no rows of its own."""
+    if isinstance(data, pd.DataFrame):
+        return list(data.to_dict("records"))
+    if isinstance(data, dict):
+        names = list(data)
+        columns = [data[name] for name in names]
+        if not columns or any(getattr(column, "ndim", 1) == 0 for column in columns):
+            return None
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=False)]
+    if isinstance(data, str) or not hasattr(data, "__len__") or getattr(data, "ndim", 1) == 0:
+        return None
+    return list(data)

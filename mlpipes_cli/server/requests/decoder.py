@@ -1,0 +1,260 @@
+"""The fast lane: requests of the usual form, decoded into rows by a schema compiled for the model.
+
+It takes a request only where MLflow's parser and its schema enforcement would give the very same
+values: each column there (the optional ones, too), each value of its column's own JSON type. All else is
+left to the slow lane (:mod:`mlpipes_cli.server.requests.parse`), which knows all forms, and all mistakes:
+also a body in which a key may stand twice.
+
+Records may have columns that the model does not know. Those of the last such request are fields of the
+schema, so that their keys are counted while the next one is decoded.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from mlpipes_cli.data.formats import numbers
+from mlpipes_cli.server.models.signature import InputColumn
+from mlpipes_cli.server.requests.caller_identifiers import SURELY_FITS
+from mlpipes_cli.server.requests.json_keys import at_most
+from mlpipes_cli.server.requests.strict_json import surely_once
+
+_EXACT = 2**53  # whole numbers up to here are exact as float64 too
+_LARGEST = 3.4028234663852886e38  # that float32 holds
+_LONG = Annotated[int, msgspec.Meta(ge=-_EXACT, le=_EXACT)]
+_INTEGER = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+_TYPES: dict[str, Any] = {
+    "double": float | None,
+    "float": Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)] | None,
+    "long": _LONG,
+    "integer": _INTEGER,
+    "boolean": bool,
+    "string": str | None,
+}
+_TEXT = {"string"}
+_OTHERS, _OTHERS_TOGETHER = 64, 16  # unknown columns that become fields: of one request, of several
+_PAUSE = 1.0  # seconds between two schemas, each of which takes a fraction of a millisecond to compile
+_PAIRS = dict[str, msgspec.Raw]
+_PAIRS_OF_ONE = msgspec.json.Decoder(_PAIRS)
+_PAIRS_OF_LIST = msgspec.json.Decoder(list[_PAIRS])
+_PAIRS_OF_BODY = msgspec.json.Decoder(dict[str, list[_PAIRS]])
+_UNREADABLE = re.compile(r'[\\"\x00-\x1f]')  # names that JSON escapes, which msgspec does not compile
+Row = Sequence[Any]
+
+
+class DecodedRows(msgspec.Struct, frozen=True, gc=False):
+    """A request's rows.
+
+    Attributes:
+        rows: Values in the order of the model's columns.
+        ids: The caller's identifiers, one a row, or None.
+    """
+
+    rows: Sequence[Row]
+    ids: list[Any] | None
+
+
+class _Split(msgspec.Struct, forbid_unknown_fields=True):
+    columns: list[str]
+    data: msgspec.Raw
+    index: list[int | str] | msgspec.UnsetType = msgspec.UNSET  # which says nothing, but has to fit
+
+
+class RequestDecoder:
+    """Reads the usual requests for one model.
+
+    Args:
+        columns: The model's.
+        id_names: Columns that hold the caller's identifier, the first that is there counts.
+        missing: Words and numbers that stand for missing values; rows with one are left to the slow lane.
+    """
+
+    def __init__(
+        self, columns: Sequence[InputColumn], id_names: Sequence[str], missing: Sequence[str] = ()
+    ) -> None:
+        self._missing = frozenset((*missing, *numbers(missing)))
+        self._names = [column.name for column in columns]
+        self._texts = [at for at, column in enumerate(columns) if column.type in _TEXT]
+        types = [bool | None if _gappy(column) else _TYPES[column.type] for column in columns]
+        self._width, self._ids = len(types), len(id_names)
+        self._fields, self._id_names = [*zip(self._names, types, strict=True)], list(id_names)
+        columns_of = [(name, list[kind]) for name, kind in zip(self._names, types, strict=True)]  # type: ignore[valid-type]
+        lists = _record("Columns", columns_of, id_names, strict=True)
+        self._lists = msgspec.json.Decoder(lists)
+        self._table = msgspec.json.Decoder(list[tuple[tuple(types)]])  # type: ignore[misc]
+        self._compile(frozenset())
+        self._next_compile = 0.0  # on the monotonic clock
+
+    def _compile(self, others: frozenset[str]) -> None:
+        """Make the decoders of records, with fields for columns that the model does not know."""
+        record = _record("Record", self._fields, self._id_names, sorted(others))
+        body = msgspec.defstruct(
+            "Body",
+            [
+                ("dataframe_split", _Split | msgspec.UnsetType, msgspec.UNSET),
+                ("dataframe_records", list[record] | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[valid-type]
+            ],
+            forbid_unknown_fields=True,
+        )
+        self._record = msgspec.json.Decoder(record)
+        self._records = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
+        self._body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
+        self._others = others
+
+    @classmethod
+    def of(
+        cls, columns: Sequence[InputColumn], id_names: Sequence[str], missing: Sequence[str] = ()
+    ) -> RequestDecoder | None:
+        """A fast lane, or None for a model with columns of other types, or without names."""
+        if not columns or any(column.type not in _TYPES for column in columns):
+            return None
+        if any(_UNREADABLE.search(name) for name in [*id_names, *(column.name for column in columns)]):
+            return None
+        return cls(columns, id_names, missing)
+
+    def invocations(self, body: bytes) -> DecodedRows | None:
+        """The rows of ``dataframe_split`` or ``dataframe_records``; None leaves it to the slow lane."""
+        try:
+            asked = self._body.decode(body)
+            split, records = asked.dataframe_split, asked.dataframe_records
+            if split is msgspec.UNSET:
+                return None if records is msgspec.UNSET else self._of_records(records, body, 1)
+            if records is not msgspec.UNSET or split.columns != self._names:
+                return None
+            rows = self._table.decode(split.data)
+            indexed = split.index is not msgspec.UNSET
+            if indexed and len(split.index) != len(rows):
+                return None
+            if not at_most(body, 3 + indexed):
+                return None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return DecodedRows(rows, None) if rows and self._clean(rows) else None
+
+    def predict(self, body: bytes) -> DecodedRows | None:
+        """The rows of a record, a list of records or an object of lists; None as above."""
+        try:
+            if body[:1] == b"[":
+                return self._of_records(self._records.decode(body), body)
+            try:
+                return self._of_records([self._record.decode(body)], body)
+            except msgspec.ValidationError:
+                return self._of_lists(self._lists.decode(body), body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def _of_records(self, records: list[Any], body: bytes, wrappers: int = 0) -> DecodedRows | None:
+        if not records:
+            return None
+        wide, width = list(map(msgspec.structs.astuple, records)), self._width
+        names = wrappers + len(wide) * width
+        rows, ids = wide, None
+        if self._ids or self._others:
+            rows = [row[:width] for row in wide]
+            given = [row[width:] for row in wide]
+            names += sum(len(some) - some.count(msgspec.UNSET) for some in given)
+            ids = self._chosen(given)
+        if not at_most(body, names) and not self._each_once(body, names, len(rows), wrappers):
+            return None
+        return DecodedRows(rows, ids) if ids is not _UNSURE and self._clean(rows) else None
+
+    def _each_once(self, body: bytes, names: int, count: int, wrappers: int) -> bool:
+        """Whether no key stands twice in a body with keys of which the schema knows nothing."""
+        if at_most(body, names + count * _OTHERS):  # else its keys take more memory than its rows
+            decoder: Any = _PAIRS_OF_LIST if body[:1] == b"[" else _PAIRS_OF_ONE
+            records = (_PAIRS_OF_BODY if wrappers else decoder).decode(body)
+            if wrappers:
+                (records,) = records.values()
+            elif isinstance(records, dict):
+                records = [records]
+            if at_most(body, wrappers + sum(map(len, records))):
+                self._remember(records)
+                return True
+        return surely_once(body)
+
+    def _remember(self, records: list[dict[str, Any]]) -> None:
+        """Give the columns that the model does not know a place in the schema."""
+        now = time.monotonic()
+        if now < self._next_compile:
+            return
+        self._next_compile = now + _PAUSE
+        others = frozenset[str]().union(*records).difference(self._names, self._id_names)
+        if len(others) <= _OTHERS and not any(map(_UNREADABLE.search, others)):
+            together = others | self._others
+            self._compile(together if len(together) <= _OTHERS_TOGETHER else others)
+
+    def _of_lists(self, lists: Any, body: bytes) -> DecodedRows | None:
+        values = msgspec.structs.astuple(lists)
+        if not at_most(body, len(values) - values.count(msgspec.UNSET)):
+            return None
+        columns, ids = values[: self._width], values[self._width :]
+        rows: list[Row] = list(zip(*columns, strict=False))
+        if not rows or any(len(column) != len(rows) for column in columns):
+            return None
+        for given in ids:
+            if given is not msgspec.UNSET:
+                if not isinstance(given, list) or len(given) != len(rows):
+                    return None
+                return DecodedRows(rows, given) if _plain(given) and self._clean(rows) else None
+        return DecodedRows(rows, None) if self._clean(rows) else None
+
+    def _chosen(self, given: list[tuple[Any, ...]]) -> Any:
+        """The identifiers of all rows; unsure where some rows have one and others none."""
+        for at in range(self._ids):
+            found = [row[at] for row in given]
+            there = [value for value in found if value is not msgspec.UNSET]
+            if len(there) == len(found):
+                return found if _plain(found) else _UNSURE
+            if there:
+                return _UNSURE
+        return None
+
+    def _clean(self, rows: Sequence[Row]) -> bool:
+        """No text that a database of UTF-8 cannot hold, and nothing that stands for a missing value."""
+        if self._missing and not all(map(self._missing.isdisjoint, rows)):
+            return False
+        for at in self._texts:
+            for row in rows:
+                if row[at] is not None and "\0" in row[at]:
+                    return False
+        return True
+
+
+def _gappy(column: InputColumn) -> bool:
+    """Whether it is a boolean that the model gets as a number, which may be missing."""
+    return column.type == "boolean" and column.signed == "double"
+
+
+_UNSURE: Any = object()
+
+
+def _plain(ids: list[Any]) -> bool:
+    """Identifiers that come back as they went in: all text, or all whole numbers of 64 bits."""
+    if all(type(value) is str for value in ids):
+        return not any("\0" in value or len(value) > SURELY_FITS for value in ids)
+    return all(type(value) is int and -(2**63) <= value < 2**63 for value in ids)
+
+
+def _record(
+    title: str,
+    fields: Sequence[tuple[str, Any]],
+    id_names: Sequence[str],
+    others: Sequence[str] = (),
+    strict: bool = False,
+) -> Any:
+    """A struct of these fields, which may be called anything; identifiers and others may be left out.
+
+    A strict one takes no other fields: of an object of lists they have to be looked at.
+    """
+    rename = {f"c{at}": name for at, (name, _) in enumerate(fields)}
+    made: list[Any] = [(f"c{at}", kind) for at, (_, kind) in enumerate(fields)]
+    for at, name in enumerate((*id_names, *others)):
+        rename[f"i{at}"] = name
+        kind = Any if at < len(id_names) else msgspec.Raw | msgspec.UnsetType
+        made.append((f"i{at}", kind, msgspec.UNSET))
+    return msgspec.defstruct(title, made, rename=rename, gc=False, forbid_unknown_fields=strict)

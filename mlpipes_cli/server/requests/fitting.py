@@ -1,0 +1,107 @@
+"""A table as the model takes it: the way of the slow lane and of ``predict --offline`` to the converter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from mlpipes_cli.data import conversion
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.server.models.served_model import InputColumn, ServedModel
+from mlpipes_cli.suggest import did_you_mean
+
+_SHOWN = 5
+
+
+class Unfit(Exception):
+    """A table does not fit; one line that quotes no value.
+
+    Attributes:
+        late: Whether the columns are wrong, and not a value, which MLflow finds first.
+    """
+
+    def __init__(self, message: str, late: bool = False) -> None:
+        super().__init__(message)
+        self.late = late
+
+
+def fitted(
+    table: pd.DataFrame, model: ServedModel, *, cells: bool = False, encoded: bool = True
+) -> pd.DataFrame:
+    """The model's columns in its order, converted; others are left out.
+
+    A column that may be left out, and was, is there with missing values.
+
+    Args:
+        table: As it came.
+        model: With named columns.
+        cells: It was a CSV, whose cells are text.
+        encoded: Bytes stand in it as Base64 text.
+
+    Raises:
+        Unfit: A value does not fit, or a column is missing.
+        MlflowException: A list, an object or bytes do not fit.
+    """
+    if not all(isinstance(name, str) for name in table.columns):
+        table = table.set_axis([str(name) for name in table.columns], axis=1)
+    table = table.reset_index(drop=True)
+    made: dict[str, Any] = {}
+    for column in model.columns:
+        if column.name in table.columns and column.type in conversion.EXPECTED:
+            made[column.name] = _converted(table[column.name], column, model.formats, cells)
+    if lacking := [c for c in model.columns if c.required and c.name not in table.columns]:
+        raise Unfit(_lacking(lacking, set(table.columns) - model.features), late=True)
+    rest = [c.name for c in model.columns if c.type not in conversion.EXPECTED and c.name in table.columns]
+    if rest:
+        made |= dict(model.mlflow.enforce_some(table[rest], rest, encoded).items())
+    for column in model.columns:
+        if column.name not in made and model.fills and column.type in conversion.EXPECTED:
+            made[column.name] = _filled(column, len(table))
+    return pd.DataFrame({name: made[name] for name in model.names if name in made}, index=table.index)
+
+
+def _converted(values: Any, column: InputColumn, formats: Formats, cells: bool) -> pd.Series:
+    if values.ndim > 1:
+        raise Unfit(f"column {column.name!r} appears twice", late=True)
+    try:
+        found = conversion.convert(values, column.type, formats, cells=cells)
+    except conversion.ConversionError as misfit:
+        told = f"expected {expected(column)}, got {misfit.got} in row {misfit.row}"
+        raise Unfit(f"column {column.name!r}: {told}") from None
+    if column.type == "datetime" and column.signed is None:
+        return _of_nanoseconds(found, column)
+    return found
+
+
+def _of_nanoseconds(values: pd.Series, column: InputColumn) -> pd.Series:
+    """As MLflow gives them to a model that was signed for dates."""
+    try:
+        return values.astype("datetime64[ns]")
+    except pd.errors.OutOfBoundsDatetime:
+        told = "got a date before 1678 or after 2261"
+        raise Unfit(f"column {column.name!r}: expected {expected(column)}, {told}") from None
+
+
+def _filled(column: InputColumn, rows: int) -> Any:
+    try:
+        return conversion.absent(column.type, rows)
+    except conversion.ConversionError:  # whole numbers know no missing value
+        raise Unfit(f"column {column.name!r} is missing, expected {expected(column)}", late=True) from None
+
+
+def expected(column: InputColumn) -> str:
+    """What the column takes."""
+    if column.type == "binary":
+        return "Base64 text (binary)"
+    word = conversion.EXPECTED.get(column.type)
+    return column.type if word is None else f"{word} ({column.type})"
+
+
+def _lacking(columns: list[InputColumn], unknown: set[str]) -> str:
+    parts = [
+        f"column {column.name!r} is missing, expected {expected(column)}{did_you_mean(column.name, unknown)}"
+        for column in columns[:_SHOWN]
+    ]
+    more = len(columns) - _SHOWN
+    return "; ".join(parts) + (f"; and {more} more columns are missing" if more > 0 else "")

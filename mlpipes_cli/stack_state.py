@@ -1,0 +1,66 @@
+"""What was chosen on the command line and has to hold for every later command of the project.
+
+``up --runtime docker`` decides where the data is; a ``status`` or ``down`` that looked elsewhere
+would not find it. The file goes with the data: ``down --volumes`` removes it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpipes_cli import private_files
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.project import ProjectFolder
+
+
+@dataclass(frozen=True)
+class StackState:
+    """What ``up`` and ``migrate`` settled.
+
+    Attributes:
+        runtime: docker, embedded or remote; None while no stack was ever started.
+        services: Those of ``--with`` that ``up`` brings back.
+        auth: ``--auth`` or ``--no-auth``; None leaves it to ``mlpipes.yaml``.
+    """
+
+    runtime: str | None = None
+    services: tuple[str, ...] = ()
+    auth: bool | None = None
+
+
+def _file(project: ProjectFolder) -> Path:
+    return project.state / "choices.json"
+
+
+def read(project: ProjectFolder) -> StackState:
+    """What was chosen; nothing where there is no file or it is damaged."""
+    try:
+        row = json.loads(_file(project).read_text(encoding="utf-8"))
+        return StackState(row.get("runtime"), tuple(row.get("services", ())), row.get("auth"))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return StackState()
+
+
+def write(project: ProjectFolder, choices: StackState) -> None:
+    """Remember choices, in one step.
+
+    Raises:
+        MlpipesError: The file cannot be written.
+    """
+    if choices == read(project):
+        return
+    path = _file(project)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        private_files.passage(path.parent)
+        temporary.write_text(json.dumps(dataclasses.asdict(choices), indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise MlpipesError(
+            f"{path}: cannot be written ({error.strerror})",
+            "check the folder's owner and the free disk space",
+        ) from None

@@ -1,0 +1,132 @@
+"""A model in a process of the environment that trained it.
+
+Started by ``python entry.py mlpipes_cli.worker.model_server FD``: FD is one end of a socket pair;
+:mod:`mlpipes_cli.data.model_protocol` says what goes over it. What the model's code prints goes to standard
+error. The process ends when the socket does, with all that the model started.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlpipes_cli.data import model_protocol
+from mlpipes_cli.mlflow_tags import MODEL_SAMPLE
+from mlpipes_cli.worker import process_guard
+
+_WARM = 2  # rows of the warm-up
+Ask = Callable[[Any, Any], tuple[Any, Any]]
+
+
+def main(descriptor: int) -> int:
+    """Answer until the socket closes."""
+    os.set_inheritable(descriptor, False)  # the model's own children must not hold it open
+    os.dup2(2, 1)
+    process_guard.stand_guard(descriptor)
+    os.chdir(tempfile.gettempdir())  # some libraries write to where they are
+    return _serve(socket.socket(fileno=descriptor))
+
+
+def _serve(link: socket.socket) -> int:
+    try:
+        told = model_protocol.receive(link).value
+        try:
+            ask, about = _loaded(told)
+            _warm_up(ask, Path(told["folder"]), bool(told["pickled"]))
+        except Exception as error:  # noqa: BLE001  a pickled model may raise anything
+            traceback.print_exc()
+            absent = error.name if isinstance(error, ImportError) else None
+            model_protocol.send(link, "failed", error=one_line(error), absent=absent)
+            return 1
+        model_protocol.send(link, "ready", pid=os.getpid(), python=sys.version.split()[0], **about)
+        while True:
+            _answer(link, ask, model_protocol.receive(link).value)
+    except model_protocol.Closed:
+        return 0
+
+
+def _answer(link: socket.socket, ask: Ask, asked: Mapping[str, Any]) -> None:
+    number = asked["number"]
+    try:
+        raw, scores = ask(asked["data"], asked["params"])
+        model_protocol.send(link, "answer", number=number, raw=raw, scores=scores)
+    except model_protocol.Closed:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a model may raise anything
+        model_protocol.send(link, "error", number=number, error=one_line(error))
+
+
+def _loaded(told: Mapping[str, Any]) -> tuple[Ask, dict[str, Any]]:
+    """What asks the model, and what the API has to know of its scores."""
+    if told["pickled"] is None:
+        return _pyfunc(told["folder"]), {"scores": None}
+    import cloudpickle
+    import numpy as np
+
+    from mlpipes_cli.scoring.score_reader import ScoreReader, split
+
+    with Path(told["pickled"]).open("rb") as file:
+        model = cloudpickle.load(file)
+    prepare, last = split(model)
+    reader = ScoreReader.of(last, told["details"])
+
+    def ask(data: Any, params: Any) -> tuple[Any, Any]:
+        prepared = data if prepare is None else prepare.transform(data)
+        raw = last.predict(prepared)
+        return raw, None if reader is None else np.asarray(reader.read(prepared), dtype=float)
+
+    if reader is None:
+        return ask, {"scores": None}
+    about = {"positive": reader.positive, "order": list(reader.order), "probabilities": reader.probabilities}
+    return ask, {"scores": about}
+
+
+def _pyfunc(folder: str) -> Ask:
+    os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"  # as in MLflow's own scoring server
+    import mlflow.pyfunc
+
+    model = mlflow.pyfunc.load_model(folder)
+    return lambda data, params: (model.predict(data, params=params or None), None)
+
+
+def _warm_up(ask: Ask, folder: Path, native: bool) -> None:
+    """Ask once, so that the first request is not the one that waits for what is loaded on first use."""
+    try:
+        rows = _sample(folder) if native else None
+        rows = _example(folder) if rows is None else rows
+        if rows is not None:
+            ask(rows.head(_WARM) if hasattr(rows, "head") else rows, None)
+    except Exception:  # noqa: BLE001  the rows may be to blame; requests will tell
+        traceback.print_exc()
+
+
+def _sample(folder: Path) -> Any:
+    path = folder / MODEL_SAMPLE
+    if not path.is_file():
+        return None
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all().to_pandas()
+
+
+def _example(folder: Path) -> Any:
+    from mlflow.models import Model
+
+    return Model.load(str(folder)).load_input_example(str(folder))
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    text = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))
