@@ -30,7 +30,7 @@ EXPERIMENT = """
 experiment: doors-%(source)s
 model: doors
 data:
-  source: people.%(source)s
+  source: %(source)s/people.%(source)s
   target: Y
   id: ID
   split: {test: 0.3, seed: 1}
@@ -68,7 +68,9 @@ def found(tmp_path_factory: pytest.TempPathFactory, docker_engine: Any) -> Itera
 
 def asked(stack: Stack, source: str, version: int) -> Found:
     """Train from that source, put the version into production, and ask at every door."""
-    trained = doors_help.trained(stack.root, typed=source == "parquet")  # what the holdout says of each row
+    folder = stack.root / source
+    folder.mkdir()
+    trained = doors_help.trained(folder, typed=source == "parquet")  # what the holdout says of each row
     missing = f"  missing: {json.dumps(list(doors_help.WORDS))}" if source == "csv" else ""
     (stack.root / "doors.yaml").write_text(EXPERIMENT % {"source": source, "missing": missing})
     stack.cli("train", "doors.yaml", timeout=600).ok()
