@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.server.models import loader, requirements
 
-COMPOSE = Path(__file__).parents[3] / "compose"
+COMPOSE = Path(__file__).parents[4] / "compose"
 
 
 def test_names_what_is_not_installed(tmp_path: Path) -> None:
