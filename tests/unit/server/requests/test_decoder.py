@@ -16,7 +16,7 @@ from mlpipes_cli.server.http.api_error import ApiError
 from mlpipes_cli.server.models.loader import load
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.models.signature import InputColumn
-from mlpipes_cli.server.requests import parse
+from mlpipes_cli.server.requests import decoder, parse
 from mlpipes_cli.server.requests.decoder import RequestDecoder
 from mlpipes_cli.server.requests.strict_json import surely_once
 
@@ -213,8 +213,64 @@ def test_colons_in_texts_and_columns_that_are_passed_over_are_no_keys_twice(mode
     for path, document in (("/predict", record), ("/invocations", {"dataframe_records": [record] * 2})):
         assert same(model, json.dumps(document).encode(), path)
     assert model.lane is not None
-    long = json.dumps([{**record, "extra": "x" * 70_000}]).encode()
+    long = json.dumps([{**record, "extra": {"a": "x" * 70_000}}]).encode()
     assert model.lane.predict(long) is None  # too much to look at twice in the event loop
+
+
+def test_a_body_of_any_size_may_have_columns_that_the_model_does_not_know(model: ServedModel) -> None:
+    """The first one teaches the schema their names; the next, and those without them, mean the same."""
+    record = {**ROW, "ID": "x", "s": "at 10:30 : b"}
+    for others in ({"extra": "y: z"}, {"": 1, "東京": [1, [2]], "more": None}, {}, {'a"b': 1}, {"a\nb": 1}):
+        for count in (1, 2, 1500):
+            records = [{**record, **others}] * count
+            for path, document in (("/predict", records), ("/invocations", {"dataframe_records": records})):
+                for spaced in (None, 1):
+                    body = json.dumps(document, ensure_ascii=False, indent=spaced).encode()
+                    for _ in range(2):
+                        assert same(model, body, path), (others, count, path)
+
+
+@pytest.mark.parametrize("filler", ["", "x" * 70_000], ids=["small", "large"])
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("twice", ["s", "ID", "extra"])
+def test_a_key_that_stands_twice_beside_unknown_columns_is_left_to_the_slow_lane(
+    filler: str, learned: bool, twice: str
+) -> None:
+    lane = RequestDecoder(COLUMNS, ["ID"])
+    text = json.dumps({**ROW, "ID": "x", "extra": "y", "filler": filler})
+    less = json.dumps({**ROW, "ID": "x", "filler": filler})  # keys: as many as in two whole rows
+    bad = text[:-1] + f', "{twice}": "z"}}'
+    if learned:
+        assert lane.predict(text.encode()) is not None
+    for body in (bad, f"[{bad}]", f"[{bad}, {less}]", f"[{less}, {bad}]"):
+        assert lane.predict(body.encode()) is None
+        if body[0] == "[":
+            assert lane.invocations(f'{{"dataframe_records": {body}}}'.encode()) is None
+    two = f'{{"dataframe_records": [{text}], "dataframe_records": [{text}]}}'
+    assert lane.invocations(two.encode()) is None
+    assert lane.predict(text.encode()) is not None
+
+
+def test_only_so_many_unknown_columns_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder, "_PAUSE", 0.0)
+    lane = RequestDecoder(COLUMNS, ["ID"])
+    for at in range(40):
+        body = json.dumps({**ROW, **{f"x{at}-{k}": 1 for k in range(5)}}).encode()
+        assert lane.predict(body) is not None
+        assert {f"x{at}-{k}" for k in range(5)} <= lane._others
+        assert len(lane._others) <= 16
+    wide = json.dumps({**ROW, **{f"y{k}": 1 for k in range(65)}}).encode()
+    assert lane.predict(wide) is not None
+    assert len(lane._others) <= 16
+
+
+def test_schemas_are_made_once_a_second_at_most() -> None:
+    lane = RequestDecoder(COLUMNS, ["ID"])
+    made = []
+    for at in range(50):
+        assert lane.predict(json.dumps({**ROW, f"x{at}": 1}).encode()) is not None
+        made.append(lane._records)
+    assert len({id(decoder) for decoder in made}) <= 5
 
 
 def test_what_stands_for_a_missing_value_is_left_to_the_slow_lane(model: ServedModel) -> None:
@@ -227,19 +283,16 @@ def test_what_stands_for_a_missing_value_is_left_to_the_slow_lane(model: ServedM
 
 
 @pytest.mark.parametrize(
-    ("body", "names", "once"),
+    ("body", "once"),
     [
-        (b'{"a":1,"x":3}', 1, True),
-        (b'{"a":1,"a":2,"x":3}', 2, False),
-        (b'[{"a":1,"x":2},{"a":1,"x":3}]', 2, True),
-        (b'[{"a":1,"x":2},{"a":1,"x":3,"x":4}]', 2, False),
-        (b'{"a":"b:c","x":1}', 1, True),
-        (b'{"a":"{:","x":1}', 1, True),
-        (b'{"a":1,"x":{"y":1,"y":2}}', 1, False),
-        (b'[1,{"a":1,"x":{"b":1}}]', 1, True),
-        (b'{"a":"x\\":","a":2}', 1, False),
-        (b'{"a":1,"x":1e999}', 1, True),
+        (b'{"a":1,"x":3}', True),
+        (b'{"a":1,"a":2,"x":3}', False),
+        (b'[{"a":1,"x":2},{"a":1,"x":3,"x":4}]', False),
+        (b'{"a":"b:c","x":1}', True),
+        (b'{"a":1,"x":{"y":1,"y":2}}', False),
+        (b'{"a":"x\\":","a":2}', False),
+        (b'{"a":1,"x":1e999}', True),
     ],
 )
-def test_a_key_that_stands_twice_is_found_whatever_else_there_is(body: bytes, names: int, once: bool) -> None:
-    assert surely_once(body, names) is once
+def test_a_key_that_stands_twice_is_found_whatever_else_there_is(body: bytes, once: bool) -> None:
+    assert surely_once(body) is once
