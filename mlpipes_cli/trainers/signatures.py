@@ -2,7 +2,7 @@
 
 The answer is one of three: a :class:`Signature`; a :class:`Mistake`, which is certain; or None,
 where only an import can tell (compiled modules, names made at run time). The last case is
-settled in a worker process (see ``worker/check.py``) before any training starts.
+settled in a worker process (see ``worker/jobs.py``) before any training starts.
 """
 
 from __future__ import annotations
