@@ -6,7 +6,7 @@ WORKERS ?= 2
 BOOT = $(PYTHON) scripts/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock schemas bench clean
+.PHONY: help demo test lint format lock schemas docs bench clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -34,11 +34,14 @@ lock: ## renew requirements.lock after a change of pyproject.toml; FRESH=1 takes
 schemas: ## write the JSON Schemas of both files into the package
 	@$(BOOT) --dev -- python scripts/schemas.py
 
+docs: ## the documentation as a site, in build/docs; a warning is an error
+	@$(BOOT) --dev -- sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/docs
+
 bench: ## the benchmarks of the first mile, and of the stack in containers where Docker answers
 	@$(BOOT) --dev -- python benchmarks/startup/measure.py
 	@$(BOOT) --dev -- python benchmarks/story/measure.py
 	@$(BOOT) --dev -- python benchmarks/stack/measure.py
 
 clean: ## the environment, caches and built files (no project's data)
-	rm -rf .venv .venv.lock dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
+	rm -rf .venv .venv.lock dist build docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The runs that README and docs/training show, read as a user's file is and given to trainers as a job is.
+"""The runs that README and docs/how-to/training show, read as files and given to trainers as jobs.
 
 The pages' parts of files (a list of runs, the keys of one run, ``data:`` alone) are made whole first. Used in
 trainers' own environments too, so it imports no more than they have.
@@ -24,7 +24,10 @@ from mlpipes_cli.trainers.base import Comparison, Fitted, Training
 from mlpipes_cli.worker import protocol
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs" / "training").glob("*.md")))
+PAGES = (
+    *sorted((ROOT / "docs" / "how-to" / "training").glob("*.md")),
+    ROOT / "docs" / "how-to" / "serving" / "compiled.md",
+)
 _BLOCK = re.compile(r"^```(?P<language>yaml|python)\n(?P<body>.*?)^```$", re.M | re.S)
 _OF_A_FILE = {"experiment", "data", "executor", "metric", "runs", "threshold"}
 _RUNS = "runs: [{name: any, trainer: sklearn, estimator: sklearn.dummy.DummyClassifier}]\n"

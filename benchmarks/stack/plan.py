@@ -38,7 +38,7 @@ def make(id: str) -> dict[str, Any]:
     settings = port_settings(config)
     ports = dict(zip((one.name for one in settings), free_ports(len(settings)), strict=True))
     keys = store_keys(passwords, own=True)
-    values = variables(config, passwords, id=id, ports=ports, hosts=HOSTS, keys=keys, auth=False)
+    values = variables(config, passwords, id=id, ports=ports, hosts=HOSTS, names=(), keys=keys, auth=False)
     services = load(compose_file(), values).services
     found = {name: service_images.find(connection.connect(), services[name]) for name in CORE}
     missing = [name for name, image in found.items() if image is None]
@@ -73,7 +73,7 @@ def command(one: Service, image: str, id: str) -> list[str]:
         "--label": [LABEL],
         "--network": [f"{id}_default"],
         "--network-alias": [one.name],
-        "--env": [f"{name}={value}" for name, value in one.environment.items()],
+        "--env": [f"{name}={value}" for name, value in environment(one).items()],
         "--publish": [f"{port.host}:{port.host_port}:{port.port}" for port in one.ports],
         "--volume": [f"{id}_{mount.volume}:{mount.target}" for mount in one.volumes],
         "--tmpfs": [f"{path}:{how}" if how else path for path, how in one.tmpfs.items()],
@@ -92,6 +92,15 @@ def command(one: Service, image: str, id: str) -> list[str]:
     arguments = ["--detach", *(["--read-only"] if one.read_only else [])]
     arguments += [part for name, values in options.items() for value in values for part in (name, value)]
     return [*arguments, image, *(one.command or ())]
+
+
+def environment(one: Service) -> dict[str, str]:
+    """A service's variables, its passwords among them: who writes `docker run` by hand has no files."""
+    files = {file.target: file.content for file in one.secrets}
+    plain = {name: value for name, value in one.environment.items() if value not in files}
+    return plain | {
+        name.removesuffix("_FILE"): files[value] for name, value in one.environment.items() if value in files
+    }
 
 
 def health(check: Healthcheck) -> dict[str, list[str]]:

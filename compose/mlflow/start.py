@@ -25,6 +25,12 @@ SETTINGS = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MALLOC_ARENA_MAX": "2",
 }
+PASSWORDS = (  # each may be in a file that NAME_FILE names, for this account alone to read
+    "MLFLOW_BACKEND_STORE_URI",
+    "AWS_SECRET_ACCESS_KEY",
+    "MLFLOW_AUTH_ADMIN_PASSWORD",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY",
+)
 PROGRAM = str(Path(__file__).with_name("one_process.py"))
 SERVER = ["server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1", "--serve-artifacts"]
 
@@ -38,6 +44,7 @@ def main(arguments):
         REVISIONS.write_text(json.dumps(installed_revisions()), encoding="utf-8")
         return 0
     try:
+        read_passwords()
         os.environ.update(SETTINGS)
         address = database_address()
         found = look(address)
@@ -52,6 +59,21 @@ def main(arguments):
 
 def say(text):
     print(f"mlpipes: {text}", file=sys.stderr, flush=True)
+
+
+def read_passwords():
+    """What is in a file becomes a variable of this process and its children."""
+    for name in PASSWORDS:
+        path = os.environ.pop(f"{name}_FILE", "")
+        if not path:
+            continue
+        if os.environ.get(name):
+            raise CannotStart(f"both {name} and {name}_FILE are set; remove one of them")
+        try:
+            os.environ[name] = Path(path).read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8"
+            raise CannotStart(f"{name}_FILE: {path} cannot be read ({reason})") from None
 
 
 # The database

@@ -38,7 +38,13 @@ def _global(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show details.")] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=lambda v: _show_version(v))
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=lambda v: _show_version(v),
+            help="Print the version of mlpipes.",
+        ),
     ] = False,
 ) -> None:
     context.current = context.Context(

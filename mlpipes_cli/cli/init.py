@@ -24,7 +24,7 @@ def init(
         typer.Argument(metavar="DIR", help="The new project's folder (default: the current folder)."),
     ] = None,
     example: Annotated[
-        str, typer.Option("--example", metavar="NAME", help="breast-cancer, credit or creditcard.")
+        str, typer.Option("--example", metavar="NAME", help="breast-cancer, credit, creditcard or captcha.")
     ] = "breast-cancer",
 ) -> None:
     """Create a project that is ready to run: settings, an experiment, data, secrets, a notebook."""

@@ -13,6 +13,7 @@ from mlpipes_cli.compose.interpolate import interpolate_document
 from mlpipes_cli.compose.model import Build, Compose, ConfigFile, Healthcheck, Service
 from mlpipes_cli.compose.order import circle, start_order
 from mlpipes_cli.compose.schema import BuildPart, ComposeFile, Content, ServicePart
+from mlpipes_cli.compose.secret_files import spread
 from mlpipes_cli.config.problems import validate
 from mlpipes_cli.config.yaml_source import Location, YamlSource, read_yaml
 from mlpipes_cli.errors import ConfigError
@@ -35,7 +36,7 @@ def load(path: Path, variables: Mapping[str, str]) -> Compose:
         ConfigError: It has mistakes, or keys that we do not carry out; all of them are named.
     """
     source, file = read(path, variables, ComposeFile, _dangling)
-    compose = Compose(file.name, services_of(file, path.parent), tuple(file.volumes))
+    compose = Compose(file.name, spread(services_of(file, path.parent)), tuple(file.volumes))
     refuse_circles(source, compose)
     return compose
 

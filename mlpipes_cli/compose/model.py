@@ -72,11 +72,19 @@ class Healthcheck:
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A file that is put into the container (from Compose ``configs:`` with ``content:``)."""
+    """A file that is put into the container (from Compose ``configs:`` with ``content:``).
 
-    content: str
+    Attributes:
+        content: What it holds.
+        target: Its path.
+        mode: Its permissions.
+        owner: The number of the account and of the group that it belongs to.
+    """
+
+    content: str = field(repr=False)
     target: str
     mode: int = 0o444
+    owner: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,8 @@ class Service:
         shm_size: Of /dev/shm; None is the engine's default.
         profiles: Started only if one of these is asked for; empty is always.
         files: Files put into the container.
+        secrets: Files with passwords, put into the volume ``secret_volume``.
+        secret_volume: The named volume for them alone, which goes with the container.
         labels: Beside those that we set.
         step: What the service does and then ends, where ``mlpipes up`` does it itself; None for a service.
         init: Whether a small init process reaps zombies inside.
@@ -143,6 +153,8 @@ class Service:
     shm_size: int | None = None
     profiles: tuple[str, ...] = ()
     files: tuple[ConfigFile, ...] = field(default=(), repr=False)
+    secrets: tuple[ConfigFile, ...] = field(default=(), repr=False)
+    secret_volume: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     step: str | None = None
     init: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from mlpipes_cli.compose.load import Problems, dangling, read, refuse_circles, services_of
@@ -13,6 +14,7 @@ from mlpipes_cli.config.yaml_source import Location, read_yaml
 from mlpipes_cli.errors import MlpipesError
 
 NAME = "compose.override.yaml"
+_NETWORKS = ("default", "database")  # users' own services are clients of all but the object store
 _SETTINGS = "to configure that service, use `stack:` in mlpipes.yaml"
 
 
@@ -43,7 +45,7 @@ def extend(base: Compose, path: Path, variables: Mapping[str, str], active: Coll
     """
     look = functools.partial(_wrong, base, active)
     source, file = read(path, variables, OverrideFile, look)
-    own = services_of(file, path.parent)
+    own = {name: replace(one, networks=_NETWORKS) for name, one in services_of(file, path.parent).items()}
     whole = Compose(base.name, {**base.services, **own}, (*base.volumes, *file.volumes))
     refuse_circles(source, whole)
     return whole

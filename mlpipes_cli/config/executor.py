@@ -21,8 +21,14 @@ class RayExecutor(Strict):
         version: Of Ray there; asked of the cluster where it is left out.
     """
 
-    ray: Annotated[str, Field(pattern=r"^(ray://)?[\w.-]+:\d{1,5}$")] | None = None
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+(\.\w+)*$")] | None = None
+    ray: Annotated[str, Field(pattern=r"^(ray://)?[\w.-]+:\d{1,5}$")] | None = Field(
+        default=None,
+        description="The address of the cluster: HOST:PORT, or ray://HOST:PORT from a machine "
+        "outside of it; left out, RAY_ADDRESS.",
+    )
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+(\.\w+)*$")] | None = Field(
+        default=None, description="The cluster's version of Ray; left out, the cluster is asked."
+    )
 
 
 def _executor(value: Any) -> Any:
@@ -43,8 +49,15 @@ _SCHEMA = {
         {
             "type": "object",
             "properties": {
-                "ray": {"type": "string", "pattern": r"^(ray://)?[\w.-]+:\d{1,5}$"},
-                "version": {"type": "string"},
+                "ray": {
+                    "type": "string",
+                    "pattern": r"^(ray://)?[\w.-]+:\d{1,5}$",
+                    "description": RayExecutor.model_fields["ray"].description,
+                },
+                "version": {
+                    "type": "string",
+                    "description": RayExecutor.model_fields["version"].description,
+                },
             },
             "required": ["ray"],
             "additionalProperties": False,

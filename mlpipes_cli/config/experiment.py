@@ -40,9 +40,15 @@ class PostgresSource(Strict):
     ``url`` may name an environment variable as ``$NAME``, so that no password stands in the file.
     """
 
-    table: str | None = None
-    query: str | None = None
-    url: str | None = None
+    table: str | None = Field(
+        default=None, description="The table, as NAME or SCHEMA.NAME; either this or `query`."
+    )
+    query: str | None = Field(default=None, description="A query; either this or `table`.")
+    url: str | None = Field(
+        default=None,
+        description="The URL of the database; left out, the project's own. `$NAME` is taken from"
+        " the environment.",
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> PostgresSource:
@@ -54,10 +60,18 @@ class PostgresSource(Strict):
 class Split(Strict):
     """How the holdout is taken: at random, or the latest rows ``by`` a column."""
 
-    test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
-    stratify: bool = True
-    by: Column | None = None
+    test: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        default=0.2, description="The share of the rows that are the holdout."
+    )
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
+        default=42, description="The seed of the random split, and of runs that name none."
+    )
+    stratify: bool = Field(default=True, description="Keep the shares of the classes in both parts.")
+    by: Column | None = Field(
+        default=None,
+        description="The column by which the rows are ordered: the latest are the holdout. Left "
+        "out, the split is random.",
+    )
 
 
 def _kind_of_source(value: Any) -> str:
@@ -86,9 +100,19 @@ class Images(Strict):
     name: what ``pattern`` has in its group, up to the first of ``_``, ``-`` and ``.`` when left out.
     """
 
-    label: Literal["folder", "name"] = "folder"
-    pattern: Annotated[str, AfterValidator(_one_group)] | None = None
-    columns: tuple[Column, ...] = ()
+    label: Literal["folder", "name"] = Field(
+        default="folder",
+        description="Where the label of an image is: the folder that it lies in, or the "
+        "beginning of its file name.",
+    )
+    pattern: Annotated[str, AfterValidator(_one_group)] | None = Field(
+        default=None,
+        description="With `label: name`: a regular expression with one group that captures the "
+        "label in the file's name.",
+    )
+    columns: tuple[Column, ...] = Field(
+        default=(), description="Columns of a table that hold paths of images."
+    )
 
     @model_validator(mode="after")
     def _a_pattern_is_for_names(self) -> Images:
@@ -128,15 +152,30 @@ class Data(Strict):
     ``types`` and ``dates`` say it instead.
     """
 
-    source: Source
-    target: Column
-    positive: str | int | float | bool | None = None
-    task: Task | Literal["auto"] = "auto"
-    id: Column | None = None
-    drop: tuple[Column, ...] = ()
-    images: Images | None = None
-    split: Split = Split()
-    preprocess: Literal["auto", "none"] = "auto"
+    source: Source = Field(
+        description="A file (.csv, .csv.gz, .parquet), a folder of images, `sklearn:NAME`, "
+        "`openml:ID`, `s3://...`, `postgres:TABLE`, or a table or query of a "
+        "PostgreSQL."
+    )
+    target: Column = Field(description="The column to predict.")
+    positive: str | int | float | bool | None = Field(
+        default=None, description="Of two classes: the value that is the positive one."
+    )
+    task: Task | Literal["auto"] = Field(
+        default="auto", description="What the target is; `auto` finds it out."
+    )
+    id: Column | None = Field(
+        default=None,
+        description="The column that identifies a row: not a feature, returned with predictions.",
+    )
+    drop: tuple[Column, ...] = Field(default=(), description="Columns that are not features.")
+    images: Images | None = Field(default=None, description="Settings for images as files.")
+    split: Split = Field(default=Split(), description="How the holdout is taken.")
+    preprocess: Literal["auto", "none"] = Field(
+        default="auto",
+        description="`auto` prepares the columns for every run in the same way; `none` gives the"
+        " columns as they are.",
+    )
     separator: Annotated[
         Literal[",", ";", "\t", "|"] | None,
         Field(description="The separator between the fields of a CSV file."),
@@ -162,7 +201,10 @@ class Data(Strict):
     drop_missing_target: Annotated[
         bool, Field(description="Leave out the rows that have no target; without it they are an error.")
     ] = False
-    sample_rows: Annotated[int, Field(ge=0, le=10_000)] = 10_000
+    sample_rows: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=10_000,
+        description="The most rows of the holdout, features only, that are stored with each model.",
+    )
 
     @property
     def texts(self) -> list[str]:
@@ -195,13 +237,26 @@ def _not_empty(value: Any) -> Any:
 class ExperimentConfig(Strict):
     """``experiment.yaml``: one data set, one holdout, the candidates."""
 
-    experiment: RegistryName
-    model: RegistryName | None = None
-    data: Data
-    metric: MetricName | None = None
-    threshold: Threshold | None = None
-    executor: Executor = None
-    runs: Annotated[tuple[AnyRun, ...], BeforeValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
+    experiment: RegistryName = Field(
+        description="The name of the MLflow experiment, and of the registered model unless "
+        "`model` says otherwise."
+    )
+    model: RegistryName | None = Field(default=None, description="The registered model's name.")
+    data: Data = Field(description="Where the rows come from and what the columns mean.")
+    metric: MetricName | None = Field(
+        default=None, description="The metric by which the candidates are compared."
+    )
+    threshold: Threshold | None = Field(
+        default=None,
+        description="For two classes: from which score on a row is labelled positive. A run may "
+        "say otherwise.",
+    )
+    executor: Executor = Field(
+        default=None, description="Where the runs are trained: on this machine, or on a Ray cluster."
+    )
+    runs: Annotated[
+        tuple[AnyRun, ...], BeforeValidator(_not_empty), Field(json_schema_extra={"minItems": 1})
+    ] = Field(description="The candidates.")
 
     @property
     def model_name(self) -> str:

@@ -36,19 +36,45 @@ Seconds = Annotated[int, Field(ge=1, le=10_000_000)]  # H2O refuses 60.0
 class H2OAutoMLParams(Strict):
     """What AutoML may be told; the names are H2O's."""
 
-    max_models: Count | None = None
-    max_runtime_secs: Seconds | None = None
-    max_runtime_secs_per_model: Seconds | None = None
-    max_mem_size: Size | None = None
-    nfolds: Annotated[int, Field(ge=-1, le=100)] = 5
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
-    sort_metric: Annotated[SortMetric, _as_h2o_writes_it(SortMetric)] = "AUTO"
-    include_algos: Annotated[Algorithms, Field(min_length=1)] | None = None
-    exclude_algos: Algorithms | None = None
-    balance_classes: bool = False
-    stopping_rounds: Annotated[int, Field(ge=0, le=1000)] = 3
-    stopping_metric: Annotated[StoppingMetric, _as_h2o_writes_it(StoppingMetric)] = "AUTO"
-    stopping_tolerance: Annotated[float, Field(gt=0, lt=1)] | None = None
+    max_models: Count | None = Field(
+        default=None, description="The most models, without ensembles; 10 where no limit is given."
+    )
+    max_runtime_secs: Seconds | None = Field(
+        default=None, description="The time limit of the whole run, in seconds."
+    )
+    max_runtime_secs_per_model: Seconds | None = Field(
+        default=None, description="The time limit of a model, in seconds."
+    )
+    max_mem_size: Size | None = Field(
+        default=None,
+        description="The heap of Java; left out, 60 % of the run's memory, else a quarter of the machine's.",
+    )
+    nfolds: Annotated[int, Field(ge=-1, le=100)] = Field(
+        default=5, description="Folds of the cross-validation; 0 for none, -1 lets H2O decide."
+    )
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = Field(
+        default=None, description="The seed; left out, the run's."
+    )
+    sort_metric: Annotated[SortMetric, _as_h2o_writes_it(SortMetric)] = Field(
+        default="AUTO", description="The metric that decides which model is the best."
+    )
+    include_algos: Annotated[Algorithms, Field(min_length=1)] | None = Field(
+        default=None, description="The only algorithms to try."
+    )
+    exclude_algos: Algorithms | None = Field(
+        default=None,
+        description="Algorithms to leave out; DeepLearning is left out unless algorithms are named.",
+    )
+    balance_classes: bool = Field(default=False, description="Balance the classes by sampling.")
+    stopping_rounds: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=3, description="Stop when so many rounds bring no improvement; 0 never stops early."
+    )
+    stopping_metric: Annotated[StoppingMetric, _as_h2o_writes_it(StoppingMetric)] = Field(
+        default="AUTO", description="The metric of early stopping."
+    )
+    stopping_tolerance: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None, description="The relative improvement that counts for early stopping."
+    )
 
     @model_validator(mode="after")
     def _fit_together(self) -> H2OAutoMLParams:

@@ -69,48 +69,78 @@ class Checked:
 class ImageSize(Strict):
     """What images are brought to; what is left out is found from the training images."""
 
-    height: Annotated[int, Field(ge=1, le=4096)] | None = None
-    width: Annotated[int, Field(ge=1, le=4096)] | None = None
-    channels: Literal[1, 3] | None = None
+    height: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        default=None, description="Pixels; left out, the median of the training images."
+    )
+    width: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        default=None, description="Pixels; left out, the median of the training images."
+    )
+    channels: Literal[1, 3] | None = Field(
+        default=None, description="1 for grey, 3 for colour; left out, found from the training images."
+    )
 
 
 class NetworkParams(Strict):
     """What Keras and PyTorch have in common."""
 
-    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 20
-    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 32
-    optimizer: Named = "adam"
-    learning_rate: Positive | None = None
-    loss: str | None = None
-    validation_split: Share | None = None
-    patience: Annotated[int, Field(ge=1)] | None = None
-    min_delta: AtLeastZero = 0.0
-    restore_best: bool = True
-    class_weight: Literal["balanced"] | dict[Any, Positive] | None = None
-    image: ImageSize | None = None
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=20, description="How often the training rows are gone through."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=32, description="Rows of a batch.")
+    optimizer: Named = Field(
+        default="adam", description="The optimizer, as a name or `{sgd: {momentum: 0.9}}`."
+    )
+    learning_rate: Positive | None = Field(
+        default=None, description="The learning rate; left out, the optimizer's."
+    )
+    loss: str | None = Field(default=None, description="The loss; left out, the one of the task.")
+    validation_split: Share | None = Field(
+        default=None, description="The share of the training rows that is held back to watch the loss."
+    )
+    patience: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Stop after so many epochs without a lower loss."
+    )
+    min_delta: AtLeastZero = Field(default=0.0, description="How much lower a loss has to be to count.")
+    restore_best: bool = Field(
+        default=True, description="With `patience`: take the weights of the best epoch."
+    )
+    class_weight: Literal["balanced"] | dict[Any, Positive] | None = Field(
+        default=None, description="`balanced`, or a weight for each label."
+    )
+    image: ImageSize | None = Field(default=None, description="What images are brought to.")
 
 
 class Plateau(Strict):
     """Keras' ReduceLROnPlateau."""
 
-    factor: Share = 0.1
-    patience: Annotated[int, Field(ge=0)] = 10
-    min_delta: AtLeastZero = 1e-4
-    cooldown: Annotated[int, Field(ge=0)] = 0
-    min_lr: AtLeastZero = 0.0
+    factor: Share = Field(default=0.1, description="The factor by which the learning rate is reduced.")
+    patience: Annotated[int, Field(ge=0)] = Field(
+        default=10, description="Epochs without improvement before that."
+    )
+    min_delta: AtLeastZero = Field(default=1e-4, description="How much lower a loss has to be to count.")
+    cooldown: Annotated[int, Field(ge=0)] = Field(default=0, description="Epochs to wait after a reduction.")
+    min_lr: AtLeastZero = Field(default=0.0, description="The lowest learning rate.")
 
 
 class KerasParams(NetworkParams):
     """``params`` of a Keras run."""
 
-    function: dict[str, Any] | None = None  # keywords for the user's function
-    reduce_on_plateau: bool | Plateau | None = None
-    callbacks: tuple[Named, ...] = ()
+    function: dict[str, Any] | None = Field(
+        default=None, description="Keyword arguments for the function."
+    )  # keywords for the user's function
+    reduce_on_plateau: bool | Plateau | None = Field(
+        default=None, description="Reduce the learning rate when the loss stops falling: true, or settings."
+    )
+    callbacks: tuple[Named, ...] = Field(
+        default=(), description="Callbacks of Keras, as names or `{name: {arguments}}`."
+    )
 
 
 class TorchParams(NetworkParams):
     """``params`` of a PyTorch run."""
 
-    module: dict[str, Any] | None = None  # keywords for the user's class or function
-    weight_decay: AtLeastZero | None = None
-    clip: Positive | None = None
+    module: dict[str, Any] | None = Field(
+        default=None, description="Keyword arguments for the class or function."
+    )  # keywords for the user's class or function
+    weight_decay: AtLeastZero | None = Field(default=None, description="The weight decay of the optimizer.")
+    clip: Positive | None = Field(default=None, description="The largest norm of the gradients.")

@@ -53,10 +53,14 @@ class Postgres(Strict):
     ``memory`` and ``cpus`` bound its container; ``url`` is that of the remote runtime.
     """
 
-    port: Port = "auto"
-    memory: MemorySize = "1g"
-    cpus: Cpus = 2.0
-    url: Url | None = None
+    port: Port = Field(default="auto", description="The port on the host: `auto` prefers 5432.")
+    memory: MemorySize = Field(default="1g", description="The memory limit of the container.")
+    cpus: Cpus = Field(default=2.0, description="The CPU limit of the container.")
+    url: Url | None = Field(
+        default=None,
+        description="Only with `runtime: remote`: the URL of the database. `$NAME` is taken from"
+        " the environment, else from `.env`.",
+    )
 
 
 class ObjectStore(Strict):
@@ -65,15 +69,24 @@ class ObjectStore(Strict):
     ``prefix`` is where in the bucket the artifacts of a remote MLflow begin.
     """
 
-    engine: Literal["minio", "rustfs"] = "minio"
-    port: Port = "auto"
-    console_port: Port = "auto"
-    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "mlflow"
-    memory: MemorySize = "1g"
-    cpus: Cpus = 2.0
-    url: Url | None = None
-    region: str | None = None
-    prefix: str = ""
+    engine: Literal["minio", "rustfs"] = Field(
+        default="minio", description="The object store that runs in a container."
+    )
+    port: Port = Field(default="auto", description="The port of the S3 API on the host.")
+    console_port: Port = Field(default="auto", description="The port of the store's web console on the host.")
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = Field(
+        default="mlflow", description="The bucket that holds MLflow's artifacts."
+    )
+    memory: MemorySize = Field(default="1g", description="The memory limit of the container.")
+    cpus: Cpus = Field(default=2.0, description="The CPU limit of the container.")
+    url: Url | None = Field(default=None, description="Only with `runtime: remote`: the URL of the S3 API.")
+    region: str | None = Field(
+        default=None, description="Only with `runtime: remote`: the region of the bucket."
+    )
+    prefix: str = Field(
+        default="",
+        description="Only with `runtime: remote`: where in the bucket the artifacts of MLflow begin.",
+    )
 
 
 class Mlflow(Strict):
@@ -83,47 +96,68 @@ class Mlflow(Strict):
     ``database_url`` the database behind it, which only ``backup`` and ``migrate`` need.
     """
 
-    port: Port = "auto"
-    auth: bool = False
-    memory: MemorySize = "2g"
-    cpus: Cpus = 2.0
-    url: Url | None = None
-    database_url: Url | None = None
+    port: Port = Field(default="auto", description="The port on the host: `auto` prefers 5000.")
+    auth: bool = Field(
+        default=False, description="Have MLflow ask for a user name and a password, which `mlpipes up` makes."
+    )
+    memory: MemorySize = Field(default="2g", description="The memory limit of the container.")
+    cpus: Cpus = Field(default=2.0, description="The CPU limit of the container.")
+    url: Url | None = Field(
+        default=None, description="Only with `runtime: remote`: the URL of MLflow's server."
+    )
+    database_url: Url | None = Field(
+        default=None,
+        description="Only with `runtime: remote`: the URL of MLflow's own database, which "
+        "`backup` and `migrate` need.",
+    )
 
 
 class Tool(Strict):
     """A service that is started with ``up --with``, in containers only."""
 
-    port: Port = "auto"
-    memory: MemorySize = "1g"
-    cpus: Cpus = 1.0
+    port: Port = Field(
+        default="auto",
+        description="The port on the host; `auto` takes the usual one, or the next that is free.",
+    )
+    memory: MemorySize = Field(default="1g", description="The memory limit of the container.")
+    cpus: Cpus = Field(default=1.0, description="The CPU limit of the container.")
 
 
 class Api(Strict):
     """The bounds of the prediction API's container; all else about it is in ``serving``."""
 
-    memory: MemorySize = "2g"
-    cpus: Cpus = 2.0
+    memory: MemorySize = Field(default="2g", description="The memory limit of the container.")
+    cpus: Cpus = Field(default=2.0, description="The CPU limit of the container.")
 
 
 class Stack(Strict):
     """The services, and the address on which they listen."""
 
-    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
-    postgres: Postgres = Postgres()
-    object_store: ObjectStore = ObjectStore()
-    mlflow: Mlflow = Mlflow()
-    jupyter: Tool = Tool()
-    pgadmin: Tool = Tool()
-    api: Api = Api()
+    listen: Annotated[str, AfterValidator(_address)] = Field(
+        default="127.0.0.1",
+        description="The address on which the containers listen: 127.0.0.1, 0.0.0.0 for all "
+        "interfaces, or an address of the host.",
+    )
+    postgres: Postgres = Field(
+        default=Postgres(), description="The database of tracking metadata, data and predictions."
+    )
+    object_store: ObjectStore = Field(default=ObjectStore(), description="Where the artifacts are kept.")
+    mlflow: Mlflow = Field(default=Mlflow(), description="The tracking server and model registry.")
+    jupyter: Tool = Field(default=Tool(), description="Notebooks, started with `up --with jupyter`.")
+    pgadmin: Tool = Field(
+        default=Tool(), description="A page for the database, started with `up --with pgadmin`."
+    )
+    api: Api = Field(
+        default=Api(), description="The bounds of the prediction API; its settings are in `serving`."
+    )
 
 
 class Gate(Strict):
     """A bound that a model's holdout metric has to keep to be promoted."""
 
-    metric: MetricName
-    min: float | None = None
-    max: float | None = None
+    metric: MetricName = Field(description="The holdout metric that the gate looks at.")
+    min: float | None = Field(default=None, description="The lowest value that passes.")
+    max: float | None = Field(default=None, description="The highest value that passes.")
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> Gate:
@@ -137,20 +171,38 @@ class Gate(Strict):
 class Promotion(Strict):
     """When a challenger may take an alias."""
 
-    metric: MetricName | None = None
-    min_improvement: Annotated[float, Field(ge=0.0)] = 0.0
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    gates: tuple[Gate, ...] = ()
+    metric: MetricName | None = Field(
+        default=None, description="The metric that decides; left out, the experiment's metric."
+    )
+    min_improvement: Annotated[float, Field(ge=0.0)] = Field(
+        default=0.0, description="A challenger has to be better than the champion by more than this."
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = Field(
+        default=0.95, description="The confidence with which it has to be better."
+    )
+    gates: tuple[Gate, ...] = Field(
+        default=(), description="Bounds that a model has to keep, whatever it is compared with."
+    )
 
 
 class ProjectConfig(Strict):
     """``mlpipes.yaml``, the settings of a project."""
 
-    project: Slug
-    runtime: Literal["auto", "docker", "embedded", "remote"] = "auto"
-    stack: Stack = Stack()
-    serving: Serving = Serving()
-    promotion: Promotion = Promotion()
+    project: Slug = Field(
+        description="The project's name: lower-case letters, digits, - and _, at most 63 characters."
+    )
+    runtime: Literal["auto", "docker", "embedded", "remote"] = Field(
+        default="auto",
+        description="Where the services run: in containers, as processes, somewhere else "
+        "already; `auto` takes Docker where its daemon answers, else processes.",
+    )
+    stack: Stack = Field(default=Stack(), description="The services, their ports and limits.")
+    serving: Serving = Field(
+        default=Serving(), description="What is served, to whom, and within which bounds."
+    )
+    promotion: Promotion = Field(
+        default=Promotion(), description="The rules by which a challenger may take an alias."
+    )
 
 
 def load_project_config(path: Path, name: str | None = None) -> ProjectConfig:

@@ -29,39 +29,84 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class PycaretParams(Strict):
     """What PyCaret may be told."""
 
-    n_best_models: Annotated[int, Field(ge=1, le=30)] = 1
-    include: Ids | None = None
-    exclude: Ids | None = None
-    turbo: bool = True
-    sort: Sort = "metric"
-    fold: Annotated[int, Field(ge=2, le=100)] = 5
-    train_size: Share = 0.7
-    budget_time: Annotated[float, Field(gt=0)] | None = None
-    tune: bool = False
-    n_iter: Annotated[int, Field(ge=1, le=10_000)] = 10
-    plots: list[Plot] | None = None
-    normalize: bool = False
-    normalize_method: Literal["zscore", "minmax", "maxabs", "robust"] = "zscore"
-    transformation: bool = False
-    transformation_method: Literal["yeo-johnson", "quantile"] = "yeo-johnson"
-    remove_multicollinearity: bool = False
-    multicollinearity_threshold: Annotated[float, Field(gt=0, le=1)] = 0.9
-    low_variance_threshold: Annotated[float, Field(ge=0)] | None = None
-    feature_selection: bool = False
-    feature_selection_method: Literal["classic", "univariate", "sequential"] = "classic"
-    n_features_to_select: Annotated[int, Field(ge=1)] | Share = 0.2
-    pca: bool = False
-    pca_method: Literal["linear", "kernel", "incremental"] = "linear"
-    pca_components: Annotated[int, Field(ge=1)] | Share | Literal["mle"] | None = None
-    polynomial_features: bool = False
-    polynomial_degree: Annotated[int, Field(ge=2, le=5)] = 2
-    remove_outliers: bool = False
-    outliers_method: Literal["iforest", "ee", "lof"] = "iforest"
-    outliers_threshold: Annotated[float, Field(gt=0, le=0.5)] = 0.05
-    fix_imbalance: bool = False
-    transform_target: bool = False
-    numeric_imputation: Literal["mean", "median", "mode", "knn"] = "mean"
-    max_encoding_ohe: Annotated[int, Field(ge=-1)] = 25
+    n_best_models: Annotated[int, Field(ge=1, le=30)] = Field(
+        default=1, description="How many of the best models become runs."
+    )
+    include: Ids | None = Field(default=None, description="The only models to compare, by PyCaret's names.")
+    exclude: Ids | None = Field(default=None, description="Models to leave out, by PyCaret's names.")
+    turbo: bool = Field(default=True, description="Leave out the slow models.")
+    sort: Sort = Field(
+        default="metric", description="The metric of the comparison: `metric` is the experiment's."
+    )
+    fold: Annotated[int, Field(ge=2, le=100)] = Field(default=5, description="Folds of the cross-validation.")
+    train_size: Share = Field(
+        default=0.7,
+        description="The share of the training rows that PyCaret trains on; the rest is for its plots.",
+    )
+    budget_time: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Minutes after which no further model is begun."
+    )
+    tune: bool = Field(default=False, description="Tune each of the best by a random search.")
+    n_iter: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=10, description="With `tune`: how many combinations are tried."
+    )
+    plots: list[Plot] | None = Field(
+        default=None, description="Plots to keep, by PyCaret's names; left out, those that fit the target."
+    )
+    normalize: bool = Field(default=False, description="Scale the columns.")
+    normalize_method: Literal["zscore", "minmax", "maxabs", "robust"] = Field(
+        default="zscore", description="With `normalize`: how."
+    )
+    transformation: bool = Field(
+        default=False, description="Transform the columns towards a normal distribution."
+    )
+    transformation_method: Literal["yeo-johnson", "quantile"] = Field(
+        default="yeo-johnson", description="With `transformation`: how."
+    )
+    remove_multicollinearity: bool = Field(
+        default=False, description="Leave out columns that correlate with others."
+    )
+    multicollinearity_threshold: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.9, description="With `remove_multicollinearity`: the correlation from which on."
+    )
+    low_variance_threshold: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="Leave out columns with a lower variance."
+    )
+    feature_selection: bool = Field(default=False, description="Select columns.")
+    feature_selection_method: Literal["classic", "univariate", "sequential"] = Field(
+        default="classic", description="With `feature_selection`: how."
+    )
+    n_features_to_select: Annotated[int, Field(ge=1)] | Share = Field(
+        default=0.2, description="With `feature_selection`: how many columns, or which share."
+    )
+    pca: bool = Field(default=False, description="Reduce the columns by principal component analysis.")
+    pca_method: Literal["linear", "kernel", "incremental"] = Field(
+        default="linear", description="With `pca`: how."
+    )
+    pca_components: Annotated[int, Field(ge=1)] | Share | Literal["mle"] | None = Field(
+        default=None,
+        description="With `pca`: how many components, which share of the variance, or `mle`; left out, all.",
+    )
+    polynomial_features: bool = Field(default=False, description="Add polynomials of the columns.")
+    polynomial_degree: Annotated[int, Field(ge=2, le=5)] = Field(
+        default=2, description="With `polynomial_features`: the degree."
+    )
+    remove_outliers: bool = Field(default=False, description="Leave out outliers of what PyCaret fits on.")
+    outliers_method: Literal["iforest", "ee", "lof"] = Field(
+        default="iforest", description="With `remove_outliers`: how."
+    )
+    outliers_threshold: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        default=0.05, description="With `remove_outliers`: which share."
+    )
+    fix_imbalance: bool = Field(default=False, description="For classes: balance them by SMOTE.")
+    transform_target: bool = Field(default=False, description="For quantities: transform the target.")
+    numeric_imputation: Literal["mean", "median", "mode", "knn"] = Field(
+        default="mean", description="With `preprocess: none`: how missing numbers are filled."
+    )
+    max_encoding_ohe: Annotated[int, Field(ge=-1)] = Field(
+        default=25,
+        description="With `preprocess: none`: up to how many different texts a column is one-hot encoded.",
+    )
 
     @model_validator(mode="after")
     def _fit_together(self) -> PycaretParams:

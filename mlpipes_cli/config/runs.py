@@ -80,8 +80,12 @@ Requirement = Annotated[str, Field(min_length=1), AfterValidator(_requirement)]
 class Environment(Strict):
     """The environment that a run is trained in and its model is served from."""
 
-    python: PythonVersion | None = None
-    requirements: tuple[Requirement, ...] = ()
+    python: PythonVersion | None = Field(
+        default=None, description="The version of Python, from 3.10 to 3.13."
+    )
+    requirements: tuple[Requirement, ...] = Field(
+        default=(), description="Packages on top of what the trainer needs, as pip takes them."
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Environment:
@@ -93,23 +97,43 @@ class Environment(Strict):
 class Resources(Strict):
     """What a run may use: processor cores, GPUs, memory of its processes together."""
 
-    cpu: Annotated[int, Field(ge=1, le=1024)] | None = None
-    gpu: Annotated[float, Field(ge=0, le=1024)] | None = None
-    memory: Size | None = None
+    cpu: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        default=None, description="How many cores the run may use."
+    )
+    gpu: Annotated[float, Field(ge=0, le=1024)] | None = Field(
+        default=None, description="How many GPUs the run gets; a part of one may be shared."
+    )
+    memory: Size | None = Field(
+        default=None, description="The memory limit of all processes of the run together, such as 4G."
+    )
 
 
 class Run(Strict):
     """What all runs have in common."""
 
-    name: Annotated[RegistryName, Field(max_length=100)]
-    trainer: str
-    params: dict[str, ParamValue] = Field(default_factory=dict)
-    search: Search | None = None
-    threshold: Threshold | None = None
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
-    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
-    environment: Environment | None = None
-    resources: Resources | None = None
+    name: Annotated[RegistryName, Field(max_length=100)] = Field(
+        description="The name of the candidate, unique in the file."
+    )
+    trainer: str = Field(description="The trainer.")
+    params: dict[str, ParamValue] = Field(
+        default_factory=dict, description="The params of the model, by the names of its library."
+    )
+    search: Search | None = Field(default=None, description="A search over params.")
+    threshold: Threshold | None = Field(
+        default=None,
+        description="From which score on a row is labelled positive; left out, what the file's "
+        "`threshold` says.",
+    )
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = Field(
+        default=None, description="The seed of the run; left out, the split's."
+    )
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        default=None, description="How many threads the run may use; one unless given."
+    )
+    environment: Environment | None = Field(
+        default=None, description="An environment of its own: another Python, other packages."
+    )
+    resources: Resources | None = Field(default=None, description="What the run may use.")
 
     @model_validator(mode="after")
     def _each_value_of_the_search_would_be_a_param(self) -> Run:
@@ -155,23 +179,29 @@ class Run(Strict):
 class SklearnRun(Run):
     """An estimator or pipeline with scikit-learn's interface, by dotted path."""
 
-    trainer: Literal["sklearn"]
-    estimator: DottedPath
+    trainer: Literal["sklearn"] = Field(description="Any estimator with scikit-learn's interface.")
+    estimator: DottedPath = Field(description="The dotted path of the class.")
 
 
 class PythonRun(Run):
     """The user's own function, as ``module:function``."""
 
-    trainer: Literal["python"]
-    function: FunctionPath
+    trainer: Literal["python"] = Field(description="A function of yours.")
+    function: FunctionPath = Field(
+        description="The function that trains and returns a model, as module:function."
+    )
 
 
 class H2OAutoMLRun(Run):
     """H2O AutoML, in a Java process of its own or on a cluster that runs already."""
 
-    trainer: Literal["h2o_automl"]
-    params: Annotated[dict[str, Any], Checked(H2OAutoMLParams)] = Field(default_factory=dict)
-    cluster: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")] | None = None
+    trainer: Literal["h2o_automl"] = Field(description="H2O AutoML.")
+    params: Annotated[dict[str, Any], Checked(H2OAutoMLParams)] = Field(
+        default_factory=dict, description="The params of AutoML, by the names of H2O."
+    )
+    cluster: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")] | None = Field(
+        default=None, description="The URL of an H2O cluster that runs already."
+    )
 
     @model_validator(mode="after")
     def _java_fits_into_the_run(self) -> H2OAutoMLRun:
@@ -187,26 +217,39 @@ class H2OAutoMLRun(Run):
 class PycaretRun(Run):
     """PyCaret's comparison of models; each of the best is a run of its own."""
 
-    trainer: Literal["pycaret"]
-    params: Annotated[dict[str, Any], Checked(PycaretParams)] = Field(default_factory=dict)
+    trainer: Literal["pycaret"] = Field(description="PyCaret's comparison.")
+    params: Annotated[dict[str, Any], Checked(PycaretParams)] = Field(
+        default_factory=dict, description="The options of PyCaret."
+    )
 
 
 class SparkRun(Run):
     """An estimator of Spark ML, by name or dotted path, in this process or on a cluster."""
 
-    trainer: Literal["spark"]
-    estimator: SparkEstimator
-    master: SparkMaster | None = None
+    trainer: Literal["spark"] = Field(description="Spark ML.")
+    estimator: SparkEstimator = Field(description="A short name, a class of Spark ML, or a dotted path.")
+    master: SparkMaster | None = Field(
+        default=None, description="The cluster, such as spark://host:7077, or local[2]."
+    )
 
 
 class KerasRun(Run):
     """A Keras model: layers, or the user's function that returns a model."""
 
-    trainer: Literal["keras"]
-    layers: Annotated[tuple[Named, ...], Field(min_length=1)] | None = None
-    output: bool | None = None
-    function: FunctionPath | None = None
-    params: Annotated[dict[str, Any], Checked(KerasParams, INSIDE_KERAS)] = Field(default_factory=dict)
+    trainer: Literal["keras"] = Field(description="A Keras model.")
+    layers: Annotated[tuple[Named, ...], Field(min_length=1)] | None = Field(
+        default=None, description="The layers, one after the other; either this or `function`."
+    )
+    output: bool | None = Field(
+        default=None, description="With `layers`: add the output layer that the target needs."
+    )
+    function: FunctionPath | None = Field(
+        default=None,
+        description="A function that returns a Keras model, as module:function; either this or `layers`.",
+    )
+    params: Annotated[dict[str, Any], Checked(KerasParams, INSIDE_KERAS)] = Field(
+        default_factory=dict, description="How the network is trained."
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> KerasRun:
@@ -222,9 +265,11 @@ class KerasRun(Run):
 class TorchRun(Run):
     """The user's ``torch.nn.Module``, in a plain training loop."""
 
-    trainer: Literal["torch"]
-    module: FunctionPath
-    params: Annotated[dict[str, Any], Checked(TorchParams, INSIDE_TORCH)] = Field(default_factory=dict)
+    trainer: Literal["torch"] = Field(description="A PyTorch module.")
+    module: FunctionPath = Field(description="A class, or a function that returns a module, as module:name.")
+    params: Annotated[dict[str, Any], Checked(TorchParams, INSIDE_TORCH)] = Field(
+        default_factory=dict, description="How the network is trained."
+    )
 
 
 class OtherRun(Run):

@@ -15,14 +15,31 @@ _FOLDS = 5  # where neither `folds` nor `validation` is given
 class Search(Strict):
     """Hyperparameter search on the training rows, by cross-validation or on a part of them put aside."""
 
-    method: Literal["grid", "random", "optuna"] = "grid"
-    iterations: Annotated[int, Field(ge=1, le=10_000)] = 20
-    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    folds: Annotated[int, Field(ge=2, le=50)] | None = None
-    validation: Annotated[float, Field(gt=0, lt=1)] | None = None
-    pruning: Literal["median", "none"] = "none"
-    metric: MetricName | None = None
-    space: Annotated[dict[str, Any], Field(min_length=1)]
+    method: Literal["grid", "random", "optuna"] = Field(
+        default="grid", description="How combinations are chosen: all of the lists, at random, or by Optuna."
+    )
+    iterations: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=20, description="How many combinations `random` and `optuna` try."
+    )
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="The time budget of the whole search, in seconds."
+    )
+    folds: Annotated[int, Field(ge=2, le=50)] | None = Field(
+        default=None, description="Cross-validate on so many folds; 5 unless `validation` is given."
+    )
+    validation: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None, description="Instead of folds: the share of the training rows that judges."
+    )
+    pruning: Literal["median", "none"] = Field(
+        default="none", description="With `optuna`: stop trials that do worse than the median of the others."
+    )
+    metric: MetricName | None = Field(
+        default=None, description="What is optimised; left out, the experiment's metric."
+    )
+    space: Annotated[dict[str, Any], Field(min_length=1)] = Field(
+        description="For each param a list of values, or `{uniform: [low, high]}`, `{loguniform:"
+        " [low, high]}`, `{integers: [low, high]}`."
+    )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:

@@ -67,17 +67,29 @@ ByteSize = Annotated[
 class Limits(Strict):
     """What one request may be, and how many may wait: ``body`` in bytes, ``seconds`` until it is answered."""
 
-    body: ByteSize = 32 * 2**20
-    rows: Annotated[int, Field(ge=1, le=1_000_000)] = 50_000
-    waiting: Annotated[int, Field(ge=1, le=100_000)] = 512
-    seconds: Annotated[float, Field(gt=0.0, le=3600.0)] = 15.0
+    body: ByteSize = Field(
+        default=32 * 2**20,
+        description="The largest body of a request, in bytes or as 32m; more is answered with 413.",
+    )
+    rows: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=50_000, description="The most rows of a request; more is answered with 413."
+    )
+    waiting: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=512,
+        description="The most requests in the server at once; further ones are answered with 503.",
+    )
+    seconds: Annotated[float, Field(gt=0.0, le=3600.0)] = Field(
+        default=15.0, description="Seconds until a request that could not be answered gets 503."
+    )
 
 
 class Mirror(Strict):
     """The challenger that is asked too, for a ``share`` of the requests; its answers are only stored."""
 
-    alias: Alias = "staging"
-    share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    alias: Alias = Field(default="staging", description="The alias of the challenger.")
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        default=1.0, description="The share of the requests that the challenger is asked too."
+    )
 
 
 class Serving(Strict):
@@ -90,19 +102,44 @@ class Serving(Strict):
     beside addresses and names that no stranger can own.
     """
 
-    model: RegistryName | None = None
-    alias: Alias = "production"
-    also: tuple[Alias, ...] = ()
-    mirror: Mirror | None = None
-    port: Port = "auto"
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
-    on_log_failure: Literal["refuse", "spool"] = "refuse"
-    spool_size: ByteSize = 2**30
-    limits: Limits = Limits()
-    cors: tuple[Origin, ...] = ()
-    allowed_hosts: tuple[HostName, ...] = ()
-    access_log: Annotated[Literal["all", "errors", "off"], BeforeValidator(_off)] = "errors"
-    api_keys: Annotated[Literal["auto", "required", "off"], BeforeValidator(_off)] = "auto"
+    model: RegistryName | None = Field(
+        default=None, description="The registered model; left out, the only one there is."
+    )
+    alias: Alias = Field(
+        default="production", description="The alias whose version answers; moving it moves a running API."
+    )
+    also: tuple[Alias, ...] = Field(default=(), description="Further aliases that are served too.")
+    mirror: Mirror | None = Field(
+        default=None, description="A challenger that is asked too; its answers are only stored."
+    )
+    port: Port = Field(default="auto", description="The port on the host: `auto` prefers 8000.")
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(default=1, description="How many processes answer.")
+    on_log_failure: Literal["refuse", "spool"] = Field(
+        default="refuse",
+        description="While predictions cannot be stored: `refuse` answers 503, `spool` answers "
+        "and keeps them in local files.",
+    )
+    spool_size: ByteSize = Field(
+        default=2**30, description="The most disk space of the spool, in bytes or as 1g."
+    )
+    limits: Limits = Field(default=Limits(), description="The bounds of a request.")
+    cors: tuple[Origin, ...] = Field(
+        default=(),
+        description="Origins of web pages that may ask, such as https://app.example.com; '*' is "
+        "every origin.",
+    )
+    allowed_hosts: tuple[HostName, ...] = Field(
+        default=(),
+        description="Further host names of the API, such as api.example.com or *.example.com; "
+        "'*' is every name.",
+    )
+    access_log: Annotated[Literal["all", "errors", "off"], BeforeValidator(_off)] = Field(
+        default="errors", description="Which requests get a line in the log."
+    )
+    api_keys: Annotated[Literal["auto", "required", "off"], BeforeValidator(_off)] = Field(
+        default="auto",
+        description="Ask for an API key once one was made (`auto`), always (`required`), or never (`off`).",
+    )
 
     @model_validator(mode="after")
     def _two_models_to_mirror(self) -> Serving:

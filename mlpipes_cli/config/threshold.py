@@ -18,20 +18,28 @@ Cost = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 class Costs(Strict):
     """What a wrong label costs, in any unit."""
 
-    false_positive: Cost
-    false_negative: Cost
+    false_positive: Cost = Field(
+        description="The cost of a negative row that is labelled positive, in any unit."
+    )
+    false_negative: Cost = Field(
+        description="The cost of a positive row that is labelled negative, in the same unit."
+    )
 
 
 class ByCost(Strict):
     """The threshold at which the wrong labels cost least."""
 
-    cost: Costs
+    cost: Costs = Field(
+        description="What wrong labels cost; the threshold at which they cost least is taken."
+    )
 
 
 class ByRate(Strict):
     """The threshold at which at most this share of the rows is called positive."""
 
-    rate: Annotated[float, Field(gt=0.0, lt=1.0)]
+    rate: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        description="The share of the rows that are labelled positive, at most."
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -126,7 +126,9 @@ def leaderboard(
 
     if metric is not None and metric not in metric_catalog.NAMES:
         suggestion = did_you_mean(metric, metric_catalog.NAMES).removeprefix("; ")
-        raise UsageError(f"--metric: unknown metric {metric!r}", suggestion or "see docs/metrics.md")
+        raise UsageError(
+            f"--metric: unknown metric {metric!r}", suggestion or "see docs/explanation/metrics.md"
+        )
     registry = make_registry(make_runtime(project).endpoints())
     runs, strangers = _runs(registry, project, experiment)
     holdouts = _holdouts(runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from mlpipes_cli.adapters import machine_wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import stack as stacks
-from mlpipes_cli.ports import Reporter
+from mlpipes_cli.ports import Check, Reporter
 from mlpipes_cli.ports.all_stacks import AllStacks, FoundStack
 from mlpipes_cli.project import PROJECT_FILE, find_project
 from mlpipes_cli.suggest import did_you_mean
@@ -70,6 +71,23 @@ def remove(name: str, reporter: Reporter, *, yes: bool = False) -> Removed:
         ):
             raise MlpipesError("nothing was removed")
     return Removed(chosen.id, tuple(machine.remove(chosen)))
+
+
+def doctor_check() -> Check:
+    """Look for stacks whose project's folder no longer exists, on every runtime of this machine."""
+    gone: list[str] = []
+    for make in (machine_wiring.docker_stacks, machine_wiring.process_stacks):
+        with contextlib.suppress(MlpipesError):  # no engine answers: it has no stack that could be stopped
+            machine = make()
+            gone += [one.id for one in machine.stacks() if machine.local and one.orphaned]
+    if not gone:
+        return Check("orphaned stacks", "ok", "none")
+    return Check(
+        "orphaned stacks",
+        "warning",
+        f"stacks of projects whose folder no longer exists: {', '.join(gone)}",
+        "see `mlpipes projects`; `mlpipes projects --remove STACK` removes one with its data",
+    )
 
 
 def _is_project(root: Path) -> bool:

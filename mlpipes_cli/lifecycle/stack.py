@@ -296,7 +296,9 @@ def _login(project: ProjectFolder, service: str) -> str:
 
 def doctor(project: ProjectFolder) -> Sequence[Check]:
     """Look at everything that could be wrong."""
-    return make_runtime(project).doctor()
+    from mlpipes_cli.lifecycle import projects  # which stops stacks by the verbs of this module
+
+    return [*make_runtime(project).doctor(), projects.doctor_check()]
 
 
 def environment(project: ProjectFolder) -> Mapping[str, str]:

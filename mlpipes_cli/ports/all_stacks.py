@@ -37,6 +37,10 @@ class FoundStack:
 class AllStacks(Protocol):
     """Finds stacks without their projects' files, and ends them."""
 
+    @property
+    def local(self) -> bool:
+        """Whether the stacks' folders are on this machine, if they exist."""
+
     def stacks(self) -> Sequence[FoundStack]:
         """All that are found; nothing is changed.
 

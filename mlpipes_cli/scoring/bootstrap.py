@@ -30,11 +30,11 @@ def intervals(
 ) -> Intervals:
     """Compute a confidence interval for each metric of :func:`evaluate`, for the rows' randomness alone.
 
-    The method depends on the kind of metric (``docs/metrics.md``): tests of smoothed populations for rankings
-    of two classes (:mod:`.ranking_intervals`), the studentised bootstrap for losses (:mod:`.mean_intervals`),
-    Wilson's formula with the resamples' standard error for the other shares (:mod:`.share_intervals`). Each
-    interval is widened to contain the value itself. ``benchmarks/intervals`` measures their coverage. The
-    model is taken as fixed: the variation between trainings is not included.
+    The method depends on the kind of metric (``docs/explanation/metrics.md``): tests of smoothed populations
+    for rankings of two classes (:mod:`.ranking_intervals`), the studentised bootstrap for losses
+    (:mod:`.mean_intervals`), Wilson's formula with the resamples' standard error for the other shares
+    (:mod:`.share_intervals`). Each interval is widened to contain the value itself. ``benchmarks/intervals``
+    measures their coverage. The model is taken as fixed: the variation between trainings is not included.
 
     Args:
         p: The predictions.

@@ -2,7 +2,7 @@
 
 All of them take a (B, n) matrix of weights, how often each of the n rows counts in each of B
 resamples, and return (B,) values; weights of 1 give the plain value. They agree with
-scikit-learn and SciPy (tested to 1e-12). ``docs/metrics.md`` names the sources.
+scikit-learn and SciPy (tested to 1e-12). ``docs/explanation/metrics.md`` names the sources.
 """
 
 from __future__ import annotations

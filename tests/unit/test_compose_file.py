@@ -36,7 +36,7 @@ def test_it_is_a_compose_file() -> None:
 
 def test_it_describes_the_stack(services: dict[str, Any]) -> None:
     always = {name for name, service in services.items() if "profiles" not in service}
-    assert always == {"postgres", "databases", "minio-owner", "minio", "bucket", "mlflow"}
+    assert always == {"secrets", "postgres", "databases", "minio-owner", "minio", "bucket", "mlflow"}
     behind = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
     assert behind == {name: [name] for name in ("rustfs", "jupyter", "pgadmin", "api")}
 
@@ -100,28 +100,65 @@ def test_every_service_is_confined(services: dict[str, Any]) -> None:
         for options in folders.values():
             assert options.startswith("size=") and options.endswith(",noexec,nosuid,nodev"), name
         if "x-mlpipes-step" in service:
-            assert (service["restart"], service["read_only"]) == ("no", True), name
+            assert service["restart"] == "no", name
+            # an engine puts no file into what is read-only
+            assert service["read_only"] is ("configs" not in service), name
             continue
         assert service["mem_limit"].startswith("${MLPIPES_"), name
         assert service["cpus"].startswith("${MLPIPES_"), name
         assert service.get("read_only") or name == "pgadmin", name
 
 
+def test_no_service_is_given_a_secret_where_the_engine_shows_it(services: dict[str, Any]) -> None:
+    secret = re.compile(r"\$\{\w*(?:PASSWORD|TOKEN|SECRET|KEY)\w*:?[-?]")
+    shown = {name for name, service in services.items() if secret.search(str(service))}
+    assert shown == {"mlflow"}
+    assert secret.findall(str(services["mlflow"])) == ["${MLPIPES_S3_ACCESS_KEY:-"]  # a user's name
+
+
 def test_a_secret_goes_to_no_container_that_has_no_use_for_it(services: dict[str, Any]) -> None:
-    superuser = {name for name, service in services.items() if "{POSTGRES_PASSWORD" in str(service)}
-    assert superuser == {"postgres", "databases"}
-    assert {name for name, service in services.items() if "JUPYTER_TOKEN" in str(service)} == {"jupyter"}
-    assert {name for name, service in services.items() if "{PGADMIN_PASSWORD" in str(service)} == {"pgadmin"}
-    owner = {name for name, service in services.items() if "MLPIPES_DB_PASSWORD" in str(service)}
-    assert owner == {"databases", "api"}  # and pgAdmin, by a file
-    root = {name for name, service in services.items() if "MINIO_ROOT_PASSWORD" in str(service)}
-    assert root == {"minio", "rustfs", "bucket"}
+    files = {name: one["content"] for name, one in yaml.safe_load(COMPOSE.read_text())["configs"].items()}
+    held: dict[str, set[str]] = {}
+    for line in files["passwords"].splitlines():
+        service = line.split(" ")[1].split("/")[0]
+        held.setdefault(service, set()).update(re.findall(r"\$\{(\w+)", line))
+    reader, admin = "MLPIPES_READER_PASSWORD", "MLPIPES_MLFLOW_ADMIN_PASSWORD"
+    assert held == {
+        "postgres": {"POSTGRES_PASSWORD"},
+        "minio": {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
+        "rustfs": {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
+        "mlflow": {
+            "MLFLOW_DB_PASSWORD", "MLPIPES_S3_SECRET_KEY", "MLFLOW_S3_SECRET_KEY", admin,
+            "MLPIPES_MLFLOW_SECRET_KEY",
+        },
+        "jupyter": {"JUPYTER_TOKEN", admin, reader},
+        "api": {"MLPIPES_DB_PASSWORD", admin, "MLPIPES_MODEL_KEY"},
+    }  # fmt: skip
+    given = {
+        name: {one["source"] for one in service.get("configs", ())} for name, service in services.items()
+    }
+    assert {name: found for name, found in given.items() if found} == {
+        "secrets": {"passwords"},
+        "databases": {"database_passwords"},
+        "bucket": {"store_passwords"},
+        "pgadmin": {"pgadmin_login", "pgadmin_servers", "pgadmin_passwords"},
+    }
+    assert all(f"{name}-secrets:/etc/mlpipes/secrets:ro" in services[name]["volumes"] for name in held)
 
 
-def test_only_mlflow_reaches_the_object_store(services: dict[str, Any]) -> None:
-    within = {name: service.get("networks", ["default"]) for name, service in services.items()}
-    assert {name for name, found in within.items() if "store" in found} == {"minio", "rustfs", "mlflow"}
-    assert {name for name, found in within.items() if "default" not in found} == {"minio", "rustfs"}
+def test_a_service_is_in_those_networks_alone_that_it_needs(services: dict[str, Any]) -> None:
+    mode = {name for name, service in services.items() if "network_mode" in service}
+    assert mode == {"secrets", "minio-owner", "bucket"}
+    assert {name: one["networks"] for name, one in services.items() if name not in mode} == {
+        "postgres": ["database"],
+        "databases": ["database"],
+        "minio": ["store"],
+        "rustfs": ["store"],
+        "mlflow": ["default", "database", "store"],
+        "jupyter": ["default", "database"],
+        "api": ["default", "database"],
+        "pgadmin": ["database"],
+    }
 
 
 def test_whoever_is_waited_for_says_when_it_is_ready(services: dict[str, Any]) -> None:

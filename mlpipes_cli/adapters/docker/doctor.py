@@ -108,7 +108,7 @@ def _stack(
     checks += [doctor_checks.process(row) for row in local.survey()]
     if known is not None:
         checks += doctor_checks.volumes(place, services)
-    return [*checks, doctor_checks.leftovers(place)]
+    return checks
 
 
 def _services(place: DockerStack, extra: Sequence[str], checks: list[Check]) -> list[Service]:

@@ -1,14 +1,11 @@
-"""What ``doctor`` finds on its round through a stack's ports, containers, volumes and leftovers."""
+"""What ``doctor`` finds on its round through a stack's ports, containers and volumes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlpipes_cli.adapters.docker.containers import labels
 from mlpipes_cli.adapters.docker.errors import startup
-from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 from mlpipes_cli.adapters.docker.stack.port_allocator import PortAllocator
 from mlpipes_cli.adapters.docker.stack.settings import port_settings
 from mlpipes_cli.adapters.docker.stack.status import read_status
@@ -119,26 +116,3 @@ def volumes(place: DockerStack, services: Iterable[Service]) -> list[Check]:
                 fix = "`mlpipes up` creates an empty one, and `mlpipes restore FILE` restores a backup"
                 checks.append(Check(name, "fault", f"the volume {full} does not exist", fix))
     return checks
-
-
-def leftovers(place: DockerStack) -> Check:
-    """Containers of ours whose project's folder is not there any more."""
-    if not place.engine.local:
-        return Check("leftovers", "ok", "not checked on another machine")
-    with translate_errors("looking for leftovers"):
-        rows = place.engine.client.api.containers(all=True, filters={"label": [labels.ROOT]})
-    left = sorted(
-        {
-            str(row["Names"][0]).lstrip("/")
-            for row in rows
-            if not Path(row["Labels"][labels.ROOT]).is_dir() and row.get("Names")
-        }
-    )
-    if not left:
-        return Check("leftovers", "ok", "none")
-    return Check(
-        "leftovers",
-        "warning",
-        f"containers of projects whose folder is gone: {', '.join(left)}",
-        "see `mlpipes projects`; `mlpipes projects --remove STACK` removes one with its data",
-    )

@@ -140,6 +140,7 @@ class DockerRuntime:
                     found = place.holdings.containers()
                     stopped += shutdown.stop(place.holdings, found, task.note, remove=True)
                     place.holdings.remove_networks()
+                    place.holdings.remove_secrets()
                     if volumes:
                         place.holdings.remove_volumes()
             if volumes or not existed:
@@ -242,6 +243,7 @@ class DockerRuntime:
                 return []
             shutdown.stop(place.holdings, place.holdings.containers(), task.note, remove=True)
             place.holdings.remove_networks()
+            place.holdings.remove_secrets()
             removed = [f"volume {name}" for name in place.holdings.remove_volumes()]
             StackIdentity(self.project).forget()
             return removed

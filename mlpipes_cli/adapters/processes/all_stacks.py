@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class ProcessStacks:
     """Implements :class:`mlpipes_cli.ports.all_stacks.AllStacks` for processes of this user."""
 
+    local = True
+
     def stacks(self) -> Sequence[FoundStack]:
         found: dict[str, set[str]] = {}
         for one in process.everyone():

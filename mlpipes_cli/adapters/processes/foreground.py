@@ -29,8 +29,8 @@ def read_status(project: ProjectFolder) -> tuple[ServiceStatus, ...]:
 
 
 def url(project: ProjectFolder) -> str | None:
-    """Where the one that started last answers."""
-    return next((api.url for api, _ in _running(project) if api.ready), None)
+    """Where the prediction API that started last answers; MLflow's own server is none."""
+    return next((api.url for api, _ in _running(project) if api.ready and api.engine == "api"), None)
 
 
 def strays(project: ProjectFolder) -> list[psutil.Process]:

@@ -111,7 +111,7 @@ def performance(
     for name in metrics:
         if name not in metric_catalog.NAMES:
             hint = did_you_mean(name, metric_catalog.NAMES).removeprefix("; ")
-            raise UsageError(f"--metric: unknown metric {name!r}", hint or "see docs/metrics.md")
+            raise UsageError(f"--metric: unknown metric {name!r}", hint or "see docs/explanation/metrics.md")
     log = log_context.connect(project)
     model = log.model(selection.model)
     chosen = type(selection)(**{**vars(selection), "model": model})

@@ -4,8 +4,9 @@ All comes from the environment: ``MLPIPES_DATABASE_URL``; ``PORT`` [8000]; ``WOR
 folder that outlives the container (or is not there). An image with a model inside has the server's settings
 in ``/opt/mlpipes/settings.json``, of which ``MLPIPES_SERVER_SETTINGS`` replaces single ones. Any other image
 follows the registry at ``MLFLOW_TRACKING_URI`` as ``MLPIPES_SERVING``, the section of mlpipes.yaml as JSON,
-says, and loads what ``MLPIPES_MODEL_KEY`` signed; with
-``MLPIPES_WAIT_FOR_MODEL=1`` it waits for a first promotion.
+says, and loads what ``MLPIPES_MODEL_KEY`` signed; with ``MLPIPES_WAIT_FOR_MODEL=1`` it waits for a first
+promotion. Passwords may be in files: ``MLPIPES_DATABASE_URL_FILE`` names one that holds the URL, and so do
+``MLPIPES_MODEL_KEY_FILE`` and ``MLFLOW_TRACKING_PASSWORD_FILE``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.server.settings import ServerSettings
 
 BAKED = Path("/opt/mlpipes/settings.json")
+_PASSWORDS = ("MLPIPES_DATABASE_URL", "MLPIPES_MODEL_KEY", "MLFLOW_TRACKING_PASSWORD")
 _SCRATCH = "mlpipes-scratch-"
 _held: list[int] = []
 
@@ -34,11 +36,31 @@ _held: list[int] = []
 def main() -> int:
     """Serve until told to stop; what prevents it is one line, and the exit code."""
     try:
+        _read_passwords()
         return _serve(os.environ)
     except MlpipesError as error:
         for line in error.lines():
             sys.stderr.write(f"error: {line}\n")
         return error.exit_code
+
+
+def _read_passwords() -> None:
+    """What is in a file becomes a variable of this process and its workers.
+
+    Raises:
+        UsageError: A file cannot be read, or the variable is set as well.
+    """
+    for name in _PASSWORDS:
+        path = os.environ.pop(f"{name}_FILE", "")
+        if not path:
+            continue
+        if os.environ.get(name):
+            raise UsageError(f"both {name} and {name}_FILE are set", "remove one of them")
+        try:
+            os.environ[name] = Path(path).read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8"
+            raise UsageError(f"{name}_FILE: {path} cannot be read ({reason})") from None
 
 
 def _serve(told: Mapping[str, str]) -> int:

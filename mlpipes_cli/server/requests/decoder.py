@@ -3,12 +3,16 @@
 It takes a request only where MLflow's parser and its schema enforcement would give the very same
 values: each column there (the optional ones, too), each value of its column's own JSON type. All else is
 left to the slow lane (:mod:`mlpipes_cli.server.requests.parse`), which knows all forms, and all mistakes:
-also a body that has more colons than keys, in which a key may stand twice.
+also a body in which a key may stand twice.
+
+Records may have columns that the model does not know. Those of the last such request are fields of the
+schema, so that their keys are counted while the next one is decoded.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -17,6 +21,7 @@ import msgspec
 from mlpipes_cli.data.formats import numbers
 from mlpipes_cli.server.models.signature import InputColumn
 from mlpipes_cli.server.requests.caller_identifiers import SURELY_FITS
+from mlpipes_cli.server.requests.json_keys import at_most
 from mlpipes_cli.server.requests.strict_json import surely_once
 
 _EXACT = 2**53  # whole numbers up to here are exact as float64 too
@@ -32,6 +37,12 @@ _TYPES: dict[str, Any] = {
     "string": str | None,
 }
 _TEXT = {"string"}
+_OTHERS, _OTHERS_TOGETHER = 64, 16  # unknown columns that become fields: of one request, of several
+_PAUSE = 1.0  # seconds between two schemas, each of which takes a fraction of a millisecond to compile
+_PAIRS = dict[str, msgspec.Raw]
+_PAIRS_OF_ONE = msgspec.json.Decoder(_PAIRS)
+_PAIRS_OF_LIST = msgspec.json.Decoder(list[_PAIRS])
+_PAIRS_OF_BODY = msgspec.json.Decoder(dict[str, list[_PAIRS]])
 _UNREADABLE = re.compile(r'[\\"\x00-\x1f]')  # names that JSON escapes, which msgspec does not compile
 Row = Sequence[Any]
 
@@ -71,9 +82,17 @@ class RequestDecoder:
         self._texts = [at for at, column in enumerate(columns) if column.type in _TEXT]
         types = [bool | None if _gappy(column) else _TYPES[column.type] for column in columns]
         self._width, self._ids = len(types), len(id_names)
-        record = _record("Record", [*zip(self._names, types, strict=True)], id_names)
+        self._fields, self._id_names = [*zip(self._names, types, strict=True)], list(id_names)
         columns_of = [(name, list[kind]) for name, kind in zip(self._names, types, strict=True)]  # type: ignore[valid-type]
         lists = _record("Columns", columns_of, id_names, strict=True)
+        self._lists = msgspec.json.Decoder(lists)
+        self._table = msgspec.json.Decoder(list[tuple[tuple(types)]])  # type: ignore[misc]
+        self._compile(frozenset())
+        self._next_compile = 0.0  # on the monotonic clock
+
+    def _compile(self, others: frozenset[str]) -> None:
+        """Make the decoders of records, with fields for columns that the model does not know."""
+        record = _record("Record", self._fields, self._id_names, sorted(others))
         body = msgspec.defstruct(
             "Body",
             [
@@ -84,9 +103,8 @@ class RequestDecoder:
         )
         self._record = msgspec.json.Decoder(record)
         self._records = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
-        self._lists = msgspec.json.Decoder(lists)
         self._body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
-        self._table = msgspec.json.Decoder(list[tuple[tuple(types)]])  # type: ignore[misc]
+        self._others = others
 
     @classmethod
     def of(
@@ -112,7 +130,7 @@ class RequestDecoder:
             indexed = split.index is not msgspec.UNSET
             if indexed and len(split.index) != len(rows):
                 return None
-            if not surely_once(body, 3 + indexed):
+            if not at_most(body, 3 + indexed):
                 return None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
@@ -135,18 +153,44 @@ class RequestDecoder:
             return None
         wide, width = list(map(msgspec.structs.astuple, records)), self._width
         names = wrappers + len(wide) * width
-        if not self._ids:
-            return DecodedRows(wide, None) if surely_once(body, names) and self._clean(wide) else None
-        rows = [row[:width] for row in wide]
-        given = [row[width:] for row in wide]
-        if not surely_once(body, names + sum(len(some) - some.count(msgspec.UNSET) for some in given)):
+        rows, ids = wide, None
+        if self._ids or self._others:
+            rows = [row[:width] for row in wide]
+            given = [row[width:] for row in wide]
+            names += sum(len(some) - some.count(msgspec.UNSET) for some in given)
+            ids = self._chosen(given)
+        if not at_most(body, names) and not self._each_once(body, names, len(rows), wrappers):
             return None
-        ids = self._chosen(given)
         return DecodedRows(rows, ids) if ids is not _UNSURE and self._clean(rows) else None
+
+    def _each_once(self, body: bytes, names: int, count: int, wrappers: int) -> bool:
+        """Whether no key stands twice in a body with keys of which the schema knows nothing."""
+        if at_most(body, names + count * _OTHERS):  # else its keys take more memory than its rows
+            decoder: Any = _PAIRS_OF_LIST if body[:1] == b"[" else _PAIRS_OF_ONE
+            records = (_PAIRS_OF_BODY if wrappers else decoder).decode(body)
+            if wrappers:
+                (records,) = records.values()
+            elif isinstance(records, dict):
+                records = [records]
+            if at_most(body, wrappers + sum(map(len, records))):
+                self._remember(records)
+                return True
+        return surely_once(body)
+
+    def _remember(self, records: list[dict[str, Any]]) -> None:
+        """Give the columns that the model does not know a place in the schema."""
+        now = time.monotonic()
+        if now < self._next_compile:
+            return
+        self._next_compile = now + _PAUSE
+        others = frozenset[str]().union(*records).difference(self._names, self._id_names)
+        if len(others) <= _OTHERS and not any(map(_UNREADABLE.search, others)):
+            together = others | self._others
+            self._compile(together if len(together) <= _OTHERS_TOGETHER else others)
 
     def _of_lists(self, lists: Any, body: bytes) -> DecodedRows | None:
         values = msgspec.structs.astuple(lists)
-        if not surely_once(body, len(values) - values.count(msgspec.UNSET)):
+        if not at_most(body, len(values) - values.count(msgspec.UNSET)):
             return None
         columns, ids = values[: self._width], values[self._width :]
         rows: list[Row] = list(zip(*columns, strict=False))
@@ -159,10 +203,9 @@ class RequestDecoder:
                 return DecodedRows(rows, given) if _plain(given) and self._clean(rows) else None
         return DecodedRows(rows, None) if self._clean(rows) else None
 
-    @staticmethod
-    def _chosen(given: list[tuple[Any, ...]]) -> Any:
+    def _chosen(self, given: list[tuple[Any, ...]]) -> Any:
         """The identifiers of all rows; unsure where some rows have one and others none."""
-        for at in range(len(given[0])):
+        for at in range(self._ids):
             found = [row[at] for row in given]
             there = [value for value in found if value is not msgspec.UNSET]
             if len(there) == len(found):
@@ -198,15 +241,20 @@ def _plain(ids: list[Any]) -> bool:
 
 
 def _record(
-    title: str, fields: Sequence[tuple[str, Any]], id_names: Sequence[str], strict: bool = False
+    title: str,
+    fields: Sequence[tuple[str, Any]],
+    id_names: Sequence[str],
+    others: Sequence[str] = (),
+    strict: bool = False,
 ) -> Any:
-    """A struct of these fields, which may be called anything; identifiers may be left out.
+    """A struct of these fields, which may be called anything; identifiers and others may be left out.
 
     A strict one takes no other fields: of an object of lists they have to be looked at.
     """
     rename = {f"c{at}": name for at, (name, _) in enumerate(fields)}
     made: list[Any] = [(f"c{at}", kind) for at, (_, kind) in enumerate(fields)]
-    for at, name in enumerate(id_names):
+    for at, name in enumerate((*id_names, *others)):
         rename[f"i{at}"] = name
-        made.append((f"i{at}", Any, msgspec.UNSET))
+        kind = Any if at < len(id_names) else msgspec.Raw | msgspec.UnsetType
+        made.append((f"i{at}", kind, msgspec.UNSET))
     return msgspec.defstruct(title, made, rename=rename, gc=False, forbid_unknown_fields=strict)

@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from mlpipes_cli.server.http.api_error import ApiError, bad_request
 
 _SHOWN = 60  # characters of a key in a message
@@ -43,40 +41,19 @@ def parse(body: bytes, constant: Callable[[str], Any] | None = None) -> Any:
     return document
 
 
-def surely_once(body: bytes, names: int) -> bool:
-    """Whether no object of the body has a key twice; False where that is not worth finding out here.
+def surely_once(body: bytes) -> bool:
+    """Whether no object of the body has a key twice; False where that takes too long to find out here.
 
     Args:
         body: JSON that was decoded already.
-        names: How many keys it has, if none of them stands twice.
     """
-    colons = body.count(b":")
-    if colons <= names:  # each key has a colon; so do some texts, and columns that are passed over
-        return True
     if len(body) > _LOOKED_AT:
         return False
-    if colons == _keys_of_records(body):
-        return True
     try:
         json.loads(body, object_pairs_hook=_object)
     except (ApiError, ValueError, RecursionError):
         return False
     return True
-
-
-def _keys_of_records(body: bytes) -> int:
-    """How many keys a record, or a list of records without lists and objects in them, has; 0 for any other.
-
-    A key that stands twice counts once. This is several times faster than to look at each object's pairs.
-    """
-    try:
-        document = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        return 0
-    records = document if isinstance(document, list) else [document]
-    if body.count(b"{") != len(records) or body.count(b"[") != (document is records):
-        return 0
-    return sum(map(len, records)) if all(isinstance(record, dict) for record in records) else 0
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

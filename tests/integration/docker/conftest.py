@@ -13,6 +13,8 @@ import pytest
 from conftest import Cli, Result
 from stack_help import services
 
+from mlpipes_cli.adapters.docker.containers.labels import HOLDS
+
 MINIMAL = "project: boxes\nruntime: docker\n"
 SERVICES = ("postgres", "minio", "mlflow")
 
@@ -50,9 +52,11 @@ class Stack:
     def ids(self) -> dict[str, str]:
         return {name: one.id for name, one in self.containers().items()}
 
-    def volumes(self) -> list[str]:
+    def volumes(self, *, secrets: bool = False) -> list[str]:
+        """Those with data; with ``secrets`` also those with passwords."""
         wanted = {"label": f"io.mlpipes.root={os.path.realpath(self.root)}"}
-        return sorted(one.name for one in self.client.volumes.list(filters=wanted))
+        found = self.client.volumes.list(filters=wanted)
+        return sorted(one.name for one in found if secrets or HOLDS not in one.attrs["Labels"])
 
     def at(self, root: Path) -> Stack:
         """The same with another folder."""
@@ -62,7 +66,7 @@ class Stack:
         if self.root.exists():
             self.cli("down", "--volumes", "--yes", cwd=self.root).ok()
             assert self.containers() == {}
-            assert self.volumes() == []
+            assert self.volumes(secrets=True) == []
             shutil.rmtree(self.root)
 
 

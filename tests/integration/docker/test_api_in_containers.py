@@ -26,6 +26,7 @@ from waiting import until
 
 from mlpipes_cli import __version__, env_file
 from mlpipes_cli.adapters.docker.images.model_image import pins
+from mlpipes_cli.compose.secret_files import TARGET
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -142,9 +143,10 @@ def test_with_compose_alone_it_waits_for_the_first_promotion(stack: Stack, serve
     """What `docker compose --profile api` starts, beside the API that `up` started."""
     own = stack.containers()["api"]
     told = environment(own) | {"MLPIPES_WAIT_FOR_MODEL": "1", "MLPIPES_SERVING": '{"model": "later"}'}
-    network = next(iter(own.attrs["NetworkSettings"]["Networks"]))
+    network = own.name.replace("-api-1", "_database")  # MLflow is in it, too
+    passwords = {own.name.replace("-api-1", "_api-secrets"): {"bind": TARGET, "mode": "ro"}}
     waiting = stack.client.containers.run(
-        own.image.id, detach=True, read_only=True, network=network, environment=told,
+        own.image.id, detach=True, read_only=True, network=network, environment=told, volumes=passwords,
         tmpfs={"/tmp": "", "/var/lib/mlpipes": "mode=1777"},
         ports={"8000/tcp": ("127.0.0.1", None)}, labels={ROOT_LABEL: str(stack.root)},
     )  # fmt: skip

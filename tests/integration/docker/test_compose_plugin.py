@@ -18,6 +18,7 @@ from stack_help import http
 from waiting import free_port
 
 import mlpipes_cli
+from mlpipes_cli import env_file
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
@@ -26,7 +27,7 @@ from mlpipes_cli.project import find_project
 from mlpipes_cli.stack_state import StackState
 
 pytestmark = pytest.mark.slow
-DOCUMENTED = (COMPOSE.parent / "docs" / "compose.md").read_text(encoding="utf-8")
+DOCUMENTED = (COMPOSE.parent / "docs" / "how-to" / "compose.md").read_text(encoding="utf-8")
 PORTS = ("POSTGRES", "MINIO", "MINIO_CONSOLE", "MLFLOW", "API")
 MINIMAL = "project: alone\nruntime: docker\n"
 Compose = Callable[..., str]
@@ -96,6 +97,30 @@ def alone(docker_engine: Any, compose: Compose, make_project: Callable[..., Path
         assert not of_project(docker_engine, name)
 
 
+def passwords(words: tuple[str, ...]) -> dict[str, str]:
+    values = env_file.read(Path(words[-1]))
+    return {name: value for name, value in values.items() if not name.endswith(("_NAME", "_TAG", "_PORT"))}
+
+
+def test_a_changed_password_is_taken_when_all_is_made_anew(
+    compose: Compose, docker_engine: Any, alone: Alone
+) -> None:
+    project, words = alone
+    compose(*words, "up", "--no-build", "--wait", timeout=300)
+    file = Path(words[-1])
+    old = passwords(words)["MLFLOW_DB_PASSWORD"]
+    file.write_text(file.read_text().replace(old, "another-password"))
+    command = "--env-file .env up --force-recreate --wait"
+    assert f"docker compose -f compose/compose.yaml {command}\n" in DOCUMENTED
+    compose(*words, *command.split()[2:], "--no-build", timeout=300)
+    (mlflow,) = [one for one in of_project(docker_engine, project).containers if "-mlflow-" in one.name]
+    held = mlflow.exec_run(["cat", "/etc/mlpipes/secrets/MLFLOW_BACKEND_STORE_URI"])[1].decode()
+    assert held == "postgresql+psycopg2://mlflow:another-password@postgres:5432/mlflow"
+    (port,) = {row["HostPort"] for row in mlflow.attrs["NetworkSettings"]["Ports"]["5000/tcp"]}
+    found = http(f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/get?experiment_id=0")
+    assert json.loads(found)["experiment"]["name"] == "Default"
+
+
 def test_the_file_works_alone(compose: Compose, docker_engine: Any, alone: Alone) -> None:
     project, words = alone
     command = "--env-file .env --profile api up --build --wait"
@@ -111,6 +136,7 @@ def test_the_file_works_alone(compose: Compose, docker_engine: Any, alone: Alone
         assert host["CapDrop"] == ["ALL"], name
         assert 0 < host["PidsLimit"] <= 2048 and host["MemorySwap"] == host["Memory"] > 0, name
         assert "size=" in host["Tmpfs"]["/tmp"], name
+        assert not [key for key, value in passwords(words).items() if value in json.dumps(one.attrs)], name
     assert "AWS_ACCESS_KEY_ID=mlflow" in found["mlflow"].attrs["Config"]["Env"]
     assert found["minio"].exec_run(["id", "-u"])[1] == b"10005\n"
     said = found["api"].logs().decode().splitlines()

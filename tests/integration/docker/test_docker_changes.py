@@ -137,7 +137,7 @@ def test_passwords_changed_in_the_file_are_applied(stack: Stack) -> None:
         file.write_text("".join(f"{name}={value}\n" for name, value in new.items()))
         done = changed(stack)
         assert [line.split(" on ")[0] for line in done] == [
-            f"{name}: recreated (environment differs)" for name in ("postgres", "minio", "mlflow")
+            f"{name}: recreated (passwords differ)" for name in ("postgres", "minio", "mlflow")
         ]
         assert query(stack.cli, stack.root, _ROW) == [(7,)]
         tracking = stack.cli("env", "--json", cwd=stack.root).json["MLFLOW_TRACKING_URI"]

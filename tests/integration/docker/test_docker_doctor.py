@@ -114,10 +114,15 @@ def test_a_stack_whose_folder_is_gone_is_found_and_removed(stack: Stack, tmp_pat
     image = stack.containers()["postgres"].image.id
     labels = {"io.mlpipes.root": str(tmp_path / "gone"), "com.docker.compose.project": "gone-000000"}
     volume = stack.client.volumes.create("gone-000000_postgres", labels=labels)
-    left = stack.client.containers.create(image, labels=labels | {"com.docker.compose.service": "postgres"})
+    stack.client.containers.create(image, labels=labels | {"com.docker.compose.service": "postgres"})
     try:
-        found = doctor(stack)["leftovers"]
-        assert found["level"] == "warning" and left.name in found["found"]
+        found = doctor(stack)["orphaned stacks"]
+        assert found["level"] == "warning" and "gone-000000" in found["found"]
+        other = tmp_path / "embedded"
+        other.mkdir()
+        (other / "mlpipes.yaml").write_text("project: other\nruntime: embedded\n")
+        checks = stack.cli("doctor", "--json", cwd=other).json["checks"]
+        assert found in checks  # a project on another runtime is told of it, too
         assert "mlpipes projects --remove" in found["fix"]
         rows = {row["id"]: row for row in stack.cli("projects", "--json", cwd=tmp_path).ok().json}
         gone = rows["gone-000000"]

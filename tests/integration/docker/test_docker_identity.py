@@ -33,9 +33,14 @@ def test_everything_is_labelled_and_no_label_holds_a_secret(stack: Stack) -> Non
     containers = stack.client.containers.list(all=True, filters=wanted)
     assert sorted(one.name for one in containers) == [f"{id}-{n}-1" for n in ("minio", "mlflow", "postgres")]
     volumes = stack.client.volumes.list(filters=wanted)
-    assert sorted(one.name for one in volumes) == [f"{id}_minio", f"{id}_postgres"]
+    assert sorted(one.name for one in volumes) == [
+        f"{id}_{name}"
+        for name in ("minio", "minio-secrets", "mlflow-secrets", "postgres", "postgres-secrets")
+    ]
     networks = stack.client.networks.list(filters=wanted)
-    assert sorted(one.name for one in networks) == [f"{id}_default", f"{id}_store"]
+    assert sorted(one.name for one in networks) == [
+        f"{id}_{name}" for name in ("database", "default", "store")
+    ]
     shown = json.dumps(
         [one.attrs["Labels"] for one in (*volumes, *networks)] + [c.labels for c in containers]
     )
@@ -43,17 +48,36 @@ def test_everything_is_labelled_and_no_label_holds_a_secret(stack: Stack) -> Non
     assert [secret for secret in secrets if secret in shown] == []
 
 
-def test_each_container_holds_only_the_secrets_that_it_needs(stack: Stack) -> None:
+def test_each_container_holds_only_the_secrets_that_it_needs_and_the_engine_shows_none(stack: Stack) -> None:
     secrets = env_file.read(stack.root / ".env")
-    held = {
-        name: {key for key, value in secrets.items() if value in json.dumps(one.attrs)}
-        for name, one in stack.containers().items()
-    }
+    containers = stack.containers()
+    shown = json.dumps([one.attrs for one in containers.values()])
+    assert [key for key, value in secrets.items() if value in shown] == []
+    read = ["sh", "-c", "cd /etc/mlpipes/secrets && stat -c '%a %u' * && cat *"]
+    said = {name: one.exec_run(read)[1].decode() for name, one in containers.items()}
+    held = {name: {key for key, value in secrets.items() if value in text} for name, text in said.items()}
     assert held == {
         "postgres": {"POSTGRES_PASSWORD"},
         "minio": {"MINIO_ROOT_PASSWORD"},
         "mlflow": {"MLFLOW_DB_PASSWORD", "MLFLOW_S3_SECRET_KEY"},
     }
+    for name, account in {"postgres": "999", "minio": "10005", "mlflow": "10002"}.items():
+        rights = [line for line in said[name].splitlines() if line.startswith("400 ")]
+        assert rights and {*rights} == {f"400 {account}"}, name
+        stranger = containers[name].exec_run(["sh", "-c", "cat /etc/mlpipes/secrets/*"], user="54321")
+        assert stranger[0] != 0 and b"Permission denied" in stranger[1], name
+
+
+def test_passwords_outlive_the_engines_own_restarts_and_end_with_the_containers(stack: Stack) -> None:
+    before = stack.ids()
+    for one in stack.containers().values():
+        stack.client.api.restart(one.id)
+    until(lambda: {row["state"] for row in stack.status().values()} == {"running"}, 60)
+    assert (stack.up().json["changes"], stack.ids()) == ([], before)
+    stack.cli("down", cwd=stack.root).ok()
+    id = identity(stack)
+    assert stack.volumes(secrets=True) == [f"{id}_minio", f"{id}_postgres"]
+    stack.up()
 
 
 def test_users_queries_run_as_a_role_that_reads_and_up_makes_it_for_an_older_stack(stack: Stack) -> None:
@@ -128,9 +152,9 @@ def test_only_mlflow_reaches_the_object_store(stack: Stack) -> None:
     found, id = stack.containers(), identity(stack)
     within = {name: {*one.attrs["NetworkSettings"]["Networks"]} for name, one in found.items()}
     assert within == {
-        "postgres": {f"{id}_default"},
+        "postgres": {f"{id}_database"},
         "minio": {f"{id}_store"},
-        "mlflow": {f"{id}_default", f"{id}_store"},
+        "mlflow": {f"{id}_default", f"{id}_database", f"{id}_store"},
     }
     assert found["mlflow"].exec_run(["getent", "hosts", "minio"])[0] == 0
     assert found["postgres"].exec_run(["getent", "hosts", "minio"])[0] == 2

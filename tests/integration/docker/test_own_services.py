@@ -1,4 +1,4 @@
-"""Users' own services beside the stack's: those of docs/stack.md."""
+"""Users' own services beside the stack's: those of docs/how-to/stack.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 NAME = "compose.override.yaml"
-PAGE = Path(__file__).parents[3] / "docs" / "stack.md"
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "stack.md"
 YAML = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
 LISTING = "Directory listing for /"
 

@@ -16,6 +16,7 @@ from reporter_help import Told
 from stack_help import services
 from waiting import until
 
+from mlpipes_cli import env_file
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
 from mlpipes_cli.project import find_project
@@ -113,6 +114,16 @@ def test_a_stack_comes_up_changes_and_goes(cli: Cli, pods: Path, podman: Podman)
     levels = {row["name"]: row["level"] for row in cli("doctor", "--json", cwd=pods).ok().json["checks"]}
     assert "fault" not in levels.values()
     assert levels["postgres image"] == "warning"  # its digest is not checked
+
+    secrets = env_file.read(pods / ".env")
+    names = podman("ps", "--quiet", "--filter", f"label=com.docker.compose.project={id}").split()
+    shown = podman("inspect", *names)
+    assert len(names) == 3 and [key for key, value in secrets.items() if value in shown] == []
+    read = ("sh", "-c", "cd /etc/mlpipes/secrets && stat -c '%a %u' * && cat *")
+    said = podman("exec", f"{id}-minio-1", *read).splitlines()
+    assert said[:2] == ["400 10005", "400 10005"] and secrets["MINIO_ROOT_PASSWORD"] in said[2]
+    podman("restart", *names)
+    until(lambda: {row["state"] for row in services(cli, pods).values()} == {"running"}, 90)
 
     cli("up", "--auth", cwd=pods).ok()
     found = services(cli, pods)

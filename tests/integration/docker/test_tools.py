@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 TOOLS = ("jupyter", "pgadmin")
 NOTEBOOK_IMAGE = f"mlpipes-jupyter:{mlpipes_cli.__version__}"
-EXECUTE = ("jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", "/notebooks/example.ipynb")
+AS_NOTEBOOKS = ("python", "/opt/mlpipes/start.py")  # with the passwords that notebooks have
+NOTEBOOK = "/notebooks/example.ipynb"
+EXECUTE = (*AS_NOTEBOOKS, "jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", NOTEBOOK)
 
 
 @pytest.fixture
@@ -77,7 +79,8 @@ def ask_database(stack: Stack, statement: str) -> tuple[int, str]:
 url = os.environ["MLPIPES_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://", 1)
 database = sqlalchemy.create_engine(url)
 """
-    code, said = stack.containers()["jupyter"].exec_run(["python", "-c", begin + statement])
+    command = [*AS_NOTEBOOKS, "python", "-c", begin + statement]
+    code, said = stack.containers()["jupyter"].exec_run(command)
     return code, said.decode().strip()
 
 

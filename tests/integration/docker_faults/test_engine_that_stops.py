@@ -39,7 +39,7 @@ def sql(stack: Stack, statement: str) -> str:
         [
             "sh",
             "-c",
-            'PGPASSWORD=$POSTGRES_PASSWORD psql -h 127.0.0.1 -U postgres -qtAd mlpipes -c "$0"',
+            'PGPASSWORD=$(cat $POSTGRES_PASSWORD_FILE) psql -h 127.0.0.1 -U postgres -qtAd mlpipes -c "$0"',
             statement,
         ]
     )

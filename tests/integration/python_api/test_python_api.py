@@ -22,7 +22,7 @@ import mlpipes_cli as mlpipes
 from mlpipes_cli.cli.console import jsonable
 
 pytestmark = pytest.mark.slow
-PAGE = Path(__file__).parents[3] / "docs" / "python.md"
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "python.md"
 
 
 @dataclass
@@ -213,7 +213,7 @@ def test_the_notebook_of_a_project_runs(made: Made, tmp_path: Path) -> None:
 
 
 def test_the_page_is_true(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The code blocks of docs/python.md, one after the other, in a project that is up."""
+    """The code blocks of docs/how-to/python.md, one after the other, in a project that is up."""
     monkeypatch.chdir(made.project.root)
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
     names: dict[str, Any] = {}

@@ -25,7 +25,7 @@ from waiting import free_port, until_answered
 from mlpipes_cli.trainers.models.threshold_model import Thresholded
 
 pytestmark = pytest.mark.slow
-PAGE = (readme.ROOT / "docs" / "training" / "threshold.md").read_text(encoding="utf-8")
+PAGE = (readme.ROOT / "docs" / "how-to" / "training" / "threshold.md").read_text(encoding="utf-8")
 FEATURES = ["amount", "hour", "trips"]
 
 

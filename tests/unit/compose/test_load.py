@@ -136,6 +136,7 @@ def test_the_real_file_is_read() -> None:
     assert {one.name for one in compose.services.values() if one.step} == {
         "databases",
         "minio-owner",
+        "secrets",
         "bucket",
     }
 

@@ -1,4 +1,4 @@
-"""What docs/training/data.md shows of files is so."""
+"""What docs/how-to/training/data.md shows of files is so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.data.files import Read, read_table
 from mlpipes_cli.data.formats import PLACEHOLDERS, Formats
 
-PAGE = (Path(__file__).parents[3] / "docs/training/data.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs/how-to/training/data.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"<!-- (file|said|settings)(?:: (\S+))? -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
 FILES = {name: text for kind, name, text in BLOCKS if kind == "file"}
 SAID = dict(zip(FILES, [text for kind, _, text in BLOCKS if kind == "said"], strict=True))

@@ -44,6 +44,29 @@ def test_a_database_that_is_up_to_date_or_empty_is_left_alone(start: ModuleType)
     start.migrate(ADDRESS, None)
 
 
+def test_passwords_may_be_in_files(
+    start: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "uri"
+    for name in ("MLFLOW_BACKEND_STORE_URI", "AWS_SECRET_ACCESS_KEY"):
+        os.environ.pop(name, None)
+    os.environ["MLFLOW_BACKEND_STORE_URI_FILE"] = str(file)
+    assert start.main([]) == 1
+    said = capfd.readouterr().err
+    assert f"cannot start: MLFLOW_BACKEND_STORE_URI_FILE: {file} cannot be read (No such file" in said
+
+    file.write_text(f"{ADDRESS}\n")
+    os.environ["MLFLOW_BACKEND_STORE_URI_FILE"] = str(file)
+    start.read_passwords()
+    assert os.environ["MLFLOW_BACKEND_STORE_URI"] == ADDRESS
+    assert "MLFLOW_BACKEND_STORE_URI_FILE" not in os.environ
+
+    os.environ["AWS_SECRET_ACCESS_KEY"] = "x"
+    os.environ["AWS_SECRET_ACCESS_KEY_FILE"] = str(file)
+    with pytest.raises(start.CannotStart, match="both AWS_SECRET_ACCESS_KEY and AWS_SECRET_ACCESS_KEY_FILE"):
+        start.read_passwords()
+
+
 def test_a_database_of_a_newer_mlflow_is_refused(start: ModuleType) -> None:
     start.REVISIONS.write_text('{"head": "b", "known": ["b", "a"]}')
     with pytest.raises(start.CannotStart, match=r"database:5432/mlflow is of a newer MLflow \(revision c\)"):

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mlpipes_cli
 
@@ -19,6 +20,7 @@ KEY = "io.mlpipes.key"
 FINGERPRINT = "io.mlpipes.fingerprint"
 IMAGE = "io.mlpipes.image"
 RELEASE = "io.mlpipes.release"
+HOLDS = "io.mlpipes.holds"  # on a volume of passwords, which goes with the containers
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,14 @@ class StackLabels:
         """For containers, volumes and networks."""
         return {PROJECT: self.id, ROOT: str(self.root), KEY: self.key, RELEASE: mlpipes_cli.__version__}
 
-    def volume(self, name: str) -> dict[str, str]:
-        """For a volume."""
-        return {**self.common(), "com.docker.compose.volume": name}
+    def volume(self, name: str, *, secrets: bool = False) -> dict[str, str]:
+        """For a volume; ``secrets`` where it holds passwords and no data."""
+        holds = {HOLDS: "secrets"} if secrets else {}
+        return {**self.common(), **holds, "com.docker.compose.volume": name}
+
+    def volume_name(self, name: str) -> str:
+        """What a volume of the Compose file is called on the engine."""
+        return f"{self.id}_{name}"
 
     def network(self, name: str) -> dict[str, str]:
         """For a network."""
@@ -85,3 +92,8 @@ def key(id: str, password: str) -> str:
 def is_ours(labels: Mapping[str, str] | None, id: str) -> bool:
     """Whether something with these labels belongs to the stack of that id."""
     return bool(labels) and labels is not None and labels.get(PROJECT) == id and ROOT in labels
+
+
+def holds_secrets(volume: Mapping[str, Any]) -> bool:
+    """Whether a volume, as the engine lists it, holds passwords and no data."""
+    return HOLDS in (volume.get("Labels") or {})

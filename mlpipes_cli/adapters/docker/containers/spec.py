@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.docker.containers import image_names, labels
 from mlpipes_cli.adapters.docker.containers.labels import StackLabels
+from mlpipes_cli.compose.secret_files import TARGET
 
 if TYPE_CHECKING:
     from docker.api import APIClient
 
-    from mlpipes_cli.compose.model import Healthcheck, Service
+    from mlpipes_cli.compose.model import ConfigFile, Healthcheck, Service
 
 _LOGS = {"max-size": "10m", "max-file": "3"}
 
@@ -56,6 +57,7 @@ class ContainerSpec:
             "security": [one.cap_drop, one.cap_add, one.security_opt, one.read_only],
             "lifecycle": [_health(one.healthcheck), one.restart, one.stop_grace_period],
             "files": [[f.content, f.target, f.mode] for f in one.files],
+            "passwords": [[f.content, f.target, f.mode, f.owner] for f in one.secrets],
             "labels": sorted(one.labels.items()),
             "folder": str(self.marks.root),
         }
@@ -93,7 +95,9 @@ class ContainerSpec:
         )
         try:
             if self.service.files:
-                api.put_archive(made, "/", self._archive())
+                api.put_archive(made, "/", _archive(self.service.files, "/"))
+            if self.service.secrets:  # a volume takes them also where the root file system is read-only
+                api.put_archive(made, TARGET, _archive(self.service.secrets, TARGET))
         except BaseException:
             api.remove_container(made, force=True, v=True)
             raise
@@ -145,10 +149,7 @@ class ContainerSpec:
             bindings.setdefault(f"{port.port}/tcp", []).append((port.host, port.host_port))
         return api.create_host_config(
             port_bindings=bindings,
-            binds={
-                f"{self.marks.id}_{m.volume}": {"bind": m.target, "mode": "ro" if m.read_only else "rw"}
-                for m in one.volumes
-            },
+            binds=self._binds(),
             tmpfs=dict(one.tmpfs),
             cap_add=list(one.cap_add),
             cap_drop=list(one.cap_drop),
@@ -165,19 +166,31 @@ class ContainerSpec:
             log_config=LogConfig(type="json-file", config=_LOGS),
         )
 
+    def _binds(self) -> dict[str, Mapping[str, str]]:
+        one, own = self.service, self.marks.volume_name
+        found: dict[str, Mapping[str, str]] = {
+            own(m.volume): {"bind": m.target, "mode": "ro" if m.read_only else "rw"} for m in one.volumes
+        }
+        if one.secret_volume:  # the engine puts no files into one that is read-only
+            found[own(one.secret_volume)] = {"bind": TARGET, "mode": "rw"}
+        return found
+
     def _network_mode(self) -> str | None:
         kind, _, service = (self.service.network_mode or "").partition(":")
         return f"container:{self.marks.id}-{service}-1" if service else kind or None
 
-    def _archive(self) -> bytes:
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for file in self.service.files:
-                content = file.content.encode()
-                entry = tarfile.TarInfo(file.target.lstrip("/"))
-                entry.size, entry.mode = len(content), file.mode
-                archive.addfile(entry, io.BytesIO(content))
-        return buffer.getvalue()
+
+def _archive(files: Sequence[ConfigFile], folder: str) -> bytes:
+    """The files as a tar archive, to be unpacked in that folder."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for file in files:
+            content = file.content.encode()
+            entry = tarfile.TarInfo(file.target.removeprefix(folder).lstrip("/"))
+            entry.size, entry.mode = len(content), file.mode
+            entry.uid = entry.gid = file.owner
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def in_words(parts: Sequence[str]) -> str:

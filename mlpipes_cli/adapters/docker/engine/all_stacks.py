@@ -29,6 +29,10 @@ class DockerStacks:
 
     engine: DockerEngine
 
+    @property
+    def local(self) -> bool:
+        return self.engine.local
+
     def stacks(self) -> Sequence[FoundStack]:
         api, wanted = self.engine.client.api, {"label": [labels.ROOT]}
         with translate_errors("looking for stacks"):
@@ -44,13 +48,16 @@ class DockerStacks:
             if row["State"] in _ALIVE:
                 stack.running.append(row["Labels"].get(labels.SERVICE, row["Names"][0].lstrip("/")))
         for row in volumes:
-            of(row["Labels"]).volumes.append(row["Name"])
+            stack = of(row["Labels"])
+            if not labels.holds_secrets(row):
+                stack.volumes.append(row["Name"])
         return [_stack(id, one) for id, one in sorted(found.items()) if id]
 
     def stop(self, stack: FoundStack) -> None:
         holdings = self._holdings(stack)
         shutdown.stop(holdings, holdings.containers(), lambda _: None, remove=True)
         holdings.remove_networks()
+        holdings.remove_secrets()
 
     def remove(self, stack: FoundStack) -> Sequence[str]:
         self.stop(stack)

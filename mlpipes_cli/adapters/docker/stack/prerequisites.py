@@ -42,11 +42,15 @@ def prepare(
     services = draft.services(compose)
     _refuse_strangers(holdings, services, found)
     missing = [name for name in _volumes(services) if holdings.lacks_volume(name)]
+    secret = [one.secret_volume for one in services if one.secret_volume]
+    secret = [name for name in secret if holdings.lacks_volume(name)]
     networks = [name for name in _networks(services) if holdings.lacks_network(name)]
     if any(one.name not in found for one in services):
         capabilities.check(draft.place.engine, services, reporter)
     draft.fetch(services, versions, reporter)
     _make_volumes(draft.place, missing, reporter)
+    for name in secret:
+        holdings.make_volume(name, secrets=True)
     for name in networks:
         holdings.make_network(name)
     return [

@@ -24,7 +24,8 @@ umask 077
 MC_CONFIG_DIR=$(mktemp -d)
 export MC_CONFIG_DIR
 trap 'rm -rf "$MC_CONFIG_DIR"' EXIT
-export MC_HOST_store="http://$MINIO_ROOT_USER:$MINIO_ROOT_PASSWORD@127.0.0.1:9000"
+root=$(cat "$MINIO_ROOT_USER_FILE"):$(cat "$MINIO_ROOT_PASSWORD_FILE")
+export MC_HOST_store="http://$root@127.0.0.1:9000"
 printf '%s\\n%s\\n' "$STORE_USER" "$STORE_SECRET" | mc admin user add store
 printf '%s' "$STORE_POLICY" > "$MC_CONFIG_DIR/policy.json"
 mc admin policy create store "$STORE_USER" "$MC_CONFIG_DIR/policy.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,7 @@ class StackResources:
 
     def volume(self, name: str) -> str:
         """The name of a volume."""
-        return f"{self.marks.id}_{name}"
+        return self.marks.volume_name(name)
 
     def container(self, service: str) -> str:
         """The name of a service's container."""
@@ -108,10 +108,12 @@ class StackResources:
         return {**row, "Ports": ports}
 
     def volumes(self) -> list[str]:
-        """The full names of the volumes."""
+        """The full names of the volumes with data."""
+        return sorted(row["Name"] for row in self._volumes() if not labels.holds_secrets(row))
+
+    def _volumes(self) -> list[Mapping[str, Any]]:
         with translate_errors("inspecting the volumes"):
-            rows = self.api.volumes(filters={"label": self._label()}).get("Volumes") or []
-        return sorted(row["Name"] for row in rows)
+            return list(self.api.volumes(filters={"label": self._label()}).get("Volumes") or [])
 
     def inspect(self, container: str) -> dict[str, Any] | None:
         """All that the engine knows of a container; None if it is gone."""
@@ -172,10 +174,10 @@ class StackResources:
             raise _not_ours("volume", full, "docker volume rm")
         return False
 
-    def make_volume(self, name: str) -> None:
-        """Make a volume."""
+    def make_volume(self, name: str, *, secrets: bool = False) -> None:
+        """Make a volume; ``secrets`` where it is to hold passwords and no data."""
         with translate_errors(f"creating the volume {self.volume(name)}"):
-            self.api.create_volume(self.volume(name), labels=self.marks.volume(name))
+            self.api.create_volume(self.volume(name), labels=self.marks.volume(name, secrets=secrets))
 
     def foreign_container(self, name: str) -> MlpipesError | None:
         """The error to raise where a container of that name is not ours."""
@@ -226,17 +228,25 @@ class StackResources:
 
     def remove_volumes(self) -> list[str]:
         """Remove the volumes and all data in them."""
+        names = self.volumes()
+        self._remove_volumes(names)
+        return names
+
+    def remove_secrets(self) -> None:
+        """Remove the volumes with passwords, which nobody needs who has no containers."""
+        names = sorted(row["Name"] for row in self._volumes() if labels.holds_secrets(row))
+        self._remove_volumes(names, left=409)  # somebody else's container uses it
+
+    def _remove_volumes(self, names: Sequence[str], left: int | None = None) -> None:
         from docker.errors import APIError
 
-        names = self.volumes()
         with translate_errors("removing the volumes"):
             for name in names:
                 try:
                     self.api.remove_volume(name)
                 except APIError as error:
-                    if not is_missing(error):
+                    if not is_missing(error) and error.status_code != left:
                         raise
-        return names
 
 
 def _container(row: Mapping[str, Any]) -> Container:

@@ -20,7 +20,7 @@ from mlpipes_cli.adapters.docker.stack.settings import PortSetting
 from mlpipes_cli.adapters.processes import ports
 from mlpipes_cli.adapters.processes.ports import PortReservations
 from mlpipes_cli.adapters.processes.state import StateFiles
-from mlpipes_cli.compose.model import Mount, PublishedPort, Service
+from mlpipes_cli.compose.model import ConfigFile, Mount, PublishedPort, Service
 from mlpipes_cli.errors import MlpipesError
 
 MARKS = StackLabels("credit-0a1b2c", Path("/projects/credit"), "12345678")
@@ -28,6 +28,7 @@ SERVICE = Service(
     "postgres",
     "postgres:17",
     environment={"POSTGRES_PASSWORD": "hush-hush-hush"},
+    secrets=(ConfigFile("hush-hush-hush", "/s/PASSWORD", 0o400, 999),),
     ports=(PublishedPort("127.0.0.1", 5432, 5432),),
     volumes=(Mount("postgres", "/data"),),
 )
@@ -62,6 +63,7 @@ def test_the_same_plan_differs_in_nothing_and_shows_no_secret() -> None:
         ({"pids_limit": 100}, ["limits"]),
         ({"network_mode": "none"}, ["network"]),
         ({"networks": ("default", "store")}, ["network"]),
+        ({"secrets": (ConfigFile("another", "/s/PASSWORD", 0o400, 999),)}, ["passwords"]),
         ({"tmpfs": {"/tmp": "size=64m"}}, ["volumes"]),
         ({"command": ("postgres", "-c", "fsync=off")}, ["command"]),
         ({"cap_drop": ("ALL",), "restart": "always"}, ["security", "lifecycle"]),

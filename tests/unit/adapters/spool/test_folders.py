@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from unit.adapters.spool.test_records import row
+from unit.adapters.spool.test_record_format import row
 
 from mlpipes_cli.adapters.spool import PendingRecords, pending_records
 from mlpipes_cli.adapters.spool.folders import Spool
@@ -113,7 +113,7 @@ _WRITER = """
 import sys
 from pathlib import Path
 from mlpipes_cli.adapters.spool.folders import Spool
-from unit.adapters.spool.test_records import row
+from unit.adapters.spool.test_record_format import row
 from mlpipes_cli.adapters.spool.record_format import pack
 spool = Spool(Path(sys.argv[1]), 10**9, 20_000)
 spool.open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,31 @@ def test_mistakes_are_one_line_without_secrets(
     assert words in line
     assert "a-secret" not in line
     assert listening == []
+
+
+def test_passwords_may_be_in_files(
+    listening: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "url"
+    monkeypatch.setenv("MLPIPES_DATABASE_URL_FILE", str(file))
+    assert image_entry.main() == 2
+    assert "both MLPIPES_DATABASE_URL and MLPIPES_DATABASE_URL_FILE are set" in capsys.readouterr().err
+
+    monkeypatch.delenv("MLPIPES_DATABASE_URL")
+    monkeypatch.setenv("MLPIPES_DATABASE_URL_FILE", str(file))
+    assert image_entry.main() == 2
+    assert f"MLPIPES_DATABASE_URL_FILE: {file} cannot be read (No such file" in capsys.readouterr().err
+    assert listening == []
+
+    file.write_text("postgresql://from-a-file@h/d\n")
+    monkeypatch.setenv("MLPIPES_DATABASE_URL_FILE", str(file))
+    assert image_entry.main() == 0
+    assert os.environ["MLPIPES_DATABASE_URL"] == "postgresql://from-a-file@h/d"  # which workers inherit
+    assert "MLPIPES_DATABASE_URL_FILE" not in os.environ
+    assert listening[0].model == "fraud"
 
 
 @pytest.mark.usefixtures("listening")
