@@ -1,4 +1,4 @@
-"""What a backup file says of itself."""
+"""The manifest of a backup file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from mlpipes_cli.errors import MlpipesError
 
-FORMAT = 2  # 1 had no key
+FORMAT = 2  # format 1 had no key
 DATABASES = ("mlpipes", "mlflow")  # in the order in which they are copied: predictions name models
 _SINGLE = {
     "runs": "run", "models": "model", "versions": "version", "aliases": "alias",
@@ -89,12 +89,12 @@ class Manifest:
     model_key: KeyId = ""
 
     def artifacts(self) -> dict[str, Member]:
-        """The artifacts by key."""
+        """Return the artifacts by key."""
         start = "artifacts/"
         return {m.name.removeprefix(start): m for m in self.members if m.name.startswith(start)}
 
     def to_json(self) -> bytes:
-        """The manifest as it is written."""
+        """Return the manifest as JSON."""
         return (json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=1) + "\n").encode()
 
 
@@ -113,7 +113,7 @@ class _Written(Manifest):
 
 
 def fits(name: str) -> bool:
-    """Whether a file of a backup may have this name."""
+    """Return whether a file of a backup may have this name."""
     return len(name) <= _LONGEST_NAME and "\0" not in name and _encodes(name)
 
 
@@ -126,7 +126,7 @@ def _encodes(name: str) -> bool:
 
 
 def longest(files: Collection[str]) -> int:
-    """How many bytes a manifest of these files may have: its reader holds it in memory."""
+    """Return the most bytes that a manifest of these files may have: its reader holds it in memory."""
     return _HEAD + sum(_LINE + 12 * len(name) for name in files)
 
 
@@ -134,7 +134,7 @@ def from_json(text: bytes, path: Path) -> Manifest:
     """Read a manifest.
 
     Raises:
-        MlpipesError: It is of a newer format, or none at all.
+        MlpipesError: It is of a newer format, or malformed.
     """
     try:
         header = _Header.model_validate_json(text)
@@ -153,7 +153,7 @@ def from_json(text: bytes, path: Path) -> Manifest:
 
 
 def content(rows: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """What counts of the tables of both databases, in the words of people."""
+    """Return the counts of the main kinds of rows in both databases, by their names for people."""
     mlflow, ours = rows.get("mlflow", {}), rows.get("mlpipes", {})
     return {
         "runs": mlflow.get("public.runs", 0),
@@ -166,7 +166,7 @@ def content(rows: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
 
 
 def words(counts: Mapping[str, int]) -> str:
-    """Counts as a sentence has them."""
+    """Return the counts as a phrase."""
     return ", ".join(
         f"{number} {_SINGLE[name] if number == 1 else name}" for name, number in counts.items() if number
     )
