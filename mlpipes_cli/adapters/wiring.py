@@ -270,7 +270,7 @@ def database_program(name: str, address: Address) -> Path:
     """Return a client program of PostgreSQL that fits the server.
 
     Raises:
-        MlpipesError: The database does not answer, or there is none.
+        MlpipesError: The database does not answer, or no installed program fits.
     """
     from mlpipes_cli.adapters.dump import programs
 

@@ -92,7 +92,7 @@ class PostgresPredictionLog:
             self._free.release()
 
     async def _asked(self, connection: Connection | None) -> Connection | None:
-        """Return a usable connection, a new one if none is given; None if there is none to be had."""
+        """Return a usable connection, a new one if none is given; None if the database gives none."""
         try:
             connection = await self._connected(connection)
             async with asyncio.timeout(self._seconds):

@@ -27,7 +27,7 @@ class CollectedRows:
         prediction: Positions of the predictions in the list of texts.
         truth: Positions of the truths in the same list.
         callers: Hashes of the callers' ids; -1 for a row without one.
-        scores: Arrays of (b,) or (b, classes); NaN where a row has no score.
+        scores: Arrays of (b,) or (b, classes); NaN if a row has no score.
     """
 
     prediction: array[int] = field(default_factory=lambda: array("q"))

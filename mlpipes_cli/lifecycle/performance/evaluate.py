@@ -28,7 +28,7 @@ class MetricValue:
 
     Attributes:
         metrics: By name.
-        intervals: The 95 % interval of each; None where there are too few rows for one.
+        intervals: The 95 % interval of each; None if there are too few rows for one.
         ids: How many caller ids the usable rows have; a row without one counts as one.
         prevalence: The positive class's share of the truths; None unless the task is binary.
         unusable: Rows whose truth or prediction is not a class or number of the model.

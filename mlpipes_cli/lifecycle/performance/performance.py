@@ -45,7 +45,7 @@ class PerformanceRow:
         unusable: How many have a truth or prediction that is not a class or number of the model.
         prevalence: The positive class's share of the truths, for binary.
         metrics: By name; only those that are defined.
-        intervals: The 95 % interval of each; None where there are too few rows for one.
+        intervals: The 95 % interval of each; None if there are too few rows for one.
         holdout: The same metrics on the version's holdout, if the registry has them.
         note: Why metrics are missing, or an empty text.
     """

@@ -36,7 +36,7 @@ class PredictionResult(Tabular):
         version: The version that scored.
         alias: The alias under which it is served.
         output: The file that was written, or None.
-        predictions: The result, a record a row, where no file was written and none was shown.
+        predictions: The result as records, if no file was written and none was shown.
         seconds: How long it took.
     """
 

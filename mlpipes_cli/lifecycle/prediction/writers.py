@@ -24,7 +24,7 @@ class Format(Protocol):
         """Add rows."""
 
     def finish(self) -> None:
-        """Write what ends the file."""
+        """Write the end of the file."""
 
     def abandon(self) -> None:
         """Close the file, which is no longer needed."""

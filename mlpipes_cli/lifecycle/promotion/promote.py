@@ -125,7 +125,7 @@ def select_challenger(
 
     Raises:
         UsageError: There is no such experiment or run.
-        MlpipesError: There is no run that has its files.
+        MlpipesError: No run has its files.
     """
     registry, archive = stack.registry, _archive(project, stack)
     known = registry.runs()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RegistryContext:
-    """The running stack as these verbs need it."""
+    """The registry and the addresses of a running stack."""
 
     registry: Registry
     endpoints: Endpoints

@@ -38,7 +38,7 @@ class DryRun:
         fingerprint: The data's fingerprint.
         notes: How the data was read.
         warnings: Warnings about the data.
-        candidates: name, trainer, what is trained, its params, how many trials its search makes at most, the
+        candidates: name, trainer, what is trained, its params, the most trials of its search, and the
             rule that chooses its threshold, or None.
     """
 

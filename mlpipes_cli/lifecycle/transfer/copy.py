@@ -33,10 +33,10 @@ def copy(
     """Write a backup file of all data.
 
     The databases are copied before the artifacts are listed: a file is written before the row that
-    names it, so that whatever a copied row names is there to be copied.
+    names it, so that every file that a copied row names exists when the files are copied.
 
     Raises:
-        MlpipesError: Something cannot be read or written; there is no new file then.
+        MlpipesError: Something cannot be read or written; then there is no new file.
     """
     facts: dict[str, DatabaseFacts] = {}
     with reporter.task(f"backup of {project.config.project}") as task, _folder(path) as folder:

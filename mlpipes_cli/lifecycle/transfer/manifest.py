@@ -46,7 +46,7 @@ class Member:
     Attributes:
         name: ``databases/<name>.sql`` or ``artifacts/<key>``.
         size: Bytes.
-        sha256: Of its content, in hexadecimal digits.
+        sha256: The SHA-256 of its content, in hexadecimal digits.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -58,20 +58,20 @@ class Member:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The first thing that a restore looks at.
+    """The description of a backup, which a restore reads first.
 
     Attributes:
-        project: Whose data it is.
-        runtime: Where it came from.
-        created: When, in UTC (ISO 8601).
+        project: The name of the data's project.
+        runtime: The runtime that it was made on.
+        created: When it was made, in UTC (ISO 8601).
         mlpipes: The release that wrote it.
-        mlflow: Its MLflow.
+        mlflow: The release's version of MLflow.
         revision: The version of MLflow's tables.
         servers: The versions of the database servers, by database.
         rows: How many rows each table has, by database and ``schema.table``.
         missing: Locations of models that had no file.
         members: All other files in it, in their order.
-        model_key: The id of the key that the project signs its models with; empty where there was none.
+        model_key: The id of the key that the project signs its models with; empty if there was none.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -99,7 +99,7 @@ class Manifest:
 
 
 class _Header(BaseModel):
-    """What every format has."""
+    """The fields of every format."""
 
     format: Count
     mlpipes: Word = "from a newer release"
@@ -107,7 +107,7 @@ class _Header(BaseModel):
 
 @dataclass(frozen=True)
 class _Written(Manifest):
-    """A manifest as it stands in the file."""
+    """A manifest as it is written in the file."""
 
     format: Count = FORMAT
 

@@ -149,8 +149,8 @@ class _Replacement:
         store: The artifact store.
         manifest: The content that is to be restored.
         journal: The restore journal.
-        there: The artifacts that were there at the start: sizes by key.
-        added: Keys that were not there.
+        there: The artifacts that existed at the start: sizes by key.
+        added: Keys that did not exist at the start.
         earlier: The stage and file of an earlier attempt that did not end.
     """
 

@@ -24,8 +24,8 @@ class RestoreJournal:
     """The folder ``.mlpipes/replacing-<runtime>``, which exists until a replacement is complete.
 
     Stages: ``loading`` (the databases are as they were, some artifacts may be new),
-    ``committing`` (nobody can tell), ``committed`` (both databases are new, old artifacts may be left).
-(unknown which), ``committed`` (both databases are new, old artifacts may be left).
+    ``committing`` (either is possible), ``committed`` (both databases are new, old artifacts may be left).
+
     Attributes:
         folder: The journal's folder.
     """

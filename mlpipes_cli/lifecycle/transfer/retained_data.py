@@ -43,7 +43,7 @@ def forget(project: ProjectFolder, reporter: Reporter, *, yes: bool = False) -> 
     """Remove the old data.
 
     Returns:
-        What was removed.
+        The names of what was removed.
 
     Raises:
         UsageError: There is no terminal to ask on.

@@ -27,7 +27,7 @@ class TrustResult:
         model: Its model's name.
         version: Its number.
         outcome: ``trusted`` now, ``would trust``, ``signed`` (by train), ``trusted before``, or ``failed``.
-        run_id: Its run; empty where it names none.
+        run_id: Its run; empty if it names none.
         files: How many files it has.
         size: Their total size in bytes.
         digest: One checksum of all of them.
