@@ -27,7 +27,7 @@ from mlpipes_cli.project import find_project
 from mlpipes_cli.stack_state import StackState
 
 pytestmark = pytest.mark.slow
-DOCUMENTED = (COMPOSE.parent / "docs" / "compose.md").read_text(encoding="utf-8")
+DOCUMENTED = (COMPOSE.parent / "docs" / "how-to" / "compose.md").read_text(encoding="utf-8")
 PORTS = ("POSTGRES", "MINIO", "MINIO_CONSOLE", "MLFLOW", "API")
 MINIMAL = "project: alone\nruntime: docker\n"
 Compose = Callable[..., str]
