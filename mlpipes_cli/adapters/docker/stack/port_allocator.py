@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
+
+_GRACE = 3.0  # seconds
+_PAUSE = 0.05
 
 
 @dataclass
@@ -48,6 +52,8 @@ class PortAllocator:
         for one in settings:
             container = containers.get(one.service)
             kept = container.ports.get(one.inside) if container else None
+            if kept is None and container is not None:
+                kept = self._back(one, container)
             if kept is None or one.wanted not in (None, kept):
                 kept = self._free(one)
             self._remember(one, kept)
@@ -67,6 +73,25 @@ class PortAllocator:
             self.say(f"port {had} of {one.name} was taken by {self.holder(had)}; trying another")
             self.refused.add(had)  # it stays reserved too, so that it is not chosen again
             self._remember(one, self._free(one))
+
+    def _back(self, one: PortSetting, container: Container) -> int | None:
+        """Return the port of a stopped container that the engine is starting again by itself right now.
+
+        After its own start the engine starts our containers: a container's port is in use before the engine
+        lists the container as running.
+        """
+        port = self.files.ports().get(one.name)
+        if port is None or not self.engine.local:
+            return None
+        end = time.monotonic() + _GRACE
+        while not ports.is_free(port) and time.monotonic() < end:
+            with translate_errors(f"looking up who uses port {port}"):
+                found = self.engine.client.api.containers()
+            of_it = [row.get("Ports") or [] for row in found if row["Id"] == container.id]
+            if any(it.get("PublicPort") == port for rows in of_it for it in rows):
+                return port
+            time.sleep(_PAUSE)
+        return None
 
     def _remember(self, one: PortSetting, port: int) -> None:
         self.chosen[one.name] = port
