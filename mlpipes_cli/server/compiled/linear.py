@@ -33,7 +33,7 @@ def classification(estimator: Any, details: Details, raw: bool) -> Answer:
     """Compile a classifier by the sign, or the largest, of linear functions.
 
     Raises:
-        NotCompilable: It has custom decision, label or probability code.
+        NotCompilable: The classifier computes its answers in a way that is not supported.
     """
     kind = type(estimator)
     if kind.decision_function is not LinearClassifierMixin.decision_function:
@@ -66,7 +66,7 @@ def regression(estimator: Any, details: Details, raw: bool) -> Answer:
     """Compile a linear function.
 
     Raises:
-        NotCompilable: It has custom code, or several targets.
+        NotCompilable: The model computes its answers in a way that is not supported, or has several targets.
     """
     if type(estimator)._decision_function not in _LINEAR:
         raise NotCompilable("the linear function is a custom one")

@@ -72,7 +72,7 @@ class Cors:
         return self._foreign if self._all else self._known.get(origin, self._foreign)
 
     def is_preflight(self, method: str, given: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Return whether it is a preflight request; browsers send no key with it, so it needs none."""
+        """Return whether it is a preflight request; browsers send no key with it."""
         if method != "OPTIONS" or not self._origins:
             return False
         names = {name for name, _ in given}
