@@ -1,1 +1,1 @@
-"""From a source of rows to one frame with roles, canonical types, a split and fingerprints."""
+"""Reads a data source into one frame with roles, canonical types, a split and fingerprints."""

@@ -1,4 +1,4 @@
-"""From Arrow's tables, as Parquet holds them, to frames."""
+"""Converts Arrow tables, such as Parquet files hold, to pandas frames."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """The table as a frame, with the types that pandas noted in it when it wrote it.
+    """Convert the table to a frame with the types that pandas recorded in the table when it wrote it.
 
-    An index that has a name is a column as others are. The types of ``ArrowDtype``, some of which pandas
-    writes but does not read, and whose dates and times have no zone to ask for, become those of NumPy.
+    A named index becomes an ordinary column. The types of ``ArrowDtype``, some of which pandas
+    writes but does not read, and whose dates and times have no time zone attribute, become those of NumPy.
     """
     frame: pd.DataFrame = table.replace_schema_metadata(_readable(table.schema.metadata)).to_pandas()
     named = any(name is not None for name in frame.index.names)
@@ -33,5 +33,5 @@ def _readable(metadata: dict[bytes, bytes] | None) -> dict[bytes, bytes] | None:
         ValueError,
         TypeError,
         AttributeError,
-    ):  # nothing of pandas, or nothing that it wrote
+    ):  # no pandas metadata, or none that pandas wrote
         return metadata

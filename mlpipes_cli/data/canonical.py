@@ -1,4 +1,4 @@
-"""Canonical column types, so that the same rows are the same whatever they were read from.
+"""Canonical column types: the same rows become the same frame, whatever source they are read from.
 
 =====================  ==================================================================
 read as                becomes
@@ -24,7 +24,7 @@ import pandas as pd
 
 
 def canonical(values: pd.Series) -> pd.Series:
-    """The column with its canonical type; the index is kept."""
+    """Return the column with its canonical type and an unchanged index."""
     dtype = values.dtype
     types = pd.api.types
     if isinstance(dtype, pd.CategoricalDtype):
@@ -45,16 +45,16 @@ def canonical(values: pd.Series) -> pd.Series:
 
 
 def seconds(values: pd.Series) -> pd.Series:
-    """Durations as float64."""
+    """Convert durations to seconds as float64."""
     found: pd.Series = values.dt.total_seconds().astype("float64")
     return found
 
 
 def canonical_feature(values: pd.Series) -> tuple[pd.Series, bool]:
-    """The column as a model learns from it, and whether its numbers stand for true and false.
+    """Return the column as a model learns from it, and whether its numbers represent true and false.
 
-    Booleans become numbers: MLflow's casts make false of a missing boolean and true of the text ``false``,
-    and keep the value of a missing number and refuse such text.
+    Booleans become numbers: MLflow's casts turn a missing boolean into false and the text ``false`` into
+    true, but keep a missing number missing and refuse such text.
     """
     found = canonical(values)
     truths = found.dtype == bool or (found.dtype == object and _are_booleans(found))
@@ -67,7 +67,7 @@ def _are_booleans(values: pd.Series) -> bool:
 
 
 def canonical_ids(values: pd.Series) -> pd.Series:
-    """An id column: int64 where all are integers that fit, else strings as the source shows them."""
+    """Return an id column as int64 if all values are integers that fit, else as the source's strings."""
     if pd.api.types.is_integer_dtype(values.dtype) and not values.isna().any():
         if not len(values) or int(values.max()) <= np.iinfo(np.int64).max:
             return values.astype("int64")
@@ -103,7 +103,7 @@ def _moments(values: pd.Series) -> pd.Series:
 
 
 def _objects(values: pd.Series) -> pd.Series:
-    """Whatever stands in an object column, by the types of its values."""
+    """Convert an object column by the types of its values."""
     present = values[values.notna()]
     if present.empty:
         return pd.Series(np.full(len(values), np.nan), index=values.index, name=values.name)
@@ -126,11 +126,11 @@ def _texts(values: pd.Series) -> pd.Series:
 
 
 def as_text(value: Any) -> str:
-    """A value that is not missing, as text."""
+    """Return a value that is not missing as text."""
     if isinstance(value, str):
         return value
     if isinstance(value, (float, np.floating)) and float(value).is_integer() and abs(float(value)) < 2**53:
-        return str(int(value))  # 3.0 beside strings was a 3 in the file
+        return str(int(value))  # 3.0 in a column with strings was a 3 in the file
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
     if isinstance(value, (bytes, memoryview)):
@@ -139,7 +139,7 @@ def as_text(value: Any) -> str:
 
 
 def _of_bytes(value: bytes) -> str:
-    """The text that they are in UTF-8, as Parquet of Hive and Impala has it unmarked; else in hexadecimal."""
+    """Decode UTF-8, which Hive and Impala store unmarked in Parquet; return other bytes as hexadecimal."""
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Public data sets: those that scikit-learn carries, those that it fetches, and OpenML's."""
+"""Loads public data sets: those bundled with scikit-learn, those that it downloads, and OpenML's."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _TIMEOUT = 30.0
 
 
 def load_sklearn(name: str, source: YamlSource) -> pd.DataFrame:
-    """A data set of scikit-learn; its target is the column ``target``.
+    """Load a data set of scikit-learn; its target is the column ``target``.
 
     Raises:
-        MlpipesError: It has to be fetched and cannot be reached.
+        MlpipesError: The data set has to be downloaded and the server cannot be reached.
     """
     datasets = importlib.import_module("sklearn.datasets")
     if name in BUNDLED:
@@ -38,7 +38,7 @@ def load_sklearn(name: str, source: YamlSource) -> pd.DataFrame:
 
 
 def load_openml(number: int, source: YamlSource) -> pd.DataFrame:
-    """A data set of OpenML by its number; downloads are kept where scikit-learn keeps them.
+    """Load a data set of OpenML by its number; downloads are cached where scikit-learn caches them.
 
     Raises:
         ConfigError: There is no such data set.
@@ -48,14 +48,14 @@ def load_openml(number: int, source: YamlSource) -> pd.DataFrame:
     try:
         with _reaching("openml.org", source):
             bunch: Any = datasets.fetch_openml(data_id=number, as_frame=True, parser="auto", n_retries=1)
-    except ValueError as error:  # OpenML's own complaint, or a file that it keeps in another form
+    except ValueError as error:  # OpenML's own error, or a file that OpenML stores in another format
         raise wrong(source, AT, f"openml:{number}: {str(error).splitlines()[0]}") from None
     frame: pd.DataFrame = bunch.frame
     return frame.apply(_numbers_again)
 
 
 def _numbers_again(column: pd.Series) -> pd.Series:
-    """Numbers that are declared as categories ('0', '1') become numbers."""
+    """Convert categories that are numbers ('0', '1') to numbers."""
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return column
     numbers: pd.Series = pd.to_numeric(column.astype(object), errors="coerce")
@@ -68,7 +68,7 @@ def _reaching(whom: str, source: YamlSource) -> Iterator[None]:
     socket.setdefaulttimeout(_TIMEOUT)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # scikit-learn's own words on trying again
+            warnings.simplefilter("ignore")  # scikit-learn's own messages about retries
             yield
     except HTTPError as error:
         if error.code in {404, 412}:

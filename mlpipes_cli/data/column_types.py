@@ -1,7 +1,8 @@
-"""From a column of text to what it holds: numbers, booleans, dates, durations, codes, or text.
+"""Infers what a column of text holds: numbers, booleans, dates, durations, codes, or text.
 
-All values of a column decide. In a column that is otherwise numbers, booleans, dates or durations the words
-of :data:`~mlpipes_cli.data.formats.PLACEHOLDERS` are missing values; in text only the empty cell is one.
+All values of a column count. In a column that otherwise holds numbers, booleans, dates or durations, the
+words of :data:`~mlpipes_cli.data.formats.PLACEHOLDERS` are missing values; in a column of text only an empty
+cell is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mlpipes_cli.data.formats import PLACEHOLDERS, Formats
 from mlpipes_cli.data.numbers import Style, matches
 from mlpipes_cli.data.read_warnings import Hole, Remark
 
-_LOOKED_AT = 1000  # values of a column that is text at first sight
+_LOOKED_AT = 1000  # values that are sampled from a column to see whether it is text
 _FLAG = "^(?i:true|false)$"
 _DIGITS = r"^[+-]?\d+$"
 _LEADING_ZERO = r"^[+-]?0\d"
@@ -29,7 +30,7 @@ ZEROS, LONG = "digits with leading zeros", "digits that float64 cannot represent
 
 
 class WrongValue(Exception):
-    """A value is not what the settings say of its column; the row counts from 0."""
+    """A value differs from what the settings declare for its column; the row counts from 0."""
 
     def __init__(self, row: int, text: str) -> None:
         super().__init__(text)
@@ -38,14 +39,14 @@ class WrongValue(Exception):
 
 @dataclass
 class TypedColumn:
-    """A column and what is to be said of it.
+    """A column with its inferred type and the remarks about it.
 
     Attributes:
         values: float64, object of booleans and None, datetime64[us], or text.
-        holes: Words that stand for missing values.
-        codes: What shows that it holds codes; empty if it does not.
-        remarks: Lines about it.
-        date: How its dates are written, if not by ISO 8601.
+        holes: Placeholders for missing values.
+        codes: Why the column counts as codes; empty if it does not.
+        remarks: Remarks to report.
+        date: The strftime pattern of its dates, unless they are ISO 8601.
     """
 
     values: pd.Series
@@ -57,10 +58,10 @@ class TypedColumn:
 
 @dataclass(frozen=True)
 class _Cells:
-    """The cells of a column without space around them.
+    """The cells of a column without surrounding whitespace.
 
     Attributes:
-        texts: (n,) as they stand; missing ones are null.
+        texts: (n,) as in the source; missing values are null.
         holes: (n,) booleans: empty, or a placeholder.
     """
 
@@ -71,32 +72,32 @@ class _Cells:
         return bool((matches(self.texts, regex) | self.holes).all())
 
     def present(self) -> pa.Array:
-        """(n,) with the holes missing."""
+        """Return (n,) texts in which the cells of ``holes`` are missing."""
         return pc.if_else(pa.array(self.holes), None, self.texts)
 
 
 def texts_of(values: pd.Series) -> pa.Array:
-    """A column of text as an Arrow array."""
+    """Convert a column of text to an Arrow array."""
     made = pa.array(values, type=pa.large_string(), from_pandas=True)
     return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
 
 
 def trimmed(texts: pa.Array) -> pa.Array:
-    """Without space around them."""
+    """Strip surrounding whitespace."""
     return pc.utf8_trim_whitespace(texts)
 
 
 def hollow(texts: pa.Array) -> np.ndarray:
-    """(n,) booleans: what is empty, missing, or a placeholder; the texts have no space around them."""
+    """Return (n,) booleans that mark empty and missing cells and placeholders in trimmed texts."""
     known = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(["", *sorted(PLACEHOLDERS)], pa.large_string()))
     return np.asarray(pc.or_(pc.is_null(texts), pc.fill_null(known, False)).to_numpy(zero_copy_only=False))
 
 
 def read(values: pd.Series, style: Style, formats: Formats) -> TypedColumn:
-    """What a column of text holds.
+    """Infer the type of a column of text and convert the column.
 
     Raises:
-        WrongValue: A value is not what ``types`` or ``dates`` say of the column.
+        WrongValue: A value does not have the type or date pattern that ``types`` or ``dates`` declare.
     """
     name = str(values.name)
     if formats.types.get(name) == "text":
@@ -126,22 +127,22 @@ def read(values: pd.Series, style: Style, formats: Formats) -> TypedColumn:
 
 
 def _style_of(cells: _Cells) -> Style | None:
-    """The simplest style in which all cells are numbers."""
+    """Return the simplest style in which all cells are numbers."""
     return next((style for style in numbers.STYLES if cells.all_are(numbers.pattern(style))), None)
 
 
 def may_be_more(values: pd.Series) -> bool:
-    """Whether values from all over a column of text look like anything but text."""
+    """Return whether a sample from all over a column of text looks like anything but text."""
     return _most(values, (numbers.LOOKS_LIKE_ONE, *(regex for regex, _ in _KINDS)))
 
 
 def may_be_numbers(values: pd.Series) -> bool:
-    """Whether values from all over a column of text look like numbers of some style."""
+    """Return whether a sample from all over a column of text looks like numbers of some style."""
     return _most(values, (numbers.LOOKS_LIKE_ONE,))
 
 
 def are_numbers_as_text(values: pd.Series) -> bool:
-    """Whether a column of text, from where types are known, holds numbers alone, and no codes."""
+    """Return whether a column of text from a typed source holds only numbers, and no codes."""
     is_text = isinstance(values.dtype, pd.StringDtype) or (
         values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "string"
     )
@@ -161,7 +162,7 @@ def _most(values: pd.Series, regexes: Sequence[str]) -> bool:
 
 
 def words_among_numbers(values: pd.Series, style: Style) -> dict[str, int]:
-    """The words for missing values in a column of text that else holds numbers, and the first row of each."""
+    """Return the placeholders in a text column that otherwise holds numbers, with the first row of each."""
     texts = trimmed(texts_of(values))
     cells = _Cells(texts, hollow(texts))
     if cells.holes.all() or not cells.all_are(numbers.pattern(style)) or code(cells.present()):
@@ -176,7 +177,7 @@ def _numbers(values: pd.Series, cells: _Cells, style: Style) -> TypedColumn:
 
 
 def code(texts: pa.Array) -> str:
-    """What shows that a column holds codes, if it holds digits alone; empty if nothing does."""
+    """Return why a column of digits counts as codes; empty if it does not."""
     if not matches(texts.drop_null(), _DIGITS).all():
         return ""
     if matches(texts, _LEADING_ZERO).any():
@@ -282,7 +283,7 @@ def _made(values: pd.Series, cells: _Cells, found: np.ndarray) -> TypedColumn:
 
 
 def holes(name: str, texts: pa.Array, empty: np.ndarray) -> list[Hole]:
-    """The words among the cells that are empty or placeholders, and how often each is there."""
+    """Return the words among the cells that are empty or placeholders, with their counts."""
     worded = empty & (pc.fill_null(pc.utf8_length(texts), 0).to_numpy(zero_copy_only=False) > 0)
     at = np.flatnonzero(worded)
     words = np.asarray(texts.take(pa.array(at)).to_numpy(zero_copy_only=False), dtype=object)
@@ -294,7 +295,7 @@ def holes(name: str, texts: pa.Array, empty: np.ndarray) -> list[Hole]:
 
 
 def _strays(name: str, cells: _Cells, number: str) -> list[Remark]:
-    """A warning where nearly all values are numbers, or dates, and some words are not."""
+    """Return a warning if nearly all values are numbers, dates or flags, and some words are not."""
     rest = ~cells.holes
     for regex, kind in ((number, "numbers"), (date_formats.DATE, "dates"), (_FLAG, "true and false")):
         fits = matches(cells.texts, regex)

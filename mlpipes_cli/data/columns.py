@@ -1,4 +1,4 @@
-"""The columns that an experiment names, held against those that the data has (no pandas here)."""
+"""Checks the columns that an experiment names against the columns of the data (without pandas)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlpipes_cli.suggest import did_you_mean
 
 
 def named(data: Data) -> list[tuple[Location, str]]:
-    """Where each column is named in the experiment file, and how."""
+    """List each column that the experiment file names, and where it does."""
     found: list[tuple[Location, str]] = [(("data", "target"), data.target)]
     if data.id is not None:
         found.append((("data", "id"), data.id))
@@ -24,7 +24,7 @@ def named(data: Data) -> list[tuple[Location, str]]:
 
 
 def missing(columns: Sequence[str], data: Data, source: YamlSource) -> list[str]:
-    """A problem for each named column that the data does not have."""
+    """Return a problem for each named column that the data does not have."""
     listed = ", ".join(columns[:8]) + (", ..." if len(columns) > 8 else "")
     return [
         source.problem(
@@ -36,5 +36,5 @@ def missing(columns: Sequence[str], data: Data, source: YamlSource) -> list[str]
 
 
 def twice(columns: Sequence[str]) -> list[str]:
-    """The names that stand more than once."""
+    """Return the names that occur more than once."""
     return [name for name, times in Counter(columns).items() if times > 1]

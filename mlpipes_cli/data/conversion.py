@@ -1,7 +1,7 @@
-"""From a column as it came to the one that a model takes: one converter for every door.
+"""Converts input columns to the types of a model's signature: one converter for all input formats.
 
-A column holds JSON's values, the cells of a CSV as text, what Parquet and Arrow have, or the elements of
-a tensor. Types are called as in MLflow's signatures.
+A column holds JSON values, the cells of a CSV file as text, Parquet and Arrow values, or the elements of
+a tensor. The types have the names of MLflow's signatures.
 
 =============== ========================================== =================================================
 type            a value may be                             it becomes
@@ -11,14 +11,15 @@ double, float   a number, true or false, a number as text, float64, float32; dur
 long, integer   a whole number, also as text               int64, int32; nothing may be missing
 boolean         true, false, 1, 0; ``true`` and ``false``  bool; with missing values objects
                 as text only in a cell of a CSV
-string          text; whatever else is one value, as text  text; missing is None
+string          text; any other scalar, as text            text; missing is None
 datetime        see :mod:`mlpipes_cli.timestamps`             datetime64[us], naive, in UTC
 =============== ========================================== =================================================
 
-A missing value stays one. In columns of other types than text so is a text that stands for one or is empty
-(:data:`~mlpipes_cli.data.formats.PLACEHOLDERS`), in a CSV's columns of text the empty cell, and everywhere
-what the training's ``missing`` names. An infinite number is one where training had some, else it is refused:
-no model of ours was trained on any. A foreign model gets texts and infinite numbers as they are.
+A missing value stays missing. These count as missing values, too: in columns of other types than text, a
+placeholder or an empty text (:data:`~mlpipes_cli.data.formats.PLACEHOLDERS`); in text columns of a CSV file,
+the empty cell; everywhere, what ``missing`` names in the training's settings. An infinite number counts as
+missing if the training data had infinite numbers; else it is refused, since no model trained by mlpipes has
+learnt from any. A foreign model gets texts and infinite numbers unchanged.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ _WIDTHS: dict[str, Any] = {"double": "float64", "float": "float32", "long": "int
 
 
 class ConversionError(Exception):
-    """A value does not fit.
+    """A value cannot be converted.
 
     Attributes:
         row: Its row in the column, from 0.
-        got: What it is, in words; never the value.
+        got: A description of the value, never the value itself.
     """
 
     def __init__(self, row: int, got: str) -> None:
@@ -65,16 +66,16 @@ class ConversionError(Exception):
 
 
 def convert(values: pd.Series, kind: str, formats: Formats = FOREIGN, *, cells: bool = False) -> pd.Series:
-    """The column as the model takes it, with the index of its rows' numbers.
+    """Convert a column to a type of the signature, with a new RangeIndex.
 
     Args:
-        values: As it came.
+        values: The input column.
         kind: One of :data:`EXPECTED`.
-        formats: What the model's training took for missing.
-        cells: They are cells of a CSV: their text may stand for anything.
+        formats: What the model's training counted as missing.
+        cells: Whether the values are cells of a CSV file, in which text may stand for any type.
 
     Raises:
-        Misfit: A value does not fit.
+        ConversionError: A value cannot be converted.
     """
     values = values.reset_index(drop=True)
     if isinstance(values.dtype, pd.CategoricalDtype):
@@ -87,10 +88,10 @@ def convert(values: pd.Series, kind: str, formats: Formats = FOREIGN, *, cells: 
 
 
 def _finite(found: pd.Series, values: pd.Series, formats: Formats) -> pd.Series:
-    """Numbers without those that stand for missing values, all of them finite.
+    """Set the numbers that ``missing`` names to missing, and check that all others are finite.
 
     Raises:
-        Misfit: One is infinite, or too large for the type.
+        ConversionError: A number is infinite, or too large for the type.
     """
     found = gaps.without(found, formats.missing)
     endless = gaps.infinite(found)
@@ -105,16 +106,16 @@ def _finite(found: pd.Series, values: pd.Series, formats: Formats) -> pd.Series:
 
 
 def absent(kind: str, rows: int) -> pd.Series:
-    """A column that was left out: missing values.
+    """Return a column of missing values in place of one that was left out.
 
     Raises:
-        Misfit: The type knows none.
+        ConversionError: The type has no missing values.
     """
     return convert(pd.Series([None] * rows, dtype=object), kind)
 
 
 def name_of(value: Any) -> str:
-    """What a value is called in a message."""
+    """Return the words for a value in an error message."""
     if isinstance(value, (bool, np.bool_)):
         return "true or false"
     if isinstance(value, (float, np.floating)) and not np.isfinite(value):
@@ -127,7 +128,7 @@ def name_of(value: Any) -> str:
 
 
 def _without_words(values: pd.Series, kind: str) -> pd.Series:
-    """Cells with a missing value where one stands for it."""
+    """Replace the placeholders among the cells by missing values."""
     if values.dtype != object and not isinstance(values.dtype, pd.StringDtype):
         return values
     found: list[Any] = values.tolist()
@@ -170,7 +171,7 @@ def _floats(values: pd.Series) -> pd.Series:
 
 
 def _clean(value: Any) -> bool:
-    return isinstance(value, str) and "_" not in value and value.isascii()  # Python's own extras
+    return isinstance(value, str) and "_" not in value and value.isascii()  # float() accepts more
 
 
 def _float(value: Any, row: int) -> float:
@@ -251,7 +252,7 @@ def _texts(values: pd.Series, kind: str, cells: bool) -> pd.Series:
     made = [_text(value, row) for row, value in enumerate(found)]
     try:
         return pd.Series(made, name=values.name, dtype=None if made else object)
-    except (UnicodeError, ValueError):  # half a character
+    except (UnicodeError, ValueError):  # an unpaired surrogate
         return pd.Series(made, name=values.name, dtype=object)
 
 

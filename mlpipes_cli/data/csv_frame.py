@@ -1,7 +1,8 @@
-"""A CSV file as a frame: one pass of the C parser, a second one over columns that it may have misread.
+"""Reads a CSV file into a frame: one pass of the C parser, and a second one over doubtful columns.
 
-What the parser takes for numbers or booleans in every row is done, unless it may be codes. Only what it
-leaves as text is looked at again: some values of a column, and all of them where those are not mere text.
+A column that the parser reads as numbers or booleans in every row is final, unless it may hold codes. Columns
+that it leaves as text are inspected again: first a sample of the values, then all of them unless the sample
+is plain text.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from mlpipes_cli.data.read_warnings import Hole, Remark
 
 @dataclass
 class _File:
-    """A CSV file, and what is found out about it.
+    """A CSV file, and what reading it has found.
 
     Attributes:
-        raw: Its bytes, which can be read several times.
+        raw: Its bytes, seekable.
         header: Its first line.
-        formats: What is set.
+        formats: The user's settings.
         identifier: The column of identifiers.
-        words: In columns that are numbers by the first rows, words for missing values and their first rows.
-        holes: Words that stand for missing values.
-        codes: Columns that hold codes, and what shows it.
-        dates: How columns write dates.
-        said: All else that is to be said.
+        words: In columns that are numbers by the first rows, placeholders and their first rows.
+        holes: Placeholders for missing values.
+        codes: Columns that hold codes, and the reason.
+        dates: strftime patterns of date columns.
+        said: All other remarks.
     """
 
     raw: BinaryIO
@@ -48,7 +49,7 @@ class _File:
     said: list[Remark] = field(default_factory=list)
 
     def open(self, names: Sequence[str]) -> list[str]:
-        """The columns whose kind is not said."""
+        """Return the columns whose type the settings do not declare."""
         texts = {name for name, kind in self.formats.types.items() if kind == "text"}
         return [name for name in names if name not in {*texts, *self.formats.dates, self.identifier}]
 
@@ -56,15 +57,15 @@ class _File:
 def read(
     raw: BinaryIO, formats: Formats, identifier: str | None = None
 ) -> tuple[pd.DataFrame, Formats, list[Remark]]:
-    """The rows, how they are written, and what is to be said of them.
+    """Read the rows; return them with the formats that were found and remarks.
 
     Args:
-        raw: A CSV file at its beginning, which can be read several times.
-        formats: What is set.
+        raw: A CSV file at its beginning, seekable.
+        formats: The user's settings.
         identifier: The column of identifiers, which are kept as they are written.
 
     Raises:
-        Unreadable: It is no CSV file, or a value is not what ``formats`` says.
+        Unreadable: The file is not a CSV file, or a value does not have the format that ``formats`` declares.
     """
     header = header_of(raw, formats.separator)
     if formats.before:
@@ -93,7 +94,7 @@ def read(
 
 
 def _in_its_style(file: _File) -> tuple[Style, pd.DataFrame, bool]:
-    """How the numbers are written, what the parser makes of them, and whether there are leading zeros."""
+    """Return the number style, the frame that the parser makes of it, and whether there are leading zeros."""
     first = csv_table.sample(file.raw, file.header, file.formats)
     looked_at = [first[name] for name in file.open(list(first.columns))]
     inferred = csv_table.style_of(looked_at, file.header.separator, file.formats)
@@ -104,7 +105,7 @@ def _in_its_style(file: _File) -> tuple[Style, pd.DataFrame, bool]:
     frame, zeros = _parsed(file, inferred.style)
     csv_table.check_lengths(file.raw, frame.iloc[:, -1], file.header)
     left = [name for name in _texts(frame, file) if column_types.may_be_numbers(frame[name])]
-    if left:  # what the first rows did not show, all rows may
+    if left:  # the first rows did not show a style for these columns; all rows may
         looked_at = [*(column for column in looked_at if column.name not in left), *(frame[n] for n in left)]
         before, inferred = inferred, csv_table.style_of(looked_at, file.header.separator, file.formats)
         if inferred.style.decimal != before.style.decimal:
@@ -115,7 +116,7 @@ def _in_its_style(file: _File) -> tuple[Style, pd.DataFrame, bool]:
 
 
 def _proves_a_point(frame: pd.DataFrame) -> bool:
-    """Whether a number cannot be thousands with a point in between: 0.5, or 1.25."""
+    """Return whether a number cannot have thousands separated by points: 0.5, or 1.25."""
     for name in frame.columns:
         if frame[name].dtype == np.float64:
             parts = np.abs(frame[name].to_numpy())
@@ -142,7 +143,7 @@ def _parsed(file: _File, style: Style) -> tuple[pd.DataFrame, bool]:
         float_precision="round_trip",  # the nearest float, so that a row hashes alike from any format
     )
     misread = [name for name in file.words if isinstance(frame[name].dtype, pd.StringDtype)]
-    if misread:  # there is more than numbers and those words, so they may be words as any other
+    if misread:  # the column has values other than numbers and placeholders, so those may be ordinary words
         again = csv_table.texts(file.raw, file.header, file.formats, usecols=misread)
         for name in misread:
             frame[name] = again[name]
@@ -151,14 +152,14 @@ def _parsed(file: _File, style: Style) -> tuple[pd.DataFrame, bool]:
 
 
 def _texts(frame: pd.DataFrame, file: _File) -> list[str]:
-    """The columns that the parser left as text and that may be something else."""
+    """Return the columns that the parser left as text and that may hold another type."""
     names = [name for name in file.open(list(frame.columns)) if isinstance(frame[name].dtype, pd.StringDtype)]
     dated = [name for name in frame.columns if name in file.formats.dates]
     return dated + [n for n in names if n in file.formats.types or column_types.may_be_more(frame[n])]
 
 
 def _left_as_text(frame: pd.DataFrame, file: _File) -> list[str]:
-    """The columns of text that nobody said anything of, and that are no codes."""
+    """Return the text columns without a declared type, a remark or a code."""
     told = {*file.formats.types, *file.codes, *(remark.column for remark in file.said)}
     return [
         name
@@ -168,7 +169,7 @@ def _left_as_text(frame: pd.DataFrame, file: _File) -> list[str]:
 
 
 def _take(file: _File, frame: pd.DataFrame, name: str, style: Style) -> None:
-    """Put what a column of text holds into its place."""
+    """Infer the type of a text column and replace the column."""
     try:
         column = column_types.read(frame[name], style, file.formats)
     except column_types.WrongValue as wrong:
@@ -184,7 +185,7 @@ def _take(file: _File, frame: pd.DataFrame, name: str, style: Style) -> None:
 
 
 def _is_doubtful(file: _File, name: str, values: pd.Series, zeros: bool) -> bool:
-    """Whether a column of numbers may be one of codes, or of identifiers that are written otherwise."""
+    """Return whether a column of numbers may hold codes, or identifiers that the file writes differently."""
     if name in file.formats.types or name in file.formats.dates or not isinstance(values.dtype, np.dtype):
         return False
     kind = values.dtype.kind
@@ -203,7 +204,7 @@ def _is_doubtful(file: _File, name: str, values: pd.Series, zeros: bool) -> bool
 
 
 def _read_again(file: _File, frame: pd.DataFrame, names: list[str], style: Style) -> None:
-    """What is doubtful, as it is written."""
+    """Read doubtful columns again as text, and keep codes and identifiers as the source writes them."""
     again = csv_table.texts(file.raw, file.header, file.formats, usecols=names)
     for name in names:
         cells = column_types.trimmed(column_types.texts_of(again[name]))

@@ -1,4 +1,4 @@
-"""A CSV file in batches, for who knows what its columns have to hold: a model, or a table of truths."""
+"""Reads a CSV file in batches for a consumer that declares the column types: a model, or ground truth."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Kind = Literal["number", "digits", "flag", "moment", "text", "any"]
 
 
 class UnclearDate(ValueError):
-    """Nothing tells what stands first in the dates of a column; the row counts from 0."""
+    """The dates of a column may have the day or the month first; the row counts from 0."""
 
     def __init__(self, column: str, row: int, shown: str) -> None:
         super().__init__(f"{shown!r} may have the day or the month first")
@@ -37,10 +37,10 @@ class Stream:
 
     Attributes:
         path: The file.
-        formats: How it is written where it does not show it.
-        kinds: What columns have to hold; others stay as they are written.
-        hint: How numbers are likely to be written, or None where nothing is known.
-        said: What is to be said of the file: how it is written, and, once it was read, its placeholders.
+        formats: The format settings that the file itself does not show.
+        kinds: The required type by column; other columns stay as the file writes them.
+        hint: The likely number style, or None if unknown.
+        said: Remarks: how the file is written and, once it has been read, its placeholders.
     """
 
     path: Path
@@ -53,13 +53,13 @@ class Stream:
     _holes: dict[tuple[str, str], Hole] = field(default_factory=dict)
 
     def batches(self, size: int) -> Iterator[pd.DataFrame]:
-        """The rows, ``size`` a batch.
+        """Yield the rows in batches of ``size``.
 
-        Numbers and dates that are none stay text, for the reader to complain about.
+        Values that are not valid numbers or dates stay text, so that the consumer can report them.
 
         Raises:
-            Unreadable: It is no CSV file.
-            UnclearDate: A date may be one of two days.
+            Unreadable: The file is not a CSV file.
+            UnclearDate: The day and the month of a date are ambiguous.
         """
         try:
             with open_plain(self.path) as raw:
@@ -84,7 +84,7 @@ class Stream:
         self.said += read_warnings.of_holes(self._holes.values())
 
     def _look(self, raw: BinaryIO, header: Header) -> None:
-        """Find out from the first rows how numbers are written."""
+        """Infer the number style from the first rows."""
         first = csv_table.sample(raw, header, self.formats)
         unknown = {name for name, kind in self.kinds.items() if kind == "any" and name in first.columns}
         texts = {name for name in unknown if not column_types.may_be_more(first[name])}
@@ -137,7 +137,7 @@ class Stream:
         return _texts(present) if unread.any() else found
 
     def _order(self, name: str, start: int, row: int, present: pa.Array) -> str:
-        """What stands first in the dates of a column: all of it decides, then the model's way."""
+        """Return the date pattern of a column: all its values decide, then the model's own pattern."""
         found = []
         with open_plain(self.path) as raw:
             header = header_of(raw, self.formats.separator)

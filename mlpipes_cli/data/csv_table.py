@@ -1,4 +1,4 @@
-"""What all readers of CSV files share."""
+"""Functions that all readers of CSV files share."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from mlpipes_cli.data.header import Header, Unreadable, lines_of, ragged_line
 from mlpipes_cli.data.numbers import InferredStyle, Style
 from mlpipes_cli.data.read_warnings import Remark
 
-SAMPLE = 1000  # rows by which the numbers' style is judged at first
-_CELLS = 200_000  # at most in such a sample
+SAMPLE = 1000  # rows from which the number style is inferred at first
+_CELLS = 200_000  # the most cells in such a sample
 _MARKS = {"\t": "tabs"}
 
 
 def lines(raw: BinaryIO, separator: str, rows: Collection[int]) -> dict[int, int]:
-    """Where rows stand in the file, by their numbers from 0."""
+    """Return the lines of the file on which rows are, by row number from 0."""
     raw.seek(0)
     return lines_of(raw, Header((), separator), set(rows))
 
 
 def parse(raw: BinaryIO, header: Header, **options: Any) -> Any:
-    """What pandas makes of a CSV file.
+    """Parse a CSV file with pandas.
 
     Raises:
-        Unreadable: It is no CSV file.
+        Unreadable: The file is not a CSV file.
     """
     try:
         return pd.read_csv(
@@ -42,7 +42,7 @@ def parse(raw: BinaryIO, header: Header, **options: Any) -> Any:
 
 
 def broken(error: Exception) -> Unreadable:
-    """What is wrong with a file that pandas cannot read."""
+    """Describe why pandas cannot read a file."""
     if isinstance(error, UnicodeDecodeError):
         return Unreadable(f"is not UTF-8 ({error.reason}); save it as UTF-8")
     message = str(error)
@@ -56,19 +56,19 @@ def broken(error: Exception) -> Unreadable:
 
 
 def texts(raw: BinaryIO, header: Header, formats: Formats, **options: Any) -> Any:
-    """All columns as they are written; the empty cell is missing, and the words that are set to be."""
+    """Read all columns as text; empty cells and the words of ``missing`` are missing values."""
     raw.seek(0)
     gaps = {"keep_default_na": formats.before, "na_values": ["", *formats.missing]}
     return parse(raw, header, dtype=str, **gaps, **options)
 
 
 def sample_rows(header: Header) -> int:
-    """How many rows a sample has at most."""
+    """Return the maximum number of rows of a sample."""
     return max(min(SAMPLE, _CELLS // max(len(header.columns), 1)), 20)
 
 
 def sample(raw: BinaryIO, header: Header, formats: Formats) -> pd.DataFrame:
-    """The first rows as they are written; none where the file breaks early, which the reading then tells."""
+    """Read the first rows as text; return no rows if the file is broken, which the full read reports."""
     try:
         found: pd.DataFrame = texts(raw, header, formats, nrows=sample_rows(header))
     except Unreadable:
@@ -83,21 +83,21 @@ def style_of(
     hint: Style | None = None,
     least: float = numbers.MOST,
 ) -> InferredStyle:
-    """How the numbers of columns of text are written."""
+    """Infer the number style of text columns."""
     cells = [column_types.trimmed(column_types.texts_of(column)) for column in columns]
     filled = [texts.filter(pa.array(~column_types.hollow(texts))) for texts in cells]
     return numbers.infer(filled, separator, formats.decimal, formats.thousands, hint, least)
 
 
 def about_style(style: Style, separator: str) -> list[Remark]:
-    """How a file is written, where that is not how most are."""
+    """Return remarks on an unusual separator or number style of a file."""
     mark = f"separated by {_MARKS.get(separator, repr(separator))}" if separator != "," else ""
     said = ", ".join(filter(None, [mark, "" if style == numbers.PLAIN else style.words]))
     return [Remark(said)] if said else []
 
 
 def unsure(inferred: InferredStyle, column: pd.Series) -> Remark:
-    """That a number may be another one, and how to say which."""
+    """Return a warning that a number is ambiguous, with the setting that reads it differently."""
     shown, style = inferred.example, inferred.style
     read = numbers.plain(pa.array([shown]), style)[0].as_py()
     marks = {mark for mark in shown if mark in ".,"}
@@ -110,10 +110,12 @@ def unsure(inferred: InferredStyle, column: pd.Series) -> Remark:
 
 
 def check_lengths(raw: BinaryIO, last: pd.Series, header: Header) -> None:
-    """A line that is too short leaves a gap in the last column, so only then are lines counted.
+    """Check that no line is too short.
+
+    Only a gap in the last column can hide one, so lines are counted only then.
 
     Raises:
-        Unreadable: There is such a line.
+        Unreadable: A line has too few or too many fields.
     """
     if not last.isna().any():
         return

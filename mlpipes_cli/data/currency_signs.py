@@ -1,4 +1,4 @@
-"""Numbers with a percent sign or one of money, such as ``1 234,5 EUR``: text, and said to be."""
+"""Detects numbers with a percent or currency sign, such as ``1 234,5 EUR``, which stay text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 from mlpipes_cli.data import column_types, numbers
 from mlpipes_cli.data.read_warnings import Remark
 
-_LOOKED_AT = 1000  # values of a column at first sight
+_LOOKED_AT = 1000  # values that are sampled from a column first
 _NUMBER = "[0-9](?:[0-9.,'\u2019 \u00a0\u2009\u202f]*[0-9])?"
 _CODES = (
     "EUR|USD|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|TRY|RUB|KRW|SGD|HKD|US[$]|Rs"
@@ -19,7 +19,7 @@ SIGNED = rf"^(?:[+-]?{_MONEY}{_SPACE}[+-]?{_NUMBER}|[+-]?{_SPACE}{_NUMBER}{_SPAC
 
 
 def remark(values: pd.Series) -> Remark | None:
-    """A warning where nearly all values of a column of text are numbers, some of them with a sign."""
+    """Return a warning if nearly all values of a text column are numbers, some of them with a sign."""
     present = values.dropna()
     if not _share(present.iloc[:: max(len(present) // _LOOKED_AT, 1)])[0]:
         return None
@@ -38,7 +38,7 @@ def remark(values: pd.Series) -> Remark | None:
 
 
 def _share(values: pd.Series) -> tuple[int, int, int]:
-    """How many values are numbers with a sign, numbers at all, and no words for missing values."""
+    """Count the values that are numbers with a sign, numbers of any kind, and not placeholders."""
     texts = column_types.trimmed(column_types.texts_of(values))
     signed = numbers.matches(texts, SIGNED)
     bare = numbers.matches(texts, numbers.LOOKS_LIKE_ONE)

@@ -1,4 +1,4 @@
-"""Dates and durations as text files write them."""
+"""Parses dates and durations as text files write them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ PATTERNS: dict[Order, str] = {"day": "%d/%m/%Y", "month": "%m/%d/%Y"}
 
 
 def order(texts: pa.Array) -> Order | None:
-    """What stands first in dates such as 31/12/2024; a 13 or more at either place tells, as does a point.
+    """Return whether the day or the month comes first in dates such as 31/12/2024.
 
-    None where there are no such dates.
+    A number above 12 in either position decides; points as separators mean that the day comes first.
+    Return None if there are no such dates.
+
+
     """
     parts = _parts(texts)
     if parts is None:
@@ -40,7 +43,7 @@ def order(texts: pa.Array) -> Order | None:
 
 
 def iso(texts: pa.Array, first: Order) -> pa.Array:
-    """Dates such as 31/12/2024 as 2024-12-31; all other texts as they are."""
+    """Convert dates such as 31/12/2024 to 2024-12-31; leave all other texts as they are."""
     parts = _parts(texts, keep=True)
     if parts is None:
         return texts
@@ -66,25 +69,25 @@ def _parts(texts: pa.Array, *, keep: bool = False) -> dict[str, Any] | None:
 
 
 def read(texts: pa.Array) -> pd.Series:
-    """ISO 8601 texts as datetime64[us], naive, in UTC; what is no such date is NaT."""
+    """Parse ISO 8601 texts as datetime64[us], naive, in UTC; other texts become NaT."""
     values = pd.Series(np.asarray(texts.to_numpy(zero_copy_only=False), dtype=object), dtype=object)
     return utc(pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True))
 
 
 def read_as(texts: pa.Array, written: str) -> pd.Series:
-    """Texts of strftime's pattern, or ISO 8601, as datetime64[us], naive, in UTC; others are NaT."""
+    """Parse texts by a strftime pattern or ISO 8601, as datetime64[us], naive, in UTC; others become NaT."""
     values = pd.Series(np.asarray(texts.to_numpy(zero_copy_only=False), dtype=object), dtype=object)
     found = utc(pd.to_datetime(values, format=written, errors="coerce", utc=True))
     return found if written.startswith("%Y") else found.fillna(read(texts))
 
 
 def utc(values: pd.Series) -> pd.Series:
-    """Moments of any zone as datetime64[us], naive, in UTC."""
+    """Convert timestamps of any time zone to datetime64[us], naive, in UTC."""
     naive = values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz is not None else values
     return naive.astype("datetime64[us]")
 
 
 def seconds(texts: pa.Array) -> np.ndarray:
-    """Durations such as ``1 days 02:00:00`` in seconds, (n,) float64."""
+    """Convert durations such as ``1 days 02:00:00`` to seconds, (n,) float64."""
     values = pd.Series(np.asarray(texts.to_numpy(zero_copy_only=False), dtype=object), dtype=object)
     return np.asarray(pd.to_timedelta(values).dt.total_seconds(), dtype=np.float64)

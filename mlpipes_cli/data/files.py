@@ -1,9 +1,9 @@
-"""Tables in files: CSV (plain or gzip) and Parquet, read whole.
+"""Reads tables from files: CSV (plain or gzip) and Parquet.
 
 The C parser of pandas reads CSV, with numbers rounded to the nearest float: 150 MB in 3.2 s where its
-quicker, inexact numbers take 2.6 s and its Arrow parser 1.5 s. The Arrow parser guesses other types
-(dates, durations), and inexact numbers hash unlike the same rows from a database. What it leaves as text is
-looked at by :mod:`~mlpipes_cli.data.column_types`.
+quicker, inexact numbers take 2.6 s and its Arrow parser 1.5 s. The Arrow parser infers other types
+(dates, durations), and inexact numbers have other hashes than the same rows from a database.
+:mod:`~mlpipes_cli.data.column_types` inspects the columns that the parser leaves as text.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from mlpipes_cli.data.parquet import plain
 
 @dataclass(frozen=True)
 class Read:
-    """A table that was read.
+    """A table read from a file.
 
     Attributes:
         frame: Its rows.
-        formats: How it was written: what was set, and what the file showed.
-        notes: How it was read, a line each.
-        warnings: What is odd in it, a line each.
+        formats: The format of the file: the settings, and what the file showed.
+        notes: Remarks on how it was read, one line each.
+        warnings: Warnings about its content, one line each.
     """
 
     frame: pd.DataFrame
@@ -46,12 +46,13 @@ def read_table(path: Path, formats: Formats, shown: str, identifier: str | None 
 
     Args:
         path: The file.
-        formats: What is set.
-        shown: What messages call the file.
+        formats: The user's settings.
+        shown: The name of the file in messages.
         identifier: The column of identifiers, which are kept as they are written.
 
     Raises:
-        Unreadable: It cannot be read as what its name says, or a value is not what ``formats`` says.
+        Unreadable: The file does not have the format of its extension, or a value does not have the declared
+            one.
     """
     try:
         if path.name.lower().endswith(".parquet"):
@@ -64,10 +65,11 @@ def read_table(path: Path, formats: Formats, shown: str, identifier: str | None 
 
 
 def read_bytes(content: bytes, formats: Formats, shown: str, identifier: str | None = None) -> Read:
-    """As :func:`read_table`, of what was fetched; the end of ``shown`` tells the kind.
+    """Read a table from bytes as :func:`read_table` does; the extension of ``shown`` determines the format.
 
     Raises:
-        Unreadable: It cannot be read as what its name says, or a value is not what ``formats`` says.
+        Unreadable: The content does not have the format of its extension, or a value does not have the
+            declared one.
     """
     if shown.lower().endswith(".parquet"):
         return Read(_parquet(io.BytesIO(content)), formats)

@@ -1,4 +1,4 @@
-"""How a table is written: what a user set, what a file showed, what a model was trained with."""
+"""The format of a table: from the user's settings, a file's content, or a model's training."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlpipes_cli.config.experiment import Data
 
-READING = "reading"  # in the details that travel with a model
-# In lower case. They are missing values in columns that are otherwise numbers, booleans or dates; in text
-# they are words as any other.
+READING = "reading"  # the key in a model's metadata
+# Placeholders in lower case. They are missing values in columns that otherwise hold numbers, booleans or
+# dates; in text they are ordinary words.
 _WORDS = (
     "na n/a #n/a #na <na> n.a. nan -nan null none nil ? - -- \u2013 \u2014 . .. "
     "#null! #value! #div/0! #ref! #num! #name?"
@@ -21,18 +21,18 @@ PLACEHOLDERS = frozenset(_WORDS.split())
 
 @dataclass(frozen=True)
 class Formats:
-    """How a table is written. What is None, or not named, has to be found out.
+    """The format of a table. A field that is None, or a column that is not named, is inferred.
 
     Attributes:
-        separator: Between the fields of a CSV file.
-        decimal: Before a number's fraction.
-        thousands: Between groups of three digits; a space stands for any narrow one, too.
+        separator: The field separator of a CSV file.
+        decimal: The decimal mark.
+        thousands: The thousands separator; a space stands for every kind of narrow space, too.
         missing: Words and numbers that mean a missing value in every column.
         types: ``text`` or ``number``, by column.
         dates: strftime's pattern, by column.
-        infinite: Infinite numbers are missing values, as the training data had some; else they are refused.
-        foreign: Of a model that `mlpipes train` did not make: texts and infinite numbers stay what they are.
-        before: Read as it was before words were told apart by the kind of their column: pandas' words for
+        infinite: Whether infinite numbers are missing values, as in the training data; else they are refused.
+        foreign: Whether `mlpipes train` did not make the model: texts and infinite numbers stay unchanged.
+        before: Whether to read as early releases did, regardless of the column's type: pandas' words for
             missing values count everywhere, digits are numbers, dates of a CSV file are text.
     """
 
@@ -48,7 +48,7 @@ class Formats:
 
     @classmethod
     def of(cls, data: Data) -> Formats:
-        """What an experiment file says."""
+        """Return the formats that an experiment file sets."""
         return cls(
             separator=data.separator,
             decimal=data.decimal,
@@ -60,10 +60,10 @@ class Formats:
 
     @classmethod
     def of_model(cls, details: Mapping[str, Any]) -> Formats:
-        """What a model was trained with, by the details that travel with it.
+        """Return the formats of a model's training, from the model's metadata.
 
-        A model of ours without :meth:`document` among them was trained by a release that read files as
-        ``before`` says.
+        A model of mlpipes whose metadata lacks :meth:`document` was trained by a release that read files as
+        ``before`` describes.
         """
         told = details.get(READING)
         if told is None:
@@ -77,7 +77,7 @@ class Formats:
         )
 
     def document(self) -> dict[str, Any]:
-        """What :meth:`of_model` reads; empty for a file as most are."""
+        """Return the mapping that :meth:`of_model` reads; empty for the usual format."""
         style = {} if self.decimal in (None, ".") and not self.thousands else {"decimal": self.decimal}
         style |= {"thousands": self.thousands} if self.thousands else {}
         words = {"missing": list(self.missing)} if self.missing else {}
@@ -85,7 +85,7 @@ class Formats:
         return {**style, **words, **dates, **({"infinite": True} if self.infinite else {})}
 
     def found(self, **changes: Any) -> Formats:
-        """The same with what a file showed."""
+        """Return a copy with what a file showed."""
         return replace(self, **changes)
 
 
@@ -94,7 +94,7 @@ FOREIGN = Formats(foreign=True)
 
 
 def numbers(words: Collection[str]) -> list[float]:
-    """The numbers among words for missing values."""
+    """Return the numbers among placeholders."""
     return [number for number in map(_number, words) if number is not None]
 
 

@@ -1,4 +1,4 @@
-"""The first lines of a CSV file, read with the standard library alone."""
+"""Reads the first lines of a CSV file with the standard library alone."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _KINDS = {
     b"\xff\xfe": "in UTF-16 (save it as UTF-8)",
     b"\xfe\xff": "in UTF-16 (save it as UTF-8)",
 }
-_UNPACKED, _TIMES = 64 * 2**20, 200  # bytes that a packed file may become, or times its own size
+_UNPACKED, _TIMES = 64 * 2**20, 200  # bytes to which a compressed file may expand, or times its own size
 _SEPARATORS = ",;\t|"
-_LOOKED_AT = 50  # records by which a separator is judged
+_LOOKED_AT = 50  # records from which the separator is inferred
 csv.field_size_limit(2**31 - 1)  # a cell may hold an image as text; the library's own limit is 128 KiB
 
 
 class Unreadable(Exception):
-    """The file cannot be read as what its name says; the text says why."""
+    """A file does not have the format of its extension; the text gives the reason."""
 
     def of(self, shown: str) -> str:
-        """The whole complaint about a file of that name."""
+        """Return the whole message about a file of that name."""
         text = str(self)
         return f"{shown} {text}" if text.startswith(("is ", "has ")) else f"{shown}: {text}"
 
@@ -43,8 +43,8 @@ class Header:
     """The first line of a CSV file.
 
     Attributes:
-        columns: Their names; one without a name is called as pandas does: ``Unnamed: 3``.
-        separator: What stands between them.
+        columns: The column names; an unnamed one is named as in pandas: ``Unnamed: 3``.
+        separator: The field separator.
     """
 
     columns: tuple[str, ...]
@@ -52,7 +52,7 @@ class Header:
 
 
 class _Unpacked(gzip.GzipFile):
-    """A packed file that says no where it becomes more than 64 MB and more than 200 times its size."""
+    """A compressed file that refuses to expand to more than 64 MB and more than 200 times its size."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "rb")
@@ -73,11 +73,11 @@ class _Unpacked(gzip.GzipFile):
 
 
 def open_plain(path: Path) -> BinaryIO:
-    """The file's bytes, decompressed if its name ends in .gz.
+    """Open a file for reading bytes, decompressed if its name ends in .gz.
 
     Raises:
-        Unreadable: When it is read: it unpacks to far more than files do.
-        OSError: It cannot be opened.
+        Unreadable: On reading, if it expands beyond the limit.
+        OSError: The file cannot be opened.
     """
     return _Unpacked(path) if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
 
@@ -87,11 +87,11 @@ def read_header(path: Path, separator: str | None = None, *, rows_needed: bool =
 
     Args:
         path: The file.
-        separator: Between its fields; found out if it is not given.
-        rows_needed: A header alone is an error.
+        separator: The field separator; inferred if not given.
+        rows_needed: Whether a header without rows is an error.
 
     Raises:
-        Unreadable: No permission, no CSV, not UTF-8, empty, a header that is not clear.
+        Unreadable: No permission, not CSV, not UTF-8, empty, or an invalid header.
     """
     try:
         with open_plain(path) as raw:
@@ -104,7 +104,7 @@ OPENING = (OSError, EOFError, zlib.error)
 
 
 def not_opened(error: BaseException) -> Unreadable:
-    """Why a file's bytes cannot be had."""
+    """Describe why a file cannot be opened or decompressed."""
     if isinstance(error, FileNotFoundError):
         return Unreadable("no such file")
     if isinstance(error, PermissionError):
@@ -115,12 +115,12 @@ def not_opened(error: BaseException) -> Unreadable:
 
 
 def header_of(raw: BinaryIO, separator: str | None = None, *, rows_needed: bool = True) -> Header:
-    """As :func:`read_header`, from bytes that were opened already.
+    """Read and check the first lines as :func:`read_header` does, from an open file.
 
     Args:
-        raw: At its beginning.
-        separator: Where it is known.
-        rows_needed: A header alone is an error.
+        raw: The open file, at its beginning.
+        separator: The field separator, if known.
+        rows_needed: Whether a header without rows is an error.
     """
     start = raw.read(8192)
     _check_kind(start)
@@ -163,9 +163,10 @@ def _parse(text: TextIO, separator: str | None, rows_needed: bool) -> Header:
 
 
 def _separator(text: TextIO) -> str:
-    """What divides the first records into the most fields, as many each; else what stands in the first line.
+    """Return the separator that splits the first records into the most fields, the same number in each.
 
-    Of two that do, a comma counts less: it may stand in numbers.
+    If none does, return the first that occurs in the first line. Of two that do, the comma loses, since
+    numbers may contain it.
     """
     fields = {}
     for separator in _SEPARATORS:
@@ -181,7 +182,7 @@ def _separator(text: TextIO) -> str:
 
 
 def rows(text: TextIO, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not blank, each with the number of its last line."""
+    """Yield the records that are not blank, each with the number of its last line."""
     reader = csv.reader(text, delimiter=separator)
     for record in reader:
         if record:
@@ -189,7 +190,7 @@ def rows(text: TextIO, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def ragged_line(raw: BinaryIO, header: Header) -> tuple[int, int] | None:
-    """Line and number of fields of the first record that is not as long as the header."""
+    """Return the line and the number of fields of the first record that is not as long as the header."""
     text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
     try:
         for number, record in rows(text, header.separator):
@@ -201,7 +202,7 @@ def ragged_line(raw: BinaryIO, header: Header) -> tuple[int, int] | None:
 
 
 def lines_of(raw: BinaryIO, header: Header, wanted: Collection[int]) -> dict[int, int]:
-    """The lines on which rows end, by the rows' numbers from 0; no row after the last wanted one is read."""
+    """Return the lines on which rows end, by row number from 0; stop after the last requested row."""
     if not wanted:
         return {}
     text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")

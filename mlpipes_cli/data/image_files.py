@@ -1,7 +1,7 @@
-"""Folders of image files, and columns of a table that hold the paths of some.
+"""Reads folders of image files, and table columns that contain the paths of image files.
 
-An image is kept as the bytes of its file; what decodes it is the model. Its label is the name of the folder
-that it lies in, or stands in the file's own name.
+An image is kept as the bytes of its file; the model decodes it. Its label is the name of its folder, or part
+of the file name.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from mlpipes_cli.config.experiment import Images
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
-IMAGE, FILE = "image", "file"  # columns of the frame that a folder becomes, beside the target
+IMAGE, FILE = "image", "file"  # columns of the frame of an image folder, beside the target
 _STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 _BEFORE_SEPARATOR = r"([^_.-]+)"
 
 
 class NotImages(ValueError):
-    """A file is missing, no image, or has no label; the text is one line for a person."""
+    """A file is missing, is not an image, or has no label; the text is a one-line message."""
 
 
 def find(folder: Path) -> list[Path]:
-    """The image files of a folder and all below, sorted by path; hidden ones are left out."""
+    """List the image files of a folder and its subfolders, sorted by path; hidden ones are left out."""
     return sorted(path for path in _walk(folder) if path.suffix.lower() in EXTENSIONS)
 
 
 def holds_any(folder: Path) -> bool:
-    """Whether there is an image file in a folder or below."""
+    """Return whether there is an image file in a folder or its subfolders."""
     return any(path.suffix.lower() in EXTENSIONS for path in _walk(folder))
 
 
@@ -49,23 +49,23 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def is_image(value: Any) -> bool:
-    """Whether these are the bytes of an image file (PNG, JPEG, GIF, BMP, WebP), by their beginning."""
+    """Return whether bytes begin as an image file does (PNG, JPEG, GIF, BMP, WebP)."""
     if not isinstance(value, bytes):
         return False
     return value.startswith(_STARTS) or (value[:4] == b"RIFF" and value[8:12] == b"WEBP")
 
 
 def are_images(values: pd.Series) -> bool:
-    """Whether a column holds images, and nothing else."""
+    """Return whether a column holds images, and nothing else."""
     present = values[values.notna()] if values.dtype == object else values.head(0)
     return len(present) > 0 and all(is_image(value) for value in present)
 
 
 def read(path: Path) -> bytes:
-    """The bytes of an image file, which was decoded once to see whether it is whole.
+    """Read the bytes of an image file, and decode it once to check that it is complete.
 
     Raises:
-        NotImages: There is no such file, or it is none that can be decoded.
+        NotImages: There is no such file, or it cannot be decoded.
     """
     try:
         content = path.read_bytes()
@@ -79,7 +79,7 @@ def read(path: Path) -> bytes:
 
 
 def _damage(content: bytes) -> str | None:
-    """Why an image cannot be decoded; None if it can."""
+    """Describe why an image cannot be decoded; return None if it can."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -92,10 +92,12 @@ def _damage(content: bytes) -> str | None:
 
 
 def read_folder(folder: Path, target: str, images: Images | None) -> pd.DataFrame:
-    """A row for each image file of a folder: ``image`` (bytes), the target (text), ``file`` (its path there).
+    """Read an image folder into a frame with one row for each file.
+
+    The columns are ``image`` (bytes), the target (text) and ``file`` (the path in the folder).
 
     Raises:
-        NotImages: A file is no image, or has no label.
+        NotImages: A file is not an image, or has no label.
     """
     import pandas as pd
 
@@ -110,10 +112,10 @@ def read_folder(folder: Path, target: str, images: Images | None) -> pd.DataFram
 
 
 def label_of(path: Path, folder: Path, images: Images | None) -> str:
-    """The label of an image file.
+    """Return the label of an image file.
 
     Raises:
-        NotImages: There is none where it should stand.
+        NotImages: The folder or file name contains no label.
     """
     if images is not None and images.label == "name":
         pattern = images.pattern or _BEFORE_SEPARATOR
@@ -130,10 +132,10 @@ def label_of(path: Path, folder: Path, images: Images | None) -> str:
 
 
 def fill(frame: pd.DataFrame, columns: Sequence[str], base: Path) -> pd.DataFrame:
-    """The frame with the files in place of their paths, which start at ``base``.
+    """Replace the paths in image columns, relative to ``base``, by the content of the files.
 
     Raises:
-        NotImages: There is no such file, or it is none; with its row (from 1).
+        NotImages: There is no such file, or it is not an image; the message has the row (from 1).
     """
     import pandas as pd
 

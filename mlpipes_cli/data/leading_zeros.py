@@ -1,4 +1,4 @@
-"""Notices codes such as 00501 while a CSV file goes by, which a parser of numbers makes 501."""
+"""Detects codes such as 00501 while a CSV file is read, since a parser of numbers turns them into 501."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ZERO, _NEWLINE, _QUOTE = b'0\n"'
 
 
 class LeadingZeros(io.RawIOBase):
-    """A file's bytes, looked at as they are read.
+    """A reader of a file's bytes that inspects them on the way.
 
     Attributes:
         found: Whether a field of digits began with a zero and had more digits.

@@ -1,4 +1,4 @@
-"""What a model's training took for missing values beyond empty cells: words, numbers, infinite numbers."""
+"""Values that a model's training counted as missing besides empty cells: words, numbers, infinite numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlpipes_cli.data.formats import numbers
 
 
 def without(column: pd.Series, words: Collection[str]) -> pd.Series:
-    """The column with these words, and the numbers among them, missing."""
+    """Return the column with the given words, and the numbers among them, set to missing."""
     if not words:
         return column
     numbered = numbers(words)
@@ -28,7 +28,7 @@ def without(column: pd.Series, words: Collection[str]) -> pd.Series:
 
 
 def infinite(column: pd.Series) -> np.ndarray | None:
-    """(n,) booleans: where a column of floats holds an infinite number; None if nowhere."""
+    """Return (n,) booleans that mark the infinite numbers of a float column; None if there are none."""
     if not pd.api.types.is_float_dtype(column.dtype):
         return None
     found = np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan))

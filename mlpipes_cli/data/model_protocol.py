@@ -1,4 +1,4 @@
-"""What an API and a model's own process say to each other over a socket, version 1.
+"""The protocol between the API and a model process over a socket, version 1.
 
 A message is 16 bytes (``mlp1``, the header's length, the body's), a header in JSON (``protocol``, ``type``,
 ``value``, ``parts``) and a body, which holds the parts one after the other: tables as Arrow IPC streams, or
@@ -12,11 +12,11 @@ API     load    ``folder``, ``pickled`` (or null), ``details``: sent once, first
 model   ready   ``pid`` (of the process that answers), ``scores`` (or null), ``python``
 model   failed  ``error``, one line, and ``absent``: a module that is not there; the process ends
 API     ask     ``number``, ``data``, ``params`` (or null)
-model   answer  ``number``, ``raw`` (as the model gave it), ``scores`` (an array, or null)
+model   answer  ``number``, ``raw`` (the model's output), ``scores`` (an array, or null)
 model   error   ``number``, ``error``: one line; the next request may come
 ======= ======= ==================================================================================
 
-The model's process answers one request after the other, and ends when the socket closes.
+The model process answers one request at a time, and ends when the socket closes.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _HEAD = struct.Struct("!4sIQ")
 _MAGIC = b"mlp1"
 _PLAIN = (str, int, float, bool, type(None))
 _CHUNK = 1 << 20
-_MANY = 10_000  # rows from which threads are worth starting
+_MANY = 10_000  # rows from which threads are worth their start-up
 
 
 class Closed(Exception):
-    """The other side is gone."""
+    """The other side has closed the socket."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def send(link: socket.socket, kind: str, **value: Any) -> None:
     """Send a message.
 
     Raises:
-        TypeError: A value cannot be sent; nothing was.
-        Closed: Nobody is there.
+        TypeError: A value cannot be serialized; nothing was sent.
+        Closed: The other side has closed the socket.
         TimeoutError: The other side does not read.
     """
     parts: list[bytes] = []
@@ -78,9 +78,9 @@ def receive(link: socket.socket) -> Message:
     """Wait for a message.
 
     Raises:
-        Closed: Nobody is there.
-        TimeoutError: None came within the socket's time.
-        ValueError: It is none, or of another version.
+        Closed: The other side has closed the socket.
+        TimeoutError: No message arrived within the socket's timeout.
+        ValueError: The bytes are not a message, or one of another version.
     """
     magic, header_size, body_size = _HEAD.unpack(_exactly(link, _HEAD.size))
     if magic != _MAGIC:
@@ -113,7 +113,7 @@ def _exactly(link: socket.socket, size: int) -> bytearray:
 
 
 def _pack(value: Any, parts: list[bytes]) -> list[Any]:
-    """The value as a tree; what is large goes to the parts."""
+    """Return the value as a tree; append large values to the parts."""
     if type(value) in _PLAIN:
         return ["plain", value]
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -134,7 +134,7 @@ def _pack_numeric(value: Any, parts: list[bytes]) -> list[Any]:
     import pandas as pd
 
     if isinstance(value, pd.DataFrame):
-        if _is_matrix(value):  # many times faster than a column after the other
+        if _is_matrix(value):  # many times faster than column by column
             return ["matrix", _pack(value.to_numpy(), parts), list(value.columns)]
         return ["frame", _part(_table(value), parts)]
     if isinstance(value, pd.Series):
@@ -154,13 +154,13 @@ def _pack_numeric(value: Any, parts: list[bytes]) -> list[Any]:
         return _pack(value.item(), parts)
     elif value is pd.NA or value is pd.NaT:
         return ["plain", None]
-    elif isinstance(value, (str, int, float)):  # of a class of their own
+    elif isinstance(value, (str, int, float)):  # subclasses of the plain types
         return ["plain", str(value) if isinstance(value, str) else value]
     raise TypeError(f"a value of type {type(value).__name__} cannot be sent")
 
 
 def _is_matrix(frame: pd.DataFrame) -> bool:
-    """Whether the columns are numbers of one type, with names, and the rows are just numbered."""
+    """Return whether all columns are numbers of one type with string names, and the index is a range."""
     import pandas as pd
 
     kinds = set(frame.dtypes)
@@ -168,7 +168,7 @@ def _is_matrix(frame: pd.DataFrame) -> bool:
     index = frame.index
     return (
         getattr(kind, "kind", "") in {"i", "u", "f"}
-        and hasattr(kind, "newbyteorder")  # numpy's own, without a mask
+        and hasattr(kind, "newbyteorder")  # numpy's own types, without a mask
         and all(type(name) is str for name in frame.columns)
         and isinstance(index, pd.RangeIndex)
         and (index.start, index.step, index.name, frame.columns.name) == (0, 1, None, None)

@@ -1,4 +1,4 @@
-"""Numbers as people write them: ``3142.5``, ``3.142,5``, ``3'142.5``."""
+"""Parses numbers as people write them: ``3142.5``, ``3.142,5``, ``3'142.5``."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MOST = 0.95  # of a column's values have to be of a kind for the others to be strays
+MOST = 0.95  # share of a column's values that have to be of a type for the others to count as strays
 _CLASS = {",": ",", ".": r"\.", " ": "[ \u00a0\u2009\u202f]", "'": "['\u2019]"}
-LOOKS_LIKE_ONE = "^[+-]?[0-9.,'\u2019 \u00a0\u2009\u202f]+(?:[eE][+-]?[0-9]+)?$"  # in some style
-MARKED = "[0-9][.,'\u2019 \u00a0\u2009\u202f][0-9]"  # there is a mark, whatever it means
+LOOKS_LIKE_ONE = "^[+-]?[0-9.,'\u2019 \u00a0\u2009\u202f]+(?:[eE][+-]?[0-9]+)?$"  # a number in any style
+MARKED = "[0-9][.,'\u2019 \u00a0\u2009\u202f][0-9]"  # the number contains a separator, whatever it means
 _GROUPS = r"^[+-]?[1-9]\d{0,2}[.,]\d{3}$"  # a fraction of three digits, or thousands
 EXACT = 2**53  # whole numbers up to here are exact as float64
 
 
 @dataclass(frozen=True)
 class Style:
-    """How numbers are written.
+    """A style of writing numbers.
 
     Attributes:
-        decimal: Before the fraction.
-        thousands: Between groups of three digits, if anything.
+        decimal: The decimal mark.
+        thousands: The thousands separator, if any.
     """
 
     decimal: str = "."
@@ -33,7 +33,7 @@ class Style:
 
     @property
     def words(self) -> str:
-        """For messages."""
+        """The style in words, for messages."""
         names = {",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
         apart = f", thousands {names[self.thousands]}" if self.thousands else ""
         return f"decimal {names[self.decimal]}{apart}"
@@ -41,12 +41,12 @@ class Style:
 
 @dataclass(frozen=True)
 class InferredStyle:
-    """What the numbers of a table show.
+    """The number style that a table shows.
 
     Attributes:
-        style: How they are written.
-        sure: Whether they could not be read in another way.
-        column: Where there is a number that could be; its position among the columns.
+        style: The inferred style.
+        sure: Whether no other style reads the numbers.
+        column: The position of a column with an ambiguous number.
         example: That number.
     """
 
@@ -57,7 +57,7 @@ class InferredStyle:
 
 
 PLAIN = Style()
-# the simplest first: of several that fit, it is taken
+# the simplest first: the first of several that fit is chosen
 STYLES = (
     PLAIN, Style(","), Style(".", ","), Style(",", "."), Style(",", " "), Style(".", " "), Style(".", "'"),
     Style(",", "'"),
@@ -66,7 +66,7 @@ STYLES = (
 
 @cache
 def pattern(style: Style) -> str:
-    """What matches a number of this style, without space around it (RE2)."""
+    """Return the regular expression (RE2) of a number of this style, without surrounding whitespace."""
     whole, point = r"\d+", _CLASS[style.decimal]
     if style.thousands:
         whole = rf"(?:[1-9]\d{{0,2}}(?:{_CLASS[style.thousands]}\d{{3}})+|\d+)"
@@ -74,20 +74,20 @@ def pattern(style: Style) -> str:
 
 
 def matches(texts: pa.Array, regex: str) -> np.ndarray:
-    """(n,) booleans; a missing text matches nothing."""
+    """Return (n,) booleans: whether each text matches; a missing text matches nothing."""
     found = pc.fill_null(pc.match_substring_regex(texts, regex), False)
     return np.asarray(found.to_numpy(zero_copy_only=False))
 
 
 def plain(texts: pa.Array, style: Style) -> pa.Array:
-    """The same numbers with a decimal point and nothing between the thousands."""
+    """Rewrite numbers with a decimal point and no thousands separator."""
     if style.thousands:
         texts = pc.replace_substring_regex(texts, _CLASS[style.thousands], "")
     return texts if style.decimal == "." else pc.replace_substring(texts, ",", ".")
 
 
 def floats(texts: pa.Array) -> np.ndarray:
-    """(n,) float64, the nearest to each number of :func:`plain`; missing texts are NaN."""
+    """Convert numbers of :func:`plain` to the nearest floats, (n,) float64; missing texts become NaN."""
     return np.asarray(pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
@@ -99,15 +99,16 @@ def infer(
     hint: Style | None = None,
     least: float = MOST,
 ) -> InferredStyle:
-    """The style that reads the most numbers of a table, and whether another one reads as many.
+    """Return the style that reads the most numbers of a table, and whether another one reads as many.
 
     Args:
-        columns: Texts without space around them; those that are no numbers do not count.
-        separator: Of the file. Where ``1,234`` may be both, the comma is a decimal one in a file whose
-            fields are separated by semicolons, which exist for that; else it stands between thousands.
-        decimal: Only styles with this.
-        thousands: Only styles with this.
-        hint: What is likely; it is taken where it reads as many as the best.
+        columns: Trimmed texts; those that are not numbers do not count.
+        separator: The file's field separator. If ``1,234`` is ambiguous, the comma is the decimal mark in a
+            file whose fields are separated by semicolons, as such files usually are; else it separates
+            thousands.
+        decimal: Consider only styles with this decimal mark.
+        thousands: Consider only styles with this thousands separator.
+        hint: The likely style; chosen if it reads as many numbers as the best.
         least: The share of a column's values that have to be numbers for it to count.
     """
     styles = [
@@ -124,7 +125,7 @@ def infer(
         return InferredStyle(hint or styles[0])
     score = {style: int(hits[style][numeric].sum()) for style in styles}
     fitting = [style for style in styles if score[style] == max(score.values())]
-    if PLAIN in fitting and separator == ",":  # a comma in a number would need quotes there
+    if PLAIN in fitting and separator == ",":  # a number with a comma would need quotes in such a file
         return InferredStyle(PLAIN)
     if hint in fitting:
         return InferredStyle(hint or PLAIN)

@@ -1,4 +1,4 @@
-"""From Arrow to columns in which no value is another one than in the file."""
+"""Converts Arrow tables to frames without changing any value."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def plain(table: pa.Table) -> pd.DataFrame:
-    """The rows as pandas has them, but for durations (seconds) and integers (exact beside missing ones)."""
+    """Convert a table as pandas does, but durations to seconds, and integers exactly."""
     import pandas as pd
     import pyarrow as pa
 
     frame = to_frame(table)
     for position, field in enumerate(table.schema):
         if field.name not in frame.columns:
-            continue  # pandas' index without a name
+            continue  # pandas' unnamed index
         if pa.types.is_duration(field.type):
             frame[field.name] = frame[field.name].dt.total_seconds()
         elif pa.types.is_integer(field.type) and _would_round(table.column(position)):

@@ -1,9 +1,10 @@
-"""Rows of a Postgres, read by one statement in a transaction that cannot write.
+"""Reads rows from PostgreSQL with one statement in a read-only transaction.
 
-In the project's own database it runs as somebody who can only read; in another one as whoever its URL names.
+In the project's own database the statement runs as a role that can only read; in another database it runs as
+the user of its URL.
 
 A table has no order of its own, so its rows are sorted by their hashes: the split then depends on
-what the rows are and not on where the server happened to keep them. A query with ``order by``
+the content of the rows and not on their position in the server's storage. A query with ``order by``
 keeps its order.
 """
 

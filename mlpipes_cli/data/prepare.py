@@ -1,4 +1,4 @@
-"""From a frame as it was read to the one that every candidate of an experiment shares."""
+"""Turns a frame as it was read into the prepared data that all candidates of an experiment share."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
     """Give each column its role and type, and make the split.
 
-    The column of ``split: by`` stays a feature unless it stands in ``drop`` too.
+    The column of ``split: by`` stays a feature unless ``drop`` contains it, too.
 
     Raises:
-        ConfigError: With the file and line of what does not fit: a missing column, a constant or
+        ConfigError: With the file and line of the cause: a missing column, a constant or
             incomplete target, no feature, a split that cannot be made.
     """
     frame = frame.rename(columns=str)
@@ -84,7 +84,7 @@ def _check_columns(frame: pd.DataFrame, data: Data, source: YamlSource) -> None:
 
 
 def _with_target(frame: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[str]]:
-    """The rows that have a target, if the others are to be left out; else all."""
+    """Drop the rows without a target if ``drop_missing_target`` is set; return the rows and a warning."""
     gaps = frame[data.target].isna()
     if not data.drop_missing_target or not gaps.any() or gaps.all():
         return frame, []
@@ -95,7 +95,7 @@ def _with_target(frame: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[st
 def _features(
     frame: pd.DataFrame, data: Data, source: YamlSource
 ) -> tuple[dict[str, pd.Series], tuple[str, ...]]:
-    """The features by name, and which of them are booleans."""
+    """Return the features by name, and the names of those that are booleans."""
     aside = {data.target, *data.drop, *([data.id] if data.id else [])}
     names = [name for name in frame.columns if name not in aside]
     if not names:

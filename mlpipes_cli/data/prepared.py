@@ -1,4 +1,4 @@
-"""The data of an experiment as every candidate shares it. Needs numpy and pandas, nothing else."""
+"""The prepared data of an experiment, which all candidates share. Imports only numpy and pandas."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Prepared:
         target_name: The target's column.
         id_name: The id column, or None.
         train: Positions of the training rows, int64, sorted.
-        holdout: Positions of the others, int64, sorted.
+        holdout: Positions of the holdout rows, int64, sorted.
         fingerprint: SHA-256 over content, roles and split.
         holdout_fingerprint: SHA-256 over the holdout rows in any order.
-        warnings: What a person should know, a line each.
+        warnings: Warnings for the user, one line each.
         images: Names of the features that are images; each value is the bytes of an image file, or None.
         booleans: Names of the features whose 1, 0 and NaN are true, false and missing.
     """
@@ -53,19 +53,19 @@ class Prepared:
     booleans: tuple[str, ...] = field(default=())
 
     def X(self, rows: Rows | None = None) -> pd.DataFrame:
-        """The features of these rows (of all when left out)."""
+        """Return the features of these rows, or of all rows."""
         features = self.frame[list(self.feature_names)]
         return features if rows is None else features.iloc[rows]
 
     def y(self, rows: Rows | None = None) -> pd.Series:
-        """The target of these rows: labels, or float64 for regression."""
+        """Return the target of these rows: labels, or float64 for regression."""
         target = self.frame[self.target_name]
         return target if rows is None else target.iloc[rows]
 
     def ids(self, rows: Rows | None = None) -> pd.Series:
-        """The ids of these rows: the id column, else the row's number from 0.
+        """Return the ids of these rows: the id column, else the row numbers from 0.
 
-        Rows that were left out for want of a target are not counted.
+        Rows that were dropped for lack of a target are not counted.
         """
         if self.id_name is not None:
             ids = self.frame[self.id_name]
@@ -75,7 +75,7 @@ class Prepared:
 
     @property
     def telling_rows(self) -> int:
-        """The holdout's rows of its rarest class; of a regression all of them."""
+        """The number of holdout rows of the rarest class; for regression, of all holdout rows."""
         held = self.y(self.holdout)
         return len(held) if self.task == "regression" else int(held.value_counts().min())
 

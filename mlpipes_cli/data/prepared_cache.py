@@ -1,4 +1,4 @@
-"""Prepared data on disk, so that each candidate's process reads what all the others read."""
+"""Stores prepared data on disk, so that the processes of all candidates read the same data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VERSION = 1
 
 
 def save(prepared: Prepared, folder: Path) -> None:
-    """Write the prepared data to a folder, whole or not at all; what is there already stays.
+    """Write the prepared data to a folder atomically; keep a folder that is already complete.
 
     Raises:
         MlpipesError: The disk is full, or there is no permission.
@@ -31,10 +31,10 @@ def save(prepared: Prepared, folder: Path) -> None:
         raise _unwritable(folder, error) from None
     try:
         _write(prepared, beside)
-        shutil.rmtree(folder, ignore_errors=True)  # left over without its last file: not whole
+        shutil.rmtree(folder, ignore_errors=True)  # an incomplete folder: its last file is missing
         beside.replace(folder)
     except OSError as error:
-        if not (folder / _ABOUT).is_file():  # else another process was faster with the same rows
+        if not (folder / _ABOUT).is_file():  # else another process has written the same rows first
             raise _unwritable(folder, error) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -68,10 +68,10 @@ def _write(prepared: Prepared, folder: Path) -> None:
 
 
 def open_store(folder: Path) -> Prepared:
-    """Read back what :func:`save` wrote, equal in every value and type.
+    """Read what :func:`save` wrote, equal in every value and type.
 
     Raises:
-        MlpipesError: There is nothing, or it was damaged.
+        MlpipesError: The folder does not exist, or it is damaged.
     """
     import pandas as pd
     import pyarrow as pa

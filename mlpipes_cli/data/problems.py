@@ -1,4 +1,4 @@
-"""One mistake in the experiment file as an error."""
+"""Reports a mistake in the experiment file as an error."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from mlpipes_cli.errors import ConfigError
 
 
 def wrong(source: YamlSource, where: Location, message: str) -> ConfigError:
-    """The error to raise for one mistake at a place in the file."""
+    """Return the error to raise for a mistake at a place in the file."""
     return ConfigError([source.problem(where, message)])

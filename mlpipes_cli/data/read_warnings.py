@@ -1,4 +1,4 @@
-"""What a reader says about a table: how it was read, and what is odd in it."""
+"""Notes and warnings of a reader: how a table was read, and what is unusual in it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _SHOWN = 5  # columns in a line
 
 @dataclass(frozen=True)
 class Remark:
-    """One line.
+    """A one-line remark.
 
     Attributes:
-        text: Without the place.
-        column: Which one, or empty.
-        row: Of the first value that it is about, from 0, or None.
-        warning: It wants attention.
+        text: The text without the location.
+        column: The column that it is about, or empty.
+        row: The row of the first value that it is about, from 0, or None.
+        warning: Whether it is a warning, not a note.
     """
 
     text: str
@@ -25,7 +25,7 @@ class Remark:
     warning: bool = False
 
     def line(self, shown: str, place: Callable[[int], str]) -> str:
-        """The whole line about a file of that name; ``place`` says where a row is."""
+        """Return the whole line about a file of that name; ``place`` formats a row's location."""
         column = f"column {self.column!r}" if self.column else ""
         where = place(self.row) if self.row is not None else ""
         return ": ".join(filter(None, [shown, ", ".join(filter(None, [column, where])), self.text]))
@@ -33,14 +33,14 @@ class Remark:
 
 @dataclass(frozen=True)
 class Hole:
-    """A word that stands for missing values in a column of numbers, booleans or dates.
+    """A placeholder for missing values in a column of numbers, booleans or dates.
 
     Attributes:
-        word: As it is written first.
-        column: Where.
-        rows: In so many rows.
+        word: The placeholder as first written.
+        column: The column's name.
+        rows: The number of rows with it.
         first: The first of them, from 0.
-        exact: Whether empty cells are not among the rows.
+        exact: Whether ``rows`` does not include empty cells.
     """
 
     word: str
@@ -51,12 +51,12 @@ class Hole:
 
 
 def rows(count: int) -> str:
-    """The number in words."""
+    """Return a number of rows in words."""
     return "1 row" if count == 1 else f"{count} rows"
 
 
 def of_holes(holes: Iterable[Hole]) -> list[Remark]:
-    """A line for each word."""
+    """Return a remark for each placeholder."""
     by_word: dict[str, list[Hole]] = {}
     for hole in holes:
         by_word.setdefault(hole.word, []).append(hole)
@@ -73,7 +73,7 @@ def _of_word(word: str, found: Sequence[Hole]) -> Remark:
 
 
 def of_codes(columns: Mapping[str, str]) -> list[Remark]:
-    """A line for the columns that are codes, by what shows it."""
+    """Return a remark on the columns that hold codes for each reason."""
     found = []
     for reason in dict.fromkeys(columns.values()):
         names = [name for name in columns if columns[name] == reason]
@@ -82,7 +82,7 @@ def of_codes(columns: Mapping[str, str]) -> list[Remark]:
 
 
 def of_numbers_as_text(names: Sequence[str]) -> list[Remark]:
-    """A line for the columns of text that hold numbers alone; none where there are none."""
+    """Return a remark on the text columns that hold only numbers; none if there are no such columns."""
     return [_read_as_text(names, "numbers as text")] if names else []
 
 
@@ -96,7 +96,7 @@ def _read_as_text(names: Sequence[str], what: str) -> Remark:
 
 
 def of_infinite(columns: Mapping[str, int]) -> list[Remark]:
-    """A line for the columns with infinite numbers, by how many rows have one."""
+    """Return a warning about the columns with infinite numbers, with the number of rows that have one."""
     if not columns:
         return []
     shown = ", ".join(f"{name!r} ({rows(count)})" for name, count in list(columns.items())[:_SHOWN])

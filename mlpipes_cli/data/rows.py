@@ -1,8 +1,8 @@
-"""Row hashes: which rows a model was trained on, without keeping the rows themselves.
+"""Row hashes: they identify the rows that a model was trained on without storing the rows.
 
 A value's hash does not depend on how it was stored (int or float, narrow or wide, which string
-type), a row's hash not on the order of the columns, so that hashes of one run can be held against
-the rows of another one. Nothing here depends on pickles or on a library's private hash function:
+type), and a row's hash not on the order of the columns, so that hashes of one run can be compared with
+the rows of another one. The hashes do not depend on pickles or on a library's private hash function:
 numbers are mixed by their IEEE 754 bits with the finaliser of SplitMix64 (Steele, Lea and Flood,
 "Fast splittable pseudorandom number generators", 2014), strings by BLAKE2b.
 """
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     Hashes = NDArray[np.uint64]
 
 _MISSING = np.uint64(0x9AE16A3B2F90404F)
-_EXACT = 2**53  # integers up to here are the same as floats
+_EXACT = 2**53  # integers up to here are exact as floats
 
 
 def mix(values: Hashes) -> Hashes:
-    """Spread 64-bit words over all 64-bit words, one to one (SplitMix64's finaliser)."""
+    """Map 64-bit words one to one to well-mixed 64-bit words (SplitMix64's finaliser)."""
     with np.errstate(over="ignore"):
         z = values + np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -43,7 +43,7 @@ def _digest(text: str | bytes) -> int:
 
 
 def _hash_floats(values: NDArray[np.float64]) -> Hashes:
-    hashes = mix(np.ascontiguousarray(values + 0.0).view(np.uint64))  # + 0.0 makes -0.0 the same as 0.0
+    hashes = mix(np.ascontiguousarray(values + 0.0).view(np.uint64))  # + 0.0 makes -0.0 equal to 0.0
     hashes[np.isnan(values)] = _MISSING
     return hashes
 
@@ -61,7 +61,7 @@ def _hash_objects(values: Sequence[Any] | NDArray[Any]) -> Hashes:
 
     codes, distinct = pd.factorize(np.asarray(values, dtype=object), use_na_sentinel=True)
     table = np.empty(len(distinct) + 1, dtype=np.uint64)
-    table[-1] = _MISSING  # where factorize's -1 points
+    table[-1] = _MISSING  # the entry for factorize's -1
     for position, value in enumerate(distinct):
         if isinstance(value, (bool, int, float, np.number, np.bool_)):
             table[position] = _hash_floats(np.array([float(value)]))[0]
@@ -71,7 +71,7 @@ def _hash_objects(values: Sequence[Any] | NDArray[Any]) -> Hashes:
 
 
 def hash_values(values: pd.Series) -> Hashes:
-    """A uint64 for each value of a column; missing values of all kinds are the same."""
+    """Hash each value of a column to uint64; missing values of all kinds have the same hash."""
     import pandas as pd
 
     dtype = values.dtype
@@ -88,7 +88,7 @@ def hash_values(values: pd.Series) -> Hashes:
 
 
 def hash_rows(frame: pd.DataFrame, columns: Sequence[str]) -> Hashes:
-    """A hash for each row, of shape (n,), over the named columns in whatever order.
+    """Hash each row, shape (n,), over the named columns in any order.
 
     Raises:
         KeyError: The frame has no such column.
@@ -101,7 +101,7 @@ def hash_rows(frame: pd.DataFrame, columns: Sequence[str]) -> Hashes:
 
 
 def write_hashes(path: Path, hashes: Hashes, columns: Sequence[str]) -> None:
-    """Keep row hashes and the columns that they cover as a Parquet file (whole or not at all)."""
+    """Write row hashes and the columns that they cover to a Parquet file, atomically."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -116,7 +116,7 @@ def write_hashes(path: Path, hashes: Hashes, columns: Sequence[str]) -> None:
 
 
 def read_hashes(path: Path) -> tuple[Hashes, tuple[str, ...]]:
-    """The hashes and the columns that :func:`write_hashes` kept."""
+    """Read the hashes and the columns that :func:`write_hashes` wrote."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)

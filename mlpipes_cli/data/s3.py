@@ -1,4 +1,4 @@
-"""Tables in S3 buckets (AWS or a compatible server, by AWS_ENDPOINT_URL)."""
+"""Reads tables from S3 buckets (AWS or a compatible server, by AWS_ENDPOINT_URL)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mlpipes_cli.errors import MlpipesError
 
 
 def load_s3(name: str, data: Data, source: YamlSource, environ: Mapping[str, str], formats: Formats) -> Read:
-    """Read ``bucket/key``; the key's extension tells the kind of file.
+    """Read ``bucket/key``; the key's extension determines the file format.
 
     Raises:
-        ConfigError: There is no such bucket or key, or it is no table.
+        ConfigError: There is no such bucket or key, or the object is not a table.
         MlpipesError: No credentials, no access, or the server cannot be reached.
     """
     bucket, _, key = name.partition("/")
@@ -71,7 +71,7 @@ def _client(environ: Mapping[str, str]) -> Any:
         profile_name=environ.get("AWS_PROFILE"),
     )
     endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
-    # a server other than AWS is asked for /bucket/key: its name has no bucket's subdomain
+    # servers other than AWS get /bucket/key, since their hostname has no subdomain for a bucket
     style = {"addressing_style": "path"} if endpoint else {}
     retries: Any = {"total_max_attempts": 2}
     config = Config(connect_timeout=5, read_timeout=60, retries=retries, s3=style)

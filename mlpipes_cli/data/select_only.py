@@ -1,19 +1,19 @@
-"""One statement that gives rows, run where it can change nothing.
+"""Runs one statement that returns rows and can change nothing.
 
-psycopg2 sends a text as it is, and a server runs all statements that are in it. So the text goes to the
-server as a value, and a cursor is opened on it: PostgreSQL plans it as one statement that gives rows, or
-refuses it, and no statement of a cursor can end or begin a transaction. Whatever a function of the query
-did that a read-only transaction lets pass is undone with the transaction, which never ends well.
+psycopg2 sends a text unchanged, and a server runs all statements in it. So the text goes to the server as a
+value, and a cursor is opened on it: PostgreSQL plans it as one statement that returns rows, or refuses it,
+and a cursor's statement cannot end or begin a transaction. The transaction is always rolled back, which
+undoes any effect of a function that a read-only transaction permits.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-SECONDS = 1800  # the longest that the rows may take to come
+SECONDS = 1800  # timeout for reading all rows
 _LOCK_SECONDS = 60
 _CURSOR = "mlpipes_rows"
-# A cursor is planned for its first rows, unless this says that all of them are wanted.
+# PostgreSQL plans a cursor for its first rows unless this setting requests a plan for all of them.
 _SETTINGS = (
     f"set local statement_timeout = '{SECONDS}s'; set local lock_timeout = '{_LOCK_SECONDS}s';"
     " set local cursor_tuple_fraction = 1.0"
@@ -29,19 +29,19 @@ $mlpipes$
 
 
 class NotOneSelect(Exception):
-    """The text is no statement that gives rows, or more than one; it was not run."""
+    """The text is not exactly one statement that returns rows; it was not run."""
 
 
 def select(connection: Any, statement: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The names of the columns and the rows.
+    """Run a statement; return the names of the columns and the rows.
 
     Args:
-        connection: One of psycopg2's that has no transaction open; at the end it has none.
-        statement: Text, or a composed statement of psycopg2's.
+        connection: A psycopg2 connection without an open transaction; it has none afterwards either.
+        statement: Text, or a composed psycopg2 statement.
 
     Raises:
-        NotOneSelect: It is something else than one statement that gives rows.
-        psycopg2.Error: The server refuses it, or it takes too long.
+        NotOneSelect: The text is not exactly one statement that returns rows.
+        psycopg2.Error: The server refuses the statement, or it exceeds the timeout.
     """
     import psycopg2
 

@@ -1,4 +1,4 @@
-"""What a ``source:`` line means, found without reading any data (and without pandas)."""
+"""Resolves a ``source:`` entry without reading any data (and without pandas)."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _WHERE_TO_GET = {
 
 @dataclass(frozen=True)
 class SourceLocation:
-    """Where rows come from.
+    """The location of a data source.
 
     Attributes:
         kind: The kind of source.
-        shown: As messages call it; it holds no secret.
-        path: Of a file, or of a folder of images.
+        shown: Its name in messages, without secrets.
+        path: The path of a file or of a folder of images.
         name: The data set's name or number, ``bucket/key``, or ``schema.table``.
-        query: Of a Postgres.
-        url: Of a Postgres that is not the project's own, or ``$NAME``.
+        query: The query of a PostgreSQL source.
+        url: The URL of a PostgreSQL server other than the project's own, or ``$NAME``.
     """
 
     kind: Kind
@@ -47,7 +47,7 @@ class SourceLocation:
 
 
 def locate(data: Data, base: Path, source: YamlSource) -> SourceLocation:
-    """Understand the ``source:`` line; a local file has to be there.
+    """Resolve the ``source:`` entry; a local file has to exist.
 
     Raises:
         ConfigError: An unknown scheme, data set or file extension, or no such file.

@@ -1,6 +1,6 @@
-"""From the ``source:`` of an experiment to a frame of its rows.
+"""Loads the ``source:`` of an experiment into a frame of its rows.
 
-Importing this costs nothing: pandas and the clients come with the first :func:`load`.
+Importing this module is cheap: the first :func:`load` imports pandas and the clients.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def check_columns_cheaply(data: Data, base: Path, source: YamlSource) -> None:
-    """Find what can be found wrong without reading the data: the source, and a CSV's header.
+    """Check what can be checked without reading the data: the source, and the header of a CSV file.
 
     Args:
         data: The ``data:`` of the experiment.
@@ -36,7 +36,7 @@ def check_columns_cheaply(data: Data, base: Path, source: YamlSource) -> None:
         source: The experiment's file.
 
     Raises:
-        ConfigError: No such file or data set, no CSV, or columns that it does not have.
+        ConfigError: No such file or data set, not a CSV file, or missing columns.
     """
     place = locate(data, base, source)
     if place.kind == "images":
@@ -62,7 +62,7 @@ def load(
     environ: Mapping[str, str],
     formats: Formats | None = None,
 ) -> pd.DataFrame:
-    """The rows of :func:`read`."""
+    """Return the rows of :func:`read`."""
     return read(data, base, source, database_url=database_url, environ=environ, formats=formats).frame
 
 
@@ -75,18 +75,19 @@ def read(
     environ: Mapping[str, str],
     formats: Formats | None = None,
 ) -> Read:
-    """Read all rows of an experiment's source, and tell how that was done.
+    """Read all rows of an experiment's source; return them with notes and warnings.
 
     Args:
         data: The ``data:`` of the experiment.
         base: The folder of the experiment's file; relative paths start there.
         source: The experiment's file.
-        database_url: The project's own database as somebody who can only read; None where ``up`` made nobody.
-        environ: Where ``$NAME`` and the AWS variables are looked up.
-        formats: How tables are written, where that is not what ``data`` says.
+        database_url: URL of the project's own database for the read-only role; None if ``up`` has not created
+            the role.
+        environ: The environment for ``$NAME`` and the AWS variables.
+        formats: The table formats, if not those of ``data``.
 
     Raises:
-        ConfigError: The source does not exist or is not what it should be.
+        ConfigError: The source does not exist or cannot be read.
         MlpipesError: A server cannot be reached or refuses.
     """
     place = locate(data, base, source)

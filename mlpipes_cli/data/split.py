@@ -1,4 +1,4 @@
-"""The one split of an experiment: the same rows and seed give the same holdout, on any machine."""
+"""Splits the data of an experiment: the same rows and seed give the same holdout on any machine."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _AT = ("data", "split")
 def split_rows(
     frame: pd.DataFrame, target: Target, data: Data, source: YamlSource
 ) -> tuple[Rows, Rows, list[str]]:
-    """Positions of the training and of the holdout rows, both sorted, and warnings.
+    """Return the sorted positions of the training and of the holdout rows, and warnings.
 
     Without ``by`` the rows are drawn by a hash of their position and the seed, which no library's
-    random stream can change; with ``stratify`` so from each class of a classification target.
-    With ``by`` the holdout is the latest share of the rows: rows of the same moment keep the order
-    of the source, and rows without a moment count as the earliest.
+    random stream can change; with ``stratify``, separately from each class of a classification target.
+    With ``by`` the holdout is the latest share of the rows: rows with the same value keep the order
+    of the source, and rows with a missing value count as the earliest.
 
     Raises:
         ConfigError: Too few rows, a class that cannot be in both parts, a column that has no order.
@@ -110,7 +110,7 @@ def _by_time(column: pd.Series, data: Data, source: YamlSource) -> tuple[Rows, l
 
 
 def _check_classes(target: Target, train: Rows, holdout: Rows, data: Data, source: YamlSource) -> None:
-    """Every class is trained on; the holdout tells at least two apart."""
+    """Check that every class has training rows and that the holdout has at least two classes."""
     if target.task == "regression":
         return
     labels = target.values.to_numpy()
@@ -125,7 +125,7 @@ def _check_classes(target: Target, train: Rows, holdout: Rows, data: Data, sourc
 
 
 def _another_split(data: Data) -> str:
-    """What may help where a class is in one part only: of the settings that count here."""
+    """Return a hint on how to get every class into both parts, from the settings that apply."""
     if data.split.by is not None:
         latest = f"the latest rows by {data.split.by!r} form the holdout"
         return f"; {latest}: choose another `test` share or remove `by`"

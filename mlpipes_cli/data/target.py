@@ -1,4 +1,4 @@
-"""What kind of target a column is, and its labels."""
+"""Determines the task and the labels of a target column."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.suggest import did_you_mean
 
-MOST_NUMERIC_CLASSES = 20  # more different whole numbers than that are a quantity, not labels
+MOST_NUMERIC_CLASSES = 20  # more distinct whole numbers than this are a quantity, not labels
 _AT = ("data", "target")
 
 
@@ -28,7 +28,7 @@ class Target:
         values: Labels as int64, bool or str; float64 for regression.
         classes: The labels, sorted; binary: (negative, positive); empty for regression.
         positive: The positive label of a binary target.
-        warnings: What a person should know.
+        warnings: Warnings for the user.
     """
 
     task: Task
@@ -39,13 +39,13 @@ class Target:
 
 
 def read_target(column: pd.Series, data: Data, source: YamlSource) -> Target:
-    """Find the kind of target (``data.task`` overrides) and its labels.
+    """Determine the task (``data.task`` overrides it) and the labels of the target.
 
-    Two different values are binary; strings, booleans and at most 20 different whole numbers are
+    Two distinct values are binary; strings, booleans and at most 20 distinct whole numbers are
     labels; every other number is a quantity.
 
     Raises:
-        ConfigError: A missing or endless value, one value only, or what does not fit the task.
+        ConfigError: A missing or infinite value, only one distinct value, or values that do not fit the task.
     """
     values = canonical(column)
     _no_gaps(values, data, source)

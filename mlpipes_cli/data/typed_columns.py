@@ -1,4 +1,4 @@
-"""What settings and exactness ask of columns whatever they were read from."""
+"""Applies the settings for columns, whatever source they are read from, and keeps whole numbers exact."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from mlpipes_cli.data.numbers import Style
 
 
 class TypeMismatch(ValueError):
-    """A value is not what the settings say of its column; the text is one line."""
+    """A value differs from what the settings declare for its column; the text is one line."""
 
 
 def settled(read: Read, shown: str, aside: Collection[str | None]) -> Read:
-    """The rows with ``missing``, ``types`` and ``dates`` applied, and with whole numbers that stay exact.
+    """Apply ``missing``, ``types`` and ``dates`` to the rows, and keep whole numbers exact.
 
-    A column of integers that float64 cannot hold becomes one of codes, as in a CSV file. Infinite numbers,
-    which a division by zero leaves behind, become missing values.
+    A column of integers that float64 cannot hold becomes a column of codes, as in a CSV file. Infinite
+    numbers, such as results of a division by zero, become missing values.
 
     Args:
-        read: What was read; columns of a CSV file are as the settings want them already.
-        shown: What messages call the source.
-        aside: Columns whose numbers stay: the target's, the identifiers', and those that nobody asks for.
+        read: The table as read; the columns of a CSV file have the settings applied already.
+        shown: The name of the source in messages.
+        aside: Columns whose numbers stay unchanged: the target, the identifiers, and unused columns.
 
     Raises:
-        WrongValue: A value is not what the settings say of its column.
+        TypeMismatch: A value differs from what the settings declare for its column.
     """
     formats = read.formats
     if formats.before:
@@ -45,7 +45,7 @@ def settled(read: Read, shown: str, aside: Collection[str | None]) -> Read:
     for name in map(str, read.frame.columns):
         column: Any = read.frame[name] if name in read.frame.columns else None
         if not isinstance(column, pd.Series):
-            continue  # a name that stands twice, or is none: told later
+            continue  # a duplicate or missing column name: reported later
         made = _as_set(missing.without(column, formats.missing), formats)
         if name not in formats.types and name not in aside:
             if _would_round(made):
@@ -71,7 +71,7 @@ def settled(read: Read, shown: str, aside: Collection[str | None]) -> Read:
 
 
 def blanked(frame: pd.DataFrame, formats: Formats) -> pd.DataFrame:
-    """The rows with the words and numbers of ``missing`` missing."""
+    """Set the words and numbers of ``missing`` to missing."""
     if not formats.missing:
         return frame
     return frame.assign(
@@ -110,7 +110,7 @@ def _holds_integers(column: pd.Series) -> bool:
 
 
 def _digits(column: pd.Series) -> pd.Series:
-    """As text; whole numbers without a fraction."""
+    """Convert a column to text; whole numbers have no fraction."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         column = date_formats.utc(column).dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
     values = column.astype(object).where(column.notna(), None)

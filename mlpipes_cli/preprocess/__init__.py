@@ -1,1 +1,1 @@
-"""Automatic preprocessing by column type; it travels inside the logged model."""
+"""Automatic preprocessing by column type. The logged model contains it."""

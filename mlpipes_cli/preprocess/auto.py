@@ -1,4 +1,4 @@
-"""Which column is of which kind: the plan of automatic preprocessing, made on the training rows."""
+"""Plans automatic preprocessing: determines the kind of each column from the training rows."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from mlpipes_cli.preprocess.blocks import read_labels, read_moments, read_number
 from mlpipes_cli.preprocess.transformer import AutoPreprocessor
 
 Kind = Literal["numbers", "dates", "categories", "targets", "constant"]
-MOST_ONE_HOT = 30  # more different strings than that become the target's mean
-_ENOUGH = 0.9  # of the different strings have to be dates to be taken for such
+MOST_ONE_HOT = 30  # with more distinct strings, a column is target-encoded
+_ENOUGH = 0.9  # share of the distinct strings that have to be dates for the column to count as dates
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
 
 
 def build(X: pd.DataFrame, task: Task, scale: bool = True, texts: Collection[str] = ()) -> AutoPreprocessor:
-    """The unfitted preprocessing step for these training rows.
+    """Build the unfitted preprocessing step for these training rows.
 
-    Constant and empty columns are left out; if nothing varies, all columns stay. Text is text, also where
+    Constant and empty columns are left out; if nothing varies, all columns stay. Text stays text even if
     it looks like numbers: the reader of the data decides what is a number.
 
     Args:
         X: The training rows.
         task: The kind of target.
-        scale: Whether what comes out is scaled; trees need no such thing.
-        texts: Columns whose text is text even where all of it is dates.
+        scale: Whether to scale the output; trees do not need it.
+        texts: Columns that stay text even if all their values are dates.
 
     Raises:
-        ValueError: A column name stands twice.
+        ValueError: A column name occurs twice.
     """
     frame = X.set_axis([str(name) for name in X.columns], axis=1)
     if not frame.columns.is_unique:
@@ -54,7 +54,7 @@ def build(X: pd.DataFrame, task: Task, scale: bool = True, texts: Collection[str
 
 
 def kind_of(values: pd.Series, *, is_text: bool = False) -> Kind:
-    """How a column is to be read; ``is_text`` where somebody said that it is text."""
+    """Return the kind of a column; ``is_text`` if the settings declare it as text."""
     dtype = values.dtype
     if pd.api.types.is_datetime64_any_dtype(dtype):
         return "dates" if values.nunique(dropna=False) > 1 else "constant"
@@ -72,7 +72,7 @@ def kind_of(values: pd.Series, *, is_text: bool = False) -> Kind:
 
 
 def _are_objects(values: pd.Series) -> bool:
-    """Whether it is a column of numbers in Python's own types."""
+    """Return whether an object column holds numbers of Python's own types."""
     return values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) in _NUMBERS
 
 

@@ -1,4 +1,4 @@
-"""A model of any kind behind a preprocessing step. A logged model carries this module's code with it."""
+"""A model of any framework behind a preprocessing step. A logged model contains this module's code."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Any
 
 
 class Behind:
-    """Answers raw rows: the step transforms them, the model is asked.
+    """Transforms raw rows with the step, then predicts with the model.
 
-    For models that scikit-learn's Pipeline does not take, since they are no estimators of its kind.
+    For models that are not scikit-learn estimators, so that scikit-learn's Pipeline does not accept them.
 
     Args:
         step: A fitted transformer.
-        model: Anything with ``predict``, and with ``predict_proba`` or ``decision_function`` if it likes.
+        model: Anything with ``predict``, and optionally ``predict_proba`` or ``decision_function``.
     """
 
     def __init__(self, step: Any, model: Any) -> None:
         self.step, self.model = step, model
 
     def predict(self, X: Any) -> Any:
-        """What the model says about the rows."""
+        """Predict the rows."""
         return self.model.predict(self.step.transform(X))
 
     def __getattr__(self, name: str) -> Any:
@@ -32,13 +32,13 @@ class Behind:
 
 
 def behind(step: Any, model: Any) -> Any:
-    """A Pipeline of both where the model is a fitted estimator, else a :class:`Behind`."""
+    """Return a Pipeline of both if the model is a fitted estimator, else a :class:`Behind`."""
     from sklearn.exceptions import NotFittedError
     from sklearn.pipeline import Pipeline
     from sklearn.utils.validation import check_is_fitted
 
     try:
         check_is_fitted(model)
-    except (TypeError, NotFittedError, AttributeError):  # of a class that is no BaseEstimator, too
+    except (TypeError, NotFittedError, AttributeError):  # also raised if the class is not a BaseEstimator
         return Behind(step, model)
     return Pipeline([("preprocess", step), ("model", model)])

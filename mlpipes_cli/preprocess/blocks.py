@@ -1,10 +1,9 @@
-"""The parts of automatic preprocessing: columns of one kind in, numbers out, scaled unless told otherwise.
+"""The blocks of automatic preprocessing: each turns columns of one kind into numbers, by default scaled.
 
-A logged model carries this module's code with it (see :mod:`mlpipes_cli.preprocess.portable`), so
-it imports nothing of this package that is not carried too. A block is told its columns, learns
-from training rows, and then turns any rows into a float64 array without missing or infinite
-values: what it has never seen (a new category, an unreadable date, a missing number) becomes what
-the training rows make most likely.
+A logged model contains this module's code (see :mod:`mlpipes_cli.preprocess.portable`), so the module imports
+nothing of this package that the model does not contain, too. A block gets its columns, learns from training
+rows, and then transforms any rows to a float64 array without missing or infinite values. It replaces unknown
+values (a new category, an unreadable date, a missing number) by the most likely ones in the training rows.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _PRIOR_ROWS = 10.0
 
 
 def read_numbers(values: pd.Series) -> Floats:
-    """The column as float64; what is no finite number is NaN, true and false are 1 and 0."""
+    """Convert the column to float64; true and false become 1 and 0, all but finite numbers become NaN."""
     dtype = values.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
         numbers: Floats = values.to_numpy(dtype=np.float64, copy=True)
@@ -48,7 +47,7 @@ def read_numbers(values: pd.Series) -> Floats:
 
 
 def _plain(value: Any) -> Any:
-    """A decimal as a float; None for what is no number at all."""
+    """Convert a decimal to a float; return None for a value that is not a number."""
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -56,10 +55,10 @@ def _plain(value: Any) -> Any:
 
 
 def read_moments(values: pd.Series) -> NDArray[np.datetime64]:
-    """The column as datetime64[us] in UTC; what is neither a date nor an ISO date string is NaT.
+    """Convert the column to datetime64[us] in UTC; all but dates and ISO date strings become NaT.
 
-    Text is read as at the doors (:mod:`mlpipes_cli.timestamps`): ``now`` is no date, and text of 13 digits is
-    milliseconds since 1970, as a number from JSON comes to a column of text.
+    Text is parsed as in requests (:mod:`mlpipes_cli.timestamps`): ``now`` is not a date, and text of 13
+    digits is milliseconds since 1970, since a JSON number arrives as text in a text column.
     """
     if pd.api.types.is_numeric_dtype(values.dtype):
         return np.full(len(values), np.datetime64("NaT", "us"))
@@ -69,7 +68,7 @@ def read_moments(values: pd.Series) -> NDArray[np.datetime64]:
 
 
 def read_labels(values: pd.Series) -> list[str]:
-    """The column as strings without surrounding space; missing values are empty strings."""
+    """Convert the column to strings without surrounding whitespace; missing values become empty strings."""
     return [_label(value) for value in np.asarray(values, dtype=object)]
 
 
@@ -87,7 +86,7 @@ def _label(value: Any) -> str:
 
 
 class Numbers:
-    """Numbers and booleans: median, scale, and ``<column>_missing`` where training rows had gaps."""
+    """Numbers and booleans: median, scale, and ``<column>_missing`` if training rows have missing values."""
 
     def __init__(self, columns: Sequence[str], scale: bool = True) -> None:
         self.columns, self.scale = list(columns), scale
@@ -173,7 +172,7 @@ class Dates:
 
 
 class OneHot:
-    """Few categories: a column of 0 and 1 each; one that training never saw is 0 in all of them."""
+    """One-hot encodes few categories; a category that training has not seen is 0 in all columns."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self.columns = list(columns)
@@ -188,7 +187,7 @@ class OneHot:
         return self.transform(frame)
 
     def transform(self, frame: pd.DataFrame) -> Floats:
-        found = np.zeros((len(frame), len(self.names) + 1))  # the last one takes what is unknown
+        found = np.zeros((len(frame), len(self.names) + 1))  # the last column collects unknown categories
         rows = np.arange(len(frame))
         for column, places in zip(self.columns, self.places, strict=True):
             found[rows, [places.get(label, -1) for label in read_labels(frame[column])]] = 1.0
@@ -196,12 +195,12 @@ class OneHot:
 
 
 class Targets:
-    """Many categories: the target's mean in the category, drawn towards the mean of all rows.
+    """Target-encodes many categories: each becomes the target's mean, shrunk towards the overall mean.
 
     Each mean counts 10 further rows at the overall mean (the m-estimate of D. Micci-Barreca,
     "A preprocessing scheme for high-cardinality categorical attributes", 2001). Training rows get
     the mean of the other four fifths of the rows, so that no row sees its own target.
-    Means are in standard deviations of the target. A multiclass target gives one column a class.
+    Means are in standard deviations of the target. A multiclass target gives one column for each class.
     """
 
     def __init__(self, columns: Sequence[str], task: str) -> None:
@@ -213,7 +212,7 @@ class Targets:
         spread = goals.std(axis=0)
         goals = (goals - goals.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
         self.prior = np.zeros(goals.shape[1])
-        folds = np.random.RandomState(0).permutation(len(frame)) % _FOLDS  # a stream that never changes
+        folds = np.random.RandomState(0).permutation(len(frame)) % _FOLDS  # a generator with stable numbers
         self.tables: list[dict[str, Floats]] = []
         parts = []
         for column in self.columns:
@@ -258,7 +257,7 @@ class Targets:
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """The names with ``_2``, ``_3``, ... where one would stand twice."""
+    """Make names unique by the suffixes ``_2``, ``_3``, ..."""
     names = list(names)
     taken, found = set(), []
     for name in names:

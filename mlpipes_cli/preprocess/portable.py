@@ -1,6 +1,6 @@
-"""The modules whose code a logged model carries, so that it loads where mlpipes is not installed.
+"""The modules whose code a logged model contains, so that it loads without mlpipes.
 
-Before a model is written: ``for module in modules(): cloudpickle.register_pickle_by_value(module)``.
+Before writing a model: ``for module in modules(): cloudpickle.register_pickle_by_value(module)``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from types import ModuleType
 
 
 def modules() -> list[ModuleType]:
-    """Every module of this package whose classes or functions can stand in a logged model."""
+    """Return the modules of this package whose classes or functions a logged model may contain."""
     from mlpipes_cli import timestamps
     from mlpipes_cli.preprocess import behind, blocks, reading, scaling, transformer
 

@@ -1,4 +1,4 @@
-"""Reads dates and times before a model sees them. A logged model carries this module's code with it."""
+"""Parses dates and times before a model gets them. A logged model contains this module's code."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 class Moments(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg,misc,unused-ignore]
-    """A frame in, the same frame out, with dates and times in the columns that have to be such.
+    """Parses the date and time columns of a frame; other columns stay unchanged.
 
     Args:
-        columns: Their names.
+        columns: The names of the date and time columns.
     """
 
     def __init__(self, columns: Sequence[str] = ()) -> None:
         self.columns = columns
 
     def fit(self, X: Any, y: Any = None) -> Moments:
-        """There is nothing to learn."""
+        """Do nothing: the step has nothing to learn."""
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """The frame.
+        """Return the frame with its date and time columns parsed.
 
         Raises:
-            ValueError: A value is no date and time, or may be several.
+            ValueError: A value is not a date and time, or it is ambiguous.
         """
         read = {}
         for name in self.columns:

@@ -1,7 +1,7 @@
-"""Numbers made comparable, whatever single cells hold, or left in their own unit, for trees.
+"""Scales numbers robustly against extreme cells, or leaves them in their own unit, for trees.
 
-A logged model carries this module's code with it (see :mod:`mlpipes_cli.preprocess.portable`), so it
-imports nothing of this package that is not carried too.
+A logged model contains this module's code (see :mod:`mlpipes_cli.preprocess.portable`), so the module imports
+nothing of this package that the model does not contain, too.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_LARGEST_INPUT = 1e150  # its square is still a float64
-_LARGEST_OUTPUT = 1e6  # standard deviations; trees that store float32 take it too
-_LARGEST_SINGLE = 1e30  # what is left in its own unit is stored as float32 by most trees
-_COARSE = 2.0**-10  # of the median: float32 would tell values of a smaller spread badly apart
-_NEAR = 3.0  # spreads from the median, within which nothing is far off
-_GAP = 5.0  # times as far from the median as the one before: what comes after is no tail of a distribution
-_RARE = 0.05  # of the values; more of them are a part of the distribution, if they differ
-_ROOM = 5.0  # spreads from the median that a value may always lie away
+_LARGEST_INPUT = 1e150  # its square is still finite in float64
+_LARGEST_OUTPUT = 1e6  # standard deviations; still finite for trees that store float32
+_LARGEST_SINGLE = 1e30  # most trees store unscaled values as float32
+_COARSE = 2.0**-10  # of the median: float32 hardly distinguishes values of a smaller spread
+_NEAR = 3.0  # spreads from the median within which no value is an outlier
+_GAP = 5.0  # times as far from the median as the value before; beyond such a gap are outliers, not a tail
+_RARE = 0.05  # share of the values; more of them belong to the distribution, if they differ
+_ROOM = 5.0  # spreads from the median within which a value is never clipped
 
 
 class Scaler:
-    """Fills gaps with the median, then subtracts the mean and divides by the standard deviation.
+    """Imputes the median, then subtracts the mean and divides by the standard deviation.
 
-    Models of former releases have this one alone.
+    Models of earlier releases use only this scaler.
     """
 
     def fit(self, values: Floats) -> Scaler:
@@ -43,13 +43,13 @@ class Scaler:
         filled = np.where(gaps, self.median, values)
         self.mean = filled.mean(axis=0)
         deviation = filled.std(axis=0)
-        # what rounding leaves of a constant column is no spread
+        # rounding errors of a constant column are not a spread
         still = deviation <= 1e-12 * np.maximum(np.abs(self.mean), 1e-300)
         self.deviation = np.where(still | ~np.isfinite(deviation), 1.0, deviation)
         return self
 
     def transform(self, values: Floats) -> Floats:
-        """Scaled values of the same shape, all finite."""
+        """Scale values; return the same shape, all finite."""
         gaps = np.isnan(values)
         if gaps.any():
             values = np.where(gaps, self.median, values)
@@ -59,9 +59,9 @@ class Scaler:
 
 
 class Bounded(Scaler):
-    """A :class:`Scaler` that rare far-off cells do not blind: they count as the nearest that is no such.
+    """A :class:`Scaler` that clips rare outliers to the nearest other value.
 
-    Columns without such cells are scaled as by a :class:`Scaler`, to the last bit.
+    Columns without outliers are scaled as by a :class:`Scaler`, bit for bit.
     """
 
     def fit(self, values: Floats) -> Bounded:
@@ -72,14 +72,14 @@ class Bounded(Scaler):
         return self
 
     def transform(self, values: Floats) -> Floats:
-        """Scaled values of the same shape, all finite."""
+        """Scale values; return the same shape, all finite."""
         return super().transform(np.clip(values, self.low, self.high))
 
 
 class Unscaled(Scaler):
-    """Fills gaps with the median and leaves the rest in its own unit.
+    """Imputes the median and leaves other values in their own unit.
 
-    Only a column whose values float32 would not tell apart (times in seconds since 1970, say) is counted
+    Only a column whose values float32 cannot distinguish (such as seconds since 1970) becomes differences
     from its median.
     """
 
@@ -92,7 +92,7 @@ class Unscaled(Scaler):
         return self
 
     def transform(self, values: Floats) -> Floats:
-        """Values of the same shape, all finite as float32 too."""
+        """Transform values; return the same shape, all finite even as float32."""
         gaps = np.isnan(values)
         if gaps.any():
             values = np.where(gaps, self.median, values)
@@ -105,7 +105,10 @@ def _present(column: Floats) -> Floats:
 
 
 def _middle_and_spread(values: Floats) -> tuple[float, float]:
-    """The median, and the distance of the quartiles; where that is 0, how far the others usually lie away."""
+    """Return the median and the interquartile range.
+
+    If the range is 0, return instead the median distance of the other values from the median.
+    """
     if not len(values):
         return 0.0, 0.0
     last = len(values) - 1
@@ -120,7 +123,7 @@ def _middle_and_spread(values: Floats) -> tuple[float, float]:
 
 
 def _limits(column: Floats) -> tuple[float, float]:
-    """The least and the greatest that values count as; the limits of all input where nothing is far off."""
+    """Return the bounds to clip a column to; the largest allowed input if it has no outliers."""
     values = _present(column)
     middle, spread = _middle_and_spread(values)
     below, above = _reach(middle - values, spread), _reach(values - middle, spread)
@@ -128,7 +131,7 @@ def _limits(column: Floats) -> tuple[float, float]:
 
 
 def _reach(distances: Floats, spread: float) -> float:
-    """How far from the median a value counts in one direction: to the first gap with few behind it."""
+    """Return the distance from the median to clip at in one direction: the first gap before few values."""
     far = np.sort(distances[distances > _NEAR * spread])
     before = np.concatenate([[_NEAR * spread], far])[: len(far)]
     for at in np.flatnonzero(far > _GAP * before):

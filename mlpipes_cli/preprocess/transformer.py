@@ -1,4 +1,4 @@
-"""The preprocessing step of a pipeline. A logged model carries this module's code with it."""
+"""The preprocessing step of a pipeline. A logged model contains this module's code."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class AutoPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg,misc,unused-ignore]
-    """Raw rows in, a DataFrame of finite float64 out; columns that are named in no list are left out.
+    """Transforms raw rows to a DataFrame of finite float64; columns that no list names are left out.
 
     As with scikit-learn's TargetEncoder, ``fit_transform`` is not the same as ``fit`` and then
-    ``transform`` where there are ``targets``: training rows never see their own target.
+    ``transform`` if there are ``targets``: training rows never see their own target.
 
     Args:
         numbers: Columns of numbers and booleans.
@@ -28,8 +28,8 @@ class AutoPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         categories: Columns with few different strings.
         targets: Columns with many different strings.
         task: The kind of target.
-        scale: Whether numbers and dates come out in standard deviations from their mean; else in their own
-            unit, as trees want them.
+        scale: Whether to scale numbers and dates to standard deviations from their mean; else they keep their
+            own unit, which suits trees.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class AutoPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         return self._frame(frame, [block.transform(frame) for block in self.blocks_])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """The names of the columns that come out."""
+        """Return the names of the output columns."""
         check_is_fitted(self, "blocks_")
         return self.names_out_.to_numpy(dtype=object)
 
     def set_output(self, *, transform: Any = None) -> AutoPreprocessor:
-        """A DataFrame comes out whatever is asked for."""
+        """Ignore the requested output: the result is always a DataFrame."""
         return self
 
     def _check_columns(self, frame: pd.DataFrame) -> None:

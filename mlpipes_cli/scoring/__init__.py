@@ -1,1 +1,1 @@
-"""What a model is worth: one implementation of every metric, its interval, and the comparison of two."""
+"""Metrics, their confidence intervals, and the comparison of models: one implementation of each."""

@@ -1,4 +1,4 @@
-"""How sure a metric's value is: intervals for the luck of the holdout's rows."""
+"""Confidence intervals of metrics, for the randomness of the holdout's rows."""
 
 from __future__ import annotations
 
@@ -28,26 +28,25 @@ def intervals(
     design: Design | None = None,
     only: Collection[str] | None = None,
 ) -> Intervals:
-    """A confidence interval for each metric of :func:`evaluate`, for the rows' randomness alone.
+    """Compute a confidence interval for each metric of :func:`evaluate`, for the rows' randomness alone.
 
-    What kind of number a metric is decides how (``docs/explanation/metrics.md``): rankings of two classes by
-    tests of smoothed populations (:mod:`.inversion`), losses by the studentised bootstrap
-    (:mod:`.studentised`), the
-    other shares by Wilson's formula with the resamples' standard error (:mod:`.shares`). Each is stretched
-    to hold the value itself. How often they hold the truth is in ``benchmarks/intervals``. The model is
-    taken as it is: how much another training would differ is not in it.
+    The method depends on the kind of metric (``docs/explanation/metrics.md``): tests of smoothed populations
+    for rankings of two classes (:mod:`.ranking_intervals`), the studentised bootstrap for losses
+    (:mod:`.mean_intervals`), Wilson's formula with the resamples' standard error for the other shares
+    (:mod:`.share_intervals`). Each interval is widened to contain the value itself. ``benchmarks/intervals``
+    measures their coverage. The model is taken as fixed: the variation between trainings is not included.
 
     Args:
         p: The predictions.
         seed: The same seed gives the same intervals.
-        resamples: How many.
-        level: Such as 0.95.
-        design: How the rows were drawn; within each class when left out.
-        only: The metrics that are asked for; all when left out.
+        resamples: The number of resamples.
+        level: The confidence level, such as 0.95.
+        design: How the rows were drawn; within each class if omitted.
+        only: The metrics to compute; all if omitted.
 
     Returns:
-        (lower, upper) by name, or None where there are too few rows to tell, for those of the names that
-        :func:`evaluate` gives.
+        (lower, upper) by name, or None if there are too few rows, for those of the names that
+        :func:`evaluate` returns.
     """
     values, design = evaluate(p), design or Design()
     values = {name: value for name, value in values.items() if only is None or name in only}
@@ -65,7 +64,7 @@ def _holding(pair: Pair | None, value: float) -> Pair | None:
 
 
 def _samplers(p: Predictions, told: Collection[str], seed: int, design: Design) -> list[RankingSampler]:
-    """Of the positive class, or of each of several; none where no ranking is asked for."""
+    """Return samplers of the positive class, or of each of several; none if no ranking is requested."""
     if p.scores is None or not any(name.startswith(ranking.NAMES) for name in told):
         return []
     found, columns = [], [(1, p.scores)] if p.task == "binary" else list(enumerate(p.scores.T))
@@ -85,7 +84,7 @@ def _of_rankings(
 
 
 def _bias(p: Predictions, names: Collection[str], samplers: Sequence[RankingSampler]) -> dict[str, float]:
-    """By how much rankings are too high; of several classes their mean."""
+    """Return the bias of ranking metrics; for several classes, the mean bias."""
     if not samplers:
         return {}
     each = [sampler.bias() for sampler in samplers]
@@ -108,7 +107,7 @@ def _of_resamples(
     design: Design,
     bias: Mapping[str, float],
 ) -> dict[str, Pair]:
-    """Of all that is computed for resamples of the rows, drawn once for all of it."""
+    """Compute the intervals of all metrics that need resamples, which are drawn once for all of them."""
     strata, lossy = design.strata(p), ratios(p)
     losses = Studentised({name: lossy[name] for name in told if name in lossy}, strata, design.units)
     shares = scorer(p, [name for name in told if name not in losses.names])
@@ -128,7 +127,7 @@ def _of_resamples(
 
 
 def _is_plain_share(name: str) -> bool:
-    """Whether it is a share of rows, of which Wilson's formula needs no help."""
+    """Return whether the metric is a share of rows, for which Wilson's formula needs no correction."""
     return name.startswith(("recall", "accuracy"))
 
 

@@ -1,4 +1,4 @@
-"""Groups of rows whose predicted probabilities are alike, and how often these came true."""
+"""Groups rows with similar predicted probabilities, and computes the share of positive rows in each."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from scipy.special import ndtri
 from mlpipes_cli.scoring.predictions import AnyArray, FloatArray, IntArray
 from mlpipes_cli.scoring.share_intervals import wilson
 
-RARE = 0.05  # a class of a smaller share is hardly to be seen on linear axes
+RARE = 0.05  # a class with a smaller share is hardly visible on linear axes
 _MOST_GROUPS = 10
-_EXPECTED = 5.0  # positive rows in a group, at least
+_EXPECTED = 5.0  # minimum of expected positive rows in a group
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Group:
     """Rows with similar predictions.
 
     Attributes:
-        rows: How many.
-        mean: Of the predicted probabilities.
-        share: How many of the rows were positive.
+        rows: The number of rows.
+        mean: The mean of the predicted probabilities.
+        share: The share of positive rows.
         lower: The lower end of the share's 95 % interval (Wilson 1927).
         upper: The upper end.
     """
@@ -36,19 +36,19 @@ class Group:
 
     @property
     def lowest(self) -> float:
-        """The smallest positive number that is to be seen of it."""
+        """The smallest positive number to show on a logarithmic axis."""
         return min(value for value in (self.mean, self.share, self.lower, self.upper) if value > 0.0)
 
 
 def of_equal_size(positive: AnyArray, score: FloatArray, groups: int) -> list[Group]:
-    """So many groups, from the lowest scores up."""
+    """Form the given number of groups of equal size, in rising order of the score."""
     return _made(np.array_split(np.argsort(score, kind="stable"), groups), positive, score)
 
 
 def of_equal_mass(positive: AnyArray, score: FloatArray) -> list[Group]:
-    """Groups in which as many positive rows are expected: large ones of low scores, small ones of high.
+    """Form groups with equal expected numbers of positive rows: large ones of low scores, small ones of high.
 
-    Of groups of equal size nearly all would have no positive row of a rare class.
+    In groups of equal size, nearly all would have no positive row of a rare class.
     """
     order = np.argsort(score, kind="stable")
     mass = np.cumsum(np.maximum(score[order], 1e-12))

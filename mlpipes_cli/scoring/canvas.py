@@ -1,7 +1,7 @@
-"""The sheet that plots are drawn on: off screen, and without matplotlib's global state.
+"""The canvas for plots: off screen, and without matplotlib's global state.
 
-Most of a plot's time goes into its frame: ticks, their numbers, the names of the axes. The plots of all
-candidates of an experiment have the same few frames, so a frame is drawn once and kept as a picture.
+Drawing a plot's frame (ticks, tick labels, axis labels) takes most of the time. The plots of all candidates
+of an experiment have the same few frames, so each frame is drawn once and kept as a picture.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from matplotlib.image import imsave
 from matplotlib.ticker import AutoLocator, ScalarFormatter
 from matplotlib.transforms import blended_transform_factory
 
-TICKS = 8  # points, the size of the numbers at the ticks
-# A box stands for each letter that the font does not have; a warning for each says no more.
+TICKS = 8  # points, the font size of tick labels
+# The font's box replaces each missing glyph; matplotlib's warning for each is no help.
 warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
 _SIZE, _DPI = (5.6, 4.2), 100
 _MOST_KEPT = 12  # frames, of 0.9 MB each
-_MOST_ACROSS = 4  # names side by side; more are written aslant
+_MOST_ACROSS = 4  # horizontal tick labels; more are drawn at an angle
 
 
 @dataclass(frozen=True)
 class Span:
-    """What an axis shows.
+    """The range and the ticks of an axis.
 
     Attributes:
-        low: Its first value.
-        high: Its last.
-        ticks: Where they are; without any, where matplotlib finds fitting.
-        names: Of the ticks, instead of their numbers.
+        low: The lower end.
+        high: The upper end.
+        ticks: Positions of the ticks; if empty, matplotlib chooses them.
+        names: Labels of the ticks, instead of their numbers.
     """
 
     low: float
@@ -48,15 +48,15 @@ class Span:
 
 @dataclass(frozen=True)
 class Frame:
-    """What does not depend on a candidate.
+    """The parts of a plot that do not depend on a candidate.
 
     Attributes:
-        title: Above the plot.
-        x_label: Below it.
-        y_label: Left of it.
-        x: What it shows from left to right.
-        y: What it shows from below.
-        grid: Whether there are lines at the ticks.
+        title: The title above the plot.
+        x_label: The label of the x axis.
+        y_label: The label of the y axis.
+        x: The x axis.
+        y: The y axis.
+        grid: Whether to draw grid lines.
     """
 
     title: str
@@ -68,14 +68,14 @@ class Frame:
 
 
 class Canvas:
-    """A figure that is plotted on again and again."""
+    """A reusable figure."""
 
     def __init__(self) -> None:
         self._figure, self._axes, self._heading = blank()
         self._kept: dict[Frame, Any] = {}
 
     def picture(self, frame: Frame, heading: str, plot: Callable[[Any], None]) -> bytes:
-        """Let ``plot`` draw in a frame, on matplotlib's axes, under a heading; returns the PNG."""
+        """Let ``plot`` draw on matplotlib's axes in a frame, under a heading; return the PNG."""
         self._lay(frame)
         axes = self._axes
         with emptied(axes):
@@ -86,7 +86,7 @@ class Canvas:
             return png(self._figure)
 
     def _lay(self, frame: Frame) -> None:
-        """The frame alone is on the sheet afterwards."""
+        """Draw the empty frame on the figure."""
         axes, names = self._axes, frame.y.names
         widest = widest_of(names)
         if names:
@@ -105,7 +105,7 @@ class Canvas:
     def _draw(self, frame: Frame) -> None:
         axes = self._axes
         axes.grid(visible=frame.grid)
-        axes.set_title(frame.title, fontsize=10, y=1.0)  # told its place, it is not sought among the ticks
+        axes.set_title(frame.title, fontsize=10, y=1.0)  # fixed, so that matplotlib does not search for it
         axes.set_xlabel(frame.x_label, fontsize=9)
         axes.set_ylabel(frame.y_label, fontsize=9)
         for axis, span in ((axes.xaxis, frame.x), (axes.yaxis, frame.y)):
@@ -121,7 +121,7 @@ class Canvas:
 
 
 def blank(size: tuple[float, float] = _SIZE) -> tuple[Any, Any, Any]:
-    """A figure of so many inches, its axes, and the text of its heading."""
+    """Create a figure of a size in inches; return it with its axes and the text of its heading."""
     figure = Figure(figsize=size, dpi=_DPI)
     FigureCanvasAgg(figure)
     margins(figure)
@@ -130,11 +130,11 @@ def blank(size: tuple[float, float] = _SIZE) -> tuple[Any, Any, Any]:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e6e6e6", linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=TICKS, length=0)  # the grid shows where they are
+    axes.tick_params(labelsize=TICKS, length=0)  # the grid shows the ticks
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(_numbers())
         axis.get_offset_text().set_fontsize(TICKS)
-    # The names of the axes have their places at the edges: they are not sought among the ticks.
+    # The axis labels have fixed positions at the edges, so matplotlib does not search for them.
     inches, shares = figure.dpi_scale_trans, axes.transAxes
     axes.xaxis.set_label_coords(0.5, 0.17, transform=blended_transform_factory(shares, inches))
     axes.yaxis.set_label_coords(0.17, 0.5, transform=blended_transform_factory(inches, shares))
@@ -143,7 +143,7 @@ def blank(size: tuple[float, float] = _SIZE) -> tuple[Any, Any, Any]:
 
 @contextlib.contextmanager
 def emptied(axes: Any) -> Iterator[None]:
-    """What is plotted inside is taken off again."""
+    """Remove what was plotted inside the context afterwards."""
     try:
         yield
     finally:
@@ -159,13 +159,16 @@ def _plotted(axes: Any) -> list[Any]:
 
 
 def margins(figure: Any, left: float = 0.67, bottom: float = 0.5, top: float = 0.59) -> None:
-    """In inches. A layout that finds them by drawing twice would take as long again as the drawing."""
+    """Set the margins in inches.
+
+    A layout engine that finds them by drawing twice would take as long again as the drawing.
+    """
     width, height = figure.get_size_inches()
     figure.subplots_adjust(left / width, bottom / height, 0.97, 1.0 - top / height)
 
 
 def widest_of(labels: Iterable[str]) -> float:
-    """The width of the longest label of a tick, in inches."""
+    """Return the width of the widest tick label, in inches."""
     return max(map(_width, labels), default=0.0)
 
 
@@ -181,7 +184,7 @@ def _ruler() -> FigureCanvasAgg:
 
 
 def png(figure: Any) -> bytes:
-    """What is on a figure."""
+    """Render a figure as PNG."""
     buffer = io.BytesIO()
     imsave(buffer, figure.canvas.buffer_rgba(), format="png", dpi=_DPI, pil_kwargs={"compress_level": 1})
     return buffer.getvalue()

@@ -1,7 +1,7 @@
-"""Is a challenger better than the incumbent, or was it only lucky with the holdout?
+"""Tests whether a challenger is better than the incumbent by more than chance explains.
 
-The question is asked of the best of K candidates, and of the very rows on which it was found to be
-the best. So the luck of the largest of all K differences is what its difference has to beat.
+The challenger is the best of K candidates, and the test uses the rows on which it was selected. So its
+difference has to exceed what the largest of all K differences reaches by chance.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from mlpipes_cli.scoring.metrics import scorer
 from mlpipes_cli.scoring.noise import Noise, is_ks, resample
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions
 
-_BORROWED_ROWS = 100  # how strongly the candidates' standard errors are drawn together
-_WORK = 1.0e9  # row weights that one comparison may touch
+_BORROWED_ROWS = 100  # weight of the shared estimate in the candidates' standard errors, in rows
+_WORK = 1.0e9  # maximum number of row weights that one comparison processes
 
 
 @dataclass(frozen=True)
 class ModelComparison:
-    """The chosen challenger against the incumbent.
+    """The result of comparing the chosen challenger with the incumbent.
 
     Attributes:
         metric: The metric's name.
         incumbent: The incumbent's value.
         challenger: The chosen challenger's value.
-        difference: By how much the challenger is better, positive whatever the metric's direction.
+        difference: The challenger's improvement, positive regardless of the metric's direction.
         lower: The difference's one-sided lower bound, corrected for the number of candidates; minus
-            infinity where there are too few rows to tell.
-        p_value: How often luck alone makes such a difference where no candidate is better by more
+            infinity if there are too few rows.
+        p_value: The probability of such a difference by chance if no candidate is better by more
             than the required improvement.
-        candidates: K, from how many the challenger was chosen.
-        rows: n, on how many rows all of them were scored.
+        candidates: K, the number of candidates that the challenger was chosen from.
+        rows: n, the number of rows that all of them were scored on.
         better: Whether ``lower`` is above both 0 and the required improvement.
         reason: One sentence with the numbers.
     """
@@ -68,28 +68,28 @@ def compare(
 ) -> ModelComparison:
     """Test whether one of K challengers is better than the incumbent, on rows that all have scored.
 
-    A paired bootstrap over the rows, drawn within each class. The chosen challenger's difference
-    has to exceed what the largest of the K studentised differences reaches by luck (the single step
+    Uses a paired bootstrap over the rows, drawn within each class. The chosen challenger's difference
+    has to exceed what the largest of the K studentised differences reaches by chance (the single step
     of White's reality check, Econometrica 2000, studentised as by Hansen, JBES 2005, and Romano and
     Wolf, Econometrica 2005). So the error rate holds however the challenger was chosen from the K.
-    For few rows: the wider of both tails counts (Hall 1988), Student's t is put for the normal
-    distribution, standard errors are drawn towards their median (as in Smyth's moderated t, 2004),
-    and below twenty rows of the rarer class the answer is that one cannot tell. KS is treated apart,
-    see :mod:`mlpipes_cli.scoring.noise`. What it achieves is in ``benchmarks/promotion``.
+    For few rows: the wider of both tails counts (Hall 1988), Student's t replaces the normal
+    distribution, standard errors are shrunk towards their median (as in Smyth's moderated t, 2004),
+    and below twenty rows of the rarer class the result is undecided. KS is treated separately,
+    see :mod:`mlpipes_cli.scoring.noise`. ``benchmarks/promotion`` measures the error rates.
 
     Args:
-        incumbent: The predictions of the model that would be replaced.
-        challengers: Those of all K candidates, same rows in the same order.
-        chosen: The position of the one that would replace it.
+        incumbent: The predictions of the model to replace.
+        challengers: The predictions of all K candidates for the same rows in the same order.
+        chosen: The position of the challenger that would replace it.
         metric: A metric of the catalogue.
-        confidence: One minus the share of false promotions that is accepted.
-        min_improvement: By how much the challenger has to be better, in the metric's unit.
-        seed: The same seed gives the same answer.
-        resamples: How many; by the size of the holdout when left out.
+        confidence: One minus the accepted rate of false promotions.
+        min_improvement: The required improvement, in the metric's unit.
+        seed: The same seed gives the same result.
+        resamples: The number of resamples; determined by the size of the holdout if omitted.
 
     Raises:
         MlpipesError: The rows are not the same, or the metric is undefined for a model.
-        IndexError: ``chosen`` is no position in ``challengers``.
+        IndexError: ``chosen`` is not a position in ``challengers``.
     """
     if not 0 <= chosen < len(challengers):
         raise IndexError(f"no challenger at position {chosen} of {len(challengers)}")
@@ -107,13 +107,13 @@ def decide(
     confidence: float = 0.95,
     min_improvement: float = 0.0,
 ) -> ModelComparison:
-    """The answer from resampled noise (see :func:`compare`)."""
+    """Decide from resampled noise (see :func:`compare`)."""
     rare = Design().telling_rows(holdout, metric)
     difference, lower, p_value = float(noise.differences[chosen]), -np.inf, 1.0
     if rare >= FEWEST_ROWS:
         unit = _moderated(noise.spread, rare) * _small_sample(rare, confidence)
         luck = _largest(noise, unit, metric)
-        own_unit = float(unit[chosen] * noise.worth[chosen])  # in the metric's own scale
+        own_unit = float(unit[chosen] * noise.worth[chosen])  # in the metric's own unit
         lower = difference - _quantile(luck, confidence) * own_unit
         p_value = _p_value(luck, difference - min_improvement, own_unit)
     better = bool(lower > max(min_improvement, 0.0))
@@ -134,10 +134,10 @@ def decide(
 
 
 def _moderated(spread: FloatArray, rows: int) -> FloatArray:
-    """Standard errors drawn towards their median, the less the more rows there are.
+    """Shrink standard errors towards their median, the less the more rows there are.
 
-    A candidate that is lucky looks more certain as well; with few rows the best of many would
-    profit from that twice.
+    A candidate that is better by chance usually looks more certain as well; with few rows the best of many
+    would profit from that twice.
     """
     positive = spread[spread > 0]
     middle = float(np.median(positive**2)) if len(positive) else 0.0
@@ -146,12 +146,15 @@ def _moderated(spread: FloatArray, rows: int) -> FloatArray:
 
 
 def _small_sample(rows: int, confidence: float) -> float:
-    """Student's t against the normal quantile, with half the telling rows as degrees of freedom."""
+    """Return the ratio of Student's t quantile to the normal one.
+
+    The degrees of freedom are half the telling rows.
+    """
     return float(stdtrit((rows - 1) / 2, confidence) / ndtri(confidence))
 
 
 def _largest(noise: Noise, unit: FloatArray, metric: str) -> FloatArray:
-    """(B, tails) the largest error of each resample over the candidates, in standard errors."""
+    """Return (B, tails) the largest error of each resample over the candidates, in standard errors."""
     scaled = np.divide(noise.errors, unit, out=np.zeros_like(noise.errors), where=unit > 0)
     upper = scaled.max(axis=1)
     return upper[:, None] if is_ks(metric) else np.stack([upper, (-scaled).max(axis=1)], axis=1)
@@ -210,7 +213,7 @@ def _reason(c: ModelComparison, rare: int, confidence: float, min_improvement: f
 
 
 def _decimals(c: ModelComparison) -> int:
-    """Enough for the first digit of the difference."""
+    """Return enough decimals to show the first digit of the difference."""
     least = 3 if max(abs(c.incumbent), abs(c.challenger)) < 100 else 1
     if c.difference == 0:
         return least

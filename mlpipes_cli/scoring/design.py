@@ -1,4 +1,4 @@
-"""How a holdout's rows were drawn, and how many of them carry the answer."""
+"""The sampling design of a holdout, and the effective number of rows behind a metric."""
 
 from __future__ import annotations
 
@@ -11,43 +11,44 @@ from mlpipes_cli import metric_catalog
 from mlpipes_cli.metric_catalog import FEWEST_ROWS
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray, Predictions
 
-_FEWEST_PREDICTED = 5  # rows with a label, for what rests on them
+_FEWEST_PREDICTED = 5  # minimum number of rows with a predicted label, for metrics that depend on it
 
 
 @dataclass(frozen=True)
 class Design:
-    """How the rows were drawn; resamples draw likewise.
+    """The sampling design of the rows; resamples follow it.
 
     Attributes:
-        stratified: Whether the classes' shares of the rows are given, as in a stratified split, and not
-            drawn as well. Rows of units are never drawn so.
-        units: (n,) which rows belong together, from 0 up; None where each row stands for itself.
+        stratified: Whether the classes' shares of the rows are fixed, as in a stratified split, and not
+            drawn as well. Rows in units are never stratified.
+        units: (n,) the unit of each row, from 0 up; None if each row is a unit of its own.
     """
 
     stratified: bool = True
     units: IntArray | None = None
 
     def strata(self, p: Predictions) -> IntArray:
-        """(u,) of each unit, what resamples keep the sizes of."""
+        """Return (u,) the stratum of each unit; resamples keep the strata's sizes."""
         if self.units is not None:
             return np.zeros(int(self.units.max()) + 1, dtype=np.int64)
         return p.target_codes if self.stratified else np.zeros(p.rows, dtype=np.int64)
 
     def of_rows(self, weights: FloatArray) -> FloatArray:
-        """(b, n) weights of the rows, of (b, u) weights of the units."""
+        """Convert (b, u) weights of the units to (b, n) weights of the rows."""
         return weights if self.units is None else np.take(weights, self.units, axis=1)
 
     def rows_of(self, member: npt.NDArray[np.bool_]) -> float:
-        """How many rows say as much as the members do, if a unit always says the same (Kish 1965)."""
+        """Return the effective number of member rows, if all rows of a unit are alike (Kish 1965)."""
         if self.units is None:
             return float(member.sum())
         counts = np.bincount(self.units[member]).astype(np.float64)
         return float(counts.sum() ** 2 / (counts**2).sum())
 
     def telling_rows(self, p: Predictions, metric: str) -> int:
-        """How many rows, or units, carry the answer: those of the rarer class; all of a regression.
+        """Return the number of rows, or units, that determine the precision.
 
-        With several classes those of the rarest for a macro mean, else all but the most frequent's.
+        For two classes, these are the rows of the rarer class; for regression, all rows; for several classes,
+        the rows of the rarest class for a macro mean, else all but those of the most frequent class.
         """
         if p.task == "regression":
             return p.rows if self.units is None else len(np.unique(self.units))
@@ -60,21 +61,21 @@ class Design:
         return int(min(counts.max(), counts.sum() - counts.max()))
 
     def can_tell(self, p: Predictions, metric: str) -> bool:
-        """Whether the rows are enough for an interval of the metric."""
+        """Return whether there are enough rows for an interval of the metric."""
         enough = self._deciding_rows(p, metric) >= FEWEST_ROWS
         return enough and self._predicted_rows(p, metric) >= _FEWEST_PREDICTED
 
     def freedom(self, p: Predictions, metric: str) -> float:
-        """Degrees of freedom of a standard error: half the deciding rows, as the promotion test has it."""
+        """Return the degrees of freedom of a standard error, from half the deciding rows as in promotion."""
         return min((self._deciding_rows(p, metric) - 1) / 2, self._predicted_rows(p, metric) - 1)
 
     def _deciding_rows(self, p: Predictions, metric: str) -> int:
-        """The telling rows; those of the rarest class also where it sways a weighted mean."""
+        """Return the telling rows; those of the rarest class also if it dominates a weighted mean."""
         of_each = metric_catalog.of_each_class(metric)
         return self.telling_rows(p, metric.replace("_weighted", "_macro") if of_each else metric)
 
     def _predicted_rows(self, p: Predictions, metric: str) -> float:
-        """How many rows have the rarest predicted label, where the metric rests on these as well."""
+        """Return the rows with the rarest predicted label, infinity if the metric does not depend on it."""
         rests = metric.startswith("precision") or (p.task == "binary" and metric == "mcc")
         if not rests:
             return np.inf

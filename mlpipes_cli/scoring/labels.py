@@ -1,4 +1,4 @@
-"""Metrics of predicted labels, from how often each pair of true and predicted label occurs."""
+"""Metrics of predicted labels, from the counts of each pair of true and predicted label."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class LabelCounts:
     Args:
         target: (n,) positions in the classes.
         prediction: (n,) positions in the classes.
-        classes: How many there are.
+        classes: The number of classes.
     """
 
     def __init__(self, target: IntArray, prediction: IntArray, classes: int) -> None:
@@ -26,18 +26,18 @@ class LabelCounts:
         self._correct = self._true * (true == predicted)[:, None]
 
     def __call__(self, weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Correct, true and predicted rows of each class, (B, classes) each, of (B, n) weights."""
+        """Return correct, true and predicted rows of each class, (B, classes) each, for (B, n) weights."""
         cells = np.add.reduceat(columns(weights, self._order), self._starts, axis=1)
         return cells @ self._correct, cells @ self._true, cells @ self._predicted
 
 
 def ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    """``part / whole``, and 0 where the whole is 0."""
+    """Return ``part / whole``, and 0 where the whole is 0."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
 
 
 def overall(correct: FloatArray, true: FloatArray, predicted: FloatArray) -> dict[str, FloatArray]:
-    """Accuracy, and Matthews' correlation in Gorodkin's form for any number of classes (2004)."""
+    """Return accuracy, and Matthews' correlation in Gorodkin's form for any number of classes (2004)."""
     rows, hits = true.sum(axis=1), correct.sum(axis=1)
     covariance = hits * rows - np.einsum("bk,bk->b", true, predicted)
     spread = (rows**2 - (predicted**2).sum(axis=1)) * (rows**2 - (true**2).sum(axis=1))
@@ -45,7 +45,7 @@ def overall(correct: FloatArray, true: FloatArray, predicted: FloatArray) -> dic
 
 
 def by_class(correct: FloatArray, true: FloatArray, predicted: FloatArray) -> dict[str, FloatArray]:
-    """F1, precision and recall of each class, (B, classes) each."""
+    """Return F1, precision and recall of each class, (B, classes) each."""
     return {
         "f1": ratio(2.0 * correct, true + predicted),
         "precision": ratio(correct, predicted),
@@ -54,7 +54,7 @@ def by_class(correct: FloatArray, true: FloatArray, predicted: FloatArray) -> di
 
 
 def averaged(values: FloatArray, true: FloatArray, present: np.ndarray) -> tuple[FloatArray, FloatArray]:
-    """The macro mean over the classes that are present, and the mean weighted by their true rows."""
+    """Return the macro mean over the classes that are present, and the mean weighted by true rows."""
     counted = present.astype(np.float64)
     macro = ratio((values * counted).sum(axis=1), counted.sum(axis=1))
     return macro, ratio((values * true).sum(axis=1), true.sum(axis=1))

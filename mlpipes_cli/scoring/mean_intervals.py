@@ -1,8 +1,8 @@
-"""Intervals of means of losses, and of what is made of such means, by the studentised bootstrap.
+"""Confidence intervals of mean losses, and of metrics computed from them, by the studentised bootstrap.
 
-A mean of skewed losses is mostly too low, and then its standard error is too small as well. Resamples show
-how far a mean lies from the truth in its own standard errors (Efron's bootstrap-t, 1982; Hall 1988), on the
-scale of logarithms, where losses are less skewed.
+A mean of skewed losses is usually too low, and then its standard error is too small as well. Resamples show
+the distribution of a mean's error in units of its own standard error (Efron's bootstrap-t, 1982; Hall 1988),
+on the logarithmic scale, where losses are less skewed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from scipy.special import ndtri, stdtrit
 
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray
 
-_LEAST_FREEDOM = 3.0  # with fewer, Student's quantiles make intervals that say nothing
-_LEAST_ERROR = 0.5  # of a resample, in observed ones: where the few large losses are missing it has none
+_LEAST_FREEDOM = 3.0  # with fewer, Student's quantiles give useless intervals
+_LEAST_ERROR = 0.5  # minimum error of a resample, in observed ones: it is near 0 without the few large losses
 _LARGEST = 690.0  # a logarithm whose number is finite
 
 Pair = tuple[float, float]
@@ -24,12 +24,12 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True)
 class Ratio:
-    """A metric that is made of one sum over the rows divided by another.
+    """A metric computed from the ratio of two sums over the rows.
 
     Attributes:
-        above: (n,) each row's part of the first.
-        below: (n,) each row's part of the second; ones for a mean.
-        shape: The metric of the ratio, which rises or falls with it.
+        above: (n,) each row's part of the numerator.
+        below: (n,) each row's part of the denominator; ones for a mean.
+        shape: The metric as a monotonic function of the ratio.
     """
 
     above: FloatArray
@@ -38,12 +38,12 @@ class Ratio:
 
 
 class Studentised:
-    """Some ratios, and how resamples moved them.
+    """Some ratios and their studentised resamples.
 
     Args:
-        ratios: By the metric's name.
-        strata: (u,) codes of what resamples keep the sizes of.
-        units: (n,) which of the u units each row belongs to; None where each row is one.
+        ratios: The ratios by the metric's name.
+        strata: (u,) codes of the strata, whose sizes resamples keep.
+        units: (n,) the unit of each row; None if each row is a unit of its own.
     """
 
     def __init__(self, ratios: Mapping[str, Ratio], strata: IntArray, units: IntArray | None) -> None:
@@ -59,16 +59,16 @@ class Studentised:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The metrics."""
+        """The names of the metrics."""
         return tuple(self._ratios)
 
     def draw(self, weights: FloatArray) -> None:
-        """Take in resamples: (b, u) how often each unit counts."""
+        """Add resamples: (b, u) how often each unit counts."""
         if self._ratios:
             self._drawn.append(self._logs(weights))
 
     def _logs(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(b, ratios) logarithms and their standard errors, by the delta method within each stratum."""
+        """Return (b, ratios) logarithms and their standard errors (delta method within each stratum)."""
         alone = len(self._strata) == 1
         sums = [
             (weights if alone else np.take(weights, rows, axis=1)) @ table for rows, table in self._strata
@@ -85,7 +85,7 @@ class Studentised:
             return np.log(above / below), np.sqrt(variance)
 
     def intervals(self, tails: Pair) -> dict[str, Pair]:
-        """(lower, upper) of each metric; none where no resample tells."""
+        """Return (lower, upper) of each metric; empty if there are no usable resamples."""
         if not self._drawn:
             return {}
         logs, errors = (np.concatenate(parts) for parts in zip(*self._drawn, strict=True))
@@ -106,14 +106,14 @@ class Studentised:
 
 
 def freedom(above: FloatArray, below: FloatArray, members: Sequence[IntArray]) -> float:
-    """Degrees of freedom of a standard error: a few large rows tell less than many alike.
+    """Return the degrees of freedom of a standard error, which are fewer if a few large rows dominate.
 
-    The rows that carry both sums (Kish 1965), or, if they are fewer, as many as the variance itself has
-    (Satterthwaite 1946): a single row can be most of it.
+    They are the effective number of rows behind both sums (Kish 1965) or, if smaller, that of the variance
+    itself (Satterthwaite 1946), since a single row can make up most of it.
 
     Args:
-        above: (u,) each unit's part of the first sum, none of them negative.
-        below: (u,) each unit's part of the second.
+        above: (u,) each unit's part of the numerator, none of them negative.
+        below: (u,) each unit's part of the denominator.
         members: The positions of each stratum's units.
     """
     carrying = 1.0 / max(_one_in(above) + _one_in(below) - 1.0 / len(above), 1e-300)
@@ -128,7 +128,7 @@ def freedom(above: FloatArray, below: FloatArray, members: Sequence[IntArray]) -
 
 
 def _one_in(values: FloatArray) -> float:
-    """One divided by how many rows carry a sum of non-negative values: one of n where all are alike."""
+    """Return 1 / the effective number of rows of a sum of non-negative values; 1 / n if all are equal."""
     return float((values**2).sum() / max(values.sum() ** 2, 1e-300))
 
 

@@ -1,8 +1,8 @@
-"""Every metric that decides something, once: for the values, their intervals and the comparison.
+"""The metrics that selection depends on, computed once for values, intervals and the comparison.
 
 All of them take a (B, n) matrix of weights, how often each of the n rows counts in each of B
-resamples, and give (B,) values; the plain value is the one with all weights 1. They agree with
-scikit-learn and SciPy (tested to 1e-12). Sources are in ``docs/explanation/metrics.md``.
+resamples, and return (B,) values; weights of 1 give the plain value. They agree with
+scikit-learn and SciPy (tested to 1e-12). ``docs/explanation/metrics.md`` names the sources.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Formula = Callable[[FloatArray, Collection[str]], Values]
 
 @dataclass(frozen=True)
 class _Group:
-    """Metrics that share their work."""
+    """Metrics that share their computation."""
 
     names: tuple[str, ...]
     formula: Formula
@@ -36,7 +36,7 @@ class Scorer:
     """The metrics of some predictions, ready for any number of weightings.
 
     Attributes:
-        names: The metrics that it gives, in the catalogue's order.
+        names: The names of the metrics, in the catalogue's order.
         rows: n, the length of a row of weights.
     """
 
@@ -45,10 +45,10 @@ class Scorer:
     _groups: tuple[_Group, ...]
 
     def values(self, weights: FloatArray) -> Values:
-        """(B,) values by name of (B, n) weights.
+        """Return (B,) values by name for (B, n) weights.
 
         Raises:
-            ValueError: The weights are those of more or fewer rows.
+            ValueError: The weights have another number of rows.
         """
         if weights.shape[1] != self.rows:
             raise ValueError(f"weights of {weights.shape[1]} rows, not of {self.rows}")
@@ -62,7 +62,7 @@ class Scorer:
 
 def scorer(p: Predictions, only: Collection[str] | None = None) -> Scorer:
     """Prepare the metrics that are defined for these predictions (those of ``only``, if given)."""
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is left out by the callers
+    with np.errstate(over="ignore", invalid="ignore"):  # callers drop what overflows
         groups = _GROUPS[p.task](p)
     defined = {name for group in groups for name in group.names}
     catalogue = [metric.name for metric in metric_catalog.BY_TASK[p.task]]
@@ -71,11 +71,11 @@ def scorer(p: Predictions, only: Collection[str] | None = None) -> Scorer:
 
 
 def evaluate(p: Predictions) -> dict[str, float]:
-    """Every metric of the catalogue that is defined for these predictions.
+    """Compute every metric of the catalogue that is defined for these predictions.
 
-    Left out are: rankings and probabilities where there are no scores; ``log_loss`` and ``brier``
-    where the scores are no probabilities; ``ks``, ``roc_auc`` and ``pr_auc`` where a class has no
-    row; ``r2`` of a constant target or a single row; ``mape`` where a target is zero; whatever
+    Omitted are: rankings and probability metrics if there are no scores; ``log_loss`` and ``brier``
+    if the scores are not probabilities; ``ks``, ``roc_auc`` and ``pr_auc`` if a class has no
+    row; ``r2`` of a constant target or a single row; ``mape`` if a target is zero; any value that
     overflows.
     """
     with np.errstate(over="ignore", invalid="ignore"):
@@ -84,7 +84,7 @@ def evaluate(p: Predictions) -> dict[str, float]:
 
 
 def ratios(p: Predictions) -> dict[str, Ratio]:
-    """The metrics that are made of sums of the rows' losses, for their intervals."""
+    """Return the metrics that are ratios of sums over the rows, for their intervals."""
     ones = np.ones(p.rows)
     if p.task != "regression":
         most = {"brier": 1.0}
@@ -140,7 +140,7 @@ def _probability_groups(p: Predictions) -> list[_Group]:
 
 
 def _probability_losses(p: Predictions) -> dict[str, FloatArray]:
-    """(n,) each row's loss, by metric; none where the scores are no probabilities."""
+    """Return (n,) the loss of each row by metric; empty if the scores are not probabilities."""
     if p.scores is None or not p.are_probabilities:
         return {}
     if p.scores.ndim == 2:
@@ -154,7 +154,10 @@ def _relative(error: FloatArray, target: FloatArray) -> FloatArray:
 
 
 def _log_losses(p: Predictions, scores: FloatArray) -> FloatArray:
-    """(n,) minus the logarithm of the true class's probability, which is kept off 0 and 1 by one ulp of 1."""
+    """Return (n,) the log loss of each row.
+
+    The true class's probability is kept off 0 and 1 by one ulp of 1.
+    """
     tiny = np.finfo(np.float64).eps
     true = scores[np.arange(p.rows), p.target_codes]
     return -np.log(np.clip(true, tiny, 1.0 - tiny))
@@ -175,7 +178,7 @@ def _rmse(squares: FloatArray) -> Formula:
 
 
 def _r2(squares: FloatArray, centred: FloatArray) -> Formula:
-    """One minus the share of the target's variation that is left; of a constant resample 1 or 0."""
+    """Return one minus the unexplained share of the target's variation; 1 or 0 for a constant resample."""
 
     def formula(weights: FloatArray, _: Collection[str]) -> Values:
         left = weights @ squares

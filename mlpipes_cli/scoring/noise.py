@@ -1,17 +1,17 @@
-"""How far a difference between two models may be off by the luck of the holdout's rows.
+"""The sampling error of the difference between two models, from resampled rows.
 
-The paired bootstrap: every resample draws rows, so that all models meet the same ones. For most
+The bootstrap is paired: every resample draws rows, so that all models are scored on the same ones. For most
 metrics the noise of a resample is its difference minus the observed one, as in White's reality
-check (Econometrica 2000); areas under curves are compared on the scale of their logits.
+check (Econometrica 2000); areas under curves are compared on the logit scale.
 
-KS needs more care. It is the largest of many distances and so biased upward, the more the flatter
-the distance is around its largest value; there the plain bootstrap is inconsistent (Dümbgen 1993;
+KS needs more care. It is the largest of many distances and so biased upward, the more so the flatter
+the distance is around its maximum; there the plain bootstrap is inconsistent (Dümbgen 1993;
 Fang and Santos, Review of Economic Studies 2019). So the noise of a challenger's KS is the largest
 one over all thresholds that could be the best one: those whose distance is within
 ``1 + 20 / m + sqrt(2 log log m)`` standard errors of the largest, m being the rows of the rarer
 class (the growth is that of the law of the iterated logarithm, the constants were found by the
-simulation in ``benchmarks/promotion``). The incumbent's is the plain bootstrap's, which sees too
-little of that bias. Both times the doubt is the incumbent's.
+simulation in ``benchmarks/promotion``). The incumbent's noise is the plain bootstrap's, which captures too
+little of that bias. Both choices favour the incumbent.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Noise:
         incumbent: The incumbent's value.
         challengers: (K,) the challengers' values.
         differences: (K,) challenger against incumbent, positive where the challenger is better.
-        errors: (B, K) by how much resampling moved each difference, on the safe side, on the scale
+        errors: (B, K) the conservative error of each difference in each resample, on the scale
             of the test.
         spread: (K,) the differences' standard errors, on that scale.
-        worth: (K,) what one unit of that scale is in the metric's own; ones where it is the same.
+        worth: (K,) the metric's units per unit of that scale; ones if it is the same.
     """
 
     incumbent: float
@@ -53,7 +53,7 @@ class Noise:
     worth: FloatArray
 
     def first(self, candidates: int) -> Noise:
-        """As if only the first so many challengers had been there."""
+        """Return the noise of only the first challengers."""
         keep = slice(0, candidates)
         return Noise(
             self.incumbent,
@@ -68,13 +68,13 @@ class Noise:
 def resample(
     incumbent: Predictions, challengers: Sequence[Predictions], metric: str, resamples: int, seed: int
 ) -> Noise:
-    """Draw the noise of each challenger's difference; the rows of all are the same, in the same order."""
+    """Draw the noise of each challenger's difference; all predictions are for the same rows in order."""
     draw = _ks if is_ks(metric) else _plain
     return draw(incumbent, challengers, metric, resamples, seed)
 
 
 def is_ks(metric: str) -> bool:
-    """Whether it is KS, or its mean over the classes."""
+    """Return whether the metric is KS, or its mean over the classes."""
     return metric in ("ks", "ks_macro", "ks_weighted")
 
 
@@ -101,11 +101,11 @@ def _plain(
 
 
 def _on_logits(observed: FloatArray, drawn: FloatArray, rows: int) -> tuple[FloatArray, FloatArray]:
-    """(B, K) errors of the differences of logits, and (K,) what a unit of logit is worth there.
+    """Return (B, K) errors of differences of logits, and (K,) the metric's units per unit of logit.
 
-    A share's standard error depends on the share, so that lucky models look surer (or less sure)
-    than they are; on logits it hardly does (for areas under curves: Hanley and McNeil 1982; Boyd,
-    Eng and Page 2013). A unit's worth is taken between the two observed values.
+    A share's standard error depends on the share, so that models that are better by chance look more (or
+    less) certain than they are; on logits it hardly does (for areas under curves: Hanley and McNeil 1982;
+    Boyd, Eng and Page 2013). The conversion is taken between the two observed values.
     """
     edge = 0.5 / rows
     at, moved = (logit(np.clip(values, edge, 1.0 - edge)) for values in (observed, drawn))
@@ -156,7 +156,7 @@ class _KsMean:
     def errors(
         self, changes: FloatArray, how: Literal["maximum", "largest"]
     ) -> tuple[FloatArray, FloatArray]:
-        """(B,) the errors at the best thresholds, and those of the maximum or the largest possible ones."""
+        """Return (B,) the errors at the best thresholds, and those of the maximum or the largest ones."""
         best, other = np.zeros(len(changes)), np.zeros(len(changes))
         for weight, curve in zip(self._weights, self._curves, strict=True):
             moved = curve.changes(changes)
@@ -181,27 +181,27 @@ class _KsCurve:
         self._steps = ranked / true[-1] - (1.0 - ranked) / false[-1]
 
     def changes(self, weights: FloatArray) -> FloatArray:
-        """(B, n) by how much the signed distance moves below each row, of (B, n) changes of the weights."""
+        """Return (B, n) changes of the signed distance below each row, for (B, n) changes of the weights."""
         ranked = np.take(weights, self._ranking.order, axis=1)
         ranked *= self._steps
         return np.cumsum(ranked, axis=1, out=ranked)
 
     def at_best(self, changes: FloatArray) -> FloatArray:
-        """(B,) the error of the distance at the best threshold."""
+        """Return (B,) the error of the distance at the best threshold."""
         return np.asarray(changes[:, self._ranking.ends[self._best]] * self._signs[self._best])
 
     def largest(self, changes: FloatArray) -> FloatArray:
-        """(B,) the largest error over all thresholds that could be the best."""
+        """Return (B,) the largest error over all thresholds that could be the best."""
         moved = changes[:, self._ranking.ends[self._possible]] * self._signs[self._possible]
         return np.asarray(moved.max(axis=1))
 
     def of_maximum(self, changes: FloatArray) -> FloatArray:
-        """(B,) the plain bootstrap's error of KS."""
+        """Return (B,) the plain bootstrap's error of KS."""
         distance = changes[:, self._ranking.ends] + self._distance
         return np.asarray(np.maximum(distance.max(axis=1), -distance.min(axis=1)) - self.value)
 
     def _could_be_best(self, tpr: FloatArray, fpr: FloatArray, rows: FloatArray) -> np.ndarray:
-        """Which thresholds' distances are not clearly below the largest."""
+        """Return which thresholds' distances are not clearly below the largest."""
         signs = self._signs * self._signs[self._best]
         variance = sum(
             _variance(rate, float(rate[self._best]), signs) / count
@@ -214,6 +214,6 @@ class _KsCurve:
 
 
 def _variance(rate: FloatArray, best: float, signs: FloatArray) -> FloatArray:
-    """Of ``rate - signs * best``, times the rows: both are means of nested events."""
+    """Return the variance of ``rate - signs * best``, times the rows: both are means of nested events."""
     shared = np.minimum(rate, best) - rate * best
     return rate * (1.0 - rate) + best * (1.0 - best) - 2.0 * signs * shared

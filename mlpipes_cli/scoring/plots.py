@@ -1,4 +1,4 @@
-"""Plots of a run: small PNGs, drawn off screen and without matplotlib's global state."""
+"""Plots of a run as small PNGs, drawn off screen and without matplotlib's global state."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import AnyArray, FloatArray, Predictions
 from mlpipes_cli.scoring.ranking import Ranking
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart
+# Okabe and Ito's colours, which colour-blind readers can distinguish
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _BLUE, _ORANGE, _GREY = _COLOURS[0], _COLOURS[1], "#888888"
 _MOST_CURVES = 7
 _MOST_NAMED = 12
 _MOST_POINTS = 5_000
-_FARTHEST = 1e300  # matplotlib adds and subtracts what is to be seen
-_BAR = 0.24  # inches from one to the next
+_FARTHEST = 1e300  # matplotlib adds and subtracts the values that it shows
+_BAR = 0.24  # inches from one bar to the next
 _UNIT = Span(-0.02, 1.02, (0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
 _BOTH_SIDES = Span(-1.02, 1.02, (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0))
 _ROUND = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -32,7 +32,7 @@ Plot = tuple[Frame, Callable[[Any], None]]
 
 @dataclass(frozen=True)
 class _Curve:
-    """A class against the rest: (g,) rows of both at or above each of g scores, from the highest down."""
+    """One class against the rest: (g,) rows of both at or above each of g scores, in falling order."""
 
     label: str
     colour: str
@@ -51,10 +51,10 @@ class _Curve:
 
 
 def draw(p: Predictions, title: str) -> dict[str, bytes]:
-    """The plots that fit the predictions: file name to PNG.
+    """Draw the plots that fit the predictions: file name to PNG.
 
-    Classification: roc.png, pr.png, ks.png (where there are scores and both classes),
-    calibration.png (where they are probabilities) and confusion.png. Regression: residuals.png and
+    Classification: roc.png, pr.png, ks.png (if there are scores and both classes),
+    calibration.png (if they are probabilities) and confusion.png. Regression: residuals.png and
     predicted_vs_actual.png. With several classes each curve is one class against the rest.
     """
     heading = _short(title, 60)
@@ -62,7 +62,7 @@ def draw(p: Predictions, title: str) -> dict[str, bytes]:
 
 
 def draw_importance(names: Sequence[str], values: Sequence[float] | FloatArray, title: str) -> bytes:
-    """The twenty most important features as bars, the largest on top."""
+    """Draw the twenty most important features as bars, the largest on top."""
     sizes = np.asarray(values, dtype=np.float64)
     order = np.argsort(-np.abs(sizes), kind="stable")[:20][::-1]
     rows, shown = len(order), sizes[order]
@@ -73,7 +73,7 @@ def draw_importance(names: Sequence[str], values: Sequence[float] | FloatArray, 
     around = _around(np.append(shown, 0.0))
     axes.set(ylim=(-0.7, rows - 0.3), xlim=(0.0 if (sizes >= 0.0).all() else around.low, around.high))
     axes.set_xlabel("importance" if rows == len(sizes) else f"importance (20 of {len(sizes)} features)")
-    # No bar and no tick of its own for each feature: matplotlib makes several artists for each of them.
+    # One line collection: for each bar and each tick matplotlib would create several artists.
     thickness = 0.7 * 72 * (0.5 + _BAR * rows) / (rows + 0.4)
     with emptied(axes):
         axes.hlines(np.arange(rows), 0.0, shown, color=_BLUE, linewidth=thickness, capstyle="butt")
@@ -86,7 +86,7 @@ def draw_importance(names: Sequence[str], values: Sequence[float] | FloatArray, 
 
 @cache
 def _bars(rows: int) -> tuple[Any, Any, Any]:
-    """What so many bars are drawn on."""
+    """Create a figure for the given number of bars."""
     figure, axes, heading = blank((5.6, 1.4 + _BAR * rows))
     axes.yaxis.set_visible(False)
     return figure, axes, heading
@@ -111,7 +111,7 @@ def _wanted(p: Predictions) -> dict[str, Plot]:
 
 
 def _shown_classes(p: Predictions) -> list[int]:
-    """The classes that get a curve: the positive one, or the most frequent of several."""
+    """Return the classes that get a curve: the positive one, or the most frequent of several."""
     counts = np.bincount(p.target_codes, minlength=len(p.classes))
     if p.task == "binary":
         return [1] if counts.min() > 0 else []
@@ -214,7 +214,7 @@ def _calibration(p: Predictions) -> Plot:
 
 
 def _calibration_of_rare(p: Predictions, shown: Mapping[int, tuple[AnyArray, FloatArray]]) -> Plot:
-    """On logarithmic axes, with groups that have something to show; on linear ones all lie in a corner."""
+    """Plot on logarithmic axes, since the groups of a rare class overlap on linear ones."""
     groups = {code: calibration.of_equal_mass(*one) for code, one in shown.items()}
     least = min(min(group.lowest for group in found) for found in groups.values())
     first = int(np.clip(np.floor(np.log10(least)), -6, -2))
@@ -307,7 +307,7 @@ def _points(p: Predictions, rows: AnyArray) -> str:
 
 
 def _sample(rows: int) -> AnyArray:
-    """Evenly spread positions, no more than can be told apart in a picture."""
+    """Return evenly spread positions, no more than a picture can show."""
     return np.unique(np.linspace(0, rows - 1, min(rows, _MOST_POINTS)).astype(np.int64))
 
 
@@ -321,19 +321,19 @@ def _dots(rows: int) -> dict[str, Any]:
 
 
 def _thinned(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """At most 1,000 points, first and last among them: as many as a picture has columns."""
+    """Reduce a curve to 1,000 points, about a picture's columns; keep the first and the last."""
     keep = np.unique(np.linspace(0, len(x) - 1, min(len(x), 1000)).astype(np.int64))
     return x[keep], y[keep]
 
 
 def _up_to(score: float) -> Span:
-    """From 0 to the next round number, for all candidates of about the same size."""
+    """Return the span from 0 to the next round number, equal for candidates with similar scores."""
     high = next((high for high in _ROUND if score <= high), 1.0)
     return Span(-0.02 * high, 1.02 * high, tuple(high * tick for tick in _UNIT.ticks))
 
 
 def _around(values: FloatArray) -> Span:
-    """All that can be shown, with a margin."""
+    """Return a span over all finite values, with a margin."""
     seen = values[np.abs(values) < _FARTHEST]
     low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 0.0)
     margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
@@ -345,6 +345,6 @@ def _legend(axes: Any, place: str = "best") -> None:
 
 
 def _short(text: str, most: int) -> str:
-    """Cut to length, and with no character that matplotlib reads as mathematics."""
+    """Shorten a text, and escape the character that matplotlib reads as mathematics."""
     text = text if len(text) <= most else f"{text[: most - 1]}…"
     return text.replace("$", r"\$")

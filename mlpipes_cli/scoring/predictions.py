@@ -1,4 +1,4 @@
-"""What a candidate said about the holdout, checked once, so that all that follows can rely on it."""
+"""A candidate's predictions for the holdout, validated once on construction."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 AnyArray = npt.NDArray[Any]
 
-_PROBABILITY_TOLERANCE = 1e-8  # of a row's sum; what scikit-learn calls "sums to one"
+_PROBABILITY_TOLERANCE = 1e-8  # of a row's sum; scikit-learn's tolerance for "sums to one"
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """A model's answers for ``n`` rows whose truth is known.
+    """A model's predictions for ``n`` rows whose true target is known.
 
-    The constructor accepts lists, Series and arrays of any fitting kind and stores plain arrays:
-    labels as the very values of ``classes`` (1.0 becomes 1 where the class is 1), numbers as
+    The constructor accepts lists, Series and arrays of any suitable type and stores plain arrays:
+    labels as the values of ``classes`` (1.0 becomes 1 where the class is 1), numbers as
     float64, identifiers as they are (mixed ones as text).
 
     Attributes:
         task: binary, multiclass or regression.
         classes: Sorted labels, binary: (negative, positive); empty for regression.
-        target: (n,) the truth.
+        target: (n,) the true values.
         scores: Binary (n,), the positive class's score; multiclass (n, classes), in the order of
-            ``classes``; None for regression, or where the model has none.
+            ``classes``; None for regression, or if the model has none.
         prediction: (n,) labels, or numbers for regression.
-        ids: (n,) what the rows are called.
+        ids: (n,) identifiers of the rows.
 
     Raises:
-        MlpipesError: Lengths differ, something is missing or infinite, or a label is no class.
+        MlpipesError: Lengths differ, a value is missing or infinite, or a label is not a class.
     """
 
     task: Task
@@ -65,12 +65,12 @@ class Predictions:
 
     @property
     def rows(self) -> int:
-        """How many there are."""
+        """The number of rows."""
         return len(self.target)
 
     @property
     def target_codes(self) -> IntArray:
-        """(n,) the truth as positions in ``classes``; zeros for regression."""
+        """(n,) the true labels as positions in ``classes``; zeros for regression."""
         return self._codes(self.target)
 
     @property
@@ -80,7 +80,7 @@ class Predictions:
 
     @property
     def are_probabilities(self) -> bool:
-        """Whether the scores lie in [0, 1] and, with a column a class, add up to one in each row."""
+        """Whether the scores lie in [0, 1] and, with a column for each class, add up to one in each row."""
         if self.scores is None or self.scores.min() < 0.0 or self.scores.max() > 1.0:
             return False
         if self.scores.ndim == 1:
@@ -88,7 +88,7 @@ class Predictions:
         return bool(np.allclose(self.scores.sum(axis=1), 1.0, rtol=_PROBABILITY_TOLERANCE, atol=0.0))
 
     def take(self, rows: npt.ArrayLike) -> Predictions:
-        """Those rows, by position or by a mask of booleans."""
+        """Return the given rows, by position or by a mask of booleans."""
         index = np.asarray(rows)
         scores = None if self.scores is None else self.scores[index]
         return Predictions(
@@ -96,7 +96,7 @@ class Predictions:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """The columns of ``holdout_predictions.parquet``: id, target, scores, prediction."""
+        """Return the columns of ``holdout_predictions.parquet``: id, target, scores, prediction."""
         columns: dict[str, Any] = {"id": self.ids, "target": self.target}
         if self.scores is not None:
             scores = self.scores[:, None] if self.scores.ndim == 1 else self.scores
@@ -105,10 +105,10 @@ class Predictions:
 
     @staticmethod
     def from_frame(frame: pd.DataFrame, task: Task, classes: Sequence[Any]) -> Predictions:
-        """The way back from :meth:`to_frame`, through a Parquet file or not.
+        """Reverse :meth:`to_frame`, also after a round trip through a Parquet file.
 
         Raises:
-            MlpipesError: A column is missing, or the content is wrong.
+            MlpipesError: A column is missing, or the content is invalid.
         """
         names = score_columns(task, classes)
         present = [name for name in names if name in frame.columns]
@@ -171,7 +171,7 @@ class Predictions:
 
 
 def score_columns(task: Task, classes: Sequence[Any]) -> list[str]:
-    """The names of the score columns in ``holdout_predictions.parquet``."""
+    """Return the names of the score columns in ``holdout_predictions.parquet``."""
     if task == "multiclass":
         return [f"score_{label}" for label in classes]
     return ["score"] if task == "binary" else []
@@ -187,7 +187,7 @@ def _same_length(what: str, found: int, rows: int) -> None:
 
 
 def _column(values: Any, what: str) -> AnyArray:
-    """One dimension, text as objects, missing text as None."""
+    """Convert to a one-dimensional array with text as objects and missing text as None."""
     if isinstance(values, pd.Series) and pd.api.types.is_extension_array_dtype(values.dtype):
         missing = values.isna().to_numpy()
         values = values.to_numpy(dtype=object)

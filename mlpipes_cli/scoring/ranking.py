@@ -1,4 +1,4 @@
-"""Metrics of a ranking: how well a score puts the positive rows above the negative ones."""
+"""Ranking metrics: how well a score ranks the positive rows above the negative ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 @dataclass(frozen=True)
 class _Steps:
-    """The rows that are passed on the way down, at each of the g scores that a positive row has.
+    """The cumulative counts of rows at each of the g distinct scores of positive rows, in falling order.
 
     Attributes:
         gained: (B, g) positive rows with the score.
         true: (B, g) positive rows with it or a higher one.
         before: (B, g) negative rows with a higher one.
         false: (B, g) negative rows with it or a higher one.
-        negatives: (B, 1) all of them.
+        negatives: (B, 1) all negative rows.
     """
 
     gained: FloatArray
@@ -38,7 +38,7 @@ class Ranking:
     """The rows of a binary target in the order of a score, sorted once for all resamples.
 
     Args:
-        positive: (n,) booleans, the truth; at least one is true.
+        positive: (n,) booleans, the true classes; at least one is true.
         score: (n,) larger means more likely positive; ties are allowed.
     """
 
@@ -50,11 +50,11 @@ class Ranking:
         self._firsts = np.flatnonzero(np.append(True, falling[1:] != falling[:-1]))
         before, upto = (np.searchsorted(passed, falling[self._firsts], side=side) for side in _SIDES)
         edges = np.unique(np.concatenate(([0, len(passed)], before, upto)))
-        self._stretches = edges[:-1]  # where each begins: negative rows in between no metric tells apart
+        self._stretches = edges[:-1]  # starts; metrics ignore the order of negative rows within one
         self._before, self._upto = (np.searchsorted(edges, at) for at in (before, upto))
 
     def counts(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Positive and negative rows at or above each distinct score, from the highest down.
+        """Return the positive and negative rows at or above each distinct score, in falling order.
 
         Args:
             weights: (B, n) how often each row counts.
@@ -68,14 +68,17 @@ class Ranking:
         return true, above - true
 
     def values(self, weights: FloatArray, names: Collection[str] = NAMES) -> dict[str, FloatArray]:
-        """Those of :data:`NAMES` that are asked for, (B,) each; NaN where a class has no weight."""
+        """Return the requested metrics of :data:`NAMES`, (B,) each; NaN where a class has no weight."""
         steps = self._steps(weights)
         with np.errstate(divide="ignore", invalid="ignore"):
             formulas = {"ks": _ks, "roc_auc": _roc_auc, "pr_auc": _pr_auc}
             return {name: formulas[name](steps) for name in names}
 
     def _steps(self, weights: FloatArray) -> _Steps:
-        """Between two positive rows nothing happens that a metric asks for, and these are mostly few."""
+        """Count the rows at each score of a positive row.
+
+        Nothing that a metric uses changes in between, and positive rows are usually few.
+        """
         gained = columns(weights, self.order[self.positive])
         if len(self._firsts) < gained.shape[1]:
             gained = np.add.reduceat(gained, self._firsts, axis=1)
@@ -87,9 +90,9 @@ class Ranking:
 
 
 def _ks(steps: _Steps) -> FloatArray:
-    """Largest distance between both classes' distribution functions (two-sample Kolmogorov-Smirnov).
+    """Return the largest distance between the classes' distribution functions (two-sample KS statistic).
 
-    Their difference is largest at the score of a positive row, and smallest just above one.
+    The difference is largest at the score of a positive row, and smallest just above one.
     """
     positives = steps.true[:, -1:]
     over = steps.true / positives - steps.false / steps.negatives
@@ -98,13 +101,13 @@ def _ks(steps: _Steps) -> FloatArray:
 
 
 def _roc_auc(steps: _Steps) -> FloatArray:
-    """Mann-Whitney: the share of pairs in which the positive row scores higher, ties half."""
+    """Return the share of pairs in which the positive row scores higher, ties half (Mann-Whitney)."""
     below_doubled = 2.0 * steps.negatives - steps.false - steps.before
     doubled = np.einsum("bg,bg->b", steps.gained, below_doubled)
     return np.asarray(doubled / (2.0 * steps.true[:, -1] * steps.negatives[:, 0]))
 
 
 def _pr_auc(steps: _Steps) -> FloatArray:
-    """Average precision: the precision at each threshold, weighted by the recall gained there."""
+    """Return average precision: the precision at each threshold, weighted by the recall gained there."""
     precision = steps.true / np.maximum(steps.true + steps.false, 1e-300)
     return np.asarray(np.einsum("bg,bg->b", steps.gained, precision) / steps.true[:, -1])

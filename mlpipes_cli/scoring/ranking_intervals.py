@@ -1,11 +1,11 @@
-"""Intervals of KS and ROC AUC: all values whose populations would give the observed one.
+"""Confidence intervals of KS and ROC AUC, by inverting a test over smoothed populations.
 
-The value of a small sample is not centred at the truth: KS, a maximum, lies above it, the more so the fewer
-rows there are and the less the score tells. No resample of the rows themselves shows by how much (they have
-found that maximum already), so samples are drawn from smoothed populations (:mod:`.smoothing`), which are
-made better and worse than what was observed. The interval holds the populations in whose samples the
-observed value is neither among the lowest nor among the highest: a test inverted (Carpenter 1999), by the
-smoothed bootstrap (Silverman and Young 1987).
+The value of a small sample is not centred at the true one: KS, a maximum, lies above it, the more so the
+fewer rows there are and the weaker the score is. Resamples of the rows themselves cannot show by how much
+(the rows contain that maximum already), so samples are drawn from smoothed populations (:mod:`.smoothing`),
+which are made better and worse than the observed one. The interval consists of the populations in whose
+samples the observed value is neither among the lowest nor among the highest: an inverted test (Carpenter
+1999), by the smoothed bootstrap (Silverman and Young 1987).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mlpipes_cli.scoring.sampling import Sampler
 from mlpipes_cli.scoring.smoothing import Population, smoothed
 
 _SAMPLES = 200
-_APART = np.linspace(-3.2, 3.2, 7)  # of the populations, in standard errors
+_APART = np.linspace(-3.2, 3.2, 7)  # distances of the populations, in standard errors
 _POWERS = np.concatenate(([0.0], np.geomspace(0.02, 20.0, 60)))
 _MOVES = np.linspace(-8.0, 8.0, 121)
 
@@ -29,14 +29,14 @@ Metric = Callable[[FloatArray, FloatArray], FloatArray]  # of both classes' (g, 
 
 
 class RankingSampler:
-    """Draws samples like the holdout from populations like the one it came from.
+    """Draws samples like the holdout from populations like the one that it came from.
 
     Args:
-        positive: (n,) the truth; both classes have rows.
+        positive: (n,) the true classes; both have rows.
         score: (n,) larger means more likely positive.
-        rows: How many independent ones the negative and the positive class have.
+        rows: The numbers of independent rows of the negative and the positive class.
         seed: The same seed gives the same samples.
-        stratified: Whether the classes' numbers of rows are given, not drawn as well.
+        stratified: Whether the classes' numbers of rows are fixed, not drawn as well.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class RankingSampler:
         self._first = self._samples(*self._distributions)
 
     def bias(self) -> dict[str, float]:
-        """By how much KS, ROC AUC and PR AUC of such samples are too high on average.
+        """Return the mean bias of KS, ROC AUC and PR AUC in such samples.
 
-        The rows of a sample are counted here, not approximated: PR AUC hangs on the few at the top.
+        The rows of a sample are counted, not approximated: PR AUC depends on the few at the top.
         """
         drawn = self._first if self._false.counts and self._true.counts else self._drawn()
         ratio = self._positives / self._negatives
@@ -77,7 +77,7 @@ class RankingSampler:
         }
 
     def _drawn(self) -> tuple[FloatArray, FloatArray]:
-        """(g, t) the shares up to each cell of samples of many rows, each of them drawn."""
+        """Draw the cumulative shares (g, t) of samples of many rows row by row."""
         random = np.random.default_rng([self._seed, 1])
         sizes, shares = (self._negatives, self._positives), (self._population.false, self._population.true)
         false, true = (
@@ -87,12 +87,12 @@ class RankingSampler:
         return false, true
 
     def ks(self, value: float, tails: tuple[float, float], wider: float) -> tuple[float, float]:
-        """(lower, upper) of an observed KS.
+        """Return (lower, upper) of an observed KS.
 
         Args:
-            value: The observed one.
+            value: The observed value.
             tails: Such as 0.025 and 0.975.
-            wider: By what the samples' quantiles are moved away from their mean.
+            wider: The factor by which the samples' quantiles are moved away from their mean.
         """
         drawn = _ks(*self._first)
         centre = value - float(drawn.mean() - _ks(*self._distributions))
@@ -102,7 +102,10 @@ class RankingSampler:
         return self._inverted(self._population.sharpened(np.unique(powers)), _ks, value, tails, wider)
 
     def roc_auc(self, value: float, tails: tuple[float, float], wider: float) -> tuple[float, float]:
-        """As :meth:`ks`. Smoothing blurs, so the populations lie around the observed value instead."""
+        """Return (lower, upper) of an observed ROC AUC, as :meth:`ks` does.
+
+        Smoothing weakens the score, so the populations are centred at the observed value instead.
+        """
         truth = float(np.clip(_roc_auc(*self._distributions), 1e-6, 1.0 - 1e-6))
         unit = max(float(_roc_auc(*self._first).std()), 1e-6) / (truth * (1.0 - truth))
         reached = _roc_auc(*self._population.moved(_MOVES).distributions)
@@ -115,19 +118,19 @@ class RankingSampler:
     def _inverted(
         self, populations: Population, metric: Metric, value: float, tails: tuple[float, float], wider: float
     ) -> tuple[float, float]:
-        """The populations whose quantiles are the value, sought between those that are drawn from."""
+        """Return the metrics at which the sample quantiles are the value, by interpolation."""
         false, true = self._rounded(populations)
         truths = metric(false, true)
         samples = np.stack([metric(*self._samples(*each)) for each in zip(false.T, true.T, strict=True)])
         mean, quantiles = samples.mean(axis=1), np.quantile(samples, tails, axis=1, method="weibull")
         low, high = (mean + (ends - mean) * wider for ends in quantiles)
-        rising = 1e-9 * np.arange(len(truths))  # where several give the value, it is the outermost
+        rising = 1e-9 * np.arange(len(truths))  # if several populations give the value, use the outermost
         lower = np.interp(value, np.maximum.accumulate(high) + rising, truths)
         upper = np.interp(value, np.minimum.accumulate(low[::-1])[::-1] - rising[::-1], truths)
         return float(lower), 1.0 if value >= 1.0 else float(upper)
 
     def _rounded(self, population: Population) -> tuple[FloatArray, FloatArray]:
-        """Both classes' distribution functions, as samples are drawn of them."""
+        """Return both classes' distribution functions as the samplers round them."""
         false, true = population.distributions
         return self._false.rounded(false), self._true.rounded(true)
 
@@ -138,7 +141,7 @@ class RankingSampler:
 def _sizes(
     rows: tuple[int, int], random: np.random.Generator, stratified: bool
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(t,) negative and positive rows of each sample."""
+    """Return (t,) negative and positive rows of each sample."""
     if stratified:
         return np.full(_SAMPLES, rows[0]), np.full(_SAMPLES, rows[1])
     drawn = random.binomial(sum(rows), rows[1] / sum(rows), size=_SAMPLES)
@@ -147,13 +150,13 @@ def _sizes(
 
 
 def _ks(false: FloatArray, true: FloatArray) -> FloatArray:
-    """(t,) the largest distances."""
+    """Return (t,) the largest distances."""
     distance = false - true
     return np.asarray(np.maximum(distance.max(axis=0), -distance.min(axis=0)))
 
 
 def _roc_auc(false: FloatArray, true: FloatArray) -> FloatArray:
-    """(t,) how often a positive row scores above a negative one; within a cell half of the pairs."""
+    """Return (t,) how often a positive row scores above a negative one; within a cell, half of the pairs."""
     above, below = (
         np.einsum("g...,g...->...", one[1:], other[:-1]) for one, other in ((true, false), (false, true))
     )
@@ -167,13 +170,13 @@ def _pr_auc(
     tied: npt.NDArray[np.bool_],
     itself: FloatArray,
 ) -> FloatArray:
-    """(t,) mean precision at the positive rows.
+    """Return (t,) the mean precision at the positive rows.
 
     Args:
-        false: (g, t) of the negative class.
-        true: (g, t) of the positive class.
+        false: (g, t) cumulative shares of the negative class.
+        true: (g, t) cumulative shares of the positive class.
         odds: (t,) positive rows for each negative one.
-        tied: (g, 1) whether a cell is one score; else its rows count as if they lay in its middle.
+        tied: (g, 1) whether a cell is one score; else its rows count as if they were in its middle.
         itself: (t,) a positive row's share: it is never below itself. 0 for a population.
     """
     gained, part = np.diff(true, axis=0, prepend=0.0), np.where(tied, 1.0, 0.5)

@@ -1,4 +1,4 @@
-"""Bootstrap resamples as matrices of counts, in pieces that fit the processor's cache."""
+"""Bootstrap resamples as matrices of counts, in blocks that fit the processor's cache."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray
 
-_DRAWN = 2**18  # numbers that are drawn at once: 2 MB; another size would give other resamples
-_GIVEN = 2**17  # numbers that are given at once: 1 MB; with fewer, numpy spends its time on being called
-_KEPT = 2**26  # numbers that are kept for other predictions of the same rows: 64 MB, as each takes a byte
+_DRAWN = 2**18  # numbers drawn at once: 2 MB; another size would give other resamples
+_GIVEN = 2**17  # numbers returned at once: 1 MB; with fewer, numpy's call overhead dominates
+_KEPT = 2**26  # numbers kept for other predictions of the same rows: 64 MB, at one byte each
 
 
 def count_matrices(strata: IntArray, resamples: int, seed: int) -> Iterator[FloatArray]:
@@ -23,14 +23,14 @@ def count_matrices(strata: IntArray, resamples: int, seed: int) -> Iterator[Floa
 
     Args:
         strata: (n,) non-negative codes; all zeros for one stratum.
-        resamples: How many.
+        resamples: The number of resamples.
         seed: The same seed gives the same resamples.
 
     Yields:
         (b, n) float64 matrices of how often each row was drawn; their b add up to ``resamples``.
     """
     drawn: Iterable[npt.NDArray[np.integer]]
-    if resamples * len(strata) <= _KEPT:  # all candidates of an experiment answer the same rows
+    if resamples * len(strata) <= _KEPT:  # all candidates of an experiment predict the same rows
         drawn = _kept(np.asarray(strata, dtype=np.int64).tobytes(), resamples, seed)
     else:
         drawn = _drawn(strata, resamples, seed)
@@ -41,13 +41,19 @@ def count_matrices(strata: IntArray, resamples: int, seed: int) -> Iterator[Floa
 
 
 def columns(matrix: FloatArray, positions: IntArray) -> FloatArray:
-    """The (B, m) columns at m positions, which have to exist: unlike numpy by default, it is not checked."""
+    """Return the (B, m) columns at m positions.
+
+    The positions have to exist: unlike numpy by default, this function does not check them.
+    """
     return np.take(matrix, positions, axis=1, mode="clip")
 
 
 @lru_cache(maxsize=1)
 def _kept(strata: bytes, resamples: int, seed: int) -> list[npt.NDArray[np.uint8]]:
-    """In a byte each: a row is drawn once on average, and 256 times in less than one of 10^500 draws."""
+    """Draw and keep counts as bytes.
+
+    A row is drawn once on average, and 256 times in less than one of 10^500 draws.
+    """
     drawn = _drawn(np.frombuffer(strata, dtype=np.int64), resamples, seed)
     return [counts.astype(np.uint8) for counts in drawn]
 

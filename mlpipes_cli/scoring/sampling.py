@@ -1,8 +1,8 @@
-"""Empirical distribution functions of samples, drawn once for many populations.
+"""Draws the empirical distribution functions of samples from many populations with common random numbers.
 
-All populations are asked with the same random numbers: what differs between their samples is what differs
-between them. Shares up to a cell are rounded to a grid that is fine at both ends, so that how many of a
-sample's rows lie below each of them is counted once and looked up ever after.
+All populations use the same random numbers, so their samples differ only because the populations do.
+Cumulative shares are rounded to a grid that is fine at both ends, so that the number of a sample's rows
+below each grid point is counted once and looked up afterwards.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray
 
-_LARGE = 5_000  # rows from which on an empirical distribution function is as good as a Brownian bridge
+_LARGE = 5_000  # rows from which an empirical distribution function is close enough to a Brownian bridge
 _STEPS = 1024  # of the grid, 0.002 wide in the middle, where 5,000 rows err by 0.007, and 2e-6 at the ends
 
 
@@ -19,9 +19,9 @@ class Sampler:
     """Draws samples of distributions over g cells.
 
     Args:
-        rows: (t,) of each sample.
-        cells: g.
-        random: Where the numbers come from.
+        rows: (t,) rows of each sample.
+        cells: The number g of cells.
+        random: The random generator.
 
     Attributes:
         counts: Whether each row of a sample is drawn and counted; else they are approximated.
@@ -36,14 +36,14 @@ class Sampler:
             self._noise = random.standard_normal((cells, len(rows)))
 
     def rounded(self, distribution: FloatArray) -> FloatArray:
-        """What samples are drawn of instead of a distribution function, which is next to it."""
+        """Return the distribution function that samples are drawn from, rounded to the grid."""
         if not self.counts:
             return distribution
         share = _steps(distribution) / _STEPS
         return np.asarray(np.where(share < 0.5, 2.0 * share**2, 1.0 - 2.0 * (1.0 - share) ** 2))
 
     def __call__(self, distribution: FloatArray) -> FloatArray:
-        """(g, t) the samples' shares up to each cell, of a (g,) distribution function."""
+        """Return (g, t) the samples' cumulative shares for a (g,) distribution function."""
         if self.counts:
             return np.take(self._shares, _steps(distribution), axis=0)
         steps = np.sqrt(np.maximum(np.diff(distribution, prepend=0.0), 0.0))
@@ -53,9 +53,9 @@ class Sampler:
 
 
 def _counted(rows: IntArray, random: np.random.Generator) -> IntArray:
-    """(steps + 1, t) how many of so many uniform numbers lie below each step of the grid.
+    """Return (steps + 1, t) the number of uniform random numbers below each step of the grid.
 
-    On its even scale such a number is the mean of two uniform ones: 16 bits for each.
+    On the grid's even scale such a number is the mean of two uniform ones, with 16 bits each.
     """
     bits = random.integers(2**32, size=(int(rows.max()), len(rows)), dtype=np.uint32)
     place = (((bits & 0xFFFF) + (bits >> 16)) // (2**17 // _STEPS) + 1).astype(np.int64)
@@ -67,7 +67,7 @@ def _counted(rows: IntArray, random: np.random.Generator) -> IntArray:
 
 
 def _steps(distribution: FloatArray) -> IntArray:
-    """The nearest of the grid, which is even on a scale of roots from either end to the middle."""
+    """Return the nearest grid step; the grid is even on a square-root scale from either end to the middle."""
     share = np.clip(distribution, 0.0, 1.0)
     root = np.sqrt(np.minimum(share, 1.0 - share) / 2.0)
     return np.asarray(np.rint(np.where(share < 0.5, root, 1.0 - root) * _STEPS), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Scores of a native estimator: what says how sure it is, in the order of the model's classes."""
+"""Reads the scores of a native estimator, in the order of the model's classes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class ScoreReader:
     """Reads scores from an estimator.
 
     Attributes:
-        estimator: Has ``predict_proba`` or ``decision_function``; None where it lives in another process.
+        estimator: Has ``predict_proba`` or ``decision_function``; None if it runs in another process.
         positive: The column of the positive class; None for more than two classes.
         order: The estimator's columns in the order of the model's classes.
-        probabilities: Whether the scores are probabilities, which the estimator calls them by
+        probabilities: Whether the scores are probabilities, that is, whether the estimator has
             ``predict_proba``.
     """
 
@@ -28,12 +28,12 @@ class ScoreReader:
 
     @classmethod
     def of(cls, estimator: Any, details: Mapping[str, Any]) -> ScoreReader | None:
-        """A reader, or None for regression and for what gives no scores.
+        """Return a reader, or None for regression and for a model without scores.
 
         Args:
             estimator: The native model, or None.
-            details: ``classes`` and ``positive`` as training noted them; without them the
-                estimator's own order holds and its last of two classes is the positive one.
+            details: ``classes`` and ``positive`` as training recorded them; without them the
+                estimator's own order applies, and the last of two classes is the positive one.
         """
         if estimator is None or details.get("task") == "regression":
             return None
@@ -55,18 +55,18 @@ class ScoreReader:
 
     @property
     def classes(self) -> int:
-        """How many classes there are."""
+        """The number of classes."""
         return len(self.order)
 
     def table(self, scores: Sequence[Any]) -> list[list[Any]]:
-        """What :meth:`read` gave as one probability a class, in the order of the model's classes."""
+        """Convert the result of :meth:`read` to one probability for each class, in the model's order."""
         if self.positive is None:
             return list(scores)
         last = self.order.index(self.positive) == 1
         return [[1.0 - score, score] if last else [score, 1.0 - score] for score in scores]
 
     def read(self, data: Any) -> list[Any]:
-        """The positive class's score a row, or a list of scores a row (one a class)."""
+        """Return the positive class's score of each row, or a list of scores of each row (one a class)."""
         if self.probabilities:
             table = np.asarray(self.estimator.predict_proba(data), dtype=float)
         else:
@@ -78,8 +78,11 @@ class ScoreReader:
 
 
 def split(native: Any) -> tuple[Any | None, Any]:
-    """A plain pipeline as its transformers and its last step, so that labels and scores share the
-    former's work: that is all that the pipeline's own ``predict`` and ``predict_proba`` do."""
+    """Split a plain pipeline into its transformers and its last step.
+
+    Labels and scores can then share the transformation. The pipeline's own ``predict`` and ``predict_proba``
+    do nothing else.
+    """
     if native is None:
         return None, None
     from sklearn.pipeline import Pipeline
@@ -97,7 +100,10 @@ def _classes(estimator: Any) -> list[Any] | None:
 
 
 def _position(own: Sequence[Any], label: Any) -> int:
-    """Where the label stands: the same value first, then the same text (labels that went through JSON)."""
+    """Return the position of the label.
+
+    The same value takes precedence over the same text, for labels that were stored as JSON.
+    """
     for position, value in enumerate(own):
         if value == label and isinstance(value, bool) == isinstance(label, bool):
             return position

@@ -1,4 +1,4 @@
-"""Intervals of shares: of what lies between two bounds, from its standard error."""
+"""Confidence intervals of shares and other bounded metrics, from their standard error."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import numpy as np
 
 
 def wilson(value: float, error: float, reach: float, least: float, rows: int) -> tuple[float, float]:
-    """Wilson's score interval (1927) with the effective number of rows (Korn and Graubard 1998).
+    """Compute Wilson's score interval (1927) with the effective number of rows (Korn and Graubard 1998).
 
     A share whose standard error is as large as that of a share of ``n`` rows gets their interval:
-    unlike value plus and minus so many errors it stays within the bounds, is longer towards the
-    middle, and of 20 right answers out of 20 it does not say that there is no doubt.
+    unlike the value plus and minus some standard errors it stays within the bounds, is longer towards the
+    middle, and does not shrink to a point for 20 correct predictions out of 20.
 
     Args:
         value: Between ``least`` and 1.
         error: Its standard error.
         reach: The normal distribution's or Student's quantile.
         least: The lower bound, such as 0, or -1 for a correlation.
-        rows: The effective number where the error is 0, for all answers are right or all are wrong.
+        rows: The effective number if the error is 0, since all predictions are correct or all are wrong.
     """
     width = 1.0 - least
     share, spread = (value - least) / width, error / width

@@ -1,8 +1,8 @@
-"""Populations that a ranking could have come from, made out of its rows.
+"""Estimates smoothed populations that a ranking could have come from.
 
-Scores are replaced by normal scores: the quantiles of the normal distribution at their ranks, where both
-classes weigh the same. There each class is a histogram under a normal kernel, as wide as its number of rows
-demands (Silverman 1986). What many rows share is a score of its own and stays one: a tree's leaf, a rule.
+Scores are replaced by normal scores: the quantiles of the normal distribution at their ranks, with equal
+weight of both classes. On that scale each class is a histogram under a normal kernel, whose width depends on
+its number of rows (Silverman 1986). A score that many rows share, such as a tree's leaf, stays a point mass.
 """
 
 from __future__ import annotations
@@ -18,20 +18,18 @@ from mlpipes_cli.scoring.predictions import FloatArray
 
 _CELLS = 192
 _END, _LAST = 3.6, 3.3  # of the scale, and the outermost normal score on it
-_UNSEEN = (
-    0.5  # rows of a class that could as well be the other's: in 20 none lies in each place that is possible
-)
-_SILVERMAN = 0.9  # his rule of thumb's factor
+_UNSEEN = 0.5  # pseudo-rows from both classes together: few rows do not cover every possible score
+_SILVERMAN = 0.9  # the factor of Silverman's rule of thumb
 
 
 @dataclass(frozen=True)
 class Population:
-    """Both classes' shares of g cells, from the lowest score up.
+    """Both classes' shares of g cells, in rising order of the score.
 
     Attributes:
-        false: (g,) of the negative class; (g, t) of t populations.
-        true: Of the positive class.
-        tied: (g,) whether a cell is one score, not a stretch of them.
+        false: (g,) shares of the negative class; (g, t) for t populations.
+        true: Shares of the positive class.
+        tied: (g,) whether a cell is a single score, not an interval.
     """
 
     false: FloatArray
@@ -39,14 +37,14 @@ class Population:
     tied: npt.NDArray[np.bool_]
 
     def sharpened(self, power: FloatArray) -> Population:
-        """(g, t) populations in which the odds of a positive row are taken to each of t powers.
+        """Return (g, t) populations in which the odds of a positive row are raised to each of t powers.
 
-        1 leaves them as they are, 0 makes the score worthless.
+        A power of 1 changes nothing, 0 makes the score useless.
         """
         return self._of(power * self._odds()[:, None])
 
     def moved(self, by: FloatArray) -> Population:
-        """(g, t) populations in which the odds of a positive row rise with the normal score, t times."""
+        """Return (g, t) populations in which the log odds rise with the normal score, by t slopes."""
         ranks = np.cumsum(self.false + self.true) / 2.0 - (self.false + self.true) / 4.0
         normal = ndtri(np.clip(ranks, 1e-4, 1.0 - 1e-4))
         return self._of(self._odds()[:, None] + by * normal[:, None])
@@ -61,17 +59,17 @@ class Population:
 
     @property
     def distributions(self) -> tuple[FloatArray, FloatArray]:
-        """Both classes' shares up to each cell."""
+        """The cumulative shares of both classes."""
         return np.cumsum(self.false, axis=0), np.cumsum(self.true, axis=0)
 
 
 def smoothed(positive: npt.NDArray[np.bool_], score: FloatArray, rows: tuple[float, float]) -> Population:
-    """The population that the rows suggest.
+    """Estimate the population from the rows.
 
     Args:
-        positive: (n,) the truth; both classes have rows.
+        positive: (n,) the true classes; both have rows.
         score: (n,) larger means more likely positive.
-        rows: How many independent ones the negative and the positive class have.
+        rows: The numbers of independent rows of the negative and the positive class.
     """
     _, at = np.unique(score, return_inverse=True)
     classes = [np.bincount(at, weights=member) / member.sum() for member in (~positive, positive)]
@@ -98,7 +96,10 @@ def _width(share: FloatArray, place: FloatArray, rows: float) -> float:
 
 
 def _blurred(share: FloatArray, place: FloatArray, width: float) -> FloatArray:
-    """A histogram under a normal kernel that is reflected at both ends; each row lies between two cells."""
+    """Smooth a histogram with a normal kernel that is reflected at both ends.
+
+    Each row is split linearly between two cells.
+    """
     at = place * _CELLS - 0.5
     first = np.floor(at).astype(np.int64)
     right = at - first

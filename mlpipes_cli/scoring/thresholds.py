@@ -1,4 +1,4 @@
-"""Where to cut the score of a binary target: rows with the threshold or more are called positive."""
+"""Chooses the threshold of a binary score: rows with the threshold or more are predicted positive."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _ROUNDING = 1e-9  # of a row: 0.29 * 100 is a little less than 29
 
 
 def choose(rule: Rule, positive: AnyArray, scores: FloatArray) -> float:
-    """The threshold that serves a rule best on rows whose truth is known.
+    """Choose the threshold that a rule prefers on rows with a known target.
 
-    Every way to cut the scores is tried. Of several that are equally good the one that calls the fewest
-    rows positive is taken. The threshold lies midway between the lowest score that is called positive and
-    the next one below it, so that rounding in another place or by another library changes no label.
+    Every possible cut of the scores is tried. Of several equally good ones, the one that predicts the fewest
+    positive rows is taken. The threshold lies midway between the lowest score that is predicted positive and
+    the next one below it, so that rounding elsewhere or by another library changes no label.
 
-    ``rate`` calls as many rows positive as it can without exceeding the share, and at least those with the
-    highest score. ``cost`` may find it best to call none positive: then the threshold lies just above the
+    ``rate`` predicts as many rows positive as possible without exceeding the share, and at least those with
+    the highest score. ``cost`` may prefer to predict no row positive: then the threshold lies just above the
     highest score.
 
     Args:
-        rule: What to go by; a number is returned as it is.
-        positive: (n,) booleans, the truth.
+        rule: The rule; a number is returned unchanged.
+        positive: (n,) booleans, the true classes.
         scores: (n,) finite, larger means more likely positive.
     """
     if isinstance(rule, (int, float)):
@@ -41,13 +41,13 @@ def choose(rule: Rule, positive: AnyArray, scores: FloatArray) -> float:
         at = max(0, int((true + false <= most).sum()) - 1)
     else:
         at = int(_worth(rule, int(np.sum(positive)), len(scores), true, false).argmax())
-        if at == len(steps):  # to call none positive is best
+        if at == len(steps):  # predicting no row positive is best
             return float(np.nextafter(steps[0], np.inf))
     return _midway(steps, at)
 
 
 def at(threshold: float, scores: FloatArray, classes: tuple[Any, ...]) -> AnyArray:
-    """(n,) labels of (n,) scores; the classes are (negative, positive)."""
+    """Return (n,) labels of (n,) scores; the classes are (negative, positive)."""
     kinds = {type(label) for label in classes}
     both = np.array(classes, dtype=object if kinds - {int, bool} or len(kinds) > 1 else None)
     labels_: AnyArray = both[(np.asarray(scores, dtype=np.float64) >= threshold).astype(np.int64)]
@@ -55,7 +55,7 @@ def at(threshold: float, scores: FloatArray, classes: tuple[Any, ...]) -> AnyArr
 
 
 def _counts(positive: AnyArray, scores: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
-    """The distinct scores from the highest down; positive and negative rows with each or more."""
+    """Return the distinct scores in falling order, and the positive and negative rows with each or more."""
     rising, place = np.unique(scores, return_inverse=True)
     true = np.bincount(place[positive], minlength=len(rising))[::-1].cumsum()
     false = np.bincount(place[~positive], minlength=len(rising))[::-1].cumsum()
@@ -63,7 +63,7 @@ def _counts(positive: AnyArray, scores: FloatArray) -> tuple[FloatArray, IntArra
 
 
 def _worth(rule: Rule, positives: int, rows: int, true: IntArray, false: IntArray) -> FloatArray:
-    """(g,) how good each cut is, and for costs one more: that of calling none positive."""
+    """Return (g,) the value of each cut, and for costs one more: that of predicting no row positive."""
     if isinstance(rule, Mapping):
         costs = rule["cost"]
         wrong = float(costs["false_positive"]) * np.append(false, 0)
@@ -79,7 +79,7 @@ def _worth(rule: Rule, positives: int, rows: int, true: IntArray, false: IntArra
 
 
 def _midway(steps: FloatArray, at: int) -> float:
-    """Between a score and the next one below it; the score itself where there is no number in between."""
+    """Return the middle of a score and the next one below, or the score if no number is in between."""
     upper = float(steps[at])
     if at + 1 == len(steps):
         return upper

@@ -1,4 +1,4 @@
-"""The one interface of all trainers."""
+"""The interface of all trainers."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-Problem = tuple[tuple[str | int, ...], str]  # a place in the run, and what is wrong there
+Problem = tuple[tuple[str | int, ...], str]  # a location in the run, and the problem
 
 
 class TrainingError(Exception):
-    """The candidate cannot be trained; the text is one line for a person."""
+    """The candidate cannot be trained; the text is a one-line message."""
 
 
 class Pruned(Exception):
-    """Raised by ``Training.report`` where a search has seen enough of this fit; let it pass."""
+    """Raised by ``Training.report`` when a search stops this fit early; do not catch it."""
 
 
 def no_report(step: int, metrics: Mapping[str, float]) -> None:
-    """Nobody wants to know."""
+    """Ignore the report."""
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """All that a trainer gets to see: training rows, never the holdout.
+    """The input of a trainer: training rows, never the holdout.
 
     Attributes:
         X: (n, features) raw features in canonical types; an image is the bytes of its file.
         y: (n,) labels, or float64 for regression.
         task: The kind of target.
         classes: Sorted labels, binary: (negative, positive); () for regression.
-        metric: What decides the champion; a search maximises or minimises it.
-        seed: For everything random.
-        threads: How many the candidate may use.
+        metric: The metric that selects the champion; a search maximises or minimises it.
+        seed: The seed for all random numbers.
+        threads: The number of threads that the candidate may use.
         preprocess: ``auto`` or ``none``.
-        spec: The run as the experiment file has it.
-        scratch: An empty folder of this candidate's, gone afterwards.
-        order_by: A feature in whose order time passes, where the split was made by it.
+        spec: The run's entry in the experiment file.
+        scratch: An empty folder for this candidate, removed afterwards.
+        order_by: The feature that orders the rows in time, if the split uses one.
         images: Names of the features that are images.
-        texts: Names of the features that are text because the experiment file says so.
+        texts: Names of the features that the experiment file declares as text.
         memory: Bytes that the candidate may hold, or None.
-        report: ``report(step, metrics)`` keeps a value a step (an epoch, from 1) of some measures of the
-            fit; may raise :class:`Pruned`.
+        report: ``report(step, metrics)`` records metrics of a step of the fit (an epoch, from 1);
+            it may raise :class:`Pruned`.
     """
 
     X: pd.DataFrame
@@ -73,19 +73,19 @@ class Fitted:
     """A trained model.
 
     Attributes:
-        model: Answers ``predict(X)`` for raw features, and, for classes, ``predict_proba(X)`` or
-            ``decision_function(X)`` in the order of its ``classes_``; pickles by cloudpickle. What it is
-            an instance of is installed where it is served, or stands in a module of
+        model: Has ``predict(X)`` for raw features, and, for classes, ``predict_proba(X)`` or
+            ``decision_function(X)`` in the order of its ``classes_``; cloudpickle can pickle it. Its class
+            is installed where it is served, or defined in a module of
             ``mlpipes_cli.trainers.models``, whose code goes into the pickle.
-        params: What was found or filled in, to be logged beside what the user wrote.
+        params: Params that the fit found or filled in, to be logged beside the user's.
         tables: CSV files to keep with the run, by file name.
         files: Files and folders to keep with the run, by their name there.
-        name: Which of several this is, in a :class:`Comparison`; part of its run's name.
-        pins: What the model needs in order to be loaded, beside the packages that its parts come from:
-            names of installed distributions, or ``name==version`` of one that may be missing here.
-        again: Fits this very model on other rows; None where the trainer's ``fit`` does.
+        name: Its name among the models of a :class:`Comparison`; part of its run's name.
+        pins: Requirements for loading the model, beside the packages that define its parts:
+            names of installed distributions, or ``name==version`` of one that may not be installed.
+        again: Fits the same model on other rows; None if the trainer's ``fit`` does.
         out_of_fold: Binary (n,), the positive class's score of each training row by a model that did not
-            see it, where the library has such scores anyway and the run has a threshold to be chosen.
+            see it, if the library computes such scores anyway and the run needs a threshold.
     """
 
     model: Any
@@ -100,13 +100,13 @@ class Fitted:
 
 @dataclass(eq=False)
 class Comparison:
-    """Several models out of one run of the file, each of which becomes a run of its own under it.
+    """Several models from one run of the file, each of which becomes a child run.
 
     Attributes:
-        models: The best first, each with a name that no other has.
-        params: Of the run above them, to be logged beside what the user wrote.
-        tables: CSV files to keep with it, by file name.
-        files: Files and folders to keep with it, by their name there.
+        models: The models, the best first, each with a unique name.
+        params: Params of the parent run, to be logged beside the user's.
+        tables: CSV files to keep with the parent run, by file name.
+        files: Files and folders to keep with the parent run, by their name there.
     """
 
     models: list[Fitted]
@@ -117,12 +117,12 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a model says about rows.
+    """A model's predictions for rows.
 
     Attributes:
         prediction: (n,) labels out of the target's classes, or numbers.
         scores: Binary (n,), higher for the positive class; multiclass (n, classes) in the order
-            of the classes; None for regression, and for a model that gives labels alone.
+            of the classes; None for regression, and for a model without scores.
     """
 
     prediction: np.ndarray
@@ -130,21 +130,21 @@ class Answers:
 
 
 class Trainer(Protocol):
-    """Makes a model out of training rows.
+    """Fits a model on training rows.
 
-    A trainer is used in a process of its own, in the environment of its run; a search lets it fit there
-    many times, one after another. The same training with the same versions gives the same model,
-    whatever was fitted before. It never computes a metric that decides: it returns the
-    model, and the scores of rows, in the same order, for the core to judge. What it cannot do it says
-    with a :class:`TrainingError`; every other exception is taken for the estimator's or the user's.
-    Whatever it starts, it ends; what it leaves behind is killed.
+    A trainer runs in a process of its own, in the environment of its run; a search calls its ``fit`` many
+    times in the same process. The same training with the same versions gives the same model, regardless of
+    earlier fits. A trainer never computes a metric that selects models: it returns the model, and predictions
+    for rows in the same order, which mlpipes evaluates. It reports what it cannot do with a
+    :class:`TrainingError`; any other exception counts as an error of the estimator or of the user's code. It
+    ends the processes that it starts; any that remain are killed.
     """
 
     def check(self, spec: Mapping[str, Any]) -> list[Problem]:
-        """What is wrong with a run, found by importing what it names: places in it, and why."""
+        """Return the problems of a run, found by importing what it names: locations in it, and messages."""
 
     def fit(self, training: Training) -> Fitted | Comparison:
-        """Train."""
+        """Fit the model."""
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
-        """Predictions and scores for raw features."""
+        """Return predictions and scores for raw features."""

@@ -1,8 +1,8 @@
-"""XGBoost, LightGBM and CatBoost under scikit-learn's interface: what each needs besides.
+"""Settings of XGBoost, LightGBM and CatBoost beyond scikit-learn's interface.
 
-What the user gives stays as it is. What he does not give: the run's seed under the library's own name, the
-run's number of threads (each would take all cores), the switches that make a library repeatable, and no
-lines on the standard output.
+Params that the user gives are kept. Otherwise this module sets the run's seed under the library's own name,
+the run's number of threads (each library would take all cores), the switches that make a library
+reproducible, and no output.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _STOPS = (
     "od_pval",
     "n_iter_no_change",
 )
-_ODD = re.compile(r'[\[\]<>{}",:\s]')  # XGBoost and LightGBM refuse some of them, or change them
-_HELD_OUT = 0.2  # of the training rows, where early stopping is asked for
+_ODD = re.compile(r'[\[\]<>{}",:\s]')  # XGBoost and LightGBM refuse or change some of these
+_HELD_OUT = 0.2  # share of the training rows, if early stopping is requested
 _DEFAULTS: Mapping[str, tuple[tuple[tuple[str, ...], str, Any], ...]] = {
     "xgboost": ((_THREADS, "n_jobs", None), (SEEDS, "random_state", None)),
     "lightgbm": (
         (_THREADS, "n_jobs", None),
         (SEEDS, "random_state", None),
         (("deterministic",), "deterministic", True),
-        (("force_col_wise", "force_row_wise"), "force_col_wise", True),  # else the faster one, by the clock
+        (("force_col_wise", "force_row_wise"), "force_col_wise", True),  # else it times both
         (("verbosity", "verbose"), "verbosity", -1),
     ),
     "catboost": (
@@ -48,13 +48,13 @@ _DEFAULTS: Mapping[str, tuple[tuple[tuple[str, ...], str, Any], ...]] = {
 
 
 def library(estimator: Any) -> str | None:
-    """Which boosting library an estimator is of, or None."""
+    """Return the boosting library of an estimator, or None."""
     roots = {kind.__module__.partition(".")[0] for kind in type(estimator).__mro__}
     return next((name for name in _DEFAULTS if name in roots), None)
 
 
 def set_params(estimator: Any, given: Mapping[str, Any], training: Training) -> None:
-    """Fill in what the user did not give, in place; nothing for estimators of others."""
+    """Set the params that the user did not give, in place; do nothing for estimators of other libraries."""
     name = library(estimator)
     values = {**dict.fromkeys(_THREADS, training.threads), **dict.fromkeys(SEEDS, training.seed)}
     for aliases, param, value in _DEFAULTS.get(name or "", ()):
@@ -63,10 +63,10 @@ def set_params(estimator: Any, given: Mapping[str, Any], training: Training) -> 
 
 
 def plain(estimator: Any, given: Mapping[str, Any], training: Training) -> Any:
-    """The estimator, or, where the library would choke on the data, behind what makes it plain.
+    """Return the estimator, wrapped if the library does not accept the data as it is.
 
     Raises:
-        TrainingError: The params name columns of categories that are not there.
+        TrainingError: The params name category columns that do not exist.
     """
     name = library(estimator)
     if name is None:
@@ -90,14 +90,17 @@ def plain(estimator: Any, given: Mapping[str, Any], training: Training) -> Any:
 
 
 def fit_params(estimator: Any, given: Mapping[str, Any], training: Training) -> dict[str, Any]:
-    """What ``fit`` gets besides: the rows that tell when to stop, where the run asks for it."""
+    """Return the arguments of ``fit``: the mask of validation rows, if the run requests early stopping."""
     if library(estimator) is None or not _stops_early(given):
         return {}
     return {"validation": held_out(training)}
 
 
 def held_out(training: Training) -> Any:
-    """A mask (n,) of a fifth of the training rows: the last ones where time passes, else drawn."""
+    """Return a mask (n,) of a fifth of the training rows for validation.
+
+    These are the last rows if a feature orders them in time, else random ones.
+    """
     import numpy as np
     from sklearn.model_selection import train_test_split
 
@@ -119,7 +122,7 @@ def _stops_early(given: Mapping[str, Any]) -> bool:
 
 
 def _odd_names(training: Training) -> bool:
-    """Whether a feature's name, or a text that becomes part of one, is more than a library takes."""
+    """Return whether a feature's name, or a text in one-hot names, has characters that libraries refuse."""
     if any(_ODD.search(str(name)) for name in training.X.columns):
         return True
     if training.preprocess != "auto":

@@ -1,4 +1,4 @@
-"""From a trainer's name to the trainer; each is imported only when it is used."""
+"""Creates trainers by name; each is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mlpipes_cli.trainers.base import Trainer
 
 
 def make(name: str) -> Trainer:
-    """The trainer of that name.
+    """Create the trainer of that name.
 
     Raises:
-        KeyError: There is none.
-        ImportError: What it needs is not installed here.
+        KeyError: There is no trainer of that name.
+        ImportError: A package that the trainer needs is not installed.
     """
     found = trainer_registry.find(name)
     if found is None:

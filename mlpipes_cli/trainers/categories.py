@@ -1,4 +1,4 @@
-"""A boosting library's own categories: which columns they are, and the step that makes them."""
+"""The category columns of the boosting libraries: determines them, and builds the step that encodes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlpipes_cli.trainers.base import Training, TrainingError
 if TYPE_CHECKING:
     import pandas as pd
 
-_NAMING: Mapping[str, tuple[str, ...]] = {  # params that name columns of categories
+_NAMING: Mapping[str, tuple[str, ...]] = {  # params that name category columns
     "catboost": ("cat_features",),
     "lightgbm": ("categorical_feature", "cat_feature", "categorical_column", "cat_column",
                  "categorical_features"),
@@ -20,18 +20,18 @@ _NAMING: Mapping[str, tuple[str, ...]] = {  # params that name columns of catego
 
 
 def of_library(library: str, estimator: Any, given: Mapping[str, Any], training: Training) -> Any | None:
-    """The step that makes categories of texts, and of what the params name; None where there are none.
+    """Return the step that makes categories of text columns and of those that the params name, or None.
 
-    The estimator is told of them, in place.
+    The estimator's params are adapted in place.
 
     Args:
         library: catboost, lightgbm or xgboost.
-        estimator: Not fitted.
+        estimator: The unfitted estimator.
         given: The run's params.
         training: The training rows.
 
     Raises:
-        TrainingError: The params name a column that is not there, or that the preprocessing makes numbers of.
+        TrainingError: The params name a column that does not exist, or that the preprocessing makes numeric.
     """
     from mlpipes_cli.trainers.models.categories import Labels
 
@@ -61,9 +61,9 @@ def of_library(library: str, estimator: Any, given: Mapping[str, Any], training:
 
 
 def _for_xgboost(known: pd.Index) -> pd.Index:
-    """It takes texts and whole numbers as categories, and neither booleans nor other numbers."""
+    """Convert categories for XGBoost, which accepts texts and integers, but no booleans or other numbers."""
     if known.inferred_type == "floating" and (known % 1 == 0).all():
-        return known.astype("int64")  # a gap among whole numbers had made them such
+        return known.astype("int64")  # whole numbers became floats because of a missing value
     return known if known.inferred_type in ("string", "integer") else known.map(str)
 
 
@@ -79,7 +79,7 @@ def _for_catboost(
 
 
 def _columns(param: str, value: Any, X: pd.DataFrame) -> list[Any]:
-    """The names of columns that are given by name or position, in a list or, as LightGBM has it, a text."""
+    """Return the names of columns given by name or position, in a list or in LightGBM's text form."""
     if isinstance(value, str):
         value = value.removeprefix("name:").split(",")
     found = []
@@ -96,14 +96,14 @@ def _columns(param: str, value: Any, X: pd.DataFrame) -> list[Any]:
 
 
 def texts(X: pd.DataFrame) -> list[Any]:
-    """Columns that are neither numbers, nor flags, nor moments."""
+    """Return the columns that are not numbers, booleans or timestamps."""
     return [
         str(name) for name in X.select_dtypes(exclude=["number", "bool", "datetime", "datetimetz"]).columns
     ]
 
 
 def step_of(columns: Mapping[Any, pd.Series]) -> Any:
-    """The step that makes pandas' categories of what stands in these columns."""
+    """Return the step that converts these columns to pandas categories."""
     from mlpipes_cli.trainers.models.categories import Categories
 
     return Categories({name: column.astype("category").cat.categories for name, column in columns.items()})

@@ -1,4 +1,4 @@
-"""Models of users' functions that made categories of columns: they need them again for every row."""
+"""Restores categories for models of users' functions that were fitted on category columns."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from mlpipes_cli.trainers.categories import step_of, texts
 if TYPE_CHECKING:
     import pandas as pd
 
-_FEW = 20  # rows that a model is asked for
+_FEW = 20  # rows to predict in the test
 
 
 def remade(model: Any, before: pd.DataFrame, after: pd.DataFrame) -> Any:
-    """The model, behind the categories that its function made, if it does not answer without them.
+    """Wrap the model in the categories that its function created, if it cannot predict without them.
 
-    It is put there only where that is certain to be what it was fitted on: its own categories are these, or
-    the function left them in its frame, or it answers the same with them where it answers without.
+    The model is wrapped only if these are certainly the categories that it was fitted on: the model has the
+    same ones, the function left them in its frame, or the predictions with and without them agree.
 
     Args:
-        model: Fitted.
+        model: The fitted model.
         before: The rows that the function got.
         after: The same frame as the function left it.
     """
@@ -41,7 +41,7 @@ def remade(model: Any, before: pd.DataFrame, after: pd.DataFrame) -> Any:
 
 
 def _made_of(values: pd.Series, after: pd.DataFrame, name: Any) -> bool:
-    """Whether the column became categories in the function's frame, of the same values."""
+    """Return whether the function converted the column to categories of the same values."""
     if name not in after or not hasattr(after[name].dtype, "categories"):
         return False
     made = after[name].astype(object)
@@ -49,8 +49,8 @@ def _made_of(values: pd.Series, after: pd.DataFrame, name: Any) -> bool:
 
 
 def _own(model: Any, X: pd.DataFrame) -> Iterator[tuple[Any, list[Any]]]:
-    """Columns that a model of LightGBM or XGBoost was fitted on as categories, and which these are."""
-    booster = getattr(model, "booster_", None)  # LightGBM's
+    """Yield the columns that a LightGBM or XGBoost model was fitted on as categories, with the categories."""
+    booster = getattr(model, "booster_", None)  # LightGBM
     if booster is not None:
         positions = (getattr(booster, "params", None) or {}).get("categorical_column") or ()
         for position, known in zip(positions, booster.pandas_categorical or (), strict=False):
@@ -63,18 +63,18 @@ def _own(model: Any, X: pd.DataFrame) -> Iterator[tuple[Any, list[Any]]]:
 
 
 def _answers(model: Any, X: pd.DataFrame, columns: Any) -> bool:
-    """Whether it answers some rows, one alone, and one with a gap in each of the columns that has any."""
+    """Return whether the model predicts some rows, a single one, and one with a missing value per column."""
     gaps = [X[X[name].isna()].head(1) for name in columns if X[name].isna().any()]
     try:
         for rows in (X.head(_FEW), X.head(1), *gaps):
             model.predict(rows)
-    except Exception:  # noqa: BLE001 (whatever a model says to rows that it does not take)
+    except Exception:  # noqa: BLE001 (a model may raise anything on rows that it refuses)
         return False
     return True
 
 
 def _same(model: Any, other: Any, X: pd.DataFrame) -> bool:
-    """Whether both give the same predictions."""
+    """Return whether both models give the same predictions."""
     import numpy as np
 
     try:

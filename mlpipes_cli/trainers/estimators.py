@@ -1,4 +1,4 @@
-"""From a dotted path and params to an estimator, by importing what they name."""
+"""Creates estimators from a dotted path and params, by importing them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mlpipes_cli.trainers.base import TrainingError
 
 
 def is_nested(value: Any) -> bool:
-    """Whether a param's value names an estimator: ``{estimator: dotted.path, params: {...}}``."""
+    """Return whether a param's value names an estimator: ``{estimator: dotted.path, params: {...}}``."""
     if not isinstance(value, Mapping) or not set(value) <= {"estimator", "params"}:
         return False
     return isinstance(value.get("estimator"), str) and isinstance(value.get("params", {}), Mapping)
 
 
 def load(path: str) -> Any:
-    """What a path leads to (``package.module.Name`` or ``module:name``).
+    """Import the object of a path (``package.module.Name`` or ``module:name``).
 
     Raises:
-        TrainingError: Nothing is there, or its module cannot be imported.
+        TrainingError: There is no such object, or its module cannot be imported.
     """
     parts = path.replace(":", ".").split(".")
     module, rest = _import(path, parts)
@@ -50,10 +50,10 @@ def _import(path: str, parts: list[str]) -> tuple[Any, list[str]]:
 
 
 def make(path: str, params: Mapping[str, Any]) -> Any:
-    """An unfitted estimator: of a class, of a function that returns one, or a copy of an instance.
+    """Create an unfitted estimator from a class or a function that returns one, or copy an instance.
 
     Raises:
-        TrainingError: It takes no such params, or the result is no estimator.
+        TrainingError: The params are not accepted, or the result is not an estimator.
     """
     found = load(path)
     values = {name: value_of(value) for name, value in params.items()}
@@ -74,7 +74,7 @@ def make(path: str, params: Mapping[str, Any]) -> Any:
 
 
 def _split(found: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the call takes, and the ``a__b`` names for ``set_params``."""
+    """Split the params into arguments of the call and ``a__b`` names for ``set_params``."""
     try:
         parameters = inspect.signature(found).parameters
     except (TypeError, ValueError):
@@ -84,7 +84,7 @@ def _split(found: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
 
 
 def value_of(value: Any) -> Any:
-    """A param as the estimator gets it: nested estimators are made."""
+    """Return a param's value with its nested estimators created."""
     if is_nested(value):
         return make(value["estimator"], value.get("params", {}))
     if isinstance(value, list):
@@ -95,10 +95,10 @@ def value_of(value: Any) -> Any:
 
 
 def set_params(estimator: Any, params: Mapping[str, Any]) -> None:
-    """Set params one by one (``a__b`` too); nested estimators in them are made.
+    """Set params one by one (``a__b`` too), and create the estimators nested in them.
 
     Raises:
-        TrainingError: It has none of that name.
+        TrainingError: The estimator has no param of that name.
     """
     for name, value in params.items():
         check_name(estimator, name)
@@ -106,10 +106,10 @@ def set_params(estimator: Any, params: Mapping[str, Any]) -> None:
 
 
 def check_name(estimator: Any, name: str) -> None:
-    """Make sure that the estimator has such a parameter (``a__b`` too).
+    """Check that the estimator has such a parameter (``a__b`` too).
 
     Raises:
-        TrainingError: It does not; with the nearest that it has.
+        TrainingError: There is no such parameter; the message suggests the nearest name.
     """
     known = estimator.get_params(deep=True)
     if name not in known:
@@ -118,7 +118,7 @@ def check_name(estimator: Any, name: str) -> None:
 
 
 def seed(estimator: Any, value: int, keep: Mapping[str, Any]) -> None:
-    """Give the seed to every ``random_state`` that nobody set, inside of composites too."""
+    """Set the seed of every ``random_state`` that is not set yet, including those of nested estimators."""
     if not hasattr(estimator, "get_params"):
         return
     for name, present in sorted(estimator.get_params(deep=True).items()):

@@ -1,6 +1,7 @@
-"""Where training rows are cut for judging what was fitted on others: folds, or one part put aside.
+"""Splits training rows into those to fit on and those to validate on: folds, or a single validation part.
 
-Classes keep their shares; where time orders the rows, what judges always comes after what was fitted.
+Classes keep their shares. If a feature orders the rows in time, the validation rows are always later than the
+rows to fit on.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Positions of training rows.
+    """The positions of training rows in a fold.
 
     Attributes:
-        fit: Those to fit on.
-        judge: Those to judge by.
+        fit: The rows to fit on.
+        judge: The rows to validate on.
     """
 
     fit: np.ndarray
@@ -29,10 +30,10 @@ class Fold:
 
 
 def folds(wanted: Mapping[str, Any], training: Training) -> list[Fold]:
-    """The cuts that are asked for: ``folds``, or ``validation`` as a share of the training rows.
+    """Split the training rows as requested: by ``folds``, or with ``validation`` as a share of the rows.
 
     Raises:
-        TrainingError: There are too few rows for them.
+        TrainingError: There are too few rows.
     """
     import warnings
 
@@ -48,7 +49,7 @@ def folds(wanted: Mapping[str, Any], training: Training) -> list[Fold]:
     cutter = _one(float(part), training) if part is not None else _several(wanted, training)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a class of fewer rows than folds
+            warnings.simplefilter("ignore", UserWarning)  # a class has fewer rows than there are folds
             cuts = list(cutter.split(rows, None if training.task == "regression" else training.y.iloc[rows]))
     except ValueError as error:
         raise TrainingError(f"the training rows cannot be split into folds: {error}") from None

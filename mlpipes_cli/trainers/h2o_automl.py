@@ -1,4 +1,4 @@
-"""H2O AutoML: in a server of our own that lives as long as the fit, or on a cluster that is there."""
+"""H2O AutoML, on a private server that runs as long as the fit, or on an existing cluster."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OLDEST_JAVA, NEWEST_JAVA = 11, 25
-MODELS = 10  # where the run gives neither a number of models nor a time
+MODELS = 10  # if the run sets neither a number of models nor a time
 FOLDS = 5
-NOT_REPEATABLE = "DeepLearning"  # its threads race; left out unless the run names its algorithms
+NOT_REPEATABLE = "DeepLearning"  # its threads race; excluded unless the run names its algorithms
 PINS = ("h2o", "jpype1", WHEEL)
-_HEAP_SHARE = 0.6  # of the run's memory; the rest is Java's own, XGBoost's and Python's
+_HEAP_SHARE = 0.6  # of the run's memory; the rest is for Java itself, XGBoost and Python
 _ONLY_FOR = {
     "AUC": ("binary", "multiclass"),
     "AUCPR": ("binary", "multiclass"),
@@ -40,10 +40,10 @@ _ONLY_FOR = {
 
 
 class H2OAutoMLTrainer:
-    """``trainer: h2o_automl`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the promises)."""
+    """``trainer: h2o_automl`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
 
     def check(self, spec: Mapping[str, Any]) -> list[Problem]:
-        """Look for Java and for what the models are asked with."""
+        """Check for Java and for the packages that prediction needs."""
         problems: list[Problem] = [
             (("trainer",), f"h2o_automl needs the package {name}, which is not installed")
             for name in ("h2o", "jpype")
@@ -62,7 +62,7 @@ class H2OAutoMLTrainer:
         return problems
 
     def fit(self, training: Training) -> Fitted:
-        """Train; what comes back is the leader, as a MOJO."""
+        """Train, and return the leader as a MOJO."""
         if problems := self.check(training.spec):
             raise TrainingError(problems[0][1])
         if training.images:
@@ -76,15 +76,15 @@ class H2OAutoMLTrainer:
             return _train(training, params, X, step, columns, keep)
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
-        """By the MOJO, as everywhere else."""
+        """Predict with the MOJO, as in serving."""
         return answers(fitted.model, X, task, classes)
 
 
 def settings(training: Training) -> dict[str, Any]:
-    """What AutoML is told: the run's params, and what was not given.
+    """Return the arguments of AutoML: the run's params, and defaults for what the run does not set.
 
     Raises:
-        TrainingError: A metric is not for such a target.
+        TrainingError: A metric does not apply to the target.
     """
     given = {name: value for name, value in training.spec.get("params", {}).items() if value is not None}
     given.pop("max_mem_size", None)
@@ -101,14 +101,14 @@ def settings(training: Training) -> dict[str, Any]:
 
 
 def heap(training: Training) -> int | None:
-    """The most memory for Java's objects, in bytes: the run's own word, or a share of what it may use."""
+    """Return the maximum heap size of Java in bytes: the run's setting, or a share of its memory."""
     if given := training.spec.get("params", {}).get("max_mem_size"):
         return size(given)
     return None if training.memory is None else int(training.memory * _HEAP_SHARE)
 
 
 def _prepared(training: Training) -> tuple[pd.DataFrame, Any]:
-    """The features that H2O sees, and the fitted step that made them, or None."""
+    """Return the features that H2O gets, and the fitted step that produced them, or None."""
     if training.preprocess != "auto":
         return training.X, None
     from mlpipes_cli.preprocess import auto
@@ -119,7 +119,7 @@ def _prepared(training: Training) -> tuple[pd.DataFrame, Any]:
 
 @contextlib.contextmanager
 def _connected(training: Training, java: Java) -> Iterator[Path]:
-    """Connected to H2O; gives a folder for what is kept."""
+    """Connect to H2O for the duration of the context; yield a folder for files to keep."""
     import h2o
 
     place = training.scratch / "h2o"
@@ -131,7 +131,7 @@ def _connected(training: Training, java: Java) -> Iterator[Path]:
         if cluster := training.spec.get("cluster"):
             try:
                 h2o.connect(url=str(cluster), verbose=False)
-            except Exception as error:  # noqa: BLE001 (h2o raises many kinds, some of them bare)
+            except Exception as error:  # noqa: BLE001 (h2o raises many types, even bare Exception)
                 raise TrainingError(f"the H2O cluster {cluster}: {_first_line(error)}") from None
             yield keep
         else:
@@ -142,7 +142,7 @@ def _connected(training: Training, java: Java) -> Iterator[Path]:
             with h2o_server.server(java, place, training.threads, heap(training), connect):
                 yield keep
     finally:
-        with contextlib.suppress(Exception):  # it may be gone; the connection is all that is left of it
+        with contextlib.suppress(Exception):  # the server may have died; only the connection remains
             if h2o.connection() is not None:
                 h2o.connection().close()
 
@@ -176,7 +176,7 @@ def _train(
         unseen = _unseen(leader, training) if cuts else None
         version = str(h2o.cluster().version)
     finally:
-        if training.spec.get("cluster"):  # it is not ours, and goes on
+        if training.spec.get("cluster"):  # the cluster is shared and keeps running
             _clean_up(models, frame)
     return Fitted(
         _model(mojo.read_bytes(), columns, training, step),
@@ -194,10 +194,10 @@ def _train(
 
 
 def _unseen(leader: Any, training: Training) -> np.ndarray | None:
-    """(n,) the positive class's score of each training row in H2O's own cross-validation, if it made one.
+    """Return (n,) the positive class's scores of H2O's own cross-validation, or None if there was none.
 
-    An ensemble has those of the model that puts its members together, which learned from their answers to
-    rows that they had not seen.
+    An ensemble has the scores of its metalearner, which was trained on its members' predictions for rows that
+    they had not seen.
     """
     import h2o
     import numpy as np
@@ -223,14 +223,14 @@ def _model(mojo: bytes, columns: list[Any], training: Training, step: Any) -> An
 
 
 def _importances(models: list[str], columns: list[Any]) -> dict[str, pd.DataFrame]:
-    """What mattered to each model that can say so (ensembles cannot), the best model first."""
+    """Return the variable importances of each model that has any (ensembles do not), the best model first."""
     import h2o
     import pandas as pd
 
     rows = []
     for name in models:
         found = None
-        with contextlib.suppress(Exception):  # a kind of model that has none
+        with contextlib.suppress(Exception):  # this kind of model has none
             found = h2o.get_model(name).varimp()
         for variable, relative, scaled, share in found or ():
             rows.append((name, h2o_frame.readable(str(variable), columns), relative, scaled, share))

@@ -1,4 +1,4 @@
-"""Training rows as an H2O frame, and how the model's features are to be read from then on."""
+"""Converts training rows to an H2O frame, and defines how the model's features are read from then on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MISSING_TO_H2O = {"na", "nan", "n_a", "null", "none", "inf", "infinity", "true"
 
 
 def columns_of(X: pd.DataFrame) -> list[Column]:
-    """How each feature is given to H2O: numbers and booleans, moments, or texts as levels of a factor."""
+    """Return the H2O column of each feature: numbers and booleans, timestamps, or texts as factor levels."""
     from mlpipes_cli.preprocess.blocks import read_labels
     from mlpipes_cli.trainers.models.h2o_model import MOMENTS, NUMBERS, TEXTS, Column
 
@@ -36,14 +36,14 @@ def columns_of(X: pd.DataFrame) -> list[Column]:
 
 
 def levels_of(classes: tuple[Any, ...]) -> tuple[str, ...]:
-    """What H2O calls the classes; their order is the experiment's, so the last of two is the positive one."""
+    """Return H2O's names of the classes; they keep the experiment's order, so the last of two is positive."""
     return tuple(f"c{position:05d}" for position in range(len(classes)))
 
 
 def upload(
     X: pd.DataFrame, y: pd.Series, task: Task, classes: tuple[Any, ...], columns: list[Column], folder: Path
 ) -> Any:
-    """An ``H2OFrame`` of the training rows with the column ``target``."""
+    """Upload the training rows with the column ``target``; return the ``H2OFrame``."""
     import h2o
     import pandas as pd
 
@@ -69,7 +69,7 @@ def upload(
 
 
 def readable(variable: str, columns: Iterable[Column]) -> str:
-    """A variable of H2O's tables by the feature's own name; ``name.level`` for a level of a factor."""
+    """Translate a variable of H2O's tables to the feature's name, or to ``name.level`` for a factor level."""
     for column in columns:
         if variable == column.safe:
             return column.name
@@ -92,7 +92,7 @@ def _kind(values: pd.Series, numbers: str, moments: str, texts: str) -> str:
 
 
 def _safe_names(texts: Iterable[str], taken: Iterable[str]) -> list[str]:
-    """Names that mean nothing to a parser of CSV files, as like the texts as can be, each once."""
+    """Return unique names that are safe in CSV files and as close to the texts as possible."""
     used = {name.lower() for name in taken}
     found = []
     for position, text in enumerate(texts):

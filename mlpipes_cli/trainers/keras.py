@@ -1,10 +1,10 @@
-"""Keras models: of layers in YAML, or of the user's function.
+"""Keras models: from layers in YAML, or from the user's function.
 
-The function gets what it takes by name: ``input_shape`` (of one row: ``(columns,)``, ``(h, w, channels)`` for
-an image, a dict of both where there are several), ``task``, ``n_classes`` (0 for a quantity), ``n_outputs``,
-``n_features`` (columns that are no images), ``params`` (all of the run's), ``seed``, and what stands in
-``params: function``. It returns a model, compiled or not, that ends in probabilities: one output (sigmoid)
-or one for each class (softmax); for a quantity one output.
+The function gets the arguments that it accepts by name: ``input_shape`` (of one row: ``(columns,)``,
+``(h, w, channels)`` for an image, a dict of both if there are several), ``task``, ``n_classes`` (0 for
+regression), ``n_outputs``, ``n_features`` (columns that are not images), ``params`` (all of the run's),
+``seed``, and the contents of ``params: function``. It returns a model, compiled or not, that outputs
+probabilities: one output (sigmoid) or one for each class (softmax); for regression, one output.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ PINS = ("keras", "tensorflow", "tensorflow-cpu")
 
 
 class KerasTrainer:
-    """``trainer: keras`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the promises)."""
+    """``trainer: keras`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
 
     def check(self, spec: Mapping[str, Any]) -> list[Problem]:
-        """Make each layer, the optimizer and the callbacks; hold the function against its keywords."""
+        """Create each layer, the optimizer and the callbacks, and check the function's arguments."""
         try:
             layers, params = keras_parts.chosen(spec.get("layers") or (), spec.get("params") or {})
             how = settings(params, OWN)
@@ -46,7 +46,7 @@ class KerasTrainer:
         return problems
 
     def fit(self, training: Training) -> Fitted:
-        """Fit; what answers afterwards is the model as it was written and read back."""
+        """Fit the model; the result is the model as written to a file and read back."""
         import keras
 
         from mlpipes_cli.trainers.models.keras_model import KerasNet, use_threads
@@ -80,7 +80,7 @@ class KerasTrainer:
         return fitted
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
-        """As the fitted model gives them."""
+        """Predict with the fitted model."""
         return answers(fitted.model, X, task, classes)
 
 
@@ -105,10 +105,10 @@ def _function_problems(path: str, given: Mapping[str, Any]) -> list[Problem]:
 
 
 def _made(found: NetworkRows, training: Training, layers: list[Any], how: Settings) -> Any:
-    """The model, not fitted yet.
+    """Create the unfitted model.
 
     Raises:
-        TrainingError: The layers do not fit each other, or the function returned something else.
+        TrainingError: The layers do not fit each other, or the function did not return a Keras model.
     """
     import keras
 
@@ -147,10 +147,10 @@ def _written(model: Any, file: Path) -> bytes:
 
 
 def _answers_well(net: Any, found: NetworkRows, training: Training) -> None:
-    """Make sure that the model which was read back gives probabilities.
+    """Check that the model which was read back outputs probabilities.
 
     Raises:
-        TrainingError: It cannot be read back, or gives something else.
+        TrainingError: It cannot be read back, or its output is not probabilities.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""From a model with scikit-learn's interface to predictions and scores in the experiment's own labels."""
+"""Gets predictions and scores in the experiment's labels from a model with scikit-learn's interface."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 def answers(model: Any, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
-    """Ask the model: ``predict``, and ``predict_proba`` or else ``decision_function`` where it has one.
+    """Call ``predict``, and ``predict_proba`` or else ``decision_function`` if the model has one.
 
-    Labels are not made into scores: a metric of certainty says nothing about a model that tells none.
+    Labels are not turned into scores, since ranking and probability metrics mean nothing for a model without
+    scores.
 
     Raises:
-        TrainingError: Its answers do not fit the rows or the labels.
+        TrainingError: The model's output does not match the rows or the labels.
     """
     import numpy as np
 
@@ -60,7 +61,7 @@ def _numbers(values: np.ndarray) -> np.ndarray:
 
 
 def _labels(values: np.ndarray, classes: Sequence[Any]) -> np.ndarray:
-    """The values as the experiment's own label objects."""
+    """Convert the values to the experiment's own label objects."""
     import numpy as np
 
     known = {label: label for label in classes}
@@ -77,11 +78,11 @@ _NOTHING = object()
 
 
 def _scores(model: Any, X: pd.DataFrame, classes: tuple[Any, ...]) -> np.ndarray | None:
-    """(n, classes) in the order of the classes; None for a model that gives labels alone."""
+    """Return (n, classes) scores in the order of the classes; None for a model without scores."""
     import numpy as np
 
     for method in ("predict_proba", "decision_function"):
-        ask = getattr(model, method, None)  # missing on an SVC without probabilities, by design
+        ask = getattr(model, method, None)  # an SVC without probabilities lacks it by design
         if ask is None:
             continue
         raw = _rows_of(method, np.asarray(ask(X), dtype=np.float64), len(X))
@@ -95,7 +96,7 @@ def _model_classes(model: Any, classes: tuple[Any, ...]) -> list[Any]:
 
 
 def _by_class(method: str, raw: np.ndarray, own: list[Any], classes: tuple[Any, ...]) -> np.ndarray:
-    """Put the columns of a model that has its own order of classes into the experiment's."""
+    """Reorder the columns of a model with its own order of classes into the experiment's order."""
     import numpy as np
 
     if raw.ndim == 1 or (raw.ndim == 2 and raw.shape[1] == 1 and len(own) == 2):

@@ -1,4 +1,4 @@
-"""The environments that trainers carry: what they ask for, and the versions that were tried."""
+"""The environments that trainers need: their requirements, and the tested versions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _FOLDER = Path(__file__).parent / "environments"
 
 @dataclass(frozen=True)
 class PinnedEnvironment:
-    """A trainer's own environment.
+    """The environment of a trainer.
 
     Attributes:
-        python: The Python version that it was locked for; None for one that runs in our own environment,
-            and has these requirements only where a run names another.
-        requirements: What it asks for, beside the base.
-        lock: Pins, with markers where platforms differ; empty where it was not locked yet.
+        python: The Python version that it was locked for; None if the trainer runs in the current environment
+            and has these requirements only if a run names another one.
+        requirements: The requirements, beside the base.
+        lock: Pins, with markers where platforms differ; empty if it has not been locked yet.
     """
 
     python: str | None
@@ -26,7 +26,7 @@ class PinnedEnvironment:
 
 
 def carried(trainer: str) -> PinnedEnvironment | None:
-    """The environment of a trainer; None where it asks for nothing."""
+    """Return the environment of a trainer; None if it requires nothing."""
     wanted = _FOLDER / f"{trainer}.in"
     if not trainer.isidentifier() or trainer == "base" or not wanted.is_file():
         return None
@@ -42,7 +42,7 @@ def carried(trainer: str) -> PinnedEnvironment | None:
 
 
 def base() -> tuple[str, ...]:
-    """What every environment has in which something of ours runs."""
+    """Return the requirements of every environment that runs code of mlpipes."""
     return _lines((_FOLDER / "base.in").read_text(encoding="utf-8"))
 
 

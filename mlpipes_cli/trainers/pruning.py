@@ -1,10 +1,10 @@
-"""When a trial of a search is stopped on the way: it does worse than the median of the others there.
+"""Stops a trial of a search early if it is worse than the median of the others at the same point.
 
-Source: the median rule of Golovin et al., Google Vizier (2017), as ``optuna``'s ``MedianPruner`` has it with
-its five first trials that are never stopped. A point is an end of a fold, where the mean of the metric so far
-counts, or a step of a fold's fit, where the best value so far of what the trainer tells counts. Each kind of
-value is only held against its own kind, which is why the rule stands here: a study of Optuna's has one
-series of values a trial.
+Source: the median rule of Golovin et al., Google Vizier (2017), as in ``optuna``'s ``MedianPruner`` with its
+five first trials that are never stopped. A point is the end of a fold, where the mean of the metric so far
+counts, or a step of a fold's fit, where the best reported value so far counts. Values are only compared with
+values of the same kind, which is why this module implements the rule: a study of Optuna has only one series
+of values for each trial.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from mlpipes_cli.trainers.trials import Trial, TrialWatch
 FIRST = 5  # trials that have to be finished before one is stopped
 _LOSSES = ("val_loss", "valid_loss", "validation_loss")
 
-Point = tuple[str, int, int]  # of what, the fold, the step or -1 for a fold's end
+Point = tuple[str, int, int]  # the kind of value, the fold, and the step or -1 for a fold's end
 
 
 class Median:
-    """Remembers what finished trials had at each point.
+    """Records the values of finished trials at each point.
 
     Args:
-        metric: What the search maximises or minimises.
+        metric: The metric that the search optimises.
     """
 
     def __init__(self, metric: str) -> None:
@@ -34,20 +34,20 @@ class Median:
         self._seen: dict[Point, list[float]] = {}
 
     def watch(self) -> MedianWatch:
-        """Look on at a new trial."""
+        """Start watching a new trial."""
         return MedianWatch(self)
 
     def ended(self, trial: Trial, watch: MedianWatch) -> None:
-        """Remember a trial, if it was finished."""
+        """Record a trial, if it is finished."""
         if trial.status == "finished":
             for point, value in watch.points.items():
                 self._seen.setdefault(point, []).append(value)
 
     def look(self, point: Point, value: float) -> None:
-        """Hold a value, larger is better, against the others.
+        """Compare a value, larger is better, with those of the others.
 
         Raises:
-            Pruned: It is worse than their median.
+            Pruned: The value is worse than their median.
         """
         others = sorted(self._seen.get(point, []))
         if len(others) < FIRST:
@@ -62,7 +62,7 @@ class Median:
 
 @dataclass(eq=False)
 class MedianWatch(TrialWatch):
-    """One trial, as far as it came.
+    """The values of one trial so far.
 
     Attributes:
         points: Values, larger is better.
@@ -73,7 +73,7 @@ class MedianWatch(TrialWatch):
     _best: dict[tuple[str, int], float] = field(default_factory=dict)
 
     def step(self, fold: int, step: int, metrics: Mapping[str, float]) -> None:
-        """The metric itself, or the loss of rows that the fit put aside."""
+        """Compare the reported metric, or else the loss of the fit's validation rows."""
         name = next((n for n in self._names() if n in metrics), None)
         if name is None:
             return

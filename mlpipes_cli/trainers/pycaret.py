@@ -1,8 +1,8 @@
 """PyCaret's comparison of models on the training rows; each of the best becomes a model of its own.
 
-PyCaret gets what every candidate gets: the training rows, prepared by ``preprocess: auto`` or raw. It cuts
-them once more, for its own folds and plots, and ranks its models by the experiment's metric. The best are
-then fitted on all training rows. It logs nothing: we do.
+PyCaret gets the same training rows as every candidate, prepared by ``preprocess: auto`` or raw. It splits
+them again, for its own folds and plots, and ranks its models by the experiment's metric. The best are
+then fitted on all training rows. mlpipes does the logging, not PyCaret.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ REGRESSORS = (
     "lr", "lasso", "ridge", "en", "lar", "llar", "omp", "br", "ard", "par", "ransac", "tr", "huber", "kr",
     "svm", "knn", "dt", "rf", "et", "ada", "gbr", "mlp", "xgboost", "lightgbm", "catboost", "dummy",
 )  # fmt: skip
-_PACKAGES = ("xgboost", "catboost")  # that PyCaret uses and does not bring
+_PACKAGES = ("xgboost", "catboost")  # PyCaret uses these, but does not install them
 _PLOTS: dict[Task, tuple[str, ...]] = {
     "binary": ("auc", "confusion_matrix", "pr", "class_report", "calibration", "feature"),
     "multiclass": ("auc", "confusion_matrix", "class_report", "feature"),
@@ -50,10 +50,10 @@ _PLOTS: dict[Task, tuple[str, ...]] = {
 
 
 class PycaretTrainer:
-    """``trainer: pycaret`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the promises)."""
+    """``trainer: pycaret`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
 
     def check(self, spec: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-        """Hold the names of models against PyCaret's, and against what is installed."""
+        """Check the names of models against PyCaret's, and against the installed packages."""
         problems: list[tuple[tuple[str | int, ...], str]] = []
         for option in ("include", "exclude"):
             for position, name in enumerate(spec.get("params", {}).get(option) or ()):
@@ -64,7 +64,7 @@ class PycaretTrainer:
         return problems
 
     def fit(self, training: Training) -> Comparison:
-        """Compare, and fit the best on all training rows."""
+        """Compare the models, and fit the best on all training rows."""
         os.environ["PYCARET_CUSTOM_LOGGING_PATH"] = str(training.scratch / "pycaret.log")
         step, X = _prepared(training)
         labels = [label for label in training.classes if (training.y == label).any()]
@@ -83,12 +83,12 @@ class PycaretTrainer:
         return Comparison(models, params={"pycaret_sort": sort}, tables={TABLE: table})
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
-        """As the pipeline gives them."""
+        """Predict with the pipeline."""
         return answers(fitted.model, X, task, classes)
 
 
 def _prepared(training: Training) -> tuple[Any, pd.DataFrame]:
-    """The fitted step before PyCaret, or None, and the rows as PyCaret gets them."""
+    """Return the fitted step before PyCaret, or None, and the rows as PyCaret gets them."""
     if training.preprocess != "auto":
         return None, training.X
     step = preprocessing(training)
@@ -96,7 +96,7 @@ def _prepared(training: Training) -> tuple[Any, pd.DataFrame]:
 
 
 def _answering(X: pd.DataFrame, step: Any, labels: list[Any], pipeline: Any) -> Any:
-    """A pipeline as a model that answers raw rows in the experiment's labels."""
+    """Wrap a pipeline as a model that predicts raw rows in the experiment's labels."""
     from mlpipes_cli.preprocess.behind import Behind
     from mlpipes_cli.trainers.models.pycaret_model import PycaretModel
 
@@ -105,7 +105,7 @@ def _answering(X: pd.DataFrame, step: Any, labels: list[Any], pipeline: Any) -> 
 
 
 def _again(pipeline: Any, labels: list[Any], training: Training) -> Fitted:
-    """The same model with the same settings, on other rows."""
+    """Fit the same model with the same settings on other rows."""
     from sklearn.base import clone
 
     from mlpipes_cli.trainers.models.pycaret_model import plain
@@ -121,7 +121,7 @@ class MetricScorer:
     """A scorer for scikit-learn that computes the experiment's metric, larger is better.
 
     Args:
-        training: Of labels that are their positions.
+        training: The training, with positions as labels.
     """
 
     def __init__(self, training: Training) -> None:
@@ -129,7 +129,7 @@ class MetricScorer:
         self.sign = 1.0 if metric_catalog.higher_is_better(training.metric) else -1.0
 
     def __call__(self, estimator: Any, X: Any, y: Any, **_: Any) -> float:
-        """NaN where it is not defined, so that the model comes last."""
+        """Return the metric, or NaN if it is not defined, so that the model ranks last."""
         task, classes = self.training.task, self.training.classes
         try:
             given = answers(estimator, X, task, classes)
@@ -141,9 +141,10 @@ class MetricScorer:
 
 @contextmanager
 def _inside(folder: Path) -> Iterator[None]:
-    """What PyCaret writes into the current folder goes away with this one; numbers stay as they are.
+    """Work in a folder that is removed later, and keep numeric types.
 
-    PyCaret shortens float64 to float32, and only where it sets up: a row would be another one when asked.
+    PyCaret writes into the current folder. It shortens float64 to float32, but only during its setup: rows
+    would have other values at prediction.
     """
     from pycaret.internal.preprocess import preprocessor
 
@@ -173,7 +174,7 @@ def _experiment(task: Task) -> Any:
 
 
 def _set_up(X: pd.DataFrame, training: Training, labels: list[Any]) -> Any:
-    """The experiment with its own cut of the training rows."""
+    """Set up the experiment with its own split of the training rows."""
     from mlpipes_cli.trainers.models.pycaret_model import plain
 
     y = training.y.map({label: code for code, label in enumerate(labels)}) if labels else training.y
@@ -200,17 +201,17 @@ def _set_up(X: pd.DataFrame, training: Training, labels: list[Any]) -> Any:
         data=data, target=name, session_id=training.seed, n_jobs=training.threads, html=False,
         verbose=False, log_experiment=False, system_log=False, memory=False, **options,
     )  # fmt: skip
-    # Threads are for the models, which have theirs by now. Folds come one after another: PyCaret's
-    # transformers are not safe in threads, and what is in another process cannot import us.
+    # The models use the threads already. Folds run one after another: PyCaret's transformers are not
+    # thread-safe, and other processes cannot import this package.
     experiment.n_jobs_param = 1
     return experiment
 
 
 def _known(name: str, known: tuple[str, ...]) -> None:
-    """Make sure that PyCaret has such a model here.
+    """Check that PyCaret has such a model here.
 
     Raises:
-        TrainingError: It has not; with the nearest name, or the package that is missing.
+        TrainingError: It has not; the message has the nearest name, or the missing package.
     """
     import importlib.util
 
@@ -224,7 +225,7 @@ def _known(name: str, known: tuple[str, ...]) -> None:
 
 
 def _metric(experiment: Any, training: Training, classes: int) -> str:
-    """The name of the experiment's metric in PyCaret's table, by which models are sorted."""
+    """Return the name of the metric in PyCaret's table by which models are sorted."""
     wanted = training.spec.get("params", {}).get("sort", "metric")
     known = {str(name): str(name) for name in experiment.get_metrics()["Display Name"]}
     if wanted not in ("metric", "TT", *known):
@@ -240,12 +241,12 @@ def _metric(experiment: Any, training: Training, classes: int) -> str:
 
 
 def _nothing(y: Any, prediction: Any, **_: Any) -> float:
-    """PyCaret asks for this beside the scorer, for rows that do not matter here."""
+    """Return NaN: PyCaret requires this function beside the scorer, but does not use its value here."""
     return float("nan")
 
 
 def _compare(experiment: Any, training: Training, sort: str) -> pd.DataFrame:
-    """PyCaret's table, a line a model, the best first, by PyCaret's ids; without times."""
+    """Return PyCaret's table without times, one line for each model, the best first, by PyCaret's ids."""
     params = training.spec.get("params", {})
     given = {name: params[name] for name in _COMPARE if params.get(name) is not None}
     given |= {name: list(given[name]) for name in ("include", "exclude") if name in given}
@@ -257,7 +258,7 @@ def _compare(experiment: Any, training: Training, sort: str) -> pd.DataFrame:
 
 
 def _best(experiment: Any, table: pd.DataFrame, training: Training, sort: str) -> Iterator[tuple[str, Any]]:
-    """The first of the table that can be fitted, with their names, fitted on PyCaret's part of the rows."""
+    """Yield the table's first models that can be fitted, with names, fitted on PyCaret's training part."""
     params = training.spec.get("params", {})
     left = params.get("n_best_models", 1)
     for name in table.index:
@@ -270,7 +271,7 @@ def _best(experiment: Any, table: pd.DataFrame, training: Training, sort: str) -
                     model, n_iter=params.get("n_iter", 10), optimize=sort, choose_better=True,
                     verbose=False, tuner_verbose=False,
                 )  # fmt: skip
-        except Exception:  # noqa: BLE001 (whatever a model of PyCaret's says: the next one)
+        except Exception:  # noqa: BLE001 (a model may raise anything; try the next one)
             traceback.print_exc()
             continue
         left -= 1
@@ -285,7 +286,7 @@ def _fitted(
     answering: Callable[[Any], Any],
     labels: list[Any],
 ) -> Fitted:
-    """The model on all training rows, with PyCaret's plots of the one before."""
+    """Return the model fitted on all training rows, with PyCaret's plots of the model before that."""
     plots = _plots(experiment, name, model, training)
     pipeline = experiment.finalize_model(model)
     package = type(model).__module__.partition(".")[0]
@@ -301,7 +302,7 @@ def _fitted(
 
 
 def _plots(experiment: Any, name: str, model: Any, training: Training) -> dict[str, Path]:
-    """PNG files by their name in the run; a plot that this kind of model does not have is left out."""
+    """Return PNG files by their name in the run; skip plots that this kind of model does not have."""
     from matplotlib import pyplot
 
     wanted = training.spec.get("params", {}).get("plots")

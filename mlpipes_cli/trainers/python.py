@@ -1,11 +1,12 @@
 """The user's own function: ``def train(X, y, **params) -> estimator``.
 
-With ``preprocess: auto`` it gets the training features as the preprocessing leaves them (finite
-numbers in named columns), and what it returns is put behind that step. A function that has a
-parameter ``preprocess`` gets the raw features instead, and the unfitted transformer to put into a
-pipeline of its own; with ``preprocess: none`` it gets the raw features, and ``"passthrough"``. Images among
-the features are the bytes of their files, and then nothing is prepared.
-By name, if it takes them: ``seed`` (int), ``task`` (binary, multiclass, regression) and ``threads``.
+With ``preprocess: auto`` the function gets the preprocessed training features (finite numbers in named
+columns), and the returned estimator is placed behind the preprocessing. A function that has a parameter
+``preprocess`` gets the raw features instead, and the unfitted transformer to put into a pipeline of its own;
+with ``preprocess: none`` it gets the raw features, and ``"passthrough"``. If there are images among the
+features, they are the bytes of their files, and nothing is preprocessed.
+The function gets by name, if it accepts them: ``seed`` (int), ``task`` (binary, multiclass, regression) and
+``threads``.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ POSITIONAL = 2  # X and y
 
 
 class PythonTrainer:
-    """``trainer: python`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the promises)."""
+    """``trainer: python`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
 
     def check(self, spec: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-        """Import the function and hold the params against it."""
+        """Import the function and check the params against it."""
         path = spec["function"]
         try:
             function = estimators.load(path)
@@ -55,7 +56,7 @@ class PythonTrainer:
         ]
 
     def fit(self, training: Training) -> Fitted:
-        """Call the function and look at what it returned."""
+        """Call the function and check what it returned."""
         from mlpipes_cli.preprocess.behind import behind
 
         path = training.spec["function"]
@@ -79,14 +80,14 @@ class PythonTrainer:
         return Fitted(model if step is None else behind(step, model))
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
-        """As scikit-learn's methods give them."""
+        """Predict with scikit-learn's methods."""
         return answers(fitted.model, X, task, classes)
 
 
 def _filled(
     function: Any, params: Mapping[str, Any], offered: Mapping[str, Any], training: Training
 ) -> dict[str, Any]:
-    """What the function takes by name and the user did not give."""
+    """Return the arguments that the function accepts by name and the user did not give."""
     try:
         takes = set(list(inspect.signature(function).parameters)[POSITIONAL:])
     except (TypeError, ValueError):

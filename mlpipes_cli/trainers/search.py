@@ -1,8 +1,8 @@
 """Hyperparameter search for any trainer, by cross-validation on the training rows.
 
-The same search with the same seed makes the same trials and finds the same combination. Two things set
-that aside: a time budget, since how many trials fit into it depends on the machine, and what a trainer
-itself does not repeat exactly.
+The same search with the same seed runs the same trials and finds the same combination. There are two
+exceptions: a time budget, since the number of trials depends on the machine's speed, and trainers that
+are not deterministic themselves.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ Keep = Callable[[Trial, str], None]
 
 
 def search(trainer: Trainer, training: Training, keep: Keep, *, side_by_side: bool) -> Fitted | Comparison:
-    """Try the space of ``training.spec["search"]``, then fit the best on all training rows.
+    """Search the space of ``training.spec["search"]``, then fit the best combination on all training rows.
 
     Args:
-        keep: Gets each trial as it ends, and the name of the metric.
-        side_by_side: Whether several trials may be fitted at a time, within the training's threads.
+        keep: Called with each trial as it ends, and the name of the metric.
+        side_by_side: Whether trials may run in parallel, within the training's threads.
 
     Raises:
-        TrainingError: No combination could be fitted and judged.
+        TrainingError: No combination could be fitted and scored.
     """
     wanted: Mapping[str, Any] = training.spec["search"]
     bench = Bench(
@@ -74,7 +74,7 @@ def search(trainer: Trainer, training: Training, keep: Keep, *, side_by_side: bo
 
 
 def problems(trainer: Trainer, spec: Mapping[str, Any]) -> list[Problem]:
-    """What a trainer has against a search: it is shown the run with a value of each param."""
+    """Return a trainer's problems with a search: check the run with one value of each param."""
     own = {(tuple(place), text) for place, text in trainer.check({**spec, "search": None})}
     found: list[Problem] = []
     for name, value in spaces.first(spec["search"]["space"]).items():
@@ -87,7 +87,7 @@ def problems(trainer: Trainer, spec: Mapping[str, Any]) -> list[Problem]:
 
 @dataclass(eq=False)
 class _Course:
-    """The trials of a search, one after another or side by side."""
+    """The trials of a search, one after another or in parallel."""
 
     bench: Bench
     wanted: Mapping[str, Any]
@@ -103,10 +103,10 @@ class _Course:
             yield trial
 
     def best(self) -> Trial:
-        """The first of those with the best mean.
+        """Return the first of the trials with the best mean.
 
         Raises:
-            TrainingError: None was finished.
+            TrainingError: No trial was finished.
         """
         finished = [trial for trial in self.done if trial.mean is not None]
         if not finished:
@@ -116,7 +116,7 @@ class _Course:
 
     @property
     def _over(self) -> bool:
-        """Whether the time is over; it never is before a trial is finished."""
+        """Whether the time budget is used up; never before a trial is finished."""
         seconds = self.wanted.get("seconds")
         if seconds is None or time.monotonic() - self.began < float(seconds):
             return False
@@ -140,7 +140,10 @@ class _Course:
             yield self.bench.trial(number, combination, self._clock())
 
     def _guided(self) -> Iterator[Trial]:
-        """What Optuna asks for; what it asks for again is answered from memory and is no trial."""
+        """Run the combinations that Optuna suggests.
+
+        A repeated suggestion gets the value of the earlier trial and is not a new one.
+        """
         guide = spaces.Guided(self.wanted["space"], self.seed)
         median = Median(self.bench.metric) if self.wanted.get("pruning") == "median" else None
         known: dict[str, Trial] = {}
@@ -172,7 +175,7 @@ class _Course:
 
 @dataclass(eq=False)
 class _Clock(TrialWatch):
-    """Stops a trial when the time is over; asks another watch before."""
+    """Stops a trial when the time budget is used up; forwards to another watch first."""
 
     over: Callable[[], bool]
     before: TrialWatch
@@ -191,7 +194,10 @@ class _Clock(TrialWatch):
 
 
 def table(trials: Sequence[Trial], bench: Bench) -> pd.DataFrame:
-    """A line for each trial: its params, the metric with its own sign on each fold, mean, deviation, rank."""
+    """Return a table of the trials.
+
+    A line has the params, the metric with its own sign on each fold, mean, standard deviation and rank.
+    """
     import numpy as np
     import pandas as pd
 

@@ -1,8 +1,8 @@
-"""What a dotted path is and which parameters it takes, read from the source without importing.
+"""Resolves a dotted path to a callable and its parameters from the source, without importing.
 
-The answer is one of three: a :class:`Signature`; a :class:`Mistake`, which is certain; or None,
-where only an import can tell (compiled modules, names made at run time). The last case is
-settled in a worker process (see ``worker/jobs.py``) before any training starts.
+The result is one of three: a :class:`CallSignature`; a :class:`Mistake`, which is certain; or None,
+if only an import can decide (compiled modules, names created at run time). A worker process then
+checks the path (``worker/jobs.py``) before any training starts.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _NOT_HERE = (
     "; it is not installed here: install it, put it next to the experiment file, or give the run "
     "`environment: {{requirements: [{}]}}`"
 )
-_DEPTH = 30  # re-exports and base classes that are followed at most
+_DEPTH = 30  # maximum number of re-exports and base classes to follow
 
 
 @dataclass(frozen=True)
 class CallSignature:
-    """What can be called, and with what.
+    """A callable and its parameters.
 
     Attributes:
-        kind: ``object`` is a ready-made estimator, of which nothing more is known.
+        kind: ``object`` is an estimator instance, of which nothing more is known.
         parameters: Names that may be given by keyword, in order.
         required: Those without a default.
-        is_open: It takes ``**keywords``, so other names may be right too.
+        is_open: Whether it accepts ``**keywords``, so that other names may be valid, too.
     """
 
     kind: Literal["class", "function", "object"]
@@ -41,17 +41,17 @@ class CallSignature:
 
 @dataclass(frozen=True)
 class Mistake:
-    """The path leads nowhere; ``text`` says where it ends and what may have been meant."""
+    """The path does not exist; ``text`` says where it ends and suggests a name."""
 
     text: str
 
 
 class _Unclear(Exception):
-    """Only an import can tell."""
+    """Only an import can decide."""
 
 
 def resolve(path: str, finder: Finder) -> CallSignature | Mistake | None:
-    """Follow a dotted path (``package.module.Name`` or ``module:name``)."""
+    """Resolve a dotted path (``package.module.Name`` or ``module:name``)."""
     try:
         parts = path.replace(":", ".").split(".")
         return _resolve(parts, finder)
@@ -104,7 +104,7 @@ def _deepest_module(parts: list[str], finder: Finder) -> tuple[Module | None, li
 
 
 def _lookup(module: Module, name: str, finder: Finder, depth: int = 0) -> tuple[Module, Definition] | None:
-    """Where the name is defined, through re-exports; None if it certainly is not there."""
+    """Find the definition of a name through re-exports; return None if it certainly does not exist."""
     if depth > _DEPTH:
         raise _Unclear
     found = module.names.get(name)
@@ -145,7 +145,7 @@ def _signature(module: Module, found: Definition, finder: Finder) -> CallSignatu
 
 
 def _init(module: Module, found: ast.ClassDef, finder: Finder, depth: int = 0) -> ast.FunctionDef | None:
-    """The ``__init__`` that a class has or inherits; None if it is ``object``'s."""
+    """Return the ``__init__`` that a class has or inherits; None if it is ``object``'s."""
     if depth > _DEPTH or any(_is_dataclass(decorator) for decorator in found.decorator_list):
         raise _Unclear
     for statement in found.body:

@@ -14,14 +14,14 @@ from mlpipes_cli.trainers.thresholds import HINT, SCORES
 if TYPE_CHECKING:
     import pandas as pd
 
-STEP = "model"  # the estimator's name in our pipeline, beside `preprocess`
+STEP = "model"  # the estimator's name in the pipeline, beside `preprocess`
 
 
 class SklearnTrainer:
-    """``trainer: sklearn`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the promises)."""
+    """``trainer: sklearn`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
 
     def check(self, spec: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-        """Make the estimator and hold the names of the search against it."""
+        """Create the estimator and check the names of the search against it."""
         try:
             estimator = estimators.make(spec["estimator"], spec.get("params", {}))
         except TrainingError as error:
@@ -41,7 +41,7 @@ class SklearnTrainer:
         return problems
 
     def fit(self, training: Training) -> Fitted:
-        """Fit the pipeline; params of a search may be named ``preprocess__...`` for its first step."""
+        """Fit the pipeline; params of a search named ``preprocess__...`` apply to its first step."""
         params = training.spec.get("params", {})
         before = {name: value for name, value in params.items() if _is_before(name, training)}
         params = {name: value for name, value in params.items() if name not in before}
@@ -59,7 +59,7 @@ class SklearnTrainer:
         return Fitted(pipeline)
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
-        """As scikit-learn's methods give them."""
+        """Predict with scikit-learn's methods."""
         return answers(fitted.model, X, task, classes)
 
 
@@ -80,7 +80,7 @@ def _fits_the_task(estimator: Any, task: Task) -> None:
 
 
 def preprocessing(training: Training, scale: bool = True) -> Any:
-    """The unfitted transformer of ``preprocess: auto``, or ``passthrough``.
+    """Return the unfitted transformer of ``preprocess: auto``, or ``passthrough``.
 
     Raises:
         TrainingError: There are images among the features.
@@ -96,7 +96,7 @@ def preprocessing(training: Training, scale: bool = True) -> Any:
 
 
 def with_preprocessing(estimator: Any, training: Training, scale: bool) -> Any:
-    """The estimator behind the preprocessing; itself where there is none."""
+    """Place the estimator behind the preprocessing, if there is any."""
     if training.preprocess != "auto":
         return estimator
     from sklearn.pipeline import Pipeline

@@ -1,7 +1,7 @@
-"""Reads Python source without running it: where modules lie, which names they define.
+"""Reads Python source without running it: the locations of modules, and the names that they define.
 
-Packages such as scikit-learn take seconds to import; a typo in an experiment file has to be
-answered at once. Nothing here imports what it looks at.
+Packages such as scikit-learn take seconds to import, but a typo in an experiment file has to be reported at
+once. So this module never imports what it inspects.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Assign 
 
 @dataclass(frozen=True)
 class Import:
-    """``from module import name`` (name None: the module itself)."""
+    """An import, ``from module import name`` (name None: the module itself)."""
 
     module: str
     name: str | None
@@ -33,7 +33,7 @@ class Module:
     Attributes:
         name: Its full name.
         file: Its Python source, or None (compiled, built in, a namespace package).
-        locations: Where its submodules lie; None if it is no package.
+        locations: The folders of its submodules; None if it is not a package.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Module:
 
     @property
     def readable(self) -> bool:
-        """Whether its names can be told from its source."""
+        """Whether its source shows its names."""
         return self.file is not None
 
     @property
     def names(self) -> dict[str, Definition | Import]:
-        """What its top level defines; ``stars`` is filled by the way.
+        """The names that its top level defines; computing them also fills ``stars``.
 
         Raises:
             SyntaxError: Its source cannot be parsed.
@@ -68,11 +68,11 @@ class Module:
         return "__getattr__" in self.names or not self.readable
 
     def public(self) -> list[str]:
-        """Names worth suggesting."""
+        """Return the public names, for suggestions."""
         return [name for name in self.names if not name.startswith("_")]
 
     def imports(self) -> set[str]:
-        """Full names that its code imports, inside of functions too: of modules, or of what is in them.
+        """Return the full names of modules and members that its code imports, even inside functions.
 
         Raises:
             SyntaxError: Its source cannot be parsed.
@@ -120,7 +120,7 @@ class Module:
 
 
 def _top_level(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements that run on import, those under ``if`` and ``try`` too."""
+    """Yield the statements that run on import, including those under ``if`` and ``try``."""
     for statement in body:
         if isinstance(statement, ast.If):
             yield from _top_level([*statement.orelse, *statement.body])
@@ -134,10 +134,10 @@ def _top_level(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 class Finder:
-    """Finds modules as an import would, without importing.
+    """Finds modules as an import would, without importing them.
 
     Args:
-        folders: Searched before ``sys.path``, for the user's own modules.
+        folders: Folders of the user's own modules, searched before ``sys.path``.
     """
 
     def __init__(self, folders: Sequence[str] = ()) -> None:
@@ -157,21 +157,21 @@ class Finder:
         return _module_of(name, spec) if spec else None
 
     def top_level_names(self) -> list[str]:
-        """Names of the user's own modules and of what is installed, for suggestions."""
+        """Return the names of the user's own modules and of installed ones, for suggestions."""
         from importlib.metadata import packages_distributions
 
         own = [path.stem for folder in self._folders for path in Path(folder).glob("*.py")]
         return [*own, *packages_distributions()]
 
     def submodules(self, module: Module) -> list[str]:
-        """The public submodules of a package."""
+        """Return the public submodules of a package."""
         paths = [path for location in module.locations or () for path in Path(location).glob("*")]
         found = {p.stem for p in paths if p.suffix == ".py" or (p / "__init__.py").is_file()}
         return sorted(name for name in found if not name.startswith("_"))
 
 
 def _by_hooks(name: str) -> importlib.machinery.ModuleSpec | None:
-    """Built-in modules, and packages that an editable install makes known by a hook."""
+    """Find built-in modules, and packages that an editable install registers by an import hook."""
     try:
         return importlib.util.find_spec(name)
     except (ImportError, ValueError, AttributeError):

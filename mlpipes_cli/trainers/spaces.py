@@ -1,7 +1,7 @@
-"""The combinations that a search tries: all of a grid, drawn ones, or those that Optuna asks for.
+"""Generates the combinations that a search tries: a whole grid, random ones, or Optuna's suggestions.
 
 A space is a mapping of params to lists of values or to ``{uniform|loguniform|integers: [low, high]}``,
-bounds included. A combination is a value for each param, as the experiment file could have it.
+bounds included. A combination is a value for each param, as in the experiment file.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Values = dict[str, Any]
 
 
 def size(space: Space) -> int | None:
-    """How many combinations there are; None where a param has a distribution."""
+    """Return the number of combinations; None if a param has a distribution."""
     if any(isinstance(values, Mapping) for values in space.values()):
         return None
     return math.prod(len(values) for values in space.values())
 
 
 def count(wanted: Mapping[str, Any]) -> int:
-    """How many trials a ``search`` of an experiment file makes at most."""
+    """Return the maximum number of trials of a ``search`` in an experiment file."""
     whole = size(wanted["space"])
     if (wanted.get("method") or "grid") == "grid":
         return whole or 0
@@ -35,19 +35,19 @@ def count(wanted: Mapping[str, Any]) -> int:
 
 
 def first(space: Space) -> Values:
-    """A combination of the space, for looking at its names."""
+    """Return one combination of the space, to check its names."""
     return {name: _first(values) for name, values in space.items()}
 
 
 def grid(space: Space) -> Iterator[Values]:
-    """Every combination; the params in the order of the alphabet, the last of them varies fastest."""
+    """Yield every combination; the params are in alphabetical order, and the last one varies fastest."""
     names = sorted(space)
     for values in itertools.product(*(space[name] for name in names)):
         yield dict(zip(names, values, strict=True))
 
 
 def drawn(space: Space, tries: int, seed: int) -> Iterator[Values]:
-    """Random combinations: of lists alone each at most once, else with repetition."""
+    """Yield random combinations: without repetition if all params have lists, else with."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
@@ -80,7 +80,7 @@ def _draw(values: Any, rng: np.random.Generator) -> Any:
 
 
 def _some_of(whole: int, tries: int, rng: np.random.Generator) -> Iterator[int]:
-    """Different numbers below ``whole``, which may be large."""
+    """Yield distinct random numbers below ``whole``, which may be large."""
     if tries * 2 >= whole:
         yield from (int(position) for position in rng.permutation(whole)[:tries])
         return
@@ -101,14 +101,14 @@ def _at(space: Space, names: list[str], position: int) -> Values:
 
 
 class Guided:
-    """Optuna's TPE sampler, asked for a combination at a time.
+    """Optuna's TPE sampler, one combination at a time.
 
-    Source: Bergstra et al., Algorithms for Hyper-Parameter Optimization (2011), as ``optuna`` has it, with
+    Source: Bergstra et al., Algorithms for Hyper-Parameter Optimization (2011), as in ``optuna``, with
     its own settings; the first ten combinations are drawn at random.
 
     Args:
-        space: What it chooses from.
-        seed: Gives the same combinations for the same values.
+        space: The search space.
+        seed: The same seed gives the same combinations for the same values.
     """
 
     def __init__(self, space: Space, seed: int) -> None:
@@ -119,20 +119,20 @@ class Guided:
         self._study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), direction="maximize")
 
     def ask(self) -> tuple[int, Values]:
-        """The next combination, and its number."""
+        """Return the number and the values of the next combination."""
         trial = self._study.ask()
         self._seen[trial.number] = trial
         names = sorted(self._space)
         return trial.number, {name: self._suggested(trial, name) for name in names}
 
     def tell(self, number: int, value: float | None, *, stopped: bool, after: tuple[float, ...]) -> None:
-        """What came of a combination, larger is better.
+        """Report the result of a combination; larger is better.
 
         Args:
-            number: The combination's.
-            value: None where it was stopped or failed.
-            stopped: It was.
-            after: The mean so far after each fold that was fitted.
+            number: The number of the combination.
+            value: The value; None if the trial was stopped or failed.
+            stopped: Whether the trial was stopped.
+            after: The mean so far after each fitted fold.
         """
         from optuna.trial import TrialState
 
@@ -148,7 +148,7 @@ class Guided:
 
     def _suggested(self, trial: Any, name: str) -> Any:
         values = self._space[name]
-        if not isinstance(values, Mapping):  # by place: a value may be a list or an estimator
+        if not isinstance(values, Mapping):  # by position: a value may be a list or an estimator
             return values[trial.suggest_categorical(name, list(range(len(values))))]
         kind, (low, high) = next(iter(values.items()))
         if kind == "integers":

@@ -1,7 +1,7 @@
-"""Estimators of Spark ML, in a Java process of the candidate's own or on a cluster.
+"""Estimators of Spark ML, in a Java process of the candidate or on a cluster.
 
-Spark sees the training rows as one column of vectors, made of the prepared features (of the raw ones with
-``preprocess: none``, which have to be numbers then), and the labels as the positions of the sorted classes.
+Spark gets the training rows as one column of vectors of the preprocessed features (of the raw ones with
+``preprocess: none``, which then have to be numbers), and the labels as positions of the sorted classes.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAVED = "spark"  # the fitted PipelineModel among the files of the run
-_FEW, _PART = 20_000, 25_000  # rows that one task takes; rows for each task of many
-_SMALL = 1_000_000  # cells that are not worth Java's thorough compiler
-_HEAP, _MOST, _SERVED = 2**30, 0.5, 2**29  # bytes at least; of the machine at most; bytes to serve with
+_FEW, _PART = 20_000, 25_000  # rows for a single task; rows for each of several tasks
+_SMALL = 1_000_000  # cells for which Java's optimising compiler is not worth its time
+_HEAP, _MOST, _SERVED = 2**30, 0.5, 2**29  # minimum bytes; maximum share of the machine; bytes in serving
 
 
 class SparkTrainer:
-    """``trainer: spark`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the promises)."""
+    """``trainer: spark`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
 
     def check(self, spec: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-        """Hold the estimator and its params against Spark's own."""
+        """Check the estimator and its params against Spark's own."""
         try:
             kinds = spark_estimators.classes_of(spec["estimator"])
         except TrainingError as error:
@@ -47,7 +47,7 @@ class SparkTrainer:
         return problems
 
     def fit(self, training: Training) -> Fitted:
-        """Train in Spark, and take over its model where NumPy says the same."""
+        """Train in Spark, and evaluate the model with NumPy if the results agree."""
         from mlpipes_cli.preprocess.behind import Behind
         from mlpipes_cli.trainers.java import find_java
         from mlpipes_cli.trainers.models import spark_session
@@ -89,12 +89,12 @@ class SparkTrainer:
         )
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
-        """As the model that is served gives them."""
+        """Predict with the model that is served."""
         return answers(fitted.model, X, task, classes)
 
 
 def _features(training: Training, scale: bool) -> tuple[Any, np.ndarray, list[str]]:
-    """The fitted preprocessing or None, (n, features) finite float64, and the features' names."""
+    """Return the fitted preprocessing or None, (n, features) finite float64, and the features' names."""
     import numpy as np
     import pandas as pd
 
@@ -113,10 +113,10 @@ def _features(training: Training, scale: bool) -> tuple[Any, np.ndarray, list[st
 
 
 def _tasks(training: Training, master: str) -> int:
-    """Into how many parts the rows go.
+    """Return the number of partitions of the rows.
 
-    The sums of two parts are the same in whatever order they come, so up to two threads give the same
-    model as one does; those of more parts may differ in the last digit from run to run.
+    The sums of two partitions are the same in either order, so up to two threads give the same model as one;
+    with more partitions the last digit may differ from run to run.
     """
     rows = len(training.X)
     if rows <= _FEW:
@@ -127,8 +127,8 @@ def _tasks(training: Training, master: str) -> int:
 
 
 def _heap(training: Training, X: np.ndarray) -> int:
-    """Bytes of Java's heap: of the run's memory, else by the rows, within the machine's memory."""
-    rest = 3 * X.nbytes + 2**29  # Python's copies, and what Java needs beside its heap
+    """Return the bytes of Java's heap: by the run's memory, else by the rows, within the machine's memory."""
+    rest = 3 * X.nbytes + 2**29  # Python's copies, and Java's memory beside its heap
     if training.memory is not None:
         return max(training.memory - rest, training.memory // 2)
     try:
@@ -139,7 +139,7 @@ def _heap(training: Training, X: np.ndarray) -> int:
 
 
 def _fitted(estimator: Any, session: Any, X: np.ndarray, y: np.ndarray, saved: Path) -> Any:
-    """Spark's fitted model, which is saved as a pipeline too."""
+    """Return Spark's fitted model, and save it as a pipeline."""
     from pyspark.ml import PipelineModel
 
     from mlpipes_cli.trainers.models.spark_model import table
@@ -150,10 +150,10 @@ def _fitted(estimator: Any, session: Any, X: np.ndarray, y: np.ndarray, saved: P
 
 
 def _evaluator(model: Any, session: Any, X: np.ndarray, saved: Path, classes: bool) -> tuple[Any, str]:
-    """What answers in Spark's place, or asks it; and the method that tells scores.
+    """Return an evaluator, NumPy's if possible, else Spark's; and the name of the method for scores.
 
     Raises:
-        TrainingError: The model was saved where this machine does not see it.
+        TrainingError: This machine cannot see the folder that the model was saved to.
     """
     from mlpipes_cli.trainers import spark_reading
     from mlpipes_cli.trainers.models.spark_model import InSpark, in_session
@@ -181,7 +181,7 @@ def _spark_errors() -> tuple[type[Exception], ...]:
 
 
 def _told(error: BaseException, heap: int) -> str:
-    """One line of what Java or Spark said."""
+    """Describe an error of Java or Spark in one line."""
     text = str(error)
     if "OutOfMemoryError" in text or "heap space" in text:
         return f"Spark ran out of memory ({heap // 2**20} MB); increase `resources: {{memory: ...}}`"

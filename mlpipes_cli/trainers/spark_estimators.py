@@ -1,4 +1,4 @@
-"""Estimators of Spark ML by name or dotted path, and what they take. Nothing here needs Java."""
+"""Finds Spark ML estimators by name or dotted path, and validates their params, without Java."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlpipes_cli.trainers import estimators
 from mlpipes_cli.trainers.base import TrainingError
 
 _HOME = "pyspark.ml"
-BY_NAME = {  # the class for labels, the class for numbers
+BY_NAME = {  # the class for classification, the class for regression
     "logistic_regression": ("LogisticRegression", None),
     "linear_regression": (None, "LinearRegression"),
     "decision_tree": ("DecisionTreeClassifier", "DecisionTreeRegressor"),
@@ -24,10 +24,10 @@ OURS = ("featuresCol", "labelCol", "predictionCol", "probabilityCol", "rawPredic
 
 
 def classes_of(name: str) -> list[Any]:
-    """The classes that a name stands for: one, or one for labels and one for numbers.
+    """Return the classes of a name: one, or one for classification and one for regression.
 
     Raises:
-        TrainingError: There is none.
+        TrainingError: There is no such estimator.
     """
     if "." in name:
         found = estimators.load(name)
@@ -46,10 +46,10 @@ def classes_of(name: str) -> list[Any]:
 
 
 def class_for(name: str, task: Task) -> Any:
-    """The class that a name stands for with this kind of target.
+    """Return the class of a name for this task.
 
     Raises:
-        TrainingError: It cannot be trained for it.
+        TrainingError: The estimator does not support the task.
     """
     found = classes_of(name)
     fitting = [kind for kind in found if tells_classes(kind) == (task != "regression")]
@@ -66,20 +66,20 @@ def class_for(name: str, task: Task) -> Any:
 
 
 def tells_classes(kind: Any) -> bool:
-    """Whether it is a classifier."""
+    """Return whether it is a classifier."""
     return hasattr(kind, "rawPredictionCol") or hasattr(kind, "setRawPredictionCol")
 
 
 def is_of_trees(kind: Any) -> bool:
-    """Whether it asks only what is larger, so that nothing has to be scaled."""
+    """Return whether it consists of trees, which only compare values and need no scaling."""
     return bool(kind.__name__.startswith(("DecisionTree", "RandomForest", "GBT")))
 
 
 def params_of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The params by Spark's names, converted as Spark converts them.
+    """Return the params by Spark's names, converted as Spark converts them.
 
     Raises:
-        TrainingError: The class has no such param, or it takes no such value.
+        TrainingError: The class has no such param, or the param does not accept the value.
     """
     from pyspark.ml.param import Param
 
@@ -104,7 +104,7 @@ def params_of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def made(kind: Any, params: Mapping[str, Any]) -> Any:
-    """An estimator with these params; its constructor does not take all (``thresholds`` of trees)."""
+    """Create an estimator and set these params, not all of which its constructor accepts."""
     estimator = kind()
     for name, value in params.items():
         estimator.set(getattr(estimator, name), value)
@@ -112,7 +112,7 @@ def made(kind: Any, params: Mapping[str, Any]) -> Any:
 
 
 def _plain(param: Any, value: Any) -> Any:
-    """A file's list of rows, or number, as the matrix or text that Spark wants there; all else as it is."""
+    """Convert a list of rows to a matrix, and a number to text, if the param requires it."""
     from pyspark.ml.linalg import Matrices
     from pyspark.ml.param import TypeConverters
 
@@ -123,7 +123,7 @@ def _plain(param: Any, value: Any) -> Any:
     rows = [[float(cell) for cell in row] for row in value]
     if len({len(row) for row in rows}) != 1:
         raise ValueError("expected a list of rows of the same length")
-    cells = [cell for column in zip(*rows, strict=True) for cell in column]  # column after column
+    cells = [cell for column in zip(*rows, strict=True) for cell in column]  # column-major order
     return Matrices.dense(len(rows), len(rows[0]), cells)
 
 

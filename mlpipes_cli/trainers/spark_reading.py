@@ -1,4 +1,4 @@
-"""From a fitted model of Spark to what NumPy evaluates, and the check that both say the same."""
+"""Converts a fitted Spark model to one that NumPy evaluates, and checks that both agree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-_LINEAR = {"LogisticRegressionModel": True, "LinearRegressionModel": False}  # whether it tells classes
+_LINEAR = {"LogisticRegressionModel": True, "LinearRegressionModel": False}  # whether it is a classifier
 _TREES = {
     "DecisionTreeClassificationModel": ("tree", True),
     "DecisionTreeRegressionModel": ("tree", False),
@@ -22,10 +22,10 @@ TOLERANCE = 1e-9
 
 
 def read(model: Any, saved: Path) -> Any | None:
-    """The evaluator of a fitted model, or None where NumPy cannot take its place.
+    """Return the NumPy evaluator of a fitted model, or None if there is no equivalent.
 
     Args:
-        model: One of Spark's models.
+        model: The fitted Spark model.
         saved: The folder that it was saved in.
     """
     kind = type(model).__name__
@@ -39,7 +39,7 @@ def read(model: Any, saved: Path) -> Any | None:
 
 
 def same(ours: tuple[Any, Any, Any], theirs: tuple[Any, Any, Any], classes: bool) -> bool:
-    """Whether two answers (see ``spark_trees``) are the same: each label, and numbers to 1e-9."""
+    """Return whether two results (see ``spark_trees``) agree: every label, and numbers to 1e-9."""
     import numpy as np
 
     if classes and not np.array_equal(ours[0], theirs[0]):
@@ -54,7 +54,7 @@ def same(ours: tuple[Any, Any, Any], theirs: tuple[Any, Any, Any], classes: bool
 
 
 def _of_its_own(model: Any) -> bool:
-    """Whether its labels are not simply those of the highest probability."""
+    """Return whether its labels are not simply those of the highest probability."""
     return bool(model.hasParam("thresholds") and model.isSet("thresholds"))
 
 
@@ -72,7 +72,7 @@ def _linear(model: Any, classes: bool) -> Any:
 
 
 def _trees(saved: Path, kind: str, classes: bool) -> Any | None:
-    """From the nodes that Spark saved: ``data``, a row a node, and of several trees ``treesMetadata``."""
+    """Read the nodes that Spark saved: ``data``, one row a node, and for several trees ``treesMetadata``."""
     import numpy as np
     import pyarrow.parquet as pq
 
@@ -91,7 +91,7 @@ def _trees(saved: Path, kind: str, classes: bool) -> Any | None:
     for position, row in enumerate(rows):
         first.setdefault(row.get("tree", 0), position)
         if position - first[row.get("tree", 0)] != row["id"]:
-            return None  # not the numbering that we know
+            return None  # an unknown numbering of the nodes
     inner = np.array([row["leftChild"] >= 0 for row in rows])
     start = np.array([first[row.get("tree", 0)] for row in rows])
     here = np.arange(len(rows))

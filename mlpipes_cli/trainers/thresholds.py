@@ -1,4 +1,4 @@
-"""The threshold of a binary model's score, chosen on training rows that the model did not see."""
+"""Chooses the threshold of a binary model's score on training rows that the model has not seen."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ HINT = "set `threshold: none` for this run"
 
 @dataclass(frozen=True, eq=False)
 class ChosenThreshold:
-    """A model that has its threshold.
+    """A model with its threshold.
 
     Attributes:
-        fitted: Its labels are those of the threshold.
-        threshold: Of the positive class's score.
-        scores: (n,) that it was chosen on, NaN for training rows that were not scored; None where the
-            run's file gives the threshold itself.
+        fitted: The model, whose labels come from the threshold.
+        threshold: The threshold of the positive class's score.
+        scores: (n,) scores that it was chosen on, NaN for training rows that were not scored; None if the
+            experiment file gives the threshold itself.
     """
 
     fitted: Fitted
@@ -35,14 +35,14 @@ class ChosenThreshold:
 
 
 def choose_threshold(trainer: Trainer, fitted: Fitted, training: Training) -> ChosenThreshold:
-    """Choose by ``training.spec["threshold"]``, and give the model its threshold.
+    """Choose by ``training.spec["threshold"]``, and wrap the model with the threshold.
 
-    The scores are those of the training rows by the same run, fitted without them: on five stratified
-    folds drawn by the run's seed (fewer where the rarer class has fewer rows), or, where time orders the
-    rows, on the rows before. A library that keeps such scores of its own cross-validation gives those.
+    The scores are out-of-fold predictions of the same run for the training rows: on five stratified folds
+    drawn by the run's seed (fewer if the rarer class has fewer rows), or, if a feature orders the rows in
+    time, fitted on the rows before. Scores of a library's own cross-validation are used if it keeps them.
 
     Raises:
-        TrainingError: The model has no scores, a class has too few rows, or the number is no probability.
+        TrainingError: The model has no scores, a class has too few rows, or the number is not a probability.
     """
     from mlpipes_cli.scoring.thresholds import choose
 
@@ -62,9 +62,9 @@ def choose_threshold(trainer: Trainer, fitted: Fitted, training: Training) -> Ch
 
 
 def out_of_fold(trainer: Trainer, fitted: Fitted, training: Training) -> np.ndarray:
-    """(n,) the positive class's score of each training row, by a fit that did not see it.
+    """Return (n,) the positive class's score of each training row, by a fit without that row.
 
-    NaN for the first rows of an order in time, which nothing comes before.
+    NaN for the first rows in time, which have no earlier rows to fit on.
 
     Raises:
         TrainingError: A class has fewer than two rows, or a fit gives no scores.
@@ -80,7 +80,7 @@ def out_of_fold(trainer: Trainer, fitted: Fitted, training: Training) -> np.ndar
     plain = replace(training, report=no_report)
     scores = np.full(len(training.X), np.nan)
     for number, fold in enumerate(folds({"folds": min(FOLDS, rarest)}, training)):
-        if training.y.iloc[fold.fit].nunique() < 2:  # in time, a class may come late
+        if training.y.iloc[fold.fit].nunique() < 2:  # in an order by time, a class may appear late
             continue
         found = asked(trainer, plain, cut(plain, fold), f"fold-{number}", again).scores
         if found is None:
@@ -90,7 +90,10 @@ def out_of_fold(trainer: Trainer, fitted: Fitted, training: Training) -> np.ndar
 
 
 def thresholded(model: Any, threshold: float, labels: tuple[Any, ...]) -> Any:
-    """The model behind its threshold; of a plain pipeline only the last step, so that it stays one."""
+    """Wrap the model with its threshold.
+
+    Of a plain pipeline only the last step is wrapped, so that it stays a pipeline.
+    """
     from sklearn.pipeline import Pipeline
 
     from mlpipes_cli.trainers.models.threshold_model import Thresholded
@@ -118,7 +121,7 @@ def _can_be_cut(model: Any, rule: Any, training: Training) -> None:
 
 
 def _judging(scores: np.ndarray, training: Training) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) which rows have a score, and which are of the positive class."""
+    """Return (n,) which rows have a score, and which are of the positive class."""
     import numpy as np
 
     scored, positive = np.isfinite(scores), (training.y == training.classes[1]).to_numpy()

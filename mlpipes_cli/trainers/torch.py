@@ -1,11 +1,11 @@
 """The user's PyTorch module, in a plain training loop.
 
-``module: my_module:Net`` names a class or a function that returns a module. It gets what it takes by name:
-``n_features`` (columns that are no images), ``n_outputs`` (1 for two classes and for a quantity, else one
-for each class), ``input_shape`` (of one row: ``(columns,)``, ``(channels, h, w)`` for an image, a dict of
-both where there are several), ``n_classes`` (0 for a quantity), ``task``, ``seed``, and what stands in
-``params: module``. ``forward`` gets a float32 tensor of a batch (a dict of tensors where there are several)
-and returns (n, outputs): logits for classes.
+``module: my_module:Net`` names a class or a function that returns a module. It gets the arguments that it
+accepts by name: ``n_features`` (columns that are not images), ``n_outputs`` (1 for two classes and for
+regression, else one for each class), ``input_shape`` (of one row: ``(columns,)``, ``(channels, h, w)`` for an
+image, a dict of both if there are several), ``n_classes`` (0 for regression), ``task``, ``seed``, and the
+contents of ``params: module``. ``forward`` gets a float32 tensor of a batch (a dict of tensors if there are
+several) and returns (n, outputs): logits for classes.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ OWN = ("module", "weight_decay", "clip")
 
 
 class TorchTrainer:
-    """``trainer: torch`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the promises)."""
+    """``trainer: torch`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
 
     def check(self, spec: Mapping[str, Any]) -> list[Problem]:
-        """Import the module, hold it against its keywords, make the optimizer."""
+        """Import the module, check its arguments, and create the optimizer."""
         params = spec.get("params") or {}
         try:
             how = settings(params, OWN)
@@ -45,14 +45,14 @@ class TorchTrainer:
             return found + torch_fit.problems(how)
 
     def fit(self, training: Training) -> Fitted:
-        """Fit; the weights of the best epoch are kept where the fit is watched."""
+        """Fit the module; if the fit is watched, keep the weights of the best epoch."""
         import torch
 
         from mlpipes_cli.trainers.models.torch_model import TorchNet
 
         how = settings(training.spec.get("params") or {}, OWN)
         found = rows(training, how)
-        torch_fit.compile_in(training.scratch / "compiled")  # the determinism makes its folder already
+        torch_fit.compile_in(training.scratch / "compiled")  # enabling determinism already creates its folder
         torch.set_num_threads(training.threads)
         torch.use_deterministic_algorithms(True)
         torch.manual_seed(training.seed)
@@ -74,7 +74,7 @@ class TorchTrainer:
         return fitted
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
-        """As the fitted model gives them."""
+        """Predict with the fitted model."""
         return answers(fitted.model, X, task, classes)
 
 
@@ -89,10 +89,11 @@ def _module_problems(path: str, given: Mapping[str, Any]) -> list[Problem]:
 
 
 def _made(found: NetworkRows, training: Training, given: Mapping[str, Any]) -> Any:
-    """The module, not fitted yet.
+    """Create the unfitted module.
 
     Raises:
-        TrainingError: It is no ``torch.nn.Module``, or cannot be made of what is offered.
+        TrainingError: The result is not a ``torch.nn.Module``, or it cannot be created from the offered
+            arguments.
     """
     import torch
 

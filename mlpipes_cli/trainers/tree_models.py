@@ -1,4 +1,4 @@
-"""Which estimators are trees alone: they ask what is larger, never how far, and need no scaling."""
+"""Detects estimators that consist of trees only: they compare values, so scaling does not matter."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _AROUND = _OF_TREES_BY_DEFAULT | {
 
 
 def only_trees(estimator: Any) -> bool:
-    """Whether an estimator, and each one inside of it that sees the features, is made of trees.
+    """Return whether an estimator, and each nested one that gets the features, consists of trees.
 
-    Extra trees are none such: they draw thresholds between the least and the greatest value. What is not
-    known (a pipeline, a class of the user's) is taken for one that wants scaled numbers.
+    Extra trees do not count: they draw thresholds between the smallest and the largest value. Unknown
+    estimators (a pipeline, a class of the user's) count as ones that need scaled numbers.
     """
     if not hasattr(estimator, "get_params"):
         return False
@@ -38,7 +38,7 @@ def only_trees(estimator: Any) -> bool:
 
 
 def _inner(params: dict[str, Any]) -> Iterator[Any]:
-    """The estimators among the params, but for one that sees the answers of others alone."""
+    """Yield the estimators among the params, except one that gets only the predictions of others."""
     for name, value in params.items():
         if name == "final_estimator" and not params.get("passthrough"):
             continue

@@ -1,6 +1,6 @@
-"""One combination of a search, judged: fitted and scored on each fold of the training rows.
+"""Evaluates a combination of a search: fits and scores it on each fold of the training rows.
 
-The metric is the one implementation of :mod:`mlpipes_cli.scoring`, the same as for the holdout.
+The metrics are those of :mod:`mlpipes_cli.scoring`, the same as for the holdout.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Rows = tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series]  # X and y to fit on, and to judge by
+    Rows = tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series]  # X and y to fit on, and to validate on
 
-_LONGEST = 500  # characters of a reason
+_LONGEST = 500  # maximum characters of a reason
 
 
 @dataclass
 class Trial:
-    """How a combination did.
+    """The result of a combination.
 
     Attributes:
-        number: From 0.
+        number: The number of the trial, from 0.
         values: The combination.
-        status: finished, pruned (stopped on the way), failed.
+        status: finished, pruned (stopped early), failed.
         started: Seconds since 1970.
         ended: Seconds since 1970.
         folds: The metric on each fold that was fitted, with its own sign.
-        times: When each of them was known, seconds since 1970.
+        times: When each of them was computed, seconds since 1970.
         error: Why it failed or was stopped, one line.
     """
 
@@ -56,30 +56,30 @@ class Trial:
 
     @property
     def mean(self) -> float | None:
-        """Over the folds, if all of them could be judged."""
+        """The mean over the folds, if all of them could be scored."""
         return sum(self.folds) / len(self.folds) if self.status == "finished" else None
 
     def means(self) -> tuple[float, ...]:
-        """After each fold."""
+        """Return the mean so far after each fold."""
         return tuple(total / (k + 1) for k, total in enumerate(itertools.accumulate(self.folds)))
 
 
 class TrialWatch:
-    """Looks on while a trial is fitted, and may stop it by raising :class:`Pruned`; this one never does."""
+    """Observes a trial's fits, and may stop it by raising :class:`Pruned`; this base class never does."""
 
     def step(self, fold: int, step: int, metrics: Mapping[str, float]) -> None:
-        """A step of a fold's fit was told by the trainer."""
+        """Receive a step of a fold's fit that the trainer reported."""
 
     def fold(self, fold: int, mean: float) -> None:
-        """A fold was judged; the mean of the metric so far."""
+        """Receive the mean of the metric after a scored fold."""
 
 
 class Bench:
-    """Judges combinations for one trainer and one training.
+    """Evaluates combinations for one trainer and one training.
 
     Args:
-        metric: What is computed.
-        folds: Where the training rows are cut.
+        metric: The metric to compute.
+        folds: The folds of the training rows.
     """
 
     def __init__(self, trainer: Trainer, training: Training, metric: str, folds: Sequence[Fold]) -> None:
@@ -90,7 +90,7 @@ class Bench:
         self._apart = False
 
     def trial(self, number: int, values: Values, watch: TrialWatch) -> Trial:
-        """Fit and judge, a fold after the other."""
+        """Fit and score one fold after the other."""
         trial = Trial(number, values, started=time.time())
         for k in range(len(self.folds)):
             try:
@@ -116,7 +116,7 @@ class Bench:
             get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
     def together(self, trials: Iterable[tuple[int, Values]], processes: int) -> Iterator[Trial]:
-        """Fit and judge several folds at a time, in processes of their own; trials come in their order."""
+        """Fit and score several folds at a time, in processes of their own; yield the trials in order."""
         from joblib import Parallel, delayed  # type: ignore[import-untyped]
 
         self._apart = True
@@ -158,10 +158,10 @@ def judged(
     values: Values,
     report: Callable[..., None],
 ) -> float:
-    """The metric of a combination that was fitted on some rows and asked about others.
+    """Fit a combination on some rows and return the metric of its predictions for others.
 
     Raises:
-        TrainingError: The metric is not defined for the answers.
+        TrainingError: The metric is not defined for the predictions.
     """
     told = replace(training, report=report)
     answers = asked(trainer, told, rows, f"trial-{name}", refit(trainer, values, ""))
@@ -171,7 +171,7 @@ def judged(
 def asked(
     trainer: Trainer, training: Training, rows: Rows, name: str, make: Callable[[Training], Fitted]
 ) -> Answers:
-    """What a model says about some rows that was made from others, in a scratch folder of that name."""
+    """Fit a model on some rows and return its predictions for others, in a scratch folder of that name."""
     X, y, others, _ = rows
     scratch = training.scratch / name
     scratch.mkdir(parents=True, exist_ok=True)
@@ -183,7 +183,7 @@ def asked(
 
 
 def refit(trainer: Trainer, values: Values, name: str) -> Callable[[Training], Fitted]:
-    """Fits with a combination; of several models gives the one of that name, else the best."""
+    """Return a fit function for a combination; of several models it returns the named one, else the best."""
 
     def again(training: Training) -> Fitted:
         made = fit(trainer, training, values)
@@ -194,24 +194,24 @@ def refit(trainer: Trainer, values: Values, name: str) -> Callable[[Training], F
 
 
 def fit(trainer: Trainer, training: Training, values: Values) -> Fitted | Comparison:
-    """Fit with a combination laid over the run's own params, as a run with these params would be."""
+    """Fit with a combination that overrides the run's own params."""
     import numpy as np
 
     random.seed(training.seed)
-    np.random.seed(training.seed)  # what users' code draws from
+    np.random.seed(training.seed)  # the random generator of users' code
     spec = {name: value for name, value in training.spec.items() if name != "search"}
     spec["params"] = {**(spec.get("params") or {}), **values}
     return trainer.fit(replace(training, spec=spec))
 
 
 def measure(answers: Answers, truth: pd.Series, training: Training, metric: str) -> float:
-    """Our own metric of answers.
+    """Compute the metric of predictions.
 
-    Where the run has a threshold, labels are those of the one that serves its rule best on these very rows:
-    what the combination could reach, the same advantage for all.
+    If the run has a threshold, the labels come from the best threshold of its rule on these same rows:
+    what the combination could reach, with the same advantage for all.
 
     Raises:
-        TrainingError: It is not defined for them.
+        TrainingError: The metric is not defined for them.
     """
     import numpy as np
 
@@ -245,7 +245,7 @@ def _labels(answers: Answers, truth: pd.Series, training: Training) -> np.ndarra
 
 
 def why(error: BaseException) -> str:
-    """One line of an exception."""
+    """Describe an exception in one line."""
     text = next((part.strip() for part in str(error).splitlines() if part.strip()), "")
     if isinstance(error, (TrainingError, Pruned)):
         return text[:_LONGEST]
@@ -257,7 +257,7 @@ def why(error: BaseException) -> str:
 def _alone(
     trainer: Trainer, training: Training, metric: str, fold: Fold, number: int, values: Values
 ) -> tuple[float, str, float, float]:
-    """A fold's value, why there is none, its start and end; runs in a process of its own."""
+    """Return a fold's value, the error if any, start and end; runs in a process of its own."""
     began = time.time()
     try:
         rows = cut(training, fold)
@@ -280,7 +280,7 @@ def _add(trial: Trial, value: float, when: float) -> None:
 
 
 def cut(training: Training, fold: Fold) -> Rows:
-    """The rows of a fold, numbered from 0."""
+    """Return the rows of a fold, numbered from 0."""
     X, y = training.X, training.y
     return (
         X.iloc[fold.fit].reset_index(drop=True),

@@ -1,6 +1,6 @@
-"""A candidate's own process: reads its job, trains, answers the holdout, saves the model.
+"""The process of a candidate: reads its job, trains, predicts the holdout and saves the model.
 
-Whatever happens here, an exception, ``sys.exit`` or a crash, happens to this candidate alone.
+An exception, ``sys.exit`` or a crash in this process affects only this candidate.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _PRELOADED = (
     "mlpipes_cli.trainers.sklearn", "mlpipes_cli.trainers.python", "mlpipes_cli.worker.jobs",
     "mlpipes_cli.worker.importance",
 )  # fmt: skip
-PLACE = ("cores", "gpus")  # of the machine, that a job may use; None for all
-_OOM_SCORE = "800"  # of 1000: this process goes first
+PLACE = ("cores", "gpus")  # what a job may use of the machine; None for all
+_OOM_SCORE = "800"  # of 1000: the kernel kills this process first
 
 
 def preload() -> None:
-    """Import what every candidate needs, and save a model once: much of that loads on first use.
+    """Import what every candidate needs, and save a model once, since many imports happen on first use.
 
-    What an environment does not have is left to the candidate that needs it, for it to say so.
+    Modules that an environment lacks are skipped: the candidate that needs one reports the error.
     """
     for name in _PRELOADED:
         with contextlib.suppress(ImportError):
@@ -47,7 +47,7 @@ def preload() -> None:
 
 
 def run(folder: Path, job: str, events: int, parent: int, place: Mapping[str, Any]) -> int:
-    """Do the job of a folder in this process and return its exit code."""
+    """Run the job of a folder in this process and return its exit code."""
     _die_with(parent)
     _stay_in(place)
     _log_to(folder / protocol.LOG)
@@ -71,11 +71,11 @@ def run(folder: Path, job: str, events: int, parent: int, place: Mapping[str, An
 
 
 def failure_line(error: BaseException, folders: Sequence[str]) -> str:
-    """Why a candidate failed, in one line: for what its own code raised, where that stands.
+    """Return in one line why a candidate failed, with file and line if its own code raised the error.
 
     Args:
-        error: What was raised.
-        folders: Those of the project's own code.
+        error: The exception.
+        folders: The folders of the project's own code.
     """
     line = one_line(error)
     if isinstance(error, TrainingError):
@@ -87,7 +87,7 @@ def failure_line(error: BaseException, folders: Sequence[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """The last line of a traceback, short enough for a table."""
+    """Return the last line of a traceback, short enough for a table."""
     text = next((part.strip() for part in str(error).splitlines() if part.strip()), "")
     if isinstance(error, TrainingError):
         return text[:500]
@@ -99,7 +99,11 @@ def one_line(error: BaseException) -> str:
 
 
 def _die_with(parent: int) -> None:
-    """Be killed when the host is, and before the core when memory runs out; keep orphans (Linux only)."""
+    """Prepare this process for the end of others (Linux only).
+
+    The kernel kills it when the host dies, and before the main process when memory runs out. It adopts the
+    orphans among its descendants.
+    """
     reaper.die_with(parent)
     reaper.adopt()
     if reaper.LINUX:
@@ -108,9 +112,9 @@ def _die_with(parent: int) -> None:
 
 
 def _stay_in(place: Mapping[str, Any]) -> None:
-    """Use these cores and GPUs alone; what is started later inherits it."""
+    """Restrict this process and its descendants to these cores and GPUs."""
     if place.get("cores") and hasattr(os, "sched_setaffinity"):
-        with contextlib.suppress(OSError):  # a core went offline
+        with contextlib.suppress(OSError):  # a core is offline
             os.sched_setaffinity(0, place["cores"])
     if place.get("gpus") is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, place["gpus"]))
@@ -133,7 +137,7 @@ def _flush() -> None:
 
 
 def _surroundings(content: dict[str, Any]) -> None:
-    """The same for each candidate, whatever ran before: folder, path, seeds, threads, signals."""
+    """Set up the same environment for each candidate: folder, import path, seeds, threads, signals."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     folders = [str(folder) for folder in content.get("folders", [])]

@@ -1,8 +1,8 @@
-"""Runs a module of this package in an interpreter that has nothing of ours installed.
+"""Runs a module of this package in an interpreter that does not have mlpipes installed.
 
-``python entry.py MODULE ARGUMENT...`` makes the package that this file stands in importable, and nothing
-else of its folder, and runs ``MODULE`` as a program. What the module needs beyond the standard library is
-for the interpreter's own environment to have. It has to be readable by Python 3.10.
+``python entry.py MODULE ARGUMENT...`` makes this package importable, and no other file of the folder that it
+is installed in, and runs ``MODULE`` as a program. The interpreter's own environment has to provide what the
+module needs beyond the standard library. This file has to be readable by Python 3.10.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def introduce(package: Path) -> None:
-    """Let ``import NAME`` find the package in this folder, wherever it lies."""
+    """Let ``import NAME`` find the package in this folder, wherever the folder is."""
     name = package.name
     if name in sys.modules:
         return

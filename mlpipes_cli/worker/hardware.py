@@ -1,4 +1,4 @@
-"""What this machine has to give: processor cores, GPUs, memory; a container's limits count."""
+"""Detects the machine's processor cores, GPUs and memory, within the limits of a container."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-_NO_LIMIT = 2**60  # cgroups of version 1 say a number near 2**63 where there is none
+_NO_LIMIT = 2**60  # cgroups of version 1 report a number near 2**63 if there is no limit
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of this machine, or of the container that we are in.
+    """Bytes of memory of this machine, or of the container that this process runs in.
 
     Attributes:
-        total: All.
-        available: What could be taken now without anything being killed or swapped out.
+        total: The total memory.
+        available: The memory that can be allocated now without killing or swapping anything.
     """
 
     total: int
@@ -28,7 +28,7 @@ class Memory:
 
 
 def cores() -> list[int]:
-    """The numbers of the processor cores that we may use."""
+    """Return the numbers of the processor cores that this process may use."""
     try:
         return sorted(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
@@ -37,7 +37,7 @@ def cores() -> list[int]:
 
 @lru_cache(maxsize=1)
 def gpus() -> list[str]:
-    """What ``CUDA_VISIBLE_DEVICES`` may name here; empty without ``nvidia-smi``."""
+    """Return the values that ``CUDA_VISIBLE_DEVICES`` may name; empty without ``nvidia-smi``."""
     if not (program := shutil.which("nvidia-smi")):
         return []
     try:
@@ -50,10 +50,10 @@ def gpus() -> list[str]:
 
 
 def memory(root: Path = Path("/")) -> Memory:
-    """What there is now.
+    """Return the total memory and the memory available now.
 
     Args:
-        root: Where ``proc`` and ``sys`` are.
+        root: The folder that contains ``proc`` and ``sys``.
     """
     if sys.platform != "linux":
         import psutil
@@ -70,7 +70,7 @@ def memory(root: Path = Path("/")) -> Memory:
 
 
 def _limits(root: Path) -> list[tuple[int, int]]:
-    """Limit and use (without files that the kernel can drop) of each control group that we are in."""
+    """Return limit and use of each control group of this process, without cache that the kernel can drop."""
     found = []
     with contextlib.suppress(OSError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
@@ -83,7 +83,7 @@ def _limits(root: Path) -> list[tuple[int, int]]:
             else:
                 continue
             parts = [part for part in path.split("/") if part not in ("", "..")]
-            for depth in range(len(parts), -1, -1):  # in a container the path may be that of the outside
+            for depth in range(len(parts), -1, -1):  # in a container the path may be that of the host
                 folder = base.joinpath(*parts[:depth])
                 limit, used = _number(folder / names[0]), _number(folder / names[1])
                 if limit is not None and used is not None and limit < _NO_LIMIT:
@@ -108,10 +108,11 @@ def _numbers(path: Path, unit: int = 1) -> dict[str, int]:
 
 
 def held(pids: list[int], at_least: int = 0) -> int:
-    """Bytes of memory that processes hold together.
+    """Return the bytes of memory that processes hold together.
 
-    Memory that is resident is summed first, which is cheap and counts shared pages for each. Only where
-    that comes to ``at_least`` bytes the proportional share (PSS) is asked for: the kernel walks all pages.
+    Resident memory is summed first, which is cheap but counts shared pages once for each process. Only if the
+    sum reaches ``at_least`` bytes, the proportional share (PSS) is read, for which the kernel walks all
+    pages.
     """
     if sys.platform != "linux":
         return _held_by_psutil(pids)
@@ -149,7 +150,7 @@ def _held_by_psutil(pids: list[int]) -> int:
 
 
 def trees(pids: list[int]) -> list[list[int]]:
-    """Each process with all that it started, also what left its group."""
+    """Return each process with all its descendants, including those that left its process group."""
     if sys.platform == "linux":
         from mlpipes_cli.worker import reaper
 

@@ -1,4 +1,4 @@
-"""Leaves rows of the holdout in the model's folder, for serving to check its shortcuts on."""
+"""Stores a sample of holdout rows in the model's folder, on which serving verifies its fast predictors."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from mlpipes_cli.mlflow_tags import MODEL_SAMPLE
 if TYPE_CHECKING:
     from mlpipes_cli.data.prepared import Prepared
 
-_MOST_BYTES = 32 * 2**20  # in memory; rows with long texts are fewer
+_MOST_BYTES = 32 * 2**20  # in memory; fewer rows if they contain long texts
 
 
 def write(prepared: Prepared, folder: Path, most_rows: int) -> None:
-    """Write features of the holdout beside MLmodel, as a compressed Arrow file; no target, no id.
+    """Write features of the holdout beside MLmodel as a compressed Arrow file, without target and id.
 
-    The same data gives the same rows: all of the holdout, or as many as there may be, drawn without
+    The same data gives the same rows: the whole holdout, or the maximum number of rows, drawn without
     replacement.
 
     Args:
         prepared: The experiment's data.
         folder: The saved model.
-        most_rows: None are written where this is 0.
+        most_rows: The maximum number of rows; nothing is written if it is 0.
     """
     import numpy as np
     import pyarrow as pa
@@ -30,7 +30,7 @@ def write(prepared: Prepared, folder: Path, most_rows: int) -> None:
     rows = prepared.holdout
     if not most_rows or not len(rows):
         return
-    generator = np.random.RandomState(0)  # a stream that never changes
+    generator = np.random.RandomState(0)  # a generator whose numbers never change between releases
     size = int(prepared.X(rows[:200]).memory_usage(index=False, deep=True).sum()) / len(rows[:200])
     most_rows = max(1, min(most_rows, int(_MOST_BYTES / max(1.0, size))))
     if len(rows) > most_rows:

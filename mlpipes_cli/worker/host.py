@@ -1,10 +1,10 @@
-"""One warm process that starts a fresh one for each candidate: ``python -m mlpipes_cli.worker.host``.
+"""A warm process that starts a new process for each candidate: ``python -m mlpipes_cli.worker.host``.
 
-It imports what every candidate needs once; on Linux a candidate is then a fork of it (no import
-to wait for), elsewhere a new interpreter. A candidate is a process group of its own, and the first that
-the kernel kills when memory runs out. What it starts ends with it: the group, and on Linux also what left
-the group (:mod:`mlpipes_cli.worker.reaper`); :mod:`mlpipes_cli.worker.process_guard` sees to it when this
-process is killed.
+It imports what every candidate needs once. On Linux a candidate is then a fork of it, which does not have to
+import anything; elsewhere it is a new interpreter. A candidate leads its own process group, and the kernel
+kills it first when memory runs out. When a candidate ends, the host also kills its descendants: the process
+group and, on Linux, those that left the group (:mod:`mlpipes_cli.worker.reaper`). If the host itself is
+killed, :mod:`mlpipes_cli.worker.process_guard` does so.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mlpipes_cli.worker import candidate_process, entry, process_guard, protocol
 
 @dataclass
 class RunningJob:
-    """A candidate's process."""
+    """The process of a candidate."""
 
     job: str
     pid: int
@@ -35,7 +35,7 @@ class RunningJob:
 
 
 class WorkerHost:
-    """Reads commands until its input ends, then kills what still runs.
+    """The worker host: reads commands until its input ends, then kills the remaining candidates.
 
     Args:
         commands: File descriptor to read from.
@@ -51,7 +51,7 @@ class WorkerHost:
         os.set_blocking(self._woken, False)
 
     def serve(self) -> None:
-        """The loop."""
+        """Run the event loop."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
         self._tell("ready", python=sys.version.split()[0])
@@ -75,7 +75,7 @@ class WorkerHost:
         self.stop_all()
 
     def stop_all(self) -> None:
-        """Kill every candidate with all that it started."""
+        """Kill every candidate and its descendants."""
         for running in list(self._running.values()):
             reaper.kill_group(running.pid)
         for pid in list(self._running):
@@ -111,12 +111,12 @@ class WorkerHost:
             )
             pid = process.pid
         with contextlib.suppress(OSError):
-            os.setpgid(pid, pid)  # the child does so too; whoever comes first
+            os.setpgid(pid, pid)  # the child does so too, in case it runs first
         self._running[pid] = RunningJob(job, pid, time.monotonic(), process)
         self._tell("started", job=job, pid=pid)
 
     def _become(self, job: str, folder: Path, place: dict[str, object]) -> None:
-        """In the forked child: never returns."""
+        """Run the job in the forked child; never return."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -132,7 +132,7 @@ class WorkerHost:
         for pid, running in list(self._running.items()):
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
-            reaper.kill_group(pid)  # what it started and left behind; its pid is not free before wait4
+            reaper.kill_group(pid)  # its remaining descendants; the pid is not reused before wait4
             _, status, usage = os.wait4(pid, 0)
             del self._running[pid]
             reaper.sweep(keep=self._running)
@@ -149,29 +149,29 @@ class WorkerHost:
             )
 
     def _tell(self, kind: str, **fields: object) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the core is gone: the input's end comes next
+        with contextlib.suppress(BrokenPipeError):  # the main process has exited; the input ends next
             os.write(self._events, protocol.line(kind, **fields))
 
 
 def _terminated(*_: object) -> None:
-    """End, once: a keeper that is terminated and then killed sends two, and a second would stop the end."""
+    """Exit, and ignore the second signal that a guard sends if it is terminated and then killed."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(0)
 
 
 def main() -> None:
-    """Leave the keeper behind, preload, then serve."""
+    """Start the process guard, preload, then serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process_guard.stand_guard(0)
     reaper.adopt()
-    commands, events = os.dup(0), os.dup(1)  # 0 and 1 are not for libraries that read or print
+    commands, events = os.dup(0), os.dup(1)  # keeps 0 and 1 from libraries that read or print
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
     signal.signal(signal.SIGTERM, _terminated)
     fork = sys.platform == "linux" and os.environ.get("MLPIPES_WORKER_START") != "spawn"
     if fork:
-        gc.disable()  # imports make hardly any garbage
+        gc.disable()  # imports produce hardly any garbage
         candidate_process.preload()
         gc.enable()
         gc.collect()

@@ -1,4 +1,4 @@
-"""The core's end of one worker host: starts it, tells it what to do, reads what it says."""
+"""The main process's client of one worker host: starts it, sends commands and reads events."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.worker import entry, protocol, reaper
 
 _MODULE = "mlpipes_cli.worker.host"
-_RESTARTS = 3  # of a host that was killed, for instance for memory
+_RESTARTS = 3  # of a host that was killed, for example when memory ran out
 _GRACE = 3 * reaper.PATIENCE
 
 
 @dataclass(frozen=True)
 class HostEvent:
-    """What happened to a job.
+    """An event of a job.
 
     Attributes:
         kind: started, stage, ended.
         job: Its name.
-        pid: Of its process, which leads a group (started).
-        stage: What it does now (stage).
+        pid: The process id, which is also its group's (started).
+        stage: The current stage (stage).
         exit: Its exit code, or None (ended).
         signal: The signal that ended it, or None (ended).
-        seconds: How long its process lived (ended).
-        max_rss: The most memory that it held, in bytes (ended).
-        lost: The host itself went, and the job with it (ended).
-        reason: Why it was stopped, where the pool stopped it (ended).
+        seconds: The lifetime of its process (ended).
+        max_rss: The peak of its resident memory in bytes (ended).
+        lost: Whether the host died, and the job with it (ended).
+        reason: Why the pool stopped it, if it did (ended).
     """
 
     kind: str
@@ -54,19 +54,19 @@ _FIELDS = ("pid", "stage", "exit", "signal", "seconds", "max_rss", "reason")
 
 
 def command(python: Path | None) -> list[str]:
-    """What starts a host: in our own environment, or with another one's interpreter."""
+    """Return the command that starts a host, with the current interpreter or that of another environment."""
     if python is None:
         return [sys.executable, "-m", _MODULE]
     return [str(python), entry.__file__, _MODULE]
 
 
 class WorkerHostClient:
-    """A process that starts a process for each job; it is started with the first.
+    """A worker host as a child process, started with the first job.
 
     Args:
-        log: Gets what it writes to its standard error.
-        command: What starts it.
-        environment: Its own.
+        log: The file that receives the host's standard error.
+        command: The command that starts the host.
+        environment: The environment variables of the host.
     """
 
     def __init__(self, log: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -76,20 +76,20 @@ class WorkerHostClient:
         self._groups: dict[str, int] = {}
         self._pending = b""
         self._restarts = 0
-        self.sessions: set[int] = set()  # of its processes so far
+        self.sessions: set[int] = set()  # sessions of all host processes so far
 
     @property
     def output(self) -> Any:
-        """What to wait on for events, or None where nothing was started."""
+        """The pipe to wait on for events, or None if the host has not been started."""
         return self._process.stdout if self._process is not None else None
 
     @property
     def gone(self) -> bool:
-        """Whether its process ended; what a job started may hold the pipe open after it."""
+        """Whether the host process has ended; its jobs' descendants may still hold the pipe open."""
         return self._process is not None and self._process.poll() is not None
 
     def start(self) -> None:
-        """Start it, unless it runs; it imports in the meantime."""
+        """Start the host, unless it runs; it imports in the background."""
         if self._process is not None:
             return
         private_files.folder(self._log.parent)
@@ -101,7 +101,7 @@ class WorkerHostClient:
                     stdout=subprocess.PIPE,
                     stderr=log,
                     env=self._environment,
-                    start_new_session=True,  # Ctrl-C is for the core
+                    start_new_session=True,  # Ctrl-C is for the main process
                     bufsize=0,
                 )
         except OSError as error:
@@ -110,24 +110,24 @@ class WorkerHostClient:
 
     @property
     def pid(self) -> int | None:
-        """Of its process, where it was started."""
+        """The process id of the host, or None if it has not been started."""
         return self._process.pid if self._process is not None else None
 
     def run(self, job: str, folder: Path, **place: Any) -> None:
-        """Have it do the job of a folder, on these ``cores`` and ``gpus``."""
+        """Send the job of a folder to the host, to run on these ``cores`` and ``gpus``."""
         self._jobs[job] = time.monotonic()
         self._send(protocol.line("run", job=job, folder=str(folder), **place))
 
     def stop(self, job: str) -> None:
-        """Have it kill a job; its end comes as an event."""
+        """Tell the host to kill a job; the end arrives as an event."""
         if job in self._jobs:
             self._send(protocol.line("stop", job=job))
 
     def events(self) -> Iterator[HostEvent]:
-        """What it said; to be called when its output can be read, or it is gone.
+        """Yield the host's events; call it when the output is readable or the host has ended.
 
         Raises:
-            MlpipesError: It was lost too often, or can run nothing.
+            MlpipesError: The host died too often, or cannot run any job.
         """
         if self._process is None or self._process.stdout is None:
             return
@@ -141,7 +141,7 @@ class WorkerHostClient:
                 yield event
 
     def close(self) -> int:
-        """End it and with it all jobs; its exit code."""
+        """End the host and all its jobs; return its exit code."""
         process, self._process = self._process, None
         self._jobs, self._pending = {}, b""
         if process is None:
@@ -156,7 +156,7 @@ class WorkerHostClient:
             process.wait()
         process.stdout.close()
         if not reaper.LINUX:
-            for group in self._groups.values():  # what the jobs of a host that was killed had started
+            for group in self._groups.values():  # descendants of the jobs of a host that was killed
                 reaper.kill_group(group)
         self._groups = {}
         return process.returncode
@@ -169,7 +169,7 @@ class WorkerHostClient:
     def _send(self, line: bytes) -> None:
         self.start()
         assert self._process is not None and self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # its end is read next, as that of its output
+        with contextlib.suppress(BrokenPipeError):  # the end of its output is read next
             self._process.stdin.write(line)
 
     def _event(self, message: Mapping[str, Any]) -> HostEvent | None:
@@ -186,7 +186,7 @@ class WorkerHostClient:
         return HostEvent(kind, job, **{name: message[name] for name in _FIELDS if name in message})
 
     def _lost(self) -> Iterator[HostEvent]:
-        """It is gone: its jobs too; the next job starts another one."""
+        """Yield the end of each job of a host that has died; the next job starts a new host."""
         lost = dict(self._jobs)
         code = self.close()
         for job, started in lost.items():

@@ -1,4 +1,4 @@
-"""Which features a model relies on: its own account where it gives one, else by permutation.
+"""Feature importance: the model's own values if it has any, else permutation importance.
 
 Permutation importance (Breiman 2001, for any model as in Fisher, Rudin and Dominici 2019): how
 much the metric worsens on training rows when one raw feature's values are shuffled among them.
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-_ROWS, _TOTAL, _SECONDS = 300, 15_000, 5.0  # sampled rows; rows asked for in all; time to spend
+_ROWS, _TOTAL, _SECONDS = 300, 15_000, 5.0  # sampled rows; predicted rows in all; time limit
 
 
 def importances(trainer: Trainer, fitted: Fitted, training: Training) -> pd.DataFrame | None:
-    """``feature``, ``importance``, ``kind``, the largest first; None where nothing can be said."""
+    """Return a table of ``feature``, ``importance`` and ``kind``, the largest importance first.
+
+    Return None if no importance can be computed.
+    """
     import pandas as pd
 
     own = _own(fitted.model, training)
@@ -56,7 +59,7 @@ def _own(model: Any, training: Training) -> tuple[list[str], np.ndarray, str] | 
 
 
 def _towards_positive(last: Any, training: Training) -> float:
-    """Coefficients speak of the estimator's second class; ours of the positive one."""
+    """Return the sign that makes coefficients of the estimator's second class refer to the positive class."""
     own = list(getattr(last, "classes_", training.classes))
     return 1.0 if len(own) != 2 or own[1] == training.classes[1] else -1.0
 
@@ -71,7 +74,7 @@ def _names(model: Any, last: Any, training: Training) -> list[str] | None:
 
 
 def _by_permutation(trainer: Trainer, fitted: Fitted, training: Training) -> np.ndarray | None:
-    """One prediction over all shuffled copies, so that it costs little more than a plain one."""
+    """Compute permutation importance with a single prediction call for all shuffled copies."""
     import numpy as np
     import pandas as pd
 
@@ -101,9 +104,9 @@ def _by_permutation(trainer: Trainer, fitted: Fitted, training: Training) -> np.
 def _loss(
     trainer: Trainer, fitted: Fitted, training: Training, frames: list[pd.DataFrame], y: pd.Series
 ) -> list[float]:
-    """The error on each frame: squared for numbers, else the Brier score or the share of wrong labels.
+    """Return the loss on each frame: squared error, the Brier score or the share of wrong labels.
 
-    A proper score sees every row, so it tells more of a small sample than a ranking does.
+    A proper score depends on every row, so it is more informative for a small sample than a ranking metric.
     """
     import numpy as np
     import pandas as pd

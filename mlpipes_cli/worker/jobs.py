@@ -1,4 +1,4 @@
-"""What a candidate's process can be asked to do."""
+"""The jobs that a candidate's process can run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Tell = Callable[[str], None]
 
 
 def check(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any]:
-    """Hold runs against what they name, by importing it: ``problems`` are [run, place, text]."""
+    """Check runs against what they name by importing it; ``problems`` are [run, place, text]."""
     tell("check")
     problems: list[list[Any]] = []
     for index, spec in content["runs"]:
@@ -48,10 +48,10 @@ def check(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
 
 
 def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any]:
-    """Fit one candidate, answer the holdout, explain and save its models.
+    """Fit one candidate, predict the holdout, explain and save its models.
 
-    Each model has a folder under ``out/``; ``models`` of the result are those folders' names with what
-    the core has to know of each, the best first.
+    Each model has a folder under ``out/``; ``models`` of the result are the names of these folders with what
+    the main process needs to know of each, the best first.
     """
     from mlpipes_cli.data.prepared_cache import open_store
 
@@ -63,7 +63,7 @@ def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
     scratch.mkdir(exist_ok=True)
     training = _training(content, prepared, scratch, step_log.StepLog(out / protocol.HISTORY))
     trainer = catalog.make(content["spec"]["trainer"])
-    if content.get("check"):  # its environment was not there when the file was checked
+    if content.get("check"):  # its environment did not exist when the file was checked
         _check_here(trainer, content["spec"])
     tell("fit")
     started = time.monotonic()
@@ -86,17 +86,17 @@ def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
 
 def _problems(trainer: Trainer, spec: Mapping[str, Any]) -> list[Problem]:
     found = list(trainer.check(spec))
-    if spec.get("search") and spec["trainer"] != "sklearn":  # which looks at these names itself
+    if spec.get("search") and spec["trainer"] != "sklearn":  # sklearn checks these names itself
         found += search.problems(trainer, spec)
     return found
 
 
 def _fit(trainer: Trainer, training: Training, out: Path, tell: Tell) -> Fitted | Comparison:
-    """Fit, or search for the best params first."""
+    """Fit, after a search for the best params if there is one."""
     if not training.spec.get("search"):
         return trainer.fit(training)
     keep = trial_log.TrialLog(out / protocol.TRIALS, tell, spaces.count(training.spec["search"]))
-    # others see to their threads themselves; other processes have to find this package
+    # other trainers manage their threads; other processes have to be able to import this package
     side_by_side = training.spec["trainer"] == "sklearn" and PathFinder.find_spec("mlpipes_cli") is not None
     return search.search(trainer, training, keep, side_by_side=side_by_side)
 
@@ -115,7 +115,7 @@ def _keep(
     content: Mapping[str, Any],
     tell: Tell,
 ) -> dict[str, Any]:
-    """Answer the holdout by a model, explain and save it."""
+    """Predict the holdout with a model, explain and save the model."""
     from mlpipes_cli.worker import importance, saving
 
     threshold, final = None, fitted
@@ -182,7 +182,7 @@ def _write_answers(path: Path, answers: Answers, classes: tuple[Any, ...]) -> No
 
 
 def _write_out_of_fold(folder: Path, settled: thresholds.ChosenThreshold, prepared: Prepared) -> None:
-    """What the threshold was chosen on, in the form of the holdout's predictions."""
+    """Write the predictions that the threshold was chosen on, in the format of the holdout's predictions."""
     import numpy as np
 
     from mlpipes_cli.scoring.predictions import Predictions

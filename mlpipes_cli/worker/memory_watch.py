@@ -1,4 +1,4 @@
-"""Watches the memory of running jobs, and has the greedy stopped before the machine suffers."""
+"""Watches the memory of running jobs, and stops the largest ones before the machine runs out."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from mlpipes_cli.worker import hardware
 
-PERIOD = 0.25  # seconds between two looks
+PERIOD = 0.25  # seconds between two checks
 _FLOOR_SHARE, _FLOOR_LEAST, _FLOOR_MOST = 0.05, 128 * 2**20, 2**30
 
 
 @dataclass(frozen=True)
 class WatchedJob:
-    """A job that runs.
+    """A running job.
 
     Attributes:
-        pid: Of its process.
-        limit: Bytes that it may hold with all that it started, or None.
+        pid: The process id.
+        limit: Bytes that it and its descendants may hold, or None.
     """
 
     pid: int
@@ -26,23 +26,23 @@ class WatchedJob:
 
 
 def floor(total: int) -> int:
-    """Bytes that stay free of a machine's memory: 5 %, at least 128 MiB and at most 1 GiB."""
+    """Return the bytes of a machine's memory to keep free: 5 %, at least 128 MiB and at most 1 GiB."""
     return int(min(max(total * _FLOOR_SHARE, _FLOOR_LEAST), _FLOOR_MOST))
 
 
 def amount(size: float) -> str:
-    """Bytes for people."""
+    """Return a number of bytes as text."""
     text = f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
     return text.replace(".0 ", " ")
 
 
 class MemoryWatch:
-    """Looks a few times a second, in a thread of its own: the core may be busy with recording.
+    """Checks the memory in a thread of its own, since the main process may be busy with logging.
 
     Args:
-        stop: Called with a job's name and the reason, once a job.
-        memory: What the machine has.
-        period: Seconds between two looks.
+        stop: Called once for each job to stop, with its name and the reason.
+        memory: Returns the machine's memory.
+        period: Seconds between two checks.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class MemoryWatch:
         self._thread: threading.Thread | None = None
 
     def add(self, job: str, pid: int, limit: int | None) -> None:
-        """Watch a job that began."""
+        """Watch a job that has started."""
         with self._lock:
             self._jobs[job] = WatchedJob(pid, limit)
         if self._thread is None:
@@ -66,13 +66,13 @@ class MemoryWatch:
             self._thread.start()
 
     def remove(self, job: str) -> None:
-        """Forget one that ended."""
+        """Stop watching a job that has ended."""
         with self._lock:
             self._jobs.pop(job, None)
             self._told.discard(job)
 
     def close(self) -> None:
-        """End."""
+        """End the thread."""
         self._end.set()
         if self._thread is not None:
             self._thread.join()
@@ -83,7 +83,7 @@ class MemoryWatch:
                 self.look()
 
     def look(self) -> None:
-        """One look: stop each job over its limit; else, if the machine has too little left, the greediest."""
+        """Check once: stop each job over its limit; else, if the machine has too little left, the largest."""
         with self._lock:
             jobs = dict(self._jobs)
         trees = dict(zip(jobs, hardware.trees([job.pid for job in jobs.values()]), strict=True))
@@ -101,11 +101,11 @@ class MemoryWatch:
     def _greediest(
         self, jobs: dict[str, WatchedJob], trees: dict[str, list[int]], now: hardware.Memory
     ) -> list[tuple[str, str]]:
-        """One without a limit if there is any: who keeps within its own was promised that much."""
+        """Return the largest job without a limit, if any: a job within its limit keeps its memory."""
         free = [name for name, job in jobs.items() if job.limit is None] or list(jobs)
         held = {name: hardware.held(trees[name]) for name in free}
         name = max(held, key=lambda name: held[name], default="")
-        if not name or held[name] < floor(now.total):  # the memory is with others: its end would not help
+        if not name or held[name] < floor(now.total):  # other processes hold the memory
             return []
         text = f"used {amount(held[name])} when the machine had only {amount(now.available)} of memory left"
         return [(name, f"{text}; try fewer rows, a smaller model or --parallel 1")]

@@ -1,8 +1,8 @@
-"""A model in a process of the environment that trained it.
+"""Serves a model from a process in the environment that trained it.
 
 Started by ``python entry.py mlpipes_cli.worker.model_server FD``: FD is one end of a socket pair;
-:mod:`mlpipes_cli.data.model_protocol` says what goes over it. What the model's code prints goes to standard
-error. The process ends when the socket does, with all that the model started.
+:mod:`mlpipes_cli.data.model_protocol` defines the messages. Output of the model's code goes to standard
+error. The process ends when the socket closes, with all its descendants.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Ask = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def main(descriptor: int) -> int:
-    """Answer until the socket closes."""
-    os.set_inheritable(descriptor, False)  # the model's own children must not hold it open
+    """Answer requests until the socket closes."""
+    os.set_inheritable(descriptor, False)  # the model's child processes must not keep it open
     os.dup2(2, 1)
     process_guard.stand_guard(descriptor)
-    os.chdir(tempfile.gettempdir())  # some libraries write to where they are
+    os.chdir(tempfile.gettempdir())  # some libraries write to the current folder
     return _serve(socket.socket(fileno=descriptor))
 
 
@@ -63,7 +63,7 @@ def _answer(link: socket.socket, ask: Ask, asked: Mapping[str, Any]) -> None:
 
 
 def _loaded(told: Mapping[str, Any]) -> tuple[Ask, dict[str, Any]]:
-    """What asks the model, and what the API has to know of its scores."""
+    """Load the model; return its predict function and what the API needs to know of its scores."""
     if told["pickled"] is None:
         return _pyfunc(told["folder"]), {"scores": None}
     import cloudpickle
@@ -96,13 +96,13 @@ def _pyfunc(folder: str) -> Ask:
 
 
 def _warm_up(ask: Ask, folder: Path, native: bool) -> None:
-    """Ask once, so that the first request is not the one that waits for what is loaded on first use."""
+    """Predict once, so that the first request does not have to wait for imports on first use."""
     try:
         rows = _sample(folder) if native else None
         rows = _example(folder) if rows is None else rows
         if rows is not None:
             ask(rows.head(_WARM) if hasattr(rows, "head") else rows, None)
-    except Exception:  # noqa: BLE001  the rows may be to blame; requests will tell
+    except Exception:  # noqa: BLE001  the sample rows may be the cause; requests report it
         traceback.print_exc()
 
 
@@ -123,7 +123,7 @@ def _example(folder: Path) -> Any:
 
 
 def one_line(error: BaseException) -> str:
-    """What went wrong, in one line."""
+    """Describe an error in one line."""
     text = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {text}".removesuffix(": ")
 

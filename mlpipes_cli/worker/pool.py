@@ -1,4 +1,4 @@
-"""Runs jobs in worker hosts, one host for each environment, and tells what became of them."""
+"""Runs jobs in worker hosts, one host for each environment, and reports their results."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from mlpipes_cli.worker.host_client import HostEvent, WorkerHostClient
 from mlpipes_cli.worker.memory_watch import MemoryWatch
 from mlpipes_cli.worker.resource_allocator import ResourceAllocator, ResourceRequest
 
-_CHECK = 0.5  # seconds between two looks at hosts that say nothing
+_CHECK = 0.5  # seconds between two checks of silent hosts
 
 __all__ = ["CandidateJob", "HostEvent", "Pool", "ResourceRequest"]
 
 
 @dataclass(frozen=True)
 class CandidateJob:
-    """Something to do in a process of its own.
+    """A job to run in a process of its own.
 
     Attributes:
-        name: No other job's.
+        name: A unique name.
         folder: Holds ``job.json``.
-        python: The interpreter of its environment; None for our own.
-        wants: What it may use of the machine.
+        python: The interpreter of its environment; None for the current environment.
+        wants: The resources that it requests.
     """
 
     name: str
@@ -43,13 +43,13 @@ class CandidateJob:
 class Pool:
     """Runs jobs; a context manager that leaves no process behind.
 
-    As long as it is open, orphans of this process are given to it (Linux); it ends those of its hosts.
+    While it is open, this process adopts orphaned descendants (Linux); the pool ends those of its hosts.
 
     Args:
-        log: Gets what the hosts write to their standard error.
-        parallel: How many jobs run at a time.
-        cluster: What starts the one host that runs all jobs elsewhere; it shares out what is there.
-        warm: Whether the host of our own environment starts at once; else with its first job.
+        log: The file that receives the hosts' standard error.
+        parallel: The maximum number of jobs at a time.
+        cluster: The command of the one host that runs all jobs on a cluster and allocates its resources.
+        warm: Whether the host of the current environment starts at once; else with its first job.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Pool:
         reaper.adopt(False)
 
     def warm_up(self, python: Path | None = None) -> None:
-        """Start an environment's host, which imports in the meantime."""
+        """Start an environment's host, which imports in the background."""
         self._host(python).start()
 
     def submit(self, job: CandidateJob) -> None:
@@ -95,14 +95,14 @@ class Pool:
 
     @property
     def running(self) -> list[str]:
-        """The jobs that were given to a host and have not ended."""
+        """The jobs that were sent to a host and have not ended."""
         return list(self._running)
 
     def events(self, timeout: float = _CHECK) -> Iterator[HostEvent]:
-        """What happened since the last call, waiting at most ``timeout`` seconds for the first.
+        """Yield the events since the last call, waiting at most ``timeout`` seconds for the first.
 
         Raises:
-            MlpipesError: A host was lost too often.
+            MlpipesError: A host died too often.
         """
         self._feed()
         unfit, self._unfit = self._unfit, []
@@ -117,11 +117,11 @@ class Pool:
         lost: MlpipesError | None = None
         for host in ready or [host for host in self._hosts.values() if host.gone]:
             events = [self._seen(event) for event in host.events()]
-            if host.pid is None:  # it was lost, and its jobs with it
+            if host.pid is None:  # the host died, and its jobs with it
                 self._end_strays()
             try:
-                self._feed()  # the next one works while the caller stores what has ended
-            except MlpipesError as error:  # what has ended is told first
+                self._feed()  # the next job runs while the caller stores the results
+            except MlpipesError as error:  # report the ended jobs first
                 lost = error
             yield from events
         if lost is not None:
@@ -129,13 +129,13 @@ class Pool:
         self._feed()
 
     def stop(self, job: str) -> None:
-        """Kill a job; its end comes as an event. One that waits is forgotten without."""
+        """Kill a job; its end arrives as an event. A waiting job is removed without an event."""
         self._waiting = deque(item for item in self._waiting if item.name != job)
         for host in self._hosts.values():
             host.stop(job)
 
     def close(self) -> None:
-        """End the hosts and with them all jobs."""
+        """End the hosts and all jobs."""
         self._waiting.clear()
         self._watch.close()
         for host in self._hosts.values():
@@ -161,7 +161,7 @@ class Pool:
         return replace(event, reason=reason) if reason and event.signal == signal.SIGKILL else event
 
     def _end_strays(self) -> None:
-        """What comes back to us when a host went and its keeper with it."""
+        """Kill the adopted orphans of hosts that died together with their guard."""
         keep = [host.pid for host in self._hosts.values() if host.pid is not None]
         sessions = set[int]().union(*(host.sessions for host in self._hosts.values()))
         reaper.sweep(keep, lambda pid: reaper.session(pid) in sessions or reaper.carries(pid, self._mark))
@@ -182,7 +182,7 @@ class Pool:
         return self._hosts[key]
 
     def _feed(self) -> None:
-        """Start what fits, in the order of the queue; a job that has to wait lets others by."""
+        """Start the jobs that fit, in the queue's order; later jobs may overtake one that has to wait."""
         for job in list(self._waiting):
             if len(self._running) >= self.parallel:
                 return
@@ -206,7 +206,10 @@ class Pool:
 
 
 def _environment(scratch: Path, python: Path | None) -> dict[str, str]:
-    """One thread for each numerical library until a job asks for more; the same hashes each time."""
+    """Return the environment variables of a host.
+
+    Numerical libraries get one thread each until a job requests more; string hashes are the same each time.
+    """
     quiet = {
         protocol.SCRATCH: str(scratch.absolute()),
         "PYTHONHASHSEED": "0",
@@ -217,7 +220,7 @@ def _environment(scratch: Path, python: Path | None) -> dict[str, str]:
     }
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     made = {**os.environ, **quiet, **single}
-    if python is not None:  # nothing of our own environment may be seen there
+    if python is not None:  # hide the current environment from the other interpreter
         for name in ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__"):
             made.pop(name, None)
         made |= {"VIRTUAL_ENV": str(python.parent.parent), "PYTHONNOUSERSITE": "1"}

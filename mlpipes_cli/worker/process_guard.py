@@ -1,8 +1,8 @@
-"""Stands between the core and a worker host, does nothing, and is there when both are gone.
+"""The process guard: a process between the main process and a worker host that cleans up after both.
 
-It is the process that the core started, from before anything was imported; the host is a fork of it. When the
-host ends, however it does, the keeper ends what the host's jobs left behind. When the core goes and the host
-does not end by itself in time, the keeper kills it.
+It is the process that the main process started, before anything was imported; the host is a fork of it.
+However the host ends, the guard kills what the host's jobs left behind. If the main process exits and the
+host does not end in time, the guard kills it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import time
 
 from mlpipes_cli.worker import protocol, reaper
 
-_GRACE = 2 * reaper.PATIENCE  # seconds that the host has to end after the core did
+_GRACE = 2 * reaper.PATIENCE  # seconds for the host to end after the main process has
 
 
 def stand_guard(commands: int) -> None:
-    """Fork. Returns in the child, which is the host and is terminated with the keeper; never in the keeper.
+    """Fork the host and guard it. Return in the child, which is the host; never return in the guard.
+
+    The host is terminated when the guard is.
 
     Args:
-        commands: Where the core's commands come from; its other end is closed when the core goes.
+        commands: The pipe from the main process; its other end closes when the main process exits.
     """
     if not reaper.LINUX:
         return
@@ -40,14 +42,14 @@ def stand_guard(commands: int) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.close(wake)
         os.close(woken)
-        os.setpgid(0, 0)  # who kills the keeper with its group leaves the host to clean up
-        reaper.die_with(keeper, signal.SIGTERM)  # it ends its jobs itself then
+        os.setpgid(0, 0)  # if the guard is killed with its group, the host is left to clean up
+        reaper.die_with(keeper, signal.SIGTERM)  # the host then ends its jobs itself
         return
     code = 70
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: os.kill(host, signal.SIGTERM))
-        os.close(1)  # what the host says ends with the host
+        os.close(1)  # only the host holds its output open
         code = _wait(host, commands, wake)
         reaper.sweep()
         clean()
@@ -60,9 +62,9 @@ def stand_guard(commands: int) -> None:
 
 
 def _wait(host: int, commands: int, wake: int) -> int:
-    """Until the host is gone; its exit code, or minus the signal that ended it."""
+    """Wait for the host to end; return its exit code, or minus the signal that ended it."""
     poller = select.poll()
-    poller.register(commands, 0)  # only the end is of interest, and that is always told
+    poller.register(commands, 0)  # only the hang-up matters, and poll always reports it
     poller.register(wake, select.POLLIN)
     deadline: float | None = None
     while True:
@@ -83,6 +85,6 @@ def _wait(host: int, commands: int, wake: int) -> int:
 
 
 def clean() -> None:
-    """Remove the folder that the core asked for to be gone with us, where it gave one."""
+    """Remove the folder that the main process asked to remove, if any."""
     if folder := os.environ.get(protocol.REMOVE):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,25 +1,25 @@
-"""What the core and a worker host say to each other, version 1.
+"""The protocol between the main process and a worker host, version 1.
 
 Lines of JSON over the host's standard input and output, each with ``protocol`` and ``type``.
 
 ======== ========= ============================================================================
 from     type      fields
 ======== ========= ============================================================================
-core     run       ``job`` (a name), ``folder`` (holds ``job.json``), ``cores`` and ``gpus`` (numbers
+main     run       ``job`` (a name), ``folder`` (holds ``job.json``), ``cores`` and ``gpus`` (numbers
                    of those that it may use, or null for all); a cluster's host gets ``wants``
                    (``cpu``, ``gpu``, ``memory``) instead
-core     stop      ``job``; it is killed with all that it started
+main     stop      ``job``; it is killed with its descendants
 host     ready     ``python``: jobs start from now on
 host     started   ``job``, ``pid``
 host     stage     ``job``, ``stage``: read, fit, score, explain, save
 host     ended     ``job``, ``exit`` (or null), ``signal`` (or null), ``seconds``, ``max_rss`` (bytes);
-                   ``reason`` where the host itself knows why
-host     failed    ``reason``; no job can be run at all
+                   ``reason`` if the host knows it
+host     failed    ``reason``; the host cannot run any job
 ======== ========= ============================================================================
 
-The end of the host's input ends the host and all of its jobs. Everything large is a file in the job's
+The end of the host's input ends the host and all of its jobs. Large data are files in the job's
 folder: ``job.json`` goes in; ``result.json``, ``log.txt`` and ``out/`` come back. ``out/`` holds
-``history.jsonl`` (a line a step of the fit), ``trials.jsonl`` (a line a trial of a search) and a folder
+``history.jsonl`` (a line for each step of the fit), ``trials.jsonl`` (a line for each trial) and a folder
 for each model of the result's ``models``: ``model/`` (MLflow's format), ``answers.parquet``,
 ``importance.csv``, ``tables/``, ``files/``.
 """
@@ -37,22 +37,25 @@ JOB, RESULT, LOG, OUT = "job.json", "result.json", "log.txt", "out"
 MODEL, ANSWERS, IMPORTANCE, TABLES = "model", "answers.parquet", "importance.csv", "tables"
 FILES, HISTORY, SCRATCH_FOLDER = "files", "history.jsonl", "scratch"
 TRIALS = "trials.jsonl"
-SCRATCH = "MLPIPES_WORKER_SCRATCH"  # where the host may put what only it reads
-REMOVE = "MLPIPES_WORKER_REMOVE"  # a folder that goes when the host is gone
-MARK = "MLPIPES_WORKER_MARK"  # whose host it is; all that a job starts inherits it
+SCRATCH = "MLPIPES_WORKER_SCRATCH"  # folder for the host's own temporary files
+REMOVE = "MLPIPES_WORKER_REMOVE"  # folder to remove when the host has ended
+MARK = "MLPIPES_WORKER_MARK"  # identifies the pool; all descendants of a job inherit it
 _MAP = "$map"
 
 
 def line(kind: str, **fields: Any) -> bytes:
-    """A message; under 4096 bytes a pipe takes it whole, so several processes may write to one."""
+    """Encode a message.
+
+    A pipe takes up to 4096 bytes atomically, so several processes may write to the same one.
+    """
     return (json.dumps({"protocol": VERSION, "type": kind, **fields}) + "\n").encode()
 
 
 def parse(text: bytes) -> dict[str, Any]:
-    """A message.
+    """Decode a message.
 
     Raises:
-        ValueError: It is none, or of another version.
+        ValueError: The text is not a message, or one of another version.
     """
     message = json.loads(text)
     if not isinstance(message, dict) or message.get("protocol") != VERSION:
@@ -61,7 +64,7 @@ def parse(text: bytes) -> dict[str, Any]:
 
 
 def pack(value: Any) -> Any:
-    """A YAML value as JSON that keeps keys which are no strings (``class_weight: {0: 1}``)."""
+    """Convert a YAML value to JSON and keep keys that are not strings (``class_weight: {0: 1}``)."""
     if isinstance(value, Mapping):
         if all(isinstance(key, str) for key in value) and _MAP not in value:
             return {key: pack(item) for key, item in value.items()}
@@ -72,7 +75,7 @@ def pack(value: Any) -> Any:
 
 
 def unpack(value: Any) -> Any:
-    """The way back from :func:`pack`."""
+    """Reverse :func:`pack`."""
     if isinstance(value, list):
         return [unpack(item) for item in value]
     if isinstance(value, dict):
@@ -83,14 +86,14 @@ def unpack(value: Any) -> Any:
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file atomically."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(json.dumps({"protocol": VERSION, **pack(content)}), encoding="utf-8")
     beside.replace(path)
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """Read a JSON file that :func:`write` wrote; None if there is none."""
+    """Read a JSON file that :func:`write` wrote; return None if there is none."""
     try:
         content = unpack(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):

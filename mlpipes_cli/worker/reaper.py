@@ -1,8 +1,8 @@
-"""Processes that outlive the one that started them: on Linux they come to us, and are ended.
+"""Kills processes that outlive their parent: on Linux this process adopts them.
 
-A process that calls ``setsid`` leaves the group of whoever started it, as Java and daemons do, so killing the
-group does not reach it. A child subreaper (``prctl(2)``) is the new parent of every orphan beneath it; there
-it is found by its parent, however it was started. Nothing but the standard library is used.
+A process that calls ``setsid``, as Java and daemons do, leaves its parent's process group, so killing the
+group does not reach it. A child subreaper (``prctl(2)``) becomes the parent of every orphan among its
+descendants, so it finds each one by its parent, however it was started. Only the standard library is used.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_PAUSE = 0.005  # seconds between two looks at what was killed
-PATIENCE = 5.0  # seconds that something killed may take to go: it may wait for a disk
+_PAUSE = 0.005  # seconds between two checks of killed processes
+PATIENCE = 5.0  # seconds that a killed process may take to end: it may wait for a disk
 LINUX = sys.platform == "linux"
 
 
 def adopt(orphans: bool = True) -> None:
-    """Become, or stop being, the parent of what our descendants leave behind (Linux only)."""
+    """Start, or stop, adopting the orphans among the descendants of this process (Linux only)."""
     if LINUX:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(orphans), 0, 0, 0)
 
 
 def die_with(parent: int, number: int = signal.SIGKILL) -> None:
-    """Be killed, or sent another signal, when the parent goes (Linux only)."""
+    """Make the kernel kill this process, or send another signal, when its parent dies (Linux only)."""
     if not LINUX:
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number))
-    if os.getppid() != parent:  # it went in between
+    if os.getppid() != parent:  # it died in between
         os._exit(1)
 
 
 def family() -> dict[int, list[int]]:
-    """The children of each process of the machine that we may see."""
+    """Return the children of each visible process of the machine."""
     found: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):  # noqa: PTH208 (a Path for each process costs more than reading it)
         if name.isdigit() and (parent := _parent(name)) is not None:
@@ -47,7 +47,7 @@ def family() -> dict[int, list[int]]:
 
 
 def descendants(pids: Iterable[int], children: dict[int, list[int]] | None = None) -> list[int]:
-    """What these processes started, and what that started in turn, without themselves."""
+    """Return all descendants of these processes."""
     known = family() if children is None else children
     waiting, found = list(pids), list[int]()
     while waiting:
@@ -60,12 +60,12 @@ def descendants(pids: Iterable[int], children: dict[int, list[int]] | None = Non
 def sweep(
     keep: Container[int] = (), ours: Callable[[int], bool] = lambda pid: True, patience: float = PATIENCE
 ) -> bool:
-    """Kill and bury the children of this process, with all that they started (Linux only).
+    """Kill and reap the children of this process, with all their descendants (Linux only).
 
     Args:
-        keep: Children that stay.
-        ours: Tells of a child whether it may be killed.
-        patience: Seconds to wait for them to be gone.
+        keep: Children to keep.
+        ours: Returns whether a child may be killed.
+        patience: Seconds to wait for them to end.
 
     Returns:
         Whether none is left.
@@ -73,7 +73,7 @@ def sweep(
     if not LINUX:
         return True
     deadline = time.monotonic() + patience
-    claimed = set[int]()  # who is dead tells no more whose it was
+    claimed = set[int]()  # a dead process no longer shows whose it was
     while True:
         known = family()
         others = [pid for pid in known.get(os.getpid(), []) if pid not in keep]
@@ -92,19 +92,19 @@ def sweep(
 
 
 def kill(pid: int) -> None:
-    """SIGKILL to one process, if it is there and ours."""
+    """Send SIGKILL to one process, if it exists and belongs to this user."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
 
 
 def kill_group(leader: int) -> None:
-    """SIGKILL to a process group, if it is there and ours."""
+    """Send SIGKILL to a process group, if it exists and belongs to this user."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
 
 
 def carries(pid: int, mark: str) -> bool:
-    """Whether a process was started with this text in its environment."""
+    """Return whether a process was started with this text in its environment."""
     try:
         return mark.encode() in Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
@@ -112,7 +112,7 @@ def carries(pid: int, mark: str) -> bool:
 
 
 def session(pid: int) -> int:
-    """The session that a process belongs to, also when it is dead and not buried; 0 if there is none."""
+    """Return the session of a process, also of a zombie; 0 if there is no such process."""
     try:
         return os.getsid(pid)
     except OSError:
@@ -123,5 +123,5 @@ def _parent(pid: str) -> int | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return int(file.read().rpartition(b")")[2].split(None, 2)[1])
-    except (OSError, IndexError, ValueError):  # it ended meanwhile
+    except (OSError, IndexError, ValueError):  # it has ended meanwhile
         return None

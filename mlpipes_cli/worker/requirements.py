@@ -1,4 +1,4 @@
-"""The exact versions that a model needs to be loaded elsewhere."""
+"""Determines the exact package versions that a model needs to be loaded elsewhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _distribution(name: str) -> tuple[str, str, tuple[Requirement, ...]] | None:
 
 @lru_cache(maxsize=4096)
 def _wanted(name: str, extras: frozenset[str]) -> list[Requirement]:
-    """What a distribution requires here."""
+    """Return the requirements of a distribution in this environment."""
     found = _distribution(name)
     if found is None:
         return []
@@ -49,24 +49,24 @@ def _wanted(name: str, extras: frozenset[str]) -> list[Requirement]:
 
 
 def warm_up() -> None:
-    """Look all up that does not depend on the model, for those who start from this process."""
+    """Look up all that does not depend on the model, for the benefit of forked processes."""
     _owners()
     locked(())
 
 
 def locked(modules: Iterable[str], named: Iterable[str] = (), base: Iterable[str] = BASE) -> list[str]:
-    """``name==version`` of the distributions of some modules, the base, and all that they require.
+    """Return ``name==version`` of the distributions of some modules, the base, and all their requirements.
 
     Args:
         modules: Dotted names; what is not installed is left out.
-        named: Distributions by their own name; ``name==version`` stands there even if it is not installed.
-        base: Those that are always there.
+        named: Distributions by name; ``name==version`` is kept even if it is not installed.
+        base: Distributions that are always included.
     """
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
     tops = {module.partition(".")[0] for module in modules}
-    ours = {"mlpipes"}  # models carry the little of our code that they need
+    ours = {"mlpipes"}  # models contain the few modules of mlpipes that they need
     roots = [name for top in tops for name in _owners().get(top, ())]
     asked = [Requirement(text) for text in named]
     pins = {canonicalize_name(item.name): str(item) for item in asked if item.specifier}
@@ -87,7 +87,7 @@ def locked(modules: Iterable[str], named: Iterable[str] = (), base: Iterable[str
 
 
 def modules_of(model: Any, by_value: Iterable[ModuleType]) -> set[str]:
-    """The modules that a model's parts, and the modules pickled with it, come from."""
+    """Return the modules that define a model's parts, and those that modules pickled with it import."""
     parts = [model, *_parameters(model)]
     steps = getattr(model, "steps", None) or []
     parts += [step[1] for step in steps if isinstance(step, tuple) and len(step) > 1]

@@ -1,4 +1,4 @@
-"""Who may start next to whom, and on which cores and GPUs."""
+"""Decides which jobs may run at the same time, and on which cores and GPUs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ResourceRequest:
-    """What a job asks for.
+    """The resources that a job requests.
 
     Attributes:
-        cpu: Cores, or None for one that is not kept for it.
-        gpu: GPUs; a part of one may be shared.
+        cpu: Cores, or None for one core that is not reserved.
+        gpu: GPUs; a fraction of one may be shared.
         memory: Bytes that it may hold, or None.
     """
 
@@ -24,7 +24,7 @@ class ResourceRequest:
 
 @dataclass(frozen=True)
 class Allocation:
-    """What a job got: cores and GPUs, or None for all."""
+    """The cores and GPUs of a job, or None for all."""
 
     wants: ResourceRequest
     cores: tuple[int, ...] | None = None
@@ -32,11 +32,11 @@ class Allocation:
 
 
 class ResourceAllocator:
-    """What the running jobs share.
+    """Allocates the machine's resources to running jobs.
 
     Args:
         cores: Numbers of the cores.
-        gpus: Finds the names of the GPUs; called when one is asked for.
+        gpus: Returns the names of the GPUs; called when one is requested.
         memory: Bytes in all.
     """
 
@@ -46,10 +46,11 @@ class ResourceAllocator:
         self._taken: dict[str, Allocation] = {}
 
     def take(self, job: str, wants: ResourceRequest, parallel: int) -> Allocation | None:
-        """A job's share, or None while it has to wait; one that runs alone gets what there is.
+        """Allocate a job's share, or return None while it has to wait.
 
-        As many cores may be asked for together as there are, or as ``parallel`` jobs of one core would
-        need; as much memory as there is. GPUs are never given twice.
+        A job that runs alone gets what there is. Jobs may request as many cores together as there are, or as
+        ``parallel`` jobs of one core would need, and as much memory as there is. A GPU is never allocated
+        twice.
         """
         gpus = self._gpus(wants.gpu)
         if gpus is None:
@@ -67,14 +68,14 @@ class ResourceAllocator:
         return share
 
     def give_back(self, job: str) -> None:
-        """A job ended."""
+        """Release the share of a job that has ended."""
         share = self._taken.pop(job, None)
         for name in share.gpus or () if share else ():
             assert share is not None
             self._left[name] = min(1.0, self._left[name] + min(1.0, share.wants.gpu))
 
     def _free_cores(self, number: int | None) -> tuple[int, ...] | None:
-        """Cores that no other has, where they suffice; else the kernel shares them out as it likes."""
+        """Return unallocated cores if there are enough; else None, and the kernel schedules the job."""
         if number is None:
             return None
         used = {core for share in self._taken.values() for core in share.cores or ()}

@@ -26,7 +26,7 @@ EXAMPLE_ROWS = 5
 _MODELS = "mlpipes_cli.trainers.models."
 _MISMATCHES = "warn_dependency_requirement_mismatches"
 _INSTALLED = f"{os.sep}site-packages{os.sep}"
-_early: dict[str, ModuleType] = {}  # thousands, loaded before any module of the user's could be
+_early: dict[str, ModuleType] = {}  # thousands of modules, imported before any module of the user's
 
 
 def save(
@@ -37,10 +37,10 @@ def save(
     content: Mapping[str, Any],
     threshold: float | None = None,
 ) -> dict[str, Any]:
-    """Write the model; returns what the core has to know of it.
+    """Write the model; return what the main process needs to know of it.
 
     Args:
-        threshold: That the model's labels come from, if they do.
+        threshold: The threshold of the model's labels, if any.
 
     Raises:
         TrainingError: The model cannot be pickled.
@@ -79,9 +79,10 @@ def metadata(
     threshold: float | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What serving has to know of a model; ``environment`` stands in it only where it is not our own.
+    """Return what serving needs to know of a model.
 
-    ``reading`` is how the training data was written (``data.formats.Formats.document``).
+    ``environment`` is included only if it is not the current one. ``reading`` is the format of the training
+    data (``data.formats.Formats.document``).
     """
     own: dict[str, Any] = {"environment": dict(environment)} if environment else {}
     if threshold is not None:
@@ -100,13 +101,13 @@ def metadata(
 
 
 def _types(prepared: Prepared) -> dict[str, str]:
-    """What callers send where the signature says something else, for the sake of MLflow's casts."""
+    """Return the types that callers send where MLflow's casts require another type in the signature."""
     moments = [name for name in prepared.feature_names if prepared.frame[name].dtype.kind == "M"]
     return dict.fromkeys(prepared.booleans, "boolean") | dict.fromkeys(moments, "datetime")
 
 
 def own_modules(folders: Sequence[str]) -> list[ModuleType]:
-    """The modules whose code goes into the pickle: the user's own, our preprocessing and kinds of models."""
+    """Return the modules to pickle by value: the user's, and the preprocessing and models of mlpipes."""
     from mlpipes_cli.preprocess import portable
 
     roots = [Path(folder).resolve() for folder in folders]
@@ -130,7 +131,10 @@ def own_modules(folders: Sequence[str]) -> list[ModuleType]:
 
 
 def _reading_moments(model: Any, X: pd.DataFrame) -> Any:
-    """The model, behind a step that reads dates and times if it takes any: MLflow leaves them as they are."""
+    """Return the model behind a step that parses dates and times, if it takes any.
+
+    MLflow passes dates and times on unchanged.
+    """
     names = [str(name) for name in X.columns if X[name].dtype.kind == "M"]
     if not names:
         return model
@@ -145,8 +149,11 @@ def _reading_moments(model: Any, X: pd.DataFrame) -> Any:
 
 
 def _signature(fitted: Fitted, training: Training, prepared: Prepared) -> Any:
-    """As MLflow infers it, but for dates and times: MLflow would take numbers for nanoseconds and guess what
-    ``01/06/2024`` is, so it is told to leave them alone."""
+    """Return the signature that MLflow infers, with dates and times as any type.
+
+    MLflow would interpret numbers as nanoseconds and guess what ``01/06/2024`` is, so the signature makes it
+    leave them alone.
+    """
     from mlflow.models import infer_signature
     from mlflow.types import ColSpec, Schema
     from mlflow.types.schema import AnyType
@@ -164,7 +171,7 @@ def _signature(fitted: Fitted, training: Training, prepared: Prepared) -> Any:
 
 
 def _digest(X: pd.DataFrame) -> pd.DataFrame:
-    """A few rows with the types of all, and a missing value where a column has any."""
+    """Return a few rows with the types of all, and a missing value in each column that has any."""
     import numpy as np
     import pandas as pd
 
@@ -178,7 +185,7 @@ def _digest(X: pd.DataFrame) -> pd.DataFrame:
 
 
 def warm_up() -> None:
-    """Save a model that knows nothing, for the sake of what is loaded and looked up on the way."""
+    """Save a dummy model, so that the modules and metadata that saving needs are loaded."""
     import mlflow.sklearn
     import pandas as pd
     from mlflow.models import infer_signature
@@ -188,9 +195,9 @@ def warm_up() -> None:
     requirements.warm_up()
     _early.update(sys.modules)
     X = pd.DataFrame({"x": [0.0, 1.0]})
-    column_or_1d(X["x"])  # the first column looks for other libraries' frames, in all that is installed
+    column_or_1d(X["x"])  # on first use, scikit-learn looks for other dataframe libraries
     model = DummyClassifier().fit(X, [0, 1])
-    scratch = os.environ.get(protocol.SCRATCH)  # in the project: a host that is killed cleans nothing up
+    scratch = os.environ.get(protocol.SCRATCH)  # in the project: a killed host does not clean up
     with tempfile.TemporaryDirectory(prefix=".warm-up-", dir=scratch) as folder, _quietly():
         mlflow.sklearn.save_model(
             model,
@@ -204,10 +211,10 @@ def warm_up() -> None:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without MLflow's warnings, and without what it does for a warning alone.
+    """Suppress MLflow's warnings, and a check that serves only a warning.
 
-    It reads the metadata of every required package to warn of versions other than the installed ones: a
-    third of the time that saving takes. Ours are the installed ones.
+    The check reads the metadata of every required package to warn of versions other than the installed ones:
+    a third of the time that saving takes. The requirements here are the installed versions.
     """
     from mlflow.utils import environment
 

@@ -1,4 +1,4 @@
-"""What a fit tells of its steps, kept as it comes: a line of JSON a step."""
+"""Records the steps of a fit as they happen: one line of JSON for each step."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 
 class StepLog:
-    """Appends to a file; what is in it outlives the process.
+    """Appends to a file, which outlives the process.
 
     Args:
-        path: Made with the first step.
+        path: The file; created with the first step.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,7 +29,7 @@ class StepLog:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The steps so far: ``step``, ``time`` (seconds since 1970), ``metrics`` by name."""
+    """Return the steps so far: ``step``, ``time`` (seconds since 1970), ``metrics`` by name."""
     if not path.is_file():
         return []
     whole = [line for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")]

@@ -1,6 +1,6 @@
-"""The trials of a search, kept as they end: a line of JSON a trial.
+"""Records the trials of a search as they end: one line of JSON for each trial.
 
-What a candidate that was killed had tried is there too.
+The file also has the trials of a candidate that was killed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class TrialLog:
     """Appends to a file.
 
     Args:
-        path: Made with the first trial.
-        tell: Gets a word on how far the search is.
-        most: How many trials there will be at most.
+        path: The file; created with the first trial.
+        tell: Receives a short text on the progress of the search.
+        most: The maximum number of trials.
     """
 
     def __init__(self, path: Path, tell: Callable[[str], None], most: int) -> None:

@@ -1,1 +1,1 @@
-"""Kinds of models that trainers make; a logged model carries the code of these modules with it."""
+"""The classes of models that trainers produce. A logged model contains the code of these modules."""

@@ -1,4 +1,4 @@
-"""What a boosting library needs between scikit-learn's ways and its own. Carried with a logged model."""
+"""Adapts boosting libraries to scikit-learn's interface. A logged model contains this module's code."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sklearn.base import BaseEstimator
 
 
 class Boosted(BaseEstimator):  # type: ignore[misc,unused-ignore]
-    """An estimator of a boosting library that sees what it takes, and labels from 0 on.
+    """An estimator of a boosting library that gets data it accepts, and labels from 0 on.
 
-    Answers are in the labels that it was fitted with, one a row.
+    Predictions are in the labels that it was fitted with, one for each row.
 
     Args:
-        estimator: Fitted by ``fit``, as it is.
-        labels: Whether the target is of classes.
-        rename: Whether the columns' names are more than it takes.
-        categories: A transformer that makes its categories, or None.
+        estimator: The estimator; ``fit`` fits it in place.
+        labels: Whether the target has classes.
+        rename: Whether the library refuses the columns' names.
+        categories: A transformer that creates its categories, or None.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Boosted(BaseEstimator):  # type: ignore[misc,unused-ignore]
         self.categories = categories
 
     def fit(self, X: Any, y: Any, validation: Any = None) -> Boosted:
-        """Learn; rows of the mask ``validation`` are held out to tell when to stop."""
+        """Fit; the rows of the mask ``validation`` are held out for early stopping."""
         frame, target = self._plain(X), np.asarray(y)
         if self.labels:
             self.classes_, target = _codes(y)
@@ -43,7 +43,7 @@ class Boosted(BaseEstimator):  # type: ignore[misc,unused-ignore]
         return self
 
     def predict(self, X: Any) -> Any:
-        """(n,) labels or numbers."""
+        """Return (n,) labels or numbers."""
         found = np.asarray(self.estimator.predict(self._plain(X))).reshape(len(X), -1)[:, 0]
         return self.classes_[found.astype(np.int64)] if self.labels else found
 
@@ -67,7 +67,7 @@ class Boosted(BaseEstimator):  # type: ignore[misc,unused-ignore]
 
 
 def _codes(y: Any) -> tuple[Any, Any]:
-    """The sorted labels, and each row's place among them."""
+    """Return the sorted labels, and each row's position among them."""
     labels = sorted(set(np.asarray(y).tolist()))
     place = {label: position for position, label in enumerate(labels)}
     codes = np.array([place[label] for label in np.asarray(y).tolist()], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Columns as a library with categories of its own wants them. Carried with a logged model."""
+"""Encodes columns for libraries with native categories. A logged model contains this module's code."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mlpipes_cli.preprocess.blocks import read_labels
 
 
 class _Step(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg,misc,unused-ignore]
-    """A first step of a pipeline that learns nothing."""
+    """A first step of a pipeline that has nothing to learn."""
 
     def fit(self, X: Any, y: Any = None) -> Any:
-        """Nothing to learn."""
+        """Do nothing: the step has nothing to learn."""
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -24,10 +24,10 @@ class _Step(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # typ
 
 
 class Categories(_Step):
-    """Columns as pandas' categories, the same ones whatever rows come; other columns are left as they are.
+    """Converts columns to pandas categories that do not depend on the rows; other columns stay unchanged.
 
-    A value that is not among them is missing, as a gap is: a single row, all of whose values a batch would
-    have told apart, is coded as in any batch.
+    A value that is not among the categories becomes missing. So a single row is encoded as it would be in any
+    batch.
 
     Args:
         known: The categories of each column, by its name.
@@ -37,7 +37,7 @@ class Categories(_Step):
         self.known = known
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """The rows with these columns as categories."""
+        """Return the rows with these columns as categories."""
         frame = X.copy(deep=False)
         for name, categories in self.known.items():
             values = np.asarray(frame[name], dtype=object)
@@ -49,22 +49,24 @@ class Categories(_Step):
 
 
 def _text(value: Any) -> Any:
-    """Flags and numbers as texts, for a library that takes no such categories; a gap stays one."""
+    """Convert booleans and numbers to text, for a library without such categories; keep missing values."""
     return value if isinstance(value, str) or pd.isna(value) else str(value)
 
 
 class Labels(_Step):
-    """Columns as texts, a gap as an empty one: CatBoost takes no gaps in them, and learns what is new itself.
+    """Converts columns to text for CatBoost, which handles new categories itself but accepts no missing ones.
+
+    Missing values become empty texts.
 
     Args:
-        columns: Their names.
+        columns: The names of the columns.
     """
 
     def __init__(self, columns: Sequence[Any]) -> None:
         self.columns = columns
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """The rows with these columns as texts."""
+        """Return the rows with these columns as text."""
         frame = X.copy(deep=False)
         for name in self.columns:
             frame[name] = pd.Series(read_labels(frame[name]), index=frame.index, dtype=object)

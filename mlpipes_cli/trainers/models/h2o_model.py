@@ -1,8 +1,8 @@
-"""A model of H2O, asked without an H2O server. A logged model carries this module's code with it.
+"""An H2O model that predicts without an H2O server. A logged model contains this module's code.
 
-It holds the MOJO, H2O's own portable form of every model that AutoML makes, and asks it through H2O's own
-scoring classes (``hex.genmodel`` in the package ``h2o``), row by row in float64, in a Java machine inside
-of this process. So it gives the same answers wherever it is asked.
+It contains the MOJO, H2O's portable format of every model that AutoML produces, and evaluates it with H2O's
+own scoring classes (``hex.genmodel`` in the package ``h2o``), row by row in float64, in a Java virtual
+machine in this process. So it gives the same predictions everywhere.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ NUMBERS, MOMENTS, TEXTS = "numbers", "moments", "texts"
 
 @dataclass(frozen=True)
 class Column:
-    """How a feature becomes a column of H2O's.
+    """The mapping of a feature to a column of H2O.
 
     Attributes:
-        name: In our rows.
-        safe: In H2O.
+        name: The name in the experiment's rows.
+        safe: The name in H2O.
         kind: ``numbers``; ``moments`` (milliseconds since 1970); ``texts`` (levels of a factor).
-        levels: Text to H2O's level.
+        levels: H2O's level of each text.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Column:
     levels: Mapping[str, str]
 
     def numbers(self, values: pd.Series) -> Floats:
-        """(n,) float64, NaN for what is missing; not for texts."""
+        """Return (n,) float64, NaN for missing values; not for texts."""
         if self.kind == NUMBERS:
             return read_numbers(values)
         moments = read_moments(values)
@@ -53,15 +53,15 @@ class Column:
         return np.where(np.isnat(moments), np.nan, found)
 
     def texts(self, values: pd.Series) -> list[str | None]:
-        """(n,) H2O's levels, None for what is missing or was never seen."""
+        """Return (n,) H2O's levels, None for missing or unknown values."""
         return [self.levels.get(text) for text in read_labels(values)]
 
 
 def jar() -> Path:
-    """H2O's classes, in the package ``h2o``, which is not imported for it.
+    """Return the path of H2O's classes in the package ``h2o``, without importing the package.
 
     Raises:
-        RuntimeError: It is not installed.
+        RuntimeError: The package is not installed.
     """
     spec = importlib.util.find_spec("h2o")
     found = None if spec is None or spec.origin is None else Path(spec.origin).parent / "backend/bin/h2o.jar"
@@ -71,11 +71,11 @@ def jar() -> Path:
 
 
 class Scorer:
-    """A MOJO in the Java machine of this process. Any number of threads may ask it.
+    """A MOJO in the Java virtual machine of this process. Thread-safe.
 
     Args:
         mojo: The bytes of the MOJO's zip file.
-        columns: In any order.
+        columns: The columns, in any order.
     """
 
     def __init__(self, mojo: bytes, columns: Sequence[Column]) -> None:
@@ -87,7 +87,7 @@ class Scorer:
             factory.createReaderBackend(stream, in_memory)
         )
         self._new = jpype.JDouble
-        self._lock = threading.Lock()  # of one row: not every algorithm says that it may be asked twice
+        self._lock = threading.Lock()  # for each row: not every algorithm claims to be thread-safe
         known = {column.safe: column for column in columns}
         names = [str(name) for name in self._model.getNames()[: self._model.nfeatures()]]
         self._columns = [known[name] for name in names]
@@ -100,7 +100,7 @@ class Scorer:
         self.levels = None if response is None else [str(level) for level in response]
 
     def __call__(self, X: pd.DataFrame) -> Floats:
-        """(n, 1) numbers, or (n, 1 + classes): the label's position in ``levels``, then probabilities."""
+        """Return (n, 1) numbers, or (n, 1 + classes): position in ``levels``, then probabilities."""
         rows = np.empty((len(X), len(self._columns)))
         for position, (column, codes) in enumerate(zip(self._columns, self._codes, strict=True)):
             if codes is None:
@@ -112,7 +112,7 @@ class Scorer:
         found = np.empty((len(rows), size))
         row, answer = self._new[rows.shape[1]], self._new[max(size, int(self._model.getPredsSize()))]
         for position in range(len(rows)):
-            row[:] = rows[position]  # some algorithms fill its gaps in place
+            row[:] = rows[position]  # some algorithms impute missing values in place
             with self._lock:
                 self._model.score0(row, answer)
             found[position] = answer[:size]
@@ -120,11 +120,11 @@ class Scorer:
 
 
 class H2ORegressor:
-    """Answers ``predict`` for rows as they were before H2O saw them.
+    """A regressor that predicts raw rows, as they were before the conversion for H2O.
 
     Args:
         mojo: The bytes of the MOJO's zip file.
-        columns: What it may look at; columns beside these are ignored.
+        columns: The columns that it uses; other columns are ignored.
     """
 
     def __init__(self, mojo: bytes, columns: Sequence[Column]) -> None:
@@ -133,7 +133,7 @@ class H2ORegressor:
         self._lock = threading.Lock()
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """(n,) numbers."""
+        """Return (n,) numbers."""
         return self._ask(X)[:, 0]
 
     def _ask(self, X: Any) -> Floats:
@@ -159,16 +159,16 @@ class H2ORegressor:
 
 
 class H2OClassifier(H2ORegressor):
-    """Answers ``predict`` and ``predict_proba`` in the experiment's own labels.
+    """A classifier that predicts in the experiment's own labels.
 
-    A label is H2O's own: of two classes that which its threshold gives (the one of the largest F1 in
-    training), not the more probable one.
+    The predicted label is H2O's: for two classes by H2O's threshold (that with the largest F1 in training),
+    which need not be the more probable label.
 
     Args:
         mojo: The bytes of the MOJO's zip file.
-        columns: What it may look at.
+        columns: The columns that it uses.
         classes: The labels.
-        levels: What H2O calls them.
+        levels: H2O's names of the labels.
     """
 
     def __init__(
@@ -180,16 +180,16 @@ class H2OClassifier(H2ORegressor):
         self.levels = tuple(levels)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """(n,) labels."""
+        """Return (n,) labels."""
         return self.classes_[self._order()[self._ask(X)[:, 0].astype(np.int64)]]
 
     def predict_proba(self, X: Any) -> Floats:
-        """(n, classes) probabilities, in the order of ``classes_``."""
+        """Return (n, classes) probabilities, in the order of ``classes_``."""
         asked = self._ask(X)
         found = np.zeros((len(asked), len(self.classes_)))
         found[:, self._order()] = asked[:, 1:]
         return found
 
     def _order(self) -> NDArray[np.int64]:
-        """The places in ``classes_`` of the MOJO's classes."""
+        """Return the positions in ``classes_`` of the MOJO's classes."""
         return np.array([self.levels.index(level) for level in self._scoring().levels or ()], dtype=np.int64)

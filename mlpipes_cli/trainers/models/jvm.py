@@ -1,8 +1,8 @@
-"""One Java machine inside of this process, for whatever models need it. Models carry this module's code.
+"""The Java virtual machine in this process that all models share. A logged model contains this module's code.
 
-It lives in the process (JNI, by JPype), so it ends with it, whatever ends it, and a call costs
-microseconds. It is started with the first model that is asked, and shared by all: what has to be one for
-the process is kept on JPype's own module, since each loaded model has a copy of this code.
+It runs inside of the process (JNI, by JPype), so it always ends with the process, and a call costs
+microseconds. The first model that predicts starts it, and all share it. State of the process is kept on
+JPype's own module, since each loaded model has a copy of this code.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 from mlpipes_cli.trainers.models.java_home import WHEEL, Java, look_for_java
 
-OLDEST, NEWEST = 11, 25  # of JPype's own classes; of what was tried
+OLDEST, NEWEST = 11, 25  # oldest by JPype's classes; newest tested
 _OPTIONS = (
-    "-Xrs",  # SIGINT, SIGTERM and SIGHUP are Python's
+    "-Xrs",  # leaves SIGINT, SIGTERM and SIGHUP to Python
     "-XX:+IgnoreUnrecognizedVMOptions",
     "-XX:+UseSerialGC",
-    "-XX:-UsePerfData",  # no file in the temporary folder
+    "-XX:-UsePerfData",  # writes no file to the temporary folder
     "-XX:+ErrorFileToStderr",
     "-Xshare:auto",
 )
@@ -28,10 +28,10 @@ _LIBRARIES = {"linux": "lib/server/libjvm.so", "darwin": "lib/server/libjvm.dyli
 
 
 def bridge(jar: Path) -> Any:
-    """The module ``jpype`` with a running Java machine that knows the classes of a jar.
+    """Return the module ``jpype`` with a running Java virtual machine that has a jar on its class path.
 
     Raises:
-        RuntimeError: There is no fitting Java, or the process was forked with a running one.
+        RuntimeError: There is no suitable Java, or the process was forked with a running one.
         ImportError: JPype is not installed.
     """
     import jpype
@@ -54,10 +54,10 @@ def bridge(jar: Path) -> Any:
 
 
 def java_for_models() -> Java:
-    """The Java that models are asked on.
+    """Return the Java that runs models.
 
     Raises:
-        RuntimeError: There is none that fits.
+        RuntimeError: There is no suitable Java.
     """
     java, refused = look_for_java(OLDEST, NEWEST)
     if java is None:
@@ -84,11 +84,11 @@ def _start(jpype: Any, jar: Path) -> None:
                 interrupt=False,
             )  # fmt: skip
             jpype.JClass("java.lang.Thread").detach()
-        except BaseException as error:  # noqa: BLE001 (told to the thread that waits)
+        except BaseException as error:  # noqa: BLE001 (raised again in the waiting thread)
             failed.append(error)
 
-    # Java ends only after the thread that started it, which may be one that lives as long as the server:
-    # so it is started by one that ends now. All others are no more than guests.
+    # Java ends only after the thread that started it, which may live as long as the server. So a thread that
+    # ends at once starts it. All other threads are only attached.
     starter = threading.Thread(target=start, name="java")
     starter.start()
     starter.join()

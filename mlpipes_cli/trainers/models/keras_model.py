@@ -1,4 +1,4 @@
-"""A Keras model inside of a pickle. A logged model carries this module's code with it."""
+"""A picklable Keras model. A logged model contains this module's code."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class KerasNet:
-    """Answers by a model in Keras' own file format, which is read with the first question.
+    """A network in Keras' own file format, which is loaded on the first prediction.
 
-    TensorFlow is not imported until then, so that a process may still be forked. Safe to use from several
-    threads. Where ``OMP_NUM_THREADS`` is set, TensorFlow keeps to it, unless it computed before.
+    TensorFlow is not imported until then, so that the process may still be forked. Thread-safe. If
+    ``OMP_NUM_THREADS`` is set, TensorFlow uses that number of threads, unless it has computed before.
 
     Args:
         content: The bytes of a ``.keras`` file.
         custom: The user's classes and functions that the file names.
-        outputs: How many numbers it gives for a row.
+        outputs: The number of outputs for a row.
     """
 
     def __init__(self, content: bytes, custom: Mapping[str, Any], outputs: int) -> None:
@@ -34,7 +34,7 @@ class KerasNet:
         self._lock = threading.Lock()
 
     def __call__(self, parts: Mapping[str, np.ndarray]) -> np.ndarray:
-        """(n, outputs) float32 for n rows."""
+        """Return (n, outputs) float32 for n rows."""
         if self._ask is None:
             with self._lock:
                 if self._ask is None:
@@ -42,7 +42,7 @@ class KerasNet:
         return run(parts, self._ask, self.outputs)
 
     def _traced(self, model: Any, parts: Mapping[str, np.ndarray]) -> Any:
-        """A function of one batch, traced once for its size: many times faster than a plain call."""
+        """Return a function of one batch, traced once for its size: many times faster than a plain call."""
         import tensorflow as tf
 
         size = ROWS_AT_ONCE if list(parts) == [TABLE] else IMAGES_AT_ONCE
@@ -61,7 +61,7 @@ class KerasNet:
             found: np.ndarray = traced(given if len(given) > 1 else next(iter(given.values()))).numpy()
             return found.reshape(size, -1).astype("float32")
 
-        self._model = model  # its variables live as long as it does
+        self._model = model  # keeps its variables alive
         return ask
 
     def __getstate__(self) -> dict[str, Any]:
@@ -79,11 +79,11 @@ class KerasNet:
 
 
 def load(content: bytes, custom: Mapping[str, Any] | bytes) -> Any:
-    """The Keras model of a ``.keras`` file's bytes, not compiled.
+    """Load an uncompiled Keras model from the bytes of a ``.keras`` file.
 
     Args:
-        content: Of the file.
-        custom: The user's classes and functions by name, or the pickle of that.
+        content: The bytes of the file.
+        custom: The user's classes and functions by name, or a pickle of such a mapping.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
@@ -93,7 +93,7 @@ def load(content: bytes, custom: Mapping[str, Any] | bytes) -> Any:
     if isinstance(custom, bytes):
         import pickle
 
-        classes: Mapping[str, Any] = pickle.loads(custom)  # noqa: S301 (a part of the pickle that we stand in)
+        classes: Mapping[str, Any] = pickle.loads(custom)  # noqa: S301 (part of the same pickle)
     else:
         classes = custom
     with tempfile.TemporaryDirectory(prefix="mlpipes-keras-") as folder:
@@ -103,7 +103,7 @@ def load(content: bytes, custom: Mapping[str, Any] | bytes) -> Any:
 
 
 def use_threads(threads: int) -> None:
-    """Have TensorFlow compute on so many threads; once it has begun, that cannot be changed any more."""
+    """Make TensorFlow compute on this many threads; it has no effect once TensorFlow has started."""
     import tensorflow as tf
 
     try:

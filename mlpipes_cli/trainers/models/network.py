@@ -1,7 +1,7 @@
-"""A fitted neural network behind its preprocessing. A logged model carries this module's code with it.
+"""A fitted neural network behind its preprocessing. A logged model contains this module's code.
 
-A network is a callable: named arrays of n rows in, an array (n, outputs) of float32 out, whatever the
-framework (see :mod:`keras_model` and :mod:`torch_model` beside this).
+A network is a callable that maps named arrays of n rows to an array (n, outputs) of float32, for every
+framework (see :mod:`keras_model` and :mod:`torch_model` in this folder).
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     Parts = Mapping[str, np.ndarray]
 
-TABLE = "table"  # the name of the columns that are no images
+TABLE = "table"  # the name of the columns that are not images
 ROWS_AT_ONCE, IMAGES_AT_ONCE = 32, 4
 
 
 class Reader:
-    """Raw rows as what a network takes: ``table`` as float32, each image column as uint8.
+    """Converts raw rows to a network's input: ``table`` as float32, each image column as uint8.
 
     Args:
-        step: A fitted transformer for the columns that are no images; None takes them as they are.
-        columns: Those columns; without any there is no ``table``.
+        step: A fitted transformer for the columns that are not images; None uses them unchanged.
+        columns: The names of those columns; without any there is no ``table``.
         pictures: How to read each image column.
     """
 
@@ -34,10 +34,10 @@ class Reader:
         self.step, self.columns, self.pictures = step, list(columns), dict(pictures)
 
     def parts(self, X: Any) -> dict[str, np.ndarray]:
-        """The arrays of some rows.
+        """Return the arrays of some rows.
 
         Raises:
-            ValueError: A column is missing, a value is no number or no image.
+            ValueError: A column is missing, or a value is not a number or not an image.
         """
         import pandas as pd
 
@@ -58,10 +58,10 @@ class Reader:
 
 
 def as_floats(frame: pd.DataFrame) -> np.ndarray:
-    """(n, columns) float32; a missing value is NaN.
+    """Return (n, columns) float32; missing values are NaN.
 
     Raises:
-        ValueError: A column holds no numbers.
+        ValueError: A column does not hold numbers.
     """
     import numpy as np
     import pandas as pd
@@ -82,11 +82,11 @@ def as_floats(frame: pd.DataFrame) -> np.ndarray:
 
 
 def batches(parts: Parts, size: int) -> Iterator[tuple[dict[str, np.ndarray], int]]:
-    """Batches of exactly ``size`` rows as float32, pixels from 0 to 1, and how many rows of each count.
+    """Yield batches of exactly ``size`` rows as float32, pixels from 0 to 1, with the number of valid rows.
 
-    The last is filled up with its first row. The kernels of the libraries add up in an order that depends
-    on how many rows there are, so that only batches of one size give a row the same answer to the last bit
-    whether it is asked alone or among others.
+    The last batch is padded with its first row. The libraries' kernels sum in an order that depends on the
+    number of rows, so only batches of one size give a row the same result to the last bit, alone or among
+    others.
     """
     import numpy as np
 
@@ -101,7 +101,7 @@ def batches(parts: Parts, size: int) -> Iterator[tuple[dict[str, np.ndarray], in
 
 
 def floats(values: np.ndarray) -> np.ndarray:
-    """Numbers as float32; the bytes of pixels become 0 to 1."""
+    """Convert numbers to float32; scale the bytes of pixels to 0 to 1."""
     import numpy as np
 
     if values.dtype == np.uint8:
@@ -110,7 +110,7 @@ def floats(values: np.ndarray) -> np.ndarray:
 
 
 def run(parts: Parts, ask: Callable[[dict[str, np.ndarray]], np.ndarray], outputs: int) -> np.ndarray:
-    """(n, outputs) of float32, asked for in batches of one size."""
+    """Return (n, outputs) of float32, computed in batches of one size."""
     import numpy as np
 
     size = ROWS_AT_ONCE if list(parts) == [TABLE] else IMAGES_AT_ONCE
@@ -119,13 +119,13 @@ def run(parts: Parts, ask: Callable[[dict[str, np.ndarray]], np.ndarray], output
 
 
 class Classifier:
-    """A network that tells classes.
+    """A classifier with a network.
 
     Args:
-        reader: Makes its input.
-        net: Gives one output for two classes (the second's), or one for each class.
+        reader: Produces its input.
+        net: Returns one output for two classes (the second's), or one for each class.
         classes: The labels, in the order of the outputs.
-        logits: Whether the outputs have yet to become probabilities (logistic function or softmax).
+        logits: Whether to convert the outputs to probabilities (logistic function or softmax).
     """
 
     def __init__(self, reader: Reader, net: Any, classes: Sequence[Any], logits: bool) -> None:
@@ -136,36 +136,36 @@ class Classifier:
         self.classes_ = np.array(list(classes)) if plain else np.array(list(classes), dtype=object)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, classes) float64, in the order of ``classes_``."""
+        """Return (n, classes) float64 probabilities, in the order of ``classes_``."""
         return probabilities(self.net(self.reader.parts(X)), self.logits)
 
     def predict(self, X: Any) -> np.ndarray:
-        """(n,) the most probable labels."""
+        """Return (n,) the most probable labels."""
         best: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return best
 
 
 class Regressor:
-    """A network that tells a quantity.
+    """A regressor with a network.
 
     Args:
-        reader: Makes its input.
-        net: Gives one output, in standard deviations of the training target from its mean.
-        mean: Of the training target.
-        deviation: Of the training target.
+        reader: Produces its input.
+        net: Returns one output, in standard deviations of the training target from its mean.
+        mean: The mean of the training target.
+        deviation: The standard deviation of the training target.
     """
 
     def __init__(self, reader: Reader, net: Any, mean: float, deviation: float) -> None:
         self.reader, self.net, self.mean, self.deviation = reader, net, mean, deviation
 
     def predict(self, X: Any) -> np.ndarray:
-        """(n,) float64."""
+        """Return (n,) float64."""
         found: np.ndarray = self.net(self.reader.parts(X))[:, 0].astype("float64")
         return found * self.deviation + self.mean
 
 
 def probabilities(outputs: np.ndarray, logits: bool) -> np.ndarray:
-    """(n, classes) float64 that add up to 1, from (n, 1) or (n, classes)."""
+    """Convert (n, 1) or (n, classes) outputs to (n, classes) float64 that add up to 1."""
     import numpy as np
 
     values = outputs.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Image files as arrays of one size. A logged model carries this module's code with it."""
+"""Converts image files to arrays of one size. A logged model contains this module's code."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-MOST_PIXELS = 64 * 2**20  # of one image: the largest cameras' 61 megapixels; a small file may unpack to more
+MOST_PIXELS = 64 * 2**20  # the largest cameras have 61 megapixels; a small file may decode to more
 
 
 class Pictures:
     """Reads the bytes of image files into arrays of the same shape.
 
-    Transparent parts become white; a photo is turned as its camera was held; of moving pictures the first
-    counts; another size is brought to this one by Pillow's bilinear filter, which looks at all pixels where
-    an image shrinks.
+    Transparent parts become white, photos are rotated by their EXIF orientation, and animations are reduced
+    to the first frame. Other sizes are resized with Pillow's bilinear filter, which uses all pixels when it
+    shrinks an image.
 
     Args:
         height: In pixels.
@@ -38,10 +38,10 @@ class Pictures:
         return self.height, self.width, self.channels
 
     def read(self, values: Sequence[Any]) -> np.ndarray:
-        """(n, height, width, channels) uint8 of the bytes of n files, or their base64 text.
+        """Return (n, height, width, channels) uint8 from the bytes of n files, or their base64 text.
 
         Raises:
-            ValueError: One is no image; it says the row, from 0, and why.
+            ValueError: A value is not an image; the message has the row, from 0, and the reason.
         """
         import numpy as np
 
@@ -64,10 +64,12 @@ class Pictures:
 
 
 def fitting(values: Iterable[Any], height: int | None, width: int | None, channels: int | None) -> Pictures:
-    """What fits these images: the median height and width, grey where all are grey; what is given stays.
+    """Return settings that suit these images, except for those that are given.
+
+    These are the median height and width, and one channel if all images are grey.
 
     Raises:
-        ValueError: One is no image.
+        ValueError: A value is not an image.
     """
     import numpy as np
 
@@ -87,10 +89,10 @@ def fitting(values: Iterable[Any], height: int | None, width: int | None, channe
 
 
 def opened(value: Any) -> Image.Image:
-    """The image of a file's bytes or their base64 text, as ``L`` or ``RGB``.
+    """Decode an image from a file's bytes or their base64 text, as ``L`` or ``RGB``.
 
     Raises:
-        ValueError: It is none, in one line.
+        ValueError: The value is not an image; the message is one line.
     """
     import numpy as np
     from PIL import Image, ImageOps
@@ -98,13 +100,13 @@ def opened(value: Any) -> Image.Image:
     content = _bytes(value)
     try:
         image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
-        if image.width * image.height > MOST_PIXELS:  # known from the file's head
+        if image.width * image.height > MOST_PIXELS:  # known from the file's header
             size = f"{image.width} x {image.height} pixels; the limit is {MOST_PIXELS:,}"
             raise ValueError(size)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        if image.mode.startswith(("I", "F")):  # 16 bits a pixel: Pillow would cut all above 255
-            pixels = np.asarray(image, dtype=np.float32) / np.float32(257)  # exact enough: no half comes out
+        if image.mode.startswith(("I", "F")):  # 16 bits a pixel: Pillow would clip all values above 255
+            pixels = np.asarray(image, dtype=np.float32) / np.float32(257)  # exact enough: no ties
             np.clip(np.round(pixels, out=pixels), 0, 255, out=pixels)
             return Image.fromarray(pixels.astype(np.uint8))
         if image.has_transparency_data:

@@ -1,4 +1,4 @@
-"""A pipeline of PyCaret in the experiment's own labels. A logged model carries this module's code with it."""
+"""A PyCaret pipeline in the experiment's own labels. A logged model contains this module's code."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class PycaretModel:
-    """Answers rows by a pipeline that learned the positions of the sorted labels.
+    """Predicts rows with a pipeline that was fitted on the positions of the sorted labels.
 
     Args:
-        pipeline: What PyCaret's ``finalize_model`` gave.
-        features: The columns, in their order.
-        labels: By position; () for numbers.
+        pipeline: The result of PyCaret's ``finalize_model``.
+        features: The columns, in order.
+        labels: The labels by position; () for regression.
     """
 
     def __init__(self, pipeline: Any, features: Sequence[str], labels: Sequence[Any]) -> None:
@@ -28,7 +28,7 @@ class PycaretModel:
             self.classes_ = np.array(labels) if plain else np.array(labels, dtype=object)
 
     def predict(self, X: Any) -> np.ndarray:
-        """(n,) labels, or float64."""
+        """Return (n,) labels, or float64."""
         import numpy as np
 
         found = np.asarray(self.pipeline.predict(self._frame(X)))
@@ -48,7 +48,7 @@ class PycaretModel:
 
 
 def plain(X: pd.DataFrame) -> pd.DataFrame:
-    """A copy whose types PyCaret knows: strings as objects, moments in nanoseconds, rows from 0."""
+    """Return a copy with types that PyCaret supports: strings as objects, nanoseconds, rows from 0."""
     import pandas as pd
 
     found = X.reset_index(drop=True)

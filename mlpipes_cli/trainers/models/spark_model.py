@@ -1,4 +1,4 @@
-"""A model that Spark trained, with scikit-learn's methods. A logged model carries this module's code."""
+"""A model trained by Spark, with scikit-learn's methods. A logged model contains this module's code."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from mlpipes_cli.trainers.models.spark_session import shared
 if TYPE_CHECKING:
     import numpy as np
 
-_ANSWERS = {"predict_proba": 2, "decision_function": 1}  # positions in what evaluators answer
+_ANSWERS = {"predict_proba": 2, "decision_function": 1}  # positions in the results of evaluators
 
 
 class SparkModel:
-    """Answers rows by an evaluator: NumPy's, or Spark itself.
+    """Predicts rows with an evaluator: NumPy's, or Spark itself.
 
     Args:
         evaluator: Has ``answer(X)`` (see ``spark_trees``).
-        features: Names of the columns, in the order in which Spark saw them.
-        labels: Sorted as Spark's positions of classes; () for numbers.
-        scores: What it gives beside predictions: ``predict_proba``, ``decision_function`` or nothing.
+        features: Names of the columns, in the order of Spark's training data.
+        labels: The labels in the order of Spark's class positions; () for regression.
+        scores: The method for scores: ``predict_proba``, ``decision_function`` or empty.
     """
 
     def __init__(self, evaluator: Any, features: Sequence[str], labels: Sequence[Any], scores: str) -> None:
@@ -37,7 +37,7 @@ class SparkModel:
             self.classes_ = np.array(labels) if plain else np.array(labels, dtype=object)
 
     def predict(self, X: Any) -> np.ndarray:
-        """(n,) labels, or float64."""
+        """Return (n,) labels, or float64."""
         import numpy as np
 
         found: np.ndarray = self.evaluator.answer(self._matrix(X))[0]
@@ -49,7 +49,7 @@ class SparkModel:
         position = _ANSWERS[name]
 
         def ask(X: Any) -> np.ndarray:
-            """(n, classes), or (n,) for the second of two classes where these are no probabilities."""
+            """Return (n, classes), or (n,) for the second of two classes if these are not probabilities."""
             found: np.ndarray = self.evaluator.answer(self._matrix(X))[position]
             return found[:, 1] if position == 1 and found.shape[1] == 2 else found
 
@@ -65,11 +65,11 @@ class SparkModel:
 
 
 class InSpark:
-    """Evaluates in a local Spark session of this process, which is started with the first question.
+    """Evaluates in a local Spark session of this process, which is started with the first prediction.
 
     Args:
         saved: The folder that ``PipelineModel.save`` wrote.
-        memory: Bytes of Java's heap, where the session is started by this model.
+        memory: Bytes of Java's heap, if this model starts the session.
     """
 
     def __init__(self, saved: Path, memory: int) -> None:
@@ -90,8 +90,8 @@ class InSpark:
         self._lock, self._loaded = threading.Lock(), None
 
     def answer(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """See ``spark_trees``."""
-        with self._lock:  # Spark's clients are for one thread at a time
+        """Evaluate the rows; see ``spark_trees``."""
+        with self._lock:  # Spark's clients are not thread-safe
             session = shared(self.memory)
             return in_session(self._model(session), session, X)
 
@@ -107,7 +107,7 @@ class InSpark:
 
 
 def in_session(model: Any, session: Any, X: np.ndarray) -> tuple[Any, Any, Any]:
-    """What a fitted model of Spark says about (n, features) rows; see ``spark_trees``."""
+    """Evaluate (n, features) rows with a fitted Spark model; see ``spark_trees``."""
     import numpy as np
     from pyspark.ml.functions import vector_to_array
 
@@ -124,7 +124,7 @@ def in_session(model: Any, session: Any, X: np.ndarray) -> tuple[Any, Any, Any]:
 
 
 def table(session: Any, X: np.ndarray, label: np.ndarray | None = None) -> Any:
-    """(n, features) float64 as Spark's DataFrame of one vector column, and the label's if given."""
+    """Convert (n, features) float64 to a Spark DataFrame of one vector column, and the label's if given."""
     import pyarrow as pa
     from pyspark.ml.functions import array_to_vector
 

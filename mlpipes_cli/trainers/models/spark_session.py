@@ -1,8 +1,8 @@
-"""Spark's Java process and the session in it. Models carry this module's code.
+"""Spark's Java process and its session. A logged model contains this module's code.
 
-The process is started from here and not by Spark's shell scripts: so Java may be the one of a wheel
-(which lacks a module that those scripts ask for), and no shell is needed. It reads its standard input,
-whose other end this process holds: it ends when this process does, whatever ends it.
+This module starts the process without Spark's shell scripts, so that Java may be that of a wheel (which lacks
+a module that those scripts require), and no shell is needed. The process reads its standard input, whose
+other end this process holds: so it always ends when this process does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 from mlpipes_cli.trainers.models.java_home import WHEEL, look_for_java
 
-OLDEST, NEWEST = 17, 21  # feature releases of Java that Spark 4 runs on
+OLDEST, NEWEST = 17, 21  # feature releases of Java that Spark 4 supports
 _LOG = "java.log"
 _START, _END = 180.0, 20.0  # seconds that a start and an end may take
 _QUIET = {
@@ -37,24 +37,24 @@ _QUIET = {
 _PLAIN = (  # no file in the system's temporary folder; the same sums whatever libraries a machine has
     "-XX:-UsePerfData -Dnetlib.allowNativeBlas=false"
 )
-BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # half of the work where there is little to do
+BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # halves the work for small data
 _TO_ANSWER = {"spark.default.parallelism": "1", "spark.driver.extraJavaOptions": BRIEF}
-_VECTORS = "--add-modules=jdk.incubator.vector"  # other sums, and not in every Java
+_VECTORS = "--add-modules=jdk.incubator.vector"  # gives other sums, and not every Java has it
 
 
 @contextmanager
 def session(java: Path, folder: Path, memory: int, settings: Mapping[str, str], master: str) -> Iterator[Any]:
-    """A ``SparkSession`` in a Java process of its own, which is gone afterwards.
+    """Run a ``SparkSession`` in a separate Java process for the duration of the context.
 
     Args:
         java: JAVA_HOME.
-        folder: For whatever Spark keeps; empty or missing.
+        folder: The folder for Spark's files; empty or missing.
         memory: Bytes of Java's heap.
-        settings: Spark's own, beside ours.
-        master: As Spark writes it.
+        settings: Further settings of Spark.
+        master: Spark's master URL.
 
     Raises:
-        RuntimeError: Java did not start, ended, or raised; the text has its words.
+        RuntimeError: Java did not start, ended, or raised an exception; the message quotes it.
     """
     from py4j.protocol import Py4JError  # type: ignore[import-not-found,unused-ignore]
 
@@ -63,7 +63,7 @@ def session(java: Path, folder: Path, memory: int, settings: Mapping[str, str], 
         yield found
     except BaseException as error:
         sys.stderr.write((folder / _LOG).read_text("utf-8", errors="replace"))
-        if isinstance(error, Py4JError | OSError):  # to be read while Java can be asked
+        if isinstance(error, Py4JError | OSError):  # read the error while Java still responds
             raise RuntimeError(_said(error, process, folder / _LOG)) from None
         raise
     finally:
@@ -73,7 +73,7 @@ def session(java: Path, folder: Path, memory: int, settings: Mapping[str, str], 
 def start(
     java: Path, folder: Path, memory: int, settings: Mapping[str, str], master: str
 ) -> tuple[subprocess.Popen[bytes], Any]:
-    """The process and its session; see :func:`session`."""
+    """Start the process and its session; see :func:`session`."""
     import pyspark
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,12 +107,12 @@ def start(
 
 
 def end(process: subprocess.Popen[bytes], found: Any) -> None:
-    """Stop the session, and its process in any case."""
+    """Stop the session, and kill its process if necessary."""
     try:
         found.stop()
         gateway = type(found.sparkContext)._gateway
         gateway.shutdown()
-    except Exception:  # noqa: BLE001, S110 (Java may be gone already)
+    except Exception:  # noqa: BLE001, S110 (Java may have exited)
         pass
     finally:
         _forget()
@@ -126,16 +126,16 @@ def end(process: subprocess.Popen[bytes], found: Any) -> None:
 
 
 def shared(memory: int) -> Any:
-    """The session that models of this process are asked in; started with the first question.
+    """Return the session that the models of this process share; the first call starts it.
 
     Raises:
-        RuntimeError: There is no fitting Java, or it did not start.
+        RuntimeError: There is no suitable Java, or it did not start.
     """
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
     kept = vars(SparkContext).get("_mlpipes_process")
-    if kept is not None and kept != os.getpid():  # a fork cannot talk to the Java of its parent
+    if kept is not None and kept != os.getpid():  # a fork cannot communicate with its parent's Java
         _forget()
     elif SparkContext._active_spark_context is not None:
         return SparkSession(SparkContext._active_spark_context)
@@ -161,7 +161,7 @@ def shared(memory: int) -> Any:
 
 
 def last_words(log: Path) -> str:
-    """The line of Java's output that says most."""
+    """Return the most informative line of Java's output."""
     try:
         lines = log.read_text("utf-8", errors="replace").splitlines()
     except OSError:
@@ -187,7 +187,7 @@ def _conf(folder: Path, memory: int, settings: Mapping[str, str], master: str) -
 
 
 def _scala(home: Path) -> str:
-    """The version in ``spark-core_2.13-4.3.0.jar``, which Spark's launcher wants to be told."""
+    """Return the version in ``spark-core_2.13-4.3.0.jar``, which Spark's launcher requires."""
     core = next((home / "jars").glob("spark-core_*.jar"), None)
     return "2.13" if core is None else core.name.split("_")[1].split("-")[0]
 
@@ -195,7 +195,7 @@ def _scala(home: Path) -> str:
 def _command(
     java: Path, home: Path, conf: Mapping[str, str], environment: Mapping[str, str], log: Path
 ) -> list[str]:
-    """What Spark's own launcher would start (``spark-class`` asks it in the same way)."""
+    """Return the command that Spark's own launcher would start (``spark-class`` gets it in the same way)."""
     arguments = [part for name, value in conf.items() for part in ("--conf", f"{name}={value}")]
     program = str(java / "bin" / ("java.exe" if os.name == "nt" else "java"))
     asked = subprocess.run(
@@ -213,30 +213,30 @@ def _command(
 
 
 def _said(error: Exception, process: subprocess.Popen[bytes], log: Path) -> str:
-    """What Java says of an error: its cause, or its last words where it is gone."""
+    """Describe an error in Java: its cause, or the last output if Java has exited."""
     try:
         cause = error.java_exception  # type: ignore[attr-defined]
         while cause.getCause() is not None:
             cause = cause.getCause()
         return str(cause.toString())
-    except AttributeError:  # not of something that was raised in Java
+    except AttributeError:  # not an exception of Java
         pass
-    except Exception:  # noqa: BLE001, S110 (Java is gone)
+    except Exception:  # noqa: BLE001, S110 (Java has exited)
         pass
     try:
-        process.wait(_END)  # its connections go a moment before it does
+        process.wait(_END)  # its connections close shortly before it exits
     except subprocess.TimeoutExpired:
         return f"{type(error).__name__} in a call of Java"
     return f"its Java process exited: {last_words(log)}"
 
 
 def _let_python_decide() -> None:
-    """Ctrl-C is for the process that holds Java."""
+    """Ignore Ctrl-C in Java: the process that owns it handles the signal."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _meet(process: subprocess.Popen[bytes], meeting: Path, log: Path) -> tuple[int, str]:
-    """The port and the secret that Java writes down when it is up."""
+    """Return the port and the secret that Java writes to a file when it is ready."""
     deadline = time.monotonic() + _START
     while not meeting.exists():
         if process.poll() is not None:
@@ -270,7 +270,7 @@ def _connect(port: int, secret: str, conf: Mapping[str, str]) -> Any:
 
 
 def _forget() -> None:
-    """Let the next session of this process be one of another Java."""
+    """Reset the state, so that the next session of this process starts another Java."""
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 

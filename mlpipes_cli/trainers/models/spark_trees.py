@@ -1,9 +1,9 @@
-"""Models of Spark that NumPy can evaluate: sums of products, and trees. Models carry this module's code.
+"""Spark models that NumPy can evaluate: linear ones and trees. A logged model contains this module's code.
 
 The arithmetic is Spark's own, operation by operation (``org.apache.spark.ml.classification`` and
 ``.regression``, 4.3: ``predictRaw``, ``raw2probability``, ``raw2prediction``), so the answers differ from
 Spark's by the rounding of sums at most. Each class has ``answer(X)``: for (n, features) float64 the
-prediction (n,), a class's position or a number, and, for classes, the raw predictions and the
+prediction (n,), a class position or a number, and, for classes, the raw predictions and the
 probabilities, (n, classes) each, else None.
 """
 
@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-_CELLS = 2_000_000  # of the table rows by trees that is held at a time
+_CELLS = 2_000_000  # maximum size of the table rows by trees
 
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """Logistic and linear regression.
+    """Logistic or linear regression.
 
     Attributes:
         coefficients: (classes, features); one row for two classes, or for a number.
-        intercepts: One a row.
-        threshold: Of the probability of the second of two classes.
-        classes: Whether it tells classes.
+        intercepts: One for each row.
+        threshold: The threshold of the probability of the second of two classes.
+        classes: Whether it is a classifier.
     """
 
     coefficients: np.ndarray
@@ -35,10 +35,10 @@ class Linear:
     classes: bool
 
     def answer(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """See the module."""
+        """Evaluate the rows; see the module."""
         import numpy as np
 
-        # not by BLAS, whose sums depend on how many rows come together
+        # not by BLAS, whose sums depend on the number of rows in a call
         margins = np.einsum("nd,kd->nk", X, self.coefficients) + self.intercepts
         if not self.classes:
             return margins[:, 0], None, None
@@ -53,15 +53,15 @@ class Linear:
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """One tree, a forest or boosted trees. A leaf's children are itself.
+    """A tree, a forest or boosted trees. A leaf is its own child.
 
     Attributes:
         kind: ``tree``, ``forest`` or ``boosted``.
-        classes: Whether it tells classes.
+        classes: Whether it is a classifier.
         roots: (trees,) positions of the roots among all nodes.
         weights: (trees,).
-        depth: Of the deepest tree, in splits.
-        feature: (nodes,) the feature that a node looks at.
+        depth: The depth of the deepest tree, in splits.
+        feature: (nodes,) the feature that a node splits on.
         threshold: (nodes,) rows with more, or with NaN, go right.
         left: (nodes,) positions.
         right: (nodes,) positions.
@@ -81,7 +81,7 @@ class Trees:
     values: np.ndarray
 
     def answer(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """See the module."""
+        """Evaluate the rows; see the module."""
         import numpy as np
 
         step = max(1, _CELLS // len(self.roots))
@@ -92,7 +92,7 @@ class Trees:
         return columns[0], columns[1], columns[2]  # type: ignore[return-value]
 
     def leaves(self, X: np.ndarray) -> np.ndarray:
-        """(n, trees) positions of the leaves that the rows come to."""
+        """Return (n, trees) positions of the leaves that the rows reach."""
         import numpy as np
 
         nodes = np.repeat(self.roots[None, :], len(X), axis=0)
@@ -117,7 +117,7 @@ class Trees:
 
 
 def two_classes(margins: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 2) raw predictions and (n, 2) probabilities of (n,) margins of the second class."""
+    """Return (n, 2) raw predictions and (n, 2) probabilities of (n,) margins of the second class."""
     import numpy as np
 
     with np.errstate(over="ignore"):
@@ -126,7 +126,7 @@ def two_classes(margins: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarr
 
 
 def _sum(values: np.ndarray) -> np.ndarray:
-    """Over the last axis, one after the other, as a loop does it."""
+    """Sum over the last axis, one element after the other, as a loop does."""
     import numpy as np
 
     total: np.ndarray = np.add.accumulate(values, axis=-1)[..., -1]
@@ -134,7 +134,7 @@ def _sum(values: np.ndarray) -> np.ndarray:
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
-    """Of the sum over the last axis; what sums to nothing stays."""
+    """Divide by the sum over the last axis; leave values that sum to 0 unchanged."""
     import numpy as np
 
     total = _sum(values)[..., None]

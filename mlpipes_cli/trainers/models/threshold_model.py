@@ -1,7 +1,7 @@
-"""A model whose labels come from a threshold of its score. A logged model carries this module's code.
+"""A model whose labels come from a threshold of its score. A logged model contains this module's code.
 
-scikit-learn's ``FixedThresholdClassifier`` does the same for classifiers of its own kind; models of other
-frameworks are none, and the environments of some runs have releases without it.
+scikit-learn's ``FixedThresholdClassifier`` does the same for scikit-learn classifiers. Models of other
+frameworks are not scikit-learn classifiers, and the environments of some runs have older releases without it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 
 class Thresholded(ClassifierMixin, BaseEstimator):  # type: ignore[misc,unused-ignore]
-    """A binary model that calls rows positive whose score is the threshold or more.
+    """A binary model that predicts the positive class if the score is at least the threshold.
 
     The score is the positive class's, of ``predict_proba``, else of ``decision_function``, compared as
-    float64. All but the labels is the model's own.
+    float64. All methods but ``predict`` are those of the model.
 
     Args:
-        estimator: The model, fitted.
-        threshold: Of the positive class's score.
+        estimator: The fitted model.
+        threshold: The threshold of the positive class's score.
         labels: (negative, positive).
     """
 
@@ -31,18 +31,18 @@ class Thresholded(ClassifierMixin, BaseEstimator):  # type: ignore[misc,unused-i
         self.labels = labels
 
     def fit(self, X: Any, y: Any, **params: Any) -> Thresholded:
-        """Fit the model again; the threshold stays."""
+        """Fit the model again and keep the threshold."""
         self.estimator.fit(X, y, **params)
         return self
 
     @property
     def classes_(self) -> Any:
-        """The model's own, in its order."""
+        """The model's classes, in its order."""
         own = getattr(self.estimator, "classes_", None)
         return np.asarray(sorted(self.labels) if own is None else own)
 
     def predict(self, X: Any) -> Any:
-        """(n,) labels."""
+        """Return (n,) labels."""
         own = self.classes_
         known = own.tolist()
         positive, negative = known.index(self.labels[1]), known.index(self.labels[0])
@@ -57,7 +57,7 @@ class Thresholded(ClassifierMixin, BaseEstimator):  # type: ignore[misc,unused-i
         return True
 
     def _scores(self, X: Any, positive: int) -> Any:
-        """(n,) float64."""
+        """Return (n,) float64 scores."""
         ask = getattr(self.estimator, "predict_proba", None)
         sums_to_one = ask is not None
         if ask is None:

@@ -1,4 +1,4 @@
-"""A PyTorch module inside of a pickle. A logged model carries this module's code with it."""
+"""A picklable PyTorch module. A logged model contains this module's code."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class TorchNet:
-    """Answers by a module, with the user's code by value; it is unpickled with the first question.
+    """A network in a module that contains the user's code by value; the first prediction unpickles it.
 
-    PyTorch is not imported until then. Safe to use from several threads.
+    PyTorch is not imported until then. Thread-safe.
 
     Args:
-        module: In evaluation mode.
-        outputs: How many numbers it gives for a row.
+        module: The module in evaluation mode.
+        outputs: The number of outputs for a row.
     """
 
     def __init__(self, module: Any, outputs: int) -> None:
@@ -27,13 +27,13 @@ class TorchNet:
         self._lock = threading.Lock()
 
     def __call__(self, parts: Mapping[str, np.ndarray]) -> np.ndarray:
-        """(n, outputs) float32 for n rows."""
+        """Return (n, outputs) float32 for n rows."""
         if isinstance(self.module, bytes):
             with self._lock:
                 if isinstance(self.module, bytes):
                     import pickle
 
-                    self.module = pickle.loads(self.module)  # noqa: S301 (a part of the pickle that we stand in)
+                    self.module = pickle.loads(self.module)  # noqa: S301 (part of the same pickle)
         return run(parts, self._ask, self.outputs)
 
     def _ask(self, batch: dict[str, np.ndarray]) -> np.ndarray:
@@ -56,7 +56,7 @@ class TorchNet:
 
 
 def given(batch: Mapping[str, np.ndarray]) -> Any:
-    """What ``forward`` gets: a tensor, or a dict of several; images as (n, channels, height, width)."""
+    """Return the input of ``forward``: one tensor or a dict; images as (n, channels, height, width)."""
     import numpy as np
     import torch
 

@@ -1,1 +1,1 @@
-"""What the trainers of neural networks share."""
+"""Shared code of the trainers of neural networks."""

@@ -1,4 +1,4 @@
-"""Compiles and fits a Keras model, an epoch's measures at a time."""
+"""Compiles and fits a Keras model, and reports the metrics of each epoch."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mlpipes_cli.trainers.networks.settings import Settings
 if TYPE_CHECKING:
     import numpy as np
 
-_QUANTITY = ("mae", "val_mae")  # told in the target's own unit
+_QUANTITY = ("mae", "val_mae")  # reported in the target's own unit
 
 
 def outputs_of(model: Any, found: NetworkRows, training: Training) -> int:
-    """How many numbers the model gives for a row, found by asking it for two.
+    """Return the number of the model's outputs for a row, found by predicting two rows.
 
     Raises:
-        TrainingError: Not what the task needs.
+        TrainingError: The number does not suit the task.
     """
     first = {name: floats(values[:2]) for name, values in found.parts.items()}
     shape = tuple(model(first if len(first) > 1 else next(iter(first.values())), training=False).shape)
@@ -37,10 +37,10 @@ def outputs_of(model: Any, found: NetworkRows, training: Training) -> int:
 
 
 def compile_model(model: Any, how: Settings, task: Task, outputs: int) -> None:
-    """Give the model its optimizer, loss and measures, unless the user's function did so.
+    """Set the model's optimizer, loss and metrics, unless the user's function has compiled it.
 
     Raises:
-        TrainingError: It did, and the params name them too.
+        TrainingError: The function has compiled it, and the params name them, too.
     """
     if getattr(model, "compiled", False):
         named = [name for name in ("learning_rate", "loss") if getattr(how, name) is not None]
@@ -58,11 +58,11 @@ def compile_model(model: Any, how: Settings, task: Task, outputs: int) -> None:
 
 
 def fit(model: Any, found: NetworkRows, how: Settings, training: Training, outputs: int) -> Progress:
-    """Fit a compiled model; returns how it went.
+    """Fit a compiled model; return the progress.
 
     Raises:
-        TrainingError: The loss is no number any more.
-        Pruned: A search has seen enough.
+        TrainingError: The loss is no longer finite.
+        Pruned: A search stops this fit early.
     """
     watched = "val_loss" if len(found.held) else "loss"
     progress = Progress(training, watched)
@@ -79,7 +79,7 @@ def fit(model: Any, found: NetworkRows, how: Settings, training: Training, outpu
 
 
 def _target(model: Any, found: NetworkRows, task: Task, outputs: int) -> np.ndarray:
-    """As the loss wants it: a column of 0 and 1, the number of the class, or a column for each class."""
+    """Return the target as the loss needs it: a column, class numbers, or a column for each class."""
     import numpy as np
 
     if task == "regression" or outputs == 1:
@@ -92,7 +92,7 @@ def _target(model: Any, found: NetworkRows, task: Task, outputs: int) -> np.ndar
 
 
 def _data(found: NetworkRows, target: np.ndarray, batch_size: int, seed: int) -> dict[str, Any]:
-    """Arrays for a table alone; images become floats a batch at a time."""
+    """Return the arrays if there is only a table; else convert images to floats batch by batch."""
     if list(found.parts) == [TABLE]:
         table, weights = found.parts[TABLE], found.weights
 
@@ -114,7 +114,7 @@ def _data(found: NetworkRows, target: np.ndarray, batch_size: int, seed: int) ->
 
 
 def _batches(found: NetworkRows, rows: np.ndarray, target: np.ndarray, size: int, seed: int | None) -> Any:
-    """Batches of rows, in another order each epoch where a seed is given."""
+    """Return batches of rows, in another order each epoch if a seed is given."""
     import keras
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Keras' layers, optimizers and callbacks by name, and models made of them."""
+"""Finds Keras' layers, optimizers and callbacks by name, and builds models of them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _OF_EVERY_OPTIMIZER = (
     "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum",
     "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps", "name",
 )  # fmt: skip
-_FILES = ("filepath", "filename", "log_dir", "backup_dir")  # arguments of callbacks that write
+_FILES = ("filepath", "filename", "log_dir", "backup_dir")  # arguments of callbacks that name files to write
 
 
 def layer_names() -> Named:
-    """What can stand in ``layers``."""
+    """Return the names allowed in ``layers``."""
     import keras
 
     nested = ("layer", "backward_layer", "cell")
@@ -34,21 +34,21 @@ def layer_names() -> Named:
 
 
 def optimizer_names() -> Named:
-    """What can stand in ``optimizer``."""
+    """Return the names allowed in ``optimizer``."""
     import keras
 
     return Named(keras.optimizers, keras.optimizers.Optimizer, "optimizer", _OF_EVERY_OPTIMIZER)
 
 
 def callback_names() -> Named:
-    """What can stand in ``callbacks``."""
+    """Return the names allowed in ``callbacks``."""
     import keras
 
     return Named(keras.callbacks, keras.callbacks.Callback, "callback")
 
 
 def problems(layers: Sequence[Any], params: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with the names in a run, found by making what they name."""
+    """Return the problems of the names in a run, found by creating what they name."""
     import keras
 
     known = layer_names()
@@ -71,7 +71,9 @@ def problems(layers: Sequence[Any], params: Mapping[str, Any]) -> list[Problem]:
 
 
 def chosen(layers: Sequence[Any], params: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The layers with what a search chose for them, ``layers__0__units: 64``, and the other params.
+    """Apply the values that a search chose for layers, ``layers__0__units: 64``.
+
+    Return the layers, and the other params.
 
     Raises:
         TrainingError: There is no such layer.
@@ -96,17 +98,17 @@ def chosen(layers: Sequence[Any], params: Mapping[str, Any]) -> tuple[list[Any],
 def from_layers(
     layers: Sequence[Any], shape: tuple[int, ...], task: Task, outputs: int, with_output: bool
 ) -> Any:
-    """A model of layers one after the other, and of the output that the task needs.
+    """Build a sequential model of layers, with the output that the task needs.
 
     Args:
         layers: Names and arguments.
-        shape: Of one row.
-        task: Chooses the last activation: sigmoid, softmax or none.
-        outputs: How many numbers the model has to give.
-        with_output: Whether the last layer is still to be added.
+        shape: The shape of one row.
+        task: Determines the last activation: sigmoid, softmax or none.
+        outputs: The number of outputs that the model needs.
+        with_output: Whether to add the output layer.
 
     Raises:
-        TrainingError: A layer cannot be made, or does not fit what comes before it.
+        TrainingError: A layer cannot be created, or does not fit the one before it.
     """
     import keras
 
@@ -118,7 +120,7 @@ def from_layers(
             given = known.make(layer)(given)
         except TrainingError as error:
             raise TrainingError(f"layers -> {place} -> {error}") from None
-        except Exception as error:  # noqa: BLE001 (whatever the layer says of its input)
+        except Exception as error:  # noqa: BLE001 (a layer may raise anything on its input)
             name = named.split(layer)[0]
             raise TrainingError(f"layers -> {place} -> {name}: {named.first_line(error)}") from None
     if with_output:
@@ -133,7 +135,7 @@ def from_layers(
 
 
 def callbacks(given: Sequence[Any], folder: Path) -> list[Any]:
-    """The callbacks of a run; files that they write with a relative name go to a folder."""
+    """Create the callbacks of a run; files that they write with a relative name go to a folder."""
     known = callback_names()
     found = []
     for callback in given:
@@ -148,10 +150,10 @@ def callbacks(given: Sequence[Any], folder: Path) -> list[Any]:
 
 
 def users_own(content: bytes, path: str | None) -> dict[str, Any]:
-    """The classes and functions of the user's own modules that a ``.keras`` file names.
+    """Return the classes and functions of the user's own modules that a ``.keras`` file names.
 
     Args:
-        content: Of the file.
+        content: The bytes of the file.
         path: ``module:function`` that made the model; plain functions are looked up in that module.
     """
     if path is None:

@@ -1,4 +1,4 @@
-"""Classes of a framework by the names that people write in YAML, held against what they take."""
+"""Creates objects of a framework's classes from their names and arguments in YAML, and validates these."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Named:
     ``batch_normalization``, ``BatchNormalization`` and ``batchnormalization`` are the same.
 
     Args:
-        module: Where they are.
-        base: What they are derived from.
-        kind: What one is called, for messages.
-        more: Names of further parameters that each of them takes.
-        nested: Parameters whose value names such a class again.
-        filled: Arguments that each of them gets from us.
+        module: The module.
+        base: Their base class.
+        kind: The word for such an object in messages.
+        more: Names of further parameters that all of them accept.
+        nested: Parameters whose value names another such class.
+        filled: Arguments that the trainer passes to all of them.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Named:
         self._filled = dict(filled or {})
 
     def problems(self, given: Any, place: Place) -> list[Problem]:
-        """What is wrong with a name and its arguments: the places, and why."""
+        """Return the problems of a name and its arguments: locations and messages."""
         name, arguments = split(given)
         found = self._classes.get(_plain(name))
         if found is None:
@@ -70,14 +70,14 @@ class Named:
         return problems or self._making(given, here)
 
     def make(self, given: Any, **more: Any) -> Any:
-        """An object of a name and its arguments.
+        """Create an object from a name and its arguments.
 
         Args:
             given: ``name``, ``{name: {argument: value}}`` or ``{name: first argument}``.
-            more: Arguments that are filled in where they were not given.
+            more: Arguments to add if they are not given.
 
         Raises:
-            TrainingError: There is no such name, or it does not take that.
+            TrainingError: There is no such name, or its class does not accept the arguments.
         """
         name, arguments = split(given)
         found = self._classes.get(_plain(name))
@@ -97,7 +97,7 @@ class Named:
         return self.make(value) if key in self._nested else value
 
     def _takes(self, found: Any) -> tuple[list[str], bool]:
-        """Names of parameters, the class's own first, and whether any other may be given too."""
+        """Return the names of parameters, the class's own first, and whether any other is accepted too."""
         parameters = list(inspect.signature(found.__init__).parameters.values())[1:]
         by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         own = [item.name for item in parameters if item.kind in by_name]
@@ -113,7 +113,7 @@ class Named:
 
 
 def split(given: Any) -> tuple[str, Any]:
-    """Name and arguments of ``name``, ``{name: ...}``."""
+    """Return name and arguments of ``name`` or ``{name: ...}``."""
     if isinstance(given, Mapping) and len(given) == 1:
         name, arguments = next(iter(given.items()))
         return str(name), {} if arguments is None else arguments
@@ -121,7 +121,7 @@ def split(given: Any) -> tuple[str, Any]:
 
 
 def snake(name: str) -> str:
-    """``GlobalAveragePooling2D`` as ``global_average_pooling2d``."""
+    """Convert ``GlobalAveragePooling2D`` to ``global_average_pooling2d``."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
@@ -131,12 +131,12 @@ def _plain(name: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an exception's text, or its kind."""
+    """Return the first line of an exception's text, or its class name."""
     return next((part.strip() for part in str(error).splitlines() if part.strip()), type(error).__name__)
 
 
 def takes(function: Callable[..., Any], path: str, given: Mapping[str, Any], place: Place) -> list[Problem]:
-    """What the user's function does not take of the keywords that were given for it."""
+    """Return a problem for each given argument that the user's function does not accept."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -153,10 +153,10 @@ def takes(function: Callable[..., Any], path: str, given: Mapping[str, Any], pla
 def call(
     function: Callable[..., Any], path: str, given: Mapping[str, Any], offered: Mapping[str, Any]
 ) -> Any:
-    """Call the user's function with what was given for it, and with what it takes of the rest by name.
+    """Call the user's function with the given arguments, and with those offered ones that it accepts by name.
 
     Raises:
-        TrainingError: It takes something else, or needs more.
+        TrainingError: The function does not accept an argument, or requires others.
     """
     if wrong := takes(function, path, given, ()):
         raise TrainingError(wrong[0][1])

@@ -1,4 +1,4 @@
-"""What a fit tells after each epoch, and when it has told enough."""
+"""Reports the metrics of each epoch, and stops a fit whose loss is no longer finite."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mlpipes_cli.trainers.base import Training, TrainingError
 
 
 class Progress:
-    """Hands each epoch's measures on and keeps the best epoch.
+    """Reports each epoch's metrics and records the best epoch.
 
     Args:
-        training: Whose ``report`` is called.
-        watched: The measure, a loss, that tells which epoch is the best.
+        training: The training whose ``report`` is called.
+        watched: The loss that determines the best epoch.
     """
 
     def __init__(self, training: Training, watched: str) -> None:
@@ -21,11 +21,11 @@ class Progress:
         self.epochs, self.best_epoch, self.best = 0, 0, math.inf
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """An epoch, from 1, is over.
+        """Record the metrics of a finished epoch, counted from 1.
 
         Raises:
-            TrainingError: The loss is no number any more.
-            Pruned: A search has seen enough.
+            TrainingError: The loss is no longer finite.
+            Pruned: A search stops this fit early.
         """
         plain = {name: float(value) for name, value in metrics.items()}
         self.epochs = epoch

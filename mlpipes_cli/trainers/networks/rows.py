@@ -1,4 +1,4 @@
-"""From training rows to the arrays that a network is fitted on."""
+"""Converts training rows to the arrays that a network is fitted on."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class NetworkRows:
-    """What a network is fitted on.
+    """The training data of a network.
 
     Attributes:
-        reader: Makes the same arrays of raw rows later.
+        reader: Converts raw rows to the same arrays later.
         parts: ``table`` (n, columns) float32, image columns (n, h, w, c) uint8.
-        target: (n,) the number of the class, int64; or the quantity in standard deviations, float32.
+        target: (n,) the class number, int64; or the target in standard deviations, float32.
         weights: (n,) float32, or None.
         kept: Positions of the rows to fit on.
         held: Positions of the rows to validate on, often none.
-        mean: Of the quantity.
-        deviation: Of the quantity.
+        mean: The mean of the target.
+        deviation: The standard deviation of the target.
     """
 
     reader: Reader
@@ -40,21 +40,21 @@ class NetworkRows:
     deviation: float = 1.0
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of one row of each part; images as (h, w, c)."""
+        """Return the shape of one row of each part; images as (h, w, c)."""
         return {name: values.shape[1:] for name, values in self.parts.items()}
 
     def model(self, net: Any, training: Training, logits: bool) -> Classifier | Regressor:
-        """The fitted model around a network."""
+        """Return the fitted model around a network."""
         if training.task == "regression":
             return Regressor(self.reader, net, self.mean, self.deviation)
         return Classifier(self.reader, net, training.classes, logits)
 
 
 def rows(training: Training, how: Settings) -> NetworkRows:
-    """Fit the preprocessing, read the images, encode the target, hold rows back.
+    """Fit the preprocessing, read the images, encode the target, and hold rows back.
 
     Raises:
-        TrainingError: A column is no number, or no image; a weight is for no label.
+        TrainingError: A column does not hold numbers or images, or a class weight is for an unknown label.
     """
     import numpy as np
 
@@ -116,7 +116,7 @@ def _no_gaps(table: np.ndarray, columns: list[str]) -> None:
 
 
 def _split(training: Training, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the rows to fit on, and of those that are held back: the last in time, else drawn."""
+    """Return positions of the rows to fit on, and of those held back: the last in time, else random ones."""
     import numpy as np
 
     count = len(training.X)
@@ -134,13 +134,16 @@ def _split(training: Training, share: float) -> tuple[np.ndarray, np.ndarray]:
         kept, held = train_test_split(
             everything, test_size=wanted, random_state=training.seed, stratify=labels
         )
-    except ValueError:  # a class of one row, or fewer rows held back than classes
+    except ValueError:  # a class of one row, or fewer held-back rows than classes
         kept, held = train_test_split(everything, test_size=wanted, random_state=training.seed)
     return np.sort(kept), np.sort(held)
 
 
 def _weights(training: Training, how: Settings, target: np.ndarray, kept: np.ndarray) -> np.ndarray | None:
-    """A weight a row: n / (classes * rows of the class) for ``balanced``, as scikit-learn has it."""
+    """Return a weight for each row, or None.
+
+    ``balanced`` is n / (classes * rows of the class), as in scikit-learn.
+    """
     import numpy as np
 
     if how.class_weight is None:
@@ -170,7 +173,7 @@ def finished(
     params: dict[str, Any],
     pins: tuple[str, ...],
 ) -> Fitted:
-    """The fitted model around a network, with what is worth telling of it."""
+    """Return the fitted model around a network, with the params to log."""
     told = {"fitted_rows": len(found.kept), "validation_rows": len(found.held), **params}
     told |= {f"image_{name}": " x ".join(map(str, one.shape)) for name, one in found.reader.pictures.items()}
     if found.reader.pictures:

@@ -1,4 +1,4 @@
-"""The params of a network with all that was not given filled in."""
+"""The params of a network, with defaults for those that are not given."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers.base import TrainingError
 
-HELD_BACK = 0.1  # of the training rows, where something has to be watched and nothing else was said
+HELD_BACK = 0.1  # share of the training rows, if something has to be watched and no share is given
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is fitted; the same words for every framework.
+    """The fit settings of a network; the same names for every framework.
 
     Attributes:
-        epochs: How often the training rows are gone through, at most.
-        batch_size: Rows a step.
+        epochs: The maximum number of passes over the training rows.
+        batch_size: Rows in a step.
         optimizer: A name, or ``{name: {its arguments}}``.
-        learning_rate: None leaves it to the optimizer.
-        loss: A name; None takes the task's.
+        learning_rate: None for the optimizer's default.
+        loss: A name; None for the task's default.
         validation_split: The share of training rows that is held back to watch the fit.
-        patience: Epochs without a better loss after which the fit ends; None goes on to the last.
-        min_delta: What a better loss has to gain.
-        restore_best: Whether, with ``patience``, the weights of the best epoch are taken in the end.
+        patience: Epochs without a better loss after which the fit ends; None never stops early.
+        min_delta: The minimum improvement that counts as a better loss.
+        restore_best: Whether, with ``patience``, to restore the weights of the best epoch at the end.
         class_weight: ``balanced``, or a weight for each label.
-        image: Height, width and channels that were given.
+        image: The given height, width and channels.
         own: The framework's own params.
     """
 
@@ -57,7 +57,7 @@ COMMON = frozenset(item.name for item in fields(Settings)) - {"own"}
 
 
 def unfolded(params: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """``module__hidden: 8``, as a search says it, as ``module: {hidden: 8}``, for these names."""
+    """Convert ``module__hidden: 8``, the form of a search, to ``module: {hidden: 8}`` for these names."""
     found = {name: value for name, value in params.items() if name.partition("__")[0] not in names}
     found |= {name: params[name] for name in names if name in params}
     for name, value in params.items():
@@ -68,14 +68,14 @@ def unfolded(params: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any
 
 
 def settings(params: Mapping[str, Any], own: tuple[str, ...]) -> Settings:
-    """The settings that the params of a run say.
+    """Return the settings from the params of a run.
 
     Args:
-        params: Of the run.
-        own: Names that this framework takes beside the common ones.
+        params: The params of the run.
+        own: Names that this framework accepts beside the common ones.
 
     Raises:
-        TrainingError: There is another name among them.
+        TrainingError: The params have an unknown name.
     """
     params = unfolded(params, ("image", *own))
     known = [*sorted(COMMON), *own]

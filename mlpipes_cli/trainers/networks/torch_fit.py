@@ -33,9 +33,10 @@ _PROBABILITIES = ("Sigmoid", "Softmax", "LogSoftmax", "LogSigmoid")
 
 
 def compile_in(folder: Path) -> None:
-    """Have what PyTorch compiles kept in a folder, unless the user said where.
+    """Make PyTorch keep compiled code in a folder, unless the user has set one.
 
-    Else it makes one among the system's temporary files, as soon as it is told to be deterministic.
+    Otherwise PyTorch creates one among the system's temporary files as soon as deterministic algorithms are
+    enabled.
     """
     said = os.environ.get(_COMPILED)
     if said is None or said in _FOLDERS:
@@ -44,14 +45,14 @@ def compile_in(folder: Path) -> None:
 
 
 def optimizer_names(parameters: Any) -> Named:
-    """What can stand in ``optimizer``."""
+    """Return the names allowed in ``optimizer``."""
     import torch
 
     return Named(torch.optim, torch.optim.Optimizer, "optimizer", filled={"params": parameters})
 
 
 def problems(how: Settings) -> list[Problem]:
-    """What is wrong with the names in a run."""
+    """Return the problems of the names in a run."""
     import torch
 
     known_optimizers = optimizer_names([torch.nn.Parameter(torch.zeros(1))])
@@ -68,10 +69,10 @@ def problems(how: Settings) -> list[Problem]:
 
 
 def outputs_of(module: Any, found: NetworkRows, training: Training) -> int:
-    """How many numbers the module gives for a row, found by asking it for two.
+    """Return the number of the module's outputs for a row, found by predicting two rows.
 
     Raises:
-        TrainingError: Not what the task needs, or it ends in probabilities.
+        TrainingError: The number does not suit the task, or the outputs are probabilities.
     """
     import torch
 
@@ -98,11 +99,11 @@ def outputs_of(module: Any, found: NetworkRows, training: Training) -> int:
 
 
 def fit(module: Any, found: NetworkRows, how: Settings, training: Training, outputs: int) -> Progress:
-    """Fit the module in place; returns how it went.
+    """Fit the module in place; return the progress.
 
     Raises:
-        TrainingError: The loss is no number any more.
-        Pruned: A search has seen enough.
+        TrainingError: The loss is no longer finite.
+        Pruned: A search stops this fit early.
     """
     import torch
 
@@ -131,7 +132,7 @@ def fit(module: Any, found: NetworkRows, how: Settings, training: Training, outp
 
 
 class _Loop:
-    """One epoch over some rows, with learning or without."""
+    """Passes over some rows, with or without learning."""
 
     def __init__(self, module: Any, found: NetworkRows, task: Task, outputs: int, how: Settings) -> None:
         import torch
@@ -143,7 +144,7 @@ class _Loop:
         self._loss = _loss(how.loss, task, outputs)
 
     def learn(self, rows: np.ndarray, optimizer: Any) -> dict[str, float]:
-        """Learn from the rows in this order."""
+        """Learn from the rows in this order; return the metrics."""
         import torch
 
         self._module.train()
@@ -159,7 +160,7 @@ class _Loop:
         return self._through(rows, step)
 
     def look(self, rows: np.ndarray) -> dict[str, float]:
-        """Only measure."""
+        """Return the metrics without learning."""
         import torch
 
         self._module.eval()
@@ -167,7 +168,7 @@ class _Loop:
             return self._through(rows, None)
 
     def _through(self, rows: np.ndarray, step: Callable[[Any], None] | None) -> dict[str, float]:
-        """The loss, and the share of right rows or the mean absolute error in the target's unit."""
+        """Return the loss, and the accuracy or the mean absolute error in the target's unit."""
         import torch
 
         loss, good, seen = 0.0, 0.0, 0
@@ -201,12 +202,15 @@ class _Loop:
 
 
 def inputs(found: NetworkRows, chosen: Any) -> Any:
-    """What the module gets for some rows."""
+    """Return the module's input for some rows."""
     return given({name: floats(values[chosen]) for name, values in found.parts.items()})
 
 
 def _slices(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Batches; a last one of a single row, which batch normalisation cannot take, joins the one before."""
+    """Yield batches.
+
+    A last batch of a single row, which batch normalisation refuses, is merged into the one before.
+    """
     starts = list(range(0, len(rows), size))
     if len(starts) > 1 and len(rows) - starts[-1] == 1:
         starts.pop()
@@ -221,10 +225,10 @@ def _optimizer(parameters: Any, how: Settings) -> Any:
 
 
 def _loss(name: str | None, task: Task, outputs: int) -> Loss:
-    """A function of outputs and target, a value a row or one for all.
+    """Return the loss function of outputs and target, which returns one value for each row or for all.
 
     Raises:
-        TrainingError: It is for another task.
+        TrainingError: The loss is for another task.
     """
     from torch.nn import functional
 
