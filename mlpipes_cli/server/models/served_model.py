@@ -173,7 +173,7 @@ class ServedModel:
         for name in self.id_names:
             if name in data.columns:
                 values: Any = data[name]
-                return list((values.iloc[:, 0] if values.ndim > 1 else values).tolist())  # a duplicate column name
+                return list((values.iloc[:, 0] if values.ndim > 1 else values).tolist())  # may be duplicate
         return None
 
     @property
