@@ -85,8 +85,7 @@ class Console:
         return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def _say(self, text: str, style: str = "") -> None:
-        """Write a line to standard error without rich, whose import would take longer than finding the
-        mistake."""
+        """Write a line to standard error without rich, whose import takes too long for an error message."""
         text = printable(text)
         if style and self.interactive and self.color is not False and "NO_COLOR" not in os.environ:
             text = f"\x1b[{style}m{text}\x1b[0m"

@@ -31,8 +31,7 @@ class Context:
         return find_project(self.directory)
 
     def resolve(self, path: Path) -> Path:
-        """Return the path of a file that the user gave: relative to the ``-C`` folder, else to the current
-        one."""
+        """Return the path of a user's file: relative to the ``-C`` folder, else to the current one."""
         inside = (self.directory or Path()) / path
         return (inside if inside.exists() or not path.exists() else path).absolute()
 

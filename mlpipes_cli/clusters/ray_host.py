@@ -137,8 +137,7 @@ class RayHost:
         running.answer = running.actor.poll.remote()
 
     def _object(self, name: str, make: Any) -> Any:
-        """Return a reference to bytes in the object store; they are put once, and each node fetches them
-        once."""
+        """Return a reference to bytes in the object store: put there once, fetched once by each node."""
         if name not in self._objects:
             self._objects[name] = self._ray.put(make())
         return self._objects[name]
@@ -186,8 +185,7 @@ class RayHost:
         self._end(running, **fields)
 
     def _wait_for(self, running: RayJob) -> None:
-        """Wait for a job that does not answer: Ray soon reports whether its node or only the network was
-        lost."""
+        """Wait for a job that does not answer until Ray reports whether its node or the network was lost."""
         now = time.monotonic()
         running.silent_since = running.silent_since or now
         if now - running.silent_since > _UNREACHABLE:

@@ -18,8 +18,7 @@ _MODE = 0o400
 
 
 def spread(services: Mapping[str, Service]) -> dict[str, Service]:
-    """Return the services with their files: ``secret_volume`` is the volume at ``TARGET``, ``secrets`` the
-    files.
+    """Return the services with ``secret_volume``, the volume at ``TARGET``, and ``secrets``, its files.
 
     Raises:
         ValueError: A line of the step's file is malformed.

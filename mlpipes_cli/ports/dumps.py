@@ -60,8 +60,7 @@ class Loading(Protocol):
     """A database that is being replaced, in a transaction that is still open."""
 
     def load(self, script: BinaryIO) -> None:
-        """Drop the present content and run a script of ``DatabaseSnapshot.dump``; other sessions do not see
-        it yet.
+        """Drop the present content and run a script of ``DatabaseSnapshot.dump``, invisible to others.
 
         Raises:
             MlpipesError: The server refuses the script, the tables are in use, or the script does not pass
@@ -90,8 +89,7 @@ class Databases(Protocol):
         """Return a text that changes if a table is replaced, or if a table or row is added or removed."""
 
     def examined(self, script: BinaryIO) -> BinaryIO:
-        """Return a stream of a script that can be read once, if it is complete and leaves the transaction to
-        us.
+        """Return a stream that can be read once, if the script is complete and does not end our transaction.
 
         Otherwise reading it raises a ``MlpipesError``.
         """

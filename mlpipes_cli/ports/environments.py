@@ -66,8 +66,7 @@ class BuiltEnvironment:
         return self.python.parent.parent
 
     def record(self) -> dict[str, Any]:
-        """Return the record of the environment in a model (``metadata.mlpipes.environment`` of its MLmodel
-        file)."""
+        """Return the model's record of it (``metadata.mlpipes.environment`` of the MLmodel file)."""
         return {"hash": self.hash, "python": self.version, "requirements": list(self.pins)}
 
 

@@ -69,8 +69,7 @@ class ModelSource(Protocol):
         """
 
     def read(self, name: str, version: int, path: str, limit: int) -> bytes | None:
-        """Return up to ``limit`` bytes of a file next to a version's ``MLmodel``; None if there is no such
-        file.
+        """Return up to ``limit`` bytes of a file next to a version's ``MLmodel``; None if it is missing.
 
         Raises:
             MlpipesError: There is no such version, or its files cannot be fetched.

@@ -151,8 +151,7 @@ class PredictionRecords(Protocol):
         """Return the number of predictions by version and period."""
 
     def judged(self, selection: Selection, period: Period | None, size: int) -> Iterator[Sequence[Judged]]:
-        """Yield predictions with ground truth; a mirrored one has the truth of the prediction that it
-        shadows."""
+        """Yield predictions with ground truth; a mirrored one has the truth of the answered one."""
 
     def prunable(self, before: float, model: str | None) -> Prunable:
         """Return what :meth:`prune` would remove now."""

@@ -238,16 +238,14 @@ class Runtime(Protocol):
         """Return the version (an image's id, a program's version) of each service with data, by service."""
 
     def release(self, reporter: Reporter) -> Mapping[str, str]:
-        """Return the versions that ``up`` would run, as ``versions`` does; fetch them all to this machine or
-        engine.
+        """Return the versions that ``up`` would run, as ``versions`` does, after fetching all of them.
 
         Raises:
             MlpipesError: A version is not available, or the machine that runs the stack cannot be reached.
         """
 
     def forget(self, reporter: Reporter) -> Sequence[str]:
-        """Stop all services and remove their data, but nothing of the same project's stack on another
-        runtime.
+        """Stop all services and remove their data, but nothing of the project's stack on another runtime.
 
         Returns:
             Descriptions of what was removed.

@@ -16,8 +16,7 @@ SIGNATURE = "mlpipes_signature.json"  # next to MLmodel; the one file that is no
 
 
 class ModelFile(NamedTuple):
-    """A file: its path below the folder with ``/`` as separator, its size in bytes, its SHA-256 in hex
-    digits."""
+    """A file: its path below the folder with ``/`` as separator, its size in bytes, its SHA-256 in hex."""
 
     path: str
     size: int

@@ -54,8 +54,7 @@ class Vault:
             _any(self._statements(self.source.read(name, version, SIGNATURE, _LARGEST), name, version))
 
     def fetch(self, name: str, version: int, folder: Path) -> Statement:
-        """Copy a version's files into an empty folder that no other account can write to, and check them
-        there.
+        """Copy a version's files into an empty folder that only this account can write to, and check them.
 
         Raises:
             Untrusted: The files are not the signed ones (``Changed`` if they had to be copied first).

@@ -73,8 +73,7 @@ def unavailable(message: str, retry_after: int) -> ApiError:
 
 
 def unauthorized(given: bool) -> ApiError:
-    """Return the error for no valid API key (401, with RFC 6750's challenge); ``given``: whether there was a
-    key."""
+    """Return the error for a missing (not ``given``) or invalid API key (401, challenge of RFC 6750)."""
     message = "the API key is not valid" if given else "an API key is required"
     hint = "send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
     challenge = 'Bearer realm="mlpipes"' + (', error="invalid_token"' if given else "")

@@ -272,8 +272,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
             self._refuse(ApiError(408, "REQUEST_TIMEOUT", "the request did not arrive in time"))
 
     def _linger(self, now: float) -> None:
-        """Wait before closing while a rejected body still arrives: a close might keep the client from reading
-        the answer."""
+        """Delay the close while a rejected body still arrives, so that the client can read the answer."""
         self._turn, self._since, self._seen = _LINGER, now, 0
         if self.cycle.more_body and self.transport.can_write_eof():
             self.transport.write_eof()

@@ -1,5 +1,4 @@
-"""Folders for copies of models; each has its process's id in its name, so that remains of a killed server are
-found."""
+"""Folders for copies of models, named by process id, so that remains of a killed server are found."""
 
 from __future__ import annotations
 

@@ -278,8 +278,7 @@ class ModelProcess:
 
 
 def surroundings(python: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment variables for a program in another Python environment, without our own and
-    without secrets."""
+    """Return the environment variables for a program in another Python environment, without secrets."""
     told = os.environ if environ is None else environ
     made = {
         name: value

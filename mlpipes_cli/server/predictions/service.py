@@ -217,8 +217,7 @@ class PredictionService:
         read: Reader,
         answer: StoredAnswer,
     ) -> None:
-        """Send the request to the challenger too, after the answer was sent, for the configured share of
-        requests.
+        """Mirror the configured share of requests to the challenger, after the answer was sent.
 
         Its predictions are stored and its errors are logged. It never takes capacity from waiting clients.
         """

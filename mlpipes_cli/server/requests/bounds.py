@@ -1,5 +1,4 @@
-"""Check the size of a request's table before it is parsed: parsers and frames need far more memory than the
-body.
+"""Check the size of a request's table before it is parsed, because parsing needs far more memory.
 
 A few kilobytes may name a hundred thousand columns, and rows that leave out most columns may represent more
 cells than the body has bytes. Each check costs about as much as reading the body once.

@@ -215,8 +215,7 @@ class RequestDecoder:
         return None
 
     def _clean(self, rows: Sequence[Row]) -> bool:
-        """Return whether no value is a missing-value word or a text with a NUL, which the database cannot
-        hold."""
+        """Return whether no value means a missing one, or is a text with NUL, which databases reject."""
         if self._missing and not all(map(self._missing.isdisjoint, rows)):
             return False
         for at in self._texts:

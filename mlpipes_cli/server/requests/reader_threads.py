@@ -14,8 +14,7 @@ from mlpipes_cli.server.settings import ServerSettings
 
 
 class ReaderThreads:
-    """A small thread pool. A thread cannot be stopped from outside: a slow call occupies it until the call
-    ends.
+    """A small thread pool. A thread cannot be stopped: a slow call occupies it until the call ends.
 
     Args:
         settings: Has the time limit.

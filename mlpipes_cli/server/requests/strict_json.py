@@ -1,5 +1,4 @@
-"""Parse JSON strictly: report duplicate keys in an object and single surrogates, which parsers accept
-silently.
+"""Parse JSON strictly: reject duplicate keys and single surrogates, which parsers accept.
 
 Of a key's values the last would be used, so the answer would be for a row that the client did not mean.
 """

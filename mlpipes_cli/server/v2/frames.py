@@ -163,8 +163,7 @@ def _flat(tensor: Tensor) -> Any:
 
 
 def _column(tensor: Tensor, values: Any, column: InputColumn) -> Any:
-    """Return a column's values in the type of the signature; values are converted only if they stay equal,
-    except for a number's precision."""
+    """Return a column's values in the signature's type; only a number's precision may be lost."""
     if column.type in _DTYPES or column.type == "boolean":
         if tensor.datatype == BYTES:
             raise _mismatch(column, "BYTES")
