@@ -1,10 +1,10 @@
-"""mlpipes: the whole life of a model, from one command line, or from Python.
+"""mlpipes covers the whole life of a model, from one command line or from Python.
 
 >>> import mlpipes_cli as mlpipes
 >>> project = mlpipes.Project(".")
 >>> project.leaderboard().frame()  # doctest: +SKIP
 
-The names in ``__all__`` are the public ones; they are imported when they are first used.
+The names in ``__all__`` are public. Each is imported on first use.
 """
 
 from __future__ import annotations

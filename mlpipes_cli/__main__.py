@@ -1,4 +1,4 @@
-"""``python -m mlpipes_cli`` and the ``mlpipes`` binary."""
+"""Entry point of ``python -m mlpipes_cli`` and of the ``mlpipes`` binary."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ _INTERRUPTED = 130
 
 
 class _Ending:
-    """Sees to it that an interrupted command ends with its exit code.
+    """Make an interrupted command exit with its exit code.
 
-    A KeyboardInterrupt that passes through `exec` of a text, as where a dataclass is made in a late
-    import, lets Python end itself by SIGINT although it was caught (``_Py_UnhandledKeyboardInterrupt``).
+    If a KeyboardInterrupt passes through `exec` of a text (for example when a deferred import creates a
+    dataclass), Python ends itself by SIGINT although the exception was caught
+    (``_Py_UnhandledKeyboardInterrupt``).
     """
 
     def __init__(self) -> None:
@@ -36,22 +37,22 @@ class _Ending:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    ending = _Ending()  # before anything else is registered to run at the end: this one runs last
-    # A first answer is mostly imports, which make no garbage; and we have no plugins of pydantic.
+    ending = _Ending()  # registered before every other exit handler, so it runs last
+    # Start-up is mostly imports, which create no garbage; and mlpipes has no pydantic plugins.
     gc.set_threshold(200_000, 20, 20)
-    os.umask(os.umask(0o077) | 0o002)  # whatever it is, what we write is not for everybody to change
+    os.umask(os.umask(0o077) | 0o002)  # other accounts must not be able to write to our files
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         from mlpipes_cli.cli.app import run
 
         code = run()
-    except BaseException as error:  # of an interrupt so early that nothing was begun
+    except BaseException as error:  # an interrupt before the command started
         if not is_interrupt(error):
             raise
         code = _INTERRUPTED
     ending.code = code
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not change what was said
-    gc.freeze()  # the process ends: nothing to search for garbage once more
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not change the reported result
+    gc.freeze()  # the process ends: skip the last garbage collection
     sys.exit(code)
 
 

@@ -1,4 +1,4 @@
-"""Calls in threads that nobody has to wait for: a process ends although one of them still runs."""
+"""Run calls in daemon threads: the process can exit although one of them still runs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 
 def run_in_background(call: Callable[[], T]) -> Future[T]:
-    """Make a call in a thread of its own; what it returns or raises is in the future."""
+    """Make a call in a thread of its own; the future holds what the call returns or raises."""
     future: Future[T] = Future()
 
     def run() -> None:
         try:
             future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 (raised again where the result is asked for)
+        except BaseException as error:  # noqa: BLE001 (raised again when the result is requested)
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
@@ -26,10 +26,10 @@ def run_in_background(call: Callable[[], T]) -> Future[T]:
 
 
 def run_concurrently(calls: Sequence[Callable[[], object]], at_a_time: int) -> None:
-    """Make calls that mostly wait, some at a time.
+    """Make calls that mostly wait, at most ``at_a_time`` of them at once.
 
     Raises:
-        Exception: What a call raised that failed; those that were not begun by then are not made.
+        Exception: The exception of a failed call; calls that have not started by then are not made.
     """
     waiting = deque(calls)
 

@@ -1,4 +1,4 @@
-"""Reading and extending ``.env``, the file of generated secrets."""
+"""Read and extend ``.env``, the file of generated secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlpipes_cli.errors import MlpipesError
 
 
 def parse(text: str) -> dict[str, str]:
-    """The ``NAME=value`` lines; blank lines, comments and an ``export`` in front are passed over."""
+    """Return the ``NAME=value`` lines; skip blank lines and comments, and ignore a leading ``export``."""
     values: dict[str, str] = {}
     for line in text.splitlines():
         name, sign, value = line.strip().removeprefix("export ").partition("=")
@@ -28,10 +28,10 @@ def _unquoted(value: str) -> str:
 
 
 def read(path: Path) -> dict[str, str]:
-    """The file's values; none where there is no file.
+    """Return the file's values, or no values if there is no file.
 
     Raises:
-        MlpipesError: It cannot be read.
+        MlpipesError: The file cannot be read.
     """
     try:
         return parse(path.read_text(encoding="utf-8"))
@@ -44,10 +44,10 @@ def read(path: Path) -> dict[str, str]:
 
 
 def extend(path: Path, values: Mapping[str, str]) -> None:
-    """Add lines at the end and set mode 0600, in one step that either happens or does not.
+    """Append lines and set mode 0600, in one atomic step.
 
     Raises:
-        MlpipesError: It cannot be written.
+        MlpipesError: The file cannot be written.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
@@ -67,7 +67,7 @@ def extend(path: Path, values: Mapping[str, str]) -> None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """One process at a time for as long as the context lasts; leaves no file behind.
+    """Lock a folder for one process for as long as the context lasts; leaves no file behind.
 
     Raises:
         MlpipesError: The folder cannot be opened.

@@ -1,7 +1,7 @@
-"""What a user may see go wrong: one line that says what, where and what to do next.
+"""Errors that a user sees: one line that says what is wrong, where, and what to do next.
 
-A mistake of the user's or of the surroundings is a :class:`MlpipesError`; every other exception
-is a bug and keeps its traceback. The command line catches this family in one place.
+A mistake of the user or of the environment is a :class:`MlpipesError`. Every other exception is a bug and
+keeps its traceback. The command line catches this family in one place.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import ClassVar
 
 
 class MlpipesError(Exception):
-    """Something failed (exit code 1).
+    """An operation failed (exit code 1).
 
     Args:
         reason: What is wrong and where, without a full stop.
-        hint: What to do next, or an empty string where nothing sensible can be said.
+        hint: What to do next, or an empty string where there is nothing useful to suggest.
     """
 
     exit_code: ClassVar[int] = 1
@@ -26,7 +26,7 @@ class MlpipesError(Exception):
         self.hint = hint
 
     def lines(self) -> list[str]:
-        """The lines to show, one for each thing that is wrong."""
+        """Return the lines to show, one for each problem."""
         after = " " if self.reason.endswith("?") else "; "
         text = f"{self.reason}{after}{self.hint}" if self.hint else self.reason
         return [" ".join(text.split())]
@@ -65,12 +65,12 @@ class Several(MlpipesError):
 
 
 class Refused(MlpipesError):
-    """A gate or a comparison said no; nothing was changed (exit code 3).
+    """A gate or a comparison rejected the request; nothing was changed (exit code 3).
 
     Args:
-        reason: What said no.
+        reason: What rejected it.
         hint: What to do next.
-        result: All that was looked at, for a program: the verdict of a promotion.
+        result: The full result for a program, such as the verdict of a promotion.
     """
 
     exit_code: ClassVar[int] = 3
@@ -81,7 +81,7 @@ class Refused(MlpipesError):
 
 
 class Rejected(MlpipesError):
-    """The data itself was refused; sending the same again will not help (exit code 1)."""
+    """The data itself was rejected; sending it again will not help (exit code 1)."""
 
 
 class Interrupted(MlpipesError):
@@ -91,9 +91,9 @@ class Interrupted(MlpipesError):
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Whether it is a Ctrl-C, also where a library made an error of its own out of it.
+    """Return whether the error is a Ctrl-C, even if a library turned it into an error of its own.
 
-    A library that is not written in Python and is interrupted in the middle of a call may tell of it by an
-    exception that has nothing but its text (pydantic's ``SchemaError`` in a late import is one).
+    A library that is not written in Python and is interrupted during a call may report this by an exception
+    that only has the text (pydantic's ``SchemaError`` in a deferred import is one).
     """
     return isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in str(error)

@@ -1,4 +1,4 @@
-"""The names by which other machines know what listens here."""
+"""Host names by which other machines reach a server on this machine."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import socket
 
 
 def names_of(address: str) -> tuple[str, ...]:
-    """Those that are more than one word.
+    """Return the names that contain a dot.
 
     Args:
-        address: Where it listens, or a name that leads there. The address of every interface has the
-            names that this machine gives itself.
+        address: The address that the server listens on, or a name that resolves to it. For the address of all
+            interfaces, the names are this machine's own.
     """
     try:
         listening = ipaddress.ip_address(address)

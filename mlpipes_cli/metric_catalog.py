@@ -1,7 +1,7 @@
-"""The metrics that exist: their names, the targets they fit and which way is better.
+"""Catalog of the metrics: their names, the kinds of target they fit and which direction is better.
 
-This is a leaf that imports nothing, so that a file can be checked without NumPy. The formulas
-are in :mod:`mlpipes_cli.scoring`.
+This module imports nothing heavy, so that a file can be checked without NumPy. The formulas are in
+:mod:`mlpipes_cli.scoring`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Task = Literal["binary", "multiclass", "regression"]
-FEWEST_ROWS = 20  # of the rarer class; with some 15, roc_auc erred in 7 % of comparisons instead of 5
+FEWEST_ROWS = 20  # of the rarer class; with about 15, roc_auc erred in 7 % of comparisons instead of 5
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ _OF_PROBABILITIES = ("log_loss", "brier")
 
 
 def why_missing(name: str, known: Collection[str]) -> str:
-    """Why a finished run does not have a metric, from those that it has."""
+    """Return why a finished run does not have a metric, derived from the metrics that it has."""
     scored = any(other.startswith(_OF_SCORES) for other in known)
     if name.startswith((*_OF_SCORES, *_OF_PROBABILITIES)) and not scored:
         return "its model returns labels, not scores"
@@ -95,21 +95,21 @@ def why_missing(name: str, known: Collection[str]) -> str:
     return "it is not defined for this holdout"
 
 
-_OF_EACH_CLASS = ("ks", "roc_auc", "pr_auc", "precision")  # even a rare class sways their weighted mean
+_OF_EACH_CLASS = ("ks", "roc_auc", "pr_auc", "precision")  # even a rare class changes their mean
 
 
 def of_each_class(name: str) -> bool:
-    """Whether a metric of several classes is as unsure as that of the rarest one."""
+    """Return whether a multiclass metric is as uncertain as that of the rarest class."""
     return name.endswith("_macro") or (name.endswith("_weighted") and name.startswith(_OF_EACH_CLASS))
 
 
 def few_rows(task: str, metric: str, rarest: int) -> str:
-    """A sentence where the holdout's rows are too few for the metric to say anything, else an empty text.
+    """Return a sentence if the holdout has too few rows for the metric, else an empty text.
 
     Args:
         task: The kind of target.
-        metric: What decides.
-        rarest: The holdout's rows of its rarest class, of a regression all of them.
+        metric: The deciding metric.
+        rarest: The holdout's number of rows of its rarest class; of a regression, of all rows.
     """
     if rarest >= FEWEST_ROWS or (task == "multiclass" and not of_each_class(metric)):
         return ""
@@ -119,12 +119,12 @@ def few_rows(task: str, metric: str, rarest: int) -> str:
 
 
 def find(task: Task, name: str) -> Metric | None:
-    """The metric of that name for that kind of target, or None."""
+    """Return the metric of that name for that kind of target, or None."""
     return next((metric for metric in BY_TASK[task] if metric.name == name), None)
 
 
 def higher_is_better(name: str) -> bool:
-    """Which way is better; a name means the same way for every kind of target.
+    """Return whether higher values are better; a name has one direction for every kind of target.
 
     Raises:
         KeyError: There is no such metric.

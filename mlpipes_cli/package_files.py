@@ -1,4 +1,4 @@
-"""The only finder of the files that are shipped beside the code."""
+"""Find the files that are shipped with the code. No other module looks for them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ _PACKAGE = Path(__file__).parent
 
 
 def root() -> Path:
-    """The folder that holds ``compose/``, ``templates/`` and ``mlpipes.yaml.example``.
+    """Return the folder that holds ``compose/``, ``templates/`` and ``mlpipes.yaml.example``.
 
-    ``_bundled/`` inside an installed package, the repository's root in a checkout.
+    This is ``_bundled/`` inside an installed package, and the repository's root in a checkout.
     """
     bundled = _PACKAGE / "_bundled"
     return bundled if bundled.is_dir() else _PACKAGE.parent
 
 
 def package() -> Path:
-    """The folder of our own code."""
+    """Return the folder of our own code."""
     return _PACKAGE
 
 
 def templates() -> Path:
-    """One folder for each example of ``mlpipes init``."""
+    """Return the folder that holds one folder for each example of ``mlpipes init``."""
     return root() / "templates"
 
 
 def compose() -> Path:
-    """The folder of ``compose.yaml``, the description of the stack, and of what its images are built from."""
+    """Return the folder of ``compose.yaml``, which describes the stack, and of its images' build files."""
     return root() / "compose"

@@ -1,7 +1,7 @@
-"""Files and folders with rows, predictions or models in them: for the account that made them alone.
+"""Files and folders that hold rows, predictions or models: only the account that made them has access.
 
-A file that a command writes where the user says has mode 0600, whatever the umask: whoever wants to share it
-says so once, since a file that is written over keeps its mode.
+A file that a command writes to a path given by the user has mode 0600, whatever the umask. A user who wants
+to share it changes the mode once: overwriting a file keeps its mode.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import BinaryIO
 
 
 def folder(path: Path) -> Path:
-    """Make a folder that nobody else may enter; one of an earlier release is closed.
+    """Make a folder that only its owner may enter; restrict an existing one from an earlier release.
 
-    What is made on the way to it nobody else may write to.
+    Missing parent folders are made too; only their owner may write to them.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The folder cannot be made.
     """
     made = [parent for parent in path.parents if not parent.exists()]
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -29,12 +29,12 @@ def folder(path: Path) -> Path:
 
 
 def passage(path: Path) -> Path:
-    """Make a folder that nobody else may write to, whatever the umask: ``.mlpipes``.
+    """Make a folder that only its owner may write to, whatever the umask: ``.mlpipes``.
 
-    It is no private one: where root runs the tool, PostgreSQL has another account, and its data lies in it.
+    It is not private: where root runs the tool, PostgreSQL has another account and keeps its data in it.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The folder cannot be made.
     """
     path.mkdir(parents=True, exist_ok=True)
     _take_away(path, 0o022)
@@ -44,25 +44,25 @@ def passage(path: Path) -> Path:
 def _take_away(path: Path, bits: int) -> None:
     mode = path.stat().st_mode & 0o7777
     if mode & bits:
-        with contextlib.suppress(PermissionError):  # somebody else's, who decides
+        with contextlib.suppress(PermissionError):  # it belongs to another account, which decides
             path.chmod(mode & ~bits)
 
 
 def create(path: Path) -> BinaryIO:
-    """Open a new file for writing; what is there under that name is let go of.
+    """Open a new file for writing; remove an existing file of that name first.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The file cannot be made.
     """
     path.unlink(missing_ok=True)
     return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def put(part: Path, path: Path) -> None:
-    """Have a file that was written beside its place take it, with the mode of the one that was there.
+    """Move a finished temporary file to its final path, with the mode of the file that was there.
 
     Raises:
-        OSError: It cannot.
+        OSError: The file cannot be moved.
     """
     with contextlib.suppress(FileNotFoundError):
         part.chmod(path.stat().st_mode & 0o777)

@@ -1,4 +1,4 @@
-"""A project on disk: the folder that holds ``mlpipes.yaml``, and what we keep in it."""
+"""A project on disk: the folder that holds ``mlpipes.yaml``, and the files mlpipes keeps in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BACKUPS = "backups"
 
 @dataclass(frozen=True)
 class ProjectFolder:
-    """A project's folder and settings.
+    """The folder and settings of a project.
 
     Attributes:
         root: The absolute folder of ``mlpipes.yaml``.
@@ -27,22 +27,22 @@ class ProjectFolder:
 
     @property
     def state(self) -> Path:
-        """``.mlpipes/``: all that the tool keeps, removed by ``down --volumes`` but for backups."""
+        """``.mlpipes/``: all files that the tool keeps; ``down --volumes`` removes it except for backups."""
         return self.root / ".mlpipes"
 
     @property
     def backups(self) -> Path:
-        """The backups that the tool itself makes; they outlive the data that they were taken of."""
+        """The folder of backups that the tool makes; they outlive the data that they are made of."""
         return self.state / BACKUPS
 
     @property
     def logs(self) -> Path:
-        """One log file a service."""
+        """The folder with one log file for each service."""
         return self.state / "logs"
 
     @property
     def cache(self) -> Path:
-        """What can be made again: prepared data, job folders."""
+        """Files that can be made again: prepared data, job folders."""
         return self.state / "cache"
 
     @property
@@ -51,7 +51,7 @@ class ProjectFolder:
         return self.root / ".env"
 
     def shown(self, path: Path) -> str:
-        """The path as messages show it: relative to the current folder where that is shorter."""
+        """Return the path as messages show it: relative to the current folder if that is shorter."""
         relative = os.path.relpath(path)
         return relative if len(relative) < len(str(path)) else str(path)
 
@@ -60,10 +60,10 @@ def find_project(start: Path | None = None) -> ProjectFolder:
     """Find the project by walking up from a folder (the current one when left out).
 
     Raises:
-        UsageError: There is none, or its file cannot be read.
+        UsageError: There is no project, or its file cannot be read.
         ConfigError: Its file has mistakes.
     """
-    start = (start or Path.cwd()).resolve()  # one folder, one stack, whatever way leads to it
+    start = (start or Path.cwd()).resolve()  # one folder, one stack, whichever path leads to it
     if not start.is_dir():
         raise UsageError(f"{start}: no such folder", "give the project folder with -C")
     for folder in (start, *start.parents):

@@ -1,7 +1,7 @@
-"""Which servers of a project's models run right now: each leaves a note for as long as it does.
+"""Registry of a project's running model servers: each has a note file while it runs.
 
-``.mlpipes/serving/<port>.json`` holds the process (pid and creation time, so that a number given
-to another process is not taken for ours), the URL and the model.
+``.mlpipes/serving/<port>.json`` holds the process (pid and creation time, so that another process with a
+reused pid is not taken for the server), the URL and the model.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _CLOCK_TOLERANCE = 2.0
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server, whether it runs in front of somebody or as a service of the stack.
+    """A server, in the foreground of a terminal or as a service of the stack.
 
     Attributes:
-        url: Where, without a slash at the end.
+        url: Its address, without a slash at the end.
         model: The registered model's name.
         version: Its version when the server started.
         alias: The alias that is served.
         engine: ``api`` or ``mlflow``.
         pid: The process.
-        created: When it began, seconds since the epoch.
-        ready: Whether it has answered yet.
+        created: When the process started, in seconds since the epoch.
+        ready: Whether the server has answered yet.
     """
 
     url: str
@@ -46,7 +46,7 @@ class RunningServer:
 
     @property
     def question(self) -> str:
-        """The path that is answered with 200 when the server works."""
+        """The path that returns 200 when the server works."""
         return READY[self.engine]
 
 
@@ -56,7 +56,7 @@ def _folder(project: ProjectFolder) -> Path:
 
 @contextlib.contextmanager
 def registered(project: ProjectFolder, port: int, api: RunningServer) -> Iterator[None]:
-    """Leave the note for as long as the context lasts."""
+    """Keep a note file of the server for as long as the context lasts."""
     write(project, port, api)
     try:
         yield
@@ -68,7 +68,7 @@ def registered(project: ProjectFolder, port: int, api: RunningServer) -> Iterato
 
 
 def write(project: ProjectFolder, port: int, api: RunningServer) -> None:
-    """Write the note."""
+    """Write the note file of a server."""
     folder = _folder(project)
     private_files.folder(folder)
     _write(folder / f"{port}.json", json.dumps(asdict(api), indent=2))
@@ -76,7 +76,7 @@ def write(project: ProjectFolder, port: int, api: RunningServer) -> None:
 
 
 def last_port(project: ProjectFolder) -> int | None:
-    """The port that an API of this project had the last time."""
+    """Return the port that the last API of this project had, or None."""
     try:
         return int((_folder(project) / "last_port").read_text())
     except (OSError, ValueError):
@@ -86,7 +86,7 @@ def last_port(project: ProjectFolder) -> int | None:
 def find(
     project: ProjectFolder, model: str | None = None, alias: str | None = None, engine: str = "api"
 ) -> list[RunningServer]:
-    """The servers that answer and fit, the newest first; notes of dead ones are removed."""
+    """Return the matching servers that are ready, newest first; remove the notes of dead servers."""
     fitting = [
         api
         for api in everyone(project)
@@ -96,7 +96,7 @@ def find(
 
 
 def everyone(project: ProjectFolder) -> Iterator[RunningServer]:
-    """All that run, those that do not answer yet too."""
+    """Yield all running servers, also those that do not answer yet; remove the notes of dead servers."""
     for path in sorted(_folder(project).glob("*.json")):
         note = _read(path)
         if note is not None and _lives(note):
@@ -117,7 +117,7 @@ def _lives(note: RunningServer) -> bool:
 
 
 def this_process() -> tuple[int, float]:
-    """Our own pid and creation time."""
+    """Return the pid and the creation time of this process."""
     import psutil
 
     return os.getpid(), psutil.Process().create_time()

@@ -1,7 +1,7 @@
-"""What was chosen on the command line and has to hold for every later command of the project.
+"""Choices of the command line that hold for all later commands of the project.
 
-``up --runtime docker`` decides where the data is; a ``status`` or ``down`` that looked elsewhere
-would not find it. The file goes with the data: ``down --volumes`` removes it.
+``up --runtime docker`` decides where the data is; a ``status`` or ``down`` with another runtime would not
+find it. ``down --volumes`` removes the file together with the data.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from mlpipes_cli.project import ProjectFolder
 
 @dataclass(frozen=True)
 class StackState:
-    """What ``up`` and ``migrate`` settled.
+    """The choices that ``up`` and ``migrate`` recorded.
 
     Attributes:
-        runtime: docker, embedded or remote; None while no stack was ever started.
-        services: Those of ``--with`` that ``up`` brings back.
+        runtime: docker, embedded or remote; None if no stack was ever started.
+        services: The services of ``--with`` that ``up`` starts again.
         auth: ``--auth`` or ``--no-auth``; None leaves it to ``mlpipes.yaml``.
     """
 
@@ -37,7 +37,7 @@ def _file(project: ProjectFolder) -> Path:
 
 
 def read(project: ProjectFolder) -> StackState:
-    """What was chosen; nothing where there is no file or it is damaged."""
+    """Return the recorded choices; the defaults if there is no file or it is damaged."""
     try:
         row = json.loads(_file(project).read_text(encoding="utf-8"))
         return StackState(row.get("runtime"), tuple(row.get("services", ())), row.get("auth"))
@@ -46,7 +46,7 @@ def read(project: ProjectFolder) -> StackState:
 
 
 def write(project: ProjectFolder, choices: StackState) -> None:
-    """Remember choices, in one step.
+    """Write the choices in one atomic step.
 
     Raises:
         MlpipesError: The file cannot be written.

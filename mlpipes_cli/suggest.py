@@ -1,4 +1,4 @@
-"""The nearest known word, for messages about a word that is not known."""
+"""Suggest the nearest known word in messages about an unknown word."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the nearest known word, or an empty string."""
+    """Return ``; did you mean 'x'?`` for the nearest known word, or an empty string."""
     import difflib
 
     near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)

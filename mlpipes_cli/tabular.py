@@ -1,4 +1,4 @@
-"""Results that are a table, as a pandas DataFrame."""
+"""Results in the form of a table, as a pandas DataFrame."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class Tabular:
-    """A result that people see as a table."""
+    """A result that is shown as a table."""
 
     def table(self) -> Iterable[object]:
-        """The rows: dataclasses or mappings."""
+        """Return the rows: dataclasses or mappings."""
         raise NotImplementedError
 
     def frame(self) -> pd.DataFrame:
-        """The rows as a DataFrame, in the order in which the command line shows them.
+        """Return the rows as a DataFrame, in the order in which the command line shows them.
 
         A mapping becomes a column for each of its keys, as ``metrics.ks``, named as in MLflow's
         ``search_runs``. An interval stays a pair.
@@ -29,11 +29,11 @@ class Tabular:
 
 
 class TableRows(list[Any], Tabular):
-    """A list of results, which is a table as well.
+    """A list of results that is also a table.
 
     Args:
         rows: Dataclasses of one class.
-        kind: That class, so that the table has its columns where there are no rows.
+        kind: The class, which gives the table its columns if there are no rows.
     """
 
     def __init__(self, rows: Iterable[object], kind: type) -> None:

@@ -1,11 +1,11 @@
-"""Points in time as people and programs write them.
+"""Parse points in time as people and programs write them.
 
-Read are dates and times in ISO 8601 (without an offset they are in UTC, as in training) and whole
-milliseconds since 1970, as ``DataFrame.to_json`` and JavaScript write them, from 10^11 (March 1973) to
-10^13 (2286); as text they have 13 digits. Any other number may be seconds, milliseconds, nanoseconds or a
-day, and ``01/06/2024`` is two days: they are refused.
+Accepted are dates and times in ISO 8601 (in UTC if they have no offset, as in training) and whole
+milliseconds since 1970, as ``DataFrame.to_json`` and JavaScript write them, from 10^11 (March 1973) to 10^13
+(2286); as text they have 13 digits. Any other number may be seconds, milliseconds, nanoseconds or a day, and
+``01/06/2024`` may be two different days: such values are rejected.
 
-A logged model may carry this module's code with it, so it imports nothing of this package.
+A logged model may contain a copy of this module, so it imports nothing of this package.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ ISO = re.compile(
 )
 DURATION = r"^-?\d+ days?(?: [+-]?\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)?$"
 _MILLISECONDS = re.compile(r"\d{13}")
-_FINER = re.compile(r"([.,]\d{6})\d+")  # than microseconds, of which years up to 9999 are made
+_FINER = re.compile(r"([.,]\d{6})\d+")  # digits finer than microseconds, the unit that reaches year 9999
 FROM, TO = 10**11, 10**13  # milliseconds since 1970
 _NONE = {"", "nat"}
 
 
 def read_moments(values: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
-    """The column as naive datetime64[us] in UTC, and where a value is neither missing nor a moment."""
+    """Return the column as naive datetime64[us] in UTC, and a mask of the values that are invalid.
+
+    A value is invalid if it is neither missing nor a point in time."""
     import numpy as np
     import pandas as pd
 
@@ -50,11 +52,11 @@ def read_moments(values: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
     return pd.Series(found, index=values.index, name=values.name), wrong
 
 
-_WRONG: Any = ...  # one object wherever a model is loaded, so that both codes are known to be the same
+_WRONG: Any = ...  # one object wherever a model is loaded, so that both copies of the code use the same one
 
 
 def _cell(value: Any) -> Any:
-    """None, an ISO text, a naive datetime64[us] in UTC, or that it is none of these."""
+    """Return None, an ISO text, a naive datetime64[us] in UTC, or ``_WRONG`` for any other value."""
     import numpy as np
     import pandas as pd
 

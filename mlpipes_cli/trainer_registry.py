@@ -1,9 +1,9 @@
-"""Which trainers there are, and where: ours, and those that installed packages bring. A leaf.
+"""Registry of trainers: built-in ones and those of other installed packages.
 
-A package brings a trainer by an entry point of the group ``mlpipes.trainers``: its name is what stands
-behind ``trainer:`` in an experiment file, its object a class that keeps the promises of
-``mlpipes_cli.trainers.base.Trainer``. Ours are entry points too; they are listed here as well, since in
-the environments that runs are trained in mlpipes is not installed.
+A package adds a trainer by an entry point of the group ``mlpipes.trainers``. The entry point's name is the
+value of ``trainer:`` in an experiment file; its object is a class that implements
+``mlpipes_cli.trainers.base.Trainer``. The built-in trainers are entry points too. They are also listed here,
+because mlpipes is not installed in the environments that train runs.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ BUILT_IN = {
 
 @lru_cache(maxsize=1)
 def added() -> dict[str, str]:
-    """The trainers of other installed packages, ``module:attribute`` by name; ours cannot be replaced."""
+    """Return the trainers of other packages, ``module:attribute`` by name; built-in names are excluded."""
     from importlib.metadata import entry_points
 
     return {point.name: point.value for point in entry_points(group=GROUP) if point.name not in BUILT_IN}
 
 
 def find(name: str) -> str | None:
-    """Where a trainer is, ``module:attribute``, or None."""
+    """Return the location of a trainer, ``module:attribute``, or None."""
     return BUILT_IN.get(name) or added().get(name)

@@ -1,8 +1,8 @@
-"""The Python API: the verbs of the command line as methods of a project.
+"""Python API: the commands of the command line as methods of a project.
 
-``import mlpipes_cli as mlpipes`` gives the names below. A method takes what its command takes, and returns
-what the command prints with ``--json``, as dataclasses. What goes wrong is an :class:`MlpipesError` with a
-reason and a hint. Commands that are about the whole machine or a terminal (``projects``, ``environments``,
+``import mlpipes_cli as mlpipes`` provides the names below. A method takes the arguments of its command and
+returns what the command prints with ``--json``, as dataclasses. Failures are an :class:`MlpipesError` with a
+reason and a hint. Commands that concern the whole machine or a terminal (``projects``, ``environments``,
 ``images``, ``demo``, ``psql``, ``shell``, ``open``) have no method.
 """
 

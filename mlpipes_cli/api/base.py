@@ -1,4 +1,4 @@
-"""What the groups of methods share: the project's folder, and where events go."""
+"""Base class of the groups of methods: the project's folder, and the receiver of events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ File = str | os.PathLike[str]
 
 
 class Base:
-    """A project's folder.
+    """The folder of a project.
 
     Attributes:
         root: The absolute path of the folder that holds ``mlpipes.yaml``.
@@ -31,7 +31,7 @@ class Base:
 
     @property
     def _settings(self) -> Settings:
-        """The project as ``mlpipes.yaml`` says now."""
+        """The project with the current settings of ``mlpipes.yaml``."""
         from mlpipes_cli.project import find_project
 
         return find_project(self.root)
@@ -41,7 +41,7 @@ class Base:
         return Events(self.on_event)
 
     def _file(self, path: File) -> Path:
-        """A file that is read: as seen from the project's folder, else from the current one."""
+        """Return the path of an input file: relative to the project's folder, else to the current one."""
         given = Path(path)
         inside = self.root / given
         return (inside if inside.exists() or not given.exists() else given).absolute()

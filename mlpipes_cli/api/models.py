@@ -1,4 +1,4 @@
-"""From an experiment file to a served model."""
+"""Methods from an experiment file to a served model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ModelMethods(Base):
-    """Train, compare, promote and serve."""
+    """Methods that train, compare, promote and serve models."""
 
     def train(
         self,
@@ -33,15 +33,15 @@ class ModelMethods(Base):
     ) -> results.TrainingResult:
         """Train the candidates of an experiment file, each in a process of its own.
 
-        A candidate that fails does not end the others and raises nothing: its ``status`` and ``error`` say
-        so, and ``raise_for_status()`` of what is returned makes an error of it.
+        A candidate that fails does not end the others and raises nothing: its ``status`` and ``error`` report
+        it, and ``raise_for_status()`` of the result raises an error.
 
         Args:
-            file: The experiment file, as seen from the project's folder, else from the current one.
+            file: The experiment file, relative to the project's folder, else to the current one.
             only: Names of the candidates; all if empty.
-            parallel: Candidates at a time; None for as many as there are cores.
-            resume: Go on with the last session: train what it left unfinished.
-            force: Train again what was trained on the same data, too.
+            parallel: Number of candidates at a time; None for as many as there are cores.
+            resume: Continue the last session: train its unfinished candidates.
+            force: Also train candidates again that were trained on the same data.
 
         Raises:
             ConfigError: The file, or the data for it, has mistakes.
@@ -55,7 +55,7 @@ class ModelMethods(Base):
         return results.training(training.train(lambda: self._settings, request, events, events))
 
     def plan(self, file: File = "experiment.yaml", *, only: Sequence[str] = ()) -> DryRun:
-        """Check an experiment file and its data, and say what would run, as ``train --dry-run``.
+        """Check an experiment file and its data, and return what would run, as ``train --dry-run``.
 
         Raises:
             ConfigError: The file, or the data for it, has mistakes.
@@ -89,12 +89,12 @@ class ModelMethods(Base):
     def leaderboard(
         self, experiment: str | None = None, *, metric: str | None = None, holdout: str | None = None
     ) -> results.Leaderboard:
-        """The candidates of an experiment that were judged on the same rows, the best first.
+        """Return the candidates of an experiment that were scored on the same rows, best first.
 
         Args:
-            experiment: A name or an experiment file; the project's own, else the newest, when left out.
-            metric: What to sort by; what decides the promotion when left out.
-            holdout: The start of its fingerprint; the newest run's when left out.
+            experiment: A name or an experiment file; the default is the project's own, else the newest.
+            metric: The metric to sort by; the default is the metric that decides the promotion.
+            holdout: The start of the holdout's fingerprint; the default is that of the newest run.
 
         Raises:
             UsageError: There is no such experiment or holdout, it has no runs, or the metric is not for its
@@ -111,7 +111,7 @@ class ModelMethods(Base):
         return results.leaderboard(board)
 
     def models(self) -> TableRows:
-        """The registered models with their versions and aliases, by name, the newest version first.
+        """Return the registered models with their versions and aliases, by name, newest version first.
 
         Raises:
             MlpipesError: The stack is not running.
@@ -128,7 +128,9 @@ class ModelMethods(Base):
         reason: str = "",
         dry_run: bool = False,
     ) -> TableRows:
-        """Have versions loaded, which runs their code, that this project did not make; as they are now.
+        """Trust the present files of versions that this project did not train, so that they can be loaded.
+
+        Loading a model runs its code.
 
         Raises:
             UsageError: There is no such model or version, or none was named.
@@ -157,18 +159,18 @@ class ModelMethods(Base):
         reason: str = "",
         dry_run: bool = False,
     ) -> Verdict:
-        """Give the best run the alias, if it passes the gates and beats the present holder.
+        """Move the alias to the best run, if it passes the gates and beats the present champion.
 
         Args:
-            metric: Picks the best run and judges it.
-            experiment: The experiment; the newest when left out.
-            run: A run id or a candidate's name in place of the best.
+            metric: Selects the best run and judges it.
+            experiment: The experiment; the default is the newest.
+            run: A run id or a candidate's name instead of the best run.
             to: The alias.
             reason: Kept in the history.
             dry_run: Decide, and change nothing.
 
         Raises:
-            Refused: A gate or the comparison said no; ``error.result`` is the verdict.
+            Refused: A gate or the comparison rejected the run; ``error.result`` is the verdict.
             UsageError: There is no such run, experiment or metric.
             MlpipesError: The stack is not running.
         """
@@ -192,7 +194,7 @@ class ModelMethods(Base):
         return rollback(self._settings, self._events, model=model, alias=to, reason=reason)
 
     def history(self, *, model: str | None = None) -> TableRows:
-        """Every promotion and rollback, the newest first.
+        """Return all promotions and rollbacks, newest first.
 
         Raises:
             MlpipesError: The stack is not running.
@@ -215,8 +217,8 @@ class ModelMethods(Base):
         """Serve a promoted model as a service of the stack, as ``serve --detach``; ``down()`` stops it.
 
         Raises:
-            UsageError: There is no such model, or several and none was named.
-            MlpipesError: Nothing was promoted, the model is not signed, or the server does not come up.
+            UsageError: There is no such model, or there are several and none was named.
+            MlpipesError: No model was promoted, the model is not signed, or the server does not start.
         """
         from mlpipes_cli.lifecycle import serving
 
@@ -234,11 +236,11 @@ class ModelMethods(Base):
         tag: str | None = None,
         platform: str | None = None,
     ) -> BuildResult:
-        """Make a Docker image of the API with the model inside, which needs nothing but a database.
+        """Build a Docker image of the API with the model inside; it needs nothing but a database.
 
         Raises:
             UsageError: There is no such model, or the tag is not valid.
-            MlpipesError: Nothing was promoted, there is no Docker engine, or a step of the build failed.
+            MlpipesError: No model was promoted, there is no Docker engine, or a step of the build failed.
         """
         from mlpipes_cli.lifecycle.serving import image
 
@@ -253,7 +255,7 @@ class ModelMethods(Base):
         )
 
     def create_key(self, name: str) -> Created:
-        """Make an API key; from the first one on, the prediction API asks for one.
+        """Create an API key; from the first one on, the prediction API requires a key.
 
         Raises:
             UsageError: The name is taken or not valid.
@@ -264,7 +266,7 @@ class ModelMethods(Base):
         return keys.create(self._settings, name)
 
     def keys(self) -> TableRows:
-        """The API keys: names, states, and when they were last used.
+        """Return the API keys: names, states, and when they were last used.
 
         Raises:
             MlpipesError: The stack is not running.
@@ -274,7 +276,7 @@ class ModelMethods(Base):
         return TableRows(keys.listing(self._settings), keys.KeyRow)
 
     def revoke_key(self, name_or_id: str) -> KeyRow:
-        """Let an API key count no more, within 2 seconds.
+        """Revoke an API key; it is invalid within 2 seconds.
 
         Raises:
             UsageError: There is no such key.

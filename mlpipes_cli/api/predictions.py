@@ -1,4 +1,4 @@
-"""Predictions: made, stored, judged by the ground truth."""
+"""Methods for predictions: make, list, export and evaluate them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class PredictionMethods(Base):
-    """Score rows, and work with what is stored of them."""
+    """Methods that score rows, and work with the stored predictions."""
 
     def predict(
         self,
@@ -43,14 +43,14 @@ class PredictionMethods(Base):
             output: Write ``.csv``, ``.parquet`` or ``.json``; None keeps the predictions in the result,
                 for ``.frame()``.
             offline: Score in this process; nothing is stored in the database.
-            batch_size: Rows a request or a batch.
-            model: The registered model, where several are served.
+            batch_size: Number of rows in a request or a batch.
+            model: The registered model, if several are served.
             alias: Its alias.
-            api_key: Where the API asks for one.
+            api_key: The key, if the API requires one.
 
         Raises:
             UsageError: A column is missing, a value does not fit, or there are no rows.
-            MlpipesError: The API is not running, or stopped answering; nothing was written.
+            MlpipesError: The API is not running or stopped answering; nothing was written.
         """
         from mlpipes_cli.lifecycle import prediction
 
@@ -68,7 +68,7 @@ class PredictionMethods(Base):
             )
 
     def _table(self, rows: File | pd.DataFrame, folder: Path) -> Path:
-        """The rows as a file: a DataFrame goes through Parquet, which keeps its types."""
+        """Return the rows as a file: a DataFrame is written as Parquet, which keeps its types."""
         import pandas as pd
 
         if not isinstance(rows, pd.DataFrame):
@@ -87,19 +87,19 @@ class PredictionMethods(Base):
         version: int | None = None,
         latest: bool = False,
     ) -> Reported:
-        """Record what turned out to be true, straight into the database.
+        """Record ground truth, directly in the database.
 
         Args:
             rows: A DataFrame with identifiers and truths, or a CSV, CSV.gz, Parquet or JSON file.
-            id_column: The identifiers; ``prediction_id`` or the model's id column when left out.
-            value_column: The truths; the target's column, ``value`` or ``truth`` when left out.
-            model: Whose predictions; that of the settings or the only one when left out.
+            id_column: The column of identifiers; the default is ``prediction_id`` or the model's id column.
+            value_column: The column of truths; the default is the target's column, ``value`` or ``truth``.
+            model: The model of the predictions; the default is that of the settings or the only one.
             version: Only predictions of this version.
-            latest: Of several predictions for an identifier only the newest is meant.
+            latest: If an identifier has several predictions, use only the newest.
 
         Raises:
-            UsageError: The table cannot be read, or a row is wrong; nothing is stored then.
-            MlpipesError: No row is about a stored prediction, or the database does not answer.
+            UsageError: The table cannot be read, or a row is wrong; then nothing is stored.
+            MlpipesError: No row matches a stored prediction, or the database does not answer.
         """
         from mlpipes_cli.lifecycle.records.feedback import feedback
 
@@ -127,15 +127,15 @@ class PredictionMethods(Base):
         since: str | None = None,
         until: str | None = None,
     ) -> TableRows:
-        """The newest stored predictions with their truth, the newest first.
+        """Return the newest stored predictions with their ground truth, newest first.
 
         Args:
-            limit: How many.
+            limit: The maximum number of predictions.
             model: Only of this registered model.
             version: Only of this version.
-            alias: Only what this alias answered.
-            since: From then on: ``30d``, ``2026-11-21``.
-            until: Until then.
+            alias: Only predictions of this alias.
+            since: Start of the time range: ``30d``, ``2026-11-21``.
+            until: End of the time range.
 
         Raises:
             UsageError: There is no prediction of the model, or a time cannot be read.
@@ -157,16 +157,16 @@ class PredictionMethods(Base):
         since: str | None = None,
         until: str | None = None,
     ) -> Exported:
-        """Write predictions with their truth to a Parquet file, the oldest first.
+        """Write predictions with their ground truth to a Parquet file, oldest first.
 
         Args:
             output: The file, ``.parquet``.
-            columns: A column ``input_NAME`` for each input, not one of JSON text.
+            columns: A column ``input_NAME`` for each input instead of one column of JSON text.
             model: Only of this registered model.
             version: Only of this version.
-            alias: Only what this alias answered.
-            since: From then on: ``30d``, ``2026-11-21``.
-            until: Until then.
+            alias: Only predictions of this alias.
+            since: Start of the time range: ``30d``, ``2026-11-21``.
+            until: End of the time range.
 
         Raises:
             UsageError: The file has another ending, or a time cannot be read.
@@ -181,12 +181,12 @@ class PredictionMethods(Base):
     def prune(
         self, older_than: str, *, model: str | None = None, yes: bool = False, dry_run: bool = False
     ) -> PrunedPredictions:
-        """Remove old predictions and what was true of them, for good.
+        """Remove old predictions and their ground truth permanently.
 
         Args:
-            older_than: ``90d``, or a date: what was made before goes.
+            older_than: ``90d``, or a date: predictions made before that time are removed.
             model: Only of this registered model.
-            yes: Agree; wanted unless ``dry_run``.
+            yes: Confirm; required unless ``dry_run``.
             dry_run: Only count.
 
         Raises:
@@ -198,7 +198,7 @@ class PredictionMethods(Base):
         return prune(self._settings, self._events, older_than, model=model, yes=yes, dry_run=dry_run)
 
     def replay(self) -> Replayed:
-        """Put predictions that wait in local files into the database, without an API.
+        """Store predictions from local spool files in the database, without an API.
 
         Raises:
             MlpipesError: The database does not answer.
@@ -218,16 +218,16 @@ class PredictionMethods(Base):
         since: str | None = None,
         until: str | None = None,
     ) -> Performance:
-        """The live metrics of what has a ground truth, by version and period.
+        """Return the live metrics of predictions that have a ground truth, by version and period.
 
         Args:
-            period: What to group by beside the version, in UTC.
+            period: What to group by in addition to the version, in UTC.
             metrics: Only these; all if empty.
-            model: The registered model; that of the settings or the only one when left out.
+            model: The registered model; the default is that of the settings or the only one.
             version: Only this version.
-            alias: Only what this alias answered.
-            since: From then on: ``30d``, ``2026-11-21``.
-            until: Until then.
+            alias: Only predictions of this alias.
+            since: Start of the time range: ``30d``, ``2026-11-21``.
+            until: End of the time range.
 
         Raises:
             UsageError: There is no such model or metric, or a time cannot be read.

@@ -1,4 +1,4 @@
-"""What a program hears while a method works."""
+"""Events that a method reports to a program while it works."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _LEVELS: dict[Kind, int] = {"info": logging.INFO, "warning": logging.WARNING}
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a method reports while it works.
+    """An event that a method reports while it works.
 
     Attributes:
         kind: ``info``, ``warning`` and ``detail`` are messages; ``progress`` is a step of a task;
             ``candidate`` is a candidate of a training whose state has changed.
         text: One line for a person.
-        task: What is being done, for ``progress``; the candidate's name, for ``candidate``.
-        done: How much of it is done, in the task's own unit.
-        total: How much there is; None where that is not known.
+        task: The name of the task, for ``progress``; the candidate's name, for ``candidate``.
+        done: How much of the task is done, in the task's own unit.
+        total: The whole amount; None if it is unknown.
     """
 
     kind: Kind
@@ -38,15 +38,15 @@ class Event:
 
 
 def log(event: Event) -> None:
-    """Write an event to the logger ``mlpipes``: what is neither news nor a warning at level DEBUG."""
+    """Write an event to the logger ``mlpipes``; kinds other than info and warning have level DEBUG."""
     _LOGGER.log(_LEVELS.get(event.kind, logging.DEBUG), "%s", event.text)
 
 
 class Events:
-    """Implements :class:`mlpipes_cli.ports.Reporter` and ``TrainingProgress`` by a function.
+    """Implements :class:`mlpipes_cli.ports.Reporter` and ``TrainingProgress`` by calling a function.
 
     Args:
-        call: Called with each event, in the thread in which it happens. What it raises ends the method.
+        call: Called with each event, in the thread in which it happens. An exception of it ends the method.
     """
 
     def __init__(self, call: Callable[[Event], object]) -> None:
@@ -67,7 +67,7 @@ class Events:
         yield _Task(self._call, title, total)
 
     def confirm(self, question: str) -> bool:
-        """No: a program says ``yes=True``."""
+        """Return False: a program confirms with ``yes=True``."""
         return False
 
     def show(self, states: Sequence[CandidateState], metric: str) -> None:

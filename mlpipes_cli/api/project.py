@@ -1,4 +1,4 @@
-"""A project, as Python programs and notebooks use it."""
+"""The class of a project for Python programs and notebooks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mlpipes_cli.api.stack import StackMethods
 
 
 class Project(StackMethods, ModelMethods, PredictionMethods):
-    """The verbs of the command line on one project.
+    """The commands of the command line for one project.
 
-    The settings are read anew by each method, as by each command.
+    Each method reads the settings anew, as each command does.
 
     Args:
         directory: The project's folder, or one below it.
@@ -41,7 +41,7 @@ def init(
     example: str = "breast-cancer",
     on_event: Callable[[Event], object] = log,
 ) -> Project:
-    """Make a project that runs at once: settings, an experiment, data, secrets, a notebook.
+    """Create a project that can run at once: settings, an experiment, data, secrets, a notebook.
 
     Args:
         directory: The new project's folder.

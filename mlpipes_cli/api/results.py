@@ -1,4 +1,4 @@
-"""Results whose dataclass is not that of the verb: what ``--json`` prints of them, as Python values."""
+"""Result classes where ``--json`` prints other fields than the dataclass of the command has."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class RunResult:
 
     Attributes:
         name: The candidate's name in the experiment file.
-        run_id: MLflow's; None if its run could not be begun.
+        run_id: MLflow's id; None if the run could not be started.
         status: FINISHED, FAILED or KILLED, as in MLflow.
         metrics: On the holdout, by name.
         intervals: 95 %, (lower, upper) by metric; None where there are too few rows.
         threshold: The positive class's score from which on a row is labelled positive, where one is set.
-        seconds: How long the fit took.
+        seconds: Duration of the fit.
         error: One line, or None.
     """
 
@@ -41,10 +41,10 @@ class RunResult:
 
 @dataclass(frozen=True)
 class TrainedRun(RunResult):
-    """A run of a training.
+    """A run of one training session.
 
     Attributes:
-        cached: An earlier run on the same data and settings was taken.
+        cached: Whether an earlier run on the same data and settings was reused.
     """
 
     cached: bool
@@ -55,7 +55,7 @@ class DataResult:
     """The data of a training.
 
     Attributes:
-        rows: How many rows it has.
+        rows: Number of rows.
         fingerprint: SHA-256 of its rows, in hexadecimal digits.
     """
 
@@ -65,12 +65,12 @@ class DataResult:
 
 @dataclass(frozen=True)
 class TrainingResult(Tabular):
-    """What :meth:`Project.train` did.
+    """The result of :meth:`Project.train`.
 
     Attributes:
         experiment: The experiment's name.
-        data: What was trained on.
-        runs: The best first.
+        data: The training data.
+        runs: The runs, best first.
         best: The best candidate's name; None if none has the deciding metric.
     """
 
@@ -86,7 +86,7 @@ class TrainingResult(Tabular):
         """Fail if a candidate did not finish.
 
         Raises:
-            MlpipesError: A line for each that did not.
+            MlpipesError: It has a line for each candidate that did not finish.
         """
         failed = [run for run in self.runs if run.status != "FINISHED"]
         if failed:
@@ -95,11 +95,11 @@ class TrainingResult(Tabular):
 
 @dataclass(frozen=True)
 class RankedRun(RunResult):
-    """A line of the leaderboard.
+    """A row of the leaderboard.
 
     Attributes:
-        version: Its registered version, or None.
-        aliases: Those that the version holds.
+        version: The run's registered version, or None.
+        aliases: The aliases of that version.
     """
 
     version: int | None
@@ -108,11 +108,11 @@ class RankedRun(RunResult):
 
 @dataclass(frozen=True)
 class OtherHoldoutResult:
-    """Rows on which other runs of the experiment were judged.
+    """Another holdout of the experiment, with the number of its runs.
 
     Attributes:
-        holdout_fingerprint: Of the rows.
-        runs: How many runs were judged on them.
+        holdout_fingerprint: The fingerprint of the holdout's rows.
+        runs: Number of runs that were scored on them.
     """
 
     holdout_fingerprint: str
@@ -121,17 +121,17 @@ class OtherHoldoutResult:
 
 @dataclass(frozen=True)
 class Leaderboard(Tabular):
-    """The candidates that were judged on the same rows.
+    """The candidates that were scored on the same rows.
 
     Attributes:
         experiment: The experiment's name.
         model: The registered model's name.
-        metric: What the runs are sorted by.
-        holdout_fingerprint: Of the rows that all were judged on.
-        runs: The best first; the newest run of each candidate.
+        metric: The metric that the runs are sorted by.
+        holdout_fingerprint: The fingerprint of the rows that all runs were scored on.
+        runs: The newest run of each candidate, best first.
         best: The best candidate's name; None if none has the metric.
-        other_holdouts: The newest first.
-        other_runs: How many runs of the experiment `train` did not make; they are not ranked.
+        other_holdouts: Other holdouts of the experiment, newest first.
+        other_runs: Number of runs of the experiment that `train` did not make; they are not ranked.
     """
 
     experiment: str
@@ -148,14 +148,14 @@ class Leaderboard(Tabular):
 
 
 def training(report: TrainingReport) -> TrainingResult:
-    """What ``train --json`` prints."""
+    """Return the content of ``train --json`` as dataclasses."""
     made = report.document()
     runs = TableRows([_made(TrainedRun, run) for run in made["runs"]], TrainedRun)
     return TrainingResult(made["experiment"], DataResult(**made["data"]), runs, made["best"])
 
 
 def leaderboard(board: Board) -> Leaderboard:
-    """What ``leaderboard --json`` prints."""
+    """Return the content of ``leaderboard --json`` as dataclasses."""
     made = board.document()
     runs = TableRows(
         [_made(RankedRun, run | {"aliases": tuple(run["aliases"])}) for run in made["runs"]], RankedRun
@@ -165,6 +165,6 @@ def leaderboard(board: Board) -> Leaderboard:
 
 
 def _made(kind: type, values: Mapping[str, Any]) -> Any:
-    """A dataclass out of exactly its fields."""
+    """Make a dataclass from a mapping that has exactly its fields."""
     assert {field.name for field in fields(kind)} == set(values), kind
     return kind(**values)

@@ -1,4 +1,4 @@
-"""The stack, and the data that outlives it."""
+"""Methods for the stack and for its data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Runtime = Literal["docker", "embedded", "remote", "auto"]
 
 
 class StackMethods(Base):
-    """Start, stop and look at the stack; back its data up and move it."""
+    """Methods that start, stop and inspect the stack, back up its data and move it."""
 
     def up(
         self,
@@ -31,13 +31,14 @@ class StackMethods(Base):
         """Start or repair the stack and wait until every service answers.
 
         Args:
-            runtime: None takes what ``mlpipes.yaml`` says.
-            services: Further ones, as ``--with``: ``api``, ``jupyter``, ``pgadmin``; ``none`` drops them.
-            auth: Whether MLflow asks for a name and a password; None leaves it as it is.
+            runtime: None uses the setting of ``mlpipes.yaml``.
+            services: Optional services, as ``--with``: ``api``, ``jupyter``, ``pgadmin``; ``none`` drops
+                them.
+            auth: Whether MLflow requires a name and a password; None leaves it as it is.
 
         Raises:
             UsageError: There is no such runtime or service.
-            MlpipesError: A service does not come up.
+            MlpipesError: A service does not start.
         """
         from mlpipes_cli.lifecycle import stack
 
@@ -47,9 +48,9 @@ class StackMethods(Base):
         """Stop the stack; the data stays.
 
         Args:
-            volumes: Remove the data too; wants ``yes``.
+            volumes: Remove the data too; requires ``yes``.
             backups: With ``volumes``: remove the backups in ``.mlpipes`` too.
-            yes: Agree to what is removed.
+            yes: Confirm the removal.
 
         Returns:
             The services that were stopped.
@@ -67,7 +68,7 @@ class StackMethods(Base):
 
         Raises:
             UsageError: There is no such service.
-            MlpipesError: It does not come up.
+            MlpipesError: The service does not start.
         """
         from mlpipes_cli.lifecycle import stack
 
@@ -76,42 +77,42 @@ class StackMethods(Base):
         return stack.restart(self._settings, service, self._events)
 
     def stop(self, service: str) -> Halted:
-        """Stop one service until ``start`` or ``up``; its data and log stay.
+        """Stop one service until ``start`` or ``up``; keep its data and log.
 
         Raises:
             UsageError: There is no such service, or the stack is remote.
-            MlpipesError: It cannot be stopped.
+            MlpipesError: The service cannot be stopped.
         """
         from mlpipes_cli.lifecycle import single_service
 
         return single_service.stop(self._settings, service, self._events)
 
     def start(self, service: str) -> ServiceStatus:
-        """Start one service and what it needs, and wait until it answers.
+        """Start one service and its dependencies, and wait until it answers.
 
         Raises:
             UsageError: There is no such service, or the stack is remote.
-            MlpipesError: There is no stack yet, or it does not come up.
+            MlpipesError: There is no stack yet, or the service does not start.
         """
         from mlpipes_cli.lifecycle import single_service
 
         return single_service.start(self._settings, service, self._events)
 
     def status(self) -> StackStatus:
-        """What runs, where, since when; ``.frame()`` has a row a service."""
+        """Return the state of each service, with address and uptime; ``.frame()`` has a row for each."""
         from mlpipes_cli.lifecycle import stack
 
         return stack.status(self._settings)
 
     def doctor(self) -> TableRows:
-        """What could be wrong, with the fix of each: rows with name, level, found and fix."""
+        """Return the doctor checks, with a fix for each problem: rows with name, level, found and fix."""
         from mlpipes_cli.lifecycle import stack
         from mlpipes_cli.ports import Check
 
         return TableRows(stack.doctor(self._settings), Check)
 
     def env(self) -> Mapping[str, str]:
-        """The environment variables of clients, such as MLFLOW_TRACKING_URI; one may hold a password.
+        """Return the environment variables for clients, such as MLFLOW_TRACKING_URI; one may hold a password.
 
         Raises:
             MlpipesError: The stack is not running.
@@ -123,13 +124,13 @@ class StackMethods(Base):
     def logs(
         self, *services: str, follow: bool = False, tail: int | None = None, since: str | None = None
     ) -> Iterator[str]:
-        """The lines of the services' logs, of all where none is named.
+        """Yield the lines of the services' logs; of all services if none is named.
 
         Args:
             services: Their names.
-            follow: Go on, over restarts too.
-            tail: Only the last so many lines of each.
-            since: Only later lines: ``10m``, ``2h``, ``2026-11-21T10:00``.
+            follow: Continue with new lines, across restarts.
+            tail: Only the last lines of each service, at most this many.
+            since: Only lines from this time on: ``10m``, ``2h``, ``2026-11-21T10:00``.
 
         Raises:
             UsageError: There is no such service, or ``since`` is not a time.
@@ -140,10 +141,10 @@ class StackMethods(Base):
         return lines(self._settings, services, follow=follow, tail=tail, since=since)
 
     def backup(self, file: File, *, force: bool = False) -> BackupResult:
-        """Copy databases and artifacts into one file, ``.tar`` or ``.tar.gz``, while the stack works.
+        """Copy databases and artifacts into one file, ``.tar`` or ``.tar.gz``, while the stack runs.
 
         Raises:
-            UsageError: The file exists, and ``force`` is missing; or it has another ending.
+            UsageError: The file exists and ``force`` is missing, or its name has another ending.
             MlpipesError: Something cannot be read or written.
         """
         from mlpipes_cli.lifecycle.transfer.backup import backup
@@ -151,11 +152,11 @@ class StackMethods(Base):
         return backup(self._settings, Path(file).absolute(), self._events, force=force)
 
     def restore(self, file: File, *, yes: bool = False) -> BackupResult:
-        """Replace all data by a backup's, which is checked whole before.
+        """Replace all data with that of a backup; the whole backup is checked first.
 
         Raises:
             UsageError: There is no such file, or data would be replaced and ``yes`` is missing.
-            MlpipesError: The file is damaged, or the restore failed; the old data is there then.
+            MlpipesError: The file is damaged, or the restore failed; in both cases the old data is kept.
         """
         from mlpipes_cli.lifecycle.transfer.restore import restore
 
@@ -166,17 +167,17 @@ class StackMethods(Base):
 
         Raises:
             UsageError: The target holds data, and ``yes`` is missing.
-            MlpipesError: It failed; the project stays where it was.
+            MlpipesError: The migration failed; the project stays on the present runtime.
         """
         from mlpipes_cli.lifecycle.transfer.migrate import migrate
 
         return migrate(self._settings, to, self._events, yes=yes)
 
     def upgrade(self, *, dry_run: bool = False) -> Upgraded:
-        """Move the stack to what this release runs on: a backup first, and back again if it fails.
+        """Upgrade the stack to the versions of this release: back up first, and roll back on failure.
 
         Raises:
-            MlpipesError: It failed; what ran before runs again.
+            MlpipesError: The upgrade failed; the previous versions run again.
         """
         from mlpipes_cli.lifecycle.transfer.upgrade import upgrade
 

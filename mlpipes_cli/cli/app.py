@@ -1,4 +1,4 @@
-"""The command line: builds the app and is the single place where errors become exit codes."""
+"""The command line: builds the app, and is the single place that turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _FLAGS = {"--json", "-v", "--verbose", "--no-color"}
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
-    """Move the global options to the front, so that they may stand after the command too."""
+    """Move the global options to the front, so that they can also follow the command."""
     front: list[str] = []
     rest: list[str] = []
     items = iter(arguments)
@@ -82,7 +82,7 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; a bug's traceback passes through."""
+    """Run one command and return its exit code; an unexpected exception propagates with its traceback."""
     context.current = context.Context(None, Console())
     try:
         from mlpipes_cli.cli import commands
@@ -100,14 +100,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return _stopped()
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+    except BrokenPipeError:  # the reader of our output closed it, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         if not is_interrupt(error):
             raise
         return _stopped()
-    if code == Interrupted.exit_code:  # Typer makes this of Ctrl-C, and says nothing
+    if code == Interrupted.exit_code:  # Typer returns this code for Ctrl-C, without a message
         return _stopped()
     return code if isinstance(code, int) else 0
 
@@ -118,7 +118,7 @@ def _stopped() -> int:
 
 
 def _wrong_usage(error: TyperException) -> int:
-    """One line for words that the command line does not take."""
+    """Print one line for arguments that the command line does not accept."""
     message = " ".join(getattr(error, "format_message", error.__str__)().split()).rstrip(".")
     if not message:  # no command at all: the help has been shown
         return 2
@@ -134,7 +134,7 @@ def _wrong_usage(error: TyperException) -> int:
 
 
 def _told(error: TyperException) -> str:
-    """The message with the option or argument that it is about."""
+    """Return the message with the option or argument that it is about."""
     told: Callable[[], str] | None = getattr(error, "format_message", None)
     return told() if told else str(error)
 

@@ -1,7 +1,7 @@
-"""The one mouth: results to standard output, everything else to standard error.
+"""The only output of the command line: results go to standard output, everything else to standard error.
 
-No other module prints. A verb returns a dataclass; ``Console.result`` shows it as a table for
-people or as one JSON document. Text of others (names, messages, log lines) steers no terminal.
+No other module prints. A command's function returns a dataclass; ``Console.result`` shows it as a table for
+users or as one JSON document. Foreign text (names, messages, log lines) cannot control the terminal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _UNBOUNDED = 100_000  # the width of a pipe or a file, where nothing is wrapped 
 
 
 def jsonable(value: Any) -> Any:
-    """The value as JSON knows it: dataclasses become objects, NaN and infinities null."""
+    """Return the value in JSON's types: dataclasses become objects, NaN and infinities null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -59,9 +59,9 @@ class Console:
     """Implements :class:`mlpipes_cli.ports.Reporter`.
 
     Attributes:
-        json_output: Results as one JSON document.
+        json_output: Print results as one JSON document.
         verbose: Show details.
-        color: None decides by the terminal and ``NO_COLOR``.
+        color: Whether to use colours; None depends on the terminal and ``NO_COLOR``.
     """
 
     json_output: bool = False
@@ -81,11 +81,11 @@ class Console:
 
     @property
     def interactive(self) -> bool:
-        """Whether a person watches standard error."""
+        """Whether standard error is an interactive terminal."""
         return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def _say(self, text: str, style: str = "") -> None:
-        """A line on standard error, by hand: rich would take longer to import than a mistake to find."""
+        """Write a line to standard error without rich, whose import takes too long for an error message."""
         text = printable(text)
         if style and self.interactive and self.color is not False and "NO_COLOR" not in os.environ:
             text = f"\x1b[{style}m{text}\x1b[0m"
@@ -110,7 +110,7 @@ class Console:
             return
         from mlpipes_cli.cli.progress import board, shown
 
-        if self._progress is not None:  # inside another: a line of its own below it
+        if self._progress is not None:  # inside another task: a line of its own below it
             with shown(self._progress, title, total) as task:
                 yield task
             return
@@ -123,7 +123,7 @@ class Console:
 
     @contextlib.contextmanager
     def live(self, render: Callable[[], RenderableType]) -> Iterator[None]:
-        """Keep what ``render`` draws on the terminal up to date for as long as the context lasts."""
+        """Redraw the output of ``render`` on the terminal for as long as the context lasts."""
         from rich.live import Live
 
         screen = self._rich(stderr=True)
@@ -138,7 +138,7 @@ class Console:
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     def result(self, value: Any, render: Callable[[], RenderableType | str] | None = None) -> None:
-        """Show what a verb returned: JSON with ``--json``, else what ``render`` makes of it."""
+        """Print a result: JSON with ``--json``, else the output of ``render``."""
         if self.json_output:
             text = json.dumps(jsonable(value), ensure_ascii=False, indent=2)
             sys.stdout.write(json_text(text) + "\n")
@@ -152,11 +152,11 @@ class Console:
         sys.stdout.flush()
 
     def line(self, text: str) -> None:
-        """A line of a log; its colours stay."""
+        """Print a line of a log; keep its colours."""
         sys.stdout.write(f"{printable_log(text)}\n")
         sys.stdout.flush()
 
     def error(self, error: MlpipesError) -> None:
-        """The mistake, a line for each thing that is wrong."""
+        """Print an error, one line for each problem."""
         for line in error.lines():
             self._say(f"error: {line}", _RED)

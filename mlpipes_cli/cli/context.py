@@ -1,4 +1,4 @@
-"""What every command knows: the console and the project that it was called for."""
+"""The context of all commands: the console and the project."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context:
-    """The global options, resolved.
+    """The resolved global options.
 
     Attributes:
-        directory: What ``-C`` named, or None for the current folder.
-        console: The one mouth.
+        directory: The value of ``-C``, or None for the current folder.
+        console: The output of the command line.
     """
 
     directory: Path | None
     console: Console
 
     def project(self) -> ProjectFolder:
-        """The project, found by walking up (see :func:`mlpipes_cli.project.find_project`)."""
+        """Return the project, found by walking up (see :func:`mlpipes_cli.project.find_project`)."""
         from mlpipes_cli.project import find_project
 
         return find_project(self.directory)
 
     def resolve(self, path: Path) -> Path:
-        """A path that the user gave: as seen from the ``-C`` folder, else from the current one."""
+        """Return the path of a user's file: relative to the ``-C`` folder, else to the current one."""
         inside = (self.directory or Path()) / path
         return (inside if inside.exists() or not path.exists() else path).absolute()
 

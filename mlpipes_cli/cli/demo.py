@@ -1,4 +1,4 @@
-"""``mlpipes demo``: the whole story on the example, in one go."""
+"""``mlpipes demo``: run the whole example in one command."""
 
 from __future__ import annotations
 
@@ -153,6 +153,6 @@ def _next(ended: dict[str, Any]) -> str:
 
 
 def _program() -> str:
-    """How the user calls us: the set-up script knows, else the shell finds us or does not."""
+    """Return how the user calls the program: as set by the set-up script, else the command or its path."""
     told = os.environ.get("MLPIPES_CALLED_AS")
     return told or ("mlpipes" if shutil.which("mlpipes") == sys.argv[0] else sys.argv[0])

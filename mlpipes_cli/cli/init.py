@@ -1,4 +1,4 @@
-"""``mlpipes init``: make a project that runs at once."""
+"""``mlpipes init``: create a project that can run at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in a cell of a table about metrics."""
+"""Format metrics for the cells of a table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def number(value: float | None) -> str:
-    """Four decimals, or six digits of a large number."""
+    """Format a number with four decimals, or six digits if it is large."""
     if value is None:
         return ""
     text = f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
@@ -14,7 +14,7 @@ def number(value: float | None) -> str:
 
 
 def interval(intervals: Mapping[str, tuple[float, float] | None], metric: str) -> str:
-    """Both ends, or that there are too few rows; nothing where the metric is not there."""
+    """Format both ends of an interval, or "too few rows"; return an empty text if the metric is missing."""
     if metric not in intervals:
         return ""
     ends = intervals[metric]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class PeriodChoice(StrEnum):
-    """What metrics are grouped by."""
+    """The period by which metrics are grouped."""
 
     day = "day"
     week = "week"

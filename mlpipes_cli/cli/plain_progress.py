@@ -1,4 +1,4 @@
-"""Tasks where nothing can be drawn (a pipe, a file, a dumb terminal): lines."""
+"""Show tasks as plain lines if the output is not interactive (a pipe, a file, a dumb terminal)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class PlainTask:
     """Implements :class:`mlpipes_cli.ports.Task`.
 
     Attributes:
-        title: What is being done.
-        detail: Takes each note.
+        title: The name of the task.
+        detail: Called with each note.
         noted: The last note.
-        since: When it began, on the monotonic clock.
+        since: When the task began, on the monotonic clock.
     """
 
     title: str
@@ -28,32 +28,32 @@ class PlainTask:
     since: float = field(default_factory=time.monotonic)
 
     def advance(self, steps: float = 1.0) -> None:
-        """Nothing to draw."""
+        """Do nothing: there is no bar to draw."""
 
     def note(self, text: str) -> None:
         self.noted = text
         self.detail(f"{self.title}: {text}")
 
     def line(self) -> str:
-        """What is being done, and for how long."""
+        """Return the name of the task, its last note, and for how long it has run."""
         what = f"{self.title}: {self.noted}" if self.noted else self.title
         return f"{what} ({time.monotonic() - self.since:.0f} s)"
 
 
 @dataclass
 class PlainTasks:
-    """The tasks that say what they do from time to time; only the innermost of them does."""
+    """Tasks that report their state from time to time; only the innermost task does."""
 
     _speaking: list[PlainTask] = field(default_factory=list)
 
     @contextlib.contextmanager
     def task(self, title: str, detail: Say, info: Say, every: float | None) -> Iterator[PlainTask]:
-        """One more task, for as long as the context lasts.
+        """Add a task for as long as the context lasts.
 
         Args:
-            title: What is being done.
-            detail: Takes each note.
-            info: Takes a line each ``every`` seconds.
+            title: The name of the task.
+            detail: Called with each note.
+            info: Called with a line every ``every`` seconds.
             every: Seconds; None is never.
         """
         task = PlainTask(title, detail)

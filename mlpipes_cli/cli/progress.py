@@ -1,4 +1,4 @@
-"""Tasks as lines on the terminal, those inside others below them; imported on demand, it brings rich."""
+"""Show tasks as lines on the terminal, nested ones below; imported on demand because it imports rich."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from mlpipes_cli.ports import Task
 
 
 class _Bar(BarColumn):
-    """A bar where the end is known, nothing where it is not."""
+    """A bar if the end of the task is known, otherwise nothing."""
 
     def render(self, task: Line) -> Text | object:  # type: ignore[override]
         return Text("") if task.total is None else super().render(task)
 
 
 class _Count(ProgressColumn):
-    """How much of how much."""
+    """The completed amount and the total."""
 
     def render(self, task: Line) -> Text:
         if task.total is None:
@@ -50,7 +50,7 @@ class _Shown:
 
 
 def board(console: Console) -> Progress:
-    """Where lines are drawn for as long as its context lasts; nothing of it stays."""
+    """Return the display that draws tasks for as long as its context lasts; nothing stays on the screen."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), _Bar(), _Count(), TimeElapsedColumn())
     note = TextColumn("[dim]{task.fields[note]}")
     return Progress(*columns, note, console=console, transient=True)
@@ -58,7 +58,7 @@ def board(console: Console) -> Progress:
 
 @contextlib.contextmanager
 def shown(progress: Progress, title: str, total: float | None) -> Iterator[Task]:
-    """A line for as long as the context lasts."""
+    """Show a line for a task for as long as the context lasts."""
     line = progress.add_task(escape(title), total=total, note="")
     try:
         yield _Shown(progress, line)

@@ -1,4 +1,4 @@
-"""rich's console, whose text steers no terminal; imported on demand, it brings rich."""
+"""Console of rich whose text cannot control the terminal; imported on demand because it imports rich."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mlpipes_cli.cli.terminal_text import printable
 
 
 class Screen(Console):
-    """Only rich's own control codes go through: cells hold names and words of others."""
+    """Passes only rich's own control codes: cells contain names and texts of foreign origin."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """See rich; it is called for each part of what is drawn."""
+        """Render as rich does, with all text made printable; rich calls this for each part of the output."""
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else printable(text), style, control)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Engine(StrEnum):
-    """Which server answers."""
+    """The server that answers."""
 
     api = "api"
     mlflow = "mlflow"

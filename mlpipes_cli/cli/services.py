@@ -1,4 +1,4 @@
-"""One service by itself: stop, start, shell."""
+"""Commands for a single service: stop, start, shell."""
 
 from __future__ import annotations
 

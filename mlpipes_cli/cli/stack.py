@@ -1,4 +1,4 @@
-"""The stack: up, down, restart, status, open, logs, doctor, env."""
+"""Commands for the stack: up, down, restart, status, open, logs, doctor, env, psql."""
 
 from __future__ import annotations
 
@@ -205,12 +205,12 @@ def _services(result: StackStatus) -> RenderableType:
 
 
 def _short(image: str) -> str:
-    """An image's name and tag, without its registry and digest."""
+    """Return an image's name and tag, without its registry and digest."""
     return image.partition("@")[0].rpartition("/")[2]
 
 
 def _ports(row: ServiceStatus) -> str:
-    """The ports on which it is reached."""
+    """Return the ports on which a service is reached."""
     return ",".join(port.partition("->")[0].rpartition(":")[2] for port in row.ports)
 
 

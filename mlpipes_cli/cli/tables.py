@@ -1,4 +1,4 @@
-"""Tables that fit: columns are shortened or left out by their priority, and no cell is broken in two.
+"""Tables that fit the terminal: columns are shortened or left out by priority, and cells are never wrapped.
 
 On a terminal a table is as wide as the terminal; in a pipe or a file it is as wide as it needs to be.
 """
@@ -18,13 +18,13 @@ _GAP = 2  # characters between two columns
 
 @dataclass(frozen=True)
 class Column:
-    """A column and what may be done to it where the terminal is narrow.
+    """A column, and how it may shrink on a narrow terminal.
 
     Attributes:
-        name: Its heading.
-        drop: 0: it always stays; of the others the highest is left out first.
-        least: Characters to which its cells may be shortened; None: they stay whole.
-        right: Numbers stand to the right.
+        name: The heading.
+        drop: 0 always stays; of the others the highest number is left out first.
+        least: Number of characters to which cells may be shortened; None does not shorten them.
+        right: Whether to align to the right, as for numbers.
     """
 
     name: str
@@ -35,13 +35,13 @@ class Column:
 
 @dataclass
 class FittedTable:
-    """A table for rich to print, laid out for the width that there is.
+    """A table for rich to print, laid out for the available width.
 
     Attributes:
         columns: In order.
-        title: The line above.
-        caption: The line below.
-        heading: Whether the names of the columns are shown.
+        title: The line above the table.
+        caption: The line below the table.
+        heading: Whether column names are shown.
     """
 
     columns: Sequence[Column]
@@ -53,7 +53,7 @@ class FittedTable:
     _sections: set[int] = field(default_factory=set, init=False)
 
     def add(self, *cells: str, style: str = "", styles: Mapping[int, str] | None = None) -> None:
-        """Add a row; ``styles`` is for single cells, by position."""
+        """Add a row; ``styles`` sets the style of single cells, by position."""
         if len(cells) != len(self.columns):
             raise ValueError(f"{len(cells)} cells for {len(self.columns)} columns")
         for position, one in (styles or {}).items():
@@ -113,13 +113,13 @@ class FittedTable:
 
 
 def fit(natural: Sequence[int], columns: Sequence[Column], room: int) -> dict[int, int]:
-    """The columns that are shown, by position, and their widths.
+    """Return the widths of the visible columns, by position.
 
-    Cells are shortened before a column is left out. Where all that has to stay is wider than the room,
-    the table is wider than the room.
+    Cells are shortened before a column is left out. If the columns that must stay are wider than ``room``,
+    the table is wider than ``room``.
 
     Args:
-        natural: What each column needs, in characters.
+        natural: The width that each column needs, in characters.
         columns: The columns.
         room: The width of the terminal, in characters.
     """
@@ -140,7 +140,7 @@ def _least(natural: int, column: Column) -> int:
 
 
 def _share(space: int, natural: Sequence[int], least: Sequence[int]) -> Iterable[int]:
-    """Widths that fit: the widest that may be shortened is shortened first."""
+    """Return widths that fit: of the columns that may shrink, the widest is shortened first."""
     widths = list(natural)
     while sum(widths) > space:
         at = max(

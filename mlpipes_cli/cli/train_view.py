@@ -1,4 +1,4 @@
-"""How training and leaderboards look to a person."""
+"""Display of training progress and leaderboards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLOURS = {
 
 
 class _Lines:
-    """A line for each change, where nobody watches a table."""
+    """Prints a line for each change if the output is not interactive."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -50,7 +50,7 @@ class _Lines:
 
 
 class _Live:
-    """A table that follows."""
+    """Draws a table that is updated in place."""
 
     def __init__(self) -> None:
         self._states: Sequence[CandidateState] = ()
@@ -102,7 +102,7 @@ def _value(metric: str, value: float | None) -> str:
 
 
 def plan_table(plan: DryRun) -> FittedTable:
-    """What a dry run found."""
+    """Return the table of a dry run."""
     table = FittedTable(
         (
             Column("candidate"),
@@ -129,7 +129,7 @@ def plan_table(plan: DryRun) -> FittedTable:
 
 
 def report_table(report: TrainingReport) -> RenderableType:
-    """The leaderboard of a session, and below it why candidates failed or lack the metric."""
+    """Return a session's leaderboard, with the reasons why candidates failed or lack the metric."""
     results = report.ranked
     best = report.best.name if report.best else None
     table = _results_table(results, report.task, report.metric, best)
@@ -138,7 +138,7 @@ def report_table(report: TrainingReport) -> RenderableType:
 
 
 def board_table(board: Board) -> RenderableType:
-    """The leaderboard of an experiment, and below it why candidates failed or lack the metric."""
+    """Return an experiment's leaderboard, with the reasons why candidates failed or lack the metric."""
     notes = {
         entry.result.run_id or "": ", ".join([f"version {entry.version}", *entry.aliases])
         for entry in board.entries
@@ -151,7 +151,7 @@ def board_table(board: Board) -> RenderableType:
 
 
 def elsewhere(board: Board) -> str:
-    """That runs were judged on other rows, and how to see them."""
+    """Return a message that runs were scored on other holdouts, and how to see them."""
     runs = sum(other.runs for other in board.others)
     shown = ", ".join(other.fingerprint[:12] for other in board.others[:3])
     more = ", ..." if len(board.others) > 3 else ""
@@ -160,7 +160,7 @@ def elsewhere(board: Board) -> str:
 
 
 def strangers(board: Board) -> str:
-    """That there are runs which are not ranked."""
+    """Return a message that there are runs which are not ranked."""
     one = board.strangers == 1
     told = (
         f"{board.strangers} run{'' if one else 's'} of {board.experiment} {'is' if one else 'are'} not ranked"
@@ -218,12 +218,12 @@ def _results_table(
 
 
 def _others(task: Task, metric: str) -> list[str]:
-    """Two more metrics, for the eye: the same ones whatever the candidates have."""
+    """Return two more metrics to show; they depend only on the task, not on the candidates."""
     return [one.name for one in metric_catalog.BY_TASK[task] if one.name != metric][:2]
 
 
 def _rule(rule: Any) -> str:
-    """How the file says it."""
+    """Format a threshold rule as in the experiment file."""
     if not isinstance(rule, Mapping):
         return str(rule)
     return ", ".join(f"{name} {_rule(value)}" for name, value in rule.items())

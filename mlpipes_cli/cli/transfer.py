@@ -1,4 +1,4 @@
-"""Data that outlives the stack: backup, restore, migrate, upgrade."""
+"""Commands that transfer data: backup, restore, migrate, upgrade."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Training on machines other than this one."""
+"""Train on machines other than this one."""

@@ -1,9 +1,10 @@
-"""A worker host whose jobs run on a Ray cluster: ``python entry.py mlpipes_cli.clusters.ray_host ADDRESS``.
+"""Worker host whose jobs run on a Ray cluster: ``python entry.py mlpipes_cli.clusters.ray_host ADDRESS``.
 
-It speaks the protocol of :mod:`mlpipes_cli.worker.protocol` with the core, in an environment that has Ray at
-the cluster's version. Each job is an actor that is placed by what the job asks for; what it tells is polled,
-so that nothing but Ray's own connections is needed. An actor whose node or process is lost is started again,
-three times in all. When the core goes, the actors are killed; when this process is, Ray does so.
+The host speaks the protocol of :mod:`mlpipes_cli.worker.protocol` with the core, in an environment that has
+Ray at the cluster's version. Each job is an actor that Ray places according to the job's resource request.
+The host polls the actor for messages, so only Ray's own connections are needed. An actor whose node or
+process is lost is started again, at most three attempts in all. When the core exits, the host kills the
+actors; when the host itself is killed, Ray kills them.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from typing import Any
 from mlpipes_cli.worker import protocol
 
 _ATTEMPTS = 3
-_LOOK = 0.1  # seconds to wait for answers before commands are looked at
+_LOOK = 0.1  # seconds to wait for actors before commands are read
 _UNREACHABLE = 120.0  # seconds after which a node that does not answer counts as lost
 
 
 class RayCandidate:
-    """Runs on a node. The class is sent by value: it may name nothing of this module."""
+    """Runs a candidate on a node. The class is sent by value: it must not refer to names of this module."""
 
     def __init__(self, code: bytes, content: dict[str, Any], data: bytes, user: bytes) -> None:
         import importlib
@@ -42,11 +43,11 @@ class RayCandidate:
         self._work: Any = node.Work(place, content, data, user)
 
     def poll(self) -> list[dict[str, Any]]:
-        """See :meth:`ray_node.Work.poll`."""
+        """Return new messages, see :meth:`ray_node.Work.poll`."""
         return list(self._work.poll())
 
     def fetch(self) -> bytes:
-        """See :meth:`ray_node.Work.fetch`."""
+        """Return the packed results, see :meth:`ray_node.Work.fetch`."""
         return bytes(self._work.fetch())
 
 
@@ -66,7 +67,7 @@ class RayJob:
 
 
 class RayHost:
-    """Reads commands until its input ends, then kills what still runs.
+    """Read commands until the input ends, then kill the jobs that still run.
 
     Args:
         ray: The module, connected.
@@ -81,7 +82,7 @@ class RayHost:
         self._class = ray.remote(RayCandidate)
 
     def serve(self) -> None:
-        """The loop."""
+        """Run the loop of commands and jobs."""
         self._tell("ready", python=sys.version.split()[0])
         pending = b""
         while True:
@@ -113,7 +114,7 @@ class RayHost:
             self._end(self._running[job], signal=int(signal.SIGKILL))
 
     def _misfit(self, wants: dict[str, Any]) -> str:
-        """What no node of the cluster has."""
+        """Return the requested resources that no node of the cluster has, as a message, or an empty text."""
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         options = _options(wants)
         asked = {"CPU": options["num_cpus"], "GPU": options["num_gpus"], "memory": options.get("memory", 0)}
@@ -136,7 +137,7 @@ class RayHost:
         running.answer = running.actor.poll.remote()
 
     def _object(self, name: str, make: Any) -> Any:
-        """Bytes in the object store, put once; each node fetches them once."""
+        """Return a reference to bytes in the object store: put there once, fetched once by each node."""
         if name not in self._objects:
             self._objects[name] = self._ray.put(make())
         return self._objects[name]
@@ -184,7 +185,7 @@ class RayHost:
         self._end(running, **fields)
 
     def _wait_for(self, running: RayJob) -> None:
-        """It does not answer: Ray tells soon whether its node is gone, or only the network was."""
+        """Wait for a job that does not answer until Ray reports whether its node or the network was lost."""
         now = time.monotonic()
         running.silent_since = running.silent_since or now
         if now - running.silent_since > _UNREACHABLE:
@@ -217,7 +218,7 @@ class RayHost:
     def _tell(self, kind: str, **fields: Any) -> None:
         try:
             os.write(self._events, protocol.line(kind, **fields))
-        except BrokenPipeError:  # the core is gone: the input's end comes next
+        except BrokenPipeError:  # the core has exited: the input ends next
             pass
 
 
@@ -227,7 +228,7 @@ def _options(wants: dict[str, Any]) -> dict[str, Any]:
 
 
 def _code() -> dict[str, Path]:
-    """The package's modules and what its trainers' environments are made of."""
+    """Return the package's modules and the definitions of its trainers' environments."""
     package = Path(protocol.__file__).parent.parent
     files = [*package.rglob("*.py"), *(package / "trainers" / "environments").iterdir()]
     kept = [path for path in files if "_bundled" not in path.parts]
@@ -235,7 +236,7 @@ def _code() -> dict[str, Path]:
 
 
 def _modules(folders: list[Path]) -> dict[str, Path]:
-    """The user's own Python files; hidden folders and environments of Python stay where they are."""
+    """Return the user's own Python files, without hidden folders and Python environments."""
     found: dict[str, Path] = {}
     for number, folder in enumerate(folders):
         found[str(number)] = Path(os.devnull)
@@ -250,10 +251,10 @@ def _modules(folders: list[Path]) -> dict[str, Path]:
 
 
 def connect(address: str) -> Any:
-    """Ray, connected to a cluster.
+    """Connect to a cluster and return the module ``ray``.
 
     Raises:
-        Exception: Of Ray's, if there is none, or one of another version.
+        Exception: Ray's own, if there is no cluster or it has another version.
     """
     os.environ.setdefault("RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL", "minor")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -264,15 +265,15 @@ def connect(address: str) -> Any:
 
 
 def main() -> None:
-    """Connect, then serve."""
-    commands, events = os.dup(0), os.dup(1)  # 0 and 1 are not for libraries that read or print
+    """Connect to the cluster, then serve commands."""
+    commands, events = os.dup(0), os.dup(1)  # libraries that read or print must not use descriptors 0 and 1
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         ray = connect(sys.argv[1])
-    except Exception as error:  # noqa: BLE001 (whatever Ray raises, it is the core's to tell)
+    except Exception as error:  # noqa: BLE001 (the core reports every exception of Ray)
         text = next((part.strip() for part in str(error).splitlines() if part.strip()), type(error).__name__)
         os.write(events, protocol.line("failed", reason=f"the Ray cluster at {sys.argv[1]}: {text[:500]}"))
         sys.exit(1)

@@ -1,9 +1,9 @@
-"""What happens on a node of a Ray cluster: build the candidate's environment, train, hand back what came out.
+"""Run a candidate on a node of a Ray cluster: build its environment, train, return the results.
 
-It is our own code that travelled with the job; nothing of it is installed on the node, and it is run by the
-cluster's Python with the standard library alone. The candidate itself is a child of a worker host in the
-environment that was built, as on the machine of the core: when the actor's process is killed, or its node's
-daemon, the host sees the end of its input and ends with all that it started.
+This is our own code, sent along with the job. Nothing of it is installed on the node, and the cluster's
+Python runs it with the standard library alone. The candidate itself is a child of a worker host in the built
+environment, as on the core's machine. When the actor's process or the node's daemon is killed, the host sees
+the end of its input and ends together with all processes it started.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from mlpipes_cli.worker.pool import CandidateJob, Pool, ResourceRequest
 _PREFIX = "mlpipes-ray-"
 _HELD = "held"
 _UV = "uv>=0.13,<0.14"
-_WAIT = 1.0  # seconds that a poll waits for something to tell
+_WAIT = 1.0  # seconds that a poll waits for a message
 
 
 class Work:
-    """One candidate on this node, in a thread; what it has to tell is polled.
+    """One candidate on this node, in a thread; the caller polls for its messages.
 
     Args:
-        folder: For all files of it, and for our code; it is removed at the end.
+        folder: For all files of the job and for our code; removed at the end.
         content: The job, as ``job.json`` has it.
-        data: The prepared data's folder, packed.
-        user: The user's own modules, packed: a folder ``0``, ``1`` ... for each of the job's.
+        data: The folder of the prepared data, packed.
+        user: The user's own modules, packed: a folder ``0``, ``1`` ... for each folder of the job.
     """
 
     def __init__(self, folder: str, content: Mapping[str, Any], data: bytes, user: bytes) -> None:
@@ -60,7 +60,7 @@ class Work:
         self._thread.start()
 
     def poll(self) -> list[dict[str, Any]]:
-        """What happened since the last call: ``type`` and fields as in the protocol; ``ended`` is last."""
+        """Return new messages: ``type`` and fields as in the protocol; ``ended`` is last."""
         told = []
         with contextlib.suppress(queue.Empty):
             told.append(self._told.get(timeout=_WAIT))
@@ -69,7 +69,7 @@ class Work:
         return told
 
     def fetch(self) -> bytes:
-        """The job's results, packed; there once it has ended."""
+        """Wait for the end of the job and return its results, packed."""
         self._thread.join()
         return self._output
 
@@ -81,7 +81,7 @@ class Work:
             ended = self._train(job)
         except MlpipesError as error:
             ended = {"reason": f"on a node of the cluster: {error.lines()[0]}"}
-        except Exception as error:  # noqa: BLE001 (a thread has nobody above it)
+        except Exception as error:  # noqa: BLE001 (a thread has no caller that could handle it)
             ended = {"reason": f"on a node of the cluster: {type(error).__name__}: {error}"}
         finally:
             with contextlib.suppress(OSError):
@@ -115,7 +115,7 @@ class Work:
                     if event.kind == "stage":
                         self._tell("stage", stage=event.stage)
                     elif event.kind == "ended":
-                        self._output = _results(job.folder)  # the folder goes with the host
+                        self._output = _results(job.folder)  # the folder is removed with the host
                         fields = ("exit", "signal", "seconds", "max_rss", "reason")
                         return {name: getattr(event, name) for name in fields}
         finally:
@@ -131,7 +131,7 @@ def _results(job: Path) -> bytes:
 
 
 def pack(paths: Mapping[str, Path]) -> bytes:
-    """Files and folders by name, those that are there, as one."""
+    """Pack the existing ones of the named files and folders into one archive."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, path in paths.items():
@@ -141,17 +141,17 @@ def pack(paths: Mapping[str, Path]) -> bytes:
 
 
 def unpack(content: bytes, folder: Path) -> None:
-    """The way back from :func:`pack`."""
+    """Unpack an archive of :func:`pack` into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         archive.extractall(folder, filter="data")
 
 
 def provide_uv(folder: Path) -> None:
-    """Have ``import uv`` work: as installed, as a program on PATH, or fetched once into a folder.
+    """Make ``import uv`` work: as installed, as a program on PATH, or downloaded once into a folder.
 
     Raises:
-        MlpipesError: There is none to be had.
+        MlpipesError: uv cannot be installed.
     """
     if importlib.util.find_spec("uv") is not None:
         return
@@ -176,7 +176,7 @@ def _fetch_uv(folder: Path) -> None:
             command = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(beside), _UV]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode == 0:
-                with contextlib.suppress(OSError):  # another candidate was faster
+                with contextlib.suppress(OSError):  # another candidate installed it first
                     beside.replace(folder)
                 return
             said = (done.stderr.strip().splitlines() or [said])[-1]
@@ -186,22 +186,22 @@ def _fetch_uv(folder: Path) -> None:
 
 
 def _hold(folder: Path) -> int:
-    """Mark a folder as one of a living process: a lock goes with its process, however that ends."""
+    """Lock a folder as one in use; the lock ends with the process, however the process ends."""
     made = folder / f"{_HELD}.new"
     descriptor = os.open(made, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    made.rename(folder / _HELD)  # whoever sees it by its name finds it locked
+    made.rename(folder / _HELD)  # the file has its final name only once it is locked
     return descriptor
 
 
 def _forget_the_dead() -> None:
-    """Folders of processes that were killed before a worker host could see to it.
+    """Remove folders of processes that were killed before a worker host could remove them.
 
-    Whether a process lives is not asked of its number: where Ray was started from outside of a container
-    (``docker exec``), and between containers that share a folder, numbers of processes say nothing.
+    Process ids cannot show whether a process is alive: where Ray was started from outside a container
+    (``docker exec``), and between containers that share a folder, they are not comparable.
     """
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):  # nobody's yet, another user's, or held
+        with contextlib.suppress(OSError):  # not yet locked, another user's, or in use
             descriptor = os.open(folder / _HELD, os.O_RDWR)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

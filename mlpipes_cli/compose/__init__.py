@@ -1,1 +1,1 @@
-"""The strict model of ``compose/compose.yaml``."""
+"""Read ``compose/compose.yaml`` into a strict model."""

@@ -1,4 +1,4 @@
-"""What images are built from, without a project's values for the rest of the file."""
+"""Read how images are built, without values for the variables in the rest of the file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mlpipes_cli.config.yaml_source import read_yaml
 
 
 def builds(path: Path) -> list[Build]:
-    """How each image that a Compose file builds is made; variables are none of these parts.
+    """Return how each image of a Compose file is built; these parts contain no variables.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: The file cannot be read.
         ConfigError: One of the parts has mistakes.
     """
     source = read_yaml(path)

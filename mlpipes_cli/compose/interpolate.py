@@ -1,15 +1,15 @@
-"""Variables in a Compose file: ``$NAME``, ``${NAME}`` and what may follow the name in braces.
+"""Interpolate variables in a Compose file: ``$NAME``, ``${NAME}`` and the operators after the name.
 
 ===================  ==============================================================
 ``${NAME:-other}``   ``other`` if NAME is not set or empty (``-``: only if not set)
-``${NAME:?reason}``  a mistake if NAME is not set or empty (``?``: only if not set)
+``${NAME:?reason}``  an error if NAME is not set or empty (``?``: only if not set)
 ``${NAME:+other}``   ``other`` if NAME is set and not empty (``+``: if it is set)
 ``$$``               a dollar sign
 ===================  ==============================================================
 
-What follows may hold variables itself, and is looked at only if it is used. Unlike in Compose, a
-variable that is not set and has no default is a mistake and not an empty text: it would be a
-password that nobody has to know.
+The text after the operator may contain variables itself; it is evaluated only if it is used. Unlike in
+Compose, a variable that is not set and has no default is an error and not an empty text: it could be a
+password, which would then be empty.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 
 
 class InterpolationError(ValueError):
-    """A variable is missing or wrongly written; the message names it."""
+    """A variable is missing or malformed; the message names it."""
 
 
 def interpolate(text: str, variables: Mapping[str, str]) -> str:
-    """The text with its variables replaced.
+    """Return the text with its variables replaced.
 
     Raises:
-        InterpolationError: A variable is not set where it has to be, or the form is not known.
+        InterpolationError: A required variable is not set, or the form is unknown.
     """
     parts: list[str] = []
     position = 0
@@ -44,7 +44,7 @@ def interpolate(text: str, variables: Mapping[str, str]) -> str:
 
 
 def _variable(text: str, start: int, variables: Mapping[str, str]) -> tuple[str, int]:
-    """The value of what begins with the dollar sign at ``start``, and where the text goes on."""
+    """Return the value of the variable that begins at ``start``, and the position after it."""
     rest = text[start + 1 : start + 2]
     if rest == "$":
         return "$", start + 2
@@ -58,7 +58,7 @@ def _variable(text: str, start: int, variables: Mapping[str, str]) -> tuple[str,
 
 
 def _closing(text: str, start: int) -> int:
-    """Where the brace that was opened just before ``start`` is closed."""
+    """Return the position of the brace that closes the one just before ``start``."""
     depth = 1
     position = start
     while position < len(text):
@@ -112,10 +112,10 @@ def _excerpt(text: str, start: int) -> str:
 
 
 def interpolate_document(source: YamlSource, variables: Mapping[str, str]) -> tuple[Any, dict[Location, str]]:
-    """The document with the variables of all its texts replaced (keys stay as they are).
+    """Return the document with the variables of all its texts replaced (keys stay as they are).
 
     Returns:
-        The data, in which a text that could not be replaced is empty, and what was wrong by location.
+        The data, in which a text that could not be replaced is empty, and the errors by location.
     """
     problems: dict[Location, str] = {}
 

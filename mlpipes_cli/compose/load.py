@@ -1,4 +1,4 @@
-"""From the file to the model."""
+"""Load a Compose file into the model."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Problems = Iterable[tuple[Location, str]]
 
 
 def load(path: Path, variables: Mapping[str, str]) -> Compose:
-    """Read a Compose file and put the variables in.
+    """Read a Compose file and replace its variables.
 
     Args:
-        path: The file; folders that it names are found from its own.
-        variables: All that ``${NAME}`` may stand for; this process's environment does not count.
+        path: The file; folders that it names are relative to its own folder.
+        variables: The values of ``${NAME}``; the environment of this process is not used.
 
     Raises:
-        UsageError: It cannot be read.
-        ConfigError: It has mistakes, or keys that we do not carry out; all of them are named.
+        UsageError: The file cannot be read.
+        ConfigError: The file has mistakes or unsupported keys; the error lists all of them.
     """
     source, file = read(path, variables, ComposeFile, _dangling)
     compose = Compose(file.name, spread(services_of(file, path.parent)), tuple(file.volumes))
@@ -44,17 +44,17 @@ def load(path: Path, variables: Mapping[str, str]) -> Compose:
 def read(
     path: Path, variables: Mapping[str, str], shape: type[F], look: Callable[[F], Problems]
 ) -> tuple[YamlSource, F]:
-    """A file in one of the shapes, with the variables put in.
+    """Read a file of one of the shapes, and replace its variables.
 
     Args:
         path: The file.
-        variables: All that ``${NAME}`` may stand for.
-        shape: What it may hold.
-        look: Finds what the shape cannot: where, and what is wrong.
+        variables: The values of ``${NAME}``.
+        shape: The model of the file.
+        look: Finds problems that the model cannot: location and message of each.
 
     Raises:
-        UsageError: It cannot be read.
-        ConfigError: It has mistakes; all of them are named.
+        UsageError: The file cannot be read.
+        ConfigError: The file has mistakes; the error lists all of them.
     """
     source = read_yaml(path, _shown(path))
     data, missing = interpolate_document(source, variables)
@@ -73,7 +73,7 @@ def read(
 
 
 def services_of(file: Content, folder: Path) -> dict[str, Service]:
-    """The services of a file in that folder, by name."""
+    """Return the services of a file in that folder, by name."""
     return {name: _service(name, part, file, folder) for name, part in file.services.items()}
 
 
@@ -91,7 +91,7 @@ def _dangling(file: ComposeFile) -> Problems:
 
 
 def dangling(file: Content, known: Collection[str]) -> Iterator[tuple[Location, str]]:
-    """Names that stand for nothing: services that are not known, and what the file itself lacks."""
+    """Yield references to unknown services, and to entries that the file does not define."""
     for name, service in file.services.items():
         at: Location = ("services", name)
         for needed in service.depends_on:
@@ -115,10 +115,10 @@ def dangling(file: Content, known: Collection[str]) -> Iterator[tuple[Location, 
 
 
 def refuse_circles(source: YamlSource, compose: Compose) -> None:
-    """Have services not need each other in a circle.
+    """Check that services do not depend on each other in a circle.
 
     Raises:
-        ConfigError: They do.
+        ConfigError: There is a circle.
     """
     names = circle(compose)
     if names:
@@ -143,13 +143,13 @@ def _service(name: str, part: ServicePart, file: Content, folder: Path) -> Servi
 
 
 def build_of(part: BuildPart, folder: Path) -> Build:
-    """How an image is made: a ``build:`` of a file in that folder."""
+    """Return how an image is built, from a ``build:`` of a file in that folder."""
     context = (folder / part.context).resolve()
     parts = {name: _part(name, context) for name in part.parts}
     return Build(context, part.dockerfile, part.args, parts)
 
 
 def _part(name: str, context: Path) -> Path:
-    """Our own code is where it is installed, which is not beside the file everywhere."""
+    """Return the path of a part; our own code is where it is installed, not always next to the file."""
     package = package_files.package()
     return package if name == package.name else context / name

@@ -1,4 +1,4 @@
-"""What ``compose/compose.yaml`` says, as plain values. Times are seconds, sizes are bytes."""
+"""The content of ``compose/compose.yaml`` as plain values. Times are seconds, sizes are bytes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Condition = Literal["service_started", "service_healthy", "service_completed_suc
 
 @dataclass(frozen=True)
 class Build:
-    """How an image is made.
+    """How an image is built.
 
     Attributes:
         context: The absolute folder that is sent to the engine.
         dockerfile: The Dockerfile's path below it.
         args: Build arguments.
-        parts: What is sent in place of the whole folder: files and folders by their path in the build.
+        parts: Sent in place of the whole folder: files and folders by their path in the build.
     """
 
     context: Path
@@ -29,7 +29,7 @@ class Build:
 
 @dataclass(frozen=True)
 class PublishedPort:
-    """A port of the container that is reached from outside.
+    """A port of the container that is published on the host.
 
     Attributes:
         host: The address to listen on.
@@ -44,7 +44,7 @@ class PublishedPort:
 
 @dataclass(frozen=True)
 class Mount:
-    """A named volume and where the container sees it."""
+    """A named volume and its path in the container."""
 
     volume: str
     target: str
@@ -53,14 +53,14 @@ class Mount:
 
 @dataclass(frozen=True)
 class Healthcheck:
-    """The engine's own check of a container.
+    """The engine's health check of a container.
 
     Attributes:
         test: ``("CMD", program, argument, …)``, ``("CMD-SHELL", line)`` or ``("NONE",)``.
-        interval: Between two checks.
-        timeout: Of one.
-        retries: So many failures in a row make it unhealthy.
-        start_period: Failures within so much time do not count.
+        interval: Time between two checks.
+        timeout: Time limit of one check.
+        retries: Number of failures in a row after which the container is unhealthy.
+        start_period: Failures within this time after the start do not count.
     """
 
     test: tuple[str, ...]
@@ -75,10 +75,10 @@ class ConfigFile:
     """A file that is put into the container (from Compose ``configs:`` with ``content:``).
 
     Attributes:
-        content: What it holds.
+        content: Its content.
         target: Its path.
         mode: Its permissions.
-        owner: The number of the account and of the group that it belongs to.
+        owner: The number of the account and of the group that own it.
     """
 
     content: str = field(repr=False)
@@ -95,36 +95,36 @@ class Service:
         name: Its key in the file.
         image: ``name:tag`` or ``name:tag@sha256:…``; with ``build``, the name that the built image gets.
         build: How the image is made; None if it is pulled.
-        command: In place of the image's; None keeps that.
-        entrypoint: In place of the image's; None keeps that.
-        environment: Beside what the image sets.
-        ports: What is published.
+        command: Replaces the image's; None keeps that.
+        entrypoint: Replaces the image's; None keeps that.
+        environment: Added to the image's.
+        ports: Published ports.
         volumes: Named volumes.
         tmpfs: File systems in memory: the options (``size=64m,mode=1777`` or empty) by path.
         healthcheck: None keeps the image's.
-        depends_on: What has to be so, by service, before this one is started.
-        cap_drop: Linux capabilities taken away.
-        cap_add: Those given back.
-        security_opt: As the engine takes them.
-        read_only: Whether the root file system is.
+        depends_on: The required condition, by service, before this one is started.
+        cap_drop: Linux capabilities to drop.
+        cap_add: Linux capabilities to add back.
+        security_opt: In the engine's syntax.
+        read_only: Whether the root file system is read-only.
         user: ``user``, ``uid`` or ``uid:gid``; None keeps the image's.
         restart: no, always, on-failure or unless-stopped.
-        stop_grace_period: From the request to end until it is killed.
+        stop_grace_period: Time between the request to stop and the kill.
         mem_limit: None is no limit.
         memswap_limit: Memory and swap together; None is the engine's default, twice the memory.
         pids_limit: Processes and threads; None is no limit.
         cpus: None is no limit.
-        shm_size: Of /dev/shm; None is the engine's default.
-        profiles: Started only if one of these is asked for; empty is always.
+        shm_size: Size of /dev/shm; None is the engine's default.
+        profiles: The service is started only if one of these is requested; empty is always.
         files: Files put into the container.
         secrets: Files with passwords, put into the volume ``secret_volume``.
-        secret_volume: The named volume for them alone, which goes with the container.
-        labels: Beside those that we set.
-        step: What the service does and then ends, where ``mlpipes up`` does it itself; None for a service.
+        secret_volume: The named volume for these files alone; it is removed with the container.
+        labels: Added to those that mlpipes sets.
+        step: Name of a one-off step that ``mlpipes up`` does itself; None for a service.
         init: Whether a small init process reaps zombies inside.
         working_dir: None keeps the image's.
         hostname: None is the container's id.
-        networks: The stack's networks that it is in; ``default`` is there without being named.
+        networks: The stack's networks that it joins; ``default`` exists without a definition.
         network_mode: ``none``, ``service:NAME`` (that container's own network), or None for the stack's.
     """
 

@@ -1,4 +1,4 @@
-"""In which order services are started."""
+"""Order in which services are started."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from mlpipes_cli.suggest import did_you_mean
 
 
 def start_order(compose: Compose, names: Collection[str]) -> list[str]:
-    """The named services and those that they depend on, each after what it needs.
+    """Return the named services and those that they depend on, each after its dependencies.
 
-    Steps are left out: whoever starts the services does them in between. What only a step needs is
-    put before whoever waits for the step, but not added. Where the file leaves a choice, its own
-    order counts.
+    Steps are left out: the caller runs them in between. A service that only a step needs is put before the
+    services that wait for the step, but it is not added. Otherwise the file's own order is kept.
 
     Raises:
         UsageError: There is no service of that name, or the services depend on each other in a circle.
@@ -32,7 +31,7 @@ def start_order(compose: Compose, names: Collection[str]) -> list[str]:
 
 
 def circle(compose: Compose) -> list[str]:
-    """The names of services that need each other, from one around to itself; empty where all is well."""
+    """Return the names of services that depend on each other in a circle, or an empty list."""
     order: list[str] = []
     for name in compose.services:
         try:

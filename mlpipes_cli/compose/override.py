@@ -1,4 +1,4 @@
-"""Users' own services beside the stack's: ``compose.override.yaml`` in the project's folder."""
+"""Users' own services next to the stack's: ``compose.override.yaml`` in the project's folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SETTINGS = "to configure that service, use `stack:` in mlpipes.yaml"
 
 
 def names(root: Path) -> tuple[str, ...]:
-    """The services of a project's file, as far as it can be read; mistakes are found by ``extend``."""
+    """Return the services of a project's file, as far as it can be read; ``extend`` reports mistakes."""
     path = root / NAME
     if not path.is_file():
         return ()
@@ -31,17 +31,17 @@ def names(root: Path) -> tuple[str, ...]:
 
 
 def extend(base: Compose, path: Path, variables: Mapping[str, str], active: Collection[str]) -> Compose:
-    """The stack with the services and volumes of a user's file.
+    """Return the stack with the services and volumes of a user's file added.
 
     Args:
-        base: The stack's own.
+        base: The stack's own services.
         path: The user's file.
-        variables: All that ``${NAME}`` may stand for.
+        variables: The values of ``${NAME}``.
         active: The services of the stack that should run.
 
     Raises:
-        UsageError: It cannot be read.
-        ConfigError: It has mistakes, keys that we do not carry out, or names that are the stack's own.
+        UsageError: The file cannot be read.
+        ConfigError: The file has mistakes, unsupported keys, or names that the stack itself uses.
     """
     look = functools.partial(_wrong, base, active)
     source, file = read(path, variables, OverrideFile, look)
@@ -75,7 +75,7 @@ def _wrong(base: Compose, active: Collection[str], file: OverrideFile) -> Proble
 def _idle(
     base: Compose, active: Collection[str], at: Location, needed: Collection[str]
 ) -> Iterator[tuple[Location, str]]:
-    """Services of ours that are needed and that nobody wants to run."""
+    """Yield the required services of the stack that are not active."""
     for name in needed:
         service = base.services.get(name)
         if service and service.step is None and name not in active:

@@ -1,4 +1,4 @@
-"""The shape of the Compose file: the subset that we carry out, and no key beyond it."""
+"""Schema of the Compose file: the supported subset, and no key beyond it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The files with passwords that services read, in place of variables that the engine shows.
+"""Files with passwords for services, used instead of variables because the engine shows those.
 
-A service has such files in a volume of its own at ``TARGET``. The file of the step ``secrets`` says what they
-hold, a line each: ``10002 mlflow/NAME=value`` (the account that may read it, the service, the file's name).
-Under `docker compose` alone the step writes them; `mlpipes up` does it itself.
+A service has such files in a volume of its own at ``TARGET``. The file of the step ``secrets`` defines them,
+one per line: ``10002 mlflow/NAME=value`` (the account that may read it, the service, the file's name). Under
+`docker compose` alone the step writes them; `mlpipes up` writes them itself.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _MODE = 0o400
 
 
 def spread(services: Mapping[str, Service]) -> dict[str, Service]:
-    """The services with their files: the volume at ``TARGET`` is ``secret_volume``, the files ``secrets``.
+    """Return the services with ``secret_volume``, the volume at ``TARGET``, and ``secrets``, its files.
 
     Raises:
-        ValueError: A line of the step's file is not as it should be.
+        ValueError: A line of the step's file is malformed.
     """
     step = next((one for one in services.values() if one.step == STEP), None)
     files = _files(step.files[0].content) if step and step.files else {}

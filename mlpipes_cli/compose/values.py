@@ -1,6 +1,6 @@
-"""The short forms of a Compose file: durations, sizes, ports, volumes, commands.
+"""Parse the short forms of a Compose file: durations, sizes, ports, volumes, commands.
 
-Each function takes what stands in the file and raises ValueError with what was expected.
+Each function takes a value of the file and raises ValueError with the expected form.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
 
 
 def duration(value: Any) -> float:
-    """Seconds of ``1m30s``."""
+    """Return the seconds of ``1m30s``."""
     text = value if isinstance(value, str) else ""
     if not re.fullmatch(f"(?:{_PART})+", text, re.ASCII):
         raise ValueError(f"expected a duration such as 10s or 1m30s, got {value!r}")
@@ -28,7 +28,7 @@ def duration(value: Any) -> float:
 
 
 def size(value: Any) -> int:
-    """Bytes of ``128m``, ``1.5g``, ``64kb`` or a plain number."""
+    """Return the bytes of ``128m``, ``1.5g``, ``64kb`` or a plain number."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise ValueError(f"expected a size such as 128m or 2g, got {value!r}")
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", str(value).strip().lower(), re.ASCII)
@@ -39,7 +39,7 @@ def size(value: Any) -> int:
 
 
 def words(value: Any) -> tuple[str, ...]:
-    """A command: a list of words, or a line that is split as a shell does."""
+    """Parse a command: a list of words, or a line that is split as a shell does."""
     if isinstance(value, str):
         try:
             return tuple(shlex.split(value))
@@ -49,14 +49,14 @@ def words(value: Any) -> tuple[str, ...]:
 
 
 def texts(value: Any) -> tuple[str, ...]:
-    """A list of texts; numbers count as their digits."""
+    """Parse a list of texts; numbers become their digits."""
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"expected a list, got {value!r}")
     return tuple(text(item) for item in value)
 
 
 def text(value: Any) -> str:
-    """A text, or a number as its digits."""
+    """Return a text as it is, or a number as its digits."""
     if isinstance(value, bool) or value is None:
         shown = "null" if value is None else str(value).lower()
         raise ValueError(f"{shown} is not a string; put it in quotes")
@@ -66,7 +66,7 @@ def text(value: Any) -> str:
 
 
 def pairs(value: Any) -> dict[str, str]:
-    """``{NAME: value}`` or ``[NAME=value]``."""
+    """Parse ``{NAME: value}`` or ``[NAME=value]``."""
     if isinstance(value, (list, tuple)):
         return dict(_pair(text(item)) for item in value)
     if not isinstance(value, dict):
@@ -89,7 +89,7 @@ def _given(name: Any, value: Any) -> str:
 
 
 def port(value: Any) -> PublishedPort:
-    """``[address:]host_port:port``; without an address it is 127.0.0.1, never everybody's."""
+    """Parse ``[address:]host_port:port``; the default address is 127.0.0.1, never all interfaces."""
     if not isinstance(value, str):
         raise ValueError(f'expected a string such as "127.0.0.1:8080:80" in quotes, got {value!r}')
     found = re.fullmatch(r"(?:(\[[^\]]+\]|[^:\[\]]+):)?(\d+):(\d+)(?:/(\w+))?", value, re.ASCII)
@@ -117,7 +117,7 @@ def _number(digits: str, value: str) -> int:
 
 
 def mount(value: Any) -> Mount:
-    """``volume:/path`` or ``volume:/path:ro``, with a named volume."""
+    """Parse ``volume:/path`` or ``volume:/path:ro``, with a named volume."""
     parts = value.split(":") if isinstance(value, str) else []
     if len(parts) not in (2, 3) or (len(parts) == 3 and parts[2] not in ("ro", "rw")):
         raise ValueError(f"expected volume:/path or volume:/path:ro, got {value!r}")
@@ -129,7 +129,7 @@ def mount(value: Any) -> Mount:
 
 
 def tmpfs(value: Any) -> dict[str, str]:
-    """``/path`` or ``/path:options``, or a list of such: the options by path."""
+    """Parse ``/path`` or ``/path:options``, or a list of such; return the options by path."""
     found: dict[str, str] = {}
     for line in (value,) if isinstance(value, str) else texts(value):
         path, _, options = line.partition(":")
@@ -140,7 +140,7 @@ def tmpfs(value: Any) -> dict[str, str]:
 
 
 def mode(value: Any) -> int:
-    """A file's permissions: ``0444`` (YAML reads that as octal) or ``"0444"``."""
+    """Parse a file's permissions: ``0444`` (YAML reads that as octal) or ``"0444"``."""
     if isinstance(value, str) and re.fullmatch(r"0?o?[0-7]{3,4}", value):
         return int(value.replace("o", ""), 8)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o7777:
@@ -149,14 +149,14 @@ def mode(value: Any) -> int:
 
 
 def network_mode(value: Any) -> str:
-    """``none``, or ``service:NAME`` for the network of another service."""
+    """Parse ``none``, or ``service:NAME`` for the network of another service."""
     if isinstance(value, str) and re.fullmatch(r"none|service:[a-zA-Z0-9._-]+", value):
         return value
     raise ValueError(f"expected none or service:NAME, got {value!r}")
 
 
 def test(value: Any) -> tuple[str, ...]:
-    """A health check's command: a line for the shell, or a list that begins with CMD, CMD-SHELL or NONE."""
+    """Parse a health check's command: a line for the shell, or a list from CMD, CMD-SHELL or NONE on."""
     if isinstance(value, str):
         return ("CMD-SHELL", value)
     found = texts(value)

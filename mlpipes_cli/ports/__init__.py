@@ -1,8 +1,8 @@
-"""The promises between the verbs (``lifecycle``) and what carries them out (``adapters``).
+"""Interfaces between the commands (``lifecycle``) and their implementations (``adapters``).
 
-Only Protocols and frozen dataclasses, no imports beyond the standard library. An adapter is used
-from one thread; every method either does all that it says or raises a ``MlpipesError`` and leaves
-what was there before. Times are seconds, sizes are bytes, unless a name says otherwise.
+Only Protocols and frozen dataclasses, and no imports beyond the standard library. An adapter is used from one
+thread. Every method either does all that it documents, or raises a ``MlpipesError`` and leaves the previous
+state unchanged. Times are seconds and sizes are bytes, unless a name says otherwise.
 """
 
 from mlpipes_cli.ports.environments import BuiltEnvironment, Environments, EnvironmentSpec

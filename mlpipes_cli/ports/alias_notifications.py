@@ -1,4 +1,4 @@
-"""Hearing of aliases that have moved, without asking all the time."""
+"""Notifications of moved aliases, without polling."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Protocol
 
 
 class AliasNotifications(Protocol):
-    """Passes on what whoever moves an alias by mlpipes tells."""
+    """Receives notifications that mlpipes sends when it moves an alias."""
 
     async def listen(self, told: Callable[[str], None], ready: Callable[[], None]) -> None:
-        """Listen until the connection is lost; what is told in between two calls is not heard.
+        """Listen until the connection is lost; notifications between two calls are not received.
 
         Args:
-            told: Given the name of each registered model of which an alias has moved.
-            ready: Called once, when all that is told from then on is heard.
+            told: Called with the name of the registered model whenever one of its aliases has moved.
+            ready: Called once, when all later notifications will be received.
 
         Raises:
-            MlpipesError: Nothing can be heard, or not any more.
+            MlpipesError: The connection cannot be made, or was lost.
         """

@@ -1,4 +1,4 @@
-"""All stacks of a machine, whichever project they belong to."""
+"""All stacks of a machine, of every project."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True)
 class FoundStack:
-    """A stack that something of is on this machine.
+    """A stack with something left on this machine.
 
     Attributes:
-        id: By which it is named: the Compose project's name, or the folder of an embedded stack.
-        root: The project's folder, which may be gone.
+        id: Its name: the Compose project's name, or the folder of an embedded stack.
+        root: The project's folder, which may no longer exist.
         runtime: docker or embedded.
-        state: ``running`` while a service of it runs.
+        state: ``running`` while at least one of its services runs.
         services: The services that run.
         volumes: Docker volumes with its data.
     """
@@ -30,36 +30,36 @@ class FoundStack:
 
     @property
     def orphaned(self) -> bool:
-        """Whether its project's folder is gone."""
+        """Whether the project's folder no longer exists."""
         return not self.root.is_dir()
 
 
 class AllStacks(Protocol):
-    """Finds stacks without their projects' files, and ends them."""
+    """Finds stacks without their projects' files, and stops or removes them."""
 
     @property
     def local(self) -> bool:
         """Whether the stacks' folders are on this machine, if they exist."""
 
     def stacks(self) -> Sequence[FoundStack]:
-        """All that are found; nothing is changed.
+        """Return all stacks found; changes nothing.
 
         Raises:
             MlpipesError: The engine does not answer.
         """
 
     def stop(self, stack: FoundStack) -> None:
-        """End what runs of it; its data stays.
+        """Stop the running services of a stack; keep its data.
 
         Raises:
-            MlpipesError: Something cannot be ended.
+            MlpipesError: A service cannot be stopped.
         """
 
     def remove(self, stack: FoundStack) -> Sequence[str]:
-        """End it and remove its data, as far as that is not in the project's folder.
+        """Stop a stack and remove its data, except for data in the project's folder.
 
         Returns:
-            What was removed, in words.
+            Descriptions of what was removed.
 
         Raises:
             MlpipesError: Something cannot be removed.

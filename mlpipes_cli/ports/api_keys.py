@@ -1,4 +1,4 @@
-"""Where the API's keys are kept: never a key itself, only what recognizes it."""
+"""Storage of the API's keys: never a key itself, only its hash."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key as others may see it.
+    """The public fields of a key.
 
     Attributes:
-        id: The part of the key that names it; no secret.
-        name: Whose or what for, as its maker said.
-        created_at: When it was made.
-        revoked_at: When it stopped counting, or None.
-        last_used_at: About when it was last used, to the minute; None for never.
+        id: The public part of the key that identifies it; not secret.
+        name: The key's owner or purpose, as given at its creation.
+        created_at: When the key was created.
+        revoked_at: When the key was revoked, or None.
+        last_used_at: When it was last used, to about a minute; None for never.
     """
 
     id: str
@@ -29,11 +29,11 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class ActiveKeys:
-    """What the API asks for.
+    """The keys that the API accepts.
 
     Attributes:
-        required: Whether a key was ever made: from then on requests need one, even when all are revoked.
-        hashes: SHA-256 of each key that counts, by its id.
+        required: Whether a key was ever created: from then on requests need one, even if all are revoked.
+        hashes: SHA-256 of each active key, by its id.
     """
 
     required: bool
@@ -41,40 +41,40 @@ class ActiveKeys:
 
 
 class KeyStore(Protocol):
-    """Keeps keys; used from one thread at a time, ``interrupt`` from any.
+    """Stores keys; used from one thread at a time, ``interrupt`` from any thread.
 
-    Every method but ``interrupt`` and ``close`` raises a ``MlpipesError`` where the database does not answer.
+    Every method except ``interrupt`` and ``close`` raises a ``MlpipesError`` if the database does not answer.
     """
 
     def prepare(self) -> None:
-        """Make or upgrade the tables; several processes may do so at once."""
+        """Create or upgrade the tables; several processes may do so at once."""
 
     def list(self) -> Sequence[ApiKey]:
-        """All keys, revoked ones too, the newest last."""
+        """Return all keys, including revoked ones, newest last."""
 
     def create(self, id: str, name: str, digest: bytes) -> ApiKey:
-        """Keep a new key.
+        """Store a new key.
 
         Args:
             id: Its public part.
-            name: Its name, which no other key that counts may have.
+            name: Its name, which no other active key may have.
             digest: SHA-256 of the whole key.
 
         Raises:
-            Rejected: A key of that name or id is there already.
+            Rejected: A key of that name or id exists already.
         """
 
     def revoke(self, name_or_id: str) -> ApiKey | None:
-        """Let a key count no more; None where no key that counts has that name or id."""
+        """Revoke a key; return None if no active key has that name or id."""
 
     def active(self) -> ActiveKeys:
-        """The keys that count now."""
+        """Return the active keys."""
 
     def used(self, ids: Iterable[str]) -> None:
-        """Note that these keys are in use now."""
+        """Record that these keys are in use now."""
 
     def interrupt(self) -> None:
         """Make a call that hangs in another thread fail."""
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""

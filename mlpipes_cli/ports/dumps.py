@@ -1,4 +1,4 @@
-"""Copying a database whole, and replacing it whole."""
+"""Copy a whole database, and replace a whole database."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import BinaryIO, Protocol
 
 @dataclass(frozen=True)
 class DatabaseFacts:
-    """What a database holds.
+    """The content of a database in numbers.
 
     Attributes:
         server: The server's version.
-        size: Bytes on disk, indexes too.
-        rows: How many there are in each table, by ``schema.table``.
-        revision: The version of MLflow's tables; None in another database, and in one without them.
-        locations: Where finished models and versions of MLflow's registry say that their files are.
+        size: Bytes on disk, including indexes.
+        rows: Number of rows in each table, by ``schema.table``.
+        revision: The version of MLflow's tables; None if the database has none.
+        locations: Artifact locations that MLflow's registry records for finished models and versions.
     """
 
     server: str
@@ -30,10 +30,10 @@ class DatabaseFacts:
 
 @dataclass(frozen=True)
 class Holding:
-    """What a database would hold.
+    """The content that a database would have after a commit.
 
     Attributes:
-        rows: How many there are in each table, by ``schema.table``.
+        rows: Number of rows in each table, by ``schema.table``.
         revision: The version of MLflow's tables, or None.
     """
 
@@ -42,59 +42,60 @@ class Holding:
 
 
 class DatabaseSnapshot(Protocol):
-    """A database as it was at one moment."""
+    """A database as it was at one point in time."""
 
     @property
     def facts(self) -> DatabaseFacts:
-        """What it held then."""
+        """The content of the snapshot."""
 
     def dump(self, target: Path) -> None:
-        """Write it as an SQL script.
+        """Write the snapshot as an SQL script.
 
         Raises:
-            MlpipesError: It cannot be read or written.
+            MlpipesError: The database cannot be read, or the file cannot be written.
         """
 
 
 class Loading(Protocol):
-    """A database that is being replaced, in one transaction that is still open."""
+    """A database that is being replaced, in a transaction that is still open."""
 
     def load(self, script: BinaryIO) -> None:
-        """Drop what is there and run a script of ``Snapshot.dump``; nobody else sees it yet.
+        """Drop the present content and run a script of ``DatabaseSnapshot.dump``, invisible to others.
 
         Raises:
-            MlpipesError: The server refuses it, the tables are in use, or it does not pass
+            MlpipesError: The server refuses the script, the tables are in use, or the script does not pass
                 :meth:`Databases.examined`.
         """
 
     def holds(self) -> Holding:
-        """What it would hold after a ``commit``."""
+        """Return the content that the database would have after a ``commit``."""
 
     def commit(self) -> None:
-        """Make it hold.
+        """Commit the transaction.
 
         Raises:
-            MlpipesError: The server did not say that it does; :meth:`Databases.identity` tells what is so.
+            MlpipesError: The server did not confirm the commit; compare :meth:`Databases.identity` to find
+                out.
         """
 
 
 class Databases(Protocol):
-    """Databases by ``postgresql://`` address of their owners. Every method may raise a ``MlpipesError``."""
+    """Databases by their owner's ``postgresql://`` address. Every method may raise a ``MlpipesError``."""
 
     def facts(self, url: str) -> DatabaseFacts:
-        """What a database holds."""
+        """Return the content of a database in numbers."""
 
     def identity(self, url: str) -> str:
-        """The same text as long as nothing has replaced a table, nor added or removed one or a row."""
+        """Return a text that changes if a table is replaced, or if a table or row is added or removed."""
 
     def examined(self, script: BinaryIO) -> BinaryIO:
-        """A script that can be read once, to its end, if it is whole and leaves the transaction to us.
+        """Return a stream that can be read once, if the script is complete and does not end our transaction.
 
-        Else reading it raises a ``MlpipesError``.
+        Otherwise reading it raises a ``MlpipesError``.
         """
 
     def snapshot(self, url: str) -> AbstractContextManager[DatabaseSnapshot]:
-        """The database as it is now, for as long as the context lasts."""
+        """Open a snapshot of the database for as long as the context lasts."""
 
     def loading(self, url: str) -> AbstractContextManager[Loading]:
         """Replace a database; without ``commit`` it stays as it was."""

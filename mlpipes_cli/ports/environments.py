@@ -1,4 +1,4 @@
-"""Environments that runs are trained in and models are served from."""
+"""Python environments for training runs and for serving models."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ Say = Callable[[str], None]
 
 
 def silent(text: str) -> None:
-    """Nobody wants to know."""
+    """Ignore a progress message."""
 
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """What an environment is to have: requirements, from which exact versions are found, or those already.
+    """The required content of an environment: requirements to resolve, or exact versions.
 
     Attributes:
         python: ``3.11``, or with a patch level.
-        requirements: As pip reads them.
-        constraints: Pins that the versions have to keep to, where they apply.
-        preferences: Pins that are taken where the requirements allow it.
-        lock: Exact pins (``name==version``) of everything; the three above do not count then.
-        purpose: What it is for, for people.
+        requirements: In pip's syntax.
+        constraints: Pins that the resolved versions must satisfy, for the packages that they name.
+        preferences: Pins that are used if the requirements allow it.
+        lock: Exact pins (``name==version``) of all packages; the three fields above are then ignored.
+        purpose: What it is for, as a text for users.
     """
 
     python: str
@@ -41,14 +41,14 @@ class BuiltEnvironment:
     """An environment on this machine.
 
     Attributes:
-        hash: Of the Python version, the pins and the platform.
-        python: Its interpreter.
-        version: The Python version that was asked for.
-        pins: ``name==version`` of everything that was asked to be in it.
-        purpose: What it is for, for people.
-        size: Bytes on disk; files that it shares with uv's cache count too.
+        hash: Hash of the Python version, the pins and the platform.
+        python: The path of its interpreter.
+        version: The requested Python version.
+        pins: ``name==version`` of all requested packages.
+        purpose: What it is for, as a text for users.
+        size: Bytes on disk, including files that it shares with uv's cache.
         last_used: Seconds since 1970.
-        seconds: How long it took to be built.
+        seconds: How long the build took.
     """
 
     hash: str
@@ -62,67 +62,68 @@ class BuiltEnvironment:
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
+        """The folder of the environment."""
         return self.python.parent.parent
 
     def record(self) -> dict[str, Any]:
-        """What a model keeps of it (``metadata.mlpipes.environment`` of its MLmodel file)."""
+        """Return the model's record of it (``metadata.mlpipes.environment`` of the MLmodel file)."""
         return {"hash": self.hash, "python": self.version, "requirements": list(self.pins)}
 
 
 class Environments(Protocol):
-    """Builds environments, each once, and keeps them in a folder that projects share.
+    """Builds each environment once, in a folder that all projects share.
 
-    What ``find`` and ``ensure`` give is held, so that no ``prune`` removes it, until the context ends or
-    the process does. Both may be called from several threads. A build leaves a whole environment or none.
+    An environment returned by ``find`` or ``ensure`` is locked, so that no ``prune`` removes it, until the
+    context or the process ends. Both may be called from several threads. A build leaves a complete
+    environment or none.
     """
 
     @property
     def folder(self) -> Path:
-        """Where they are kept."""
+        """The folder of all environments."""
 
     def __enter__(self) -> Environments:
-        """Itself."""
+        """Return the object itself."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop what is being built and let go of what is held."""
+        """Stop running builds and release the locks."""
 
     def find(self, spec: EnvironmentSpec) -> BuiltEnvironment | None:
-        """The environment if it is there already; needs neither uv nor a network."""
+        """Return the environment if it exists already; needs neither uv nor a network."""
 
     def ensure(self, spec: EnvironmentSpec, log: Path | None = None, say: Say = silent) -> BuiltEnvironment:
-        """The environment, built if need be.
+        """Return the environment; build it if it does not exist.
 
         Args:
-            spec: What it is to have.
-            log: Gets all that the resolver and the installer say.
-            say: Told what is done, a line each.
+            spec: The required content.
+            log: Receives all output of the resolver and the installer.
+            say: Called with a line for each step.
 
         Raises:
-            MlpipesError: It cannot be built; why, in the resolver's words, in one line.
+            MlpipesError: It cannot be built; the message is one line from the resolver.
         """
 
     def interpreter(self, version: str) -> Path | None:
-        """A Python of that version on this machine, or None."""
+        """Return a Python interpreter of that version on this machine, or None."""
 
     def listing(self) -> list[BuiltEnvironment]:
-        """All that are there, the last used first."""
+        """Return all environments, most recently used first."""
 
     def remove(self, digest: str) -> bool:
-        """Remove one; False if it is in use."""
+        """Remove an environment; return False if it is in use."""
 
     def sweep(self) -> int:
-        """Remove what builds that were killed left; how many."""
+        """Remove the remains of killed builds; return their number."""
 
 
 def of_model(metadata: Mapping[str, Any] | None, name: str = "") -> EnvironmentSpec | None:
-    """The environment that a model was trained in; None for our own.
+    """Return the environment that a model was trained in; None for our own.
 
     Args:
         metadata: The ``mlpipes`` part of the metadata in its MLmodel file.
-        name: What the model is called, for people.
+        name: The model's name, for messages.
     """
     kept = (metadata or {}).get("environment")
     if not kept:
@@ -131,5 +132,5 @@ def of_model(metadata: Mapping[str, Any] | None, name: str = "") -> EnvironmentS
 
 
 def of_lock(python: str, pins: Sequence[str], purpose: str = "") -> EnvironmentSpec:
-    """An environment by its exact content."""
+    """Return the specification of an environment with exact pins."""
     return EnvironmentSpec(python, lock=tuple(pins), purpose=purpose)

@@ -1,4 +1,4 @@
-"""What turned out to be true of predictions."""
+"""Ground truth of predictions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import NamedTuple, Protocol
 
 
 class Truth(NamedTuple):
-    """What somebody says about a prediction, or about all predictions for one of his identifiers.
+    """The ground truth of a prediction, or of all predictions for one identifier of the caller.
 
     Attributes:
-        value: The truth, JSON text.
-        prediction_id: The prediction, a UUID as text; None where ``caller_ids`` tell.
-        caller_ids: What the caller's id column held, in each way in which it may have been stored
-            (the number 5 as ``5`` or ``5.0``).
+        value: The truth, as JSON text.
+        prediction_id: The prediction, a UUID as text; None if ``caller_ids`` identify it.
+        caller_ids: The value of the caller's id column, in each form in which it may have been stored (the
+            number 5 as ``5`` or ``5.0``).
     """
 
     value: str
@@ -24,13 +24,13 @@ class Truth(NamedTuple):
 
 @dataclass(frozen=True)
 class Recorded:
-    """What became of several truths.
+    """The result of recording several truths.
 
     Attributes:
-        stored: Predictions that have a truth now and had none.
-        corrected: Predictions whose truth was another one.
-        unchanged: Predictions that had this very truth.
-        unknown: The positions of the truths for which there is no prediction; nothing is kept of them.
+        stored: Number of predictions that had no truth and have one now.
+        corrected: Number of predictions whose truth was a different one.
+        unchanged: Number of predictions that had the same truth already.
+        unknown: Positions of the truths without a prediction; they are not stored.
     """
 
     stored: int
@@ -40,12 +40,12 @@ class Recorded:
 
     @property
     def matched(self) -> int:
-        """Predictions that were found."""
+        """The number of predictions that were found."""
         return self.stored + self.corrected + self.unchanged
 
 
 class TruthStore(Protocol):
-    """Keeps what is true of stored predictions; may be asked from several threads."""
+    """Stores ground truth of predictions; may be called from several threads."""
 
     def record(
         self,
@@ -57,25 +57,24 @@ class TruthStore(Protocol):
         source: str | None = None,
         seconds: float = 30.0,
     ) -> Recorded:
-        """Keep all or nothing; when it returns they are on disk.
+        """Store all truths or none; they are on disk when the call returns.
 
-        Of several truths for one prediction the last one counts. The truth of an answered prediction
-        is that of its shadows too, and what is said of a shadow is kept for the answered one.
+        If one prediction has several truths, the last one is stored. The truth of an answered prediction also
+        holds for its shadows, and a truth reported for a shadow is stored for the answered prediction.
 
         Args:
-            truths: What is said.
-            model: Only predictions of this registered model are meant.
-            version: And only of this version.
-            latest: Of several predictions for an identifier of the caller's only the newest is
-                meant, not all.
-            source: Who says it.
-            seconds: How long it may take.
+            truths: The reported truths.
+            model: Only predictions of this registered model match.
+            version: Only predictions of this version match.
+            latest: If an identifier of the caller has several predictions, only the newest matches, not all.
+            source: Who reported them.
+            seconds: The time limit.
 
         Raises:
-            Rejected: A value cannot be kept, whenever it is tried.
-            MlpipesError: They were not kept, or nobody can tell whether they were; to record the
-                same once more does no harm.
+            Rejected: A value can never be stored.
+            MlpipesError: The truths were not stored, or it is unknown whether they were; it is safe to record
+                the same truths again.
         """
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""

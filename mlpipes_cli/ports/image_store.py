@@ -1,4 +1,4 @@
-"""The images that mlpipes has built on an engine."""
+"""The images on an engine that mlpipes has built."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class OwnImage:
     """An image that mlpipes built.
 
     Attributes:
-        id: The engine's, ``sha256:…``.
-        names: Its names with tags; empty where a newer image has taken its name.
-        kind: ``service`` for the stack's own, ``model`` for those of ``mlpipes build``.
-        model: The model inside with its version; empty for a service.
-        current: It is built from this release's files; always so for a model.
+        id: The engine's id, ``sha256:…``.
+        names: Its names with tags; empty if a newer image has its name now.
+        kind: ``service`` for the stack's own images, ``model`` for images of ``mlpipes build``.
+        model: The model inside, with its version; empty for a service.
+        current: Whether it is built from this release's files; always true for a model.
         created: Seconds since the epoch.
-        size: Bytes of all its layers, those that other images share too.
-        used_by: The names of the containers that were made from it, of any project, running or not.
+        size: Bytes of all its layers, including layers shared with other images.
+        used_by: Names of the containers made from it, of any project, running or not.
     """
 
     id: str
@@ -33,17 +33,17 @@ class OwnImage:
 
 
 class ImageStore(Protocol):
-    """Finds those images, and removes them."""
+    """Lists and removes images that mlpipes has built."""
 
     def listing(self) -> Sequence[OwnImage]:
-        """All of them, the newest first; nothing is changed.
+        """Return all of them, newest first; changes nothing.
 
         Raises:
             MlpipesError: The engine does not answer.
         """
 
     def remove(self, image: OwnImage) -> bool:
-        """Remove one by all its names; False where something has begun to use it, and it stays.
+        """Remove an image with all its names; return False if it is now in use and was kept.
 
         Raises:
             MlpipesError: The engine refuses, or does not answer.

@@ -1,4 +1,4 @@
-"""Images that hold a model and the server that answers with it."""
+"""Docker images that contain a model and its server."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from mlpipes_cli.ports.reporter import Reporter
 
 @dataclass(frozen=True)
 class Recipe:
-    """What an image is made of.
+    """The inputs of an image.
 
     Attributes:
-        tag: The name that it gets, ``name:tag``.
-        model: A local MLflow model folder, with its ``requirements.txt``.
-        python: The API's version of Python: that which trained the model, unless that has its own: ``3.11``.
-        settings: What the server is told, as JSON without secrets; the model is at ``MODEL_FOLDER``.
-        labels: What the image says of itself.
-        platform: Such as linux/arm64; None is the engine's own.
-        environment: The model's own environment, beside the API's: Python and exact pins; None for a model
-            whose requirements the API's environment gets.
+        tag: The image's name, ``name:tag``.
+        model: A local MLflow model folder with a ``requirements.txt``.
+        python: The API's Python version: that of the training, unless the model has its own environment:
+            ``3.11``.
+        settings: The server's settings as JSON without secrets; the model is at ``MODEL_FOLDER``.
+        labels: The image's labels.
+        platform: For example linux/arm64; None is the engine's own.
+        environment: The model's own environment in addition to the API's: Python and exact pins; None if the
+            API's environment gets the model's requirements.
     """
 
     tag: str
@@ -37,11 +38,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image that an engine has.
+    """An image on an engine.
 
     Attributes:
         tag: Its name.
-        id: The engine's, ``sha256:…``.
+        id: The engine's id, ``sha256:…``.
         size: Bytes of all its layers.
     """
 
@@ -54,11 +55,12 @@ MODEL_FOLDER = "/opt/mlpipes/model"
 
 
 class ImageBuilder(Protocol):
-    """Makes images."""
+    """Builds images."""
 
     def build(self, recipe: Recipe, reporter: Reporter) -> BuiltImage:
-        """Make the image; its name moves only when it is whole.
+        """Build the image; its name is assigned only when the image is complete.
 
         Raises:
-            MlpipesError: There is no engine, no such Python, or a step failed: its last lines.
+            MlpipesError: There is no engine or no such Python, or a step failed; the message has its last
+                lines.
         """

@@ -1,4 +1,4 @@
-"""Where a server gets its models from."""
+"""The source of a server's models."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class AliasedVersion:
-    """A registered model as a server has to know it.
+    """A registered model with its aliases.
 
     Attributes:
         name: Its name.
-        aliases: The version that each alias points to now.
-        promoted: When each alias was last moved, ISO 8601, where that is known.
+        aliases: The present version of each alias.
+        promoted: When each alias was last moved, ISO 8601, if known.
     """
 
     name: str
@@ -25,11 +25,11 @@ class AliasedVersion:
 
 @dataclass(frozen=True)
 class VersionFacts:
-    """What is known of a registered version without its files.
+    """Information about a registered version that does not need its files.
 
     Attributes:
-        details: Our part of its ``MLmodel``: task, classes, positive, id, target, features; empty for
-            a model that another tool logged.
+        details: The mlpipes section of its ``MLmodel``: task, classes, positive, id, target, features; empty
+            for a model that another tool logged.
         tags: Its tags in the registry.
     """
 
@@ -38,24 +38,24 @@ class VersionFacts:
 
 
 class ModelSource(Protocol):
-    """The registry, read by a server: a request or two a call, nothing cached; threads may share it."""
+    """Reads the registry for a server: one or two requests per call, no cache; threads may share it."""
 
     def names(self) -> Sequence[str]:
-        """All registered models.
+        """Return the names of all registered models.
 
         Raises:
             MlpipesError: The registry does not answer.
         """
 
     def published(self, name: str) -> AliasedVersion | None:
-        """The registered model, or None.
+        """Return the registered model, or None.
 
         Raises:
             MlpipesError: The registry does not answer.
         """
 
     def fetch(self, name: str, version: int, folder: Path) -> None:
-        """Copy a version's files into an empty folder: the one that holds its ``MLmodel``.
+        """Copy a version's files, the folder with its ``MLmodel``, into an empty folder.
 
         Raises:
             MlpipesError: There is no such version, or its files cannot be fetched.
@@ -69,21 +69,21 @@ class ModelSource(Protocol):
         """
 
     def read(self, name: str, version: int, path: str, limit: int) -> bytes | None:
-        """A file that lies beside a version's ``MLmodel``, up to so many bytes of it; None if there is none.
+        """Return up to ``limit`` bytes of a file next to a version's ``MLmodel``; None if it is missing.
 
         Raises:
             MlpipesError: There is no such version, or its files cannot be fetched.
         """
 
     def tags(self, name: str, version: int) -> Mapping[str, str]:
-        """A version's tags in the registry.
+        """Return a version's tags in the registry.
 
         Raises:
             MlpipesError: There is no such version, or the registry does not answer.
         """
 
     def facts(self, name: str, version: int) -> VersionFacts | None:
-        """What is known of a version, or None if there is none (any more).
+        """Return the information about a version, or None if it does not exist (any more).
 
         Raises:
             MlpipesError: The registry does not answer.

@@ -1,4 +1,4 @@
-"""The prediction log as people work with it: looked at, exported, compared with the truth, pruned."""
+"""The prediction log for listing, exporting, evaluating and pruning."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Period = Literal["day", "week", "month"]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which predictions; None takes all.
+    """A filter of predictions; None does not filter.
 
     Attributes:
         model: The registered model's name.
         version: Its version.
-        alias: The alias under which it answered.
-        since: The first moment, seconds since the epoch.
-        until: The first moment after it.
+        alias: The alias under which the version answered.
+        since: Start of the time range, seconds since the epoch.
+        until: End of the time range (exclusive), seconds since the epoch.
     """
 
     model: str | None = None
@@ -31,24 +31,24 @@ class Selection:
 
 
 class StoredPrediction(NamedTuple):
-    """A row of the log with its truth. What was JSON in the table is JSON text here.
+    """A row of the log with its ground truth. JSON columns of the table are JSON text here.
 
     Attributes:
         prediction_id: A UUID version 7, as text.
-        caller_id: What the caller's id column held, or None.
-        made_at: When, UTC.
+        caller_id: The value of the caller's id column, or None.
+        made_at: When the prediction was made, UTC.
         model: The registered model's name.
         version: Its version.
-        alias: The alias under which it answered.
-        inputs: The row as the model saw it.
-        prediction: What it said.
-        scores: A number, or one a class; None where the model has none.
-        latency_ms: From the request's arrival until the row was handed to the database.
+        alias: The alias under which the version answered.
+        inputs: The input row of the model.
+        prediction: The model's prediction.
+        scores: One number, or one per class; None if the model has none.
+        latency_ms: From the request's arrival until the row was passed to the database.
         trace_id: The caller's W3C trace, or None.
         shadow_of: The answered prediction that this one shadows, or None.
         truth: The ground truth, or None.
-        truth_at: When it was said last.
-        truth_source: Who said it.
+        truth_at: When the truth was last reported.
+        truth_source: Who reported it.
     """
 
     prediction_id: str
@@ -70,14 +70,14 @@ class StoredPrediction(NamedTuple):
 
 @dataclass(frozen=True)
 class LogSnapshot:
-    """Rows of the log as they are at one moment, whatever is written meanwhile.
+    """Rows of the log at one point in time, independent of concurrent writes.
 
     Attributes:
-        rows: How many.
-        kinds: What the JSON values of ``prediction`` and ``truth`` are: some of integer, float,
-            string, boolean, null, array, object.
-        inputs: The same for each input by name; empty unless asked for.
-        batches: The rows, the oldest first; to be read once.
+        rows: Number of rows.
+        kinds: JSON types of the values of ``prediction`` and ``truth``: some of integer, float, string,
+            boolean, null, array, object.
+        inputs: The same for each input by name; empty unless requested.
+        batches: The rows, oldest first; can be read once.
     """
 
     rows: int
@@ -87,13 +87,13 @@ class LogSnapshot:
 
 
 class Tally(NamedTuple):
-    """How many predictions a version made in a period.
+    """Number of predictions of a version in a period.
 
     Attributes:
         version: The model's version.
-        period: Its first moment, UTC; None for all time.
-        rows: Predictions.
-        shadows: Those among them that were mirrored, not answered.
+        period: The start of the period, UTC; None for all time.
+        rows: Number of predictions.
+        shadows: Number of those that were mirrored, not answered.
     """
 
     version: int
@@ -103,7 +103,7 @@ class Tally(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A prediction whose truth is known; JSON text, as in :class:`StoredPrediction`."""
+    """A prediction with its ground truth; JSON text, as in :class:`StoredPrediction`."""
 
     version: int
     period: datetime | None
@@ -117,9 +117,9 @@ class Prunable(NamedTuple):
     """What a prune removes, or has removed.
 
     Attributes:
-        predictions: Rows of the log.
-        truths: What was true of them.
-        partitions: Months that go as a whole, as ``2026-05``; their rows are among ``predictions``.
+        predictions: Number of rows of the log.
+        truths: Number of ground truths of these rows.
+        partitions: Months that are dropped as a whole, as ``2026-05``; ``predictions`` includes their rows.
     """
 
     predictions: int
@@ -128,43 +128,43 @@ class Prunable(NamedTuple):
 
 
 class PredictionRecords(Protocol):
-    """The prediction log, read and pruned; used from one thread.
+    """Reads and prunes the prediction log; used from one thread.
 
-    Every method raises ``MlpipesError`` where the database does not answer.
+    Every method raises ``MlpipesError`` if the database does not answer.
     """
 
     def prepare(self) -> None:
-        """Make or upgrade the tables."""
+        """Create or upgrade the tables."""
 
     def models(self) -> Sequence[str]:
-        """The models that have predictions, by name."""
+        """Return the models that have predictions, by name."""
 
     def newest(self, selection: Selection, limit: int) -> Sequence[StoredPrediction]:
-        """The newest ones, the newest first."""
+        """Return the newest predictions, newest first."""
 
     def snapshot(
         self, selection: Selection, *, inputs: bool, size: int
     ) -> AbstractContextManager[LogSnapshot]:
-        """All of them, ``size`` a batch, with the kinds of the inputs where those are asked for."""
+        """Open a snapshot in batches of ``size`` rows, with the types of the inputs if requested."""
 
     def tally(self, selection: Selection, period: Period | None) -> Sequence[Tally]:
-        """How many there are, by version and period."""
+        """Return the number of predictions by version and period."""
 
     def judged(self, selection: Selection, period: Period | None, size: int) -> Iterator[Sequence[Judged]]:
-        """Those whose truth is known, a mirrored one by the truth of what it shadows."""
+        """Yield predictions with ground truth; a mirrored one has the truth of the answered one."""
 
     def prunable(self, before: float, model: str | None) -> Prunable:
-        """What :meth:`prune` would remove now."""
+        """Return what :meth:`prune` would remove now."""
 
     def prune(self, before: float, model: str | None, removed: Callable[[int], None]) -> Prunable:
-        """Remove the predictions made before a moment, and what was true of them.
+        """Remove the predictions made before a time, and their ground truth.
 
-        Months that end before it are dropped as a whole, where they hold no other model's rows; from
-        the others the rows are deleted. Nobody who writes waits longer than a moment. What was removed
-        stays removed when it fails in the middle; it can be called again.
+        Months that end before that time are dropped as a whole if they hold no rows of another model; in
+        other months the rows are deleted. Writers wait for a moment at most. If the call fails midway, what
+        was removed stays removed; it can be called again.
 
         Args:
             before: Seconds since the epoch.
-            model: Only this one's, or all.
-            removed: Told the number of rows after each step.
+            model: Only this model's predictions, or all if None.
+            removed: Called with the number of rows after each step.
         """

@@ -1,4 +1,4 @@
-"""The newest predictions, for people to look at."""
+"""The newest predictions, for display."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class RecentPrediction:
-    """A stored prediction, cut to what a page shows.
+    """A stored prediction, shortened for display.
 
     Attributes:
         prediction_id: Its identifier, as text.
         made_at: Milliseconds since the epoch.
         version: The model's version that made it.
-        alias: The alias under which that version answered.
-        inputs: JSON text; values of more than ``WIDTH`` characters are cut and end in an ellipsis.
-        prediction: JSON text, cut in the same way.
-        scores: JSON text, or None where the model has none.
+        alias: The alias under which the version answered.
+        inputs: JSON text; values of more than ``WIDTH`` characters are shortened and end with an ellipsis.
+        prediction: JSON text, shortened in the same way.
+        scores: JSON text, or None if the model has none.
         latency_ms: As stored.
     """
 
@@ -36,16 +36,16 @@ WIDTH = 80
 
 
 class RecentPredictions(Protocol):
-    """Looks at the prediction log; may be asked by several tasks of one event loop."""
+    """Reads the prediction log; several tasks of one event loop may call it."""
 
     async def recent(self, model: str, limit: int) -> Sequence[RecentPrediction]:
-        """The newest answered predictions of a model, all versions, the newest first.
+        """Return the newest returned predictions of a model, of all its versions, newest first.
 
-        What a mirrored version predicted was answered to nobody and is left out.
+        Predictions of a mirrored version are left out, because they were not returned to a client.
 
         Args:
             model: The registered model's name.
-            limit: At most so many.
+            limit: The maximum number of predictions.
 
         Raises:
             MlpipesError: The database does not answer within a few seconds.

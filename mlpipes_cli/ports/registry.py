@@ -1,4 +1,4 @@
-"""The model registry. Times are milliseconds since the epoch, as MLflow has them."""
+"""The model registry. Times are milliseconds since the epoch, as in MLflow."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A finished or failed candidate, as the tracking server keeps it.
+    """A finished or failed candidate, as stored on the tracking server.
 
     Attributes:
-        run_id: MLflow's.
+        run_id: MLflow's id of the run.
         experiment: The experiment's name.
-        name: The candidate's name in the experiment file; of one of several models of a candidate, its run's.
+        name: The candidate's name in the experiment file; for one of several models of a candidate, its
+            run's.
         status: FINISHED, FAILED, KILLED or RUNNING.
-        started: Milliseconds since the epoch; of a run that a later training took from the cache, of then.
+        started: Milliseconds since the epoch; for a run reused from the cache, when a training last reused
+            it.
         metrics: Holdout metrics by name.
         params: As logged.
         tags: As logged.
@@ -40,8 +42,8 @@ class ModelVersion:
     Attributes:
         model: The registered model's name.
         version: From 1.
-        run_id: The run that made it.
-        aliases: The aliases that point to it now.
+        run_id: The id of the run that created it.
+        aliases: The aliases that point to it.
         tags: Its tags.
         created: Milliseconds since the epoch.
     """
@@ -56,13 +58,13 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class RegisteredModel:
-    """A name in the registry.
+    """A registered model.
 
     Attributes:
         name: The registered model's name.
         aliases: The version that each alias points to.
         tags: Its tags.
-        versions: Those that were not deleted, the newest first.
+        versions: The versions that were not deleted, newest first.
     """
 
     name: str
@@ -72,50 +74,50 @@ class RegisteredModel:
 
 
 class Registry(Protocol):
-    """The model registry, and of the runs what a promotion reads.
+    """The model registry, and the runs as far as a promotion reads them.
 
-    Each call is a request or two, seen by every client at once; nothing is cached. Threads may
-    share it. A registry has no transactions: who changes several things orders them so that a
-    crash in between can be told.
+    Each call is one or two requests, visible to every client at once; nothing is cached. Threads may share
+    it. A registry has no transactions: a caller that changes several things must order the changes so that a
+    crash in between can be detected.
     """
 
     def experiments(self) -> Sequence[str]:
-        """The names of all experiments, the newest changed first."""
+        """Return the names of all experiments, most recently changed first."""
 
     def runs(self, experiments: Collection[str] | None = None) -> Sequence[RunRecord]:
-        """All candidates' runs of the named experiments (of all when None), the newest first."""
+        """Return all candidates' runs of the named experiments (of all if None), newest first."""
 
     def run(self, run_id: str) -> RunRecord | None:
-        """The run, or None if there is none."""
+        """Return the run, or None if there is none."""
 
     def artifact(self, run_id: str, path: str, target: Path) -> bool:
-        """Fetch a run's artifact to a file; False, and no file, if the run has none of that name."""
+        """Copy a run's artifact to a file; return False, without a file, if the run has no such artifact."""
 
     def artifacts(self, run_id: str) -> Collection[str]:
-        """The names of a run's artifacts, those of folders too, but not what is in these."""
+        """Return the names of a run's artifacts, including folders, but not the content of folders."""
 
     def has_files(self, uri: str) -> bool:
-        """Whether a model's files are there: ``models:/<id>``, or ``models:/<name>/<version>``.
+        """Return whether a model's files exist: ``models:/<id>``, or ``models:/<name>/<version>``.
 
-        In a store of somebody else's they count as there: only who loads them can tell.
+        Files in an external store count as existing: only loading them can show that.
         """
 
     def models(self) -> Sequence[RegisteredModel]:
-        """All registered models, by name."""
+        """Return all registered models, by name."""
 
     def model(self, name: str) -> RegisteredModel | None:
-        """The registered model, or None."""
+        """Return the registered model, or None."""
 
     def create_version(
         self, model: str, run: RunRecord, uri: str, *, tags: Mapping[str, str], description: str
     ) -> int:
-        """Register a run's logged model as a version; makes the registered model if there is none."""
+        """Register a run's logged model as a version; create the registered model if there is none."""
 
     def set_alias(self, model: str, alias: str, version: int) -> None:
-        """Point the alias to the version, wherever it pointed before."""
+        """Point the alias to the version, whichever version it pointed to before."""
 
     def set_version_tag(self, model: str, version: int, key: str, value: str) -> None:
-        """Write a tag of a version over what it was; at most 5000 characters."""
+        """Set a tag of a version, replacing its value; at most 5000 characters."""
 
     def set_tag(self, model: str, key: str, value: str) -> None:
-        """Write a tag of the registered model over what it was; at most 5000 characters."""
+        """Set a tag of the registered model, replacing its value; at most 5000 characters."""

@@ -1,4 +1,4 @@
-"""Where messages for a person go."""
+"""Progress and messages for users."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from typing import Protocol
 
 
 class Task(Protocol):
-    """A piece of work whose progress is shown."""
+    """A task whose progress is shown."""
 
     def advance(self, steps: float = 1.0) -> None:
-        """So much more of the total is done."""
+        """Advance the progress by a number of steps."""
 
     def note(self, text: str) -> None:
-        """Say beside it what is being done."""
+        """Show a note on the current step."""
 
 
 class Reporter(Protocol):
-    """Where messages for a person go (never results); all of it reaches standard error."""
+    """Receives messages for users (never results); all of them go to standard error."""
 
     def info(self, text: str) -> None:
-        """A line of news."""
+        """Show an informational message."""
 
     def warn(self, text: str) -> None:
-        """A line that wants attention but stops nothing."""
+        """Show a warning."""
 
     def detail(self, text: str) -> None:
-        """A line that is shown with ``-v`` only."""
+        """Show a message only with ``-v``."""
 
     def task(
         self, title: str, total: float | None = None, *, every: float | None = None
     ) -> AbstractContextManager[Task]:
-        """Show a piece of work for as long as the context lasts; ``total`` None is a spinner.
+        """Show a task for as long as the context lasts; if ``total`` is None, show a spinner.
 
-        Where nothing can be drawn, a line says each ``every`` seconds what was noted last; None says nothing.
+        Without an interactive terminal, a line with the last note is shown every ``every`` seconds; None
+        shows none.
         """
 
     def confirm(self, question: str) -> bool:
-        """Ask yes or no; no where nobody can answer."""
+        """Ask yes or no; return False if there is no terminal to ask."""

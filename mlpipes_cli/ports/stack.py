@@ -1,4 +1,4 @@
-"""A stack and what runs it. Times are seconds, sizes are bytes."""
+"""A stack and its runtime. Times are seconds, sizes are bytes."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Health = Literal["healthy", "starting", "unhealthy", "none"]
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """What is known of a service.
+    """The state of a service.
 
     Attributes:
         name: As in ``compose.yaml``: postgres, mlflow, api, ...
         state: ``running`` only if it answered a query just now.
-        url: Where clients reach it, without secrets; None while it is not running.
+        url: The address for clients, without secrets; None while the service is not running.
         port: The TCP port on 127.0.0.1, or None.
         pid: The main process on this machine, or None (as for a container of another machine).
         uptime: Seconds since it was started.
-        memory: Resident bytes of it and its children.
-        detail: One line for a person: why it failed, what it serves.
-        health: healthy if it answered a query just now, starting, unhealthy, or none where it is stopped.
-        image: The container's image as ``compose.yaml`` names it; empty where there is no container.
-        image_id: The id of the very image that the container was made from, ``sha256:…``; empty where there
-            is no container.
-        ports: What is published, as ``address:port->port/tcp``; the plain port where it is a process.
+        memory: Resident bytes of the service and its child processes.
+        detail: One line for users: why it failed, what it serves.
+        health: healthy if it answered a query just now, starting, unhealthy, or none if it is stopped.
+        image: The container's image as ``compose.yaml`` names it; empty if there is no container.
+        image_id: The id of the image that the container was made from, ``sha256:…``; empty if there is no
+            container.
+        ports: Published ports, as ``address:port->port/tcp``; for a process just the port.
     """
 
     name: str
@@ -55,9 +55,9 @@ class StackStatus(Tabular):
 
     Attributes:
         runtime: embedded, docker or remote.
-        reason: Why that runtime was taken.
-        services: One each.
-        changes: What the last ``up`` did, a line each; empty when nothing had to be done.
+        reason: Why that runtime was chosen.
+        services: One entry for each service.
+        changes: Changes of the last ``up``, one per line; empty if nothing had to be changed.
     """
 
     runtime: str
@@ -69,18 +69,18 @@ class StackStatus(Tabular):
         return self.services
 
     def running(self, name: str) -> ServiceStatus | None:
-        """The service of that name if it is running."""
+        """Return the service of that name if it is running, or None."""
         return next((s for s in self.services if s.name == name and s.state == "running"), None)
 
 
 @dataclass(frozen=True)
 class Halted:
-    """A service that was stopped by itself.
+    """A single service that was stopped.
 
     Attributes:
-        service: What is known of it now.
+        service: The service's state now.
         changed: Whether it ran before.
-        dependents: The services that run and need it, by name.
+        dependents: Names of the running services that depend on it.
     """
 
     service: ServiceStatus
@@ -90,14 +90,14 @@ class Halted:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """What clients of a running stack need.
+    """Addresses and credentials for clients of a running stack.
 
     Attributes:
         tracking_uri: MLflow's ``http://`` address.
-        database_url: ``postgresql://user:password@host:port/mlpipes``; it holds a secret.
-        reader_url: The same as somebody who can only read, for users' queries; None where ``up`` has made
-            nobody yet. Of a database that others keep it is ``database_url``.
-        extra: Further environment variables that clients should have; one may be a password.
+        database_url: ``postgresql://user:password@host:port/mlpipes``; contains a secret.
+        reader_url: The same for a read-only account, for users' queries; None if ``up`` has not created the
+            account yet. For an external database it is ``database_url``.
+        extra: Further environment variables for clients; one may be a password.
     """
 
     tracking_uri: str
@@ -107,11 +107,11 @@ class Endpoints:
 
     @property
     def login(self) -> dict[str, str]:
-        """Of the variables for a client, those by which MLflow knows who asks."""
+        """The client's environment variables that authenticate it to MLflow."""
         return {name: value for name, value in self.extra.items() if name.startswith("MLFLOW_TRACKING_")}
 
     def environment(self) -> dict[str, str]:
-        """The environment variables for a client."""
+        """Return the environment variables for a client."""
         return {
             "MLFLOW_TRACKING_URI": self.tracking_uri,
             "MLPIPES_DATABASE_URL": self.database_url,
@@ -124,10 +124,10 @@ class Check:
     """A line of ``doctor``.
 
     Attributes:
-        name: What was looked at.
+        name: What was checked.
         level: ok, warning or fault.
-        found: What was found.
-        fix: What to do about it; empty when ok.
+        found: The result.
+        fix: How to fix it; empty if ok.
     """
 
     name: str
@@ -138,20 +138,20 @@ class Check:
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """A process of ours that runs as a service of the stack (the prediction API).
+    """A process of mlpipes that runs as a service of the stack (the prediction API).
 
     Attributes:
         name: The service's name.
-        command: The program and its arguments; it holds no secret, since it is remembered.
-            ``{port}`` in an argument becomes the chosen port.
-        preferred_port: Taken if free, else the next free one (``fixed_port`` False), or an error.
-        fixed_port: The user asked for exactly this port.
-        ready_path: Answers 200 over HTTP when the service can do its work.
-        timeout: Seconds to wait for that.
-        container: The service of the Compose file that does the same; empty where there is none. A
-            runtime of containers starts that one in place of ``command``.
-        settings: Of mlpipes.yaml, the section that the service goes by, as it was when it was started,
-            and with what the command line said; no secrets. What differs starts it again.
+        command: The program and its arguments, without secrets, since it is stored. ``{port}`` in an argument
+            is replaced by the chosen port.
+        preferred_port: Used if free; otherwise the next free one, or an error if ``fixed_port`` is true.
+        fixed_port: Whether the user requested exactly this port.
+        ready_path: Returns 200 over HTTP when the service is ready.
+        timeout: Seconds to wait until it is ready.
+        container: The service of the Compose file that does the same; empty if there is none. A runtime of
+            containers starts that service instead of ``command``.
+        settings: The service's section of mlpipes.yaml at its start, combined with the command line's
+            options; no secrets. If it differs, the service is started again.
     """
 
     name: str
@@ -167,9 +167,9 @@ class ServiceSpec:
 class Runtime(Protocol):
     """A way to run the stack.
 
-    The stack belongs to a project's folder: two projects never share or disturb each other's.
-    ``up`` may be called at any time, by several processes at once, and after any crash; it
-    repairs what is broken, changes only what differs, and keeps data. What ``up`` started lives on
+    The stack belongs to a project's folder: the stacks of two projects never share anything or affect each
+    other. ``up`` may be called at any time, by several processes at once, and after any crash; it repairs
+    what is broken, changes only what differs, and keeps data. Services that ``up`` started continue to run
     when this process and its terminal end.
     """
 
@@ -178,123 +178,125 @@ class Runtime(Protocol):
         """embedded, docker or remote."""
 
     def up(self, reporter: Reporter, versions: Mapping[str, str] | None = None) -> StackStatus:
-        """Start or repair all services (those added by ``start`` too) and wait until each answers.
+        """Start or repair all services (including those added by ``start``) and wait until each answers.
 
         Args:
-            reporter: Where news goes.
-            versions: What ``versions`` gave once, to go back to; None is what this release brings.
+            reporter: Receives messages.
+            versions: An earlier result of ``versions`` to go back to; None uses the versions of this release.
 
         Raises:
-            MlpipesError: A service did not come up: its last log lines and a hint; the others stay.
+            MlpipesError: A service did not start: its last log lines and a hint; the other services keep
+                running.
         """
 
     def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:
-        """Stop everything; with ``volumes`` remove the data too. Returns the names that were stopped."""
+        """Stop all services, with ``volumes`` remove their data; return the names of the stopped services."""
 
     def restart(self, service: str, reporter: Reporter) -> ServiceStatus:
-        """Stop and start one service, whatever state it is in, and wait until it answers.
+        """Stop and start one service, whichever state it is in, and wait until it answers.
 
         Raises:
             UsageError: There is no such service.
-            MlpipesError: It did not come up.
+            MlpipesError: The service did not start.
         """
 
     def halt(self, service: str, reporter: Reporter) -> Halted:
-        """Stop one service until ``resume`` or ``up``; it is still wanted, and its data stays.
+        """Stop one service until ``resume`` or ``up``; it stays part of the stack and keeps its data.
 
         Raises:
-            UsageError: There is no such service, or it is not ours to stop.
-            MlpipesError: It cannot be ended.
+            UsageError: There is no such service, or mlpipes does not manage it.
+            MlpipesError: The service cannot be stopped.
         """
 
     def resume(self, service: str, reporter: Reporter) -> ServiceStatus:
-        """Start one service and what it needs, as far as they do not run, and wait until it answers.
+        """Start one service and those of its dependencies that do not run, and wait until it answers.
 
         Raises:
-            UsageError: There is no such service, or it is not ours to start.
-            MlpipesError: There is no stack yet, or the service does not come up.
+            UsageError: There is no such service, or mlpipes does not manage it.
+            MlpipesError: There is no stack yet, or the service does not start.
         """
 
     def shell(self, service: str, command: Sequence[str]) -> int:
-        """Run a program inside of a service's container, on this process's input and output.
+        """Run a program in a service's container, with this process's input and output.
 
         Args:
-            service: Whose container.
-            command: The program and its arguments; a shell where it is empty.
+            service: The service of the container.
+            command: The program and its arguments; if empty, a shell.
 
         Returns:
             The program's exit code.
 
         Raises:
-            UsageError: There is no such service, or it is no container.
-            MlpipesError: It does not run, or the program cannot be started.
+            UsageError: There is no such service, or it has no container.
+            MlpipesError: The container does not run, or the program cannot be started.
         """
 
     def status(self) -> StackStatus:
-        """What there is right now; changes nothing."""
+        """Return the present state of the stack; changes nothing."""
 
     def versions(self) -> Mapping[str, str]:
-        """What each service that has data runs on (an image's id, a program's version), by service."""
+        """Return the version (an image's id, a program's version) of each service with data, by service."""
 
     def release(self, reporter: Reporter) -> Mapping[str, str]:
-        """What ``up`` would run each service on, as ``versions`` has it; all of it is here afterwards.
+        """Return the versions that ``up`` would run, as ``versions`` does, after fetching all of them.
 
         Raises:
-            MlpipesError: Something of it cannot be had, or the place where the stack runs cannot be reached.
+            MlpipesError: A version is not available, or the machine that runs the stack cannot be reached.
         """
 
     def forget(self, reporter: Reporter) -> Sequence[str]:
-        """End everything and remove its data, but nothing of a stack of another runtime in the same project.
+        """Stop all services and remove their data, but nothing of the project's stack on another runtime.
 
         Returns:
-            What was removed, in words.
+            Descriptions of what was removed.
         """
 
     def logs(
         self, service: str, *, follow: bool = False, tail: int | None = None, since: float | None = None
     ) -> Iterator[str]:
-        """The service's log lines without line ends, oldest first.
+        """Yield the service's log lines without line ends, oldest first.
 
         Args:
-            service: Whose.
-            follow: Go on until nobody asks any more.
-            tail: The last so many of them.
-            since: Only what was written later than this, in seconds since the epoch.
+            service: The service's name.
+            follow: Continue with new lines until the caller stops.
+            tail: Only the last lines, at most this many.
+            since: Only lines written after this time, in seconds since the epoch.
 
         Raises:
-            UsageError: There is no such service, or it keeps no times.
+            UsageError: There is no such service, or its log has no timestamps.
         """
 
     def doctor(self) -> Sequence[Check]:
-        """Look at everything that could be wrong; changes nothing."""
+        """Check everything that could be wrong; changes nothing."""
 
     def endpoints(self) -> Endpoints:
-        """Where the running stack answers.
+        """Return the endpoints of the running stack.
 
         Raises:
-            MlpipesError: It is not running.
+            MlpipesError: The stack is not running.
         """
 
     def storage(self) -> Storage:
-        """What the running stack keeps, for whoever copies or replaces all of it.
+        """Return the running stack's storage, so that the caller can copy or replace all of its data.
 
         Raises:
-            MlpipesError: It is not running, or its storage cannot be reached from here.
+            MlpipesError: The stack is not running, or its storage cannot be reached from here.
         """
 
     def paused(self, reporter: Reporter, *, again: bool = True) -> AbstractContextManager[None]:
-        """As long as the context lasts, nothing of the stack writes: its storage runs, all else is stopped.
+        """Stop all services that write, for as long as the context lasts; only the storage runs.
 
-        At the end what ran is started again, also after an error, unless ``down`` was called meanwhile
-        or ``again`` is false. Inside, the methods of this and of other runtimes of the project may be called.
+        At the end the services that ran are started again, also after an error, unless ``down`` was called
+        meanwhile or ``again`` is false. Inside the context, methods of this and of other runtimes of the
+        project may be called.
         """
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:
-        """Start a process of ours as a service (again if it differs), and remember it for ``up``.
+        """Start a process of mlpipes as a service (restart it if it differs), and record it for ``up``.
 
         Raises:
-            MlpipesError: It did not come up; its last log lines and a hint.
+            MlpipesError: The service did not start; its last log lines and a hint.
         """
 
     def stop(self, service: str, reporter: Reporter) -> bool:
-        """Stop and forget a service that ``start`` added; False if there was none."""
+        """Stop a service that ``start`` added, and remove its record; return False if there was none."""

@@ -1,4 +1,4 @@
-"""What a stack keeps: two databases and the artifacts."""
+"""The storage of a stack: two databases and the artifacts."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ class ArtifactStore(Protocol):
     """Files by key: a folder, or a bucket. Every method may raise a ``MlpipesError``."""
 
     def entries(self) -> Iterator[Artifact]:
-        """All files, in no certain order."""
+        """Yield all files, in no particular order."""
 
     def read(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """A file's content."""
+        """Open a file's content for reading."""
 
     def write(self, key: str, content: BinaryIO, size: int) -> None:
-        """Write a file over what it was; it is there whole or not at all (a power cut may still take it)."""
+        """Write or replace a file, completely or not at all (a power failure may still lose it)."""
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Remove files; one that is not there is no error."""
+        """Remove files; a missing file is not an error."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """All that a stack keeps.
+    """All data of a stack.
 
     Attributes:
-        databases: ``postgresql://user:password@host:port/name`` of the databases' owners, by what they
-            hold: ``mlflow`` and ``mlpipes``.
+        databases: ``postgresql://user:password@host:port/name`` of the databases' owners, by content:
+            ``mlflow`` and ``mlpipes``.
         artifacts: The artifacts of MLflow's server.
     """
 

@@ -1,4 +1,4 @@
-"""Where runs are written, and who watches them."""
+"""The tracking of runs, and the display of their progress."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """The data set of a run, as the tracking server shows it.
+    """The data set of a run, as shown by the tracking server.
 
     Attributes:
         name: The experiment's name.
         digest: The data's fingerprint.
-        source: Where the rows came from, without secrets.
+        source: The origin of the rows, without secrets.
         columns: (name, type) of the features and the target.
-        rows: How many there are in all.
+        rows: The total number of rows.
     """
 
     name: str
@@ -29,10 +29,10 @@ class DatasetRecord:
 
 @dataclass(frozen=True)
 class MetricStep:
-    """What a fit told of one of its steps.
+    """Metrics that a fit reported for one of its steps.
 
     Attributes:
-        step: Its number.
+        step: The number of the step.
         time: Seconds since 1970.
         metrics: Finite values by name.
     """
@@ -44,15 +44,15 @@ class MetricStep:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """All that a finished candidate leaves.
+    """The complete result of a finished candidate.
 
     Attributes:
         metrics: By the name under which they are logged.
-        params: Beside those that were logged at the start.
+        params: In addition to those logged at the start.
         artifacts: A folder whose content becomes the run's artifacts.
         model: A folder in MLflow's model format.
-        dataset: What it was trained on.
-        steps: What its fit told on the way.
+        dataset: The training data.
+        steps: Metrics that the fit reported per step.
     """
 
     metrics: Mapping[str, float]
@@ -65,14 +65,14 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class ComparisonOutcome:
-    """What the run above several runs leaves: it has no model and no metrics that decide.
+    """The result of a parent run that compares several models; it has no model and no deciding metrics.
 
     Attributes:
         metrics: By the name under which they are logged.
-        params: Beside those that were logged at the start.
+        params: In addition to those logged at the start.
         artifacts: A folder whose content becomes the run's artifacts.
-        parts: Names of the runs under it.
-        steps: What the fit told on the way.
+        parts: Names of its child runs.
+        steps: Metrics that the fit reported per step.
     """
 
     metrics: Mapping[str, float]
@@ -84,17 +84,17 @@ class ComparisonOutcome:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One combination that a search tried.
+    """One trial of a search: a combination of parameters.
 
     Attributes:
         number: From 0.
         status: finished, pruned, failed.
         started: Seconds since 1970.
         ended: Seconds since 1970.
-        params: What was tried, as text.
-        metrics: Mean over the folds, by name; empty where it failed.
+        params: The parameters of the trial, as text.
+        metrics: Mean over the folds, by name; empty if it failed.
         steps: The metric after each fold.
-        error: Why it failed, one line.
+        error: The reason of a failure, one line.
     """
 
     number: int
@@ -108,32 +108,31 @@ class TrialRecord:
 
 
 class Tracking(Protocol):
-    """Where runs are written.
+    """Writes runs to the tracking server.
 
     A run is begun, then ended once, by ``finish`` or ``give_up``. ``finish`` sets the tag
-    ``mlpipes.model_uri`` after all else is stored: a run without it is not whole. A server that
-    goes away for a moment is waited for; when it stays away, the error says so and the run is
-    left as it is.
+    ``mlpipes.model_uri`` after everything else is stored: a run without it is incomplete. If the server is
+    away for a moment, calls wait for it; if it stays away, they raise an error and leave the run as it is.
     """
 
     def reach(self) -> None:
-        """Make sure that the server is there, in no time: nothing is imported for it.
+        """Check quickly that the server is reachable; nothing is imported for it.
 
         Raises:
-            MlpipesError: It does not answer.
+            MlpipesError: The server does not answer.
         """
 
     def prepare(self) -> None:
-        """Import what all else needs, which takes seconds; nothing is sent."""
+        """Import all further modules, which takes seconds; sends nothing."""
 
     def ping(self, run_id: str | None = None) -> None:
-        """Make sure that the server answers a query.
+        """Check that the server answers a query.
 
         Args:
-            run_id: If given, the store of that run's artifacts has to answer too.
+            run_id: If given, the store of that run's artifacts must answer too.
 
         Raises:
-            MlpipesError: It does not.
+            MlpipesError: The server or the store does not answer.
         """
 
     def begin(
@@ -144,40 +143,40 @@ class Tracking(Protocol):
         params: Mapping[str, str],
         parent: str | None = None,
     ) -> str:
-        """Begin a run, status RUNNING, in an experiment that is made if there is none; returns its id.
+        """Begin a run with status RUNNING; create its experiment if there is none. Return the run's id.
 
         Args:
-            parent: The run under which it is shown.
+            parent: The run under which this run is shown.
         """
 
     def finish(self, run_id: str, outcome: RunOutcome) -> str:
-        """Store everything and mark the run FINISHED; returns the model's URI."""
+        """Store the whole outcome and mark the run FINISHED; return the model's URI."""
 
     def finish_comparison(self, run_id: str, outcome: ComparisonOutcome) -> None:
-        """Store what a run above several runs keeps, and mark it FINISHED; its parts are whole by then."""
+        """Store the outcome of a parent run, and mark it FINISHED; its child runs are complete by then."""
 
     def add_trials(self, run_id: str, trials: Sequence[TrialRecord]) -> None:
-        """Make an ended run under a run for each trial of its search."""
+        """Create an ended child run for each trial of a run's search."""
 
     def take(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Write tags over those of a whole run that a later training takes as it is."""
+        """Update tags of a complete run that a later training reuses."""
 
     def give_up(self, run_id: str, status: Literal["FAILED", "KILLED"], error: str, log: Path | None) -> None:
-        """Mark the run as not finished, with the reason and the candidate's log file."""
+        """Mark the run as failed or killed, with the reason and the candidate's log file."""
 
 
 @dataclass(frozen=True)
 class CandidateState:
-    """How a candidate is doing, for whoever watches.
+    """The progress of a candidate, for display.
 
     Attributes:
-        name: The candidate's.
+        name: The candidate's name.
         state: waiting, running, storing, finished, cached, failed, killed.
-        stage: What it does while it runs.
+        stage: What the candidate does while it runs.
         started: ``time.monotonic()`` of its start, or None.
-        seconds: How long it took, once it has ended.
-        value: The deciding metric's value, once there is one.
-        error: Why it failed.
+        seconds: Duration, once the candidate has ended.
+        value: The deciding metric's value, once it is known.
+        error: The reason of a failure.
     """
 
     name: str
@@ -190,7 +189,7 @@ class CandidateState:
 
 
 class TrainingProgress(Protocol):
-    """Shows a person how the candidates are doing."""
+    """Shows the progress of candidates to a user."""
 
     def show(self, states: Sequence[CandidateState], metric: str) -> None:
-        """Called after each change, with all candidates."""
+        """Show the states of all candidates; called after each change."""

@@ -1,1 +1,1 @@
-"""The prediction API: wire formats, model, prediction log; it sees the database through a port only."""
+"""The prediction API: wire formats, models, prediction log. It reaches the database only through ports."""

@@ -1,4 +1,4 @@
-"""What the prediction API is told when it starts."""
+"""Settings of the prediction API."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """The settings of one API, without secrets, so that they may travel in the environment.
+    """The settings of one API, without secrets, so that they can be passed in the environment.
 
     Attributes:
         model: The registered model's name.
-        alias: The alias that answers.
-        version: The version of ``folder``; without a folder the alias decides, at any time.
-        folder: A folder with a logged model that is served in place of the registry's; or None.
-        also: Further aliases that are served beside it.
-        mirror_alias: The challenger's alias, which is asked too; or None.
-        mirror_share: For which share of the requests, in (0, 1].
-        files: The checksum that all files of ``folder`` together have to have.
+        alias: The alias that answers requests.
+        version: The version in ``folder``; without a folder the alias determines the version at any time.
+        folder: A folder with a logged model that is served instead of the registry's; or None.
+        also: Further aliases that are served.
+        mirror_alias: The challenger's alias, which gets mirrored requests; or None.
+        mirror_share: The share of requests that are mirrored, in (0, 1].
+        files: The required checksum of all files of ``folder`` together.
         promoted_at: When the folder's version was promoted, ISO 8601, or None.
-        max_bytes: A larger body is refused with 413.
-        max_rows: More rows in one request are refused with 413.
-        max_waiting: Requests in the server at once; further ones are refused with 503.
-        batch_rows: Rows in one shared predict call, and in one commit, at most.
-        answer_timeout: Seconds until a request that could not be stored is answered with 503.
-        retry_after: Seconds that a refused client is told to wait.
-        scratch: Where copies of the registry's models lie while they are served; None is the system's
+        max_bytes: A larger body is rejected with 413.
+        max_rows: A request with more rows is rejected with 413.
+        max_waiting: Maximum number of requests in the server at once; further ones are rejected with 503.
+        batch_rows: Maximum number of rows in one shared predict call, and in one commit.
+        answer_timeout: Seconds after which a request that could not be stored is answered with 503.
+        retry_after: Seconds in the ``Retry-After`` header of a rejected request.
+        scratch: The folder for copies of the registry's models while they are served; None is the system's
             temporary folder.
-        reload_seconds: Between two looks at the aliases.
-        quiet_seconds: The same, while we would be told of a move by mlpipes.
+        reload_seconds: Seconds between two polls of the aliases.
+        quiet_seconds: The same, while notifications of moved aliases are received.
         on_log_failure: ``refuse`` with 503, or ``spool`` to files.
-        spool: The folder for them, or None.
-        spool_bytes: Their size altogether, at most.
-        cors: Origins of other pages that may ask; none by default.
-        allowed_hosts: Names under which the API may be asked, beside addresses and those that nobody owns.
-        access_log: Which requests get a line: ``all``, ``errors`` or ``off``.
-        api_keys: ``auto`` asks for a key once one was made, ``required`` always, ``off`` never.
+        spool: The folder of the spool, or None.
+        spool_bytes: The maximum total size of the spool.
+        cors: Origins of other web pages that may use the API; none by default.
+        allowed_hosts: Host names of the API, in addition to addresses and names that cannot be registered.
+        access_log: Which requests are logged: ``all``, ``errors`` or ``off``.
+        api_keys: ``auto`` requires a key once one was created, ``required`` always, ``off`` never.
     """
 
     model: str
@@ -68,17 +68,17 @@ class ServerSettings:
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """All aliases that are loaded, the one that answers first."""
+        """All loaded aliases; the one that answers requests is first."""
         wanted = (self.alias, *self.also, *([self.mirror_alias] if self.mirror_alias else []))
         return tuple(dict.fromkeys(wanted))
 
     def to_json(self) -> str:
-        """The settings as one line."""
+        """Return the settings as one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, line: str) -> ServerSettings:
-        """The settings that :meth:`to_json` wrote."""
+        """Return the settings that :meth:`to_json` wrote."""
         given = json.loads(line)
         lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
         return cls(**{**given, **lists})

@@ -1,4 +1,4 @@
-"""All that the API reaches outside of itself, by port."""
+"""The external systems of the API, by port."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Stores:
     """The ports that one API uses.
 
     Attributes:
-        log: Keeps the predictions.
-        truth: Keeps what turned out to be true of them.
-        recent: Shows the newest ones.
-        keys: Knows the API keys.
-        models: What may be loaded of the registry; None where the model lies in a folder.
-        news: Tells of aliases that have moved; None where nobody does.
-        interpreters: Finds (or makes) the environments of models that have one; None where none can be.
+        log: Stores the predictions.
+        truth: Stores ground truth of predictions.
+        recent: Reads the newest predictions.
+        keys: Stores the API keys.
+        models: The loadable models of the registry; None if the model is in a folder.
+        news: Notifications of moved aliases; None if there are none.
+        interpreters: Finds or builds the environments of models that have one; None if that is not possible.
     """
 
     log: PredictionLog

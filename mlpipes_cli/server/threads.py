@@ -1,4 +1,4 @@
-"""Threads that nobody waits for."""
+"""Threads that do not delay the end of the process."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 async def detached(function: Callable[..., T], *arguments: object) -> T:
-    """As :func:`asyncio.to_thread`, for calls that may take long and have nothing to lose.
+    """Call a function in a daemon thread, as :func:`asyncio.to_thread` does in a pool.
 
-    The end of the process waits for every thread of ``to_thread``: a registry that does not answer would
-    keep a server that was told to stop.
+    For calls that may take long and can be abandoned. A process waits for all threads of ``to_thread`` when
+    it ends: a registry that does not answer would keep a server running that was asked to stop.
 
     Raises:
-        Exception: What the function raises.
+        Exception: Whatever the function raises.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()

@@ -1,4 +1,4 @@
-"""Which models may be loaded: those whose files this project's key has signed.
+"""Signatures of models: only a model whose files are signed with this project's key may be loaded.
 
 See docs/how-to/serving/models.md.
 """

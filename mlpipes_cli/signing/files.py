@@ -1,4 +1,4 @@
-"""All files of a model's folder, each with its size and checksum."""
+"""List all files of a model's folder with their sizes and checksums."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from mlpipes_cli.errors import MlpipesError
 
-SIGNATURE = "mlpipes_signature.json"  # beside MLmodel; the one file that is not signed
+SIGNATURE = "mlpipes_signature.json"  # next to MLmodel; the one file that is not signed
 
 
 class ModelFile(NamedTuple):
-    """A file: its path below the folder with ``/`` between the parts, its bytes, its SHA-256 in digits."""
+    """A file: its path below the folder with ``/`` as separator, its size in bytes, its SHA-256 in hex."""
 
     path: str
     size: int
@@ -24,11 +24,11 @@ class ModelFile(NamedTuple):
 
 
 def listed(folder: Path) -> tuple[ModelFile, ...]:
-    """All files below a folder but the signature, by path; read in pieces, however large they are.
+    """Return all files below a folder except the signature, sorted by path; files are hashed in chunks.
 
     Raises:
-        MlpipesError: There is something that is neither a file nor a folder (a link, say), or a name that
-            is no text.
+        MlpipesError: An entry is neither a file nor a folder (a link, for example), or its name is not
+            printable text.
     """
     return tuple(sorted(_below(folder, "")))
 
@@ -60,12 +60,12 @@ def _read(place: str, path: str) -> ModelFile:
 
 
 def digest(files: Sequence[ModelFile]) -> str:
-    """One checksum of all of it, in hexadecimal digits: two folders have it if they have the same files."""
+    """Return one checksum of all files, in hexadecimal digits; equal files give equal checksums."""
     return hashlib.sha256(json.dumps(sorted(files), separators=(",", ":")).encode()).hexdigest()
 
 
 def difference(wanted: Sequence[ModelFile], found: Sequence[ModelFile]) -> str:
-    """In words the first thing by which they differ; empty where they do not."""
+    """Return a description of the first difference, or an empty text if there is none."""
     before, now = {file.path: file for file in wanted}, {file.path: file for file in found}
     for path in sorted(before.keys() | now.keys()):
         if path not in now:

@@ -1,4 +1,4 @@
-"""The key by which a project signs its models."""
+"""The key with which a project signs its models."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from dataclasses import dataclass, field
 from mlpipes_cli.errors import MlpipesError
 
 NAME = "MLPIPES_MODEL_KEY"  # in .env, and in the environment of a server
-_SHORTEST = 32  # characters; a generated one has 32, of 192 random bits
+_SHORTEST = 32  # characters; a generated key has 32, from 192 random bits
 _RENEW = "remove the line, and the next command creates a new key; then run `mlpipes models trust --all`"
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key, and what may be said of it.
+    """A signing key and its public id.
 
     Attributes:
-        secret: It.
-        id: A short hash by which keys are told apart; it gives nothing away.
+        secret: The key itself.
+        id: A short hash that identifies the key without revealing it.
     """
 
     secret: bytes = field(repr=False)
     id: str
 
     def mac(self, message: bytes) -> str:
-        """The HMAC-SHA-256 (RFC 2104) of a message, in hexadecimal digits."""
+        """Return the HMAC-SHA-256 (RFC 2104) of a message, in hexadecimal digits."""
         return hmac.new(self.secret, message, hashlib.sha256).hexdigest()
 
 
 def read(text: str, place: str, hint: str = _RENEW) -> Key:
-    """The key that a text is.
+    """Return the key that a text contains.
 
     Args:
-        text: It.
-        place: Where it stands, for messages.
-        hint: What to do where it is none.
+        text: The key's text.
+        place: Where the text comes from, for messages.
+        hint: What to do if the text is not a valid key.
 
     Raises:
-        MlpipesError: It is missing, or so short that it could be guessed.
+        MlpipesError: The key is missing, or so short that it could be guessed.
     """
     if len(text) < _SHORTEST:
         fault = f"has {len(text)} characters, fewer than {_SHORTEST}" if text else "is missing"
@@ -53,9 +53,9 @@ def read(text: str, place: str, hint: str = _RENEW) -> Key:
 
 
 def of_environment(environ: Mapping[str, str]) -> Key:
-    """The key that a server was given.
+    """Return the key of a server, from its environment variables.
 
     Raises:
-        MlpipesError: It was given none.
+        MlpipesError: The variable is missing, or the key is too short.
     """
     return read(environ.get(NAME, ""), "the environment", "set it to the value in the project's .env")

@@ -1,8 +1,9 @@
-"""What a key says of a model's files: that ``train`` stored them, or that somebody trusts them.
+"""Signed statements about a model's files: ``train`` stored them, or a user trusts them.
 
-A statement is a JSON object whose ``mac`` is the HMAC of all else in it. That of ``train`` lies in the
-model's folder and lists the files, so it goes wherever they go. That of ``mlpipes models trust`` is a tag
-of the registered version, is about that version alone, and holds one checksum of all files.
+A statement is a JSON object whose ``mac`` is the HMAC of all its other fields. The statement of ``train`` is
+stored in the model's folder and lists the files, so it is copied along with them. The statement of ``mlpipes
+models trust`` is a tag of the registered version, applies to that version alone, and holds one checksum of
+all files.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from mlpipes_cli.signing.keys import Key
 
 TAG = "mlpipes.trust"  # of a registered version
 _FORMAT = 1
-_LONGEST = 5000  # characters of a tag that the registry takes
-_LIMITS = (1000, 200, 50)  # characters of each text that people give
+_LONGEST = 5000  # characters; the registry's limit for a tag
+_LIMITS = (1000, 200, 50)  # characters of each text that a user gives
 
 
 class Doubtful(Exception):
-    """A statement that does not count; in words, why."""
+    """A statement is not valid; the message says why."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement whose MAC is right.
+    """A statement whose MAC is valid.
 
     Attributes:
-        digest: Of the files.
-        files: Them; None where only the digest was kept.
-        who: Who trusts them; empty for what was trained.
-        when: Since when, ISO 8601; empty for what was trained.
-        why: The reason that was given.
+        digest: The checksum of the files.
+        files: The files; None if only the digest was kept.
+        who: Who trusts the files; empty for a trained model.
+        when: Since when, ISO 8601; empty for a trained model.
+        why: The given reason.
     """
 
     digest: str
@@ -47,10 +48,10 @@ class Statement:
     why: str = ""
 
     def want(self, found: Sequence[ModelFile]) -> None:
-        """Make sure that these are the files.
+        """Check that these files are the ones of the statement.
 
         Raises:
-            Doubtful: They are not.
+            Doubtful: The files differ.
         """
         if digest(found) == self.digest:
             return
@@ -60,10 +61,10 @@ class Statement:
 
 
 def seal(folder: Path, key: Key) -> None:
-    """Sign all files of a model that was made here; nothing of it may change any more.
+    """Sign all files of a model that was trained here; they must not change afterwards.
 
     Raises:
-        MlpipesError: The folder holds something that is no plain file.
+        MlpipesError: The folder holds something other than regular files and folders.
         OSError: The signature cannot be written.
     """
     text = _signed({"by": "train", "files": listed(folder)}, key)
@@ -73,9 +74,9 @@ def seal(folder: Path, key: Key) -> None:
 def trust(
     found: Sequence[ModelFile], key: Key, model: str, version: int, *, who: str, when: str, why: str
 ) -> str:
-    """The value of the tag by which somebody trusts the files of a version."""
+    """Return the value of the tag by which a user trusts the files of a version."""
     body = {"by": "trust", "model": model, "version": version, "digest": digest(found), "when": when}
-    for limit in _LIMITS:  # a character takes up to six as JSON
+    for limit in _LIMITS:  # JSON takes up to six characters for one
         text = _signed({**body, "who": who[:limit], "why": why[:limit]}, key)
         if len(text) <= _LONGEST:
             break
@@ -83,10 +84,10 @@ def trust(
 
 
 def verified(text: str | bytes, key: Key, model: str, version: int) -> Statement:
-    """A statement, if it is of this key and about this version.
+    """Return the statement if this key signed it and it is about this version.
 
     Raises:
-        Doubtful: It is not.
+        Doubtful: The statement is not valid.
     """
     try:
         told = json.loads(text)
@@ -114,15 +115,15 @@ def _signed(body: Mapping[str, Any], key: Key) -> str:
 
 
 def _canonical(body: Mapping[str, Any]) -> bytes:
-    """The same bytes for the same content, whatever wrote it."""
+    """Return the same bytes for the same content, whichever program wrote it."""
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 
 def sealed(folder: Path, key: Key) -> None:
-    """Make sure that a folder's files are those that ``train`` signed.
+    """Check that a folder's files are the ones that ``train`` signed.
 
     Raises:
-        Doubtful: They are not.
+        Doubtful: They differ, or there is no valid signature.
     """
     try:
         text = (folder / SIGNATURE).read_bytes()

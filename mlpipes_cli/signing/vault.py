@@ -1,8 +1,9 @@
-"""The registry's models, of which only those come out whose files this project's key has signed.
+"""Fetch models from the registry, and only those whose files are signed with this project's key.
 
-Loading a model runs what its files say, and anybody who can write to MLflow can register one. So this is
-the only way from the registry to a model's files (``tests/unit/signing/test_one_way.py`` holds that):
-they are copied into a folder that is nobody else's, and what lies there is compared with what was signed.
+Loading a model runs code from its files, and everyone with write access to MLflow can register a model.
+Therefore this is the only way from the registry to a model's files (``tests/unit/signing/test_one_way.py``
+enforces this). The files are copied into a folder that no other account can access, and the copies are
+compared with the signed files.
 """
 
 from __future__ import annotations
@@ -19,44 +20,44 @@ from mlpipes_cli.signing.files import SIGNATURE, listed
 from mlpipes_cli.signing.keys import Key
 from mlpipes_cli.signing.statements import TAG, Doubtful, Statement, sealed, verified
 
-_LARGEST = 32 << 20  # bytes of a signature: some 300,000 files
+_LARGEST = 32 << 20  # bytes of a signature: about 300,000 files
 
 
 class Untrusted(MlpipesError):
-    """A model that must not be loaded: nobody of this project signed or trusted it as it is."""
+    """A model must not be loaded: in its present state, this project neither signed nor trusted it."""
 
 
 class Changed(Untrusted):
-    """As was found out when its files were here: those that were signed are others."""
+    """The copied files of a model differ from the signed ones."""
 
 
 @dataclass(frozen=True)
 class Vault:
-    """What may be loaded from a registry.
+    """Access to the loadable models of a registry.
 
     Attributes:
         source: The registry.
-        key: The project's.
+        key: The project's signing key.
     """
 
     source: ModelSource
     key: Key
 
     def want_claim(self, name: str, version: int) -> None:
-        """Make sure that a version says it is signed, and that this key said so; its files are not looked at.
+        """Check that a version has a statement of this key, without looking at its files.
 
         Raises:
-            Untrusted: It does not, so that nothing of it need be fetched.
+            Untrusted: There is no such statement, so no file needs to be fetched.
             MlpipesError: The registry does not answer, or there is no such version.
         """
         with _told(name, version, Untrusted):
             _any(self._statements(self.source.read(name, version, SIGNATURE, _LARGEST), name, version))
 
     def fetch(self, name: str, version: int, folder: Path) -> Statement:
-        """Copy a version's files into an empty folder that nobody else can write, and check them there.
+        """Copy a version's files into an empty folder that only this account can write to, and check them.
 
         Raises:
-            Untrusted: They are not those that were signed (``Changed`` where they had to be copied first).
+            Untrusted: The files are not the signed ones (``Changed`` if they had to be copied first).
             MlpipesError: The registry does not answer, or there is no such version.
         """
         self.want_claim(name, version)
@@ -64,10 +65,10 @@ class Vault:
         return self.check(name, version, folder)
 
     def check(self, name: str, version: int, folder: Path) -> Statement:
-        """Make sure that the copied files of a version are those that were signed, and say by whom.
+        """Check that the copied files of a version are the signed ones, and return the matching statement.
 
         Raises:
-            Changed: They are not.
+            Changed: The files differ from the signed ones.
         """
         with _told(name, version, Changed):
             try:
@@ -90,15 +91,15 @@ class Vault:
             raise doubt
 
     def check_logged(self, uri: str, folder: Path, title: str) -> None:
-        """Copy a run's model that need not be registered into an empty folder, and check it there.
+        """Copy the model of a run, registered or not, into an empty folder, and check it there.
 
         Args:
             uri: ``models:/m-...``.
             folder: The empty folder.
-            title: What the run is called.
+            title: The name of the run, for messages.
 
         Raises:
-            Untrusted: It is not signed.
+            Untrusted: The model is not signed by this project.
             MlpipesError: The registry does not answer, or there is no such model.
         """
         self.source.fetch_logged(uri, folder)
@@ -112,7 +113,7 @@ class Vault:
             ) from None
 
     def _statements(self, text: bytes | None, name: str, version: int) -> Iterator[Statement | Doubtful]:
-        """What the signature in the folder says; who is not content with that gets what the tag says."""
+        """Yield the statement of the signature file, then that of the tag; the tag is read only on demand."""
         if text is not None:
             yield self._read(text, name, version)
         tag = self.source.tags(name, version).get(TAG)

@@ -1,7 +1,7 @@
-"""Predictors that answer exactly as a scikit-learn pipeline of ``mlpipes train``, without frames.
+"""Predictors that answer exactly like a scikit-learn pipeline of ``mlpipes train``, without frames.
 
-A compiled predictor is used only where :func:`check` found it to give the model's own answers on
-the holdout's rows, which training leaves in the model's folder.
+A compiled predictor is used only if :func:`check` found that it gives the model's own answers on the
+holdout's rows, which training stores in the model's folder.
 """
 
 from mlpipes_cli.server.compiled.base import Compiled, CompiledScores

@@ -1,4 +1,4 @@
-"""What a compiled predictor takes and gives."""
+"""Inputs and outputs of a compiled predictor."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class CompiledColumn(Protocol):
 
 
 class NotCompilable(Exception):
-    """A part of the model is not known; the plain path has to answer. The text says which, in a line."""
+    """A part of the model is not supported, so the regular path must answer. The message names it."""
 
 
 @dataclass(frozen=True)
 class CompiledScores:
-    """Answers to some rows.
+    """The answers to some rows.
 
     Attributes:
-        predictions: One value a row, as ``estimator.predict(frame).tolist()`` has it.
-        scores: A float a row (of the positive class), or a list of floats a row (in the order of
-            the classes), as :meth:`mlpipes_cli.scoring.score_reader.ScoreReader.read` has it; None where
-            the model has none.
+        predictions: One value per row, as ``estimator.predict(frame).tolist()`` returns it.
+        scores: A float per row (of the positive class), or a list of floats per row (in the order of the
+            classes), as :meth:`mlpipes_cli.scoring.score_reader.ScoreReader.read` returns it; None if the
+            model has none.
     """
 
     predictions: list[Any]
@@ -46,10 +46,10 @@ Answer: TypeAlias = "Callable[[Matrix], CompiledScores]"  # from an estimator's 
 
 
 class Compiled(Protocol):
-    """Answers rows as the model's own pipeline does, without frames."""
+    """Answers rows like the model's own pipeline, without frames."""
 
     def __call__(self, rows: Sequence[Sequence[Any]]) -> CompiledScores:
-        """Answer.
+        """Return the answers to rows.
 
         Args:
             rows: (n, columns), in the order of the signature; numbers as int, float or None (a
@@ -57,6 +57,6 @@ class Compiled(Protocol):
                 columns of numbers only it may be an array.
 
         Raises:
-            Exception: The model does not answer such rows (a missing value that it cannot take, an
-                integer that no float64 holds); the plain path tells how.
+            Exception: The model does not answer such rows (a missing value that it does not support, an
+                integer that float64 cannot represent); the regular path reports the error.
         """

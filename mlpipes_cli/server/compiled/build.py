@@ -1,4 +1,4 @@
-"""From a fitted model to a compiled predictor, where every part of it is known."""
+"""Compile a fitted model into a predictor, if every part of it is supported."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm", "catboost"})
 
 
 def compile_model(native: Any, columns: Sequence[CompiledColumn], details: Details) -> Compiled | None:
-    """A compiled predictor for a fitted model.
+    """Return a compiled predictor for a fitted model.
 
-    A forest of classification trees is rewritten on the way; it answers as before.
+    The trees of a classification forest are rewritten in place; its answers stay the same.
 
     Args:
         native: The estimator, or a pipeline of our preprocessing and an estimator.
         columns: The signature's columns.
-        details: What training noted of the model (``task``, ``classes``, ``positive``).
+        details: The model's metadata from training (``task``, ``classes``, ``positive``).
 
     Returns:
-        None where any part of the model is not supported; it never raises.
+        None if any part of the model is not supported; never raises.
     """
     try:
         if type(native) is Pipeline:
@@ -81,7 +81,7 @@ def _bare(native: Any, columns: Sequence[CompiledColumn], details: Details) -> C
 
 
 def _labelled(estimator: Any, make: Callable[[Any], Answer], details: Details) -> Answer:
-    """The answers of an estimator, or of the one that stands behind a threshold."""
+    """Return the answers of an estimator, or of the one inside a threshold model."""
     if thresholds.has_one(estimator):
         return thresholds.cut(make(estimator.estimator), estimator, details)
     return make(estimator)
@@ -104,7 +104,7 @@ def _known(estimator: Any, details: Details, raw: bool) -> Answer:
 
 
 def _asked(estimator: Any, names: pd.Index, details: Details) -> Answer:
-    """Any other estimator of a library, asked through the frame that the preprocessing gives it."""
+    """Return the answers of any other estimator of a library, through the preprocessing's frame."""
     if type(estimator).__module__.partition(".")[0] not in _LIBRARIES:
         raise NotCompilable(f"a {type(estimator).__name__} is not supported")
     reader = ScoreReader.of(estimator, details)
@@ -118,7 +118,7 @@ def _asked(estimator: Any, names: pd.Index, details: Details) -> Answer:
 
 
 def _fits(estimator: Any, names: list[str]) -> None:
-    """Make sure that the estimator takes these columns in this order, as it would itself."""
+    """Check that the estimator takes these columns in this order, as it would itself."""
     own = getattr(estimator, "feature_names_in_", None)
     if own is not None and list(own) != names:
         raise NotCompilable("the estimator was trained on different columns")

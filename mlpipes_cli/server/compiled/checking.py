@@ -1,4 +1,4 @@
-"""Whether a compiled predictor gives the model's own answers on the holdout's rows."""
+"""Check that a compiled predictor gives the model's own answers on the holdout's rows."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from mlpipes_cli.server.compiled.sample import Sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TOLERANCE = 1e-9  # of a score, and of a predicted quantity relative to its size where that is over 1
-SECONDS = 1.0  # after these no further chunk is begun
-CHUNK = 500  # rows; so many are checked however long it takes
-ALONE = 20  # rows that are asked for one at a time, too
-PROBED = 64  # rows that are changed into ones that a holdout rarely has
+TOLERANCE = 1e-9  # of a score, and of a predicted number relative to its size if that is over 1
+SECONDS = 1.0  # after this time no further chunk is started
+CHUNK = 500  # rows; this many are checked however long it takes
+ALONE = 20  # rows that are also predicted one at a time
+PROBED = 64  # rows that are changed into rows that a holdout rarely has
 
 Plain = Callable[[pd.DataFrame], CompiledScores]
 _DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
@@ -35,14 +35,14 @@ def check(
     details: Details,
     seconds: float = SECONDS,
 ) -> str | None:
-    """Hold a compiled predictor against the model itself.
+    """Compare a compiled predictor with the model itself.
 
-    All rows of the sample are asked for, in chunks, until so many seconds have gone (500 rows at
-    least); then rows one at a time, and rows with missing values, unknown texts and extreme
-    numbers. Where the model refuses rows, the compiled one has to refuse them too.
+    All rows of the sample are predicted, in chunks, until that many seconds have passed (500 rows at least);
+    then rows one at a time, and rows with missing values, unknown texts and extreme numbers. If the model
+    rejects rows, the compiled predictor must reject them too.
 
     Returns:
-        None where labels are the same and numbers within 1e-9, else what is wrong, in one line.
+        None if labels are equal and numbers differ by at most 1e-9, else the difference in one line.
     """
     try:
         frame = _frame(sample.frame, columns)
@@ -63,13 +63,13 @@ def check(
         for name, changed in _probes(frame.head(PROBED), columns):
             if wrong := _probe(compiled, plain, changed, columns):
                 return f"rows with {name}: {wrong}"
-    except Exception as error:  # noqa: BLE001  whatever it is, the plain path has to answer
+    except Exception as error:  # noqa: BLE001  after any error the regular path has to answer
         return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return None
 
 
 def sample_rows(sample: Sample, columns: Sequence[CompiledColumn], count: int) -> list[tuple[Any, ...]]:
-    """The sample's first rows as a compiled predictor takes them."""
+    """Return the sample's first rows in the form that a compiled predictor takes."""
     return _rows(_frame(sample.frame.head(count), columns), columns)
 
 
@@ -85,12 +85,12 @@ def _frame(frame: pd.DataFrame, columns: Sequence[CompiledColumn]) -> pd.DataFra
 
 
 def _numbered(column: CompiledColumn) -> bool:
-    """Whether it is a boolean that the model gets as a number."""
+    """Return whether a column is a boolean that the model gets as a number."""
     return column.type == "boolean" and getattr(column, "signed", None) == "double"
 
 
 def _rows(frame: pd.DataFrame, columns: Sequence[CompiledColumn]) -> list[tuple[Any, ...]]:
-    """The rows as they come out of JSON."""
+    """Return the rows as JSON parsing returns them."""
     parts = []
     for column in columns:
         values = frame[column.name]
@@ -146,7 +146,7 @@ def _far(found: Any, wanted: Any) -> str | None:
 
 
 def _probes(frame: pd.DataFrame, columns: Sequence[CompiledColumn]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The rows with one of their values changed, another column in each row."""
+    """Yield the rows with one of their values changed, in a different column for each row."""
     numeric = [column.name for column in columns if column.type == "double"]
     texts = [column.name for column in columns if column.type == "string"]
     truths = [column.name for column in columns if _numbered(column)]

@@ -1,9 +1,9 @@
-"""Forests: few rows go through all trees in one call, many go tree by tree as in scikit-learn.
+"""Forests: few rows go through all trees in one call, many rows tree by tree as in scikit-learn.
 
-scikit-learn's fastest traversal (that of its gradient boosting: one call for all trees) adds one
-number a leaf. A classifier's leaf holds one a class, so its trees are rewritten: a leaf holds its
-own number, and the probabilities stand in one table, a row a leaf. The rewritten trees take the
-place of the forest's own and answer the same bits, so that the nodes stand in memory once.
+scikit-learn's fastest traversal (of its gradient boosting: one call for all trees) adds one number per leaf.
+A classifier's leaf holds one number per class, so its trees are rewritten: a leaf holds its own index, and
+one table has the probabilities, a row per leaf. The rewritten trees replace the forest's own and return
+identical bits, so that the nodes are in memory only once.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Singles = NDArray[np.float32]
 
-_TOGETHER = 64  # rows; with more, the calls are few beside the work, and other threads should run
+_TOGETHER = 64  # rows; with more, the calls are few compared to the work, and other threads should run
 _TREES = (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor)
 
 
 class LeafTree(Tree):  # type: ignore[misc,unused-ignore]
-    """A tree of a forest whose leaves hold their number; ``table`` has what they held.
+    """A tree of a forest whose leaves hold their index; ``table`` has their original values.
 
     Attributes:
         table: (leaves of the forest, classes).
@@ -51,18 +51,18 @@ class LeafTree(Tree):  # type: ignore[misc,unused-ignore]
     table: Floats
 
     def leaves(self, X: Singles) -> NDArray[np.intp]:
-        """The numbers of the rows' leaves."""
+        """Return the indices of the rows' leaves."""
         found: NDArray[np.intp] = Tree.predict(self, X)[:, 0].astype(np.intp)
         return found
 
     def predict(self, X: Singles) -> Floats:
-        """What the leaves of the tree that was rewritten hold, (n, classes)."""
+        """Return the values of the original tree's leaves, (n, classes)."""
         found: Floats = self.table.take(self.leaves(X), axis=0)
         return found
 
 
 def regression(estimator: Any, details: Details, raw: bool) -> Answer:
-    """A forest of regression trees.
+    """Compile a forest of regression trees.
 
     Raises:
         NotCompilable: It has several targets, or trees of other kinds.
@@ -90,7 +90,7 @@ def regression(estimator: Any, details: Details, raw: bool) -> Answer:
 
 
 def classification(estimator: Any, details: Details, raw: bool) -> Answer:
-    """A forest of classification trees; rewrites the trees in place.
+    """Compile a forest of classification trees; rewrites the trees in place.
 
     Raises:
         NotCompilable: It has several targets, or trees of other kinds.
@@ -117,7 +117,7 @@ def classification(estimator: Any, details: Details, raw: bool) -> Answer:
             leaves = np.zeros((len(values), len(trees)))
             predict_stages(members, values, 1.0, leaves)
             each = table.take(leaves.ravel().astype(np.intp), axis=0)
-            # along this axis numpy adds one after the other, as scikit-learn does
+            # along this axis numpy adds one value after the other, as scikit-learn does
             proba = np.add.reduce(each.reshape(len(values), len(trees), classes), axis=1)
         proba /= len(trees)
         return reading.table(proba, proba)
@@ -126,10 +126,10 @@ def classification(estimator: Any, details: Details, raw: bool) -> Answer:
 
 
 def rewrite(members: list[Any]) -> Floats:
-    """Put a :class:`LeafTree` in the place of each tree; returns the table of all leaves.
+    """Replace each tree by a :class:`LeafTree`; return the table of all leaves.
 
     Raises:
-        NotCompilable: A rewritten tree is not the tree that it was made of, which then stays.
+        NotCompilable: A rewritten tree differs from the original, which then stays in place.
     """
     if all(isinstance(member.tree_, LeafTree) for member in members):
         kept: Floats = members[0].tree_.table

@@ -1,7 +1,7 @@
-"""Whether an object out of a pickle answers by the code that is compiled here.
+"""Check whether an unpickled object behaves like the code that is compiled here.
 
-A logged model carries the code of its preprocessing with it, so its classes are never the same
-objects as the installed ones, and may be those of another release. How it was fitted does not matter.
+A logged model contains the code of its preprocessing, so its classes are never the same objects as the
+installed ones, and may be from another release. Its fitted values do not matter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _PLAIN = (bool, int, float, complex, str, bytes, tuple, frozenset, type(None))
 
 
 def same_method(found: type, ours: type, name: str = "transform") -> bool:
-    """Whether a method of both classes does the same: its code, and all of the class that it uses."""
+    """Return whether a method of both classes is the same: its code, and all of the class that it uses."""
     seen: set[tuple[int, int]] = set()
     waiting, done = [name], {name}
     while waiting:
@@ -29,7 +29,7 @@ def same_method(found: type, ours: type, name: str = "transform") -> bool:
 
 
 def _definitions(kind: type, name: str) -> list[Any]:
-    """What our classes among its bases have under the name, the nearest first."""
+    """Return what our classes among the bases define under the name, nearest first."""
     ours = [base for base in kind.__mro__ if base.__module__.startswith(_OWN)]
     return [vars(base)[name] for base in ours if name in vars(base)]
 
@@ -47,7 +47,7 @@ def _same(found: Any, ours: Any, seen: set[tuple[int, int]]) -> bool:
     if isinstance(ours, _PLAIN):
         return type(found) is type(ours) and bool(found == ours)
     if isinstance(ours, (ModuleType, BuiltinFunctionType, type)):
-        return False  # they would have been identical
+        return False  # identical objects were handled above
     return type(found) is type(ours) and repr(found) == repr(ours)
 
 

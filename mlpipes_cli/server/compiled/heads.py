@@ -1,4 +1,4 @@
-"""From an estimator's raw numbers to labels and scores, in the order that the caller has them."""
+"""Convert an estimator's raw numbers to labels and scores, in the order of the model's classes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Head:
-    """How a classifier's numbers are read.
+    """How a classifier's numbers are converted.
 
     Attributes:
-        labels: The estimator's own, in its order.
-        method: ``predict_proba`` or ``decision_function``: where scores come from; None for none.
+        labels: The estimator's own labels, in its order.
+        method: The source of scores: ``predict_proba`` or ``decision_function``; None for no scores.
         positive: The column of the positive class; None for more than two classes.
         order: The estimator's columns in the order of the model's classes.
     """
@@ -36,7 +36,7 @@ class Head:
     def binary(
         self, decision: Floats, proba: Callable[[Floats], Floats] | None, at_zero: bool
     ) -> CompiledScores:
-        """Answers out of one number a row, the decision for the second class.
+        """Return the answers from one number per row, the decision for the second class.
 
         Args:
             decision: (n,).
@@ -57,7 +57,7 @@ class Head:
         return CompiledScores(predictions, (chance if self.positive == 1 else 1 - chance).tolist())
 
     def table(self, decision: Floats, scores: Floats) -> CompiledScores:
-        """Answers out of one number a class: the largest decision wins, the first of equals.
+        """Return the answers from one number per class: the largest decision wins, the first among equals.
 
         Args:
             decision: (n, classes).
@@ -71,7 +71,7 @@ class Head:
 
 
 def head(estimator: Any, details: Details) -> Head:
-    """The reading of a classifier with one target.
+    """Return the head of a classifier with one target.
 
     Raises:
         NotCompilable: It has no list of at least two classes.

@@ -1,9 +1,9 @@
-"""Histogram gradient boosting: few rows through one call, many through scikit-learn's own.
+"""Histogram gradient boosting: few rows through one call, many rows through scikit-learn's own.
 
-Its trees compare float64, and scikit-learn asks them one by one. Its fastest traversal, one call
-for all trees, compares float32. So a value is put in its place among the thresholds of its
-feature, a small whole number, which stands to the threshold's own place as the value to the
-threshold: ``x <= t[j]`` just where ``place(x) <= j``. Nothing is lost, and float32 holds it.
+Its trees compare float64, and scikit-learn calls them one by one. Its fastest traversal, one call for all
+trees, compares float32. So each value is replaced by its position among the thresholds of its feature, a
+small integer, which compares with the threshold's own position as the value with the threshold: ``x <= t[j]``
+exactly if ``place(x) <= j``. This is lossless, and float32 can represent it.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     Singles = NDArray[np.float32]
 
 _TOGETHER = 64  # rows; with more, scikit-learn's own traversal is as fast, and lets other threads run
-_MOST_PLACES = 2**24  # whole numbers that float32 holds
+_MOST_PLACES = 2**24  # integers that float32 represents exactly
 
 
 @dataclass(frozen=True)
 class _Member:
-    """What the traversal asks of an estimator."""
+    """The attributes of an estimator that the traversal reads."""
 
     tree_: Any
 
 
 def histograms(estimator: Any, details: Details, raw: bool) -> Answer:
-    """Histogram gradient boosting over numbers.
+    """Compile histogram gradient boosting over numbers.
 
     Raises:
         NotCompilable: It has columns of categories.
@@ -95,7 +95,7 @@ def _as_scikit_learn_does(estimator: Any, start: Floats) -> Callable[[Floats], F
 
 
 def _thresholds(estimator: Any) -> list[Floats]:
-    """The different thresholds of each feature, sorted."""
+    """Return the distinct thresholds of each feature, sorted."""
     nodes = np.concatenate([predictor.nodes for stage in estimator._predictors for predictor in stage])
     splits = nodes[nodes["is_leaf"] == 0]
     if splits["is_categorical"].any() or np.isnan(splits["num_threshold"]).any():
@@ -110,7 +110,7 @@ def _thresholds(estimator: Any) -> list[Floats]:
 
 
 def _placing(tables: list[Floats]) -> Callable[[Matrix], Singles]:
-    """A function from values to their places among the thresholds, in one search for all features.
+    """Return a function from values to their positions among the thresholds, one search for all features.
 
     Complex numbers are sorted by their real part first: that is the feature here.
     """
@@ -129,7 +129,7 @@ def _placing(tables: list[Floats]) -> Callable[[Matrix], Singles]:
 
 
 def _tree(nodes: Any, tables: list[Floats]) -> Any:
-    """A tree that compares places; leaves are those without children."""
+    """Return a tree that compares positions; leaves are the nodes without children."""
     state = np.zeros(len(nodes), dtype=NODE_DTYPE)
     leaf = nodes["is_leaf"] != 0
     for name, own in (("left_child", "left"), ("right_child", "right"), ("feature", "feature_idx")):

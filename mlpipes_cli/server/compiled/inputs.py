@@ -1,4 +1,4 @@
-"""From rows to arrays: what the signature's columns hold, as the plain path's frame has it."""
+"""Convert rows to arrays with the values that the regular path's frame has."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ TEXT = "string"
 
 
 def positions(columns: Sequence[CompiledColumn]) -> dict[str, int]:
-    """Where each column stands.
+    """Return the position of each column.
 
     Raises:
-        NotCompilable: A name stands twice, or a column is of a type that is not read here.
+        NotCompilable: There is a duplicate name, or a column type that is not supported here.
     """
     found = {column.name: at for at, column in enumerate(columns)}
     if len(found) != len(columns) or not columns:
@@ -39,7 +39,7 @@ def positions(columns: Sequence[CompiledColumn]) -> dict[str, int]:
 
 
 def numbers(columns: Sequence[CompiledColumn], names: Sequence[str]) -> Callable[[Rows], Floats]:
-    """A function from rows to a new (n, names) float64 array; None becomes NaN, true 1 and false 0.
+    """Return a function from rows to a new (n, names) float64 array; None becomes NaN, true 1 and false 0.
 
     Columns of 32 bits are rounded as a frame rounds them.
     """
@@ -56,7 +56,7 @@ def numbers(columns: Sequence[CompiledColumn], names: Sequence[str]) -> Callable
             values = rows[:, chosen].astype(np.float64, order="C")
         else:
             wanted = rows if whole else list(map(take, rows))
-            try:  # twice as fast as numpy's way, but takes no None, and of each row just so many
+            try:  # twice as fast as numpy, but accepts no None, and only rows of the right length
                 packed = bytearray().join([pack(*row) for row in wanted])
                 values = np.frombuffer(packed).reshape(-1, len(chosen))
             except struct.error:
@@ -70,7 +70,7 @@ def numbers(columns: Sequence[CompiledColumn], names: Sequence[str]) -> Callable
 
 
 def matrix(columns: Sequence[CompiledColumn]) -> Callable[[Rows], Matrix]:
-    """A function from rows to all columns as one array, with the type that a frame of them has.
+    """Return a function from rows to all columns as one array, with the type that a frame of them has.
 
     Raises:
         NotCompilable: A column is of text.
@@ -88,7 +88,7 @@ def matrix(columns: Sequence[CompiledColumn]) -> Callable[[Rows], Matrix]:
 
 
 def _check(values: NDArray[Any], width: int) -> NDArray[Any]:
-    """The array; its width counts, since scikit-learn's traversals of trees check no bounds."""
+    """Return the array after a check of its width: scikit-learn's tree traversals check no bounds."""
     if values.ndim != 2 or values.shape[1] != width:
         raise ValueError(f"expected rows of {width} values")
     return values

@@ -1,4 +1,4 @@
-"""Linear models: one product of matrices."""
+"""Linear models: one matrix product."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 _LOGISTIC = (linear_model.LogisticRegression, linear_model.LogisticRegressionCV)
 _RIDGE = (linear_model.RidgeClassifier, linear_model.RidgeClassifierCV)
-_LINEAR = (  # the second is the first, but for sparse features
+_LINEAR = (  # the second equals the first, except for sparse features
     LinearModel._decision_function,
     linear_model.ElasticNet._decision_function,
 )
 
 
 def classification(estimator: Any, details: Details, raw: bool) -> Answer:
-    """A classifier by the sign, or the largest, of linear functions.
+    """Compile a classifier by the sign, or the largest, of linear functions.
 
     Raises:
-        NotCompilable: It answers in a way of its own.
+        NotCompilable: The classifier computes its answers in a way that is not supported.
     """
     kind = type(estimator)
     if kind.decision_function is not LinearClassifierMixin.decision_function:
@@ -63,10 +63,10 @@ def classification(estimator: Any, details: Details, raw: bool) -> Answer:
 
 
 def regression(estimator: Any, details: Details, raw: bool) -> Answer:
-    """A linear function.
+    """Compile a linear function.
 
     Raises:
-        NotCompilable: It answers in a way of its own, or has several targets.
+        NotCompilable: The model computes its answers in a way that is not supported, or has several targets.
     """
     if type(estimator)._decision_function not in _LINEAR:
         raise NotCompilable("the linear function is a custom one")
@@ -77,7 +77,7 @@ def regression(estimator: Any, details: Details, raw: bool) -> Answer:
 
 
 def _decision(estimator: Any, raw: bool) -> Callable[[Matrix], Floats]:
-    """(n, features) to (n, outputs), or (n,) for one-dimensional coefficients."""
+    """Return a function from (n, features) to (n, outputs), or to (n,) for one-dimensional coefficients."""
     coefficients, intercept = estimator.coef_.T, estimator.intercept_
     if not isinstance(estimator.coef_, np.ndarray):
         raise NotCompilable("the coefficients are sparse")

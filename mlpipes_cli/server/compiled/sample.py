@@ -1,4 +1,4 @@
-"""The rows of the holdout that training left in the model's folder."""
+"""The rows of the holdout that training stored in the model's folder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Sample:
     """Rows to check a compiled predictor on.
 
     Attributes:
-        frame: The features, with the types that training had.
+        frame: The features, with the types of the training.
     """
 
     frame: pd.DataFrame
 
 
 def read_sample(model_folder: Path) -> Sample | None:
-    """The sample of a model, or None where there is none, or none that can be read."""
+    """Return the sample of a model, or None if there is none that can be read."""
     path = model_folder / MODEL_SAMPLE
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""The preprocessing step of ``preprocess: auto`` on plain arrays: the same arithmetic, no frames."""
+"""The preprocessing step of ``preprocess: auto`` on plain arrays: the same arithmetic without frames."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Step = Callable[[Rows], "Floats"]
 
 
 def is_ours(step: Any) -> bool:
-    """Whether the step transforms as the installed AutoPreprocessor does."""
+    """Return whether the step transforms as the installed AutoPreprocessor does."""
     return guards.same_method(type(step), AutoPreprocessor)
 
 
 def compile_step(step: Any, columns: Sequence[CompiledColumn]) -> Step:
-    """A function from rows to the (n, features) float64 array that the step's ``transform`` gives.
+    """Return a function from rows to the (n, features) float64 array of the step's ``transform``.
 
     Raises:
-        NotCompilable: The step, or a type of a column that it reads, is not known.
+        NotCompilable: The step, or the type of a column that it reads, is not supported.
     """
     if not is_ours(step):
         raise NotCompilable("the preprocessing is not the installed one")
@@ -84,10 +84,10 @@ def _numbers(block: Any, columns: Sequence[CompiledColumn], to: slice, width: in
 
 
 def _scaling(scaler: Any) -> Callable[[Floats, Floats], None]:
-    """From finite values, which may be changed on the way, to the scaler's columns.
+    """Return a function from finite values, which it may change in place, to the scaler's columns.
 
     Raises:
-        NotCompilable: It is none of the installed ones.
+        NotCompilable: The scaler is not an installed one.
     """
     kind, limit = type(scaler), scaling._LARGEST_INPUT
     if guards.same_method(kind, scaling.Unscaled):
@@ -124,7 +124,7 @@ def _unscaled(centre: Floats) -> Callable[[Floats, Floats], None]:
 
 
 def _mixed(names: Sequence[str], columns: Sequence[CompiledColumn]) -> Callable[[Rows], Floats]:
-    """Numbers of which some are written as text: those are read as the step reads them."""
+    """Return a function that reads numbers, some of them from text, as the step reads them."""
     places = inputs.positions(columns)
     types = {column.name: column.type for column in columns}
     plain = {name: inputs.numbers(columns, [name]) for name in names if types[name] != inputs.TEXT}
@@ -194,7 +194,7 @@ def _text_places(block: Any, columns: Sequence[CompiledColumn]) -> dict[str, int
 
 
 def _find(table: dict[str, int], text: str | None, unknown: int) -> int:
-    """The place of a label; labels in the table have no space around them."""
+    """Return the index of a label; labels in the table have no surrounding space."""
     if text is None:
         return table.get("", unknown)
     found = table.get(text)

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def has_one(estimator: Any) -> bool:
-    """Whether the estimator stands behind a threshold, as the installed code puts it there."""
+    """Return whether the estimator is wrapped in a threshold model by the same code as the installed one."""
     return guards.same_method(type(estimator), Thresholded, "predict")
 
 
 def cut(answer: Answer, behind: Any, details: Details) -> Answer:
-    """The answers of the estimator inside, with the labels that its scores have by the threshold.
+    """Return the answers of the wrapped estimator, with labels by the threshold of its scores.
 
     Raises:
-        NotCompilable: The scores are not those of the class that the threshold is for.
+        NotCompilable: The scores are not those of the class that the threshold applies to.
     """
     own = behind.classes_.tolist()
     reader = ScoreReader.of(behind.estimator, details)

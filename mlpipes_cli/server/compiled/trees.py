@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     Singles = NDArray[np.float32]
 
 _STEADY = {"prior", "most_frequent", "constant", "mean", "median", "quantile"}
-_AT_ONCE = 200_000  # visits of a tree by a row between which other threads may run
+_AT_ONCE = 200_000  # visits of trees by rows, after which other threads may run
 
 
 def singles(raw: bool, gaps: bool) -> Callable[[Matrix], Singles]:
-    """A function to the float32 values that trees compare.
+    """Return a function to the float32 values that trees compare.
 
     Args:
-        raw: Whether values come from a caller; what the preprocessing made is finite.
-        gaps: Whether the trees take missing values.
+        raw: Whether values come from a client; the preprocessing's output is finite.
+        gaps: Whether the trees support missing values.
     """
 
     def convert(X: Matrix) -> Singles:
@@ -50,15 +50,15 @@ def singles(raw: bool, gaps: bool) -> Callable[[Matrix], Singles]:
 
 
 def takes_gaps(tree: Any) -> bool:
-    """Whether a tree, or a forest of such trees, answers rows with missing values."""
+    """Return whether a tree, or a forest of such trees, answers rows with missing values."""
     return bool(tree._support_missing_values(np.zeros((1, 1), dtype=np.float32)))
 
 
 def boosting(estimator: Any, details: Details, raw: bool) -> Answer:
-    """Gradient boosting: one call goes through all trees.
+    """Compile gradient boosting: one call goes through all trees.
 
     Raises:
-        NotCompilable: Its first guess is not a constant, or its trees are not the usual ones.
+        NotCompilable: Its initial prediction is not a constant, or its trees are not scikit-learn's.
     """
     from sklearn.ensemble._gradient_boosting import predict_stages
 
@@ -98,7 +98,7 @@ def boosting(estimator: Any, details: Details, raw: bool) -> Answer:
 
 
 def single_tree(estimator: Any, details: Details, raw: bool) -> Answer:
-    """One decision tree.
+    """Compile a single decision tree.
 
     Raises:
         NotCompilable: It has several targets.

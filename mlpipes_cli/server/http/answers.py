@@ -1,4 +1,4 @@
-"""Answers as bytes."""
+"""Encode answers as bytes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 def as_mlflow(answer: StoredAnswer, wrapped: bool = True) -> bytes:
-    """What MLflow's scoring server answers.
+    """Return the response of MLflow's scoring server.
 
     Args:
-        answer: What is answered.
-        wrapped: Whether the predictions stand under ``predictions``.
+        answer: The answer to encode.
+        wrapped: Whether the response is an object with ``predictions``.
     """
     plain = answer.predictions if answer.raw is None else plain_list(answer.raw)
     if plain is not None and wrapped:
@@ -32,7 +32,7 @@ def as_mlflow(answer: StoredAnswer, wrapped: bool = True) -> bytes:
 
 
 def as_ours(answer: StoredAnswer) -> bytes:
-    """The answer of ``/predict``."""
+    """Return the response of ``/predict``."""
     plain: dict[str, Any] = {
         "predictions": answer.predictions,
         "scores": answer.scores,

@@ -1,4 +1,4 @@
-"""What the API answers when it cannot answer: a status, MLflow's error code, one line."""
+"""Errors of the API: a status, MLflow's error code, one line."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass
 class ApiError(Exception):
-    """A request that gets an error.
+    """A request failed; the exception describes the response.
 
     Attributes:
         status: The HTTP status.
         code: As MLflow's ``error_code``.
         message: What was wrong and what was expected, without values of the request.
         retry_after: Seconds for the ``Retry-After`` header, or None for no header.
-        plain: Answered as text, as MLflow does for content types that it does not know.
+        plain: Whether the body is plain text, as MLflow's is for content types that it does not know.
         challenge: The ``WWW-Authenticate`` header, or None for no header.
         accepts: The ``Accept-Encoding`` header, or None for no header.
     """
@@ -33,47 +33,47 @@ class ApiError(Exception):
 
     @property
     def body(self) -> str:
-        """The answer's body."""
+        """The response's body."""
         if self.plain:
             return self.message
         return json.dumps({"error_code": self.code, "message": self.message})
 
     def body_for(self, path: str) -> str:
-        """The answer's body in the form of the protocol that the path belongs to."""
+        """Return the response's body in the form of the protocol that the path belongs to."""
         if path == "/v2" or path.startswith("/v2/"):  # the Open Inference Protocol's form
             return json.dumps({"error": self.message})
         return self.body
 
     @property
     def headers(self) -> dict[str, str]:
-        """The answer's headers beyond the usual ones."""
+        """The response's headers beyond the usual ones."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         further = {"WWW-Authenticate": self.challenge, "Accept-Encoding": self.accepts}
         return headers | {name: value for name, value in further.items() if value is not None}
 
 
 def bad_request(message: str) -> ApiError:
-    """The request's form is wrong (400, ``BAD_REQUEST``)."""
+    """Return the error for a malformed request (400, ``BAD_REQUEST``)."""
     return ApiError(400, "BAD_REQUEST", message)
 
 
 def invalid_value(message: str) -> ApiError:
-    """The data does not fit the model (400, ``INVALID_PARAMETER_VALUE``)."""
+    """Return the error for data that does not fit the model (400, ``INVALID_PARAMETER_VALUE``)."""
     return ApiError(400, "INVALID_PARAMETER_VALUE", message)
 
 
 def too_large(message: str) -> ApiError:
-    """More than the API takes (413)."""
+    """Return the error for a request that exceeds a limit (413)."""
     return ApiError(413, "REQUEST_LIMIT_EXCEEDED", message)
 
 
 def unavailable(message: str, retry_after: int) -> ApiError:
-    """Not now (503 with ``Retry-After``)."""
+    """Return the error for a temporary failure (503 with ``Retry-After``)."""
     return ApiError(503, "TEMPORARILY_UNAVAILABLE", message, retry_after=retry_after)
 
 
 def unauthorized(given: bool) -> ApiError:
-    """No valid API key (401, with the challenge of RFC 6750); ``given`` is whether there was one at all."""
+    """Return the error for a missing (not ``given``) or invalid API key (401, challenge of RFC 6750)."""
     message = "the API key is not valid" if given else "an API key is required"
     hint = "send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
     challenge = 'Bearer realm="mlpipes"' + (', error="invalid_token"' if given else "")
@@ -81,5 +81,5 @@ def unauthorized(given: bool) -> ApiError:
 
 
 def bug() -> ApiError:
-    """Our own mistake (500); the log has it."""
+    """Return the error for a bug in the API (500); the log has the details."""
     return ApiError(500, "INTERNAL_ERROR", "internal error in the API")

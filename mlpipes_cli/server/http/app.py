@@ -13,15 +13,15 @@ from mlpipes_cli.server.stores import Stores
 
 
 def create_app(settings: ServerSettings, stores: Stores, models: ServedModels | None = None) -> AsgiApp:
-    """Make the API.
+    """Create the API.
 
     Args:
         settings: What to serve, and the limits.
-        stores: What it reaches outside.
+        stores: The external systems.
         models: The loaded models; loaded here when left out.
 
     Raises:
-        MlpipesError: The model does not load.
+        MlpipesError: The model cannot be loaded.
     """
     meter = Metrics()
     follower = None

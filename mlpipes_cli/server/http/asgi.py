@@ -1,6 +1,6 @@
-"""The way in: a bare ASGI application that answers predictions itself and leaves the rest to FastAPI.
+"""ASGI application that answers predictions itself and passes other requests to FastAPI.
 
-A framework's routing, validation and response objects cost more than the prediction.
+Routing, validation and response objects of a framework cost more than the prediction.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _JSON = (b"content-type", b"application/json")
-_GONE = 499  # for the log: nobody was there any more to be answered
+_GONE = 499  # for the log: the client disconnected before the answer
 
 
 class PredictionRoutes:
     """``/invocations`` and ``/predict`` without a framework.
 
     Args:
-        service: Does the work.
+        service: The prediction service.
     """
 
     def __init__(self, service: PredictionService) -> None:
         self._service = service
 
     async def invocations(self, scope: Scope, receive: Receive, send: Send) -> int:
-        """MLflow's scoring protocol; returns the status."""
+        """Answer MLflow's scoring protocol; return the status."""
         answered = await self._answer(scope, receive, RequestDecoder.invocations, _read_invocations)
         if isinstance(answered, ApiError):
             return await _refuse(send, answered)
@@ -58,7 +58,7 @@ class PredictionRoutes:
         return 200
 
     async def predict(self, scope: Scope, receive: Receive, send: Send) -> int:
-        """A record, a list of records or an object of lists; returns the status."""
+        """Answer a record, a list of records or an object of lists; return the status."""
         answered = await self._answer(scope, receive, RequestDecoder.predict, _read_records)
         if isinstance(answered, ApiError):
             return await _refuse(send, answered)
@@ -94,12 +94,12 @@ class PredictionRoutes:
 
 
 class AsgiApp:
-    """All that comes in: who may, identifiers and traces, keys, predictions, and what FastAPI answers.
+    """Handles every request: admission, identifiers and traces, keys, predictions; FastAPI answers the rest.
 
     Args:
-        service: Does the work.
-        app: Answers everything else.
-        guard: Says who may pass.
+        service: The prediction service.
+        app: Answers all other requests.
+        guard: Checks the API key.
     """
 
     def __init__(self, service: PredictionService, app: App, guard: KeyGuard) -> None:
@@ -120,7 +120,7 @@ class AsgiApp:
         status = 0
         told = asked.response_headers()
         bodiless = method == "HEAD"
-        if bodiless:  # answered as GET, but for the body (RFC 9110, section 9.3.2)
+        if bodiless:  # answered as GET, without the body (RFC 9110, section 9.3.2)
             scope = {**scope, "method": "GET"}
 
         async def reply(message: MutableMapping[str, Any]) -> None:
@@ -135,7 +135,7 @@ class AsgiApp:
         hot = self._hot.get(path) if method == "POST" else None
         preflight = self._cors.is_preflight(method, given)
         refusal = self._entrance.refusal(method, path, scope.get("http_version", "1.1"), given)
-        if not preflight and (refusal is None or refusal.status == 415):  # first who asks, then what
+        if not preflight and (refusal is None or refusal.status == 415):  # first the key, then the type
             refusal = self._guard.refusal(path, given) or refusal
         if hot is not None or refusal is not None:
             told += self._cors.headers(given)  # else FastAPI's middleware adds them
@@ -157,7 +157,7 @@ class AsgiApp:
 
 
 def _named(answer: StoredAnswer) -> list[tuple[bytes, bytes]]:
-    """Which version answered, and for a single row under which identifier it is kept."""
+    """Return headers with the version that answered, and with the prediction's id if there is one row."""
     model = answer.model
     headers = [(b"x-model-version", b"%d" % model.version), (b"x-model-alias", model.alias.encode())]
     if len(answer.prediction_ids) == 1:

@@ -1,10 +1,10 @@
-"""What one connection may cost: a uvicorn protocol that waits for no client without end.
+"""Limits of a connection: a uvicorn protocol with a time limit for every wait for the client.
 
-uvicorn waits for ever for the rest of a head or a body, and takes a head of any length. Here each
-wait for the client has an end, a head has a size, and when there are as many connections as the
-process may hold, the one that has waited longest makes room for the newest.
+uvicorn waits without limit for the rest of a head or a body, and accepts a head of any length. Here each wait
+for the client has a time limit, and a head has a size limit. When the process has its maximum number of
+connections, the one that has waited longest is closed to make room for the newest.
 
-Wire it with
+Use it with
 ``uvicorn.Config(http="mlpipes_cli.server.http.connection_limits:LimitedProtocol", ws="none")`` after
 :func:`raise_file_limit`; set ``LimitedProtocol.limits`` in each worker for other numbers.
 """
@@ -24,29 +24,31 @@ from mlpipes_cli.server.http.api_error import ApiError, bad_request
 from mlpipes_cli.server.http.protocol_upgrades import new_parser, without_offer
 
 _TICK = 1.0
-_IDLE, _HEAD, _BODY, _OURS, _LINGER = range(5)  # whose turn it is: the client's in all but _OURS
+_IDLE, _HEAD, _BODY, _OURS, _LINGER = range(5)  # whom the connection waits for: the client in all but _OURS
 _FLOOD = 1000
-_MOST_FILES = 20_000  # an idle connection costs some 10 KB
+_MOST_FILES = 20_000  # an idle connection costs about 10 KB
 _OWN_FILES = 256  # the process's own: libraries, the database, logs
-_DISCARDED = 64 * 1024  # a body up to this size that nobody read does not cost the connection
+_DISCARDED = 64 * 1024  # an unread body up to this size does not end the connection
 
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """The limits of one connection, and of all.
+    """The limits of one connection, and of all connections.
 
     Attributes:
-        head_seconds: Until a request's line and headers are there.
-        head_bytes: Their size (431 beyond; one read of the socket may go over it).
-        body_seconds: Until the body is there, longer by a second for each ``rate`` bytes received.
-        write_seconds: Until an answer is taken, longer by a second for each ``rate`` bytes of it.
-        rate: Bytes a second of the slowest client.
-        idle_seconds: Between two requests of a connection; more than the minute for which load balancers keep
-            theirs, whose next request would else meet a connection that is just being closed.
-        linger_seconds: How long the rest of a refused body is thrown away, so that the client comes to
-            read the answer, before the connection is closed.
-        linger_bytes: How much of it.
-        connections: How many at once; None for what the limit of open files allows, at most 20,000.
+        head_seconds: Time limit for a request's line and headers.
+        head_bytes: Their maximum size (431 beyond; one read of the socket may exceed it).
+        body_seconds: Time limit for the body, plus a second for each ``rate`` bytes received.
+        write_seconds: Time limit until the client has read an answer, plus a second for each ``rate`` bytes
+            of it.
+        rate: Bytes per second of the slowest client.
+        idle_seconds: Time limit between two requests of a connection. It is more than the minute for which
+            load balancers keep theirs; otherwise their next request could meet a connection that is being
+            closed.
+        linger_seconds: How long the rest of a rejected body is discarded before the connection is closed, so
+            that the client can read the answer.
+        linger_bytes: How much of it is discarded.
+        connections: Maximum number at once; None for what the limit of open files allows, at most 20,000.
     """
 
     head_seconds: float = 10.0
@@ -61,7 +63,7 @@ class ConnectionLimits:
 
 
 def raise_file_limit(wanted: int = _MOST_FILES) -> int:
-    """Raise the process's own limit of open files as far as it may; gives the limit that holds."""
+    """Raise the process's own limit of open files as far as possible; return the resulting limit."""
     try:
         import resource
     except ImportError:  # no such limit on this system
@@ -75,7 +77,7 @@ def raise_file_limit(wanted: int = _MOST_FILES) -> int:
 
 
 class _Cycle(RequestResponseCycle):  # type: ignore[misc]
-    """One request and its answer; says ``connection: close`` when it answers a body that is still coming."""
+    """One request and its answer; sends ``connection: close`` if it answers before the body has arrived."""
 
     early = False
 
@@ -84,7 +86,7 @@ class _Cycle(RequestResponseCycle):  # type: ignore[misc]
         if not self.response_complete and self.more_body and not self.early:
             told = dict(self.scope["headers"]).get(b"content-length", b"")
             self.early = not told.isdigit() or int(told) > _DISCARDED
-        # told to the client at the answer's start; the protocol, not the cycle, then ends the connection
+        # sent to the client at the answer's start; then the protocol, not the cycle, ends the connection
         return self.response_complete if self.early else bool(self.__dict__["keep_alive"])
 
     @keep_alive.setter
@@ -93,13 +95,13 @@ class _Cycle(RequestResponseCycle):  # type: ignore[misc]
 
 
 class _Guard:
-    """All connections of a server: looks at each once a second, while there are any."""
+    """Checks all connections of a server once a second, as long as there are any."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, state: Any, limits: ConnectionLimits) -> None:
         self._loop, self._state, self._running, self._peak = loop, state, False, 0
         allowed = min(raise_file_limit(), _MOST_FILES)
         self.most = limits.connections or max(allowed - _OWN_FILES, 64)
-        self.waiting: dict[LimitedProtocol, None] = {}  # for its client, who began to be waited for first
+        self.waiting: dict[LimitedProtocol, None] = {}  # the longest wait for a client first
 
     def joined(self, newest: LimitedProtocol) -> None:
         self.waiting[newest] = None
@@ -123,13 +125,13 @@ class _Guard:
 
 
 def _give_back() -> None:
-    """Return free memory to the system: a flood is over, and the allocator would keep it for the next."""
-    with contextlib.suppress(OSError, AttributeError):  # glibc has it, others have not
+    """Return free memory to the system after a flood; the allocator would otherwise keep it."""
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
-    """uvicorn's protocol over httptools, with an end to each wait for the client."""
+    """uvicorn's protocol over httptools, with a time limit for each wait for the client."""
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     parser: Any
@@ -140,7 +142,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         self._turn, self._since = _IDLE, self.loop.time()
         self._seen = self._bodied = 0
         self._fresh = False
-        self._unread: tuple[float, int] | None = None  # when writing stopped, and how much there was
+        self._unread: tuple[float, int] | None = None  # when writing stopped, and the size of the buffer then
         guard = getattr(self.server_state, "guard", None)
         if guard is None:
             guard = self.server_state.guard = _Guard(self.loop, self.server_state, self.limits)
@@ -163,7 +165,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         self._read(data)
         if self._turn == _OURS or self._turn == _IDLE:
             return
-        if self._fresh or self._bodied != before:  # the rest of the request before, or a body that grows
+        if self._fresh or self._bodied != before:  # the rest of the request before, or a growing body
             self._fresh, self._seen = False, 0
             return
         self._seen += len(data)
@@ -172,13 +174,13 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
             self._refuse(ApiError(431, "REQUEST_LIMIT_EXCEEDED", told))
 
     def _read(self, data: bytes) -> None:
-        """Have the parser read it; a head that offers another protocol is read again without the offer."""
+        """Pass data to the parser; a head that offers another protocol is parsed again without the offer."""
         self._unset_keepalive_if_required()
         while True:
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as offer:
-                if self.parser.get_method() == b"CONNECT":  # no offer, but a way to somewhere else
+                if self.parser.get_method() == b"CONNECT":  # not an offer, but a request for a tunnel
                     self.send_400_response("")
                     return
                 data = without_offer(self.parser, self.url, self.headers) + data[offer.args[0] :]
@@ -234,11 +236,11 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         self._unread = None
 
     def send_400_response(self, msg: str) -> None:
-        """uvicorn's answer to what is no HTTP, in our form."""
+        """Answer malformed HTTP in our form instead of uvicorn's."""
         self._refuse(bad_request("malformed HTTP request"))
 
     def look(self, now: float) -> None:
-        """End the connection if its client has kept us waiting too long."""
+        """End the connection if its client has kept the server waiting too long."""
         limits, waited = self.limits, now - self._since
         if self.transport.is_closing() and self._unread is None:
             self._unread = (now, self.transport.get_write_buffer_size())
@@ -248,19 +250,19 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         elif self._turn == _IDLE:
             if waited > limits.idle_seconds or (self.cycle is None and waited > limits.head_seconds):
                 self.transport.close()
-        elif self._turn == _HEAD and self._answering:  # the next request of a client whom we keep waiting
+        elif self._turn == _HEAD and self._answering:  # the next request of a client that waits for us
             self._since = now
         elif self._turn == _HEAD and waited > limits.head_seconds:
             self._refuse(ApiError(408, "REQUEST_TIMEOUT", "the request's headers did not arrive in time"))
         elif self._turn == _LINGER and waited > limits.linger_seconds:
             self.transport.close()
-        elif self._turn == _BODY and self.flow.read_paused:  # it is we who do not read
+        elif self._turn == _BODY and self.flow.read_paused:  # the server does not read
             self._since = now
         elif self._turn == _BODY and waited > limits.body_seconds + self._bodied / limits.rate:
             self._refuse(ApiError(408, "REQUEST_TIMEOUT", "the request's body did not arrive in time"))
 
     def make_room(self, newest: LimitedProtocol) -> None:
-        """Give the place up for a newer connection; the newest itself is told to come again."""
+        """Close this connection for a newer one; if it is the newest itself, ask the client to retry."""
         self._guard.waiting.pop(self, None)
         if self is newest:
             self._refuse(ApiError(503, "TEMPORARILY_UNAVAILABLE", "too many connections", retry_after=1))
@@ -270,7 +272,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
             self._refuse(ApiError(408, "REQUEST_TIMEOUT", "the request did not arrive in time"))
 
     def _linger(self, now: float) -> None:
-        """The answer is out and the body still comes: a close now might keep the client from reading it."""
+        """Delay the close while a rejected body still arrives, so that the client can read the answer."""
         self._turn, self._since, self._seen = _LINGER, now, 0
         if self.cycle.more_body and self.transport.can_write_eof():
             self.transport.write_eof()
@@ -278,7 +280,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
             self.transport.close()
 
     def _refuse(self, fault: ApiError) -> None:
-        """Answer in the application's place, unless it has begun to, and close."""
+        """Send an error, unless the application has started its answer, and close."""
         if self.transport.is_closing():
             return
         cycle, head = self.cycle, self._turn in (_IDLE, _HEAD)

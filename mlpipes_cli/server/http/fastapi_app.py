@@ -1,6 +1,6 @@
-"""All routes of the API, described; FastAPI answers those that are not predictions.
+"""The FastAPI application: describes all routes, and answers those that are not predictions.
 
-Its import and its routes take half a second, so this module is loaded when the API answers already
+Its import and its routes take half a second, so this module is loaded after the API has started to answer
 (see :mod:`mlpipes_cli.server.http.lifespan`).
 """
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("mlpipes.server")
 
 
 def make(service: PredictionService) -> FastAPI:
-    """The application; what is sent to the routes of predictions is answered before it gets here."""
+    """Create the application; requests to prediction routes are answered before they reach it."""
     settings = service.settings
     app = FastAPI(title=f"{settings.model} ({settings.alias})", version=__version__)
     app.state.service = service
@@ -42,7 +42,7 @@ def make(service: PredictionService) -> FastAPI:
 
 
 class _Directly(Response):
-    """A response that the request path writes itself."""
+    """A response that the prediction route writes itself."""
 
     def __init__(self, answer: Any) -> None:
         super().__init__()

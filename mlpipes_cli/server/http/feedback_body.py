@@ -1,4 +1,4 @@
-"""The body of ``POST /feedback``: read item by item, and described."""
+"""Parse the body of ``POST /feedback`` item by item, and describe it for OpenAPI."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _WRAPPER_KEYS = {"feedback", "source", "version", "latest"}
 
 @dataclass(frozen=True)
 class Feedback:
-    """A request, checked.
+    """A validated request.
 
     Attributes:
-        truths: What is said, in the request's order.
-        names: The identifiers as they came, for the answer.
-        source: Who says it.
-        version: The only version that is meant, or None.
-        latest: Only the newest prediction for an identifier of the caller's is meant.
+        truths: The reported truths, in the request's order.
+        names: The identifiers as received, for the answer.
+        source: Who reported them.
+        version: Only predictions of this version match; None for all.
+        latest: Whether only the newest prediction for an identifier of the caller matches.
     """
 
     truths: list[Truth]
@@ -39,10 +39,10 @@ class Feedback:
 
 
 def read(body: bytes, expected: Expected, limit: int) -> Feedback:
-    """Check a request.
+    """Parse and check a request.
 
     Raises:
-        Fault: It is wrong; the item is named by its position.
+        ApiError: The request is wrong; the message has the position of the item.
     """
     check_json(body)
     try:
@@ -116,7 +116,7 @@ def _source(given: Any) -> str:
 def _version(given: Any) -> int | None:
     if given is None:
         return None
-    if isinstance(given, float) and given.is_integer():  # a whole number to JSON, however it is written
+    if isinstance(given, float) and given.is_integer():  # an integer in JSON, however it is written
         given = int(given)
     if isinstance(given, bool) or not isinstance(given, int) or not 0 < given < 2**31:
         raise bad_request("version: expected a version number of the model")
@@ -138,7 +138,7 @@ def _listed(words: set[str]) -> str:
 
 
 def schema(expected: Expected) -> dict[str, Any]:
-    """The body for OpenAPI."""
+    """Return the body's description for OpenAPI."""
     value = _value_schema(expected)
     by_id = _object({"prediction_id": {"type": "string", "format": "uuid"}, "value": value})
     anything = {"anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST}, {"type": "number"}]}

@@ -1,4 +1,4 @@
-"""``POST /feedback``: what turned out to be true of earlier predictions."""
+"""``POST /feedback``: ground truth of earlier predictions."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def add_routes(app: FastAPI, service: PredictionService) -> None:
 
 
 class FeedbackRecorder:
-    """A few threads of its own, so that a database that hangs stops nothing but feedback."""
+    """Runs feedback in a few threads of its own, so that a hanging database blocks nothing else."""
 
     def __init__(self, service: PredictionService) -> None:
         self._service = service
@@ -91,10 +91,10 @@ class FeedbackRecorder:
         self._inside = 0
 
     async def run(self, work: Any, *arguments: Any) -> Any:
-        """Do it in a thread.
+        """Call a function in a thread.
 
         Raises:
-            Fault: Too many wait, or it takes too long.
+            ApiError: Too many requests wait, or the call takes too long.
         """
         settings = self._service.settings
         if self._inside >= _WAITING:
@@ -111,10 +111,10 @@ class FeedbackRecorder:
             self._inside -= 1
 
     def record(self, said: Feedback) -> Recorded:
-        """Store it.
+        """Store the reported truths.
 
         Raises:
-            Fault: The database refuses it or does not answer.
+            ApiError: The database rejects them or does not answer.
         """
         settings = self._service.settings
         try:

@@ -1,4 +1,4 @@
-"""What starts and stops with the server, and the framework's part of it, which is made afterwards."""
+"""Start and stop of the server; the FastAPI application is created after the start."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Message = MutableMapping[str, Any]
 
 
 class Lifespan:
-    """An ASGI application: the lifespan of the server, and a framework that is made once it runs.
+    """An ASGI application: the lifespan of the server, and a framework that is created once it runs.
 
-    Predictions are answered without the framework, so they do not wait for it; whoever asks for anything
-    else in the first moments waits until it is there.
+    Predictions are answered without the framework, so they do not wait for it. Other requests in the first
+    moments wait until it is ready.
 
     Args:
-        service: Is started and stopped, and described by the framework.
-        guard: Is started and stopped.
+        service: Started and stopped here, and described by the framework.
+        guard: Started and stopped here.
     """
 
     def __init__(self, service: PredictionService, guard: KeyGuard) -> None:

@@ -1,4 +1,4 @@
-"""Routes that name the model, as users of ml-pipes know them.
+"""Routes with the model's name in their path, compatible with ml-pipes.
 
 There, a request was ``df.to_dict("list")`` with an ``id`` column and its answer
 ``{"id": [...], "prediction": [...]}``; ``/models/list`` was an object by model name.

@@ -1,8 +1,8 @@
-"""Requests that offer another protocol (RFC 9110, section 7.8), of which none is taken here.
+"""Requests that offer another protocol (RFC 9110, section 7.8); the server accepts no such offer.
 
-Java's client offers HTTP/2 with its first request to a plain server, a POST too. The parser takes the
-offer for granted: it drops the request's body and leaves the rest of the connection to somebody else. So
-the head is read once more without the offer, and the body after it.
+Java's client offers HTTP/2 with its first request to a plain server, even with a POST. The parser assumes
+that the offer is accepted: it drops the request's body and leaves the rest of the connection to another
+protocol. So the head is parsed again without the offer, followed by the body.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ _OFFERS = frozenset((b"upgrade", b"http2-settings"))
 
 
 def new_parser(protocol: Any) -> Any:
-    """A parser of requests that calls the protocol, set up as uvicorn does."""
+    """Return a request parser that calls the protocol, set up as uvicorn does."""
     parser = httptools.HttpRequestParser(protocol)
     parser.set_dangerous_leniencies(lenient_data_after_close=True)
     return parser
 
 
 def without_offer(parser: Any, url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The head that was just read, as bytes, without what offers another protocol.
+    """Return the head that was just parsed, as bytes, without the headers that offer another protocol.
 
     Args:
-        parser: It stands behind that head.
+        parser: The parser, positioned after that head.
         url: The request's target.
-        headers: As the parser gave them, names in lower case.
+        headers: As the parser passed them, names in lower case.
     """
     lines = [b"%s %s HTTP/%s" % (parser.get_method(), url, parser.get_http_version().encode("ascii"))]
     for name, value in headers:

@@ -1,4 +1,4 @@
-"""Routes about the API itself: whether it works, and what it serves."""
+"""Routes about the API itself: its health, and the served models."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def add_routes(app: FastAPI, service: PredictionService) -> None:
 
 
 def _mlflow() -> str:
-    """The version; an image of the API has no more of MLflow than a server needs."""
+    """Return MLflow's version; an image of the API only has mlflow-skinny."""
     try:
         return installed("mlflow")
     except PackageNotFoundError:

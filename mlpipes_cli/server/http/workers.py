@@ -1,4 +1,4 @@
-"""uvicorn's supervisor of several workers, which waits for none of them."""
+"""uvicorn's supervisor of several workers, without blocking waits."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 logger = logging.getLogger("mlpipes.server")
-_MORE = 15.0  # seconds beyond the grace until a worker that was told to stop is killed
+_MORE = 15.0  # seconds after the grace period until a stopping worker is killed
 
 
 class Workers(Multiprocess):  # type: ignore[misc]
-    """Starts the workers, replaces those that die or hang, and stops them.
+    """Starts the workers, replaces those that exit or hang, and stops them.
 
-    Twice a second uvicorn asks each worker through a pipe whether it is well, and waits for the answer,
-    up to ``timeout_worker_healthcheck``. A worker that dies after it was asked, or is busy, is a time in
-    which nobody replaces the others, nor hears SIGTERM. Here the answer is looked for at the next turn.
+    Twice a second uvicorn sends each worker a ping through a pipe and waits for the answer, up to
+    ``timeout_worker_healthcheck``. If a worker dies after the ping, or is busy, the supervisor meanwhile
+    replaces no other worker and does not react to SIGTERM. Here the answer is read at the next turn.
     """
 
     def __init__(self, config: Config, sockets: list[object]) -> None:
@@ -40,7 +40,7 @@ class Workers(Multiprocess):  # type: ignore[misc]
             self.processes[place].start()
 
     def join_all(self) -> None:
-        """Wait for the workers that were told to stop, as long as they may take, and a little more."""
+        """Wait for the stopping workers, for their grace period and a little more."""
         until = time.monotonic() + (self.config.timeout_graceful_shutdown or 0) + _MORE
         for process in self.processes:
             process.process.join(max(0.0, until - time.monotonic()))
@@ -50,7 +50,7 @@ class Workers(Multiprocess):  # type: ignore[misc]
             process.join()
 
     def _hangs(self, process: Process) -> bool:
-        """Whether it did not answer for too long; asks it once more if it did."""
+        """Return whether a worker has not answered for too long; if it has answered, ping it again."""
         now = time.monotonic()
         asked = self._asked.get(process.pid)
         try:
@@ -60,6 +60,6 @@ class Workers(Multiprocess):  # type: ignore[misc]
                 process.parent_conn.send(b"ping")
                 self._asked[process.pid] = now
                 return False
-        except (OSError, EOFError):  # it dies; the next turn sees that it is dead
+        except (OSError, EOFError):  # the worker is exiting; the next turn replaces it
             return False
         return bool(now - asked > self.config.timeout_worker_healthcheck)

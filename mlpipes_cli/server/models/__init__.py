@@ -1,1 +1,1 @@
-"""The models that the API serves: found, loaded, followed, asked."""
+"""Find, load, follow and call the models that the API serves."""

@@ -1,4 +1,4 @@
-"""Folders for copies of models; each names its process, so that what a killed server left is found."""
+"""Folders for copies of models, named by process id, so that remains of a killed server are found."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _NAME = re.compile(r"mlpipes-model-(\d+)-.+")
 
 
 class Copies:
-    """Makes folders in one place; those of processes that are gone are removed first.
+    """Makes folders in one place; folders of processes that no longer run are removed first.
 
     Args:
-        place: Made if need be; None is the system's temporary folder, in which others' are left alone.
+        place: Created if missing; None is the system's temporary folder, where nothing is removed.
     """
 
     def __init__(self, place: Path | None) -> None:
@@ -30,7 +30,7 @@ class Copies:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def new(self) -> Path:
-        """An empty folder of this process."""
+        """Make an empty folder of this process."""
         return Path(tempfile.mkdtemp(prefix=f"mlpipes-model-{os.getpid()}-", dir=self._place))
 
 

@@ -1,4 +1,4 @@
-"""From a model's folder to a model that answers; what may be done faster is found out here."""
+"""Load a model from its folder, and find out whether its calls can be faster or shared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlpipes_cli.server.models.signature import Description, describe
 
 logger = logging.getLogger("mlpipes.server")
 _TIMED_ROWS = 200
-_CLOSE = 1e-12  # how far scores of the same row may differ for requests to share a call
+_CLOSE = 1e-12  # how far scores of the same row may differ if requests share a call
 
 Interpreters = Callable[[Mapping[str, Any]], Path]
 """From ``environment`` of a model's details to the Python interpreter of such an environment, which may
@@ -34,19 +34,19 @@ def load(
     interpreters: Interpreters | None = None,
     seconds: float | None = None,
 ) -> ServedModel:
-    """Load a version from its files; one that has an environment of its own, in a process there.
+    """Load a version from its files; a model with its own environment is loaded in a process there.
 
     Args:
         folder: The model's files.
         name: The registered model's name.
         version: Its version.
-        alias: The alias that led to it.
-        promoted_at: When the alias came to it, ISO 8601, or None.
+        alias: The alias that points to the version.
+        promoted_at: When the alias was moved to it, ISO 8601, or None.
         interpreters: Finds the environments of models that have one.
-        seconds: In which a model in a process of its own has to answer; None is without end.
+        seconds: Time limit for an answer of a model in its own process; None is no limit.
 
     Raises:
-        MlpipesError: It does not load; the reason in one line.
+        MlpipesError: The model cannot be loaded; the reason in one line.
     """
     try:
         description = describe(folder)
@@ -89,10 +89,10 @@ def _elsewhere(
     interpreters: Interpreters | None,
     seconds: float | None,
 ) -> ModelProcess:
-    """The model in a process of its environment, ready to answer.
+    """Return the model in a process of its environment, ready to answer.
 
     Raises:
-        MlpipesError: The environment cannot be had, or the model does not load there.
+        MlpipesError: The environment is not available, or the model cannot be loaded there.
     """
     which = f"version {version} of model {name!r}"
     if interpreters is None:
@@ -113,7 +113,7 @@ def _elsewhere(
 
 
 def _shares_calls(description: Description, process: ModelProcess) -> bool:
-    """Whether the model says of a row the same alone and among others (scores to 1e-12), on a few rows."""
+    """Return whether a row gets the same answer alone and among others (scores to 1e-12), on a few rows."""
     from mlpipes_cli.server import compiled
 
     sample = compiled.read_sample(description.folder)
@@ -158,7 +158,7 @@ def _pyfunc(folder: Path) -> Any:
 
 
 def _shortcut(description: Description, native: Any) -> Shortcut | None:
-    """A compiled predictor, if on the holdout's rows it gives what the estimator gives."""
+    """Return a compiled predictor, if it gives the estimator's answers on the holdout's rows."""
     from mlpipes_cli.server import compiled
 
     made = compiled.compile_model(native, description.columns, description.details)
@@ -182,9 +182,9 @@ def _seconds(ask: Any, rows: Any) -> float:
 
 
 def _answers_row_by_row(description: Description, pyfunc: Any) -> bool:
-    """Whether the model says of a row the same alone and among others, on the rows that came with it.
+    """Return whether a row gets the same answer alone and among others, on the rows stored with the model.
 
-    Only then do requests share a predict call. Rows are asked together, each alone, and reversed.
+    Only then do requests share a predict call. The rows are predicted together, each alone, and reversed.
     """
     from mlpipes_cli.server import compiled
 
@@ -196,7 +196,7 @@ def _answers_row_by_row(description: Description, pyfunc: Any) -> bool:
         together = _listed(pyfunc.predict(rows))
         alone = [_listed(pyfunc.predict(rows.iloc[[at]])) for at in range(len(rows))]
         reverse = _listed(pyfunc.predict(rows.iloc[::-1]))
-    except Exception:  # noqa: BLE001  a model may raise anything; then nobody shares a call
+    except Exception:  # noqa: BLE001  a model may raise anything; then requests share no call
         return False
     return (
         len(together) == len(rows)
@@ -209,14 +209,14 @@ _FEW, _FEW_ELSEWHERE = 8, 4
 
 
 def example_rows(description: Description) -> Any:
-    """The input example that was logged with the model as a frame, or None."""
+    """Return the input example that was logged with the model as a frame, or None."""
     from mlpipes_cli.server.requests.mlflow_parser import MlflowParser
 
     try:
         side = MlflowParser(description.folder)
         example = side.metadata.load_input_example(str(description.folder))
         return side.enforce(example, None)[0] if hasattr(example, "iloc") else None
-    except Exception:  # noqa: BLE001  it does not fit its own signature
+    except Exception:  # noqa: BLE001  the example does not fit its own signature
         return None
 
 

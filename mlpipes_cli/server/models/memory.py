@@ -1,4 +1,4 @@
-"""Memory that loading needed and serving does not, given back to the system."""
+"""Return memory to the system that loading needed and serving does not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 
 def prepare() -> None:
-    """Have Arrow take its memory where :func:`settle` finds it; before Arrow is imported."""
+    """Make Arrow allocate where :func:`trim` can return memory; call it before Arrow is imported."""
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
@@ -17,8 +17,8 @@ def trim(*, freeze: bool = False) -> None:
     """Collect garbage and return free pages of the C heap (glibc's ``malloc_trim``; nothing elsewhere).
 
     Args:
-        freeze: Whether what is alive now may be left out of all later collections, which makes those
-            short; for the end of the start.
+        freeze: Whether to exclude all present objects from later collections, which makes those short; for
+            the end of the start.
     """
     gc.collect()
     if freeze:

@@ -1,4 +1,4 @@
-"""A model that lives in a process of the environment that trained it, and how it is asked."""
+"""A model in a process of the environment that trained it, and the requests to it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from mlpipes_cli.server.models.signature import Description
 logger = logging.getLogger("mlpipes.server")
 _model_logger = logging.getLogger("mlpipes.model")
 _LOADS = 600.0  # seconds that a model may take to load
-_ENDS = 10.0  # seconds until a process that was told to end is killed
-_LONGEST_PAUSE = 30.0  # seconds between two attempts to start a process that does not come up
+_ENDS = 10.0  # seconds until a process that was asked to exit is killed
+_LONGEST_PAUSE = 30.0  # seconds between two attempts to start a failing process
 REMOVE = "MLPIPES_WORKER_REMOVE"
 _LINE = 2000  # characters of a line of the model's output that are logged
 _NOT_THEIRS = ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__", "PROMETHEUS_MULTIPROC_DIR")
@@ -40,24 +40,24 @@ class Away(Exception):
 
 
 class ModelError(Exception):
-    """The model raised; one line of what it said."""
+    """The model raised an exception; one line of its message."""
 
 
 class NotLoaded(Exception):
-    """The model's process did not come up; one line."""
+    """The model's process did not start; one line."""
 
 
 class ModelProcess:
-    """A model's process, kept alive until it is closed; may be asked from several threads.
+    """A model's process, kept running until it is closed; may be called from several threads.
 
-    One request is answered at a time. A process that ends is started again, and what it was asked fails
-    with :class:`Away`. Its standard output and error go to the logger ``mlpipes.model``.
+    It answers one request at a time. A process that exits is started again, and its request fails with
+    :class:`Away`. Its standard output and error go to the logger ``mlpipes.model``.
 
     Args:
         python: The interpreter of the model's environment.
         description: The model's folder.
-        title: For the log.
-        seconds: In which a request has to be answered, else the process is ended; None waits for ever.
+        title: The name in the log.
+        seconds: Time limit for a request; after it the process is terminated. None is no limit.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ModelProcess:
             "details": dict(description.details),
         }
         self._turn = threading.Lock()
-        self._talking = threading.Lock()  # nobody closes the socket meanwhile
+        self._talking = threading.Lock()  # no other thread closes the socket meanwhile
         self._state = threading.Condition()
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -86,25 +86,25 @@ class ModelProcess:
 
     @property
     def problem(self) -> str | None:
-        """Why it does not answer, or None."""
+        """Why the process does not answer, or None."""
         return self._problem
 
     def start(self) -> None:
         """Start the process and wait until it is ready.
 
         Raises:
-            NotLoaded: The model does not load there.
+            NotLoaded: The model cannot be loaded there.
         """
         self._come_up()
         _alive.add(self)
         threading.Thread(target=self._keep, name="model", daemon=True).start()
 
     def ask(self, data: Any, params: Mapping[str, Any] | None = None) -> ModelOutput:
-        """What the model says.
+        """Return the model's answer.
 
         Raises:
-            Away: The process is not there, ended, or did not answer in time.
-            ModelError: The model raised.
+            Away: The process is not running, exited, or did not answer in time.
+            ModelError: The model raised an exception.
             TypeError: The data cannot be sent.
         """
         deadline = None if self._seconds is None else time.monotonic() + self._seconds
@@ -113,7 +113,7 @@ class ModelProcess:
             self._number += 1
             try:
                 with self._talking:
-                    if link.fileno() < 0:  # it was closed after we had got it
+                    if link.fileno() < 0:  # another thread closed it meanwhile
                         raise model_protocol.Closed
                     link.settimeout(_left(deadline))
                     model_protocol.send(link, "ask", number=self._number, data=data, params=params or None)
@@ -127,7 +127,7 @@ class ModelProcess:
             except model_protocol.Closed:
                 self._forget(link)
                 raise Away("the model's process exited and is being restarted") from None
-            except ValueError as error:  # what it said is no message: it can no longer be followed
+            except ValueError as error:  # not a valid message: the stream cannot be read further
                 self._forget(link)
                 process.terminate()
                 raise Away(f"the model's process sent an invalid message ({error})") from None
@@ -137,7 +137,7 @@ class ModelProcess:
         return ModelOutput(said.value["raw"], None if scores is None else scores.tolist())
 
     def release(self) -> None:
-        """Tell the process to end, and wait for nothing."""
+        """Ask the process to exit, without waiting for it."""
         self._stopping.set()
         with self._state:
             self._link = None
@@ -147,7 +147,7 @@ class ModelProcess:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """End the process, with all that it started."""
+        """End the process and all processes that it started."""
         self.release()
         if self._process is not None:
             _end(self._process)
@@ -155,7 +155,7 @@ class ModelProcess:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _forget(self, link: socket.socket) -> None:
-        """Nobody is at its other end any more; who asks next waits for the next process."""
+        """Drop a socket whose process has exited; later requests wait for the next process."""
         with self._state:
             if self._link is link:
                 self._link = None
@@ -198,7 +198,7 @@ class ModelProcess:
         reader = threading.Thread(target=self._log, args=(process,), name="model log", daemon=True)
         reader.start()
         self._process = process
-        if self._stopping.is_set():  # in between, when nobody knew of it
+        if self._stopping.is_set():  # released before the process was known
             self.release()
         try:
             ours.settimeout(_LOADS)
@@ -225,7 +225,7 @@ class ModelProcess:
             self.release()
 
     def _keep(self) -> None:
-        """Start the process again whenever it ends."""
+        """Start the process again whenever it exits."""
         while True:
             process = self._process
             assert process is not None
@@ -242,8 +242,8 @@ class ModelProcess:
                 return
 
     def _hang_up(self) -> None:
-        """Close the socket, but not under the hands of a thread that waits for it: its number would be given
-        to the next one, and the system would have that thread go on waiting for nothing."""
+        """Close the socket, but not while a thread waits for it: the next socket would get its number, and
+        the system would let that thread wait forever."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)  # which ends the wait
@@ -278,8 +278,7 @@ class ModelProcess:
 
 
 def surroundings(python: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment variables of a program that runs in another Python environment: nothing of ours is
-    seen there, nor what is secret."""
+    """Return the environment variables for a program in another Python environment, without secrets."""
     told = os.environ if environ is None else environ
     made = {
         name: value
@@ -308,7 +307,7 @@ def _scores(told: Mapping[str, Any] | None) -> ScoreReader | None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a process whose socket was closed."""
+    """Wait for a process whose socket was closed; terminate it, then kill it, if it does not exit."""
     for insist in (process.terminate, process.kill):
         try:
             process.wait(_ENDS)

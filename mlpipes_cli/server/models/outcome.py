@@ -1,4 +1,4 @@
-"""What a model said of some rows."""
+"""The output of a model for some rows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class ModelOutput:
     """Predictions for the rows of one frame.
 
     Attributes:
-        raw: What the model's ``predict`` gave, in the model's own type.
-        scores: A float a row, a list of floats a row, or None where there is none.
+        raw: The result of the model's ``predict``, in the model's own type.
+        scores: A float per row, a list of floats per row, or None if there are none.
     """
 
     raw: Any

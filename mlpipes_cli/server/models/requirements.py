@@ -1,4 +1,4 @@
-"""What a model needs and this Python does not have."""
+"""Requirements of a model that this Python environment does not have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-# What the whole of MLflow needs and its small form, with which models load as well, does not.
+# Requirements of the full MLflow that mlflow-skinny, which can load models too, does not have.
 BESIDE_MLFLOW = frozenset(
     """aiohappyeyeballs aiohttp aiosignal alembic attrs blinker contourpy cycler docker flask flask-cors
     fonttools frozenlist graphene graphql-core graphql-relay greenlet gunicorn huey itsdangerous jinja2
@@ -16,10 +16,10 @@ BESIDE_MLFLOW = frozenset(
 
 
 def missing(folder: Path) -> list[str]:
-    """Of a logged model's ``requirements.txt``, the lines whose packages are not installed here.
+    """Return the lines of a logged model's ``requirements.txt`` whose packages are not installed here.
 
     Args:
-        folder: Holds the model's ``MLmodel``.
+        folder: The folder of the model's ``MLmodel``.
     """
     try:
         lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()

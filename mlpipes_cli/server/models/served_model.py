@@ -1,4 +1,4 @@
-"""A version of a registered model, ready to be asked."""
+"""A loaded version of a registered model."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = ["InputColumn", "ServedModel"]
 _DTYPES: dict[str, str] = {
     "double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"
 }  # fmt: skip
-_CHEAP = 0.002  # seconds that a predict call may hold up the event loop
+_CHEAP = 0.002  # seconds that a predict call may block the event loop
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """A compiled predictor that was checked against the estimator, and what it costs.
+    """A compiled predictor that was checked against the estimator, and its cost.
 
     Attributes:
         ask: The predictor.
-        call: Seconds a call takes, however few rows it has.
-        row: Seconds for each row.
+        call: Seconds per call, regardless of its rows.
+        row: Seconds per row.
     """
 
     ask: Compiled
@@ -45,19 +45,19 @@ class Shortcut:
 
 
 class ServedModel:
-    """Answers rows and frames; may be used from several threads.
+    """Predicts rows and frames; may be used from several threads.
 
     Args:
-        description: The model's folder, read.
+        description: The description of the model's folder.
         native: The scikit-learn estimator, or None for a model of another kind.
         pyfunc: The model in MLflow's general form, or None for a scikit-learn estimator.
         name: The registered model's name.
         version: The version that was loaded.
-        alias: The alias that led to it.
-        promoted_at: When the alias came to it, ISO 8601, or None.
+        alias: The alias that points to it.
+        promoted_at: When the alias was moved to it, ISO 8601, or None.
         shortcut: A compiled predictor that gives the estimator's own answers.
-        row_by_row: Whether a model of another kind answers each row by itself.
-        elsewhere: The model's process, where it lives in an environment of its own; it ends with this.
+        row_by_row: Whether a model of another kind answers each row independently.
+        elsewhere: The process of a model with its own environment; it ends with this object.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class ServedModel:
         self.scores = ScoreReader.of(self._last, self.details) if elsewhere is None else elsewhere.scores
         self.elsewhere = elsewhere
         if elsewhere is not None:
-            weakref.finalize(self, elsewhere.release).atexit = False  # at our end it is waited for
+            weakref.finalize(self, elsewhere.release).atexit = False  # our exit waits for it
         self._mlflow: MlflowParser | None = None
 
     @functools.cached_property
@@ -116,11 +116,11 @@ class ServedModel:
         return self._mlflow
 
     def cheap(self, rows: int) -> bool:
-        """Whether so many rows may be answered within the event loop."""
+        """Return whether that many rows may be predicted within the event loop."""
         return self.shortcut is not None and self.shortcut.call + rows * self.shortcut.row < _CHEAP
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> ModelOutput:
-        """Predict for data as the signature has it; whatever the model raises passes through.
+        """Predict for data as the signature requires; exceptions of the model propagate.
 
         Raises:
             Away: The model's process does not answer now.
@@ -135,18 +135,18 @@ class ServedModel:
         return ModelOutput(self._last.predict(prepared), self.scores.read(prepared) if self.scores else None)
 
     def _with_numbers(self, data: Any) -> Any:
-        """Booleans as the numbers that the model was trained on."""
+        """Convert booleans to the numbers that the model was trained on."""
         there = [name for name in self._numbered if name in getattr(data, "columns", ())]
         return data.astype(dict.fromkeys(there, "float64")) if there else data
 
     @property
     def fills(self) -> bool:
-        """Whether columns that may be left out are given to the model as missing values; one of MLflow's
-        Python functions may look whether they are there."""
+        """Whether missing optional columns are given to the model as missing values; a Python function of
+        MLflow may check whether they are present."""
         return self._pyfunc is None
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
-        """Rows of the fast lane as the frame that the slow one would have made of them."""
+        """Return rows of the fast path as the frame that the slow path would make of them."""
         import numpy as np
         import pandas as pd
 
@@ -161,11 +161,11 @@ class ServedModel:
         return pd.DataFrame(columns, copy=False)
 
     def gaps(self, rows: Sequence[Row]) -> tuple[int, ...]:
-        """The text columns that have no text in these rows: in a frame of theirs they have another type."""
+        """Return the text columns without any text in these rows: in their frame they have another type."""
         return tuple(at for at in self._texts if all(row[at] is None for row in rows))
 
     def caller_ids(self, data: Any) -> list[Any] | None:
-        """The caller's identifiers in a frame: the model's id column, else ``id``, unless a feature."""
+        """Return the caller's identifiers in a frame: the id column, else ``id`` unless it is a feature."""
         import pandas as pd
 
         if not isinstance(data, pd.DataFrame):
@@ -173,11 +173,11 @@ class ServedModel:
         for name in self.id_names:
             if name in data.columns:
                 values: Any = data[name]
-                return list((values.iloc[:, 0] if values.ndim > 1 else values).tolist())  # it may stand twice
+                return list((values.iloc[:, 0] if values.ndim > 1 else values).tolist())  # may be duplicate
         return None
 
     @property
     def id_names(self) -> list[str]:
-        """Columns that may hold the caller's identifiers; the first that is there counts."""
+        """Columns that may hold the caller's identifiers; the first one present is used."""
         names = dict.fromkeys([self.details.get("id"), "id"])
         return [name for name in names if isinstance(name, str) and name and name not in self.features]

@@ -1,4 +1,4 @@
-"""The models that one API serves, by alias, and how they follow the registry."""
+"""The models that one API serves, by alias; they follow the registry's aliases."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from mlpipes_cli.signing import files
 from mlpipes_cli.signing.vault import Changed, Untrusted, Vault
 
 logger = logging.getLogger("mlpipes.server")
-_LISTEN_AGAIN, _LISTEN_SELDOM = 1.0, 30.0  # seconds until it is tried to hear of moves once more
-_AGAIN = 30.0  # seconds until a version that did not load is tried once more
-_TRUSTED_BY_NOW = 3.0  # seconds until one that must not be loaded is asked for a signature once more
+_LISTEN_AGAIN, _LISTEN_SELDOM = 1.0, 30.0  # seconds until the next attempt to listen for moves
+_AGAIN = 30.0  # seconds until a version that could not be loaded is tried again
+_TRUSTED_BY_NOW = 3.0  # seconds until the signature of an untrusted version is checked again
 
 
 @dataclass(frozen=True)
 class _Failure:
-    """A version that could not be loaded, why, and when (by the loop's clock) it is tried again."""
+    """A version that could not be loaded, the reason, and when (by the loop's clock) it is tried again."""
 
     version: int
     reason: str
@@ -43,10 +43,10 @@ class _Failure:
 
 
 class ServedModels(Mapping[str, ServedModel]):
-    """The loaded version of each alias. A request keeps the one that it met.
+    """The loaded version of each alias. A request keeps the version that it started with.
 
     Attributes:
-        problems: What each alias suffers from, one line, while its former version answers.
+        problems: The problem of each alias, one line, while its previous version answers.
     """
 
     def __init__(self, first: ServedModel) -> None:
@@ -56,7 +56,7 @@ class ServedModels(Mapping[str, ServedModel]):
 
     @property
     def primary(self) -> ServedModel:
-        """The one that answers where none is named."""
+        """The model for requests that name none."""
         return self._loaded[self._primary]
 
     def put(self, model: ServedModel) -> None:
@@ -64,10 +64,10 @@ class ServedModels(Mapping[str, ServedModel]):
         self._loaded = {**self._loaded, model.alias: model}
 
     def find(self, name: str, alias: str | None = None, version: int | None = None) -> ServedModel:
-        """The model of that name, alias and version.
+        """Return the model of that name, alias and version.
 
         Raises:
-            Fault: It is not served here (404).
+            ApiError: It is not served here (404).
         """
         for model in self._loaded.values():
             if (name, alias or model.alias, version or model.version) == (
@@ -90,15 +90,15 @@ class ServedModels(Mapping[str, ServedModel]):
 
 
 def from_folder(settings: ServerSettings, interpreters: Interpreters | None = None) -> ServedModels:
-    """The one model of a folder, whose files have to be those that were verified when it was put there.
+    """Return the model of a folder, after a check that its files are the ones verified at the build.
 
     Args:
-        settings: Say where it is.
+        settings: The settings with the folder.
         interpreters: Finds the environment of a model that has one.
 
     Raises:
-        MlpipesError: It does not load.
-        Untrusted: Its files are others.
+        MlpipesError: The model cannot be loaded.
+        Untrusted: The files differ.
     """
     assert settings.folder is not None
     folder = Path(settings.folder)
@@ -116,15 +116,15 @@ def from_folder(settings: ServerSettings, interpreters: Interpreters | None = No
 
 
 class AliasFollower:
-    """Loads what the aliases point to, and again whenever they move.
+    """Loads the versions that the aliases point to, and loads again whenever an alias moves.
 
     Args:
-        vault: What may be loaded of the registry.
-        settings: Which model and aliases.
-        meter: Is told of each change.
+        vault: The loadable models of the registry.
+        settings: The model and its aliases.
+        meter: Receives each change.
         interpreters: Finds the environments of models that have one.
-        news: Tells of aliases that have moved; without it, or while it is not heard, the registry is asked
-            more often.
+        news: Notifications of moved aliases; without them, or while they are not received, the registry is
+            polled more often.
     """
 
     def __init__(
@@ -144,10 +144,10 @@ class AliasFollower:
         self._away = self._hearing = False
 
     def load(self) -> ServedModels:
-        """What the aliases point to now; those beside the first one may be missing.
+        """Load the versions that the aliases point to; all aliases except the first may be missing.
 
         Raises:
-            MlpipesError: The first alias points to nothing, or to what does not load.
+            MlpipesError: The first alias does not exist, or its version cannot be loaded.
         """
         published = self._vault.source.published(self._settings.model)
         aliases = {} if published is None else published.aliases
@@ -177,7 +177,7 @@ class AliasFollower:
             self._tasks.append(loop.create_task(self._listen(self._news)))
 
     def stop(self) -> None:
-        """Follow no more."""
+        """Stop following the aliases."""
         for task in self._tasks:
             task.cancel()
 
@@ -187,7 +187,7 @@ class AliasFollower:
             try:
                 await news.listen(self._tell, self._hears)
             except MlpipesError as error:
-                if self._hearing or not told:  # once an outage
+                if self._hearing or not told:  # once per outage
                     logger.info("aliases are polled twice a second: %s", error)
             except Exception:
                 if self._hearing or not told:
@@ -203,10 +203,10 @@ class AliasFollower:
 
     def _hears(self) -> None:
         self._hearing = True
-        self._moved.set()  # before that, nothing was heard
+        self._moved.set()  # earlier notifications were not received
 
     async def _pause(self, models: ServedModels) -> None:
-        """Until the next look: at once where an alias has moved, later where nothing is to be expected."""
+        """Wait until the next poll: not after a notification, longer while notifications are received."""
         quiet = self._hearing and not self._away and not models.problems
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(
@@ -221,7 +221,7 @@ class AliasFollower:
             try:
                 await self._look(models)
             except MlpipesError as error:
-                if not self._away:  # once an outage
+                if not self._away:  # once per outage
                     logger.warning("the registry cannot be read: %s", error)
                 self._away = True
             except Exception:
@@ -266,7 +266,7 @@ class AliasFollower:
             there = models.get(alias)
             kept = f"; version {there.version} still answers" if there is not None else ""
             models.problems[alias] = f"{error.reason}{kept}"
-            if before is None or not before.is_as(failure):  # once, and not at each attempt
+            if before is None or not before.is_as(failure):  # once, and not for each attempt
                 self._meter.reload(False)
                 told = f"; {error.hint}" if isinstance(error, Untrusted) else ""
                 logger.error("%s%s%s", error.reason, kept, told)
@@ -277,10 +277,10 @@ class AliasFollower:
         self._meter.reload(True)
         self._meter.model(model.name, alias, model.version)
         logger.warning("version %d of model %r now answers as %s", model.version, model.name, alias)
-        await detached(memory.trim)  # what loading needed, and the former model
+        await detached(memory.trim)  # memory of the loading, and of the previous model
 
     def _fetched(self, alias: str, aliases: Mapping[str, int], promoted: Mapping[str, str]) -> ServedModel:
-        """Load a version from a copy of its files, which lives as long as the model does."""
+        """Load a version from a copy of its files, which is removed with the model."""
         name, version = self._settings.model, aliases[alias]
         folder = self._copies.new()
         try:

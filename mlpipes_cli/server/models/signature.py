@@ -1,4 +1,4 @@
-"""What an MLflow model's folder says of it, read without MLflow, whose import takes seconds."""
+"""Read the description in an MLflow model's folder without MLflow, whose import takes seconds."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mlpipes_cli.mlflow_tags import MODEL_METADATA
 
 @dataclass(frozen=True)
 class InputColumn:
-    """A column that the model takes.
+    """An input column of a model.
 
     Attributes:
         name: Its name.
-        type: What a value is: double, string, boolean, long, datetime, ... as in MLflow's signatures.
-        required: Whether it has to be there.
-        signed: The type in the model's signature where it is another one, or None. A boolean that is signed
-            as a double reaches the model as 1, 0 and NaN.
+        type: The type of its values: double, string, boolean, long, datetime, ... as in MLflow's signatures.
+        required: Whether the column is required.
+        signed: The type in the model's signature if it differs, or None. A boolean that the signature has as
+            a double reaches the model as 1, 0 and NaN.
     """
 
     name: str
@@ -31,15 +31,15 @@ class InputColumn:
 
 @dataclass(frozen=True)
 class Description:
-    """An ``MLmodel`` file.
+    """The content of an ``MLmodel`` file.
 
     Attributes:
-        folder: Where it lies.
-        columns: Those of the signature; empty without a signature by names.
-        params: Whether the signature knows parameters.
-        details: What training noted for serving.
+        folder: The model's folder.
+        columns: The signature's columns; empty for a signature without names.
+        params: Whether the signature has parameters.
+        details: The metadata that training stored for serving.
         flavour: The ``python_function`` flavour.
-        pickled: The file of a scikit-learn estimator that ``predict`` asks and nothing else; or None.
+        pickled: The file of a scikit-learn estimator that is served by its ``predict`` alone; or None.
         example: The first row of the input example by column, or None.
     """
 
@@ -53,11 +53,11 @@ class Description:
 
 
 def describe(folder: Path) -> Description:
-    """Read a model's folder.
+    """Read the description of a model's folder.
 
     Raises:
         OSError: There is no readable ``MLmodel``.
-        ValueError: It is none.
+        ValueError: The file is not a valid ``MLmodel``.
     """
     import yaml
 

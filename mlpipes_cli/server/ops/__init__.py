@@ -1,1 +1,1 @@
-"""What it takes to run the API for others: request ids and traces, metrics, logs, keys, CORS."""
+"""Operation of the API: request ids and traces, metrics, logs, keys, CORS."""

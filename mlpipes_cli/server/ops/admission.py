@@ -1,9 +1,9 @@
-"""Which requests are let in, by their headers alone: for whom they are, who sent them, what is in them.
+"""Admit or reject requests by their headers alone: host, origin, content type and coding.
 
-Browsers send what any page asks them to. They say which page it was, and the page cannot change that:
-``RecordOrigin`` (https://www.rfc-editor.org/rfc/rfc6454#section-7) and, to addresses that they trust,
-``Sec-Fetch-Site`` (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header). A content type other
-than those of a form makes them ask before they send (https://fetch.spec.whatwg.org/#http-cors-protocol).
+Browsers send requests on behalf of any web page. They report the page, which cannot change this: in
+``Origin`` (https://www.rfc-editor.org/rfc/rfc6454#section-7) and, to addresses that they trust, in
+``Sec-Fetch-Site`` (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header). A content type other than
+those of a form makes them send a preflight request first (https://fetch.spec.whatwg.org/#http-cors-protocol).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from mlpipes_cli.server.http.api_error import ApiError, bad_request
 from mlpipes_cli.server.ops.allowed_hosts import AllowedHosts
 
-# Asked by what knows no name of ours, and telling nothing of the data.
+# Paths for clients that use none of our host names; they reveal nothing of the data.
 _ANY_NAME = frozenset(("/health", "/ping", "/ready", "/v2/health/live", "/v2/health/ready"))
 _READING = frozenset(("GET", "HEAD", "OPTIONS"))
 _JSON_ONLY = frozenset(("/predict", "/feedback"))
-_OWN_CODINGS = "/v2/models/"  # its inference unpacks gzip and deflate, and has bytes beside its JSON
+_OWN_CODINGS = "/v2/models/"  # its inference decompresses gzip and deflate, and has bytes after its JSON
 _LENGTH = b"inference-header-content-length"
 _NAMES = frozenset((b"host", b"origin", b"sec-fetch-site", b"content-type", b"content-encoding", _LENGTH))
 _OURS = frozenset((b"same-origin", b"none"))
@@ -33,11 +33,11 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Admission:
-    """Says whether a request is let in.
+    """Decides whether a request is admitted.
 
     Args:
-        hosts: Names of the API beside those that are nobody's.
-        origins: Pages that may ask, such as ``https://app.example.com``, or ``*`` for every page.
+        hosts: Host names of the API, in addition to names that cannot be registered.
+        origins: Allowed web pages, such as ``https://app.example.com``, or ``*`` for every page.
     """
 
     def __init__(self, hosts: Sequence[str], origins: Sequence[str]) -> None:
@@ -46,23 +46,23 @@ class Admission:
         self._all_pages = b"*" in self._pages
 
     def refusal(self, method: str, path: str, version: str, headers: Headers) -> ApiError | None:
-        """Why the request is not taken, or None where it is.
+        """Return why the request is rejected, or None if it is admitted.
 
-        400 without one ``Host`` header (RFC 9112, section 3.2), 403 for a name that is not ours or a page
-        that may not write, 415 for a content type or coding that is not taken there.
+        400 without exactly one ``Host`` header (RFC 9112, section 3.2), 403 for a host name that is not
+        allowed or a page that may not write, 415 for a content type or coding that the path does not accept.
 
         Args:
             method: The HTTP method.
             path: The decoded path.
-            version: HTTP's: ``1.0`` knows no ``Host``.
-            headers: As ASGI gives them: names in lower case.
+            version: The HTTP version: ``1.0`` has no ``Host``.
+            headers: As ASGI passes them: names in lower case.
         """
         given: dict[bytes, bytes] = {}
         hosts = 0
         for name, value in headers:
             if name in _NAMES:
                 hosts += name == b"host"
-                # one that stands twice fits nothing
+                # a header that occurs twice matches nothing
                 given[name] = value if name not in given else given[name] + b", " + value
         if hosts != 1 and (hosts or version != "1.0"):
             return bad_request(f"expected one Host header, got {hosts}")
@@ -75,7 +75,7 @@ class Admission:
         return self._strange(given, host) or (_misfit(path, given) if method == "POST" else None)
 
     def _strange(self, given: dict[bytes, bytes], host: bytes | None) -> ApiError | None:
-        """Why a page may not write."""
+        """Return why a web page may not write, or None."""
         origin, site = given.get(b"origin"), given.get(b"sec-fetch-site")
         if (origin is None and site is None) or self._all_pages or site in _OURS:
             return None
@@ -88,14 +88,14 @@ class Admission:
 
 
 def _misfit(path: str, given: dict[bytes, bytes]) -> ApiError | None:
-    """Why the body is not taken."""
+    """Return why the body is rejected, or None."""
     inference = path.startswith(_OWN_CODINGS)
     coding = given.get(b"content-encoding", b"").strip().lower()
     if coding not in _PLAIN and not inference:
         told = "expected a body without Content-Encoding; send it uncompressed"
         return ApiError(415, "UNSUPPORTED_MEDIA_TYPE", told, accepts="identity")
     kind = given.get(b"content-type")
-    if inference and (kind is None or _LENGTH in given):  # Triton's client names no type
+    if inference and (kind is None or _LENGTH in given):  # Triton's client sends no type
         return None
     if inference or path in _JSON_ONLY or path.startswith("/models/prediction/"):
         return _no_json(kind)

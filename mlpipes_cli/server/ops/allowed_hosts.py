@@ -1,7 +1,8 @@
-"""Under which names the API may be asked.
+"""Host names under which the API may be called.
 
-A stranger's page may have its own name lead to this machine ("DNS rebinding"), and then asks as if it were
-ours. It can do so with names of its own only: never with an address, nor with a name that nobody can own.
+An attacker's web page may let its own host name resolve to this machine ("DNS rebinding"); its requests then
+have the same origin. This works only with names that the attacker owns: never with an address, nor with a
+name that cannot be registered.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from mlpipes_cli.server.http.api_error import ApiError, bad_request
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{0,5})?")
 # RFC 6761 and 6762, ICANN's resolution of 29 July 2024, RFC 8375; `svc` as in Kubernetes' NAME.NAMESPACE.svc.
 _NOBODYS = (".localhost", ".local", ".internal", ".home.arpa", ".svc")
-_KEPT = 1024  # different Host headers whose verdict is remembered
+_KEPT = 1024  # number of different Host headers whose result is cached
 
 
 class AllowedHosts:
-    """Knows the names.
+    """Checks host names.
 
     Args:
-        names: Further ones: ``api.example.com``, ``*.example.com`` for all below it, ``*`` for every name.
+        names: Further names: ``api.example.com``, ``*.example.com`` for all subdomains, ``*`` for every name.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -34,7 +35,7 @@ class AllowedHosts:
         self.refusal = functools.lru_cache(_KEPT)(self._refusal)
 
     def _refusal(self, given: bytes) -> ApiError | None:
-        """Why a request with this ``Host`` header is not taken; None where it is."""
+        """Return why a request with this ``Host`` header is rejected, or None if it is allowed."""
         found = _HOST.fullmatch(given)
         if found is None:
             return bad_request("the Host header is not a valid host name or address")
@@ -46,7 +47,7 @@ class AllowedHosts:
         return ApiError(403, "PERMISSION_DENIED", told)
 
     def _ours(self, name: str) -> bool:
-        if "." not in name and ":" not in name:  # of one label: what a resolver of one's own knows
+        if "." not in name and ":" not in name:  # a single label: only a local resolver knows it
             return True
         if name in self._exact or name.endswith(_NOBODYS) or (self._below and name.endswith(self._below)):
             return True

@@ -1,8 +1,8 @@
-"""Who asks: a request's identifier and its place in the caller's trace.
+"""Context of a request: its identifier and its position in the caller's trace.
 
-The trace is that of W3C Trace Context Level 1 (Recommendation of 23 November 2021,
-https://www.w3.org/TR/trace-context-1/). We take part as one span: the caller's trace goes on with
-an identifier of ours as its parent, and what other systems noted in ``tracestate`` is carried as it is.
+The trace follows W3C Trace Context Level 1 (Recommendation of 23 November 2021,
+https://www.w3.org/TR/trace-context-1/). The API takes part as one span: the caller's trace continues with an
+identifier of ours as its parent, and ``tracestate`` of other systems is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SAMPLED = 1  # the only flag of Level 1; a sender sets the others to zero (sect
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
 _NO_TRACE, _NO_PARENT = b"0" * 32, b"0" * 16
 
-# Section 3.3.1.3: a key, or a tenant's key at a system; the value's last character is no blank.
+# Section 3.3.1.3: a key, or a tenant's key at a system; the value's last character is not a blank.
 _REST = rb"[a-z0-9_\-*/]"
 _MEMBER = re.compile(
     rb"((?:[a-z]" + _REST + rb"{0,255}|[a-z0-9]" + _REST + rb"{0,240}@[a-z]" + _REST + rb"{0,13}))"
@@ -29,25 +29,25 @@ _MEMBER = re.compile(
 )
 _MEMBERS = 32
 
-_random = random.Random()  # of our own: a model that seeds the global one does not repeat our identifiers
+_random = random.Random()  # our own: a model that seeds the global one must not repeat our identifiers
 os.register_at_fork(after_in_child=_random.seed)
 _bits = _random.getrandbits
 
 
 class RequestContext:
-    """One request's identifiers; they cost about 2 microseconds a request.
+    """The identifiers of one request; they cost about 2 microseconds per request.
 
     Attributes:
-        request_id: The caller's ``X-Request-ID`` where it is printable ASCII without blanks and at most
-            128 characters, else 32 hexadecimal digits of ours.
-        trace_id: 32 hexadecimal digits, or None where the caller sent no valid ``traceparent``.
+        request_id: The caller's ``X-Request-ID`` if it is printable ASCII without blanks and at most 128
+            characters, else 32 hexadecimal digits of ours.
+        trace_id: 32 hexadecimal digits, or None if the caller sent no valid ``traceparent``.
         parent_id: The caller's span, 16 hexadecimal digits, or None.
-        span_id: Ours, 16 hexadecimal digits, or None where there is no trace.
-        flags: ``trace-flags`` as we send them on: 1 where the caller sampled, else 0.
-        tracestate: What other systems noted, one header without optional blanks; empty where there is
-            none or it is invalid.
-        rows: How many rows it asked for; noted when it was answered, for the log.
-        version: The model version that answered it; likewise.
+        span_id: Ours, 16 hexadecimal digits, or None if there is no trace.
+        flags: ``trace-flags`` as we send them on: 1 if the caller sampled, else 0.
+        tracestate: The state of other systems, one header without optional blanks; empty if there is none or
+            it is invalid.
+        rows: The number of rows of the request; set when it is answered, for the log.
+        version: The model version that answered; set at the same time.
     """
 
     __slots__ = (
@@ -81,10 +81,10 @@ class RequestContext:
 
     @classmethod
     def read(cls, headers: Iterable[tuple[bytes, bytes]]) -> RequestContext:
-        """The context of a request.
+        """Read the context from a request's headers.
 
         Args:
-            headers: As ASGI gives them: names in lower case.
+            headers: As ASGI passes them: names in lower case.
         """
         given: bytes | None = None
         parents: list[bytes] = []
@@ -109,7 +109,7 @@ class RequestContext:
         return context
 
     def response_headers(self) -> list[tuple[bytes, bytes]]:
-        """What the answer says: the request's identifier, and the trace with our span as its parent."""
+        """Return the response headers: the request's identifier, and the trace with our span as parent."""
         headers = [(b"x-request-id", self.request_id.encode("ascii"))]
         if self.trace_id is not None:
             headers.append((b"traceparent", f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}".encode()))
@@ -123,9 +123,9 @@ current: ContextVar[RequestContext | None] = ContextVar("mlpipes_request", defau
 
 
 def parse_traceparent(value: bytes) -> tuple[str, str, int] | None:
-    """Trace, parent and flags of a ``traceparent``, or None where it is invalid (sections 3.2.2, 3.2.4).
+    """Return trace, parent and flags of a ``traceparent``, or None if it is invalid (sections 3.2.2, 3.2.4).
 
-    Of a version after 00 the first 55 characters are read, if a dash or nothing follows them.
+    Of a version after 00, the first 55 characters are read if a dash or nothing follows them.
     """
     found = _TRACEPARENT.fullmatch(value.strip(b" \t"))
     if found is None:
@@ -139,10 +139,10 @@ def parse_traceparent(value: bytes) -> tuple[str, str, int] | None:
 
 
 def parse_tracestate(values: Iterable[bytes]) -> bytes:
-    """Several ``tracestate`` headers as one, or nothing where they are invalid (section 3.3.1).
+    """Return several ``tracestate`` headers as one, or an empty one if they are invalid (section 3.3.1).
 
-    Empty members are left out; more than 32, a member of another form, or a key that stands twice make
-    all of it invalid.
+    Empty members are left out. More than 32 members, a malformed member or a duplicate key make the whole
+    invalid.
     """
     members = [part for part in (part.strip(b" \t") for part in b",".join(values).split(b",")) if part]
     if len(members) > _MEMBERS:

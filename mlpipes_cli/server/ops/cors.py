@@ -1,6 +1,7 @@
-"""Which web pages may ask the API (the Fetch standard's CORS protocol, https://fetch.spec.whatwg.org/#http-cors-protocol).
+"""Web pages that may use the API (the Fetch standard's CORS protocol,
+https://fetch.spec.whatwg.org/#http-cors-protocol).
 
-The FastAPI application has Starlette's middleware; what is answered without it gets the same headers here.
+The FastAPI application has Starlette's middleware; responses without it get the same headers here.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ _EXPOSED = ("X-Request-ID", "traceparent", "tracestate", "Retry-After", "WWW-Aut
 
 
 def options(origins: Sequence[str]) -> dict[str, Any]:
-    """The arguments of Starlette's ``CORSMiddleware``.
+    """Return the arguments of Starlette's ``CORSMiddleware``.
 
     Args:
-        origins: Such as ``https://app.example.com``, or ``*`` for every page.
+        origins: For example ``https://app.example.com``, or ``*`` for every page.
     """
     return {
         "allow_origins": tuple(origins),
@@ -31,7 +32,7 @@ def options(origins: Sequence[str]) -> dict[str, Any]:
 
 
 def add_middleware(app: FastAPI, origins: Sequence[str]) -> None:
-    """Answer pages of these origins, and the questions that browsers ask before."""
+    """Add the middleware that answers pages of these origins, and their preflight requests."""
     if origins:
         from starlette.middleware.cors import CORSMiddleware
 
@@ -39,10 +40,10 @@ def add_middleware(app: FastAPI, origins: Sequence[str]) -> None:
 
 
 class Cors:
-    """The headers that answers get without the middleware.
+    """The CORS headers of responses without the middleware.
 
     Args:
-        origins: As in :func:`options`; none turns it off.
+        origins: As in :func:`options`; an empty list turns CORS off.
     """
 
     def __init__(self, origins: Sequence[str]) -> None:
@@ -58,10 +59,10 @@ class Cors:
         }
 
     def headers(self, given: Iterable[tuple[bytes, bytes]]) -> Headers:
-        """The headers for an answer.
+        """Return the headers for a response.
 
         Args:
-            given: The request's headers as ASGI gives them: names in lower case.
+            given: The request's headers as ASGI passes them: names in lower case.
         """
         if not self._origins:
             return []
@@ -71,7 +72,7 @@ class Cors:
         return self._foreign if self._all else self._known.get(origin, self._foreign)
 
     def is_preflight(self, method: str, given: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether a browser asks what it may; it sends no key with that, so it is answered without one."""
+        """Return whether it is a preflight request; browsers send no key with it."""
         if method != "OPTIONS" or not self._origins:
             return False
         names = {name for name, _ in given}

@@ -1,4 +1,4 @@
-"""prometheus_client's values, fed by the sum of many observations, and without what nobody asks for."""
+"""prometheus_client's metrics, updated with sums of many observations, without creation times."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096
 
 
 def new_tally(bounds: tuple[float, ...]) -> list[float]:
-    """How many observations each bucket got, the last without a bound, and their sum: nothing yet."""
+    """Return an empty tally: a count for each bucket, the last one unbounded, and the sum."""
     return [0.0] * (len(bounds) + 2)
 
 
 class BulkHistogram(Histogram):
-    """A histogram that takes many observations at once."""
+    """A histogram that accepts many observations at once."""
 
     def add(self, tally: list[float]) -> None:
-        """Add a tally (see :func:`new_tally`) of this histogram's buckets, and set it back to nothing."""
+        """Add a tally (see :func:`new_tally`) of this histogram's buckets, and reset it."""
         self._sum.inc(tally[-1])
         for position, bucket in enumerate(self._buckets):
             if tally[position]:
@@ -32,7 +32,7 @@ class BulkHistogram(Histogram):
 
 
 class Shown(Collector):
-    """Leaves out when each series began, and models that are no longer served, which files cannot forget."""
+    """Leaves out creation times, and models that are no longer served, which the metric files keep."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner

@@ -1,7 +1,7 @@
-"""API keys: what they look like, and who may pass.
+"""API keys: their format, and the check of requests.
 
-A key is ``mlp_<id>_<secret>`` with a secret of 256 random bits, so one SHA-256 of it can be stored
-instead: nobody guesses what it was, and no slow hash is needed (see the decision on API keys).
+A key is ``mlp_<id>_<secret>`` with a secret of 256 random bits, so one SHA-256 of it can be stored instead:
+it cannot be guessed, and no slow hash is needed (see the decision on API keys).
 """
 
 from __future__ import annotations
@@ -32,36 +32,36 @@ OPEN = frozenset(("/health", "/ping", "/ready", "/v2/health/live", "/v2/health/r
 
 _KEY = re.compile(rb"mlp_([0-9a-f]{12})_[0-9a-f]{64}")
 _BEARER = re.compile(rb"bearer +", re.IGNORECASE)
-_PATIENCE = 5.0  # seconds for one look at the database
+_PATIENCE = 5.0  # seconds for one read of the database
 _USED_EVERY = 60.0
 
 
 @dataclass(frozen=True)
 class NewKey:
-    """A key that was just made; its text is shown once and kept nowhere."""
+    """A new key; its text is shown once and not stored."""
 
     id: str
     text: str = field(repr=False)
 
     @property
     def digest(self) -> bytes:
-        """What is stored."""
+        """The hash that is stored."""
         return hashlib.sha256(self.text.encode("ascii")).digest()
 
 
 def new_key() -> NewKey:
-    """Make a key."""
+    """Create a new key."""
     identifier = secrets.token_hex(6)
     return NewKey(identifier, f"mlp_{identifier}_{secrets.token_hex(32)}")
 
 
 class KeyGuard:
-    """Says who may pass, from what a background task last read of the keys.
+    """Admits requests by the keys that a background task last read.
 
     Args:
-        store: Where the keys are; used by the background task alone.
-        refresh_seconds: Between two looks; a revoked key stops working after about that time.
-        mode: ``auto`` asks for a key from the moment the first was made, ``required`` always, ``off`` never.
+        store: The key store; only the background task uses it.
+        refresh_seconds: Seconds between two reads; a revoked key stops working after about that time.
+        mode: ``auto`` requires a key once the first one was created, ``required`` always, ``off`` never.
     """
 
     def __init__(self, store: KeyStore, refresh_seconds: float = 1.0, *, mode: str = "auto") -> None:
@@ -73,11 +73,11 @@ class KeyGuard:
         self._used: set[str] = set()
         self._told = float("-inf")
         self._task: asyncio.Task[None] | None = None
-        # Of its own: the loop's threads may all be busy with large requests, and a revoked key must not wait.
+        # Its own thread: large requests may occupy the loop's threads, and revoking a key must not wait.
         self._thread = ThreadPoolExecutor(1, "keys")
 
     async def start(self) -> None:
-        """Read the keys, and go on doing so; a database that is away is asked again."""
+        """Read the keys, and repeat this regularly; if the database is away, try again."""
         if self._mode == "off" or self._task is not None:
             return
         await self._refresh()
@@ -96,17 +96,17 @@ class KeyGuard:
         self._thread.shutdown(wait=False)
 
     def allows(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether the request may pass (see :meth:`refusal`)."""
+        """Return whether the request is admitted (see :meth:`refusal`)."""
         return not self._required or path in OPEN or self._valid(headers)[0]
 
     def refusal(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> ApiError | None:
-        """Why the request may not pass, or None where it may.
+        """Return why the request is rejected, or None if it is admitted.
 
-        401 without a valid key; 503 where keys may be needed and none could be read since the start.
+        401 without a valid key; 503 if keys may be required and none could be read since the start.
 
         Args:
             path: The decoded path.
-            headers: As ASGI gives them: names in lower case.
+            headers: As ASGI passes them: names in lower case.
         """
         if not self._required or path in OPEN:
             return None
@@ -118,7 +118,7 @@ class KeyGuard:
         return unauthorized(given)
 
     def _valid(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bool, bool]:
-        """Whether a key is valid, and whether one was given at all."""
+        """Return whether a key is valid, and whether a key was given at all."""
         given = False
         for name, value in headers:
             if name == b"x-api-key":

@@ -1,7 +1,7 @@
-"""Lines to a stream that may block: whoever has one to write never waits for it.
+"""Write lines to a stream that may block, without making the caller wait.
 
-A thread writes what was gathered in a twentieth of a second. Where the stream takes nothing for
-long, further lines are dropped and counted, and their number is written when it takes lines again.
+A thread writes the lines of the last twentieth of a second. If the stream blocks for long, further lines are
+dropped and counted; their number is written once the stream accepts lines again.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _LAST_SECONDS = 1.0
 
 
 class LineWriter:
-    """Writes lines from a thread of its own; may be used from any thread.
+    """Writes lines from its own thread; may be used from any thread.
 
     Args:
-        stream: Where to.
-        dropped: Makes the line that says how many were dropped.
-        limit: Bytes that may wait.
+        stream: The stream to write to.
+        dropped: Makes the line that reports the number of dropped lines.
+        limit: Maximum number of bytes that wait.
     """
 
     _lines: list[bytes]
@@ -40,7 +40,7 @@ class LineWriter:
         _writers.add(self)
 
     def put(self, line: bytes) -> None:
-        """Have a line written, which ends with a newline."""
+        """Write a line, which ends with a newline, later from the thread."""
         with self._lock:
             if self._size + len(line) > self._limit:
                 self._lost += 1
@@ -55,7 +55,7 @@ class LineWriter:
         self._wake.set()
 
     def close(self, seconds: float = _LAST_SECONDS) -> None:
-        """Write what waits, unless that takes longer than this; afterwards nothing is written."""
+        """Write the waiting lines, unless that takes longer than this; later lines are not written."""
         self._closed = True
         self._wake.set()
         if self._thread is not None:
@@ -64,7 +64,7 @@ class LineWriter:
             self._write_all()
 
     def _fresh(self) -> None:
-        """Begin anew, as a forked process has to: it has no such thread, and the lines are its parent's."""
+        """Reset the state, as a forked process must: it has no thread, and the lines are its parent's."""
         self._lock, self._wake = threading.Lock(), threading.Event()
         self._lines = []
         self._size = self._lost = 0
@@ -88,7 +88,7 @@ class LineWriter:
         if lost:
             lines.append(self._dropped_line(lost))
         if lines:
-            with contextlib.suppress(OSError, ValueError):  # nobody reads any more: nobody misses it
+            with contextlib.suppress(OSError, ValueError):  # the stream has no reader any more
                 for piece in _pieces(lines):
                     self._write(piece)
 
@@ -108,7 +108,7 @@ class LineWriter:
 
 
 def _pieces(lines: list[bytes]) -> Iterator[bytes]:
-    """Whole lines, joined up to what a pipe takes at once: several workers write to one."""
+    """Yield whole lines, joined up to what a pipe accepts at once: several workers write to one."""
     piece: list[bytes] = []
     size = 0
     for line in lines:

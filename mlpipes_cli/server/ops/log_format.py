@@ -1,8 +1,8 @@
-"""What a log record looks like: a JSON object a line, or a line for people.
+"""Format log records as JSON, one object per line, or as text for users.
 
-Neither holds a request's values. Libraries quote them in the messages of their exceptions, so of an
-exception the log has its type and where it was raised; its message only where it is one of ours. Of what
-other libraries log, it has the first line.
+Neither contains values of a request. Libraries quote them in exception messages, so the log has an
+exception's type and stack, and its message only if it is one of ours. Of other libraries' messages, the log
+has the first line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mlpipes_cli.server.http.api_error import ApiError
 from mlpipes_cli.server.ops import context
 
 _OURS = ("mlpipes", "uvicorn")
-_LONGEST = {True: 4000, False: 500}  # characters of a message: ours, and those of others
+_LONGEST = {True: 4000, False: 500}  # characters of a message: ours, and those of libraries
 _CHAIN, _FRAMES = 4, 40
 _SECRETS = (
     (re.compile(r"mlp_[0-9a-f]{4,}_[0-9a-zA-Z]+"), "mlp_***"),
@@ -31,21 +31,21 @@ _encoder = msgspec.json.Encoder()
 
 
 def without_secrets(text: str) -> str:
-    """The text without API keys and passwords of addresses."""
+    """Return the text without API keys and passwords in addresses."""
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
 
 
 def as_utf8(text: str) -> str:
-    """The text with what UTF-8 does not know (halves of surrogate pairs), and what JSON leaves as it is
-    although some take it for the end of a line, written out.
+    """Return the text with characters escaped that UTF-8 cannot encode (single surrogates) or that some
+    readers take for the end of a line although JSON leaves them unescaped.
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8").translate(_LINE_ENDS)
 
 
 class Clock:
-    """Times as text, for which a second is formatted once."""
+    """Format times as text; each second is formatted once."""
 
     def __init__(self, form: str, end: str) -> None:
         self._form, self._end = form, end
@@ -60,12 +60,12 @@ class Clock:
 
 
 def utc() -> Clock:
-    """ISO 8601 in UTC, to the millisecond."""
+    """Return a clock in ISO 8601 and UTC, to the millisecond."""
     return Clock("%Y-%m-%dT%H:%M:%S", "Z")
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON: time, level, logger, message, request_id, trace_id, error."""
+    """Formats a record as one line of JSON: time, level, logger, message, request_id, trace_id, error."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class HumanFormatter(logging.Formatter):
-    """A record for people: a line, and below it where an exception was raised."""
+    """Formats a record for users: a line, and below it the stack of an exception."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class HumanFormatter(logging.Formatter):
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """The record's message as it may be written."""
+    """Return the record's message without secrets, shortened."""
     ours = record.name.split(".")[0] in _OURS
     text = record.getMessage().strip()
     if not ours:
@@ -119,7 +119,7 @@ def message_of(record: logging.LogRecord) -> str:
 
 
 def errors_of(record: logging.LogRecord) -> list[dict[str, Any]]:
-    """The record's exception and those that it came from: type, stack (outermost frame first)."""
+    """Return the record's exception and its causes: type, stack (outermost frame first)."""
     error = record.exc_info[1] if record.exc_info else None
     found: list[dict[str, Any]] = []
     while error is not None and len(found) < _CHAIN:

@@ -1,4 +1,4 @@
-"""The server's log: every record of the process and every request, on one stream, never in anybody's way."""
+"""The server's log: all records of the process and all requests, on one stream, never blocking."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _PATH = 200  # characters of a path that are logged
 
 
 class Output:
-    """A stream with its form.
+    """A stream with its formatter.
 
     Args:
-        stream: Where to.
-        json: Whether lines are JSON; None asks the stream whether people read it.
+        stream: The stream to write to.
+        json: Whether lines are JSON; None uses JSON unless the stream is a terminal.
     """
 
     def __init__(self, stream: TextIO, json: bool | None = None) -> None:
@@ -50,23 +50,23 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self.output.put(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
-        except Exception:  # noqa: BLE001  a record that cannot be written must not stop what logs it
+        except Exception:  # noqa: BLE001  a record that cannot be written must not stop its caller
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Say that a record was lost, without its arguments."""
+        """Report that a record was lost, without its arguments."""
         told = f"a record of {record.name}, line {record.lineno}, could not be written"
         lost = logging.LogRecord("mlpipes.log", logging.WARNING, "", 0, told, None, None)
         self.output.put(self.format(lost).encode("utf-8") + b"\n")
 
 
 def configure(stream: TextIO | None = None, level: int | str = "INFO", json: bool | None = None) -> Output:
-    """Have every log record of the process written to one stream; may be called again.
+    """Write every log record of the process to one stream; may be called again.
 
     Args:
-        stream: Standard error when left out.
-        level: For the API's own records; those of libraries are written from WARNING on.
-        json: One JSON object a line; None: unless the stream is a terminal.
+        stream: The stream; the default is standard error.
+        level: The level of the API's own records; those of libraries are written from WARNING on.
+        json: Whether each line is a JSON object; None: unless the stream is a terminal.
     """
     output = Output(sys.stderr if stream is None else stream, json)
     root = logging.getLogger()
@@ -111,11 +111,11 @@ class _Line(msgspec.Struct, omit_defaults=True):
 
 
 class AccessLog:
-    """A line a request: never its body, its headers or its query.
+    """Logs a line per request: never its body, its headers or its query.
 
     Args:
-        mode: ``all`` requests, those answered with an error (``errors``), or none (``off``).
-        output: Where to; what :func:`configure` made when left out.
+        mode: ``all`` requests, only those answered with an error (``errors``), or none (``off``).
+        output: The output; the default is that of :func:`configure`.
     """
 
     def __init__(self, mode: str = "errors", output: Output | None = None) -> None:
@@ -134,15 +134,15 @@ class AccessLog:
         rows: int | None = None,
         version: int | None = None,
     ) -> None:
-        """Write down one request.
+        """Log one request.
 
         Args:
-            context: Its identifiers.
+            context: The request's identifiers.
             method: The HTTP method.
             path: Without the query.
             status: The HTTP status.
-            seconds: From its arrival until its answer was ready.
-            rows: How many rows it asked for.
+            seconds: Time from the arrival until the answer was ready.
+            rows: The number of rows of the request.
             version: The model version that answered.
         """
         if status < self._from:

@@ -1,8 +1,8 @@
 """Metrics for Prometheus.
 
-A request is counted in plain lists, 0.3 microseconds for what prometheus_client's own locked (and, with
-several workers, file-backed) values take 4; they get the sums before each answer to ``GET /metrics``
-and, with several workers, within half a second.
+A request is counted in plain lists, which takes 0.3 microseconds instead of 4 for prometheus_client's own
+locked (and, with several workers, file-backed) values. Those get the sums before each response to ``GET
+/metrics`` and, with several workers, within half a second.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FLUSH_SECONDS = 0.5
 
 
 class Metrics:
-    """Counts for one process; used from its event loop's thread alone."""
+    """Metrics of one process; used only from its event loop's thread."""
 
     def __init__(self) -> None:
         self._folder = shared_metrics.folder()
@@ -96,15 +96,15 @@ class Metrics:
         self._spool: Callable[[], tuple[int, float]] = lambda: (0, 0.0)
         self._served: dict[tuple[str, str], str] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._due = self._folder is None  # nobody else asks for a lone process' numbers
+        self._due = self._folder is None  # no other process reads the numbers of a single process
 
     def request(self, route: str, status: int, seconds: float) -> None:
-        """A request was answered.
+        """Count an answered request.
 
         Args:
-            route: A path; it counts for the route that it belongs to (see :func:`route_of`).
+            route: A path; it is counted for its route (see :func:`route_of`).
             status: The HTTP status.
-            seconds: From its arrival until its answer was ready.
+            seconds: Time from the arrival until the answer was ready.
         """
         tally = self._requests.get((route, status)) or self._known(route, status)
         tally[bisect_left(SECONDS, seconds)] += 1
@@ -113,7 +113,7 @@ class Metrics:
             self._soon()
 
     def batch(self, requests: int, rows: int) -> None:
-        """Requests shared a predict call and a COMMIT."""
+        """Count a batch of requests that shared a predict call and a COMMIT."""
         for tally, size in zip(self._batches, (requests, rows), strict=True):
             tally[bisect_left(SIZES, size)] += 1
             tally[-1] += size
@@ -121,30 +121,30 @@ class Metrics:
             self._soon()
 
     def waiting(self, n: int) -> None:
-        """So many requests wait for their answer now."""
+        """Set the number of requests that wait for their answer."""
         self._waiting = n
         if not self._due:
             self._soon()
 
     def log_lag(self, seconds: float) -> None:
-        """A request's predictions were committed, so long after it had arrived."""
+        """Record the time from a request's arrival until its predictions were committed."""
         self._lags[bisect_left(SECONDS, seconds)] += 1
         self._lags[-1] += seconds
 
     def log_failure(self) -> None:
-        """The database did not take a batch."""
+        """Count a batch that the database did not accept."""
         self._log_failures.inc()
 
     def watch(self, spool: Callable[[], tuple[int, float]]) -> None:
-        """Look there for how many predictions wait in the spool, and for the age of the oldest in seconds."""
+        """Set the source of the number of spooled predictions and of the age of the oldest in seconds."""
         self._spool = spool
 
     def reload(self, ok: bool) -> None:
-        """A model was loaded while serving, or could not be."""
+        """Count a model that was loaded while serving, successfully or not."""
         self._reloads.labels("ok" if ok else "failed").inc()
 
     def model(self, name: str, alias: str, version: int | str | None) -> None:
-        """The alias is served by this version from now on; by none with None."""
+        """Set the version that serves the alias from now on; None for none."""
         before = self._served.pop((name, alias), None)
         if before is not None:
             self._model.labels(name, alias, before).set(0)
@@ -153,7 +153,7 @@ class Metrics:
             self._model.labels(name, alias, str(version)).set(1)
 
     def flush(self) -> None:
-        """Hand on what was counted."""
+        """Pass the counts on to prometheus_client."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -173,11 +173,11 @@ class Metrics:
         rows, seconds = self._spool()
         self._spool_rows.set(rows)
         self._spool_seconds.set(seconds)
-        if rows and self._folder is not None:  # it becomes empty without a request
+        if rows and self._folder is not None:  # the spool may become empty without a request
             self._due = self._later()
 
     def text(self) -> bytes:
-        """All that was flushed, of all workers, in Prometheus' text format; from any thread."""
+        """Return all flushed numbers, of all workers, in Prometheus' text format; from any thread."""
         if self._folder is None:
             return generate_latest(Shown(self._registry))
         shared_metrics.forget_the_dead(self._folder)
@@ -185,7 +185,7 @@ class Metrics:
         return generate_latest(Shown(collector))
 
     def render(self) -> tuple[bytes, str]:
-        """The numbers as they are now, and their content type."""
+        """Return the present numbers and their content type."""
         self.flush()
         return self.text(), CONTENT_TYPE
 
@@ -198,7 +198,7 @@ class Metrics:
             self.flush()
 
     def _later(self) -> bool:
-        """Have it flushed in a moment; False where no loop could do that."""
+        """Schedule a flush; return False if there is no event loop."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

@@ -1,4 +1,4 @@
-"""The API's paths as metrics know them: a fixed set, whatever is asked for."""
+"""The API's paths as labels of metrics: a fixed set, whichever paths are requested."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROUTES = _EXACT | {_PAGE, _PREDICTION, _V2, *_V2_VERB.values(), OTHER}
 
 
 def route_of(path: str) -> str:
-    """The route that a path belongs to, one of :data:`ROUTES`."""
+    """Return the route that a path belongs to, one of :data:`ROUTES`."""
     if path in ROUTES:
         return path
     if path.startswith("/models/prediction/"):

@@ -1,8 +1,7 @@
-"""Where the workers of one server keep their numbers, so that each can answer for all of them.
+"""Share the numbers of a server's workers, so that each worker can report all of them.
 
-prometheus_client's multiprocess mode: a file a process and kind, in a folder that an environment
-variable names. It looks at the variable when it is imported, so the parent sets it before any
-worker starts.
+This is prometheus_client's multiprocess mode: one file per process and kind, in a folder that an environment
+variable names. It reads the variable on import, so the parent sets it before any worker starts.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ _LIVE = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
 
 @contextlib.contextmanager
 def shared(folder: Path) -> Iterator[None]:
-    """Have the processes that start within the context count together.
+    """Make the processes that start within the context count together.
 
     Args:
-        folder: For this server alone; what an earlier one left there is removed, and all at the end.
+        folder: For this server alone; old content is removed, and the whole folder at the end.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -41,7 +40,7 @@ def shared(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Have this process count for itself, whatever the environment says."""
+    """Make this process count for itself, whatever the environment variable says."""
     before = os.environ.pop(VARIABLE, None)
     try:
         yield
@@ -51,7 +50,7 @@ def alone() -> Iterator[None]:
 
 
 def folder() -> Path | None:
-    """The folder that this process shares with others, or None where it is alone."""
+    """Return the folder that this process shares with others, or None if it shares none."""
     told = os.environ.get(VARIABLE)
     return Path(told) if told else None
 

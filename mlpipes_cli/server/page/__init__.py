@@ -1,1 +1,1 @@
-"""The page at ``/``: a person fills in the model's inputs and sees the prediction."""
+"""The web page at ``/``: a form for the model's inputs, with the prediction."""

@@ -1,4 +1,4 @@
-"""The routes of the page: its files, what it shows of the model, the newest predictions."""
+"""Routes of the web page: its files, its data about the model, the newest predictions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.server.predictions.service import PredictionService
 
 _HEADERS = {
-    # Nothing from elsewhere and nothing inline: a name or value that got into the page as markup stays dead.
+    # Nothing from other origins and nothing inline: markup in a name or value is not executed.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -83,7 +83,7 @@ def _add_file(app: FastAPI, path: str, file: Path) -> None:
 
 
 def _tagged(request: Request, content: bytes, kind: str) -> Response:
-    """The content, or 304 where the browser has it: what is polled costs a line while nothing changes."""
+    """Return the content, or 304 if the browser has it, so that polling is cheap while nothing changes."""
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {**_HEADERS, "ETag": tag, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == tag:

@@ -1,4 +1,4 @@
-"""What the page is told, as documents."""
+"""Documents for the web page."""
 
 from __future__ import annotations
 
@@ -81,15 +81,15 @@ class RecentAnswer(_Document):
 
 
 def model(service: PredictionService, alias: str | None, feedback: bool) -> PageModel:
-    """The model of an alias as the page shows it.
+    """Return the model of an alias as the page shows it.
 
     Args:
-        service: Serves it.
-        alias: One of the served ones; None for the first.
-        feedback: Whether there is a route for true values.
+        service: The service with the model.
+        alias: A served alias; None for the first.
+        feedback: Whether there is a route for ground truth.
 
     Raises:
-        Fault: The alias is not served (404).
+        ApiError: The alias is not served (404).
     """
     first, models = service.model, service.models
     served = first if alias in (None, first.alias) else models.get(alias)
@@ -139,12 +139,12 @@ def _inputs(given: Any) -> Any:
 
 
 def _exact(value: Any) -> Any:
-    """A whole number that JavaScript's numbers cannot hold as its digits."""
+    """Return an integer that JavaScript's numbers cannot hold as its digits, other values unchanged."""
     return str(value) if isinstance(value, int) and abs(value) > 2**53 else value
 
 
 def recent(rows: Sequence[RecentPrediction]) -> RecentAnswer:
-    """The stored predictions as a document."""
+    """Return the stored predictions as a document."""
     return RecentAnswer(
         predictions=[
             RecentRow(

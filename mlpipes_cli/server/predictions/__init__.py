@@ -1,1 +1,1 @@
-"""Predictions: batched, stored, answered."""
+"""Predict in batches, store the predictions, and return them."""

@@ -1,4 +1,4 @@
-"""A request on its way, and what the model says to several of them in one call."""
+"""Prediction jobs, and the model's answers to several of them in one call."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ Said = StoredAnswer | ApiError
 
 
 class PredictionJob:
-    """A request on its way: ``rows`` of the fast lane, or ``data`` and ``params`` of the slow one.
+    """A request in progress: ``rows`` of the fast path, or ``data`` and ``params`` of the slow path.
 
     Args:
-        model: The model that it asks, fixed when it came.
+        model: The model for this request, chosen on arrival.
         count: Its number of rows.
-        origin: Where it comes from.
-        ids: The caller's identifiers, one a row, or None.
+        origin: The request's metadata for the stored rows.
+        ids: The caller's identifiers, one per row, or None.
         rows: Values in the order of the model's columns, or None.
-        data: What MLflow's enforcement made, or None.
+        data: The result of MLflow's enforcement, or None.
         params: Checked parameters.
-        future: Set once the rows are stored; a ``ApiError`` where they are not.
+        future: Resolved once the rows are stored; gets an ``ApiError`` if they are not.
     """
 
     __slots__ = ("count", "data", "expires", "future", "ids", "model", "origin", "params", "rows")
@@ -60,18 +60,18 @@ class PredictionJob:
         self.rows, self.data, self.params, self.expires = rows, data, params, expires
 
     def fail(self, fault: ApiError) -> None:
-        """Answer with an error, unless nobody waits any more."""
+        """Answer with an error, unless the client no longer waits."""
         if not self.future.done():
             self.future.set_exception(fault)
 
     def deliver(self, answer: StoredAnswer) -> None:
-        """Answer, unless nobody waits any more."""
+        """Answer, unless the client no longer waits."""
         if not self.future.done():
             self.future.set_result(answer)
 
 
 def grouped(jobs: Iterable[PredictionJob]) -> list[list[PredictionJob]]:
-    """Requests that may share a predict call: same model, same form, same columns and types, no params."""
+    """Group requests that may share a predict call: same model, form, columns and types, no parameters."""
     groups: dict[Any, list[PredictionJob]] = {}
     for job in jobs:
         key: Any = id(job)
@@ -86,9 +86,9 @@ def grouped(jobs: Iterable[PredictionJob]) -> list[list[PredictionJob]]:
 
 
 def ask(group: Sequence[PredictionJob], retry_after: int = 1) -> list[Said]:
-    """The answers to a group, in one call; each request alone where that fails.
+    """Return the answers to a group from one call; if that fails, ask for each request alone.
 
-    Where the model's process is away, all get 503 and are to try again after so many seconds.
+    If the model's process is not available, all get 503 with ``Retry-After`` of that many seconds.
     """
     try:
         return _ask_all(group)
@@ -104,7 +104,7 @@ def _ask_all(group: Sequence[PredictionJob]) -> list[Said]:
             return _ask(group)
         except Away:
             raise
-        except Exception as error:  # noqa: BLE001  one of them is to blame: ask for each alone
+        except Exception as error:  # noqa: BLE001  one request causes it: ask for each alone
             logger.info("a shared predict call failed (%s)", type(error).__name__)
     return [_ask_alone(job) for job in group]
 
@@ -120,12 +120,12 @@ def _ask_alone(job: PredictionJob) -> Said:
     except Away:
         raise
     except Exception as error:
-        logger.warning("the model failed", exc_info=error)  # its words may quote the rows: none are written
+        logger.warning("the model failed", exc_info=error)  # its message may quote rows: not written
         return bad_request(CANNOT_PREDICT if job.count else NO_ROWS)
 
 
 class _NotWritable(Exception):
-    """The model answered, but not what can be stored."""
+    """The model answered with values that cannot be stored."""
 
 
 def _ask(group: Sequence[PredictionJob]) -> list[Said]:
@@ -147,7 +147,7 @@ def _ask(group: Sequence[PredictionJob]) -> list[Said]:
 
 
 def ask_shortcut(group: Sequence[PredictionJob]) -> list[StoredAnswer]:
-    """The answers of a compiled predictor to requests of the fast lane, all for one model."""
+    """Return a compiled predictor's answers to fast-path requests, all for one model."""
     model = group[0].model
     assert model.shortcut is not None
     rows = group[0].rows if len(group) == 1 else [row for job in group for row in job.rows or ()]
@@ -177,7 +177,7 @@ def _part(job: PredictionJob, data: Any, whole: ModelOutput, start: int, end: in
 
 
 def _bounds(group: Sequence[PredictionJob]) -> list[tuple[int, int]]:
-    """Where each request's rows stand among all."""
+    """Return the start and end of each request's rows among all rows."""
     found, start = [], 0
     for job in group:
         found.append((start, start + job.count))

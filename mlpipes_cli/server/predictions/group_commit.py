@@ -1,10 +1,10 @@
 """Group commit: requests that arrive together share a predict call, a COPY and a COMMIT.
 
-All of it lives in one event loop. What has been read in one turn of the loop is predicted together:
-at once where a compiled predictor makes that cheap, else in a thread, one call at a time, with all
-that came meanwhile; a model in a process of its own has a thread of its own. What is predicted while a
-batch is being committed goes into the next one. A
-request is answered when the transaction that holds its rows has been committed.
+Everything runs in one event loop. Requests read in one turn of the loop are predicted together: immediately
+if a compiled predictor makes that cheap, otherwise in a thread, one call at a time, with all requests that
+arrived meanwhile. A model in its own process has its own thread. Predictions made while a batch is being
+committed go into the next batch. A request is answered after the transaction with its rows has been
+committed.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from mlpipes_cli.server.predictions.stored_rows import StoredAnswer
 from mlpipes_cli.server.settings import ServerSettings
 
 logger = logging.getLogger("mlpipes.server")
-_WRITES = 2  # batches on their way to the database at once
-_AHEAD = 512  # waiting rows from which it does not pay to gather more
-_SWEEP = 0.25  # seconds between looks for requests that have waited too long
+_WRITES = 2  # batches that are being written at once
+_AHEAD = 512  # number of waiting rows above which gathering more does not pay
+_SWEEP = 0.25  # seconds between checks for requests that have waited too long
 
 
 class GroupCommit:
-    """Predicts and stores, several requests at a time.
+    """Predicts and stores several requests at a time.
 
     Args:
-        log: Keeps the rows.
+        log: Stores the rows.
         settings: The limits.
-        meter: Is told what happens.
+        meter: Receives the measurements.
     """
 
     def __init__(self, log: PredictionLog, settings: ServerSettings, meter: Meter) -> None:
         self._log, self._settings, self._meter = log, settings, meter
         self._inside: set[PredictionJob] = set()
         self._fast: list[PredictionJob] = []
-        self._slow: dict[object, list[PredictionJob]] = {}  # of each thread that predicts, while it does
+        self._slow: dict[object, list[PredictionJob]] = {}  # by thread that predicts, while it does
         self._ready: list[tuple[PredictionJob, StoredAnswer]] = []
         self._turning = False
         self._writing = 0
@@ -56,16 +56,16 @@ class GroupCommit:
 
     @property
     def waiting(self) -> int:
-        """Requests that are not answered yet."""
+        """The number of requests that are not answered yet."""
         return len(self._inside)
 
     def start(self) -> None:
-        """Begin to take requests; called in the event loop."""
+        """Start to accept requests; called in the event loop."""
         self._loop = asyncio.get_running_loop()
         self._begin(self._sweep())
 
     async def stop(self) -> None:
-        """Answer and store all that was submitted, then end."""
+        """Answer and store all submitted requests, then stop."""
         while self._inside:
             await asyncio.sleep(0.01)
         for task in self._tasks:
@@ -73,7 +73,7 @@ class GroupCommit:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def submit(self, job: PredictionJob) -> None:
-        """Take a request; its future is answered later, within the settings' time or the job's own."""
+        """Accept a request; its future is resolved within the settings' timeout or the job's own."""
         job.expires = min(job.expires, self._loop.time() + self._settings.answer_timeout)
         self._inside.add(job)
         job.future.add_done_callback(lambda _: self._inside.discard(job))
@@ -91,15 +91,15 @@ class GroupCommit:
             self._begin(self._predict_slow(lane))
 
     def _turn(self) -> None:
-        """Predict what was read in this turn of the loop."""
+        """Predict the requests that were read in this turn of the loop."""
         self._turning = False
         if self._writing >= _WRITES and not self._worth_predicting():
-            return  # the write that ends next turns again; what comes until then joins
+            return  # the next finished write calls this again; requests until then are included
         self._predict_fast()
         self._write_ready()
 
     def _worth_predicting(self) -> bool:
-        """Whether so many rows wait that they may as well be predicted while batches are on their way."""
+        """Return whether enough rows wait to predict them while batches are being written."""
         return (
             sum(job.count for job in self._fast) >= _AHEAD
             and sum(len(answer.rows) for _, answer in self._ready) < self._settings.batch_rows
@@ -111,7 +111,7 @@ class GroupCommit:
             model, rows = jobs[0].model, 0
             group = [job for job in jobs if job.model is model]
             jobs = [job for job in jobs if job.model is not model]
-            for at, job in enumerate(group):  # no more in one go than may hold up the loop
+            for at, job in enumerate(group):  # limit the rows per call, so that the loop is not blocked
                 rows += job.count
                 if at and not model.cheap(rows):
                     self._fast += group[at:]
@@ -122,7 +122,7 @@ class GroupCommit:
             self._keep(group, said.ask(group) if len(group) > 1 else [said._ask_alone(group[0])])
 
     async def _predict_slow(self, lane: object) -> None:
-        """Ask models in a thread until nothing waits there; ``lane`` is a model's process, or None."""
+        """Predict in a thread until no request waits; ``lane`` is a model's process, or None."""
         thread = self._thread if lane is None else None
         try:
             while self._slow[lane]:
@@ -135,7 +135,7 @@ class GroupCommit:
             del self._slow[lane]
 
     def _taken(self, lane: object) -> list[PredictionJob]:
-        """The longest waiting jobs, as many as may share a call."""
+        """Take the longest waiting jobs, as many as may share a call."""
         rows = taken = 0
         for job in self._slow[lane]:
             if taken and rows + job.count > self._settings.batch_rows:
@@ -191,7 +191,7 @@ class GroupCommit:
         self._meter.log_lag(max(now - job.origin.arrived for job, _ in batch))
 
     async def _write_alone(self, batch: list[tuple[PredictionJob, StoredAnswer]], error: Rejected) -> None:
-        """One request's rows cannot be stored: find it, and store those of the others."""
+        """Store the requests of a batch one by one, to find the one whose rows cannot be stored."""
         for job, answer in batch:
             try:
                 if len(batch) == 1:
@@ -209,7 +209,7 @@ class GroupCommit:
                 self._stored([(job, answer)])
 
     def _lost(self, batch: list[tuple[PredictionJob, StoredAnswer]], error: MlpipesError) -> None:
-        if self._stores:  # once an outage, not once a request
+        if self._stores:  # once per outage, not once per request
             logger.warning("predictions cannot be stored: %s", error)
         self._stores = False
         self._meter.log_failure()
@@ -221,7 +221,7 @@ class GroupCommit:
             job.fail(fault)
 
     async def _sweep(self) -> None:
-        """Answer those with 503 that have waited too long."""
+        """Answer requests that have waited too long with 503."""
         told = f"the prediction was not stored within {self._settings.answer_timeout:g} s; try again"
         while True:
             await asyncio.sleep(_SWEEP)

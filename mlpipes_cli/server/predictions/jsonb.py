@@ -1,8 +1,8 @@
-"""Any value of a row as text that a JSONB column takes.
+"""Encode any value of a row as text that a JSONB column accepts.
 
-JSONB knows no NaN, no infinities, no NUL character and no lone surrogate. NaN, NaT and missing
-values become null, infinities the strings ``Infinity`` and ``-Infinity``, both kinds of
-characters the replacement character, dates ISO 8601 strings, bytes Base64.
+JSONB has no NaN, no infinities, no NUL character and no single surrogate. NaN, NaT and missing values become
+null, infinities the strings ``Infinity`` and ``-Infinity``, both kinds of characters the replacement
+character, dates ISO 8601 strings, bytes Base64.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 
 def text(value: str) -> str:
-    """The string without what a database of UTF-8 cannot hold."""
+    """Return the string without characters that a UTF-8 database cannot hold."""
     return _FORBIDDEN.sub("\ufffd", value) if _FORBIDDEN.search(value) else value
 
 
 def plain(value: Any) -> Any:
-    """The value in JSON's own types (see the module for what becomes of the others)."""
+    """Return the value in JSON's own types (see the module for the conversions)."""
     if value is None or value is True or value is False:
         return value
     if isinstance(value, float):
@@ -62,7 +62,7 @@ def _other(value: Any) -> Any:
 
 
 def _is_missing(value: Any) -> bool:
-    """NaT, pandas' NA and NumPy's NaT: what does not equal itself, or cannot say."""
+    """Return whether it is NaT, pandas' NA or NumPy's NaT: unequal to itself, or not comparable."""
     try:
         return bool(value != value)
     except (TypeError, ValueError):  # pandas' NA refuses to be a bool; so does an array
@@ -70,5 +70,5 @@ def _is_missing(value: Any) -> bool:
 
 
 def encode(value: Any) -> str:
-    """The value as JSON text for a JSONB column."""
+    """Return the value as JSON text for a JSONB column."""
     return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,4 +1,4 @@
-"""What the request path tells of itself as it goes."""
+"""Measurements of the request path."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Protocol
 
 
 class Meter(Protocol):
-    """Counts and times; every call is cheap."""
+    """Counts and durations; every call is cheap."""
 
     def request(self, route: str, status: int, seconds: float) -> None:
-        """A request was answered."""
+        """Count an answered request."""
 
     def batch(self, requests: int, rows: int) -> None:
-        """A batch was committed."""
+        """Count a committed batch."""
 
     def waiting(self, n: int) -> None:
-        """So many requests wait for their answer."""
+        """Set the number of requests that wait for their answer."""
 
     def log_lag(self, seconds: float) -> None:
-        """The oldest request of a batch came so long before its COMMIT."""
+        """Record the time from the arrival of a batch's oldest request to its COMMIT."""
 
     def log_failure(self) -> None:
-        """A batch could not be stored."""
+        """Count a batch that could not be stored."""
 
     def model(self, name: str, alias: str, version: int | str | None) -> None:
-        """This version answers under the alias from now on; none with None."""
+        """Set the version that answers under the alias from now on; None for none."""
 
     def reload(self, ok: bool) -> None:
-        """The alias moved, and its new version was loaded or could not be."""
+        """Count a load of an alias's new version, successful or not."""

@@ -1,4 +1,4 @@
-"""The prediction API's work, without HTTP: requests in, stored answers out."""
+"""The prediction API without HTTP: takes requests, returns stored answers."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("mlpipes.server")
 Reader = Callable[[bytes, str | None, ServedModel, int], "ModelRequest"]
-_JSON = {  # as MLflow reads content types: their case counts, but for the charset's name
+_JSON = {  # as MLflow compares content types: case-sensitive, except for the charset's name
     "application/json",
     *(f"application/json;{space}charset={name}" for space in ("", " ") for name in ("utf-8", "UTF-8")),
 }
 
 
 class PredictionService:
-    """Answers requests with a model and keeps each prediction; lives in one event loop.
+    """Answers requests with a model and stores each prediction; belongs to one event loop.
 
     Args:
-        models: Those that are served.
-        stores: What it reaches outside.
+        models: The served models.
+        stores: The external systems.
         settings: The limits.
-        meter: Is told what happens.
-        follower: Follows the aliases; None for a model that stays.
+        meter: Receives the measurements.
+        follower: Follows the aliases; None for a model that does not change.
     """
 
     def __init__(
@@ -68,17 +68,17 @@ class PredictionService:
 
     @property
     def model(self) -> ServedModel:
-        """What answers where no model is named; may be another one a moment later."""
+        """The model for requests that name none; it may change at any moment."""
         return self._models.primary
 
     @property
     def models(self) -> Mapping[str, ServedModel]:
-        """What is served, by alias."""
+        """The served models, by alias."""
         return self._models
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What each alias suffers from while it goes on answering."""
+        """The present problem of each alias that still answers."""
         return self._models.problems | {
             alias: model.elsewhere.problem
             for alias, model in self._models.items()
@@ -87,19 +87,19 @@ class PredictionService:
 
     @property
     def waiting(self) -> int:
-        """Requests that are not answered yet."""
+        """The number of requests that are not answered yet."""
         return self._pipeline.waiting + self._reading + self._readers.inside
 
     def find(self, name: str, alias: str | None = None, version: int | None = None) -> ServedModel:
-        """The served model of that name, alias and version.
+        """Return the served model of that name, alias and version.
 
         Raises:
-            Fault: It is not served here (404).
+            ApiError: It is not served here (404).
         """
         return self._models.find(name, alias, version)
 
     async def start(self) -> None:
-        """Begin to take requests.
+        """Start to accept requests.
 
         Raises:
             MlpipesError: The database does not answer.
@@ -111,7 +111,7 @@ class PredictionService:
             self._follower.start(self._models)
 
     async def stop(self) -> None:
-        """Answer and store what is inside, then give the database back."""
+        """Answer and store the requests in progress, then close the database connection."""
         if self._follower is not None:
             self._follower.stop()
         if self._mirrored:
@@ -121,17 +121,17 @@ class PredictionService:
         await self.stores.log.close()
 
     async def answer(self, request: Request, read: Reader, model: ServedModel | None = None) -> StoredAnswer:
-        """Answer a request of any form, after its rows were committed.
+        """Answer a request of any form after its rows were committed.
 
-        What the first alias's model answered is mirrored, however it was named.
+        Requests answered by the first alias's model are mirrored, whichever way they named it.
 
         Args:
-            request: Its body is read here, within the limits.
-            read: Makes a question of body, content type, model and the limit on rows; runs in a thread.
-            model: Who is asked; the first alias's model when left out.
+            request: The request; its body is read here, within the limits.
+            read: Parses body, content type, model and row limit into a request; runs in a thread.
+            model: The model to use; the default is the first alias's model.
 
         Raises:
-            Fault: The request is wrong, too large, or cannot be stored.
+            ApiError: The request is wrong, too large, or cannot be stored.
         """
         began = time.perf_counter()
         self.admit()
@@ -149,10 +149,10 @@ class PredictionService:
         return answer
 
     def admit(self) -> None:
-        """Take one more request.
+        """Check that one more request can be accepted.
 
         Raises:
-            Fault: Too many wait already (503).
+            ApiError: Too many requests wait already (503).
         """
         if self.waiting >= self.settings.max_waiting:
             raise unavailable("too many requests are waiting; try again", self.settings.retry_after)
@@ -167,19 +167,19 @@ class PredictionService:
         read: Reader,
         shadows: list[str] | None = None,
     ) -> tuple[StoredAnswer, bool]:
-        """The stored answer to a body, and whether it stands under ``predictions``.
+        """Return the stored answer to a body, and whether the response is an object with ``predictions``.
 
         Args:
-            body: The request's.
+            body: The request's body.
             kind: Its content type, or None.
-            model: Who is asked.
-            began: ``time.perf_counter()`` when it came.
-            lane: How the fast lane reads it; None for a form that it does not know.
-            read: How the slow lane reads it.
+            model: The model to use.
+            began: ``time.perf_counter()`` at the request's arrival.
+            lane: The fast path's method for this form; None if it does not know the form.
+            read: The slow path's parser.
             shadows: The predictions that these rows shadow.
 
         Raises:
-            Fault: The request is wrong, too large, or cannot be stored.
+            ApiError: The request is wrong, too large, or cannot be stored.
         """
         at = context.current.get()
         origin = RecordOrigin(began, None if at is None else at.trace_id, shadows)
@@ -217,9 +217,9 @@ class PredictionService:
         read: Reader,
         answer: StoredAnswer,
     ) -> None:
-        """Ask the challenger too, after the answer went out, for the configured share of requests.
+        """Mirror the configured share of requests to the challenger, after the answer was sent.
 
-        Its predictions are stored, its mistakes are logged; it never takes the room of those who wait.
+        Its predictions are stored and its errors are logged. It never takes capacity from waiting clients.
         """
         alias = self.settings.mirror_alias
         challenger = self._models.get(alias) if alias else None
@@ -244,12 +244,12 @@ class PredictionService:
             logger.exception("the challenger did not answer")
 
     def spooled(self) -> tuple[int, float]:
-        """Predictions that wait in local files, and the age of the oldest in seconds."""
+        """Return the number of predictions in the local spool, and the age of the oldest in seconds."""
         pending = getattr(self.stores.log, "pending", None)
         return pending() if pending is not None else (0, 0.0)
 
     async def database_answers(self) -> bool:
-        """Whether the database answers; asked at most once a second."""
+        """Return whether the database answers; queries it at most once a second."""
         now = time.monotonic()
         if now - self._pinged[0] > 1.0:
             self._pinged = (now, await self.stores.log.ping())
@@ -257,7 +257,7 @@ class PredictionService:
 
 
 def _checked(read: Reader, *given: Any) -> ModelRequest:
-    """What a request asks, with identifiers that can be stored."""
+    """Return a parsed request whose identifiers can be stored."""
     question = read(*given)
     caller_identifiers.check(question.ids)
     return question

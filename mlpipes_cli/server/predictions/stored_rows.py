@@ -1,4 +1,4 @@
-"""From predictions to the rows that are stored and the lists that are answered."""
+"""Convert predictions to the rows that are stored and the lists that are returned."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class RecordOrigin:
-    """Where a request's rows come from, as far as it is stored with them.
+    """Metadata of a request that is stored with its rows.
 
     Attributes:
-        arrived: ``time.perf_counter()`` when the request came.
+        arrived: ``time.perf_counter()`` at the request's arrival.
         trace_id: The caller's W3C trace, or None.
-        shadows: The predictions that these rows shadow, one a row, or None.
+        shadows: The predictions that these rows shadow, one per row, or None.
     """
 
     arrived: float
@@ -39,16 +39,16 @@ class RecordOrigin:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """What a request gets once its rows are stored.
+    """The answer to a request once its rows are stored.
 
     Attributes:
         model: The version that predicted.
-        predictions: One plain value a row.
-        scores: A float a row, a list of floats a row, or None.
-        ids: The caller's identifiers as they came, or None.
-        prediction_ids: One a row, in order.
-        rows: What was stored.
-        raw: The predictions in the model's own type, where the request came by the slow lane.
+        predictions: One plain value per row.
+        scores: A float per row, a list of floats per row, or None.
+        ids: The caller's identifiers as received, or None.
+        prediction_ids: One per row, in order.
+        rows: The stored rows.
+        raw: The predictions in the model's own type, for requests of the slow path.
     """
 
     model: ServedModel
@@ -69,7 +69,7 @@ def of_rows(
     origin: RecordOrigin,
     new_ids: Uuid7Factory = uuid7,
 ) -> StoredAnswer:
-    """The answer to a request of the fast lane; its values are plain already."""
+    """Return the answer to a fast-path request; its values are already plain."""
     names = model.names
     inputs = [_encode(dict(zip(names, row, strict=True))) for row in rows]
     encoded = [_encode(value) for value in predictions]
@@ -88,14 +88,14 @@ def of_outcome(
     origin: RecordOrigin,
     new_ids: Uuid7Factory = uuid7,
 ) -> StoredAnswer:
-    """The answer to a request of the slow lane.
+    """Return the answer to a slow-path request.
 
     Args:
-        data: What the model was asked, as its signature has it.
-        outcome: What it said.
-        ids: The caller's identifiers, one a row, or None.
+        data: The input of the model, as its signature requires.
+        outcome: The model's output.
+        ids: The caller's identifiers, one per row, or None.
         model: The model.
-        origin: Where the request came from.
+        origin: The request's metadata.
         new_ids: Makes identifiers.
     """
     predictions = listed(outcome.raw)
@@ -150,7 +150,7 @@ def _json(value: Any) -> bytes:
 
 
 def plain_list(raw: Any) -> list[Any] | None:
-    """One-dimensional arrays of finite numbers, of truths or of text as a list; None for all else."""
+    """Return one-dimensional arrays of finite numbers, booleans or text as a list; None for all else."""
     if getattr(raw, "ndim", 0) != 1 or not hasattr(raw, "dtype") or hasattr(raw, "iloc"):
         return None
     values: list[Any] = raw.tolist()
@@ -162,7 +162,7 @@ def plain_list(raw: Any) -> list[Any] | None:
 
 
 def listed(raw: Any) -> list[Any]:
-    """Predictions as a list with one value a row."""
+    """Return predictions as a list with one value per row."""
     if isinstance(raw, pd.DataFrame):
         return list(raw.to_dict("records"))
     if hasattr(raw, "tolist"):
@@ -172,7 +172,7 @@ def listed(raw: Any) -> list[Any]:
 
 
 def frame_rows(data: Any) -> list[Any] | None:
-    """One plain value a row, as the model saw it; None where the data has no rows of its own."""
+    """Return one plain value per row, as the model received it; None if the data has no rows."""
     if isinstance(data, pd.DataFrame):
         return list(data.to_dict("records"))
     if isinstance(data, dict):

@@ -19,7 +19,7 @@ _TAIL_BITS = 48
 
 
 class Uuid7Factory:
-    """Makes identifiers that grow; may be used from several threads.
+    """Makes increasing identifiers; may be used from several threads.
 
     Args:
         clock: Nanoseconds since the epoch.
@@ -35,7 +35,7 @@ class Uuid7Factory:
         return UUID(int=self._values(1)[0])
 
     def texts(self, count: int) -> tuple[list[int], list[str]]:
-        """So many identifiers: their milliseconds, and they themselves as text."""
+        """Return that many identifiers: their milliseconds, and the identifiers as text."""
         values = self._values(count)
         return [value >> 80 for value in values], [_text(value) for value in values]
 
@@ -66,5 +66,5 @@ uuid7 = Uuid7Factory()
 
 
 def milliseconds_of(identifier: UUID) -> int:
-    """The Unix milliseconds inside a version 7 UUID."""
+    """Return the Unix milliseconds inside a version 7 UUID."""
     return identifier.int >> 80

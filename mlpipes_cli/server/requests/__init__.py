@@ -1,1 +1,1 @@
-"""From the body of a request to the rows that a model takes."""
+"""From the body of a request to the input rows of a model."""

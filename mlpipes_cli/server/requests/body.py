@@ -1,4 +1,4 @@
-"""A request's body, read no further than the limit, and the JSON in it."""
+"""Read a request's body up to the limit, and parse its JSON."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 async def read_body(receive: Receive, told: str | None, limit: int) -> bytes:
-    """The whole body.
+    """Return the whole body.
 
     Args:
-        receive: ASGI's.
+        receive: The ASGI callable.
         told: The ``Content-Length`` header, or None.
         limit: Bytes.
 
     Raises:
-        Fault: It is larger (413), or the client went away.
+        ApiError: The body is larger than the limit (413), or the client disconnected.
     """
     if told is not None and told.isdigit() and int(told) > limit:
         raise _over(limit)
@@ -49,10 +49,10 @@ async def read_body(receive: Receive, told: str | None, limit: int) -> bytes:
 
 
 def read_json(body: bytes) -> Any:
-    """The JSON document of a body.
+    """Return the JSON document of a body.
 
     Raises:
-        Fault: It is none, has too many parts, a key twice, or half a character.
+        ApiError: The body is not JSON, has too many elements, a duplicate key, or a single surrogate.
     """
     check_json(body)
     try:

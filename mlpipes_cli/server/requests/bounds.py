@@ -1,6 +1,6 @@
-"""What a request would become, found out before it does: parsers and frames cost far more than bytes do.
+"""Check the size of a request's table before it is parsed, because parsing needs far more memory.
 
-A few kilobytes may name a hundred thousand columns, and rows that leave most columns out may stand for more
+A few kilobytes may name a hundred thousand columns, and rows that leave out most columns may represent more
 cells than the body has bytes. Each check costs about as much as reading the body once.
 """
 
@@ -13,25 +13,25 @@ from typing import Any
 
 from mlpipes_cli.server.http.api_error import ApiError, too_large
 
-MOST_CELLS = 10_000_000  # rows times columns that a request may have beyond one for each of its bytes
-MOST_OTHERS = 1_000  # columns beside those that the model takes; they are passed over
-MOST_UNKNOWN = 10_000  # columns for a model that names none
+MOST_CELLS = 10_000_000  # rows times columns; a request may have at least one cell for each of its bytes
+MOST_OTHERS = 1_000  # columns in addition to the model's; they are ignored
+MOST_UNKNOWN = 10_000  # columns for a model without named columns
 MOST_CONTAINERS = 4_000_000  # lists and objects of a JSON document; an empty one takes 64 bytes
 MOST_NAMES = 200_000  # different names in the objects of a JSON document; the parser is slow with new ones
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NAME = re.compile(rb"(%b)\s*+:|%b" % (_STRING.pattern, _STRING.pattern), re.DOTALL)
 _NAMES_AT_ONCE = 50_000
-# A field of a line: quotes count at its start alone, and there two of them in a row end nothing.
+# A field of a line: quotes count at its start only; there, two quotes in a row do not end it.
 _FIELD = re.compile(rb'(?:"[^"]*+(?:"|\Z))*+[^,\r\n]*+(,|[\r\n]|\Z)')
 _SPACE = re.compile(rb"\s*+")
 _WRAPPERS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
 def check_json(body: bytes) -> None:
-    """Look at JSON before it is parsed.
+    """Check the size of JSON before it is parsed.
 
     Raises:
-        Fault: It has too many lists and objects, or too many names in them (413).
+        ApiError: It has too many lists and objects, or too many names in them (413).
     """
     if _containers(body) > MOST_CONTAINERS and _containers(_STRING.sub(b"", body)) > MOST_CONTAINERS:
         told = f"more than {MOST_CONTAINERS:,} lists and objects in one request; split it"
@@ -45,9 +45,9 @@ def _containers(text: bytes) -> int:
 
 
 def _has_too_many_names(body: bytes) -> bool:
-    """Whether there are more different names than are taken; no more are collected than that."""
+    """Return whether there are too many different names; collects only as many as the limit."""
     found = _NAME.finditer(body)
-    names: set[bytes | None] = {None}  # None is for texts that are no names
+    names: set[bytes | None] = {None}  # None is for texts that are not names
     while some := {match[1] for match in islice(found, _NAMES_AT_ONCE)}:
         names |= some
         if len(names) - 1 > MOST_NAMES:
@@ -56,11 +56,11 @@ def _has_too_many_names(body: bytes) -> bool:
 
 
 class Bounds:
-    """How large a table may be.
+    """The limits on the size of a table.
 
     Args:
-        known: The number of columns that the model names; 0 where it names none.
-        rows: At most so many.
+        known: The number of columns that the model names; 0 if it names none.
+        rows: The maximum number of rows.
     """
 
     def __init__(self, known: int, rows: int) -> None:
@@ -68,16 +68,16 @@ class Bounds:
         self.columns = known + MOST_OTHERS if known else MOST_UNKNOWN
 
     def check(self, rows: int, columns: int, size: int, *, named: bool = True) -> None:
-        """Hold a table's shape against the bounds.
+        """Check a table's shape against the limits.
 
         Args:
             rows: Its rows.
             columns: Its columns.
-            size: The bytes that it came in.
-            named: Whether they are columns, and not the numbers of a tensor.
+            size: The size of the request in bytes.
+            named: Whether the columns have names; false for the numbers of a tensor.
 
         Raises:
-            Fault: It is too large (413).
+            ApiError: The table is too large (413).
         """
         if rows > self._rows:
             raise too_many_rows(rows, self._rows)
@@ -90,14 +90,14 @@ class Bounds:
             raise too_large(told)
 
     def document(self, document: Mapping[str, Any], size: int) -> None:
-        """Hold the rows of a document of MLflow's protocol against the bounds.
+        """Check the rows of a document of MLflow's protocol against the limits.
 
         Args:
             document: With ``dataframe_split``, ``dataframe_records``, ``instances`` or ``inputs``.
-            size: The bytes that it came in.
+            size: The size of the request in bytes.
 
         Raises:
-            Fault: They are too many (413).
+            ApiError: There are too many (413).
         """
         for name in _WRAPPERS:
             if name in document:
@@ -106,10 +106,10 @@ class Bounds:
                 self.check(rows, columns, size, named=not _is_matrix(part))
 
     def csv(self, body: bytes) -> None:
-        """Look at a CSV text before it is parsed.
+        """Check the size of a CSV text before it is parsed.
 
         Raises:
-            Fault: It has too many rows or columns (413).
+            ApiError: It has too many rows or columns (413).
         """
         at, columns = 3 if body.startswith(b"\xef\xbb\xbf") else 0, 0
         for _ in range(2):  # the names, and the first row, which may have more fields than there are names
@@ -117,15 +117,15 @@ class Bounds:
             at, fields = self._fields(body, at)
             columns = max(columns, fields)
         lines = body.count(b"\n") + body.count(b"\r") - body.count(b"\r\n")
-        quoted = b'"' in body  # then a line end may be part of a text, and the rows are counted when read
+        quoted = b'"' in body  # then a line end may be part of a text; the rows are counted after parsing
         self.check(min(lines, self._rows) if quoted else max(lines - 1, 0), columns, len(body))
 
     def _fields(self, body: bytes, at: int) -> tuple[int, int]:
-        """Where the line ends that begins there, and how many fields it has; no more than is too many."""
+        """Return the end of the line at ``at``, and its number of fields; stops above the limit."""
         fields = 0
         while fields <= self.columns:
             found = _FIELD.match(body, at)
-            assert found is not None  # it matches nothing, too
+            assert found is not None  # the pattern also matches an empty field
             at, fields = found.end(), fields + 1
             if found[1] != b",":
                 break
@@ -133,12 +133,12 @@ class Bounds:
 
 
 def too_many_rows(rows: int, limit: int) -> ApiError:
-    """More rows than one request may have (413)."""
+    """Return the error for a request with too many rows (413)."""
     return too_large(f"{rows} rows in one request; the limit is {limit}, split it into several requests")
 
 
 def _shape(part: Any) -> tuple[int, int]:
-    """Rows and columns of the table that this becomes."""
+    """Return the number of rows and columns of the resulting table."""
     if isinstance(part, list):
         return len(part), _width(part)
     if not isinstance(part, dict):

@@ -1,4 +1,4 @@
-"""The caller's identifiers as they are stored, and what they may be."""
+"""The caller's identifiers: their stored form, and their limits."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ SURELY_FITS = LONGEST // 4  # characters
 
 
 def as_text(identifier: Any) -> str | None:
-    """The identifier as it is stored: text as it is, all else as JSON."""
+    """Return the identifier as it is stored: text as it is, everything else as JSON."""
     value = jsonb.plain(identifier)
     return value if value is None or isinstance(value, str) else jsonb.encode(value)
 
 
 def fits(text: str) -> bool:
-    """Whether it can be stored."""
+    """Return whether an identifier is short enough to be stored."""
     return len(text) <= SURELY_FITS or len(text.encode("utf-8", "replace")) <= LONGEST
 
 
 def check(identifiers: Sequence[Any] | None) -> None:
-    """Look at the identifiers of a request's rows before the model is asked.
+    """Check the identifiers of a request's rows before the model is called.
 
     Raises:
-        Fault: One cannot be stored (400).
+        ApiError: An identifier cannot be stored (400).
     """
     for row, identifier in enumerate(identifiers or ()):
         try:

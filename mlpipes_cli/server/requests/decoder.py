@@ -1,12 +1,12 @@
-"""The fast lane: requests of the usual form, decoded into rows by a schema compiled for the model.
+"""The fast path: decodes requests of the usual form into rows, with a schema compiled for the model.
 
-It takes a request only where MLflow's parser and its schema enforcement would give the very same
-values: each column there (the optional ones, too), each value of its column's own JSON type. All else is
-left to the slow lane (:mod:`mlpipes_cli.server.requests.parse`), which knows all forms, and all mistakes:
-also a body in which a key may stand twice.
+It accepts a request only if MLflow's parser and its schema enforcement would return exactly the same values:
+every column is present (also the optional ones), and each value has its column's own JSON type. Every other
+request is left to the slow path (:mod:`mlpipes_cli.server.requests.parse`), which knows all forms and reports
+all errors. This includes a body that may have a duplicate key.
 
-Records may have columns that the model does not know. Those of the last such request are fields of the
-schema, so that their keys are counted while the next one is decoded.
+Records may have columns that the model does not know. Those of the last such request become fields of the
+schema, so that their keys are counted when the next request is decoded.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from mlpipes_cli.server.requests.caller_identifiers import SURELY_FITS
 from mlpipes_cli.server.requests.json_keys import at_most
 from mlpipes_cli.server.requests.strict_json import surely_once
 
-_EXACT = 2**53  # whole numbers up to here are exact as float64 too
-_LARGEST = 3.4028234663852886e38  # that float32 holds
+_EXACT = 2**53  # integers up to this are exact as float64 too
+_LARGEST = 3.4028234663852886e38  # the largest float32
 _LONG = Annotated[int, msgspec.Meta(ge=-_EXACT, le=_EXACT)]
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _TYPES: dict[str, Any] = {
@@ -62,16 +62,16 @@ class DecodedRows(msgspec.Struct, frozen=True, gc=False):
 class _Split(msgspec.Struct, forbid_unknown_fields=True):
     columns: list[str]
     data: msgspec.Raw
-    index: list[int | str] | msgspec.UnsetType = msgspec.UNSET  # which says nothing, but has to fit
+    index: list[int | str] | msgspec.UnsetType = msgspec.UNSET  # has no meaning, but its length must fit
 
 
 class RequestDecoder:
-    """Reads the usual requests for one model.
+    """Decodes the usual requests for one model.
 
     Args:
-        columns: The model's.
-        id_names: Columns that hold the caller's identifier, the first that is there counts.
-        missing: Words and numbers that stand for missing values; rows with one are left to the slow lane.
+        columns: The model's columns.
+        id_names: Columns that may hold the caller's identifier; the first one present is used.
+        missing: Words and numbers that mean a missing value; rows with one are left to the slow path.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class RequestDecoder:
         self._next_compile = 0.0  # on the monotonic clock
 
     def _compile(self, others: frozenset[str]) -> None:
-        """Make the decoders of records, with fields for columns that the model does not know."""
+        """Compile the decoders of records, with fields for columns that the model does not know."""
         record = _record("Record", self._fields, self._id_names, sorted(others))
         body = msgspec.defstruct(
             "Body",
@@ -110,7 +110,7 @@ class RequestDecoder:
     def of(
         cls, columns: Sequence[InputColumn], id_names: Sequence[str], missing: Sequence[str] = ()
     ) -> RequestDecoder | None:
-        """A fast lane, or None for a model with columns of other types, or without names."""
+        """Return a decoder, or None for a model with columns of other types, or without names."""
         if not columns or any(column.type not in _TYPES for column in columns):
             return None
         if any(_UNREADABLE.search(name) for name in [*id_names, *(column.name for column in columns)]):
@@ -118,7 +118,7 @@ class RequestDecoder:
         return cls(columns, id_names, missing)
 
     def invocations(self, body: bytes) -> DecodedRows | None:
-        """The rows of ``dataframe_split`` or ``dataframe_records``; None leaves it to the slow lane."""
+        """Return the rows of ``dataframe_split`` or ``dataframe_records``; None selects the slow path."""
         try:
             asked = self._body.decode(body)
             split, records = asked.dataframe_split, asked.dataframe_records
@@ -137,7 +137,7 @@ class RequestDecoder:
         return DecodedRows(rows, None) if rows and self._clean(rows) else None
 
     def predict(self, body: bytes) -> DecodedRows | None:
-        """The rows of a record, a list of records or an object of lists; None as above."""
+        """Return the rows of a record, a list of records or an object of lists; None as above."""
         try:
             if body[:1] == b"[":
                 return self._of_records(self._records.decode(body), body)
@@ -164,7 +164,7 @@ class RequestDecoder:
         return DecodedRows(rows, ids) if ids is not _UNSURE and self._clean(rows) else None
 
     def _each_once(self, body: bytes, names: int, count: int, wrappers: int) -> bool:
-        """Whether no key stands twice in a body with keys of which the schema knows nothing."""
+        """Return whether no object has a duplicate key, in a body with keys unknown to the schema."""
         if at_most(body, names + count * _OTHERS):  # else its keys take more memory than its rows
             decoder: Any = _PAIRS_OF_LIST if body[:1] == b"[" else _PAIRS_OF_ONE
             records = (_PAIRS_OF_BODY if wrappers else decoder).decode(body)
@@ -178,7 +178,7 @@ class RequestDecoder:
         return surely_once(body)
 
     def _remember(self, records: list[dict[str, Any]]) -> None:
-        """Give the columns that the model does not know a place in the schema."""
+        """Add unknown columns of a request to the schema."""
         now = time.monotonic()
         if now < self._next_compile:
             return
@@ -204,7 +204,7 @@ class RequestDecoder:
         return DecodedRows(rows, None) if self._clean(rows) else None
 
     def _chosen(self, given: list[tuple[Any, ...]]) -> Any:
-        """The identifiers of all rows; unsure where some rows have one and others none."""
+        """Return the identifiers of all rows; unsure if only some rows have one."""
         for at in range(self._ids):
             found = [row[at] for row in given]
             there = [value for value in found if value is not msgspec.UNSET]
@@ -215,7 +215,7 @@ class RequestDecoder:
         return None
 
     def _clean(self, rows: Sequence[Row]) -> bool:
-        """No text that a database of UTF-8 cannot hold, and nothing that stands for a missing value."""
+        """Return whether no value means a missing one, or is a text with NUL, which databases reject."""
         if self._missing and not all(map(self._missing.isdisjoint, rows)):
             return False
         for at in self._texts:
@@ -226,7 +226,7 @@ class RequestDecoder:
 
 
 def _gappy(column: InputColumn) -> bool:
-    """Whether it is a boolean that the model gets as a number, which may be missing."""
+    """Return whether a column is a boolean that the model gets as a number, which may be missing."""
     return column.type == "boolean" and column.signed == "double"
 
 
@@ -234,7 +234,7 @@ _UNSURE: Any = object()
 
 
 def _plain(ids: list[Any]) -> bool:
-    """Identifiers that come back as they went in: all text, or all whole numbers of 64 bits."""
+    """Return whether identifiers are unchanged by storing: all text, or all integers of 64 bits."""
     if all(type(value) is str for value in ids):
         return not any("\0" in value or len(value) > SURELY_FITS for value in ids)
     return all(type(value) is int and -(2**63) <= value < 2**63 for value in ids)
@@ -247,9 +247,9 @@ def _record(
     others: Sequence[str] = (),
     strict: bool = False,
 ) -> Any:
-    """A struct of these fields, which may be called anything; identifiers and others may be left out.
+    """Return a struct type with these fields, of any name; identifiers and others are optional.
 
-    A strict one takes no other fields: of an object of lists they have to be looked at.
+    A strict type accepts no other fields: those of an object of lists must be checked.
     """
     rename = {f"c{at}": name for at, (name, _) in enumerate(fields)}
     made: list[Any] = [(f"c{at}", kind) for at, (_, kind) in enumerate(fields)]

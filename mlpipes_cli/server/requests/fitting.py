@@ -1,4 +1,4 @@
-"""A table as the model takes it: the way of the slow lane and of ``predict --offline`` to the converter."""
+"""Convert a table to the model's columns, for the slow path and for ``predict --offline``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SHOWN = 5
 
 
 class Unfit(Exception):
-    """A table does not fit; one line that quotes no value.
+    """A table does not fit the model; the message is one line that quotes no value.
 
     Attributes:
-        late: Whether the columns are wrong, and not a value, which MLflow finds first.
+        late: Whether the columns are wrong rather than a value; MLflow finds a wrong value first.
     """
 
     def __init__(self, message: str, late: bool = False) -> None:
@@ -29,15 +29,15 @@ class Unfit(Exception):
 def fitted(
     table: pd.DataFrame, model: ServedModel, *, cells: bool = False, encoded: bool = True
 ) -> pd.DataFrame:
-    """The model's columns in its order, converted; others are left out.
+    """Return the model's columns in its order, converted; other columns are left out.
 
-    A column that may be left out, and was, is there with missing values.
+    An optional column that is missing is filled with missing values.
 
     Args:
-        table: As it came.
-        model: With named columns.
-        cells: It was a CSV, whose cells are text.
-        encoded: Bytes stand in it as Base64 text.
+        table: The table as received.
+        model: A model with named columns.
+        cells: Whether the table was a CSV, whose cells are text.
+        encoded: Whether bytes are Base64 text.
 
     Raises:
         Unfit: A value does not fit, or a column is missing.
@@ -75,7 +75,7 @@ def _converted(values: Any, column: InputColumn, formats: Formats, cells: bool) 
 
 
 def _of_nanoseconds(values: pd.Series, column: InputColumn) -> pd.Series:
-    """As MLflow gives them to a model that was signed for dates."""
+    """Convert dates to the type that MLflow gives to a model with dates in its signature."""
     try:
         return values.astype("datetime64[ns]")
     except pd.errors.OutOfBoundsDatetime:
@@ -86,12 +86,12 @@ def _of_nanoseconds(values: pd.Series, column: InputColumn) -> pd.Series:
 def _filled(column: InputColumn, rows: int) -> Any:
     try:
         return conversion.absent(column.type, rows)
-    except conversion.ConversionError:  # whole numbers know no missing value
+    except conversion.ConversionError:  # integers have no missing value
         raise Unfit(f"column {column.name!r} is missing, expected {expected(column)}", late=True) from None
 
 
 def expected(column: InputColumn) -> str:
-    """What the column takes."""
+    """Return the description of what a column accepts."""
     if column.type == "binary":
         return "Base64 text (binary)"
     word = conversion.EXPECTED.get(column.type)

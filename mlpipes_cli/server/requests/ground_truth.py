@@ -1,7 +1,7 @@
-"""Ground truth as somebody says it, checked against what a model predicts.
+"""Check reported ground truth against the kind of values that a model predicts.
 
-A label is any value that equals one of the model's classes, and becomes that very class (1.0 and
-true become 1 where the class is 1); a text stays a text, but where a file knows nothing but text.
+A label is any value that equals one of the model's classes, and is stored as that class (1.0 and true become
+1 if the class is 1). A text remains a text, except in files that only contain text.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ LONGEST = 1000  # characters of a text
 
 
 class TruthMismatch(ValueError):
-    """A value that cannot be true; the message says what is expected instead."""
+    """A value cannot be the ground truth; the message says what is expected."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the truth of a model's predictions looks like.
+    """The valid ground truth of a model's predictions.
 
     Attributes:
-        task: binary, multiclass, regression; None for a model of which nothing is known.
+        task: binary, multiclass, regression; None if nothing is known of the model.
         classes: The labels, none for regression.
     """
 
@@ -36,7 +36,7 @@ class Expected:
 
     @classmethod
     def of(cls, several: Sequence[Mapping[str, Any]]) -> Expected:
-        """What fits at least one of several versions of a model, by the ``details`` of each."""
+        """Return what fits at least one of several versions of a model, from the ``details`` of each."""
         tasks = {details.get("task") for details in several}
         if len(tasks) != 1:
             return cls()
@@ -54,10 +54,10 @@ class Expected:
         return f"one of {shown}" + (", ..." if len(self.classes) > _SHOWN else "")
 
     def take(self, value: Any) -> Any:
-        """The truth as it is kept.
+        """Return the truth in its stored form.
 
         Raises:
-            Misfit: It is none.
+            TruthMismatch: The value is not valid.
         """
         if self.task == "regression":
             return _number(value, self.words)
@@ -75,10 +75,10 @@ class Expected:
         raise TruthMismatch(f"expected {self.words}")
 
     def read(self, text: str) -> Any:
-        """The truth as a text file has it.
+        """Return the truth from a text of a file.
 
         Raises:
-            Misfit: It is none.
+            TruthMismatch: The text is not valid.
         """
         if text in self.classes:
             return text
@@ -99,10 +99,10 @@ class Expected:
 
 
 def caller_ids(identifier: Any) -> tuple[str, ...]:
-    """In which ways a caller's identifier may stand in the prediction log.
+    """Return the forms in which a caller's identifier may be stored in the prediction log.
 
     Raises:
-        Misfit: It is no identifier.
+        TruthMismatch: The value is not an identifier.
     """
     if isinstance(identifier, str):
         if not identifier or not caller_identifiers.fits(identifier):

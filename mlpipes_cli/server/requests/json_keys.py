@@ -1,7 +1,7 @@
-"""Counts the keys of a JSON body without decoding it, so that a key that stands twice is found cheaply.
+"""Count the keys of a JSON body without decoding it, to find duplicate keys cheaply.
 
-Decoders keep one of two equal keys and say nothing. A body with more keys than were decoded has one twice,
-or columns that were passed over.
+Decoders silently keep one of two equal keys. A body with more keys than were decoded has a duplicate key, or
+columns that were ignored.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-_SMALL = 2**12  # bytes up to which numpy's calls take longer than those of bytes
+_SMALL = 2**12  # bytes up to which numpy's calls take longer than methods of bytes
 _CHUNK = 2**15  # bytes; larger temporary arrays are new pages of memory each time
 _COLON, _QUOTE, _SPACE = ord(":"), ord('"'), ord(" ")
 _Bytes = npt.NDArray[np.uint8]
 
 
 def at_most(body: bytes, keys: int) -> bool:
-    """Whether the objects of a body have no more keys than that; each key counts as often as it stands there.
+    """Return whether the objects of a body have at most that many keys; each occurrence of a key counts.
 
     Args:
         body: Valid JSON in UTF-8.
-        keys: The number of keys that are known to be in it.
+        keys: The number of known keys in the body.
     """
     if len(body) <= _SMALL:
         return body.count(b":") <= keys or _outside_texts(body) <= keys
@@ -30,7 +30,7 @@ def at_most(body: bytes, keys: int) -> bool:
 
 
 def _outside_texts(body: bytes) -> int:
-    """Each key has one colon outside of texts, and nothing else has."""
+    """Count the colons outside of texts: there is exactly one for each key."""
     return b"".join(_without_escapes(body).split(b'"')[::2]).count(b":")
 
 
@@ -39,7 +39,7 @@ def _colons(body: bytes) -> int:
 
 
 def _behind_quotes(body: bytes) -> int:
-    """Colons that may stand behind a key: directly behind a quote or white space."""
+    """Count the colons that may follow a key: those directly after a quote or white space."""
     found = 0
     for part in _chunks(body, overlap=1):
         before = part[:-1]
@@ -58,7 +58,7 @@ def _outside_texts_of_large(body: bytes) -> int:
 
 
 def _without_escapes(body: bytes) -> bytes:
-    """The body without escaped quotes: all that are left begin or end a text."""
+    """Return the body without escaped quotes: every remaining quote begins or ends a text."""
     if b"\\" not in body:
         return body
     return body.replace(b"\\\\", b"").replace(b'\\"', b"")

@@ -1,4 +1,4 @@
-"""MLflow's own reading of requests, for one model; the module imports MLflow when it is first needed."""
+"""MLflow's own parsing of requests, for one model; the module imports MLflow on first use."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _QUIET = ("mlflow", "alembic", "urllib3")
 
 
 class _Echo:
-    """A model that gives back what it is asked, so that MLflow's own enforcement can be called alone."""
+    """A model that returns its input, so that MLflow's own enforcement can be called alone."""
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
         return data, params
 
 
 class MlflowParser:
-    """What MLflow knows of a model's signature.
+    """MLflow's view of a model's signature.
 
     Args:
-        folder: The model's.
+        folder: The model's folder.
 
     Attributes:
         metadata: MLflow's ``Model``.
@@ -42,14 +42,14 @@ class MlflowParser:
 
     @property
     def hinted(self) -> bool:
-        """Whether the signature is of type hints, which MLflow reads in a way of its own."""
+        """Whether the signature is made of type hints, which MLflow parses differently."""
         return bool(self.metadata._is_signature_from_type_hint())
 
     def params(self, given: dict[str, Any] | None) -> dict[str, Any]:
-        """Parameters as the signature has them.
+        """Return the parameters as the signature requires.
 
         Raises:
-            MlflowException: They do not fit.
+            MlflowException: The parameters do not fit.
         """
         if self.metadata.get_params_schema() is None:
             return {}
@@ -57,15 +57,15 @@ class MlflowParser:
         return checked or {}
 
     def enforce_some(self, table: Any, names: Sequence[str], encoded: bool) -> Any:
-        """These columns as the signature has them.
+        """Return these columns as the signature requires.
 
         Args:
-            table: They alone.
+            table: A table with only these columns.
             names: Their names.
-            encoded: Bytes stand in it as Base64 text.
+            encoded: Whether bytes are Base64 text.
 
         Raises:
-            MlflowException: They do not fit.
+            MlflowException: The columns do not fit.
         """
         from mlflow.utils.proto_json_utils import cast_df_types_according_to_schema
 
@@ -75,7 +75,7 @@ class MlflowParser:
         return part.predict(table)[0]
 
     def _part(self, names: tuple[str, ...]) -> Any:
-        """A model of some of the columns, and of the parameters, that gives back what it is asked."""
+        """Return a model of some of the columns, and of the parameters, that returns its input."""
         if names not in self._parts:
             from mlflow.models import Model, ModelSignature
             from mlflow.pyfunc import PyFuncModel
@@ -88,18 +88,18 @@ class MlflowParser:
         return self._parts[names]
 
     def enforce(self, data: Any, params: dict[str, Any] | None) -> tuple[Any, dict[str, Any]]:
-        """The data as the signature has it: columns reordered, types converted, extra ones left out.
+        """Return the data as the signature requires: columns reordered, types converted, extra ones left out.
 
         Raises:
-            MlflowException: It does not fit.
+            MlflowException: The data does not fit.
         """
         enforced, checked = self._enforcer.predict(data, params=params)
         return enforced, checked or {}
 
 
 def prepare() -> None:
-    """Have MLflow behave as in its own scoring server, and keep quiet."""
-    os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"  # what MLflow's server sets: conversions differ
+    """Make MLflow behave as in its own scoring server, and log errors only."""
+    os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"  # as MLflow's server: conversions differ
     import mlflow  # noqa: F401
 
     for logger in _QUIET:  # one of them warns of each extra column in each request

@@ -1,10 +1,9 @@
-"""What a Parquet file would take in memory, found out before it is read.
+"""Check the memory that a Parquet file would take before it is read.
 
-Its footer says how many rows and columns there are; what its pages unpack to stands in front of each of
-them, where the reader takes it from (Apache Parquet's format, "File format" and `PageHeader` in
-parquet.thrift, in Thrift's compact protocol). Text that stands once in a dictionary and is meant in each row
-grows only when it is read as text. Decimals, lists and structs become objects of Python, each of which takes
-more than a hundred bytes.
+The footer has the numbers of rows and columns; each page's header has its uncompressed size, which the reader
+uses too (Apache Parquet's format, "File format" and `PageHeader` in parquet.thrift, in Thrift's compact
+protocol). A text that is stored once in a dictionary and used in every row only grows when it is read as
+text. Decimals, lists and structs become Python objects, each of which takes more than a hundred bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from mlpipes_cli.server.requests.bounds import Bounds
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_BYTES = 128 * 2**20  # that a file may become, or four times its own size
+MOST_BYTES = 128 * 2**20  # the limit for a file, or four times its own size
 MOST_FOOTER = 4 * 2**20
 MOST_PAGES = 50_000
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12, "BYTE_ARRAY": 8}
@@ -32,10 +31,10 @@ _NO_FILE = "the body is not a valid Parquet file"
 
 
 def check_parquet(body: bytes, bounds: Bounds) -> None:
-    """Look at a Parquet file before it is read.
+    """Check the size of a Parquet file before it is read.
 
     Raises:
-        Fault: It is none (400), or becomes too large (413).
+        ApiError: The body is not a Parquet file (400), or becomes too large (413).
     """
     if MOST_FOOTER < int.from_bytes(body[-8:-4], "little") <= len(body):
         raise too_large("the Parquet file's metadata is too large")
@@ -67,9 +66,9 @@ def check_parquet(body: bytes, bounds: Bounds) -> None:
 
 
 def _groups(body: bytes) -> list[list[dict[int, Any]]]:
-    """The ``ColumnMetaData`` of each column, for each group of rows.
+    """Return the ``ColumnMetaData`` of each column, for each row group.
 
-    They are read here: where a column's statistics are wrong, pyarrow's own access to it ends the process.
+    They are parsed here: pyarrow's own access ends the process if a column's statistics are wrong.
     """
     length = int.from_bytes(body[-8:-4], "little")
     footer = _Compact(body, len(body) - 8 - length).struct()
@@ -77,7 +76,7 @@ def _groups(body: bytes) -> list[list[dict[int, Any]]]:
 
 
 def _kinds(schema: pa.Schema) -> list[pa.DataType]:
-    """The type of the table's column to which each of the file's columns belongs."""
+    """Return, for each of the file's columns, the type of the table's column that it belongs to."""
     return [field.type for field in schema for _ in range(_leaves(field.type))]
 
 
@@ -88,7 +87,7 @@ def _leaves(kind: pa.DataType) -> int:
 def _size(
     body: bytes, column: Any, kind: pa.DataType, chunks: list[dict[int, Any]], rows: int
 ) -> tuple[int, int, int]:
-    """A column's bytes in its pages, in its values without texts, and in texts at the most."""
+    """Return a column's bytes in its pages, in its values without texts, and the upper bound of its texts."""
     width = column.length if column.physical_type == "FIXED_LEN_BYTE_ARRAY" else _WIDTHS[column.physical_type]
     if column.logical_type.type == "DECIMAL":
         width = _DECIMAL
@@ -110,7 +109,7 @@ def _size(
 
 
 def _unpacked(body: bytes, start: int, end: int) -> int:
-    """The bytes that the pages between two places of the file unpack to, as they say themselves."""
+    """Return the uncompressed size of the pages between two positions of the file, from their headers."""
     if not 0 < start <= end:
         raise ValueError(_NO_FILE)
     reader, end = _Compact(body, start), min(end, len(body))
@@ -128,7 +127,7 @@ def _unpacked(body: bytes, start: int, end: int) -> int:
 
 
 def _texts(body: bytes, schema: Any, columns: list[int]) -> int:
-    """The bytes of all texts of these columns, each counted as often as it is meant."""
+    """Return the bytes of all texts of these columns, each counted as often as it is used."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -149,18 +148,18 @@ def _texts(body: bytes, schema: Any, columns: list[int]) -> int:
 
 
 class _Compact:
-    """Thrift's compact protocol, as far as a Parquet file speaks it.
+    """Reader of Thrift's compact protocol, as far as Parquet uses it.
 
     Args:
         body: The file.
-        at: Where to begin.
+        at: The position to begin at.
     """
 
     def __init__(self, body: bytes, at: int) -> None:
         self._body, self.at = body, at
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
-        """A struct's whole numbers, structs and lists by the numbers of their fields; None for all else."""
+        """Read a struct: integers, structs and lists by field number; None for everything else."""
         if depth > 16:
             raise ValueError(_NO_FILE)
         found: dict[int, Any] = {}
@@ -182,7 +181,7 @@ class _Compact:
             self.at += length
         elif kind in _FIXED:
             self.at += _FIXED[kind]
-        elif kind not in (1, 2):  # truths, which are their own kind
+        elif kind not in (1, 2):  # booleans, whose type is their value
             raise ValueError(_NO_FILE)
         return None
 
@@ -193,7 +192,7 @@ class _Compact:
         if width := 1 if kind in (1, 2) else _FIXED.get(kind):
             self.at += size * width
             return []
-        return [self._value(kind, depth + 1) for _ in range(size)]  # each takes a byte, at least
+        return [self._value(kind, depth + 1) for _ in range(size)]  # each takes at least one byte
 
     def _number(self) -> int:
         value = self._unsigned()

@@ -1,9 +1,9 @@
-"""From a request's body to what the model takes, and what was wrong with it in words.
+"""Parse a request's body into the model's input, and report errors.
 
-The slow lane: it imports MLflow, so it is itself imported when the first request needs it.
-``/invocations`` is read by the parsing of MLflow's own scoring server, so that every form that it
-takes means the same here; ``/predict`` is turned into one of those forms first. The values of a table
-are left as they came: the converter of all doors reads them (:mod:`mlpipes_cli.server.requests.fitting`).
+This is the slow path: it imports MLflow, so it is itself imported when the first request needs it.
+``/invocations`` is parsed by MLflow's own scoring server, so that every form that it accepts means the same
+here; ``/predict`` is first turned into one of those forms. The values of a table stay unchanged: one
+converter reads them for all routes (:mod:`mlpipes_cli.server.requests.fitting`).
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ PARQUET = scoring_server.CONTENT_TYPE_PARQUET
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """What a request asks.
+    """A parsed request.
 
     Attributes:
-        data: As the model's signature has it.
-        params: Checked against the signature.
-        ids: The caller's identifiers, one a row, or None.
-        wrapped: Whether the answer stands under ``predictions``.
+        data: The input as the model's signature requires.
+        params: Parameters, checked against the signature.
+        ids: The caller's identifiers, one per row, or None.
+        wrapped: Whether the response is an object with ``predictions``.
         rows: The number of rows.
     """
 
@@ -53,7 +53,7 @@ class ModelRequest:
 
 
 class _Catcher:
-    """Stands in for the model in MLflow's request handling and keeps what it would have been asked."""
+    """Takes the model's place in MLflow's request handling and keeps the input of the model."""
 
     def __init__(self, model: ServedModel) -> None:
         self.metadata = model.mlflow.metadata
@@ -68,10 +68,10 @@ class _Catcher:
 def read_invocations(
     body: bytes, content_type: str | None, model: ServedModel, max_rows: int
 ) -> ModelRequest:
-    """Read a request of MLflow's scoring protocol.
+    """Parse a request of MLflow's scoring protocol.
 
     Raises:
-        Fault: With the status and the error code of MLflow's scoring server.
+        ApiError: The request is wrong; status and error code are those of MLflow's scoring server.
     """
     payload: Any = body
     if _mime(content_type) == JSON:
@@ -83,10 +83,10 @@ def read_invocations(
 
 
 def read_records(body: bytes, content_type: str | None, model: ServedModel, max_rows: int) -> ModelRequest:
-    """Read a record, a list of records or an object of lists.
+    """Parse a record, a list of records or an object of lists.
 
     Raises:
-        Fault: It is none of these, or does not fit the model.
+        ApiError: The body has none of these forms, or does not fit the model.
     """
     if _mime(content_type or JSON).lower() != JSON:
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"expected the content type {JSON}")
@@ -112,14 +112,14 @@ def _ask(
             data = fitted(given, model, cells=mime == CSV, encoded=mime != PARQUET)
             checked = model.mlflow.params(params)
     except Unfit as error:
-        late = error.late or _mime(content_type) == PARQUET  # MLflow finds them when it has read all
+        late = error.late or _mime(content_type) == PARQUET  # MLflow finds these after reading everything
         raise (invalid_value if late else bad_request)(str(error)) from None
     except MlflowException as error:
         told = validation.without_values(error.message)
         raise ApiError(error.get_http_status_code(), error.error_code, told) from None
     except ApiError:
         raise
-    except Exception as error:  # noqa: BLE001  what MLflow's parser did not expect, and answers with 500
+    except Exception as error:  # noqa: BLE001  an unexpected error in MLflow's parser, which answers with 500
         logger.info("MLflow's parser failed on a request: %s", type(error).__name__)
         raise bad_request(UNREADABLE) from None
     return ModelRequest(
@@ -128,7 +128,7 @@ def _ask(
 
 
 def _check_shape(payload: Any, mime: str, bounds: Bounds, size: int) -> None:
-    """Have a payload whose table is too large refused before anything is made of it."""
+    """Reject a payload whose table is too large before it is parsed."""
     if isinstance(payload, dict):
         bounds.document(payload, size)
     elif mime == CSV:
@@ -140,12 +140,12 @@ def _check_shape(payload: Any, mime: str, bounds: Bounds, size: int) -> None:
 def _parsed(
     payload: Any, content_type: str, model: ServedModel
 ) -> tuple[Any, dict[str, Any] | None, list[Any] | None, bool]:
-    """The data, the parameters, the identifiers where they do not stand in the data as they were sent, and
-    whether the data is a table whose values are still as they came.
+    """Return the data, the parameters, the identifiers if the data does not have them as they were sent, and
+    whether the data is a table with unconverted values.
 
     Raises:
-        Fault: MLflow does not take the content type, or it is no CSV.
-        MlflowException: It has none of the forms.
+        ApiError: MLflow does not accept the content type, or the body is not CSV.
+        MlflowException: The body has none of the forms.
     """
     readable = bool(model.columns) and not model.mlflow.hinted
     schema = model.mlflow.schema
@@ -158,7 +158,7 @@ def _parsed(
         except ValueError as error:
             raise bad_request(str(error)) from None
     elif readable and _mime(content_type) == CSV:
-        _through_mlflow(b"a\n1\n", content_type, model, None)  # what it says to the content type
+        _through_mlflow(b"a\n1\n", content_type, model, None)  # raises for an unknown content type
         return _cells(payload, model), None, None, True
     seen = _through_mlflow(payload, content_type, model, schema)
     plain = schema is None and readable and isinstance(seen.data, pd.DataFrame)
@@ -184,7 +184,7 @@ def _cells(body: bytes, model: ServedModel) -> pd.DataFrame:
 
 
 def _count(payload: Any) -> int:
-    """How many rows a JSON request has, before anything is made of it."""
+    """Return the number of rows of a JSON request before it is converted."""
     if not isinstance(payload, dict):
         return 0
     sizes = [0]

@@ -1,4 +1,4 @@
-"""Threads that read requests, in no more time than a request may take."""
+"""Threads that parse requests, with a time limit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mlpipes_cli.server.settings import ServerSettings
 
 
 class ReaderThreads:
-    """A few threads. None can be ended from outside: what takes too long keeps its place until it is done.
+    """A small thread pool. A thread cannot be stopped: a slow call occupies it until the call ends.
 
     Args:
-        settings: How long reading may take.
+        settings: Has the time limit.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -27,15 +27,15 @@ class ReaderThreads:
 
     @property
     def inside(self) -> int:
-        """Requests that are being read or wait for it, those that were answered meanwhile among them."""
+        """The number of requests that are parsed or wait for it, including those already answered."""
         return self._inside
 
     async def run(self, read: Callable[..., Any], *arguments: object) -> Any:
-        """What ``read`` gives, called in a thread.
+        """Call ``read`` in a thread and return its result.
 
         Raises:
-            Fault: It takes longer than a request may (503).
-            Exception: What ``read`` raises.
+            ApiError: The call exceeds the time limit (503).
+            Exception: Whatever ``read`` raises.
         """
         loop, seconds = asyncio.get_running_loop(), self._settings.answer_timeout
         work = self._pool.submit(contextvars.copy_context().run, read, *arguments)
@@ -43,13 +43,13 @@ class ReaderThreads:
         work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
         try:
             async with asyncio.timeout(seconds):
-                return await asyncio.wrap_future(work)  # its end cancels work that has not begun
+                return await asyncio.wrap_future(work)  # a timeout cancels work that has not started
         except TimeoutError:
             told = f"the request was not parsed within {seconds:g} s; send fewer rows per request"
             raise unavailable(told, self._settings.retry_after) from None
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Start no further calls."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _done(self) -> None:

@@ -1,7 +1,7 @@
-"""The shapes in which people have rows at hand, turned into those of MLflow's protocol.
+"""Convert the usual JSON shapes of rows to those of MLflow's protocol.
 
-Those of pandas: ``to_dict`` and ``to_json`` with ``records``, ``list``, ``split``, ``tight``, ``index``,
-``dict`` (their default) and ``values``; and a single record. MLflow's own four pass as they are.
+These are the shapes of pandas: ``to_dict`` and ``to_json`` with ``records``, ``list``, ``split``, ``tight``,
+``index``, ``dict`` (their default) and ``values``; and a single record. MLflow's own four pass unchanged.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _SPLIT = {"columns", "data", "index", "index_names", "column_names"}
 
 
 def as_dataframe(document: Any, model: ServedModel) -> dict[str, Any]:
-    """A document of any of these shapes as ``dataframe_records`` or ``dataframe_split``.
+    """Return a document of any of these shapes as ``dataframe_records`` or ``dataframe_split``.
 
     Raises:
-        Fault: It has none of them.
+        ApiError: The document has none of the shapes.
     """
     features = model.features
     if isinstance(document, list):
@@ -53,7 +53,7 @@ def _of_list(rows: list[Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _of_objects(document: dict[str, Any], features: frozenset[str]) -> dict[str, Any]:
-    """``{column: {index: value}}``, or ``{index: {column: value}}``."""
+    """Convert ``{column: {index: value}}``, or ``{index: {column: value}}``."""
     if not document.keys() & features and any(value.keys() & features for value in document.values()):
         return {"dataframe_records": list(document.values())}
     first = next(iter(document))
@@ -71,7 +71,7 @@ def _many(count: int, word: str) -> str:
 
 def _of_columns(document: dict[str, Any]) -> dict[str, Any]:
     lists = [name for name, value in document.items() if isinstance(value, list)]
-    if 2 * len(lists) < len(document) or not lists:  # a record; the converter says which value is none
+    if 2 * len(lists) < len(document) or not lists:  # a record; the converter reports wrong values
         return {"dataframe_records": [document]}
     for name, value in document.items():
         if not isinstance(value, list):

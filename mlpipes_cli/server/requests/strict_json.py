@@ -1,6 +1,6 @@
-"""What JSON's parsers let pass in silence: a key that stands twice in an object, and half a character.
+"""Parse JSON strictly: reject duplicate keys and single surrogates, which parsers accept.
 
-Of a key's values the last would count, so a request would be answered for a row that nobody meant.
+Of a key's values the last would be used, so the answer would be for a row that the client did not mean.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from mlpipes_cli.server.http.api_error import ApiError, bad_request
 
 _SHOWN = 60  # characters of a key in a message
 _HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F]"
-# a half without the other one, one whose backslash may be a text's own, and one that is not even escaped
+# a single surrogate, one whose backslash may be part of the text, and one that is not escaped
 _MAY_HOLD_HALVES = re.compile(rb"%b(?!%b)|(?<!%b)%b|\\\\u[dD]|\xed[\xa0-\xbf]" % (_HIGH, _LOW, _HIGH, _LOW))
-_LOOKED_AT = 2**16  # bytes that may be looked at within the event loop
+_LOOKED_AT = 2**16  # the maximum size in bytes for a check within the event loop
 
 
 def parse(body: bytes, constant: Callable[[str], Any] | None = None) -> Any:
-    """The JSON document of a body.
+    """Parse the JSON document of a body.
 
     Args:
         body: UTF-8, or one of JSON's other encodings.
-        constant: Is given ``NaN``, ``Infinity`` and ``-Infinity``; they are floats when left out.
+        constant: Called with ``NaN``, ``Infinity`` and ``-Infinity``; the default makes them floats.
 
     Raises:
-        ValueError: It is none.
-        RecursionError: It nests too deep.
-        Fault: A key stands twice in an object, or a text holds half a character (400).
+        ValueError: The body is not JSON.
+        RecursionError: It is nested too deeply.
+        ApiError: An object has a duplicate key, or a text has a single surrogate (400).
     """
     document = json.loads(body, object_pairs_hook=_object, parse_constant=constant)
     suspect = _MAY_HOLD_HALVES.search(body) or b"\0" in body[:4]  # which is UTF-16 or UTF-32
@@ -42,10 +42,10 @@ def parse(body: bytes, constant: Callable[[str], Any] | None = None) -> Any:
 
 
 def surely_once(body: bytes) -> bool:
-    """Whether no object of the body has a key twice; False where that takes too long to find out here.
+    """Return whether no object of the body has a duplicate key; False if the body is too large to check here.
 
     Args:
-        body: JSON that was decoded already.
+        body: JSON that was already decoded.
     """
     if len(body) > _LOOKED_AT:
         return False
@@ -70,12 +70,12 @@ def _twice(pairs: list[tuple[str, Any]]) -> str:
 
 
 def ascii_safe(name: str) -> str:
-    """A name as a message may show it: halves of characters are written out."""
+    """Return a name as a message can show it: single surrogates are escaped."""
     return repr(name.encode("utf-8", "backslashreplace").decode())
 
 
 def _half(value: Any, place: str) -> str | None:
-    """Where in a document there is half a character, as ``instances[3].city``; None where there is none."""
+    """Return the path of a text with a single surrogate, as ``instances[3].city``; None if there is none."""
     waiting = [(value, place)]
     while waiting:
         value, place = waiting.pop()

@@ -1,4 +1,4 @@
-"""Tables of the scoring protocol whose values are left as they came, for the converter to read."""
+"""Tables of the scoring protocol with unconverted values, for the converter."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FRAMES = {"dataframe_records", "dataframe_split"}
 
 
 def as_frame(payload: dict[str, Any], names: Sequence[str]) -> dict[str, Any] | None:
-    """``inputs`` and ``instances`` of rows as one of the dataframe's forms; those pass as they are.
+    """Return ``inputs`` and ``instances`` of rows as a dataframe form; dataframe forms pass unchanged.
 
-    None where it is none of these: MLflow's parser says what is wrong with it, or knows what it means.
+    Return None if it is none of these: MLflow's parser then reports the error or knows the form.
     """
     given = FORMS & payload.keys()
     if len(given) != 1:
@@ -58,11 +58,11 @@ def _table(data: Any, names: Sequence[str]) -> dict[str, Any] | None:
 
 
 def identifiers(framed: Mapping[str, Any], names: Sequence[str]) -> list[Any] | None:
-    """The caller's identifiers as they were sent: in a frame, whole numbers beside a missing one are floats.
+    """Return the caller's identifiers as sent: in a frame, integers next to a missing value become floats.
 
     Args:
-        framed: A document with ``dataframe_split`` or ``dataframe_records``, out of which a frame was made.
-        names: Columns that may hold them; the first that is there counts.
+        framed: The document with ``dataframe_split`` or ``dataframe_records`` that the frame was made from.
+        names: Columns that may hold them; the first one present is used.
     """
     records, split = framed.get("dataframe_records"), framed.get("dataframe_split")
     if isinstance(records, list) and all(isinstance(record, dict) for record in records):
@@ -76,16 +76,16 @@ def identifiers(framed: Mapping[str, Any], names: Sequence[str]) -> list[Any] | 
 
 
 def of_cells(body: bytes) -> pd.DataFrame:
-    """A CSV's cells as text, the empty ones too, so that ``007`` stays what it is.
+    """Return a CSV's cells as text, including empty ones, so that ``007`` stays unchanged.
 
     Raises:
-        ValueError: It is none, or a line is not as long as the header; one line.
+        ValueError: The body is not CSV, or a line is not as long as the header; one line.
     """
     try:
         text = body.decode()
         header = header_of(io.BytesIO(body), ",", rows_needed=False)
         _check_bytes(body)
-        # Left to itself, pandas takes the first fields of longer lines for an index, and shifts the others.
+        # By default pandas takes the first fields of longer lines as an index, and shifts the others.
         frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, index_col=False)
         csv_table.check_lengths(io.BytesIO(body), frame.iloc[:, -1].replace("", None), header)
     except UnicodeDecodeError as error:
@@ -99,20 +99,20 @@ def of_cells(body: bytes) -> pd.DataFrame:
 
 
 def _check_bytes(body: bytes) -> None:
-    """Have a zero byte refused: pandas' parser passes over what follows it in a cell."""
+    """Reject a NUL byte: pandas' parser ignores what follows it in a cell."""
     if b"\0" in body:
         raise Unreadable("is not a CSV file but a binary file")
 
 
 def of_parquet(body: bytes, identifiers: Sequence[str] = ()) -> pd.DataFrame:
-    """A Parquet file's table, with its own types.
+    """Return a Parquet file's table, with its own types.
 
     Args:
         body: The file.
-        identifiers: Columns whose whole numbers stay whole beside missing ones.
+        identifiers: Columns whose integers stay integers next to missing values.
 
     Raises:
-        ValueError: It is none, or a column's name stands twice; one line.
+        ValueError: The body is not a Parquet file, or has a duplicate column name; one line.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

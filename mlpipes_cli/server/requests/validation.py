@@ -1,4 +1,4 @@
-"""What is wrong with a request, in words that quote no value of it."""
+"""Describe errors of a request without quoting its values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def kind_of(value: Any) -> str:
-    """What JSON calls the value."""
+    """Return the name of the value's JSON type."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -17,7 +17,7 @@ def kind_of(value: Any) -> str:
 
 
 def without_values(message: str) -> str:
-    """MLflow's own words without the request's data, which it likes to quote."""
+    """Return MLflow's message without the request's data, which it often quotes."""
     if "Failed to enforce schema" in message:
         message = message.rsplit("Error: ", 1)[-1]
     elif re.match(r"(Ensure that input|Failed to (parse|convert)|Provided dataframe)", message):

@@ -1,4 +1,4 @@
-"""Stored answers as the protocol's inference responses: JSON, or JSON and bytes."""
+"""Encode stored answers as the protocol's inference responses: JSON, or JSON and bytes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PLAIN = {bool, int, float, str, type(None)}
 
 
 def check_outputs(asked: Inference, known: set[str]) -> None:
-    """Refuse, before anything is predicted, what the model does not give.
+    """Reject, before the prediction, outputs that the model does not have.
 
     Raises:
-        Fault: An output is unknown (400).
+        ApiError: An output is unknown (400).
     """
     for output in asked.outputs or ():
         if output.name not in known:
@@ -32,7 +32,7 @@ def check_outputs(asked: Inference, known: set[str]) -> None:
 
 
 def encode(answer: StoredAnswer, asked: Inference) -> tuple[bytes, int | None]:
-    """The response's body, and how many bytes of it are JSON where others follow."""
+    """Return the response's body, and the length of its JSON if binary data follows."""
     there = _outputs(answer)
     if asked.outputs is None:
         chosen = [(make(), asked.binary) for make in there.values()]
@@ -56,7 +56,7 @@ def encode(answer: StoredAnswer, asked: Inference) -> tuple[bytes, int | None]:
 
 
 def _outputs(answer: StoredAnswer) -> dict[str, Callable[[], Tensor]]:
-    """What can be answered, by name, each made when it is asked for."""
+    """Return the available outputs by name; each is made on request."""
     found: dict[str, Callable[[], Tensor]] = {}
     rows = answer.predictions
     names = list(rows[0]) if rows and isinstance(rows[0], dict) else []

@@ -1,4 +1,4 @@
-"""An inference request's envelope: JSON, then the bytes of its binary tensors; possibly compressed."""
+"""Parse an inference request: JSON, then the bytes of its binary tensors; possibly compressed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNSUPPORTED = ("shared_memory_region", "classification")
 
 @dataclass(frozen=True)
 class Wanted:
-    """An output that was asked for, and whether as bytes."""
+    """A requested output, and whether it is sent as bytes."""
 
     name: str
     binary: bool
@@ -29,14 +29,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Inference:
-    """A request to infer.
+    """An inference request.
 
     Attributes:
-        id: The caller's own name of the request, or None.
-        inputs: By name, in their order.
-        outputs: Those asked for, or None for all.
-        binary: Whether outputs that say nothing else go out as bytes.
-        parameters: Of the request.
+        id: The caller's own id of the request, or None.
+        inputs: The inputs by name, in their order.
+        outputs: The requested outputs, or None for all.
+        binary: Whether outputs are sent as bytes by default.
+        parameters: The parameters of the request.
     """
 
     id: str | None
@@ -47,10 +47,10 @@ class Inference:
 
 
 def decompressed(body: bytes, coding: str, limit: int) -> bytes:
-    """The body without its content coding, unpacked no further than the limit.
+    """Return the body without its content coding, decompressed up to the limit.
 
     Raises:
-        Fault: The coding is unknown (415), broken (400), or its content too large (413).
+        ApiError: The coding is unknown (415) or invalid (400), or the content is too large (413).
     """
     coding = coding.strip().lower()
     if coding in ("", "identity"):
@@ -70,14 +70,14 @@ def decompressed(body: bytes, coding: str, limit: int) -> bytes:
 
 
 def read(body: bytes, header: str | None) -> Inference:
-    """Read a request.
+    """Parse a request.
 
     Args:
-        body: Without any compression.
-        header: ``Inference-Header-Content-Length``: where the JSON ends; None for JSON alone.
+        body: The body without compression.
+        header: ``Inference-Header-Content-Length``: the length of the JSON; None for JSON alone.
 
     Raises:
-        Fault: It is none (400).
+        ApiError: The body is not an inference request (400).
     """
     length = len(body)
     if header is not None:

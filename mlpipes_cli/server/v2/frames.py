@@ -1,4 +1,4 @@
-"""From a request's tensors to what the model takes: one tensor a column, or one matrix of all columns."""
+"""Convert a request's tensors to the model's input: one tensor per column, or one matrix of all columns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNFIT = "the inputs do not fit the model's signature"
 
 @dataclass(frozen=True)
 class TensorRequest:
-    """What a request asks of a model; as ``requests.Question``, which would import MLflow."""
+    """A parsed request; like ``requests.parse.ModelRequest``, whose module imports MLflow."""
 
     data: Any
     params: dict[str, Any]
@@ -39,10 +39,10 @@ class TensorRequest:
 
 
 def question(asked: Inference, model: ServedModel, max_rows: int) -> TensorRequest:
-    """The data as the model's signature has it.
+    """Return the data as the model's signature requires.
 
     Raises:
-        Fault: It does not fit, or has too many rows.
+        ApiError: The data does not fit, or has too many rows.
     """
     known = signature.of(model)
     rows = _rows(asked.inputs, max_rows)
@@ -73,7 +73,7 @@ def _rows(inputs: Mapping[str, Tensor], max_rows: int) -> int:
 def _fitted(
     table: pd.DataFrame, model: ServedModel, params: dict[str, Any] | None
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """A table for a model with named columns; parameters are None for a model that knows none."""
+    """Return a table for a model with named columns; ``params`` is None for a model without parameters."""
     with _refusing():
         found = fitted(table, model)
         return found, {} if params is None else model.mlflow.params(params or None)
@@ -90,14 +90,14 @@ def _refusing() -> Iterator[None]:
         yield
     except Unfit as error:
         raise invalid_value(str(error)) from None
-    except Exception as error:  # noqa: BLE001  MLflow's, and what it did not expect
+    except Exception as error:  # noqa: BLE001  MLflow's errors, and those that it does not expect
         told = getattr(error, "message", None)
         message = validation.without_values(told) if isinstance(told, str) else UNFIT
         raise invalid_value(message) from None
 
 
 def _tensors(inputs: Mapping[str, Tensor], known: signature.TensorSignature) -> Any:
-    """For a model whose signature is of tensors, or that has none: arrays by name, or the only one."""
+    """Return arrays by name, or the only array, for a model with a tensor signature or without one."""
     arrays = {name: _as_array(tensor) for name, tensor in inputs.items()}
     if known.tensors and len(known.inputs) > 1:
         return arrays
@@ -117,7 +117,7 @@ def _as_array(tensor: Tensor) -> Any:
 
 
 def _ids(given: dict[str, Tensor], model: ServedModel, rows: int) -> list[Any] | None:
-    """The caller's identifiers, taken out of the inputs: the model's id column, else ``id``."""
+    """Take the caller's identifiers out of the inputs: the model's id column, else ``id``."""
     chosen: list[Any] | None = None
     for name in dict.fromkeys([model.details.get("id"), "id"]):
         if isinstance(name, str) and name not in model.features and name in given:
@@ -163,8 +163,7 @@ def _flat(tensor: Tensor) -> Any:
 
 
 def _column(tensor: Tensor, values: Any, column: InputColumn) -> Any:
-    """A column's values in the type of the signature; nothing is converted that would not come out equal,
-    but for a number's precision."""
+    """Return a column's values in the signature's type; only a number's precision may be lost."""
     if column.type in _DTYPES or column.type == "boolean":
         if tensor.datatype == BYTES:
             raise _mismatch(column, "BYTES")

@@ -119,7 +119,7 @@ def _add_models(app: FastAPI, service: PredictionService) -> None:
 
 
 def _add(service: PredictionService, method: Any, end: str, handler: Handler, **options: Any) -> None:
-    """One route for the version that answers now, and one that names it."""
+    """Add one route for the present version, and one that names the version."""
 
     async def current(request: Request, name: str) -> Response:
         return await _worded(service, request, handler, name, None)
@@ -135,7 +135,7 @@ async def _infer(service: PredictionService, request: Request, model: ServedMode
     headers = request.headers
     coding, length = headers.get("content-encoding", ""), headers.get(envelope.HEADER)
     limit = service.settings.max_bytes
-    asked: list[envelope.Inference] = []  # by the model that answers, then perhaps by its challenger
+    asked: list[envelope.Inference] = []  # of the model that answers, then perhaps of its challenger
 
     def read(body: bytes, _: str | None, model: ServedModel, max_rows: int) -> Any:
         found = envelope.read(envelope.decompressed(body, coding, limit), length)
@@ -170,7 +170,7 @@ def _again(service: PredictionService, good: bool) -> dict[str, str]:
 async def _worded(
     service: PredictionService, request: Request, handler: Handler, name: str, version: str | None
 ) -> Response:
-    """The handler's response, or a fault in the protocol's own form."""
+    """Return the handler's response, or an error in the protocol's own form."""
     try:
         return await handler(request, _find(service, name, version))
     except ApiError as fault:
@@ -179,7 +179,7 @@ async def _worded(
 
 
 def _word_refusals(app: FastAPI) -> None:
-    """Unknown paths and methods under ``/v2`` are refused in the protocol's form too."""
+    """Return errors for unknown paths and methods under ``/v2`` in the protocol's form too."""
     from fastapi.exception_handlers import http_exception_handler
 
     before: Any = app.exception_handlers.get(HTTPException, http_exception_handler)

@@ -1,4 +1,4 @@
-"""What a model takes and gives, as tensors: its signature read from its ``MLmodel``, without MLflow."""
+"""A model's inputs and outputs as tensors: read from its ``MLmodel``, without MLflow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OF_COLUMNS = {
     "long": "INT64",
     "integer": "INT32",
     "boolean": "BOOL",
-}  # text, dates and what else there is travel as BYTES
+}  # text, dates and all other types are sent as BYTES
 _OF_NUMPY = {
     "bool": "BOOL",
     **{f"{sign}int{bits}": f"{sign.upper()}INT{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
@@ -34,10 +34,10 @@ class Described:
     Attributes:
         name: Its name.
         datatype: As in the protocol.
-        shape: -1 where any size goes.
+        shape: -1 for a dimension of any size.
         type: The column's type in the signature, or None.
-        required: Whether an input may be left out.
-        threshold: What the positive class's score has to reach for an output's label, or None.
+        required: Whether an input is required.
+        threshold: The lowest score of the positive class for an output's label, or None.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Described:
     threshold: float | None = None
 
     def document(self) -> dict[str, Any]:
-        """As in the model's metadata."""
+        """Return the tensor as in the model's metadata."""
         plain = {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
         if self.threshold is not None:
             return {**plain, "parameters": {"threshold": self.threshold}}
@@ -62,10 +62,10 @@ class TensorSignature:
     """Inputs and outputs of a model.
 
     Attributes:
-        inputs: What it takes; empty for a model without a signature.
-        outputs: What it gives.
-        params: Names of the parameters that it knows.
-        tensors: Whether its signature is one of tensors, not of columns.
+        inputs: The model's inputs; empty for a model without a signature.
+        outputs: The model's outputs.
+        params: Names of the model's parameters.
+        tensors: Whether the signature has tensors rather than columns.
     """
 
     inputs: tuple[Described, ...]
@@ -78,7 +78,7 @@ _known: WeakKeyDictionary[ServedModel, TensorSignature] = WeakKeyDictionary()
 
 
 def of(model: ServedModel) -> TensorSignature:
-    """The model's signature, read once."""
+    """Return the model's signature; it is read once."""
     found = _known.get(model)
     if found is None:
         found = _known[model] = _read(model)
@@ -122,7 +122,7 @@ def _tensor(entry: Mapping[str, Any], name: str) -> Described:
 
 def _outputs(model: ServedModel, entries: list[Any]) -> tuple[Described, ...]:
     given = [_tensor(entry, "predict") for entry in entries]
-    if len(given) <= 1:  # one column is answered as a list, whatever the column is called
+    if len(given) <= 1:  # a single column is returned as a list, whatever its name
         only = given[0] if given else Described("predict", "FP64" if _is_regression(model) else BYTES, (-1,))
         given = [Described("predict", only.datatype, only.shape)]
     cut = model.details.get(MODEL_THRESHOLD) if len(given) == 1 else None

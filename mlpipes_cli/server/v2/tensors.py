@@ -1,6 +1,6 @@
 """Tensors of the Open Inference Protocol: datatypes, and their data as JSON or as bytes.
 
-Bytes are little-endian and row-major; an element of BYTES is its length in four bytes and itself.
+Bytes are little-endian and row-major; an element of BYTES is its length in four bytes and its content.
 Source: KServe, "Open Inference Protocol", section "Tensor Data Types", and Triton's "Binary Tensor
 Data Extension".
 """
@@ -52,10 +52,10 @@ class Tensor:
 
 
 def checked_shape(shape: Any, name: str) -> tuple[int, ...]:
-    """The shape of a request's tensor.
+    """Return the shape of a request's tensor.
 
     Raises:
-        Fault: It is none.
+        ApiError: It is not a valid shape.
     """
     good = isinstance(shape, list) and all(type(size) is int and 0 <= size < _ELEMENTS for size in shape)
     if not good or not 0 < len(shape) <= _DIMENSIONS or math.prod(shape) >= _ELEMENTS:
@@ -64,10 +64,10 @@ def checked_shape(shape: Any, name: str) -> tuple[int, ...]:
 
 
 def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> Tensor:
-    """A tensor whose data is a flat or a nested JSON array; null is a missing number, truth or text.
+    """Return a tensor from a flat or nested JSON array; null is a missing number, boolean or text.
 
     Raises:
-        Fault: The data is not of that type and shape.
+        ApiError: The data does not have that type and shape.
     """
     if not isinstance(data, list):
         raise bad_request(f"input {name!r}: data must be an array, got {kind_of(data)}")
@@ -95,10 +95,10 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> Te
 
 
 def from_bytes(name: str, datatype: str, shape: tuple[int, ...], data: bytes) -> Tensor:
-    """A tensor of the binary tensor data extension.
+    """Return a tensor of the binary tensor data extension.
 
     Raises:
-        Fault: The bytes are not of that type and shape.
+        ApiError: The bytes do not have that type and shape.
     """
     count = math.prod(shape)
     if datatype == BYTES:
@@ -113,7 +113,7 @@ def from_bytes(name: str, datatype: str, shape: tuple[int, ...], data: bytes) ->
 
 
 def of_values(name: str, values: list[Any]) -> Tensor:
-    """Predictions as a tensor: the narrowest datatype that holds them all, JSON texts where none does."""
+    """Return predictions as a tensor of the narrowest datatype that holds all of them, else of JSON texts."""
     shape: tuple[int, ...] = (len(values),)
     flat = values
     if values and all(isinstance(value, list) and len(value) == len(values[0]) for value in values):
@@ -133,7 +133,7 @@ def of_values(name: str, values: list[Any]) -> Tensor:
 
 
 def to_bytes(tensor: Tensor) -> bytes:
-    """The data as the binary tensor data extension has it."""
+    """Return the data in the format of the binary tensor data extension."""
     if tensor.datatype != BYTES:
         return bytes(tensor.data.astype(NUMPY[tensor.datatype], copy=False).tobytes())
     parts = [_encoded(value) for value in tensor.data.ravel()]
@@ -141,7 +141,7 @@ def to_bytes(tensor: Tensor) -> bytes:
 
 
 def to_json(tensor: Tensor) -> list[Any]:
-    """The data as a flat array; NaN and infinities become null, of which JSON knows no other form."""
+    """Return the data as a flat array; NaN and infinities, which JSON does not have, become null."""
     flat: list[Any] = tensor.data.ravel().tolist()
     if tensor.datatype.startswith("FP"):
         return [value if math.isfinite(value) else None for value in flat]
@@ -149,10 +149,10 @@ def to_json(tensor: Tensor) -> list[Any]:
 
 
 def text(value: Any) -> str | None:
-    """An element of BYTES as text.
+    """Return an element of BYTES as text.
 
     Raises:
-        UnicodeDecodeError: It is not UTF-8.
+        UnicodeDecodeError: The element is not UTF-8.
     """
     return value.decode() if isinstance(value, bytes) else value
 
