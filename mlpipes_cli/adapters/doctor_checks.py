@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at on every runtime; nothing is changed."""
+"""The checks of ``doctor`` that apply to every runtime; they change nothing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from mlpipes_cli.project import ProjectFolder
 GIGABYTE = 1024**3
 _DISK_FAULT, _DISK_WARNING = 0.3, 2.0
 _MEMORY_WARNING = 1.0
-_SERVICES_AGAIN = 60000  # user ids from here on are nobody's and containers'
+_SERVICES_AGAIN = 60000  # user ids from here on belong to nobody and to containers
 _NO_SHELLS = ("nologin", "false", "sync", "shutdown", "halt")
 
 
 def tried(name: str, check: Callable[[], Check]) -> Check:
-    """The check's line; one that fails in itself is a fault with its reason."""
+    """Return the check's result; a check that raises is a fault with its reason."""
     try:
         return check()
     except MlpipesError as error:
@@ -36,10 +36,10 @@ def tried(name: str, check: Callable[[], Check]) -> Check:
 
 
 def common(project: ProjectFolder, secrets: Sequence[str]) -> list[Check]:
-    """Python, folder, disk, secrets and git of a project.
+    """Check Python, folder, disk, secrets and git of a project.
 
     Args:
-        project: Whose.
+        project: The project.
         secrets: The names that ``.env`` has to hold.
     """
     return [
@@ -52,7 +52,7 @@ def common(project: ProjectFolder, secrets: Sequence[str]) -> list[Check]:
 
 
 def python() -> Check:
-    """Whether this Python is one that we work with."""
+    """Check whether mlpipes supports this version of Python."""
     found = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info[:2] < (3, 14):
         return Check("python", "ok", found)
@@ -60,18 +60,18 @@ def python() -> Check:
 
 
 def home(project: ProjectFolder) -> Path:
-    """A folder of the project that is there."""
+    """Return the state folder if it exists, else the project's root."""
     return project.state if project.state.is_dir() else project.root
 
 
 def folder(project: ProjectFolder) -> Check:
-    """Whether we can write into it."""
+    """Check whether the project's folder is writable."""
     with tempfile.NamedTemporaryFile(dir=home(project), prefix=".doctor-"):
         return Check("folder", "ok", f"{project.root} is writable")
 
 
 def disk(project: ProjectFolder) -> Check:
-    """Whether its disk has room."""
+    """Check whether the project's disk has enough free space."""
     free = shutil.disk_usage(home(project)).free / GIGABYTE
     found = f"{free:.1f} GB free"
     if free < _DISK_FAULT:
@@ -82,7 +82,7 @@ def disk(project: ProjectFolder) -> Check:
 
 
 def memory() -> Check:
-    """Whether this machine has memory to give."""
+    """Check whether this machine has enough free memory."""
     import psutil
 
     free = psutil.virtual_memory().available / GIGABYTE
@@ -97,7 +97,7 @@ def memory() -> Check:
 
 
 def private_secrets(project: ProjectFolder, names: Sequence[str]) -> Check:
-    """Whether ``.env`` is complete and nobody else's to read."""
+    """Check whether ``.env`` is complete and readable by its owner alone."""
     path = project.env_file
     if not path.exists():
         return Check("secrets", "warning", ".env does not exist yet", "`mlpipes up` creates it")
@@ -119,13 +119,13 @@ def private_secrets(project: ProjectFolder, names: Sequence[str]) -> Check:
 
 
 def accounts(auth: bool, known: Iterable[struct_passwd] | None = None) -> Check:
-    """Whether other people have accounts here, who could write to an MLflow that asks nobody who they are.
+    """Check whether other people have accounts here, who could write to an MLflow without authentication.
 
     Args:
-        auth: Whether it asks.
-        known: The machine's accounts; the system is asked where they are left out.
+        auth: Whether MLflow asks for a name and a password.
+        known: The machine's accounts; None reads them from the system.
     """
-    first = 500 if sys.platform == "darwin" else 1000  # lower numbers are services', and so are the highest
+    first = 500 if sys.platform == "darwin" else 1000  # lower numbers belong to services, the highest too
     others = sorted(
         one.pw_name
         for one in (pwd.getpwall() if known is None else known)
@@ -147,7 +147,7 @@ def accounts(auth: bool, known: Iterable[struct_passwd] | None = None) -> Check:
 
 
 def git(project: ProjectFolder) -> Check:
-    """Whether git would ever take the secrets."""
+    """Check whether git would ever commit the secrets."""
     if shutil.which("git") is None:
         return Check("git", "ok", "not installed")
     command = ["git", "-C", str(project.root), "check-ignore", "-q", ".env"]
@@ -158,7 +158,7 @@ def git(project: ProjectFolder) -> Check:
 
 
 def service(row: ServiceStatus) -> Check:
-    """What to say of a process of ours."""
+    """Return the check of a process of this project."""
     if row.state == "running":
         return Check(row.name, "ok", f"answers on port {row.port}")
     if row.state == "failed":

@@ -1,4 +1,4 @@
-"""Which adapter stands behind what belongs to the whole machine; every import happens on demand."""
+"""Chooses the adapters for resources of the whole machine; every import happens on demand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def docker_stacks() -> AllStacks:
-    """The stacks of all projects on the Docker engine.
+    """Return the stacks of all projects on the Docker engine.
 
     Raises:
         MlpipesError: No engine answers.
@@ -22,14 +22,14 @@ def docker_stacks() -> AllStacks:
 
 
 def process_stacks() -> AllStacks:
-    """The stacks of all projects that run as processes."""
+    """Return the stacks of all projects that run as processes."""
     from mlpipes_cli.adapters.processes.all_stacks import ProcessStacks
 
     return ProcessStacks()
 
 
 def docker_images() -> ImageStore:
-    """The images that mlpipes has built on the Docker engine.
+    """Return the images that mlpipes has built on the Docker engine.
 
     Raises:
         MlpipesError: No engine answers.

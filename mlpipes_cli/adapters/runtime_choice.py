@@ -1,4 +1,4 @@
-"""Which runtime a project's stack has: where its data is, else what is wished, else what there is."""
+"""Chooses the runtime of a project: where its data is, else the setting, else what is available."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ RUNTIMES = ("docker", "embedded", "remote")
 
 
 def current(project: ProjectFolder) -> tuple[str, str]:
-    """The runtime that a command has to do with, and why.
+    """Return the runtime that a command uses, and why.
 
-    Where a stack was started, its data decides, whatever ``mlpipes.yaml`` says by now: ``up`` tells
-    of the difference, and every other command finds what there is.
+    Once a stack was started, its data decides, whatever ``mlpipes.yaml`` says now: ``up`` reports
+    the difference, and every other command uses the runtime with the data.
 
     Raises:
-        MlpipesError: There is data of two runtimes, and nothing says which is the project's.
+        MlpipesError: Two runtimes hold data, and nothing says which is the project's.
     """
     held = home(project)
     if held is not None:
@@ -27,16 +27,16 @@ def current(project: ProjectFolder) -> tuple[str, str]:
 
 
 def for_up(project: ProjectFolder, asked: str | None) -> tuple[str, str]:
-    """The runtime to start.
+    """Return the runtime to start, and why.
 
     Args:
-        project: Its settings count where nothing is asked.
-        asked: ``--runtime``.
+        project: Its settings apply if ``asked`` is None.
+        asked: The value of ``--runtime``.
 
     Raises:
         UsageError: There is no such runtime, or the project's data is in another one.
-        MlpipesError: There is data of two runtimes, and nothing says which is the project's; or it is left to
-            what there is, and the engine that the user names does not answer.
+        MlpipesError: Two runtimes hold data, and nothing says which is the project's; or the choice is
+            automatic, and the engine that the user names does not answer.
     """
     if asked is not None and asked not in ("auto", *RUNTIMES):
         raise UsageError(
@@ -58,10 +58,10 @@ def for_up(project: ProjectFolder, asked: str | None) -> tuple[str, str]:
 
 
 def home(project: ProjectFolder) -> str | None:
-    """The runtime that holds the project's data; None where no stack was started, or nothing is left of it.
+    """Return the runtime that holds the project's data; None if no stack was started or no data is left.
 
     Raises:
-        MlpipesError: There is data of two runtimes, and nothing says which is the project's.
+        MlpipesError: Two runtimes hold data, and nothing says which is the project's.
     """
     remembered = stack_state.read(project).runtime
     if remembered == "remote" or (remembered in RUNTIMES and _holds(project, str(remembered))):
@@ -77,14 +77,14 @@ def home(project: ProjectFolder) -> str | None:
 
 
 def _holds(project: ProjectFolder, runtime: str) -> bool:
-    """Whether a runtime has data of this project; asks nobody."""
+    """Return whether a runtime has data of this project, without asking an engine or a server."""
     if runtime == "docker":
         return "id" in read_json(project.state / "docker.json")
     return (project.state / "postgres").is_dir()
 
 
 def wished(project: ProjectFolder, asked: str | None) -> tuple[str, str]:
-    """The runtime of a project without data, and why."""
+    """Return the runtime of a project without data, and why."""
     name = asked or project.config.runtime
     if name != "auto":
         return name, f"{_place(project, asked)} says so"
@@ -95,10 +95,10 @@ def wished(project: ProjectFolder, asked: str | None) -> tuple[str, str]:
 
 
 def _named_engine_answers(found: tuple[str, str], name: str) -> tuple[str, str]:
-    """Who names an engine wants that one, and no other runtime in its place without a word.
+    """Return the choice, but fail if the user names an engine that does not answer: no silent fallback.
 
     Raises:
-        MlpipesError: It does not answer.
+        MlpipesError: The named engine does not answer.
     """
     from mlpipes_cli.adapters.docker.engine import contexts
 

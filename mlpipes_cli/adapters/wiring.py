@@ -1,4 +1,4 @@
-"""Which adapter stands behind each port; every import happens on demand."""
+"""Chooses the adapter for each port; every import happens on demand."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 
 def choose_runtime(project: ProjectFolder, asked: str | None = None) -> tuple[str, str]:
-    """The runtime that ``up`` starts, and why.
+    """Return the runtime that ``up`` starts, and why.
 
     Args:
-        project: Its settings count where nothing is asked.
-        asked: ``--runtime``.
+        project: Its settings apply if ``asked`` is None.
+        asked: The value of ``--runtime``.
 
     Raises:
         UsageError: There is no such runtime, or the project's data is in another one.
@@ -52,15 +52,15 @@ def choose_runtime(project: ProjectFolder, asked: str | None = None) -> tuple[st
 def make_runtime(
     project: ProjectFolder, choices: StackState | None = None, reason: str | None = None
 ) -> Runtime:
-    """The runtime of a project's stack.
+    """Return the runtime of a project's stack.
 
     Args:
-        project: Whose.
-        choices: What was chosen; what is remembered where it is left out.
-        reason: Why that runtime; found out where it is left out.
+        project: The project.
+        choices: What the user chose; the remembered choices if omitted.
+        reason: Why that runtime; determined if omitted.
 
     Raises:
-        MlpipesError: ``.env`` cannot be read, or nothing says where the project's data is.
+        MlpipesError: ``.env`` cannot be read, or it is not known where the project's data is.
     """
     from mlpipes_cli import stack_state as remembered
     from mlpipes_cli.adapters import runtime_choice
@@ -74,7 +74,7 @@ def make_runtime(
     if name == "docker":
         from mlpipes_cli.adapters.docker.runtime import DockerRuntime
 
-        others = tuple(one for one in made.services if one != "api")  # which `start` adds
+        others = tuple(one for one in made.services if one != "api")  # services that `start` adds
         return DockerRuntime(project, reason or why, services=others, auth=auth)
     if name == "remote":
         from mlpipes_cli.adapters.remote.runtime import RemoteRuntime
@@ -86,7 +86,7 @@ def make_runtime(
 
 
 def make_registry(endpoints: Endpoints) -> Registry:
-    """The model registry of a running stack."""
+    """Return the model registry of a running stack."""
     from mlpipes_cli.adapters.mlflow.client import Connection
     from mlpipes_cli.adapters.mlflow.registry import MlflowRegistry
 
@@ -94,7 +94,7 @@ def make_registry(endpoints: Endpoints) -> Registry:
 
 
 def make_tracking(endpoints: Endpoints, key: Key) -> Tracking:
-    """Where runs are written, with models that the key signs."""
+    """Return the tracking server of runs, whose models are signed with the key."""
     from mlpipes_cli.adapters.mlflow.client import PATIENTLY, Connection
     from mlpipes_cli.adapters.mlflow.tracking import MlflowTracking
 
@@ -102,45 +102,45 @@ def make_tracking(endpoints: Endpoints, key: Key) -> Tracking:
 
 
 def make_prediction_log(database_url: str) -> PredictionLog:
-    """Where the prediction API keeps its predictions."""
+    """Return the log in which the prediction API stores its predictions."""
     from mlpipes_cli.adapters.postgres.prediction_log import PostgresPredictionLog
 
     return PostgresPredictionLog(database_url)
 
 
 def make_prediction_spool(log: PredictionLog, folder: Path, limit: int) -> PredictionLog:
-    """A log that goes on without its database, for so many bytes of files."""
+    """Return a log that works without its database, with files of at most so many bytes."""
     from mlpipes_cli.adapters.spool import SpoolingLog
 
     return SpoolingLog(log, folder, limit)
 
 
 def make_truth_store(database_url: str) -> TruthStore:
-    """Where the truth of predictions is kept."""
+    """Return the store of ground truth."""
     from mlpipes_cli.adapters.postgres.ground_truth import PostgresTruthStore
 
     return PostgresTruthStore(database_url)
 
 
 def make_prediction_records(database_url: str) -> PredictionRecords:
-    """The prediction log as people work with it."""
+    """Return the prediction log for the commands that read and prune it."""
     from mlpipes_cli.adapters.postgres.prediction_records import PostgresPredictionRecords
 
     return PostgresPredictionRecords(database_url)
 
 
 def make_recent_predictions(database_url: str) -> RecentPredictions:
-    """What shows people the newest predictions."""
+    """Return the reader of the newest predictions."""
     from mlpipes_cli.adapters.postgres.recent_predictions import PostgresRecentPredictions
 
     return PostgresRecentPredictions(database_url)
 
 
 def prepare_database(url: str, *, must: bool = True) -> None:
-    """Make or upgrade the tables.
+    """Make or upgrade the tables of the project's database.
 
     Args:
-        url: The database's.
+        url: The database's address.
         must: Whether a database that does not answer is an error.
 
     Raises:
@@ -157,28 +157,28 @@ def prepare_database(url: str, *, must: bool = True) -> None:
 
 
 def make_key_store(database_url: str) -> KeyStore:
-    """Where the API's keys are kept."""
+    """Return the store of API keys."""
     from mlpipes_cli.adapters.postgres.api_keys import PostgresKeyStore
 
     return PostgresKeyStore(database_url)
 
 
 def make_model_source(tracking_uri: str, login: Mapping[str, str]) -> ModelSource:
-    """The registry as a server reads it: a tracking server's address, and its variables for who asks."""
+    """Return the registry as servers read it, from a tracking server's address and login variables."""
     from mlpipes_cli.adapters.mlflow.model_source import RestModelSource
 
     return RestModelSource(tracking_uri, login)
 
 
 def make_alias_news(database_url: str) -> AliasNotifications:
-    """What hears of aliases that have moved."""
+    """Return the listener for moved aliases."""
     from mlpipes_cli.adapters.postgres.alias_notifications import PostgresAliasNotifications
 
     return PostgresAliasNotifications(database_url)
 
 
 def tell_alias_moved(database_url: str, model: str) -> None:
-    """Tell servers that an alias of a model has moved; where it cannot be told, they find out by asking."""
+    """Notify servers that an alias of a model has moved; servers that miss it find out by polling."""
     from mlpipes_cli.adapters.postgres import alias_notifications
     from mlpipes_cli.errors import MlpipesError
 
@@ -187,17 +187,17 @@ def tell_alias_moved(database_url: str, model: str) -> None:
 
 
 def make_vault(tracking_uri: str, login: Mapping[str, str], key: Key) -> Vault:
-    """The models of a registry that may be loaded: those that the key signed."""
+    """Return the models of a registry that may be loaded: those that the key signed."""
     from mlpipes_cli.signing.vault import Vault
 
     return Vault(make_model_source(tracking_uri, login), key)
 
 
 def spooled(folder: Path) -> PendingRecords:
-    """What waits in a spool for the database.
+    """Return what waits in a spool for the database.
 
     Raises:
-        MlpipesError: It may not be read.
+        MlpipesError: Access is denied.
     """
     from mlpipes_cli.adapters.spool import pending_records
 
@@ -205,10 +205,10 @@ def spooled(folder: Path) -> PendingRecords:
 
 
 def replay_spool(folder: Path, database_url: str) -> int:
-    """Put into the database what waits in a spool and no running server holds; how many predictions.
+    """Store in the database what no running server holds of a spool; return the number of predictions.
 
     Raises:
-        MlpipesError: The database does not take them, or the spool cannot be read; what is left waits.
+        MlpipesError: The database does not accept them, or the spool cannot be read; what is left waits.
     """
     import asyncio
 
@@ -218,59 +218,59 @@ def replay_spool(folder: Path, database_url: str) -> int:
 
 
 def make_image_builder() -> ImageBuilder:
-    """What makes images that hold a model."""
+    """Return the builder of images that hold a model."""
     from mlpipes_cli.adapters.docker.images.model_image import DockerImageBuilder
 
     return DockerImageBuilder()
 
 
 def make_databases() -> Databases:
-    """What copies and replaces whole databases."""
+    """Return the adapter that copies and replaces whole databases."""
     from mlpipes_cli.adapters.dump.databases import PostgresDatabases
 
     return PostgresDatabases()
 
 
 def mlflow_revisions() -> Collection[str]:
-    """The versions of MLflow's tables that this release can read or bring up to date."""
+    """Return the versions of MLflow's tables that this release can read or upgrade."""
     from mlpipes_cli.adapters.mlflow import schema
 
     return schema.revisions()
 
 
 def newest_mlflow_revision() -> str:
-    """The version of MLflow's tables that this release works on."""
+    """Return the version of MLflow's tables that this release works on."""
     from mlpipes_cli.adapters.mlflow import schema
 
     return schema.newest()
 
 
 def added_services(project: ProjectFolder) -> Path:
-    """The file that names the services that ``up`` brings back beside the core."""
+    """Return the file that names the services that ``up`` starts beside the core services."""
     from mlpipes_cli.adapters.processes.state import StateFiles
 
     return StateFiles(project.state).wanted_file
 
 
 def remembered_services(project: ProjectFolder) -> Mapping[str, ServiceSpec]:
-    """The services that ``up`` brings back beside the core, by name."""
+    """Return the services that ``up`` starts beside the core services, by name."""
     from mlpipes_cli.adapters.processes.state import StateFiles
 
     return StateFiles(project.state).wanted()
 
 
 def database_address(url: str) -> Address:
-    """A database's address with the password apart."""
+    """Return a database's address with the password apart."""
     from mlpipes_cli.adapters.dump import address
 
     return address.parse(url)
 
 
 def database_program(name: str, address: Address) -> Path:
-    """A client program of PostgreSQL that fits the server.
+    """Return a client program of PostgreSQL that fits the server.
 
     Raises:
-        MlpipesError: The database does not answer, or there is none.
+        MlpipesError: The database does not answer, or no installed program fits.
     """
     from mlpipes_cli.adapters.dump import programs
 
@@ -282,42 +282,42 @@ def database_program(name: str, address: Address) -> Path:
 
 
 def lock(path: Path, waiting: Callable[[str], None]) -> AbstractContextManager[None]:
-    """A lock file that one process holds; ``waiting`` is told, with its holder in words, where we wait."""
+    """Return a lock file for one process at a time; ``waiting`` gets the holder's description."""
     from mlpipes_cli.adapters.processes.json_files import locked
 
     return locked(path, waiting)
 
 
 def keep_logs(project: ProjectFolder) -> None:
-    """Have this process put the logs of the project's services aside when they have become large."""
+    """Let this process rotate the logs of the project's services when they have become large."""
     from mlpipes_cli.adapters.processes import log_rotation
 
     log_rotation.keep(project.logs)
 
 
 def mark_children(project: ProjectFolder) -> None:
-    """Have what this process starts from now on marked, so that ``down`` finds it without us."""
+    """Mark the processes that this process starts from now on, so that ``down`` finds them on its own."""
     import os
 
     from mlpipes_cli.adapters.processes import process
 
     for name, value in process.foreground_marks(project.root).items():
-        os.environ.setdefault(name, value)  # a service of the stack carries its own
+        os.environ.setdefault(name, value)  # a service of the stack has a mark of its own
 
 
 @contextlib.contextmanager
 def serving_port(
     wanted: int | None, remembered: int | None, preference: int, say: Callable[[str], None]
 ) -> Iterator[int]:
-    """A port for a server in this process, held until the context ends.
+    """Yield a port for a server in this process, held until the context ends.
 
     Raises:
-        MlpipesError: The wanted port is taken; the message names its holder.
+        MlpipesError: The requested port is in use; the message names its holder.
     """
     from mlpipes_cli.adapters.processes import ports
     from mlpipes_cli.errors import MlpipesError
 
-    if wanted is not None:  # whoever starts us as a service may hold it for us already
+    if wanted is not None:  # the process that starts us as a service may hold it for us already
         if not ports.is_free(wanted):
             holder = ports.holder(wanted)
             raise MlpipesError(
@@ -332,7 +332,7 @@ def serving_port(
 
 
 def make_environments() -> Environments:
-    """The environments of this machine; a context that holds what it gives until it ends."""
+    """Return the environments of this machine: a context that holds what it returns until it ends."""
     from mlpipes_cli.adapters.environments.store import EnvironmentStore
 
     return EnvironmentStore()

@@ -1,4 +1,4 @@
-"""The whole story on an example, one verb after the other: what ``mlpipes demo`` does."""
+"""Runs every step of the tutorial on an example, one command after the other: ``mlpipes demo``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ ROWS_FILE = "data/new_rows.csv"
 
 @dataclass(frozen=True)
 class DemoStep:
-    """One chapter of the story.
+    """One step of the demo.
 
     Attributes:
-        name: The command that does the same by itself.
-        result: What its verb returned.
+        name: The command that does the same on its own.
+        result: The value that its function returned.
         seconds: How long it took.
     """
 
@@ -40,16 +40,16 @@ Progress = Callable[[], AbstractContextManager[TrainingProgress]]
 def story(
     directory: Path, reporter: Reporter, progress: Progress, begin: Callable[[str], None]
 ) -> Iterator[DemoStep]:
-    """Tell the story in a folder; on one that holds a project already it goes on where that stands.
+    """Run the demo in a folder; if it holds a project already, continue where that is.
 
     Args:
-        directory: The project's folder; made if it is not there.
-        reporter: Messages of the verbs.
-        progress: Opens what training reports to.
+        directory: The project's folder; made if it is missing.
+        reporter: Receives the commands' messages.
+        progress: Opens the reporter of a training's progress.
         begin: Called with a command's name before it starts.
 
     Raises:
-        MlpipesError: A step failed; what was done before stays.
+        MlpipesError: A step failed; the results of earlier steps stay.
     """
     for name, verb in _verbs(directory.absolute(), reporter, progress):
         begin(name)

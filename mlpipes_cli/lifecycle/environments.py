@@ -1,4 +1,4 @@
-"""The verbs: list the environments of this machine, and remove those that nobody needs."""
+"""Lists the environments of this machine, and removes unused ones."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EnvironmentRow:
-    """An environment, for people.
+    """An environment in a listing.
 
     Attributes:
-        hash: Its name.
+        hash: The environment's hash.
         python: The Python version.
         purpose: What it was built for.
-        packages: How many it holds.
+        packages: How many packages it holds.
         size: Bytes on disk.
         last_used: UTC, ISO 8601.
-        seconds: How long it took to be built.
+        seconds: How long the build took.
         path: Its folder.
     """
 
@@ -41,12 +41,12 @@ class EnvironmentRow:
 
 @dataclass(frozen=True)
 class PrunedEnvironments:
-    """What a prune did.
+    """The result of a prune.
 
     Attributes:
-        removed: What is gone.
-        in_use: What would be, if nothing used it.
-        freed: Bytes; files that uv's own cache shares stay until that is cleaned.
+        removed: Environments that were removed.
+        in_use: Environments that were kept only because a process uses them.
+        freed: Freed bytes; files that uv's own cache shares stay until that cache is cleaned.
     """
 
     removed: tuple[EnvironmentRow, ...]
@@ -55,7 +55,7 @@ class PrunedEnvironments:
 
 
 def listing() -> list[EnvironmentRow]:
-    """All of this machine's, the last used first."""
+    """Return all environments of this machine, the most recently used first."""
     from mlpipes_cli.adapters.wiring import make_environments
 
     with make_environments() as environments:
@@ -63,17 +63,17 @@ def listing() -> list[EnvironmentRow]:
 
 
 def prune(reporter: Reporter, *, unused_for: str | None, everything: bool, yes: bool) -> PrunedEnvironments:
-    """Remove environments that nobody used for long, or all; never one that is in use.
+    """Remove environments that were not used for long, or all; never one that is in use.
 
     Args:
-        reporter: Asked for consent.
-        unused_for: ``30d`` or ``12h``; 30 days if left out.
-        everything: However lately they were used.
-        yes: Do not ask.
+        reporter: Asks for confirmation.
+        unused_for: ``30d`` or ``12h``; 30 days if omitted.
+        everything: Remove all, even those used recently.
+        yes: Do not ask for confirmation.
 
     Raises:
-        UsageError: No such time; both choices at once.
-        MlpipesError: Nobody agreed.
+        UsageError: The time is malformed, or both choices are given.
+        MlpipesError: The user declined.
     """
     from mlpipes_cli.adapters.wiring import make_environments
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Example:
-    """An example.
+    """An example project of ``init``.
 
     Attributes:
-        name: As in ``--example``, and its folder in ``templates/``.
+        name: The value of ``--example``, and its folder in ``templates/``.
         model: The registered model's name.
-        about: For the project's README.
-        rows_file: Rows to score.
-        gates: Of the promotion, as YAML.
-        metric: What decides a promotion.
-        files: Its own files and what they are; a name that ends with ``/`` is a folder of many.
-        generator: Its script that makes ``data/``, with a function ``generate(folder)``.
-        before_training: What the user has to do first.
+        about: The description in the project's README.
+        rows_file: The file of rows to score.
+        gates: The gates of its promotion, as YAML.
+        metric: The metric that decides a promotion.
+        files: Its own files and a description of each; a name that ends with ``/`` is a folder of many.
+        generator: The script that makes ``data/``, with a function ``generate(folder)``.
+        before_training: The steps that the user has to take before a training.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The verbs: list the images that mlpipes has built, and remove those that nobody needs."""
+"""Lists the images that mlpipes has built, and removes unused ones."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PrunedImages:
-    """What a prune did.
+    """The result of a prune.
 
     Attributes:
-        removed: What is gone.
-        kept: What was to go, and has come into use meanwhile.
-        size: Bytes of what is gone; layers that other images share stay on the disk.
+        removed: Images that were removed.
+        kept: Images that were to be removed and have come into use meanwhile.
+        size: Bytes of the removed images; layers that other images share stay on the disk.
     """
 
     removed: tuple[OwnImage, ...]
@@ -30,7 +30,7 @@ class PrunedImages:
 
 
 def listing() -> list[OwnImage]:
-    """All that mlpipes built on the engine, for any project, the newest first.
+    """Return all images that mlpipes built on the engine, for any project, the newest first.
 
     Raises:
         MlpipesError: No engine answers.
@@ -42,13 +42,13 @@ def prune(reporter: Reporter, *, models: bool = False, yes: bool = False) -> Pru
     """Remove images of services that no container uses and this release does not start.
 
     Args:
-        reporter: Asked for consent.
-        models: The unused images of ``mlpipes build`` too.
-        yes: Do not ask.
+        reporter: Asks for confirmation.
+        models: Remove the unused images of ``mlpipes build``, too.
+        yes: Do not ask for confirmation.
 
     Raises:
-        UsageError: There is nobody to ask and no ``yes``.
-        MlpipesError: No engine answers, it refuses, or nobody agreed.
+        UsageError: There is no terminal to ask on and no ``yes``.
+        MlpipesError: No engine answers, it refuses, or the user declined.
     """
     store = machine_wiring.docker_images()
     due = [one for one in store.listing() if not one.used_by and _goes(one, models=models)]

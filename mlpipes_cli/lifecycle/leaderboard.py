@@ -1,4 +1,4 @@
-"""``leaderboard``: the candidates of an experiment that were judged on the same rows."""
+"""``leaderboard``: the candidates of an experiment that were scored on the same rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LeaderboardEntry:
 
     Attributes:
         result: The run.
-        aliases: Those that its registered version holds.
+        aliases: The aliases that its registered version holds.
         version: Its version in the registry, or None.
     """
 
@@ -35,11 +35,11 @@ class LeaderboardEntry:
 
 @dataclass(frozen=True)
 class OtherHoldout:
-    """Rows that other runs of the experiment were judged on.
+    """A holdout that other runs of the experiment were scored on.
 
     Attributes:
-        fingerprint: Of the rows.
-        runs: How many were judged on them.
+        fingerprint: The fingerprint of the rows.
+        runs: How many runs were scored on them.
     """
 
     fingerprint: str
@@ -48,18 +48,18 @@ class OtherHoldout:
 
 @dataclass(frozen=True)
 class Board:
-    """The candidates, the best first.
+    """A leaderboard, the best candidate first.
 
     Attributes:
         experiment: Its name.
         model: The registered model's name.
-        metric: What they are sorted by.
+        metric: The metric that sorts them.
         task: The kind of target.
-        holdout: The fingerprint of the rows that all were judged on.
+        holdout: The fingerprint of the rows that all were scored on.
         entries: One for each candidate, its newest run.
-        others: The other holdouts that runs of the experiment were judged on, the newest first.
-        few_rows: What a person should know of a holdout of a handful of rows; an empty text otherwise.
-        strangers: Runs of the experiment that say they are candidates and not which rows judged them, so that
+        others: The other holdouts that runs of the experiment were scored on, the newest first.
+        few_rows: A warning about a holdout of a handful of rows; an empty text otherwise.
+        strangers: Runs of the experiment that are tagged as candidates but do not name their holdout, so that
             `mlpipes train` did not make them.
     """
 
@@ -75,14 +75,14 @@ class Board:
 
     @property
     def best(self) -> str | None:
-        """The champion's name."""
+        """The name of the best run."""
         first = self.entries[0].result if self.entries else None
         return (
             first.name if first and value_of(first.metrics, first.status, self.metric) is not None else None
         )
 
     def document(self) -> dict[str, Any]:
-        """The JSON document of ``leaderboard --json``."""
+        """Return the JSON document of ``leaderboard --json``."""
         shown = ("name", "run_id", "status", "metrics", "intervals", "threshold", "seconds", "error")
         return {
             "experiment": self.experiment,
@@ -112,13 +112,13 @@ def leaderboard(
     """Compare the candidates that share a holdout.
 
     Args:
-        project: Whose stack is asked.
-        experiment: A name or an experiment file; the project's own, else the newest, when left out.
-        metric: What to sort by; what decides the champion when left out.
-        holdout: The start of its fingerprint; the newest run's when left out.
+        project: The project whose stack is queried.
+        experiment: A name or an experiment file; if omitted, the project's own, else the newest.
+        metric: The metric to sort by; the one that decides a promotion if omitted.
+        holdout: The start of its fingerprint; the newest run's if omitted.
 
     Raises:
-        UsageError: There is no such experiment or holdout, it has no runs, or the metric is not for its
+        UsageError: There is no such experiment or holdout, it has no runs, or the metric does not fit its
             target.
         MlpipesError: The stack is not running.
     """
@@ -159,7 +159,7 @@ def leaderboard(
 
 
 def _holdouts(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
-    """The runs by the fingerprint of the rows that they were judged on, the newest first."""
+    """Group the runs by the fingerprint of their holdout, the newest first."""
     found: dict[str, list[RunRecord]] = {}
     for run in runs:
         found.setdefault(run.tags[mlflow_tags.HOLDOUT_FINGERPRINT], []).append(run)
@@ -179,7 +179,7 @@ def _chosen(holdouts: Mapping[str, object], asked: str | None) -> str:
 
 
 def is_ours(run: RunRecord) -> bool:
-    """Whether `mlpipes train` made the run: it says which rows judged it, and of what task."""
+    """Return whether `mlpipes train` made the run: it names its holdout and its task."""
     tags = run.tags
     return (
         bool(tags.get(mlflow_tags.HOLDOUT_FINGERPRINT))
@@ -188,7 +188,7 @@ def is_ours(run: RunRecord) -> bool:
 
 
 def _runs(registry: Registry, project: ProjectFolder, asked: str | None) -> tuple[Sequence[RunRecord], int]:
-    """The runs of an experiment, the newest first, and how many others there are."""
+    """Return the runs of an experiment, the newest first, and how many others there are."""
     name = _name(project, asked)
     found = registry.runs([name] if name else None)
     runs = [run for run in found if is_ours(run)]
@@ -204,7 +204,7 @@ def _runs(registry: Registry, project: ProjectFolder, asked: str | None) -> tupl
 
 
 def _name(project: ProjectFolder, asked: str | None) -> str | None:
-    """The experiment's name, out of its file if a file was named or the project has one."""
+    """Return the experiment's name, from its file if a file was named or the project has one."""
     from pathlib import Path
 
     from mlpipes_cli.config.experiment import load_experiment
@@ -232,10 +232,10 @@ def _metric(run: RunRecord, asked: str | None) -> str:
 
 
 def _registered(registry: Registry, model: str) -> dict[str, tuple[tuple[str, ...], int | None]]:
-    """The aliases and the version of each run that is in the registry."""
+    """Return the aliases and the version of each run that is in the registry."""
     found = registry.model(model)
     held: dict[str, tuple[tuple[str, ...], int | None]] = {}
-    for version in reversed(found.versions if found else ()):  # the newest last, so it stays
+    for version in reversed(found.versions if found else ()):  # the newest last, so that it is kept
         aliases = held.get(version.run_id, ((), None))[0]
         held[version.run_id] = (tuple(sorted({*aliases, *version.aliases})), version.version)
     return held

@@ -1,4 +1,4 @@
-"""The logs of one service, or of several side by side, each line with the name of its service."""
+"""Reads the logs of one service, or of several interleaved, each line with the name of its service."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def lines(
     tail: int | None = None,
     since: str | None = None,
 ) -> Iterator[str]:
-    """The lines of the logs, oldest first within each service.
+    """Yield the lines of the logs, oldest first within each service.
 
     Args:
-        project: Whose.
-        services: Which; all that have a log where none is named.
-        follow: Go on until nobody asks any more, over restarts of the services.
-        tail: Only the last so many of each.
-        since: Only later ones; see :func:`mlpipes_cli.lifecycle.times.seconds`.
+        project: The project.
+        services: The services; without any, all that have a log.
+        follow: Continue over restarts of the services until the caller stops.
+        tail: Only the last so many lines of each.
+        since: Only later lines; see :func:`mlpipes_cli.lifecycle.times.seconds`.
 
     Raises:
-        UsageError: There is no such service, or ``since`` is no time.
+        UsageError: There is no such service, or ``since`` is not a time.
         MlpipesError: No service has a log.
     """
     moment = None if since is None else times.seconds(since)
@@ -54,12 +54,12 @@ def _in_turn(opened: dict[str, Iterator[str]]) -> Iterator[str]:
     for name, log in opened.items():
         try:
             yield from (f"{name:<{width}} | {line}" for line in log)
-        except UsageError as error:  # a log without times, where `since` was asked
+        except UsageError as error:  # the log has no times, and `since` was given
             yield f"{name:<{width}} | ({error.reason})"
 
 
 def _together(opened: dict[str, Iterator[str]]) -> Iterator[str]:
-    """Lines of all as they come; one that ends or fails does not end the others."""
+    """Yield lines of all logs as they come; the end or failure of one does not end the others."""
     width = max(map(len, opened))
     arrived: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 

@@ -1,4 +1,4 @@
-"""All stacks of this machine: those of projects whose folder is gone, too."""
+"""All stacks of this machine, including those of projects whose folder is gone."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mlpipes_cli.suggest import did_you_mean
 
 @dataclass(frozen=True)
 class Removed:
-    """What ``remove`` did: the stack's id, and what was removed, in words."""
+    """The result of ``remove``: the stack's id, and the names of what was removed."""
 
     id: str
     removed: tuple[str, ...]
 
 
 def listing(reporter: Reporter) -> list[FoundStack]:
-    """All stacks that are found; where no engine answers, those of processes alone."""
+    """Return all stacks that are found; if no engine answers, only those that run as processes."""
     return [one for _, one in _found(reporter)]
 
 
@@ -34,8 +34,8 @@ def stop(name: str, reporter: Reporter) -> FoundStack:
     """Stop a stack; its data stays.
 
     Args:
-        name: Its id, or its project's folder.
-        reporter: Where news goes.
+        name: The stack's id, or its project's folder.
+        reporter: Receives progress messages.
 
     Raises:
         UsageError: There is no such stack.
@@ -50,11 +50,11 @@ def stop(name: str, reporter: Reporter) -> FoundStack:
 
 
 def remove(name: str, reporter: Reporter, *, yes: bool = False) -> Removed:
-    """Stop a stack and remove its data, after a question.
+    """Stop a stack and remove its data, after confirmation.
 
     Raises:
         UsageError: There is no such stack, or no terminal to ask on and no ``yes``.
-        MlpipesError: The answer was no, or something cannot be removed.
+        MlpipesError: The user declined, or something cannot be removed.
     """
     machine, chosen = _chosen(name, reporter)
     if _is_project(chosen.root):

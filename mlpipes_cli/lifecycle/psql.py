@@ -1,4 +1,4 @@
-"""A session of `psql` with the project's database."""
+"""Starts a `psql` session with the project's database."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mlpipes_cli.project import ProjectFolder
 
 
 def command(project: ProjectFolder, arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """What to run, and its environment, which holds the password; the command line does not.
+    """Return the command line, and its environment, which holds the password.
 
-    The machine's own ``psql`` comes first, since it edits lines; ours does not.
+    The machine's own ``psql`` is preferred, since it supports line editing; ours does not.
 
     Args:
-        project: Whose database.
-        arguments: For ``psql`` itself, such as ``-c "select 1"``.
+        project: The project whose database is opened.
+        arguments: Arguments of ``psql``, such as ``-c "select 1"``.
 
     Raises:
         MlpipesError: The stack is not running, or no ``psql`` fits the server.

@@ -1,4 +1,4 @@
-"""``init``: a project that runs at once, from an example, whole or not at all."""
+"""``init``: makes a working project from an example, completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ DEFAULT_EXAMPLE = "breast-cancer"
 
 @dataclass(frozen=True)
 class NewProject:
-    """What ``init`` made.
+    """The project that ``init`` made.
 
     Attributes:
-        project: The project's name, from its folder's.
+        project: The project's name, derived from its folder's.
         directory: The absolute folder.
         example: The example that it was made from.
-        files: What was made, with a word about each.
-        next: The commands to go on with.
+        files: The files that were made, each with a description.
+        next: The commands to continue with.
     """
 
     project: str
@@ -46,15 +46,15 @@ class NewProject:
 def make_project(directory: Path, example: str = DEFAULT_EXAMPLE) -> NewProject:
     """Make a project in a folder, which may exist but may hold none of the files to be made.
 
-    Everything is made in a temporary folder beside and then moved, so an interrupted call leaves
+    Everything is made in a temporary folder beside it and then moved, so an interrupted call leaves
     nothing behind.
 
     Args:
-        directory: The folder; it and its parents are made where they are not there.
+        directory: The folder; it and its parents are made if they are missing.
         example: One of the names in ``EXAMPLES``.
 
     Raises:
-        UsageError: No such example, a project is there or above, or files would be overwritten.
+        UsageError: No such example, there is a project here or above, or files would be overwritten.
         MlpipesError: The folder cannot be written.
     """
     if example not in EXAMPLES:
@@ -79,7 +79,7 @@ def make_project(directory: Path, example: str = DEFAULT_EXAMPLE) -> NewProject:
 
 
 def project_name(directory: Path) -> str:
-    """A name that fits ``project:``, from the folder's."""
+    """Return a valid value for ``project:``, derived from the folder's name."""
     slug = re.sub(r"[^a-z0-9_-]+", "-", directory.name.lower()).strip("-_")[:63]
     return slug or "project"
 
@@ -97,7 +97,7 @@ def _check_place(directory: Path) -> None:
 
 @contextlib.contextmanager
 def _folder_beside(directory: Path) -> Iterator[Path]:
-    """A temporary folder on the same disk; it and the parents that were made go if it fails."""
+    """Yield a temporary folder on the same disk; it and the parents that were made are removed on failure."""
     home = directory if directory.is_dir() else directory.parent
     lacking = [folder for folder in (home, *home.parents) if not folder.exists()]
     home.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def _copy(origin: Path, folder: Path, values: dict[str, str]) -> None:
         if path.is_dir() or "__pycache__" in path.parts:
             continue
         relative = path.relative_to(origin)
-        if relative == Path("gitignore"):  # under its own name it would rule what the package holds
+        if relative == Path("gitignore"):  # under its own name it would apply to the package's files
             relative = Path(".gitignore")
         text = path.read_text(encoding="utf-8")
         if origin.name == COMMON:
@@ -152,7 +152,7 @@ def _copy(origin: Path, folder: Path, values: dict[str, str]) -> None:
 
 
 def _module(path: Path) -> ModuleType:
-    """The example's own script, run as a module without leaving a compiled copy."""
+    """Run the example's own script as a module, without leaving a compiled copy."""
     module = ModuleType(path.stem)
     module.__file__ = str(path)
     exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)  # noqa: S102 (ours)
@@ -164,7 +164,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _move(beside: Path, directory: Path) -> None:
-    """Put what was made in its place: a rename where nothing is there, else file by file."""
+    """Move the files to their place: a rename if nothing is there, else file by file."""
     if not directory.exists():
         beside.chmod(0o777 & ~_umask())
         beside.rename(directory)
@@ -214,7 +214,7 @@ def _described(made: list[Path], example: Example) -> dict[str, str]:
         ".gitignore": "keeps them and the stack's data out of git",
         **example.files,
     }
-    folders = tuple(name for name in example.files if name.endswith("/"))  # told of as a whole
+    folders = tuple(name for name in example.files if name.endswith("/"))  # reported as a whole
     names = [path.as_posix() for path in made]
     names = [next((f for f in folders if name.startswith(f)), name) for name in names]
     return {name: known[name] for name in known if name in names} | {

@@ -1,4 +1,4 @@
-"""The passwords of a project: made once, kept in ``.env``, never shown unless asked."""
+"""The passwords of a project: made once, kept in ``.env``, shown only on request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlpipes_cli import env_file
 from mlpipes_cli.signing import keys
 
 NAMES = (
-    "POSTGRES_PASSWORD",  # the databases' superuser, their two owners, and whom users' queries run as
+    "POSTGRES_PASSWORD",  # the databases' superuser, their two owners, and the role of users' queries
     "MLFLOW_DB_PASSWORD",
     "MLPIPES_DB_PASSWORD",
     "MLPIPES_READER_PASSWORD",
@@ -26,9 +26,9 @@ _BYTES = 24
 
 
 def ensure_secrets(project_root: Path, names: Sequence[str] = NAMES) -> dict[str, str]:
-    """Make the passwords of these names that are missing in ``.env`` and return all of them.
+    """Make the missing passwords of these names in ``.env`` and return all of them.
 
-    What is there is kept, other lines too; the file gets mode 0600. Several processes may call it
+    Existing passwords are kept, and other lines too; the file gets mode 0600. Several processes may call it
     at once and all get the same passwords.
 
     Raises:
@@ -44,7 +44,7 @@ def ensure_secrets(project_root: Path, names: Sequence[str] = NAMES) -> dict[str
 
 
 def read_secrets(project_root: Path) -> dict[str, str]:
-    """The passwords that are there.
+    """Return the existing passwords.
 
     Raises:
         MlpipesError: ``.env`` cannot be read.
@@ -54,16 +54,16 @@ def read_secrets(project_root: Path) -> dict[str, str]:
 
 
 def model_key(project_root: Path) -> keys.Key:
-    """The key that the project's models are signed with; made where there is none yet.
+    """Return the key that the project's models are signed with; it is made if there is none.
 
     Raises:
-        MlpipesError: ``.env`` cannot be read or written, or the key in it is none.
+        MlpipesError: ``.env`` cannot be read or written, or the key in it is malformed.
     """
     return keys.read(ensure_secrets(project_root, (keys.NAME,))[keys.NAME], ".env")
 
 
 def has_model_key(project_root: Path) -> bool:
-    """Whether the project has such a key already.
+    """Return whether the project has a signing key already.
 
     Raises:
         MlpipesError: ``.env`` cannot be read.

@@ -1,4 +1,4 @@
-"""The verbs for one service by itself: stop, start, shell."""
+"""Stops and starts one service, or opens a shell in it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _STORES = ("minio", "rustfs")
 
 
 def stop(project: ProjectFolder, service: str, reporter: Reporter) -> Halted:
-    """Stop one service until ``start`` or ``up``, and say what the others that run do without it.
+    """Stop one service until ``start`` or ``up``, and report what the running services that need it lose.
 
     Raises:
-        UsageError: There is no such service, or it is not ours to stop.
+        UsageError: There is no such service, or mlpipes does not run it.
         MlpipesError: It cannot be ended.
     """
     halted = make_runtime(project).halt(service, reporter)
@@ -27,7 +27,7 @@ def stop(project: ProjectFolder, service: str, reporter: Reporter) -> Halted:
 
 
 def _without(project: ProjectFolder, service: str, dependent: str) -> str:
-    """What becomes of a service that runs on without what it needs."""
+    """Describe how a service that keeps running is affected without the one it needs."""
     if api_names.is_api(dependent) and service == "mlflow":
         return ": it keeps serving the loaded model versions"
     if api_names.is_api(dependent) and service == "postgres":
@@ -42,8 +42,8 @@ def start(project: ProjectFolder, service: str, reporter: Reporter) -> ServiceSt
     """Start one service and what it needs, and wait until it answers.
 
     Raises:
-        UsageError: There is no such service, or it is not ours to start.
-        MlpipesError: There is no stack yet, or it does not come up.
+        UsageError: There is no such service, or mlpipes does not run it.
+        MlpipesError: There is no stack yet, or it does not start.
     """
     try:
         return make_runtime(project).resume(service, reporter)
@@ -52,10 +52,10 @@ def start(project: ProjectFolder, service: str, reporter: Reporter) -> ServiceSt
 
 
 def shell(project: ProjectFolder, service: str, command: Sequence[str]) -> int:
-    """Run a program in a service's container, a shell where none is named; its exit code.
+    """Run a program in a service's container, by default a shell; return its exit code.
 
     Raises:
-        UsageError: There is no such service, or it is no container.
+        UsageError: There is no such service, or it is not a container.
         MlpipesError: It does not run, or the program cannot be started.
     """
     return make_runtime(project).shell(service, command)

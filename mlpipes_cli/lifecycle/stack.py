@@ -1,4 +1,4 @@
-"""The stack's verbs: up, down, restart, status, open, doctor, env."""
+"""The commands of the stack: up, down, restart, status, open, doctor, env."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.project import ProjectFolder
 
 _SECRETS = "`mlpipes status --show-secrets` shows the password"
-# What ``--with`` adds: the profiles of compose.yaml that a user chooses.
+# The services that ``--with`` adds: the profiles of compose.yaml that a user chooses.
 EXTRAS = ("api", "jupyter", "pgadmin")
 
 
@@ -41,18 +41,18 @@ def up(
 ) -> StackStatus:
     """Start or repair the stack and wait until every service answers.
 
-    What is chosen here is remembered for all later commands of the project.
+    The choices are remembered for all later commands of the project.
 
     Args:
-        project: Whose stack.
-        reporter: Where news goes.
-        runtime: docker, embedded, remote or auto; None is what ``mlpipes.yaml`` says.
-        extra: Further services, beside those that were added before; ``none`` drops those.
-        auth: Whether MLflow asks for a name and a password; None leaves it as it is.
+        project: The project whose stack is meant.
+        reporter: Receives progress messages.
+        runtime: docker, embedded, remote or auto; None uses ``mlpipes.yaml``.
+        extra: Further services, beside those that were added before; ``none`` removes those.
+        auth: Whether MLflow requires a name and a password; None leaves it as it is.
 
     Raises:
         UsageError: There is no such runtime or service, or the project's data is in another runtime.
-        MlpipesError: A service does not come up.
+        MlpipesError: A service does not start.
     """
     name, reason = choose_runtime(project, runtime)
     before = stack_state.read(project)
@@ -60,7 +60,7 @@ def up(
     if name != "docker" and (project.root / override.NAME).is_file():
         reporter.warn(f"{override.NAME} is ignored: the {name} runtime runs no containers")
     keyless = not has_model_key(project.root)
-    if name != "remote":  # whose passwords others made
+    if name != "remote":  # its passwords are made by others
         ensure_secrets(project.root)
     stack_state.write(project, chosen)
     made = make_runtime(project, chosen, reason)
@@ -69,7 +69,7 @@ def up(
     try:
         result = made.up(reporter)
     except MlpipesError:
-        if name == "remote":  # nothing was started, so nothing is there yet
+        if name == "remote":  # nothing was started, so nothing exists yet
             stack_state.write(project, before)
         raise
     except KeyboardInterrupt:
@@ -94,10 +94,10 @@ def up(
 
 
 def _merged(before: StackState, runtime: str, extra: Sequence[str], auth: bool | None) -> StackState:
-    """What was chosen before, and now.
+    """Merge the earlier choices with the new ones.
 
     Raises:
-        UsageError: The runtime has no such service, or nothing to put a login in front of.
+        UsageError: The runtime has no such service, or no MLflow that could require a login.
     """
     for name in extra:
         if name not in (*EXTRAS, "none"):
@@ -126,21 +126,21 @@ def down(
     backups: bool = False,
     yes: bool = False,
 ) -> Sequence[str]:
-    """Stop the stack; with ``volumes`` remove its data after a question, in every runtime that holds some.
+    """Stop the stack; with ``volumes`` also remove its data, after confirmation, in every runtime.
 
     Args:
-        project: Whose stack.
-        reporter: Where news goes.
-        volumes: Remove the data: that of the runtime, and what an earlier runtime still holds.
+        project: The project whose stack is meant.
+        reporter: Receives progress messages.
+        volumes: Remove the data: that of the runtime, and data that an earlier runtime still holds.
         backups: Remove the backups in ``.mlpipes/`` too; without it they stay.
-        yes: Do not ask.
+        yes: Do not ask for confirmation.
 
     Returns:
         The names of the services that were stopped.
 
     Raises:
-        UsageError: There is nobody to ask and no ``yes``, or ``backups`` without ``volumes``.
-        MlpipesError: The answer was no, a process cannot be ended, a file cannot be removed, or
+        UsageError: There is no terminal to ask on and no ``yes``, or ``backups`` without ``volumes``.
+        MlpipesError: The user declined, a process cannot be ended, a file cannot be removed, or
             predictions would be lost whose table stays.
     """
     if backups and not volumes:
@@ -191,7 +191,7 @@ def _backups(project: ProjectFolder) -> list[Path]:
 
 
 def _settle_backups(project: ProjectFolder, reporter: Reporter, *, remove: bool) -> None:
-    """Remove the backups, or say that they stay."""
+    """Remove the backups, or report that they stay."""
     files, folder = _backups(project), project.backups
     if remove:
         for path in files:
@@ -201,13 +201,13 @@ def _settle_backups(project: ProjectFolder, reporter: Reporter, *, remove: bool)
             f"kept: {len(files)} backups in {project.shown(folder)}; "
             "`mlpipes down --volumes --backups` removes them"
         )
-    with contextlib.suppress(OSError):  # only where nothing is left in them
+    with contextlib.suppress(OSError):  # only if the folder is empty
         folder.rmdir()
         project.state.rmdir()
 
 
 def status(project: ProjectFolder) -> StackStatus:
-    """What there is right now."""
+    """Return the present status of the stack."""
     result = make_runtime(project).status()
     rows = api_status.report(project, result.services)
     if api_names.NAME in stack_state.read(project).services:
@@ -220,7 +220,7 @@ def restart(project: ProjectFolder, service: str, reporter: Reporter) -> Service
 
     Raises:
         UsageError: There is no such service.
-        MlpipesError: It does not come up.
+        MlpipesError: It does not start.
     """
     try:
         return make_runtime(project).restart(service, reporter)
@@ -229,10 +229,10 @@ def restart(project: ProjectFolder, service: str, reporter: Reporter) -> Service
 
 
 def restart_all(project: ProjectFolder, reporter: Reporter) -> StackStatus:
-    """Stop the stack and start it again, on the runtime that it has; the data stays.
+    """Stop the stack and start it again, on the same runtime; the data stays.
 
     Raises:
-        MlpipesError: A service does not come up.
+        MlpipesError: A service does not start.
     """
     down(project, reporter)
     return up(project, reporter)
@@ -240,11 +240,11 @@ def restart_all(project: ProjectFolder, reporter: Reporter) -> StackStatus:
 
 @dataclass(frozen=True)
 class Page:
-    """Where a service is looked at with a browser.
+    """The web page of a service.
 
     Attributes:
-        url: Without secrets.
-        opened: With the token that the page asks for, if it takes one in its address.
+        url: The address without secrets.
+        opened: The address with the page's token, if the page accepts one in its address.
         hint: How to log in otherwise; may be empty.
     """
 
@@ -254,7 +254,7 @@ class Page:
 
 
 def page(project: ProjectFolder, service: str) -> Page:
-    """A service's page.
+    """Return a service's web page.
 
     Raises:
         UsageError: There is no such service, or it has no page.
@@ -278,7 +278,7 @@ def page(project: ProjectFolder, service: str) -> Page:
 
 
 def _console(row: ServiceStatus) -> str | None:
-    """An object store's page has a port of its own."""
+    """Return the address of an object store's console, which has a port of its own."""
     found = [re.search(r":(\d+)->9001/tcp", port) for port in row.ports]
     port = next((match.group(1) for match in found if match), None)
     return re.sub(r":\d+$", f":{port}", row.url) if port and row.url else None
@@ -295,14 +295,14 @@ def _login(project: ProjectFolder, service: str) -> str:
 
 
 def doctor(project: ProjectFolder) -> Sequence[Check]:
-    """Look at everything that could be wrong."""
-    from mlpipes_cli.lifecycle import projects  # which stops stacks by the verbs of this module
+    """Run all checks of the stack and this machine."""
+    from mlpipes_cli.lifecycle import projects  # it stops stacks by the functions of this module
 
     return [*make_runtime(project).doctor(), projects.doctor_check()]
 
 
 def environment(project: ProjectFolder) -> Mapping[str, str]:
-    """What a client of the running stack needs in its environment.
+    """Return the environment variables for clients of the running stack.
 
     Raises:
         MlpipesError: The stack is not running.
@@ -311,7 +311,7 @@ def environment(project: ProjectFolder) -> Mapping[str, str]:
 
 
 def secrets(project: ProjectFolder) -> Mapping[str, str]:
-    """The passwords, and the addresses that hold them where the stack runs; for ``--show-secrets`` only."""
+    """Return the passwords, and the addresses with passwords of a running stack, for ``--show-secrets``."""
     try:
         return {**read_secrets(project.root), **environment(project)}
     except MlpipesError:

@@ -1,4 +1,4 @@
-"""Moments as people write them: ``10m``, ``2026-11-21T10:00``, RFC 3339."""
+"""Parses times as people write them: ``10m``, ``2026-11-21T10:00``, RFC 3339."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _AGO = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
 
 
 def seconds(text: str, option: str = "--since", now: float | None = None) -> float:
-    """The moment, in seconds since the epoch.
+    """Return the time in seconds since the epoch.
 
     Args:
-        text: How long ago (``90s``, ``10m``, ``1h30m``, ``2d``), or when; without a zone it is local.
-        option: For the message.
-        now: Instead of the clock.
+        text: An age (``90s``, ``10m``, ``1h30m``, ``2d``), or a time; without a zone it is local.
+        option: The option's name, for the message.
+        now: Replaces the clock.
 
     Raises:
         UsageError: It is neither.

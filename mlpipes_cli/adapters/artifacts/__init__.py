@@ -1,1 +1,1 @@
-"""Where artifacts are kept: a folder, or a bucket."""
+"""Artifact stores: a folder of this machine, or an S3 bucket."""

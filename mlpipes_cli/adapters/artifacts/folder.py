@@ -1,4 +1,4 @@
-"""Artifacts in a folder of this machine."""
+"""Stores artifacts in a folder of this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Artifact
 
 _UNFINISHED = ".mlpipes-unfinished"  # a folder beside the artifacts, so that a rename is one step
-_UPLOADING = ".artifact.uploading."  # what MLflow's server calls a file that is not whole yet
+_UPLOADING = ".artifact.uploading."  # the suffix that MLflow's server gives to an incomplete file
 _CHUNK = 1 << 20
 
 
@@ -26,7 +26,7 @@ class FolderArtifactStore:
     """Implements :class:`mlpipes_cli.ports.ArtifactStore`.
 
     Attributes:
-        root: The folder; one that is not there counts as empty and is made by the first ``write``.
+        root: The folder. A missing folder counts as empty; the first ``write`` makes it.
     """
 
     root: Path
@@ -61,7 +61,7 @@ class FolderArtifactStore:
 
     def write(self, key: str, content: BinaryIO, size: int) -> None:
         target = self.root / checked(key)
-        # the same name for the same key: what an interrupted attempt left is written over
+        # the same name for the same key: the file of an interrupted attempt is overwritten
         beside = self.root / _UNFINISHED / hashlib.sha256(key.encode()).hexdigest()
         try:
             beside.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ class FolderArtifactStore:
 
 
 def _copy(content: BinaryIO, target: Path, size: int, key: str) -> None:
-    """Write a file of exactly so many bytes.
+    """Write a file of exactly ``size`` bytes.
 
     Raises:
         MlpipesError: The content has another length.

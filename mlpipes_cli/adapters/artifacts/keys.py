@@ -1,4 +1,4 @@
-"""Which names a file in an artifact store may have."""
+"""Checks the keys of artifacts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mlpipes_cli.errors import MlpipesError
 
 
 def checked(key: str) -> str:
-    """The key, if it stays below the store's root on every system.
+    """Return the key if it stays below the store's root on every system.
 
     Raises:
         MlpipesError: It does not.

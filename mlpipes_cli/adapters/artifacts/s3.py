@@ -1,4 +1,4 @@
-"""Artifacts in a bucket: AWS, MinIO, RustFS or whatever else speaks S3."""
+"""Stores artifacts in a bucket of AWS, MinIO, RustFS or another S3 server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlpipes_cli.ports import Artifact
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_BATCH = 1000  # what one request may delete
+_BATCH = 1000  # the most keys that one request may delete
 _PART = 16 << 20
 _HINTS = {
     "NoSuchBucket": "create the bucket, or name another one in mlpipes.yaml",
@@ -33,16 +33,16 @@ _HINTS = {
 class S3ArtifactStore:
     """Implements :class:`mlpipes_cli.ports.ArtifactStore`.
 
-    What is sent is signed together with its content, so that the server refuses what arrives
-    damaged, and a written file is asked for its size afterwards.
+    Uploads are signed together with their content, so that the server refuses damaged data, and the
+    size of a written file is checked afterwards.
 
     Args:
-        endpoint_url: The server; None is AWS.
-        bucket: The bucket; it has to be there.
-        access_key: None takes both keys from where the AWS tools look.
-        secret_key: The secret that belongs to it.
-        region: The bucket's; servers of one's own do not mind.
-        prefix: Keys are below it: ``folder/`` of ``s3://bucket/folder``.
+        endpoint_url: The server's address; None is AWS.
+        bucket: The bucket, which must exist.
+        access_key: With None, both keys come from the AWS tools' usual sources.
+        secret_key: The secret key that belongs to ``access_key``.
+        region: The bucket's region; self-hosted servers ignore it.
+        prefix: All keys are below it: ``folder/`` of ``s3://bucket/folder``.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class S3ArtifactStore:
             )
             for page in pages:
                 for row in page.get("Contents", ()):
-                    if not row["Key"].endswith("/"):  # what some programs make in place of a folder
+                    if not row["Key"].endswith("/"):  # some programs make such an object in place of a folder
                         yield Artifact(row["Key"].removeprefix(self.prefix), int(row["Size"]))
 
     @contextlib.contextmanager
@@ -89,7 +89,7 @@ class S3ArtifactStore:
         from boto3.s3.transfer import TransferConfig
 
         name = self.prefix + checked(key)
-        part = max(_PART, -(-size // 9000))  # at most 10 000 parts are allowed
+        part = max(_PART, -(-size // 9000))  # S3 allows at most 10 000 parts
         settings = TransferConfig(multipart_threshold=2 * _PART, multipart_chunksize=part, max_concurrency=4)
         with self._explained("write", key):
             self._client.upload_fileobj(_Forward(content), self.bucket, name, Config=settings)
@@ -107,7 +107,7 @@ class S3ArtifactStore:
                 self._remove([self.prefix + checked(key) for key in batch])
 
     def _remove(self, names: Sequence[str]) -> None:
-        """In one request, or in one each where the server does not take our kind of checksum."""
+        """Delete in one request, or one by one if the server does not support our kind of checksum."""
         from botocore.exceptions import ClientError
 
         try:
@@ -132,7 +132,7 @@ class S3ArtifactStore:
 
     @contextlib.contextmanager
     def _explained(self, verb: str, key: str = "") -> Iterator[None]:
-        """Turn what boto says into a line of ours."""
+        """Turn boto's errors into one-line errors of mlpipes."""
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -155,7 +155,7 @@ class S3ArtifactStore:
 
 
 class _Forward:
-    """Read only, never sought in: then the transfer reads ahead part by part, whatever it is given."""
+    """A read-only file without seek: the transfer then reads ahead part by part, whatever it is given."""
 
     def __init__(self, content: BinaryIO) -> None:
         self._content = content
@@ -171,7 +171,7 @@ def _connect(endpoint: str | None, keys: tuple[str | None, str | None], region: 
     settings = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path", "payload_signing_enabled": True},
-        request_checksum_calculation="when_required",  # older servers know no newer checksums
+        request_checksum_calculation="when_required",  # older servers do not support newer checksums
         response_checksum_validation="when_required",
         retries={"max_attempts": 4, "mode": "standard"},
         connect_timeout=5,
@@ -185,7 +185,7 @@ def _connect(endpoint: str | None, keys: tuple[str | None, str | None], region: 
 
 
 def _is_near(endpoint: str) -> bool:
-    """Whether an address is on this machine: no proxy leads there."""
+    """Return whether an address is on this machine, so that no proxy is used."""
     host = urlsplit(endpoint).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,1 +1,1 @@
-"""Databases copied and replaced by PostgreSQL's own programs."""
+"""Copies and replaces databases with PostgreSQL's own client programs."""

@@ -1,4 +1,4 @@
-"""A database's address, with the password apart: nothing on a command line may hold it."""
+"""A database's address with the password kept apart, since no command line may hold it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a database is.
+    """The address of a database.
 
     Attributes:
         url: ``postgresql://user@host:port/name?...``.
-        password: Its owner's.
-        shown: How messages call it.
+        password: The password of the database's owner.
+        shown: The name that messages use.
     """
 
     url: str
@@ -28,14 +28,14 @@ class Address:
     shown: str
 
     def environment(self) -> dict[str, str]:
-        """What a client program inherits."""
+        """Return the environment of a client program."""
         dropped = ("PGOPTIONS", "PGPASSWORD", "PGSERVICE", "PGDATABASE", "PGHOST", "PGPORT", "PGUSER")
         kept = {name: value for name, value in os.environ.items() if name not in dropped}
         ours = {"PGAPPNAME": "mlpipes", "PGCONNECT_TIMEOUT": "10", "PGCLIENTENCODING": "UTF8", "LC_ALL": "C"}
         return kept | ours | ({"PGPASSWORD": self.password} if self.password else {})
 
     def connect(self) -> Connection:
-        """A connection whose statements may take long.
+        """Return a connection whose statements may take long.
 
         Raises:
             MlpipesError: The database does not answer.
@@ -54,7 +54,7 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """Split an address."""
+    """Split an address into its URL and its password."""
     parts = urlsplit(url)
     query = parse_qsl(parts.query)
     password = unquote(parts.password or "") or dict(query).get("password", "")

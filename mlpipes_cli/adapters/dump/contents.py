@@ -1,4 +1,4 @@
-"""What a database holds, read in one transaction."""
+"""Reads what a database holds, in one transaction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOCATIONS = {
     "public.logged_models": (
         "select artifact_location from public.logged_models where lifecycle_stage = 'active' and status = 2"
     ),
-    # a source names the place itself, a path of a run's artifacts, or a model (which is in the other list)
+    # a source names the model's address, a path of a run's artifacts, or a model (which is in the other list)
     "public.model_versions": """
         select coalesce(r.artifact_uri || regexp_replace(v.place, '^runs:/+[^/]+', ''), v.place)
         from (select coalesce(storage_location, source) as place from public.model_versions
@@ -35,7 +35,7 @@ REVISION = "select version_num from public.alembic_version"
 
 
 def read(cursor: Cursor) -> DatabaseFacts:
-    """Count all rows, and read where MLflow's models lie.
+    """Count all rows, and read the addresses of MLflow's models.
 
     Raises:
         psycopg2.Error: The server refuses.

@@ -1,4 +1,4 @@
-"""Implements :class:`mlpipes_cli.ports.dumps.Databases`."""
+"""Implements :class:`mlpipes_cli.ports.dumps.Databases` with `pg_dump` and `psql`."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class PostgresDatabases:
             return contents.read(cursor)
 
     def identity(self, url: str) -> str:
-        """See the port: a table that is made again has another number, whatever its name."""
+        """See the port: a table that is made again has another number, even under the same name."""
         with self._transaction(parse(url)) as cursor:
             rows = contents.read(cursor).rows
             cursor.execute("select coalesce(pg_catalog.array_agg(oid order by oid)::text, '') from pg_class")
@@ -86,7 +86,7 @@ class PostgresDatabases:
 
     @contextlib.contextmanager
     def snapshot(self, url: str) -> Iterator[DatabaseSnapshot]:
-        """See the port; rows and dump are of one and the same moment."""
+        """See the port; rows and dump are of the same moment."""
         address = parse(url)
         with self._transaction(address) as cursor:
             cursor.execute("select pg_export_snapshot()")

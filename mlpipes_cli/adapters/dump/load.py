@@ -1,4 +1,4 @@
-"""A `psql` that holds one transaction open until it is told to commit."""
+"""Loads a script with a `psql` that holds one transaction open until it is to commit."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class PsqlLoading:
             raise self._failure("the transaction did not become valid")
 
     def _want_ours(self) -> None:
-        """Make sure that the transaction is the one that was begun, and that all that was sent is done."""
+        """Make sure that the transaction is the one that was begun, and that everything sent is executed."""
         said = self._ask("select pg_catalog.pg_current_xact_id_if_assigned()")
         if said != [self._transaction]:
             raise self._failure("the script ended its own transaction")
 
     def _ask(self, query: str) -> list[str]:
-        """The lines that a query gives."""
+        """Return the lines that a query gives."""
         mark = f"mlpipes-{secrets.token_hex(16)}"
         self._send(f"\\o\n{query};\nselect '{mark}';\n\\o /dev/null\n".encode())
         stdin, stdout = self._child.stdin, self._child.stdout
@@ -98,7 +98,7 @@ class PsqlLoading:
 
 
 def refused(address: Address, said: str) -> MlpipesError:
-    """The line for what a program of PostgreSQL said."""
+    """Return the error for the output of a PostgreSQL program."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     worst = next((n for n, line in enumerate(lines) if "ERROR:" in line or "FATAL:" in line), 0)
     text = " | ".join(part.split("ERROR:")[-1].strip() for part in lines[worst : worst + 3])
@@ -114,7 +114,7 @@ def _quoted(name: str) -> str:
 
 @contextlib.contextmanager
 def loading(address: Address) -> Iterator[PsqlLoading]:
-    """Start a `psql`; at the end of the context it is gone, and with it what was not committed."""
+    """Start a `psql`; at the end of the context it is ended, and uncommitted changes are lost."""
     with contextlib.closing(address.connect()) as connection, connection.cursor() as cursor:
         program = programs.choose("psql", connection)
         cursor.execute("select name from pg_settings")
@@ -136,7 +136,7 @@ def loading(address: Address) -> Iterator[PsqlLoading]:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """No end of input while a transaction is open: `psql` gets no chance to do anything more."""
+    """Kill `psql` without closing its input first: an open transaction must not execute anything more."""
     child.kill()
     child.wait()
     for stream in (child.stdin, child.stdout):

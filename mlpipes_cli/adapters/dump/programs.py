@@ -1,7 +1,7 @@
-"""Which `pg_dump` and `psql` to run.
+"""Chooses the `pg_dump` and `psql` to run.
 
-The programs that are installed with us read and write every supported server, but speak no TLS.
-Where the connection is encrypted, those of the machine are taken, if they are new enough.
+The programs that are installed with mlpipes read and write every supported server, but lack TLS.
+If the connection is encrypted, those of the machine are used, if they are new enough.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def choose(name: str, connection: Connection) -> Path:
-    """The program of that name for a server that a connection shows.
+    """Return the program of that name that fits the server of a connection.
 
     Raises:
-        MlpipesError: None is installed that can do it.
+        MlpipesError: No installed program fits.
     """
     if not connection.info.ssl_in_use:
         return cluster.program(name)

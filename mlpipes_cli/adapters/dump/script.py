@@ -1,9 +1,9 @@
-"""What stands around a script of `pg_dump`, and the little in it that depends on the server.
+"""The statements around a script of `pg_dump`, and the few parts of it that depend on the server.
 
-`pg_dump` writes for a server like itself: among the settings at the top of a script may be one that
+`pg_dump` writes for a server like itself: the settings at the top of a script may include one that
 an older server does not know. The servers of November 2026 (17.12, for one) give each column an option of
-their own, ``pg_attver``; their `pg_dump` leaves it out, an older one writes it down, and older servers
-refuse it. And a script is fed to `psql` in its restricted mode, under a word that the script does not
+their own, ``pg_attver``; their `pg_dump` omits it, an older one writes it, and older servers
+refuse it. A script is fed to `psql` in its restricted mode, under a random word that the script does not
 know, so that nothing in it can run a program on this machine.
 """
 
@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 
 from mlpipes_cli.adapters.dump.script_check import ScriptCheck
 
-# What is in the way of the script. Members of extensions and what belongs to a column go with their owners.
+# Drops what is in the way of the script. Members of extensions and parts of columns go with their owners.
 DROP = r"""
 set lock_timeout = '60s';
 set client_min_messages = warning;
@@ -63,14 +63,14 @@ _OPTIONS = re.compile(rb"^(ALTER (?:FOREIGN )?TABLE ONLY .* ALTER COLUMN .* SET 
 
 
 def adapted(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
-    """A script in pieces, without the settings and options that a server does not know.
+    """Yield a script in chunks, without the settings and options that the server does not know.
 
     Args:
-        script: What `pg_dump` wrote.
+        script: The output of `pg_dump`.
         known: The names of the server's settings.
 
     Raises:
-        MlpipesError: It is not whole, or does not stay inside of its transaction; see :class:`ScriptCheck`.
+        MlpipesError: It is incomplete, or does not stay inside its transaction; see :class:`ScriptCheck`.
     """
     return _portable(_known(cast(BinaryIO, ScriptCheck(script)), known))
 
@@ -91,7 +91,7 @@ def _known(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
 
 
 def _portable(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Statements without a server's own options, and rows as they are, whatever they hold."""
+    """Yield statements without a server's own options, and rows unchanged, whatever they hold."""
     held, in_rows = b"", False
     for piece in pieces:
         held += piece
@@ -114,13 +114,13 @@ def _without_own(statements: bytes) -> bytes:
 
 
 def _others(found: re.Match[bytes]) -> bytes:
-    """The statement with the other options, if there are any."""
+    """Return the statement with its other options, if there are any."""
     kept = [one for one in found[2].split(b", ") if not one.startswith(_OWN)]
     return found[1] + b", ".join(kept) + b");\n" if kept else b""
 
 
 def _fill(script: BinaryIO, held: bytes) -> bytes:
-    """What is held and the next piece."""
+    """Return ``held`` and the next chunk."""
     return held + script.read(_CHUNK)
 
 

@@ -1,8 +1,8 @@
-"""Is a script whole, and does it stay inside of the transaction that it is run in?
+"""Checks that a script is complete and stays inside the transaction that it runs in.
 
 It is read as `psql` reads it (its ``psqlscan.l``): quotes, comments, dollar quotes, parentheses, rows of
-a ``COPY``. A script that ends inside of one of them would have `psql` take what is sent afterwards for a
-part of it, and wait for ever. A statement that ends the transaction would make a part hold, whatever follows.
+a ``COPY``. If a script ended inside one of them, `psql` would take what is sent afterwards as
+part of it, and wait forever. A statement that ends the transaction would commit a part in any case.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from mlpipes_cli.errors import MlpipesError
 
-_LONGEST = 1 << 24  # bytes of a line that is no row
+_LONGEST = 1 << 24  # bytes of a line that is not a row
 COMPLETE = b"-- PostgreSQL database dump complete"
 _NOT_OURS = frozenset(
     (b"begin", b"start", b"commit", b"end", b"rollback", b"abort", b"savepoint", b"release", b"prepare")
@@ -30,27 +30,27 @@ _ROWS_END = re.compile(rb"^\\\.\r?\n", re.MULTILINE)
 
 
 class ScriptCheck:
-    """A script that is read through this: what it has come to is looked at before it is handed on.
+    """A file object around a script that checks what it reads before it returns it.
 
-    Reading raises a ``MlpipesError`` for what is not whole or does not belong into it.
+    Reading raises a ``MlpipesError`` for a script that is incomplete or holds a forbidden statement.
     """
 
     def __init__(self, script: BinaryIO) -> None:
         self._script = script
         self._held = b""
-        self._within = b""  # what ends the quote or comment that is open; empty in plain text
+        self._within = b""  # the end of the open quote or comment; empty in plain text
         self._comments = 0
         self._rows = self._escaped = self._complete = False
         self._begin()
 
     def _begin(self) -> None:
-        """A new statement."""
-        self._words: list[bytes] = []  # the first ones
+        """Begin a new statement."""
+        self._words: list[bytes] = []  # its first words
         self._last = (b"", b"")
         self._parentheses = self._blocks = 0
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes of the script."""
+        """Return the next bytes of the script."""
         piece = self._script.read(size)
         if piece:
             self._feed(piece)
@@ -64,7 +64,7 @@ class ScriptCheck:
         while True:
             if self._rows:
                 found = _ROWS_END.search(held, start)
-                if found is None:  # the last line may be the beginning of the end
+                if found is None:  # the last line may be the start of the end
                     start = max(start, held.rfind(b"\n", start) + 1)
                     if len(held) - start > 4:
                         held, start = b"-" + held[-1:], 0  # the rest of a long row
@@ -100,7 +100,7 @@ class ScriptCheck:
             at = self._inside(line, at) if self._within else self._plain(line, at)
 
     def _inside(self, line: bytes, at: int) -> int:
-        """Go on to where the open quote or comment ends; where to read on."""
+        """Skip to the end of the open quote or comment; return the position to read on from."""
         if self._within == b"*/":
             found = _COMMENT.search(line, at)
             if found is None:
@@ -120,7 +120,7 @@ class ScriptCheck:
         return end
 
     def _plain(self, line: bytes, at: int) -> int:
-        """Look at the next piece of a statement; where to read on."""
+        """Examine the next part of a statement; return the position to read on from."""
         found = _PIECE.search(line, at)
         if line[at : found.start() if found else None].strip():
             self._escaped = False
@@ -132,7 +132,7 @@ class ScriptCheck:
         if piece == b"/*":
             self._within, self._comments = b"*/", 1
             return found.end()
-        # a string that goes on after a line's end is read as it began
+        # a string that continues after a line's end is read as it began
         self._escaped = piece.lower() == b"e'" or (piece == b"'" and self._escaped)
         if piece[-1:] == b"'" or piece == b'"' or piece[:1] == b"$":
             self._words = self._words or [b""]

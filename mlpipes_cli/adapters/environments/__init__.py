@@ -1,4 +1,4 @@
-"""Environments by uv: resolved to exact versions, built once, kept by hash in a cache that projects share."""
+"""Environments made by uv: resolved to exact versions, built once, cached by hash and shared by projects."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["EnvironmentStore", "environment_of"]
 def environment_of(
     environments: EnvironmentStore, lock: Sequence[str], python: str, say: Say = silent
 ) -> BuiltEnvironment:
-    """The interpreter for a model, from what its own files say, and from nothing else.
+    """Return the interpreter for a model, from the model's own files and nothing else.
 
     Args:
-        environments: Holds it for as long as its context lasts.
-        lock: ``name==version`` of everything.
-        python: ``3.11``.
-        say: Told what is done.
+        environments: Holds the environment for as long as its context lasts.
+        lock: ``name==version`` of every package.
+        python: The Python version, such as ``3.11``.
+        say: Receives progress messages.
 
     Raises:
         MlpipesError: It cannot be built.

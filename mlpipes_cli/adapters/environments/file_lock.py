@@ -1,4 +1,4 @@
-"""Lock files: one builds or removes, or many use."""
+"""Lock files: held exclusively to build or remove an environment, shared to use it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_PAUSE = 0.2  # seconds between two tries
+_PAUSE = 0.2  # seconds between two attempts
 
 
 class EnvironmentLock:
-    """A lock on a file, of this object until ``release``; the kernel frees what a killed process held.
+    """A lock on a file, held by this object until ``release``; the kernel frees locks of killed processes.
 
     Args:
-        path: The file; made if need be.
+        path: The file; made if necessary.
     """
 
     def __init__(self, path: Path) -> None:
@@ -24,7 +24,7 @@ class EnvironmentLock:
         self._descriptor: int | None = None
 
     def take(self, shared: bool) -> bool:
-        """Take it, or change its kind, without waiting; False, holding nothing, where another has it."""
+        """Lock, or change the lock's kind, without waiting; return False without a lock if another has it."""
         while True:
             if self._descriptor is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,10 +37,10 @@ class EnvironmentLock:
                 return False
             if self._is_current():
                 return True
-            self.release()  # it was removed in between
+            self.release()  # the file was removed in between
 
     def wait(self, shared: bool, waiting: Callable[[], None], stopped: Callable[[], bool]) -> bool:
-        """Take it, however long that takes; False if it was stopped."""
+        """Lock, however long that takes; return False if it was stopped."""
         told = False
         while not self.take(shared):
             if stopped():
@@ -52,12 +52,12 @@ class EnvironmentLock:
         return True
 
     def remove(self) -> None:
-        """Remove the file, which this object holds alone, and release."""
+        """Remove the file, which this object holds exclusively, and release it."""
         self._path.unlink(missing_ok=True)
         self.release()
 
     def release(self) -> None:
-        """Let go."""
+        """Release the lock."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)

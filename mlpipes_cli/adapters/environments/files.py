@@ -1,4 +1,4 @@
-"""Files of the cache: written whole or not at all, measured, and who runs from them."""
+"""Files of the cache: written atomically, measured, and checked for processes that run from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlpipes_cli.errors import MlpipesError
 
 @contextlib.contextmanager
 def may_fail(folder: Path) -> Iterator[None]:
-    """What the file system says no to, as one line that names a way out."""
+    """Turn errors of the file system into one line with a hint."""
     try:
         yield
     except OSError as error:
@@ -25,7 +25,7 @@ def may_fail(folder: Path) -> Iterator[None]:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object, or None where there is no whole one."""
+    """Return a JSON object, or None if there is no complete one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -34,7 +34,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """A JSON file, whole or not at all."""
+    """Write a JSON file atomically."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -44,14 +44,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def changed(path: Path) -> float:
-    """When a file was changed or touched last, seconds since 1970; 0 where there is none."""
+    """Return when a file was last changed or touched, seconds since 1970; 0 if there is none."""
     with contextlib.suppress(OSError):
         return path.stat().st_mtime
     return 0.0
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files, each once."""
+    """Return the bytes of all files, each counted once."""
     seen: dict[tuple[int, int], int] = {}
     for path, _, names in os.walk(folder):
         for name in names:
@@ -62,7 +62,7 @@ def size_of(folder: Path) -> int:
 
 
 def runs_from(folder: Path) -> bool:
-    """Whether a process runs with an environment's interpreter, whoever started it."""
+    """Return whether any process runs with an environment's interpreter."""
     import psutil
 
     start = f"{folder}{os.sep}"

@@ -1,4 +1,4 @@
-"""What an environment is the same by: pins in one form, and hashes."""
+"""Normalizes pins and computes the hashes that identify an environment."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LENGTH = 20  # hexadecimal digits: 80 bits
 
 
 def pins(lines: Iterable[str]) -> tuple[str, ...]:
-    """The requirements of a compiled file, sorted, without comments.
+    """Return the requirements of a compiled file, sorted, without comments.
 
-    What a build is called beside its version (``2.13.0+cpu``) goes: an index elsewhere has another build
-    of the same version, and the pin without it fits both.
+    The local version label (``2.13.0+cpu``) is removed: another index has another build of the same
+    version, and the pin without the label fits both.
     """
     kept = (re.split(r"\s#|\s--", line)[0].strip().rstrip("\\").strip() for line in lines)
     plain = {re.sub(r"^([\w.-]+==[^\s;+]+)\+[\w.]+", r"\1", line) for line in kept}
@@ -29,17 +29,17 @@ def pins(lines: Iterable[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def this_platform() -> str:
-    """What wheels are chosen by, beside the Python version."""
+    """Return what, beside the Python version, decides which wheels fit."""
     return "-".join(filter(None, (sys.platform, platform.machine().lower(), platform.libc_ver()[0])))
 
 
 def of_environment(python: str, lock: Iterable[str]) -> str:
-    """The hash of an environment."""
+    """Return the hash of an environment."""
     return _hash(["environment", python, list(lock), this_platform()])
 
 
 def of_request(spec: EnvironmentSpec) -> str:
-    """The hash of what is asked for, before versions are known."""
+    """Return the hash of a request, before its versions are known."""
     asked = [spec.python, list(spec.requirements), list(spec.constraints), list(spec.preferences)]
     return _hash(["request", asked, this_platform()])
 

@@ -1,4 +1,4 @@
-"""Finds a Python for an environment: our own, one of the machine's, or one that uv fetches."""
+"""Finds a Python for an environment: our own, one of the machine's, or one that uv downloads."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _NO_DOWNLOADS = {"never", "manual", "false"}
 
 
 class Interpreters:
-    """The Pythons of this machine.
+    """The Python interpreters of this machine.
 
     Args:
-        uv: Looks for them.
-        environ: Our variables.
-        folder: Where fetched ones are kept.
+        uv: Searches for interpreters.
+        environ: The environment variables.
+        folder: Holds downloaded interpreters.
     """
 
     def __init__(self, uv: Uv, environ: Mapping[str, str], folder: Path) -> None:
         self._uv, self._environ, self._folder = uv, environ, folder
 
     def find(self, version: str) -> Path | None:
-        """One that is here already, or None."""
+        """Return an interpreter of this machine, or None."""
         if f"{sys.version_info[0]}.{sys.version_info[1]}" == version:
             ours = Path(getattr(sys, "_base_executable", None) or sys.executable)
             if ours.exists():
@@ -34,10 +34,10 @@ class Interpreters:
         return self._fetched(version) or self._by_uv(version) or self._of_pyenv(version)
 
     def get(self, version: str, log: Path | None) -> Path:
-        """One that is here, else one that is fetched.
+        """Return an interpreter of this machine, else download one.
 
         Raises:
-            MlpipesError: There is none to be had; what to install is in the text.
+            MlpipesError: None is available; the text says what to install.
         """
         if found := self.find(version):
             return found
@@ -68,7 +68,7 @@ class Interpreters:
         return found if found.exists() else None
 
     def _of_pyenv(self, version: str) -> Path | None:
-        """pyenv's stand-ins on PATH answer only for the versions that are switched on."""
+        """Find one of pyenv's versions: its shims on PATH work only for the versions that are activated."""
         home = Path(self._environ.get("HOME") or "~").expanduser()
         root = Path(self._environ.get("PYENV_ROOT") or home / ".pyenv")
         return _newest(root / "versions", "", version)
@@ -78,7 +78,7 @@ class Interpreters:
 
 
 def _newest(folder: Path, prefix: str, version: str) -> Path | None:
-    """The newest patch level below a folder whose entries are called by their versions."""
+    """Return the newest patch level below a folder whose entries are named by their versions."""
     found = []
     for path in folder.glob(f"{prefix}{version}*"):
         number = path.name.removeprefix(prefix).partition("-")[0]

@@ -1,7 +1,7 @@
-"""What pip would be told about indexes and certificates, as uv takes it.
+"""Translates pip's settings for indexes and certificates into uv's.
 
-Organisations configure pip, by ``PIP_*`` variables or by pip's files; uv reads neither. uv's own variables
-win where both are set.
+Organisations configure pip by ``PIP_*`` variables or by pip's files; uv reads neither. uv's own variables
+take precedence if both are set.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_SECTIONS = ("global", "install")  # the later wins
+_SECTIONS = ("global", "install")  # later files take precedence
 _DROPPED = (
     "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "UV_PYTHON",
     "UV_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_REQUIRE_HASHES",
@@ -21,11 +21,11 @@ _DROPPED = (
 
 
 def uv_environment(environ: Mapping[str, str], files: Sequence[Path] | None = None) -> dict[str, str]:
-    """The variables for uv.
+    """Return the variables for uv.
 
     Args:
-        environ: Our own.
-        files: pip's files, the later ones winning; found by pip's rules where left out.
+        environ: The variables of this process.
+        files: pip's files, later ones take precedence; None finds them by pip's rules.
     """
     made = {name: value for name, value in environ.items() if name not in _DROPPED}
     told = _settings(environ, pip_files(environ) if files is None else files)
@@ -33,7 +33,7 @@ def uv_environment(environ: Mapping[str, str], files: Sequence[Path] | None = No
         made["UV_DEFAULT_INDEX"] = told["index-url"]
     if not any(made.get(name) for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL")) and told.get("extra-index-url"):
         made["UV_EXTRA_INDEX_URL"] = " ".join(told["extra-index-url"].split())
-        made.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip has it: no index goes first
+        made.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as in pip: no-index takes precedence
     if told.get("find-links"):
         made.setdefault("UV_FIND_LINKS", ",".join(told["find-links"].split()))
     if told.get("trusted-host"):
@@ -49,7 +49,7 @@ def uv_environment(environ: Mapping[str, str], files: Sequence[Path] | None = No
 
 
 def pip_files(environ: Mapping[str, str]) -> list[Path]:
-    """pip's files on this machine, the later ones winning."""
+    """Return pip's files on this machine; later ones take precedence."""
     named = environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return []

@@ -1,8 +1,8 @@
-"""The environments of this machine: found, built, held, listed, removed.
+"""Finds, builds, holds, lists and removes the environments of this machine.
 
-``FOLDER/HASH/`` is an environment, whole once ``mlpipes.json`` stands in it, which is written last;
-``HASH.lock`` is held alone by who builds or removes it and together by all who use it, and its time is that
-of the last use. ``requests/KEY.json`` leads from what was asked for to the exact versions.
+``FOLDER/HASH/`` is an environment, complete once it holds ``mlpipes.json``, which is written last.
+``HASH.lock`` is held exclusively to build or remove it and shared by all its users; its modification time is
+that of the last use. ``requests/KEY.json`` maps a request to its exact versions.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from mlpipes_cli.ports.environments import BuiltEnvironment, EnvironmentSpec, Sa
 
 MARKER = "mlpipes.json"
 _RESOLVING = ".resolve-"
-_LONG = 3600.0  # seconds after which nothing is resolved any more
+_LONG = 3600.0  # no resolution takes longer than so many seconds
 
 
 def cache(environ: Mapping[str, str]) -> Path:
-    """The folder that projects share."""
+    """Return the folder that projects share."""
     if environ.get("MLPIPES_CACHE"):
         return Path(environ["MLPIPES_CACHE"]).expanduser().absolute()
     home = Path(environ.get("HOME") or "~").expanduser()
@@ -43,15 +43,15 @@ class EnvironmentStore:
     """Implements :class:`mlpipes_cli.ports.environments.Environments`.
 
     Args:
-        environ: The variables that count.
-        folder: Where environments are; in the shared cache if left out.
+        environ: The environment variables that apply.
+        folder: Holds the environments; the shared cache if omitted.
     """
 
     def __init__(self, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> None:
         environ = dict(os.environ if environ is None else environ)
         self._folder = folder or cache(environ) / "environments"
         variables = uv_environment(environ)
-        if environ.get("PYTHONDONTWRITEBYTECODE"):  # nobody would keep it at the first import
+        if environ.get("PYTHONDONTWRITEBYTECODE"):  # imports would not keep bytecode, so uv compiles it
             variables.setdefault("UV_COMPILE_BYTECODE", "1")
         self._uv = Uv(variables, self.folder)
         self._interpreters = Interpreters(self._uv, environ, self.folder.parent / "pythons")
@@ -60,7 +60,7 @@ class EnvironmentStore:
 
     @property
     def folder(self) -> Path:
-        """Where they are kept."""
+        """The folder that holds the environments."""
         return self._folder
 
     def __enter__(self) -> EnvironmentStore:
@@ -72,7 +72,7 @@ class EnvironmentStore:
         self.close()
 
     def close(self) -> None:
-        """Stop what is being built and let go of what is held."""
+        """Stop running builds and release all held environments."""
         self._uv.stop()
         with self._guard:
             held, self._held = self._held, {}
@@ -80,11 +80,11 @@ class EnvironmentStore:
             hold.release()
 
     def interpreter(self, version: str) -> Path | None:
-        """A Python of that version on this machine, or None."""
+        """Return a Python of that version on this machine, or None."""
         return self._interpreters.find(version)
 
     def find(self, spec: EnvironmentSpec) -> BuiltEnvironment | None:
-        """The environment if it is there already, held from now on."""
+        """Return the environment if it exists, held from now on."""
         lock = self._known(spec)
         if lock is None:
             return None
@@ -96,7 +96,7 @@ class EnvironmentStore:
             return self._held_now(digest, hold) if hold.take(shared=True) else None
 
     def ensure(self, spec: EnvironmentSpec, log: Path | None = None, say: Say = silent) -> BuiltEnvironment:
-        """The environment, built if need be, held from now on.
+        """Return the environment, built if necessary, held from now on.
 
         Raises:
             MlpipesError: It cannot be built.
@@ -119,12 +119,12 @@ class EnvironmentStore:
                 except BaseException:
                     hold.remove()
                     raise
-                # From alone to together is no single step: somebody may remove it in between.
+                # The change from exclusive to shared is not atomic: another process may remove it in between.
                 if hold.take(shared=True) and (built := self._held_now(digest, hold)):
                     return built
 
     def listing(self) -> list[BuiltEnvironment]:
-        """All that are there, the last used first."""
+        """Return all existing environments, the most recently used first."""
         purposes: dict[str, set[str]] = {}
         for file in (self.folder / "requests").glob("*.json"):
             if (request := files.read_json(file)) and request.get("purpose"):
@@ -139,7 +139,7 @@ class EnvironmentStore:
         return sorted(found, key=lambda built: -built.last_used)
 
     def remove(self, digest: str) -> bool:
-        """Remove one, and what only led to it; False if it is in use."""
+        """Remove an environment and the requests that led only to it; return False if it is in use."""
         hold = EnvironmentLock(self._lock_file(digest))
         with files.may_fail(self.folder):
             if not hold.take(shared=False):
@@ -147,7 +147,7 @@ class EnvironmentStore:
             if files.runs_from(self.folder / digest):
                 hold.release()
                 return False
-            (self.folder / digest / MARKER).unlink(missing_ok=True)  # it is no environment from now on
+            (self.folder / digest / MARKER).unlink(missing_ok=True)  # from now on it is not an environment
             shutil.rmtree(self.folder / digest, ignore_errors=True)
             for file in (self.folder / "requests").glob("*.json"):
                 if (files.read_json(file) or {}).get("hash") == digest:
@@ -156,12 +156,12 @@ class EnvironmentStore:
             return True
 
     def sweep(self) -> int:
-        """Remove what builds that were killed left; how many."""
+        """Remove what killed builds left; return how many there were."""
         count = 0
         for folder in self.folder.glob("*"):
             if not folder.is_dir() or folder.name == "requests" or (folder / MARKER).exists():
                 continue
-            if folder.name.startswith(_RESOLVING):  # which takes no lock, and never long
+            if folder.name.startswith(_RESOLVING):  # it takes no lock, and never runs long
                 if files.changed(folder) < time.time() - _LONG:
                     shutil.rmtree(folder, ignore_errors=True)
                 continue
@@ -182,7 +182,7 @@ class EnvironmentStore:
         return tuple(request["lock"]) if request else None
 
     def _read(self, digest: str) -> BuiltEnvironment | None:
-        """The environment of a hash if it is whole."""
+        """Return the environment of a hash if it is complete."""
         folder = self.folder / digest
         python = folder / "bin" / "python"
         marker = files.read_json(folder / MARKER)
@@ -202,7 +202,7 @@ class EnvironmentStore:
         return None
 
     def _held_now(self, digest: str, hold: EnvironmentLock) -> BuiltEnvironment | None:
-        """What is whole and held by us together with others; it counts as used now."""
+        """Return a complete environment under our shared lock; this counts as a use."""
         built = self._read(digest)
         if built is None:
             hold.release()
@@ -243,7 +243,7 @@ class EnvironmentStore:
     def _build(
         self, spec: EnvironmentSpec, digest: str, lock: tuple[str, ...], log: Path | None, say: Say
     ) -> None:
-        """Make it in its final place: an environment cannot be moved."""
+        """Build it in its final place, since an environment cannot be moved."""
         say(f"{spec.purpose or digest}: building its environment, {len(lock)} packages")
         folder, started = self.folder / digest, time.monotonic()
         python = self._interpreters.get(spec.python, log)

@@ -1,4 +1,4 @@
-"""Runs uv, keeps all that it says, and tells in one line what went wrong."""
+"""Runs uv, keeps its output, and reports errors in one line."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from mlpipes_cli.errors import MlpipesError
 
-_WORDS = 700  # characters of the resolver's explanation that fit into one line
+_WORDS = 700  # characters of the resolver's explanation that fit on one line
 _UNREACHABLE = ("dns error", "error sending request", "Failed to fetch", "Connection refused", "timed out")
-# Dies with us, however we end: prctl(PR_SET_PDEATHSIG, SIGKILL), kept by execv.
+# Ends with us, however we end: prctl(PR_SET_PDEATHSIG, SIGKILL), kept by execv.
 _TIED = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); "
     "os.getppid() == int(sys.argv[1]) or os._exit(1); os.execv(sys.argv[2], sys.argv[2:])"
@@ -24,15 +24,15 @@ _TIED = (
 
 
 class UvFailed(MlpipesError):
-    """uv said no; the reason has its words."""
+    """uv failed; the reason quotes its message."""
 
 
 class Uv:
-    """The uv program; one object may be used from several threads.
+    """The uv program; several threads may use one object.
 
     Args:
         environ: The variables that it gets.
-        folder: Where it runs: one in which no project's settings are.
+        folder: Its working directory, one without any project's settings.
     """
 
     def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
@@ -42,7 +42,7 @@ class Uv:
         self.stopped = False
 
     def run(self, arguments: Sequence[str], log: Path | None, **variables: str) -> str:
-        """Run it and give its standard output.
+        """Run uv and return its standard output.
 
         Raises:
             UvFailed: It failed.
@@ -62,7 +62,7 @@ class Uv:
         return out
 
     def stop(self) -> None:
-        """Kill what runs; nothing can be started any more."""
+        """Kill running programs; none can be started from now on."""
         with self._guard:
             self.stopped = True
             for process in self._running:
@@ -112,7 +112,7 @@ def _note(log: Path | None, shown: Sequence[str], out: str, err: str) -> None:
 
 
 def explain(said: str, folder: Path, code: int) -> tuple[str, str]:
-    """The reason and what to do, out of what uv wrote to its standard error."""
+    """Return the reason and the hint from uv's standard error."""
     if "os error 28" in said or "No space left" in said:
         return (
             f"{folder}: the disk is full",
@@ -133,7 +133,7 @@ def explain(said: str, folder: Path, code: int) -> tuple[str, str]:
 
 
 def _causes(said: str) -> str:
-    """The lines from ``error:`` on as one, without the passwords of addresses, cut where it grows long."""
+    """Join the lines from ``error:`` on, without passwords in addresses, cut to the maximum length."""
     found = re.search(r"^\s*(?:error:|×)", said, re.MULTILINE)
     text = said[found.start() :] if found else said
     text = re.sub(r"^\s*(?:error:|×|╰─▶|├─▶|│)\s*", "", text, flags=re.MULTILINE)

@@ -1,7 +1,7 @@
-"""MLflow's basic authentication: its one account of ours, and how that follows ``.env``.
+"""MLflow's basic authentication: the one account that mlpipes uses, and how it follows ``.env``.
 
 The accounts are in MLflow's own database. MLflow takes the administrator's password from its
-settings only when it makes the account; from then on the database counts, so it is changed there.
+settings only when it makes the account; from then on the database applies, so the password is changed there.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ ADMIN = "admin"
 PASSWORD = "MLFLOW_ADMIN_PASSWORD"  # noqa: S105
 USERNAME_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 TOKEN_VARIABLE = "MLFLOW_TRACKING_TOKEN"  # noqa: S105
-_REMEMBERED = 60  # seconds; else MLflow computes a password's hash, made to be slow, at each request
+_REMEMBERED = 60  # seconds; without it MLflow computes a password's hash, slow by design, for each request
 
 
 def variables(password: str) -> dict[str, str]:
-    """What clients of MLflow take from their environment."""
+    """Return the variables that MLflow's clients read from their environment."""
     return {USERNAME_VARIABLE: ADMIN, PASSWORD_VARIABLE: password}
 
 
 def headers(told: Mapping[str, str]) -> dict[str, str]:
-    """What a client with these variables sends with each request; nothing without."""
+    """Return the headers that a client with these variables sends; empty without them."""
     name, password = told.get(USERNAME_VARIABLE), told.get(PASSWORD_VARIABLE)
     if name and password:
         coded = base64.b64encode(f"{name}:{password}".encode()).decode()
@@ -38,13 +38,13 @@ def headers(told: Mapping[str, str]) -> dict[str, str]:
 
 
 def known(probe: HttpProbe, secrets: Mapping[str, str]) -> HttpProbe:
-    """The same question by the administrator; a server that does not care who asks answers as well."""
+    """Return the probe with the administrator's login; a server without authentication answers it as well."""
     password = secrets.get(PASSWORD)
     return dataclasses.replace(probe, headers=headers(variables(password))) if password else probe
 
 
 def write_settings(path: Path, database: str) -> None:
-    """Write MLflow's file on authentication, mode 0600, in one step.
+    """Write MLflow's authentication settings, mode 0600, atomically.
 
     Raises:
         MlpipesError: It cannot be written.
@@ -69,13 +69,13 @@ def write_settings(path: Path, database: str) -> None:
 
 
 def sync_password(url: str, password: str) -> bool:
-    """Give the administrator's account this password if it has another; True if that was so.
+    """Set the administrator's password to this one if it differs; return True if it did.
 
-    Where there is no such account yet, MLflow makes it, with the password in its settings.
+    If there is no such account yet, MLflow makes it, with the password in its settings.
 
     Args:
         url: ``postgresql://`` address of MLflow's database, as its owner.
-        password: The one of ``.env``.
+        password: The password in ``.env``.
 
     Raises:
         MlpipesError: The database does not answer, or refuses.

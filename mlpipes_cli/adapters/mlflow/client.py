@@ -1,7 +1,7 @@
-"""MLflow's own client, quiet, and what its errors mean to a person.
+"""MLflow's own client, with its output silenced and its errors translated into one line.
 
-MLflow reads its settings from the environment when it sends a request, so they hold for this
-process; they are set anew before each use, since adapters differ in how long they wait.
+MLflow reads its settings from the environment when it sends a request, so they apply to this whole
+process; they are set again before each use, since adapters differ in how long they wait.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ BRIEFLY = _RETRIES | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUE
 PATIENTLY = _RETRIES | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 _TIMEOUT = 20.0
-_LONGEST = 300  # characters of what a server says
+_LONGEST = 300  # characters of a server's message that are kept
 
 
 class MlflowApiError(MlpipesError):
-    """The server, or MLflow's client in its place, refused.
+    """The server, or MLflow's client in its place, refused a request.
 
     Attributes:
         code: MLflow's error code, such as RESOURCE_DOES_NOT_EXIST.
@@ -50,17 +50,17 @@ class MlflowApiError(MlpipesError):
 
     @property
     def missing(self) -> bool:
-        """Whether what was asked for is not there."""
+        """Whether the requested object does not exist."""
         return self.code == _MISSING
 
 
 class Connection:
-    """A tracking server; threads may share it.
+    """A connection to a tracking server; threads may share it.
 
     Args:
         uri: Its ``http(s)://`` address.
-        waiting: MLflow's settings on how long it is waited for: ``BRIEFLY`` or ``PATIENTLY``.
-        login: MLflow's settings on who asks, if the server wants to know.
+        waiting: MLflow's settings for timeouts and retries: ``BRIEFLY`` or ``PATIENTLY``.
+        login: MLflow's settings for the login, if the server requires one.
     """
 
     def __init__(
@@ -74,19 +74,19 @@ class Connection:
 
     @contextlib.contextmanager
     def asked(self, what: str, waiting: Mapping[str, str] | None = None) -> Iterator[MlflowClient]:
-        """The client, whose errors become a line of ours; its first use imports MLflow, which takes seconds.
+        """Yield the client and translate its errors; its first use imports MLflow, which takes seconds.
 
         Args:
-            what: What is asked for, as messages call it.
-            waiting: Instead of the connection's own.
+            what: What is requested, for messages.
+            waiting: Replaces the connection's own settings.
 
         Raises:
-            ApiError: The server refused.
+            MlflowApiError: The server refused.
             MlpipesError: It does not answer.
         """
         settings = _QUIET | dict(waiting or self._waiting) | self._login | {"MLFLOW_TRACKING_URI": self.uri}
         for name, value in settings.items():
-            if os.environ.get(name) != value:  # threads that ask alike write nothing
+            if os.environ.get(name) != value:  # threads with the same settings write nothing
                 os.environ[name] = value
         from mlflow.exceptions import MlflowException
         from requests import RequestException
@@ -97,16 +97,16 @@ class Connection:
             raise _told(error, what, self.uri) from error
 
     def reach(self) -> None:
-        """Make sure, without MLflow's client, that the server is there.
+        """Make sure, without MLflow's client, that the server answers.
 
         Raises:
-            MlpipesError: It is not.
+            MlpipesError: It does not.
         """
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             opener.open(f"{self.uri}/health", timeout=_TIMEOUT).close()
         except urllib.error.HTTPError:
-            pass  # somebody is there; what he says to a query is another question
+            pass  # a server is there; how it answers a query is another question
         except (OSError, http.client.HTTPException) as error:
             raise _absent(self.uri, getattr(error, "reason", error)) from None
 
@@ -118,7 +118,7 @@ class Connection:
 
 
 def every(search: Callable[..., Any], **query: Any) -> Iterator[Any]:
-    """All items of all pages of one of the client's searches."""
+    """Yield all items of all pages of one of the client's searches."""
     token = None
     while True:
         page = search(**query, page_token=token)
@@ -131,17 +131,17 @@ def every(search: Callable[..., Any], **query: Any) -> Iterator[Any]:
 def _connect(uri: str) -> MlflowClient:
     from mlflow import MlflowClient
 
-    for name in ("mlflow", "urllib3"):  # each retry would be told
+    for name in ("mlflow", "urllib3"):  # each retry would be logged
         logging.getLogger(name).setLevel(logging.ERROR)
     _settle_where_we_are()
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def _settle_where_we_are() -> None:
-    """Ask once whether this is Databricks: MLflow asks before each request, by five imports that fail."""
+    """Find out once whether this is Databricks: MLflow checks before each request, by 5 failing imports."""
     try:
         from mlflow.tracking.request_header import databricks_request_header_provider as headers
-    except ImportError:  # another version of MLflow, which asks in another way
+    except ImportError:  # another version of MLflow, which checks in another way
         return
     found = headers.DatabricksRequestHeaderProvider().in_context()
     headers.DatabricksRequestHeaderProvider.in_context = lambda _: found
@@ -180,7 +180,7 @@ def _absent(uri: str, cause: BaseException) -> MlpipesError:
 
 
 def _reason(error: BaseException) -> str:
-    """What the operating system says of a connection."""
+    """Return the operating system's message about a connection."""
     if isinstance(error, TimeoutError) or type(error).__name__.endswith("Timeout"):  # requests has its own
         return "timed out"
     at: BaseException | None = error

@@ -1,4 +1,4 @@
-"""The registry over MLflow's REST API, for servers: MLflow's own client takes seconds to import."""
+"""Reads the registry over MLflow's REST API, for servers: MLflow's own client takes seconds to import."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RestModelSource:
 
     Args:
         uri: The tracking server's ``http(s)://`` address.
-        login: MLflow's variables on who asks, such as MLFLOW_TRACKING_USERNAME.
+        login: MLflow's variables for the login, such as MLFLOW_TRACKING_USERNAME.
     """
 
     def __init__(self, uri: str, login: Mapping[str, str]) -> None:
@@ -84,7 +84,7 @@ class RestModelSource:
         if not uri.startswith(_PROXIED):
             return self._read_by_mlflow(uri, path, limit)
         root = urllib.parse.urlsplit(uri).path.strip("/")
-        try:  # stores differ in what they answer to a question for a file that is not there
+        try:  # stores differ in their answer to a request for a missing file
             if not any(name == path and not folder for name, folder in self._entries(root)):
                 return None
             with self._open(f"{_ARTIFACTS}/{urllib.parse.quote(f'{root}/{path}')}") as answer:
@@ -100,7 +100,7 @@ class RestModelSource:
         return {tag["key"]: tag["value"] for tag in found.get("tags", [])}
 
     def _place(self, name: str, version: int) -> str:
-        """The address of a version's files."""
+        """Return the address of a version's files."""
         try:
             asked = {"name": name, "version": str(version)}
             return str(self._ask("/model-versions/get-download-uri", asked)["artifact_uri"])
@@ -138,7 +138,7 @@ class RestModelSource:
             return VersionFacts({}, tags)
 
     def _description(self, uri: str) -> bytes:
-        """The ``MLmodel`` in a folder of artifacts."""
+        """Return the ``MLmodel`` in a folder of artifacts."""
         if not uri.startswith(_PROXIED):
             with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
                 self._by_mlflow(f"{uri}/MLmodel", Path(folder))
@@ -148,7 +148,7 @@ class RestModelSource:
             return bytes(answer.read())
 
     def _read_by_mlflow(self, uri: str, path: str, limit: int) -> bytes | None:
-        """A file below an address that does not go through the server."""
+        """Return a file below an address that does not go through the server."""
         with self._fetching():
             import mlflow.artifacts
 
@@ -161,7 +161,7 @@ class RestModelSource:
                 return file.read(limit)
 
     def _by_mlflow(self, uri: str, folder: Path) -> None:
-        """Artifacts that do not go through the server, or of a run that it has to be asked for."""
+        """Copy artifacts that do not go through the server, or of a run whose address MLflow resolves."""
         try:
             with self._fetching():
                 import mlflow.artifacts
@@ -177,7 +177,7 @@ class RestModelSource:
 
     @contextlib.contextmanager
     def _fetching(self) -> Iterator[None]:
-        """MLflow's library asks this server, and what the store's own library raises is one line."""
+        """Use MLflow's library with this server, and turn errors of the store's own library into one line."""
         try:
             with self._library.asked("the model's files"):
                 yield
@@ -186,7 +186,7 @@ class RestModelSource:
             raise MlpipesError(f"cannot download the model's files ({line})") from None
 
     def _files(self, folder: str) -> Iterator[str]:
-        """All files below a folder of the artifact store."""
+        """Yield all files below a folder of the artifact store."""
         for name, is_folder in self._entries(folder):
             path = f"{folder}/{name}"
             if is_folder:
@@ -195,7 +195,7 @@ class RestModelSource:
                 yield path
 
     def _entries(self, folder: str) -> Iterator[tuple[str, bool]]:
-        """The names in a folder of the artifact store, and whether each is a folder: it lists one level."""
+        """Yield the names in one level of a folder of the artifact store, and whether each is a folder."""
         with self._open(f"{_ARTIFACTS}?{urllib.parse.urlencode({'path': folder})}") as answer:
             entries = json.load(answer).get("files", [])
         for entry in entries:
@@ -207,7 +207,7 @@ class RestModelSource:
             return json.load(answer)
 
     def _open(self, path: str) -> Any:
-        """Ask MLflow, again after a short wait where it failed in a way that passes, as its own client does.
+        """Send a request to MLflow; repeat it after a short wait on a transient error, as its client does.
 
         While the object store starts, MLflow answers requests for artifacts with 500.
 
@@ -243,16 +243,16 @@ class RestModelSource:
 
 
 class _Passing(MlpipesError):
-    """What may be better in a moment: the server's own error, too many requests, a dropped connection."""
+    """A transient error: the server's own error, too many requests, or a dropped connection."""
 
 
 def _is_missing_object(body: bytes) -> bool:
-    """Whether MLflow's own error says that the object store has no such key: it answers 500 for that."""
+    """Return whether MLflow reports that the object store has no such key: MLflow answers 500 for that."""
     return b"(404) when calling the HeadObject" in body or b"(NoSuchKey)" in body
 
 
 class _Missing(MlpipesError):
-    """404."""
+    """The server answered 404."""
 
     def __init__(self) -> None:
         super().__init__("MLflow has no record of it")
@@ -267,7 +267,7 @@ def _no_version(name: str, version: int) -> _NoVersion:
 
 
 def _details(description: bytes) -> Mapping[str, Any]:
-    """Our part of an ``MLmodel``."""
+    """Return the part of an ``MLmodel`` that mlpipes wrote."""
     import yaml
 
     from mlpipes_cli.config import yaml_bounds
@@ -280,7 +280,7 @@ def _details(description: bytes) -> Mapping[str, Any]:
 
 
 def _promoted(tags: Sequence[Mapping[str, str]], aliases: Mapping[str, int]) -> dict[str, str]:
-    """When each alias came to where it is, as the history in the model's tags has it."""
+    """Return when each alias was moved to its version, by the history in the model's tags."""
     found: dict[str, str] = {}
     for tag in sorted(tags, key=lambda tag: tag["key"]):
         if not tag["key"].startswith(_HISTORY):
@@ -290,7 +290,7 @@ def _promoted(tags: Sequence[Mapping[str, str]], aliases: Mapping[str, int]) -> 
         except ValueError:
             continue
         alias = event.get("alias") if isinstance(event, dict) else None
-        if not isinstance(alias, str):  # anybody may write such tags
+        if not isinstance(alias, str):  # any client may write such tags
             continue
         if event.get("state") == "done" and alias in aliases and event.get("to_version") == aliases[alias]:
             found[alias] = str(event.get("when", ""))

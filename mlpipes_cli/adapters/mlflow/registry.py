@@ -1,4 +1,4 @@
-"""MLflow's registry (see :class:`mlpipes_cli.ports.Registry`), through MLflow's own client."""
+"""Implements :class:`mlpipes_cli.ports.Registry` through MLflow's own client."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _PAGE = 1000
 _PROXIED = "mlflow-artifacts:"
-_EVERY_VERSION = 10_000  # a page
+_EVERY_VERSION = 10_000  # results on one page
 
 
 class MlflowRegistry:
-    """The registry behind one tracking server."""
+    """The registry of one tracking server."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -51,7 +51,7 @@ class MlflowRegistry:
             runs = [
                 _run(item, names[str(item.info.experiment_id)])
                 for item in found
-                if mlflow_tags.PARTS not in item.data.tags  # its parts stand for it
+                if mlflow_tags.PARTS not in item.data.tags  # represented by its child runs
             ]
             return sorted(runs, key=lambda run: -run.started)
 
@@ -89,7 +89,7 @@ class MlflowRegistry:
             root, uri = client.get_run(run_id).info.artifact_uri, self._connection.uri
             try:
                 return Path(download_artifacts(f"{root}/{path}", dst_path=folder, tracking_uri=uri))
-            except MlflowException:  # it does not tell what is missing from what did not come
+            except MlflowException:  # the error does not distinguish a missing file from a failed download
                 above = f"{root}/{path}".rpartition("/")[0]
                 listed = list_artifacts(above, tracking_uri=uri)
                 if any(Path(item.path).name == Path(path).name for item in listed):
@@ -142,7 +142,7 @@ class MlflowRegistry:
                 run.run_id,
                 tags=dict(tags),
                 description=description[:5000],
-                await_creation_for=0,  # a server with a database has it at once
+                await_creation_for=0,  # a server with a database returns it at once
                 model_id=uri.removeprefix("models:/"),
             )
             return int(made.version)
@@ -161,7 +161,7 @@ class MlflowRegistry:
 
 
 def _names(folder: str, tracking_uri: str) -> Collection[str]:
-    """What stands in a folder of artifacts."""
+    """Return the names in a folder of artifacts."""
     from mlflow.artifacts import list_artifacts
 
     return {Path(item.path).name for item in list_artifacts(folder, tracking_uri=tracking_uri)}

@@ -1,4 +1,4 @@
-"""The versions of MLflow's tables that the installed MLflow knows, found without importing it."""
+"""Reads the versions of MLflow's tables that the installed MLflow knows, without importing it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BEFORE = re.compile(r"""^down_revision(?::[^=]+)?\s*=\s*["'](\w+)["']""", re.MU
 
 
 def revisions() -> dict[str, str | None]:
-    """Each version with the one before it.
+    """Return each version with the one before it.
 
     Raises:
         MlpipesError: The MLflow installation is incomplete.
@@ -32,6 +32,6 @@ def revisions() -> dict[str, str | None]:
 
 
 def newest() -> str:
-    """The version to which the installed MLflow brings its tables."""
+    """Return the version to which the installed MLflow upgrades its tables."""
     known = revisions()
     return next(one for one in known if one not in known.values())

@@ -1,7 +1,7 @@
-"""MLflow's tracking (see :class:`mlpipes_cli.ports.Tracking`), through MLflow's own client.
+"""Implements :class:`mlpipes_cli.ports.Tracking` through MLflow's own client.
 
-``log_model`` would save the model once more; the worker has saved it already, so its steps are
-taken one by one here.
+``log_model`` would save the model again; the worker has saved it already, so its steps are
+executed one by one here.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, LoggedModel, Metric, Param, Run
 
 _PARAM, _TAG, _DIGEST = 6000, 5000, 36  # characters that MLflow keeps; it refuses longer tags
-_BATCH = 1000  # metrics that MLflow takes at once
-_AT_A_TIME = 8  # trials or files on their way to the server
+_BATCH = 1000  # metrics that MLflow accepts in one request
+_AT_A_TIME = 8  # trials or files that are sent at the same time
 
 
 @dataclass(frozen=True)
 class _Begun:
-    """What the server is not asked again of a run: ``artifacts`` is the address of the run's files."""
+    """What is known of a run without another request; ``artifacts`` is the address of the run's files."""
 
     experiment: str
     id: str
@@ -46,10 +46,10 @@ class _Begun:
 
 
 class MlflowTracking:
-    """The tracking of one server.
+    """The tracking API of one server.
 
     Args:
-        connection: It, with patience.
+        connection: The connection, with patient timeouts.
         key: Signs the models.
     """
 
@@ -174,7 +174,7 @@ class MlflowTracking:
         return str(made.model_id)
 
     def _puts(self, folder: Path, place: str) -> Iterator[Callable[[], None]]:
-        """Calls that store a folder's files, one each, at the address of artifacts that are known."""
+        """Yield calls that store a folder's files, one each, at a known address of artifacts."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         put = get_artifact_repository(place, tracking_uri=self._connection.uri).log_artifact
@@ -196,7 +196,7 @@ class MlflowTracking:
 
 
 def _as_begun(run: Run, params: Mapping[str, str]) -> _Begun:
-    """A run's own params and those that it was given since."""
+    """Return a run's own params and those that were added since."""
     info, data = run.info, run.data
     return _Begun(
         info.experiment_id,
@@ -231,7 +231,7 @@ def _log_steps(client: MlflowClient, run_id: str, steps: Sequence[MetricStep]) -
 
 
 def _log_trial(client: MlflowClient, parent: Run, trial: TrialRecord) -> None:
-    """Three requests: MLflow takes no params and metrics while a run is made, nor its end with them."""
+    """Log a trial in three requests: MLflow takes no params and metrics when a run is made or ended."""
     from mlflow.entities import Metric
 
     name = f"{parent.info.run_name}-trial-{trial.number}"
@@ -258,8 +258,8 @@ def _log_trial(client: MlflowClient, parent: Run, trial: TrialRecord) -> None:
 
 
 def _introduce(folder: Path, made: LoggedModel) -> None:
-    """Write into a saved model's description what it is called on the server."""
-    import yaml  # as MLflow's Model would, but by libyaml, which is ten times as fast
+    """Write a saved model's id and address on the server into its description."""
+    import yaml  # as MLflow's Model would, but with libyaml, which is ten times as fast
 
     file, loader = folder / "MLmodel", getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     described = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506

@@ -1,4 +1,4 @@
-"""Moved aliases by NOTIFY and LISTEN of the project's own database."""
+"""Reports moved aliases by NOTIFY and LISTEN of the project's own database."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mlpipes_cli.adapters.postgres import database
 from mlpipes_cli.errors import MlpipesError
 
 CHANNEL = "mlpipes_alias"
-_SECONDS = 4.0  # to connect, and to hear the first word
+_SECONDS = 4.0  # seconds to connect and to receive the first message
 
 
 def notify(url: str, model: str) -> None:
-    """Tell all who listen that an alias of a model has moved.
+    """Notify all listeners that an alias of a model has moved.
 
     Raises:
         MlpipesError: The database does not answer, or refuses.
@@ -35,7 +35,7 @@ class PostgresAliasNotifications:
 
     Args:
         url: ``postgresql://user:password@host:port/mlpipes``.
-        seconds: How long connecting may take, and the first word.
+        seconds: The timeout for connecting, and for the first message.
     """
 
     def __init__(self, url: str, seconds: float = _SECONDS) -> None:

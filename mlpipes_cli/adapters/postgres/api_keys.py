@@ -1,4 +1,4 @@
-"""API keys in Postgres, as SHA-256."""
+"""Stores API keys in PostgreSQL, as SHA-256."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ update serving.api_keys set revoked_at = now() where revoked_at is null and id =
 
 
 class PostgresKeyStore:
-    """Implements :class:`mlpipes_cli.ports.api_keys.KeyStore` on one connection, made anew when it is lost.
+    """Implements :class:`mlpipes_cli.ports.api_keys.KeyStore` on one connection, which is renewed when lost.
 
     Args:
         url: ``postgresql://user:password@host:port/mlpipes``.
@@ -91,7 +91,7 @@ class PostgresKeyStore:
 
     @contextlib.contextmanager
     def _cursor(self) -> Iterator[Cursor]:
-        """A transaction.
+        """Yield the cursor of a transaction.
 
         Raises:
             MlpipesError: The database does not answer.

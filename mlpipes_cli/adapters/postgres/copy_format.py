@@ -1,4 +1,4 @@
-"""Rows of ``serving.predictions`` in COPY's binary format.
+"""Encodes rows of ``serving.predictions`` in COPY's binary format.
 
 Source: PostgreSQL's manual, COPY, "Binary Format": a header, then for each row the number of its
 fields and for each field its length (-1 is null) and its value as the type's ``receive`` function
@@ -31,11 +31,11 @@ _HEADER, _TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _EPOCH = 946_684_800_000  # 2000-01-01 in milliseconds since 1970
 _NULL = b"\xff\xff\xff\xff"
 _length = struct.Struct("!i").pack
-_head = struct.Struct("!i16siqid").pack  # prediction_id, made_at, latency_ms, each after its length
+_head = struct.Struct("!i16siqid").pack  # prediction_id, made_at, latency_ms, each preceded by its length
 
 
 def encode(rows: Sequence[PredictionRow]) -> bytes:
-    """The whole of a COPY's data."""
+    """Return all data of a COPY."""
     constants: dict[tuple[str, int, str], bytes] = {}
     parts = [_HEADER]
     add = parts.append
@@ -58,7 +58,7 @@ def encode(rows: Sequence[PredictionRow]) -> bytes:
 
 
 def _constant(model: str, version: int, alias: str) -> bytes:
-    """The number of fields, and the fields that are the same in all rows of a model."""
+    """Return the number of fields, and the fields that are the same in all rows of a model."""
     fields = (_text(model.encode()), _text(struct.pack("!i", version)), _text(alias.encode()))
     return struct.pack("!h", len(COLUMNS)) + b"".join(fields)
 

@@ -1,4 +1,4 @@
-"""The project's own database: connections that do not hang, and its tables by version."""
+"""The project's own database: connections with timeouts, and its tables by version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 _MIGRATIONS = Path(__file__).parent / "sql"
-LOCK = 0x6D6C7069  # one advisory lock for all that changes tables
+LOCK = 0x6D6C7069  # one advisory lock for everything that changes tables
 _PARAMETERS = {
     "statement_timeout": "30s",
     "lock_timeout": "15s",
@@ -33,7 +33,7 @@ _SESSION: dict[str, Any] = {
 
 
 def connect(url: str) -> Connection:
-    """A connection whose every wait is bounded.
+    """Return a connection in which every wait has a timeout.
 
     Raises:
         MlpipesError: The database does not answer.
@@ -47,7 +47,7 @@ def connect(url: str) -> Connection:
     return connection
 
 
-# What libpq's URLs may carry and asyncpg would take for settings of the server.
+# Parameters that libpq's URLs may contain and that asyncpg would take for settings of the server.
 _LIBPQ_ONLY = {
     "application_name", "channel_binding", "client_encoding", "connect_timeout", "fallback_application_name",
     "gssencmode", "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "options",
@@ -56,7 +56,7 @@ _LIBPQ_ONLY = {
 
 
 async def connect_async(url: str, seconds: float) -> asyncpg.Connection:
-    """A connection of asyncpg's with the same settings.
+    """Return an asyncpg connection with the same settings.
 
     Raises:
         MlpipesError: The database does not answer within that many seconds, or refuses.
@@ -72,7 +72,7 @@ async def connect_async(url: str, seconds: float) -> asyncpg.Connection:
             parts._replace(query=urlencode(kept)).geturl(),
             timeout=seconds,
             command_timeout=None,
-            statement_cache_size=0,  # a pooler in between may give each statement another session
+            statement_cache_size=0,  # a connection pooler in between may give each statement another session
             server_settings={**_PARAMETERS, "application_name": str(_SESSION["application_name"])},
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
@@ -80,18 +80,18 @@ async def connect_async(url: str, seconds: float) -> asyncpg.Connection:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of the database's words: later ones may quote values."""
+    """Return the first line of the database's message: later lines may quote values."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def unreachable(error: BaseException) -> MlpipesError:
-    """The line for a database that does not answer, without its address or secret."""
+    """Return the error for a database that does not answer, without its address or secret."""
     reason = first_line(error).rsplit("failed: ", 1)[-1].strip().removeprefix("FATAL:").strip()
     return MlpipesError(f"the database does not answer ({reason})", "see `mlpipes status`")
 
 
 def migrate(url: str) -> list[str]:
-    """Bring the tables to the newest version; several processes may call it at once.
+    """Upgrade the tables to the newest version; several processes may call it at once.
 
     Each file of ``sql/`` runs once, in order of its number, in a transaction of its own.
 

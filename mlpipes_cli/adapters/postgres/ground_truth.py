@@ -1,4 +1,4 @@
-"""What turned out to be true of predictions, in Postgres: one statement for all that is said at once."""
+"""Stores ground truth in PostgreSQL, one statement for all truths of a call."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 _LAST = 253_402_300_799_999  # the end of the year 9999, in milliseconds
-_DEADLOCKS = 5  # a prune may delete what we write, in another order
-# LIMIT and OFFSET keep each look-up what it is: once for each truth, through the index on what is
+_DEADLOCKS = 5  # a prune may delete the same rows in another order
+# LIMIT and OFFSET keep each look-up separate: once for each truth, through the index on what is
 # looked up, in the one partition of that moment. Joined, the planner may take the model's index and
 # compare every truth with every row.
 _RECORD = """
@@ -110,11 +110,11 @@ class PostgresTruthStore:
                 self._idle.pop().close()
 
     def _asked(self, question: dict[str, Any], seconds: float) -> tuple[int, int, int, list[int]]:
-        """Ask on a connection that was used before, and if that one had died, on a new one."""
+        """Run the statement on a pooled connection, and if that one was lost, on a new one."""
         import psycopg2
 
         over = time.monotonic() + seconds
-        with contextlib.suppress(IndexError):  # none is idle, or another thread was faster
+        with contextlib.suppress(IndexError):  # no connection is idle, or another thread was faster
             used = self._idle.pop()
             try:
                 return self._on(used, question, seconds)
@@ -144,7 +144,7 @@ class PostgresTruthStore:
 
 @contextlib.contextmanager
 def _at_most(connection: Connection, seconds: float) -> Iterator[None]:
-    """Cut the connection where a server that took the question says nothing any more."""
+    """Cut the connection if the server accepted the statement and then stops answering."""
 
     def cut() -> None:
         with contextlib.suppress(Exception), socket.socket(fileno=dup(connection.fileno())) as ours:
@@ -160,7 +160,7 @@ def _at_most(connection: Connection, seconds: float) -> Iterator[None]:
 
 
 def _question(truths: Sequence[Truth]) -> dict[str, Any]:
-    """The truths as columns; the time inside an identifier names its partition."""
+    """Return the truths as columns; the time inside an identifier names its partition."""
     by_id = [(n, truth.prediction_id, truth.value) for n, truth in enumerate(truths) if truth.prediction_id]
     called = [(n, name, truth.value) for n, truth in enumerate(truths) for name in truth.caller_ids]
     return {
@@ -175,7 +175,7 @@ def _question(truths: Sequence[Truth]) -> dict[str, Any]:
 
 
 def _made_at(identifier: UUID) -> str:
-    """The moment inside a UUID of version 7; for another one some moment, at which there is no prediction."""
+    """Return the time inside a UUID of version 7; for another UUID, a time without any prediction."""
     milliseconds = identifier.int >> 80
     if identifier.version != 7 or milliseconds > _LAST:
         return "-infinity"

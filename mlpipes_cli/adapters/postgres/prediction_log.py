@@ -1,4 +1,4 @@
-"""Predictions in Postgres: one binary COPY, one COMMIT for all rows of a batch."""
+"""Stores predictions in PostgreSQL: one binary COPY and one COMMIT for all rows of a batch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mlpipes_cli.ports import PredictionRow
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-CONNECTIONS = 2  # a batch is encoded and sent while another one is being committed
-_SECONDS = 4.0  # for each attempt to connect, or to write
+CONNECTIONS = 2  # one batch is encoded and sent while another is committed
+_SECONDS = 4.0  # seconds for each attempt to connect or to write
 _TABLE = {"schema_name": "serving", "format": "binary", "columns": copy_format.COLUMNS}
-# Each is one message, so that no ROLLBACK is waited for on a connection that is lost in between.
+# Each is one message, so that there is no wait for a ROLLBACK on a connection that is lost in between.
 _BEGIN_ABSENT = "begin; create temporary table perhaps (like serving.predictions) on commit drop"
 _END_ABSENT = (
     f"insert into serving.predictions ({', '.join(copy_format.COLUMNS)}) "  # noqa: S608  our own names
@@ -29,12 +29,12 @@ _END_ABSENT = (
 class PostgresPredictionLog:
     """Implements :class:`mlpipes_cli.ports.PredictionLog`.
 
-    A batch whose connection died is tried once more on a new connection, so that rows which are there
-    are skipped: the COMMIT may have succeeded unheard.
+    If the connection of a batch is lost, the batch is tried once more on a new connection and rows that
+    exist are skipped: the COMMIT may have succeeded without its answer.
 
     Args:
         url: ``postgresql://user:password@host:port/mlpipes``.
-        connections: Batches that may be on their way at once.
+        connections: Batches that may be sent at the same time.
         seconds: How long an attempt to connect or to write may take.
     """
 
@@ -56,7 +56,7 @@ class PostgresPredictionLog:
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             connection.terminate()
             raise database.unreachable(error) from None
-        async with self._free:  # perhaps not the first time
+        async with self._free:  # perhaps not the first attempt
             if (before := self._idle.pop()) is not None:
                 before.terminate()
             self._idle.append(connection)
@@ -76,7 +76,7 @@ class PostgresPredictionLog:
 
     async def ping(self) -> bool:
         try:
-            async with asyncio.timeout(self._seconds):  # until a connection of ours is free
+            async with asyncio.timeout(self._seconds):  # until a connection of the pool is free
                 await self._free.acquire()
         except TimeoutError:
             return False
@@ -92,13 +92,13 @@ class PostgresPredictionLog:
             self._free.release()
 
     async def _asked(self, connection: Connection | None) -> Connection | None:
-        """The connection that can be stored with, a new one where none is given; None where it cannot be."""
+        """Return a usable connection, a new one if none is given; None if the database gives none."""
         try:
             connection = await self._connected(connection)
             async with asyncio.timeout(self._seconds):
                 await connection.execute("select 1 from serving.predictions limit 1")
         except BaseException as error:
-            if connection is not None:  # perhaps in the middle of something
+            if connection is not None:  # perhaps in the middle of a statement
                 connection.terminate()
             if not isinstance(error, Exception):
                 raise
@@ -115,7 +115,7 @@ class PostgresPredictionLog:
     async def _stored(
         self, connection: Connection | None, payload: bytes, months: set[partitions.Month], perhaps: bool
     ) -> Connection:
-        """Store the batch, if need be on a second connection; returns the connection that works."""
+        """Store the batch, if necessary on a second connection; return the connection that works."""
         for attempt in ("first", "last"):
             try:
                 connection = await self._connected(connection)
@@ -159,7 +159,7 @@ async def _source(payload: bytes):  # type: ignore[no-untyped-def]  # an async g
 
 
 def _raise_unless_lost(error: BaseException, attempt: str) -> None:
-    """Turn a failed attempt into what the port promises; return where it is worth a second one."""
+    """Turn a failed attempt into the port's exceptions; return if a second attempt may succeed."""
     import asyncpg
 
     if isinstance(error, (MlpipesError, asyncio.CancelledError)):

@@ -1,5 +1,5 @@
 # ruff: noqa: S608  the statements are put together from parts that stand in this file
-"""The prediction log in Postgres, as people work with it."""
+"""Reads and prunes the prediction log in PostgreSQL, for the commands that people use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 _LOG = "serving.predictions p"
-# The truth of an answered prediction is that of its shadows.
+# A shadow's truth is that of the answered prediction.
 _TRUTH = "serving.ground_truth t on t.prediction_id = coalesce(p.shadow_of, p.prediction_id)"
 _ROW = """p.prediction_id::text, p.caller_id, p.made_at, p.model_name, p.model_version, p.model_alias,
     p.inputs::text, p.prediction::text, p.scores::text, p.latency_ms, p.trace_id, p.shadow_of::text,
@@ -36,7 +36,7 @@ _CONDITIONS = {
     "since": "p.made_at >= to_timestamp(%(since)s)",
     "until": "p.made_at < to_timestamp(%(until)s)",
 }
-# A step through the index for each model, not for each row.
+# One step through the index for each model, not for each row.
 _MODELS = """
 with recursive names (name) as (
     select min(model_name) from serving.predictions
@@ -117,9 +117,9 @@ class PostgresPredictionRecords:
 
     @contextlib.contextmanager
     def _session(self, *, writing: bool = False) -> Iterator[Connection]:
-        """A connection whose statements may take as long as a large table takes.
+        """Yield a connection without a short timeout, since statements on a large table take long.
 
-        When it only reads, all statements see the same moment.
+        When it only reads, all statements see the same snapshot.
         """
         import psycopg2
 
@@ -135,7 +135,7 @@ class PostgresPredictionRecords:
 
 
 def _where(selection: Selection) -> str:
-    """Only what is asked for, so that the planner sees which partitions and which index."""
+    """Return only the conditions that apply, so that the planner can choose partitions and index."""
     given = [text for name, text in _CONDITIONS.items() if getattr(selection, name) is not None]
     return " and ".join(given) or "true"
 
@@ -156,7 +156,7 @@ _cursors = count()
 def _streamed(
     session: Connection, statement: str, values: Mapping[str, Any], size: int
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """The rows through a cursor on the server's side, ``size`` at a time."""
+    """Yield the rows through a server-side cursor, ``size`` at a time."""
     with session.cursor(name=f"mlpipes_{next(_cursors)}") as cursor:
         cursor.itersize = size
         cursor.execute(statement, values)
@@ -165,14 +165,14 @@ def _streamed(
 
 
 def _kind(value: str) -> str:
-    """SQL for what a JSON value is; a number is an integer where it is written as one that 64 bits hold."""
+    """Return SQL for the kind of a JSON value; an integer is a number written as one that 64 bits hold."""
     whole = f"{value}::text !~ '[.eE]' and length({value}::text) <= 18"
     number = f"case when {whole} then 'integer' else 'float' end"
     return f"case jsonb_typeof({value}) when 'number' then {number} else jsonb_typeof({value}) end"
 
 
 def _kinds(session: Connection, selection: Selection) -> tuple[int, dict[str, frozenset[str]]]:
-    """How many rows, and the kinds of ``prediction`` and ``truth``."""
+    """Return how many rows there are, and the kinds of ``prediction`` and ``truth``."""
     found = _fetched(
         session,
         f"select {_kind('p.prediction')}, {_kind('t.value')}, count(*) "

@@ -1,5 +1,5 @@
 # ruff: noqa: S608  the names in the statements are those of our own partitions, as Postgres quotes them
-"""Old predictions go: whole months at once, the rest row by row, and their truth with them."""
+"""Removes old predictions with their truth: whole months at once, the rest row by row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 _STEP = 10_000  # rows that one transaction deletes
-_WRITERS_WAIT = "250ms"  # at most; who waits for the whole table makes those behind it wait as well
+_WRITERS_WAIT = "250ms"  # seconds at most; requests queue behind a waiting lock on the whole table
 _PATIENCE, _PAUSE = 60.0, 0.5  # seconds
 # Partitions with the moment after their last one; the default partition has none.
 _PARTITIONS = """
@@ -45,12 +45,12 @@ delete from serving.ground_truth_history h where h.prediction_id < %(floor)s::uu
 
 
 class _Partition(NamedTuple):
-    """A partition.
+    """A partition of the prediction log.
 
     Attributes:
         table: Its name for SQL.
-        month: ``2026-05``; of the default partition another word.
-        end: The moment after its last one, or None.
+        month: ``2026-05``; another word for the default partition.
+        end: The first moment after the month, or None.
     """
 
     table: str
@@ -59,7 +59,7 @@ class _Partition(NamedTuple):
 
 
 def prunable(session: Connection, before: float, model: str | None) -> Prunable:
-    """What :func:`prune` would remove."""
+    """Return what :func:`prune` would remove."""
     values = {"before": before, "model": model}
     rows, dropped = 0, []
     with session.cursor() as cursor:
@@ -77,7 +77,7 @@ def prune(session: Connection, before: float, model: str | None, removed: Callab
     """Remove predictions (see :meth:`mlpipes_cli.ports.prediction_records.PredictionRecords.prune`).
 
     Raises:
-        MlpipesError: Somebody holds the table for a long time.
+        MlpipesError: Another session locks the table for a long time.
         psycopg2.Error: The database does not answer.
     """
     import psycopg2
@@ -91,7 +91,7 @@ def prune(session: Connection, before: float, model: str | None, removed: Callab
             if partition.end is not None and partition.end.timestamp() <= before:
                 try:
                     whole = _drop(session, cursor, partition, before, model)
-                except psycopg2.errors.InsufficientPrivilege:  # somebody else's table
+                except psycopg2.errors.InsufficientPrivilege:  # a table that mlpipes did not make
                     session.rollback()
             if whole is None:
                 rows += _delete(session, cursor, partition, before, model, removed)
@@ -126,8 +126,8 @@ def _goes_whole(cursor: Cursor, partition: _Partition, before: float, model: str
 def _drop(
     session: Connection, cursor: Cursor, partition: _Partition, before: float, model: str | None
 ) -> int | None:
-    """Drop a month; None, and nothing done, where it holds another model's rows."""
-    cursor.execute("set local lock_timeout = '10s'")  # late rows of that month wait so long, nobody else
+    """Drop a month; return None, without a change, if it holds another model's rows."""
+    cursor.execute("set local lock_timeout = '10s'")  # only late rows of that month wait so long
     cursor.execute(f"lock table {partition.table} in share row exclusive mode")
     if not _goes_whole(cursor, partition, before, model):
         session.rollback()
@@ -140,10 +140,10 @@ def _drop(
 
 
 def _detach(cursor: Cursor, partition: _Partition) -> None:
-    """Take it out of the table as soon as nobody uses that.
+    """Detach the partition from the table as soon as no session uses the table.
 
-    Not CONCURRENTLY, which a default partition rules out: so with many short attempts, since each
-    prediction that is written has to wait for as long as one lasts.
+    CONCURRENTLY is impossible with a default partition. Hence many short attempts, since each
+    prediction that is written has to wait as long as one attempt lasts.
     """
     import psycopg2
 
@@ -174,7 +174,7 @@ def _delete(
     model: str | None,
     removed: Callable[[int], None],
 ) -> int:
-    """Delete the old rows, so many in each transaction."""
+    """Delete the old rows in batches, one transaction each."""
     values: dict[str, Any] = {"before": before, "model": model, "step": _STEP, "after": "-infinity"}
     total = 0
     while True:
@@ -206,6 +206,6 @@ def _one(cursor: Cursor, statement: str, values: dict[str, Any]) -> int:
 
 
 def _floor(before: float) -> str:
-    """The least identifier of version 7 that is not older."""
+    """Return the least identifier of version 7 that is not older than ``before``."""
     digits = f"{max(int(datetime.fromtimestamp(before, UTC).timestamp() * 1000), 0):012x}"
     return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"

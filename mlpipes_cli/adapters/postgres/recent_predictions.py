@@ -1,4 +1,4 @@
-"""The newest predictions out of Postgres, by one query that an index serves however long the log is."""
+"""Reads the newest predictions from PostgreSQL, by one query whose cost does not grow with the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 PATIENCE = 5.0  # seconds
-WINDOW = 10  # rows looked at for each one wanted, so that mirrored ones between them cost little
+WINDOW = 10  # rows examined for each one requested, so that mirrored ones between them cost little
 
 # The index is (model_name, model_version, made_at). Its versions are found one by one, from the newest
 # down, and each gives its newest rows: nothing is sorted or filtered that grows with the log.
@@ -56,7 +56,7 @@ from newest order by made_at desc, prediction_id desc
 class PostgresRecentPredictions:
     """Implements :class:`mlpipes_cli.ports.recent_predictions.RecentPredictions`.
 
-    One question at a time, on a connection of its own; one that hangs is cut off.
+    One query at a time, on a connection of its own; a query that hangs is cut off.
 
     Args:
         url: ``postgresql://user:password@host:port/mlpipes``.
@@ -92,7 +92,7 @@ class PostgresRecentPredictions:
 
 
 def _cut(connection: Connection) -> None:
-    """End a connection under the thread that waits on it."""
+    """Close a connection while another thread waits on it."""
     with suppress(Exception):
         if not connection.closed:
             with socket.socket(fileno=dup(connection.fileno())) as ours:

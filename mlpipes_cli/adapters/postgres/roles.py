@@ -1,4 +1,4 @@
-"""The roles, databases and schemas of a stack's PostgreSQL, whoever runs it."""
+"""Makes the roles, databases and schemas of a stack's PostgreSQL, on any runtime."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 SUPERUSER = "postgres"
 SCHEMAS = ("raw_data", "clean_data", "serving")
 OWNERS: Mapping[str, str] = {"mlflow": "MLFLOW_DB_PASSWORD", "mlpipes": "MLPIPES_DB_PASSWORD"}
-READER = "mlpipes_reader"  # whom users' queries run as: it reads what mlpipes owns, and can do nothing else
+READER = "mlpipes_reader"  # the role of users' queries: it reads what mlpipes owns, and can do nothing else
 READER_SECRET = "MLPIPES_READER_PASSWORD"  # noqa: S105 - the name of one
 SECRETS: Mapping[str, str] = {SUPERUSER: "POSTGRES_PASSWORD", **OWNERS, READER: READER_SECRET}
-Connect = Callable[[str, str], "connection"]  # of a user and a database
+Connect = Callable[[str, str], "connection"]  # takes a user and a database
 _FULL = (
     "too many clients already",
     "remaining connection slots are reserved",
     "too many connections for role",
 )
-# What is there, and by default privileges what comes later, be it out of a backup.
+# Privileges on what exists, and by default privileges on what comes later, even from a backup.
 _LET_READ = """
 alter role mlpipes_reader set default_transaction_read_only = on;
 grant connect on database mlpipes to mlpipes_reader;
@@ -47,7 +47,7 @@ $$;
 
 
 def scram(password: str, rounds: int = 4096) -> str:
-    """A password's verifier as PostgreSQL stores it (RFC 5802 and 7677); no log sees the password."""
+    """Return a password's verifier as PostgreSQL stores it (RFC 5802 and 7677); no log shows the password."""
     salt = secrets.token_bytes(16)
     plain = unicodedata.normalize("NFKC", password).encode()
     salted = hashlib.pbkdf2_hmac("sha256", plain, salt, rounds)
@@ -58,12 +58,12 @@ def scram(password: str, rounds: int = 4096) -> str:
 
 
 def provision(connect: Connect, passwords: Mapping[str, str]) -> None:
-    """Make the roles, databases and schemas that are missing, and set the passwords.
+    """Make the missing roles, databases and schemas, and set the passwords.
 
     Args:
-        connect: Makes a connection.
-        passwords: By their names in ``.env``. An earlier release made none for the reader: it comes with
-            the next ``up``, which makes one.
+        connect: Opens a connection.
+        passwords: By their names in ``.env``. Earlier releases had no password for the reader; the next
+            ``up`` makes it, and then the role.
 
     Raises:
         psycopg2.OperationalError: The server cannot be reached.
@@ -83,9 +83,9 @@ def provision(connect: Connect, passwords: Mapping[str, str]) -> None:
 
 
 def complete(connect: Connect) -> bool:
-    """Whether the server answers a query and has the owners, their databases and the schemas.
+    """Return whether the server answers a query and has the owners, their databases and the schemas.
 
-    A server whose connections are all in use works, and nothing of it needs repair.
+    A server without free connections counts as complete: it works and needs no repair.
     """
     import psycopg2
 
@@ -100,7 +100,7 @@ def complete(connect: Connect) -> bool:
 
 
 def readable(connect: Connect) -> bool:
-    """Whether the reader is there and may look into the schemas; a project of an earlier release has none."""
+    """Return whether the reader exists and may use the schemas; projects of earlier releases have none."""
     import psycopg2
 
     try:
@@ -116,7 +116,7 @@ def readable(connect: Connect) -> bool:
 
 
 def is_full(error: Exception) -> bool:
-    """Whether a server refused a connection since all of them are in use (SQLSTATE 53300).
+    """Return whether a server refused a connection because all are in use (SQLSTATE 53300).
 
     libpq gives no code for a connection that was refused, only the server's message.
     """
@@ -124,7 +124,7 @@ def is_full(error: Exception) -> bool:
 
 
 def _make_owner(link: connection, name: str, verifier: str) -> None:
-    """A role, its password, and a database of its own that nobody else may enter."""
+    """Make a role, its password, and a database that no other role may connect to."""
     with link.cursor() as cursor:
         _make_role(cursor, name, verifier)
         cursor.execute("select 1 from pg_database where datname = %s", (name,))

@@ -1,1 +1,1 @@
-"""A stack that others run: found by the addresses in ``mlpipes.yaml``, checked, and left as it is."""
+"""The remote runtime: services that others operate, addressed in ``mlpipes.yaml``, checked, never changed."""

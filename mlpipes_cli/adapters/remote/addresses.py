@@ -1,4 +1,4 @@
-"""Where the services of a remote stack are, and who we are there."""
+"""Resolves the addresses and logins of a remote stack's services."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class BucketAddress:
-    """An object store, as far as we may look at it.
+    """An object store with the keys to access it.
 
     Attributes:
         endpoint: Its address; None is AWS.
         name: The bucket.
-        prefix: What lies in it is below this.
-        region: The bucket's.
+        prefix: All keys are below it.
+        region: The bucket's region.
         keys: Access key and secret key.
     """
 
@@ -41,20 +41,20 @@ class BucketAddress:
 
     @property
     def shown(self) -> str:
-        """For people."""
+        """The address for messages."""
         return f"{self.endpoint or 'AWS'} bucket {self.name}"
 
 
 @dataclass(frozen=True)
 class RemoteAddresses:
-    """A remote stack.
+    """The addresses of a remote stack.
 
     Attributes:
         mlflow: The tracking server's address, without a name or password.
-        login: Variables by which MLflow's client says who asks.
-        database: Our database's address, with its password.
-        tracking_database: MLflow's own, which only backup and migrate need.
-        bucket: Where artifacts are; None where we have no keys for it, or it is not told.
+        login: Variables for the login of MLflow's client.
+        database: The address of the project's database, with its password.
+        tracking_database: The address of MLflow's own database, which only backup and migrate need.
+        bucket: Holds the artifacts; None without keys for it, or without its address.
     """
 
     mlflow: str
@@ -65,20 +65,20 @@ class RemoteAddresses:
 
     @property
     def shown_database(self) -> str:
-        """Without a password."""
+        """The database's address without a password."""
         return without_password(self.database)
 
     @property
     def variables(self) -> dict[str, str]:
-        """Beside the addresses, what clients need."""
+        """The variables that clients need beside the addresses."""
         return {**_QUIET, **self.login}
 
 
 def resolve(project: ProjectFolder, environ: Mapping[str, str] = os.environ) -> RemoteAddresses:
-    """The places that ``mlpipes.yaml`` names; ``$NAME`` in them is from the environment, else from ``.env``.
+    """Return the addresses in ``mlpipes.yaml``; ``$NAME`` in them is from the environment, else ``.env``.
 
     Raises:
-        ConfigError: An address or a variable is missing, or an address is none; all of them are named.
+        ConfigError: An address or a variable is missing, or an address is malformed; all are named.
         MlpipesError: ``.env`` cannot be read.
     """
     reader = _Reader(project, {**env_file.read(project.env_file), **environ})
@@ -89,7 +89,7 @@ def resolve(project: ProjectFolder, environ: Mapping[str, str] = os.environ) -> 
 
 
 def secrets_in_file(project: ProjectFolder) -> list[str]:
-    """The keys of ``mlpipes.yaml`` that hold a password as it is."""
+    """Return the keys of ``mlpipes.yaml`` that hold a password in plain text."""
     stack = project.config.stack
     urls = {
         "stack -> mlflow -> url": stack.mlflow.url,
@@ -106,7 +106,7 @@ def _has_literal_password(url: str) -> bool:
 
 
 def without_password(url: str) -> str:
-    """An address for people."""
+    """Return an address without its password, for messages."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     user = parts.username
@@ -142,7 +142,7 @@ class _Reader:
                 self._told(key, "is missing; the remote runtime requires it")
             return ""
 
-        login = url.rfind("@")  # what stands before it may have any character, so it is coded
+        login = url.rfind("@")  # the part before it may have any character, so it is encoded
 
         def value(found: re.Match[str]) -> str:
             name = found[1] or found[2]

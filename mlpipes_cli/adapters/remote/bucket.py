@@ -1,4 +1,4 @@
-"""Is the bucket there, and may we list, write, read and delete in it?"""
+"""Checks that the bucket exists and allows listing, writing, reading and deleting."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _CONTENT = b"mlpipes looks whether it can write here; this file may be removed\n
 
 
 def store(bucket: BucketAddress) -> S3ArtifactStore:
-    """The bucket's artifacts."""
+    """Return the artifact store of the bucket."""
     key, secret = bucket.keys
     return S3ArtifactStore(bucket.endpoint, bucket.name, key, secret, bucket.region, bucket.prefix)
 
 
 def examine(bucket: BucketAddress) -> list[Check]:
-    """All that could be wrong; a file is written, read and removed again."""
+    """Check the bucket; a file is written, read and removed again."""
     try:
         _try(store(bucket))
     except MlpipesError as error:
@@ -30,7 +30,7 @@ def examine(bucket: BucketAddress) -> list[Check]:
 
 
 def answers(bucket: BucketAddress) -> bool:
-    """Whether it can be listed."""
+    """Return whether the bucket can be listed."""
     try:
         next(store(bucket).entries(), None)
         return True

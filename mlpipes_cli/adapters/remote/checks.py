@@ -1,4 +1,4 @@
-"""All checks of a remote stack, at once."""
+"""Runs all checks of a remote stack concurrently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlpipes_cli.ports import Check, ServiceStatus, State
 
 
 def examine(places: RemoteAddresses) -> list[Check]:
-    """What doctor says of the services, in a fixed order; they are asked side by side."""
+    """Return doctor's checks of the services, in a fixed order; they run concurrently."""
     questions: list[Callable[[], list[Check]]] = [
         lambda: postgres.examine(places.database),
         lambda: mlflow.examine(places.mlflow, places.login),
@@ -31,7 +31,7 @@ def _bucket(places: RemoteAddresses) -> list[Check]:
 
 
 def read_status(places: RemoteAddresses) -> tuple[ServiceStatus, ...]:
-    """What answers right now."""
+    """Return the present status of the services."""
     rows: list[tuple[str, str, Callable[[], bool]]] = [
         (postgres.NAME, places.shown_database, lambda: _answers(places.database)),
         (mlflow.NAME, places.mlflow, lambda: mlflow.answers(places.mlflow, places.login)),
@@ -56,7 +56,7 @@ def _row(name: str, url: str, *, works: bool) -> ServiceStatus:
 
 
 def faults(checks: Sequence[Check]) -> list[str]:
-    """A line for each fault."""
+    """Return one line for each fault."""
     return [
         f"{one.name}: {one.found}" + (f"; {one.fix}" if one.fix else "")
         for one in checks

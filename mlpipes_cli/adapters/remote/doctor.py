@@ -1,4 +1,4 @@
-"""Everything that could be wrong with a remote stack, looked at one by one."""
+"""The doctor checks of a remote stack."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlpipes_cli.project import ProjectFolder
 
 
 def examine(project: ProjectFolder, local: LocalServices) -> Sequence[Check]:
-    """This machine, the settings, the remote services, and what runs here."""
+    """Check this machine, the settings, the remote services, and the processes that run here."""
     found = common(project, ())
     found.append(_passwords(project))
     try:

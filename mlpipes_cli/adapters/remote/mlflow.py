@@ -1,4 +1,4 @@
-"""Is the remote MLflow there, does it know us, and does it hand out artifacts itself?"""
+"""Checks that the remote MLflow answers, accepts the login, and serves artifacts itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SERVED = "start that server with --serve-artifacts and without --default-artifa
 
 
 class _Refused(Exception):
-    """The server answered, but not as it should."""
+    """The server answered, but not as expected."""
 
     def __init__(self, check: Check) -> None:
         super().__init__(check.found)
@@ -32,7 +32,7 @@ class _Refused(Exception):
 
 
 def examine(url: str, login: Mapping[str, str]) -> list[Check]:
-    """All that could be wrong; nothing is changed."""
+    """Check the server; nothing is changed."""
     try:
         found = [_version(url, login)]
         experiments = _ask(url, login, "POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1})
@@ -45,7 +45,7 @@ def examine(url: str, login: Mapping[str, str]) -> list[Check]:
 
 
 def answers(url: str, login: Mapping[str, str]) -> bool:
-    """Whether it answers a query of ours."""
+    """Return whether the server answers a query."""
     try:
         _ask(url, login, "POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1})
         return True
@@ -54,10 +54,10 @@ def answers(url: str, login: Mapping[str, str]) -> bool:
 
 
 def version(url: str, login: Mapping[str, str]) -> str:
-    """The server's version.
+    """Return the server's version.
 
     Raises:
-        MlpipesError: It does not tell.
+        MlpipesError: The server does not report it.
     """
     try:
         return _text(url, login, "GET", "/version").strip()
@@ -79,7 +79,7 @@ def _version(url: str, login: Mapping[str, str]) -> Check:
 
 
 def _artifacts(url: str, login: Mapping[str, str], rows: list[Any]) -> Check:
-    """Whether clients get artifacts from the server itself."""
+    """Check whether the server itself serves artifacts to clients."""
     name = f"{NAME} artifacts"
     location = str(rows[0].get("artifact_location", "")) if rows else "mlflow-artifacts:/"
     if not location.startswith("mlflow-artifacts:"):
@@ -149,7 +149,7 @@ def _opener(url: str, login: Mapping[str, str]) -> urllib.request.OpenerDirector
 
 
 def is_near(url: str) -> bool:
-    """Whether an address is on this machine: no proxy leads there."""
+    """Return whether an address is on this machine, so that no proxy is used."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

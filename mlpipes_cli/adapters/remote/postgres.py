@@ -1,4 +1,4 @@
-"""Is the remote database there, new enough, and may we do in it what we have to?"""
+"""Checks that the remote database answers, is new enough, and grants the necessary privileges."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RIGHTS = "ask its owner to run: grant {what} to {who}"
 
 
 def examine(url: str) -> list[Check]:
-    """All that could be wrong; nothing is changed."""
+    """Check the database; nothing is changed."""
     import psycopg2
 
     try:
@@ -32,7 +32,7 @@ def examine(url: str) -> list[Check]:
 
 
 def version(url: str) -> str:
-    """The server's version.
+    """Return the server's version.
 
     Raises:
         MlpipesError: It does not answer.
@@ -42,7 +42,7 @@ def version(url: str) -> str:
 
 
 def make_schemas(url: str) -> list[str]:
-    """Make the schemas that are missing; returns their names.
+    """Make the missing schemas; return their names.
 
     Raises:
         MlpipesError: The server does not answer, or refuses.

@@ -1,4 +1,4 @@
-"""A stack that others run: nothing is started but processes of ours on this machine."""
+"""The remote runtime: it starts only the project's own processes on this machine."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class RemoteRuntime:
     """Implements :class:`mlpipes_cli.ports.Runtime`.
 
     Attributes:
-        project: Whose stack it is.
-        reason: Why this runtime was taken.
+        project: The project that the stack belongs to.
+        reason: Why this runtime was chosen.
         name: ``remote``.
     """
 
@@ -50,7 +50,7 @@ class RemoteRuntime:
         return LocalServices(self.project, self.endpoints)
 
     def up(self, reporter: Reporter, versions: Mapping[str, str] | None = None) -> StackStatus:
-        """See the protocol; versions are the others' business, so ``versions`` changes nothing."""
+        """See the protocol; others decide about versions, so ``versions`` changes nothing."""
         there = self._places
         with stack_lock(self.project, reporter):
             with reporter.task("checking the remote services") as task:
@@ -101,7 +101,7 @@ class RemoteRuntime:
         raise no_container(service)
 
     def _ours(self, service: str, what: str = "restart it or read its log") -> None:
-        """Check that a service is a process of ours, before something is done to it.
+        """Make sure that a service is a process of this project before it is changed or read.
 
         Raises:
             UsageError: It is not.
@@ -126,7 +126,7 @@ class RemoteRuntime:
         return self.versions()
 
     def forget(self, reporter: Reporter) -> Sequence[str]:
-        """See the protocol; what others keep is not removed by us."""
+        """See the protocol; data that others keep is not removed."""
         reporter.warn("the remote databases and artifacts are unchanged; remove them on their servers")
         return []
 

@@ -1,8 +1,8 @@
-"""Predictions in local files for as long as the database does not take them.
+"""Stores predictions in local files while the database is not available.
 
-``records`` is the format of a file, ``segments`` the files of one folder, ``folders`` who holds which
-folder, ``grouping`` puts rows into files, ``replaying`` from there into the database, ``log`` is the log
-that does either, ``looking`` what others may know of a spool without holding it.
+``record_format`` is the format of a file, ``segments`` the files of one folder, ``folders`` the locks on
+folders, ``group_commit`` writes rows to files, ``replay`` stores them in the database, ``log`` is the log
+that does either, ``pending`` reads what a spool holds without locking it.
 """
 
 from mlpipes_cli.adapters.spool.log import SpoolingLog

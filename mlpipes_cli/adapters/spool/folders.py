@@ -1,9 +1,9 @@
-"""The folders of a spool: each belongs to the process that holds its lock, or to nobody any more.
+"""The folders of a spool: each belongs to the process that holds its lock, or is abandoned.
 
-``<spool>/<time>-<pid>-<random>/000000001.rows`` are the predictions that wait, ``<spool>/set-aside/`` is
-what cannot be replayed. A process holds its folder by ``flock``, which ends with it however it ends;
-who finds a folder that nobody holds takes it over. ``<spool>/lock`` is held while folders are made or
-looked for, so that nobody takes one that is about to be locked.
+``<spool>/<time>-<pid>-<random>/000000001.rows`` are the pending predictions, ``<spool>/set-aside/`` holds
+what cannot be replayed. A process holds its folder by ``flock``, which ends with the process in any case;
+a process that finds an unlocked folder takes it over. ``<spool>/lock`` is held while folders are made or
+searched, so that no process takes one that is about to be locked.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from mlpipes_cli.adapters.spool.segments import (
 from mlpipes_cli.errors import MlpipesError
 
 LOCK, SET_ASIDE = "lock", "set-aside"
-_MEASURED_EVERY = 1.0  # seconds between looks at what other processes have in the spool
+_MEASURED_EVERY = 1.0  # seconds between reads of other processes' sizes
 
 
 class Spool:
-    """What this process holds of a spool: its own folder, and those that it took over.
+    """The part of a spool that this process holds: its own folder, and those that it took over.
 
     Args:
-        root: The spool; made where it is missing.
-        limit: Bytes that all files of the spool may have together.
-        file_bytes: When a file is full.
+        root: The spool's folder; made if it is missing.
+        limit: The most bytes that all files of the spool may have together.
+        file_bytes: The size at which a file is full.
     """
 
     def __init__(self, root: Path, limit: int, file_bytes: int = FILE_BYTES) -> None:
@@ -49,7 +49,7 @@ class Spool:
         self._elsewhere, self._measured = 0, float("-inf")
 
     def open(self) -> None:
-        """Take over what nobody holds and make a folder of our own.
+        """Take over abandoned folders and make a folder for this process.
 
         Raises:
             MlpipesError: The folder cannot be used.
@@ -69,7 +69,7 @@ class Spool:
         self._own, self._writer = own, SegmentWriter(own, self._file_bytes)
 
     def take_over(self) -> int:
-        """Take over folders whose processes are gone; returns how many predictions they hold.
+        """Take over folders whose processes ended; return how many predictions they hold.
 
         Raises:
             MlpipesError: The spool cannot be read.
@@ -81,10 +81,10 @@ class Spool:
             raise _unusable(self.root, error) from None
 
     def append(self, records: Sequence[bytes], rows: int, oldest: int) -> None:
-        """Keep records; when this returns they are on disk.
+        """Append records; when this returns they are on disk.
 
         Raises:
-            MlpipesError: They are not kept: the spool or the disk is full, or cannot be written.
+            MlpipesError: They are not stored: the spool or the disk is full, or cannot be written.
         """
         assert self._writer is not None
         if self._size() + sum(map(len, records)) > self._limit:
@@ -99,7 +99,7 @@ class Spool:
             self.segments.append(made)
 
     def pending(self) -> tuple[int, float]:
-        """How many predictions wait in what this process holds, and the oldest one's age in seconds."""
+        """Return how many predictions wait in this process's folders, and the oldest one's age in seconds."""
         held = [segment for segment in list(self.segments) if segment.oldest is not None]
         if not held:
             return 0, 0.0
@@ -107,12 +107,12 @@ class Spool:
         return sum(segment.rows for segment in held), max(time.time() - oldest / 1000, 0.0)
 
     def close_current(self) -> None:
-        """Append to the newest file no more: it is about to be replayed."""
+        """Stop appending to the newest file, since it is about to be replayed."""
         if self._writer is not None:
             self._writer.roll()
 
     def is_current(self, segment: Segment) -> bool:
-        """Whether the file is the one that is appended to."""
+        """Return whether the file is the one that is appended to."""
         return self._writer is not None and self._writer.current is segment
 
     def remove(self, segment: Segment) -> None:
@@ -131,7 +131,7 @@ class Spool:
             self._release(folder)
 
     def set_aside(self, segment: Segment, name: str, data: bytes) -> Path:
-        """Keep what cannot be replayed, on disk, in a file that nobody removes for us.
+        """Store what cannot be replayed, on disk, in a file that mlpipes never removes.
 
         Raises:
             MlpipesError: It cannot be written.
@@ -147,7 +147,7 @@ class Spool:
         return path
 
     def close(self) -> None:
-        """Give the folders back; those with something in them wait for the next process."""
+        """Release the folders; pending predictions wait for the next process."""
         self.close_current()
         for folder in list(self._held):
             self._release(folder)
@@ -174,7 +174,7 @@ class Spool:
 
     def _release(self, folder: Path) -> None:
         with suppress(OSError):
-            for path in folder.glob(f"*{SUFFIX}"):  # made, and then there was no time to write
+            for path in folder.glob(f"*{SUFFIX}"):  # the file was made, but nothing was written
                 if path.stat().st_size == 0:
                     path.unlink()
             if not any(path.name != LOCK for path in folder.iterdir()):
@@ -183,7 +183,7 @@ class Spool:
         os.close(self._held.pop(folder))
 
     def _size(self) -> int:
-        """Bytes of the whole spool; what others have as it was a moment ago."""
+        """Return the bytes of the whole spool; other processes' part may be slightly out of date."""
         now = time.monotonic()
         if now - self._measured > _MEASURED_EVERY:
             self._elsewhere, self._measured = self._others(), now
@@ -199,12 +199,12 @@ class Spool:
 
 
 def folders_in(root: Path) -> list[Path]:
-    """The folders of processes, in the order in which they began."""
+    """Return the folders of processes, in the order in which they were made."""
     return sorted(path for path in root.iterdir() if path.is_dir() and path.name != SET_ASIDE)
 
 
 def _lock_of(folder: Path, *, wait: bool) -> int:
-    """Hold a folder, or the spool itself; -1 where somebody else does, or has just removed it."""
+    """Lock a folder, or the spool itself; return -1 if another process holds it, or has just removed it."""
     try:
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Group commit into the spool: writes that come together share an fsync."""
+"""Group commit into the spool: concurrent writes share an fsync."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class GroupWriter:
     """Appends to a spool from an event loop without blocking it.
 
     Args:
-        spool: Where to.
+        spool: The spool to append to.
         files: The thread in which the spool is changed.
     """
 
@@ -34,10 +34,10 @@ class GroupWriter:
         return self._task is not None
 
     async def write(self, rows: Sequence[PredictionRow]) -> None:
-        """Keep all rows or none; when it returns they are on disk.
+        """Store all rows or none; when it returns they are on disk.
 
         Raises:
-            MlpipesError: They are not kept.
+            MlpipesError: They are not stored.
         """
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((rows, kept))
@@ -64,7 +64,7 @@ class GroupWriter:
                 failed = MlpipesError(f"predictions cannot be spooled ({type(error).__name__})")
             for _, kept in batch:
                 if kept.done():
-                    continue  # cancelled: nobody waits any more
+                    continue  # cancelled: nothing waits any more
                 if failed is None:
                     kept.set_result(None)
                 else:

@@ -1,4 +1,4 @@
-"""A prediction log that goes on without its database."""
+"""A prediction log that continues to accept rows while its database is not available."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ logger = logging.getLogger("mlpipes.spool")
 T = TypeVar("T")
 
 PATIENCE = 2.0  # seconds that the database has for a batch
-_OPEN, _STORE = 10.0, 20.0  # seconds for what nobody waits for
-_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # between attempts to replay
-_ORPHANS = 5.0  # seconds between looks for folders whose processes died
-_LAST = 5000  # so many rows are replayed while new ones wait, and not into another file
+_OPEN, _STORE = 10.0, 20.0  # seconds for statements that nothing waits for
+_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between attempts to replay
+_ORPHANS = 5.0  # seconds between searches for folders whose processes ended
+_LAST = 5000  # so many rows are replayed while new ones wait, and not written to another file
 
 
 class SpoolingLog:
     """Implements :class:`mlpipes_cli.ports.PredictionLog` around another one.
 
-    Rows that the other one does not take are written to files, and from then on all rows are, until a
-    task has put everything into the database in the order in which it was written. ``write`` returns
+    Rows that the wrapped log does not accept are written to files. From then on all rows are, until a
+    task has stored everything in the database in the order in which it was written. ``write`` returns
     when the rows are on disk, in the database or in a file.
 
     Args:
-        log: Where the rows belong.
-        folder: The spool; several processes may share it.
-        limit: Bytes that it may take; beyond them ``write`` fails.
-        patience: Seconds that ``log`` has for a batch before it goes to a file.
-        file_bytes: When a file is full.
+        log: The wrapped log, which writes to the database.
+        folder: The spool's folder; several processes may share it.
+        limit: The most bytes that it may hold; beyond them ``write`` fails.
+        patience: Seconds that ``log`` has for a batch before the batch goes to a file.
+        file_bytes: The size at which a file is full.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class SpoolingLog:
         self._writer = GroupWriter(self._spool, self._files)
         self._replay = Replay(self._spool, self._files, self._store)
         self._opened = self._spooling = False
-        self._passable = asyncio.Event()  # cleared for the moment in which the last rows are replayed
+        self._passable = asyncio.Event()  # cleared while the last rows are replayed
         self._passable.set()
         self._pace = RateLimit(patience)
         self._failed = asyncio.Event()
         self._replaying: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Connect, and take over what earlier servers left; a database that is away is no error.
+        """Connect, and take over what earlier servers left; a database that does not answer is not an error.
 
         Raises:
             MlpipesError: The spool cannot be used.
@@ -86,18 +86,18 @@ class SpoolingLog:
         self._replaying = asyncio.create_task(self._replay_forever(), name="spool")
 
     async def write(self, rows: Sequence[PredictionRow], *, perhaps_there: bool = False) -> None:
-        """Keep all rows or none, in the database or in a file.
+        """Store all rows or none, in the database or in a file.
 
         Raises:
             Rejected: The database refused a row for good.
-            MlpipesError: Neither took them.
+            MlpipesError: Neither accepted them.
         """
         if not rows:
             return
         began = time.monotonic()
         await self._passable.wait()
         while self._spooling and await self._pace.wait(len(rows), began):
-            await self._passable.wait()  # it took a while: the replay may be over
+            await self._passable.wait()  # it took a while: the replay may have ended
         if not self._spooling:
             try:
                 await within(self._patience, self._log.write(rows, perhaps_there=perhaps_there))
@@ -118,15 +118,15 @@ class SpoolingLog:
         return self._spooling
 
     async def ping(self) -> bool:
-        """Whether the database answers; the spool goes on without."""
+        """Return whether the database answers; the spool works without it."""
         return await self._log.ping()
 
     def pending(self) -> tuple[int, float]:
-        """How many predictions wait in this process's part of the spool, and the oldest's age in seconds."""
+        """Return how many predictions wait in this process's folders, and the oldest one's age in seconds."""
         return self._spool.pending()
 
     async def close(self) -> None:
-        """Give everything back; what was not replayed stays for the next server."""
+        """Release everything; what was not replayed stays for the next server."""
         if self._replaying is not None:
             self._replaying.cancel()
             with suppress(asyncio.CancelledError):
@@ -192,7 +192,7 @@ class SpoolingLog:
         while self._spooling or self._spool.segments:
             began = time.monotonic()
             replayed += await self._oldest()
-            swift = time.monotonic() - began < self._patience / 2  # else new rows would wait for long
+            swift = time.monotonic() - began < self._patience / 2  # otherwise new rows would wait for long
             if self._spooling and swift and self.pending()[0] <= _LAST:
                 replayed += await self._finish()
         self._pace.stopped()
@@ -200,10 +200,10 @@ class SpoolingLog:
             logger.warning("%d predictions were replayed from the spool", replayed)
 
     async def _finish(self) -> int:
-        """Replay the rest while new rows wait for it, so that none overtakes another.
+        """Replay the rest while new rows wait for it, so that the order is kept.
 
         Raises:
-            MlpipesError: The database does not take them; rows go to the spool as before.
+            MlpipesError: The database does not accept them; rows go to the spool as before.
         """
         replayed = 0
         self._passable.clear()
@@ -222,7 +222,7 @@ class SpoolingLog:
         return replayed
 
     async def _oldest(self) -> int:
-        """Replay the oldest file; without any, find out whether the database answers."""
+        """Replay the oldest file; if there is none, find out whether the database answers."""
         if not self._spool.segments:
             if not await within(_OPEN, self._log.ping()):
                 raise MlpipesError("the database does not answer")

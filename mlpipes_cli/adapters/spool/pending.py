@@ -1,4 +1,4 @@
-"""What waits in a spool, as anybody sees it who holds none of it."""
+"""Reads what a spool holds, without locking any of it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mlpipes_cli.errors import MlpipesError
 
 @dataclass(frozen=True)
 class PendingRecords:
-    """What a spool holds.
+    """The content of a spool.
 
     Attributes:
         rows: Predictions that were answered and are not in the database yet.
-        bytes: Of their files.
-        oldest_seconds: How long ago the oldest was made; 0 without any.
-        set_aside: Files of which something could not be replayed, kept for a person to look at.
+        bytes: The size of their files.
+        oldest_seconds: The age of the oldest; 0 if there is none.
+        set_aside: Files with parts that could not be replayed, kept for inspection.
     """
 
     rows: int = 0
@@ -29,20 +29,20 @@ class PendingRecords:
     set_aside: int = 0
 
     def __bool__(self) -> bool:
-        """Whether there is anything to tell."""
+        """Return whether there is anything to report."""
         return bool(self.rows or self.set_aside)
 
 
 def pending_records(root: Path) -> PendingRecords:
-    """Look into a spool, whether or not servers are using it; there need not be one.
+    """Read a spool, whether or not servers are using it; it need not exist.
 
     Raises:
-        MlpipesError: It may not be read.
+        MlpipesError: Access is denied.
     """
     rows, size, oldest = 0, 0, None
     try:
         for folder in folders_in(root) if root.is_dir() else []:
-            with suppress(FileNotFoundError):  # just replayed
+            with suppress(FileNotFoundError):  # just replayed by a server
                 for segment in segments_in(folder):
                     rows, size = rows + segment.rows, size + segment.bytes
                     if segment.oldest is not None:

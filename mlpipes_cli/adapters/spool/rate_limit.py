@@ -1,4 +1,4 @@
-"""How fast rows may come into the spool while it is being replayed: slower than they go out."""
+"""Limits the rate of rows into the spool during a replay to less than the rate out of it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 import time
 from contextlib import suppress
 
-_SHARE = 0.5  # of what was replayed may come in anew, so what waits gets less and less
-_MOST = 5000.0  # rows that may come in at once after a quiet time
+_SHARE = 0.5  # share of the replayed rows that may come in, so that fewer and fewer wait
+_MOST = 5000.0  # rows that may come in at once after an idle time
 
 
 class RateLimit:
-    """Holds writes back while a replay goes on, so that it comes to its end under any load.
+    """Delays writes during a replay, so that the replay ends under any load.
 
     Args:
-        longest: Seconds that a write waits at most, whatever the database does.
+        longest: The most seconds that a write waits, whatever the database does.
     """
 
     def __init__(self, longest: float) -> None:
@@ -23,25 +23,25 @@ class RateLimit:
         self._turn = asyncio.Event()
 
     def replayed(self, rows: int) -> None:
-        """So many went into the database."""
+        """Count rows that were stored in the database."""
         self._credit = min(self._credit + rows * _SHARE, _MOST)
         self._flows = True
         self._next()
 
     def stopped(self) -> None:
-        """Nothing goes into the database at the moment: nobody is held back."""
+        """Note that nothing goes into the database at the moment, so that no write is delayed."""
         self._flows, self._credit = False, 0.0
         self._next()
 
     async def wait(self, rows: int, since: float) -> bool:
-        """Take one's turn, or wait for a chance of one.
+        """Wait until the rows may come in, or until the state may have changed.
 
         Args:
-            rows: So many are to come in.
+            rows: The number of rows that are to come in.
             since: ``time.monotonic()`` when the write began to wait.
 
         Returns:
-            Whether it waited, so that things may have changed; else it is its turn.
+            Whether it waited, so that the caller has to look again; False: the rows may come in.
         """
         left = since + self._longest - time.monotonic()
         if not self._flows or self._credit > 0 or left <= 0:

@@ -1,6 +1,6 @@
-"""The format of a spool file: records one after the other, each the rows of one write.
+"""The format of a spool file: a sequence of records, each with the rows of one write.
 
-A record is a header and a payload. The header holds a mark, the payload's length, its number of rows,
+A record is a header and a payload. The header holds a magic number, the payload's length, its number of rows,
 the time of its oldest row (milliseconds since the epoch), the payload's CRC-32, and the CRC-32 of the
 header itself. The payload is MessagePack: a list of rows, each a list in the order of ``PredictionRow``.
 New fields of a row come last and have a default, so that old files stay readable.
@@ -26,7 +26,7 @@ LARGEST = 2**32 - 1
 
 @dataclass(frozen=True)
 class SpoolRecord:
-    """A record that is whole: where it lies, how many rows it has, when its oldest was made (ms)."""
+    """A complete record: its position, its number of rows, and the time of its oldest row (ms)."""
 
     start: int
     end: int
@@ -36,7 +36,7 @@ class SpoolRecord:
 
 @dataclass(frozen=True)
 class Damage:
-    """Bytes that were written and are no record any more."""
+    """Bytes that were written and are no longer a valid record."""
 
     start: int
     end: int
@@ -44,17 +44,17 @@ class Damage:
 
 @dataclass(frozen=True)
 class TornRecord:
-    """The beginning of a record whose write did not come to its end."""
+    """The beginning of a record whose write was interrupted."""
 
     start: int
     end: int
 
 
 def pack(rows: Sequence[PredictionRow]) -> bytes:
-    """The record of one write.
+    """Encode the rows of one write as a record.
 
     Raises:
-        MlpipesError: It is larger than a record may be.
+        MlpipesError: It exceeds the maximum size of a record.
     """
     import msgspec
 
@@ -67,10 +67,10 @@ def pack(rows: Sequence[PredictionRow]) -> bytes:
 
 
 def unpack(data: bytes, record: SpoolRecord) -> list[PredictionRow]:
-    """The rows of a record.
+    """Return the rows of a record.
 
     Raises:
-        ValueError: They are those of another release, or none.
+        ValueError: They are from another release, or malformed.
     """
     import msgspec
 
@@ -82,10 +82,10 @@ def unpack(data: bytes, record: SpoolRecord) -> list[PredictionRow]:
 
 
 def scan(data: bytes | mmap, *, whole: bool = True) -> Iterator[SpoolRecord | Damage | TornRecord]:
-    """All that lies in a file, in order and without a gap.
+    """Yield everything in a file, in order and without a gap.
 
     Args:
-        data: The file.
+        data: The file's content.
         whole: Check the payloads too, not only the headers.
     """
     position, size = 0, len(data)
@@ -111,7 +111,7 @@ def _record(data: bytes | mmap, start: int, whole: bool) -> SpoolRecord | None:
 
 
 def _header(data: bytes | mmap, start: int) -> tuple[int, int, int, int] | None:
-    """Length, rows, oldest row and checksum of the record that begins here, if one does."""
+    """Return length, rows, oldest row and checksum of the record that begins here; None without one."""
     head = data[start : start + _SIZE]
     if len(head) < _SIZE or not head.startswith(_MARK):
         return None
@@ -122,7 +122,7 @@ def _header(data: bytes | mmap, start: int) -> tuple[int, int, int, int] | None:
 
 
 def _next(data: bytes | mmap, start: int, whole: bool) -> int:
-    """Where the next whole record begins; the end of the file where there is none."""
+    """Return where the next complete record begins; the end of the file if there is none."""
     while (start := data.find(_MARK, start)) >= 0:
         if _record(data, start, whole) is not None:
             return start
@@ -131,7 +131,7 @@ def _next(data: bytes | mmap, start: int, whole: bool) -> int:
 
 
 def _is_torn(data: bytes | mmap, start: int) -> bool:
-    """Whether the rest of the file is a record of which only the end is missing."""
+    """Return whether the rest of the file is a record of which only the end is missing."""
     rest = data[start : start + _SIZE]
     if len(rest) < _SIZE:
         return rest.startswith(_MARK) or _MARK.startswith(rest)

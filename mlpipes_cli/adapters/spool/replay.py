@@ -1,4 +1,4 @@
-"""From a spool's files into the database: oldest first, a file removed only after its last COMMIT."""
+"""Replays a spool's files into the database: oldest first; a file is removed only after its last COMMIT."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ T = TypeVar("T")
 
 
 class Replay:
-    """Replays files.
+    """Replays the files of a spool.
 
     Args:
-        spool: Whose files.
+        spool: The spool with the files.
         files: The thread in which the spool is changed.
-        store: Puts rows into the database, leaving those that are there; when it returns they are kept.
+        store: Stores rows in the database and skips those that exist; when it returns they are stored.
     """
 
     def __init__(self, spool: Spool, files: Executor, store: Store) -> None:
@@ -37,14 +37,14 @@ class Replay:
     async def oldest(self) -> int:
         """Replay the oldest file and remove it.
 
-        What the database refuses for good, and what is damaged, is set aside and reported.
+        Rows that the database refuses for good, and damaged records, are set aside and reported.
 
         Returns:
             The number of its predictions.
 
         Raises:
-            MlpipesError: The database does not take them, or a file cannot be read, removed or set
-                aside. What was replayed is replayed again next time, and changes nothing then.
+            MlpipesError: The database does not accept them, or a file cannot be read, removed or set
+                aside. Rows that are replayed twice are stored once.
         """
         segment = self._spool.segments[0]
         try:
@@ -96,13 +96,13 @@ class Replay:
 
 
 async def put(log: PredictionLog, rows: Sequence[PredictionRow]) -> None:
-    """Have rows in the database, each once.
+    """Store rows in the database, each once.
 
-    As a rule none of them is there, and then this is as cheap as any other write.
+    Usually none of them exists, and then this is as cheap as any other write.
 
     Raises:
-        Rejected: A row cannot be kept, whenever it is tried.
-        MlpipesError: They were not kept, or nobody can tell whether they were.
+        Rejected: A row cannot be stored, at any time.
+        MlpipesError: They were not stored, or that is not known.
     """
     try:
         await log.write(rows)
@@ -111,10 +111,10 @@ async def put(log: PredictionLog, rows: Sequence[PredictionRow]) -> None:
 
 
 async def replay_left(log: PredictionLog, root: Path) -> int:
-    """Put into the database what no running server holds; returns how many predictions that were.
+    """Store in the database what no running server holds; return the number of predictions.
 
     Raises:
-        MlpipesError: The database does not take them, or the spool cannot be read; what is left waits.
+        MlpipesError: The database does not accept them, or the spool cannot be read; what is left waits.
     """
     spool, done = Spool(root, 0), 0
     await log.open()

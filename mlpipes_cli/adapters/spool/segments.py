@@ -1,4 +1,4 @@
-"""The files of one folder of the spool: appended to, read, removed, each on disk before we go on."""
+"""The files of one folder of the spool: appended to, read and removed, each change synced to disk."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ FILE_BYTES = 8 * 2**20  # a file is read whole when it is replayed
 
 @dataclass
 class Segment:
-    """A file, and what lies in it.
+    """A file and a summary of its content.
 
     Attributes:
         path: The file.
         bytes: Its length.
-        rows: Predictions in its whole records.
-        oldest: When the oldest of them was made, milliseconds since the epoch; None without any.
+        rows: Predictions in its complete records.
+        oldest: When the oldest of them was made, milliseconds since the epoch; None if there are none.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Segment:
 
 
 def read(path: Path) -> Segment:
-    """Look into a file that is there, at its headers only.
+    """Read an existing file, its headers only.
 
     Raises:
         OSError: It cannot be read.
@@ -55,7 +55,7 @@ def read(path: Path) -> Segment:
 
 
 def segments_in(folder: Path) -> list[Segment]:
-    """The files of a folder that have something in them, oldest first.
+    """Return the files of a folder that are not empty, oldest first.
 
     Raises:
         OSError: The folder or a file cannot be read.
@@ -68,8 +68,8 @@ class SegmentWriter:
     """Appends records to the newest file of a folder; used by one thread at a time.
 
     Args:
-        folder: It must be there.
-        file_bytes: A file that has grown to this length is not appended to any more.
+        folder: The folder, which must exist.
+        file_bytes: A file of at least this length is not appended to.
     """
 
     def __init__(self, folder: Path, file_bytes: int = FILE_BYTES) -> None:
@@ -79,13 +79,13 @@ class SegmentWriter:
         self.current: Segment | None = None
 
     def append(self, records: Sequence[bytes], rows: int, oldest: int) -> Segment | None:
-        """Write the records together; when this returns they are on disk.
+        """Append the records together; when this returns they are on disk.
 
         Returns:
             The file, if it is a new one.
 
         Raises:
-            OSError: They are not kept.
+            OSError: They are not stored.
         """
         made = self._begin() if self.current is None else None
         segment, handle = self.current, self._handle
@@ -104,7 +104,7 @@ class SegmentWriter:
         return made
 
     def roll(self) -> None:
-        """Leave the file that is open; the next record begins another one."""
+        """Close the open file; the next record begins another one."""
         if self._handle is not None:
             os.close(self._handle)
         self._handle = self.current = None
@@ -124,7 +124,7 @@ class SegmentWriter:
         return self.current
 
     def _give_up(self, segment: Segment, handle: int) -> None:
-        """After a failed write nobody knows what of it is on disk: cut it off, and use this file no more."""
+        """After a failed write, whose extent is unknown, truncate the file and do not append to it again."""
         with suppress(OSError):
             os.ftruncate(handle, segment.bytes)
             os.fsync(handle)
@@ -135,12 +135,12 @@ class SegmentWriter:
 
 
 def records_of(data: bytes) -> Iterator[SpoolRecord | Damage]:
-    """What is to be dealt with in a file: its records, and what is damaged; a torn end is nothing."""
+    """Yield the records and damaged parts of a file; an incomplete record at its end is skipped."""
     return (found for found in scan(data) if isinstance(found, (SpoolRecord, Damage)))
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk."""
+    """Sync the names in a folder to disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -149,7 +149,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file that is on disk, with its name, when this returns; one that is there is replaced."""
+    """Write a file that is on disk, with its name, when this returns; an existing file is replaced."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         _write_all(handle, data)

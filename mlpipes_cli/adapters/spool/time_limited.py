@@ -1,4 +1,4 @@
-"""Waiting for a database that may never say anything again."""
+"""Limits the wait for a database that may never answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def within(seconds: float, work: Awaitable[T]) -> T:
-    """The result, if it is there in time. What is late is cancelled, and its end not waited for.
+    """Return the result if it is there in time; else cancel the work without waiting for its end.
 
     Raises:
         MlpipesError: It took longer.
@@ -31,6 +31,6 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
 
 
 def _forget(task: asyncio.Future[Any]) -> None:
-    """Nobody wants to know any more how it ended."""
+    """Retrieve the outcome of an abandoned task and ignore it."""
     if not task.cancelled():
         task.exception()

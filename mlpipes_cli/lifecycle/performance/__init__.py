@@ -1,1 +1,1 @@
-"""``mlpipes performance``: what the deployed versions are worth on the predictions whose truth is known."""
+"""``mlpipes performance``: metrics of deployed versions on predictions whose ground truth is known."""

@@ -1,4 +1,4 @@
-"""The log's judged predictions, gathered by version and period: positions of JSON texts, and scores."""
+"""Collects predictions with ground truth by version and period: positions of JSON texts, and scores."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class CollectedRows:
     """Rows of one version and period.
 
     Attributes:
-        prediction: Positions of the predictions among the texts.
-        truth: Those of the truths.
+        prediction: Positions of the predictions in the list of texts.
+        truth: Positions of the truths in the same list.
         callers: Hashes of the callers' ids; -1 for a row without one.
-        scores: Arrays of (b,) or (b, classes); NaN where a row has no score.
+        scores: Arrays of (b,) or (b, classes); NaN if a row has no score.
     """
 
     prediction: array[int] = field(default_factory=lambda: array("q"))
@@ -37,11 +37,11 @@ class CollectedRows:
 
     @property
     def rows(self) -> int:
-        """How many."""
+        """The number of rows."""
         return len(self.truth)
 
     def units(self) -> NDArray[np.int64]:
-        """(n,) which rows are one caller's, from 0 as they appear; a row without an id is its own."""
+        """Return (n,) each row's caller, numbered from 0 in order; a row without an id is its own caller."""
         import numpy as np
         import pandas as pd
 
@@ -50,7 +50,7 @@ class CollectedRows:
         return np.asarray(pd.factorize(callers)[0], dtype=np.int64)
 
     def joined_scores(self) -> NDArray[np.float64] | None:
-        """(n,) or (n, classes); None where a row has none, or rows have different numbers of them."""
+        """Return (n,) or (n, classes) scores; None if a row has none, or their numbers differ."""
         import numpy as np
 
         if not self.scores or len({piece.shape[1:] for piece in self.scores}) != 1:
@@ -60,10 +60,10 @@ class CollectedRows:
 
 
 class Collector:
-    """Takes batches; keeps each distinct JSON text once.
+    """Collects batches and keeps each distinct JSON text once.
 
     Attributes:
-        groups: What was gathered.
+        groups: The collected rows by version and period.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Collector:
         self._positions: dict[str, int] = {}
 
     def take(self, batches: Iterable[Sequence[Judged]]) -> None:
-        """Add rows."""
+        """Add the rows of batches."""
         for batch in batches:
             sorted_by_key: dict[Key, list[Judged]] = {}
             for row in batch:
@@ -84,7 +84,7 @@ class Collector:
                 group.scores.append(_scores([row.scores for row in rows]))
 
     def values(self) -> list[Any]:
-        """The JSON value at each position."""
+        """Return the JSON value at each position."""
         loaded: list[Any] = json.loads(f"[{','.join(self._positions)}]")
         return loaded
 
@@ -93,14 +93,14 @@ class Collector:
 
 
 def _hash(caller_id: str | None) -> int:
-    """63 bits that tell ids apart, in less memory than they take themselves; -1 for none."""
+    """Return 63 bits that identify an id in less memory than its text; -1 for None."""
     if caller_id is None:
         return -1
     return int.from_bytes(hashlib.blake2b(caller_id.encode(), digest_size=8).digest()) >> 1
 
 
 def _scores(texts: Sequence[str | None]) -> NDArray[np.float64]:
-    """The rows' scores; NaN for those that have none, or not as many as the others."""
+    """Return the rows' scores; NaN for rows without, or with another number than the others."""
     import numpy as np
 
     values = json.loads(f"[{','.join('null' if text is None else text for text in texts)}]")

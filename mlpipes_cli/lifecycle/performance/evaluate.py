@@ -1,4 +1,4 @@
-"""The metrics of gathered rows, each with its interval, and where there are too few rows, none."""
+"""Computes the metrics of collected rows, each with its interval; with too few rows, there are none."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.scoring.predictions import Predictions
 
-_WORK = 2.0e7  # row weights that the intervals of one group may touch, where that leaves enough of them
+_WORK = 2.0e7  # row weights that the intervals of one group may use, if that leaves enough of them
 _RESAMPLES, _FEWEST_RESAMPLES = 1000, 400
 
 
 @dataclass(frozen=True)
 class MetricValue:
-    """What some rows say about a version.
+    """The metrics of a version on some rows.
 
     Attributes:
         metrics: By name.
-        intervals: The 95 % interval of each; None where there are too few rows for one.
+        intervals: The 95 % interval of each; None if there are too few rows for one.
         ids: How many caller ids the usable rows have; a row without one counts as one.
         prevalence: The positive class's share of the truths; None unless the task is binary.
-        unusable: Rows whose truth or prediction is none that the model knows.
+        unusable: Rows whose truth or prediction is not a class or number of the model.
         note: Why metrics are missing, or an empty text.
     """
 
@@ -44,11 +44,11 @@ class MetricValue:
 
 
 def judge(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]) -> MetricValue:
-    """Score some rows.
+    """Score the collected rows.
 
     Args:
         rows: Predictions, scores and truths of a version.
-        nature: What it predicts.
+        nature: The schema of its predictions.
         values: The JSON value at each position.
     """
     made = _predictions(rows, nature, values)
@@ -87,7 +87,7 @@ def judge(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]) 
 def _predictions(
     rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]
 ) -> tuple[Predictions, NDArray[np.int64], int] | None:
-    """The usable rows, which of them are one caller's, and how many are not usable; None where none is."""
+    """Return the usable rows, each one's caller, and how many are not usable; None if none is usable."""
     import numpy as np
 
     from mlpipes_cli.scoring.predictions import Predictions
@@ -125,7 +125,7 @@ def _predictions(
 
 
 def _meanings(nature: PredictionSchema, values: Sequence[Any], positions: Sequence[int]) -> dict[int, Any]:
-    """The class or number at each position; None for what is neither."""
+    """Return the class or number at each position; None for a value that is neither."""
     import math
 
     def number(value: Any) -> float | None:

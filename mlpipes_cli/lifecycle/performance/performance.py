@@ -1,4 +1,4 @@
-"""The verb: live metrics by version and period, with the holdout's beside them."""
+"""Computes live metrics by version and period, beside the holdout's metrics."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.prediction_records import Period, Selection, Tally
     from mlpipes_cli.project import ProjectFolder
 
-_FETCHED = 20_000  # rows at once
+_FETCHED = 20_000  # rows in one batch
 _NOTHING = MetricValue({}, {}, 0, None, 0, "")
 
 
 @dataclass(frozen=True)
 class PerformanceRow:
-    """A version in a period.
+    """A version's metrics in a period.
 
     Attributes:
         version: The model's version.
-        period: Its first day, ``2026-11-01``; None for all time.
-        task: binary, multiclass or regression; None where that cannot be told.
+        period: The period's first day, ``2026-11-01``; None for all time.
+        task: binary, multiclass or regression; None if that is unknown.
         positive: The positive class, for binary.
-        described: ``registry``, or ``predictions`` where the registry does not know the version.
-        predictions: How many it made.
-        mirrored: Those among them that were mirrored, not answered.
-        with_truth: Those whose truth is known.
+        described: ``registry``, or ``predictions`` if the registry does not know the version.
+        predictions: How many predictions it made.
+        mirrored: How many of them were mirrored, not answered.
+        with_truth: How many have a ground truth.
         ids: How many caller ids the usable ones of these have; intervals count an id once.
-        unusable: Those whose truth or prediction is none that the model knows.
+        unusable: How many have a truth or prediction that is not a class or number of the model.
         prevalence: The positive class's share of the truths, for binary.
-        metrics: By name; only those that mean something.
-        intervals: The 95 % interval of each; None where there are too few rows for one.
-        holdout: The same metrics on the version's holdout, where the registry has them.
+        metrics: By name; only those that are defined.
+        intervals: The 95 % interval of each; None if there are too few rows for one.
+        holdout: The same metrics on the version's holdout, if the registry has them.
         note: Why metrics are missing, or an empty text.
     """
 
@@ -69,12 +69,12 @@ class PerformanceRow:
 
 @dataclass(frozen=True)
 class Performance(Tabular):
-    """What the deployed versions are worth.
+    """The performance of the deployed versions.
 
     Attributes:
         model: The registered model's name.
         period: day, week or month; None for all time.
-        lines: By version and period.
+        lines: The rows, by version and period.
     """
 
     model: str
@@ -93,16 +93,16 @@ def performance(
     period: Period | None = "month",
     metrics: Sequence[str] = (),
 ) -> Performance:
-    """Judge the predictions whose truth is known.
+    """Score the predictions whose ground truth is known.
 
-    A mirrored prediction counts for the version that made it, by the truth of what it shadows.
+    A mirrored prediction counts for the version that made it, with the truth of the prediction it shadows.
 
     Args:
-        project: Whose.
-        reporter: Progress goes there.
-        selection: Which predictions; a model that is left out is that of the settings or the only one.
-        period: What to group by beside the version.
-        metrics: Only these; all of the task when empty.
+        project: The project.
+        reporter: Receives progress.
+        selection: The predictions to score; without a model, the setting's or the only one.
+        period: The period to group by, beside the version.
+        metrics: Only these; all of the task if empty.
 
     Raises:
         UsageError: There is no such metric or model.
@@ -149,7 +149,7 @@ def _check_metrics(asked: Sequence[str], tasks: Sequence[Task]) -> None:
 def _facts(
     log: log_context.Log, model: str, numbers: Sequence[int], reporter: Reporter
 ) -> dict[int, VersionFacts | None]:
-    """What the registry knows of each version; None for those that are gone."""
+    """Return the registry's details of each version; None for versions that are gone."""
     registry = log.registry()
     try:
         return {number: registry.facts(model, number) for number in numbers}

@@ -1,4 +1,4 @@
-"""What a version predicts: from the registry, or where the version is gone, from what it said."""
+"""Finds out what a version predicts: from the registry, else from its stored predictions."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _MOST_CLASSES = 1000
 
 @dataclass(frozen=True)
 class PredictionSchema:
-    """What a version predicts.
+    """The target that a version predicts.
 
     Attributes:
         task: binary, multiclass or regression.
         classes: The labels, binary: (negative, positive); empty for regression.
-        columns: For each class the column of its score; None where that cannot be told.
-        known: Whether the registry told, not the predictions.
+        columns: The column of the score for each class; None if that is unknown.
+        known: Whether the registry provided it, not the predictions.
     """
 
     task: Task
@@ -39,7 +39,7 @@ class PredictionSchema:
         return self.classes[1] if self.task == "binary" else None
 
     def label(self, value: Any) -> Any:
-        """The class that a JSON value means: the same value, else the same text; None for no class."""
+        """Return the class for a JSON value: the same value, else the same text; None for no class."""
         for label in self.classes:
             if label == value and isinstance(label, str) == isinstance(value, str):
                 return label
@@ -47,7 +47,7 @@ class PredictionSchema:
 
 
 def of_details(details: Mapping[str, Any]) -> PredictionSchema | None:
-    """From what training noted in the model, or None where that is not enough."""
+    """Return the schema from the model's details, or None if they are incomplete."""
     task, classes = details.get("task"), list(details.get("classes") or ())
     if task == "regression":
         return PredictionSchema("regression", known=True)
@@ -61,11 +61,11 @@ def of_details(details: Mapping[str, Any]) -> PredictionSchema | None:
 
 
 def inferred(groups: Sequence[CollectedRows], values: Sequence[Any]) -> PredictionSchema | None:
-    """From a version's predictions, scores and truths; None where they show less than two classes.
+    """Infer the schema from a version's predictions, scores and truths; None for fewer than two classes.
 
-    Numbers that are no labels (a fraction among them and no scores) are a regression. The positive
-    class is the one whose predictions have the larger scores: a score is the positive class's. Of
-    several classes each has the column that is the largest where it is predicted.
+    Numbers that are not labels (a fraction among them and no scores) are a regression. The positive
+    class is the one whose predictions have the larger scores: a score is the positive class's. With
+    several classes, a class's column is the one that is largest where the class is predicted.
 
     Args:
         groups: All periods of the version.
@@ -113,15 +113,15 @@ def _same(known: Sequence[Any], value: Any) -> Any:
 
 
 def _rises(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> bool:
-    """Whether the second class is the one that is predicted where the score is large."""
+    """Return whether the second class is the one that is predicted when the score is large."""
     second = labels == 1
     if second.any() and not second.all():
         return bool(scores[second].mean() >= scores[~second].mean())
-    return bool((scores.mean() > 0.5) == second.all())  # one class only was ever predicted
+    return bool((scores.mean() > 0.5) == second.all())  # only one class was ever predicted
 
 
 def _columns(labels: NDArray[np.int64], table: NDArray[np.float64], classes: int) -> tuple[int, ...] | None:
-    """For each class the column that is the largest where it is predicted; one class may never have been."""
+    """Return each class's column, the largest where it is predicted; one class may be unpredicted."""
     import numpy as np
 
     largest = table.argmax(axis=1)

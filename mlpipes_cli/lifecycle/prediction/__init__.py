@@ -1,7 +1,7 @@
 """``mlpipes predict``: score a file, through the running API or in this process.
 
-The file is read, scored and written in batches, so memory does not grow with its length (a JSON
-document excepted, which has to be read whole). The output appears whole or not at all.
+The file is read, scored and written in batches, so memory does not grow with its length (except for a JSON
+document, which has to be read whole). The output file is complete or absent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictionResult(Tabular):
-    """What was done.
+    """The result of ``predict``.
 
     Attributes:
         rows: How many rows were scored.
@@ -36,7 +36,7 @@ class PredictionResult(Tabular):
         version: The version that scored.
         alias: The alias under which it is served.
         output: The file that was written, or None.
-        predictions: The result, a record a row, where no file was written and none was shown.
+        predictions: The result as records, if no file was written and none was shown.
         seconds: How long it took.
     """
 
@@ -69,19 +69,19 @@ def predict(
     api_key: str | None = None,
     lines: Callable[[str], None] | None = None,
 ) -> PredictionResult:
-    """Score a file.
+    """Score a file through the running API or with the model in this process.
 
     Args:
-        project: Whose model and API.
+        project: The project with the model and the API.
         file: CSV, CSV.gz, Parquet or JSON.
-        reporter: Progress goes there.
+        reporter: Receives progress.
         output: ``.csv``, ``.parquet`` or ``.json``; None gives CSV text to ``lines``.
-        offline: Load the model here and store nothing.
-        batch_size: Rows a request or a batch.
-        model: The registered model; the settings' or the only one when left out.
-        alias: Its alias; the settings' when left out.
-        api_key: For an API that asks for one.
-        lines: Takes CSV text; None keeps the records in the result.
+        offline: Load the model in this process and store no predictions.
+        batch_size: Rows in one request or batch.
+        model: The registered model; the setting's or the only one if omitted.
+        alias: Its alias; the setting's if omitted.
+        api_key: The key for an API that requires one.
+        lines: Receives CSV text; None keeps the records in the result.
 
     Raises:
         UsageError: The file cannot be read or has no rows, a column is missing, or a value does not fit.
@@ -141,7 +141,7 @@ def _check_columns(file: Path, there: list[str], scorer: RowScorer) -> None:
 def _scored(
     batches: Iterator[pd.DataFrame], scorer: RowScorer, file: Path, task: Task
 ) -> Iterator[pd.DataFrame]:
-    """The results in the file's order, a bounded number of batches under way."""
+    """Yield the results in the file's order, with a bounded number of batches in flight."""
     pool = ThreadPoolExecutor(scorer.parallel)
     waiting: deque[Future[pd.DataFrame]] = deque()
     start = 0

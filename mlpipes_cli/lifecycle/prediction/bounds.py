@@ -1,7 +1,7 @@
-"""What a file of rows would become, found out before it does: by its width and by what it unpacks to.
+"""Limits the size of a table before it is read: by its width and by its unpacked size.
 
-Its size says nothing: rows are read in batches, so a file of gigabytes takes no more memory than a small one.
-But a few kilobytes may hold a hundred thousand columns, or unpack to what no machine holds.
+The file's size does not matter: rows are read in batches, so a large file takes no more memory than a small
+one. But a few kilobytes may hold a hundred thousand columns, or unpack to more than any machine's memory.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 MOST_HEADER = 16 * 2**20  # bytes of a CSV file's first line
-UNPACKED, TIMES = 128 * 2**20, 200  # a Parquet file may unpack to so many bytes, or times its own size
+UNPACKED, TIMES = 128 * 2**20, 200  # bytes that a Parquet file may unpack to, or times its own size
 
 
 def check_width(file: Path, columns: int, known: int) -> None:
-    """Have a file refused that has far more columns than anybody asks for.
+    """Refuse a file with far more columns than the model takes.
 
     Args:
-        file: It.
+        file: The file.
         columns: How many it has.
         known: How many the model takes.
 
     Raises:
-        UsageError: It has too many.
+        UsageError: It has too many columns.
     """
     most = known + MOST_UNKNOWN
     if columns > most:
@@ -38,11 +38,11 @@ def check_width(file: Path, columns: int, known: int) -> None:
 
 
 def check_header(file: Path) -> None:
-    """Look at a CSV file's first line before it is split.
+    """Check the length of a CSV file's first line before the line is split.
 
     Raises:
         UsageError: It is too long.
-        OSError: It cannot be read, or not be unpacked.
+        OSError: It cannot be read or unpacked.
     """
     with open_plain(file) as raw:
         if len(raw.readline(MOST_HEADER + 1)) > MOST_HEADER:
@@ -51,10 +51,10 @@ def check_header(file: Path) -> None:
 
 
 def check_parquet(file: Path, opened: pq.ParquetFile) -> None:
-    """Hold what a Parquet file says that it unpacks to against its size.
+    """Compare the unpacked size that a Parquet file declares with its file size.
 
     Raises:
-        UsageError: It is too much.
+        UsageError: The unpacked size is too large.
     """
     groups = range(opened.metadata.num_row_groups)
     unpacked = sum(opened.metadata.row_group(at).total_byte_size for at in groups)
@@ -64,10 +64,10 @@ def check_parquet(file: Path, opened: pq.ParquetFile) -> None:
 
 
 def check_records(file: Path, document: Any) -> None:
-    """Look at the records of a JSON file before a table is made of them.
+    """Check the records of a JSON file before a table is made of them.
 
     Raises:
-        UsageError: Each has names of its own, so that there would be far more cells than values.
+        UsageError: The records have different names, so that there would be far more cells than values.
     """
     if isinstance(document, list) and all(isinstance(record, dict) for record in document):
         columns = len(set().union(*document))

@@ -1,4 +1,4 @@
-"""From a batch as it stands in a file to the columns and types that the model takes."""
+"""Converts a batch as read from a file to the columns and types that the model takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CELLS = (".csv", ".csv.gz")
 
 
 class ModelInput(Protocol):
-    """Who is going to score: what it takes, empty for a model without named columns."""
+    """The input schema of a scorer; empty for a model without named columns."""
 
     columns: Sequence[ColumnSpec]
     id: str | None
@@ -27,14 +27,14 @@ class ModelInput(Protocol):
 
 
 def fit(batch: pd.DataFrame, asked: ModelInput, file: Path, start: int) -> pd.DataFrame:
-    """The model's columns, converted, and the caller's id column; all others are left out.
+    """Return the model's columns, converted, and the caller's id column; all others are dropped.
 
     A model without named columns gets all but the target.
 
     Args:
         batch: Rows of the file.
-        asked: Who is going to score them.
-        file: Its name says whether the batch holds cells of text.
+        asked: The input schema of the scorer.
+        file: Its suffix tells whether the batch holds cells of text.
         start: Rows of the file before this batch.
 
     Raises:

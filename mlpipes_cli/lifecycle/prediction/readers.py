@@ -1,4 +1,4 @@
-"""Tables of rows to score, or of truths: CSV, Parquet and JSON files, read in batches."""
+"""Reads tables of rows to score, or of truths, in batches: CSV, Parquet and JSON files."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _OF_MODELS: dict[str, Kind] = {  # by MLflow's types
 
 @dataclass
 class Table:
-    """A file's rows.
+    """A file that holds a table.
 
     Attributes:
-        file: It.
+        file: The file.
         columns: The names.
-        rows: How many there are, or None where only reading tells.
+        rows: How many there are, or None if only reading the file finds out.
     """
 
     file: Path
@@ -51,13 +51,13 @@ class Table:
     def batches(
         self, size: int, kinds: Mapping[str, Kind] | None, formats: Formats
     ) -> Iterator[pd.DataFrame]:
-        """The rows in order, ``size`` a batch.
+        """Yield the rows in order, in batches of ``size``.
 
         Args:
-            size: Rows a batch.
-            kinds: What columns of text files have to hold (others stay as they are written); None reads the
-                file whole and finds out, as training does.
-            formats: How the file is written where it does not show it.
+            size: Rows in a batch.
+            kinds: The kinds of columns of text files (others stay as text); None reads the
+                file whole and infers them, as training does.
+            formats: How the file is written, if it does not show that itself.
 
         Raises:
             UsageError: The file cannot be read.
@@ -65,7 +65,7 @@ class Table:
         return self._read(self, size, kinds, formats)
 
     def tell(self, reporter: Reporter) -> None:
-        """Say how the file was read, and what is odd in it; once it was."""
+        """Report how the file was read, and what is unusual in it, after it was read."""
         for note in self._notes:
             reporter.info(note)
         for warning in self._warnings:
@@ -73,15 +73,15 @@ class Table:
 
 
 def kinds_of(types: Mapping[str, str]) -> dict[str, Kind]:
-    """What the columns of a model have to hold, by MLflow's types of them."""
+    """Return the kinds of a model's columns, by MLflow's types of them."""
     return {name: _OF_MODELS.get(kind, "text") for name, kind in types.items()}
 
 
 def check_file(file: Path) -> str:
-    """The kind of the file.
+    """Return the kind of the file.
 
     Raises:
-        UsageError: It is not there, not readable, or of no kind that is known.
+        UsageError: It is missing, not readable, or of an unknown kind.
     """
     kind = next((kind for end, kind in _KINDS.items() if file.name.lower().endswith(end)), None)
     if file.is_dir():
@@ -103,7 +103,7 @@ def open_table(file: Path, known: int = 0) -> Table:
 
     Args:
         file: One that :func:`check_file` accepted.
-        known: How many of its columns are asked for.
+        known: How many of its columns are needed.
 
     Raises:
         UsageError: It cannot be read, or becomes too large.
@@ -160,7 +160,7 @@ def _whole(table: Table, size: int, formats: Formats) -> Iterator[pd.DataFrame]:
 
 
 def _count_lines(file: Path) -> int | None:
-    """Roughly the rows of a plain CSV, for the progress bar; None for a packed one."""
+    """Estimate the rows of a plain CSV for the progress bar; None for a compressed one."""
     if file.suffix == ".gz":
         return None
     with file.open("rb") as opened:
@@ -194,7 +194,7 @@ def _parquet(file: Path) -> Table:
 
 
 def _with_whole_ids(frame: pd.DataFrame, table: pa.Table, kinds: Mapping[str, Kind] | None) -> pd.DataFrame:
-    """What is no column of the model, such as ids, with whole numbers that stay whole beside missing ones."""
+    """Restore whole numbers in columns outside the model, such as ids, beside missing values."""
     import pandas as pd
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Who scores: the running API, or the model here."""
+"""Scores rows through the running API, or with the model in this process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TRIES, _LONGEST_WAIT = 8, 10.0
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """A column that the model takes: its name, its type in MLflow's words, whether it must be there."""
+    """A column that the model takes: its name, its MLflow type, and whether it is required."""
 
     name: str
     type: str
@@ -49,18 +49,18 @@ class RowScorer(Protocol):
     parallel: int
 
     def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
-        """The result of a batch that begins after ``start`` rows: id, prediction, scores, prediction_id."""
+        """Return the result of a batch that begins at ``start``: id, prediction, scores, prediction_id."""
 
 
 @contextlib.contextmanager
 def running_scorer(
     project: ProjectFolder, _: Reporter, model: str | None, alias: str | None, api_key: str | None = None
 ) -> Iterator[RowScorer]:
-    """The project's running API, asked with a key where one is given.
+    """Return a scorer for the project's running API, with a key if one is given.
 
     Raises:
-        UsageError: That is no key.
-        MlpipesError: None runs, or it does not answer.
+        UsageError: The key is malformed.
+        MlpipesError: No API runs, or it does not answer.
     """
     import httpx
 
@@ -72,7 +72,7 @@ def running_scorer(
 
 
 def _chosen(project: ProjectFolder, model: str | None, alias: str | None, headers: dict[str, str]) -> str:
-    """The API to ask: of several models the one of mlpipes.yaml, where no other is named."""
+    """Return the API to use: among several models, the one of mlpipes.yaml unless another is named."""
     if model is None and len(served := _served(project)) > 1:
         if project.config.serving.model not in served:
             told = ", ".join(sorted(served))
@@ -86,7 +86,7 @@ def _chosen(project: ProjectFolder, model: str | None, alias: str | None, header
 
 
 def _served(project: ProjectFolder) -> set[str]:
-    """The models that are served by an API which runs, or should run."""
+    """Return the models that are served by an API which runs, or should run."""
     from mlpipes_cli.adapters import wiring
     from mlpipes_cli.lifecycle.serving import api_names
 
@@ -96,7 +96,7 @@ def _served(project: ProjectFolder) -> set[str]:
 
 
 def _nobody(project: ProjectFolder, model: str | None, alias: str | None) -> tuple[str, str]:
-    """That no API runs, and what to do about it."""
+    """Return the error that no API runs, and the hint."""
     named = [f"{kind} {name!r}" for kind, name in (("model", model), ("alias", alias)) if name]
     which = f" for {' and '.join(named)}" if named else ""
     start = "start one with `mlpipes serve`, or add --offline"
@@ -118,7 +118,7 @@ def _with_key(api_key: str | None) -> dict[str, str]:
 def _in_a_container(
     project: ProjectFolder, model: str | None, alias: str | None, headers: dict[str, str]
 ) -> str | None:
-    """Where the stack's own API is, if it runs and serves that."""
+    """Return the address of the stack's own API, if it runs and serves that model."""
     import httpx
 
     from mlpipes_cli.adapters import wiring
@@ -129,7 +129,7 @@ def _in_a_container(
             return None
         answer = httpx.get(f"{url}/version", headers=headers, timeout=10, trust_env=False)
         if answer.status_code == 401:
-            return url  # whoever asks it next is told so
+            return url  # the next request reports this
         told = answer.json()
     except (MlpipesError, httpx.HTTPError, ValueError):
         return None
@@ -212,7 +212,7 @@ def _refused(answer: httpx.Response, start: int, rows: int) -> MlpipesError:
 def offline_scorer(
     project: ProjectFolder, reporter: Reporter, model: str | None, alias: str | None
 ) -> Iterator[RowScorer]:
-    """The model in this process, or in one of the environment that trained it.
+    """Return a scorer with the model in this process, or in one of the environment that trained it.
 
     Raises:
         Untrusted: The model is not signed.

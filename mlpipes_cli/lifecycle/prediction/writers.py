@@ -1,4 +1,4 @@
-"""Where results go: a file that appears whole or not at all, the screen, or the caller."""
+"""Writes results to a file, which is complete or absent, to the screen, or for the caller."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Format(Protocol):
         """Add rows."""
 
     def finish(self) -> None:
-        """Write what ends the file."""
+        """Write the end of the file."""
 
     def abandon(self) -> None:
-        """Let go of the file, which is not wanted any more."""
+        """Close the file, which is no longer needed."""
 
 
 class ResultWriter(Protocol):
-    """Takes the result part by part."""
+    """Accepts the result part by part."""
 
     records: list[dict[str, Any]] | None
 
@@ -45,14 +45,14 @@ class ResultWriter(Protocol):
         """Add rows."""
 
     def finish(self) -> None:
-        """All rows are there: show the file."""
+        """Publish the file after the last rows."""
 
 
 def make_writer(output: Path | None, lines: Callable[[str], None] | None) -> ResultWriter:
-    """A writer for a file (by its ending), for CSV text, or one that keeps the records.
+    """Return a writer for a file (by its suffix), for CSV text, or one that keeps the records.
 
     Raises:
-        UsageError: The ending is not known, or the folder does not exist.
+        UsageError: The suffix is unknown, or the folder does not exist.
     """
     if output is None:
         return _Kept(lines)
@@ -67,7 +67,7 @@ def make_writer(output: Path | None, lines: Callable[[str], None] | None) -> Res
 
 
 class _Kept:
-    """To the screen as CSV text, or kept."""
+    """Writes CSV text to the screen, or keeps the records."""
 
     def __init__(self, lines: Callable[[str], None] | None) -> None:
         self._lines, self._first = lines, True
@@ -91,7 +91,7 @@ class _Kept:
 
 
 class _File:
-    """Into a temporary file beside the output, which takes its place at the end."""
+    """Writes to a temporary file beside the output and renames it at the end."""
 
     def __init__(self, output: Path, form: Callable[[IO[bytes]], Format]) -> None:
         self._output, self._form = output, form
@@ -154,7 +154,7 @@ class _Csv:
 
 
 class _Json:
-    """A list of records, one a line."""
+    """Writes a JSON list of records, one on each line."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._between = file, "[\n"
@@ -173,7 +173,7 @@ class _Json:
 
 
 class _Parquet:
-    """The first part decides the types."""
+    """Writes Parquet; the first part decides the types."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -206,7 +206,7 @@ _FORMATS: dict[str, Callable[[IO[bytes]], Format]] = {".csv": _Csv, ".parquet": 
 
 
 def _records(part: pd.DataFrame) -> list[dict[str, Any]]:
-    """Plain records; identifiers that a CSV gave as text become the whole numbers that they are."""
+    """Return plain records; identifiers that a CSV gave as text become whole numbers if they are."""
     from mlpipes_cli.server.predictions.jsonb import plain
 
     records: list[dict[str, Any]] = plain(part.to_dict("records"))

@@ -1,1 +1,1 @@
-"""From runs to the registry: who is promoted, why, and how it is undone."""
+"""Promotion in the registry: choosing a run, deciding, recording, and rolling back."""

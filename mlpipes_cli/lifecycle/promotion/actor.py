@@ -1,4 +1,4 @@
-"""Who does it, for the history."""
+"""Determines who promotes, for the history."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def user(environ: Mapping[str, str] = os.environ) -> str:
-    """``$MLPIPES_USER``, else the account and machine as ``user@host``."""
+    """Return ``$MLPIPES_USER``, else the account and machine as ``user@host``."""
     if named := environ.get("MLPIPES_USER", "").strip():
         return named
     try:
@@ -22,7 +22,7 @@ def user(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def git_user(folder: Path) -> str:
-    """``Name <mail>`` as git would sign in that folder; empty without git or a name."""
+    """Return ``Name <mail>`` as git would sign in that folder; empty without git or a name."""
     name, mail = _git(folder, "user.name"), _git(folder, "user.email")
     return f"{name} <{mail}>" if name and mail else name or mail
 

@@ -1,4 +1,4 @@
-"""Moving an alias so that the history is true whatever happens in between."""
+"""Moves an alias so that the history stays correct, even if the process is interrupted."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def move_alias(registry: Registry, entry: HistoryEvent) -> HistoryEvent:
     """Write the event ahead, move the alias if it still points where it did, and confirm.
 
     Args:
-        registry: Where.
-        entry: The event; its ``from_version`` is what the decision was made on.
+        registry: The registry.
+        entry: The event; the decision was based on its ``from_version``.
 
     Returns:
         The event as done.
 
     Raises:
-        MlpipesError: Somebody else moved the alias meanwhile (nothing was changed), or the server
-            failed: then the intent stays and is settled by whoever reads it.
+        MlpipesError: The alias was moved by others meanwhile (nothing was changed), or the server
+            failed: then the intent stays and the next reader resolves it.
     """
     registry.set_tag(entry.model, entry.key, replace(entry, state="intent").value())
     model = registry.model(entry.model)
@@ -41,12 +41,12 @@ def move_alias(registry: Registry, entry: HistoryEvent) -> HistoryEvent:
 
 
 def resolved_events(model: RegisteredModel) -> list[HistoryEvent]:
-    """The model's history, oldest first, with no open intent; changes nothing."""
+    """Return the model's history, oldest first, with intents resolved; nothing is changed."""
     return history_events.resolve_states(history_events.read(model.name, model.tags), model.aliases)
 
 
 def complete_moves(registry: Registry, model: RegisteredModel) -> Sequence[HistoryEvent]:
-    """As :func:`settled`, and write down what was found out about open intents (hold the lock)."""
+    """Resolve open intents as :func:`resolved_events` does, and record the result (hold the lock)."""
     entries = resolved_events(model)
     open_ones = {entry.id for entry in history_events.read(model.name, model.tags) if entry.state == "intent"}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""Which runs and versions still have their files: an object store may have lost what the database names."""
+"""Finds runs and versions whose files are missing: an object store may have lost what the database names."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ TRAIN_AGAIN = "train it again: `mlpipes train FILE --force`"
 
 
 def has_files(registry: Registry, version: ModelVersion) -> bool:
-    """Whether a version can be loaded."""
+    """Return whether a version can be loaded."""
     return registry.has_files(f"models:/{version.model}/{version.version}")
 
 
 def missing(archive: HoldoutArchive, run: RunRecord, *, compared: bool) -> str:
-    """What a run lacks to be promoted, in words; empty if nothing.
+    """Return what a run lacks to be promoted, as a phrase; empty if nothing.
 
     Args:
         archive: The runs' artifacts.
-        run: Which.
-        compared: Whether somebody holds the alias, so that its predictions are needed.
+        run: The run.
+        compared: Whether a version holds the alias, so that the run's predictions are needed.
     """
     if not archive.registry.has_files(run.tags[mlflow_tags.MODEL_URI]):
         return "the files of its model no longer exist"
@@ -35,7 +35,7 @@ def missing(archive: HoldoutArchive, run: RunRecord, *, compared: bool) -> str:
 
 
 def describe(run: RunRecord, what: str) -> str:
-    """A run with what it lacks."""
+    """Describe a run with what it lacks."""
     return f"{run.name} ({run.run_id[:8]}): {what}"
 
 
@@ -47,14 +47,14 @@ def best(
     warn: Callable[[str], None],
     without: Collection[str] = (),
 ) -> tuple[RunRecord, list[str]]:
-    """The best run that has all its files, and the better ones that have not.
+    """Return the best run that has all its files, and the better ones that have not.
 
     Args:
-        field: Where it is picked from.
-        metric: What decides.
+        field: The runs to pick from.
+        metric: The metric that decides.
         holder: The version that holds the alias, or None.
         archive: The runs' artifacts.
-        warn: Told of those that are left out.
+        warn: Receives a warning about those that are skipped.
         without: Runs that are passed over.
 
     Raises:
@@ -78,6 +78,6 @@ def best(
 
 
 def warn_missing(left: Sequence[str], warn: Callable[[str], None]) -> None:
-    """Name those that are left out."""
+    """Warn about the runs that are skipped."""
     for one in left:
         warn(f"skipped: {one}")

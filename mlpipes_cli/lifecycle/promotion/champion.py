@@ -1,4 +1,4 @@
-"""The incumbent's answers on the challenger's holdout, without the rows that it was trained on."""
+"""Computes the champion's predictions on the challenger's holdout, without the rows it was trained on."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.scoring.predictions import Predictions
 
-FEWEST_ROWS = 30  # below that a bootstrap of anything says little
+FEWEST_ROWS = 30  # with fewer rows a bootstrap is of no use
 
 
 @dataclass(frozen=True)
 class ChampionPredictions:
-    """What the incumbent says.
+    """The champion's predictions.
 
     Attributes:
-        predictions: On the rows that are kept.
+        predictions: Predictions on the kept rows.
         keep: (n,) booleans over the challenger's holdout rows; None for all of them.
         left_out: How many rows are not kept.
     """
@@ -42,10 +42,10 @@ class Champion:
     """The version that holds the alias.
 
     Attributes:
-        vault: What may be loaded.
+        vault: The models that may be loaded.
         archive: The runs' artifacts.
-        holdouts: The challengers' rows.
-        version: It.
+        holdouts: The source of the challengers' rows.
+        version: The version.
     """
 
     vault: Vault
@@ -54,15 +54,15 @@ class Champion:
     version: ModelVersion
 
     def answers(self, run: RunRecord | None, challenger: RunRecord, said: Predictions) -> ChampionPredictions:
-        """The incumbent's answers on the challenger's holdout.
+        """Return the champion's predictions on the challenger's holdout.
 
         Args:
-            run: The incumbent's run, or None if it is gone.
-            challenger: Whose holdout it is.
-            said: The challenger's answers; they tell the classes and the order of the rows.
+            run: The champion's run, or None if it is gone.
+            challenger: The run whose holdout is used.
+            said: The challenger's predictions; they give the classes and the order of the rows.
 
         Raises:
-            Refused: They cannot be compared, and why.
+            Refused: They cannot be compared; the message says why.
         """
         if run is None or not run.tags.get(mlflow_tags.TASK):
             raise Refused(
@@ -86,7 +86,7 @@ class Champion:
         return ChampionPredictions(logged) if logged is not None else self._scored(run, challenger, said)
 
     def _logged(self, run: RunRecord, challenger: RunRecord, said: Predictions) -> Predictions | None:
-        """What its run said about the very same rows in the same order, if it did."""
+        """Return its run's logged predictions if they are of the same rows in the same order."""
         tag = mlflow_tags.HOLDOUT_FINGERPRINT
         if run.tags.get(tag) != challenger.tags.get(tag):
             return None
@@ -142,7 +142,7 @@ class Champion:
             raise Refused(f"{error.reason}, so it cannot be compared", error.hint) from None
         except MlpipesError:
             raise
-        except Exception as error:  # the estimator may be any code
+        except Exception as error:  # the estimator may run any code
             told = " ".join(str(error).split())[:300]
             raise Refused(
                 f"version {self.version.version} cannot score the challenger's holdout: {told}", NO_COMPARISON

@@ -1,8 +1,8 @@
-"""The history of a registered model: what its tags say, read as events.
+"""The history of a registered model: its tags, read as events.
 
 Each event is one tag ``mlpipes.history.<id>`` of the registered model, written before the alias is
-moved (state ``intent``) and again after (``done``). Whoever is killed in between leaves an intent;
-where the alias pointed afterwards tells whether it had happened.
+moved (state ``intent``) and again after (``done``). A killed process leaves an intent;
+where the alias pointed afterwards shows whether it was moved.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 PREFIX = "mlpipes.history."
-MAX_VALUE = 4500  # the registry's column takes 5000 characters
+MAX_VALUE = 4500  # the registry's column holds 5000 characters
 _MAX_TEXT = 1000  # characters of a free text; each takes up to six as JSON
 
 Kind = Literal["promote", "rollback"]
@@ -29,24 +29,24 @@ class HistoryEvent:
     Attributes:
         id: Sorts by time.
         kind: promote or rollback.
-        state: ``done``; ``intent`` as written ahead; ``unfinished`` for one whose alias never moved.
+        state: ``done``; ``intent`` as written ahead; ``unfinished`` if the alias was never moved.
         model: The registered model.
         alias: The alias that was moved.
         from_version: Where it pointed before; None if it did not exist.
         to_version: Where it points since.
         when: UTC, ISO 8601.
-        who: user@host.
-        git_user: As git knows the user; empty without git.
-        reason: The user's words, else the decision's.
+        who: ``user@host``.
+        git_user: The user in git's settings; empty without git.
+        reason: The user's reason, else the decision's.
         experiment: The challenger's experiment; empty for a rollback.
         candidate: The challenger's name in it.
         run_id: The run of ``to_version``.
-        metric: What decided; empty for a rollback.
-        challenger: Its value on the rows compared.
-        incumbent: The holder's value on the same rows; None for a first promotion.
+        metric: The metric that decided; empty for a rollback.
+        challenger: The challenger's value on the rows compared.
+        incumbent: The champion's value on the same rows; None for a first promotion.
         lower: The lower confidence bound of the improvement; None for a first promotion.
-        candidates: The candidates that were corrected for.
-        rows: The rows compared.
+        candidates: The number of candidates that the comparison was corrected for.
+        rows: The number of rows compared.
     """
 
     id: str
@@ -76,7 +76,7 @@ class HistoryEvent:
         return PREFIX + self.id
 
     def value(self) -> str:
-        """The tag's value: JSON that fits into the registry's column."""
+        """Return the tag's value: JSON that fits into the registry's column."""
         body = {k: v for k, v in asdict(self).items() if k not in {"id", "model"} and v not in (None, "")}
         for limit in (_MAX_TEXT, 200, 50):
             text = json.dumps({k: v[:limit] if isinstance(v, str) else v for k, v in body.items()})
@@ -86,13 +86,13 @@ class HistoryEvent:
 
 
 def new_id(now: datetime, after: str = "") -> str:
-    """An id that sorts after every earlier one (``after`` too, should the clock have gone back)."""
+    """Return an id that sorts after every earlier one (after ``after`` too, if the clock went back)."""
     ident = f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(4)}"
     return ident if ident > after else f"{after}_{secrets.token_hex(2)}"
 
 
 def read(model: str, tags: Mapping[str, str]) -> list[HistoryEvent]:
-    """The events among a registered model's tags, the oldest first; what cannot be read is left out."""
+    """Return the events among a registered model's tags, oldest first; unreadable ones are skipped."""
     entries = (
         _parse(model, key.removeprefix(PREFIX), tags[key]) for key in sorted(tags) if key.startswith(PREFIX)
     )
@@ -113,7 +113,7 @@ def _parse(model: str, ident: str, text: str) -> HistoryEvent | None:
 
 
 def resolve_states(entries: Sequence[HistoryEvent], aliases: Mapping[str, int]) -> list[HistoryEvent]:
-    """Tell for each intent whether it happened, from where its alias pointed next.
+    """Resolve for each intent whether it happened, from where its alias pointed next.
 
     Args:
         entries: Oldest first.
@@ -135,13 +135,13 @@ def resolve_states(entries: Sequence[HistoryEvent], aliases: Mapping[str, int]) 
 
 
 def holders(entries: Iterable[HistoryEvent], alias: str, current: int | None) -> list[int]:
-    """The versions below which a rollback would find the one before: the last is the present one.
+    """Return the versions that held the alias, as a stack for rollbacks: the last is the present one.
 
-    A promotion puts a version on top, a rollback takes the top away. Where somebody moved the
-    alias by other means, the version found then is put on top as well.
+    A promotion pushes a version, a rollback pops it. If the alias was moved
+    by other means, the version found then is pushed as well.
 
     Args:
-        entries: Settled, oldest first.
+        entries: Resolved events, oldest first.
         alias: The alias.
         current: Where it points now, or None.
     """
@@ -172,6 +172,6 @@ def _take(stack: list[int], until: int) -> None:
 
 
 def version_before(stack: Sequence[int], current: int | None, existing: Collection[int]) -> int | None:
-    """The nearest version down the stack that differs from the present one and still exists."""
+    """Return the nearest version down the stack that differs from the present one and still exists."""
     below = stack[:-1] if stack and stack[-1] == current else stack
     return next((version for version in reversed(below) if version in existing and version != current), None)

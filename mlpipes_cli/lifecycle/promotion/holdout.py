@@ -1,4 +1,4 @@
-"""The challenger's holdout, from the cache or made again from what the run says about its data."""
+"""Loads the challenger's holdout, from the cache or from the data source that the run names."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ NO_COMPARISON = "run `mlpipes rollback`, or delete the alias in MLflow to promot
 
 @dataclass(frozen=True)
 class ChallengerHoldout:
-    """Holdout rows.
+    """The rows of a holdout.
 
     Attributes:
-        frame: Features, target and whatever else was asked for, with a RangeIndex.
+        frame: Features, target and the other requested columns, with a RangeIndex.
         target: The target's column.
-        ids: (n,) what the rows are called.
+        ids: (n,) the rows' ids.
     """
 
     frame: pd.DataFrame
@@ -42,12 +42,12 @@ class ChallengerHoldout:
 
 @dataclass(frozen=True)
 class HoldoutSource:
-    """Where holdouts come from.
+    """Loads holdouts.
 
     Attributes:
-        project: Whose cache and data.
+        project: The project with the cache and the data.
         archive: The runs' artifacts.
-        database_url: For data in the project's own Postgres, as somebody who can only read.
+        database_url: For data in the project's own PostgreSQL, as a read-only role.
     """
 
     project: ProjectFolder
@@ -55,17 +55,17 @@ class HoldoutSource:
     database_url: str | None
 
     def rows(self, run: RunRecord, columns: Collection[str], *, before: bool = False) -> ChallengerHoldout:
-        """The holdout rows of a run, in the order of its prepared data, with at least these columns.
+        """Return the holdout rows of a run, in the order of its prepared data, with at least these columns.
 
         Columns that the run's experiment dropped are read from the source again.
 
         Args:
-            run: Whose.
-            columns: Those that are needed.
-            before: Read as releases did that did not note how they read (``data.formats.Formats.before``).
+            run: The run.
+            columns: The columns that are needed.
+            before: Read as earlier releases did, which did not record how (``data.formats.Formats.before``).
 
         Raises:
-            Refused: The data changed since the run, is not there any more, or lacks a column.
+            Refused: The data changed since the run, is missing, or lacks a column.
         """
         prepared = self._cached(run)
         if prepared is None or not set(columns) <= set(prepared.frame.columns):
@@ -91,13 +91,13 @@ class HoldoutSource:
         try:
             prepared = open_store(folder)
         except MlpipesError:
-            return None  # damaged: it can be made again
+            return None  # damaged: it can be prepared again
         return prepared if prepared.fingerprint == fingerprint else None
 
     def _made_again(self, run: RunRecord, columns: Collection[str]) -> Prepared:
         from mlpipes_cli.data.formats import BEFORE
 
-        for formats in (None, BEFORE):  # the run may be of a release that read files otherwise
+        for formats in (None, BEFORE):  # the run may be of a release that read files differently
             frame, data, source = self._read_again(run, formats)
             prepared = self._prepared(run, frame, data, source)
             if prepared.fingerprint == run.tags.get(mlflow_tags.DATA_FINGERPRINT):
@@ -111,7 +111,7 @@ class HoldoutSource:
         return wider if list(wider.holdout) == list(prepared.holdout) else prepared
 
     def _as_before(self, run: RunRecord, columns: Collection[str], now: Prepared) -> Prepared:
-        """The same rows as earlier releases read them."""
+        """Return the same rows as earlier releases read them."""
         from mlpipes_cli.data.formats import BEFORE
 
         frame, data, source = self._read_again(run, BEFORE)
@@ -124,7 +124,7 @@ class HoldoutSource:
         return then
 
     def _base(self, run: RunRecord) -> Path:
-        """The folder of the run's experiment file, where relative paths in it start."""
+        """Return the folder of the run's experiment file, the base of its relative paths."""
         return (self.project.root / run.tags.get(mlflow_tags.EXPERIMENT_FILE, "experiment.yaml")).parent
 
     def _prepared(self, run: RunRecord, frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
@@ -156,7 +156,7 @@ def _unreadable(run: RunRecord, error: MlpipesError) -> Refused:
 
 
 def reading_matters(frame: pd.DataFrame, columns: Collection[str]) -> bool:
-    """Whether earlier releases may have read a column otherwise: dates, and words in columns of text."""
+    """Return whether earlier releases may have read a column differently: dates, and words among text."""
     import pandas as pd
 
     kinds = [frame[name].dtype for name in columns if name in frame.columns]

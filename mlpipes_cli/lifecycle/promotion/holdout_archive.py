@@ -1,4 +1,4 @@
-"""What runs left behind about their holdout, fetched once and kept (a finished run never changes)."""
+"""Fetches the artifacts of runs about their holdout once and keeps them (a finished run never changes)."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ class HoldoutArchive:
     """The artifacts of runs.
 
     Attributes:
-        registry: Where they come from.
-        folder: Where they are kept, a folder for each run.
+        registry: The source of the artifacts.
+        folder: Keeps them, in a folder for each run.
     """
 
     registry: Registry
     folder: Path
 
     def find(self, run: RunRecord, name: str) -> Path | None:
-        """The artifact as a local file, or None if the run has none of that name."""
+        """Return the artifact as a local file, or None if the run has none of that name."""
         path = self.folder / run.run_id / name
         if path.is_file() or self.registry.artifact(run.run_id, name, path):
             return path
         return None
 
     def need(self, run: RunRecord, name: str) -> Path:
-        """As :meth:`find`.
+        """Return the artifact as :meth:`find` does, or raise an error.
 
         Raises:
             MlpipesError: The run has none of that name.
@@ -50,12 +50,12 @@ class HoldoutArchive:
         return path
 
     def classes(self, run: RunRecord) -> tuple[Any, ...]:
-        """The run's classes, binary: (negative, positive)."""
+        """Return the run's classes, for binary (negative, positive)."""
         about = json.loads(self.need(run, mlflow_tags.CLASSES).read_text(encoding="utf-8"))
         return tuple(about["classes"])
 
     def predictions(self, run: RunRecord) -> Predictions:
-        """What the run said about its holdout."""
+        """Return the run's predictions on its holdout."""
         import pandas as pd
 
         from mlpipes_cli.scoring.predictions import Predictions
@@ -65,19 +65,19 @@ class HoldoutArchive:
         return Predictions.from_frame(frame, task, self.classes(run))
 
     def all_predictions(self, runs: Sequence[RunRecord]) -> list[Predictions | None]:
-        """Those of several runs, fetched side by side; None for a run that has none that can be read."""
+        """Return the predictions of several runs, fetched concurrently; None if missing or unreadable."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(self._readable, runs))
 
     def _readable(self, run: RunRecord) -> Predictions | None:
         names = (mlflow_tags.HOLDOUT_PREDICTIONS, mlflow_tags.CLASSES)
-        for _ in range(2):  # what is kept here may be damaged, and be fetched again
+        for _ in range(2):  # the local copy may be damaged, and is fetched again
             paths = [self.find(run, name) for name in names]
             if None in paths:
                 return None
             try:
                 return self.predictions(run)
-            except (ValueError, KeyError, TypeError):  # cut, or of another kind; pyarrow's are ValueErrors
+            except (ValueError, KeyError, TypeError):  # cut, or of another kind; pyarrow raises ValueErrors
                 for path in filter(None, paths):
                     path.unlink(missing_ok=True)
         return None

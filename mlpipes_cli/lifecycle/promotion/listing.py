@@ -1,4 +1,4 @@
-"""``models`` and ``history``: what the registry holds; they change nothing."""
+"""``models`` and ``history``: list what the registry holds, without changes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class ModelRow:
 
     Attributes:
         model: Its name.
-        version: From 1.
-        aliases: That point to it.
-        metric: What it was promoted by; empty where it was made by other means.
+        version: Its number, from 1.
+        aliases: The aliases that point to it.
+        metric: The metric that it was promoted by; empty if it was made by other means.
         value: That metric on its holdout, or None.
-        threshold: Of the positive class's score, where the labels come from it.
+        threshold: The threshold of the positive class's score, if the labels come from it.
         candidate: The run's name in its experiment.
         experiment: Its experiment.
         run_id: Its run.
@@ -45,7 +45,7 @@ class ModelRow:
 
 
 def models(project: ProjectFolder) -> list[ModelRow]:
-    """All versions of all registered models: by name, the newest first.
+    """Return all versions of all registered models: by name, the newest first.
 
     Raises:
         MlpipesError: The stack is not running.
@@ -71,7 +71,7 @@ def _row(version: ModelVersion) -> ModelRow:
 
 
 def history(project: ProjectFolder, *, model: str | None = None) -> list[HistoryEvent]:
-    """Every promotion and rollback of the model, else of all models, the newest first.
+    """Return every promotion and rollback of the model, else of all models, the newest first.
 
     Raises:
         UsageError: There is no such model.

@@ -1,4 +1,4 @@
-"""``promote``: the best run takes the alias if the gates and the comparison say so."""
+"""``promote``: moves the alias to the best run if the gates and the comparison allow it."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PromotionRequest:
-    """What the user asked for.
+    """The options of ``promote``.
 
     Attributes:
-        metric: Picks and judges; None for the configured one.
-        experiment: None for the newest.
+        metric: The metric that picks and decides; None for the configured one.
+        experiment: The experiment; None for the newest.
         run: A run id, the start of one, or a candidate's name; None for the best.
-        alias: To move.
-        reason: For the history.
+        alias: The alias to move.
+        reason: The reason for the history.
     """
 
     metric: str | None = None
@@ -57,17 +57,17 @@ class PromotionRequest:
 
 @dataclass(frozen=True)
 class Challenger:
-    """Who was put forward, and against whom.
+    """The challenger, and the version that it is compared with.
 
     Attributes:
         field: The runs on the same holdout.
-        metric: What decides.
+        metric: The metric that decides.
         run: The challenger.
         model: The registered model, or None if it is yet to be made.
         holder: The version that holds the alias, or None.
-        lost: A version that holds the alias and whose files are gone: no incumbent.
-        left_out: Runs that were passed over for want of files, with what they lack.
-        passed_over: Runs that were rolled back, and so not picked.
+        lost: A version that holds the alias and whose files are gone: it is not compared with.
+        left_out: Runs that were skipped because files are missing, with what they lack.
+        passed_over: Runs that were rolled back, and therefore not picked.
     """
 
     field: selection.SelectionPool
@@ -81,7 +81,7 @@ class Challenger:
 
     @property
     def model_name(self) -> str:
-        """The registered model's."""
+        """The registered model's name."""
         return self.run.tags.get(mlflow_tags.MODEL_NAME) or self.run.experiment
 
     @property
@@ -94,11 +94,11 @@ class Challenger:
 def promote(
     project: ProjectFolder, wish: PromotionRequest, reporter: Reporter, *, dry_run: bool = False
 ) -> Verdict:
-    """Decide, and unless it is a dry run do what was decided.
+    """Decide, and unless it is a dry run, carry out the decision.
 
     Raises:
         UsageError: There is no such metric, alias, experiment or run.
-        MlpipesError: The stack is down, nothing was trained, or somebody interfered.
+        MlpipesError: The stack is down, nothing was trained, or the alias was moved by others.
     """
     registry_context.check_alias(wish.alias)
     selection.check_metric(wish.metric)
@@ -121,11 +121,11 @@ def select_challenger(
     wish: PromotionRequest,
     reporter: Reporter,
 ) -> Challenger:
-    """Pick the challenger and look up who holds the alias.
+    """Pick the challenger and look up the version that holds the alias.
 
     Raises:
         UsageError: There is no such experiment or run.
-        MlpipesError: There is no run that has its files.
+        MlpipesError: No run has its files.
     """
     registry, archive = stack.registry, _archive(project, stack)
     known = registry.runs()
@@ -147,7 +147,7 @@ def select_challenger(
         holder, lost = None, holder
     gone = rolled_back_runs(model, wish.alias)
     _warn(field, metric, reporter)
-    if asked is None:  # of equal runs the one that holds the alias stays
+    if asked is None:  # among equal runs, the one that holds the alias stays
         gone = {item.run_id: gone[item.run_id] for item in field.runs if item.run_id in gone}
         for one in gone.values():
             reporter.warn(f"{one.told()}, so it is skipped (--run {one.run_id[:8]} promotes it again)")
@@ -171,7 +171,7 @@ def _gone(version: ModelVersion, alias: str) -> str:
 
 
 def _warn(field: selection.SelectionPool, metric: str, reporter: Reporter) -> None:
-    """What a person should know of the runs before one of them is put forward."""
+    """Warn about the runs before one of them is picked."""
     without = [selection.missing(run, metric) for run in field.runs if not selection.has(run, metric)]
     for why in dict.fromkeys(without):
         reporter.warn(f"{why}, so it is skipped")
@@ -192,7 +192,7 @@ def decide(
     wish: PromotionRequest,
     reporter: Reporter,
 ) -> Verdict:
-    """The verdict: ``promoted`` stands for yes; nothing is changed."""
+    """Return the verdict, whose outcome ``promoted`` means yes; nothing is changed."""
     run, metric, holder = challenge.run, challenge.metric, challenge.holder
     config, before = project.config.promotion, holder or challenge.lost
     found = Verdict(
@@ -239,11 +239,11 @@ def decide(
 def _want_signed(
     project: ProjectFolder, stack: registry_context.RegistryContext, challenge: Challenger
 ) -> None:
-    """Make sure that the challenger's model may be loaded: nobody would serve it otherwise.
+    """Make sure that the challenger's model may be loaded: otherwise it could not be served.
 
     Raises:
-        Untrusted: It may not.
-        MlpipesError: Its files cannot be had.
+        Untrusted: It may not be loaded.
+        MlpipesError: Its files are not available.
     """
     vault, run, version = project_vault.of(project, stack.endpoints), challenge.run, challenge.own_version
     if version is None:
@@ -272,7 +272,7 @@ def _compare(
     challenge: Challenger,
     incumbent_run: RunRecord | None,
 ) -> tuple[ModelComparison, int, list[str]]:
-    """The comparison on rows that are new to the incumbent, how many are not, and rivals without a word."""
+    """Compare on rows that are new to the champion; also return the rows left out and silent rivals."""
     from mlpipes_cli.scoring.compare import compare
 
     assert challenge.holder is not None
@@ -313,7 +313,7 @@ def _compare(
 
 
 def _rivals(challenge: Challenger) -> Sequence[RunRecord]:
-    """All that the challenger was picked from: those with the metric, but for the incumbent itself."""
+    """Return the runs that the challenger was picked from: those with the metric, without the champion's."""
     holder = challenge.holder.run_id if challenge.holder else None
     runs, metric = challenge.field.runs, challenge.metric
     return [run for run in runs if run.run_id != holder and (metric in run.metrics or run is challenge.run)]

@@ -1,4 +1,4 @@
-"""One promotion or rollback at a time in a project."""
+"""Serializes the promotions and rollbacks of a project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlpipes_cli import private_files
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter
 
-_PATIENCE = 300.0  # seconds; scoring an incumbent on a large holdout takes a while
+_PATIENCE = 300.0  # seconds; scoring a champion on a large holdout takes a while
 
 
 @contextlib.contextmanager
@@ -21,7 +21,7 @@ def one_at_a_time(state: Path, reporter: Reporter, patience: float = _PATIENCE) 
 
     Args:
         state: The project's ``.mlpipes`` folder.
-        reporter: Hears that we wait.
+        reporter: Receives a message about the wait.
         patience: Seconds to wait.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What every verb of the registry begins with."""
+"""The connection to the registry that every registry command begins with."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RegistryContext:
-    """The running stack as these verbs need it."""
+    """The registry and the addresses of a running stack."""
 
     registry: Registry
     endpoints: Endpoints
 
 
 def connect(project: ProjectFolder) -> RegistryContext:
-    """The registry of the project's running stack.
+    """Return the registry of the project's running stack.
 
     Raises:
         MlpipesError: It is not running.
@@ -35,7 +35,7 @@ def connect(project: ProjectFolder) -> RegistryContext:
 
 
 def check_alias(alias: str) -> str:
-    """The alias, if the registry takes it.
+    """Return the alias if the registry accepts it.
 
     Raises:
         UsageError: It is reserved or has forbidden characters.
@@ -51,7 +51,7 @@ def check_alias(alias: str) -> str:
 
 
 def find_model(project: ProjectFolder, registry: Registry, name: str | None) -> RegisteredModel:
-    """The named model, else the one of ``serving.model``, else the only one there is.
+    """Return the named model, else the one of ``serving.model``, else the only one there is.
 
     Raises:
         UsageError: There is no such model, or several to choose from.
@@ -73,6 +73,6 @@ def find_model(project: ProjectFolder, registry: Registry, name: str | None) -> 
 
 
 def or_listed(word: str, known: Iterable[str]) -> str:
-    """A hint: the nearest known word, else all of them."""
+    """Return a hint: the nearest known word, else all of them."""
     known = list(known)
     return did_you_mean(word, known).removeprefix("; ") or f"available: {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""``rollback``: the alias goes back to the version before."""
+"""``rollback``: moves the alias back to the version before."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def rollback(
     alias: str = "production",
     reason: str = "",
 ) -> history_events.HistoryEvent:
-    """Point the alias to the version that held it before the present one and still exists.
+    """Move the alias to the version that held it before the present one and still exists.
 
     Raises:
-        UsageError: There is no such model, or the alias is no alias.
-        MlpipesError: There is no version before, the stack is down, or somebody interfered.
+        UsageError: There is no such model, or the alias is invalid.
+        MlpipesError: There is no version before, the stack is down, or the alias was moved by others.
     """
     registry_context.check_alias(alias)
     stack = registry_context.connect(project)
@@ -47,7 +47,7 @@ def rollback(
         found = registry_context.find_model(project, stack.registry, model)
         done = undo(project, stack.registry, found, alias, reason, reporter.warn)
     wiring.tell_alias_moved(stack.endpoints.database_url, found.name)
-    with contextlib.suppress(MlpipesError):  # the alias has moved, and that is what was asked for
+    with contextlib.suppress(MlpipesError):  # the alias has moved, as requested
         _tell_untrusted(project_vault.of(project, stack.endpoints), done, reporter)
     return done
 
@@ -67,7 +67,7 @@ def undo(
     reason: str,
     warn: Callable[[str], None],
 ) -> history_events.HistoryEvent:
-    """As :func:`rollback`, of a model that was found, under the lock."""
+    """Roll back as :func:`rollback` does, for a model that was found, under the lock."""
     past = alias_moves.complete_moves(registry, model)
     current = model.aliases.get(alias)
     stack = history_events.holders(past, alias, current)

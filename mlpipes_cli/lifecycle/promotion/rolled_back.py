@@ -1,4 +1,4 @@
-"""Runs whose version was rolled back: nobody should be offered them again without a word."""
+"""Finds runs whose version was rolled back, so that they are not offered again without a warning."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class RolledBackRun:
         version: Its version.
         alias: The alias.
         when: UTC, ISO 8601.
-        who: Did it.
-        reason: In their words; may be empty.
+        who: The actor of the rollback.
+        reason: The actor's reason; may be empty.
     """
 
     run_id: str
@@ -31,14 +31,14 @@ class RolledBackRun:
     reason: str
 
     def told(self) -> str:
-        """For people."""
+        """Describe the rollback in a message."""
         why = f": {self.reason}" if self.reason else ", no reason given"
         when = self.when[:16].replace("T", " ")
         return f"version {self.version} was rolled back from {self.alias} on {when} UTC by {self.who}{why}"
 
 
 def rolled_back_runs(model: RegisteredModel | None, alias: str) -> dict[str, RolledBackRun]:
-    """By run: those whose version's last move on the alias was a rollback away from it."""
+    """Return, by run, those whose version's last move on the alias was a rollback away from it."""
     if model is None:
         return {}
     runs = {version.version: version.run_id for version in model.versions}

@@ -1,4 +1,4 @@
-"""Which run is put forward, and against how many others it was picked. Pure functions on runs."""
+"""Picks the run to promote and counts the runs it was picked from. Pure functions on runs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class SelectionPool:
     """All runs that were scored on one holdout and can be promoted.
 
     Attributes:
-        experiment: Theirs.
-        task: Theirs.
-        holdout: Its fingerprint.
+        experiment: Their experiment.
+        task: Their task.
+        holdout: The fingerprint of their holdout.
         runs: The newest first, at least one.
     """
 
@@ -33,17 +33,17 @@ class SelectionPool:
 
 
 def check_metric(metric: str | None) -> None:
-    """Whether there is such a metric at all.
+    """Check that the metric exists.
 
     Raises:
-        UsageError: No.
+        UsageError: It does not.
     """
     if metric is not None and metric not in metric_catalog.NAMES:
         raise UsageError(f"--metric: unknown metric {metric!r}", or_listed(metric, metric_catalog.NAMES))
 
 
 def is_complete(run: RunRecord) -> bool:
-    """Whether everything of the run is stored, so that it can be promoted."""
+    """Return whether everything of the run is stored, so that it can be promoted."""
     return run.status == "FINISHED" and all(
         run.tags.get(tag)
         for tag in (mlflow_tags.MODEL_URI, mlflow_tags.HOLDOUT_FINGERPRINT, mlflow_tags.TASK)
@@ -51,12 +51,12 @@ def is_complete(run: RunRecord) -> bool:
 
 
 def pick_experiment(runs: Sequence[RunRecord], wanted: str | None, run: str | None) -> tuple[str, list[str]]:
-    """The experiment to promote from, and all that there are, the newest first.
+    """Return the experiment to promote from, and all that there are, the newest first.
 
     Args:
         runs: Of all experiments, the newest first.
-        wanted: The user's choice, or None for that of the run wanted, else the newest one.
-        run: The run that the user wants, an id or a candidate's name.
+        wanted: The user's choice, or None for that of the requested run, else the newest one.
+        run: The requested run, an id or a candidate's name.
 
     Raises:
         UsageError: There is no such experiment.
@@ -74,20 +74,20 @@ def pick_experiment(runs: Sequence[RunRecord], wanted: str | None, run: str | No
 
 
 def _matching(runs: Sequence[RunRecord], word: str) -> list[RunRecord]:
-    """The runs of that id (or the start of one), else of that candidate's name."""
+    """Return the runs of that id (or the start of one), else of that candidate's name."""
     by_id = [run for run in runs if len(word) >= _SHORTEST_PREFIX and run.run_id.startswith(word)]
     return by_id or [run for run in runs if run.name == word]
 
 
 def find_run(runs: Sequence[RunRecord], word: str) -> RunRecord:
-    """The run that the user means: an id, the unique start of one, or a candidate's newest run.
+    """Return the run that the user means: an id, the unique start of one, or a candidate's newest run.
 
     Args:
         runs: Of one experiment, the newest first.
-        word: The user's.
+        word: The user's word.
 
     Raises:
-        UsageError: None is meant, or several.
+        UsageError: No run matches, or several.
         MlpipesError: It is not finished.
     """
     named = [run for run in runs if run.name == word]
@@ -106,7 +106,7 @@ def find_run(runs: Sequence[RunRecord], word: str) -> RunRecord:
 
 
 def selection_pool(runs: Sequence[RunRecord], run: RunRecord | None) -> SelectionPool:
-    """The runs on the given run's holdout, else on the newest one.
+    """Return the runs on the given run's holdout, else on the newest one.
 
     Args:
         runs: Of one experiment, the newest first.
@@ -128,7 +128,7 @@ def selection_pool(runs: Sequence[RunRecord], run: RunRecord | None) -> Selectio
 
 
 def pick_metric(field: SelectionPool, asked: str | None, configured: str | None) -> str:
-    """What decides: the flag, else ``promotion.metric``, else what the experiment file says.
+    """Return the metric that decides: the flag, else ``promotion.metric``, else the experiment file's.
 
     Raises:
         UsageError: It does not fit the kind of target.
@@ -145,12 +145,12 @@ def pick_metric(field: SelectionPool, asked: str | None, configured: str | None)
 
 
 def has(run: RunRecord, metric: str) -> bool:
-    """Whether the run has a value of the metric."""
+    """Return whether the run has a value of the metric."""
     return math.isfinite(run.metrics.get(metric, math.nan))
 
 
 def missing(run: RunRecord, metric: str) -> str:
-    """Why a run does not have the metric."""
+    """Return why a run does not have the metric."""
     known = [name for name in metric_catalog.NAMES if name in run.metrics]
     return f"{run.name} has no {metric}: {metric_catalog.why_missing(metric, known)}"
 
@@ -158,11 +158,11 @@ def missing(run: RunRecord, metric: str) -> str:
 def best(
     field: SelectionPool, metric: str, holder_run: str | None = None, without: Collection[str] = ()
 ) -> RunRecord:
-    """The champion; of equal ones the present holder of the alias, else the newest.
+    """Return the best run; among equal ones the present holder of the alias, else the newest.
 
     Args:
-        field: Where it is picked from.
-        metric: What decides.
+        field: The runs to pick from.
+        metric: The metric that decides.
         holder_run: The run of the version that holds the alias.
         without: Runs that are passed over.
 

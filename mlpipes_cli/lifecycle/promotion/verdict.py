@@ -1,4 +1,4 @@
-"""What was decided about a promotion, with every number that mattered. Pure."""
+"""The decision about a promotion, with every number that it used. Pure functions."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Outcome = Literal["promoted", "would promote", "refused", "unchanged"]
 
 @dataclass(frozen=True)
 class GateResult:
-    """A gate of ``mlpipes.yaml`` held against the challenger's holdout metric.
+    """A gate of ``mlpipes.yaml`` applied to the challenger's holdout metric.
 
     Attributes:
         metric: Its name.
         min: The least value that passes, or None.
-        max: The largest, or None.
+        max: The greatest value that passes, or None.
         value: The challenger's; None if its run does not have the metric.
-        passed: Whether it holds.
+        passed: Whether the value passes.
     """
 
     metric: str
@@ -36,7 +36,7 @@ class GateResult:
     passed: bool
 
     def told(self) -> str:
-        """For people: the value and the bounds."""
+        """Describe the value and the bounds."""
         bounds = [f"min {self.min:g}"] if self.min is not None else []
         bounds += [f"max {self.max:g}"] if self.max is not None else []
         value = "the run does not have it" if self.value is None else f"{self.value:.4f}"
@@ -45,11 +45,11 @@ class GateResult:
 
 @dataclass(frozen=True)
 class AliasHolder:
-    """Who holds the alias.
+    """The version that holds the alias.
 
     Attributes:
         version: The registered version.
-        run_id: Its run; empty for one that was registered by other means.
+        run_id: Its run; empty if it was registered by other means.
         candidate: Its name in its experiment.
         experiment: Its experiment.
     """
@@ -62,30 +62,30 @@ class AliasHolder:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision, taken or (dry run) only shown.
+    """A decision, carried out or (dry run) only shown.
 
     Attributes:
         outcome: promoted, would promote, refused, or unchanged (it holds the alias already).
-        reason: Why, in a line.
-        hint: What to do next, where it was refused for want of something.
+        reason: Why, in one line.
+        hint: What to do next, if it was refused because something is missing.
         model: The registered model.
         alias: The alias.
         experiment: The challenger's.
         candidate: The challenger's name in it.
         run_id: The challenger's run.
-        metric: What decided.
-        value: The challenger's, on its whole holdout.
-        confidence: Of the comparison.
-        min_improvement: That was asked for.
+        metric: The metric that decided.
+        value: The challenger's value, on its whole holdout.
+        confidence: The confidence level of the comparison.
+        min_improvement: The improvement that was required.
         candidates: The candidates on this holdout that the challenger was picked from.
-        gates: Each one.
-        incumbent: Who held the alias, or None.
+        gates: The result of each gate.
+        incumbent: The version that held the alias, or None.
         comparison: With the incumbent on the same rows; None without one, or if it was not possible.
         rows_left_out: Holdout rows that the incumbent was trained on.
         from_version: Where the alias pointed.
-        to_version: Where it points after the promotion; None where nothing was or would be reused.
-        left_out: Runs that were passed over because files of theirs are gone, and which.
-        passed_over: Runs that were rolled back from the alias, and so not picked.
+        to_version: Where it points after the promotion; None if no version was or would be reused.
+        left_out: Runs that were skipped because files of theirs are gone.
+        passed_over: Runs that were rolled back from the alias, and therefore not picked.
     """
 
     outcome: Outcome
@@ -112,7 +112,7 @@ class Verdict:
 
 
 def check_gates(gates: Iterable[Gate], run: RunRecord) -> tuple[GateResult, ...]:
-    """Hold every gate against the run's holdout metrics; a metric that is not there fails."""
+    """Apply every gate to the run's holdout metrics; a missing metric fails."""
     return tuple(_check(gate, run.metrics.get(gate.metric)) for gate in gates)
 
 
@@ -125,7 +125,7 @@ def _check(gate: Gate, value: float | None) -> GateResult:
 
 
 def failures(gates: Sequence[GateResult]) -> list[str]:
-    """A clause for each gate that did not pass."""
+    """Return a clause for each gate that did not pass."""
     return [_failure(gate) for gate in gates if not gate.passed]
 
 
@@ -144,14 +144,14 @@ def judge(
     obstacle: str = "",
     nobody: str = "no version has the alias yet",
 ) -> tuple[bool, str]:
-    """Yes or no, and why.
+    """Return whether the challenger is to be promoted, and why.
 
     Args:
-        gates: All of them.
-        incumbent: Who holds the alias, or None.
-        comparison: With the incumbent; None without one, or where there is an obstacle.
+        gates: The results of all gates.
+        incumbent: The version that holds the alias, or None.
+        comparison: With the incumbent; None without one, or if there is an obstacle.
         obstacle: Why no comparison was possible.
-        nobody: How it is that there is no incumbent.
+        nobody: Why there is no incumbent.
     """
     against = failures(gates)
     if obstacle:

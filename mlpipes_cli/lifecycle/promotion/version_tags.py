@@ -1,4 +1,4 @@
-"""What a registered version carries, for people in MLflow's pages and for ``models``."""
+"""Tags and description of a registered version, for MLflow's pages and for ``models``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEPT = (
 
 
 def tags_of(run: RunRecord, task: Task, metric: str) -> dict[str, str]:
-    """The tags of a new version: where it comes from and its holdout metrics."""
+    """Return the tags of a new version: its origin and its holdout metrics."""
     tags = {tag: run.tags[tag] for tag in _KEPT if run.tags.get(tag)}
     for name in (*(known.name for known in metric_catalog.BY_TASK[task]), mlflow_tags.THRESHOLD):
         if name in run.metrics:
@@ -29,7 +29,7 @@ def tags_of(run: RunRecord, task: Task, metric: str) -> dict[str, str]:
 
 
 def description(run: RunRecord, metric: str, candidates: int) -> str:
-    """A sentence about a new version."""
+    """Return a sentence about a new version."""
     value = run.metrics.get(metric, float("nan"))
     holdout = run.tags[mlflow_tags.HOLDOUT_FINGERPRINT][:12]
     return (
@@ -39,17 +39,17 @@ def description(run: RunRecord, metric: str, candidates: int) -> str:
 
 
 def metric_of(version: ModelVersion) -> str:
-    """The metric that it was promoted by; empty for a version that was made by other means."""
+    """Return the metric that it was promoted by; empty for a version made by other means."""
     return version.tags.get(mlflow_tags.METRIC, "")
 
 
 def value_of(version: ModelVersion | None, metric: str) -> float | None:
-    """The version's holdout metric, or None if it is not known."""
+    """Return the version's holdout metric, or None if it is not known."""
     return None if version is None else value_in(version.tags, metric)
 
 
 def value_in(tags: Mapping[str, str], metric: str) -> float | None:
-    """The holdout metric in a version's tags, or None if it is not known."""
+    """Return the holdout metric in a version's tags, or None if it is not known."""
     text = tags.get(_value_tag(metric))
     try:
         return None if text is None else float(text)

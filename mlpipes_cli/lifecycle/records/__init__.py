@@ -1,1 +1,1 @@
-"""The prediction log: feedback from a file, listing, export, pruning."""
+"""The commands on the prediction log: feedback from a file, listing, export, pruning and replay."""

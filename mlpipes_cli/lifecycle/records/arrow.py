@@ -1,4 +1,4 @@
-"""Rows of the prediction log as Arrow tables of one schema."""
+"""Converts rows of the prediction log to Arrow tables of one schema."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.ports.prediction_records import LogSnapshot, StoredPrediction
 
-PREFIX = "input_"  # of the columns that hold inputs
+PREFIX = "input_"  # for the columns that hold inputs
 _Texts = Sequence[str | None]
 
 
 class Layout:
     """The columns of an export.
 
-    JSON values of one kind become a column of that type, with integers and floats together floats;
-    those of several kinds, arrays and objects stay JSON text. ``score`` holds the positive class's
-    score (or the only one), ``scores`` a list, one a class.
+    JSON values of one kind become a column of that type; integers mixed with floats become floats.
+    Values of several kinds, arrays and objects stay JSON text. ``score`` holds the positive class's
+    score (or the only one), ``scores`` a list with one score for each class.
 
     Args:
         snapshot: Its kinds decide the types.
@@ -58,7 +58,7 @@ class Layout:
         self.schema = pa.schema(fields)
 
     def table(self, rows: Sequence[StoredPrediction]) -> pa.Table:
-        """The rows."""
+        """Return the rows as a table."""
         import pyarrow as pa
 
         columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
@@ -95,13 +95,13 @@ def _type(kinds: Collection[str]) -> Any:
 
 
 def _mixed(kinds: Collection[str]) -> bool:
-    """Whether the column stays JSON text."""
+    """Return whether the column stays JSON text."""
     found = frozenset(kinds) - {"null"}
     return (len(found) > 1 and not found <= {"integer", "float"}) or bool(found & {"array", "object"})
 
 
 def _read(kinds: Collection[str]) -> Callable[[_Texts], Sequence[Any]]:
-    """From JSON text to what the column holds."""
+    """Return the conversion from JSON text to the column's values."""
     if _mixed(kinds):
         return lambda texts: texts
     return lambda texts: _shaped(kinds, _loaded(texts))
@@ -110,7 +110,7 @@ def _read(kinds: Collection[str]) -> Callable[[_Texts], Sequence[Any]]:
 def _shaped(kinds: Collection[str], values: Sequence[Any]) -> Sequence[Any]:
     if _mixed(kinds):
         return [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
-    if "float" in kinds:  # integers among them may be too large for Arrow to convert without loss
+    if "float" in kinds:  # some of the integers may be too large for Arrow to convert without loss
         return [None if value is None else float(value) for value in values]
     return values
 

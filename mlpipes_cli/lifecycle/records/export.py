@@ -1,4 +1,4 @@
-"""``mlpipes predictions export``: the log as one Parquet file, in memory that does not grow with it."""
+"""``mlpipes predictions export``: writes the log to one Parquet file, in constant memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.prediction_records import LogSnapshot, Selection
     from mlpipes_cli.project import ProjectFolder
 
-_FETCHED = 1_000  # rows at once
+_FETCHED = 1_000  # rows in one batch
 _GROUP_ROWS, _GROUP_BYTES = 50_000, 64 * 1024 * 1024
 
 
@@ -48,17 +48,17 @@ def export(
 ) -> Exported:
     """Write predictions with their truth to a Parquet file, the oldest first.
 
-    All rows are of one moment, whatever is predicted meanwhile. The file appears whole or not at all.
+    All rows are from one snapshot, even if predictions are added meanwhile. The file is complete or absent.
 
     Args:
-        project: Whose.
-        reporter: Progress goes there.
-        selection: Which predictions.
+        project: The project.
+        reporter: Receives progress.
+        selection: The predictions to export.
         output: The file, ``.parquet``.
-        flat: A column for each input, in place of one with JSON text.
+        flat: Write a column for each input, in place of one with JSON text.
 
     Raises:
-        UsageError: The file has another ending, its folder is missing, or there is no such model.
+        UsageError: The file has another suffix, its folder is missing, or there is no such model.
         MlpipesError: The stack is not running, the database stopped answering, or the disk is full.
     """
     started = time.monotonic()

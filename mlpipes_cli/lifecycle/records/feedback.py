@@ -1,4 +1,4 @@
-"""``mlpipes feedback FILE``: ground truth from a table, straight into the database."""
+"""``mlpipes feedback FILE``: stores ground truth from a table in the database."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ if TYPE_CHECKING:
     from mlpipes_cli.server.requests.ground_truth import Expected
 
 _BY_PREDICTION = "prediction_id"
-_AT_ONCE = 20_000  # rows that one transaction takes
+_AT_ONCE = 20_000  # rows in one transaction
 _LISTED = 100
 _PATIENCE = 300.0  # seconds for that many rows
 
 
 @dataclass(frozen=True)
 class Reported:
-    """What became of the rows. The counts of truths are of predictions; an id may have had several.
+    """The result of ``feedback``. The counts of truths are of predictions; an id may have had several.
 
     Attributes:
         file: The table.
         model: The registered model's name.
-        id_column: What identifies the predictions.
-        value_column: Where the truth stands.
+        id_column: The column that identifies the predictions.
+        value_column: The column with the ground truth.
         rows: How many rows the table has.
-        without_value: Rows without a truth; they say nothing.
-        stored: Predictions whose truth was not known before.
-        corrected: Predictions whose truth was another one.
-        unchanged: Predictions whose truth was this one already.
+        without_value: Rows without a truth, which are skipped.
+        stored: Predictions that had no truth before.
+        corrected: Predictions whose truth was changed.
+        unchanged: Predictions that already had this truth.
         unknown: Rows for which there is no prediction.
-        unknown_ids: The first of those.
-        unknown_file: All of those, where asked for.
+        unknown_ids: The first ids of those rows.
+        unknown_file: The file with all of those ids, if requested.
         seconds: How long it took.
     """
 
@@ -70,14 +70,14 @@ class Reported:
 
     @property
     def matched(self) -> int:
-        """Predictions that were found."""
+        """The number of predictions that were found."""
         return self.stored + self.corrected + self.unchanged
 
     def check(self) -> None:
-        """Fail if no row said anything about a prediction.
+        """Fail if no row matched a prediction.
 
         Raises:
-            MlpipesError: None did.
+            MlpipesError: No row did.
         """
         if self.matched:
             return
@@ -91,7 +91,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which columns say what."""
+    """The columns of the table that are read."""
 
     id: str
     value: str
@@ -110,19 +110,19 @@ def feedback(
     latest: bool = False,
     unknown: Path | None = None,
 ) -> Reported:
-    """Record what turned out to be true. The whole table is checked before anything is stored.
+    """Store ground truth. The whole table is checked before anything is stored.
 
     Args:
-        project: Whose.
+        project: The project.
         file: CSV, CSV.gz, Parquet or JSON.
-        reporter: Progress goes there.
-        id_column: The caller's identifier; the model's id column when left out, unless there is a
-            column ``prediction_id``.
-        value_column: The truth; the target's column, ``value`` or ``truth`` when left out.
-        model: Whose predictions; that of the settings or the only one when left out.
+        reporter: Receives progress.
+        id_column: The column with the caller's identifier; if omitted, the model's id column, unless there is
+            a column ``prediction_id``.
+        value_column: The column with the truth; the target's column, ``value`` or ``truth`` if omitted.
+        model: The model of the predictions; the setting's or the only one if omitted.
         version: Only predictions of this version.
-        latest: Of several predictions for an identifier only the newest is meant.
-        unknown: Where to write the identifiers for which there is no prediction.
+        latest: Use only the newest of several predictions for an identifier.
+        unknown: The file for identifiers without a prediction.
 
     Raises:
         UsageError: The table cannot be read, or a row is wrong.
@@ -177,13 +177,13 @@ def feedback(
 def _expected(
     log: log_context.Log, model: str, version: int | None, reporter: Reporter
 ) -> tuple[Expected, dict[str, Any]]:
-    """What the truth looks like by the registered versions, and the details of one of them."""
+    """Return the form of the truth by the registered versions, and the details of one of them."""
     from mlpipes_cli.server.requests.ground_truth import Expected
 
     registry = log.registry()
     try:
         facts = [registry.facts(model, version)] if version else []
-        if not any(facts):  # no version named, or it is gone
+        if not any(facts):  # no version is named, or it is gone
             published = registry.published(model)
             numbers = sorted(set(published.aliases.values()) if published else ())
             facts = [registry.facts(model, number) for number in numbers]
@@ -219,7 +219,7 @@ def _first(file: Path, there: Sequence[str], candidates: Sequence[str | None], o
 def _read(
     file: Path, table: readers.Table, columns: _Columns, expected: Expected, formats: Formats
 ) -> tuple[list[Truth], list[str], int]:
-    """What the rows say, what they call the predictions, and how many rows there are."""
+    """Return the truths, the identifiers of their predictions, and the number of rows."""
     from mlpipes_cli.ports.ground_truth import Truth
     from mlpipes_cli.server.predictions import jsonb
     from mlpipes_cli.server.requests.ground_truth import TruthMismatch, caller_ids
@@ -249,7 +249,7 @@ def _read(
 
 
 def _kind(expected: Expected) -> Kind:
-    """What the column of truths has to hold, which tells whether NA is a value there."""
+    """Return the kind of the column of truths, which decides whether NA is a value there."""
     if expected.task is None or not (expected.classes or expected.task == "regression"):
         return "any"
     if any(isinstance(label, str) for label in expected.classes):

@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictionEntry:
-    """A stored prediction.
+    """A stored prediction, as it is listed.
 
     Attributes:
         prediction_id: A UUID version 7.
-        caller_id: What the caller's id column held, or None.
+        caller_id: The value of the caller's id column, or None.
         made_at: UTC, ISO 8601.
         model: The registered model's name.
         version: Its version.
         alias: The alias under which it answered.
-        prediction: What it said.
-        scores: A number, one a class, or None.
+        prediction: The predicted class or number.
+        scores: A number, a list with one for each class, or None.
         truth: The ground truth, or None.
-        truth_at: When it was said last, or None.
+        truth_at: When the truth was last reported, or None.
         shadow_of: The answered prediction that this one shadows, or None.
-        inputs: The row as the model saw it.
+        inputs: The row as the model received it.
         latency_ms: From the request's arrival until the row was handed to the database.
     """
 
@@ -49,7 +49,7 @@ class PredictionEntry:
 
 
 def newest(project: ProjectFolder, selection: Selection, limit: int) -> list[PredictionEntry]:
-    """The newest predictions, the newest first.
+    """Return the newest predictions, the newest first.
 
     Raises:
         UsageError: There is no prediction of the model.

@@ -1,4 +1,4 @@
-"""What every verb of the prediction log begins with."""
+"""The connection to the prediction log that every command on the log begins with."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Log:
     """The prediction log of a running stack.
 
     Attributes:
-        project: Whose.
-        records: The log.
-        endpoints: The stack.
+        project: The project.
+        records: The prediction log.
+        endpoints: The stack's addresses.
     """
 
     project: ProjectFolder
@@ -32,16 +32,16 @@ class Log:
     endpoints: Endpoints
 
     def registry(self) -> ModelSource:
-        """The model registry."""
+        """Return the model registry."""
         from mlpipes_cli.adapters import wiring
 
         return wiring.make_model_source(self.endpoints.tracking_uri, self.endpoints.login)
 
     def model(self, asked: str | None) -> str:
-        """The model that is meant: the named one, that of ``serving.model``, or the only one there is.
+        """Return the named model, else that of ``serving.model``, else the only one there is.
 
         Raises:
-            UsageError: It has no predictions, or there are several.
+            UsageError: It has no predictions, or there are several models.
             MlpipesError: No prediction is stored yet.
         """
         known = self.records.models()
@@ -61,7 +61,7 @@ class Log:
         return known[0]
 
     def check_model(self, asked: str, known: Sequence[str] | None = None) -> str:
-        """The name, if there are predictions of that model.
+        """Return the name if there are predictions of that model.
 
         Raises:
             UsageError: There are none.
@@ -77,7 +77,7 @@ class Log:
 
 
 def connect(project: ProjectFolder) -> Log:
-    """The log of the project's running stack, its tables up to date.
+    """Return the log of the project's running stack, with its tables upgraded.
 
     Raises:
         MlpipesError: The stack is not running, or its database does not answer.
@@ -98,10 +98,10 @@ def selection(
     since: str | None = None,
     until: str | None = None,
 ) -> Selection:
-    """Which predictions the options mean.
+    """Return the selection of predictions from the options.
 
     Raises:
-        UsageError: A time is none, or they are the wrong way round.
+        UsageError: A time is malformed, or the range is reversed.
     """
     first = None if since is None else times.seconds(since, "--since")
     last = None if until is None else times.seconds(until, "--until")

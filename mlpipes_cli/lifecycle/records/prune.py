@@ -1,4 +1,4 @@
-"""``mlpipes predictions prune``: old predictions and what was true of them go."""
+"""``mlpipes predictions prune``: removes old predictions and their ground truth."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PrunedPredictions:
-    """What was removed, or would be.
+    """The predictions that were removed, or would be.
 
     Attributes:
         before: Predictions made before this moment; UTC, ISO 8601.
-        model: Only this model's, or None.
-        predictions: How many.
+        model: The model if only its predictions are removed, or None.
+        predictions: How many predictions.
         truths: How many of them had a ground truth.
-        months: Those that were dropped as a whole.
-        dry_run: Nothing was removed.
+        months: Months that were dropped as a whole.
+        dry_run: Whether nothing was removed.
     """
 
     before: str
@@ -39,7 +39,7 @@ class PrunedPredictions:
 
     @property
     def told(self) -> str:
-        """For people."""
+        """The result as a message."""
         verb = "would be removed" if self.dry_run else "removed"
         whole = f", of which whole months: {', '.join(self.months)}" if self.months else ""
         which = f" of model {self.model!r}" if self.model else ""
@@ -59,16 +59,16 @@ def prune(
     """Remove old predictions.
 
     Args:
-        project: Whose.
-        reporter: Asks, and shows progress.
-        older_than: ``90d``, or a moment.
-        model: Only this one's.
-        yes: Do not ask.
+        project: The project.
+        reporter: Asks for confirmation, and shows progress.
+        older_than: ``90d``, or a time.
+        model: Remove only this model's.
+        yes: Do not ask for confirmation.
         dry_run: Only count.
 
     Raises:
-        UsageError: The time lies in the future, or there is nobody to ask.
-        MlpipesError: The stack is not running, the answer was no, or the table is in use.
+        UsageError: The time lies in the future, or there is no terminal to ask on.
+        MlpipesError: The stack is not running, the user declined, or the table is in use.
     """
     before = times.seconds(older_than, "--older-than")
     if before > time.time():

@@ -1,4 +1,4 @@
-"""``mlpipes predictions replay``: what waits in local files goes into the database, without an API."""
+"""``mlpipes predictions replay``: stores pending predictions of local files in the database."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What was done, and what is left.
+    """The result of ``replay``.
 
     Attributes:
-        predictions: So many were put into the database now.
-        held: So many are left to a running API, which replays them itself.
-        set_aside: Files of which something cannot be replayed.
-        folder: Where those files are.
+        predictions: Predictions that were stored in the database.
+        held: Predictions that a running API holds and will replay itself.
+        set_aside: Files with parts that cannot be replayed.
+        folder: The folder of those files.
     """
 
     predictions: int
@@ -28,7 +28,7 @@ class Replayed:
 
     @property
     def told(self) -> str:
-        """For people."""
+        """The result as a message."""
         lines = [f"{self.predictions} predictions replayed" if self.predictions else "nothing to replay"]
         if self.held:
             lines.append(f"{self.held} are held by a running API, which replays them itself")
@@ -38,14 +38,14 @@ class Replayed:
 
 
 def replay(project: ProjectFolder, reporter: Reporter) -> Replayed:
-    """Replay what servers left that are gone.
+    """Replay the predictions of servers that have ended.
 
     Args:
-        project: Whose spool.
-        reporter: Shows that it goes on.
+        project: The project whose spool is replayed.
+        reporter: Shows progress.
 
     Raises:
-        MlpipesError: The stack is not running, or the database does not take the predictions; nothing
+        MlpipesError: The stack is not running, or the database does not accept the predictions; nothing
             is lost, and what is left waits.
     """
     from mlpipes_cli.adapters import wiring

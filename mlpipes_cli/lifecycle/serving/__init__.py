@@ -1,7 +1,7 @@
-"""Serving the promoted model.
+"""Serves the promoted model.
 
-``plan`` finds out what is to be served, ``verbs`` serves it in front or as a service of the stack with
-the server of ``api`` or ``mlflow_engine``, which ``guard`` keeps from outliving us.
+``plan`` resolves what to serve, ``serve`` serves it in the foreground or as a service of the stack, with
+the server of ``api`` or ``mlflow_engine``, which ``parent_watch`` ends when this process ends.
 """
 
 from mlpipes_cli.lifecycle.serving.plan import ServingPlan, make_plan

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from mlpipes_cli.server.settings import ServerSettings
 
 _SETTINGS, _FAILURE = "MLPIPES_SERVER_SETTINGS", "MLPIPES_SERVER_FAILURE"
-# Threads inside one small predict call wait for each other longer than they compute, without end on
-# a busy machine; more processes (`--workers`) use more cores. Who sets these variables is obeyed.
+# Threads inside one small predict call wait for each other longer than they compute, without limit on
+# a busy machine; more processes (`--workers`) use more cores. Variables that the user sets are kept.
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_GRACE = 30  # seconds that requests in flight have when the server is told to stop
+_GRACE = 30  # seconds that requests in flight have when the server stops
 
 
 def serve(plan: ServingPlan, port: int) -> int:
@@ -49,19 +49,19 @@ def serve(plan: ServingPlan, port: int) -> int:
 def listen(settings: ServerSettings, host: str, port: int, workers: int, failure: Path) -> int:
     """Serve until SIGINT or SIGTERM; requests in flight are answered and stored first.
 
-    The database and the registry are those of this process's environment.
+    The addresses of the database and the registry come from this process's environment.
 
     Args:
-        settings: What is served and how.
-        host: The address.
+        settings: The model to serve, and the server's settings.
+        host: The address to listen on.
         port: The port.
-        workers: Processes that answer.
-        failure: A file by which one of several processes tells why it cannot start.
+        workers: The number of worker processes.
+        failure: A file in which one of several processes reports why it cannot start.
 
     Raises:
         MlpipesError: The model does not load or the database does not answer.
     """
-    for pool in _POOLS:  # read when the libraries are loaded, so before any of them is
+    for pool in _POOLS:  # libraries read them when they are loaded, so they are set before
         os.environ.setdefault(pool, "1")
     import uvicorn
 
@@ -95,7 +95,7 @@ def listen(settings: ServerSettings, host: str, port: int, workers: int, failure
 
 
 def application() -> AsgiApp:
-    """The API as the environment describes it; uvicorn's factory in each worker.
+    """Return the API that the environment describes; uvicorn calls this factory in each worker.
 
     Raises:
         MlpipesError: The model does not load or the database does not answer (in a worker: the
@@ -161,7 +161,7 @@ def _several(workers: int, options: dict[str, Any], failure: Path) -> int:
 
 @contextlib.contextmanager
 def _signals_are_the_servers() -> Iterator[None]:
-    """uvicorn stops on a signal and then raises it again for us; that second time means nothing."""
+    """Ignore the signal that uvicorn raises again after it stopped on it."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
         signal.signal(number, lambda *_: None)
@@ -173,7 +173,7 @@ def _signals_are_the_servers() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would go on listening: let it stop instead."""
+    """End a worker when its parent was killed; otherwise it would continue to listen."""
     import multiprocessing
     from multiprocessing.connection import wait
 

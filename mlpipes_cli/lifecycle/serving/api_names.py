@@ -1,4 +1,4 @@
-"""What the APIs of a project are called as services of its stack: one each for each model.
+"""Names the prediction APIs of a project as services of its stack, one for each model.
 
 The first is ``api``. Another model is served beside it as ``api-MODEL``, on a port of its own.
 """
@@ -17,24 +17,24 @@ NAME = "api"
 
 @dataclass(frozen=True)
 class ApiTarget:
-    """What a service was told to serve: the model (None: the only one that there is), alias, engine."""
+    """The target in a service's command: model (None: the only one there is), alias, engine."""
 
     model: str | None
     alias: str
     engine: str
 
     def title(self, model: str) -> str:
-        """For people; ``model`` stands where none was told."""
+        """Return a title for messages; ``model`` is used if the target names none."""
         return f"{self.model or model} ({self.alias}) by {'MLflow' if self.engine == 'mlflow' else 'the API'}"
 
 
 def is_api(name: str) -> bool:
-    """Whether a service of that name is a prediction API."""
+    """Return whether a service of that name is a prediction API."""
     return name == NAME or name.startswith(f"{NAME}-")
 
 
 def target_of(spec: ServiceSpec) -> ApiTarget:
-    """What the command of a service says."""
+    """Return the target in the command of a service."""
 
     def after(option: str, otherwise: str | None) -> str | None:
         words = spec.command
@@ -44,12 +44,12 @@ def target_of(spec: ServiceSpec) -> ApiTarget:
 
 
 def name_for(model: str, services: Mapping[str, ServiceSpec], main: str | None) -> str:
-    """The service that serves a model, or is to serve it from now on.
+    """Return the name of the service that serves a model, or will serve it.
 
     Args:
         model: The registered model's name.
         services: The stack's added services.
-        main: The model of the service ``api``, where its command does not tell it.
+        main: The model of the service ``api``, if its command does not name it.
     """
     first = services.get(NAME)
     if first is None or (target_of(first).model or main or model) == model:
@@ -59,7 +59,7 @@ def name_for(model: str, services: Mapping[str, ServiceSpec], main: str | None) 
 
 
 def _beside(model: str, services: Mapping[str, ServiceSpec]) -> str:
-    """A name for one more: the model's, in letters that files and labels take."""
+    """Return a name for another API: the model's, in characters that files and labels accept."""
     plain = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")[:40] or "model"
     name = f"{NAME}-{plain}"
     if name not in services:

@@ -1,4 +1,4 @@
-"""What running APIs say of themselves, for `mlpipes status`."""
+"""Reads the status that running APIs report, for `mlpipes status`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = 3.0
 
 
 def report(project: ProjectFolder, services: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
-    """The services, those of the prediction API with what they serve and what they suffer from."""
+    """Return the services; those of the prediction API with their model and their problems."""
     notes = {urlsplit(note.url).port: note for note in server_registry.everyone(project)}
     rows = tuple(
         _with_answer(row, notes.get(row.port)) if is_api(row.name) and row.url else row for row in services
@@ -34,7 +34,7 @@ def report(project: ProjectFolder, services: Sequence[ServiceStatus]) -> tuple[S
 
 
 def model_of(status: StackStatus, name: str) -> str | None:
-    """The model that a running API of that name serves, or None where none answers."""
+    """Return the model that a running API of that name serves, or None if none answers."""
     row = status.running(name)
     answer = _ready(row.url) if row and row.url else None
     return answer["models"][0]["name"] if answer and answer["models"] else None
@@ -69,7 +69,7 @@ def _model(told: Any) -> str:
 
 
 def _ready(url: str) -> Any | None:
-    """The answer of ``/ready``, or None where there is none of ours."""
+    """Return the answer of ``/ready``, or None if the server is not a prediction API."""
     place = urlsplit(url)
     link = http.client.HTTPConnection(place.hostname or "", place.port, timeout=_SECONDS)
     try:

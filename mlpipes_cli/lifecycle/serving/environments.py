@@ -1,4 +1,4 @@
-"""The environments in which models are served: those that trained them."""
+"""Provides the environments in which models are served: those that trained them."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("mlpipes.server")
 BAKED = "MLPIPES_MODEL_PYTHON"  # the interpreter of the model's environment, in an image that holds both
-_held: list[Environments] = []  # keeps what is used here from being removed, until this process ends
+_held: list[Environments] = []  # keeps the environments in use here from being removed while we run
 
 
 def interpreters(
     say: Callable[[str], None] = logger.warning, title: str = ""
 ) -> Callable[[Mapping[str, Any]], Path]:
-    """What finds a model's environment by ``environment`` of its details, or builds it.
+    """Return a function that finds or builds a model's environment, from ``environment`` of its details.
 
     Args:
-        say: Is told of what takes long.
-        title: What the model is called.
+        say: Receives messages about long steps.
+        title: The model's title for messages.
     """
 
     def find(told: Mapping[str, Any]) -> Path:
-        """The interpreter.
+        """Return the interpreter.
 
         Raises:
-            MlpipesError: It cannot be built; why.
+            MlpipesError: It cannot be built; the message says why.
         """
         baked = os.environ.get(BAKED)
         if baked:
@@ -53,14 +53,14 @@ def interpreters(
 
 
 def prepare(plan: ServingPlan, reporter: Reporter) -> Path | None:
-    """Have the environment of the model that is served, built here and now if need be.
+    """Prepare the environment of the model to serve, built here and now if necessary.
 
     Returns:
-        Its interpreter; None for a model of our own environment.
+        Its interpreter; None for a model of this process's own environment.
 
     Raises:
         Untrusted: The model is not signed.
-        MlpipesError: It cannot be built; why.
+        MlpipesError: It cannot be built; the message says why.
     """
     from mlpipes_cli.server.models.signature import describe
 
@@ -71,6 +71,6 @@ def prepare(plan: ServingPlan, reporter: Reporter) -> Path | None:
         return None
     with project_vault.fetched(
         vault, plan.model, plan.version
-    ) as folder:  # what builds an environment runs code
+    ) as folder:  # building an environment runs code
         told = describe(folder).details.get(MODEL_ENVIRONMENT)
     return interpreters(reporter.info, plan.model)(told) if told else None

@@ -1,4 +1,4 @@
-"""``mlpipes build``: an image of the API with a model inside, which needs nothing but a database."""
+"""``mlpipes build``: builds an image of the API with a model inside, which needs only a database."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class ImageModel:
     Attributes:
         name: The registered model's name.
         version: Its version.
-        alias: The alias that led to it; empty where the version was asked for.
-        run_id: The run that trained it; empty where the model does not say.
+        alias: The alias that led to it; empty if the version was requested.
+        run_id: The run that trained it; empty if the model does not name it.
         python: The version of Python that trained it, which is in the image.
     """
 
@@ -50,13 +50,13 @@ class ImageModel:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What ``build`` made.
+    """The result of ``build``.
 
     Attributes:
         tag: The image's name.
-        id: The engine's, ``sha256:…``.
-        size: Bytes.
-        model: What is in it.
+        id: The engine's id, ``sha256:…``.
+        size: Its size in bytes.
+        model: The model in it.
     """
 
     tag: str
@@ -75,19 +75,19 @@ def build(
     tag: str | None = None,
     platform: str | None = None,
 ) -> BuildResult:
-    """Make an image of the API with a registered model and that model's locked requirements inside.
+    """Build an image of the API with a registered model and that model's locked requirements.
 
     Args:
-        project: Whose registry, and whose settings the server in the image has.
-        reporter: Where news goes.
-        model: The registered model; that of mlpipes.yaml, or the only one, where it is left out.
-        alias: Its version; that of mlpipes.yaml where neither this nor ``version`` is given.
-        version: Its version, by number.
-        tag: The image's name; ``mlpipes-MODEL:VERSION`` where it is left out.
-        platform: Such as linux/arm64; the engine's own where it is left out.
+        project: The project whose registry is used, and whose settings the server in the image has.
+        reporter: Receives progress messages.
+        model: The registered model; that of mlpipes.yaml, or the only one, if omitted.
+        alias: The alias of the version; that of mlpipes.yaml if neither this nor ``version`` is given.
+        version: The version's number.
+        tag: The image's name; ``mlpipes-MODEL:VERSION`` if omitted.
+        platform: Such as linux/arm64; the engine's own if omitted.
 
     Raises:
-        UsageError: There is no such model, or the tag is none.
+        UsageError: There is no such model, or the tag is malformed.
         Untrusted: The model is not signed.
         MlpipesError: The stack does not run, nothing was promoted, there is no engine, or a step failed.
     """
@@ -121,7 +121,7 @@ def build(
 def _chosen(
     project: ProjectFolder, source: ModelSource, model: str | None, alias: str | None, version: int | None
 ) -> tuple[str, int, str, str | None]:
-    """The model, its version, the alias that led to it, and when that one came there."""
+    """Return the model, its version, the alias that led to it, and when the alias was moved there."""
     name = model or project.config.serving.model or _only(source)
     found = source.published(name)
     if found is None:
@@ -151,10 +151,10 @@ def _only(source: ModelSource) -> str:
 
 
 def _look(folder: Path, model: ImageModel) -> ImageModel:
-    """What the model's own files say: who trained it, with which Python.
+    """Complete the model from its own files: the run that trained it, and the version of Python.
 
     Raises:
-        MlpipesError: They do not say enough for an image.
+        MlpipesError: They are not complete enough for an image.
     """
     import yaml
 
@@ -190,7 +190,7 @@ def _look(folder: Path, model: ImageModel) -> ImageModel:
 
 
 def _environment(folder: Path, name: str) -> EnvironmentSpec | None:
-    """The environment that the model has of its own; None for one that goes with the API's."""
+    """Return the model's own environment; None for a model that runs in the API's."""
     try:
         return of_model(describe(folder).details, name)
     except (OSError, ValueError):
@@ -205,7 +205,7 @@ def _named(tag: str | None, model: ImageModel) -> str:
 
 
 def _labels(model: ImageModel) -> dict[str, str]:
-    """The image's, by the OCI's names and ours."""
+    """Return the image's labels, by the OCI's names and ours."""
     return {
         "org.opencontainers.image.title": model.name,
         "org.opencontainers.image.version": str(model.version),
@@ -220,7 +220,7 @@ def _labels(model: ImageModel) -> dict[str, str]:
 
 
 def _settings(project: ProjectFolder, model: ImageModel, promoted_at: str | None, files: str) -> str:
-    """What the server in the image is told: ``serving`` of mlpipes.yaml, on this one model."""
+    """Return the settings of the server in the image: ``serving`` of mlpipes.yaml, for this one model."""
     serving = project.config.serving
     alias = model.alias or f"version-{model.version}"
     place = Path(MODEL_FOLDER)

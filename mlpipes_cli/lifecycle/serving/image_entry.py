@@ -1,10 +1,10 @@
-"""What the API's images run: ``python -m mlpipes_cli.lifecycle.serving.image_entry``.
+"""The entry point of the API's images: ``python -m mlpipes_cli.lifecycle.serving.image_entry``.
 
-All comes from the environment: ``MLPIPES_DATABASE_URL``; ``PORT`` [8000]; ``WORKERS``; ``MLPIPES_STATE``, a
-folder that outlives the container (or is not there). An image with a model inside has the server's settings
-in ``/opt/mlpipes/settings.json``, of which ``MLPIPES_SERVER_SETTINGS`` replaces single ones. Any other image
+All settings come from the environment: ``MLPIPES_DATABASE_URL``; ``PORT`` [8000]; ``WORKERS``;
+``MLPIPES_STATE``, a folder that outlives the container (or is missing). An image with a model has settings
+in ``/opt/mlpipes/settings.json``; ``MLPIPES_SERVER_SETTINGS`` replaces single ones. Any other image
 follows the registry at ``MLFLOW_TRACKING_URI`` as ``MLPIPES_SERVING``, the section of mlpipes.yaml as JSON,
-says, and loads what ``MLPIPES_MODEL_KEY`` signed; with ``MLPIPES_WAIT_FOR_MODEL=1`` it waits for a first
+says, and loads models that ``MLPIPES_MODEL_KEY`` signed. With ``MLPIPES_WAIT_FOR_MODEL=1`` it waits for a
 promotion. Passwords may be in files: ``MLPIPES_DATABASE_URL_FILE`` names one that holds the URL, and so do
 ``MLPIPES_MODEL_KEY_FILE`` and ``MLFLOW_TRACKING_PASSWORD_FILE``.
 """
@@ -34,7 +34,7 @@ _held: list[int] = []
 
 
 def main() -> int:
-    """Serve until told to stop; what prevents it is one line, and the exit code."""
+    """Serve until stopped; print an error as one line, and return the exit code."""
     try:
         _read_passwords()
         return _serve(os.environ)
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _read_passwords() -> None:
-    """What is in a file becomes a variable of this process and its workers.
+    """Set variables of this process and its workers from files.
 
     Raises:
         UsageError: A file cannot be read, or the variable is set as well.
@@ -86,7 +86,7 @@ def _serve(told: Mapping[str, str]) -> int:
 
 
 def _scratch(state: Path) -> Path:
-    """A folder of our own for temporary files; the root file system may be read-only, and so may ``/tmp``."""
+    """Return a folder for temporary files; the root file system and ``/tmp`` may be read-only."""
     for place in (state, Path("/tmp"), Path("/dev/shm")):  # noqa: S108
         try:
             _remove_left(place)
@@ -101,7 +101,7 @@ def _scratch(state: Path) -> Path:
 
 
 def _remove_left(place: Path) -> None:
-    """Remove those of containers that were killed; one that is in use is locked."""
+    """Remove the folders of containers that were killed; a folder in use is locked."""
     for folder in place.glob(f"{_SCRATCH}*"):
         with contextlib.suppress(OSError):
             os.close(_locked(folder))
@@ -109,7 +109,7 @@ def _remove_left(place: Path) -> None:
 
 
 def _locked(folder: Path) -> int:
-    """The descriptor of the folder, locked for as long as this process lives.
+    """Return the descriptor of the folder, locked until this process ends.
 
     Raises:
         OSError: Another process has it.
@@ -124,7 +124,7 @@ def _locked(folder: Path) -> int:
 
 
 def _baked(told: Mapping[str, str]) -> dict[str, Any]:
-    """The settings of the image, with those of the environment over them; empty without either."""
+    """Return the settings of the image, overridden by those of the environment; empty without either."""
     try:
         found = json.loads(BAKED.read_text(encoding="utf-8")) if BAKED.is_file() else {}
         given = json.loads(told.get("MLPIPES_SERVER_SETTINGS") or "{}")

@@ -1,4 +1,4 @@
-"""``mlpipes keys``: who may ask the prediction API."""
+"""``mlpipes keys``: manages the keys of the prediction API."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class KeyRow:
     """A key as it is listed; times are ISO 8601 in UTC.
 
     Attributes:
-        id: The part of the key that names it.
-        name: Whose or what for.
+        id: The part of the key that identifies it.
+        name: The name that the user gave it.
         state: ``active`` or ``revoked``.
         created: When it was made.
         revoked: When it was revoked, or None.
-        last_used: About when it was last used (to the minute), or None for never.
+        last_used: When it was last used, accurate to about a minute, or None for never.
     """
 
     id: str
@@ -42,12 +42,12 @@ class KeyRow:
 
 @dataclass(frozen=True)
 class Created:
-    """A key that was just made.
+    """A key that was just created.
 
     Attributes:
-        id: The part of the key that names it.
-        name: Whose or what for.
-        key: The key; shown now and kept nowhere.
+        id: The part of the key that identifies it.
+        name: The name that the user gave it.
+        key: The key; shown now and stored nowhere.
         first: Whether requests needed no key before.
     """
 
@@ -58,11 +58,11 @@ class Created:
 
 
 def create(project: ProjectFolder, name: str) -> Created:
-    """Make a key.
+    """Create a key.
 
     Raises:
-        UsageError: That is no name.
-        Rejected: A key of that name counts already.
+        UsageError: The name is invalid.
+        Rejected: There is an active key of that name already.
         MlpipesError: The stack is down or its database does not answer.
     """
     from mlpipes_cli.server.ops.keys import new_key
@@ -79,7 +79,7 @@ def create(project: ProjectFolder, name: str) -> Created:
 
 
 def listing(project: ProjectFolder) -> list[KeyRow]:
-    """All keys, revoked ones too, the newest last.
+    """Return all keys, revoked ones too, the newest last.
 
     Raises:
         MlpipesError: The stack is down or its database does not answer.
@@ -89,7 +89,7 @@ def listing(project: ProjectFolder) -> list[KeyRow]:
 
 
 def revoke(project: ProjectFolder, name_or_id: str) -> KeyRow:
-    """Let a key count no more.
+    """Revoke a key.
 
     Raises:
         UsageError: There is no such key.

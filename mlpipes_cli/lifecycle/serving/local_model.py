@@ -1,4 +1,4 @@
-"""A registered model with scikit-learn's interface, wherever it lives, for as long as a context lasts."""
+"""A registered model with scikit-learn's interface, in this process or another, within a context."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def loaded(vault: Vault, model: str, version: int) -> Iterator[Any]:
-    """The model as it was logged; one that has an environment of its own is asked in a process there.
+    """Yield the model as it was logged; a model with its own environment runs in a process there.
 
     Raises:
         Untrusted: It is not signed.
@@ -52,9 +52,9 @@ def _native(folder: Path, model: str, version: int) -> Any:
 
 
 class RegisteredModelEstimator:
-    """Passes questions on to a model's process; labels and scores of a frame are one question.
+    """Forwards calls to a model's process; labels and scores of one frame share a request.
 
-    It has ``predict``, and ``predict_proba`` or ``decision_function`` where the model has.
+    It has ``predict``, and ``predict_proba`` or ``decision_function`` if the model has.
     """
 
     def __init__(self, served: ServedModel) -> None:
@@ -64,7 +64,7 @@ class RegisteredModelEstimator:
             self.classes_ = list(served.details["classes"])
 
     def predict(self, X: Any) -> Any:
-        """What the model's own ``predict`` gives."""
+        """Return the result of the model's own ``predict``."""
         return self._asked(X).raw
 
     def __getattr__(self, name: str) -> Any:
@@ -82,7 +82,7 @@ class RegisteredModelEstimator:
             return np.asarray(reader.table(scores), dtype=float)
         found = np.asarray(scores, dtype=float)
         if found.ndim == 1 and reader.order and reader.order.index(reader.positive or 0) == 0:
-            return -found  # of two classes: the score of the second
+            return -found  # for two classes: the score of the second
         return found
 
     def _asked(self, X: Any) -> ModelOutput:

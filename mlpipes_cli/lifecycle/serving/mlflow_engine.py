@@ -25,12 +25,12 @@ _GRACE = 15.0
 
 
 def serve(plan: ServingPlan, port: int, python: Path | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; nothing that MLflow started is left behind.
+    """Serve until SIGINT or SIGTERM, and end every process that MLflow started.
 
     Args:
-        plan: What and where.
+        plan: The model and the address.
         port: The port.
-        python: The interpreter of the environment that trained the model; None for our own.
+        python: The interpreter of the environment that trained the model; None for this one.
 
     Raises:
         Untrusted: The model is not signed.
@@ -44,11 +44,11 @@ def serve(plan: ServingPlan, port: int, python: Path | None = None) -> int:
         command += ["--workers", str(plan.workers)]
         return _run(
             command, _environment(plan, python) | {"TMPDIR": scratch}
-        )  # it leaves its downloads there
+        )  # MLflow leaves its downloads there
 
 
 def _fetched(plan: ServingPlan, scratch: Path) -> str:
-    """The model's files, checked; MLflow, which would load anything, gets no say in what they are."""
+    """Return the model's verified files, so that MLflow, which would load anything, loads no others."""
     folder = scratch / "model"
     folder.mkdir()
     project_vault.of(plan.project, plan.endpoints).fetch(plan.model, plan.version, folder)
@@ -85,7 +85,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
 
 
 def _environment(plan: ServingPlan, python: Path | None) -> dict[str, str]:
-    """The project's environment, without the database's address and the key of models."""
+    """Return the project's environment, without the database's address and the key of models."""
     if python is not None:
         from mlpipes_cli.server.models.model_process import surroundings
 
@@ -112,7 +112,7 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the whole group: MLflow's parent does not take its server with it."""
+    """End the whole process group: MLflow's parent does not end its server."""
     _signal_group(process, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE)

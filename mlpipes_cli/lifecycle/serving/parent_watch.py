@@ -1,9 +1,9 @@
-"""Runs a program that ends, with all that it started, when whoever started us does, even by ``kill -9``.
+"""Runs a program and ends it, with all its processes, when the parent process ends, even by ``kill -9``.
 
-Started as a script, so it imports nothing of ours. It leads a process group, whose other members
-are the program's processes; they are ended when nobody holds the other end of a pipe any more.
+It is started as a script, so it imports nothing of mlpipes. It leads a process group, whose other members
+are the program's processes; they are ended when no process holds the other end of a pipe any more.
 
-Usage: ``python -I -S guard.py DESCRIPTOR PROGRAM ARGUMENT...``
+Usage: ``python -I -S parent_watch.py DESCRIPTOR PROGRAM ARGUMENT...``
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _watch(alive: int) -> None:
 
 
 def main(alive: int, command: list[str]) -> int:
-    """Be there for as long as the program is; returns its exit code."""
+    """Run as long as the program does; return its exit code."""
     child = subprocess.Popen(command)
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the program, which gets them too
         signal.signal(number, lambda *_: None)

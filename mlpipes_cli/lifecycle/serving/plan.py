@@ -1,4 +1,4 @@
-"""What is served: the model, the version that its alias points to, and how."""
+"""Resolves what is served: the model, the version that its alias points to, and the server's options."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from mlpipes_cli.suggest import did_you_mean
 
 
 class NotPromoted(MlpipesError):
-    """There is nothing to serve yet: a promotion changes that, and nothing else."""
+    """No version is promoted yet, so there is nothing to serve."""
 
 
 class NotRegistered(NotPromoted, UsageError):
-    """There is no model of that name, or not yet."""
+    """There is no model of that name yet."""
 
 
 @dataclass(frozen=True)
 class ServingPlan:
-    """What ``serve`` was asked for, resolved.
+    """The resolved options of ``serve``.
 
     Attributes:
         project: The project.
-        endpoints: Its running stack.
+        endpoints: The addresses of its running stack.
         model: The registered model's name.
-        version: What the alias points to now.
+        version: The version that the alias points to now.
         alias: The alias.
         engine: ``api`` or ``mlflow``.
         host: The address to listen on.
-        port: The port that was asked for, or None for the preferred or next free one.
-        workers: Processes that answer.
+        port: The requested port, or None for the preferred or next free one.
+        workers: The number of worker processes.
     """
 
     project: ProjectFolder
@@ -46,7 +46,7 @@ class ServingPlan:
 
     @property
     def title(self) -> str:
-        """For people."""
+        """The title for messages."""
         return f"{self.model} version {self.version} ({self.alias})"
 
 
@@ -60,7 +60,7 @@ def make_plan(
     port: int | None = None,
     workers: int | None = None,
 ) -> ServingPlan:
-    """Find out what is to be served; the project's settings fill what is left out.
+    """Resolve what is served; the project's settings supply omitted options.
 
     Raises:
         UsageError: There is no such model, or several and none was named.
@@ -74,7 +74,7 @@ def make_plan(
     name, version = resolve(
         wiring.make_model_source(endpoints.tracking_uri, endpoints.login), model or serving.model, alias
     )
-    own = serving.model in (None, name)  # a model beside the project's own finds a port for itself
+    own = serving.model in (None, name)  # a model other than the project's own gets a port of its own
     wanted = serving.port if isinstance(serving.port, int) and own else None
     return ServingPlan(
         project=project,
@@ -90,7 +90,7 @@ def make_plan(
 
 
 def resolve(source: ModelSource, name: str | None, alias: str) -> tuple[str, int]:
-    """The model's name and the version that the alias points to.
+    """Return the model's name and the version that the alias points to.
 
     Raises:
         NotRegistered: There is no such model.

@@ -1,4 +1,4 @@
-"""The verbs: serve in front, or as a service of the stack."""
+"""``serve``: serves a model in the foreground, or as a service of the stack."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Served:
     """A server that was started as a service of the stack.
 
     Attributes:
-        url: Where it answers.
+        url: The server's address.
         model: The registered model's name.
         version: The version that it serves.
         alias: The alias.
         engine: ``api`` or ``mlflow``.
-        pid: The process, where it is one of this machine.
+        pid: The process, if it runs on this machine.
     """
 
     url: str
@@ -39,11 +39,11 @@ class Served:
 
 
 def run(plan: ServingPlan, reporter: Reporter) -> int:
-    """Serve until told to stop; returns the exit code.
+    """Serve until stopped; return the exit code.
 
     Raises:
         Untrusted: The model is not signed.
-        MlpipesError: The model's environment cannot be built, the port is taken, the model does not load,
+        MlpipesError: The model's environment cannot be built, the port is in use, the model does not load,
             or the server failed.
     """
     from mlpipes_cli.adapters import wiring
@@ -58,11 +58,11 @@ def run(plan: ServingPlan, reporter: Reporter) -> int:
 
 
 def detach(plan: ServingPlan, reporter: Reporter) -> Served:
-    """Start the same as a service of the stack and wait until it answers.
+    """Start the server as a service of the stack and wait until it answers.
 
     Raises:
         Untrusted: The model is not signed.
-        MlpipesError: It did not come up; with its last log lines.
+        MlpipesError: It did not start; the message has its last log lines.
     """
     from mlpipes_cli.adapters import wiring
     from mlpipes_cli.lifecycle.serving import environments
@@ -75,11 +75,11 @@ def detach(plan: ServingPlan, reporter: Reporter) -> Served:
     name = api_names.name_for(plan.model, known, api_status.model_of(runtime.status(), api_names.NAME))
     spec = service.spec(plan.project, settings, engine=plan.engine, host=plan.host, name=name)
     _say_what_is_replaced(known.get(name), spec, plan.model, reporter)
-    if not (spec.container and runtime.name == "docker"):  # there it is built where it is used
+    if not (spec.container and runtime.name == "docker"):  # there the environment is built where it is used
         environments.prepare(plan, reporter)
     status = runtime.start(spec, reporter)
     if name == api_names.NAME:
-        service.forget_choice(plan.project)  # what was said now counts, and not mlpipes.yaml alone
+        service.forget_choice(plan.project)  # from now on the command's options apply, not mlpipes.yaml alone
     url = status.url or f"http://127.0.0.1:{status.port}"
     return Served(url, plan.model, plan.version, plan.alias, plan.engine, status.pid)
 
@@ -96,7 +96,7 @@ def _say_what_is_replaced(
 
 @contextlib.contextmanager
 def _port(plan: ServingPlan, reporter: Reporter) -> Iterator[int]:
-    """The port, held against other projects for as long as the server starts and runs."""
+    """Yield the port, reserved against other projects while the server starts and runs."""
     from mlpipes_cli.adapters import wiring
 
     remembered = server_registry.last_port(plan.project)
@@ -106,7 +106,7 @@ def _port(plan: ServingPlan, reporter: Reporter) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _announced(plan: ServingPlan, port: int, reporter: Reporter) -> Iterator[None]:
-    """Leave the note by which others find the server, and once it answers, say where."""
+    """Write the file by which others find the server, and report its address once it answers."""
     url = f"http://{_reachable(plan.host)}:{port}"
     over = threading.Event()
     pid, created = server_registry.this_process()
@@ -133,7 +133,7 @@ def _reachable(host: str) -> str:
 
 
 def wait_for(url: str, over: Callable[[], bool], pause: Callable[[float], object]) -> bool:
-    """Ask the URL until it answers 200; False if it was over before."""
+    """Poll the URL until it answers 200; return False if ``over`` becomes true before."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while not over():
         try:

@@ -29,16 +29,16 @@ def spec(
     host: str = _LOCALHOST,
     name: str = NAME,
 ) -> ServiceSpec:
-    """How the stack runs the API: as a process of this machine, or as a container where it has those.
+    """Return the service's specification: a process of this machine, or a container if the stack uses them.
 
-    MLflow's own server, an address other than the stack's, and an API beside the first one are a process
-    everywhere.
+    MLflow's own server, an address other than the stack's, and additional APIs are processes
+    on every runtime.
 
     Args:
-        project: Whose.
-        settings: What is served and how; without a model, the only one that there is.
+        project: The project.
+        settings: The settings; without a model, the only one that there is.
         engine: ``api`` or ``mlflow``.
-        host: Where the process listens.
+        host: The address on which the process listens.
         name: The service's name.
     """
     arguments = ["--model", settings.model] if settings.model else []
@@ -62,16 +62,16 @@ def spec(
 
 
 def bring(project: ProjectFolder, runtime: Runtime, result: StackStatus, reporter: Reporter) -> StackStatus:
-    """Have the API of ``up --with api`` run on a stack that is up, as mlpipes.yaml says by now.
+    """Start the API of ``up --with api`` on a running stack, by the present mlpipes.yaml.
 
-    Where there is nothing to serve yet, or nothing that may be loaded, that is said, and the next ``up``
+    If there is nothing to serve yet, or nothing that may be loaded, a message says so, and the next ``up``
     tries again.
 
     Raises:
-        MlpipesError: There is a model, but the API does not come up.
+        MlpipesError: There is a model, but the API does not start.
     """
     wanted = spec(project, project.config.serving)
-    if wiring.remembered_services(project).get(NAME) == wanted:  # then `up` has brought it
+    if wiring.remembered_services(project).get(NAME) == wanted:  # then `up` has started it
         return result
     try:
         plan = make_plan(project)
@@ -80,7 +80,7 @@ def bring(project: ProjectFolder, runtime: Runtime, result: StackStatus, reporte
         then = f"{error.hint}, then " if error.hint else ""
         reporter.warn(f"the API was not started: {error.reason}; {then}`mlpipes up`")
         return replace(result, services=waiting(result.services))
-    if not (wanted.container and runtime.name == "docker"):  # there it is built where it is used
+    if not (wanted.container and runtime.name == "docker"):  # there the environment is built where it is used
         environments.prepare(plan, reporter)
     status = runtime.start(wanted, reporter)
     change = f"{NAME}: started on port {status.port}"
@@ -88,7 +88,7 @@ def bring(project: ProjectFolder, runtime: Runtime, result: StackStatus, reporte
 
 
 def drop(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> tuple[str, ...]:
-    """End the APIs, however they were added, and forget them; returns what was changed.
+    """End the APIs, however they were added, and forget them; return the names of what was changed.
 
     Raises:
         MlpipesError: It cannot be ended.
@@ -99,14 +99,14 @@ def drop(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> tuple[
 
 
 def forget_choice(project: ProjectFolder) -> None:
-    """From now on the API goes by what it was started with, not by mlpipes.yaml alone."""
+    """Let the API follow the options it was started with, not mlpipes.yaml alone."""
     made = stack_state.read(project)
     others = tuple(name for name in made.services if name != NAME)
     stack_state.write(project, replace(made, services=others))
 
 
 def waiting(services: tuple[ServiceStatus, ...]) -> tuple[ServiceStatus, ...]:
-    """The services, with an API among them that was asked for and has nothing to serve yet."""
+    """Return the services, with an API among them that was requested and has nothing to serve yet."""
     if any(row.name == NAME for row in services):
         return services
     detail = "it waits for a model: `mlpipes promote`, then `mlpipes up`"

@@ -1,4 +1,4 @@
-"""What the prediction API is told, from ``serving`` in mlpipes.yaml."""
+"""Derives the prediction API's settings from ``serving`` in mlpipes.yaml."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 def server_settings(serving: Serving, model: str, alias: str, state: Path) -> ServerSettings:
-    """The settings of a server that follows the registry.
+    """Return the settings of a server that follows the registry.
 
     Args:
         serving: The section.
         model: The registered model's name.
         alias: The alias that answers.
-        state: The folder for predictions that wait for the database, and for copies of models.
+        state: The folder for pending predictions, and for copies of models.
     """
     from mlpipes_cli.server.settings import ServerSettings
 
-    # who serves the challenger itself (`--alias staging`) has nobody to mirror to
+    # a server of the challenger itself (`--alias staging`) has no version to mirror to
     mirror = serving.mirror if serving.mirror and serving.mirror.alias != alias else None
     return ServerSettings(
         model=model,
@@ -47,14 +47,14 @@ def server_settings(serving: Serving, model: str, alias: str, state: Path) -> Se
 def settings_in_image(
     serving: Serving, model: str, version: int, alias: str, folder: Path, promoted_at: str | None, files: str
 ) -> ServerSettings:
-    """The settings of a server that has its one model in a folder and knows no registry.
+    """Return the settings of a server with one model in a folder, without a registry.
 
     Args:
         serving: The section.
         model: The registered model's name.
         version: Its version.
-        alias: What answers and stored rows call it.
-        folder: Where the model is.
+        alias: The alias in answers and stored rows.
+        folder: The folder with the model.
         promoted_at: When it was promoted, ISO 8601, or None.
         files: The checksum of all its files, as ``build`` has verified them.
     """

@@ -1,4 +1,4 @@
-"""What the prediction API reaches outside of itself, put together."""
+"""Builds the adapters that the prediction API uses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def make_stores(settings: ServerSettings, database_url: str, models: Vault | None) -> Stores:
-    """The ports of one API.
+    """Return the stores of one API.
 
     Args:
-        settings: Of which those on the spool count here.
-        database_url: Where predictions, truth and keys are.
-        models: What may be loaded of the registry, or None.
+        settings: The server's settings, of which those on the spool are used.
+        database_url: The database of predictions, truth and keys.
+        models: The models of the registry that may be loaded, or None.
     """
     from mlpipes_cli.adapters import wiring
     from mlpipes_cli.lifecycle.serving.environments import interpreters

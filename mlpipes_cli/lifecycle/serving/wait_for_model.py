@@ -1,4 +1,4 @@
-"""An API whose model is not promoted yet: it says so to whoever asks, until there is one."""
+"""A server that answers 503 with the reason until a model is promoted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlpipes_cli.lifecycle.serving.plan import NotPromoted
 from mlpipes_cli.server.http.api_error import unavailable
 
 Found = TypeVar("Found")
-_PAUSE = 2.0  # seconds between two looks at the registry
+_PAUSE = 2.0  # seconds between two queries of the registry
 _RETRY = 10  # seconds after which a client may ask again
 _PATIENCE = 10.0  # seconds that a client may take
 _MOST = 1 << 20  # bytes of a body that are read before the answer
@@ -27,21 +27,21 @@ _ALIVE = '{"status": "waiting"}'
 def until_promoted(
     look: Callable[[], Found], host: str, port: int, say: Callable[[str], None], pause: float = _PAUSE
 ) -> Found:
-    """What ``look`` finds; while it finds nothing, requests are answered with 503, and ``/health`` with 200.
+    """Return the result of ``look``; until there is one, answer 503, and ``/health`` with 200.
 
     SIGINT and SIGTERM end the process with 0 while it waits.
 
     Args:
-        look: Asks the registry.
+        look: Queries the registry.
         host: The address to listen on.
         port: The port.
-        say: Told once what is waited for.
-        pause: Seconds between two looks.
+        say: Receives one message about what is waited for.
+        pause: Seconds between two queries.
 
     Raises:
         UsageError: The settings fit no model, whatever is promoted.
-        MlpipesError: The registry does not answer at first; later that is waited for, too.
-        OSError: The port is taken.
+        MlpipesError: The registry does not answer at first; later failures are waited out.
+        OSError: The port is in use.
     """
     try:
         return look()
@@ -63,7 +63,7 @@ def until_promoted(
 
 @contextmanager
 def _ends_when_told() -> Iterator[None]:
-    """The first process of a container gets no signal that it has no handler for."""
+    """End on SIGINT or SIGTERM: a container's first process gets no signal that it has no handler for."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda *_: sys.exit(0)) for number in numbers}
     try:
@@ -115,4 +115,4 @@ class _Waiting(BaseHTTPRequestHandler):
         return "mlpipes"
 
     def log_message(self, *_: object) -> None:
-        """Nothing: one line at the start has said it."""
+        """Log nothing: one line at the start has reported it."""

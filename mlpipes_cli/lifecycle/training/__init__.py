@@ -1,9 +1,9 @@
 """``train``: from an experiment file to runs on the tracking server.
 
-``checks`` finds what is wrong in the file without heavy imports, ``plan`` reads the data and fixes
-what each candidate gets, ``session`` runs them in processes of their own, ``record`` makes of what they
-left what ``storing`` keeps as a run, and ``outline`` is the dry run.
-``earlier`` knows what a ``--resume`` need not do again.
+``checks`` finds mistakes in the file without heavy imports, ``plan`` reads the data and fixes
+what each candidate gets, ``session`` trains them in processes of their own, ``run_recorder`` turns their
+files into what ``run_logger`` stores as a run, and ``dry_run`` is the dry run.
+``previous_sessions`` finds the runs that a ``--resume`` need not train again.
 """
 
 from mlpipes_cli.lifecycle.training.dry_run import DryRun, dry_run

@@ -1,4 +1,4 @@
-"""What need not be trained again: whole runs of the same settings, code and versions on the same data."""
+"""Finds runs that need not be trained again: same settings, code and versions on the same data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEEDED = (mlflow_tags.HOLDOUT_PREDICTIONS, mlflow_tags.CLASSES)
 
 
 def stored(registry: Registry, told: Callable[[str], None]) -> Callable[[RunRecord], bool]:
-    """Whether the files of a run are still in the store; ``told`` is of those of which they are not."""
+    """Return a check of whether a run's files are still stored; ``told`` receives those that are not."""
 
     def look(run: RunRecord) -> bool:
         there = set(_NEEDED) <= set(registry.artifacts(run.run_id))
@@ -37,14 +37,14 @@ def find(
     key: str,
     there: Callable[[RunRecord], bool],
 ) -> dict[str, list[RunRecord]]:
-    """Of each candidate that need not be trained again the newest whole run; all models of a comparison.
+    """Return the newest complete run of each candidate in the cache; all models of a comparison.
 
     Args:
-        runs: All of the experiment, the newest first.
+        runs: All runs of the experiment, the newest first.
         environments: Hashes of the environments that are built, by candidate.
-        lookup: Gives a run by its id.
-        key: The id of the key that models are signed with; others could not be served.
-        there: Whether the files of a whole run are still stored.
+        lookup: Returns a run by its id.
+        key: The id of the key that models are signed with; models of other keys could not be served.
+        there: Whether the files of a complete run are still stored.
     """
     found = {}
     for candidate in plan.candidates:
@@ -56,7 +56,7 @@ def find(
 
 
 def take(taken: Sequence[RunRecord], plan: TrainingPlan, session: str, tracking: Tracking) -> None:
-    """Make runs those of this session, so that a leaderboard of it shows them."""
+    """Assign runs to this session, so that a leaderboard of it shows them."""
     tags = {
         mlflow_tags.SESSION: session,
         mlflow_tags.METRIC: plan.metric,
@@ -68,7 +68,7 @@ def take(taken: Sequence[RunRecord], plan: TrainingPlan, session: str, tracking:
 
 
 def _wanted(candidate: Candidate, plan: TrainingPlan, environment: str | None, key: str) -> dict[str, str]:
-    """The tags of a run that is the same."""
+    """Return the tags of an equivalent run."""
     wanted = {
         mlflow_tags.MODEL_KEY: key,
         mlflow_tags.CANDIDATE: candidate.name,
@@ -101,7 +101,7 @@ def _newest_whole(
 
 
 def _parts(parent: RunRecord | None) -> list[str]:
-    """The names of the runs under a finished run that compared several models."""
+    """Return the names of the runs under a finished run that compared several models."""
     if parent is None or parent.status != "FINISHED":
         return []
     return [str(name) for name in json.loads(parent.tags.get(mlflow_tags.PARTS, "[]"))]

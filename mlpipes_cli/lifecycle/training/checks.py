@@ -1,4 +1,4 @@
-"""What can be found wrong in an experiment file before anything heavy is imported."""
+"""Finds mistakes in an experiment file before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _KINDS = {"binary": "binary", "multiclass": "of several classes", "regression": 
 
 
 class RunChecks:
-    """Holds the runs against the source of what they name.
+    """Compares the runs with the source code of what they name.
 
     Attributes:
         problems: A line for each mistake.
-        unclear: Positions of the runs that only an import can judge.
+        unclear: Positions of the runs that only an import can check.
     """
 
     def __init__(self, source: YamlSource, finder: Finder) -> None:
@@ -36,7 +36,7 @@ class RunChecks:
     def run(self, position: int, run: Run) -> None:
         """Check one run."""
         here: Location = ("runs", position)
-        if run.environment is not None:  # what it names need not be installed here
+        if run.environment is not None:  # the modules that it names need not be installed here
             self.unclear.append(position)
             return
         if isinstance(run, PythonRun):
@@ -72,7 +72,7 @@ class RunChecks:
     def _estimator(
         self, here: Location, path: str, params: Mapping[str, Any]
     ) -> tuple[bool, CallSignature | None]:
-        """Whether it is clear that path and params fit, and what the path is."""
+        """Return whether path and params are known to fit, and the call signature of the path."""
         found = resolve(path, self._finder)
         clear = self._nested((*here, "params"), params)
         if isinstance(found, Mistake):
@@ -89,7 +89,7 @@ class RunChecks:
         return clear and len(plain) == len(params), found
 
     def _nested(self, here: Location, value: Any) -> bool:
-        """Check the estimators that stand inside of params."""
+        """Check the estimators inside params."""
         if isinstance(value, Mapping):
             inner = value.get("estimator")
             if len(here) > 3 and isinstance(inner, str) and set(value) <= {"estimator", "params"}:
@@ -113,7 +113,7 @@ class RunChecks:
         return clear and len(plain) == len(run.search.space)
 
     def _space(self, here: Location) -> Location:
-        """Where the space of a search stands: in short it is all of it."""
+        """Return the location of a search's space; in the short form the search itself is the space."""
         place: Location = (*here, "search")
         return (*place, "space") if (*place, "space") in self._source.lines else place
 
@@ -125,7 +125,7 @@ class RunChecks:
         signature: CallSignature,
         owner: str,
     ) -> bool:
-        """Whether all names are known."""
+        """Return whether all names are known."""
         wrong = [] if signature.is_open else [name for name in given if name not in known]
         for name in wrong:
             listed = f"; it accepts {', '.join(known[:8])}" + (", ..." if len(known) > 8 else "")
@@ -145,26 +145,26 @@ class RunChecks:
 
 
 def check_runs(config: ExperimentConfig, source: YamlSource, folders: Sequence[str]) -> list[int]:
-    """Check every run; returns the positions of those that only an import can judge.
+    """Check every run; return the positions of those that only an import can check.
 
     Raises:
-        ConfigError: With a line for each mistake.
+        ConfigError: With one line for each mistake.
     """
     checks = RunChecks(source, Finder(folders))
     for position, run in enumerate(config.runs):
         checks.run(position, run)
         if position not in checks.unclear and config.threshold_of(run) is not None:
-            checks.unclear.append(position)  # whether there are scores to cut, the class tells
+            checks.unclear.append(position)  # the class decides whether there are scores for a threshold
     if checks.problems:
         raise ConfigError(checks.problems)
     return checks.unclear
 
 
 def check_metrics(config: ExperimentConfig, source: YamlSource, task: Task) -> str:
-    """The metric that decides, which has to fit the kind of target, as those of searches have to.
+    """Return the metric that decides; it and those of searches have to fit the kind of target.
 
     Raises:
-        ConfigError: One does not.
+        ConfigError: One of them does not.
     """
     wanted: list[tuple[Location, str]] = []
     if config.metric is not None:
@@ -183,10 +183,10 @@ def check_metrics(config: ExperimentConfig, source: YamlSource, task: Task) -> s
 
 
 def check_thresholds(config: ExperimentConfig, source: YamlSource, task: Task) -> None:
-    """Thresholds cut the one score of a binary target.
+    """Check that thresholds are used only with the one score of a binary target.
 
     Raises:
-        ConfigError: There is one, and the target is of another kind.
+        ConfigError: There is a threshold, and the target is of another kind.
     """
     places: list[tuple[Location, Threshold | None]] = [(("threshold",), config.threshold)]
     places += [(("runs", position, "threshold"), run.threshold) for position, run in enumerate(config.runs)]

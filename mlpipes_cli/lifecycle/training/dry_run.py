@@ -1,4 +1,4 @@
-"""The verb: a dry run of train, which says what would be done."""
+"""A dry run of ``train``, which reports what would be done."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class DryRun:
         task: The kind of target.
         classes: Its labels.
         positive: The positive label of a binary target.
-        metric: What decides.
-        rows: In all.
-        train: Of them, for training.
-        holdout: Of them, for judging.
-        features: Columns that the models see.
-        fingerprint: Of the data.
+        metric: The metric that decides.
+        rows: The number of rows in all.
+        train: The number of rows for training.
+        holdout: The number of rows for scoring.
+        features: Columns that the models use.
+        fingerprint: The data's fingerprint.
         notes: How the data was read.
-        warnings: What a person should know of the data.
-        candidates: name, trainer, what is trained, its params, how many trials its search makes at most, the
-            rule that its threshold is chosen by or None.
+        warnings: Warnings about the data.
+        candidates: name, trainer, what is trained, its params, the most trials of its search, and the
+            rule that chooses its threshold, or None.
     """
 
     experiment: str
@@ -59,7 +59,7 @@ class DryRun:
 
 
 def dry_run(find_project: Callable[[], ProjectFolder], request: TrainRequest, reporter: Reporter) -> DryRun:
-    """Check everything, read and split the data, train nothing; needs no stack.
+    """Check everything, read and split the data, and train nothing; this needs no stack.
 
     Raises:
         ConfigError: The file, or the data for it, has mistakes.

@@ -1,4 +1,4 @@
-"""The environments of an experiment's runs: what each asks for, which are there, and building the others."""
+"""The environments of an experiment's runs: which are requested, which exist, and building the others."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from mlpipes_cli.trainers.pinned_environments import base, carried
 if TYPE_CHECKING:
     from mlpipes_cli.config.runs import Run
 
-_GRACE = 20.0  # seconds for a build that was stopped to remove what it began
+_GRACE = 20.0  # seconds that a stopped build has to remove what it began
 
 
 def of_run(run: Run) -> EnvironmentSpec | None:
-    """The environment that a run asks for, itself or by its trainer; None for our own.
+    """Return the environment that a run requests, itself or by its trainer; None for our own.
 
-    What a trainer carries is binding as it was locked. Where a run asks for more, the locked versions are
-    only preferred; where a trainer carries nothing, our own versions are.
+    The locked versions of a trainer's environment are binding. If a run requests more packages, the locked
+    versions are only preferred; if a trainer has no environment, our own versions are preferred.
     """
     own, asked = carried(run.trainer), run.environment
     if asked is None and (own is None or own.python is None):
@@ -46,27 +46,27 @@ def of_run(run: Run) -> EnvironmentSpec | None:
 
 
 def of_runs(runs: Iterable[Run], only: Sequence[str] = ()) -> dict[str, EnvironmentSpec]:
-    """The environments of the runs that are not for our own, by their names."""
+    """Return the environments of the runs that do not use our own, by the runs' names."""
     found = {run.name: of_run(run) for run in runs if not only or run.name in only}
     return {name: spec for name, spec in found.items() if spec is not None}
 
 
 def digest(spec: EnvironmentSpec) -> str:
-    """What decides which versions a run gets, as a part of what makes it the run that it is."""
+    """Return the hash of what decides a run's versions, as a part of the run's identity."""
     content = [spec.python, spec.requirements, spec.constraints, spec.preferences]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 class EnvironmentBuilds:
-    """Has the environments of a session's candidates found or, in a thread, built.
+    """Finds the environments of a session's candidates or builds them in a thread.
 
     Args:
-        environments: Where they come from; closed at the end of this context.
-        specs: By candidate.
-        say: Told what is being built.
+        environments: The store of environments; closed at the end of this context.
+        specs: The environments by candidate.
+        say: Receives messages about what is being built.
 
     Attributes:
-        built: What is there, by candidate.
+        built: The existing environments, by candidate.
     """
 
     def __init__(self, environments: Environments, specs: Mapping[str, EnvironmentSpec], say: Say) -> None:
@@ -92,28 +92,28 @@ class EnvironmentBuilds:
 
     @property
     def folder(self) -> Path:
-        """Where environments are kept."""
+        """The folder that holds the environments."""
         return self._environments.folder
 
     def interpreter(self, version: str) -> Path | None:
-        """A Python of that version on this machine, or None."""
+        """Return a Python of that version on this machine, or None."""
         return self._environments.interpreter(version)
 
     @property
     def missing(self) -> dict[str, EnvironmentSpec]:
-        """What has to be built, by candidate."""
+        """The environments that have to be built, by candidate."""
         return {name: spec for name, spec in self.specs.items() if name not in self.built}
 
     @property
     def pending(self) -> bool:
-        """Whether there is something that ``ready`` has not told yet."""
+        """Whether there are results that ``ready`` has not returned yet."""
         return bool(self._waiting)
 
     def start(self, logs: Mapping[str, Path]) -> None:
-        """Build in the background what these candidates lack, what several share once.
+        """Build in the background what these candidates lack; shared environments are built once.
 
         Args:
-            logs: By candidate, where all that the resolver says goes.
+            logs: The file for the resolver's output, by candidate.
         """
         shared: dict[EnvironmentSpec, list[str]] = {}
         for name in logs:
@@ -125,7 +125,7 @@ class EnvironmentBuilds:
             self._thread.start()
 
     def ready(self, timeout: float = 0.0) -> list[tuple[str, BuiltEnvironment | MlpipesError]]:
-        """Candidates whose environment was built since the last call, or cannot be.
+        """Return candidates whose environment was built, or failed, since the last call.
 
         Args:
             timeout: Seconds to wait for the first.
@@ -150,7 +150,7 @@ class EnvironmentBuilds:
                 outcome = self._environments.ensure(spec, logs[names[0]], self._say)
             except MlpipesError as error:
                 outcome = MlpipesError(f"its environment cannot be built: {error.reason}", error.hint)
-                with contextlib.suppress(OSError):  # there is no log where uv was not even started
+                with contextlib.suppress(OSError):  # there is no log if uv was not even started
                     for name in names[1:]:
                         shutil.copyfile(logs[names[0]], logs[name])
             except Exception as error:  # noqa: BLE001 (a thread has nobody above it)
@@ -160,7 +160,7 @@ class EnvironmentBuilds:
 
 
 def _installed(requirements: Sequence[str]) -> tuple[str, ...]:
-    """Pins of the versions that we have ourselves of these."""
+    """Return pins of the versions of these requirements that are installed here."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = []
@@ -173,6 +173,6 @@ def _installed(requirements: Sequence[str]) -> tuple[str, ...]:
 
 
 def _brief(requirements: Sequence[str]) -> list[str]:
-    """The names alone."""
+    """Return only the names."""
     names = (re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", text) for text in requirements)
     return [name[1] for name in names if name]

@@ -1,4 +1,4 @@
-"""The state of the code that a run was made from."""
+"""Reads the state of the code that a run was made from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def commit(folder: Path) -> str | None:
-    """The commit that is checked out, with ``-dirty`` if files differ from it; None without git."""
+    """Return the checked-out commit, with ``-dirty`` if files differ from it; None without git."""
     head = _git(folder, "rev-parse", "HEAD")
     if not head:
         return None

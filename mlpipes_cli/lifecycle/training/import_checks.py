@@ -1,4 +1,4 @@
-"""Settles in processes of their own, one an environment, what the source of a run alone did not tell."""
+"""Checks by import, in one process for each environment, the runs whose source code is not conclusive."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class ImportChecks:
-    """Checks that run while the data is read; those of environments that are not there come later.
+    """Checks that run while the data is read; those of missing environments come later.
 
     Args:
-        experiment: Whose unclear runs are checked.
-        environments: Where the runs belong.
-        only: Names of the runs that count; all if empty.
+        experiment: The experiment whose unclear runs are checked.
+        environments: The environments of the runs.
+        only: Names of the runs to check; all if empty.
         folder: Gets a folder for each check.
-        pool: Runs them; nothing else is in it before ``finish``.
+        pool: Runs them; it has no other jobs before ``finish``.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class ImportChecks:
             self._submit(folder / f"check-{number}", python, positions)
 
     def finish(self) -> None:
-        """Wait for what was found.
+        """Wait for the results.
 
         Raises:
-            ConfigError: With a line for each mistake.
-            MlpipesError: A process that looked at it crashed.
+            ConfigError: With one line for each mistake.
+            MlpipesError: A checking process crashed.
         """
         while self._pool.busy:
             for _ in self._pool.events():

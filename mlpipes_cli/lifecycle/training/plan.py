@@ -1,4 +1,4 @@
-"""The data of an experiment, read and split once, and the candidates that share it."""
+"""Reads and splits the data of an experiment once, and resolves the candidates that share it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Experiment:
 
     Attributes:
         config: Its content.
-        source: Gives lines to later complaints.
+        source: Gives the line numbers for later errors.
         file: Its absolute path.
-        folders: Where the user's modules are looked for.
-        unclear: Positions of the runs that only an import can judge.
+        folders: Folders that are searched for the user's modules.
+        unclear: Positions of the runs that only an import can check.
     """
 
     config: ExperimentConfig
@@ -41,7 +41,7 @@ class Experiment:
 
     @property
     def base(self) -> Path:
-        """The folder of the file; relative paths in it start there."""
+        """The folder of the file, the base of its relative paths."""
         return self.file.parent
 
     @property
@@ -55,16 +55,16 @@ class Experiment:
 
 @dataclass(frozen=True, eq=False)
 class TrainingPlan:
-    """What is to be trained on what.
+    """The candidates to train and the data to train them on.
 
     Attributes:
         experiment: The file.
         prepared: The data.
-        metric: What decides.
-        candidates: What is trained.
-        reading: How the data was written, for files that do not tell it themselves when they are scored.
-        notes: How it was read, a line each.
-        warnings: What a person should know of the data, a line each.
+        metric: The metric that decides.
+        candidates: The candidates to train.
+        reading: How the data was written, for scoring files that do not show it themselves.
+        notes: How it was read, one line each.
+        warnings: Warnings about the data, one line each.
     """
 
     experiment: Experiment
@@ -76,7 +76,7 @@ class TrainingPlan:
     warnings: tuple[str, ...]
 
     def tell(self, reporter: Reporter) -> None:
-        """Say how the data was read, and what is odd in it."""
+        """Report how the data was read, and what is unusual in it."""
         for note in self.notes:
             reporter.info(note)
         for warning in self.warnings:
@@ -84,7 +84,7 @@ class TrainingPlan:
 
 
 def read(file: Path, shown_as: str, only: Sequence[str] = ()) -> Experiment:
-    """Read an experiment file and check all that can be checked without heavy imports.
+    """Read an experiment file and check everything that needs no heavy imports.
 
     Raises:
         UsageError: No such file, or no such run.
@@ -113,7 +113,7 @@ def make(experiment: Experiment, only: Sequence[str], database_url: str | None) 
 
     Raises:
         ConfigError: The data does not fit the file.
-        MlpipesError: The data cannot be had.
+        MlpipesError: The data is not available.
     """
     from mlpipes_cli.data.prepare import prepare
     from mlpipes_cli.data.sources import read as read_source

@@ -1,4 +1,4 @@
-"""What the machine has to have for an experiment's runs, looked at before anything starts."""
+"""Checks, before anything starts, that the machine meets the needs of an experiment's runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.environments import EnvironmentSpec
 
 _GIB = 2**30
-# Bytes that an environment takes on the disk while it is built, and those that training in it takes at least.
+# Bytes that an environment takes on the disk while it is built, and the least that training in it takes.
 _DISK = {"pycaret": 2.0 * _GIB, "spark": 1.5 * _GIB, "keras": 3.0 * _GIB, "torch": 2.0 * _GIB}
 _OTHER_DISK = 1.0 * _GIB
 _MEMORY = {"h2o_automl": 0.8, "pycaret": 0.8, "spark": 1.0, "keras": 0.9, "torch": 0.6}
@@ -28,16 +28,16 @@ _MEMORY = {"h2o_automl": 0.8, "pycaret": 0.8, "spark": 1.0, "keras": 0.9, "torch
 def check(
     experiment: Experiment, environments: EnvironmentBuilds, only: Sequence[str], warn: Callable[[str], None]
 ) -> None:
-    """Hold the machine against what the runs need.
+    """Compare the machine with the needs of the runs.
 
     Args:
-        experiment: Whose runs.
-        environments: What is there of their environments.
-        only: Names of the runs that count; all if empty.
-        warn: Told what may go wrong but need not.
+        experiment: The experiment with the runs.
+        environments: The existing and missing environments of the runs.
+        only: Names of the runs to check; all if empty.
+        warn: Receives warnings about what may go wrong but need not.
 
     Raises:
-        Several: With a line for each thing that is missing, and how to get it.
+        Several: With one line for each thing that is missing, and how to get it.
     """
     runs = [(p, run) for p, run in enumerate(experiment.config.runs) if not only or run.name in only]
     problems: list[str] = []
@@ -62,7 +62,7 @@ Found = list[tuple[tuple[str, ...], str]]
 
 
 def _memory(run: Run) -> Found:
-    """What a run may hold has to be there at all; how much is free changes from minute to minute."""
+    """Check a run's memory limit against the machine's total; free memory changes from minute to minute."""
     wanted: list[tuple[tuple[str, ...], Any]] = []
     if run.resources is not None and run.resources.memory is not None:
         wanted.append((("resources", "memory"), run.resources.memory))
@@ -72,7 +72,7 @@ def _memory(run: Run) -> Found:
     for place, text in wanted:
         try:
             asked = size(text) if text is not None else 0
-        except ValueError:  # the trainer says what is wrong with it
+        except ValueError:  # the trainer reports what is wrong with it
             continue
         if asked > _total():
             there = f"{_total() / _GIB:.1f} GiB"
@@ -91,7 +91,7 @@ def _gpu(run: Run) -> Found:
 
 
 def _python(run: Run, environments: EnvironmentBuilds) -> Found:
-    """A Python for what has to be built, where uv may not fetch one."""
+    """Check that there is a Python for each environment to build, if uv may not download one."""
     spec = environments.missing.get(run.name)
     never = os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() in {"never", "manual", "false"}
     if spec is None or not never or _same(spec) or environments.interpreter(spec.python) is not None:
@@ -108,7 +108,7 @@ def _same(spec: EnvironmentSpec) -> bool:
 
 
 def _disk(runs: Sequence[Run], environments: EnvironmentBuilds) -> str | None:
-    """Room for the environments that have to be built."""
+    """Check the disk space for the environments that have to be built."""
     wanted: dict[EnvironmentSpec, float] = {}
     for run in runs:
         if (spec := environments.missing.get(run.name)) is not None:

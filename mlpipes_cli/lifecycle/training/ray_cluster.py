@@ -1,4 +1,4 @@
-"""An experiment's Ray cluster: is it there, with which versions, and what do its nodes have to build."""
+"""An experiment's Ray cluster: its address, its versions, and the environments of its nodes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.training.spec import Candidate
     from mlpipes_cli.ports.environments import BuiltEnvironment
 
-_VERSION = "2.60.0"  # of Ray, with which a cluster is asked for its own
+_VERSION = "2.60.0"  # the version of Ray with which a cluster's own version is read
 _PATIENCE = 10.0  # seconds to connect
-_ANSWER = 300.0  # seconds that Ray itself may take to say who it is
+_ANSWER = 300.0  # seconds that Ray itself may take to identify itself
 _OURS = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -35,9 +35,9 @@ class RayCluster:
     """A Ray cluster that answered.
 
     Attributes:
-        address: As Ray takes it.
+        address: The address as Ray takes it.
         python: An interpreter of this machine that has Ray at the cluster's version.
-        folders: Where the user's modules are looked for.
+        folders: Folders that are searched for the user's modules.
     """
 
     address: str
@@ -46,11 +46,11 @@ class RayCluster:
 
     @property
     def command(self) -> list[str]:
-        """What starts the worker host whose jobs run there."""
+        """The command of the worker host whose jobs run there."""
         return _command(self.python, "ray_host", self.address)
 
     def environment(self, candidate: Candidate, built: BuiltEnvironment | None) -> dict[str, Any]:
-        """What a node has to have for a candidate, in exact versions: those that would train it here."""
+        """Return a node's environment for a candidate, in the exact versions that would train it here."""
         if built is not None:
             return {"python": built.version, "requirements": list(built.pins)}
         from mlpipes_cli.worker import requirements
@@ -63,11 +63,11 @@ class RayCluster:
 
 
 def find(experiment: Experiment, environments: Environments, log: Path) -> RayCluster | None:
-    """The cluster of an experiment; None where it is trained here.
+    """Return the cluster of an experiment; None if it is trained here.
 
     Raises:
         ConfigError: There is no address.
-        MlpipesError: Nobody answers there, or what is needed to talk to it cannot be built.
+        MlpipesError: No cluster answers there, or the environment to connect to it cannot be built.
     """
     executor = experiment.config.executor
     if executor is None:

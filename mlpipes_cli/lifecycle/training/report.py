@@ -1,4 +1,4 @@
-"""What a training leaves to be shown."""
+"""The results of a training, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ NO_METRICS: Mapping[str, float] = {}
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """How a candidate ended.
+    """The result of a candidate.
 
     Attributes:
         name: Its name in the file.
-        run_id: MLflow's, or None if its run could not be begun.
+        run_id: MLflow's run id, or None if its run could not be started.
         status: FINISHED, FAILED or KILLED.
-        metrics: Of the holdout, by name.
-        intervals: 95 %, (lower, upper) by metric; None where there are too few rows.
-        seconds: How long the fit took, or the process lived where it failed.
+        metrics: The holdout's metrics, by name.
+        intervals: 95 %, (lower, upper) by metric; None if there are too few rows.
+        seconds: How long the fit took, or how long the process ran if it failed.
         error: One line, or None.
-        cached: It was trained before, and taken as it is.
-        threshold: Of the positive class's score, where the labels come from it.
+        cached: Whether the result of an earlier run was reused.
+        threshold: The threshold of the positive class's score, if the labels come from it.
     """
 
     name: str
@@ -43,13 +43,13 @@ class CandidateResult:
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """All candidates of a session.
+    """The results of all candidates of a session.
 
     Attributes:
         experiment: Its name.
-        rows: Of the data.
-        fingerprint: Of the data.
-        metric: What decides.
+        rows: The number of rows of the data.
+        fingerprint: The data's fingerprint.
+        metric: The metric that decides.
         task: The kind of target.
         results: In the order of the file.
     """
@@ -68,17 +68,17 @@ class TrainingReport:
 
     @property
     def ranked(self) -> list[CandidateResult]:
-        """The best first; those without a value last, in the order of the file."""
+        """The results, the best first; those without a value last, in the order of the file."""
         return ranked(self.results, self.metric)
 
     @property
     def best(self) -> CandidateResult | None:
-        """The champion."""
+        """The best result."""
         first = next(iter(self.ranked), None)
         return first if first and value_of(first.metrics, first.status, self.metric) is not None else None
 
     def document(self) -> dict[str, Any]:
-        """The JSON document of ``train --json``."""
+        """Return the JSON document of ``train --json``."""
         shown = (
             "name",
             "run_id",
@@ -99,7 +99,7 @@ class TrainingReport:
 
 
 def ranked(results: Sequence[CandidateResult], metric: str) -> list[CandidateResult]:
-    """The best first by a metric, then those without a value."""
+    """Return the results, the best by a metric first, then those without a value."""
     sign = -1.0 if metric_catalog.higher_is_better(metric) else 1.0
 
     def key(result: CandidateResult) -> float:
@@ -110,13 +110,13 @@ def ranked(results: Sequence[CandidateResult], metric: str) -> list[CandidateRes
 
 
 def value_of(metrics: Mapping[str, float], status: str, metric: str) -> float | None:
-    """The metric of a finished run, if it has one."""
+    """Return the metric of a finished run, if it has one."""
     value = metrics.get(metric) if status == "FINISHED" else None
     return value if value is not None and math.isfinite(value) else None
 
 
 def from_record(run: RunRecord, *, cached: bool) -> CandidateResult:
-    """A result out of what the tracking server keeps."""
+    """Return a result from the tracking server's record."""
     known = [name for name in metric_catalog.NAMES if name in run.metrics]
     ends = {name: (mlflow_tags.lower(name), mlflow_tags.upper(name)) for name in known}
     return CandidateResult(

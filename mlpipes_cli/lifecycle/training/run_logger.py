@@ -1,4 +1,4 @@
-"""Stores what a candidate's process left: a run for each model, scored, and one for each trial."""
+"""Logs the results of a candidate's process: a scored run for each model, and a run for each trial."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from mlpipes_cli.worker import protocol
 
 
 def prepare(tracking: Tracking) -> None:
-    """Import what scoring and recording need, MLflow's client above all: while others work."""
+    """Import what scoring and logging need, above all MLflow's client, while other processes work."""
     tracking.prepare()
     from mlpipes_cli.scoring import plots  # noqa: F401
 
 
 class Unscorable(MlpipesError):
-    """A model's answers cannot be scored."""
+    """A model's predictions cannot be scored."""
 
 
 @dataclass(frozen=True)
 class _Scored:
-    """A model that is not recorded yet."""
+    """A scored model that is not logged yet."""
 
     outcome: RunOutcome
     metrics: dict[str, float]
@@ -39,14 +39,14 @@ class _Scored:
 
 
 class RunLogger:
-    """Begins, finishes and gives up the runs of a session's candidates.
+    """Starts, finishes and fails the runs of a session's candidates.
 
     Args:
-        plan: What is trained.
-        recorder: Makes what is recorded.
-        tracking: Where.
-        identifier: The session's.
-        commit: Of the project's code, if there is one.
+        plan: The training plan.
+        recorder: Builds the content of the runs.
+        tracking: The tracking server.
+        identifier: The session's identifier.
+        commit: The commit of the project's code, if there is one.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class RunLogger:
         self._tried: set[str] = set()
 
     def begin(self, candidate: Candidate, name: str | None = None, parent: str | None = None) -> str:
-        """Begin the run of a candidate, or of one of its models under the candidate's; gives its id."""
+        """Start the run of a candidate, or of one of its models under the candidate's; return its id."""
         tags = self._recorder.tags(candidate, self._id, self._commit)
         params = candidate.params() | {"preprocess": self._config.data.preprocess}
         return self._tracking.begin(self._config.experiment, name or candidate.name, tags, params, parent)
@@ -70,19 +70,19 @@ class RunLogger:
     def scored(
         self, candidate: Candidate, job: Path, run_id: str, result: dict[str, Any]
     ) -> Callable[[], list[CandidateResult]]:
-        """Score a candidate's models; recording them is left to a call, which any thread may make.
+        """Score a candidate's models; return a call that logs them, which any thread may make.
 
         Args:
-            candidate: Whose.
+            candidate: The candidate.
             job: The folder of its process.
             run_id: The candidate's run.
-            result: What its process told.
+            result: The result that its process reported.
 
         Returns:
-            What records its trials and models and gives their results, or raises MlpipesError or OSError.
+            A call that logs its trials and models and returns results, or raises MlpipesError or OSError.
 
         Raises:
-            Unscorable: What a model answers cannot be scored.
+            Unscorable: A model's predictions cannot be scored.
             OSError: A file cannot be written.
         """
         models = [self._model(candidate, job, result, model) for model in result["models"]]
@@ -108,7 +108,7 @@ class RunLogger:
         return record_all
 
     def trials(self, job: Path, run_id: str) -> None:
-        """What a search tried, once; also of a candidate that did not come to its end."""
+        """Log the trials of a search, once; also of a candidate that did not finish."""
         trials = read_trials(job / protocol.OUT / protocol.TRIALS)
         if trials and run_id not in self._tried:
             self._tried.add(run_id)
@@ -121,7 +121,7 @@ class RunLogger:
         self._tracking.give_up(run_id, "FAILED", reason, job / protocol.LOG)
 
     def kill(self, run_id: str, reason: str) -> None:
-        """End the run of a candidate that was stopped, if the server can be told."""
+        """End the run of a candidate that was stopped, if the server answers."""
         with contextlib.suppress(MlpipesError):
             self._tracking.give_up(run_id, "KILLED", reason, None)
 
@@ -135,7 +135,7 @@ class RunLogger:
         return _Scored(outcome, metrics, sure, float(result["seconds"]), model["threshold"])
 
     def _part(self, candidate: Candidate, name: str, parent: str, made: _Scored) -> CandidateResult:
-        """One of several models of a candidate, in a run of its own under the candidate's."""
+        """Log one of several models of a candidate, in a run of its own under the candidate's."""
         run_id = self.begin(candidate, name, parent)
         try:
             return self._finish(name, run_id, made)

@@ -1,7 +1,7 @@
-"""From the files that a candidate left to everything that its run keeps.
+"""Builds the content of a run from the files of a candidate's process.
 
-The metrics are computed here, by one implementation for all candidates; a trainer only ever says
-what its model answers.
+The metrics are computed here, by one implementation for all candidates; a trainer only provides
+its model's predictions.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 class RunRecorder:
-    """Makes outcomes of results, for one plan.
+    """Builds run outcomes from results, for one plan.
 
     Args:
-        plan: What is trained.
-        folder: Where files that all candidates share are made once.
-        project: The project's folder, from which the experiment file's path is told.
-        built: The environments that are not our own, by candidate; grows while others are built.
+        plan: The training plan.
+        folder: Holds files that all candidates share, which are made once.
+        project: The project's folder, to which the experiment file's path is relative.
+        built: The environments that are not our own, by candidate; filled while others are built.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RunRecorder:
         self._built = built
 
     def tags(self, candidate: Candidate, session: str, commit: str | None) -> dict[str, str]:
-        """The tags of a run that begins."""
+        """Return the tags of a run that starts."""
         prepared = self._plan.prepared
         tags = {
             mlflow_tags.CANDIDATE: candidate.name,
@@ -75,10 +75,10 @@ class RunRecorder:
     def outcome(
         self, candidate: Candidate, job: Path, result: Mapping[str, Any], model: Mapping[str, Any]
     ) -> tuple[RunOutcome, dict[str, float], dict[str, tuple[float, float] | None]]:
-        """Score a model of a candidate and gather its files; also gives the metrics and their intervals.
+        """Score a model of a candidate and gather its files; also return the metrics and their intervals.
 
         Raises:
-            MlpipesError: Its answers cannot be scored.
+            MlpipesError: Its predictions cannot be scored.
         """
         from mlpipes_cli.scoring.bootstrap import intervals
         from mlpipes_cli.scoring.design import Design
@@ -109,7 +109,7 @@ class RunRecorder:
         return outcome, metrics, sure
 
     def comparison(self, job: Path, result: Mapping[str, Any], parts: Sequence[str]) -> ComparisonOutcome:
-        """What the run above several models keeps."""
+        """Return the content of the run above several models."""
         artifacts = _empty(job / "artifacts")
         _copies(job, job / protocol.OUT, artifacts)
         metrics = {mlflow_tags.FIT_SECONDS: float(result["seconds"])}
@@ -117,7 +117,7 @@ class RunRecorder:
         return ComparisonOutcome(metrics, _shown(result["params"]), artifacts, parts, steps)
 
     def _shared(self, artifacts: Path) -> None:
-        """The hashes of the training rows, the same for all candidates."""
+        """Write the hashes of the training rows, which all candidates share."""
         from mlpipes_cli.data.rows import hash_rows, write_hashes
 
         prepared = self._plan.prepared
@@ -181,7 +181,7 @@ def _shown(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _copies(job: Path, place: Path, artifacts: Path) -> None:
-    """What the candidate's process wrote for people."""
+    """Copy the files that the candidate's process wrote for people."""
     files = {mlflow_tags.FEATURE_IMPORTANCE: place / protocol.IMPORTANCE, mlflow_tags.LOG: job / protocol.LOG}
     files |= {path.name: path for path in (place / protocol.TABLES).glob("*")}
     for name, path in files.items():
@@ -210,12 +210,12 @@ def _plots(predictions: Predictions, title: str, artifacts: Path) -> None:
 
 
 def read_steps(path: Path) -> list[MetricStep]:
-    """The steps of a fit that were told so far."""
+    """Return the steps of a fit that were reported so far."""
     return [MetricStep(one["step"], one["time"], one["metrics"]) for one in told.read(path)]
 
 
 def read_trials(path: Path) -> list[TrialRecord]:
-    """The trials of a search that were told so far."""
+    """Return the trials of a search that were reported so far."""
     return [
         TrialRecord(
             one["number"],
@@ -243,7 +243,7 @@ def _dataset(plan: TrainingPlan) -> DatasetRecord:
 
 
 def _column_type(prepared: Prepared, name: str) -> str:
-    """In MLflow's words."""
+    """Return a column's type in MLflow's terms."""
     if name in prepared.images:
         return "binary"
     if name in prepared.booleans:

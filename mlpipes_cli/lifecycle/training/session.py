@@ -1,4 +1,4 @@
-"""Runs the candidates of a plan and records each as it ends."""
+"""Trains the candidates of a plan and records each as it ends."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from mlpipes_cli.ports.environments import BuiltEnvironment
 from mlpipes_cli.worker import protocol
 from mlpipes_cli.worker.pool import CandidateJob, HostEvent, Pool
 
-_PAUSE = 0.5  # seconds between two looks at what is being built
-_GRACE = 5.0  # seconds that a session which is stopped waits for the candidate that is being recorded
+_PAUSE = 0.5  # seconds between two polls of running builds
+_GRACE = 5.0  # seconds that a stopped session waits for the candidate that is being recorded
 
 
 @dataclass
 class Track:
-    """A candidate on its way."""
+    """The state of a candidate in a session."""
 
     candidate: Candidate
     job: Path
@@ -44,12 +44,12 @@ class Track:
 
 @dataclass(frozen=True)
 class _Recording:
-    """A candidate that is on its way to the server.
+    """A candidate that is being sent to the server.
 
     Attributes:
-        track: Whose.
-        seconds: How long its process lived.
-        results: What is told when all of it is there.
+        track: The candidate's state.
+        seconds: How long its process ran.
+        results: Its results, reported when all of it is stored.
     """
 
     track: Track
@@ -58,15 +58,15 @@ class _Recording:
 
 
 class Session:
-    """One `train`, from the first candidate that starts to the last that is recorded.
+    """One `train`, from the start of the first candidate to the record of the last.
 
     Args:
-        plan: What is trained.
+        plan: The training plan.
         data: The folder of the prepared data.
-        identifier: The session's.
-        commit: Of the project's code, if there is one.
-        environments: Those of the candidates that are not for our own.
-        cluster: Where the candidates are trained, unless it is here.
+        identifier: The session's identifier.
+        commit: The commit of the project's code, if there is one.
+        environments: The environments of candidates that do not use our own.
+        cluster: The Ray cluster that trains the candidates; None to train them here.
     """
 
     def __init__(
@@ -95,11 +95,11 @@ class Session:
     def run(
         self, candidates: Sequence[Candidate], earlier: Mapping[str, Sequence[CandidateResult]]
     ) -> dict[str, list[CandidateResult]]:
-        """Train the candidates, and give the results of each; those of earlier are shown beside them.
+        """Train the candidates and return the results of each; cached and earlier results are included.
 
         Raises:
-            Interrupted: Ctrl-C or SIGTERM; the runs that were under way are KILLED.
-            MlpipesError: The tracking server stays away.
+            Interrupted: Ctrl-C or SIGTERM; the runs in progress are KILLED.
+            MlpipesError: The tracking server does not come back.
         """
         metric = self._plan.metric
         self._fixed = {name: _earlier(name, results, metric) for name, results in earlier.items()}
@@ -119,7 +119,7 @@ class Session:
                 self._begin_late(ran)
                 self._kill_all(who_stopped(stop))
                 raise Interrupted(f"stopped; {self._so_far()}", self._resume_hint()) from None
-            except MlpipesError as error:  # the server stays away: what runs cannot be recorded
+            except MlpipesError as error:  # the server does not come back: nothing can be recorded
                 self._pool.close()
                 hint = "; ".join(filter(None, [error.hint, self._resume_hint()]))
                 raise MlpipesError(f"{error.reason}; {self._so_far()}", hint) from error
@@ -142,7 +142,7 @@ class Session:
                 self._start(track)
 
     def _start(self, track: Track) -> None:
-        """Queue a candidate whose environment is there."""
+        """Queue a candidate whose environment exists."""
         name = track.candidate.name
         built = self._environments.built.get(name)
         protocol.write(track.job / protocol.JOB, self._job(track.candidate))
@@ -151,7 +151,7 @@ class Session:
         )
 
     def _go_on(self, ready: Sequence[tuple[str, BuiltEnvironment | MlpipesError]]) -> None:
-        """What waited for its environment starts, or fails with the resolver's words."""
+        """Start candidates that waited for their environment, or fail them with the resolver's message."""
         for name, outcome in ready:
             track = self._tracks[name]
             self._change(track, stage="")
@@ -162,7 +162,7 @@ class Session:
                 self._start(track)
 
     def _prepare(self) -> None:
-        """Get ready to score and record while the first candidates fit."""
+        """Prepare scoring and recording while the first candidates fit."""
         with held():
             run_logger.prepare(self._tracking)
         self._tracking.ping()
@@ -203,7 +203,7 @@ class Session:
         track.run_id = self._storing.begin(track.candidate)
 
     def _ended(self, track: Track, event: HostEvent) -> None:
-        if track.run_id is None:  # it went before its start was told
+        if track.run_id is None:  # it ended before its start was reported
             self._begin(track)
         result = None if event.lost else protocol.read(track.job / protocol.RESULT)
         reason = reason_of(event, result)
@@ -214,9 +214,9 @@ class Session:
             self._fail(track, reason, event.seconds)
 
     def _store(self, track: Track, result: dict[str, Any], seconds: float) -> str | None:
-        """Score a candidate's models and have them recorded; returns why that cannot be done, if so.
+        """Score a candidate's models and have them recorded; return why that cannot be done, if so.
 
-        One is recorded while the next is scored: MLflow's server works meanwhile, and we wait for it.
+        One is recorded while the next is scored, since MLflow's server works during our wait.
         """
         assert track.run_id is not None
         try:
@@ -230,14 +230,14 @@ class Session:
         return None
 
     def _working(self) -> bool:
-        """Whether something runs or is built; a candidate that is recorded, or the last, is told first."""
+        """Return whether anything runs or is built, after settling a recording that is done or the last."""
         working = self._pool.busy or bool(self._environments.pending)
         if not working or (self._recording is not None and self._recording.results.done()):
             self._settle()
         return working
 
     def _settle(self) -> None:
-        """Wait for the candidate that is being recorded, and tell how that ended."""
+        """Wait for the candidate that is being recorded, and report the result."""
         if self._recording is None:
             return
         track, reason = self._recording.track, ""
@@ -247,7 +247,7 @@ class Session:
             reason = _unwritten(error)
         except MlpipesError as error:
             assert track.run_id is not None
-            self._tracking.ping(track.run_id)  # gone for good: raises, and the session ends
+            self._tracking.ping(track.run_id)  # the server is gone for good: this raises and ends the session
             reason = f"its run cannot be stored: {error.reason}"
         seconds, self._recording = self._recording.seconds, None
         if reason:
@@ -258,7 +258,7 @@ class Session:
         self._change(track, state="finished", seconds=best.seconds, value=value)
 
     def _settle_soon(self) -> None:
-        """The same for who was told to stop: what is not recorded within a moment is not waited for."""
+        """Wait as :meth:`_settle` does, but only for a moment, since the session was stopped."""
         if self._recording is not None and wait([self._recording.results], _GRACE).done:
             with contextlib.suppress(MlpipesError):
                 self._settle()
@@ -271,7 +271,7 @@ class Session:
         self._change(track, state="failed", stage="", seconds=seconds, error=reason)
 
     def _begin_late(self, names: Collection[str]) -> None:
-        """What ran before its start was recorded has a run too, for what it had tried."""
+        """Start runs for candidates that ran before their start was recorded, for their trials."""
         with contextlib.suppress(MlpipesError):
             for name in names:
                 if self._tracks[name].run_id is None:

@@ -1,4 +1,4 @@
-"""What of the user's own code, and of installed packages, a run leads to; read, not imported."""
+"""Finds the user's modules and the installed packages that a run uses, by reading, not importing them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 
 from mlpipes_cli.trainers.sources import Finder, Module
 
-# what every run in our own environment is made with: packages, and the modules that they bring
+# packages of every run in our own environment, and their modules
 ALWAYS = {"scikit-learn": "sklearn", "numpy": "numpy", "scipy": "scipy", "pandas": "pandas"}
 _PATH = re.compile(r"[A-Za-z_]\w*([.:][A-Za-z_]\w*)+")
 
 
 @dataclass(frozen=True)
 class Code:
-    """What a run leads to.
+    """The code that a run uses.
 
     Attributes:
         own: SHA-256 of the user's modules, by their names.
@@ -35,7 +35,7 @@ def code_of(spec: Mapping[str, Any], folders: Sequence[str]) -> Code:
     """Follow every dotted path in a run, and the imports of the user's own modules.
 
     Args:
-        folders: Where the user's modules are looked for.
+        folders: Folders that are searched for the user's modules.
     """
     finder = Finder(folders)
     roots = [Path(folder).resolve() for folder in folders]
@@ -65,7 +65,7 @@ def code_of(spec: Mapping[str, Any], folders: Sequence[str]) -> Code:
 
 
 def _paths(value: Any) -> Iterator[str]:
-    """All words in a run that look like a path to something."""
+    """Yield all words in a run that look like a dotted path."""
     if isinstance(value, str):
         if _PATH.fullmatch(value):
             yield value
@@ -91,7 +91,7 @@ def _versions(modules: set[str]) -> dict[str, str]:
 
 
 def distributions_of(module: str) -> list[str]:
-    """The installed packages, other than ours and ``ALWAYS``, that a top-level module comes from."""
+    """Return the installed packages, other than ours and ``ALWAYS``, that provide a top-level module."""
     from importlib.metadata import PackageNotFoundError, version
 
     if not module or module in sys.stdlib_module_names or module in ("mlpipes_cli", *ALWAYS.values()):
@@ -107,4 +107,4 @@ def distributions_of(module: str) -> list[str]:
 def _distributions() -> Mapping[str, list[str]]:
     from importlib.metadata import packages_distributions
 
-    return packages_distributions()  # reads all that is installed
+    return packages_distributions()  # this reads the metadata of all installed packages

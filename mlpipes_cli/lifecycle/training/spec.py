@@ -1,4 +1,4 @@
-"""What makes a candidate the candidate that it is: resolved settings, code, versions."""
+"""The identity of a candidate: resolved settings, code and versions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mlpipes_cli.sizes import size
 from mlpipes_cli.worker.protocol import pack
 from mlpipes_cli.worker.resource_allocator import ResourceRequest
 
-_PATHS = ("estimator", "function", "module")  # keys of a run that may lead to the user's code
+_PATHS = ("estimator", "function", "module")  # keys of a run that may refer to the user's code
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Candidate:
     Attributes:
         name: Its name in the file.
         spec: The run as the file has it, with its seed.
-        hash: Of all that decides what comes out, but the data.
+        hash: The hash of everything that decides the result, except the data.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Candidate:
 
     @property
     def path(self) -> str:
-        """What is trained, for people: the estimator, the function, the trainer's own word."""
+        """What is trained, for messages: the estimator, the function, or the trainer's own term."""
         return next((str(self.spec[key]) for key in _PATHS if self.spec.get(key)), self.trainer)
 
     def wants(self) -> ResourceRequest:
-        """What it may use of the machine, or asks of a cluster."""
+        """Return the resources that it may use of the machine, or requests of a cluster."""
         given = self.spec["resources"] or {}
         memory = given.get("memory")
         return ResourceRequest(
@@ -57,7 +57,7 @@ class Candidate:
         )
 
     def params(self) -> dict[str, str]:
-        """As they are logged: one for each param, text as it is, all else as JSON."""
+        """Return the params as they are logged: text unchanged, everything else as JSON."""
         given = dict(self.spec)
         aside = ("name", "params", "resources")
         shown = {name: value for name, value in given.items() if value is not None and name not in aside}
@@ -75,11 +75,11 @@ def candidate(
     """Resolve a run of the file.
 
     Args:
-        run: It.
-        config: The file.
-        metric: What decides.
-        folders: Where the user's modules are looked for.
-        reading: How the data is written, which travels with the model, where it is not as most is.
+        run: The run.
+        config: The experiment file's content.
+        metric: The metric that decides.
+        folders: Folders that are searched for the user's modules.
+        reading: How the data is written, which is stored with the model, if it is not the usual form.
     """
     spec = resolved(run, config)
     if spec["seed"] is None:
@@ -108,7 +108,7 @@ def candidate(
 
 
 def resolved(run: Run, config: ExperimentConfig) -> dict[str, Any]:
-    """A run as the file has it; ``threshold`` is there only where there is one, the run's or the file's."""
+    """Return a run as in the file; ``threshold`` is present only if the run or the file has one."""
     spec = run.model_dump(mode="python", exclude={"threshold"})
     threshold = config.threshold_of(run)
     if threshold is not None:
@@ -121,7 +121,7 @@ def _json(value: Any) -> str:
 
 
 def _versions(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Of what every run in our own environment is made with, and of what brings its trainer."""
+    """Return the versions of the packages of every run in our own environment, and of its trainer's."""
     brought = trainer_registry.find(spec["trainer"]) or ""
     names = [*ALWAYS, *(["optuna"] if _is_guided(spec) else [])]
     names += distributions_of(brought.partition(".")[0].partition(":")[0])
@@ -140,7 +140,7 @@ def resolved_yaml(
     positive: Any,
     environment: BuiltEnvironment | None = None,
 ) -> str:
-    """An experiment file that makes this candidate alone again, every default and version written out."""
+    """Return an experiment file that makes this candidate alone, with every default and version."""
     document: dict[str, Any] = {"experiment": config.experiment, "model": config.model_name}
     data = config.data.model_dump(mode="json", exclude_none=True)
     document["data"] = data | {"task": task} | ({} if positive is None else {"positive": positive})
@@ -153,7 +153,7 @@ def resolved_yaml(
 
 
 def _without_none(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults that are None stand for `not given` at these two levels; inside params null is a value."""
+    """Drop defaults of None, which mean `not given` at these two levels; inside params null is a value."""
     kept = {name: value for name, value in spec.items() if value is not None}
     if "search" in kept:
         kept["search"] = {name: value for name, value in kept["search"].items() if value is not None}

@@ -1,4 +1,4 @@
-"""Why a candidate's process ended, in one line; and how and when a session hears that it has to end."""
+"""Why a candidate's process ended, in one line; and how and when signals end a session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def who_stopped(error: KeyboardInterrupt) -> str:
-    """Why the runs that were under way have ended, for their records."""
+    """Return why the runs in progress have ended, for their records."""
     number = error.number if isinstance(error, Terminated) else signal.SIGINT
     if number == signal.SIGINT:
         return "stopped by the user (Ctrl-C)"
@@ -29,7 +29,7 @@ def who_stopped(error: KeyboardInterrupt) -> str:
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a session as Ctrl-C does, by a :class:`Terminated`."""
+    """Let SIGTERM and SIGHUP end a session as Ctrl-C does, by a :class:`Terminated`."""
 
     def interrupt(number: int, _: object) -> None:
         raise Terminated(number)
@@ -38,7 +38,7 @@ def terminable() -> Iterator[None]:
     try:
         for number in (signal.SIGTERM, signal.SIGHUP):
             before[number] = signal.signal(number, interrupt)
-    except ValueError:  # not in the main thread: whoever called us decides
+    except ValueError:  # not in the main thread: the caller decides
         pass
     try:
         yield
@@ -49,9 +49,9 @@ def terminable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """The first signal that ends a session is acted on when the block ends; a second one at once.
+    """Defer the first signal that ends a session to the end of the block; a second one acts at once.
 
-    For imports: what was imported by half is of no use to what is still to be recorded.
+    For imports: a half-imported module is of no use for results that are still to be recorded.
     """
     came: list[int] = []
     before: dict[int, Any] = {}
@@ -68,7 +68,7 @@ def held() -> Iterator[None]:
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             before[number] = signal.signal(number, keep)
-    except ValueError:  # not in the main thread: nothing is sent to it
+    except ValueError:  # not in the main thread, which gets no signals
         pass
     try:
         yield
@@ -80,9 +80,9 @@ def held() -> Iterator[None]:
 
 @contextlib.contextmanager
 def heard() -> Iterator[None]:
-    """Ctrl-C inside the block is Ctrl-C, whatever a library makes of it.
+    """Raise KeyboardInterrupt after Ctrl-C inside the block, even if a library catches the interrupt.
 
-    pandas calls a file whose reading was interrupted no CSV, and some imports go on as if nothing had come.
+    pandas reports a file whose reading was interrupted as malformed, and some imports ignore the interrupt.
     """
     came = False
     before = signal.getsignal(signal.SIGINT)
@@ -110,7 +110,7 @@ def heard() -> Iterator[None]:
 
 
 def reason_of(event: HostEvent, result: dict[str, Any] | None) -> str | None:
-    """Why a candidate failed, one line; None if it did not."""
+    """Return why a candidate failed, in one line; None if it did not."""
     if result is not None and result["status"] == "ok" and event.exit == 0:
         return None
     if result is not None and result["status"] == "failed":

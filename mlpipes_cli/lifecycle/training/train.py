@@ -1,4 +1,4 @@
-"""The verb: train."""
+"""``train``: trains the candidates of an experiment file."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What the user asked for.
+    """The options of ``train``.
 
     Attributes:
         file: The experiment file's absolute path.
-        shown_as: How messages call it.
+        shown_as: The file's name in messages.
         only: Names of the runs to train; all if empty.
         parallel: Candidates at a time; None for as many as there are cores.
-        resume: Go on with the last session.
-        force: Train what is in the cache, too.
+        resume: Continue the last session.
+        force: Also train what is in the cache.
     """
 
     file: Path
@@ -67,7 +67,7 @@ def train(
         ConfigError: The file, or the data for it, has mistakes.
         UsageError: No such file, no such run, no project.
         Interrupted: The user stopped it.
-        MlpipesError: The stack is not running, or went away.
+        MlpipesError: The stack is not running, or stopped.
     """
     if request.resume and request.force:
         raise UsageError("--resume and --force cannot be combined", "use one of them")
@@ -95,7 +95,7 @@ def train(
             by_import = ImportChecks(experiment, environments, request.only, workspace.root, pool)
             with reporter.task("reading the data"), termination.heard():
                 made = plan.make(experiment, request.only, database_url)
-            if pool.busy:  # runs are looked at in environments that still import
+            if pool.busy:  # checking processes of other environments still import
                 with termination.held():
                     run_logger.prepare(tracking)
             by_import.finish()
@@ -169,7 +169,7 @@ def _before(known: Sequence[RunRecord], experiment: plan.Experiment, reporter: R
 
 
 def _bury(tracking: Tracking, before: Sequence[RunRecord]) -> None:
-    """Runs whose process was killed before it could say so."""
+    """End the runs whose process was killed before it could record that."""
     for run in before:
         if run.status == "RUNNING":
             tracking.give_up(

@@ -1,4 +1,4 @@
-"""What a training stands on: the stack's addresses, environments, worker processes, a cluster."""
+"""What a training needs: the stack's addresses, environments, worker processes, a cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def endpoints(project: ProjectFolder) -> tuple[Any, str | None]:
-    """The running stack's addresses, and its database's for who can only read.
+    """Return the running stack's addresses, and its database's for the read-only role.
 
     Raises:
         MlpipesError: It is not running.
@@ -31,7 +31,7 @@ def endpoints(project: ProjectFolder) -> tuple[Any, str | None]:
 
 
 def environments_of(experiment: Experiment, only: Sequence[str], reporter: Reporter) -> EnvironmentBuilds:
-    """Those of the runs that are not for our own environment."""
+    """Return the environments of the runs that do not use our own."""
     from mlpipes_cli.adapters.wiring import make_environments
 
     specs = of_runs(experiment.config.runs, only)
@@ -42,7 +42,7 @@ def environments_of(experiment: Experiment, only: Sequence[str], reporter: Repor
 def cluster_of(
     experiment: Experiment, project: ProjectFolder, reporter: Reporter
 ) -> Iterator[RayCluster | None]:
-    """The Ray cluster that the experiment names, asked before anything else is done."""
+    """Return the Ray cluster that the experiment names; it is contacted before anything else is done."""
     if experiment.config.executor is None:
         yield None
         return
@@ -59,18 +59,18 @@ def cluster_of(
 def placed(
     pool: Pool, cluster: RayCluster | None, parallel: int | None, number: int, project: ProjectFolder
 ) -> Iterator[Pool]:
-    """The pool that trains: the one that is there, or one whose jobs run on a cluster."""
+    """Return the pool that trains: the given one, or one whose jobs run on a cluster."""
     if cluster is None:
         pool.parallel = parallel or max(1, min(_cores(), number))
         yield pool
         return
-    pool.close()  # it has checked what there was to check; the cluster shares out what it has
+    pool.close()  # the local pool has finished its checks; the cluster schedules its own resources
     with type(pool)(project.logs / "worker.log", parallel or max(1, number), cluster.command) as there:
         yield there
 
 
 def workers(log: Path, experiment: Experiment, only: Sequence[str], environments: EnvironmentBuilds) -> Pool:
-    """Processes that train; to be closed. A run for our own environment has its host started early."""
+    """Return a pool of training processes, to be closed. The host of our own environment starts early."""
     from mlpipes_cli.worker.pool import Pool
 
     wanted = [run.name for run in experiment.config.runs if not only or run.name in only]

@@ -1,4 +1,4 @@
-"""The folders that a training works in, inside the project's cache."""
+"""The working folders of a training, inside the project's cache."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Workspace:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep the session for this process; whatever it leaves in its folder is removed at the end.
+        """Hold the session's lock for this process, and remove the session's folder at the end.
 
         Raises:
-            MlpipesError: Another process works on this session; or the disk says no.
+            MlpipesError: Another process works on this session; or the file system refuses.
         """
         try:
             private_files.folder(self.jobs.parent)
@@ -62,21 +62,21 @@ class Workspace:
             os.close(descriptor)
 
     def store(self, fingerprint: str) -> Path:
-        """Where the prepared data of a fingerprint is kept."""
+        """Return the folder for the prepared data of a fingerprint."""
         folder = self.data / fingerprint
         with contextlib.suppress(OSError):
             os.utime(folder)
         return folder
 
     def job(self, position: int) -> Path:
-        """A new folder for a candidate's job."""
+        """Make a new folder for a candidate's job."""
         folder = self.root / f"{position:03d}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
 
     def _tidy(self) -> None:
-        """Remove what processes that were killed left, and data that nobody used for long."""
+        """Remove what killed processes left, and data that was not used for long."""
         for lock in self.jobs.glob("*.lock"):
             if lock == self._lock:
                 continue

@@ -1,1 +1,1 @@
-"""Data that outlives the stack: backup, restore, migrate, upgrade."""
+"""Moves data that outlives the stack: backup, restore, migrate, upgrade."""

@@ -1,4 +1,4 @@
-"""Reading a backup file: all of it is checked before anything is done with it."""
+"""Reads a backup file; all of it is checked before anything is done with it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mlpipes_cli.lifecycle.transfer.manifest import (
 from mlpipes_cli.ports.dumps import Databases
 
 _CHUNK = 1 << 20
-_HEADER = 1 << 16  # bytes of a member's long name and other words about it
+_HEADER = 1 << 16  # bytes of a member's long name and other extended headers
 _CHECKSUM = 1 << 10
 _SMALL = (MANIFEST, CHECKSUM)
 _SCRIPTS = tuple(f"databases/{one}.sql" for one in DATABASES)
@@ -36,15 +36,15 @@ _SCRIPTS = tuple(f"databases/{one}.sql" for one in DATABASES)
 def check(path: Path, databases: Databases, advance: Callable[[int], None] = lambda size: None) -> Manifest:
     """Read a backup file from beginning to end: every checksum, every field, and the databases' scripts.
 
-    Nothing is held in memory but a line for each file, and a manifest that is no longer than these explain.
+    Only one line for each file is held in memory, and a manifest no longer than these lines explain.
 
     Args:
-        path: The file.
-        databases: Who knows what a script has to be like.
-        advance: Told of so many bytes more.
+        path: The backup file.
+        databases: Checks the databases' scripts.
+        advance: Called with the number of further bytes read.
 
     Raises:
-        UsageError: There is no such file, or it is no backup.
+        UsageError: There is no such file, or it is not a backup.
         MlpipesError: It is damaged, incomplete, or of a newer format.
     """
     seen: dict[str, Member] = {}
@@ -103,7 +103,7 @@ def _compare(path: Path, manifest: Manifest, seen: dict[str, Member]) -> None:
 
 
 class _Told:
-    """Content that tells how much of it was read."""
+    """File content that reports how much of it was read."""
 
     def __init__(self, content: BinaryIO, advance: Callable[[int], None]) -> None:
         self._content, self._advance = content, advance
@@ -116,7 +116,7 @@ class _Told:
 
 @contextlib.contextmanager
 def contents(path: Path, manifest: Manifest) -> Iterator[Iterator[tuple[Member, BinaryIO]]]:
-    """The files of a checked backup again, one after the other, each checked once more if it is read.
+    """Read the files of a checked backup again, in order; each that is read is checked once more.
 
     Raises:
         MlpipesError: The file has changed since.
@@ -137,7 +137,7 @@ def contents(path: Path, manifest: Manifest) -> Iterator[Iterator[tuple[Member, 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
-    """The names and contents of a tar file, read in one go."""
+    """Yield the names and contents of a tar file, in one pass."""
     if not path.is_file():
         raise UsageError(f"{path}: no such file", "give a file made by `mlpipes backup`")
     with contextlib.ExitStack() as stack:
@@ -170,7 +170,7 @@ def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tuple[str, BinaryIO]]
 
 
 class _Bounded(tarfile.TarInfo):
-    """A member's header; what a long name or other words about it take is held in memory."""
+    """A member's header, with a limit on long names and extended headers, which are held in memory."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -184,7 +184,7 @@ class _Bounded(tarfile.TarInfo):
 
 
 class _Content:
-    """A member's content; what is wrong with the file is said as such."""
+    """A member's content; errors in the file are reported as such."""
 
     def __init__(self, content: BinaryIO, path: Path) -> None:
         self._content, self._path = content, path
@@ -196,7 +196,7 @@ class _Content:
 
 @contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Have all that a file can do wrong told in one line."""
+    """Report every error of the file in one line."""
     try:
         yield
     except (EOFError, zlib.error, tarfile.TarError, gzip.BadGzipFile, ValueError, OverflowError) as error:
@@ -206,7 +206,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a name is one that we write; none leads out of the folder that it is meant for."""
+    """Return whether a name is one that mlpipes writes; none leads out of its folder."""
     folder, _, key = name.partition("/")
     if folder == "artifacts":
         return fits(name) and all(part not in ("", ".", "..") for part in key.split("/"))
@@ -214,7 +214,7 @@ def _is_ours(name: str) -> bool:
 
 
 class _Unreadable(MlpipesError):
-    """The file cannot be read to its end, or is none of ours."""
+    """The file cannot be read to its end, or is not a backup."""
 
 
 def _damaged(path: Path, what: str) -> MlpipesError:

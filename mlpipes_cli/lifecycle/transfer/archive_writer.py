@@ -1,4 +1,4 @@
-"""Writing a backup file: beside its place first, whole or not at all."""
+"""Writes a backup file under a temporary name and renames it when it is complete."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
 
 class Hashing:
-    """Passes on what it reads, and takes its checksum on the way."""
+    """A reader that computes the checksum of what it passes on."""
 
     def __init__(self, content: BinaryIO) -> None:
         self._content, self._hash, self.size = content, hashlib.sha256(), 0
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         piece = self._content.read(size)
         self._hash.update(piece)
         self.size += len(piece)
@@ -35,12 +35,12 @@ class Hashing:
 
     @property
     def sha256(self) -> str:
-        """Of all that was read so far."""
+        """The checksum of everything read so far."""
         return self._hash.hexdigest()
 
 
 class ArchiveWriter:
-    """Adds one file after the other."""
+    """Adds files to the backup, one after the other."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
@@ -50,7 +50,7 @@ class ArchiveWriter:
         """Add a file.
 
         Raises:
-            MlpipesError: It has another size than was said, or no reader would take it.
+            MlpipesError: Its size differs from ``size``, or no reader would accept it.
         """
         if len(self.members) > MOST_FILES or not fits(name):
             said = (
@@ -75,7 +75,7 @@ class ArchiveWriter:
         self.members.append(Member(name, size, source.sha256))
 
     def finish(self, manifest: Manifest) -> None:
-        """Add the manifest and its checksum, which stand at the end."""
+        """Add the manifest and its checksum at the end of the file."""
         text = manifest.to_json()
         line = f"{hashlib.sha256(text).hexdigest()}  {MANIFEST}\n".encode()
         for name, one in ((MANIFEST, text), (CHECKSUM, line)):
@@ -84,7 +84,7 @@ class ArchiveWriter:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[ArchiveWriter]:
-    """A backup file that appears under its name when the context ends without an error.
+    """Yield a writer; the backup file appears under its name when the context ends without an error.
 
     Raises:
         MlpipesError: It cannot be written.
@@ -119,7 +119,7 @@ def _fill(file: IO[bytes], *, compressed: bool) -> Iterator[ArchiveWriter]:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what a backup of this name left that was killed."""
+    """Remove the files of a killed backup of this name."""
     for left in path.parent.glob(f".{path.name}.*.new"):
         pid = left.name.split(".")[-2]
         try:
@@ -135,7 +135,7 @@ def _private(name: str, flags: int) -> int:
 
 
 def _settle(folder: Path) -> None:
-    """Have the new name on disk, where the system can do that for a folder."""
+    """Sync the new name to disk, if the system can do that for a folder."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -145,10 +145,10 @@ def _settle(folder: Path) -> None:
 
 
 def checked_name(path: Path) -> Path:
-    """The place of a backup file.
+    """Return the path of a backup file.
 
     Raises:
-        UsageError: It has another suffix, its folder is not there, or it is a folder itself.
+        UsageError: It has another suffix, its folder is missing, or it is a folder itself.
     """
     if not path.name.endswith(SUFFIXES) or path.name in SUFFIXES:
         raise UsageError(

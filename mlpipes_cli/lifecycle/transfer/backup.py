@@ -22,15 +22,15 @@ from mlpipes_cli.project import ProjectFolder
 
 @dataclass(frozen=True)
 class BackupResult:
-    """What a backup or restore carried.
+    """The result of a backup or restore.
 
     Attributes:
         file: The backup file.
-        size: Its bytes.
+        size: Its size in bytes.
         seconds: How long it took.
         created: When the backup was made (ISO 8601, UTC).
-        project: Whose data it is.
-        runtime: Where it was made.
+        project: The name of the data's project.
+        runtime: The runtime that it was made on.
         content: How many runs, models, versions, aliases, predictions and data rows.
         artifacts: How many files.
         missing: Locations of models whose files were not in the artifact store.
@@ -48,7 +48,7 @@ class BackupResult:
 
 
 def carried(path: Path, manifest: Manifest, began: float) -> BackupResult:
-    """What to tell of a backup file; ``began`` is of ``time.monotonic()``."""
+    """Return the result for a backup file; ``began`` is a value of ``time.monotonic()``."""
     return BackupResult(
         file=path,
         size=path.stat().st_size,
@@ -68,8 +68,8 @@ def backup(
     """Copy databases and artifacts into one file, while the stack works.
 
     Raises:
-        UsageError: The place is none for a backup, or something is there and nobody can be asked.
-        MlpipesError: The answer was no, or something cannot be read or written.
+        UsageError: The path does not fit a backup, or a file exists and there is no terminal to ask on.
+        MlpipesError: The user declined, or something cannot be read or written.
     """
     checked_name(path)
     if path.exists():

@@ -1,4 +1,4 @@
-"""Copying all that a stack keeps into a backup file, while it works."""
+"""Copies all data of a stack into a backup file, while the stack works."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def copy(
     project: ProjectFolder,
     runtime: str,
 ) -> Manifest:
-    """Write a backup file of everything.
+    """Write a backup file of all data.
 
     The databases are copied before the artifacts are listed: a file is written before the row that
-    names it, so that whatever a copied row names is there to be copied.
+    names it, so that every file that a copied row names exists when the files are copied.
 
     Raises:
-        MlpipesError: Something cannot be read or written; there is no new file then.
+        MlpipesError: Something cannot be read or written; then there is no new file.
     """
     facts: dict[str, DatabaseFacts] = {}
     with reporter.task(f"backup of {project.config.project}") as task, _folder(path) as folder:
@@ -61,7 +61,7 @@ def copy(
 
 @contextlib.contextmanager
 def _folder(path: Path) -> Iterator[Path]:
-    """A folder for the databases' scripts, on the disk that the backup is for."""
+    """Yield a folder for the databases' scripts, on the disk of the backup file."""
     try:
         with tempfile.TemporaryDirectory(prefix=".mlpipes-dump-", dir=path.parent) as folder:
             yield Path(folder)
@@ -73,7 +73,7 @@ def _folder(path: Path) -> Iterator[Path]:
 
 
 def _want_space(path: Path, scripts: Mapping[str, Path], artifacts: Collection[Artifact]) -> None:
-    """Complain now, not at the end, where a file that is not compressed cannot fit."""
+    """Fail now, not at the end, if an uncompressed file cannot fit."""
     if not path.name.endswith(".tar"):
         return
     wanted = sum(one.stat().st_size for one in scripts.values()) + sum(one.size for one in artifacts)
@@ -102,7 +102,7 @@ def _add_artifacts(
 
 
 def _missing(locations: Collection[str], artifacts: Collection[Artifact]) -> tuple[str, ...]:
-    """The locations of models that are not ours or hold no file."""
+    """Return the locations of models that are not ours or hold no file."""
     folders: set[str] = set()
     for one in artifacts:
         parts = one.key.split("/")

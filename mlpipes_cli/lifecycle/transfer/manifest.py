@@ -1,4 +1,4 @@
-"""What a backup file says of itself."""
+"""The manifest of a backup file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from mlpipes_cli.errors import MlpipesError
 
-FORMAT = 2  # 1 had no key
+FORMAT = 2  # format 1 had no key
 DATABASES = ("mlpipes", "mlflow")  # in the order in which they are copied: predictions name models
 _SINGLE = {
     "runs": "run", "models": "model", "versions": "version", "aliases": "alias",
@@ -46,7 +46,7 @@ class Member:
     Attributes:
         name: ``databases/<name>.sql`` or ``artifacts/<key>``.
         size: Bytes.
-        sha256: Of its content, in hexadecimal digits.
+        sha256: The SHA-256 of its content, in hexadecimal digits.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -58,20 +58,20 @@ class Member:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The first thing that a restore looks at.
+    """The description of a backup, which a restore reads first.
 
     Attributes:
-        project: Whose data it is.
-        runtime: Where it came from.
-        created: When, in UTC (ISO 8601).
+        project: The name of the data's project.
+        runtime: The runtime that it was made on.
+        created: When it was made, in UTC (ISO 8601).
         mlpipes: The release that wrote it.
-        mlflow: Its MLflow.
+        mlflow: The release's version of MLflow.
         revision: The version of MLflow's tables.
         servers: The versions of the database servers, by database.
         rows: How many rows each table has, by database and ``schema.table``.
         missing: Locations of models that had no file.
         members: All other files in it, in their order.
-        model_key: The id of the key that the project signs its models with; empty where there was none.
+        model_key: The id of the key that the project signs its models with; empty if there was none.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -89,17 +89,17 @@ class Manifest:
     model_key: KeyId = ""
 
     def artifacts(self) -> dict[str, Member]:
-        """The artifacts by key."""
+        """Return the artifacts by key."""
         start = "artifacts/"
         return {m.name.removeprefix(start): m for m in self.members if m.name.startswith(start)}
 
     def to_json(self) -> bytes:
-        """The manifest as it is written."""
+        """Return the manifest as JSON."""
         return (json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=1) + "\n").encode()
 
 
 class _Header(BaseModel):
-    """What every format has."""
+    """The fields of every format."""
 
     format: Count
     mlpipes: Word = "from a newer release"
@@ -107,13 +107,13 @@ class _Header(BaseModel):
 
 @dataclass(frozen=True)
 class _Written(Manifest):
-    """A manifest as it stands in the file."""
+    """A manifest as it is written in the file."""
 
     format: Count = FORMAT
 
 
 def fits(name: str) -> bool:
-    """Whether a file of a backup may have this name."""
+    """Return whether a file of a backup may have this name."""
     return len(name) <= _LONGEST_NAME and "\0" not in name and _encodes(name)
 
 
@@ -126,7 +126,7 @@ def _encodes(name: str) -> bool:
 
 
 def longest(files: Collection[str]) -> int:
-    """How many bytes a manifest of these files may have: its reader holds it in memory."""
+    """Return the most bytes that a manifest of these files may have: its reader holds it in memory."""
     return _HEAD + sum(_LINE + 12 * len(name) for name in files)
 
 
@@ -134,7 +134,7 @@ def from_json(text: bytes, path: Path) -> Manifest:
     """Read a manifest.
 
     Raises:
-        MlpipesError: It is of a newer format, or none at all.
+        MlpipesError: It is of a newer format, or malformed.
     """
     try:
         header = _Header.model_validate_json(text)
@@ -153,7 +153,7 @@ def from_json(text: bytes, path: Path) -> Manifest:
 
 
 def content(rows: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """What counts of the tables of both databases, in the words of people."""
+    """Return the counts of the main kinds of rows in both databases, by their names for people."""
     mlflow, ours = rows.get("mlflow", {}), rows.get("mlpipes", {})
     return {
         "runs": mlflow.get("public.runs", 0),
@@ -166,7 +166,7 @@ def content(rows: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
 
 
 def words(counts: Mapping[str, int]) -> str:
-    """Counts as a sentence has them."""
+    """Return the counts as a phrase."""
     return ", ".join(
         f"{number} {_SINGLE[name] if number == 1 else name}" for name, number in counts.items() if number
     )

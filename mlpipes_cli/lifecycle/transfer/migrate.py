@@ -41,12 +41,12 @@ _CONTAINERS_ONLY = "jupyter and pgadmin run only in containers, so they are not 
 
 @dataclass(frozen=True)
 class Migrated:
-    """What a migration did.
+    """The result of a migration.
 
     Attributes:
         source: The runtime before.
         target: The runtime now.
-        backup: The file through which it went; it is kept.
+        backup: The backup file that it used, which is kept.
         seconds: How long it took.
         content: How many runs, models, versions, aliases, predictions and data rows.
         artifacts: How many files.
@@ -64,14 +64,14 @@ class Migrated:
 
 @dataclass(frozen=True)
 class _Move:
-    """Both ends.
+    """The source and the target of a migration.
 
     Attributes:
-        project: As it is now.
-        source: Where it runs now.
-        target: Where it shall run.
+        project: The project as it is now.
+        source: The runtime that it runs on now.
+        target: The runtime that it will run on.
         goal: The choices to write at the end.
-        text: What ``mlpipes.yaml`` has to say then; None where it needs no change.
+        text: The new text of ``mlpipes.yaml``; None if it needs no change.
     """
 
     project: ProjectFolder
@@ -82,13 +82,13 @@ class _Move:
 
 
 def migrate(project: ProjectFolder, to: str, reporter: Reporter, *, yes: bool = False) -> Migrated:
-    """Carry a project over. Until the last step it is the old runtime's, which is started again on failure.
+    """Move a project to another runtime. Until the last step it stays on the old one, also on failure.
 
     The old runtime is stopped and keeps its data until ``migrate --forget``.
 
     Raises:
-        UsageError: There is no such runtime, it is the present one, or nobody can be asked.
-        MlpipesError: It failed, and the project runs where it ran.
+        UsageError: There is no such runtime, it is the present one, or there is no terminal to ask on.
+        MlpipesError: It failed, and the project still runs on the old runtime.
     """
     if to not in RUNTIMES:
         raise UsageError(f"--to: unknown runtime {to!r}", f"choose one of: {', '.join(RUNTIMES)}")
@@ -101,7 +101,7 @@ def migrate(project: ProjectFolder, to: str, reporter: Reporter, *, yes: bool = 
             with _back_on_failure(move, reporter):
                 _load(move, path, manifest, reporter, yes=yes)
                 _settle(move)
-            bring_up(project, move.target, reporter)  # the added services too, which ask where they belong
+            bring_up(project, move.target, reporter)  # starts the added services too
     except KeyboardInterrupt:
         raise Interrupted(
             "stopped before the migration was finished", "the project still runs on its earlier runtime"
@@ -110,10 +110,10 @@ def migrate(project: ProjectFolder, to: str, reporter: Reporter, *, yes: bool = 
 
 
 def _plan(project: ProjectFolder, to: str) -> _Move:
-    """Both runtimes, and how the files have to change; nothing is done yet.
+    """Return both runtimes and the changes to the files; nothing is done yet.
 
     Raises:
-        UsageError: It runs there already, or ``mlpipes.yaml`` cannot be changed from here.
+        UsageError: It runs there already, or ``mlpipes.yaml`` cannot be edited automatically.
     """
     if to != "remote":
         secrets.ensure_secrets(project.root)
@@ -131,12 +131,12 @@ def _plan(project: ProjectFolder, to: str) -> _Move:
 
 
 def _on(project: ProjectFolder, runtime: str) -> ProjectFolder:
-    """The project as its file will have it."""
+    """Return the project as its file will describe it."""
     return ProjectFolder(project.root, project.config.model_copy(update={"runtime": runtime}))
 
 
 def _check_target(move: _Move, reporter: Reporter, *, yes: bool) -> None:
-    """What can be found out while the project still runs; slow preparations are done here too.
+    """Check the target and do slow preparations while the project still runs.
 
     Raises:
         MlpipesError: The target cannot take it.
@@ -148,7 +148,7 @@ def _check_target(move: _Move, reporter: Reporter, *, yes: bool) -> None:
 
 
 def _copy_and_stop(move: _Move, reporter: Reporter) -> tuple[Path, Manifest]:
-    """A backup of what nobody changes any more; then the source is stopped.
+    """Back up the data while nothing changes it; then stop the source.
 
     Raises:
         MlpipesError: Something cannot be read or written; the source runs again then.
@@ -168,7 +168,7 @@ def _copy_and_stop(move: _Move, reporter: Reporter) -> tuple[Path, Manifest]:
 
 @contextlib.contextmanager
 def _back_on_failure(move: _Move, reporter: Reporter) -> Iterator[None]:
-    """Whatever happens inside, the source runs again afterwards if it was not all done."""
+    """Start the source again if the block fails."""
     try:
         yield
     except BaseException:
@@ -180,7 +180,7 @@ def _back_on_failure(move: _Move, reporter: Reporter) -> Iterator[None]:
 
 
 def _load(move: _Move, path: Path, manifest: Manifest, reporter: Reporter, *, yes: bool) -> None:
-    """Start the target, put the backup into it, and compare."""
+    """Start the target, restore the backup into it, and compare."""
     project, target, databases = move.project, move.target, wiring.make_databases()
     with core_only(project, target.name):
         bring_up(project, target, reporter)
@@ -193,7 +193,7 @@ def _load(move: _Move, path: Path, manifest: Manifest, reporter: Reporter, *, ye
 
 
 def _settle(move: _Move) -> None:
-    """The last step: from here on the project is the target's."""
+    """Take the last step: from here on the project runs on the target."""
     if move.text is not None:
         yaml_edit.write(move.project.root / "mlpipes.yaml", move.text)
     stack_state.write(move.project, move.goal)

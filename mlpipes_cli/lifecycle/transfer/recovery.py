@@ -1,4 +1,4 @@
-"""What a migration or a restore that was killed left behind."""
+"""Recovers from a migration or a restore that was killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PREFIX, _SUFFIX = "migrating-to-", ".json"
 
 @contextlib.contextmanager
 def core_only(project: ProjectFolder, to: str) -> Iterator[None]:
-    """Keep the added services back: each asks where the project runs, which is about to change.
+    """Withhold the added services: each uses the project's runtime, which is about to change.
 
     Raises:
         MlpipesError: The project's folder cannot be written.
@@ -37,7 +37,7 @@ def core_only(project: ProjectFolder, to: str) -> Iterator[None]:
 
 
 def put_back(project: ProjectFolder) -> str | None:
-    """Have the added services back; the target of the migration that held them, if there was one."""
+    """Restore the added services; return the target of the migration that withheld them, if any."""
     to = None
     for aside in sorted(project.state.glob(f"{_PREFIX}*{_SUFFIX}")):
         to = aside.name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
@@ -47,7 +47,7 @@ def put_back(project: ProjectFolder) -> str | None:
 
 
 def recover(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> None:
-    """Before the stack is started: what was left is put right or told."""
+    """Before the stack starts, repair or report what an interrupted command left."""
     to = put_back(project)
     if to and to != runtime.name:
         reporter.warn(

@@ -1,4 +1,4 @@
-"""What a project's stack ran on when it was last started: the way back of an upgrade."""
+"""Records the versions that a project's stack last ran on, for the rollback of an upgrade."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Release:
     """A release on a runtime.
 
     Attributes:
-        mlpipes: The release's version; empty where nobody knows.
+        mlpipes: The release's version; empty if unknown.
         runtime: docker, embedded or remote.
-        versions: What each service ran on.
+        versions: The version of each service.
     """
 
     mlpipes: str = ""
@@ -29,7 +29,7 @@ class Release:
 
 
 def read(project: ProjectFolder, runtime: Runtime) -> Release:
-    """What is written down; nothing where it is of another runtime."""
+    """Return the recorded release; empty if it is of another runtime."""
     try:
         row = json.loads((project.state / "release.json").read_text(encoding="utf-8"))
         found = Release(str(row["mlpipes"]), str(row["runtime"]), dict(row["versions"]))
@@ -39,7 +39,7 @@ def read(project: ProjectFolder, runtime: Runtime) -> Release:
 
 
 def note(project: ProjectFolder, runtime: Runtime) -> None:
-    """Write down what runs now; a stack that cannot tell is no mistake.
+    """Record the running versions; a stack that does not report them is not an error.
 
     Raises:
         MlpipesError: The file cannot be written.

@@ -1,4 +1,4 @@
-"""Replacing all that a stack keeps by what a backup file holds, or leaving it as it was."""
+"""Replaces all data of a stack by the content of a backup file, or leaves it unchanged."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def replace(
     journal: RestoreJournal,
     reporter: Reporter,
 ) -> None:
-    """Put a checked backup in the place of everything. Nothing else may write meanwhile.
+    """Replace all data by a checked backup. Nothing else may write meanwhile.
 
     Both databases are loaded, each in a transaction that stays open; then artifacts are added; then
-    both transactions are committed; then artifacts that are too many are removed. Until the first
-    commit every failure leaves the old content. After it, or after a kill, the same call goes on.
+    both transactions are committed; then superfluous artifacts are removed. Until the first
+    commit every failure leaves the old content. After it, or after a kill, the same call continues.
 
     Raises:
-        MlpipesError: It failed; the message says what holds now, as the databases answered afterwards.
+        MlpipesError: It failed; the message says what the databases hold now, by their own answers.
     """
     finish(storage.artifacts, journal)
     earlier = journal.state()
@@ -52,7 +52,7 @@ def replace(
                 work.load(path, loadings, task)
                 task.note("committing")
                 _commit(loadings, journal)
-        except MlpipesError as error:  # all that was not committed is undone by now
+        except MlpipesError as error:  # everything that was not committed is rolled back by now
             task.note("checking the present state")
             raise _explained(error, before.compare(storage, databases), work, path) from None
         except BaseException:
@@ -65,7 +65,7 @@ def replace(
 
 
 def finish(store: ArtifactStore, journal: RestoreJournal) -> None:
-    """Put back what an earlier replacement wrote over before it was stopped, if nothing of it holds."""
+    """Put back artifacts that an interrupted replacement overwrote, if none of it was committed."""
     if _loading(journal):
         journal.put_back(store)
         journal.close()
@@ -77,7 +77,7 @@ def _loading(journal: RestoreJournal) -> bool:
 
 
 def _commit(loadings: Mapping[str, Loading], journal: RestoreJournal) -> None:
-    os.sync()  # a store in a folder of this machine: all files at once, which takes far less than one by one
+    os.sync()  # a store in a folder of this machine: all files at once, which is much faster than one by one
     journal.mark("committing")
     for loading in loadings.values():
         loading.commit()
@@ -85,7 +85,7 @@ def _commit(loadings: Mapping[str, Loading], journal: RestoreJournal) -> None:
 
 
 def _explained(error: MlpipesError, now: Now, work: _Replacement, path: Path) -> MlpipesError:
-    """The error, and what holds after it; artifacts are put back where both databases are the old ones."""
+    """Return the error with the present state; put artifacts back if both databases are the old ones."""
     again = f"run `mlpipes restore {path}` again, or restore another backup"
     if now.changed:
         if _loading(work.journal):
@@ -105,12 +105,12 @@ def _explained(error: MlpipesError, now: Now, work: _Replacement, path: Path) ->
 
 @dataclass(frozen=True)
 class Before:
-    """What the databases were before a replacement, by name."""
+    """The identities of the databases before a replacement, by name."""
 
     identities: Mapping[str, str]
 
     def compare(self, storage: Storage, databases: Databases) -> Now:
-        """Ask them what they are now."""
+        """Compare them with the present identities."""
         changed: list[str] = []
         same: list[str] = []
         unknown: list[str] = []
@@ -125,14 +125,14 @@ class Before:
 
 @dataclass(frozen=True)
 class Now:
-    """The names of databases that hold something else than before, the same, or do not answer."""
+    """The names of databases that are new, unchanged, or do not answer."""
 
     changed: tuple[str, ...]
     same: tuple[str, ...]
     unknown: tuple[str, ...]
 
     def words(self) -> str:
-        """As a sentence has them."""
+        """Return the names as a phrase."""
         parts = [f"the database {name} was replaced" for name in self.changed]
         parts += [f"the database {name} is unchanged" for name in self.same]
         parts += [
@@ -143,15 +143,15 @@ class Now:
 
 @dataclass
 class _Replacement:
-    """One attempt.
+    """One attempt at a replacement.
 
     Attributes:
-        store: The artifacts.
-        manifest: What shall be there.
-        journal: Where it is written down.
-        there: The artifacts that were there at the start: sizes by key.
-        added: Keys that were not there.
-        earlier: How far one got before this one whose end is missing, and its file.
+        store: The artifact store.
+        manifest: The content that is to be restored.
+        journal: The restore journal.
+        there: The artifacts that existed at the start: sizes by key.
+        added: Keys that did not exist at the start.
+        earlier: The stage and file of an earlier attempt that did not end.
     """
 
     store: ArtifactStore
@@ -162,7 +162,7 @@ class _Replacement:
     added: list[str] = field(default_factory=list)
 
     def load(self, path: Path, loadings: Mapping[str, Loading], task: Task) -> None:
-        """All but the commit."""
+        """Do everything except the commit."""
         self.there = {one.key: one.size for one in self.store.entries()}
         count = len(self.manifest.members)
         with contents(path, self.manifest) as members:
@@ -175,7 +175,7 @@ class _Replacement:
                     self._artifact(name, member, content)
 
     def _database(self, name: str, loadings: Mapping[str, Loading], content: BinaryIO, path: Path) -> None:
-        """Load one, and see whether it holds what the manifest says."""
+        """Load one database, and check that it holds what the manifest says."""
         loadings[name].load(content)
         found = loadings[name].holds()
         wanted = self.manifest.rows.get(name, {})
@@ -201,14 +201,14 @@ class _Replacement:
         self.store.write(key, content, member.size)
 
     def undo(self) -> MlpipesError | None:
-        """The artifacts as they were; else why not, and the next attempt does it."""
+        """Restore the old artifacts; else return why not, and the next attempt does it."""
         try:
             if not _loading(self.journal):
-                self.journal.mark("loading")  # nothing of it holds, whatever was begun
+                self.journal.mark("loading")  # nothing of it was committed, even if it began
             self.journal.put_back(self.store)
             self.store.remove(self.added)
             self.journal.close()
-            if self.earlier:  # which is as unfinished as it was
+            if self.earlier:  # it is as unfinished as the earlier one
                 self.journal.open(Path(self.earlier[1]))
                 self.journal.mark(self.earlier[0])
         except MlpipesError as error:
@@ -230,7 +230,7 @@ def _lies(path: Path, what: str) -> MlpipesError:
 
 
 def checksum(store: ArtifactStore, key: str) -> str:
-    """The SHA-256 of an artifact, in hexadecimal digits."""
+    """Return the SHA-256 of an artifact, in hexadecimal digits."""
     found = hashlib.sha256()
     with store.read(key) as content:
         while piece := content.read(_CHUNK):

@@ -21,11 +21,11 @@ from mlpipes_cli.signing import keys
 
 
 def restore(project: ProjectFolder, path: Path, reporter: Reporter, *, yes: bool = False) -> BackupResult:
-    """Put what a backup file holds in the place of everything; after a question if there is anything.
+    """Replace all data by a backup file's, after confirmation if there is any data.
 
     Raises:
-        UsageError: There is no such file, or nobody can be asked.
-        MlpipesError: The file is damaged, the answer was no, or it failed: the old data is there then.
+        UsageError: There is no such file, or there is no terminal to ask on.
+        MlpipesError: The file is damaged, the user declined, or it failed: the old data is kept then.
     """
     began = time.monotonic()
     manifest = checked(path, reporter)
@@ -49,7 +49,7 @@ def restore(project: ProjectFolder, path: Path, reporter: Reporter, *, yes: bool
 
 
 def checked(path: Path, reporter: Reporter) -> Manifest:
-    """Read the file from beginning to end, compare every checksum, and see whether it is for this release.
+    """Read the whole file, compare every checksum, and check that this release can restore it.
 
     Raises:
         UsageError: There is no such file.
@@ -68,7 +68,7 @@ def checked(path: Path, reporter: Reporter) -> Manifest:
 
 
 def want_fitting(runtime: Runtime, databases: Databases, manifest: Manifest, path: Path) -> None:
-    """An MLflow that is not ours brings no tables to another version.
+    """Check that the backup fits an MLflow server that is not ours, whose tables we do not upgrade.
 
     Raises:
         MlpipesError: The backup has another version of MLflow's tables than an existing server uses.
@@ -84,7 +84,7 @@ def want_fitting(runtime: Runtime, databases: Databases, manifest: Manifest, pat
 
 
 def tell_key(project: ProjectFolder, manifest: Manifest, reporter: Reporter) -> None:
-    """Say that the models in a backup are not of this project's key, if so, and what makes them load.
+    """Report if the models in a backup are of another project's key, and how to make them load.
 
     Raises:
         MlpipesError: ``.env`` cannot be read or written.
@@ -105,14 +105,14 @@ def tell_key(project: ProjectFolder, manifest: Manifest, reporter: Reporter) -> 
 def ask(
     project: ProjectFolder, runtime: Runtime, databases: Databases, reporter: Reporter, *, yes: bool
 ) -> None:
-    """Ask before something is lost.
+    """Ask before data is lost.
 
     Raises:
-        UsageError: There is nobody to ask.
-        MlpipesError: The answer was no.
+        UsageError: There is no terminal to ask on.
+        MlpipesError: The user declined.
     """
     if journal(project, runtime).state():
-        return  # an earlier restore was agreed to, and has to be finished
+        return  # an earlier restore was confirmed, and has to be finished
     urls = runtime.storage().databases
     what = words(content({name: databases.facts(urls[name]).rows for name in DATABASES}))
     if what:
@@ -130,7 +130,7 @@ def into(
     manifest: Manifest,
     reporter: Reporter,
 ) -> None:
-    """Replace what a running stack keeps; its services are stopped meanwhile.
+    """Replace the data of a running stack; its services are stopped meanwhile.
 
     Raises:
         MlpipesError: It failed, or a service does not start again.

@@ -1,4 +1,4 @@
-"""What a replacement that is under way has written over, so that it can be put back."""
+"""The journal of a running replacement: its stage, and copies of what it overwrites."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class RestoreJournal:
-    """The folder ``.mlpipes/replacing-<runtime>``: there as long as a replacement is not done.
+    """The folder ``.mlpipes/replacing-<runtime>``, which exists until a replacement is complete.
 
     Stages: ``loading`` (the databases are as they were, some artifacts may be new),
-    ``committing`` (nobody can tell), ``committed`` (both databases are new, old artifacts may be left).
+    ``committing`` (either is possible), ``committed`` (both databases are new, old artifacts may be left).
 
     Attributes:
-        folder: Where it is.
+        folder: The journal's folder.
     """
 
     folder: Path
 
     def open(self, file: Path) -> None:
-        """Begin; whatever was written over before has been put back.
+        """Begin a replacement; everything overwritten before has been put back.
 
         Raises:
             MlpipesError: The folder cannot be written.
         """
         with self._written():
-            if self.folder.exists():  # of one that was done, or that cannot be undone any more
+            if self.folder.exists():  # of a replacement that is complete, or cannot be undone any more
                 shutil.rmtree(self.folder)
             private_files.folder(self.folder)
         self._write("loading", str(file))
 
     def state(self) -> tuple[Stage, str] | None:
-        """How far a replacement got that has not ended, and its file."""
+        """Return the stage and the file of a replacement that has not ended."""
         try:
             row = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
             return row["stage"], row["file"]
@@ -55,7 +55,7 @@ class RestoreJournal:
             return "committing", "the same file"
 
     def mark(self, stage: Stage) -> None:
-        """It got so far."""
+        """Record that a stage is reached."""
         found = self.state()
         self._write(stage, found[1] if found else "")
 
@@ -69,7 +69,7 @@ class RestoreJournal:
             beside.replace(self.folder / "state.json")
 
     def keep(self, store: ArtifactStore, key: str) -> None:
-        """Copy an artifact that is going to be written over."""
+        """Copy an artifact that is going to be overwritten."""
         number = sum(1 for _ in self._kept())
         with self._written(), store.read(key) as content:
             beside = self.folder / f"{number}.new"
@@ -84,7 +84,7 @@ class RestoreJournal:
         return self.folder.glob("*.kept")
 
     def put_back(self, store: ArtifactStore) -> None:
-        """Write back all that was copied.
+        """Write back all copies.
 
         Raises:
             MlpipesError: The store does not take it; the copies are still there.
@@ -95,7 +95,7 @@ class RestoreJournal:
                 store.write(key, copy, path.stat().st_size - copy.tell())
 
     def close(self) -> None:
-        """The replacement is done, or undone."""
+        """End the journal: the replacement is complete, or undone."""
         with self._written():
             state = self.folder / "state.json"
             state.unlink(missing_ok=True)

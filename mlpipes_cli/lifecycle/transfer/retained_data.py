@@ -1,4 +1,4 @@
-"""The data that a project left behind in another runtime: kept until the user says otherwise."""
+"""Data that a project left on another runtime, which is kept until the user removes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _file(project: ProjectFolder) -> Path:
 
 
 def read(project: ProjectFolder) -> dict[str, str]:
-    """The runtimes that still hold old data, each with the moment at which it was left."""
+    """Return the runtimes that still hold old data, each with the time at which it was left."""
     try:
         row = json.loads(_file(project).read_text(encoding="utf-8"))
         return {str(name): str(moment) for name, moment in row.items()}
@@ -28,7 +28,7 @@ def read(project: ProjectFolder) -> dict[str, str]:
 
 
 def write(project: ProjectFolder, left: Mapping[str, str]) -> None:
-    """Remember it.
+    """Record the runtimes with old data.
 
     Raises:
         MlpipesError: It cannot be written.
@@ -43,11 +43,11 @@ def forget(project: ProjectFolder, reporter: Reporter, *, yes: bool = False) -> 
     """Remove the old data.
 
     Returns:
-        What was removed.
+        The names of what was removed.
 
     Raises:
-        UsageError: There is nobody to ask.
-        MlpipesError: The answer was no, or something cannot be removed.
+        UsageError: There is no terminal to ask on.
+        MlpipesError: The user declined, or something cannot be removed.
     """
     with one_at_a_time(project, reporter):
         present = wiring.make_runtime(project).name
@@ -69,11 +69,11 @@ def forget(project: ProjectFolder, reporter: Reporter, *, yes: bool = False) -> 
 
 
 def want_agreed(project: ProjectFolder, target: str, reporter: Reporter, *, yes: bool) -> None:
-    """Ask before old data in the target is written over.
+    """Ask before old data in the target is overwritten.
 
     Raises:
-        UsageError: There is nobody to ask.
-        MlpipesError: The answer was no.
+        UsageError: There is no terminal to ask on.
+        MlpipesError: The user declined.
     """
     moment = read(project).get(target)
     if moment:

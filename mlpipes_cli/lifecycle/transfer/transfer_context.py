@@ -1,4 +1,4 @@
-"""What every verb of this folder needs: the stack's storage, one at a time, a journal."""
+"""What every transfer needs: the stack's storage, a lock, and a journal."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mlpipes_cli.project import ProjectFolder
 
 @contextlib.contextmanager
 def one_at_a_time(project: ProjectFolder, reporter: Reporter) -> Iterator[None]:
-    """Be the only backup, restore, migrate or upgrade of a project.
+    """Hold the lock for backup, restore, migrate and upgrade of a project.
 
     Raises:
-        MlpipesError: The project's folder takes no lock.
+        MlpipesError: The project's folder cannot be locked.
     """
 
     def waiting(holder: str) -> None:
@@ -35,15 +35,15 @@ def one_at_a_time(project: ProjectFolder, reporter: Reporter) -> Iterator[None]:
 
 
 def journal(project: ProjectFolder, runtime: Runtime) -> RestoreJournal:
-    """Where a replacement that is under way is written down; each runtime has its own artifacts."""
+    """Return the journal of a running replacement; each runtime has its own artifacts."""
     return RestoreJournal(project.state / f"replacing-{runtime.name}")
 
 
 def require_nothing_unfinished(project: ProjectFolder, runtime: Runtime, storage: Storage) -> None:
-    """Make sure that no restore was left half done.
+    """Make sure that no restore is unfinished.
 
     Raises:
-        MlpipesError: One was, and only running it again makes the data whole.
+        MlpipesError: One is, and only running it again makes the data complete.
     """
     from mlpipes_cli.lifecycle.transfer.replace import finish
 
@@ -61,10 +61,10 @@ def require_nothing_unfinished(project: ProjectFolder, runtime: Runtime, storage
 
 @contextlib.contextmanager
 def running(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> Iterator[Storage]:
-    """The storage of a stack; one that does not run is started, and stopped again at the end.
+    """Yield the storage of a stack; a stopped stack is started, and stopped again at the end.
 
     Raises:
-        MlpipesError: It does not come up.
+        MlpipesError: It does not start.
     """
     started = not any(one.state == "running" for one in runtime.status().services)
     try:
@@ -86,12 +86,12 @@ def running(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> Ite
 def bring_up(
     project: ProjectFolder, runtime: Runtime, reporter: Reporter, versions: Mapping[str, str] | None = None
 ) -> None:
-    """Start a stack and say what changed.
+    """Start a stack and report what changed.
 
     Raises:
-        MlpipesError: It does not come up.
+        MlpipesError: It does not start.
     """
-    if runtime.name != "remote":  # whose passwords others made
+    if runtime.name != "remote":  # its passwords are made by others
         secrets.ensure_secrets(project.root)
     status = runtime.up(reporter, versions) if versions else runtime.up(reporter)
     for change in status.changes:
@@ -99,11 +99,11 @@ def bring_up(
 
 
 def agreed(reporter: Reporter, question: str, *, yes: bool, flag: str, why: str) -> None:
-    """Go on only if the user wants it.
+    """Continue only if the user agrees.
 
     Raises:
-        UsageError: There is nobody to ask.
-        MlpipesError: The answer was no.
+        UsageError: There is no terminal to ask on.
+        MlpipesError: The user declined.
     """
     if yes:
         return
@@ -114,7 +114,7 @@ def agreed(reporter: Reporter, question: str, *, yes: bool, flag: str, why: str)
 
 
 def backup_place(project: ProjectFolder, purpose: str) -> Path:
-    """A new name for a backup that we make ourselves.
+    """Return a new path for an automatic backup.
 
     Raises:
         MlpipesError: The folder cannot be made.

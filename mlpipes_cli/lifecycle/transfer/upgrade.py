@@ -1,4 +1,4 @@
-"""``mlpipes upgrade``: to what this release runs on, with a backup and a way back."""
+"""``mlpipes upgrade``: moves a stack to this release's versions, with a backup and a rollback."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from mlpipes_cli.lifecycle.trust import project_vault, unsigned_versions
 from mlpipes_cli.ports import Reporter, Runtime
 from mlpipes_cli.project import ProjectFolder
 
-_OTHER_MAJOR = "not compatible with this version"  # PostgreSQL's words
+_OTHER_MAJOR = "not compatible with this version"  # PostgreSQL's message
 _TABLES = "mlflow's tables"
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is of another version in this release.
+    """A service or schema whose version differs in this release.
 
     Attributes:
         what: A service, or MLflow's tables.
-        before: What it is on.
-        after: What it gets.
+        before: The present version.
+        after: The version in this release.
     """
 
     what: str
@@ -48,11 +48,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Upgraded:
-    """What an upgrade did.
+    """The result of an upgrade.
 
     Attributes:
-        changes: What was of another version; empty when there was nothing to do.
-        backup: The file made before, which is kept; None when there was nothing to do.
+        changes: The changed versions; empty if there was nothing to do.
+        backup: The backup file made before, which is kept; None if there was nothing to do.
         seconds: How long it took.
     """
 
@@ -62,10 +62,10 @@ class Upgraded:
 
 
 def upgrade(project: ProjectFolder, reporter: Reporter, *, dry_run: bool = False) -> Upgraded:
-    """Move a stack to the installed release; if it does not come up, go back with the data of before.
+    """Move a stack to the installed release; if it does not start, go back to the old one and its data.
 
     Raises:
-        UsageError: The stack is remote, and so are its programs.
+        UsageError: The stack is remote, so others upgrade its services.
         MlpipesError: It failed; the message says what runs now.
     """
     began = time.monotonic()
@@ -100,10 +100,10 @@ def upgrade(project: ProjectFolder, reporter: Reporter, *, dry_run: bool = False
 
 
 def _present(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> Release:
-    """What the stack is on; one that does not run is started on just that.
+    """Return the stack's present versions; a stopped stack is started on exactly those.
 
     Raises:
-        MlpipesError: It does not come up.
+        MlpipesError: It does not start.
     """
     written = release.read(project, runtime)
     with contextlib.suppress(MlpipesError):
@@ -117,10 +117,10 @@ def _present(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> Re
 
 
 def _changes(runtime: Runtime, old: Release, reporter: Reporter) -> tuple[Change, ...]:
-    """What differs from this release; its images are here afterwards.
+    """Return the differences from this release; its images are present afterwards.
 
     Raises:
-        MlpipesError: One cannot be had.
+        MlpipesError: An image is not available.
     """
     new = runtime.release(reporter)
     found = [Change(name, old.versions.get(name, "-"), after) for name, after in new.items()]
@@ -133,10 +133,10 @@ def _changes(runtime: Runtime, old: Release, reporter: Reporter) -> tuple[Change
 
 
 def _want_servable(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> None:
-    """Make sure that the APIs of the stack can load their models afterwards; of others it is only said.
+    """Make sure that the stack's APIs can load their models afterwards; warn about other models.
 
     Raises:
-        MlpipesError: It could not, and nothing was changed.
+        MlpipesError: An API could not, and nothing was changed.
     """
     vault = project_vault.of(project, runtime.endpoints())
     services = wiring.remembered_services(project)
@@ -156,7 +156,7 @@ def _want_servable(project: ProjectFolder, runtime: Runtime, reporter: Reporter)
 
 
 def _copy_and_stop(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> tuple[Path, Manifest]:
-    """A backup of what nobody changes any more; then the stack is stopped.
+    """Back up the data while nothing changes it; then stop the stack.
 
     Raises:
         MlpipesError: Something cannot be read or written; the stack runs again then.
@@ -175,7 +175,7 @@ def _copy_and_stop(project: ProjectFolder, runtime: Runtime, reporter: Reporter)
 def _back_on_failure(
     project: ProjectFolder, runtime: Runtime, old: Release, path: Path, manifest: Manifest, reporter: Reporter
 ) -> Iterator[None]:
-    """Whatever happens inside, what ran before runs again afterwards on the data of before."""
+    """Start the old versions again, with the old data, if the block fails."""
     try:
         yield
     except BaseException as error:
@@ -204,10 +204,10 @@ def _explained(error: MlpipesError, path: Path) -> MlpipesError:
 
 
 def _want_healthy(runtime: Runtime, manifest: Manifest) -> None:
-    """Make sure that all services answer and nothing is lost.
+    """Make sure that all services answer and no data is lost.
 
     Raises:
-        MlpipesError: One does not, or something is.
+        MlpipesError: A service does not answer, or data is lost.
     """
     broken = [one.name for one in runtime.status().services if one.state != "running"]
     if broken:
@@ -221,5 +221,5 @@ def _want_healthy(runtime: Runtime, manifest: Manifest) -> None:
 
 
 def _short(version: str) -> str:
-    """An image's id as Docker shows it."""
+    """Return an image's id as Docker shows it."""
     return version.removeprefix("sha256:")[:12] if version.startswith("sha256:") else version

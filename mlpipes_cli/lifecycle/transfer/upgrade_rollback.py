@@ -1,4 +1,4 @@
-"""The way back of an upgrade that failed: the data of before, then the programs of before."""
+"""The rollback of a failed upgrade: first the old data, then the old versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlpipes_cli.lifecycle.transfer.transfer_context import bring_up, journal
 from mlpipes_cli.ports import Reporter, Runtime
 from mlpipes_cli.project import ProjectFolder
 
-_PATIENCE = 60.0  # seconds in which a storage that was just started has to take the data
+_PATIENCE = 60.0  # seconds in which a storage that was just started has to accept the data
 _PAUSE = 1.0
 
 
@@ -27,22 +27,22 @@ def go_back(
     reporter: Reporter,
     why: str,
 ) -> None:
-    """Have what ran before run again, on the data of before.
+    """Start the old versions again, with the old data.
 
-    The data is put back with the storage that runs now. Where that does not work, it is tried once more
-    with the storage of before, which comes up even where its MLflow does not bear the data.
+    The data is restored with the storage that runs now. If that fails, it is tried once more
+    with the old storage, which starts even if its MLflow does not work with the data.
 
     Args:
-        project: Whose stack it is.
+        project: The project that the stack belongs to.
         runtime: The stack.
-        old: What it was on.
+        old: The old versions.
         path: The backup.
-        manifest: What is in it.
-        reporter: Where news goes.
+        manifest: The backup's manifest.
+        reporter: Receives progress messages.
         why: Why the upgrade failed.
 
     Raises:
-        MlpipesError: Either did not work; the message says which, why, and where the backup is.
+        MlpipesError: A step failed; the message says which, why, and where the backup is.
     """
     missing = _put_back(project, runtime, path, manifest, reporter)
     problem = _start(project, runtime, old, reporter)
@@ -57,10 +57,10 @@ def go_back(
 def _put_back(
     project: ProjectFolder, runtime: Runtime, path: Path, manifest: Manifest, reporter: Reporter
 ) -> MlpipesError | None:
-    """Replace all data by the backup's while only the storage runs; why that did not work.
+    """Replace all data by the backup's while only the storage runs; return why that failed.
 
-    An object store that was started just now may answer before it can give or take everything. Each
-    attempt leaves the data as it was or replaces all of it, so that there may be several.
+    An object store that was just started may answer before it can read or write everything. Each
+    attempt leaves the data unchanged or replaces all of it, so that it may be repeated.
     """
     databases = wiring.make_databases()
     deadline = time.monotonic() + _PATIENCE
@@ -80,7 +80,7 @@ def _put_back(
 
 
 def _start(project: ProjectFolder, runtime: Runtime, old: Release, reporter: Reporter) -> MlpipesError | None:
-    """Start what ran before; why it does not come up."""
+    """Start the old versions; return why they do not start."""
     try:
         runtime.down(reporter)
         bring_up(project, runtime, reporter, old.versions)

@@ -1,4 +1,4 @@
-"""Comparing what a stack holds with what a backup says."""
+"""Compares the data of a stack with a backup's manifest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlpipes_cli.ports.dumps import Databases
 
 
 def verify(storage: Storage, databases: Databases, manifest: Manifest, reporter: Reporter) -> None:
-    """Make sure that both databases have as many rows in every table, and that every artifact is the same.
+    """Make sure that every table of both databases has as many rows, and that every artifact is the same.
 
     Raises:
         MlpipesError: Something differs; the message names it.

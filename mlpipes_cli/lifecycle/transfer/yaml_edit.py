@@ -1,4 +1,4 @@
-"""Changing one value of ``mlpipes.yaml``, every other character left as it is."""
+"""Changes one value of ``mlpipes.yaml`` and keeps every other character."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mlpipes_cli.errors import MlpipesError, UsageError
 
 
 def edited(text: str, keys: Sequence[str], value: str, name: str) -> str:
-    """The text of a YAML file with one plain value replaced.
+    """Return the text of a YAML file with one plain value replaced.
 
     Args:
-        text: The file's.
-        keys: Where the value stands.
+        text: The file's text.
+        keys: The path of keys to the value.
         value: A word that needs no quotes.
         name: How messages call the file.
 
@@ -32,13 +32,13 @@ def edited(text: str, keys: Sequence[str], value: str, name: str) -> str:
     if not isinstance(node, yaml.ScalarNode) or node.start_mark.index == node.end_mark.index:
         raise UsageError(f"{name}: {place} is not set", f"add it with the value {value}")
     changed = text[: node.start_mark.index] + value + text[node.end_mark.index :]
-    if yaml.safe_load(changed) == yaml.safe_load(text):  # the value of an anchor, or something as odd
+    if yaml.safe_load(changed) == yaml.safe_load(text):  # the value of an anchor, or similar
         raise UsageError(f"{name}: mlpipes cannot change {place}", f"set it to {value}")
     return changed
 
 
 def read(path: Path) -> str:
-    """The text of a file with its own line ends.
+    """Return the text of a file with its own line ends.
 
     Raises:
         MlpipesError: It cannot be read.
@@ -51,7 +51,7 @@ def read(path: Path) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file in one step; its mode stays.
+    """Replace a file atomically; its mode is kept.
 
     Raises:
         MlpipesError: It cannot be written.

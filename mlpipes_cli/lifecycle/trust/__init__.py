@@ -1,1 +1,1 @@
-"""What a project's models may be loaded, and who says so."""
+"""Decides which of a project's models may be loaded."""

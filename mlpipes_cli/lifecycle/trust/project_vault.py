@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def of(project: ProjectFolder, endpoints: Endpoints) -> Vault:
-    """What may be loaded of the registry of a running stack; makes the project's key if there is none.
+    """Return the vault of a running stack's registry; makes the project's key if there is none.
 
     Raises:
-        MlpipesError: ``.env`` cannot be read or written, or the key in it is none.
+        MlpipesError: ``.env`` cannot be read or written, or the key in it is malformed.
     """
     from mlpipes_cli.adapters import wiring
 
@@ -29,11 +29,11 @@ def of(project: ProjectFolder, endpoints: Endpoints) -> Vault:
 
 @contextlib.contextmanager
 def fetched(vault: Vault, name: str, version: int) -> Iterator[Path]:
-    """A version's files in a folder of our own, checked; it is gone afterwards.
+    """Yield a folder with a version's verified files, which is removed afterwards.
 
     Raises:
-        Untrusted: They are not those that were signed.
-        MlpipesError: They cannot be had.
+        Untrusted: The files are not those that were signed.
+        MlpipesError: They are not available.
     """
     with _folder() as folder:
         vault.fetch(name, version, folder)
@@ -42,10 +42,10 @@ def fetched(vault: Vault, name: str, version: int) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def copied(vault: Vault, name: str, version: int) -> Iterator[Path]:
-    """The same without a check, for who looks at the files and loads nothing.
+    """Yield a folder with a version's files, not verified, for callers that load nothing.
 
     Raises:
-        MlpipesError: They cannot be had.
+        MlpipesError: They are not available.
     """
     with _folder() as folder:
         vault.source.fetch(name, version, folder)
@@ -61,16 +61,16 @@ def _folder() -> Iterator[Path]:
 
 
 def want_sealed(vault: Vault, uri: str, title: str) -> None:
-    """Make sure that a run's model, registered or not, is one that ``train`` signed.
+    """Make sure that ``train`` signed a run's model, registered or not.
 
     Args:
-        vault: What may be loaded.
-        uri: The model's, ``models:/m-...``.
-        title: What the run is called.
+        vault: The models that may be loaded.
+        uri: The model's URI, ``models:/m-...``.
+        title: The run's title for messages.
 
     Raises:
         Untrusted: It is not.
-        MlpipesError: Its files cannot be had.
+        MlpipesError: Its files are not available.
     """
     with _folder() as folder:
         vault.check_logged(uri, folder, title)

@@ -1,4 +1,4 @@
-"""``models trust``: let versions be loaded as they are now."""
+"""``models trust``: signs versions as they are now, so that they can be loaded."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrustResult:
-    """A version that was looked at.
+    """The result for one version.
 
     Attributes:
         model: Its model's name.
         version: Its number.
         outcome: ``trusted`` now, ``would trust``, ``signed`` (by train), ``trusted before``, or ``failed``.
-        run_id: Its run; empty where it names none.
+        run_id: Its run; empty if it names none.
         files: How many files it has.
-        size: Their bytes together.
+        size: Their total size in bytes.
         digest: One checksum of all of them.
-        reason: Why it was not to be loaded before; or why it cannot be trusted.
+        reason: Why it could not be loaded before; or why it cannot be trusted.
     """
 
     model: str
@@ -54,16 +54,16 @@ def trust(
     reason: str = "",
     dry_run: bool = False,
 ) -> list[TrustResult]:
-    """Have versions loaded as they are now, also if this project did not make them.
+    """Sign versions as they are now, so that they can be loaded, even if another project made them.
 
     Args:
-        project: Whose registry, and whose key.
-        reporter: Where news goes.
-        versions: Which versions of the model.
-        model: Its name; that of mlpipes.yaml, or the only one, where it is left out.
-        everything: All versions of the model; where none is named, of all models.
-        reason: Kept with the version.
-        dry_run: Only say what would be trusted.
+        project: The project whose registry and key are used.
+        reporter: Receives progress messages.
+        versions: The numbers of the versions.
+        model: The model's name; that of mlpipes.yaml, or the only one, if omitted.
+        everything: All versions of the model; if none is named, of all models.
+        reason: A reason that is stored with the version.
+        dry_run: Only report what would be trusted.
 
     Raises:
         UsageError: There is no such model or version, or none was named.
@@ -106,7 +106,7 @@ class _Trusting:
     dry_run: bool
 
     def one(self, version: ModelVersion) -> TrustResult:
-        """What became of a version; the others are looked at even if this one cannot be had."""
+        """Return the result for a version; a failure does not stop the others."""
         name, number = version.model, version.version
         row = TrustResult(name, number, "failed", version.run_id)
         try:

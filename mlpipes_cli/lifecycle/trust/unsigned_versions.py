@@ -1,4 +1,4 @@
-"""Versions that this project's key has not signed: registered before there were keys, or by others."""
+"""Finds versions that this project's key has not signed: made before there were keys, or by others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Unsigned:
-    """A version that an alias points to and that will not be loaded."""
+    """A version that an alias points to and that cannot be loaded."""
 
     model: str
     version: int
@@ -31,9 +31,9 @@ class Unsigned:
 
 
 def known(vault: Vault) -> list[Unsigned]:
-    """Those that aliases point to, as far as the registry answers; their files are not looked at."""
+    """Return unsigned versions with an alias, as far as the registry answers; their files are not read."""
     found: list[Unsigned] = []
-    with contextlib.suppress(MlpipesError):  # who loads one is told then
+    with contextlib.suppress(MlpipesError):  # loading one reports that
         found.extend(_found(vault))
     return found
 
@@ -49,13 +49,13 @@ def _found(vault: Vault) -> Iterator[Unsigned]:
 
 
 def listed(found: Sequence[Unsigned]) -> str:
-    """Them, in words."""
+    """Describe the versions in a phrase."""
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return ", ".join(map(str, found[:_SHOWN])) + more
 
 
 def warn_unsigned(vault: Vault, reporter: Reporter, why: str) -> None:
-    """Say which versions will not be loaded, and what to do; nothing where there are none or nobody knows."""
+    """Warn about versions that cannot be loaded, and say what to do; no warning if none is known."""
     found = known(vault)
     if found:
         reporter.warn(f"{why}, and will not be loaded: {listed(found)}; {TRUST_ALL}")
