@@ -1,1 +1,1 @@
-"""The stack as containers, through the Docker SDK."""
+"""Run the stack as containers, through the Docker SDK."""

@@ -1,4 +1,4 @@
-"""Everything that could be wrong with a stack in containers, looked at one by one; nothing is changed."""
+"""Run the doctor checks of a stack in containers; the checks change nothing."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _MOVE = (
 def examine(
     project: ProjectFolder, extra: Sequence[str], auth: bool, local: LocalServices
 ) -> Sequence[Check]:
-    """All checks; one that fails in itself is a fault with its reason.
+    """Run all checks; a check that raises an error is a fault with its reason.
 
     Args:
-        project: Whose stack.
+        project: The project of the stack.
         extra: Services beside the core.
-        auth: Whether MLflow asks who one is.
-        local: Our own processes beside the containers.
+        auth: Whether MLflow requires authentication.
+        local: The local processes beside the containers.
     """
     wanted = [*_DATABASES, *_STORE, *(_AUTH if auth else ())]
     wanted += [name for service in extra for name in _TOOLS.get(service, ())]
@@ -96,7 +96,7 @@ def _stack(
 ) -> list[Check]:
     identity = StackIdentity(project)
     known = identity.known(engine)
-    marks = known or identity.marks(f"{project.config.project}-000000")  # a stack that is not there
+    marks = known or identity.marks(f"{project.config.project}-000000")  # a stack that does not exist
     place = DockerStack(project, engine, marks, env_file.read(project.env_file), auth)
     checks: list[Check] = []
     services = _services(place, extra, checks)
@@ -149,7 +149,7 @@ def _image(engine: DockerEngine, service: Service) -> Check:
 
 
 def _settings(project: ProjectFolder) -> Check:
-    """Whether a password stands in mlpipes.yaml, which is committed."""
+    """Check whether mlpipes.yaml, which is committed, contains a password."""
     file = project.root / "mlpipes.yaml"
     lines = file.read_text(encoding="utf-8").splitlines()
     found = [

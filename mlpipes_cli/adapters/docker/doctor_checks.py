@@ -1,4 +1,4 @@
-"""What ``doctor`` finds on its round through a stack's ports, containers and volumes."""
+"""Check a stack's ports, containers and volumes for ``doctor``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UP = "`mlpipes up` repairs it"
 
 
 def ports(place: DockerStack, services: Iterable[Service]) -> list[Check]:
-    """Each port: whether it is published, free, or somebody else's."""
+    """Check for each port whether it is published, free, or taken."""
     files = StateFiles(place.project.state)
     containers = place.holdings.containers()
     names = {service.name for service in services}
@@ -57,7 +57,7 @@ def _port(setting: PortSetting, has: int | None, wanted: int, place: DockerStack
 
 
 def running(place: DockerStack, names: Sequence[str], *, made: bool) -> list[Check]:
-    """Each service: whether it answers, and how its container fares."""
+    """Check for each service whether it answers, and the state of its container."""
     if not names:
         return []
     found = place.holdings.containers()
@@ -91,7 +91,7 @@ def _service(row: ServiceStatus, details: Mapping[str, Any], *, made: bool) -> C
 
 
 def process(row: ServiceStatus) -> Check:
-    """A process of ours beside the containers."""
+    """Check a local process beside the containers."""
     if row.state == "running":
         return Check(row.name, "ok", f"answers on port {row.port}")
     level: Level = "fault" if row.state == "failed" else "warning"
@@ -101,7 +101,7 @@ def process(row: ServiceStatus) -> Check:
 
 
 def volumes(place: DockerStack, services: Iterable[Service]) -> list[Check]:
-    """Whether all volumes are there, unless nothing of the stack is."""
+    """Check whether all volumes exist, unless the stack has no volumes and containers at all."""
     holdings = place.holdings
     there = set(holdings.volumes())
     containers = holdings.containers()

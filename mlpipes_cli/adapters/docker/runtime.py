@@ -1,4 +1,4 @@
-"""The stack as containers of a Docker engine, here or on another machine."""
+"""Run the stack as containers of a Docker engine, on this or another machine."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class DockerRuntime:
     """Implements :class:`mlpipes_cli.ports.Runtime`.
 
     Attributes:
-        project: Whose stack it is.
-        reason: Why this runtime was taken.
-        services: Those beside the core that ``up`` brings.
-        auth: Whether MLflow asks who one is.
+        project: The project of the stack.
+        reason: Why this runtime was chosen.
+        services: The services beside the core that ``up`` starts.
+        auth: Whether MLflow requires authentication.
         name: ``docker``.
     """
 
@@ -62,7 +62,7 @@ class DockerRuntime:
     auth: bool = False
     name: str = "docker"
 
-    # -- what is where
+    # -- helpers
 
     @property
     def _extra(self) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ class DockerRuntime:
         return connect()
 
     def _place(self, engine: DockerEngine | None = None) -> DockerStack | None:
-        """The stack, if there ever was one."""
+        """Return the stack, or None if there never was one."""
         engine = engine or self._engine()
         marks = StackIdentity(self.project).known(engine)
         secrets = env_file.read(self.project.env_file)
@@ -97,7 +97,7 @@ class DockerRuntime:
         )
 
     def _running(self, *names: str) -> tuple[DockerStack, dict[str, Container]]:
-        """The stack, of which these services run."""
+        """Return the stack and its containers; the services ``names`` have to run."""
         place = self._place()
         found = place.holdings.containers() if place else {}
         alive = {name: one for name, one in found.items() if one.state == "running" and one.ports}
@@ -109,7 +109,7 @@ class DockerRuntime:
 
     @contextmanager
     def _work(self, reporter: Reporter) -> Iterator[ContainerReconciler]:
-        """A piece of work on the stack, which is made if there was none; the lock is held already."""
+        """Yield a reconciler of the stack, which is created if there is none; the caller holds the lock."""
         engine = self._engine()
         addresses.host(engine, self.project.config.stack.listen)  # before anything is written
         secrets = env_file.read(self.project.env_file)
@@ -120,7 +120,7 @@ class DockerRuntime:
             publishing = PortAllocator(engine, files, held, reporter.info)
             yield ContainerReconciler(DesiredState(place, self._extra), publishing, reporter, task.note)
 
-    # -- the verbs
+    # -- commands
 
     def up(self, reporter: Reporter, versions: Mapping[str, str] | None = None) -> StackStatus:
         with stack_lock(self.project, reporter):
@@ -146,7 +146,7 @@ class DockerRuntime:
             if volumes or not existed:
                 clear_folder(folder)
         with contextlib.suppress(OSError):
-            folder.rmdir()  # only if empty, so never what another `up` has made meanwhile
+            folder.rmdir()  # only if empty: another `up` may have created files meanwhile
         return stopped
 
     def restart(self, service: str, reporter: Reporter) -> ServiceStatus:
@@ -198,7 +198,7 @@ class DockerRuntime:
         return shell.run(place.holdings.api, container, command)
 
     def _container(self, service: str) -> tuple[DockerStack | None, Container | None]:
-        """The stack, and the container of a service, as far as they are there.
+        """Return the stack and the container of a service, each None if it does not exist.
 
         Raises:
             UsageError: There is no such service.
@@ -293,7 +293,7 @@ class DockerRuntime:
         keeping = (DATABASE, self.project.config.stack.object_store.engine)
         with stack_lock(self.project, reporter):
             place, _ = self._running(*keeping)
-            found = place.holdings.containers()  # one that restarts again and again too
+            found = place.holdings.containers()  # also one that keeps restarting
             writing = {n: one for n, one in found.items() if n not in keeping}
             with reporter.task("stopping what writes") as task:
                 self._local.end(reporter)
@@ -301,14 +301,12 @@ class DockerRuntime:
             try:
                 yield
             finally:
-                if (
-                    again and DATABASE in place.holdings.containers()
-                ):  # else the stack was taken down meanwhile
+                if again and DATABASE in place.holdings.containers():  # else the stack was stopped meanwhile
                     with self._work(reporter) as bringing:
                         bringing.everything()
                     self._local.bring(reporter)
 
-    # -- what `start` adds: containers, and processes of ours
+    # -- services that `start` adds: containers and local processes
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:
         if spec.name in (*core(self.project.config), *self.services):

@@ -1,4 +1,4 @@
-"""The account that PostgreSQL runs as: ours, or another one where we are root."""
+"""Choose the account that PostgreSQL runs as: the current one, or an unprivileged one if that is root."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LAUNCHER = Path(__file__).with_name("launcher.py")
 
 @dataclass(frozen=True)
 class Account:
-    """How to start a program that refuses root.
+    """Starts a program that refuses to run as root.
 
     Attributes:
-        way: One of WAYS (see :mod:`.launcher`), or empty where we are not root anyway.
-        uid: The account inside.
-        gid: Its group.
-        owner: Who has to own the program's files, as this process sees it: (uid, gid).
+        way: One of WAYS (see :mod:`.launcher`), or empty if the current account is not root.
+        uid: The account's user ID, as the program sees it.
+        gid: The account's group ID, as the program sees it.
+        owner: The required owner of the program's files, as this process sees it: (uid, gid).
     """
 
     way: str = ""
@@ -34,14 +34,14 @@ class Account:
     owner: tuple[int, int] = (-1, -1)
 
     def command(self, program: Sequence[str]) -> list[str]:
-        """The program's command line with what has to stand in front."""
+        """Return the program's command line, prefixed with the launcher if the account has to change."""
         if not self.way:
             return list(program)
         python = getattr(sys, "_base_executable", None) or sys.executable
         return [python, "-I", "-S", str(_LAUNCHER), self.way, str(self.uid), str(self.gid), *program]
 
     def own(self, folder: Path) -> None:
-        """Hand a file, or a folder and all that is in it, to the account."""
+        """Change the owner of a file, or of a folder and its whole content, to the account."""
         if not self.way or _owner(folder) == self.owner:
             return
         if not folder.is_dir():
@@ -73,12 +73,12 @@ def _entry(name: str) -> pwd.struct_passwd | None:
 
 
 def find_account(program: Path, folder: Path) -> Account:
-    """The least privileged way in which a program runs and can work in a folder below ``folder``.
+    """Return the least privileged way in which a program runs and can work in a folder below ``folder``.
 
-    Each way is tried by running it: the program has to answer ``--version`` and a file to appear.
+    Each way is tested: the program has to print its version, and a file has to be created.
 
     Raises:
-        MlpipesError: We are root and there is no way to another account.
+        MlpipesError: The current account is root and cannot switch to another account.
     """
     if os.geteuid() != 0:
         return Account()

@@ -1,4 +1,4 @@
-"""The database folder: made in one step, its programs, its command line, its passwords."""
+"""Create the database folder in one step; build the server's command line; reset its password."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 def program(name: str) -> Path:
-    """A program of the PostgreSQL that is installed beside us, found without importing its package.
+    """Return the path of a program of the installed PostgreSQL package, without importing the package.
 
     Raises:
-        MlpipesError: It is not installed.
+        MlpipesError: PostgreSQL is not installed.
     """
     spec = importlib.util.find_spec(_PACKAGE)
     places = [
@@ -44,10 +44,10 @@ def program(name: str) -> Path:
 
 
 def version() -> str:
-    """The version of that PostgreSQL, such as 18.4.
+    """Return the version of the installed PostgreSQL, such as 18.4.
 
     Raises:
-        MlpipesError: It is not installed or does not run.
+        MlpipesError: PostgreSQL is not installed or does not run.
     """
     done = subprocess.run([program("postgres"), "--version"], capture_output=True, text=True, check=False)
     words = done.stdout.split()
@@ -57,18 +57,18 @@ def version() -> str:
 
 
 def token(root: Path) -> str:
-    """The cluster's name; PostgreSQL shows it in the title of each of its processes."""
+    """Return the cluster's name; PostgreSQL shows it in the title of each of its processes."""
     return f"mlpipes-{hashlib.sha256(str(root).encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
 class DatabaseCluster:
-    """A database folder.
+    """A PostgreSQL database folder and the account that its programs run as.
 
     Attributes:
         root: The project's folder.
         folder: The database folder.
-        account: Whom its programs run as.
+        account: The account that PostgreSQL's programs run as.
     """
 
     root: Path
@@ -76,10 +76,10 @@ class DatabaseCluster:
     account: Account
 
     def settings(self, port: int) -> list[str]:
-        """The server's options.
+        """Return the server's command-line options.
 
-        Nothing of it lies outside the project's folder: no socket, and dynamic shared memory in
-        files. ``fsync`` and ``full_page_writes`` stay on.
+        The server creates no file outside the project's folder: it has no Unix socket, and its dynamic
+        shared memory is in files. ``fsync`` and ``full_page_writes`` stay on.
         """
         options = {
             "listen_addresses": "127.0.0.1",
@@ -94,20 +94,20 @@ class DatabaseCluster:
         return [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
 
     def command(self, port: int) -> list[str]:
-        """The server's own command line."""
+        """Return the server's command line."""
         return [str(program("postgres")), "-D", str(self.folder), *self.settings(port)]
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its programs inherit: nothing of the user's."""
+        """The environment variables of PostgreSQL's programs; none of the user's are passed on."""
         return {**_ENVIRONMENT, process.PROJECT_MARK: str(self.root), process.SERVICE_MARK: "postgres"}
 
     @property
     def exists(self) -> bool:
-        """Whether a whole database folder is there.
+        """Whether the database folder exists and is complete.
 
         Raises:
-            MlpipesError: It belongs to somebody else.
+            MlpipesError: The folder belongs to another account.
         """
         try:
             return all((self.folder / name).is_file() for name in ("PG_VERSION", "global/pg_control"))
@@ -118,13 +118,13 @@ class DatabaseCluster:
             ) from None
 
     def make(self, password: str, warn: Callable[[str], None]) -> None:
-        """Make the folder: beside its place first, then renamed.
+        """Create the database folder under a temporary name, then rename it.
 
-        What an interrupted attempt left is removed. A folder in its place that is not whole is
+        The files of an interrupted attempt are removed. An incomplete folder with the final name is
         kept under another name.
 
         Raises:
-            MlpipesError: It cannot be made.
+            MlpipesError: The folder cannot be created.
         """
         self._sweep()
         try:
@@ -177,7 +177,7 @@ class DatabaseCluster:
             )
 
     def _sweep(self) -> None:
-        """End and remove what an interrupted attempt left."""
+        """Stop the processes and remove the files of an interrupted attempt."""
         start = f"{self.folder}.new-"
 
         def left() -> list[psutil.Process]:
@@ -196,7 +196,7 @@ class DatabaseCluster:
         """Set the superuser's password while the server is stopped.
 
         Raises:
-            MlpipesError: It did not work.
+            MlpipesError: PostgreSQL did not accept the new password.
         """
         command = [str(program("postgres")), "--single", "-D", str(self.folder), "postgres"]
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Bringing the embedded core up: PostgreSQL and MLflow's server side by side."""
+"""Start the embedded core services, PostgreSQL and MLflow's server, in parallel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mlpipes_cli.ports import Reporter
 
 @contextmanager
 def work(parts: StackLayout, reporter: Reporter) -> Iterator[CoreServices]:
-    """A piece of work on the core; a service that does not answer at an untimely end is ended."""
+    """Lock the stack and yield its core services; on an error, stop services that do not answer yet."""
     with stack_lock(parts.project, reporter), ports.PortReservations() as held:
         core = CoreServices(parts.project, reporter, held, parts.files, parts.files.running(), parts=parts)
         try:
@@ -39,10 +39,10 @@ def work(parts: StackLayout, reporter: Reporter) -> Iterator[CoreServices]:
 
 @dataclass(kw_only=True)
 class CoreServices(ProcessReconciler):
-    """The core's services as well as any process.
+    """Reconciles the core services and added processes.
 
     Attributes:
-        parts: What the stack consists of.
+        parts: The stack's services and file locations.
     """
 
     parts: StackLayout
@@ -54,19 +54,19 @@ class CoreServices(ProcessReconciler):
         return self.parts.end(name, running)
 
     def bring(self) -> None:
-        """PostgreSQL and MLflow.
+        """Start PostgreSQL and MLflow, or keep them if they run as configured.
 
         Raises:
-            MlpipesError: One does not come up.
+            MlpipesError: A service does not start.
         """
         self.settle_move()
         with_retries(self._both)
 
     def restart(self, name: str) -> None:
-        """End one of the two, then have both run: MLflow finds the database again by itself.
+        """Stop one core service, then make sure that both run: MLflow reconnects to the database by itself.
 
         Raises:
-            MlpipesError: It does not come up.
+            MlpipesError: A service does not start.
         """
         self.note(f"ending {name}")
         self.settle_move()
@@ -75,10 +75,10 @@ class CoreServices(ProcessReconciler):
         with_retries(self._both)
 
     def resume(self, name: str) -> None:
-        """Have one of the two run, with what it needs: MLflow needs the database.
+        """Start one core service and its dependencies: MLflow needs the database.
 
         Raises:
-            MlpipesError: It does not come up.
+            MlpipesError: A service does not start.
         """
         self.settle_move()
         with_retries(self._both if name == MLFLOW else self._database_alone)
@@ -95,7 +95,7 @@ class CoreServices(ProcessReconciler):
         server.warn = self.reporter.warn
         found = self._healthy_database(server)
         if found is None and not server.folder.exists():
-            self.end(MLFLOW)  # what it knows is gone
+            self.end(MLFLOW)  # its data is gone
         port = found.port if found else self._choose_core(DATABASE)
         daemon = self.parts.mlflow(port)
         tracking = self.healthy(daemon, self.parts.wanted_port(MLFLOW))
@@ -109,11 +109,11 @@ class CoreServices(ProcessReconciler):
         self.wait(daemon, tracking, tracking_child)
 
     def _settle_tables(self, server: DatabaseServer, port: int) -> None:
-        """Bring tables that an older MLflow made to the version of this one.
+        """Upgrade tables of an older MLflow to the installed version's schema.
 
         Raises:
-            Again: They are, and MLflow has to be started on them.
-            MlpipesError: They are of a newer MLflow, or it failed.
+            RetryStart: The tables were upgraded, and MLflow has to be started again.
+            MlpipesError: The tables are of a newer MLflow, or the upgrade failed.
         """
         if not mlflow_migration.pending(server.mlflow_revision(port)):
             return
@@ -147,7 +147,7 @@ class CoreServices(ProcessReconciler):
             basic_auth.write_settings(self.parts.login_file, self.parts.tracking(database_port))
 
     def _healthy_database(self, server: DatabaseServer) -> RunningProcess | None:
-        """The server if it runs as it should; else whatever is left of it is ended."""
+        """Return the server if it runs as configured; otherwise stop its remaining processes."""
         found = server.find()
         wanted = self.parts.wanted_port(DATABASE)
         if found and found.fingerprint == server.fingerprint(found.port) and wanted in (None, found.port):

@@ -1,4 +1,4 @@
-"""The PostgreSQL of a stack: start it, ask it, set it up, repair it, stop it."""
+"""Start, query, provision, repair and stop a stack's PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _IPC_RMID = 0
 
 @dataclass
 class DatabaseServer:
-    """One project's server.
+    """Controls the PostgreSQL server of one project.
 
     Attributes:
         root: The project's folder.
         folder: The database folder.
-        log: Its log file.
+        log: The server's log file.
         secrets: The passwords by their names in ``.env``.
-        warn: Told of repairs that a person should know of.
+        warn: Called with a message for each repair that the user should know of.
     """
 
     root: Path
@@ -53,12 +53,12 @@ class DatabaseServer:
     # -- finding
 
     def members(self) -> list[psutil.Process]:
-        """All its processes, those that lost their parent too."""
+        """Return all processes of the server, including those whose parent has exited."""
         name = cluster.token(self.root)
         return [one for one in process.everyone() if _is_of(name, process.command_line(one))]
 
     def find(self) -> RunningProcess | None:
-        """The main process, if it works on the folder that is there now."""
+        """Return the main process, if it works on the current database folder."""
         pid = self._written_pid()
         found = process.running(pid) if pid else None
         line = process.command_line(found) if found else []
@@ -72,23 +72,23 @@ class DatabaseServer:
         return hashlib.sha256("\n".join(line).encode()).hexdigest()[:32]
 
     def fingerprint(self, port: int) -> str:
-        """What :meth:`find` reports of a server that is as it should be."""
+        """Return the fingerprint that :meth:`find` reports for a server that runs as configured."""
         return self._print(DatabaseCluster(self.root, self.folder, Account()).command(port))
 
     def _written_pid(self) -> int | None:
-        """The pid in the folder's lock file."""
+        """Return the pid in the folder's lock file."""
         try:
             return int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
         except (OSError, ValueError):
             return None
 
-    # -- asking
+    # -- queries
 
     def connect(self, port: int, user: str, database: str, timeout: int = 3) -> connection:
-        """A connection.
+        """Open a connection as ``user`` to ``database``.
 
         Raises:
-            psycopg2.OperationalError: There is none to be had.
+            psycopg2.OperationalError: The connection fails.
         """
         import psycopg2
 
@@ -98,15 +98,15 @@ class DatabaseServer:
         )  # fmt: skip
 
     def answers(self, port: int) -> bool:
-        """Whether it answers a query and has what clients need."""
+        """Return whether the server answers a query and has the roles and databases that clients need."""
         return roles.complete(lambda user, database: self.connect(port, user, database))
 
     def readable(self, port: int) -> bool:
-        """Whether users' queries can run in it; else ``provision`` makes it so."""
+        """Return whether users' read-only queries can run; if not, ``provision`` grants the access."""
         return roles.readable(lambda user, database: self.connect(port, user, database))
 
     def mlflow_revision(self, port: int) -> str | None:
-        """The version of MLflow's tables; None where there are none."""
+        """Return the schema version of MLflow's tables, or None if there are none."""
         with contextlib.closing(self.connect(port, "mlflow", "mlflow")) as link, link.cursor() as cursor:
             cursor.execute("select to_regclass('public.alembic_version') is not null")
             if cursor.fetchone() != (True,):
@@ -118,10 +118,10 @@ class DatabaseServer:
     # -- starting
 
     def start(self, port: int) -> tuple[RunningProcess, subprocess.Popen[bytes]]:
-        """Make the folder if there is none, and start the server on it; it may not answer yet.
+        """Create the folder if there is none, and start the server on it, without waiting for it to answer.
 
         Raises:
-            MlpipesError: The folder cannot be made, or another server works on it.
+            MlpipesError: The folder cannot be created, or another server works on it.
         """
         home = DatabaseCluster(
             self.root, self.folder, find_account(cluster.program("postgres"), self.folder.parent)
@@ -141,10 +141,10 @@ class DatabaseServer:
         return RunningProcess(identity, port, self.fingerprint(port)), child
 
     def _drop_stale_lock(self) -> None:
-        """Remove a lock file whose number is taken, but not by a server that works on this folder.
+        """Remove a lock file whose pid is in use by a process that is not a server of this folder.
 
-        PostgreSQL takes any process of that number for a rival: one that got the number after a
-        reboot, or its own predecessor that ended and that nobody has reaped yet.
+        PostgreSQL treats any process with that pid as a running server: also one that got the pid after
+        a reboot, and its own predecessor that has exited and is not reaped yet.
         """
         import psutil
 
@@ -160,10 +160,11 @@ class DatabaseServer:
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def wait(self, running: RunningProcess, child: subprocess.Popen[bytes] | None) -> bool:
-        """Wait until it takes connections, then set it up; False if it ended instead.
+        """Wait until the server accepts connections, then provision it; return False if it exited instead.
 
         Raises:
-            MlpipesError: It takes none in time.
+            WrongPassword: The server rejects the superuser's password.
+            MlpipesError: The server accepts no connection in time.
         """
         import psycopg2
 
@@ -186,7 +187,7 @@ class DatabaseServer:
         )
 
     def _listens(self, running: RunningProcess) -> bool:
-        """Whether it got its port, as its lock file says; before, somebody else's server may answer there."""
+        """Return whether the lock file says ready: until then another server may answer on the port."""
         try:
             lines = (self.folder / "postmaster.pid").read_text().split("\n")
             return lines[0] == str(running.identity.pid) and lines[7].strip() == "ready"
@@ -194,7 +195,7 @@ class DatabaseServer:
             return False
 
     def provision(self, port: int) -> None:
-        """Make the roles, databases and schemas that are missing, and set the passwords.
+        """Create the missing roles, databases and schemas, and set the passwords.
 
         Raises:
             psycopg2.OperationalError: The server cannot be reached.
@@ -202,10 +203,10 @@ class DatabaseServer:
         roles.provision(lambda user, database: self.connect(port, user, database), self.secrets)
 
     def reset_password(self) -> None:
-        """Make the superuser's password that of ``.env`` again; the server is stopped for it.
+        """Stop the server and set the superuser's password to the one in ``.env``.
 
         Raises:
-            MlpipesError: It did not work.
+            MlpipesError: The server cannot be stopped, or the password cannot be set.
         """
         self.end()
         account = find_account(cluster.program("postgres"), self.folder.parent)
@@ -214,10 +215,10 @@ class DatabaseServer:
     # -- stopping
 
     def end(self) -> int:
-        """Stop it in order, or end it where it does not stop; returns how many processes there were.
+        """Shut the server down, or kill it if it does not stop; return the number of processes.
 
         Raises:
-            MlpipesError: A process cannot be ended.
+            MlpipesError: A process cannot be stopped.
         """
         main = self.find()
         count = len(self.members())
@@ -232,26 +233,26 @@ class DatabaseServer:
         return count
 
     def _free_shared_memory(self) -> None:
-        """Give back the few bytes that a server leaves in the system when it is killed (Linux lists them)."""
+        """Remove the System V shared memory segment that a killed server leaves (on Linux only)."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             key, number = (self.folder / "postmaster.pid").read_text().split("\n")[6].split()
             for row in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
                 cells = row.split()
-                if (cells[0], cells[1], cells[6]) == (key, number, "0"):  # nobody is attached to it
+                if (cells[0], cells[1], cells[6]) == (key, number, "0"):  # no process is attached
                     ctypes.CDLL(None).shmctl(int(number), _IPC_RMID, None)
 
 
 class WrongPassword(Exception):
-    """The server's superuser has another password than ``.env``."""
+    """The password of the server's superuser differs from ``.env``."""
 
 
 def _is_of(name: str, line: list[str]) -> bool:
-    """Whether a command line is that of a cluster's server, or the title of one of its children."""
+    """Return whether a command line is that of a cluster's server, or the title of one of its children."""
     return f"cluster_name={name}" in line or any(part.startswith(f"postgres: {name}: ") for part in line[:1])
 
 
 def _serves_elsewhere(other: psutil.Process, folder: Path) -> bool:
-    """Whether a server certainly works on another folder than ours."""
+    """Return whether a server certainly works on a folder other than ``folder``."""
     line = process.command_line(other)
     at = line.index("-D") + 1 if "-D" in line else len(line)
     place = Path(line[at]) if at < len(line) else None

@@ -1,4 +1,4 @@
-"""Everything that could be wrong with a stack, looked at one by one; nothing is changed."""
+"""Run the doctor checks of an embedded stack; the checks change nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlpipes_cli.ports import Check, ServiceStatus
 
 
 def examine(parts: StackLayout, local: LocalServices) -> Sequence[Check]:
-    """All checks; one that fails in itself is a fault with its reason."""
+    """Run all checks; a check that raises an error is a fault with its reason."""
     project = parts.project
     checks = [
         *common(project, [*parts.secrets()]),
@@ -79,7 +79,7 @@ def _port(parts: StackLayout, row: ServiceStatus) -> Check:
 
 
 def _strays(parts: StackLayout, rows: Sequence[ServiceStatus], local: LocalServices) -> Check:
-    """Processes of services that have no main process any more, or that nobody wants."""
+    """Check for processes of services that have lost their main process or are not configured."""
     lost = any(row.name == MLFLOW and row.pid is None for row in rows)
     left = [one.pid for one in process.marked(parts.project.root, MLFLOW)] if lost else []
     server = parts.database()

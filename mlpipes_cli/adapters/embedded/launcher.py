@@ -1,13 +1,13 @@
-"""Runs a program as an unprivileged account; started as a script, so it imports nothing of ours.
+"""Run a program as an unprivileged account; this is a script, so it imports nothing of the package.
 
-PostgreSQL refuses to run as root. Three ways lead away from root without touching the
+PostgreSQL refuses to run as root. Three ways give up root without changing the
 permissions of the user's folders:
 
-* ``account``: another account, and no privileges.
+* ``account``: another account, without privileges.
 * ``search`` and ``override``: another account that keeps exactly one capability, so that it can
-  pass through folders that are closed to it: CAP_DAC_READ_SEARCH, or CAP_DAC_OVERRIDE where only
-  that one is held (as in an ordinary container).
-* ``namespace``: a user namespace in which root is called by another number.
+  pass through folders that it has no permission for: CAP_DAC_READ_SEARCH, or CAP_DAC_OVERRIDE if
+  only that one is held (as in an ordinary container).
+* ``namespace``: a user namespace in which root has another user ID.
 
 Usage: ``python -I -S launcher.py WAY UID GID PROGRAM ARGUMENT...``
 """
@@ -37,10 +37,10 @@ def _become(uid: int, gid: int) -> None:
 
 
 def _keep_one_capability(libc: ctypes.CDLL, number: int, uid: int, gid: int) -> None:
-    """Change the account and hand one capability through the coming exec."""
+    """Change the account and keep one capability across the following exec."""
     _checked(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl")
-    # Without this bit access(2), by which initdb looks at its programs, ignores the capability. Where
-    # the right to set it is missing, folders that are open to all still work.
+    # Without this bit access(2), with which initdb checks its programs, ignores the capability. If
+    # the right to set the bit is missing, folders that all accounts can read still work.
     libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP | _SECBIT_KEEP_CAPS, 0, 0, 0)
     _become(uid, gid)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
@@ -59,7 +59,7 @@ def _write(path: str, text: str) -> None:
 
 
 def _enter_namespace(libc: ctypes.CDLL, uid: int, gid: int) -> None:
-    """See this very account under another number."""
+    """Enter a user namespace that maps the current account to another user ID and group ID."""
     outer_uid, outer_gid = os.geteuid(), os.getegid()
     _checked(libc.unshare(_CLONE_NEWUSER), "unshare")
     _write("/proc/self/setgroups", "deny")
@@ -68,7 +68,7 @@ def _enter_namespace(libc: ctypes.CDLL, uid: int, gid: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Change the account, then become the program."""
+    """Change the account, then replace this process with the program."""
     way, uid, gid, program = arguments[0], int(arguments[1]), int(arguments[2]), arguments[3:]
     if way == "account":
         _become(uid, gid)

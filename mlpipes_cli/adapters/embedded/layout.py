@@ -1,4 +1,4 @@
-"""What a project's stack consists of, and where each piece keeps its files."""
+"""Describe the services of an embedded stack and the locations of their files."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class StackLayout:
     """Builds the services of one project.
 
     Attributes:
-        project: Whose.
-        auth: Whether MLflow asks for a name and a password.
+        project: The project of the stack.
+        auth: Whether MLflow requires a user name and a password.
     """
 
     project: ProjectFolder
@@ -47,74 +47,74 @@ class StackLayout:
 
     @property
     def files(self) -> StateFiles:
-        """What is written down."""
+        """The state files of the stack."""
         return StateFiles(self.project.state)
 
     @property
     def temporary(self) -> Path:
-        """Where MLflow puts its temporary files."""
+        """The folder of MLflow's temporary files."""
         return self.project.state / "tmp"
 
     @property
     def artifacts(self) -> Path:
-        """Where MLflow keeps artifacts."""
+        """The folder of MLflow's artifacts."""
         return self.project.state / "artifacts"
 
     def log(self, service: str) -> Path:
-        """A service's log file."""
+        """Return a service's log file."""
         return log_files.path(self.project, service)
 
     def secrets(self) -> Mapping[str, str]:
-        """The passwords in ``.env`` that are needed; empty where they are missing.
+        """Return the required passwords from ``.env``, with empty strings for missing ones.
 
         Raises:
-            MlpipesError: It cannot be read.
+            MlpipesError: ``.env`` cannot be read.
         """
         values = env_file.read(self.project.env_file)
         return {name: values.get(name, "") for name in (*SECRETS, *(AUTH_SECRETS if self.auth else ()))}
 
     def database(self) -> DatabaseServer:
-        """PostgreSQL."""
+        """Return the PostgreSQL server of the stack."""
         folder = self.project.state / DATABASE
         return DatabaseServer(self.project.root, folder, self.log(DATABASE), self.secrets())
 
     def mlflow(self, database_port: int) -> Daemon:
-        """MLflow's server on the PostgreSQL at that port."""
+        """Return MLflow's server, which uses the PostgreSQL at ``database_port``."""
         plain = mlflow_server.describe(
             self.project.root, self.log(MLFLOW), self.artifacts, self.temporary, self.tracking(database_port)
         )
         return mlflow_server.guarded(plain, self.login_file, self.secrets()) if self.auth else plain
 
     def tracking(self, database_port: int) -> str:
-        """The address of MLflow's own database, as its owner."""
+        """Return the address of MLflow's own database, with the owner's credentials."""
         password = quote(self.secrets()["MLFLOW_DB_PASSWORD"], safe="")
         return f"postgresql+psycopg2://mlflow:{password}@{ports.HOST}:{database_port}/mlflow"
 
     @property
     def login_file(self) -> Path:
-        """What MLflow's basic authentication is told."""
+        """The configuration file of MLflow's basic authentication."""
         return self.project.state / "basic_auth.ini"
 
     @property
     def probe(self) -> HttpProbe:
-        """The question that tells whether MLflow works, whether or not it asks who we are."""
+        """The probe for MLflow's readiness, with and without authentication."""
         return basic_auth.known(mlflow_server.PROBE, env_file.read(self.project.env_file))
 
     def versions(self) -> Mapping[str, str]:
-        """Of the programs that keep data."""
+        """Return the versions of the services that store data."""
         return {DATABASE: cluster.version(), MLFLOW: importlib.metadata.version("mlflow")}
 
     def wanted_port(self, service: str) -> int | None:
-        """The fixed port that the settings give to one of the core."""
+        """Return the fixed port of a core service from the settings, or None for ``auto``."""
         stack = self.project.config.stack
         port = stack.postgres.port if service == DATABASE else stack.mlflow.port
         return None if port == "auto" else port
 
     def clients(self, database_port: int, mlflow_port: int, api_url: str | None = None) -> Endpoints:
-        """Where clients find the services.
+        """Return the addresses and credentials with which clients connect to the services.
 
         Raises:
-            MlpipesError: ``.env`` lacks the password.
+            MlpipesError: ``.env`` lacks ``MLPIPES_DB_PASSWORD``.
         """
         password = self.secrets()["MLPIPES_DB_PASSWORD"]
         if not password:
@@ -135,9 +135,9 @@ class StackLayout:
         )
 
     def end(self, service: str, running: RunningProcess | None) -> int:
-        """End all processes of a service; returns how many there were.
+        """Stop all processes of a service; return their number.
 
         Raises:
-            MlpipesError: One cannot be ended.
+            MlpipesError: A process cannot be stopped.
         """
         return self.database().end() if service == DATABASE else marked_as(self.project, service).end(running)

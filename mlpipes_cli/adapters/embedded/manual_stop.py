@@ -1,4 +1,4 @@
-"""Stopping and starting one service of an embedded stack by itself."""
+"""Stop and start a single service of an embedded stack."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mlpipes_cli.ports import Halted, Reporter, ServiceStatus
 
 
 def halt(parts: StackLayout, local: LocalServices, service: str, reporter: Reporter) -> Halted:
-    """End one of the core; the data stays.
+    """Stop a core service and keep its data.
 
     Raises:
-        MlpipesError: It cannot be ended.
+        MlpipesError: The service cannot be stopped.
     """
     with stack_lock(parts.project, reporter), reporter.task(f"stopping {service}"):
         running = parts.files.running()
@@ -29,10 +29,10 @@ def halt(parts: StackLayout, local: LocalServices, service: str, reporter: Repor
 
 
 def resume(parts: StackLayout, service: str, reporter: Reporter) -> ServiceStatus:
-    """Have one of the core run, with what it needs.
+    """Start a core service and its dependencies.
 
     Raises:
-        MlpipesError: There is no stack yet, or it does not come up.
+        MlpipesError: There is no stack yet, or the service does not start.
     """
     if not parts.database().folder.exists():
         raise MlpipesError("there is no stack yet", "make it with `mlpipes up`")

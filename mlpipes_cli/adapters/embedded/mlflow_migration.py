@@ -1,4 +1,4 @@
-"""MLflow's tables brought to the version that the installed MLflow needs, before its server starts."""
+"""Upgrade MLflow's tables to the schema that the installed MLflow needs, before its server starts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _ADDRESS = "MLFLOW_BACKEND_STORE_URI"
 
 
 def pending(revision: str | None) -> bool:
-    """Whether tables of that version have to be brought to a newer one.
+    """Return whether tables of that schema revision have to be upgraded.
 
     Args:
-        revision: What the database says; None where MLflow has made no tables yet.
+        revision: The revision in the database; None if MLflow has created no tables yet.
 
     Raises:
-        MlpipesError: They are newer than the installed MLflow.
+        MlpipesError: The tables are newer than the installed MLflow.
     """
     if revision is None or revision == schema.newest():
         return False
@@ -35,15 +35,15 @@ def pending(revision: str | None) -> bool:
 
 
 def migrate(database: str, folder: Path, log: Path) -> None:
-    """Bring them there, in a process of its own, in one transaction.
+    """Upgrade the tables in a separate process, in one transaction.
 
     Args:
-        database: SQLAlchemy's address; it holds the password and goes through the environment.
-        folder: Where it may put temporary files.
-        log: Gets what is said.
+        database: SQLAlchemy's address; it holds the password and is passed in the environment.
+        folder: The folder for temporary files.
+        log: The log file that receives the output.
 
     Raises:
-        MlpipesError: It failed; the tables are as they were.
+        MlpipesError: The upgrade failed; the tables are unchanged.
     """
     before = log_files.size(log)
     environment = os.environ | {_ADDRESS: database, "TMPDIR": str(folder), "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -64,7 +64,7 @@ def migrate(database: str, folder: Path, log: Path) -> None:
 
 
 def main() -> None:
-    """The process of :func:`migrate`."""
+    """Run the upgrade, as the process that :func:`migrate` starts."""
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
 
     engine = create_sqlalchemy_engine(os.environ[_ADDRESS])

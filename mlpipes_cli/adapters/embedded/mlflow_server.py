@@ -1,4 +1,4 @@
-"""MLflow's tracking server and registry on our PostgreSQL, artifacts proxied from a folder."""
+"""Describe MLflow's tracking and registry server: data in PostgreSQL, artifacts proxied from a folder."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PROBE = HttpProbe("POST", "/api/2.0/mlflow/experiments/search", '{"max_results":
 
 
 def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: str) -> Daemon:
-    """The server of a project.
+    """Return the description of a project's MLflow server.
 
-    The database's address goes through the environment, so that no password shows in a process
-    list. Temporary files stay in the project. The working folder is an empty one, since Python
-    looks for modules in it.
+    The database's address is passed in the environment, so that no password appears in a process
+    list. Temporary files stay in the project. The working folder is the folder of temporary files,
+    since Python looks for modules in the working folder.
     """
     return Daemon(
         name=NAME,
@@ -53,7 +53,7 @@ def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: 
 
 
 def guarded(server: Daemon, login_file: Path, secrets: Mapping[str, str]) -> Daemon:
-    """The server with MLflow's basic authentication in front, its accounts in MLflow's own database."""
+    """Return the server with MLflow's basic authentication, whose accounts are in MLflow's own database."""
     mine = {
         "MLFLOW_AUTH_CONFIG_PATH": str(login_file),
         "MLFLOW_AUTH_ADMIN_USERNAME": basic_auth.ADMIN,

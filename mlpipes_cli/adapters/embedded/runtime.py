@@ -1,4 +1,4 @@
-"""The stack as processes of this machine: no Docker, no root, nothing outside the project's folder."""
+"""Run the stack as local processes, without Docker or root and with all files in the project's folder."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class EmbeddedRuntime:
     """Implements :class:`mlpipes_cli.ports.Runtime`.
 
     Attributes:
-        project: Whose stack it is.
-        reason: Why this runtime was taken.
-        auth: Whether MLflow asks for a name and a password.
+        project: The project of the stack.
+        reason: Why this runtime was chosen.
+        auth: Whether MLflow requires a user name and a password.
         name: ``embedded``.
     """
 
@@ -77,11 +77,11 @@ class EmbeddedRuntime:
             if volumes or not existed:
                 clear_folder(folder)
         with contextlib.suppress(OSError):
-            folder.rmdir()  # only if empty, so never what another `up` has made meanwhile
+            folder.rmdir()  # only if empty: another `up` may have created files meanwhile
         return stopped
 
     def _stop_all(self, reporter: Reporter) -> list[str]:
-        """End those who use the database first, itself last."""
+        """Stop the clients of the database first, the database last."""
         parts = self._parts
         written = parts.files.running()
         with reporter.task("stopping the stack") as task:
@@ -174,7 +174,7 @@ class EmbeddedRuntime:
             finally:
                 if (
                     again and self._parts.database().find() is not None
-                ):  # else the stack was taken down meanwhile
+                ):  # else the stack was stopped meanwhile
                     self.up(reporter)
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:

@@ -1,4 +1,4 @@
-"""What the embedded stack keeps, and how to stop all that writes to it."""
+"""Access the embedded stack's databases and artifacts, stop their writers, and remove them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlpipes_cli.ports import Reporter, Storage
 
 
 def storage(parts: StackLayout) -> Storage:
-    """The databases and artifacts.
+    """Return the addresses of the databases, and the artifact store.
 
     Raises:
         MlpipesError: The database server does not run.
@@ -34,10 +34,10 @@ def storage(parts: StackLayout) -> Storage:
 
 
 def stop_writers(parts: StackLayout, local: LocalServices, reporter: Reporter) -> None:
-    """End everything but the database server; the caller holds the lock.
+    """Stop all services except the database server; the caller holds the lock.
 
     Raises:
-        MlpipesError: A process cannot be ended.
+        MlpipesError: A process cannot be stopped.
     """
     if foreground.read_status(parts.project):
         reporter.warn(f"the {API} in the foreground was stopped; restart it with `mlpipes serve`")
@@ -48,10 +48,10 @@ def stop_writers(parts: StackLayout, local: LocalServices, reporter: Reporter) -
 
 
 def forget(parts: StackLayout) -> Sequence[str]:
-    """Remove the database folder and the artifacts, and nothing else; the caller holds the lock.
+    """Remove the database folder, the artifacts and MLflow's temporary files; the caller holds the lock.
 
     Raises:
-        MlpipesError: A process cannot be ended, or something cannot be removed.
+        MlpipesError: A process cannot be stopped, or a folder cannot be removed.
     """
     running = parts.files.running()
     for name in (MLFLOW, DATABASE):

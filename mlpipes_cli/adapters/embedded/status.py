@@ -1,4 +1,4 @@
-"""What runs of the core right now; it changes nothing."""
+"""Report the current status of the core services, without changing anything."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlpipes_cli.ports import ServiceStatus
 
 
 def read_status(parts: StackLayout) -> tuple[ServiceStatus, ...]:
-    """PostgreSQL and MLflow."""
+    """Return the status of PostgreSQL and MLflow."""
     written = parts.files.running()
     return _database(parts, written), _mlflow(parts, written)
 

@@ -1,1 +1,1 @@
-"""Processes of this machine: started so that they outlive us, found again, asked, ended."""
+"""Start, find, probe and stop local processes that outlive the command that started them."""

@@ -1,6 +1,6 @@
-"""The stacks that run as processes of this machine, of all projects, found by their marks.
+"""Find the stacks of all projects that run as local processes, by the processes' environment variables.
 
-One that does not run is its project's folder, and nothing else of it is on the machine.
+A stack that does not run is not found: all its files are in its project's folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A service that speaks HTTP: MLflow's server, and the processes that ``Runtime.start`` adds."""
+"""Start, find, probe and stop an HTTP service: MLflow's server, or a process of ``Runtime.start``."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     import psutil
 
 _DROPPED = ("MLFLOW_", "_MLFLOW_", "MLPIPES_", "PG", "PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP")
-_KEPT = ("MLPIPES_CACHE",)  # where environments are, for who starts us and for us
+_KEPT = ("MLPIPES_CACHE",)  # the folder of environments has to be the same for this process and the service
 
 
 @dataclass(frozen=True)
 class HttpProbe:
-    """A question over HTTP that only a working service answers with 200.
+    """Sends an HTTP request that only a working service answers with 200.
 
     Attributes:
         method: GET or POST.
-        path: With its query.
+        path: The path, with its query.
         body: JSON, or empty.
-        headers: Beside the usual ones; they may hold a secret.
+        headers: Additional headers; they may hold a secret.
     """
 
     method: str
@@ -41,11 +41,11 @@ class HttpProbe:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def ask(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> bool:
-        """Whether the answer is 200."""
+        """Return whether the response status is 200."""
         return self.answer(port, host, timeout) == 200
 
     def answer(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> int | None:
-        """The answer's status, or None where nobody answers."""
+        """Return the response status, or None if there is no HTTP response."""
         link = http.client.HTTPConnection(host, port, timeout=timeout)
         headers = {"Content-Type": "application/json"} if self.body else {}
         try:
@@ -59,18 +59,18 @@ class HttpProbe:
 
 @dataclass(frozen=True)
 class Daemon:
-    """How one service is started, found, asked and ended.
+    """Starts, finds, probes and stops the processes of one service.
 
     Attributes:
         name: The service's name.
-        root: The project's folder, as its processes are marked.
+        root: The project's folder, which the processes carry in their environment.
         command: Program and arguments; ``{port}`` stands for the port.
-        settings: Environment variables on top of what is inherited; they may hold secrets.
-        folder: Its working folder.
-        log: Its log file.
-        probe: How to know that it works.
-        timeout: Seconds until it has to.
-        release: Changes when the program does.
+        settings: Environment variables in addition to the inherited ones; they may hold secrets.
+        folder: The working folder.
+        log: The log file.
+        probe: The readiness probe.
+        timeout: Seconds within which the service has to answer.
+        release: The program's version.
     """
 
     name: str
@@ -84,12 +84,12 @@ class Daemon:
     release: str = ""
 
     def fingerprint(self, port: int) -> str:
-        """Differs for whatever would need a restart; gives no secret away."""
+        """Return a hash that changes with every setting that needs a restart; it reveals no secret."""
         parts = [list(self.command), sorted(self.settings.items()), str(self.folder), port, self.release]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
     def spawn(self, port: int) -> tuple[RunningProcess, subprocess.Popen[bytes]]:
-        """Start it.
+        """Start the service on a port, without waiting for it to answer.
 
         Raises:
             MlpipesError: The program cannot be started.
@@ -117,7 +117,7 @@ class Daemon:
         return RunningProcess(identity, port, fingerprint), child
 
     def find(self, written: RunningProcess | None) -> RunningProcess | None:
-        """The service's main process: the one written down, else the one that carries the marks."""
+        """Return the main process: the recorded one, else one with the service's environment variables."""
         if written and (found := written.identity.process()) and self._is_ours(found):
             return written
         lead = process.leader(process.marked(self.root, self.name))
@@ -129,7 +129,7 @@ class Daemon:
         return not marks or (marks.get(process.PROJECT_MARK), marks.get(process.SERVICE_MARK)) == wanted
 
     def members(self, main: RunningProcess | None) -> list[psutil.Process]:
-        """All its processes, children that lost their parent too."""
+        """Return all processes of the service, including children whose parent has exited."""
         found = {one.pid: one for one in process.marked(self.root, self.name)}
         lead = main.identity.process() if main else None
         if lead and self._is_ours(lead):
@@ -137,14 +137,14 @@ class Daemon:
         return [one for one in found.values() if process.running(one.pid)]
 
     def answers(self, main: RunningProcess) -> bool:
-        """Whether it works; not so where somebody else answers on its port."""
+        """Return whether the service works; False if another process answers on its port."""
         return self.probe.ask(main.port) and process.listen(self.members(main), main.port)
 
     def end(self, main: RunningProcess | None) -> int:
-        """End all of it; returns how many processes there were.
+        """Stop all processes of the service; return their number.
 
         Raises:
-            MlpipesError: One cannot be ended.
+            MlpipesError: A process cannot be stopped.
         """
         return process.end(lambda: self.members(main))
 

@@ -1,4 +1,4 @@
-"""The servers that `mlpipes serve` runs in front of somebody, seen and ended with the stack."""
+"""Report and stop the servers that `mlpipes serve` runs in the foreground, together with the stack."""
 
 from __future__ import annotations
 
@@ -20,38 +20,41 @@ if TYPE_CHECKING:
     from mlpipes_cli.project import ProjectFolder
 
 API = "api"
-_PATIENCE = 45.0  # requests in flight are answered first, for which it takes up to 30 s
+_PATIENCE = 45.0  # the server first answers requests in flight, for up to 30 s
 
 
 def read_status(project: ProjectFolder) -> tuple[ServiceStatus, ...]:
-    """What is known of each, the newest first."""
+    """Return the status of each foreground server, the newest first."""
     return tuple(_status(api, lead) for api, lead in _running(project))
 
 
 def url(project: ProjectFolder) -> str | None:
-    """Where the prediction API that started last answers; MLflow's own server is none."""
+    """Return the URL of the newest ready prediction API; MLflow's own scoring server does not count."""
     return next((api.url for api, _ in _running(project) if api.ready and api.engine == "api"), None)
 
 
 def strays(project: ProjectFolder) -> list[psutil.Process]:
-    """What is left of those that have ended."""
+    """Return the remaining processes of foreground servers that have exited."""
     marked = process.marked(project.root, process.FOREGROUND)
     kept = {one.pid for _, lead in _running(project) for one in process.family(lead)} if marked else set()
     return [one for one in marked if one.pid not in kept]
 
 
 def end(project: ProjectFolder) -> int:
-    """End them all; returns how many processes there were.
+    """Stop all foreground servers; return the number of processes.
 
     Raises:
-        MlpipesError: One cannot be ended.
+        MlpipesError: A process cannot be stopped.
     """
     count = process.end(lambda: [lead for _, lead in _running(project)], patience=_PATIENCE)
     return count + process.end(lambda: process.marked(project.root, process.FOREGROUND))
 
 
 def _running(project: ProjectFolder) -> Iterator[tuple[RunningServer, psutil.Process]]:
-    """Each with its process; a service of the stack leaves a note too, but carries the stack's marks."""
+    """Yield each foreground server with its process.
+
+    Services of the stack are registered too; they are skipped, by the service name in their environment.
+    """
     notes = sorted(server_registry.everyone(project), key=lambda api: -api.created)
     for api in notes:
         lead = ProcessIdentity(api.pid, api.created).process()

@@ -1,4 +1,4 @@
-"""Small JSON files that are written whole or not at all, and the lock of a stack."""
+"""Read and write small JSON files atomically, and lock a stack."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _held: set[tuple[int, int, Path]] = set()
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file; an empty one where there is no file or it is damaged.
+    """Return the object in a file, or an empty one if the file is missing or damaged.
 
     Raises:
-        MlpipesError: It may not be read.
+        MlpipesError: There is no permission to read the file.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -37,10 +37,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Replace a file in one step.
+    """Replace a file atomically.
 
     Raises:
-        MlpipesError: It cannot be written; the old one is still there.
+        MlpipesError: The file cannot be written; the old one is unchanged.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
@@ -52,7 +52,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> MlpipesError:
-    """What to tell when something cannot be written."""
+    """Return the error for a file or folder that cannot be written."""
     return MlpipesError(
         f"{path}: cannot be written ({error.strerror})",
         "check the folder's owner, permissions and free space",
@@ -60,10 +60,10 @@ def unwritable(path: Path, error: OSError) -> MlpipesError:
 
 
 def clear_folder(folder: Path, keep: str = "lock") -> None:
-    """Remove all in a stack's state but backups, and the lock, which whoever calls this still holds.
+    """Remove a stack's state, except backups and the lock file, since the caller still holds the lock.
 
     Raises:
-        MlpipesError: Something cannot be removed.
+        MlpipesError: A file or folder cannot be removed.
     """
     try:
         for path in folder.iterdir():
@@ -77,10 +77,10 @@ def clear_folder(folder: Path, keep: str = "lock") -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder of the state, which tells git to keep out.
+    """Create the state folder, with a ``.gitignore`` that excludes its content.
 
     Raises:
-        MlpipesError: It cannot be made.
+        MlpipesError: The folder cannot be created.
     """
     try:
         private_files.passage(path)
@@ -93,17 +93,17 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
-    """Be the only process that changes a stack; the file is gone afterwards.
+    """Hold a stack's exclusive lock; the lock file is removed afterwards.
 
-    The system frees the lock when its holder ends, however it ends. Whoever holds it may take it
-    again, in the same thread.
+    The operating system releases the lock when its holder exits or is killed. The thread that holds
+    the lock may acquire it again.
 
     Args:
         path: The lock file.
-        waiting: Told once, with the holder's pid in words, when somebody else holds it.
+        waiting: Called once, with a text that names the holder's pid, if another holder has the lock.
 
     Raises:
-        MlpipesError: The folder takes no lock.
+        MlpipesError: The lock file cannot be created, or the file system does not support locks.
     """
     mine = (os.getpid(), threading.get_ident(), path)
     if mine in _held:
@@ -117,7 +117,7 @@ def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         _held.discard(mine)
-        path.unlink(missing_ok=True)  # before it is freed: whoever waits sees that it is gone and starts over
+        path.unlink(missing_ok=True)  # before the release: a waiting process sees that and starts over
         os.close(handle)
 
 
@@ -128,7 +128,7 @@ def _acquire(path: Path, waiting: Callable[[str], None]) -> int:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
-            continue  # somebody has just removed the folder
+            continue  # another process has just removed the folder
         except OSError as error:
             raise unwritable(path, error) from None
         try:
@@ -158,7 +158,7 @@ def _wait_for(handle: int) -> None:
 
 
 def _is_current(handle: int, path: Path) -> bool:
-    """Whether the locked file is still the one with that name."""
+    """Return whether the locked file is still the one at that path."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except FileNotFoundError:

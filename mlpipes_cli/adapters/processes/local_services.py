@@ -1,7 +1,7 @@
-"""Processes of ours beside any stack's core: what ``start`` added, and servers in the foreground.
+"""Manage local processes beside a stack's core: services that ``start`` added, and foreground servers.
 
-Every runtime has them: the prediction API runs on this machine, wherever the core does. What
-should run is in ``.mlpipes/services.json``; what does, in ``state.json``.
+Every runtime has them: the prediction API runs on this machine, wherever the core does. The desired
+services are in ``.mlpipes/services.json``, the running ones in ``state.json``.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ API_URL, SETTINGS = "MLPIPES_API_URL", "MLPIPES_SERVING"
 
 @dataclass(frozen=True)
 class LocalServices:
-    """The added services of one project.
+    """Manages the added services of one project.
 
     ``start``, ``stop`` and ``restart`` take the stack's lock
-    (:func:`mlpipes_cli.adapters.processes.reconciler.stack_lock`); who calls ``bring`` and ``end`` holds it.
+    (:func:`mlpipes_cli.adapters.processes.reconciler.stack_lock`); callers of ``bring`` and ``end`` hold it.
 
     Attributes:
-        project: Whose.
-        clients: Gives what they are told of the running core; called only when one is to run.
+        project: The project of the services.
+        clients: Returns the addresses of the running core; called only when a service has to run.
         elsewhere: Added services that run as containers.
     """
 
@@ -49,16 +49,16 @@ class LocalServices:
     def _wanted(self) -> dict[str, ServiceSpec]:
         return {name: spec for name, spec in self._files.wanted().items() if name not in self.elsewhere}
 
-    # -- what there is
+    # -- queries
 
     def names(self) -> list[str]:
-        """Those that are wanted, written down, or found by their marks."""
+        """Return the names of services that are configured, recorded, or found in processes' environments."""
         files = self._files
         found = {*self._wanted(), *files.running(), *process.services(self.project.root)}
         return sorted(found - {*CORE, process.FOREGROUND})
 
     def survey(self) -> tuple[ServiceStatus, ...]:
-        """The added ones and the servers in the foreground."""
+        """Return the status of the added services and of the foreground servers."""
         files = self._files
         written, wanted = files.running(), self._wanted()
         added = tuple(self._look(name, written, wanted.get(name)) for name in self.names())
@@ -78,13 +78,13 @@ class LocalServices:
         return service_status.present(name, main, members, url, answer=answer)
 
     def url(self) -> str | None:
-        """Where the prediction API is, as a service or in the foreground."""
+        """Return the URL of the prediction API, as a service or in the foreground."""
         written = self._files.running()
         found = marked_as(self.project, API).find(written[API]) if API in written else None
         return f"http://{ports.HOST}:{found.port}" if found else foreground.url(self.project)
 
     def strays(self) -> list[int]:
-        """Pids of what nobody wants, or of what lost its main process."""
+        """Return the pids of services that are not configured or have lost their main process."""
         files = self._files
         written, wanted = files.running(), self._wanted()
         left = [one.pid for one in foreground.strays(self.project)]
@@ -97,20 +97,20 @@ class LocalServices:
     def logs(
         self, name: str, *, follow: bool = False, tail: int | None = None, since: float | None = None
     ) -> Iterator[str]:
-        """The lines of one's log; see :meth:`mlpipes_cli.ports.Runtime.logs`.
+        """Return the lines of a service's log; see :meth:`mlpipes_cli.ports.Runtime.logs`.
 
         Raises:
-            UsageError: It keeps no times, and ``since`` is asked.
+            UsageError: ``since`` is given, and the log has no timestamps.
         """
         return log_files.read(log_files.path(self.project, name), lines=tail, follow=follow, since=since)
 
     # -- under the caller's lock
 
     def bring(self, reporter: Reporter) -> list[str]:
-        """Have run what should, end what should not; returns what was changed.
+        """Start the configured services and stop all others; return the changes.
 
         Raises:
-            MlpipesError: One does not come up.
+            MlpipesError: A service does not start.
         """
         wanted = self._wanted()
         with self._work(reporter) as bringing:
@@ -123,10 +123,10 @@ class LocalServices:
         return bringing.changes
 
     def end(self, reporter: Reporter) -> list[str]:
-        """End all of them, servers in the foreground too; they are still wanted. Returns their names.
+        """Stop all services and foreground servers, keep their configuration, and return their names.
 
         Raises:
-            MlpipesError: One cannot be ended.
+            MlpipesError: A process cannot be stopped.
         """
         files = self._files
         names, running = self.names(), files.running()
@@ -142,10 +142,10 @@ class LocalServices:
         return stopped
 
     def end_one(self, name: str) -> bool:
-        """End one, wanted or not.
+        """Stop a service, configured or not; return whether it had processes.
 
         Raises:
-            MlpipesError: It cannot be ended.
+            MlpipesError: The service cannot be stopped.
         """
         files = self._files
         running = files.running()
@@ -155,13 +155,13 @@ class LocalServices:
             files.write_running(self.project.root, running)
         return bool(ended)
 
-    # -- with the lock
+    # -- methods that take the lock
 
     def start(self, spec: ServiceSpec, reporter: Reporter) -> ServiceStatus:
-        """Start one (again if it differs), wait until it answers, and remember it for ``bring``.
+        """Start a service, or restart it if it differs; wait until it answers; record it for ``bring``.
 
         Raises:
-            MlpipesError: It does not come up; what was remembered before still is.
+            MlpipesError: The service does not start; the recorded configuration is unchanged.
         """
         with stack_lock(self.project, reporter), reporter.task(f"starting {spec.name}") as task:
             before = self._files.wanted()
@@ -176,15 +176,15 @@ class LocalServices:
         return self._look(spec.name, self._files.running(), spec)
 
     def restart(self, name: str, reporter: Reporter) -> ServiceStatus:
-        """End one and start it, whatever state it is in, and wait until it answers.
+        """Stop a service and start it again, whatever its state, and wait until it answers.
 
         Raises:
-            UsageError: There is no such service, or it is not remembered how it is started.
-            MlpipesError: It does not come up.
+            UsageError: The service is not configured.
+            MlpipesError: The service does not start.
         """
         spec = self._spec(name)
         with stack_lock(self.project, reporter), reporter.task(f"restarting {name}") as task:
-            daemon = self._daemon(spec)  # before anything is ended: it needs the core
+            daemon = self._daemon(spec)  # before the service is stopped: this needs the core
             with self._work(reporter) as bringing:
                 bringing.note = task.note
                 bringing.end(name)
@@ -192,21 +192,21 @@ class LocalServices:
         return self._look(name, self._files.running(), spec)
 
     def halt(self, name: str, reporter: Reporter) -> Halted:
-        """End one; it is still wanted. See :meth:`mlpipes_cli.ports.Runtime.halt`.
+        """Stop a service and keep its configuration; see :meth:`mlpipes_cli.ports.Runtime.halt`.
 
         Raises:
-            MlpipesError: It cannot be ended.
+            MlpipesError: The service cannot be stopped.
         """
         with stack_lock(self.project, reporter), reporter.task(f"stopping {name}"):
             ended = self.end_one(name)
         return Halted(self._look(name, self._files.running(), self._wanted().get(name)), ended)
 
     def resume(self, name: str, reporter: Reporter) -> ServiceStatus:
-        """Start one that is wanted, if it does not run, and wait until it answers.
+        """Start a configured service, if it does not run, and wait until it answers.
 
         Raises:
-            UsageError: It is not remembered how it is started.
-            MlpipesError: It does not come up.
+            UsageError: The service is not configured.
+            MlpipesError: The service does not start.
         """
         return self.start(self._spec(name), reporter)
 
@@ -217,10 +217,10 @@ class LocalServices:
         return spec
 
     def stop(self, name: str, reporter: Reporter) -> bool:
-        """End one and forget it; False if there was none.
+        """Stop a service and remove its configuration; return False if there was none.
 
         Raises:
-            MlpipesError: It cannot be ended.
+            MlpipesError: The service cannot be stopped.
         """
         files = self._files
         with stack_lock(self.project, reporter):
@@ -231,11 +231,11 @@ class LocalServices:
             files.write_running(self.project.root, running)
         return known or bool(ended)
 
-    # -- how
+    # -- helpers
 
     @contextmanager
     def _work(self, reporter: Reporter) -> Iterator[ProcessReconciler]:
-        """A piece of work; a service that does not answer at an untimely end is ended."""
+        """Yield a reconciler; on an error, stop services that do not answer yet."""
         files = self._files
         with ports.PortReservations() as held:
             bringing = ProcessReconciler(self.project, reporter, held, files, files.running())
@@ -263,7 +263,7 @@ class LocalServices:
 
 
 def no_such_service(word: str, known: Iterable[str]) -> UsageError:
-    """What to raise for a service that a stack does not have."""
+    """Return the error for a service that a stack does not have."""
     known = list(known)
     near = did_you_mean(word, known).removeprefix("; ")
     there = f"choose from: {', '.join(known)}"
@@ -271,7 +271,7 @@ def no_such_service(word: str, known: Iterable[str]) -> UsageError:
 
 
 def no_container(name: str) -> UsageError:
-    """What to raise where somebody wants to look into a container, and the service is a process."""
+    """Return the error for a shell in a service that is a process, not a container."""
     instead = {"postgres": "`mlpipes psql` opens the database", "mlflow": "`mlpipes env` is for its clients"}
     where = instead.get(name, f"`mlpipes logs {name}` shows its log")
     return UsageError(f"{name} runs as a local process, not in a container: there is no shell in it", where)

@@ -1,4 +1,4 @@
-"""Log files: the last lines, following, and keeping them from growing for ever."""
+"""Read, follow and rotate the services' log files."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from mlpipes_cli.project import ProjectFolder
 
 
 def path(project: ProjectFolder, service: str) -> Path:
-    """Where a service's log is."""
+    """Return the path of a service's log."""
     return project.logs / f"{service}.log"
 
 
 def rotate(path: Path) -> None:
-    """Put a large log aside (one old one is kept); called before its service starts."""
+    """Rename a large log, replacing the previous old one; called before the service starts."""
     if path.exists() and path.stat().st_size > LIMIT:
         path.replace(path.with_name(f"{path.name}.1"))
 
 
 def begin(path: Path, what: str) -> None:
-    """Write what starts now, and when, so that each start has a time whatever the program writes."""
+    """Write what starts now and the time, so that each start has a time whatever the program writes."""
     rotate(path)
-    with contextlib.suppress(OSError):  # whoever starts the program tells of it
+    with contextlib.suppress(OSError):  # the start of the program reports it
         private_files.folder(path.parent)
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {what}\n")
 
 
 def tail(path: Path, lines: int) -> list[str]:
-    """The last lines, without line ends."""
+    """Return the last lines, without line ends."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", errors="replace") as file:
@@ -45,12 +45,12 @@ def tail(path: Path, lines: int) -> list[str]:
 
 
 def size(path: Path) -> int:
-    """Bytes in the log now; 0 where there is none."""
+    """Return the log's size in bytes; 0 if there is no log."""
     return path.stat().st_size if path.exists() else 0
 
 
 def evidence(path: Path, start: int, lines: int = 8) -> str:
-    """The last lines that were written after byte ``start``, as one line for a message."""
+    """Return the last lines that were written after byte ``start``, as one line for a message."""
     if not path.exists():
         return ""
     with path.open("rb") as file:
@@ -61,13 +61,13 @@ def evidence(path: Path, start: int, lines: int = 8) -> str:
 
 
 def read(path: Path, *, lines: int | None, follow: bool, since: float | None = None) -> Iterator[str]:
-    """The lines of a log (the last ``lines`` of them), and with ``follow`` what is added, for ever.
+    """Yield the lines of a log, or the last ``lines`` of them; with ``follow`` also new ones, without end.
 
-    A log that is put aside or cut while it is followed is followed on from the start of the new one.
-    With ``since`` only lines later than that, by the times in them (seconds since the epoch).
+    If a followed log is rotated or truncated, reading continues at the start of the new one.
+    With ``since``, in seconds since the epoch, only lines with later timestamps are yielded.
 
     Raises:
-        UsageError: ``since`` is given, and no line of the log has a time.
+        UsageError: ``since`` is given, and no line of the log has a timestamp.
     """
     while not path.exists():
         if not follow:

@@ -1,7 +1,8 @@
-"""Logs of services that go on for months: one that has become large is put aside while it is written.
+"""Rotate large logs while services write to them.
 
-Its writers hold it open for appending, PostgreSQL among them, whom nobody can tell to open another: so what
-is in it is copied, and then it is cut. A service that runs as long as the stack does this for all its logs.
+The writers keep the log open for appending, and some of them, such as PostgreSQL, cannot reopen it. So the
+content is copied, and then the log is truncated. A service that runs as long as the stack does this for all
+logs.
 """
 
 from __future__ import annotations
@@ -17,29 +18,29 @@ from pathlib import Path
 from mlpipes_cli import private_files
 
 LIMIT = 20 * 1024**2
-FOLDER = "MLPIPES_LOG_FOLDER"  # of a service that keeps the logs
+FOLDER = "MLPIPES_LOG_FOLDER"  # set for the service that rotates the logs
 _PAUSE = 15.0
 _CHUNK = 1 << 20
 
 
 def keep(folder: Path, pause: float = _PAUSE) -> None:
-    """Look after the logs in a folder for as long as this process lives."""
+    """Rotate the logs in a folder from a daemon thread, every ``pause`` seconds."""
 
     def watch() -> None:
         while True:
             time.sleep(pause)
             for path in folder.glob("*.log"):
-                with contextlib.suppress(OSError):  # a full disk, or a log that went away: the next time
+                with contextlib.suppress(OSError):  # a full disk or a removed log: retried later
                     put_aside(path)
 
     threading.Thread(target=watch, name="logs", daemon=True).start()
 
 
 def put_aside(path: Path, limit: int = LIMIT) -> bool:
-    """Copy a log that is larger than the limit to ``<name>.1`` and empty it; whether that was done.
+    """Copy a log larger than ``limit`` bytes to ``<name>.1`` and truncate it; return whether it was done.
 
     Raises:
-        OSError: It cannot be read or copied; it is as it was then.
+        OSError: The log cannot be read or copied; it is unchanged.
     """
     if path.stat().st_size <= limit:
         return False
@@ -47,14 +48,14 @@ def put_aside(path: Path, limit: int = LIMIT) -> bool:
     with path.open("rb+") as log:
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # another process is at it
+        except BlockingIOError:  # another process rotates it
             return False
         if os.fstat(log.fileno()).st_size <= limit:
             return False
         try:
             with private_files.create(beside) as old:
                 shutil.copyfileobj(log, old, _CHUNK)
-                while piece := log.read(_CHUNK):  # what came meanwhile
+                while piece := log.read(_CHUNK):  # written meanwhile
                     old.write(piece)
                 os.ftruncate(log.fileno(), 0)
         except OSError:

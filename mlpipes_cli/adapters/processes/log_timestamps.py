@@ -1,8 +1,8 @@
-"""The times in the lines of a log.
+"""Parse the timestamps in the lines of a log.
 
 PostgreSQL writes ``2026-11-21 10:00:00.123 UTC``, Python's programs ``2026/11/21 10:00:00`` or
-``2026-11-21 10:00:00,123``, others as in RFC 3339. A line without a time, such as one of a
-traceback, is as old as the one above it.
+``2026-11-21 10:00:00,123``, others as in RFC 3339. A line without a timestamp, such as one of a
+traceback, has the time of the line above it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _STAMP = re.compile(
 
 
 def seconds(line: str) -> float | None:
-    """The time at the start of a line, since the epoch; where it names no zone, it is local."""
+    """Return the timestamp at the start of a line in seconds since the epoch; without a zone it is local."""
     found = _STAMP.match(line)
     if found is None:
         return None
@@ -45,10 +45,10 @@ def _zone(text: str | None) -> timezone | None:
 
 
 def later(lines: Iterable[str], since: float, name: str) -> Iterator[str]:
-    """The lines that were written later than ``since``.
+    """Yield the lines that were written later than ``since``, in seconds since the epoch.
 
     Raises:
-        UsageError: There are lines, and none has a time.
+        UsageError: There are lines, and none has a timestamp.
     """
     any_line = any_stamp = fresh = False
     for line in lines:

@@ -1,8 +1,8 @@
-"""TCP ports on 127.0.0.1: chosen once, remembered, and never given to two projects at a time.
+"""Choose TCP ports on 127.0.0.1, remember them, and never give one to two projects at a time.
 
-Between choosing a port and the service's listening on it, a second project could choose it too.
-So the chooser holds the UDP port of the same number for that time: the system gives that to one
-process of the machine only, whoever owns it, and takes it back when the process ends.
+Until a service listens on its chosen port, a second project could choose that port too. So the
+process that chooses holds the UDP port of the same number for that time: the system gives it to one
+process of the machine only, of any user, and releases it when the process ends.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _LARGEST = 50_000
 
 
 def preferred(service: str, platform: str = sys.platform) -> int:
-    """The port that a service of the stack is known by; macOS keeps 5000 for itself."""
+    """Return the default port of a service of the stack; macOS uses 5000 itself."""
     if service == "postgres":
         return 5432
     return 5001 if platform == "darwin" else 5000
 
 
 def first(preference: int, environ: Mapping[str, str] = os.environ) -> int:
-    """Where to look for a port that nobody fixed: what is preferred, moved by ``MLPIPES_PORT_OFFSET``.
+    """Return the first candidate for an automatic port: ``preference`` plus ``MLPIPES_PORT_OFFSET``.
 
     Raises:
-        UsageError: That is no number from 0 to 50000.
+        UsageError: The offset is not a number from 0 to 50000.
     """
     text = environ.get(OFFSET) or "0"
     if not text.isascii() or not text.isdigit() or int(text) > _LARGEST:
@@ -43,7 +43,7 @@ def first(preference: int, environ: Mapping[str, str] = os.environ) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a service could listen there; connections that are only fading out do not count."""
+    """Return whether a service could listen on a port; connections in TIME_WAIT do not count."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -59,14 +59,14 @@ def is_free(port: int) -> bool:
 
 
 def answers(port: int) -> bool:
-    """Whether anybody accepts connections there."""
+    """Return whether a process accepts connections on a port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((HOST, port)) == 0
 
 
 def holder(port: int) -> str:
-    """Who listens on a port, in words."""
+    """Describe the process that listens on a port."""
     import psutil
 
     try:
@@ -86,12 +86,12 @@ def holder(port: int) -> str:
 
 @dataclass
 class PortReservations:
-    """Ports that are ours until the context ends."""
+    """Reserves ports until the context ends."""
 
     _held: dict[int, socket.socket] = field(default_factory=dict)
 
     def take(self, port: int) -> bool:
-        """Hold a port if it is free and nobody else holds it."""
+        """Reserve a port if it is free and not reserved; return whether that succeeded."""
         if port in self._held:
             return False
         guard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -107,7 +107,7 @@ class PortReservations:
         return True
 
     def release(self, port: int) -> None:
-        """Hold it no longer."""
+        """Release the reservation of a port."""
         guard = self._held.pop(port, None)
         if guard:
             guard.close()
@@ -133,20 +133,20 @@ def choose(
     say: Callable[[str], None],
     who: Callable[[int], str] = holder,
 ) -> int:
-    """The port for a service that is about to start.
+    """Choose and reserve the port for a service that is about to start.
 
     Args:
         service: For messages.
         reservations: Holds the port until the service listens.
         wanted: The fixed port of the settings; None is ``auto``.
-        remembered: What it had the last time.
-        preference: Where to look first, but for the offset.
-        say: Told when the remembered port is gone.
-        who: Says who holds a port.
+        remembered: The port that the service had the last time.
+        preference: The first candidate, before the offset is added.
+        say: Called with a message if the remembered port is taken.
+        who: Describes the process that holds a port.
 
     Raises:
-        MlpipesError: The fixed port is taken; the message names its holder.
-        UsageError: The offset is wrong.
+        MlpipesError: The fixed port is taken (the message names its holder), or no port is free.
+        UsageError: The offset is not valid.
     """
     if wanted is not None:
         if reservations.take(wanted):

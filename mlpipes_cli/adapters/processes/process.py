@@ -1,8 +1,8 @@
-"""Processes: start them so that they outlive us, know them again, end them.
+"""Start, identify, find and stop processes that outlive this one.
 
-A process is known by its pid together with its creation time, so that a number that the system
-gave to somebody else is never taken for ours. Each also carries marks in its environment, by
-which it is found again when what we wrote down is lost.
+A process is identified by its pid together with its creation time, so that a reused pid is never
+mistaken for a process of the stack. Each process also carries environment variables that name its
+project and service, by which it is found if the state files are lost.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 
 PROJECT_MARK, SERVICE_MARK = "MLPIPES_PROJECT", "MLPIPES_SERVICE"
 PORT_MARK, PRINT_MARK = "MLPIPES_SERVICE_PORT", "MLPIPES_SERVICE_FINGERPRINT"
-FOREGROUND = "serve"  # what `mlpipes serve` starts in front of somebody
+FOREGROUND = "serve"  # the service name of `mlpipes serve` in the foreground
 _CLOCK_TOLERANCE = 2.0  # the system derives creation times from a clock that may be corrected
 
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process and no other.
+    """Identifies a process, even if its pid is reused later.
 
     Attributes:
-        pid: Its number.
-        created: Seconds since the epoch.
+        pid: The process ID.
+        created: The creation time, in seconds since the epoch.
     """
 
     pid: int
     created: float
 
     def process(self) -> psutil.Process | None:
-        """The process if it is this one and still runs (one that only waits to be reaped does not)."""
+        """Return the process if it still runs; a zombie does not count as running."""
         found = running(self.pid)
         if found is None or abs(found.create_time() - self.created) > _CLOCK_TOLERANCE:
             return None
@@ -50,7 +50,7 @@ class ProcessIdentity:
 
 
 def running(pid: int) -> psutil.Process | None:
-    """The process of that number, unless it has ended."""
+    """Return the process with that pid, or None if it has exited or is a zombie."""
     import psutil
 
     try:
@@ -61,7 +61,7 @@ def running(pid: int) -> psutil.Process | None:
 
 
 def identify(pid: int) -> ProcessIdentity | None:
-    """The identity of a running process."""
+    """Return the identity of a process, or None if it does not exist."""
     import psutil
 
     try:
@@ -73,10 +73,10 @@ def identify(pid: int) -> ProcessIdentity | None:
 def spawn(
     command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, without a terminal, its output appended to ``log``.
+    """Start a program in a new session without a terminal, and append its output to ``log``.
 
     Raises:
-        MlpipesError: It cannot be started or the log cannot be written.
+        MlpipesError: The program cannot be started, or the log cannot be written.
     """
     try:
         private_files.folder(log.parent)
@@ -95,7 +95,7 @@ def spawn(
 
 
 def marks(process: psutil.Process) -> Mapping[str, str]:
-    """The environment of a process; nothing where it is not ours to read."""
+    """Return the environment of a process; empty if it cannot be read."""
     import psutil
 
     try:
@@ -105,12 +105,12 @@ def marks(process: psutil.Process) -> Mapping[str, str]:
 
 
 def foreground_marks(project: Path) -> dict[str, str]:
-    """The marks of what a server in the foreground starts."""
+    """Return the environment variables that mark the processes of a foreground server."""
     return {PROJECT_MARK: str(project), SERVICE_MARK: FOREGROUND}
 
 
 def everyone() -> Iterator[psutil.Process]:
-    """All running processes but this one and those above it."""
+    """Yield all running processes except this one and its ancestors."""
     import psutil
 
     with contextlib.suppress(psutil.Error):
@@ -121,7 +121,7 @@ def everyone() -> Iterator[psutil.Process]:
 
 
 def marked(project: Path, service: str) -> list[psutil.Process]:
-    """The processes that carry a project's and a service's marks, children that strayed too."""
+    """Return the processes whose environment names the project and service, including orphaned children."""
     wanted = (str(project), service)
 
     def is_ours(process: psutil.Process) -> bool:
@@ -132,7 +132,7 @@ def marked(project: Path, service: str) -> list[psutil.Process]:
 
 
 def services(project: Path) -> set[str]:
-    """The names of the services that processes with a project's mark belong to."""
+    """Return the service names in the environments of a project's processes."""
     found = (marks(process) for process in everyone())
     return {
         one[SERVICE_MARK] for one in found if one.get(PROJECT_MARK) == str(project) and SERVICE_MARK in one
@@ -140,7 +140,7 @@ def services(project: Path) -> set[str]:
 
 
 def leader(processes: Iterable[psutil.Process]) -> psutil.Process | None:
-    """The one that was started first: it leads its session."""
+    """Return the process that leads its session, or None."""
     for process in processes:
         with contextlib.suppress(OSError):
             if os.getsid(process.pid) == process.pid:
@@ -149,7 +149,7 @@ def leader(processes: Iterable[psutil.Process]) -> psutil.Process | None:
 
 
 def command_line(process: psutil.Process) -> list[str]:
-    """Its command line; empty where it has ended."""
+    """Return a process's command line; empty if it has exited."""
     import psutil
 
     try:
@@ -159,7 +159,7 @@ def command_line(process: psutil.Process) -> list[str]:
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """A process and all below it."""
+    """Return a process and all its descendants."""
     import psutil
 
     try:
@@ -169,7 +169,7 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 
 def memory(processes: Iterable[psutil.Process]) -> int:
-    """Resident bytes of all of them."""
+    """Return the resident memory of all processes together, in bytes."""
     import psutil
 
     total = 0
@@ -180,7 +180,7 @@ def memory(processes: Iterable[psutil.Process]) -> int:
 
 
 def listen(processes: Iterable[psutil.Process], port: int) -> bool:
-    """Whether one of them listens on a TCP port, or does not let us know."""
+    """Return whether a process listens on a TCP port; also True if access to its sockets is denied."""
     import psutil
 
     for process in processes:
@@ -200,10 +200,12 @@ def listen(processes: Iterable[psutil.Process], port: int) -> bool:
 def end(
     find: Callable[[], list[psutil.Process]], *, patience: float = 10.0, polite: int = signal.SIGTERM
 ) -> int:
-    """End all that ``find`` finds, asking first; returns how many there were.
+    """Stop all processes that ``find`` returns, and return their number.
+
+    They get the signal ``polite`` first, and SIGKILL after ``patience`` seconds.
 
     Raises:
-        MlpipesError: One of them cannot be ended.
+        MlpipesError: A process cannot be stopped.
     """
     targets = find()
     _signal(targets, polite)

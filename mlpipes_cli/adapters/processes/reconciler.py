@@ -1,4 +1,4 @@
-"""Bringing processes up: keep what works, end what does not, change only what differs."""
+"""Reconcile a stack's processes: keep those that work, stop the others, start what is missing."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from mlpipes_cli.ports import Reporter
 from mlpipes_cli.project import ProjectFolder
 
 ATTEMPTS = 5
-_IN_USE = ("address already in use", "is taken by")  # the system's words, and those of `mlpipes serve`
+_IN_USE = ("address already in use", "is taken by")  # the messages of the system and of `mlpipes serve`
 _T = TypeVar("_T")
 Child = subprocess.Popen[bytes] | None
 
 
 class RetryStart(Exception):
-    """Start over: a stranger took the port, or a service that was found half-started ended."""
+    """Another attempt makes sense: the port was taken, an adopted service exited, or tables were upgraded."""
 
 
 def with_retries(work: Callable[[], _T]) -> _T:
-    """Do it, a few times where another attempt makes sense.
+    """Call ``work``, up to ``ATTEMPTS`` times as long as it raises :class:`RetryStart`.
 
     Raises:
-        MlpipesError: None of them did it.
+        MlpipesError: All attempts failed.
     """
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(RetryStart):
@@ -45,10 +45,10 @@ def with_retries(work: Callable[[], _T]) -> _T:
 
 @contextmanager
 def stack_lock(project: ProjectFolder, reporter: Reporter) -> Iterator[None]:
-    """Be the only one at work on a stack, whatever its runtime; may be nested.
+    """Hold the exclusive lock of a stack, whatever its runtime; the same thread may nest it.
 
     Raises:
-        MlpipesError: The project's folder cannot be written or takes no lock.
+        MlpipesError: The project's folder cannot be written, or its file system does not support locks.
     """
 
     def waiting(holder: str) -> None:
@@ -60,16 +60,16 @@ def stack_lock(project: ProjectFolder, reporter: Reporter) -> Iterator[None]:
 
 @dataclass
 class ProcessReconciler:
-    """One call's work, done by one process at a time: the caller holds the lock.
+    """Starts, keeps and stops processes for one call; the caller holds the stack's lock.
 
     Attributes:
-        project: Whose processes.
-        reporter: Where news goes.
-        held: The ports that are reserved.
-        files: What is written down.
-        running: What runs, by service, as it is written down.
-        changes: What was done.
-        note: Told what is waited for.
+        project: The project of the processes.
+        reporter: Receives messages.
+        held: The reserved ports.
+        files: The state files.
+        running: The recorded processes, by service.
+        changes: The changes made by this call, one text each.
+        note: Called with a text on the current step.
         unready: Services that this call started and that do not answer yet, with the size of
             their logs before.
     """
@@ -83,24 +83,24 @@ class ProcessReconciler:
     note: Callable[[str], None] = lambda text: None
     unready: dict[str, int] = field(default_factory=dict)
 
-    # -- what differs between the core of a stack and what was added to it
+    # -- overridden for the core services of a stack
 
     def wanted_port(self, name: str) -> int | None:
-        """The port that was fixed, or None."""
+        """Return the fixed port of a service, or None."""
         spec = self.files.wanted().get(name)
         return spec.preferred_port if spec and spec.fixed_port else None
 
     def end_all(self, name: str, running: RunningProcess | None) -> int:
-        """End all processes of a service; returns how many there were."""
+        """Stop all processes of a service; return their number."""
         return marked_as(self.project, name).end(running)
 
-    # -- the whole
+    # -- public operations
 
     def come_up(self, daemon: Daemon, preference: int) -> RunningProcess:
-        """A service that runs as it should and answers.
+        """Keep a service that runs as configured, or start it; wait until it answers.
 
         Raises:
-            MlpipesError: It does not come up.
+            MlpipesError: The service does not start.
         """
 
         def attempt() -> RunningProcess:
@@ -114,7 +114,7 @@ class ProcessReconciler:
         return with_retries(attempt)
 
     def undo(self) -> None:
-        """End what this call started and what does not answer yet."""
+        """Stop the services that this call waited for and that do not answer yet."""
         if not self.unready:
             return
         for name in reversed(list(self.unready)):
@@ -124,7 +124,11 @@ class ProcessReconciler:
             self.write()
 
     def settle_move(self) -> None:
-        """Of a moved folder, end what still runs for the old place; of a copied one, forget it."""
+        """Handle a project folder that was moved or copied.
+
+        After a move, stop the processes that still run for the old path. After a copy, only remove the
+        records of the original's processes.
+        """
         root, old = self.project.root, self.files.root()
         if old is None or old == root:
             return
@@ -134,10 +138,10 @@ class ProcessReconciler:
             process.end(lambda: [one for one in members if process.running(one.pid)], patience=30.0)
         self.running.clear()
 
-    # -- one service, step by step
+    # -- the steps for one service
 
     def healthy(self, daemon: Daemon, wanted: int | None) -> RunningProcess | None:
-        """The service if it runs as it should, perhaps not answering yet; else its rest is ended."""
+        """Return the service if it runs as configured or is still starting; otherwise stop its processes."""
         found = daemon.find(self.running.get(daemon.name))
         if found and found.fingerprint == daemon.fingerprint(found.port) and wanted in (None, found.port):
             young = time.time() - found.identity.created < daemon.timeout
@@ -148,7 +152,7 @@ class ProcessReconciler:
         return None
 
     def spawn(self, daemon: Daemon, port: int) -> tuple[RunningProcess, Child]:
-        """Start it on a port."""
+        """Start a service on a port."""
         log_files.begin(daemon.log, f"starting {daemon.name} on port {port}")
         before = log_files.size(daemon.log)
         running, child = daemon.spawn(port)
@@ -156,10 +160,11 @@ class ProcessReconciler:
         return running, child
 
     def wait(self, daemon: Daemon, running: RunningProcess, child: Child) -> RunningProcess:
-        """Wait until it answers.
+        """Wait until a service answers.
 
         Raises:
-            MlpipesError: It ended, or does not answer in time.
+            RetryStart: The service exited, and another attempt makes sense.
+            MlpipesError: The service exited, or does not answer in time.
         """
         if child is None and daemon.answers(running):
             return running
@@ -175,10 +180,10 @@ class ProcessReconciler:
             time.sleep(0.05)
         raise self.failure(daemon.name, f"did not answer within {daemon.timeout:.0f} s")
 
-    # -- book-keeping
+    # -- records
 
     def choose(self, service: str, wanted: int | None, preference: int) -> int:
-        """A port for a service, remembered at once so that it is the same after any accident."""
+        """Choose a port for a service, and record it at once, so that it is the same after a crash."""
         remembered = self.files.ports()
         port = ports.choose(
             service,
@@ -192,31 +197,31 @@ class ProcessReconciler:
         return port
 
     def started(self, name: str, running: RunningProcess, log_size: int) -> None:
-        """It was started and does not answer yet."""
+        """Record that a service was started and does not answer yet."""
         self.running[name] = running
         self.unready[name] = log_size
         self.write()
 
     def ready(self, name: str) -> None:
-        """It answers."""
+        """Record that a service answers."""
         done = "started" if self.unready.pop(name, None) is not None else "recreated"
         running = self.running[name]
         self.changes.append(f"{name}: {done} on port {running.port}")
         self.reporter.detail(f"{name} answers on port {running.port}")
 
     def end(self, name: str, running: RunningProcess | None = None) -> None:
-        """End a service, or what is left of it, because it is not as it should be."""
+        """Stop a service, or its remaining processes, because it does not run as configured."""
         if self.end_all(name, running or self.running.get(name)):
             self.changes.append(f"{name}: stopped, since it was broken, no longer needed, or outdated")
         if self.running.pop(name, None):
             self.write()
 
     def gone(self, name: str, running: RunningProcess, *, adopted: bool) -> None:
-        """A service ended while it was waited for.
+        """Handle a service that exited while it started.
 
         Raises:
-            Again: Another attempt makes sense.
-            MlpipesError: It failed, with its last words.
+            RetryStart: Another attempt makes sense.
+            MlpipesError: The service failed; the message has its last log lines.
         """
         self.end_all(name, running)
         failure = self.failure(name, "exited while starting")
@@ -229,14 +234,14 @@ class ProcessReconciler:
         raise RetryStart(failure.reason) if lost or adopted else failure
 
     def _in_use(self, name: str) -> bool:
-        """Whether a service said that somebody had its port, who may have left it again by now."""
+        """Return whether a service logged that its port was in use; the port may be free again by now."""
         said = log_files.evidence(
             log_files.path(self.project, name), self.unready.get(name, 0), lines=50
         ).lower()
         return any(words in said for words in _IN_USE)
 
     def _move_on(self, name: str, port: int) -> None:
-        """Have another port chosen for the next attempt; a fixed one is asked for again."""
+        """Forget the remembered port, so that the next attempt chooses another; a fixed port is kept."""
         if self.wanted_port(name) is not None:
             self.held.release(port)
             return
@@ -244,17 +249,17 @@ class ProcessReconciler:
         self.files.write_ports({n: p for n, p in self.files.ports().items() if n != name})
 
     def failure(self, name: str, what: str) -> MlpipesError:
-        """What to tell, with the service's last words."""
+        """Return the error for a service that failed, with its last log lines."""
         said = log_files.evidence(log_files.path(self.project, name), self.unready.get(name, 0))
         reason = f"{name} {what}" + (f"; its last log lines: {said}" if said else "")
         return MlpipesError(reason, f"see `mlpipes logs {name}` and `mlpipes doctor`")
 
     def write(self) -> None:
-        """Write down what runs."""
+        """Record the running processes."""
         self.files.write_running(self.project.root, self.running)
 
 
 def marked_as(project: ProjectFolder, name: str) -> Daemon:
-    """Enough of a service to find and end its processes."""
+    """Return a daemon without a command, which can only find and stop a service's processes."""
     root = project.root
     return Daemon(name, root, (), {}, root, log_files.path(project, name), HttpProbe("GET", "/"), 0.0)

@@ -1,4 +1,4 @@
-"""What is known of a service that is a process of this machine."""
+"""Build the status of a service that is a local process."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 _STARTING = 120.0
 _REPAIR = "`mlpipes up` starts it"
 WELL = 200
-NOT_READY = 503  # of a service that answers, and says that it cannot do its work
+NOT_READY = 503  # the service answers but is not ready
 NOT_STORING = "it answers, but the database is not accepting predictions"
 
 
 def absent(name: str, *, expected: bool) -> ServiceStatus:
-    """A service without a main process.
+    """Return the status of a service without a main process.
 
     Args:
-        name: The service's.
-        expected: It was started once and never stopped, or left processes behind.
+        name: The service's name.
+        expected: The service was started and not stopped, or processes of it are left.
     """
     if expected:
         return ServiceStatus(name, "failed", detail=f"it has exited; {_REPAIR}", health="unhealthy")
@@ -34,7 +34,10 @@ def absent(name: str, *, expected: bool) -> ServiceStatus:
 def present(
     name: str, main: RunningProcess, members: list[psutil.Process], url: str, *, answer: int | None
 ) -> ServiceStatus:
-    """A service with a main process, and the status of its answer to a query, None where it gave none."""
+    """Return the status of a service with a main process.
+
+    ``answer`` is the HTTP status of its response to a probe, or None if there was no response.
+    """
     uptime = max(0.0, time.time() - main.identity.created)
     state, health = condition(answer, uptime)
     silent = "it does not answer" + ("" if state == "starting" else f"; {_REPAIR}")
@@ -53,7 +56,7 @@ def present(
 
 
 def condition(answer: int | None, uptime: float) -> tuple[State, Health]:
-    """State and health of a process by its answer to a query and the seconds since it was started."""
+    """Return state and health by the HTTP status of a probe's response and the uptime in seconds."""
     if answer == NOT_READY:
         return "running", "unhealthy"
     if answer == WELL:

@@ -1,4 +1,4 @@
-"""What is written down of a stack: what runs, what should run, and which ports it had."""
+"""Read and write the state files of a stack: running processes, configured services, ports."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mlpipes_cli.ports import ServiceSpec
 
 @dataclass(frozen=True)
 class RunningProcess:
-    """A service that was started.
+    """Records a service that was started.
 
     Attributes:
-        identity: Its main process.
-        port: Where it listens.
-        fingerprint: Differs when it would be started differently today.
+        identity: The main process.
+        port: The TCP port that it listens on.
+        fingerprint: A hash of the settings that it was started with.
     """
 
     identity: ProcessIdentity
@@ -30,9 +30,9 @@ class RunningProcess:
 
 @dataclass(frozen=True)
 class StateFiles:
-    """The files below ``.mlpipes/``; each is replaced whole, and a damaged one counts as empty.
+    """Reads and writes the files in ``.mlpipes/``; writes are atomic, and a damaged file counts as empty.
 
-    ``state.json`` only speeds up what can be found out again from the processes themselves.
+    ``state.json`` is only a cache: its content can be recovered from the processes themselves.
     """
 
     folder: Path
@@ -43,7 +43,7 @@ class StateFiles:
 
     @property
     def wanted_file(self) -> Path:
-        """The added services that ``up`` brings back."""
+        """The file of the added services that ``up`` starts."""
         return self.folder / "services.json"
 
     @property
@@ -51,18 +51,18 @@ class StateFiles:
         return self.folder / "ports.json"
 
     def root(self) -> Path | None:
-        """Where the project was when the stack was last started."""
+        """Return the project's path when the running processes were last recorded, or None."""
         root = read_json(self._state).get("root")
         return Path(root) if isinstance(root, str) else None
 
     def running(self) -> dict[str, RunningProcess]:
-        """What was started, by service; whether it still runs is another question."""
+        """Return the recorded processes by service; a recorded process may have exited since."""
         found = read_json(self._state).get("services")
         rows = found.items() if isinstance(found, dict) else ()
         return {name: record for name, row in rows if (record := _record(row))}
 
     def write_running(self, root: Path, services: Mapping[str, RunningProcess]) -> None:
-        """Write down what runs."""
+        """Record the running processes, by service."""
         rows = {
             name: {
                 "pid": one.identity.pid,
@@ -75,23 +75,23 @@ class StateFiles:
         write_json(self._state, {"version": 1, "root": str(root), "services": rows})
 
     def forget_running(self) -> None:
-        """Nothing runs."""
+        """Remove the record of running processes."""
         self._state.unlink(missing_ok=True)
 
     def wanted(self) -> dict[str, ServiceSpec]:
-        """The added services that ``up`` brings back, by name."""
+        """Return the added services that ``up`` starts, by name."""
         return {name: spec for name, row in read_json(self.wanted_file).items() if (spec := _spec(row))}
 
     def write_wanted(self, specs: Mapping[str, ServiceSpec]) -> None:
-        """Write down the added services."""
+        """Record the added services."""
         write_json(self.wanted_file, {name: dataclasses.asdict(spec) for name, spec in specs.items()})
 
     def ports(self) -> dict[str, int]:
-        """The ports that services had the last time."""
+        """Return the ports that services had the last time, by service."""
         return {n: p for n, p in read_json(self._ports).items() if type(p) is int and 0 < p < 65536}
 
     def write_ports(self, ports: Mapping[str, int]) -> None:
-        """Remember ports."""
+        """Record the ports, if they have changed."""
         if ports != self.ports():
             write_json(self._ports, ports)
 

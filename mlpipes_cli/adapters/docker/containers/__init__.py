@@ -1,1 +1,1 @@
-"""Single containers: their specification, labels, logs, statistics, stop."""
+"""Handle single containers: specification, labels, logs, statistics, shell, stop."""

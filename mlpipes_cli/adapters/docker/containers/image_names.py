@@ -1,4 +1,4 @@
-"""Under which name a container is made from an image, so that ``docker ps`` shows it and not an id."""
+"""Create a container from an image by the image's name, so that ``docker ps`` shows the name, not the id."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 
 def make_by_name(api: APIClient, image: str, reference: str, make: Callable[[str], str]) -> str:
-    """Make a container of the image by its name, or by its id where no name stands for it.
+    """Create a container of the image by its name, or by its id if the image has no name.
 
-    A name may move to another image meanwhile (a build that ends just then): such a container is removed,
-    and made again by the id.
+    A name may move to another image meanwhile, if a build ends: such a container is removed and created
+    again by the id.
 
     Args:
-        api: The engine's own interface.
+        api: The engine's API client.
         image: The image's id.
-        reference: ``name:tag`` or ``name:tag@sha256:…``, which may stand for another image.
-        make: Makes the container of what is given (a name or an id); returns its id.
+        reference: ``name:tag`` or ``name:tag@sha256:…``, which may name another image.
+        make: Creates a container from an image's name or id, and returns the container's id.
 
     Returns:
         The container's id.
 
     Raises:
-        docker.errors.APIError: The engine refuses; nothing is left.
+        docker.errors.APIError: The engine refuses; no container is left.
     """
     name = name_of(api, image, reference)
     if name is None:
@@ -45,7 +45,7 @@ def make_by_name(api: APIClient, image: str, reference: str, make: Callable[[str
 
 
 def name_of(api: APIClient, image: str, reference: str) -> str | None:
-    """A name of this very image: the reference, its ``name:tag``, or another tag; None where it has none."""
+    """Return a name of the image: the reference, its ``name:tag`` or another tag; None if it has none."""
     wanted = parse(reference)
     for name in dict.fromkeys((reference, wanted.named)):
         if _same(str((_inspect(api, name) or {}).get("Id")), image):
@@ -66,5 +66,5 @@ def _inspect(api: Any, name: str) -> Mapping[str, Any] | None:
 
 
 def _same(one: str, other: str) -> bool:
-    """Podman leaves the algorithm out in some places."""
+    """Return whether two image ids are equal; Podman sometimes omits the prefix ``sha256:``."""
     return one.removeprefix("sha256:") == other.removeprefix("sha256:")

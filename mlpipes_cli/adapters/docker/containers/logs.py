@@ -1,4 +1,4 @@
-"""A container's log as lines."""
+"""Read and follow a container's log as lines."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.adapters.docker.stack.resources import StackResources
 
-_PAUSE = 0.3  # seconds between two looks for a container that runs again
+_PAUSE = 0.3  # seconds between two checks whether a container runs again
 
 
 def read(
     api: APIClient, container: str, *, follow: bool, tail: int | None, since: float | None
 ) -> Iterator[str]:
-    """The lines of a container's log, its two outputs together.
+    """Yield the lines of a container's log, stdout and stderr together.
 
-    Following ends with the container, and when nobody reads any more.
+    Following ends with the container, or when the iterator is closed.
 
     Raises:
         MlpipesError: The engine does not answer.
@@ -44,7 +44,7 @@ def read(
 
 
 def follow(holdings: StackResources, service: str, *, tail: int | None, since: float | None) -> Iterator[str]:
-    """The log of a service for as long as somebody reads, over restarts and over new containers.
+    """Yield the log lines of a service without end, across restarts and new containers.
 
     Raises:
         MlpipesError: The engine does not answer.
@@ -55,7 +55,7 @@ def follow(holdings: StackResources, service: str, *, tail: int | None, since: f
         if found is None or (found.id == known and found.state != "running"):
             time.sleep(_PAUSE)
             continue
-        if known and found.id != known:  # all that a new container says is new
+        if known and found.id != known:  # the whole log of a new container is new
             tail = since = None
         known = found.id
         yield from read(holdings.api, known, follow=True, tail=tail, since=since)
@@ -63,7 +63,7 @@ def follow(holdings: StackResources, service: str, *, tail: int | None, since: f
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Whole lines from pieces that end anywhere, inside a character too."""
+    """Yield whole lines from chunks of bytes, which may end anywhere, even inside a character."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     rest = ""
     for chunk in chunks:

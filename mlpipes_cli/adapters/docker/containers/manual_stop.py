@@ -1,4 +1,4 @@
-"""Stopping one container by itself, and knowing later that it was meant to be stopped."""
+"""Stop a single container, and record that the user stopped it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RUNS = ("running", "paused", "restarting")
 
 
 def halt(place: DockerStack, container: Container) -> bool:
-    """Stop a container, which stays with its log; whether it ran before.
+    """Stop a container and keep it with its log; return whether it ran before.
 
     Raises:
         MlpipesError: The engine refuses, or does not answer.
@@ -32,18 +32,18 @@ def halt(place: DockerStack, container: Container) -> bool:
 
 
 def meant(identity: StackIdentity, service: str, state: Mapping[str, Any]) -> bool:
-    """Whether a container ended because ``halt`` stopped it: one that ran again has ended at another time.
+    """Return whether ``halt`` stopped a container: one that ran again later has another end time.
 
     Args:
-        identity: Where it is written down.
-        service: Whose container.
-        state: What the engine says of its state.
+        identity: Holds the record of ``halt``.
+        service: The container's service.
+        state: The container's state as the engine reports it.
     """
     return state.get("Status") == "exited" and identity.note(_NOTE).get(service) == state.get("FinishedAt")
 
 
 def dependents(containers: Mapping[str, Container], service: str) -> list[str]:
-    """The services that run and need one."""
+    """Return the running services that depend on a service."""
     return [
         one.service
         for one in containers.values()

@@ -1,4 +1,4 @@
-"""A program inside of a container, on the input and output of this process; no Docker program is needed."""
+"""Run a program in a container with this process's input and output, without the Docker CLI."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _PIECE = 65536
 
 
 def run(api: APIClient, container: Container, command: Sequence[str]) -> int:
-    """Run a program in a container and wait for its end; with a terminal where this process has one.
+    """Run a program in a container and wait for its end; with a terminal if this process has one.
 
     Args:
-        api: The engine's.
-        container: It runs.
-        command: The program and its arguments; the container's bash or sh where it is empty.
+        api: The engine's API client.
+        container: A running container.
+        command: The program and its arguments; if empty, the container's bash or sh.
 
     Returns:
         The program's exit code.
 
     Raises:
-        MlpipesError: The engine cannot start it, or stops answering.
+        MlpipesError: The engine cannot start the program, or stops answering.
     """
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     with translate_errors(f"running {command[0] if command else 'a shell'} in {container.service}"):
@@ -53,13 +53,13 @@ def run(api: APIClient, container: Container, command: Sequence[str]) -> int:
 
 
 def _can_end_input(api: APIClient) -> bool:
-    """Whether the end of our input can be passed on; a TLS connection ends as a whole."""
+    """Return whether the end of the input can be passed on; a TLS connection cannot be half-closed."""
     return not str(api.base_url).startswith("https://")
 
 
 def _exchange(opened: Any, *, terminal: bool, writing: bool) -> None:
-    """Pass bytes on in both ways until the program has ended."""
-    answer: IO[bytes] = opened._response.raw._fp.fp  # what came with the headers is in its buffer
+    """Pass bytes in both directions until the program has exited."""
+    answer: IO[bytes] = opened._response.raw._fp.fp  # its buffer holds what arrived with the headers
     link: socket.socket = getattr(opened, "_sock", opened)
     link.settimeout(None)
     if writing:
@@ -74,7 +74,7 @@ def _exchange(opened: Any, *, terminal: bool, writing: bool) -> None:
 
 
 def _send(link: socket.socket, ending: bool) -> None:
-    """Our input to the program; with ``ending`` it is told of the end."""
+    """Send this process's input to the program; with ``ending`` also the end of the input."""
     with contextlib.suppress(OSError):
         while piece := os.read(_INPUT, _PIECE):
             link.sendall(piece)
@@ -89,7 +89,7 @@ def _write(where: int, piece: bytes) -> None:
 
 @contextlib.contextmanager
 def _as_terminal(api: APIClient, made: str) -> Iterator[None]:
-    """Every key goes to the program, Ctrl-C too, and it knows the size of the window."""
+    """Pass every key to the program, Ctrl-C too, and report the window's size to it."""
     import termios
     import tty
     from types import FrameType
@@ -98,13 +98,13 @@ def _as_terminal(api: APIClient, made: str) -> Iterator[None]:
         from docker.errors import APIError
 
         size = os.get_terminal_size(_OUTPUT)
-        with contextlib.suppress(APIError):  # it has ended, or does not run yet
+        with contextlib.suppress(APIError):  # the program has exited, or does not run yet
             api.exec_resize(made, height=size.lines, width=size.columns)
 
     before = termios.tcgetattr(_INPUT)
     earlier = signal.signal(signal.SIGWINCH, resize)
     try:
-        tty.setraw(_INPUT, termios.TCSADRAIN)  # what was typed already counts
+        tty.setraw(_INPUT, termios.TCSADRAIN)  # keep input that was typed before
         resize()
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Ending containers: those that use others first."""
+"""Stop containers in the order of their dependencies: dependents first."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _STEPS = {"databases": (DATABASE,), "bucket": STORES}
 
 
 def rounds(containers: Mapping[str, Container]) -> list[list[Container]]:
-    """Who may end at the same time, one round after the other: nobody ends before who needs it.
+    """Group containers into rounds that may stop together: dependents stop before their dependencies.
 
-    What each needs is read from its own labels, so that no file is wanted.
+    The dependencies are read from the containers' labels, so that no file is needed.
     """
     left = dict(containers)
     found: list[list[Container]] = []
@@ -28,7 +28,7 @@ def rounds(containers: Mapping[str, Container]) -> list[list[Container]]:
 
 
 def needs(container: Container) -> set[str]:
-    """The services that a container cannot do without; what a step of ours needs counts for it."""
+    """Return the services that a container depends on; a step's dependencies count as the container's."""
     found = {needed for name in container.needs for needed in _STEPS.get(name, (name,))}
     return found | ({DATABASE, *STORES} if container.service == MLFLOW else set())
 
@@ -40,7 +40,7 @@ def stop(
     *,
     remove: bool,
 ) -> list[str]:
-    """Stop containers, and remove them; returns the services that had not ended before.
+    """Stop containers, and remove them if requested; return the services that ran before.
 
     Raises:
         MlpipesError: The engine refuses, or does not answer.
@@ -56,7 +56,7 @@ def stop(
 
 
 def only(containers: Mapping[str, Container], names: Collection[str]) -> dict[str, Container]:
-    """Those of certain services."""
+    """Return the containers of the services ``names``."""
     return {name: one for name, one in containers.items() if name in names}
 
 

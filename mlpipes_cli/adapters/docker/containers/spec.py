@@ -1,4 +1,4 @@
-"""From a service of the Compose file to what the engine is asked for, and a print of it."""
+"""Build the engine's container configuration from a Compose service, with a hash of each part."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _LOGS = {"max-size": "10m", "max-file": "3"}
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """A container as it should be.
+    """Describes the desired state of a container.
 
     Attributes:
-        service: Its description.
+        service: The service of the Compose file.
         image: The image's id.
         reference: The image as the Compose file names it.
         marks: The stack's labels.
         file: The Compose file.
-        needs: The services of the stack that have to be there before.
+        needs: The services of the stack that have to be ready before.
     """
 
     service: Service = field(repr=False)
@@ -44,7 +44,7 @@ class ContainerSpec:
     needs: frozenset[str] = frozenset()
 
     def prints(self) -> dict[str, str]:
-        """A short print of each part that a container keeps for life; no secret can be read off."""
+        """Return a short hash of each part that is fixed at creation; the hashes reveal no secret."""
         one = self.service
         parts: dict[str, Any] = {
             "image": self.image,
@@ -66,14 +66,14 @@ class ContainerSpec:
         }
 
     def differences(self, found: Mapping[str, str]) -> list[str]:
-        """The names of the parts in which a container with these labels is another one."""
+        """Return the names of the parts in which a container with these labels differs."""
         written = dict(
             part.split("=", 1) for part in found.get(labels.FINGERPRINT, "").split(",") if "=" in part
         )
         return [name for name, print in self.prints().items() if written.get(name) != print]
 
     def labels(self) -> dict[str, str]:
-        """All labels of the container."""
+        """Return all labels of the container."""
         one = self.service
         fingerprint = ",".join(f"{name}={print}" for name, print in self.prints().items())
         return {
@@ -85,10 +85,10 @@ class ContainerSpec:
         }
 
     def create(self, api: APIClient, name: str) -> str:
-        """Make the container, in the first of its networks (see :meth:`join`); it is not started yet.
+        """Create the container in the first of its networks (see :meth:`join`), without starting it.
 
         Raises:
-            docker.errors.APIError: The engine refuses; nothing is left.
+            docker.errors.APIError: The engine refuses; no container is left.
         """
         made = image_names.make_by_name(
             api, self.image, self.reference, lambda image: self._make(api, image, name)
@@ -96,7 +96,7 @@ class ContainerSpec:
         try:
             if self.service.files:
                 api.put_archive(made, "/", _archive(self.service.files, "/"))
-            if self.service.secrets:  # a volume takes them also where the root file system is read-only
+            if self.service.secrets:  # a volume is writable even if the root file system is read-only
                 api.put_archive(made, TARGET, _archive(self.service.secrets, TARGET))
         except BaseException:
             api.remove_container(made, force=True, v=True)
@@ -123,12 +123,12 @@ class ContainerSpec:
             stop_timeout=max(1, round(one.stop_grace_period)),
             host_config=self._host(api),
             networking_config=joined,
-            use_config_proxy=False,  # the services talk to each other, and to nobody else
+            use_config_proxy=False,  # the services communicate only with each other
         )
         return str(made["Id"])
 
     def join(self, api: APIClient, container: str) -> None:
-        """Have the container in all of its networks before it is started.
+        """Connect the container to all of its networks before it is started.
 
         Raises:
             docker.errors.APIError: The engine refuses.
@@ -171,7 +171,7 @@ class ContainerSpec:
         found: dict[str, Mapping[str, str]] = {
             own(m.volume): {"bind": m.target, "mode": "ro" if m.read_only else "rw"} for m in one.volumes
         }
-        if one.secret_volume:  # the engine puts no files into one that is read-only
+        if one.secret_volume:  # the engine cannot copy files into a read-only container
             found[own(one.secret_volume)] = {"bind": TARGET, "mode": "rw"}
         return found
 
@@ -181,7 +181,7 @@ class ContainerSpec:
 
 
 def _archive(files: Sequence[ConfigFile], folder: str) -> bytes:
-    """The files as a tar archive, to be unpacked in that folder."""
+    """Return the files as a tar archive, to be unpacked in that folder."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for file in files:
@@ -194,13 +194,13 @@ def _archive(files: Sequence[ConfigFile], folder: str) -> bytes:
 
 
 def in_words(parts: Sequence[str]) -> str:
-    """That these parts differ."""
+    """Return a phrase that says that these parts differ."""
     verb = "differ" if len(parts) > 1 or parts[0].endswith("s") else "differs"
     return f"{', '.join(parts)} {verb}"
 
 
 def _health(check: Healthcheck | None) -> dict[str, Any] | None:
-    """The engine counts in nanoseconds."""
+    """Return the engine's health check configuration, with times in nanoseconds."""
     if check is None:
         return None
     return {

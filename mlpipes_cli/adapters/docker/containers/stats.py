@@ -1,4 +1,4 @@
-"""The main process and the memory of a container: asked of this system where it runs here."""
+"""Find a container's main process and memory use: from the local system if the container runs on it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _GROUPS = Path("/sys/fs/cgroup")
 
 
 def main_process(container: str, state: Mapping[str, Any], *, local: bool) -> int | None:
-    """The pid of a container's main process, where it is one of this very system and not of a virtual one.
+    """Return the pid of a container's main process; None if it runs on another or a virtual machine.
 
     Args:
-        container: The engine's id.
-        state: What the engine says of its state.
+        container: The container's id.
+        state: The container's state as the engine reports it.
         local: Whether the engine is on this machine.
     """
     pid = int(state.get("Pid") or 0)
@@ -28,15 +28,15 @@ def main_process(container: str, state: Mapping[str, Any], *, local: bool) -> in
 
 
 def memory(api: APIClient, container: str, pid: int | None) -> int | None:
-    """Bytes in use without what the system may drop at any time; None where that cannot be known.
+    """Return the memory in use in bytes, without reclaimable cache; None if it is unknown.
 
-    Asking the engine takes it a second, so the system's own books are read where they are at hand.
+    A query to the engine takes a second, so the system's control groups are read if possible.
     """
     return (_from_system(pid) if pid else None) or _from_engine(api, container)
 
 
 def _groups(pid: int) -> dict[str, str]:
-    """A process's control groups: the path by controller, under an empty name in the newer hierarchy."""
+    """Return a process's control groups: the path by controller, with an empty name for cgroup v2."""
     with contextlib.suppress(OSError):
         rows = [row.split(":", 2) for row in Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
         return {name: path.lstrip("/") for _, names, path in rows for name in names.split(",")}

@@ -1,1 +1,1 @@
-"""The Docker engine: where it is, how to connect to it, what it can do."""
+"""Find the Docker engine, connect to it, and read its capabilities."""

@@ -1,4 +1,4 @@
-"""The stacks that an engine holds, of all projects, found by their labels."""
+"""Find the stacks of all projects on an engine, by their labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said of an engine before anything is changed."""
+"""Check an engine's capabilities before anything is changed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _DISK_FAULT, _DISK_WARNING = 0.5 * GIGABYTE, 3 * GIGABYTE
 
 @dataclass(frozen=True)
 class EngineCapabilities:
-    """What an engine says of itself.
+    """Describes an engine's version, resources and supported limits.
 
     Attributes:
-        version: Its release.
-        kind: Of containers: linux or windows.
-        folder: Where its data is, on its own machine.
-        free: Bytes free there; None where that cannot be seen from here.
+        version: The engine's version.
+        kind: The kind of containers: linux or windows.
+        folder: The engine's data folder, on its own machine.
+        free: Free bytes there; None if this process cannot see the folder.
         memory: Bytes of its machine.
         cpus: Processors of its machine.
         driver: How images are stored.
@@ -52,10 +52,10 @@ class EngineCapabilities:
 
 
 def read_capabilities(engine: DockerEngine) -> EngineCapabilities:
-    """Ask the engine.
+    """Query the engine's capabilities.
 
     Raises:
-        MlpipesError: It does not answer.
+        MlpipesError: The engine does not answer.
     """
     with translate_errors("reading the Docker engine's properties"):
         said: Mapping[str, Any] = engine.client.api.info()
@@ -76,7 +76,7 @@ def read_capabilities(engine: DockerEngine) -> EngineCapabilities:
 
 
 def _free(folder: str) -> int | None:
-    """None where the folder is not ours to see, as in the virtual machine of Docker Desktop."""
+    """Return the free bytes; None if the folder is not visible, as in Docker Desktop's virtual machine."""
     try:
         return shutil.disk_usage(folder).free if folder and Path(folder).is_dir() else None
     except OSError:
@@ -84,10 +84,10 @@ def _free(folder: str) -> int | None:
 
 
 def check(engine: DockerEngine, services: Sequence[Service], reporter: Reporter) -> None:
-    """Refuse an engine on which the stack cannot work, and warn where it may not do so well.
+    """Reject an engine on which the stack cannot work, and warn of limitations.
 
     Raises:
-        MlpipesError: It cannot.
+        MlpipesError: The stack cannot work on the engine.
     """
     found = read_capabilities(engine)
     for level, what, fix in findings(found, services):
@@ -97,7 +97,7 @@ def check(engine: DockerEngine, services: Sequence[Service], reporter: Reporter)
 
 
 def findings(found: EngineCapabilities, services: Iterable[Service]) -> list[tuple[str, str, str]]:
-    """(fault or warning, what is wrong, the fix), the worst first."""
+    """Return (fault or warning, problem, fix) for each problem, faults first."""
     told: list[tuple[str, str, str]] = []
     if found.kind != "linux":
         told.append(
@@ -136,7 +136,7 @@ def _gb(size: int) -> str:
 
 
 def without_unsupported(found: EngineCapabilities, service: Service) -> Service:
-    """The service with limits that the engine can keep; it refuses more processors than there are."""
+    """Return the service with the limits that the engine supports; it rejects more CPUs than it has."""
     return replace(
         service,
         mem_limit=service.mem_limit if found.limits_memory else None,

@@ -1,4 +1,4 @@
-"""The Docker engine that we talk to."""
+"""Connect to the Docker engine."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _SILENCE = 120
 
 @dataclass(frozen=True)
 class DockerEngine:
-    """A Docker engine that answered.
+    """Holds the connection to a Docker engine that answered.
 
     Attributes:
-        client: Talks to it, in the newest API version that it speaks.
-        host: Where the ports that it publishes are reached from here.
-        local: Whether it runs on this machine (or in a virtual machine of it).
-        how: How it was found, for messages.
+        client: The SDK client, in the newest API version that the engine supports.
+        host: The host at which this machine reaches the engine's published ports.
+        local: Whether the engine runs on this machine (or in a virtual machine of it).
+        how: How the engine was found, for messages.
     """
 
     client: docker.DockerClient
@@ -45,7 +45,7 @@ class DockerEngine:
 
     @functools.cached_property
     def is_podman(self) -> bool:
-        """Whether it is Podman, whose interface differs in some answers.
+        """Whether the engine is Podman, some of whose API responses differ.
 
         Raises:
             MlpipesError: The engine does not answer.
@@ -57,9 +57,9 @@ class DockerEngine:
 
     @functools.cached_property
     def digests_every_image(self) -> bool:
-        """Whether images that were built or loaded have a digest too, so that it says nothing of a registry.
+        """Whether built or loaded images have a digest too, so that a digest does not prove a registry pull.
 
-        So it is with Podman, and with Docker where containerd keeps the images.
+        This is so with Podman, and with Docker if containerd stores the images.
 
         Raises:
             MlpipesError: The engine does not answer.
@@ -72,10 +72,10 @@ class DockerEngine:
 
 
 def connect(environ: Mapping[str, str] = os.environ) -> DockerEngine:
-    """Find the engine: what the user chose, else the first of the usual sockets that answers.
+    """Connect to the engine that the user chose, else to the first of the usual sockets that answers.
 
     Raises:
-        MlpipesError: None answers, or it is too old; what was tried, and the fix.
+        MlpipesError: No engine answers, or it is too old; the message has the addresses and the fix.
     """
     candidate, answer = _first(candidates(environ), None)
     host, local = _host(candidate)
@@ -83,7 +83,7 @@ def connect(environ: Mapping[str, str] = os.environ) -> DockerEngine:
 
 
 def available(environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
-    """Whether an engine answers at once, and which, or why not; takes less than two seconds."""
+    """Return whether an engine answers within two seconds, and which one, or the reason why not."""
     try:
         candidate, _ = _first(candidates(environ), _QUICK)
     except MlpipesError as error:
@@ -92,7 +92,7 @@ def available(environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
 
 
 def _first(places: list[EngineCandidate], budget: float | None) -> tuple[EngineCandidate, PingAnswer]:
-    """The first place that answers, within so many seconds in all (None: patiently)."""
+    """Return the first candidate that answers, within ``budget`` seconds in all (None: no total limit)."""
     deadline = None if budget is None else time.monotonic() + budget
     tried: list[tuple[EngineCandidate, EngineUnreachable]] = []
     for place in places:
@@ -113,7 +113,7 @@ def _first(places: list[EngineCandidate], budget: float | None) -> tuple[EngineC
 
 
 def _ask_within(place: EngineCandidate, patience: float) -> PingAnswer:
-    """As :func:`ask`, and no longer than that even where a name server does not answer."""
+    """Call :func:`ask` with a timeout that also holds if a name server does not answer."""
     found: list[PingAnswer | EngineUnreachable] = []
 
     def work() -> None:
@@ -137,7 +137,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def _host(candidate: EngineCandidate) -> tuple[str, bool]:
-    """Where published ports are reached, and whether that is this machine."""
+    """Return the host at which published ports are reached, and whether the engine is on this machine."""
     if candidate.scheme == "unix":
         return _LOOPBACK, True
     if candidate.scheme == "ssh":
@@ -171,9 +171,9 @@ def _client(candidate: EngineCandidate, answer: PingAnswer) -> docker.DockerClie
 
 
 def _straight(client: docker.DockerClient) -> docker.DockerClient:
-    """The client without the surroundings' proxies and certificates, which are for the web.
+    """Return the client without the environment's proxies and certificates, which are for the web.
 
-    ``REQUESTS_CA_BUNDLE`` would count before the engine's own ``ca.pem``.
+    ``REQUESTS_CA_BUNDLE`` would take precedence over the engine's own ``ca.pem``.
     """
     client.api.trust_env = False
     return client

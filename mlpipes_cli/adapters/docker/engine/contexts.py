@@ -1,6 +1,6 @@
-"""Where a Docker engine may be: what the user chose, else where engines put their sockets.
+"""List the candidate addresses of a Docker engine: the user's choice, else the usual sockets.
 
-Nothing is asked here and nothing is imported for it; files are read. What the user chose
+This module sends no request and does not import the SDK; it only reads files. The user's choice
 (``DOCKER_HOST``, ``DOCKER_CONTEXT``, the current context) is the only candidate.
 """
 
@@ -23,12 +23,12 @@ _SYSTEM_PODMAN = Path("/run/podman/podman.sock")
 
 @dataclass(frozen=True)
 class TlsSettings:
-    """Files for a connection that is encrypted; None where there is no such file.
+    """Holds the files of an encrypted connection; None if there is no such file.
 
     Attributes:
-        ca: Whose signature the engine's certificate has to bear; None is the system's list.
-        cert: Ours.
-        key: Its key.
+        ca: The CA certificate that verifies the engine's; None is the system's list.
+        cert: The client certificate.
+        key: The client certificate's key.
         verify: Whether the engine's certificate is checked.
     """
 
@@ -40,13 +40,13 @@ class TlsSettings:
 
 @dataclass(frozen=True)
 class EngineCandidate:
-    """A place where an engine may answer.
+    """Describes an address at which an engine may answer.
 
     Attributes:
         url: ``unix://PATH``, ``tcp://HOST:PORT`` or ``ssh://[USER@]HOST[:PORT]``.
-        how: How it was found, for messages: ``DOCKER_HOST=…``, ``context colima``, ``socket PATH``.
-        tls: How a TCP connection is encrypted; None is not at all.
-        chosen: The user said so; no other is tried.
+        how: How the address was found, for messages: ``DOCKER_HOST=…``, ``context colima``, ``socket PATH``.
+        tls: The encryption of a TCP connection; None is no encryption.
+        chosen: Whether the user chose it; then no other is tried.
     """
 
     url: str
@@ -56,7 +56,7 @@ class EngineCandidate:
 
     @property
     def scheme(self) -> str:
-        """unix, tcp or ssh."""
+        """The URL's scheme: unix, tcp or ssh."""
         return self.url.partition("://")[0]
 
     @property
@@ -66,10 +66,10 @@ class EngineCandidate:
 
 
 def candidates(environ: Mapping[str, str] = os.environ) -> list[EngineCandidate]:
-    """The places to try, in order; one if the user chose it.
+    """Return the candidates to try, in order; only one if the user chose it.
 
     Raises:
-        MlpipesError: What the user chose does not exist or makes no sense.
+        MlpipesError: The user's choice does not exist or is not valid.
     """
     host = environ.get("DOCKER_HOST", "").strip()
     if host:
@@ -83,9 +83,9 @@ def candidates(environ: Mapping[str, str] = os.environ) -> list[EngineCandidate]
 
 
 def named(environ: Mapping[str, str] = os.environ) -> str:
-    """The variable by which the user names an engine for this call; empty if none is set.
+    """Return the variable by which the user names an engine for this call; empty if none is set.
 
-    The current context of the Docker client is no such word: it names an engine whether or not it is started.
+    The Docker client's current context does not count: it names an engine whether or not it is started.
     """
     return next((name for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if environ.get(name, "").strip()), "")
 
@@ -95,7 +95,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 
 def _folder(environ: Mapping[str, str]) -> Path:
-    """The Docker client's own settings."""
+    """Return the folder of the Docker client's settings."""
     return Path(environ.get("DOCKER_CONFIG") or _home(environ) / ".docker")
 
 
@@ -131,7 +131,7 @@ def _tls(folder: Path, *, verify: bool) -> TlsSettings:
 
 
 def _context_name(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The context that the user works in, and where that is written; empty for the default one."""
+    """Return the name of the current context and where it is set; empty for the default one."""
     name = environ.get("DOCKER_CONTEXT", "").strip()
     whence = "DOCKER_CONTEXT"
     if not name:
@@ -182,7 +182,7 @@ def _names(store: Path) -> Iterator[str]:
 
 
 def _default_sockets(environ: Mapping[str, str]) -> list[Path]:
-    """Where Docker, rootless Docker, Docker Desktop, Colima, Podman and others listen."""
+    """Return the sockets of Docker, rootless Docker, Docker Desktop, Colima, Podman and others."""
     home = _home(environ)
     own = Path(environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
     colima = Path(environ.get("COLIMA_HOME") or home / ".colima")

@@ -1,4 +1,4 @@
-"""Asking a place whether a Docker engine answers there, with the standard library alone."""
+"""Ping a candidate address of a Docker engine, with the standard library alone."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Kind = Literal["missing", "permission", "refused", "silent", "unknown host", "tl
 
 @dataclass(frozen=True)
 class PingAnswer:
-    """An engine is there.
+    """Holds an engine's response to a ping.
 
     Attributes:
-        api: The newest API version that it speaks, or empty where it does not say.
+        api: The newest API version that the engine supports, or empty if it does not report one.
     """
 
     api: str
 
 
 class EngineUnreachable(Exception):
-    """Nobody answers, or somebody else.
+    """No Docker engine answers at an address.
 
     Attributes:
-        kind: In what way.
-        said: The words of whoever said no.
+        kind: The kind of failure.
+        said: The error message.
     """
 
     def __init__(self, kind: Kind, said: str = "") -> None:
@@ -45,14 +45,14 @@ class EngineUnreachable(Exception):
 
 
 def ask(candidate: EngineCandidate, timeout: float) -> PingAnswer:
-    """Ask for the API version.
+    """Request the API version.
 
     Args:
-        candidate: Whom.
-        timeout: Seconds that the whole may take.
+        candidate: The address.
+        timeout: Seconds for the whole request.
 
     Raises:
-        Unreachable: There is no engine, or it cannot be reached.
+        EngineUnreachable: There is no engine, or it cannot be reached.
     """
     deadline = time.monotonic() + timeout
     with _faults(candidate), _connected(candidate, timeout) as sock:

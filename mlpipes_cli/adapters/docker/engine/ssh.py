@@ -1,8 +1,8 @@
-"""A connection to the engine of another machine, through the ``ssh`` program and its settings.
+"""Connect to the engine of another machine through the ``ssh`` program and its settings.
 
-The Docker SDK's own way needs a second SSH implementation, which knows neither the user's
-``~/.ssh/config`` nor agents of its kind; so the program's standard streams are one end of a socket
-pair, and the SDK speaks on the other, a socket like any.
+The Docker SDK's own way needs a second SSH implementation, which supports neither the user's
+``~/.ssh/config`` nor the agents of ``ssh``; so the program's standard streams are one end of a socket
+pair, and the SDK uses the other end.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _REMOTE = ("docker", "system", "dial-stdio")
 
 
 class SshError(Exception):
-    """The other machine was not reached; the message is what ``ssh`` said."""
+    """The other machine was not reached; the message is the output of ``ssh``."""
 
 
 def destination(url: str) -> list[str]:
-    """The arguments of ``ssh`` that name the machine of ``ssh://[user@]host[:port]``.
+    """Return the arguments of ``ssh`` that name the machine of ``ssh://[user@]host[:port]``.
 
     Raises:
-        SshError: The address is wrong.
+        SshError: The address is not valid.
     """
     try:
         parts = urlsplit(url)
@@ -42,7 +42,7 @@ def destination(url: str) -> list[str]:
 
 
 def hostname(url: str) -> str:
-    """The machine's real name or address: what ``~/.ssh/config`` makes of the one in the URL."""
+    """Return the machine's name or address, as ``~/.ssh/config`` resolves the one in the URL."""
     with contextlib.suppress(OSError, subprocess.SubprocessError, SshError):
         done = subprocess.run(
             ["ssh", "-G", *destination(url)], capture_output=True, text=True, timeout=5, check=True
@@ -55,19 +55,19 @@ def hostname(url: str) -> str:
 
 
 class SshConnection:
-    """A connection of its own: one ``ssh`` process, ended with it.
+    """Runs one ``ssh`` process for one connection.
 
     Attributes:
-        sock: Speaks to the engine.
+        sock: The socket to the engine.
 
     Raises:
-        SshError: The program is not here, or the address is wrong.
+        SshError: The program is not installed, or the address is not valid.
     """
 
     def __init__(self, url: str) -> None:
         command = ["ssh", *_OPTIONS, *destination(url), *_REMOTE]
         self.sock, theirs = socket.socketpair()
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as we do)
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as this object)
         try:
             self._process = subprocess.Popen(
                 command,
@@ -85,7 +85,7 @@ class SshConnection:
             theirs.close()
 
     def words(self) -> str:
-        """What ``ssh`` (or the program on the other side) said last, once it has ended."""
+        """Return the last output of ``ssh``, or of the program on the other side, once it has exited."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2)
         with contextlib.suppress(OSError, ValueError):
@@ -96,7 +96,7 @@ class SshConnection:
         return ""
 
     def release(self) -> None:
-        """Close our end; the process sees the end of its input as soon as nobody reads an answer any more."""
+        """Close this end; the process gets the end of its input once no response is being read any more."""
         with contextlib.suppress(OSError):
             self.sock.close()
         self._said.close()

@@ -1,4 +1,4 @@
-"""The Docker SDK's client over ``ssh``; imported on demand only, since it brings the SDK."""
+"""Provide the Docker SDK's client over ``ssh``; imported on demand only, since it imports the SDK."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Connection(HTTPConnection):
         self._dialed: SshConnection | None = None
 
     def connect(self) -> None:
-        """Start a process; an earlier one has seen the end of its input and is gone, or goes."""
+        """Start a process; an earlier one has got the end of its input and exits by itself."""
         if self._dialed is not None:
             self._dialed.release()
         try:
@@ -30,7 +30,7 @@ class _Connection(HTTPConnection):
         self.sock.settimeout(self.timeout)
 
     def close(self) -> None:
-        """Close our end; an answer that is still being read keeps the socket, and so the process."""
+        """Close this end; a response that is still being read keeps the socket, and so the process."""
         super().close()
         if self._dialed is not None:
             self._dialed.release()
@@ -52,7 +52,7 @@ class _Adapter(UnixHTTPAdapter):
         self._url = url
 
     def get_connection(self, url: Any, proxies: Any = None) -> Any:
-        """The pool of connections to that machine."""
+        """Return the pool of connections to that machine."""
         with self.pools.lock:
             pool = self.pools.get(url)
             if pool is None:
@@ -62,12 +62,12 @@ class _Adapter(UnixHTTPAdapter):
 
 
 class SshDockerClient(docker.DockerClient):
-    """A client whose every connection is an ``ssh`` process.
+    """Connects to an engine with one ``ssh`` process for each connection.
 
     Args:
         url: ``ssh://[user@]host[:port]``.
-        version: The API version to speak.
-        timeout: Seconds that a silent connection is waited for.
+        version: The API version to use.
+        timeout: Read timeout of a connection, in seconds.
     """
 
     def __init__(self, url: str, version: str, timeout: int) -> None:

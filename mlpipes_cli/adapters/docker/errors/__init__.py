@@ -1,1 +1,1 @@
-"""Errors of the Docker engine as one line with the way out."""
+"""Translate errors of the Docker engine to one line and a hint."""

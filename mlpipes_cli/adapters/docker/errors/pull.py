@@ -1,4 +1,4 @@
-"""Why an image could not be pulled, from the engine's words to one line with the way out."""
+"""Translate the engine's message on a failed pull to one line and a hint."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mlpipes_cli.adapters.docker.images.reference import HUB, ImageReference
 from mlpipes_cli.errors import MlpipesError
 
 _OFFLINE = "or copy the image with `docker save` and `docker load` from a machine that has it"
-# The first that fits counts: the more telling ones stand before those that also occur in their words.
+# The first match counts: specific patterns come before those that also match their messages.
 _CLASSES = (
     ("full", r"no space left on device|disk quota exceeded|not enough space"),
     ("limit", r"toomanyrequests|too many requests|rate limit|\b429\b"),
@@ -35,18 +35,18 @@ class RegistryUnreachable(MlpipesError):
 
 
 def kind_of(said: str) -> str:
-    """In what way the engine failed to fetch an image; empty if its words are not known."""
+    """Return the kind of a failed pull by the engine's message; empty if the message is not known."""
     lower = said.lower()
     return next((kind for kind, pattern in _CLASSES if re.search(pattern, lower)), "")
 
 
 def refusal(image: ImageReference, said: str, *, logged_in: bool = False) -> MlpipesError:
-    """The error for an image that could not be pulled.
+    """Return the error for an image that could not be pulled.
 
     Args:
-        image: Which.
-        said: The engine's words.
-        logged_in: The user has credentials for that registry.
+        image: The image.
+        said: The engine's message.
+        logged_in: Whether the user has credentials for that registry.
     """
     said = " ".join(said.split())
     host = image.registry

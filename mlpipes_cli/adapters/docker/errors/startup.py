@@ -1,4 +1,4 @@
-"""Why a service did not come up: its state, its last words, and what to do, in one line."""
+"""Explain why a service did not start: its state, its last log lines and a hint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
     from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 
-_TO_PROBES = re.compile(r"FATAL: +the database system is ")  # starting up, shutting down: to who asks early
+_TO_PROBES = re.compile(r"FATAL: +the database system is ")  # logged for early probes
 _LINES = 6
 _HINTS = (
     (
@@ -39,13 +39,13 @@ _HINTS = (
 
 @dataclass(frozen=True)
 class StartupState:
-    """A container's state.
+    """Describes the state of a container that starts.
 
     Attributes:
-        ended: It does not run, or the engine keeps restarting it.
-        healthy: The engine's own check says so; without one, that it runs.
-        words: In words.
-        oom: It was ended since its memory did not suffice.
+        ended: Whether it does not run, or the engine keeps restarting it.
+        healthy: The result of the engine's health check; without one, whether it runs.
+        words: The state as text.
+        oom: Whether it was killed because it ran out of memory.
     """
 
     ended: bool
@@ -55,7 +55,7 @@ class StartupState:
 
 
 def read_startup_state(holdings: StackResources, piece: ServiceState) -> StartupState:
-    """The state of a service's container."""
+    """Return the state of a service's container."""
     found = holdings.inspect(piece.container)
     if found is None:
         return StartupState(True, False, "its container was removed", False)
@@ -69,7 +69,7 @@ def read_startup_state(holdings: StackResources, piece: ServiceState) -> Startup
 
 
 def ended(state: Mapping[str, Any]) -> str:
-    """How a container ended, in words."""
+    """Return how a container ended, as text."""
     if state.get("OOMKilled"):
         return "it ran out of memory"
     if state.get("Status") == "created":
@@ -80,7 +80,7 @@ def ended(state: Mapping[str, Any]) -> str:
 
 
 def last_log_lines(holdings: StackResources, container: str, lines: int = _LINES) -> str:
-    """The last lines of a container's log as one line."""
+    """Return the last lines of a container's log as one line."""
     with contextlib.suppress(MlpipesError), translate_errors("reading a log"):
         said = holdings.api.logs(container, tail=lines * 20).decode(errors="replace")
         rows = [" ".join(row.split()) for row in said.splitlines() if row.strip()]
@@ -90,7 +90,7 @@ def last_log_lines(holdings: StackResources, container: str, lines: int = _LINES
 
 
 def report(place: DockerStack, piece: ServiceState, state: StartupState) -> MlpipesError:
-    """The error to raise; a container that the engine would restart for ever is stopped, and stays."""
+    """Return the error to raise; stop but keep a container that the engine would restart for ever."""
     said = last_log_lines(place.holdings, piece.container)
     for secret in place.secrets.values():
         if len(secret) >= 8:
@@ -108,7 +108,7 @@ def report(place: DockerStack, piece: ServiceState, state: StartupState) -> Mlpi
 
 
 def more_memory(name: str) -> str:
-    """Where a service's limit of memory is written."""
+    """Return the hint where a service's memory limit is set."""
     if name not in (DATABASE, *STORES, MLFLOW, API, "jupyter", "pgadmin"):
         return f"give it more memory: a higher `mem_limit:` in {override.NAME}"
     part = "object_store" if name in STORES else name

@@ -1,4 +1,4 @@
-"""What the engine says when it refuses, and what it means when it says nothing, in one line."""
+"""Translate the engine's errors and connection failures to one line."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _PORT_TAKEN = ("port is already allocated", "address already in use", "ports are
 
 @contextlib.contextmanager
 def translate_errors(doing: str) -> Iterator[None]:
-    """Talk to the engine; what it says comes as one line that begins with what was being done.
+    """Turn the engine's errors into a one-line error that begins with the operation.
 
     Raises:
-        MlpipesError: It refused, or did not answer.
+        MlpipesError: The engine refused, or did not answer.
     """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
@@ -46,25 +46,25 @@ def translate_errors(doing: str) -> Iterator[None]:
 
 
 def refused(doing: str, error: Exception) -> MlpipesError:
-    """The line for something that the engine did not do."""
+    """Return the error for an operation that the engine refused."""
     said = message_of(error)
     hint = next((hint for part, hint in _HINTS if part.lower() in said.lower()), "see `mlpipes doctor`")
     return MlpipesError(f"{doing}: Docker engine error: {said}", hint)
 
 
 def message_of(error: Exception) -> str:
-    """The engine's own words, without the address that was asked."""
+    """Return the engine's message, without the request's URL."""
     text = getattr(error, "explanation", None) or str(error)
     return " ".join(str(text).split())
 
 
 def is_missing(error: Exception) -> bool:
-    """Whether what was asked for is not there (any more)."""
+    """Return whether the requested object does not exist (any more)."""
     return getattr(error, "status_code", None) == 404
 
 
 def port_in_use(error: Exception) -> int | None:
-    """The host's port that somebody else has (0: it does not say which); None if it is not that."""
+    """Return the host port that is in use (0 if the message does not name it); None for other errors."""
     said = message_of(error)
     if not any(part in said.lower() for part in _PORT_TAKEN):
         return None

@@ -1,4 +1,4 @@
-"""Why no Docker engine answers, in one line with the way out."""
+"""Explain in one line why no Docker engine answers, with a hint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WITHOUT = "or use `--runtime embedded`, which needs no Docker"
 
 
 def explain(tried: Sequence[tuple[EngineCandidate, EngineUnreachable]]) -> MlpipesError:
-    """The error for what was tried in vain; of several, the one that says most."""
+    """Return the error for the failed candidates; of several, the most informative one."""
     if not tried[0][0].chosen and all(one.kind == "missing" for _, one in tried):
         places = ", ".join(str(one.socket) for one, _ in tried[:4])
         others = f" or {len(tried) - 4} other paths" if len(tried) > 4 else ""
@@ -31,7 +31,7 @@ def _telling(one: tuple[EngineCandidate, EngineUnreachable]) -> int:
 
 
 def explain_one(candidate: EngineCandidate, failure: EngineUnreachable) -> MlpipesError:
-    """The error for one place."""
+    """Return the error for one candidate."""
     where, said = candidate.how, failure.said
     if failure.kind == "missing":
         return MlpipesError(
@@ -63,7 +63,7 @@ def explain_one(candidate: EngineCandidate, failure: EngineUnreachable) -> Mlpip
 
 
 def too_old(candidate: EngineCandidate, api: str) -> MlpipesError:
-    """The error for an engine that speaks too old a language."""
+    """Return the error for an engine whose API version is too old."""
     return MlpipesError(
         f"{candidate.how}: the Docker engine supports API {api}; at least {MINIMUM_API} is required",
         "update Docker to 20.10 or newer (Podman to 4.0)",

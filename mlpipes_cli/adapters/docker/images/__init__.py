@@ -1,1 +1,1 @@
-"""Images: found, pulled, built, listed, removed."""
+"""Find, pull, build, list and remove images."""

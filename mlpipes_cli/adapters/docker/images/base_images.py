@@ -1,7 +1,7 @@
-"""The images that a Dockerfile builds on, as its build arguments name them.
+"""Find the base images of a Dockerfile, which its build arguments name.
 
 ``ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…`` before ``FROM ${PYTHON_IMAGE}`` pins a base image, and
-lets a machine without a registry put the image of the same name in its place (docs/adr/0166).
+lets a machine without a registry use the image of the same name instead (docs/adr/0166).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _USED = re.compile(r"\$\{(\w+)\}|\$(\w+)")
 
 
 def arguments(dockerfile: str) -> dict[str, str]:
-    """The defaults of the build arguments before the first ``FROM``, by name, with those inside filled in."""
+    """Return the default build arguments before the first ``FROM``, by name, with variables replaced."""
     found: dict[str, str] = {}
     for line in dockerfile.splitlines():
         if _FROM.match(line):
@@ -26,11 +26,11 @@ def arguments(dockerfile: str) -> dict[str, str]:
 
 
 def bases(dockerfile: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The images that ``FROM`` names by a build argument of its own, by that argument.
+    """Return the images that ``FROM`` names by a build argument, by that argument.
 
     Args:
-        dockerfile: Its text.
-        given: Build arguments in place of the defaults.
+        dockerfile: The Dockerfile's text.
+        given: Build arguments that override the defaults.
 
     Returns:
         ``name:tag`` or ``name:tag@sha256:…`` by argument.
@@ -42,5 +42,5 @@ def bases(dockerfile: str, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """The text with ``${NAME}`` replaced; what is not known is empty, as Docker does it."""
+    """Return the text with ``${NAME}`` replaced; an unknown name becomes empty, as in Docker."""
     return _USED.sub(lambda found: values.get(found[1] or found[2], ""), text)

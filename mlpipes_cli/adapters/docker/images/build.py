@@ -1,4 +1,4 @@
-"""Building an image from our files."""
+"""Build an image from a folder or a set of files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
 
 LABEL = "mlpipes.build"
-SAID_EVERY = 10.0  # seconds between two lines where no progress is drawn
+SAID_EVERY = 10.0  # seconds between two lines if no progress bar is shown
 _LAST = 8
 _NOTE = 80  # characters of a build's last line that are shown beside its step
 _STEP = re.compile(r"step (\d+/\d+) ?: (.*)", re.IGNORECASE)  # Podman writes `STEP 3/9: RUN …`
@@ -37,10 +37,10 @@ _NETWORK = re.compile(
 
 
 def fingerprint(build: Build) -> str:
-    """A hash of all that an image is built from: the files, the Dockerfile's name, the arguments.
+    """Return a hash of an image's build input: the files, the Dockerfile's name, the arguments.
 
     Raises:
-        MlpipesError: A file cannot be read, or the Dockerfile is not there.
+        MlpipesError: A file cannot be read, or the Dockerfile does not exist.
     """
     digest = hashlib.sha256(repr((build.dockerfile, sorted(build.args.items()))).encode())
     for name, content in _files(build):
@@ -50,16 +50,16 @@ def fingerprint(build: Build) -> str:
 
 
 def dockerfile(build: Build) -> str:
-    """The text of its Dockerfile.
+    """Return the text of a build's Dockerfile.
 
     Raises:
-        MlpipesError: It is not there, or cannot be read.
+        MlpipesError: The Dockerfile does not exist, or cannot be read.
     """
     return dict(_files(build))[build.dockerfile].decode()
 
 
 def _files(build: Build) -> Iterator[tuple[str, bytes]]:
-    """The files by their path in the build; of folders without hidden ones and compiled Python."""
+    """Yield the files by their path in the build; folders without hidden files and compiled Python."""
     parts = build.parts or {"": build.context}
     for needed in (build.parts.get(build.dockerfile, build.context / build.dockerfile), *parts.values()):
         if not needed.exists():
@@ -82,8 +82,8 @@ def _content(path: Path) -> bytes:
 
 
 def _tar(build: Build) -> IO[bytes]:
-    """The files as an archive that depends on nothing but their names and content; a model may be large."""
-    packed = tempfile.TemporaryFile()  # noqa: SIM115  closed by who sends it
+    """Return the files as an archive in a temporary file, determined by their names and content alone."""
+    packed = tempfile.TemporaryFile()  # noqa: SIM115  closed by the caller
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in _files(build):
             entry = tarfile.TarInfo(name)
@@ -104,22 +104,22 @@ def build_image(
     platform: str | None = None,
     bases: Mapping[str, str] | None = None,
 ) -> str:
-    """Build an image and give it the name; returns its id.
+    """Build an image, tag it with the name, and return its id.
 
-    The name moves only when the image is whole; what an interrupted build leaves has no name, and
-    ``docker image prune`` removes it.
+    The name moves only when the image is complete; an interrupted build leaves unnamed images, which
+    ``docker image prune`` removes.
 
     Args:
-        engine: Where.
-        name: With a tag.
-        build: From what.
-        reporter: Where news goes.
-        labels: Further ones.
+        engine: The engine that builds.
+        name: The image's name, with a tag.
+        build: The build input.
+        reporter: Receives messages and progress.
+        labels: Additional labels.
         platform: Such as linux/arm64; None is the engine's own.
-        bases: The images below it that the engine has, by the build argument that names them.
+        bases: The base images that the engine has, by the build argument that names them.
 
     Raises:
-        MlpipesError: A step failed (its last lines), or the image below it cannot be had.
+        MlpipesError: A step failed (with its last lines), or the base image is not available.
     """
     started = time.monotonic()
     reporter.info(f"building {name}")
@@ -160,10 +160,10 @@ def build_image(
 
 
 class BuildProgress:
-    """What a build says; raises where it failed.
+    """Follows the events of a build; raises an error if the build failed.
 
     Attributes:
-        lines: Those of the last event.
+        lines: The lines of the last event.
     """
 
     def __init__(self, name: str, args: Mapping[str, str]) -> None:
@@ -172,14 +172,14 @@ class BuildProgress:
 
     @property
     def note(self) -> str:
-        """Which step of how many, and its last line, shortened: ``step 4/9: Collecting numpy==2.4.6``."""
+        """The current step, the number of steps, the shortened last line: ``step 4/9: Collecting numpy``."""
         number, _, order = self._step.partition(" : ")
         said = self._last[-1] if self._last else " ".join(order.split())
         shown = said if len(said) <= _NOTE else f"{said[: _NOTE - 1]}…"
         return f"{number.lower()}: {shown}" if number else shown
 
     def take(self, event: dict[str, object]) -> None:
-        """Take one event: ``{"stream": text}``, ``{"status": …}`` of a pull, or ``{"error": text}``."""
+        """Process one event: ``{"stream": text}``, ``{"status": …}`` of a pull, or ``{"error": text}``."""
         if "error" in event:
             raise self._failed(str(event["error"]))
         text = str(event.get("stream") or "")

@@ -1,4 +1,4 @@
-"""The image of ``mlpipes build``: the API, a model, and what that model needs."""
+"""Build the image of ``mlpipes build``: the API, a model, and the model's requirements."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
     from mlpipes_cli.ports import Reporter
 
-_BUILDS = ("uv",)  # what makes environments; an image with the model inside makes none
-_MLFLOW = ("mlflow", "mlflow-skinny", "mlflow-tracking")  # of one version, or none works
+_BUILDS = ("uv",)  # creates environments; an image that contains the model needs none
+_MLFLOW = ("mlflow", "mlflow-skinny", "mlflow-tracking")  # their versions have to be the same
 
 
 class DockerImageBuilder:
@@ -64,14 +64,14 @@ class DockerImageBuilder:
     def _packages(
         engine: DockerEngine, folder: Path, recipe: Recipe, scratch: Path, reporter: Reporter
     ) -> dict[str, Path]:
-        """The Dockerfile, and which packages it installs."""
+        """Return the files of the build: the Dockerfile and the lists of packages that it installs."""
         parts = _together if recipe.environment is None else _apart
         with reporter.task("looking for the packages of the model", every=SAID_EVERY):
             return parts(folder, recipe, scratch, _machine(engine, recipe.platform))
 
 
 def _together(folder: Path, recipe: Recipe, scratch: Path, machine: str) -> dict[str, Path]:
-    """What makes one environment of what the API and what the model needs."""
+    """Return the build files for one environment with the requirements of the API and of the model."""
     for name, text in requirements(folder, recipe.model).items():
         (scratch / name).write_text(text, encoding="utf-8")
     lock = hashed(
@@ -90,7 +90,7 @@ def _together(folder: Path, recipe: Recipe, scratch: Path, machine: str) -> dict
 
 
 def _apart(folder: Path, recipe: Recipe, scratch: Path, machine: str) -> dict[str, Path]:
-    """What makes the API's environment, by the same layers as in the stack's image, and the model's."""
+    """Return the build files for two environments: the API's, with the stack image's layers; the model's."""
     assert recipe.environment is not None
     pinned, lock = scratch / "environment.txt", scratch / "environment.lock"
     pinned.write_text("".join(f"{pin}\n" for pin in recipe.environment.lock or ()), encoding="utf-8")
@@ -112,7 +112,7 @@ def _apart(folder: Path, recipe: Recipe, scratch: Path, machine: str) -> dict[st
 
 
 def _machine(engine: DockerEngine, platform: str | None) -> str:
-    """The image's kind of machine, such as amd64."""
+    """Return the image's architecture, such as amd64."""
     if platform is not None:
         return platform.partition("/")[2].partition("/")[0]
     with translate_errors("asking the Docker engine about its machine"):
@@ -120,16 +120,16 @@ def _machine(engine: DockerEngine, platform: str | None) -> str:
 
 
 def _base(dockerfile: str, python: str) -> ImageReference:
-    """The image of a version of Python, as the Dockerfile pins it."""
+    """Return the image of a Python version, as the Dockerfile pins it."""
     pinned = arguments(dockerfile).get(f"PYTHON_{python.replace('.', '_')}")
     return parse(pinned or f"python:{python}-slim-bookworm")
 
 
 def _below(engine: DockerEngine, build: Build, recipe: Recipe, reporter: Reporter) -> Mapping[str, str]:
-    """Have the image of the Python that trained the model.
+    """Provide the base image with the Python version that trained the model.
 
     Raises:
-        MlpipesError: It cannot be had.
+        MlpipesError: The image is not available.
     """
     try:
         return service_images.bases(engine, build, reporter, recipe.platform)
@@ -141,20 +141,20 @@ def _below(engine: DockerEngine, build: Build, recipe: Recipe, reporter: Reporte
 
 
 def _of_model(model: Path) -> dict[str, Path]:
-    """The model's files by their path in the build."""
+    """Return the model's files by their path in the build."""
     return {f"model/{path.relative_to(model)}": path for path in sorted(model.rglob("*")) if path.is_file()}
 
 
 def requirements(folder: Path, model: Path) -> dict[str, str]:
-    """What uv is told beside the model's own requirements, whose versions count first.
+    """Return uv's input besides the model's own requirements, whose versions take precedence.
 
     Args:
         folder: Holds ``requirements.in`` and ``requirements.lock`` of the API.
         model: Holds ``requirements.txt`` of the model.
 
     Returns:
-        ``serving.txt``, what the API needs and the model does not name; ``locked.txt``, the versions of
-        all that the model leaves open.
+        ``serving.txt``: the API's requirements that the model does not name; ``locked.txt``: the versions
+        of all packages that the model does not pin.
     """
     taken = set(pins((model / "requirements.txt").read_text(encoding="utf-8")))
     if taken & set(_MLFLOW):
@@ -174,7 +174,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def pins(text: str) -> Mapping[str, str]:
-    """The packages of a requirements file by normalised name; the exact version, empty where it has none."""
+    """Return the exact versions in a requirements file by normalised name; empty for an unpinned package."""
     found = {}
     for line in text.splitlines():
         match = re.match(

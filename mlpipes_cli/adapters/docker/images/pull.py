@@ -1,4 +1,4 @@
-"""Fetching an image from its registry, with a bar for each layer."""
+"""Pull an image from its registry, with a progress bar for each layer."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _DONE = ("Download complete", "Pull complete", "Already exists")
 
 
 def pull(engine: DockerEngine, image: ImageReference, reporter: Reporter) -> None:
-    """Fetch an image: by digest where its name has one, else by tag.
+    """Pull an image: by digest if its name has one, else by tag.
 
-    Ended by Ctrl-C, the engine keeps the layers that were there whole, and goes on with them the next time.
+    After Ctrl-C, the engine keeps the complete layers and does not pull them again.
 
     Raises:
-        MlpipesError: It could not be fetched, and why.
+        MlpipesError: The image could not be pulled; the message has the reason.
     """
     started = time.monotonic()
     reporter.info(f"pulling {image}")
@@ -59,7 +59,7 @@ def _refused(engine: DockerEngine, image: ImageReference) -> Iterator[None]:
             f"{image}: the Docker engine stopped responding while it pulled the image",
             "start Docker, then run the command again: completed layers are kept",
         ) from None
-    except DockerException as error:  # a helper that keeps passwords
+    except DockerException as error:  # a credential helper failed
         raise MlpipesError(
             f"{image}: the credentials for {image.registry} cannot be read ({error})",
             f"run `docker login {image.registry}` again, or remove them from ~/.docker/config.json",
@@ -77,7 +77,7 @@ def _logged_in(engine: DockerEngine, image: ImageReference) -> bool:
 
 
 class LayerProgress:
-    """Turns the engine's news about layers into progress, in megabytes."""
+    """Turns the engine's events about layers into progress, in megabytes."""
 
     def __init__(self, title: str, reporter: Reporter) -> None:
         self._title, self._reporter = title, reporter
@@ -101,11 +101,11 @@ class LayerProgress:
 
     @property
     def downloaded(self) -> float:
-        """Bytes of the layers that were fetched or are being fetched."""
+        """The size in bytes of the layers that were pulled or are being pulled."""
         return sum(self._sizes.values())
 
     def show(self, event: Mapping[str, Any]) -> None:
-        """Draw what an event says: ``{"id": layer, "status": …, "progressDetail": {"current", "total"}}``."""
+        """Show an event: ``{"id": layer, "status": …, "progressDetail": {"current", "total"}}``."""
         layer, status = str(event.get("id") or ""), str(event.get("status") or "")
         detail = event.get("progressDetail") or {}
         current, total = float(detail.get("current") or 0.0), float(detail.get("total") or 0.0)
@@ -122,7 +122,7 @@ class LayerProgress:
             self._move(layer, status, current, total)
 
     def _count(self, layer: str, status: str) -> None:
-        """Note how far the whole is: the layers, and each ten megabytes."""
+        """Report the overall progress: after each layer, and after each ten megabytes."""
         if status == "Pulling fs layer":
             self._whole_layers.setdefault(layer, False)
         if status in ("Pull complete", "Already exists"):
@@ -151,7 +151,7 @@ class LayerProgress:
         self._at[layer] = current
 
     def _fill(self, layer: str) -> None:
-        """The engine does not report the last bytes of a layer: its end does."""
+        """Complete a layer's bar: the engine does not report the last bytes of a layer."""
         if layer in self._tasks:
             self._tasks[layer][1].advance((self._totals[layer] - self._at[layer]) / _MEGABYTE)
 

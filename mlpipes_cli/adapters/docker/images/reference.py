@@ -1,4 +1,4 @@
-"""What an image's name says."""
+"""Parse image references."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ HUB = "docker.io"
 
 @dataclass(frozen=True)
 class ImageReference:
-    """``[host/]repository[:tag][@digest]``.
+    """Holds the parts of ``[host/]repository[:tag][@digest]``.
 
     Attributes:
         repository: With the registry's host, as it was written: ``postgres``, ``quay.io/minio/minio``.
-        tag: ``latest`` where none stands and there is no digest.
+        tag: ``latest`` if the name has neither a tag nor a digest.
         digest: ``sha256:…``, or empty.
     """
 
@@ -23,12 +23,12 @@ class ImageReference:
 
     @property
     def named(self) -> str:
-        """``repository:tag``, how the image is called on a machine."""
+        """``repository:tag``, the image's local name."""
         return f"{self.repository}:{self.tag}" if self.tag else self.repository
 
     @property
     def pinned(self) -> str:
-        """``repository@digest``, what no registry can answer with something else."""
+        """``repository@digest``, which identifies the exact content."""
         return f"{self.repository}@{self.digest}"
 
     @property
@@ -42,7 +42,7 @@ class ImageReference:
 
 
 def parse(text: str) -> ImageReference:
-    """Take an image's name apart."""
+    """Parse an image's name."""
     name, _, digest = text.partition("@")
     repository, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:

@@ -1,4 +1,4 @@
-"""The packages of an image with a model inside: exact versions, and the hashes of their files."""
+"""Lock the packages of a model's image: exact versions, and the hashes of their files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OPTIONS = (
     "--no-emit-find-links",
 )
 _MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
-_GLIBC = "manylinux_2_36"  # that of Debian 12, on which the images of Python stand
+_GLIBC = "manylinux_2_36"  # that of Debian 12, the base of the Python images
 
 
 def hashed(
@@ -32,16 +32,16 @@ def hashed(
     constraints: Path | None = None,
     complete: bool = False,
 ) -> str:
-    """Resolve requirements as uv does, and give each package's exact version with the hashes of its files.
+    """Resolve requirements with uv; return each package's exact version with the hashes of its files.
 
     Args:
         wanted: Requirements files.
-        folder: Where uv runs.
-        python: The image's version of Python: ``3.11``.
-        machine: The image's: ``amd64``, ``arm64``; another one is taken for a Linux of Intel's.
-        known: A lock with hashes. Where it has a version, its hashes count, not those that the index says.
-        constraints: Versions of what the requirements leave open.
-        complete: The files name all that is to be installed.
+        folder: The folder in which uv runs.
+        python: The image's Python version: ``3.11``.
+        machine: The image's architecture: ``amd64``, ``arm64``; any other is treated as x86-64 Linux.
+        known: A lock with hashes. For a version in it, its hashes are used, not those of the index.
+        constraints: Versions of packages that the requirements do not pin.
+        complete: Whether the files name all packages to install.
 
     Returns:
         A requirements file for ``pip install --require-hashes --no-deps``.
@@ -63,15 +63,15 @@ def hashed(
 
 
 def trusting(known: str, lock: str) -> str:
-    """The lock, with the hashes that a known one has for the same version."""
+    """Return the lock, with the hashes of the known lock for packages of the same version."""
     own = _packages(known)
     return "".join(own.get(pin, lines) for pin, lines in _packages(lock).items())
 
 
 def _packages(lock: str) -> dict[str, str]:
-    """The lines of each package by ``name==version``; those of a package begin with it, and hashes follow.
+    """Return the lines of each package by ``name==version``: a line with the name, then the hashes.
 
-    What the package depends on (``; sys_platform == …``) is left out: the lock is for one platform.
+    Environment markers (``; sys_platform == …``) are left out: the lock is for one platform.
     """
     found = {}
     for first, hashes in re.findall(r"^([^\s#-].*)\n((?:[ \t]+.*\n?)*)", lock, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""Having the images that services need: found, fetched or built."""
+"""Find, pull or build the images of services."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServiceImage:
-    """An image that the engine has.
+    """Describes an image that the engine has.
 
     Attributes:
-        id: The engine's, ``sha256:…``; containers are made from it.
-        reference: As the Compose file names it.
-        digest_checked: It is the very one that the digest in its name stands for.
+        id: The engine's id, ``sha256:…``, from which containers are created.
+        reference: The name in the Compose file.
+        digest_checked: Whether the image is verified to be the one with the digest in its name.
     """
 
     id: str
@@ -37,7 +37,7 @@ class ServiceImage:
 
 
 def find(engine: DockerEngine, service: Service) -> ServiceImage | None:
-    """The service's image if the engine has the right one; changes nothing.
+    """Return the service's image if the engine has the right one, without changing anything.
 
     Raises:
         MlpipesError: The engine does not answer.
@@ -53,20 +53,20 @@ def find(engine: DockerEngine, service: Service) -> ServiceImage | None:
     if found and (not image.digest or not found.get("RepoDigests")):
         return ServiceImage(found["Id"], service.image, False)
     if found and engine.digests_every_image and _in_use(engine, found["Id"]):
-        return ServiceImage(found["Id"], service.image, False)  # taken once, see `_offline`
+        return ServiceImage(found["Id"], service.image, False)  # accepted before, see `_offline`
     return None
 
 
 def ensure(engine: DockerEngine, services: Sequence[Service], reporter: Reporter) -> dict[str, ServiceImage]:
-    """Have each service's image, by service name; what is missing is fetched or built.
+    """Return each service's image by service name; pull or build missing images.
 
-    An image under the right name that never came from a registry (built or loaded on this machine,
-    where none can be reached) is taken in place of the one that the digest stands for, and that is
-    said. One that came from a registry with another digest is not. An engine that gives every image a
-    digest (Podman) cannot tell: there the image is taken where its registry cannot be reached.
+    A local image with the right name that was not pulled from a registry (built or loaded on this
+    machine) is used instead of the one with the digest, and this is reported. An image that was pulled
+    with another digest is not used. An engine that gives every image a digest (Podman) cannot
+    distinguish the two: there the local image is used if its registry cannot be reached.
 
     Raises:
-        MlpipesError: One cannot be had, and why.
+        MlpipesError: An image is not available; the message has the reason.
     """
     found: dict[str, ServiceImage] = {}
     told: set[str] = set()
@@ -99,7 +99,7 @@ def _made(engine: DockerEngine, service: Service, reporter: Reporter) -> Service
 
 
 def _offline(engine: DockerEngine, reference: ImageReference, reporter: Reporter) -> ServiceImage | None:
-    """The image under the right name, where the engine cannot say whether it came from a registry."""
+    """Return the local image of that name, if the engine cannot tell whether it came from a registry."""
     found = _inspect(engine, reference.named) if engine.digests_every_image else None
     if found is None:
         return None
@@ -110,7 +110,7 @@ def _offline(engine: DockerEngine, reference: ImageReference, reporter: Reporter
 
 
 def _in_use(engine: DockerEngine, id: str) -> bool:
-    """Whether a container runs on an image already."""
+    """Return whether a container of the image exists."""
     with translate_errors("inspecting the containers"):
         rows = engine.client.api.containers(all=True)  # Podman does not filter by an image's id
         return any(row["ImageID"] == id for row in rows)
@@ -122,7 +122,7 @@ def _pulled(engine: DockerEngine, reference: ImageReference) -> ServiceImage | N
 
 
 def _tell(engine: DockerEngine, image: ServiceImage, reporter: Reporter) -> None:
-    """Say that an image is not checked, unless a container runs on it already, when it has been said."""
+    """Report that an image is not verified, unless a container of it exists: then it was reported before."""
     if "@" in image.reference and not image.digest_checked:
         if _in_use(engine, image.id):
             return
@@ -142,7 +142,7 @@ def _built(engine: DockerEngine, name: str, build: Build) -> ServiceImage | None
 
 
 def _build(engine: DockerEngine, name: str, build: Build, reporter: Reporter) -> ServiceImage:
-    """Whoever builds the same at the same time ends with the same image: the one that was whole first."""
+    """Build an image; concurrent builds of the same input end with the image that was complete first."""
     below = bases(engine, build, reporter)
     before = set(_alike(engine, name, build))
     own = build_image(engine, name, build, reporter, bases=below)
@@ -160,15 +160,15 @@ def _build(engine: DockerEngine, name: str, build: Build, reporter: Reporter) ->
 def bases(
     engine: DockerEngine, build: Build, reporter: Reporter, platform: str | None = None
 ) -> dict[str, str]:
-    """Have the images below one that is built: see :func:`ensure`.
+    """Provide the base images of a build, as :func:`ensure` does.
 
-    For another platform nothing is fetched: the engine does so, by the digest.
+    For another platform nothing is pulled here: the engine pulls the image during the build.
 
     Returns:
-        By which name the engine builds on them, by build argument.
+        The name by which the build refers to each base image, by build argument.
 
     Raises:
-        MlpipesError: One cannot be had, and why.
+        MlpipesError: An image is not available; the message has the reason.
     """
     found = {}
     for argument, reference in named_bases(dockerfile(build), build.args).items():
@@ -184,13 +184,13 @@ def bases(
 
 
 def _runs_on(engine: DockerEngine, image: ServiceImage, platform: str) -> bool:
-    """Whether an image is of that platform: ``linux/arm64``, ``linux/arm/v7``."""
+    """Return whether an image is of that platform: ``linux/arm64``, ``linux/arm/v7``."""
     found = _inspect(engine, image.id) or {}
     return platform.split("/")[:2] == [found.get("Os"), found.get("Architecture")]
 
 
 def _alike(engine: DockerEngine, name: str, build: Build) -> list[str]:
-    """The ids of all images that were built of the same, by any name or none."""
+    """Return the ids of all images that were built from the same input, with any name or none."""
     mark = {"label": f"{LABEL}={fingerprint(build)}"}
     api: Any = engine.client.api
     with translate_errors(f"looking for {name}"):

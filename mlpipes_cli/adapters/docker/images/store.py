@@ -1,4 +1,4 @@
-"""The images that mlpipes has built on an engine, found by their label and by nothing else."""
+"""List and remove the images that mlpipes has built on an engine, found by their label."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DockerImageStore:
         return sorted(images.values(), key=lambda one: -one.created)
 
     def _containers(self) -> Mapping[str, list[str]]:
-        """The containers' names by the image that they were made from."""
+        """Return the containers' names by the id of their image."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         for row in self.engine.client.api.containers(all=True):
             found[row["ImageID"]].append((row.get("Names") or [row["Id"][:12]])[0].lstrip("/"))

@@ -1,4 +1,4 @@
-"""Where the services of a stack in containers are reached, and what clients are told."""
+"""Build the addresses of the services of a stack in containers, for clients."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _CLIENT_SETTINGS = {
 
 
 def host(engine: DockerEngine, listen: str) -> str:
-    """The address at which published ports are reached from here.
+    """Return the address at which this machine reaches the published ports.
 
     Raises:
-        MlpipesError: They are reached from the engine's own machine only, and that is another one.
+        MlpipesError: The ports are reachable on the engine's machine only, which is another one.
     """
     address = ipaddress.ip_address(listen)
     if address.is_unspecified:
@@ -42,14 +42,14 @@ def host(engine: DockerEngine, listen: str) -> str:
 
 
 def in_url(address: str) -> str:
-    """A host as URLs have it."""
+    """Return a host as URLs write it, with brackets around an IPv6 address."""
     return f"[{address}]" if ":" in address else address
 
 
 def allowed_hosts(address: str, listen: str) -> str:
-    """Under which names MLflow's server may be asked.
+    """Return the host names that MLflow's server accepts in requests.
 
-    It refuses any other: a stranger's page may have its own name lead here.
+    It rejects any other, as a protection against DNS rebinding.
     """
     names = ["localhost", "127.0.0.1", "mlflow", in_url(address)]
     if ipaddress.ip_address(listen).is_unspecified:
@@ -58,7 +58,7 @@ def allowed_hosts(address: str, listen: str) -> str:
 
 
 def _outward() -> list[str]:
-    """This machine's address towards other machines, if it has one; nothing is sent."""
+    """Return this machine's address on its outgoing network, if it has one, without sending a packet."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -68,20 +68,20 @@ def _outward() -> list[str]:
 
 
 def database_url(address: str, port: int, user: str, password: str, database: str | None = None) -> str:
-    """A database's address for a user; its owner, whose name it has, where no database is named."""
+    """Return a database's URL for a user; by default the database that has the user's name."""
     return f"postgresql://{user}:{quote(password, safe='')}@{in_url(address)}:{port}/{database or user}"
 
 
 def endpoints(
     address: str, ports: Mapping[str, int], secrets: Mapping[str, str], *, auth: bool, api: str | None
 ) -> Endpoints:
-    """What clients need.
+    """Return the addresses and credentials that clients need.
 
     Args:
         address: See :func:`host`.
-        ports: Of ``postgres`` and ``mlflow``.
-        secrets: By their names in ``.env``.
-        auth: Whether MLflow asks who one is.
+        ports: The ports of ``postgres`` and ``mlflow``.
+        secrets: The passwords by their names in ``.env``.
+        auth: Whether MLflow requires authentication.
         api: The prediction API's URL.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From the settings to the containers that should be there."""
+"""Build the desired containers from the settings and the Compose file."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class DesiredState:
-    """What the Compose file says for one project.
+    """Builds the desired services and containers of one project.
 
     Attributes:
         place: The stack.
         extra: Services beside the core.
-        images: The images' ids by service, once they are there.
+        images: The images' ids by service, once they are available.
     """
 
     place: DockerStack
@@ -49,11 +49,11 @@ class DesiredState:
         return (*core(self.place.project.config), *self.extra)
 
     def compose(self, ports: Mapping[str, int]) -> Compose:
-        """The Compose file with this project's values.
+        """Return the Compose file with this project's values.
 
         Raises:
-            ConfigError: It has mistakes, or that of the user's own services.
-            UsageError: One of the further services is none.
+            ConfigError: The Compose file, or that of the user's own services, is not valid.
+            UsageError: One of the additional services does not exist.
         """
         place = self.place
         config = place.project.config
@@ -80,11 +80,11 @@ class DesiredState:
         return compose
 
     def services(self, compose: Compose) -> list[Service]:
-        """Those that should run, each after what it needs."""
+        """Return the services that should run, each after its dependencies."""
         return [compose.services[name] for name in start_order(compose, self.names) if name in self.names]
 
     def needs(self, compose: Compose, name: str) -> set[str]:
-        """What has to be ready before a service is started; steps belong to whom they need."""
+        """Return the services that have to be ready before a service, also those of its steps."""
         found: set[str] = set()
         for needed in compose.services[name].depends_on:
             if compose.services[needed].step:
@@ -96,10 +96,10 @@ class DesiredState:
     def fetch(
         self, services: Sequence[Service], versions: Mapping[str, str] | None, reporter: Reporter
     ) -> None:
-        """Have all images here.
+        """Provide all images.
 
         Raises:
-            MlpipesError: One cannot be had.
+            MlpipesError: An image is not available.
         """
         from mlpipes_cli.adapters.docker.images import service_images
 
@@ -125,13 +125,13 @@ class DesiredState:
                 ) from None
 
     def before(self, compose: Compose, service: Service) -> ContainerSpec | None:
-        """The container of the step that hands a service's volume to its account; None if there is none."""
+        """Return the container of the step that changes the owner of a service's volume, or None."""
         needed = (compose.services[name] for name in service.depends_on)
         step = next((one for one in needed if one.step == OWNER), None)
         return self.plan(compose, step) if step else None
 
     def plan(self, compose: Compose, service: Service) -> ContainerSpec:
-        """A service's container as it should be; the steps run on the database's image."""
+        """Return the desired state of a service's container; steps use the database's image."""
         image = self.images[DATABASE if service.step else service.name]
         needs = frozenset(self.needs(compose, service.name))
         service = capabilities.without_unsupported(self._facts, service)

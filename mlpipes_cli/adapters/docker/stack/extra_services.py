@@ -1,4 +1,4 @@
-"""The containers that ``start`` added to a stack, and the settings that they were started with."""
+"""Record the containers that ``start`` added to a stack, with the settings that they were started with."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mlpipes_cli.project import ProjectFolder
 
 
 def containers(project: ProjectFolder) -> tuple[str, ...]:
-    """The names of those that are wanted."""
+    """Return the names of the added services that run as containers."""
     return tuple(name for name, spec in StateFiles(project.state).wanted().items() if spec.container)
 
 
 def as_started(project: ProjectFolder) -> ProjectFolder:
-    """The project with the settings that its prediction API was started with in place of the file's."""
+    """Return the project with the settings that its prediction API was started with, not the file's."""
     found = [one for one in StateFiles(project.state).wanted().values() if one.container and one.settings]
     if not found:
         return project
@@ -28,7 +28,7 @@ def as_started(project: ProjectFolder) -> ProjectFolder:
 
 @contextmanager
 def remembered(project: ProjectFolder, spec: ServiceSpec) -> Iterator[None]:
-    """Have it wanted from now on; if the context fails, what was wanted before is again."""
+    """Record a service; if the context raises an error, restore the previous record."""
     files = StateFiles(project.state)
     before = files.wanted()
     files.write_wanted({**before, spec.name: spec})

@@ -1,4 +1,4 @@
-"""Which stack belongs to a project's folder, also after the folder was moved, copied or cleaned out."""
+"""Identify the stack of a project's folder, even after the folder was moved, copied or emptied."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9_-]*-[0-9a-f]{6}")
 
 @dataclass(frozen=True)
 class StackIdentity:
-    """Reads and makes the id of a project's stack; it is kept in ``.mlpipes/docker.json``."""
+    """Reads and creates the id of a project's stack, which is stored in ``.mlpipes/docker.json``."""
 
     project: ProjectFolder
 
@@ -40,14 +40,14 @@ class StackIdentity:
         return self.project.state / "docker.json"
 
     def marks(self, id: str) -> StackLabels:
-        """The labels of the stack with that id."""
+        """Return the labels of the stack with that id."""
         return StackLabels(id, self.root, labels.key(id, self._password()))
 
     def _password(self) -> str:
         return env_file.read(self.project.env_file).get("POSTGRES_PASSWORD", "")
 
     def known(self, engine: DockerEngine) -> StackLabels | None:
-        """The project's stack, if it ever had one on this engine; writes nothing.
+        """Return the labels of the project's stack, or None if it never had one; nothing is written.
 
         Raises:
             MlpipesError: The engine does not answer.
@@ -56,7 +56,7 @@ class StackIdentity:
         return self.marks(id) if id else None
 
     def written(self) -> str | None:
-        """The id in the file; None where the file came with a copy of another project's folder."""
+        """Return the id in the file; None if it is missing or was copied from another project's folder."""
         row = read_json(self._file)
         id, root = row.get("id"), row.get("root")
         if not isinstance(id, str) or not _ID.fullmatch(id) or not isinstance(root, str):
@@ -64,7 +64,7 @@ class StackIdentity:
         return None if root != str(self.root) and _lives(Path(root), id) else id
 
     def settle(self, engine: DockerEngine, reporter: Reporter) -> StackLabels:
-        """The project's stack; a new id is made and written where it has none.
+        """Return the labels of the project's stack; create and write a new id if it has none.
 
         Raises:
             MlpipesError: The engine does not answer, or the file cannot be written.
@@ -79,17 +79,17 @@ class StackIdentity:
         return self.marks(id)
 
     def note(self, name: str) -> Mapping[str, Any]:
-        """Something remembered beside the id; empty where there is none."""
+        """Return a record that is stored beside the id; empty if there is none."""
         value = read_json(self._file).get(name)
         return value if isinstance(value, dict) else {}
 
     def write_note(self, name: str, value: Mapping[str, Any]) -> None:
-        """Remember something beside the id."""
+        """Store a record beside the id."""
         if value != self.note(name):
             self._write({**read_json(self._file), name: dict(value)})
 
     def forget(self) -> None:
-        """Nothing is left of the stack."""
+        """Remove the file with the id and the records."""
         self._file.unlink(missing_ok=True)
 
     def _write(self, row: Mapping[str, Any]) -> None:
@@ -109,14 +109,14 @@ class StackIdentity:
         return None
 
     def _found(self, engine: DockerEngine) -> list[str]:
-        """The ids of stacks that were made from this very folder and ``.env``, the likeliest first."""
+        """Return the ids of stacks that were created from this folder and ``.env``, in sorted order."""
         password = self._password()
         return [
             id for id, keys in sorted(self._candidates(engine).items()) if labels.key(id, password) in keys
         ]
 
     def _candidates(self, engine: DockerEngine) -> dict[str, set[str]]:
-        """The keys on all that carries this folder's name, by id; those that moved elsewhere are left out."""
+        """Return the keys of resources labelled with this folder, by stack id, without stacks that moved."""
         with translate_errors("looking for this project's stack"):
             containers = engine.client.api.containers(all=True, filters={"label": [labels.ROOT]})
             wanted = {"label": f"{labels.ROOT}={self.root}"}
@@ -136,5 +136,5 @@ class StackIdentity:
 
 
 def _lives(root: Path, id: str) -> bool:
-    """Whether another folder still has the stack of that id."""
+    """Return whether another folder still has the stack with that id."""
     return read_json(root / ".mlpipes" / "docker.json").get("id") == id

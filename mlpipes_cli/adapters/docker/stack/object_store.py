@@ -1,4 +1,4 @@
-"""Questions to an S3 store, signed and asked directly: quick, and past any proxy."""
+"""Send signed requests to an S3 store directly: without the SDK's start-up time and without a proxy."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class ObjectStoreClient:
-    """A store's one bucket.
+    """Sends requests to one bucket of an object store.
 
     Attributes:
-        address: Its host.
-        port: Its port.
+        address: The store's host.
+        port: The store's port.
         bucket: The bucket's name.
     """
 
@@ -28,11 +28,11 @@ class ObjectStoreClient:
 
     @property
     def url(self) -> str:
-        """Its endpoint."""
+        """The store's endpoint."""
         return f"http://{in_url(self.address)}:{self.port}"
 
     def ask(self, method: str, path: str, keys: tuple[str, str], timeout: float = 5.0) -> int:
-        """The status of a signed request; 0 where nobody answers."""
+        """Send a signed request and return the response status, or 0 if there is no response."""
         from botocore.auth import S3SigV4Auth
         from botocore.awsrequest import AWSRequest
         from botocore.credentials import Credentials
@@ -50,11 +50,11 @@ class ObjectStoreClient:
             link.close()
 
     def holds(self, keys: tuple[str, str]) -> int:
-        """The status of asking for the bucket: 200, 403 (not with these keys), 404 (there is none)…"""
+        """Return the status of a HEAD request for the bucket: 200, 403 (access denied), 404 (no bucket)…"""
         return self.ask("HEAD", f"/{quote(self.bucket)}", keys)
 
     def make_bucket(self, root: tuple[str, str]) -> None:
-        """Make the bucket if there is none.
+        """Create the bucket if there is none.
 
         Raises:
             MlpipesError: The store refuses.

@@ -1,4 +1,4 @@
-"""The steps of the Compose file that need a container: it runs once, before the service that waits for it."""
+"""Run the Compose file's steps: containers that run once, before the service that depends on them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.errors import MlpipesError
 
-OWNER = "owner"  # hands a volume to the account that its service runs as
+OWNER = "owner"  # changes the owner of a volume to its service's account
 _SECONDS = 3600  # a volume may have many files
 
 
@@ -19,17 +19,17 @@ def run(place: DockerStack, plan: ContainerSpec) -> str:
         plan: The step's container.
 
     Returns:
-        What it printed, in one line.
+        The step's output, in one line.
 
     Raises:
-        MlpipesError: It fails, or its container cannot be made.
+        MlpipesError: The step fails, or its container cannot be created.
     """
     holdings, name = place.holdings, plan.service.name
     full = holdings.container(name)
     if strange := holdings.foreign_container(full):
         raise strange
     with translate_errors(f"running the step {name}"):
-        holdings.remove(full)  # of a call that was killed
+        holdings.remove(full)  # left by a call that was killed
         made = plan.create(holdings.api, full)
         try:
             holdings.api.start(made)

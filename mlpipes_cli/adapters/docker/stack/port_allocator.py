@@ -1,4 +1,4 @@
-"""Which port of the host each service gets: kept, remembered, preferred, or the next one."""
+"""Choose each service's host port: the current, the remembered, the preferred or the next free one."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _PAUSE = 0.05
 
 @dataclass
 class PortAllocator:
-    """Chooses ports, and others where the engine finds them taken.
+    """Chooses host ports, and other ones if the engine finds them taken.
 
     Attributes:
-        engine: Who publishes.
-        files: Where ports are remembered.
-        held: Ports that are ours until the services listen.
-        say: Told when a port moves.
+        engine: The engine that publishes the ports.
+        files: The state files with the remembered ports.
+        held: Ports that are reserved until the services listen.
+        say: Called with a message if a port changes.
         chosen: Ports by name.
-        refused: Ports that the engine could not have.
+        refused: Ports that the engine could not publish.
     """
 
     engine: DockerEngine
@@ -44,7 +44,7 @@ class PortAllocator:
     refused: set[int] = field(default_factory=set)
 
     def choose(self, settings: Sequence[PortSetting], containers: Mapping[str, Container]) -> None:
-        """A port for each setting; one that our running container has is kept.
+        """Choose a port for each setting; the port of a running container of the stack is kept.
 
         Raises:
             MlpipesError: A fixed port is taken; the message names its holder.
@@ -59,10 +59,10 @@ class PortAllocator:
             self._remember(one, kept)
 
     def replace(self, settings: Sequence[PortSetting], port: int) -> None:
-        """Choose again after the engine could not have one of these ports (0: it did not say which).
+        """Choose again after the engine could not publish one of these ports (0: it did not report which).
 
         Raises:
-            MlpipesError: It is a fixed one.
+            MlpipesError: The port is fixed.
         """
         for one in settings:
             had = self.chosen[one.name]
@@ -71,7 +71,7 @@ class PortAllocator:
             if one.wanted is not None:
                 raise self._taken(one, had)
             self.say(f"port {had} of {one.name} was taken by {self.holder(had)}; trying another")
-            self.refused.add(had)  # it stays reserved too, so that it is not chosen again
+            self.refused.add(had)  # it also stays reserved, so that it is not chosen again
             self._remember(one, self._free(one))
 
     def _back(self, one: PortSetting, container: Container) -> int | None:
@@ -114,7 +114,7 @@ class PortAllocator:
         return self._next(remembered or ports.first(one.preferred))
 
     def _next(self, first: int) -> int:
-        """From ``first`` on the first port that nobody of ours has and the engine did not refuse."""
+        """Return the first port from ``first`` on that is neither chosen nor refused."""
         others = {*self.refused, *self.chosen.values()}
         return next(port for port in range(first, 65536) if port not in others)
 
@@ -125,14 +125,14 @@ class PortAllocator:
         )
 
     def taken(self, service: str, port: int) -> MlpipesError:
-        """What to raise where a user's own service cannot have its port."""
+        """Return the error for a user's own service whose port is taken."""
         return MlpipesError(
             f"port {port} of {service} is taken by {self.holder(port)}",
             f"stop it, or write another port for {service} in {override.NAME}",
         )
 
     def holder(self, port: int) -> str:
-        """Who has a port, in words: a container, else a process."""
+        """Describe the holder of a port: a container, else a process."""
         with translate_errors(f"looking up who uses port {port}"):
             found = self.engine.client.api.containers()  # Podman does not filter by port
         for row in found:

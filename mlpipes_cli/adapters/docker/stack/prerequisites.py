@@ -1,4 +1,4 @@
-"""All that has to be there, and all that can be refused, before a container is touched."""
+"""Check and provide the prerequisites of the containers: images, networks and volumes."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ def prepare(
     versions: Mapping[str, str] | None,
     reporter: Reporter,
 ) -> list[ServiceState]:
-    """Have images, networks and volumes; the services to bring up, each after what it needs.
+    """Provide images, networks and volumes; return the services to start, each after its dependencies.
 
     Args:
-        draft: What should be there; it is given the images.
+        draft: The desired state; its images are filled in.
         compose: The Compose file.
-        found: The containers that are there.
-        versions: Images' ids to take in place of this release's, by service.
-        reporter: Where news goes.
+        found: The existing containers.
+        versions: Ids of images to use instead of this release's, by service.
+        reporter: Receives messages.
 
     Raises:
-        MlpipesError: Something of our names is not ours, or an image cannot be had; nothing was made.
+        MlpipesError: A container, network or volume with a name of the stack belongs to another owner, or
+            an image is not available; no network or volume was created.
     """
     from mlpipes_cli.adapters.docker.engine import capabilities
 
@@ -65,7 +66,7 @@ def prepare(
 
 
 def _make_volumes(place: DockerStack, names: Sequence[str], reporter: Reporter) -> None:
-    """Make volumes; one that was there once is missed aloud."""
+    """Create volumes; warn about a volume that existed before."""
     once = place.identity.note("volumes")
     for name in names:
         place.holdings.make_volume(name)
@@ -81,17 +82,17 @@ def _make_volumes(place: DockerStack, names: Sequence[str], reporter: Reporter) 
 
 
 def _lost(volume: str) -> str:
-    """What was in a volume, in words."""
+    """Return what a volume contained, as text."""
     artifacts = "the artifacts of runs and models"
     found = {DATABASE: "runs, registered models and predictions", **dict.fromkeys(STORES, artifacts)}
     return f" ({found[volume]})" if volume in found else ""
 
 
 def refuse_other_store(place: DockerStack) -> None:
-    """One object store cannot read what the other one wrote.
+    """Reject a change of the object store's engine, since one store cannot read the other's data.
 
     Raises:
-        MlpipesError: The artifacts are in the one that is not wanted.
+        MlpipesError: The artifacts are in the object store that is not configured.
     """
     holdings, store = place.holdings, place.store
     volumes = holdings.volumes()

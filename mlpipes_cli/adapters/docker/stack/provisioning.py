@@ -1,4 +1,4 @@
-"""What a service needs before others may use it: databases and roles, the bucket, MLflow's own S3 user."""
+"""Provision the services: databases and roles, the bucket, MLflow's own S3 user."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ mc admin policy attach store "$STORE_USER" --user "$STORE_USER" || true
 
 @dataclass
 class Provisioner:
-    """Sets services up.
+    """Provisions the database and the object store.
 
     Attributes:
         place: The stack.
-        info: Told what a person should know of.
-        detail: Told what only a curious one wants to know.
+        info: Called with messages for the user.
+        detail: Called with messages for verbose output.
     """
 
     place: DockerStack
@@ -48,15 +48,15 @@ class Provisioner:
     detail: Callable[[str], None]
 
     def database(self, container: str, ports: Ports, *, touched: bool) -> str:
-        """Try to make PostgreSQL whole.
+        """Try to provision PostgreSQL.
 
         Args:
-            container: Its id.
-            ports: Where it answers.
-            touched: It was made or started just now, so passwords may have to be set.
+            container: The container's id.
+            ports: The host's ports by the container's.
+            touched: Whether this call created or started it, so that passwords may have to be set.
 
         Returns:
-            Why it is not whole yet; empty when it is.
+            Why it is not provisioned yet; empty if it is.
         """
         import psycopg2
 
@@ -84,10 +84,10 @@ class Provisioner:
             self.detail(f"postgres: cannot set the password: {said}")
 
     def store(self, ports: Ports) -> str:
-        """Try to make the object store whole: it answers and has the bucket.
+        """Try to provision the object store, so that it answers and has the bucket.
 
         Returns:
-            Why it is not whole yet; empty when it is.
+            Why it is not provisioned yet; empty if it is.
         """
         if 9000 not in ports:
             return "its port is not published"
@@ -101,16 +101,16 @@ class Provisioner:
         return ""
 
     def store_user(self, container: str, service: str, image: str, ports: Ports) -> None:
-        """Have the user that MLflow gets in the store, which answers and has the bucket.
+        """Create MLflow's user in the object store, which answers and has the bucket.
 
-        It is limited to that bucket; where the store makes no users, MLflow gets the root user's
-        keys, which is said once.
+        The user is limited to that bucket; if the store creates no users, MLflow gets the root user's
+        keys, which is reported once.
 
         Args:
-            container: Its id.
+            container: The container's id.
             service: minio or rustfs.
             image: The image's id.
-            ports: Where it answers.
+            ports: The host's ports by the container's.
         """
         note = {"own": False, "print": self._print(service, image)}
         own = store_keys(self.place.secrets, own=True).own
@@ -126,7 +126,7 @@ class Provisioner:
         self.place.identity.write_note("store", {**note, "own": works})
 
     def _print(self, service: str, image: str) -> str:
-        """Differs when it makes sense to ask a store again that made no user."""
+        """Return a hash that changes when a store that created no user should be asked again."""
         secret = self.place.secrets.get("MLFLOW_S3_SECRET_KEY", "")
         return hashlib.sha256(f"{service}\0{image}\0{secret}".encode()).hexdigest()[:10]
 
@@ -156,7 +156,7 @@ class Provisioner:
         )
 
     def _run(self, container: str, script: str, values: dict[str, str]) -> tuple[int, str]:
-        """Run a script in a container; its exit code and words. Values go through its environment only."""
+        """Run a script in a container, with values in its environment only; return exit code and output."""
         api = self.place.engine.client.api
         with translate_errors("setting a service up"):
             made = api.exec_create(container, ["sh", "-c", script], environment=values)

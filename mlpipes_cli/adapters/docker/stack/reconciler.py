@@ -1,4 +1,4 @@
-"""Bringing the services up: keep what works, repair what does not, change only what differs."""
+"""Reconcile the stack's containers: keep what works, repair what does not, change only what differs."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
 
 _ATTEMPTS = 8
-_GRACE = 5.0  # for one that has run for long and does not answer at once
+_GRACE = 5.0  # for a service that has run for long and does not answer at once
 _PAUSE = 0.05
 
 
 @dataclass
 class ContainerReconciler:
-    """One call's work on a stack.
+    """Reconciles the containers of a stack in one call.
 
     Attributes:
-        draft: What should be there.
+        draft: The desired state.
         publishing: Chooses ports.
-        reporter: Where news goes.
-        note: Told what is waited for.
-        pieces: The services, each after what it needs.
-        changes: What was done, a line each.
-        said: What was noted last.
+        reporter: Receives messages.
+        note: Called with a text on the current step.
+        pieces: The services, each after its dependencies.
+        changes: The changes made, a line each.
+        said: The last text on what is waited for.
     """
 
     draft: DesiredState
@@ -62,13 +62,13 @@ class ContainerReconciler:
     def _provision(self) -> Provisioner:
         return Provisioner(self.place, self.reporter.info, self.reporter.detail)
 
-    # -- the whole
+    # -- public operations
 
     def everything(self, versions: Mapping[str, str] | None = None) -> None:
-        """Bring all services up.
+        """Start all services, and remove containers that are not configured.
 
         Raises:
-            MlpipesError: One does not come up; the others stay as they are.
+            MlpipesError: A service does not start; the others stay as they are.
         """
         found = self.place.holdings.containers()
         refuse_other_store(self.place)
@@ -85,31 +85,31 @@ class ContainerReconciler:
             raise
 
     def again(self, name: str) -> None:
-        """Start one service again, whatever state it is in; the others are not touched.
+        """Restart one service, whatever its state; the others are not changed.
 
         Raises:
-            MlpipesError: It does not come up.
+            MlpipesError: The service does not start.
         """
         self._alone(name, force=True)
 
     def one(self, name: str) -> None:
-        """Bring one service up if it is not as it should be; the others are not touched.
+        """Reconcile one service; the others are not changed.
 
         Raises:
-            MlpipesError: It does not come up.
+            MlpipesError: The service does not start.
         """
         self._alone(name, force=False)
 
     def resume(self, name: str) -> None:
-        """Bring one service up, and before it what it needs and does not run.
+        """Reconcile one service, after those of its dependencies that do not run.
 
         Raises:
-            MlpipesError: One does not come up.
+            MlpipesError: A service does not start.
         """
         self._alone(name, force=False, before=self._idle_needs(name))
 
     def _idle_needs(self, name: str) -> frozenset[str]:
-        """The services that one needs, and that they need, as far as they do not run."""
+        """Return the service and its direct and indirect dependencies, as far as they do not run."""
         compose, found = self.draft.compose({}), self.place.holdings.containers()
         seen, left = set[str](), {name}
         while left:
@@ -159,10 +159,10 @@ class ContainerReconciler:
             if not found[name].oneoff:
                 self.changes.append(f"{name}: removed, since it is no longer configured")
 
-    # -- one service before it runs
+    # -- the steps for one service until it is started
 
     def _settle(self, piece: ServiceState, found: Container | None) -> None:
-        """Keep a container that is as it should be; remove another one."""
+        """Keep a container that is in the desired state; remove one that differs or is dead."""
         if found is None:
             return
         differs = piece.plan.differences(found.labels)
@@ -200,21 +200,21 @@ class ContainerReconciler:
                     strange = holdings.foreign_container(name)
                     if strange or error.status_code != 409 or time.monotonic() > deadline:
                         raise strange or refused(f"creating the container {name}", error) from None
-                    holdings.remove(name)  # the engine made it for a call of ours that was ended meanwhile
+                    holdings.remove(name)  # left by a call that was interrupted meanwhile
                     time.sleep(_PAUSE)
         piece.stage = "created"
         piece.fresh = True
 
     def _start(self, piece: ServiceState) -> None:
-        """Start a container; where somebody has taken its port meanwhile, it gets another one."""
+        """Start a container; if its port was taken meanwhile, recreate it with another port."""
         from docker.errors import APIError
 
         for _ in range(_ATTEMPTS):
             if piece.stage == "absent":
                 self._create(piece)
-            if piece.before:  # also where the container is there: a call before may have been killed
+            if piece.before:  # also for an existing container: an earlier call may have been killed
                 self._step(piece.before)
-            fresh, piece.fresh = piece.fresh, False  # who is interrupted here does not know whether it runs
+            fresh, piece.fresh = piece.fresh, False  # after an interruption it may run
             with translate_errors(f"starting {piece.name}"):
                 try:
                     piece.plan.join(self.place.holdings.api, piece.container)
@@ -237,7 +237,7 @@ class ContainerReconciler:
     def _move(self, piece: ServiceState, port: int) -> None:
         wanted = [one for one in port_settings(self.place.project.config) if one.service == piece.name]
         try:
-            if not wanted:  # a user's own service, whose ports stand in its file
+            if not wanted:  # a user's own service, whose ports are in its file
                 raise self.publishing.taken(piece.name, port or min(piece.ports.values(), default=0))
             self.publishing.replace(wanted, port)
         finally:
@@ -249,7 +249,7 @@ class ContainerReconciler:
         piece.container, piece.stage = "", "absent"
 
     def _redraw(self) -> None:
-        """Plan again with what is known now; what is not ready yet is made again if it differs."""
+        """Update the container specs; remove containers that differ and are not ready, to recreate them."""
         compose = self._compose()
         for piece in self.pieces:
             before = piece.plan.labels()
@@ -260,7 +260,7 @@ class ContainerReconciler:
                     piece.done = f"recreated ({in_words(differs)})"
                 self._drop(piece)
 
-    # -- until all are ready
+    # -- the wait until all services are ready
 
     def _run(self) -> None:
         waiting = list(self.pieces)
@@ -285,15 +285,15 @@ class ContainerReconciler:
                 time.sleep(_PAUSE)
 
     def _settle_user(self, piece: ServiceState) -> None:
-        """MLflow's own user in the store, made while MLflow starts: it needs it only later."""
+        """Create MLflow's own user in the store while MLflow starts, which needs it only later."""
         own = self.place.keys.own
         self._provision.store_user(piece.container, piece.name, piece.plan.image, piece.ports)
         piece.settled = True
         if self.place.keys.own != own:
-            self._redraw()  # it gets other keys than was thought
+            self._redraw()  # MLflow gets other keys than planned
 
     def _say(self, waiting: list[ServiceState]) -> None:
-        """What is waited for, once."""
+        """Report what is waited for, if that has changed."""
         text = f"waiting for {', '.join(piece.name for piece in waiting if piece.stage == 'started')}"
         if text != self.said:
             self.note(text)
@@ -322,12 +322,12 @@ class ContainerReconciler:
             piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
 
     def _start_after_all(self, piece: ServiceState, state: startup.StartupState) -> None:
-        """One that ran when this call began has ended since, perhaps for want of what it needs."""
+        """Start a container that has exited since this call began, perhaps without a dependency."""
         found = self.place.holdings.containers().get(piece.name)
         if found is None:
             piece.container, piece.stage = "", "absent"
             return
-        self.place.holdings.stop(found)  # else the engine might be about to start it too
+        self.place.holdings.stop(found)  # else the engine might start it too
         piece.done = f"started again ({state.words})"
         self._start(piece)
 
@@ -344,7 +344,7 @@ class ContainerReconciler:
         return answer
 
     def _undo(self) -> None:
-        """Remove what was made and never ran."""
+        """Remove containers that were created and never started."""
         for piece in self.pieces:
             if piece.fresh and piece.stage == "created":
                 with contextlib.suppress(MlpipesError):

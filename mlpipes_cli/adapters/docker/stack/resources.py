@@ -1,4 +1,4 @@
-"""What the engine holds of a stack: its containers, volumes and network, found by label."""
+"""Find, create and remove a stack's containers, volumes and networks, by their labels."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Container:
-    """A container of ours, as the engine lists it.
+    """Describes a container of the stack, as the engine lists it.
 
     Attributes:
-        id: The engine's number.
-        name: Its name.
-        service: Which service it runs.
+        id: The container's id.
+        name: The container's name.
+        service: The service that it runs.
         state: created, running, paused, restarting, exited or dead.
         image: The image's id.
         ports: The host's ports by the container's; empty while it does not run.
-        published: The same in words.
-        labels: All of them.
+        published: The published ports as text.
+        labels: All labels.
     """
 
     id: str
@@ -48,37 +48,37 @@ class Container:
 
     @property
     def oneoff(self) -> bool:
-        """Whether it is that of a step, which ends and goes."""
+        """Whether the container runs a step, after which it is removed."""
         return self.labels.get(labels.ONEOFF) == "True"
 
 
 @dataclass(frozen=True)
 class StackResources:
-    """All of one stack on one engine."""
+    """Accesses the resources of one stack on one engine."""
 
     engine: DockerEngine
     marks: StackLabels
 
     @property
     def api(self) -> APIClient:
-        """The engine's own interface."""
+        """The engine's API client."""
         return self.engine.client.api
 
     def volume(self, name: str) -> str:
-        """The name of a volume."""
+        """Return the engine's name of a volume."""
         return self.marks.volume_name(name)
 
     def container(self, service: str) -> str:
-        """The name of a service's container."""
+        """Return the name of a service's container."""
         return f"{self.marks.id}-{service}-1"
 
     def _label(self) -> list[str]:
         return [f"{labels.PROJECT}={self.marks.id}", labels.ROOT]
 
-    # -- looking
+    # -- queries
 
     def containers(self) -> dict[str, Container]:
-        """The containers by service.
+        """Return the containers by service.
 
         Raises:
             MlpipesError: The engine does not answer.
@@ -91,7 +91,7 @@ class StackResources:
         return {one.service: one for one in found}
 
     def _with_all_ports(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A container of Podman, which lists only the first of several ports in a row."""
+        """Return Podman's listing with all ports: it lists only the first of several consecutive ports."""
         if row["State"] != "running":
             return row
         known = (self.inspect(row["Id"]) or {}).get("NetworkSettings", {}).get("Ports") or {}
@@ -108,7 +108,7 @@ class StackResources:
         return {**row, "Ports": ports}
 
     def volumes(self) -> list[str]:
-        """The full names of the volumes with data."""
+        """Return the full names of the volumes with data."""
         return sorted(row["Name"] for row in self._volumes() if not labels.holds_secrets(row))
 
     def _volumes(self) -> list[Mapping[str, Any]]:
@@ -116,7 +116,7 @@ class StackResources:
             return list(self.api.volumes(filters={"label": self._label()}).get("Volumes") or [])
 
     def inspect(self, container: str) -> dict[str, Any] | None:
-        """All that the engine knows of a container; None if it is gone."""
+        """Return the engine's details of a container; None if it does not exist."""
         from docker.errors import APIError
 
         with translate_errors("inspecting a container"):
@@ -127,13 +127,13 @@ class StackResources:
                     return None
                 raise
 
-    # -- making
+    # -- creation
 
     def lacks_network(self, name: str) -> bool:
-        """Whether there is no such network yet.
+        """Return whether there is no such network yet.
 
         Raises:
-            MlpipesError: One of that name is not ours.
+            MlpipesError: A network of that name does not belong to the stack.
         """
         full = self.marks.network_name(name)
         with translate_errors(f"looking for the network {full}"):
@@ -143,7 +143,7 @@ class StackResources:
         return not rows
 
     def make_network(self, name: str) -> None:
-        """Make a network; one that a killed call left to the engine to make is taken."""
+        """Create a network, or use one that the engine created for a killed call."""
         from docker.errors import APIError
 
         full, marks = self.marks.network_name(name), self.marks.network(name)
@@ -155,10 +155,10 @@ class StackResources:
                     raise
 
     def lacks_volume(self, name: str) -> bool:
-        """Whether there is no such volume yet.
+        """Return whether there is no such volume yet.
 
         Raises:
-            MlpipesError: One of that name is not ours.
+            MlpipesError: A volume of that name does not belong to the stack.
         """
         from docker.errors import APIError
 
@@ -175,21 +175,21 @@ class StackResources:
         return False
 
     def make_volume(self, name: str, *, secrets: bool = False) -> None:
-        """Make a volume; ``secrets`` where it is to hold passwords and no data."""
+        """Create a volume; ``secrets`` if it is to hold passwords and no data."""
         with translate_errors(f"creating the volume {self.volume(name)}"):
             self.api.create_volume(self.volume(name), labels=self.marks.volume(name, secrets=secrets))
 
     def foreign_container(self, name: str) -> MlpipesError | None:
-        """The error to raise where a container of that name is not ours."""
+        """Return the error for a container of that name that does not belong to the stack, or None."""
         found = self.inspect(name)
         if found is None or labels.is_ours(found["Config"].get("Labels"), self.marks.id):
             return None
         return _not_ours("container", name, "docker rm")
 
-    # -- removing
+    # -- removal
 
     def stop(self, container: Container) -> None:
-        """Ask it to end, and end it when its time is up; one that is gone is no error."""
+        """Stop a container, and kill it after its grace period; a missing container is not an error."""
         from docker.errors import APIError
 
         found = self.inspect(container.id)
@@ -204,7 +204,7 @@ class StackResources:
                     raise
 
     def remove(self, container: str) -> None:
-        """Remove a container, whatever it does; one that is gone is no error."""
+        """Remove a container, whatever its state; a missing container is not an error."""
         from docker.errors import APIError
 
         with translate_errors("removing a container"):
@@ -215,7 +215,7 @@ class StackResources:
                     raise
 
     def remove_networks(self) -> None:
-        """Remove the networks; one that somebody else's container uses too is left."""
+        """Remove the networks, except those that containers of others use."""
         from docker.errors import APIError
 
         with translate_errors("removing the networks"):
@@ -227,15 +227,15 @@ class StackResources:
                         raise
 
     def remove_volumes(self) -> list[str]:
-        """Remove the volumes and all data in them."""
+        """Remove the volumes with their data; return their names."""
         names = self.volumes()
         self._remove_volumes(names)
         return names
 
     def remove_secrets(self) -> None:
-        """Remove the volumes with passwords, which nobody needs who has no containers."""
+        """Remove the volumes with passwords, which are not needed without containers."""
         names = sorted(row["Name"] for row in self._volumes() if labels.holds_secrets(row))
-        self._remove_volumes(names, left=409)  # somebody else's container uses it
+        self._remove_volumes(names, left=409)  # a container of others uses it
 
     def _remove_volumes(self, names: Sequence[str], left: int | None = None) -> None:
         from docker.errors import APIError

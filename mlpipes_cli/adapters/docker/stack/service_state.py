@@ -1,4 +1,4 @@
-"""One service on its way up."""
+"""Track the state of one service while it is started."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec
 
 @dataclass
 class ServiceState:
-    """Where a service stands while ``up`` works.
+    """Tracks a service while ``up`` runs.
 
     Attributes:
-        plan: Its container as it should be.
+        plan: The desired state of its container.
         needs: The services that have to be ready before it is started.
         before: The container of a step that is run before each start.
-        container: The engine's id of its container, once there is one.
-        stage: There is no container; there is one; it was started; it answers.
-        fresh: The container was made in this call.
-        touched: It was started in this call.
-        done: What was done to it, in words, where there is more to say than that it was started.
-        deadline: By then it has to answer, on the monotonic clock.
-        restarts: How often the engine had restarted it when it was first seen.
-        said: Why it is not ready, as far as it says so itself.
-        settled: False while something is to be done after it is ready.
+        container: The id of its container, once there is one.
+        stage: No container; container created; container started; service answers.
+        fresh: Whether this call created the container and has not started it yet.
+        touched: Whether this call started it.
+        done: The change as text, if it is not only a start.
+        deadline: The time on the monotonic clock by which it has to answer.
+        restarts: The engine's restart count when it was first read.
+        said: The reason why it is not ready, if known.
+        settled: False while work is left to do after it is ready.
     """
 
     plan: ContainerSpec
@@ -45,7 +45,7 @@ class ServiceState:
 
     @property
     def name(self) -> str:
-        """The service."""
+        """The service's name."""
         return self.plan.service.name
 
     @property
@@ -54,18 +54,18 @@ class ServiceState:
         return {one.port: one.host_port for one in self.plan.service.ports}
 
     def started(self, timeout: float) -> None:
-        """It was started just now and has so many seconds."""
+        """Record that it was just started and has ``timeout`` seconds to answer."""
         self.stage, self.touched, self.restarts = "started", True, None
         self.deadline = time.monotonic() + timeout
 
     def adopt(self, state: Mapping[str, Any], timeout: float, grace: float) -> None:
-        """It ran already; if it is young it has the rest of its time, else a moment."""
+        """Adopt a running container: it gets the rest of ``timeout``, at least ``grace`` seconds."""
         self.stage = "started"
         self.deadline = time.monotonic() + max(grace, timeout - uptime(state))
 
 
 def uptime(state: Mapping[str, Any]) -> float:
-    """Seconds since a container was started, from what the engine says of its state."""
+    """Return the seconds since a container was started, by the state that the engine reports."""
     try:
         text = str(state["StartedAt"]).split(".")[0].removesuffix("Z")
         began = datetime.fromisoformat(f"{text}+00:00")

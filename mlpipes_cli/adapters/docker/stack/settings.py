@@ -1,4 +1,4 @@
-"""The services of a project's stack in containers, and the ports that they are known by."""
+"""Define the services of a stack in containers and their ports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DATABASE, MLFLOW = "postgres", "mlflow"
 STORES = ("minio", "rustfs")
 API = "api"
 TIMEOUTS = {DATABASE: 90.0, MLFLOW: 180.0, "pgadmin": 180.0}
-TIMEOUTS |= {API: 1800.0}  # it may have to build the environment of its model first
+TIMEOUTS |= {API: 1800.0}  # it may have to build its model's environment first
 TIMEOUT = 120.0
 STORE_USER = "mlflow"  # MLflow's own in the object store
 ROOT_USER = "mlpipes"
@@ -21,13 +21,13 @@ ROOT_USER = "mlpipes"
 
 @dataclass(frozen=True)
 class PortSetting:
-    """A port that is published.
+    """Describes a published port.
 
     Attributes:
-        name: As it is remembered and as the variable of the Compose file is called.
-        service: Whose it is.
+        name: The name in the remembered ports and in the Compose file's variable.
+        service: The service that listens on it.
         inside: The container's port.
-        preferred: Taken if free, else the next free one.
+        preferred: The default port; if it is taken, the next free one is chosen.
         wanted: The fixed port of the settings; None is ``auto``.
     """
 
@@ -44,20 +44,20 @@ class PortSetting:
 
 
 def compose_file() -> Path:
-    """The one description of the stack."""
+    """Return the path of the stack's Compose file."""
     return package_files.root() / "compose" / "compose.yaml"
 
 
 def core(config: ProjectConfig) -> tuple[str, str, str]:
-    """The services that every stack has, in the order in which they are shown."""
+    """Return the services that every stack has, in the order in which they are shown."""
     return DATABASE, config.stack.object_store.engine, MLFLOW
 
 
 def port_settings(config: ProjectConfig) -> tuple[PortSetting, ...]:
-    """All ports of the stack."""
+    """Return the settings of all ports of the stack."""
     stack = config.stack
     store = stack.object_store
-    mlflow = 5001 if sys.platform == "darwin" else 5000  # macOS keeps 5000 for itself
+    mlflow = 5001 if sys.platform == "darwin" else 5000  # macOS uses 5000 itself
     rows = (
         (DATABASE, DATABASE, 5432, 5432, stack.postgres.port),
         ("minio", store.engine, 9000, 9000, store.port),

@@ -1,4 +1,4 @@
-"""A project's stack on one engine: who it is, where it answers, and how to ask each service."""
+"""Access a project's stack on one engine: its identity, its addresses and its services' probes."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _SEARCH = ("POST", "/api/2.0/mlflow/experiments/search", '{"max_results": 1}')
 
 @dataclass(frozen=True)
 class DockerStack:
-    """One project's stack on one engine.
+    """Represents one project's stack on one engine.
 
     Attributes:
-        project: Whose.
-        engine: Where.
+        project: The project.
+        engine: The engine.
         marks: The stack's labels.
-        secrets: ``.env``.
-        auth: Whether MLflow asks who one is.
+        secrets: The values of ``.env``.
+        auth: Whether MLflow requires authentication.
     """
 
     project: ProjectFolder
@@ -48,44 +48,44 @@ class DockerStack:
 
     @property
     def holdings(self) -> StackResources:
-        """What the engine holds of it."""
+        """The stack's resources on the engine."""
         return StackResources(self.engine, self.marks)
 
     @property
     def identity(self) -> StackIdentity:
-        """What is written down."""
+        """The stored id and records of the stack."""
         return StackIdentity(self.project)
 
     @property
     def address(self) -> str:
-        """The host at which its ports are reached.
+        """The host at which the stack's ports are reached.
 
         Raises:
-            MlpipesError: They cannot be reached from here.
+            MlpipesError: The ports cannot be reached from this machine.
         """
         return addresses.host(self.engine, self.project.config.stack.listen)
 
     @property
     def store(self) -> str:
-        """The object store's service."""
+        """The name of the object store's service."""
         return self.project.config.stack.object_store.engine
 
     @property
     def keys(self) -> StoreKeys:
-        """The object store's users; MLflow's own is hoped for until the store has refused it."""
+        """The object store's users; with MLflow's own for MinIO until the store has refused to create it."""
         own = bool(self.identity.note("store").get("own", self.store == "minio"))
         return store_keys(self.secrets, own=own)
 
     def bucket(self, ports: Ports) -> ObjectStoreClient:
-        """The object store's bucket."""
+        """Return a client of the object store's bucket."""
         bucket = self.project.config.stack.object_store.bucket
         return ObjectStoreClient(self.address, ports[9000], bucket)
 
     def database(self, ports: Ports, user: str, database: str) -> connection:
-        """A connection to PostgreSQL.
+        """Open a connection to PostgreSQL.
 
         Raises:
-            psycopg2.OperationalError: There is none to be had.
+            psycopg2.OperationalError: The connection fails.
         """
         import psycopg2
 
@@ -96,14 +96,14 @@ class DockerStack:
         )  # fmt: skip
 
     def answers(self, service: str, ports: Ports) -> bool | None:
-        """Whether a service answers a query; None where we know no question for it."""
+        """Return whether a service answers its probe; None if there is no probe for it."""
         ask = self._questions().get(service)
         if ask is None:
             return None
         return bool(ports) and ask(ports)
 
     def cannot_store(self, service: str, ports: Ports) -> bool:
-        """Whether a service is the prediction API, which answers, but says that it cannot do its work."""
+        """Return whether a service is the prediction API and reports that it is not ready."""
         if service != API or not ports:
             return False
         return HttpProbe("GET", "/ready").answer(next(iter(ports.values())), self.address) == NOT_READY

@@ -1,4 +1,4 @@
-"""What a stack in containers keeps, for whoever copies or replaces all of it."""
+"""Give access to a container stack's databases and bucket, to copy or replace them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from mlpipes_cli.ports import Storage
 
 
 def storage(place: DockerStack, database_port: int, store_port: int) -> Storage:
-    """The databases as their owners have them, and the bucket as the object store's root user has it.
+    """Return the databases with their owners' credentials, and the bucket with the root user's.
 
     Args:
         place: The stack.
-        database_port: Where PostgreSQL is published.
-        store_port: Where the object store is.
+        database_port: The published port of PostgreSQL.
+        store_port: The published port of the object store.
     """
     from mlpipes_cli.adapters.artifacts.s3 import S3ArtifactStore
 

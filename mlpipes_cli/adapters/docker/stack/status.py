@@ -1,4 +1,4 @@
-"""What runs right now; it changes nothing."""
+"""Report the current status of the services, without changing anything."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SILENT = {"starting": "it does not answer yet", "unhealthy": f"it does not answ
 
 
 def read_status(place: DockerStack, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
-    """The services of those names, then whatever else of the stack there is.
+    """Return the status of the services ``names``, then of the stack's other services.
 
     Raises:
         MlpipesError: The engine does not answer.
@@ -33,7 +33,7 @@ def read_status(place: DockerStack, names: Sequence[str]) -> tuple[ServiceStatus
     def look(name: str) -> ServiceStatus:
         return _status(place, found[name]) if name in found else ServiceStatus(name, "stopped")
 
-    with ThreadPoolExecutor(len(everyone)) as threads:  # the engine takes its time for each
+    with ThreadPoolExecutor(len(everyone)) as threads:  # the engine is slow for each
         return tuple(threads.map(look, everyone))
 
 
@@ -74,7 +74,7 @@ def _status(place: DockerStack, container: Container) -> ServiceStatus:
 def _ended(
     place: DockerStack, name: str, image: str, image_id: str, state: Mapping[str, Any]
 ) -> ServiceStatus:
-    """What to say of a container that does not run."""
+    """Return the status of a container that does not run."""
     if state.get("Status") == "created":
         return ServiceStatus(name, "stopped", detail="it was never started", image=image, image_id=image_id)
     if manual_stop.meant(place.identity, name, state):
@@ -120,7 +120,7 @@ def _detail(place: DockerStack, container: Container) -> str:
 
 
 def unknown(name: str, known: Sequence[str]) -> MlpipesError:
-    """The error for a service that there is not."""
+    """Return the error for a service that does not exist."""
     from mlpipes_cli.errors import UsageError
 
     return UsageError(f"there is no service {name!r}", f"choose one of: {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""The values of the Compose file's variables for one project."""
+"""Build the values of the Compose file's variables for one project."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mlpipes_cli.config.project import ProjectConfig
 
 @dataclass(frozen=True)
 class StoreKeys:
-    """Two users of the object store: a name and a secret each.
+    """Holds two users of the object store, each with a name and a secret.
 
     Attributes:
-        root: May do all.
-        own: MLflow's own, which may use its one bucket; None where the store makes no users.
+        root: The root user, with all permissions.
+        own: MLflow's own user, limited to its bucket; None if the store creates no users.
     """
 
     root: tuple[str, str] = field(repr=False)
@@ -26,12 +26,12 @@ class StoreKeys:
 
     @property
     def mlflow(self) -> tuple[str, str]:
-        """Those that MLflow gets."""
+        """The user that MLflow gets."""
         return self.own or self.root
 
 
 def store_keys(secrets: Mapping[str, str], *, own: bool) -> StoreKeys:
-    """The object store's users as ``.env`` has them."""
+    """Return the object store's users, from ``.env``."""
     root = (secrets.get("MINIO_ROOT_USER") or ROOT_USER, secrets.get("MINIO_ROOT_PASSWORD", ""))
     secret = secrets.get("MLFLOW_S3_SECRET_KEY")
     return StoreKeys(root, (STORE_USER, secret) if own and secret else None)
@@ -48,17 +48,17 @@ def variables(
     keys: StoreKeys,
     auth: bool,
 ) -> dict[str, str]:
-    """All variables.
+    """Return the values of all variables.
 
     Args:
         config: ``mlpipes.yaml``.
-        secrets: ``.env``.
-        id: The stack's.
-        ports: By the names of :func:`port_settings`.
-        hosts: Under which names MLflow may be asked.
-        names: Those of the machine, under which the API may be asked too.
+        secrets: The values of ``.env``.
+        id: The stack's id.
+        ports: The ports by the names of :func:`port_settings`.
+        hosts: The host names that MLflow accepts in requests.
+        names: The machine's names, which the API accepts in requests too.
         keys: The object store's users.
-        auth: Whether MLflow asks who one is.
+        auth: Whether MLflow requires authentication.
     """
     stack = config.stack
     serving = config.serving.model_copy(
@@ -83,7 +83,7 @@ def variables(
         "MLPIPES_PROJECT_NAME": id,
         "MLPIPES_LISTEN": stack.listen,
         "MLPIPES_SERVING": serving.model_dump_json(exclude={"port"}, exclude_defaults=True),
-        "MLPIPES_WAIT_FOR_MODEL": "0",  # `up` looks itself
+        "MLPIPES_WAIT_FOR_MODEL": "0",  # `up` checks itself
         "MLPIPES_BUCKET": stack.object_store.bucket,
         "MLPIPES_OBJECT_STORE": stack.object_store.engine,
         "MLPIPES_S3_ACCESS_KEY": access,
