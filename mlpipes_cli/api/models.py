@@ -175,8 +175,9 @@ class ModelMethods(Base):
             MlpipesError: The stack is not running.
         """
         from mlpipes_cli.lifecycle.promotion import promote as verb
+        from mlpipes_cli.lifecycle.promotion.challenger import PromotionRequest
 
-        wish = verb.PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
+        wish = PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
         verdict = verb.promote(self._settings, wish, self._events, dry_run=dry_run)
         if verdict.outcome == "refused":
             raise Refused(f"not promoted: {verdict.reason}", verdict.hint, verdict)

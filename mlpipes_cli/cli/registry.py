@@ -94,9 +94,10 @@ def promote(
     """Move the alias to the best run, if it passes the gates and beats the incumbent."""
     from mlpipes_cli.errors import Refused
     from mlpipes_cli.lifecycle.promotion import promote as verb
+    from mlpipes_cli.lifecycle.promotion.challenger import PromotionRequest
 
     console = context.current.console
-    wish = verb.PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
+    wish = PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
     verdict = verb.promote(context.current.project(), wish, console, dry_run=dry_run)
     console.result(verdict, lambda: _verdict_table(verdict))
     if verdict.outcome == "refused":

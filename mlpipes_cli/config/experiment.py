@@ -264,7 +264,7 @@ class ExperimentConfig(Strict):
         return self.model or self.experiment
 
     def threshold_of(self, run: Run) -> Threshold | None:
-        """What a run's threshold goes by, its own or the file's; None for the labels of its library."""
+        """Return how a run's threshold is chosen, by the run or by the file; None: as its library labels."""
         found = self.threshold if run.threshold is None else run.threshold
         return None if found == NONE else found
 

@@ -51,7 +51,7 @@ class Checked:
         self.model, self._beside = model, re.compile(beside)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """The model's schema, and then a dict."""
+        """Validate by the model's schema, then return a dict."""
         return core_schema.no_info_wrap_validator_function(
             self._check,
             handler.generate_schema(self.model),

@@ -66,7 +66,7 @@ def _short(value: Any) -> str:
 
 
 def _in_file(source: YamlSource, location: Sequence[int | str]) -> Location:
-    """The part of a model's location that names keys of the file, without union tags."""
+    """Return the part of a model's location that names keys of the file, without union tags."""
     found: list[int | str] = []
     value = source.data
     for position, part in enumerate(location):
@@ -83,7 +83,7 @@ def _in_file(source: YamlSource, location: Sequence[int | str]) -> Location:
 
 
 def _known_keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """The keys that the model takes at a location (found through its JSON Schema)."""
+    """Return the keys that the model takes at a location (found through its JSON Schema)."""
     root = model.model_json_schema()
     found = _walk(root, root, list(location))
     return sorted(found)

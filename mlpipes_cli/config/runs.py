@@ -279,7 +279,7 @@ class OtherRun(Run):
 
 
 def _kind(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """A run of a trainer that another package brings, or of one of ours."""
+    """Return a run of a trainer that another package brings, or of one of ours."""
     name = value.get("trainer") if isinstance(value, dict) else None
     if isinstance(name, str) and name not in trainer_registry.BUILT_IN and trainer_registry.find(name):
         return OtherRun.model_validate(value)

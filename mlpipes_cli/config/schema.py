@@ -14,7 +14,7 @@ MODELS: dict[str, type[BaseModel]] = {"mlpipes": ProjectConfig, "experiment": Ex
 
 
 def schema(name: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of ``mlpipes`` or ``experiment``.
+    """Return the JSON Schema (draft 2020-12) of ``mlpipes`` or ``experiment``.
 
     Raises:
         KeyError: There is no such file.
@@ -24,5 +24,5 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def schema_text(name: str) -> str:
-    """The schema as it stands in the package: indented, sorted, with a newline at the end."""
+    """Return the schema as it is in the package: indented, sorted, with a newline at the end."""
     return json.dumps(schema(name), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -25,7 +25,7 @@ class OutOfBounds(yaml.MarkedYAMLError):
 
 
 def compose(text: str | bytes, loader: Any = LOADER) -> yaml.Node | None:
-    """The root of the only document, None where there is none; as ``yaml.compose``.
+    """Return the root of the only document, None where there is none; as ``yaml.compose``.
 
     Args:
         text: The document.
@@ -50,7 +50,7 @@ def compose(text: str | bytes, loader: Any = LOADER) -> yaml.Node | None:
 
 
 def load(text: str | bytes) -> Any:
-    """The plain value of the only document; as ``yaml.safe_load``.
+    """Return the plain value of the only document; as ``yaml.safe_load``.
 
     Raises:
         OutOfBounds: As above.

@@ -45,7 +45,7 @@ class YamlSource:
     lines: dict[Location, int] = field(repr=False)
 
     def line(self, location: Location) -> int:
-        """The line of the location, or of the nearest parent that stands in the file."""
+        """Return the line of the location, or of the nearest parent in the file."""
         while location and location not in self.lines:
             location = location[:-1]
         return self.lines.get(location, 1)

@@ -107,8 +107,9 @@ def _leaderboard(project: ProjectFolder) -> Any:
 
 def _promote(project: ProjectFolder, reporter: Reporter) -> Any:
     from mlpipes_cli.lifecycle.promotion import promote
+    from mlpipes_cli.lifecycle.promotion.challenger import PromotionRequest
 
-    return promote.promote(project, promote.PromotionRequest(metric=METRIC, reason="demo"), reporter)
+    return promote.promote(project, PromotionRequest(metric=METRIC, reason="demo"), reporter)
 
 
 def _serve(project: ProjectFolder, reporter: Reporter) -> Any:

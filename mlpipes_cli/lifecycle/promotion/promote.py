@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import metric_catalog, mlflow_tags
+from mlpipes_cli import mlflow_tags
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError, Refused
 from mlpipes_cli.lifecycle.promotion import (
@@ -21,74 +21,24 @@ from mlpipes_cli.lifecycle.promotion import (
     verdict,
     version_tags,
 )
+from mlpipes_cli.lifecycle.promotion.challenger import (
+    Challenger,
+    PromotionRequest,
+    holdout_archive,
+    lost_files,
+    select_challenger,
+)
 from mlpipes_cli.lifecycle.promotion.champion import Champion
 from mlpipes_cli.lifecycle.promotion.holdout import HoldoutSource
-from mlpipes_cli.lifecycle.promotion.holdout_archive import HoldoutArchive
 from mlpipes_cli.lifecycle.promotion.promotion_lock import one_at_a_time
-from mlpipes_cli.lifecycle.promotion.rolled_back import RolledBackRun, rolled_back_runs
 from mlpipes_cli.lifecycle.promotion.verdict import AliasHolder, Verdict
 from mlpipes_cli.lifecycle.trust import project_vault
-from mlpipes_cli.ports import ModelVersion, RegisteredModel, Registry, Reporter, RunRecord
+from mlpipes_cli.ports import ModelVersion, Registry, Reporter, RunRecord
 from mlpipes_cli.signing.vault import Untrusted
 
 if TYPE_CHECKING:
     from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.scoring.compare import ModelComparison
-
-
-@dataclass(frozen=True)
-class PromotionRequest:
-    """The options of ``promote``.
-
-    Attributes:
-        metric: The metric that picks and decides; None for the configured one.
-        experiment: The experiment; None for the newest.
-        run: A run id, the start of one, or a candidate's name; None for the best.
-        alias: The alias to move.
-        reason: The reason for the history.
-    """
-
-    metric: str | None = None
-    experiment: str | None = None
-    run: str | None = None
-    alias: str = "production"
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Challenger:
-    """The challenger, and the version that it is compared with.
-
-    Attributes:
-        field: The runs on the same holdout.
-        metric: The metric that decides.
-        run: The challenger.
-        model: The registered model, or None if it is yet to be made.
-        holder: The version that holds the alias, or None.
-        lost: A version that holds the alias and whose files are gone: it is not compared with.
-        left_out: Runs that were skipped because files are missing, with what they lack.
-        passed_over: Runs that were rolled back, and therefore not picked.
-    """
-
-    field: selection.SelectionPool
-    metric: str
-    run: RunRecord
-    model: RegisteredModel | None
-    holder: ModelVersion | None
-    lost: ModelVersion | None = None
-    left_out: tuple[str, ...] = ()
-    passed_over: tuple[RolledBackRun, ...] = ()
-
-    @property
-    def model_name(self) -> str:
-        """The registered model's name."""
-        return self.run.tags.get(mlflow_tags.MODEL_NAME) or self.run.experiment
-
-    @property
-    def own_version(self) -> int | None:
-        """The version that the challenger's run has already, if any."""
-        versions = self.model.versions if self.model else ()
-        return next((v.version for v in versions if v.run_id == self.run.run_id), None)
 
 
 def promote(
@@ -113,76 +63,6 @@ def promote(
         done = carry_out(project, stack.registry, challenge, decided, wish)
     wiring.tell_alias_moved(stack.endpoints.database_url, challenge.model_name)
     return done
-
-
-def select_challenger(
-    project: ProjectFolder,
-    stack: registry_context.RegistryContext,
-    wish: PromotionRequest,
-    reporter: Reporter,
-) -> Challenger:
-    """Pick the challenger and look up the version that holds the alias.
-
-    Raises:
-        UsageError: There is no such experiment or run.
-        MlpipesError: No run has its files.
-    """
-    registry, archive = stack.registry, _archive(project, stack)
-    known = registry.runs()
-    experiment, others = selection.pick_experiment(known, wish.experiment, wish.run)
-    if wish.experiment is None and len(others) > 1:
-        listed = ", ".join(name for name in others if name != experiment)
-        reporter.info(f"promoting from the experiment {experiment} (--experiment; there is also {listed})")
-    runs = [run for run in known if run.experiment == experiment]
-    asked = selection.find_run(runs, wish.run) if wish.run else None
-    field = selection.selection_pool(runs, asked)
-    metric = selection.pick_metric(field, wish.metric, project.config.promotion.metric)
-    if asked is not None and not selection.has(asked, metric):
-        raise MlpipesError(selection.missing(asked, metric), "choose another --metric")
-    run = asked or selection.best(field, metric)
-    model = registry.model(Challenger(field, metric, run, None, None).model_name)
-    holder, lost = _holder(model, wish.alias), None
-    if holder is not None and not artifact_check.has_files(registry, holder):
-        reporter.warn(f"{_gone(holder, wish.alias)}, so there is no incumbent")
-        holder, lost = None, holder
-    gone = rolled_back_runs(model, wish.alias)
-    _warn(field, metric, reporter)
-    if asked is None:  # among equal runs, the one that holds the alias stays
-        gone = {item.run_id: gone[item.run_id] for item in field.runs if item.run_id in gone}
-        for one in gone.values():
-            reporter.warn(f"{one.told()}, so it is skipped (--run {one.run_id[:8]} promotes it again)")
-        run, left = artifact_check.best(field, metric, holder, archive, reporter.warn, gone)
-        return Challenger(field, metric, run, model, holder, lost, tuple(left), tuple(gone.values()))
-    if run.run_id in gone:
-        reporter.warn(f"{gone[run.run_id].told()}; it is considered again because of --run")
-    if what := artifact_check.missing(
-        archive, asked, compared=holder is not None and holder.run_id != asked.run_id
-    ):
-        raise MlpipesError(f"the run {artifact_check.describe(asked, what)}", artifact_check.TRAIN_AGAIN)
-    return Challenger(field, metric, asked, model, holder, lost)
-
-
-def _archive(project: ProjectFolder, stack: registry_context.RegistryContext) -> HoldoutArchive:
-    return HoldoutArchive(stack.registry, project.cache / "runs")
-
-
-def _gone(version: ModelVersion, alias: str) -> str:
-    return f"version {version.version} has the alias {alias}, but its files no longer exist"
-
-
-def _warn(field: selection.SelectionPool, metric: str, reporter: Reporter) -> None:
-    """Warn about the runs before one of them is picked."""
-    without = [selection.missing(run, metric) for run in field.runs if not selection.has(run, metric)]
-    for why in dict.fromkeys(without):
-        reporter.warn(f"{why}, so it is skipped")
-    rows = field.runs[0].tags.get(mlflow_tags.TELLING_ROWS, "")
-    if rows.isdigit() and (few := metric_catalog.few_rows(field.task, metric, int(rows))):
-        reporter.warn(few)
-
-
-def _holder(model: RegisteredModel | None, alias: str) -> ModelVersion | None:
-    number = model.aliases.get(alias) if model else None
-    return next((v for v in model.versions if v.version == number), None) if model else None
 
 
 def decide(
@@ -223,7 +103,7 @@ def decide(
         return _judged(replace(found, hint=error.hint), obstacle=error.reason)
     if holder is None:
         lost = challenge.lost
-        return _judged(found, nobody=_gone(lost, wish.alias) if lost else "no version has the alias yet")
+        return _judged(found, nobody=lost_files(lost, wish.alias) if lost else "no version has the alias yet")
     incumbent_run = stack.registry.run(holder.run_id) if holder.run_id else None
     found = replace(found, incumbent=_described(holder, incumbent_run))
     try:
@@ -276,7 +156,7 @@ def _compare(
     from mlpipes_cli.scoring.compare import compare
 
     assert challenge.holder is not None
-    archive = _archive(project, stack)
+    archive = holdout_archive(project, stack)
     runs = _rivals(challenge)
     told = list(zip(runs, archive.all_predictions(runs), strict=True))
     said = {run.run_id: predictions for run, predictions in told if predictions is not None}

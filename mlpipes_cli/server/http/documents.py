@@ -133,7 +133,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def record_schema(model: ServedModel) -> dict[str, Any]:
-    """The JSON Schema of one row that the model takes."""
+    """Return the JSON Schema of one row that the model takes."""
     return {
         "type": "object",
         "title": "Record",
@@ -144,7 +144,7 @@ def record_schema(model: ServedModel) -> dict[str, Any]:
 
 
 def value_schema(column: InputColumn) -> dict[str, Any]:
-    """The JSON Schema of one value of a column; all but whole numbers may be missing (null)."""
+    """Return the JSON Schema of one value of a column; all but whole numbers may be missing (null)."""
     kind = _TYPES.get(column.type, {})
     if column.type in {"long", "integer"} or not kind:
         return kind

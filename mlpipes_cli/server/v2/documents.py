@@ -110,7 +110,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def inference_body(model: ServedModel) -> dict[str, Any]:
-    """The request body of ``infer`` for OpenAPI."""
+    """Return the request body of ``infer`` for OpenAPI."""
     names = [column.name for column in model.columns]
     tensor = {
         "type": "object",

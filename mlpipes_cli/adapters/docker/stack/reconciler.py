@@ -62,8 +62,6 @@ class ContainerReconciler:
     def _provision(self) -> Provisioner:
         return Provisioner(self.place, self.reporter.info, self.reporter.detail)
 
-    # -- public operations
-
     def everything(self, versions: Mapping[str, str] | None = None) -> None:
         """Start all services, and remove containers that are not configured.
 
@@ -334,9 +332,9 @@ class ContainerReconciler:
     def _answers(self, piece: ServiceState) -> bool:
         if piece.name == DATABASE:
             piece.said = self._provision.database(piece.container, piece.ports, touched=piece.touched)
-            return not piece.said
-        if piece.name in STORES:
+        elif piece.name in STORES:
             piece.said = self._provision.store(piece.ports)
+        if piece.name in (DATABASE, *STORES):
             return not piece.said
         answer = self.place.answers(piece.name, piece.ports)
         if answer is None:
