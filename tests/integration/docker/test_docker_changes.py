@@ -104,6 +104,21 @@ def test_a_killed_container_is_started_again(stack: Stack, service: str) -> None
     assert query(stack.cli, stack.root, _ROW) == [(7,)]
 
 
+def test_passwords_that_a_killed_call_did_not_write_are_written_before_the_start(stack: Stack) -> None:
+    stack.up()
+    before = stack.ids()
+    stack.cli("stop", "minio").ok()
+    image = stack.containers()["minio"].image.id
+    (volume,) = [one for one in stack.volumes(secrets=True) if one.endswith("_minio-secrets")]
+    emptied = ["-c", "rm /s/* && ! ls /s/* 2>/dev/null"]
+    stack.client.containers.run(
+        image, emptied, entrypoint="sh", user="0", volumes={volume: {"bind": "/s"}}, remove=True
+    )
+    stack.up()
+    assert stack.ids() == before
+    assert stack.status()["minio"]["health"] == "healthy"
+
+
 def test_a_paused_and_a_removed_container_are_brought_back(stack: Stack) -> None:
     keep(stack)
     stack.containers()["postgres"].pause()

@@ -94,14 +94,22 @@ class ContainerSpec:
             api, self.image, self.reference, lambda image: self._make(api, image, name)
         )
         try:
-            if self.service.files:
-                api.put_archive(made, "/", _archive(self.service.files, "/"))
-            if self.service.secrets:  # a volume is writable even if the root file system is read-only
-                api.put_archive(made, TARGET, _archive(self.service.secrets, TARGET))
+            self.fill(api, made)
         except BaseException:
             api.remove_container(made, force=True, v=True)
             raise
         return made
+
+    def fill(self, api: APIClient, container: str) -> None:
+        """Write the files into a stopped container; the call that created it may have been killed.
+
+        Raises:
+            docker.errors.APIError: The engine refuses.
+        """
+        if self.service.files:
+            api.put_archive(container, "/", _archive(self.service.files, "/"))
+        if self.service.secrets:  # a volume is writable even if the root file system is read-only
+            api.put_archive(container, TARGET, _archive(self.service.secrets, TARGET))
 
     def _make(self, api: APIClient, image: str, name: str) -> str:
         one = self.service

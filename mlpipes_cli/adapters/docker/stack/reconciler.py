@@ -157,8 +157,6 @@ class ContainerReconciler:
             if not found[name].oneoff:
                 self.changes.append(f"{name}: removed, since it is no longer configured")
 
-    # -- the steps for one service until it is started
-
     def _settle(self, piece: ServiceState, found: Container | None) -> None:
         """Keep a container that is in the desired state; remove one that differs or is dead."""
         if found is None:
@@ -215,6 +213,8 @@ class ContainerReconciler:
             fresh, piece.fresh = piece.fresh, False  # after an interruption it may run
             with translate_errors(f"starting {piece.name}"):
                 try:
+                    if not fresh:
+                        piece.plan.fill(self.place.holdings.api, piece.container)
                     piece.plan.join(self.place.holdings.api, piece.container)
                     self.place.holdings.api.start(piece.container)
                     piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
