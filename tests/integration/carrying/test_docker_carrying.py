@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from carrying_help import difference, environment, error, fill, picture, predict
 from conftest import Cli
-from docker_help import of_root, remove_images
+from docker_help import container, of_root, remove_images
 from reporter_help import Told
 from stack_help import services
 from waiting import until
@@ -184,7 +184,8 @@ def test_an_upgrade_takes_this_releases_images_and_keeps_everything(boxes: Carri
 
 ENDS = 'ENTRYPOINT []\nCMD ["sh", "-c", "echo this release is broken >&2; exit 7"]\n'
 RUINS = (  # as a migration that fails half way
-    "import os, psycopg2; u = os.environ['MLFLOW_BACKEND_STORE_URI'].replace('+psycopg2', ''); "
+    "import os, psycopg2; u = open(os.environ['MLFLOW_BACKEND_STORE_URI_FILE']).read(); "
+    "u = u.replace('+psycopg2', ''); "
     "c = psycopg2.connect(u); c.autocommit = True; "
     "c.cursor().execute('drop table if exists model_versions cascade'); "
     "raise SystemExit('this release is broken')"
@@ -220,8 +221,8 @@ def test_an_upgrade_that_fails_goes_back(
 
 
 def image(boxes: Carried, name: str) -> str:
-    """An image like this release's MLflow and yet another one; its id."""
-    text = f"FROM {boxes.mlflow}\nLABEL {LABEL}\n".encode()
+    """An image like this release's MLflow, which reads no files as those before did; its id."""
+    text = f"FROM {boxes.mlflow}\nLABEL {LABEL} io.mlpipes.passwords=\n".encode()
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
         entry = tarfile.TarInfo("Dockerfile")
@@ -245,4 +246,6 @@ def start_on(boxes: Carried, mlflow: str) -> dict[str, Any]:
     runtime.up(Told(), {**runtime.versions(), "mlflow": mlflow})
     release.note(project, runtime)
     assert running_on(boxes) == mlflow
+    told = container(boxes.client, boxes.root, "mlflow").attrs["Config"]["Env"]
+    assert {one.partition("=")[0] for one in told} >= {"MLFLOW_BACKEND_STORE_URI", "AWS_SECRET_ACCESS_KEY"}
     return picture(boxes.root)

@@ -20,6 +20,7 @@ KEY = "io.mlpipes.key"
 FINGERPRINT = "io.mlpipes.fingerprint"
 IMAGE = "io.mlpipes.image"
 RELEASE = "io.mlpipes.release"
+PASSWORDS = "io.mlpipes.passwords"  # on an image of ours: "files" if it reads them from files
 HOLDS = "io.mlpipes.holds"  # on a volume of passwords, which is removed with the containers
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.adapters.docker.containers import labels, secrets
 from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec
 from mlpipes_cli.adapters.docker.engine import capabilities
 from mlpipes_cli.adapters.docker.errors.translate import is_missing, translate_errors
@@ -33,11 +34,13 @@ class DesiredState:
         place: The stack.
         extra: Services beside the core.
         images: The images' ids by service, once they are available.
+        environment_only: Services whose images take passwords from the environment alone.
     """
 
     place: DockerStack
     extra: Sequence[str]
     images: dict[str, str] = field(default_factory=dict)
+    environment_only: set[str] = field(default_factory=set)
 
     @functools.cached_property
     def _facts(self) -> capabilities.EngineCapabilities:
@@ -104,18 +107,22 @@ class DesiredState:
         from mlpipes_cli.adapters.docker.images import service_images
 
         kept = {one.name: versions[one.name] for one in services if versions and one.name in versions}
-        for name, id in kept.items():
-            self._require(name, id)
+        for one in services:
+            if one.name in kept:
+                image = self._require(one.name, kept[one.name])
+                if one.build and image.labels.get(labels.PASSWORDS) != "files":
+                    self.environment_only.add(one.name)
         missing = [one for one in services if one.name not in kept]
         found = service_images.ensure(self.place.engine, missing, reporter) if missing else {}
         self.images = {**kept, **{name: image.id for name, image in found.items()}}
 
-    def _require(self, service: str, id: str) -> None:
+    def _require(self, service: str, id: str) -> Any:
+        """Return the engine's image."""
         from docker.errors import APIError
 
         with translate_errors(f"looking for the image of {service}"):
             try:
-                self.place.engine.client.images.get(id)
+                return self.place.engine.client.images.get(id)
             except APIError as error:
                 if not is_missing(error):
                     raise
@@ -135,4 +142,6 @@ class DesiredState:
         image = self.images[DATABASE if service.step else service.name]
         needs = frozenset(self.needs(compose, service.name))
         service = capabilities.without_unsupported(self._facts, service)
+        if service.name in self.environment_only:
+            service = secrets.in_environment(service)
         return ContainerSpec(service, image, service.image, self.place.marks, compose_file(), needs)
