@@ -6,13 +6,16 @@ WORKERS ?= 2
 BOOT = $(PYTHON) scripts/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock schemas docs bench clean
+.PHONY: help demo check test lint format lock schemas docs bench clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
 
 demo: ## the whole story on real data, leaving the stack running; `.venv/bin/mlpipes -C demo-project down` stops it
 	@$(BOOT) --times -- mlpipes demo $(DEMO)
+
+check: lint ## at every change, under 3 minutes: style, types, layers, and the unit tests that are not slow
+	@$(BOOT) --dev -- python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" tests/unit $(ARGS)
 
 test: lint ## all tests; ARGS="tests/unit -k name" picks some, WORKERS=0 runs them one by one
 	@$(BOOT) --dev -- python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0 $(ARGS)

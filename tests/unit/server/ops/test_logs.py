@@ -207,6 +207,7 @@ def test_any_path_is_one_line_of_json(path: str) -> None:
             assert told == path[:200] or not path.isprintable()
 
 
+@pytest.mark.slow
 def test_a_blocked_stream_stops_nobody_and_says_what_was_lost() -> None:
     reading, writing = os.pipe()
     stream = os.fdopen(writing, "w")

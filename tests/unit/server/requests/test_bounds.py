@@ -104,6 +104,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, st
     return {line[0]: (line[1], line[-1]) for line in lines}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [line.split('"')[1] for line in ATTACKS.splitlines() if "yield" in line])
 def test_small_requests_that_stand_for_much_get_413(answers: dict[str, tuple[str, str]], name: str) -> None:
     status, message = answers[name]

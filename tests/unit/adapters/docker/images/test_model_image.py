@@ -86,6 +86,7 @@ def test_the_image_of_the_api_is_made_of_the_installed_package() -> None:
     assert len(fingerprint(build)) == 32
 
 
+@pytest.mark.slow
 def test_an_environment_of_its_own_lies_beside_the_apis(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("pandas==2.2.3\n")
     own = EnvironmentSpec("3.10", lock=("pandas==2.2.3", "scikit-learn==1.5.2"))
