@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 import psycopg2
 import pytest
-import yaml
 from conftest import RunningStack
 
 from mlpipes_cli import env_file, package_files
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.postgres import roles
 from mlpipes_cli.adapters.wiring import make_databases, make_runtime
+from mlpipes_cli.compose.load import load as load_compose
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
 from mlpipes_cli.data import select_only
@@ -228,7 +228,7 @@ def rights(superuser: str) -> list[Any]:
 
 
 def test_a_stack_of_an_earlier_release_gets_its_reader_by_up(
-    running_stack: RunningStack, owner: str, superuser: str
+    running_stack: RunningStack, owner: str, superuser: str, tmp_path: Path
 ) -> None:
     """It has neither the role nor a password for it; all else works. Compose's step makes the same of it."""
     root, project = running_stack.root, find_project(running_stack.root)
@@ -254,19 +254,20 @@ def test_a_stack_of_an_earlier_release_gets_its_reader_by_up(
     assert rights(superuser) == given
 
     query(superuser, drop)
-    step = yaml.safe_load((package_files.compose() / "compose.yaml").read_text())["services"]["databases"]
+    step = load_compose(package_files.compose() / "compose.yaml", env_file.read(root / ".env")).services[
+        "databases"
+    ]
+    (passwords,) = step.files
+    (tmp_path / "passwords").write_text(passwords.content)
+    assert step.command is not None and step.entrypoint is not None
+    command = [*step.entrypoint, step.command[0].replace(passwords.target, str(tmp_path / "passwords"))]
     programs = cluster.program("psql").parent
-    port = owner.rsplit(":", 1)[1].partition("/")[0]
     surroundings = {
         "PATH": f"{programs}:/usr/bin:/bin",
         "PGHOST": "127.0.0.1",
-        "PGPORT": port,
+        "PGPORT": owner.rsplit(":", 1)[1].partition("/")[0],
         "PGUSER": "postgres",
     }
-    secrets = env_file.read(root / ".env")
-    command = [*step["entrypoint"], step["command"][0].replace("$$", "$")]
-    subprocess.run(
-        command, env=surroundings | secrets | {"PGPASSWORD": secrets["POSTGRES_PASSWORD"]}, check=True
-    )
+    subprocess.run(command, env=surroundings, check=True)
     assert len(read(made, "postgres:raw_data.attacked")) == ROWS
     assert rights(superuser) == given
