@@ -8,7 +8,7 @@ import pytest
 import reliability_help
 from conftest import Cli
 from reliability_help import Stack
-from unit.adapters.spool.test_records import row
+from unit.adapters.spool.test_record_format import row
 
 from mlpipes_cli.adapters.spool import pending_records
 from mlpipes_cli.adapters.spool.folders import Spool

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import serving_help
 from tcp_faults import Proxy
-from unit.adapters.spool.test_records import row
+from unit.adapters.spool.test_record_format import row
 
 from mlpipes_cli.adapters.postgres.prediction_log import PostgresPredictionLog
 from mlpipes_cli.adapters.spool import SpoolingLog, pending_records

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import serving_help
 import signing_help
-from unit.server.test_models import Shelf, Silent, folders, shelf, until
+from unit.server.models.test_served_models import Shelf, Silent, folders, shelf, until
 
 from mlpipes_cli.adapters.postgres.alias_notifications import PostgresAliasNotifications, notify
 from mlpipes_cli.errors import MlpipesError
