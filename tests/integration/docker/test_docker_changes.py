@@ -252,7 +252,7 @@ def test_a_command_runs_in_a_container_with_our_input_and_output(stack: Stack) -
 def test_a_shell_in_a_container_has_the_terminal_and_its_keys(stack: Stack) -> None:
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
-    command = stack.cli.command("shell", "postgres")
+    command, database = stack.cli.command("shell", "postgres"), stack.containers()["postgres"]
     environment = {**stack.cli.environment, "TERM": "xterm"}
     with subprocess.Popen(
         command, cwd=stack.root, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
@@ -271,6 +271,7 @@ def test_a_shell_in_a_container_has_the_terminal_and_its_keys(stack: Stack) -> N
             assert b"33 101" in seen
             os.write(ours, b"sleep 600\n")
             until(lambda: said(b"sleep 600"))
+            until(lambda: ["sleep", "600"] in [row[-1].split() for row in database.top()["Processes"]])
             os.write(ours, b"\x03echo after-$((7*7))\n")  # Ctrl-C ends what runs there, not us
             until(lambda: said(b"after-49"))
             os.write(ours, b"exit 5\n")
