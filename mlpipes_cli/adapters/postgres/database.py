@@ -126,7 +126,10 @@ def _pending(cursor: Cursor) -> list[Path]:
         )
     cursor.execute("select name from public.mlpipes_migrations")
     done = {name for (name,) in cursor.fetchall()}
-    return [path for path in sorted(_MIGRATIONS.glob("*.sql")) if path.stem not in done]
+    known = sorted(_MIGRATIONS.glob("*.sql"))
+    if not known:
+        raise FileNotFoundError(f"{_MIGRATIONS} has no migrations: the installation is incomplete")
+    return [path for path in known if path.stem not in done]
 
 
 def _apply(cursor: Cursor, path: Path) -> None:
