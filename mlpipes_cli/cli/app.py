@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -131,12 +131,6 @@ def _wrong_usage(error: TyperException) -> int:
     hint = "" if message.endswith("?") else f"see `{command} --help`"
     context.current.console.error(UsageError(message, hint))
     return UsageError.exit_code
-
-
-def _told(error: TyperException) -> str:
-    """Return the message with the option or argument that it is about."""
-    told: Callable[[], str] | None = getattr(error, "format_message", None)
-    return told() if told else str(error)
 
 
 def _name_of(command: CommandInfo) -> str:

@@ -81,9 +81,9 @@ def doctor_check() -> Check:
             machine = make()
             gone += [one.id for one in machine.stacks() if machine.local and one.orphaned]
     if not gone:
-        return Check("orphaned stacks", "ok", "none")
+        return Check("leftovers", "ok", "none")
     return Check(
-        "orphaned stacks",
+        "leftovers",
         "warning",
         f"stacks of projects whose folder no longer exists: {', '.join(gone)}",
         "see `mlpipes projects`; `mlpipes projects --remove STACK` removes one with its data",

@@ -116,7 +116,7 @@ def test_a_stack_whose_folder_is_gone_is_found_and_removed(stack: Stack, tmp_pat
     volume = stack.client.volumes.create("gone-000000_postgres", labels=labels)
     stack.client.containers.create(image, labels=labels | {"com.docker.compose.service": "postgres"})
     try:
-        found = doctor(stack)["orphaned stacks"]
+        found = doctor(stack)["leftovers"]
         assert found["level"] == "warning" and "gone-000000" in found["found"]
         other = tmp_path / "embedded"
         other.mkdir()
