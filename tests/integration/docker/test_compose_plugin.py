@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from docker.errors import APIError
 from docker_help import COMPOSE, of_project
 from integration.docker.conftest import Stack
 from reporter_help import Told
@@ -69,9 +72,16 @@ def test_it_shows_a_stack_of_ours_as_one_project_and_can_end_it(compose: Compose
     assert len(fresh.containers()) == 3
 
 
+def anonymous(engine: Any) -> set[str]:
+    """Volumes without a name that no container has."""
+    found = engine.volumes.list(filters={"dangling": True})
+    return {one.name for one in found if re.fullmatch("[0-9a-f]{64}", one.name)}
+
+
 @pytest.fixture
 def alone(docker_engine: Any, compose: Compose, make_project: Callable[..., Path]) -> Iterator[Alone]:
     """A project of `docker compose` alone, on this release's images."""
+    before = anonymous(docker_engine)
     root = make_project(MINIMAL, "alone")
     ensure_secrets(root)
     project = find_project(root)
@@ -94,6 +104,9 @@ def alone(docker_engine: Any, compose: Compose, make_project: Callable[..., Path
         yield name, words
     finally:
         compose(*words, "--profile", "api", "down", "--volumes", timeout=180)
+        for one in anonymous(docker_engine) - before:  # of containers that Compose made anew
+            with contextlib.suppress(APIError):  # another test's, which takes or removes it right now
+                docker_engine.volumes.get(one).remove()
         assert not of_project(docker_engine, name)
 
 
