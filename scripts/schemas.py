@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of both files into the package: ``make schemas``; ``--check`` only compares."""
+"""Write the JSON Schemas of our files into the package: ``make schemas``; ``--check`` only compares."""
 
 import sys
 from pathlib import Path

@@ -21,6 +21,7 @@ def write(folder: Path) -> None:
         "commands": commands.page(),
         "mlpipes-yaml": yaml_keys.page("mlpipes"),
         "experiment-yaml": yaml_keys.page("experiment"),
+        "dataset-yaml": yaml_keys.page("dataset"),
         "metrics": metric_table.page(),
         "rest": rest.page(),
     }

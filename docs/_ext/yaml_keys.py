@@ -1,4 +1,4 @@
-"""The reference of ``mlpipes.yaml`` and ``experiment.yaml``, from their JSON Schemas."""
+"""The reference of ``mlpipes.yaml``, ``experiment.yaml`` and ``dataset.yaml``, from their JSON Schemas."""
 
 import json
 from typing import Any
@@ -10,6 +10,7 @@ INTRO = {
     "mlpipes": "The settings of a project. Only `project` is required. "
     "`mlpipes.yaml.example` in the repository shows every key in one file.",
     "experiment": "One data set, one holdout, and the candidates that are compared on it.",
+    "dataset": "A source of rows, what they are expected to be like, and how they are cleaned and split.",
 }
 EDITOR = """\
 The package holds this file's JSON Schema, `schemas/{name}.json`, which completes keys and marks mistakes

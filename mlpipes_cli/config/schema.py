@@ -1,4 +1,4 @@
-"""JSON Schemas of both files, for editors and for CI."""
+"""JSON Schemas of the files that users write, for editors and for CI."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from mlpipes_cli.config.dataset.config import DatasetConfig
 from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.config.project import ProjectConfig
 
-MODELS: dict[str, type[BaseModel]] = {"mlpipes": ProjectConfig, "experiment": ExperimentConfig}
+MODELS: dict[str, type[BaseModel]] = {
+    "mlpipes": ProjectConfig,
+    "experiment": ExperimentConfig,
+    "dataset": DatasetConfig,
+}
 
 
 def schema(name: str) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of ``mlpipes`` or ``experiment``.
+    """Return the JSON Schema (draft 2020-12) of ``mlpipes``, ``experiment`` or ``dataset``.
 
     Raises:
         KeyError: There is no such file.

@@ -47,7 +47,7 @@ def keys(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from keys(value, f"{path}.{number}")
 
 
-@pytest.mark.parametrize(("name", "least"), [("mlpipes", 60), ("experiment", 150)])
+@pytest.mark.parametrize(("name", "least"), [("mlpipes", 60), ("experiment", 150), ("dataset", 60)])
 def test_every_key_has_a_description_that_editors_show(name: str, least: int) -> None:
     found = dict(keys(schema(name)))
     assert len(found) >= least
@@ -61,7 +61,7 @@ def examples() -> list[str]:
 @pytest.mark.parametrize("example", examples())
 def test_new_projects_keep_to_it(example: str, tmp_path: Path) -> None:
     make_project(tmp_path / "made", example)
-    for name in MODELS:
+    for name in ("mlpipes", "experiment"):
         path = tmp_path / "made" / f"{name}.yaml"
         assert complaints(name, yaml.safe_load(path.read_text(encoding="utf-8"))) == []
 
@@ -97,6 +97,9 @@ def test_both_ways_to_write_a_search(search: dict[str, Any]) -> None:
         ("experiment", {"experiment": "e", "data": DATA, "runs": [{**RUN, "trainer": "sklern"}]}),
         ("experiment", {"experiment": "e", "data": {**DATA, "targt": "y"}, "runs": [RUN]}),
         ("experiment", {"experiment": "e", "data": DATA, "runs": [{**RUN, "search": {"C": 1}}]}),
+        ("dataset", {"dataset": "d", "source": "a.csv", "load": {"mode": "mrege"}}),
+        ("dataset", {"dataset": "d", "source": "a.csv", "columns": {"a": {"typ": "text"}}}),
+        ("dataset", {"dataset": "d", "source": "a.csv", "checks": [{"fresh": {"column": "a", "within": 7}}]}),
     ],
 )
 def test_an_editor_sees_the_mistakes_that_the_command_line_sees(name: str, document: Any) -> None:

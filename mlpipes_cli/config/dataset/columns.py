@@ -1,0 +1,102 @@
+"""What ``dataset.yaml`` expects of a raw column."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from mlpipes_cli.config.base import Strict
+from mlpipes_cli.config.experiment import Column, DateFormat
+
+ColumnType = Literal["integer", "number", "text", "boolean", "date", "datetime"]
+Value = str | int | float | bool
+Bound = int | float | date | datetime
+RESERVED = "_"  # the first character of the columns that mlpipes adds
+_BYTES = 63  # PostgreSQL cuts longer names
+
+
+def _stored(name: str) -> str:
+    if name.startswith(RESERVED):
+        raise ValueError(f"{name!r}: names that begin with '_' are reserved; choose another")
+    if not name or len(name.encode()) > _BYTES or "\0" in name:
+        raise ValueError(f"{name!r} is not a valid column name: PostgreSQL takes 1 to {_BYTES} bytes")
+    return name
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a valid regular expression: {error}") from None
+    return text
+
+
+StoredName = Annotated[Column, AfterValidator(_stored)]
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
+
+
+def _plain_bound(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number or a date")
+    return value
+
+
+OneBound = Annotated[
+    Bound,
+    BeforeValidator(_plain_bound),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}),
+]
+
+
+class ColumnConfig(Strict):
+    """A column of the source: its type, its name in the tables, and what its values have to be like."""
+
+    type: ColumnType | None = Field(
+        default=None, description="The type of the values; left out, it is inferred when rows are loaded."
+    )
+    rename: StoredName | None = Field(
+        default=None, description="The name in the tables, if not the source's name."
+    )
+    drop: bool = Field(default=False, description="Leave the column out of the tables.")
+    format: DateFormat | None = Field(
+        default=None, description="How dates are written, as for strftime: '%d/%m/%Y'."
+    )
+    min: OneBound | None = Field(default=None, description="The smallest value that is right.")
+    max: OneBound | None = Field(default=None, description="The largest value that is right.")
+    values: Annotated[tuple[Value, ...], Field(min_length=1)] | None = Field(
+        default=None, description="The values that are right; a missing one is counted by `missing`."
+    )
+    pattern: Pattern | None = Field(
+        default=None, description="A regular expression that the whole text has to match."
+    )
+    unique: bool = Field(default=False, description="No value stands in two rows.")
+    missing: Annotated[float, Field(ge=0.0, le=1.0)] | None = Field(
+        default=None, description="The largest share of missing values that is right, from 0 to 1."
+    )
+    description: str | None = Field(default=None, description="What the column means, for readers.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ColumnConfig:
+        if self.drop and self.model_fields_set - {"drop", "description", "type"}:
+            raise ValueError("a column with `drop` takes no other key")
+        if self.format is not None and self.type not in {None, "date", "datetime"}:
+            raise ValueError(f"`format` is for dates, and the type is {self.type}")
+        if self.pattern is not None and self.type not in {None, "text"}:
+            raise ValueError(f"`pattern` is for text, and the type is {self.type}")
+        if (self.min is not None or self.max is not None) and self.type in {"text", "boolean"}:
+            raise ValueError(f"`min` and `max` are for numbers and dates, and the type is {self.type}")
+        _check_bounds(self.min, self.max)
+        return self
+
+
+def _check_bounds(least: Bound | None, most: Bound | None) -> None:
+    """Raise ``ValueError`` for bounds of different kinds, or in the wrong order."""
+    if least is None or most is None:
+        return
+    if isinstance(least, (int, float)) != isinstance(most, (int, float)):
+        raise ValueError("`min` and `max` are of different kinds")
+    if str(least) > str(most) if isinstance(least, date) else least > most:  # type: ignore[operator]
+        raise ValueError(f"`min` ({least}) is above `max` ({most})")
