@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlpipes_cli.api.base import File
+from mlpipes_cli.api.datasets import DatasetMethods
 from mlpipes_cli.api.models import ModelMethods
 from mlpipes_cli.api.predictions import PredictionMethods
 from mlpipes_cli.api.progress import Event, log
@@ -30,6 +31,11 @@ class Project(StackMethods, ModelMethods, PredictionMethods):
         UsageError: There is no ``mlpipes.yaml`` in the folder or above.
         ConfigError: The file has mistakes.
     """
+
+    @property
+    def data(self) -> DatasetMethods:
+        """The commands of ``mlpipes data``, as methods."""
+        return DatasetMethods(self.root, on_event=self.on_event)
 
     def __repr__(self) -> str:
         return f"Project({str(self.root)!r})"

@@ -15,7 +15,7 @@ NAMES = {
     "init",
 }  # fmt: skip
 METHODS = {
-    "backup", "build", "create_key", "doctor", "down", "env", "export", "feedback", "history", "keys",
+    "backup", "build", "create_key", "data", "doctor", "down", "env", "export", "feedback", "history", "keys",
     "leaderboard", "logs", "migrate", "models", "performance", "plan", "predict", "predictions", "promote",
     "prune", "replay", "restart", "restore", "revoke_key", "rollback", "serve", "start", "status", "stop",
     "train", "trust",

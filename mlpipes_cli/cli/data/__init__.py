@@ -1,0 +1,18 @@
+"""``mlpipes data``: from a source to checked, clean, split and versioned tables."""
+
+from __future__ import annotations
+
+import importlib
+
+import typer
+
+_HELP = "Data sets: from a source to checked, clean, split and versioned tables."
+MODULES: tuple[str, ...] = ()  # of this package, in the order in which help lists their commands
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    data = typer.Typer(no_args_is_help=True, help=_HELP)
+    for name in MODULES:
+        importlib.import_module(f"{__name__}.{name}").register(data)
+    app.add_typer(data, name="data")

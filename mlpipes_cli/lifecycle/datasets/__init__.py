@@ -1,0 +1,1 @@
+"""``mlpipes data``: infer, load, check, prepare, profile, versions, diff."""
