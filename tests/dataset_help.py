@@ -51,6 +51,7 @@ def load(
     database.migrate(url)
     rows = [tuple(row) for row in rows]
     table = sql.Identifier("raw_data", name)
+    items = [{"name": one, "type": kind, "source": None} for one, kind in types.items()]
     with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
         cursor.execute(sql.SQL("drop table if exists {}").format(table))
         columns = [
@@ -62,14 +63,14 @@ def load(
             )
         )
         cursor.execute(
-            "insert into raw_data._loads (dataset, mode, source, fingerprint, rows, added, updated, unchanged,"
-            " set_aside, columns, settings, actor, started_at)"
+            "insert into raw_data._loads (dataset, mode, source, fingerprint, rows, added, updated,"
+            " unchanged, set_aside, columns, settings, actor, started_at)"
             " values (%s, 'replace', 'test', 'f', %s, %s, 0, 0, 0, %s, '{}', 'test', now()) returning id",
             (
                 name,
                 len(rows),
                 len(rows),
-                json.dumps([{"name": n, "type": t, "source": None} for n, t in types.items()]),
+                json.dumps(items),
             ),
         )
         (number,) = cursor.fetchone() or (0,)

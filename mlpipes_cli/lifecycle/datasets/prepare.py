@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.config.dataset.split import PARTS
 from mlpipes_cli.lifecycle.datasets import stored
 from mlpipes_cli.lifecycle.datasets.check import checked
 from mlpipes_cli.lifecycle.datasets.step_code import StepCode
@@ -30,8 +31,6 @@ class PreparedVersion:
         fingerprint: SHA-256 of its rows and their parts.
         splits: Rows of each part.
         rows: Rows in all parts.
-        new: Whether it was made now; else it had these rows already.
-        notes: What users should know.
     """
 
     dataset: str
@@ -40,8 +39,6 @@ class PreparedVersion:
     fingerprint: str
     splits: Mapping[str, int]
     rows: int
-    new: bool
-    notes: Sequence[str] = ()
 
     @property
     def told(self) -> str:
@@ -49,8 +46,7 @@ class PreparedVersion:
         parts = ", ".join(
             f"{rows} {part} ({100 * rows / self.rows:.1f} %)" for part, rows in self.splits.items()
         )
-        what = "version {} of {!r}" if self.new else "version {} of {!r} has these rows already"
-        return f"{what.format(self.version, self.dataset)}: {self.rows} rows: {parts}"
+        return f"version {self.version} of {self.dataset!r}: {self.rows} rows: {parts}"
 
 
 def prepare(project: ProjectFolder, file: Path, reporter: Reporter) -> PreparedVersion:
@@ -75,7 +71,7 @@ def prepare(project: ProjectFolder, file: Path, reporter: Reporter) -> PreparedV
     with tables.turn(config.dataset, reporter.info):
         found = tables.known(config, settings)
         if found is not None:
-            return _result(found, new=False, notes=notes)
+            return _known(found, reporter)
         with reporter.task(f"preparing {config.dataset}") as task:
             from mlpipes_cli.ports.dataset_work import Work
 
@@ -88,6 +84,8 @@ def prepare(project: ProjectFolder, file: Path, reporter: Reporter) -> PreparedV
             say("checking")
             checked(tables, config, source, reporter).require()
             version, new, divided = tables.prepare(work)
+    if not new:
+        return _known(version, reporter)
     if divided != version.rows:
         notes.append(
             f"steps after the split changed the number of rows from {divided} to {version.rows}, so that the"
@@ -95,14 +93,19 @@ def prepare(project: ProjectFolder, file: Path, reporter: Reporter) -> PreparedV
         )
     for note in notes:
         reporter.warn(note)
-    return _result(version, new=new, notes=notes)
+    return _result(version)
 
 
-def _result(version: DatasetVersion, *, new: bool, notes: Sequence[str]) -> PreparedVersion:
+def _known(version: DatasetVersion, reporter: Reporter) -> PreparedVersion:
+    reporter.info(f"version {version.version} of {version.dataset!r} has these rows already")
+    return _result(version)
+
+
+def _result(version: DatasetVersion) -> PreparedVersion:
+    splits = {part: version.splits[part] for part in PARTS if part in version.splits}
     return PreparedVersion(
-        version.dataset, version.version, version.load, version.fingerprint, dict(version.splits),
-        version.rows, new, tuple(notes),
-    )  # fmt: skip
+        version.dataset, version.version, version.load, version.fingerprint, splits, version.rows
+    )
 
 
 def _settings(config: DatasetConfig, code: StepCode) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.config.dataset.split import PARTS
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.datasets import stored
 from mlpipes_cli.lifecycle.transfer.transfer_context import agreed
@@ -97,7 +98,7 @@ def prune(
 def _row(version: DatasetVersion) -> VersionRow:
     created = "" if version.created_at is None else version.created_at.isoformat(timespec="seconds")
     return VersionRow(
-        version.dataset, version.version, version.load, version.rows, dict(version.splits),
+        version.dataset, version.version, version.load, version.rows, {part: version.splits[part] for part in PARTS if part in version.splits},
         version.fingerprint, version.table is not None, created, version.actor,
         {one.name: one.type for one in version.columns}, version.learned, version.settings,
     )  # fmt: skip

@@ -36,11 +36,12 @@ $mlpipes$
 """
 # Types by their numbers in PostgreSQL's catalog, which never change, and how a column becomes the type.
 _TYPES = {
-    16: ("boolean", "{}"), 20: ("integer", "{}"), 21: ("integer", "{}::bigint"), 23: ("integer", "{}::bigint"),
-    25: ("text", "{}"), 705: ("text", "{}::text"), 1042: ("text", "{}::text"), 1043: ("text", "{}::text"),
-    19: ("text", "{}::text"), 2950: ("text", "{}::text"), 700: ("number", "{}::double precision"),
-    701: ("number", "{}"), 1700: ("number", "{}::double precision"), 1082: ("date", "{}"),
-    1114: ("datetime", "{}"), 1184: ("datetime", "({} at time zone 'UTC')"),
+    16: ("boolean", "{}"), 20: ("integer", "{}"), 21: ("integer", "{}::bigint"),
+    23: ("integer", "{}::bigint"), 700: ("number", "{}::double precision"), 701: ("number", "{}"),
+    1700: ("number", "{}::double precision"), 25: ("text", "{}"), 705: ("text", "{}::text"),
+    19: ("text", "{}::text"), 1042: ("text", "{}::text"), 1043: ("text", "{}::text"),
+    2950: ("text", "{}::text"), 1082: ("date", "{}"), 1114: ("datetime", "{}"),
+    1184: ("datetime", "({} at time zone 'UTC')"),
 }  # fmt: skip
 
 

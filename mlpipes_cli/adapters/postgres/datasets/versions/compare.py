@@ -76,12 +76,13 @@ def rows(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, key: Sequence
 
 def _by_content(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, common: list[str]) -> RowChanges:
     hashed = content([*common, SPLIT])
-    counted = "select {} as h, count(*) as n from {} group by 1"
+    counted = "(select {} as h, count(*) as n from {} group by 1)"
+    o, n = (sql.SQL(counted).format(hashed, _table(version)) for version in (old, new))
     statement = sql.SQL(
-        f"select coalesce(sum(greatest(coalesce(n.n, 0) - coalesce(o.n, 0), 0)), 0)::bigint,"
-        f" coalesce(sum(greatest(coalesce(o.n, 0) - coalesce(n.n, 0), 0)), 0)::bigint"
-        f" from ({counted}) o full join ({counted}) n using (h)"
-    ).format(hashed, _table(old), hashed, _table(new))
+        "select coalesce(sum(greatest(coalesce(n.n, 0) - coalesce(o.n, 0), 0)), 0)::bigint,"
+        " coalesce(sum(greatest(coalesce(o.n, 0) - coalesce(n.n, 0), 0)), 0)::bigint"
+        " from {} o full join {} n using (h)"
+    ).format(o, n)
     cursor.execute(statement)
     added, removed = cursor.fetchone() or (0, 0)
     return RowChanges("content", added, removed, None, {}, [])
@@ -139,11 +140,11 @@ def _distance(
     For numbers the two-sample Kolmogorov-Smirnov statistic, the largest difference of the distribution
     functions; else the total variation, half the sum of the differences of the shares.
     """
-    kind = "double precision" if ordered else "text"
-    one = "select {it}::" + kind + " as v, {a} as a, {b} as b from {table} where {it} is not null"
+    kind = sql.SQL("double precision" if ordered else "text")
+    one = "select {it}::{kind} as v, {a} as a, {b} as b from {table} where {it} is not null"
     both = sql.SQL(" union all ").join(
         sql.SQL(one).format(
-            it=sql.Identifier(name), a=sql.Literal(a), b=sql.Literal(1 - a), table=_table(version)
+            it=sql.Identifier(name), kind=kind, a=sql.Literal(a), b=sql.Literal(1 - a), table=_table(version)
         )
         for a, version in ((1, old), (0, new))
     )

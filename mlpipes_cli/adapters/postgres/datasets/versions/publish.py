@@ -125,11 +125,11 @@ def fingerprint(cursor: Cursor, table: str, rows: Relation) -> str:
     Sums do not depend on the order of the rows, and count rows that stand there several times.
     """
     hashed = sql.SQL("replace({}::text, '-', '')").format(content([*rows.types, SPLIT]))
-    halves = [f"sum(('x' || {half}(h, 16))::bit(64)::bigint)::text" for half in ("left", "right")]
     cursor.execute(
-        sql.SQL(f"select count(*), {', '.join(halves)} from (select {{}} as h from {{}}) as rows").format(
-            hashed, sql.Identifier(SCHEMA, table)
-        )
+        sql.SQL(
+            "select count(*), sum(('x' || left(h, 16))::bit(64)::bigint)::text,"
+            " sum(('x' || right(h, 16))::bit(64)::bigint)::text from (select {} as h from {}) as rows"
+        ).format(hashed, sql.Identifier(SCHEMA, table))
     )
     found = [list(cursor.fetchone() or ()), [[one.name, one.type] for one in rows.columns]]
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
