@@ -1,3 +1,4 @@
+# ruff: noqa: E501  each message is on one line, as users see it
 """Mistakes in the file, in SQL, in values and in functions: one line with the place, and nothing changes."""
 
 from __future__ import annotations
