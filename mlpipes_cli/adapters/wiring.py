@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.dump.address import Address
+    from mlpipes_cli.adapters.postgres.datasets.prepared import PreparedData
     from mlpipes_cli.adapters.spool import PendingRecords
     from mlpipes_cli.ports import (
         Endpoints,
@@ -175,6 +176,13 @@ def make_key_store(database_url: str) -> KeyStore:
     from mlpipes_cli.adapters.postgres.api_keys import PostgresKeyStore
 
     return PostgresKeyStore(database_url)
+
+
+def make_prepared_data(endpoints: Endpoints) -> PreparedData:
+    """Return the data sets of a project, for what happens after their rows are loaded."""
+    from mlpipes_cli.adapters.postgres.datasets.prepared import PreparedData
+
+    return PreparedData(endpoints.database_url, endpoints.reader_url)
 
 
 def make_model_source(tracking_uri: str, login: Mapping[str, str]) -> ModelSource:

@@ -93,6 +93,29 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class CheckRun:
+    """A run of all checks of a data set: a line of ``raw_data._checks``.
+
+    Attributes:
+        id: Its number.
+        dataset: The data set's name.
+        load: The newest load that the checks saw.
+        ok: Whether all checks found the table right.
+        results: What each check found.
+        actor: Who ran it.
+        checked_at: When.
+    """
+
+    id: int
+    dataset: str
+    load: int
+    ok: bool
+    results: Sequence[CheckResult]
+    actor: str
+    checked_at: datetime
+
+
+@dataclass(frozen=True)
 class DatasetVersion:
     """A version of a data set: a line of ``clean_data._versions``.
 
