@@ -97,8 +97,9 @@ def prune(
 
 def _row(version: DatasetVersion) -> VersionRow:
     created = "" if version.created_at is None else version.created_at.isoformat(timespec="seconds")
+    splits = {part: version.splits[part] for part in PARTS if part in version.splits}
     return VersionRow(
-        version.dataset, version.version, version.load, version.rows, {part: version.splits[part] for part in PARTS if part in version.splits},
+        version.dataset, version.version, version.load, version.rows, splits,
         version.fingerprint, version.table is not None, created, version.actor,
         {one.name: one.type for one in version.columns}, version.learned, version.settings,
     )  # fmt: skip
