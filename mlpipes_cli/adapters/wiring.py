@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from mlpipes_cli.ports.alias_notifications import AliasNotifications
     from mlpipes_cli.ports.api_keys import KeyStore
+    from mlpipes_cli.ports.datasets import RawTable
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.ports.environments import Environments
     from mlpipes_cli.ports.ground_truth import TruthStore
@@ -155,6 +156,19 @@ def prepare_database(url: str, *, must: bool = True) -> None:
     except MlpipesError:
         if must:
             raise
+
+
+def raw_table(url: str, dataset: str, waiting: Callable[[str], None]) -> AbstractContextManager[RawTable]:
+    """Return the raw table of a data set, for this process alone until the context ends.
+
+    Args:
+        url: The database's address.
+        dataset: The data set's name.
+        waiting: Called with a line if another process has to end first.
+    """
+    from mlpipes_cli.adapters.postgres.datasets import raw_tables
+
+    return raw_tables.loading(url, dataset, waiting)
 
 
 def make_key_store(database_url: str) -> KeyStore:
