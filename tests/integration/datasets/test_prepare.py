@@ -133,10 +133,8 @@ def test_a_query_and_a_function_see_one_part_at_a_time(
         "-- with a comment\nwith all_of as (select avg(income) as mean from input)\n"
         "select input.*, income - mean as distance from input, all_of;\n"
     )
-    prepare(
-        "loans",
-        "clean:\n  - {fill: {age: median, income: 1}}\n  - {sql: more.sql}\n  - {function: 'my_steps:center'}\n",
-    ).ok()
+    steps = ("{fill: {age: median, income: 1}}", "{sql: more.sql}", "{function: 'my_steps:center'}")
+    prepare("loans", f"clean: [{', '.join(steps)}]").ok()
     found = by_id(clean("loans"))
     whole = by_id(raw.assign(income=raw["income"].fillna(1.0))).assign(_split=found["_split"])
     for part, mine in found.groupby("_split"):

@@ -127,7 +127,7 @@ def test_two_at_the_same_time_take_turns(running_stack: RunningStack, url: str) 
 
 
 def test_prepare_waits_for_a_load(running_stack: RunningStack, url: str) -> None:
-    from mlpipes_cli.adapters.postgres.datasets.transactions import lock_key
+    from mlpipes_cli.adapters.postgres.datasets.session import lock_key
 
     with holding(url, f"select pg_advisory_lock({lock_key('both')})"):
         process = running_stack.cli.start("data", "prepare", "both.yaml")
