@@ -12,13 +12,13 @@ from functools import lru_cache
 
 GROUP = "mlpipes.trainers"
 BUILT_IN = {
-    "sklearn": "mlpipes_cli.trainers.sklearn:SklearnTrainer",
-    "python": "mlpipes_cli.trainers.python:PythonTrainer",
-    "h2o_automl": "mlpipes_cli.trainers.h2o_automl:H2OAutoMLTrainer",
-    "pycaret": "mlpipes_cli.trainers.pycaret:PycaretTrainer",
-    "spark": "mlpipes_cli.trainers.spark:SparkTrainer",
-    "keras": "mlpipes_cli.trainers.keras:KerasTrainer",
-    "torch": "mlpipes_cli.trainers.torch:TorchTrainer",
+    "sklearn": "mlpipes_cli.trainers.sklearn.trainer:SklearnTrainer",
+    "python": "mlpipes_cli.trainers.python.trainer:PythonTrainer",
+    "h2o_automl": "mlpipes_cli.trainers.h2o_automl.trainer:H2OAutoMLTrainer",
+    "pycaret": "mlpipes_cli.trainers.pycaret.trainer:PycaretTrainer",
+    "spark": "mlpipes_cli.trainers.spark.trainer:SparkTrainer",
+    "keras": "mlpipes_cli.trainers.keras.trainer:KerasTrainer",
+    "torch": "mlpipes_cli.trainers.torch.trainer:TorchTrainer",
 }
 
 

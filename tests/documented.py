@@ -19,8 +19,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from mlpipes_cli.config.experiment import ExperimentConfig, load_experiment
 from mlpipes_cli.config.runs import AnyRun, Run
-from mlpipes_cli.trainers import catalog, search
+from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import Comparison, Fitted, Training
+from mlpipes_cli.trainers.search import search
 from mlpipes_cli.worker import protocol
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_FOLDER = Path(__file__).parent / "environments"
+_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,13 @@ class PinnedEnvironment:
 
 def carried(trainer: str) -> PinnedEnvironment | None:
     """Return the environment of a trainer; None if it requires nothing."""
-    wanted = _FOLDER / f"{trainer}.in"
-    if not trainer.isidentifier() or trainer == "base" or not wanted.is_file():
+    wanted = _FOLDER / trainer / "environment.in"
+    if not trainer.isidentifier() or not wanted.is_file():
         return None
     text = wanted.read_text(encoding="utf-8")
     python = re.match(r"# python: (3\.\d+|our own)$", text.partition("\n")[0])
     if python is None:
-        raise ValueError(
-            f"{wanted.name}: its first line must be like `# python: 3.11` or `# python: our own`"
-        )
+        raise ValueError(f"{wanted}: its first line must be like `# python: 3.11` or `# python: our own`")
     lock = wanted.with_suffix(".lock")
     pins = _lines(lock.read_text(encoding="utf-8")) if lock.is_file() else ()
     return PinnedEnvironment(None if python[1] == "our own" else python[1], _lines(text), pins)

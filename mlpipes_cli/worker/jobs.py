@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.trainers import catalog, search, spaces, thresholds
+from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import (
     Answers,
     Comparison,
@@ -22,6 +22,7 @@ from mlpipes_cli.trainers.base import (
     Training,
     TrainingError,
 )
+from mlpipes_cli.trainers.search import search, spaces, thresholds
 from mlpipes_cli.worker import protocol, step_log, trial_log
 
 if TYPE_CHECKING:

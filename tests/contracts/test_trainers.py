@@ -17,9 +17,9 @@ from mlpipes_cli import trainer_registry
 from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
-from mlpipes_cli.trainers.python import PythonTrainer
-from mlpipes_cli.trainers.sklearn import SklearnTrainer
-from mlpipes_cli.trainers.trials import measure
+from mlpipes_cli.trainers.python.trainer import PythonTrainer
+from mlpipes_cli.trainers.search.trials import measure
+from mlpipes_cli.trainers.sklearn.trainer import SklearnTrainer
 
 MODULE = """
 from sklearn.linear_model import LogisticRegression, Ridge

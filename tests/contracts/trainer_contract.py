@@ -13,8 +13,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.metrics import f1_score
 
-from mlpipes_cli.trainers import thresholds
 from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
+from mlpipes_cli.trainers.search import thresholds
 
 SCRATCH = Path()  # set by the tests' conftest: an empty folder for each test
 TASKS = ("binary", "multiclass", "regression")

@@ -13,9 +13,9 @@ from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.suggest import did_you_mean
-from mlpipes_cli.trainers.python import FILLED, POSITIONAL
-from mlpipes_cli.trainers.signatures import CallSignature, Mistake, resolve
-from mlpipes_cli.trainers.sources import Finder
+from mlpipes_cli.trainers.python.trainer import FILLED, POSITIONAL
+from mlpipes_cli.trainers.source_code.signatures import CallSignature, Mistake, resolve
+from mlpipes_cli.trainers.source_code.sources import Finder
 
 _KINDS = {"binary": "binary", "multiclass": "of several classes", "regression": "a quantity"}
 

@@ -16,7 +16,7 @@ from contracts.trainer_contract import training_of
 from mlpipes_cli.config.networks import ImageSize, KerasParams, Plateau
 from mlpipes_cli.config.runs import KerasRun, Run
 from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
-from mlpipes_cli.trainers.keras import KerasTrainer
+from mlpipes_cli.trainers.keras.trainer import KerasTrainer
 
 MODULE = """
 import keras

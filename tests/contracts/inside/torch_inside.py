@@ -13,7 +13,7 @@ from contracts.trainer_contract import training_of
 
 from mlpipes_cli.config.networks import ImageSize, TorchParams
 from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
-from mlpipes_cli.trainers.torch import TorchTrainer
+from mlpipes_cli.trainers.torch.trainer import TorchTrainer
 
 MODULE = """
 import torch

@@ -20,10 +20,11 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, TimeSeriesSpl
 from sklearn.tree import DecisionTreeClassifier
 
 from mlpipes_cli.config.search import Search
-from mlpipes_cli.trainers import catalog, search, trials
+from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
-from mlpipes_cli.trainers.folds import folds
-from mlpipes_cli.trainers.trials import Trial
+from mlpipes_cli.trainers.search import search, trials
+from mlpipes_cli.trainers.search.folds import folds
+from mlpipes_cli.trainers.search.trials import Trial
 
 MODULE = """
 import time

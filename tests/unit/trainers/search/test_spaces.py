@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sklearn.model_selection import ParameterGrid
 
-from mlpipes_cli.trainers import spaces
+from mlpipes_cli.trainers.search import spaces
 
 LISTS = {"b": [1, None, [3]], "a": ["x", "y"]}
 MIXED = {"rate": {"loguniform": [1e-4, 1.0]}, "depth": {"integers": [2, 5]}, "kind": ["a", "b"]}

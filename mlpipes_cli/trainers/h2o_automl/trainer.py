@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.sizes import size
-from mlpipes_cli.trainers import h2o_frame, h2o_server
 from mlpipes_cli.trainers.base import Answers, Fitted, Problem, Training, TrainingError
+from mlpipes_cli.trainers.h2o_automl import frame as h2o_frame
+from mlpipes_cli.trainers.h2o_automl import server as h2o_server
 from mlpipes_cli.trainers.java import WHEEL, Java, find_java
 from mlpipes_cli.trainers.model_answers import answers
 

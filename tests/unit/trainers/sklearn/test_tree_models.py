@@ -13,7 +13,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
-from mlpipes_cli.trainers.tree_models import only_trees
+from mlpipes_cli.trainers.sklearn.tree_models import only_trees
 
 FOREST, LINE = ensemble.RandomForestClassifier(), LogisticRegression()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlpipes_cli.suggest import did_you_mean
-from mlpipes_cli.trainers.sources import Definition, Finder, Import, Module
+from mlpipes_cli.trainers.source_code.sources import Definition, Finder, Import, Module
 
 _NOT_HERE = (
     "; it is not installed here: install it, put it next to the experiment file, or give the run "

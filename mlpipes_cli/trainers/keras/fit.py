@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.trainers.base import Training, TrainingError
+from mlpipes_cli.trainers.keras import parts as keras_parts
 from mlpipes_cli.trainers.models.network import TABLE, floats
-from mlpipes_cli.trainers.networks import keras_parts
 from mlpipes_cli.trainers.networks.progress import Progress
 from mlpipes_cli.trainers.networks.rows import NetworkRows
 from mlpipes_cli.trainers.networks.settings import Settings

@@ -21,9 +21,10 @@ from sklearn.svm import LinearSVC
 from mlpipes_cli.preprocess import auto
 from mlpipes_cli.preprocess.behind import Behind
 from mlpipes_cli.scoring.score_reader import ScoreReader
-from mlpipes_cli.trainers import catalog, search, thresholds
+from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import Fitted, Training, TrainingError
 from mlpipes_cli.trainers.models.threshold_model import Thresholded
+from mlpipes_cli.trainers.search import search, thresholds
 
 SEED = 11
 LOGISTIC = {

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mlpipes_cli.trainers.base import Pruned
-from mlpipes_cli.trainers.pruning import FIRST, Median
-from mlpipes_cli.trainers.trials import Trial
+from mlpipes_cli.trainers.search.pruning import FIRST, Median
+from mlpipes_cli.trainers.search.trials import Trial
 
 
 def taught(metric: str, name: str, values: list[float], status: str = "finished") -> Median:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.trainers.base import Pruned
-from mlpipes_cli.trainers.trials import Trial, TrialWatch
+from mlpipes_cli.trainers.search.trials import Trial, TrialWatch
 
 FIRST = 5  # trials that have to be finished before one is stopped
 _LOSSES = ("val_loss", "valid_loss", "validation_loss")

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.mlflow_tags import SEARCH_RESULTS
-from mlpipes_cli.trainers import spaces
 from mlpipes_cli.trainers.base import (
     Comparison,
     Fitted,
@@ -24,10 +23,11 @@ from mlpipes_cli.trainers.base import (
     TrainingError,
     no_report,
 )
-from mlpipes_cli.trainers.folds import folds
-from mlpipes_cli.trainers.pruning import Median
-from mlpipes_cli.trainers.spaces import Values
-from mlpipes_cli.trainers.trials import Bench, Trial, TrialWatch, fit, refit
+from mlpipes_cli.trainers.search import spaces
+from mlpipes_cli.trainers.search.folds import folds
+from mlpipes_cli.trainers.search.pruning import Median
+from mlpipes_cli.trainers.search.spaces import Values
+from mlpipes_cli.trainers.search.trials import Bench, Trial, TrialWatch, fit, refit
 
 if TYPE_CHECKING:
     import pandas as pd

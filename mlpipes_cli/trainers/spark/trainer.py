@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
-from mlpipes_cli.trainers import spark_estimators
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
 from mlpipes_cli.trainers.model_answers import answers
-from mlpipes_cli.trainers.sklearn import preprocessing
+from mlpipes_cli.trainers.sklearn.trainer import preprocessing
+from mlpipes_cli.trainers.spark import estimators as spark_estimators
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,8 +155,8 @@ def _evaluator(model: Any, session: Any, X: np.ndarray, saved: Path, classes: bo
     Raises:
         TrainingError: This machine cannot see the folder that the model was saved to.
     """
-    from mlpipes_cli.trainers import spark_reading
     from mlpipes_cli.trainers.models.spark_model import InSpark, in_session
+    from mlpipes_cli.trainers.spark import reading as spark_reading
 
     stage = next((saved / "stages").glob("0_*"), None)
     if stage is None or not any((stage / "metadata").glob("part-*")):

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
-from mlpipes_cli.trainers import boosting, estimators, tree_models
+from mlpipes_cli.trainers import estimators
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
 from mlpipes_cli.trainers.model_answers import answers
-from mlpipes_cli.trainers.thresholds import HINT, SCORES
+from mlpipes_cli.trainers.search.thresholds import HINT, SCORES
+from mlpipes_cli.trainers.sklearn import boosting, tree_models
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.trainers.base import Answers, Comparison, Fitted, Pruned, Trainer, Training, TrainingError
-from mlpipes_cli.trainers.folds import Fold
-from mlpipes_cli.trainers.spaces import Values
+from mlpipes_cli.trainers.search.folds import Fold
+from mlpipes_cli.trainers.search.spaces import Values
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,9 +19,10 @@ from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.trainers import estimators
 from mlpipes_cli.trainers.base import Answers, Fitted, Problem, Training, TrainingError
 from mlpipes_cli.trainers.model_answers import answers
-from mlpipes_cli.trainers.networks import named, torch_fit
+from mlpipes_cli.trainers.networks import named
 from mlpipes_cli.trainers.networks.rows import NetworkRows, finished, rows
 from mlpipes_cli.trainers.networks.settings import settings
+from mlpipes_cli.trainers.torch import fit as torch_fit
 
 if TYPE_CHECKING:
     import pandas as pd

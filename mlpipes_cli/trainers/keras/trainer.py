@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.trainers import estimators
 from mlpipes_cli.trainers.base import Answers, Fitted, Problem, Training, TrainingError
+from mlpipes_cli.trainers.keras import fit as keras_fit
+from mlpipes_cli.trainers.keras import parts as keras_parts
 from mlpipes_cli.trainers.model_answers import answers
-from mlpipes_cli.trainers.networks import keras_fit, keras_parts, named
+from mlpipes_cli.trainers.networks import named
 from mlpipes_cli.trainers.networks.rows import NetworkRows, finished, rows
 from mlpipes_cli.trainers.networks.settings import Settings, settings
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sklearn.utils import all_estimators
 
-from mlpipes_cli.trainers.signatures import CallSignature, Mistake, resolve
-from mlpipes_cli.trainers.sources import Finder
+from mlpipes_cli.trainers.source_code.signatures import CallSignature, Mistake, resolve
+from mlpipes_cli.trainers.source_code.sources import Finder
 
 ESTIMATORS = sorted(
     {f"{'.'.join(kind.__module__.split('.')[:2])}.{name}": kind for name, kind in all_estimators()}.items()
@@ -127,8 +127,8 @@ def test_the_users_module_beside_the_file_comes_first_and_nothing_is_run(
 def test_nothing_heavy_is_imported() -> None:
     program = (
         "import sys\n"
-        "from mlpipes_cli.trainers.signatures import resolve\n"
-        "from mlpipes_cli.trainers.sources import Finder\n"
+        "from mlpipes_cli.trainers.source_code.signatures import resolve\n"
+        "from mlpipes_cli.trainers.source_code.sources import Finder\n"
         "assert resolve('sklearn.ensemble.RandomForestClassifier', Finder()).parameters\n"
         "print([name for name in ('sklearn', 'numpy', 'pandas', 'scipy') if name in sys.modules])\n"
     )

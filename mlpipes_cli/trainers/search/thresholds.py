@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError, no_report
-from mlpipes_cli.trainers.folds import folds
-from mlpipes_cli.trainers.trials import asked, cut, refit
+from mlpipes_cli.trainers.search.folds import folds
+from mlpipes_cli.trainers.search.trials import asked, cut, refit
 
 if TYPE_CHECKING:
     import numpy as np
