@@ -17,8 +17,9 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from mlpipes_cli.config.any_run import AnyRun
 from mlpipes_cli.config.experiment import ExperimentConfig, load_experiment
-from mlpipes_cli.config.runs import AnyRun, Run
+from mlpipes_cli.config.runs import Run
 from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import Comparison, Fitted, Training
 from mlpipes_cli.trainers.search import search

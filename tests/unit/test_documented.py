@@ -13,14 +13,15 @@ from PIL import Image
 from pydantic import BaseModel
 
 from mlpipes_cli.config.experiment import Data
-from mlpipes_cli.config.h2o import H2OAutoMLParams
-from mlpipes_cli.config.networks import KerasParams, TorchParams
-from mlpipes_cli.config.pycaret import PycaretParams
 from mlpipes_cli.config.runs import Resources
 from mlpipes_cli.config.search import Search
 from mlpipes_cli.config.yaml_source import YamlSource, parse_yaml
 from mlpipes_cli.data import sources
 from mlpipes_cli.data.prepare import prepare
+from mlpipes_cli.trainers.h2o_automl.settings import H2OAutoMLParams
+from mlpipes_cli.trainers.keras.settings import KerasParams
+from mlpipes_cli.trainers.pycaret.settings import PycaretParams
+from mlpipes_cli.trainers.torch.settings import TorchParams
 
 
 def read(data: Data, base: Path, source: YamlSource) -> pd.DataFrame:

@@ -23,8 +23,8 @@ from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers.base import Answers, Comparison, Fitted, Training, TrainingError
 from mlpipes_cli.trainers.model_answers import answers
+from mlpipes_cli.trainers.preprocessing import preprocessing
 from mlpipes_cli.trainers.search.trials import measure
-from mlpipes_cli.trainers.sklearn.trainer import preprocessing
 
 if TYPE_CHECKING:
     import pandas as pd

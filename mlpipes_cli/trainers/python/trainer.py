@@ -20,8 +20,8 @@ from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers import estimators
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
 from mlpipes_cli.trainers.model_answers import answers
+from mlpipes_cli.trainers.preprocessing import preprocessing
 from mlpipes_cli.trainers.python.category_models import remade
-from mlpipes_cli.trainers.sklearn.trainer import preprocessing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,7 @@ from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.trainers import estimators
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
 from mlpipes_cli.trainers.model_answers import answers
+from mlpipes_cli.trainers.preprocessing import preprocessing
 from mlpipes_cli.trainers.search.thresholds import HINT, SCORES
 from mlpipes_cli.trainers.sklearn import boosting, tree_models
 
@@ -78,22 +79,6 @@ def _fits_the_task(estimator: Any, task: Task) -> None:
         raise TrainingError(f"{kind} is a regressor, but the target has classes; use a classifier")
     if task == "regression" and is_classifier(estimator):
         raise TrainingError(f"{kind} is a classifier, but the target is numeric; use a regressor")
-
-
-def preprocessing(training: Training, scale: bool = True) -> Any:
-    """Return the unfitted transformer of ``preprocess: auto``, or ``passthrough``.
-
-    Raises:
-        TrainingError: There are images among the features.
-    """
-    if training.images:
-        shown = ", ".join(map(repr, training.images))
-        raise TrainingError(f"{shown}: only the trainers keras, torch and python support images")
-    if training.preprocess != "auto":
-        return "passthrough"
-    from mlpipes_cli.preprocess import auto
-
-    return auto.build(training.X, training.task, scale, training.texts)
 
 
 def with_preprocessing(estimator: Any, training: Training, scale: bool) -> Any:

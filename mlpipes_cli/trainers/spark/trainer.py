@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
 from mlpipes_cli.trainers.model_answers import answers
-from mlpipes_cli.trainers.sklearn.trainer import preprocessing
+from mlpipes_cli.trainers.preprocessing import preprocessing
 from mlpipes_cli.trainers.spark import estimators as spark_estimators
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import pytest
 from contracts.trainer_contract import training_of
 from sklearn.metrics import f1_score
 
-from mlpipes_cli.config.pycaret import PycaretParams
 from mlpipes_cli.trainers.base import Comparison, Training, TrainingError
+from mlpipes_cli.trainers.pycaret.settings import PycaretParams
 from mlpipes_cli.trainers.pycaret.trainer import CLASSIFIERS, REGRESSORS, PycaretTrainer
 from mlpipes_cli.trainers.search import thresholds
 

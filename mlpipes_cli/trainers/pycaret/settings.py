@@ -1,4 +1,4 @@
-"""The typed ``params`` of ``trainer: pycaret``, by PyCaret's own names where it has them."""
+"""The typed run of ``trainer: pycaret``, by PyCaret's own names where it has them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from mlpipes_cli.config.base import Strict
+from mlpipes_cli.config.checked import Checked
+from mlpipes_cli.config.runs import Run
 
 ModelId = Literal[
     "ada", "ard", "br", "catboost", "dt", "dummy", "en", "et", "gbc", "gbr", "gpc", "huber",
@@ -128,3 +130,12 @@ class PycaretParams(Strict):
             if name in self.model_fields_set and not value:
                 raise ValueError(f"`{name}` has no effect without `{switch}: true`")
         return self
+
+
+class PycaretRun(Run):
+    """PyCaret's comparison of models; each of the best is a run of its own."""
+
+    trainer: Literal["pycaret"] = Field(description="PyCaret's comparison.")
+    params: Annotated[dict[str, Any], Checked(PycaretParams)] = Field(
+        default_factory=dict, description="The options of PyCaret."
+    )

@@ -1,12 +1,13 @@
-"""What ``trainer: spark`` is told beside its params, which are held against Spark's own where Spark is."""
+"""The typed run of ``trainer: spark``; its params are held against Spark's own where Spark is."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
+from mlpipes_cli.config.runs import Run
 from mlpipes_cli.suggest import did_you_mean
 
 NAMES = (
@@ -31,3 +32,13 @@ def _master(url: str) -> str:
 
 SparkEstimator = Annotated[str, AfterValidator(_estimator)]
 SparkMaster = Annotated[str, AfterValidator(_master)]
+
+
+class SparkRun(Run):
+    """An estimator of Spark ML, by name or dotted path, in this process or on a cluster."""
+
+    trainer: Literal["spark"] = Field(description="Spark ML.")
+    estimator: SparkEstimator = Field(description="A short name, a class of Spark ML, or a dotted path.")
+    master: SparkMaster | None = Field(
+        default=None, description="The cluster, such as spark://host:7077, or local[2]."
+    )

@@ -5,10 +5,11 @@ from typing import get_args
 
 import pytest
 
-from mlpipes_cli.config import pycaret, spark
 from mlpipes_cli.config.experiment import load_experiment
 from mlpipes_cli.errors import ConfigError
+from mlpipes_cli.trainers.pycaret import settings as pycaret
 from mlpipes_cli.trainers.pycaret.trainer import CLASSIFIERS, REGRESSORS
+from mlpipes_cli.trainers.spark import settings as spark
 from mlpipes_cli.trainers.spark.estimators import BY_NAME
 
 HEAD = "experiment: x\ndata: {source: a.csv, target: y}\nruns:\n  - name: one\n"

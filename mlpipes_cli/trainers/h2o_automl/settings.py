@@ -1,4 +1,4 @@
-"""The typed ``params`` of ``trainer: h2o_automl``."""
+"""The typed run of ``trainer: h2o_automl``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from mlpipes_cli.config.base import Strict
+from mlpipes_cli.config.checked import Checked
+from mlpipes_cli.config.runs import Run
 from mlpipes_cli.config.sizes import Size
+from mlpipes_cli.sizes import size
 
 Algorithm = Literal["DRF", "GLM", "XGBoost", "GBM", "DeepLearning", "StackedEnsemble"]
 SortMetric = Literal[
@@ -83,3 +86,31 @@ class H2OAutoMLParams(Strict):
         if self.nfolds == 1:
             raise ValueError("nfolds: 1 is not valid; use 0 for no folds, or at least 2")
         return self
+
+
+class H2OAutoMLRun(Run):
+    """H2O AutoML, in a Java process of its own or on a cluster that runs already."""
+
+    trainer: Literal["h2o_automl"] = Field(description="H2O AutoML.")
+    params: Annotated[dict[str, Any], Checked(H2OAutoMLParams)] = Field(
+        default_factory=dict, description="The params of AutoML, by the names of H2O."
+    )
+    cluster: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")] | None = Field(
+        default=None, description="The URL of an H2O cluster that runs already."
+    )
+
+    @model_validator(mode="after")
+    def _java_fits_into_the_run(self) -> H2OAutoMLRun:
+        heap = self.params.get("max_mem_size")
+        memory = None if self.resources is None else self.resources.memory
+        if heap is not None and self.cluster is not None:
+            raise ValueError("max_mem_size has no effect with `url`: the cluster has its own memory")
+        if heap is not None and memory is not None and size(heap) >= size(memory):
+            raise ValueError(f"max_mem_size: {heap} must be less than the run's memory, {memory}")
+        return self
+
+    def memory_limits(self) -> list[tuple[tuple[str, ...], str | int]]:
+        """Add the heap of Java, unless a cluster has it."""
+        heap = self.params.get("max_mem_size")
+        own = [] if heap is None or self.cluster else [(("params", "max_mem_size"), heap)]
+        return [*super().memory_limits(), *own]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlpipes_cli.config.experiment import load_experiment
-from mlpipes_cli.config.runs import H2OAutoMLRun
 from mlpipes_cli.errors import ConfigError
+from mlpipes_cli.trainers.h2o_automl.settings import H2OAutoMLRun
 
 FILE = """\
 experiment: cards

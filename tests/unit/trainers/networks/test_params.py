@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mlpipes_cli.config.runs import KerasRun, TorchRun
+from mlpipes_cli.trainers.keras.settings import KerasRun
+from mlpipes_cli.trainers.torch.settings import TorchRun
 
 
 def keras(**given: Any) -> KerasRun:
