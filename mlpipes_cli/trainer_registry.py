@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.errors import MlpipesError
+
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, EntryPoint
 
@@ -25,8 +27,8 @@ DEFINITION = "definition.py"
 _FOLDER = Path(__file__).parent / "trainers"
 
 
-class BrokenTrainer(Exception):
-    """What another package brings as a trainer cannot be used; the text is one line."""
+class BrokenTrainer(MlpipesError):
+    """What another package brings as a trainer cannot be used."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlpipes_cli import trainer_registry
+from mlpipes_cli.trainer_registry import BrokenTrainer, RegisteredTrainer
 
 WANTED, LOCKED = "environment.in", "environment.lock"
 _BASE = Path(__file__).parent / "base.in"
@@ -37,6 +38,9 @@ def carried(trainer: str) -> PinnedEnvironment | None:
     """Return the environment of a trainer; None if it requires nothing.
 
     A trainer of another package requires that package in the version that is installed here.
+
+    Raises:
+        BrokenTrainer: The first line of its ``environment.in`` is not a version of Python.
     """
     found = trainer_registry.find(trainer)
     if found is None:
@@ -48,7 +52,9 @@ def carried(trainer: str) -> PinnedEnvironment | None:
     text = wanted.read_text(encoding="utf-8")
     python = re.match(r"# python: (3\.\d+|our own)$", text.partition("\n")[0])
     if python is None:
-        raise ValueError(f"{wanted}: its first line must be like `# python: 3.11` or `# python: our own`")
+        raise BrokenTrainer(
+            f"{wanted}:1: the first line must be like `# python: 3.11` or `# python: our own`"
+        )
     lock = wanted.with_name(LOCKED)
     pins = _lines(lock.read_text(encoding="utf-8")) if lock.is_file() else ()
     version = None if python[1] == "our own" else python[1]
@@ -60,7 +66,29 @@ def base() -> tuple[str, ...]:
     return _lines(_BASE.read_text(encoding="utf-8"))
 
 
-def _package(trainer: trainer_registry.RegisteredTrainer) -> tuple[str, ...]:
+def check_installable(trainer: str) -> None:
+    """Check that another environment can get the package that adds a trainer.
+
+    Raises:
+        BrokenTrainer: The package requires mlpipes, which is not installed into environments of runs.
+    """
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    found = trainer_registry.find(trainer)
+    if found is None or found.distribution is None:
+        return
+    for wanted in map(Requirement, found.distribution.requires or ()):
+        always = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+        if always and canonicalize_name(wanted.name) == "mlpipes":
+            raise BrokenTrainer(
+                f"the package {found.package!r} of the trainer {trainer!r} requires mlpipes, which is not "
+                "installed into the environments of runs",
+                "remove mlpipes from the package's `dependencies`; it can be imported there anyway",
+            )
+
+
+def _package(trainer: RegisteredTrainer) -> tuple[str, ...]:
     """Return the requirement by which another environment gets the package that adds a trainer.
 
     A package that was installed from a file, a folder or a repository is taken from there again (PEP 610).
