@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Union, get_args
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, ValidationError, ValidatorFunctionWrapHandler
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
@@ -90,10 +90,13 @@ def _unknown(name: str, value: Any) -> ValidationError:
 
 def _with_known_keys(model: type[Run], error: ValidationError) -> ValidationError:
     """Tell for unknown keys which there are: only here the model is known."""
+    known = get_args(core_schema.ErrorType)
     items = []
     for found in error.errors():
-        kind, context = found["type"], found.get("ctx", {})
+        kind, context, text = found["type"], found.get("ctx", {}), found["msg"]
         if kind == "extra_forbidden":
-            kind, context = "value_error", {"error": ValueError(unknown_key(model, found["loc"]))}
+            text = unknown_key(model, found["loc"])
+        if kind == "extra_forbidden" or kind not in known:  # the package may have kinds of its own
+            kind, context = "value_error", {"error": ValueError(text)}
         items.append(InitErrorDetails(type=kind, loc=found["loc"], input=found["input"], ctx=context))
     return ValidationError.from_exception_data(model.__name__, items)

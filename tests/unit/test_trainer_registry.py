@@ -57,8 +57,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     return install
 
 
-def problems(folder: Path) -> list[str]:
-    (folder / "experiment.yaml").write_text(EXPERIMENT)
+def problems(folder: Path, run: str = "depth: 3") -> list[str]:
+    (folder / "experiment.yaml").write_text(EXPERIMENT.replace("depth: 3", run))
     with pytest.raises(ConfigError) as error:
         load_experiment(folder / "experiment.yaml", "experiment.yaml")
     return error.value.lines()
@@ -157,6 +157,61 @@ def test_its_environment_has_its_lock_and_the_package_itself(
     assert (own.python, own.requirements, own.lock) == ("3.12", (requirement, "some>=2"), ("some==2.1",))
     assert (spec.python, spec.constraints) == ("3.12", ("some==2.1",))
     assert spec.requirements[-2:] == (requirement, "some>=2")
+
+
+SETTINGS = """
+from typing import Literal
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+from mlpipes_cli.config.base import Strict
+from mlpipes_cli.config.runs import Run
+from mlpipes_cli.trainer_registry import TrainerDefinition
+
+class Inner(Strict):
+    rate: float = Field(default=0.1, description="How fast.")
+
+class Theirs(Run):
+    trainer: Literal["theirs"] = Field(description="Theirs.")
+    depth: int = Field(description="How deep.")
+    inner: tuple[Inner, ...] = Field(default=(), description="Parts.")
+
+    @field_validator("depth")
+    @classmethod
+    def _odd(cls, value):
+        if value % 2 == 0:
+            raise PydanticCustomError("even", "{value} is even", {"value": value})
+        return value
+
+    @model_validator(mode="after")
+    def _deep(self):
+        if self.depth > 7:
+            raise ValueError("too deep")
+        return self
+
+DEFINITION = TrainerDefinition("a:B", settings=f"{__name__}:Theirs")
+"""
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ("depth: 4", "runs -> 0 -> depth: 4 is even"),
+        ("depth: 9", "runs -> 0: too deep"),
+        ("depth: x", "runs -> 0 -> depth: input should be a valid integer, unable to parse string as an"),
+        ("detph: 3", "runs -> 0 -> detph: unknown key; did you mean 'depth'?"),
+        (
+            "depth: 3, inner: [{}, {rte: 1}]",
+            "runs -> 0 -> inner -> 1 -> rte: unknown key; did you mean 'rate'?",
+        ),
+        ("depth: 3, resources: {cup: 1}", "runs -> 0 -> resources -> cup: unknown key; did you mean 'cpu'?"),
+    ],
+)
+def test_whatever_its_settings_say_is_told_with_a_line(
+    package: Callable[..., Path], tmp_path: Path, run: str, said: str, request: pytest.FixtureRequest
+) -> None:
+    module = f"theirs_say_{abs(hash(request.node.callspec.id))}"
+    package(module, SETTINGS, f"{module}.definition:DEFINITION")
+    assert any(line.startswith(f"experiment.yaml:4: {said}") for line in problems(tmp_path, run))
 
 
 def test_a_package_that_requires_mlpipes_fits_into_no_other_environment(
