@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import zlib
@@ -17,9 +18,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
+import serving_help
 from environment_help import FOLDER, run_program
+from waiting import until_answered
 
 from mlpipes_cli import mlflow_tags
 from mlpipes_cli.trainers.pinned_environments import base
@@ -187,6 +191,23 @@ def run(lab: Any, package: Installed) -> Callable[..., Any]:
     return lambda *words: lab.stack.cli(*words, env=package.environment)
 
 
+def served(lab: Any, package: Installed, records: list[dict[str, Any]]) -> list[Any]:
+    """What the API answers for some rows."""
+    port = serving_help.free_port()
+    command = ("serve", "--model", lab.name, "--port", str(port))
+    process = lab.stack.cli.start(*command, env=package.environment)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until_answered(process, f"{url}/health", 240)
+        answer = httpx.post(f"{url}/predict", json=records, trust_env=False, timeout=60)
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["predictions"])
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
 def test_it_is_made_of_the_files_that_the_guide_names() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     section = re.search(r"## How to add a trainer\n(.*?)\n## ", text, re.S)
@@ -251,11 +272,15 @@ def test_it_is_trained_in_its_locked_environment_promoted_and_asked(
     from sklearn.datasets import load_breast_cancer
 
     rows = load_breast_cancer(as_frame=True).frame
-    rows.head(40).drop(columns="target").to_csv(tmp_path / "rows.csv", index=False)
+    shown = rows.head(40).drop(columns="target")
+    shown.to_csv(tmp_path / "rows.csv", index=False)
+    shown.to_json(tmp_path / "rows.json", orient="records")
     asked = ("predict", tmp_path / "rows.csv", "--offline", "--model", lab.name)
     run(*asked, "--output", tmp_path / "answers.csv").ok()
     answers = pd.read_csv(tmp_path / "answers.csv")
     assert (answers["prediction"].to_numpy() == rows["target"].head(40).to_numpy()).mean() > 0.8
+    said = served(lab, package, json.loads((tmp_path / "rows.json").read_text()))
+    assert said == answers["prediction"].tolist()
 
     import mlflow.artifacts
 
