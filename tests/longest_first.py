@@ -66,6 +66,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/serving/test_following_by_notice.py": 20,
     "integration/images/test_mlflow_image.py": 35,
     "unit/server/compiled/test_estimators.py": 35,
+    "integration/training/test_third_party_trainer.py": 35,
     "integration/embedded/test_up_with_api.py": 30,
     "integration/reliability/test_promotions.py": 30,
     "integration/remote/test_remote_story.py": 30,
