@@ -13,13 +13,14 @@ from mlpipes_cli.adapters.docker.engine import capabilities
 from mlpipes_cli.adapters.docker.errors.translate import is_missing, translate_errors
 from mlpipes_cli.adapters.docker.stack import addresses
 from mlpipes_cli.adapters.docker.stack.one_off import OWNER
-from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES, compose_file, core
+from mlpipes_cli.adapters.docker.stack.settings import compose_file, core
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.docker.stack.variables import variables
 from mlpipes_cli.compose import override
 from mlpipes_cli.compose.load import load, start_order
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.hostnames import names_of
+from mlpipes_cli.services.catalog import DATABASE, STORES
 
 if TYPE_CHECKING:
     from mlpipes_cli.compose.model import Compose, Service
