@@ -16,10 +16,11 @@ from mlpipes_cli.adapters.docker.stack.one_off import OWNER
 from mlpipes_cli.adapters.docker.stack.settings import compose_file, core
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.docker.stack.variables import variables
-from mlpipes_cli.compose import override
+from mlpipes_cli.compose import override, packages
 from mlpipes_cli.compose.load import load, start_order
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.hostnames import names_of
+from mlpipes_cli.services import catalog
 from mlpipes_cli.services.catalog import DATABASE, STORES
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ class DesiredState:
             auth=place.auth,
         )
         compose = load(compose_file(), values)
-        known = [one.name for one in compose.services.values() if one.profiles and one.name not in STORES]
+        known = list(catalog.optional())
+        for one in catalog.added():
+            if one.name in self.extra and one.compose:
+                compose = packages.extend(compose, one, one.compose, values)
         own = place.project.root / override.NAME
         if own.is_file():
             ours = [name for name in self.names if name in compose.services]
