@@ -84,7 +84,10 @@ class DesiredState:
             known += override.names(place.project.root)
         wrong = next((name for name in self.extra if name not in known), None)
         if wrong:
-            raise UsageError(f"--with: there is no service {wrong!r}", f"choose from: {', '.join(known)}")
+            raise UsageError(
+                f"--with: there is no service {wrong!r}",
+                f"choose from: {', '.join(known)}; `mlpipes up --with none` drops those added before",
+            )
         return compose
 
     def services(self, compose: Compose) -> list[Service]:
