@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,8 @@ _BYTES = 24
 
 def token() -> str:
     """Return a new random password of 32 letters, digits, - and _."""
+    import secrets
+
     return secrets.token_urlsafe(_BYTES)
 
 

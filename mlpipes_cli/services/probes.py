@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import http.client
 import socket
 import time
 from collections.abc import Mapping
@@ -40,6 +39,8 @@ class HttpProbe:
 
     def answer(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> int | None:
         """Return the response status, or None if there is no HTTP response."""
+        import http.client
+
         link = http.client.HTTPConnection(host, port, timeout=timeout)
         headers = {"Content-Type": "application/json"} if self.body else {}
         try:

@@ -55,12 +55,11 @@ def _status(place: DockerStack, container: Container) -> ServiceStatus:
     health = "healthy" if works else "starting" if young else "unhealthy"
     shown: State = "running" if works or half else "starting" if young else "failed"
     pid = stats.main_process(container.id, state, local=place.engine.local)
-    port = next(iter(container.ports.values()), None)
     return ServiceStatus(
         name=name,
         state=shown,
         url=_url(place, name, container.ports) if works or half else None,
-        port=port,
+        port=_port(name, container.ports),
         pid=pid,
         uptime=age,
         memory=stats.memory(place.holdings.api, container.id, pid),
@@ -100,13 +99,16 @@ def _works(place: DockerStack, container: Container, state: Mapping[str, Any]) -
     return answer
 
 
+def _port(name: str, ports: Mapping[int, int]) -> int | None:
+    found = catalog.find(name)
+    return found.port(ports) if found and ports else next(iter(ports.values()), None)
+
+
 def _url(place: DockerStack, name: str, ports: Mapping[int, int]) -> str | None:
-    if not ports:
+    host, port, found = in_url(place.address), _port(name, ports), catalog.find(name)
+    if port is None:
         return None
-    host, found = in_url(place.address), catalog.find(name)
-    if found is None:  # a user's own
-        return f"http://{host}:{next(iter(ports.values()))}"
-    return found.address(host, found.port(ports))
+    return found.address(host, port) if found else f"http://{host}:{port}"
 
 
 def _detail(place: DockerStack, container: Container) -> str:
