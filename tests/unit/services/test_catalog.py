@@ -40,11 +40,7 @@ services:
 volumes: {cache: }
 configs: {cache: {content: "requirepass ${CACHE_PASSWORD:?is missing in .env}"}}
 """
-SECRETS = (
-    "POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD", "MINIO_ROOT_PASSWORD", "JUPYTER_TOKEN",
-    "PGADMIN_PASSWORD", "MLFLOW_S3_SECRET_KEY", "MLPIPES_READER_PASSWORD", "CACHE_PASSWORD",
-)  # fmt: skip
-VARIABLES = dict.fromkeys(SECRETS, "secret")
+VARIABLES = dict.fromkeys((*catalog.secrets(catalog.built_in()), "CACHE_PASSWORD"), "secret")
 Install = Callable[..., Path]
 
 
