@@ -53,6 +53,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/docker/test_engine_over_ssh.py": 40,
     "integration/training/test_threshold.py": 40,
     "integration/page/test_captcha.py": 40,
+    "integration/docker/test_added_service.py": 40,
     "integration/reliability/test_start_without_database.py": 40,
     "integration/serving/test_kills.py": 40,
     "integration/serving/test_models_of_other_environments.py": 40,
