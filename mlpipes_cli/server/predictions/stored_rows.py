@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -22,8 +21,7 @@ from mlpipes_cli.server.requests.decoder import Row
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class RecordOrigin:
+class RecordOrigin(msgspec.Struct, frozen=True, gc=False):
     """Metadata of a request that is stored with its rows.
 
     Attributes:
@@ -37,8 +35,7 @@ class RecordOrigin:
     shadows: Sequence[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
+class StoredAnswer(msgspec.Struct, frozen=True):
     """The answer to a request once its rows are stored.
 
     Attributes:
@@ -56,8 +53,11 @@ class StoredAnswer:
     scores: list[Any] | None
     ids: list[Any] | None
     prediction_ids: list[str]
-    rows: list[PredictionRow] = field(repr=False)
+    rows: list[PredictionRow]
     raw: Any = None
+
+    def __repr__(self) -> str:  # without values of the request
+        return f"StoredAnswer({', '.join(self.prediction_ids)})"
 
 
 def of_rows(
