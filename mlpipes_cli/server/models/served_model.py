@@ -83,6 +83,7 @@ class ServedModel:
         self.formats = Formats.of_model(self.details)
         self.features = frozenset(column.name for column in self.columns)
         self.names = [column.name for column in self.columns]
+        self.doubles = frozenset(column.name for column in self.columns if column.type == "double")
         self._numbered = [c.name for c in self.columns if c.type == "boolean" and c.signed == "double"]
         self._texts = [at for at, column in enumerate(self.columns) if column.type == "string"]
         self.shortcut = shortcut
