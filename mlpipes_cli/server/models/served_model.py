@@ -138,7 +138,8 @@ class ServedModel:
     def _with_numbers(self, data: Any) -> Any:
         """Convert booleans to the numbers that the model was trained on."""
         there = [name for name in self._numbered if name in getattr(data, "columns", ())]
-        return data.astype(dict.fromkeys(there, "float64")) if there else data
+        # several times as fast as `data.astype`, which takes all columns apart
+        return data.assign(**{name: data[name].astype("float64") for name in there}) if there else data
 
     @property
     def fills(self) -> bool:
