@@ -8,9 +8,7 @@ quicker, inexact numbers take 2.6 s and its Arrow parser 1.5 s. The Arrow parser
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,9 +16,10 @@ from typing import BinaryIO
 import pandas as pd
 
 from mlpipes_cli.data import csv_frame, csv_table
+from mlpipes_cli.data.arrow import NotConvertible
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import OPENING, Unreadable, not_opened, open_plain
+from mlpipes_cli.data.header import OPENING, Unreadable, not_opened, open_plain, unpacked
 from mlpipes_cli.data.parquet import plain
 
 
@@ -73,12 +72,13 @@ def read_bytes(content: bytes, formats: Formats, shown: str, identifier: str | N
     """
     if shown.lower().endswith(".parquet"):
         return Read(_parquet(io.BytesIO(content)), formats)
+    raw: BinaryIO = io.BytesIO(content)
     if shown.lower().endswith(".gz"):
-        try:
-            content = gzip.decompress(content)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise not_opened(error) from None
-    return _csv(io.BytesIO(content), formats, shown, identifier)
+        raw = unpacked(raw, len(content))
+    try:
+        return _csv(raw, formats, shown, identifier)
+    except OPENING as error:
+        raise not_opened(error) from None
 
 
 def _csv(raw: BinaryIO, formats: Formats, shown: str, identifier: str | None) -> Read:
@@ -99,7 +99,9 @@ def _parquet(raw: BinaryIO) -> pd.DataFrame:
         if repeated := twice(table.column_names):
             raise Unreadable(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")
         frame = plain(table)
-    except pa.ArrowException as error:
+    except NotConvertible as error:
+        raise Unreadable(str(error)) from None
+    except (pa.ArrowException, OSError) as error:
         raise Unreadable(f"is not a valid Parquet file ({' '.join(str(error).split())[:120]})") from None
     if frame.empty:
         raise Unreadable("has no rows")

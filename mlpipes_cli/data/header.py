@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ _KINDS = {
 }
 _UNPACKED, _TIMES = 64 * 2**20, 200  # bytes to which a compressed file may expand, or times its own size
 _SEPARATORS = ",;\t|"
+MOST_HEADER = 16 * 2**20  # bytes of a first line; a longer one is no header
+MOST_COLUMNS = 100_000
+_EXCELS_NOTE = re.compile(r"sep=.?")
 _LOOKED_AT = 50  # records from which the separator is inferred
 csv.field_size_limit(2**31 - 1)  # a cell may hold an image as text; the library's own limit is 128 KiB
 
@@ -54,9 +58,10 @@ class Header:
 class _Unpacked(gzip.GzipFile):
     """A compressed file that refuses to expand to more than 64 MB and more than 200 times its size."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "rb")
-        self._most = max(_UNPACKED, _TIMES * path.stat().st_size)
+    def __init__(self, raw: BinaryIO, size: int) -> None:
+        super().__init__(fileobj=raw, mode="rb")
+        self.myfileobj = raw  # type: ignore[assignment]  # closed with this object
+        self._most = max(_UNPACKED, _TIMES * size)
 
     def read(self, size: int | None = -1) -> bytes:
         return self._checked(super().read(size))
@@ -79,7 +84,21 @@ def open_plain(path: Path) -> BinaryIO:
         Unreadable: On reading, if it expands beyond the limit.
         OSError: The file cannot be opened.
     """
-    return _Unpacked(path) if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+    raw = path.open("rb")
+    return unpacked(raw, path.stat().st_size) if path.name.lower().endswith(".gz") else raw
+
+
+def unpacked(raw: BinaryIO, size: int) -> BinaryIO:
+    """Return the content of a file that gzip compressed; closing it closes the file.
+
+    Args:
+        raw: The compressed file.
+        size: Its bytes.
+
+    Raises:
+        Unreadable: On reading, if it expands beyond the limit.
+    """
+    return _Unpacked(raw, size)  # type: ignore[return-value]
 
 
 def read_header(path: Path, separator: str | None = None, *, rows_needed: bool = True) -> Header:
@@ -124,7 +143,7 @@ def header_of(raw: BinaryIO, separator: str | None = None, *, rows_needed: bool 
     """
     start = raw.read(8192)
     _check_kind(start)
-    raw.seek(0)
+    _check_length(raw)
     text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
     try:
         return _parse(text, separator, rows_needed)
@@ -146,11 +165,25 @@ def _check_kind(start: bytes) -> None:
         raise Unreadable("is not a CSV file but a binary file")
 
 
+def _check_length(raw: BinaryIO) -> None:
+    """Check the length of the first line before it is split, and go back to the beginning."""
+    raw.seek(0)
+    if len(raw.readline(MOST_HEADER + 1)) > MOST_HEADER:
+        raise Unreadable(f"has more than {MOST_HEADER >> 20} MB in its first line, so it has no header")
+    raw.seek(0)
+
+
 def _parse(text: TextIO, separator: str | None, rows_needed: bool) -> Header:
     separator = separator or _separator(text)
     text.seek(0)
     records = rows(text, separator)
     _, first = next(records, (1, []))
+    if len(first) > MOST_COLUMNS:
+        raise Unreadable(f"has {len(first)} columns; at most {MOST_COLUMNS} are read")
+    if first:
+        first[0] = first[0].lstrip("\ufeff")  # files that were joined may have two byte order marks
+        if _EXCELS_NOTE.fullmatch(note := separator.join(first)):
+            raise Unreadable(f"line 1 is Excel's note of the separator ({note}); remove the line")
     columns = tuple(name if name else f"Unnamed: {at}" for at, name in enumerate(first))
     if repeated := twice(columns):
         raise Unreadable(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")

@@ -150,7 +150,10 @@ def _parsed(
     readable = bool(model.columns) and not model.mlflow.hinted
     schema = model.mlflow.schema
     if readable and isinstance(payload, dict) and not is_unified_llm_input(payload):
-        framed = tables.as_frame(payload, model.names)
+        try:
+            framed = tables.as_frame(payload, model.names)
+        except ValueError as error:
+            raise bad_request(str(error)) from None
         payload, schema = (payload, schema) if framed is None else (framed, None)
     elif readable and _mime(content_type) == PARQUET:
         try:

@@ -16,6 +16,7 @@ from mlpipes_cli.server.v2.tensors import Tensor
 HEADER = "inference-header-content-length"
 MOST_INPUTS = 50_000
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_MOST_MEMBERS = 1_000  # of a body in gzip; each copies what follows it
 _UNSUPPORTED = ("shared_memory_region", "classification")
 
 
@@ -57,16 +58,23 @@ def decompressed(body: bytes, coding: str, limit: int) -> bytes:
         return body
     if coding not in _WINDOWS:
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", "expected the content coding gzip, deflate or none")
-    unpacker = zlib.decompressobj(_WINDOWS[coding])
-    try:
-        content = unpacker.decompress(body, limit + 1)
-    except zlib.error:
-        raise bad_request(f"the body is not valid {coding}") from None
-    if len(content) > limit:
-        raise too_large(f"the decompressed body exceeds the limit of {limit} bytes")
-    if not unpacker.eof:
-        raise bad_request("the body ended early")
-    return content
+    parts: list[bytes] = []
+    size, rest = 0, body
+    while rest or not parts:  # RFC 1952, section 2.2: a file is a series of members
+        unpacker = zlib.decompressobj(_WINDOWS[coding])
+        try:
+            parts.append(unpacker.decompress(rest, limit + 1 - size))
+        except zlib.error:
+            raise bad_request(f"the body is not valid {coding}") from None
+        size += len(parts[-1])
+        if size > limit:
+            raise too_large(f"the decompressed body exceeds the limit of {limit} bytes")
+        if not unpacker.eof:
+            raise bad_request("the body ended early")
+        rest = unpacker.unused_data
+        if len(parts) == _MOST_MEMBERS or (rest and coding != "gzip"):
+            raise bad_request(f"the body is not valid {coding}: {len(rest)} bytes follow its end")
+    return b"".join(parts)
 
 
 def read(body: bytes, header: str | None) -> Inference:
