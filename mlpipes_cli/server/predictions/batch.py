@@ -15,6 +15,7 @@ from mlpipes_cli.server.models.outcome import ModelOutput
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.predictions import stored_rows
 from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer
+from mlpipes_cli.server.requests import pictures
 from mlpipes_cli.server.requests.decoder import Row
 
 logger = logging.getLogger("mlpipes.server")
@@ -121,7 +122,12 @@ def _ask_alone(job: PredictionJob) -> Said:
         raise
     except Exception as error:
         logger.warning("the model failed", exc_info=error)  # its message may quote rows: not written
-        return bad_request(CANNOT_PREDICT if job.count else NO_ROWS)
+        return bad_request(_reason(job) if job.count else NO_ROWS)
+
+
+def _reason(job: PredictionJob) -> str:
+    """Return why the model failed: a damaged picture, if there is one."""
+    return pictures.damaged(job.data, job.model.pictures) or CANNOT_PREDICT
 
 
 class _NotWritable(Exception):

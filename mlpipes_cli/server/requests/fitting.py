@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from mlpipes_cli.data import conversion
 from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.server.http.api_error import too_large
 from mlpipes_cli.server.models.served_model import InputColumn, ServedModel
+from mlpipes_cli.server.requests import pictures
 from mlpipes_cli.suggest import did_you_mean
 
 _SHOWN = 5
@@ -41,6 +44,7 @@ def fitted(
 
     Raises:
         Unfit: A value does not fit, or a column is missing.
+        ApiError: The pictures have too many pixels together (413).
         MlflowException: A list, an object or bytes do not fit.
     """
     if not all(isinstance(name, str) for name in table.columns):
@@ -55,10 +59,21 @@ def fitted(
     rest = [c.name for c in model.columns if c.type not in conversion.EXPECTED and c.name in table.columns]
     if rest:
         made |= dict(model.mlflow.enforce_some(table[rest], rest, encoded).items())
+    if model.pictures:
+        _check_pictures(made, model.pictures)
     for column in model.columns:
         if column.name not in made and model.fills and column.type in conversion.EXPECTED:
             made[column.name] = _filled(column, len(table))
     return pd.DataFrame({name: made[name] for name in model.names if name in made}, index=table.index)
+
+
+def _check_pictures(made: dict[str, Any], names: Sequence[str]) -> None:
+    try:
+        pictures.check(pd.DataFrame({name: made[name] for name in names if name in made}), names)
+    except pictures.WrongPicture as error:
+        raise Unfit(str(error)) from None
+    except pictures.TooManyPixels as error:
+        raise too_large(str(error)) from None
 
 
 def _converted(values: Any, column: InputColumn, formats: Formats, cells: bool) -> pd.Series:

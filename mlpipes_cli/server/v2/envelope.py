@@ -133,15 +133,17 @@ def _inputs(given: Any, binary: memoryview) -> dict[str, Tensor]:
         if not isinstance(datatype, str) or (datatype not in tensors.NUMPY and datatype != tensors.BYTES):
             known = ", ".join([*tensors.NUMPY, tensors.BYTES])
             raise bad_request(f"input {name!r}: datatype must be one of {known}")
-        size = _parameters(entry, f"input {name!r}").get("binary_data_size")
+        parameters = _parameters(entry, f"input {name!r}")
+        size, told = parameters.get("binary_data_size"), parameters.get("content_type")
+        content_type = told if isinstance(told, str) else None
         if size is None:
-            found[name] = tensors.from_json(name, datatype, shape, entry.get("data"))
+            found[name] = tensors.from_json(name, datatype, shape, entry.get("data"), content_type)
             continue
         if type(size) is not int or size < 0 or at + size > len(binary):
             raise bad_request(f"input {name!r}: binary_data_size must be a size within the body")
         if "data" in entry:
             raise bad_request(f"input {name!r} has both data and binary_data_size")
-        found[name] = tensors.from_bytes(name, datatype, shape, bytes(binary[at : at + size]))
+        found[name] = tensors.from_bytes(name, datatype, shape, bytes(binary[at : at + size]), content_type)
         at += size
     if at != len(binary):
         raise bad_request(f"the body has {len(binary) - at} bytes that do not belong to any input")
