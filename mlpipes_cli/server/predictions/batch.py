@@ -121,13 +121,12 @@ def _ask_alone(job: PredictionJob) -> Said:
     except Away:
         raise
     except Exception as error:
+        if not job.count:
+            return bad_request(NO_ROWS)
+        if told := pictures.reason(job.data, job.model.pictures):
+            return bad_request(told)
         logger.warning("the model failed", exc_info=error)  # its message may quote rows: not written
-        return bad_request(_reason(job) if job.count else NO_ROWS)
-
-
-def _reason(job: PredictionJob) -> str:
-    """Return why the model failed: a damaged picture, if there is one."""
-    return pictures.damaged(job.data, job.model.pictures) or CANNOT_PREDICT
+        return bad_request(CANNOT_PREDICT)
 
 
 class _NotWritable(Exception):

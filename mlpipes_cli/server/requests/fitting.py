@@ -56,20 +56,25 @@ def fitted(
             made[column.name] = _converted(table[column.name], column, model.formats, cells)
     if lacking := [c for c in model.columns if c.required and c.name not in table.columns]:
         raise Unfit(_lacking(lacking, set(table.columns) - model.features), late=True)
-    rest = [c.name for c in model.columns if c.type not in conversion.EXPECTED and c.name in table.columns]
+    made |= _pictures(table, [name for name in model.pictures if name in table.columns])
+    rest = [
+        column.name
+        for column in model.columns
+        if column.type not in conversion.EXPECTED and column.name in table.columns and column.name not in made
+    ]
     if rest:
         made |= dict(model.mlflow.enforce_some(table[rest], rest, encoded).items())
-    if model.pictures:
-        _check_pictures(made, model.pictures)
     for column in model.columns:
         if column.name not in made and model.fills and column.type in conversion.EXPECTED:
             made[column.name] = _filled(column, len(table))
     return pd.DataFrame({name: made[name] for name in model.names if name in made}, index=table.index)
 
 
-def _check_pictures(made: dict[str, Any], names: Sequence[str]) -> None:
+def _pictures(table: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
+    if twice := [name for name in names if table[name].ndim > 1]:
+        raise Unfit(f"column {twice[0]!r} appears twice", late=True)
     try:
-        pictures.check(pd.DataFrame({name: made[name] for name in names if name in made}), names)
+        return dict(pictures.read(table, names))
     except pictures.WrongPicture as error:
         raise Unfit(str(error)) from None
     except pictures.TooManyPixels as error:

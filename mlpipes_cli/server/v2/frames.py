@@ -189,9 +189,9 @@ def _column(tensor: Tensor, values: Any, column: InputColumn) -> Any:
         raise _mismatch(column, "text that is not valid JSON") from None
 
 
-def _base64(value: Any) -> str:
+def _base64(value: Any) -> str | None:
     """Return bytes as Base64; a text of JSON is Base64, as at all other doors."""
-    return value if isinstance(value, str) else base64.b64encode(value or b"").decode()
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def _numbers(values: Any, column: InputColumn) -> Any:
