@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.data.arrow import NotConvertible, named_range
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import OPENING, Unreadable, not_opened, read_header
@@ -178,24 +179,28 @@ def _parquet(file: Path) -> Table:
         raise _unreadable(file, error) from None
     bounds.check_parquet(file, opened)
     if repeated := twice(opened.schema_arrow.names):
-        raise UsageError(f"{file}: duplicate column names: {', '.join(map(repr, repeated))}", "rename them")
+        told = f"{file}: duplicate column names: {', '.join(map(repr, repeated))}; rename them"
+        raise UsageError(told, "correct the file")
 
     def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:
-        from mlpipes_cli.data.arrow import NotConvertible
         from mlpipes_cli.data.parquet import plain
         from mlpipes_cli.data.typed_columns import blanked
 
         with opened:
             try:
+                start = 0
                 for batch in opened.iter_batches(size):
                     table = pa.Table.from_batches([batch])
-                    yield blanked(_with_whole_ids(plain(table), table, kinds), formats)
+                    yield blanked(_with_whole_ids(plain(table, start), table, kinds), formats)
+                    start += len(table)
             except NotConvertible as error:
                 raise UsageError(f"{file}: {error}", "correct the file") from None
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(file, error) from None
 
-    return Table(file, list(opened.schema_arrow.names), opened.metadata.num_rows, batches)
+    index = named_range(opened.schema_arrow.metadata)
+    names = dict.fromkeys([*([index[0]] if index else []), *opened.schema_arrow.names])
+    return Table(file, list(names), opened.metadata.num_rows, batches)
 
 
 def _with_whole_ids(frame: pd.DataFrame, table: pa.Table, kinds: Mapping[str, Kind] | None) -> pd.DataFrame:
