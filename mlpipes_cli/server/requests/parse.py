@@ -115,6 +115,8 @@ def _ask(
         late = error.late or _mime(content_type) == PARQUET  # MLflow finds these after reading everything
         raise (invalid_value if late else bad_request)(str(error)) from None
     except MlflowException as error:
+        if isinstance(payload, dict) and (long := tables.too_long(payload, model.names)):
+            raise bad_request(long) from None
         told = validation.without_values(error.message)
         raise ApiError(error.get_http_status_code(), error.error_code, told) from None
     except ApiError:

@@ -13,7 +13,7 @@ from mlpipes_cli.data.conversion import name_of
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_TOGETHER = 8 * image_files.MOST_PIXELS  # of all pictures of a request; decoding that many takes seconds
+MOST_TOGETHER = 4 * image_files.MOST_PIXELS  # of all pictures of a request; decoding that many takes seconds
 EXPECTED = "expected a picture (PNG, JPEG, GIF, BMP or WebP)"
 
 

@@ -16,6 +16,7 @@ from mlpipes_cli.data.header import Unreadable, header_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LONGEST = 1024  # bits; the largest float has as many before its point
 FORMS = {"dataframe_records", "dataframe_split", "instances", "inputs"}
 FRAMES = {"dataframe_records", "dataframe_split"}
 
@@ -66,6 +67,30 @@ def check_split(split: Any, first: int = 0) -> None:
             if len(values) != width:
                 expected = f"expected {width} values, one for each column"
                 raise ValueError(f"row {row}: {expected}, got {len(values)}")
+
+
+def too_long(payload: dict[str, Any], names: Sequence[str]) -> str | None:
+    """Describe an integer that no float holds, on which pandas fails without a place; None without one."""
+    try:
+        found = _first_too_long(as_frame(payload, names) or {})
+    except (ValueError, TypeError, AttributeError, LookupError):  # not the form of a table
+        return None
+    if found is None:
+        return None
+    row, name = found
+    return f"column {name!r}: expected a number (double), got a number that is too large in row {row}"
+
+
+def _first_too_long(framed: dict[str, Any]) -> tuple[int, str] | None:
+    split = framed.get("dataframe_split") or {"columns": [], "data": []}
+    records = framed.get("dataframe_records") or [
+        dict(zip(split["columns"], row, strict=False)) for row in split.get("data", ())
+    ]
+    for row, record in enumerate(records):
+        for name, value in record.items():
+            if isinstance(value, int) and value.bit_length() > _LONGEST:
+                return row, str(name)
+    return None
 
 
 def _table(data: Any, names: Sequence[str]) -> dict[str, Any] | None:
