@@ -1,3 +1,4 @@
+
 """What ``data load`` reads of a CSV file is what training reads of it: the same cells, the same values."""
 
 from __future__ import annotations
@@ -160,7 +161,9 @@ def test_both_read_a_file_alike(tmp_path: Path, content: str, formats: Formats) 
     same(path, formats, "x")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
 def test_both_read_an_encoding_alike(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes("a,x\n1,Köln\n2,Genève\n".encode(encoding))
