@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlpipes_cli import file_locks
 from mlpipes_cli.errors import MlpipesError
 
 
@@ -73,11 +73,11 @@ def alone(folder: Path) -> Iterator[None]:
         MlpipesError: The folder cannot be opened.
     """
     try:
-        handle = os.open(folder, os.O_RDONLY)
+        handle = file_locks.take(folder, wait=True)
     except OSError as error:
         raise MlpipesError(f"{folder}: cannot be opened ({error.strerror})") from None
+    assert handle is not None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)

@@ -8,14 +8,13 @@ logs.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import threading
 import time
 from pathlib import Path
 
-from mlpipes_cli import private_files
+from mlpipes_cli import file_locks, private_files
 
 LIMIT = 20 * 1024**2
 FOLDER = "MLPIPES_LOG_FOLDER"  # set for the service that rotates the logs
@@ -46,9 +45,7 @@ def put_aside(path: Path, limit: int = LIMIT) -> bool:
         return False
     beside = path.with_name(f"{path.name}.1.new")
     with path.open("rb+") as log:
-        try:
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # another process rotates it
+        if not file_locks.lock(log.fileno()):  # another process rotates it
             return False
         if os.fstat(log.fileno()).st_size <= limit:
             return False
