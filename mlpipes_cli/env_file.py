@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlpipes_cli import file_locks
+from mlpipes_cli import atomic_files, file_locks
 from mlpipes_cli.errors import MlpipesError
 
 
@@ -49,17 +49,12 @@ def extend(path: Path, values: Mapping[str, str]) -> None:
     Raises:
         MlpipesError: The file cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         old = path.read_text(encoding="utf-8") if path.exists() else ""
         lines = "".join(f"{name}={value}\n" for name, value in values.items())
-        temporary.touch(mode=0o600)
-        temporary.write_text(
-            f"{old}\n{lines}" if old and not old.endswith("\n") else old + lines, encoding="utf-8"
-        )
-        temporary.replace(path)
+        text = f"{old}\n{lines}" if old and not old.endswith("\n") else old + lines
+        atomic_files.write_text(path, text, atomic_files.PRIVATE)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise MlpipesError(
             f"{path}: cannot be written ({error.strerror})", "check the folder's permissions and space"
         ) from None

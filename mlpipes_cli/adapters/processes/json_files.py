@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli import file_locks, private_files
+from mlpipes_cli import atomic_files, file_locks, private_files
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.project import BACKUPS
 
@@ -41,12 +41,9 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     Raises:
         MlpipesError: The file cannot be written; the old one is unchanged.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        atomic_files.write_text(path, json.dumps(value, indent=2) + "\n")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise unwritable(path, error) from None
 
 

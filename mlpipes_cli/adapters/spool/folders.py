@@ -22,9 +22,9 @@ from mlpipes_cli.adapters.spool.segments import (
     Segment,
     SegmentWriter,
     segments_in,
-    sync_folder,
     write_new,
 )
+from mlpipes_cli.atomic_files import sync_folder
 from mlpipes_cli.errors import MlpipesError
 
 LOCK, SET_ASIDE = "lock", "set-aside"
