@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import os
 import subprocess
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpipes_cli import http_probe
 from mlpipes_cli.adapters.processes import log_files, process
 from mlpipes_cli.adapters.processes.process import ProcessIdentity
 from mlpipes_cli.adapters.processes.state import RunningProcess
@@ -46,15 +46,17 @@ class HttpProbe:
 
     def answer(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> int | None:
         """Return the response status, or None if there is no HTTP response."""
-        link = http.client.HTTPConnection(host, port, timeout=timeout)
         headers = {"Content-Type": "application/json"} if self.body else {}
-        try:
-            link.request(self.method, self.path, self.body or None, {**headers, **self.headers})
-            return link.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            link.close()
+        answer = http_probe.ask(
+            host,
+            port,
+            self.path,
+            method=self.method,
+            body=self.body or None,
+            headers={**headers, **self.headers},
+            timeout=timeout,
+        )
+        return answer.status if answer else None
 
 
 @dataclass(frozen=True)
