@@ -26,8 +26,8 @@ def new_tally(bounds: tuple[float, ...]) -> list[float]:
 class BulkHistogram:
     """A histogram that accepts many observations at once.
 
-    prometheus_client's own takes them one by one. So the counts of the buckets, and the sum, are values of one
-    of its counters, which processes can share; :class:`Shown` makes a histogram of them.
+    prometheus_client's own takes them one by one. So the counts of the buckets, and the sum, are values of
+    one of its counters, which processes can share; :class:`Shown` makes a histogram of them.
 
     Args:
         name: Its name.
