@@ -18,10 +18,11 @@ from pydantic import (
     model_validator,
 )
 
+from mlpipes_cli.config.any_run import AnyRun
 from mlpipes_cli.config.base import MetricName, RegistryName, Strict
 from mlpipes_cli.config.executor import Executor
 from mlpipes_cli.config.problems import validate
-from mlpipes_cli.config.runs import AnyRun, Run
+from mlpipes_cli.config.runs import Run
 from mlpipes_cli.config.threshold import NONE, Threshold
 from mlpipes_cli.config.yaml_source import YamlSource, read_yaml
 from mlpipes_cli.metric_catalog import Task

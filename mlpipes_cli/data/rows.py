@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from mlpipes_cli import atomic_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,12 +108,8 @@ def write_hashes(path: Path, hashes: Hashes, columns: Sequence[str]) -> None:
 
     table = pa.table({"row_hash": pa.array(np.asarray(hashes, dtype=np.uint64))})
     table = table.replace_schema_metadata({b"columns": json.dumps(list(columns)).encode()})
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        pq.write_table(table, beside, compression="zstd")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic_files.replacing(path) as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def read_hashes(path: Path) -> tuple[Hashes, tuple[str, ...]]:

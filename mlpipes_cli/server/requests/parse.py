@@ -115,6 +115,8 @@ def _ask(
         late = error.late or _mime(content_type) == PARQUET  # MLflow finds these after reading everything
         raise (invalid_value if late else bad_request)(str(error)) from None
     except MlflowException as error:
+        if isinstance(payload, dict) and (long := tables.too_long(payload, model.names)):
+            raise bad_request(long) from None
         told = validation.without_values(error.message)
         raise ApiError(error.get_http_status_code(), error.error_code, told) from None
     except ApiError:
@@ -150,7 +152,10 @@ def _parsed(
     readable = bool(model.columns) and not model.mlflow.hinted
     schema = model.mlflow.schema
     if readable and isinstance(payload, dict) and not is_unified_llm_input(payload):
-        framed = tables.as_frame(payload, model.names)
+        try:
+            framed = tables.as_frame(payload, model.names)
+        except ValueError as error:
+            raise bad_request(str(error)) from None
         payload, schema = (payload, schema) if framed is None else (framed, None)
     elif readable and _mime(content_type) == PARQUET:
         try:
@@ -158,7 +163,8 @@ def _parsed(
         except ValueError as error:
             raise bad_request(str(error)) from None
     elif readable and _mime(content_type) == CSV:
-        _through_mlflow(b"a\n1\n", content_type, model, None)  # raises for an unknown content type
+        if content_type != CSV:
+            _through_mlflow(b"a\n1\n", content_type, model, None)  # raises for an unknown parameter
         return _cells(payload, model), None, None, True
     seen = _through_mlflow(payload, content_type, model, schema)
     plain = schema is None and readable and isinstance(seen.data, pd.DataFrame)
@@ -180,7 +186,9 @@ def _cells(body: bytes, model: ServedModel) -> pd.DataFrame:
     except ValueError as error:
         raise bad_request(str(error)) from None
     ids = [name for name in model.id_names if name in found.columns]
-    return found.assign(**{name: found[name].mask(found[name] == "", None) for name in ids})
+    for name in ids:
+        found[name] = found[name].mask(found[name] == "", None)
+    return found
 
 
 def _count(payload: Any) -> int:
