@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ class Experiment:
         source = self.config.data.source
         if isinstance(source, PostgresSource):
             return source.url is None
-        return source.startswith("postgres:")
+        return source.startswith("postgres:") or self.config.data.dataset is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class TrainingPlan:
     """The candidates to train and the data to train them on.
 
     Attributes:
-        experiment: The file.
+        experiment: The file; its settings have the version of a data set and what that says of the rows.
         prepared: The data.
         metric: The metric that decides.
         candidates: The candidates to train.
@@ -120,6 +120,9 @@ def make(experiment: Experiment, only: Sequence[str], database_url: str | None) 
 
     config, source = experiment.config, experiment.source
     found = read_source(config.data, experiment.base, source, database_url=database_url, environ=os.environ)
+    if found.data is not None:
+        config = config.model_copy(update={"data": found.data})
+        experiment = replace(experiment, config=config)
     prepared = prepare(found.frame, config.data, source)
     reading = found.formats.document()
     metric = checks.check_metrics(config, source, prepared.task)

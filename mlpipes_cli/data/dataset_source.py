@@ -1,0 +1,212 @@
+"""Reads a version of a data set from the project's database, as the role that can only read.
+
+The rows come by ``COPY`` as CSV, in the order of ``_row``, and are parsed with the types that the version's
+record has: the values are those that a file with the same rows gives.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.config.dataset.reference import DatasetReference
+from mlpipes_cli.config.experiment import Data, Split
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data.parquet import plain
+from mlpipes_cli.data.postgres import connect, first_line
+from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.data.select_only import SECONDS
+from mlpipes_cli.data.source_location import AT
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports.datasets import ROW, SPLIT, DatasetVersion, TableColumn
+from mlpipes_cli.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_HINT = "see `mlpipes status`; run `mlpipes up` to repair it"
+_BLOCK = 1 << 24  # bytes; a row has to fit into two blocks
+_VERSIONS = """
+select version, load, fingerprint, rows, splits, columns, settings, table_name
+from clean_data._versions where dataset = %s order by version
+"""
+_PREPARE = "`mlpipes data prepare` makes one"
+
+
+@dataclass(frozen=True, eq=False)
+class VersionRows:
+    """The rows of a version.
+
+    Attributes:
+        version: Its record.
+        frame: Its columns, in the order of the rows.
+        parts: (n,) ``train``, ``validation`` or ``test``.
+    """
+
+    version: DatasetVersion
+    frame: pd.DataFrame
+    parts: pd.Series
+
+    def settings(self, data: Data) -> Data:
+        """Return an experiment's settings with the version's number, weights and way of splitting."""
+        about = self.version.settings
+        split = about.get("split") or {}
+        stratified = self._column(split.get("stratify")) == data.target
+        made = Split.model_construct(
+            stratify=stratified,
+            by=self._column(split.get("by")),
+            group=self._column(split.get("group")),
+        )
+        weights = self._column(about.get("weights"))
+        changed: dict[str, Any] = {"split": made, "drop": data.drop}
+        if data.weights is None:
+            changed["weights"] = weights
+        elif data.weights is False and weights is not None and weights not in data.drop:
+            changed["drop"] = (*data.drop, weights)
+        changed["source"] = DatasetReference(self.version.dataset, self.version.version).source
+        return data.model_copy(update=changed)
+
+    def _column(self, name: str | None) -> str | None:
+        """Return the table's name of a column that the settings name; None if a step has removed it."""
+        columns = self.version.columns
+        found = [one.name for one in columns if one.name == name]
+        found += [one.name for one in columns if name is not None and one.source == name]
+        return found[0] if found else None
+
+
+def load_version(data: Data, source: YamlSource, database_url: str | None) -> VersionRows:
+    """Read the version that ``source:`` names, or the newest one.
+
+    Raises:
+        ConfigError: There is no such data set or version, or its rows were removed.
+        MlpipesError: The database cannot be reached.
+    """
+    import psycopg2
+
+    wanted = data.dataset
+    assert wanted is not None
+    if database_url is None:
+        reason = source.problem(AT, "the project's database has no read-only role yet")
+        raise MlpipesError(reason, "`mlpipes up` creates it")
+    with closing(connect(database_url, source, _HINT)) as link:
+        link.set_session(readonly=True, isolation_level="REPEATABLE READ")
+        try:
+            with link.cursor() as cursor:
+                cursor.execute(f"set local statement_timeout = '{SECONDS}s'; set local datestyle = 'ISO'")
+                version = _find(cursor, wanted, source)
+                table = _copied(cursor, version)
+        except psycopg2.errors.UndefinedTable:
+            raise wrong(source, AT, f"the rows of {wanted} were removed; name another version") from None
+        except psycopg2.Error as error:
+            reason = source.problem(AT, f"{wanted} cannot be read ({first_line(error)})")
+            raise MlpipesError(reason, "see `mlpipes status`, and try again") from None
+    return _rows(version, table)
+
+
+def _find(cursor: Any, wanted: DatasetReference, source: YamlSource) -> DatasetVersion:
+    """Return the record of the version."""
+    cursor.execute("select to_regclass('clean_data._versions') is not null")
+    if not cursor.fetchone()[0]:
+        raise wrong(source, AT, f"there is no data set {wanted.name!r}; {_PREPARE}")
+    cursor.execute(_VERSIONS, (wanted.name,))
+    found = [_version(wanted.name, row) for row in cursor.fetchall()]
+    if not found:
+        raise wrong(source, AT, _no_dataset(cursor, wanted.name))
+    number = found[-1].version if wanted.version is None else wanted.version
+    version = next((one for one in found if one.version == number), None)
+    if version is None:
+        known = ", ".join(str(one.version) for one in found[-8:])
+        raise wrong(source, AT, f"{wanted.name} has no version {number}; use one of {known}")
+    if version.table is None:
+        kept = ", ".join(str(one.version) for one in found if one.table is not None)
+        instead = f"use one of {kept}" if kept else _PREPARE
+        raise wrong(source, AT, f"the rows of {wanted.name}@{number} were removed by a prune; {instead}")
+    return version
+
+
+def _no_dataset(cursor: Any, name: str) -> str:
+    cursor.execute(
+        "select dataset, true from clean_data._versions union select dataset, false from raw_data._loads"
+    )
+    known = dict(sorted(cursor.fetchall()))
+    if name in known:
+        return f"the data set {name!r} has no version yet; {_PREPARE}"
+    prepared = [one for one, has_version in known.items() if has_version]
+    return f"there is no data set {name!r}{did_you_mean(name, prepared) or f'; {_PREPARE}'}"
+
+
+def _version(name: str, row: tuple[Any, ...]) -> DatasetVersion:
+    version, load, fingerprint, rows, splits, columns, settings, table = row
+    named = [TableColumn(one["name"], one["type"], one.get("source")) for one in columns]
+    return DatasetVersion(
+        name, version, load, fingerprint, rows, splits, named, settings=settings, table=table
+    )
+
+
+def _copied(cursor: Any, version: DatasetVersion) -> pa.Table:
+    """Return the version's table: its columns, the part and the number of each row."""
+    from psycopg2 import sql
+
+    names = [*(column.name for column in version.columns), SPLIT, ROW]
+    statement = sql.SQL("copy (select {} from {}) to stdout (format csv)").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier("clean_data", version.table or "")
+    )
+    text = io.BytesIO()
+    cursor.copy_expert(statement, text)
+    return parsed(text.getbuffer(), {column.name: column.type for column in version.columns})
+
+
+def parsed(text: memoryview, types: dict[str, str]) -> pa.Table:
+    """Parse PostgreSQL's CSV without a header: columns of these types, then the part and the row's number.
+
+    Raises:
+        ValueError: A value is outside of what Arrow has, such as the date ``infinity``.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    kinds = {
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "text": pa.string(),
+        "boolean": pa.bool_(),
+        "date": pa.timestamp("us"),
+        "datetime": pa.timestamp("us"),
+    }
+    arrow = {name: kinds[kind] for name, kind in types.items()}
+    arrow |= {SPLIT: pa.dictionary(pa.int32(), pa.string()), ROW: pa.int64()}
+    convert = csv.ConvertOptions(
+        column_types=arrow,
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        true_values=["t"],
+        false_values=["f"],
+    )
+    if not text.nbytes:
+        return pa.table({name: pa.array([], kind) for name, kind in arrow.items()})
+    shape = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
+
+    def read(block: int) -> pa.Table:
+        how = csv.ReadOptions(column_names=list(arrow), block_size=min(block, 2**31 - 1))
+        return csv.read_csv(pa.py_buffer(text), how, shape, convert)
+
+    try:
+        return read(_BLOCK)
+    except pa.ArrowInvalid as error:
+        if "straddling" not in str(error):
+            raise
+        return read(text.nbytes + 1)  # a value longer than a block
+
+
+def _rows(version: DatasetVersion, table: pa.Table) -> VersionRows:
+    import numpy as np
+
+    order = table.column(ROW).to_numpy()
+    if np.any(order[1:] < order[:-1]):  # PostgreSQL has mostly stored them in order
+        table = table.take(np.argsort(order, kind="stable"))
+    parts = table.column(SPLIT).to_pandas().astype(str)
+    return VersionRows(version, plain(table.drop_columns([SPLIT, ROW])), parts)
