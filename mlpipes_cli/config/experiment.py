@@ -11,9 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    Discriminator,
     Field,
-    Tag,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -25,6 +23,7 @@ from mlpipes_cli.config.dataset.reference import DatasetReference, dataset_refer
 from mlpipes_cli.config.executor import Executor
 from mlpipes_cli.config.problems import validate
 from mlpipes_cli.config.runs import AnyRun, Folds, Run
+from mlpipes_cli.config.source import Source
 from mlpipes_cli.config.threshold import NONE, Threshold
 from mlpipes_cli.config.yaml_source import YamlSource, read_yaml
 from mlpipes_cli.metric_catalog import Task
@@ -35,29 +34,6 @@ Column = Annotated[
     BeforeValidator(lambda v: str(v) if isinstance(v, int) else v),
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}),
 ]
-
-
-class PostgresSource(Strict):
-    """Rows of a Postgres: a table or a query, of the project's own database or another one.
-
-    ``url`` may name an environment variable as ``$NAME``, so that no password stands in the file.
-    """
-
-    table: str | None = Field(
-        default=None, description="The table, as NAME or SCHEMA.NAME; either this or `query`."
-    )
-    query: str | None = Field(default=None, description="A query; either this or `table`.")
-    url: str | None = Field(
-        default=None,
-        description="The URL of the database; left out, the project's own. `$NAME` is taken from"
-        " the environment.",
-    )
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> PostgresSource:
-        if (self.table is None) == (self.query is None):
-            raise ValueError("give either `table` or `query`, not both")
-        return self
 
 
 class Split(Strict):
@@ -98,22 +74,6 @@ class Split(Strict):
     def roles(self) -> dict[str, Any]:
         """Return the settings for fingerprints, where a later key counts only if it is set."""
         return self.model_dump(mode="json", exclude={"group"} if self.group is None else None)
-
-
-def _kind_of_source(value: Any) -> str:
-    return "postgres" if isinstance(value, (dict, PostgresSource)) else "text"
-
-
-def _dataset_is_named(source: str) -> str:
-    dataset_reference(source)
-    return source
-
-
-Source = Annotated[
-    Annotated[str, AfterValidator(_dataset_is_named), Tag("text")]
-    | Annotated[PostgresSource, Tag("postgres")],
-    Discriminator(_kind_of_source),
-]
 
 
 def _one_group(pattern: str) -> str:

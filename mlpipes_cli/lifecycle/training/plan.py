@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import metric_catalog
-from mlpipes_cli.config.experiment import ExperimentConfig, PostgresSource
+from mlpipes_cli.config.experiment import ExperimentConfig
+from mlpipes_cli.config.source import PostgresSource
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.training import checks

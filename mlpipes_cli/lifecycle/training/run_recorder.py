@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.config.experiment import PostgresSource
+from mlpipes_cli.config.source import PostgresSource
 from mlpipes_cli.lifecycle.training.plan import TrainingPlan
 from mlpipes_cli.lifecycle.training.spec import Candidate, resolved_yaml
 from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, MetricStep, RunOutcome, TrialRecord
@@ -101,6 +101,7 @@ class RunRecorder:
         logged = dict(metrics) | {mlflow_tags.FIT_SECONDS: float(result["seconds"])}
         if model["threshold"] is not None:
             logged[mlflow_tags.THRESHOLD] = float(model["threshold"])
+        logged |= {mlflow_tags.cross_validated(name): value for name, value in model["folds"].items()}
         given = {name: pair for name, pair in sure.items() if pair is not None}
         logged |= {mlflow_tags.lower(name): low for name, (low, _) in given.items()}
         logged |= {mlflow_tags.upper(name): high for name, (_, high) in given.items()}
