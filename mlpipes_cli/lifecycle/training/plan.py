@@ -19,6 +19,7 @@ from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from mlpipes_cli.data.prepared import Prepared
+    from mlpipes_cli.data.understanding import Understanding
     from mlpipes_cli.ports import Reporter
 
 
@@ -64,6 +65,7 @@ class TrainingPlan:
         metric: The metric that decides.
         candidates: The candidates to train.
         reading: How the data was written, for scoring files that do not show it themselves.
+        understanding: What was understood of the data.
         notes: How it was read, one line each.
         warnings: Warnings about the data, one line each.
     """
@@ -73,12 +75,13 @@ class TrainingPlan:
     metric: str
     candidates: tuple[Candidate, ...]
     reading: Mapping[str, Any]
+    understanding: Understanding
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def tell(self, reporter: Reporter) -> None:
-        """Report how the data was read, and what is unusual in it."""
-        for note in self.notes:
+        """Report how the data was read, what was understood, and what is unusual in it."""
+        for note in (*self.notes, *self.understanding.lines()):
             reporter.info(note)
         for warning in self.warnings:
             reporter.warn(warning)
@@ -118,6 +121,7 @@ def make(experiment: Experiment, only: Sequence[str], database_url: str | None) 
     """
     from mlpipes_cli.data.prepare import prepare
     from mlpipes_cli.data.sources import read as read_source
+    from mlpipes_cli.data.understanding import understand
 
     config, source = experiment.config, experiment.source
     found = read_source(config.data, experiment.base, source, database_url=database_url, environ=os.environ)
@@ -125,6 +129,7 @@ def make(experiment: Experiment, only: Sequence[str], database_url: str | None) 
         config = config.model_copy(update={"data": found.data})
         experiment = replace(experiment, config=config)
     prepared = prepare(found.frame, config.data, source)
+    understanding = understand(prepared, config.data, found.warnings)
     reading = found.formats.document()
     metric = checks.check_metrics(config, source, prepared.task)
     checks.check_thresholds(config, source, prepared.task)
@@ -134,5 +139,7 @@ def make(experiment: Experiment, only: Sequence[str], database_url: str | None) 
         if not only or run.name in only
     )
     few = metric_catalog.few_rows(prepared.task, metric, prepared.telling_rows)
-    warnings = (*found.warnings, *prepared.warnings, *([few] if few else []))
-    return TrainingPlan(experiment, prepared, metric, candidates, reading, found.notes, warnings)
+    warnings = (*found.warnings, *prepared.warnings, *understanding.warnings, *([few] if few else []))
+    return TrainingPlan(
+        experiment, prepared, metric, candidates, reading, understanding, found.notes, warnings
+    )
