@@ -15,6 +15,7 @@ from psycopg2 import sql
 from mlpipes_cli.adapters.postgres.database import migrate
 from mlpipes_cli.ports.datasets import ROW, SPLIT, SQL_TYPES
 
+_NONE = "<none>"
 _RECORD = """
 insert into clean_data._versions
   (dataset, version, load, fingerprint, rows, splits, columns, learned, settings, table_name, actor)
@@ -53,8 +54,8 @@ def make_version(
         for one, kind in types.items():
             if kind == "integer":
                 whole[one] = whole[one].astype("Int64")
-        text = io.StringIO(whole.to_csv(index=False, header=False, na_rep="\\N"))
-        statement = sql.SQL("copy {} from stdin (format csv, null '\\N')").format(place)
+        text = io.StringIO(whole.to_csv(index=False, header=False, na_rep=_NONE))
+        statement = sql.SQL("copy {} from stdin (format csv, null '<none>')").format(place)
         cursor.copy_expert(statement.as_string(cursor), text)
         described = json.dumps([{"name": one, "type": kind} for one, kind in types.items()])
         values = (name, version, f"{name}-{version}", len(frame), json.dumps(told), described)

@@ -53,8 +53,8 @@ class Split(Strict):
     )
     group: Column | None = Field(
         default=None,
-        description="The column whose values never stand in two parts, such as a customer; it is not a "
-        "feature, and the folds of searches respect it.",
+        description="The column, such as a customer, whose rows with the same value stay in one part; it "
+        "is not a feature, and the folds of searches respect it.",
     )
 
     @model_validator(mode="before")
@@ -162,7 +162,7 @@ class Data(Strict):
         description="The column that identifies a row: not a feature, returned with predictions.",
     )
     drop: tuple[Column, ...] = Field(default=(), description="Columns that are not features.")
-    weights: Column | Literal[False] | None = Field(
+    weights: Literal[False] | Column | None = Field(
         default=None,
         description="The column with the weights of the rows, numbers above 0, for `fit`: not a feature. "
         "A data set's own by default; `false` leaves all rows equal.",

@@ -125,7 +125,7 @@ class Run(Strict):
         description="From which score on a row is labelled positive; left out, what the file's "
         "`threshold` says.",
     )
-    cross_validate: Folds | Literal[False] | None = Field(
+    cross_validate: Literal[False] | Folds | None = Field(
         default=None,
         description="Also cross-validate the run on so many folds of the training rows; left out, what the "
         "file's `cross_validate` says.",

@@ -25,7 +25,7 @@ def weights(estimator: Any, training: Training) -> dict[str, Any]:
     last = steps[-1][1] if steps else estimator
     if not _takes(last, WEIGHTS):
         raise TrainingError(
-            f"{type(last).__name__} takes no weights of rows (`fit` has no {WEIGHTS}); {NO_WEIGHTS}"
+            f"{type(last).__name__} does not support weights (`fit` has no {WEIGHTS}); {NO_WEIGHTS}"
         )
     return {f"{steps[-1][0]}__{WEIGHTS}" if steps else WEIGHTS: training.weights}
 

@@ -69,7 +69,7 @@ def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
         _check_here(trainer, content["spec"])
     if training.weights is not None and not getattr(trainer, "takes_weights", False):
         name = content["spec"]["trainer"]
-        raise TrainingError(f"the trainer {name} takes no weights of rows; {NO_WEIGHTS}")
+        raise TrainingError(f"the trainer {name} does not support weights; {NO_WEIGHTS}")
     tell("fit")
     started = time.monotonic()
     made = _fit(trainer, training, out, tell)

@@ -43,8 +43,8 @@ def test_rows_types_and_classes() -> None:
     assert found.warnings == ()
     assert found.lines() == [
         "400 rows: 320 train, 80 holdout; 4 features: 1 numeric, 1 boolean, 1 text, 1 datetime",
-        "target 'y': binary, positive class 'yes' (alphabetically the last of the two; `positive` sets another);"
-        " rows of each class: no 300, yes 100",
+        "target 'y': binary, positive class 'yes' (alphabetically the last of the two; `positive` sets"
+        " another); rows of each class: no 300, yes 100",
     ]
 
 
@@ -75,7 +75,8 @@ def test_columns_that_tell_nothing() -> None:
     assert found.warnings == (
         "no value in any row: 'none'",
         "the same value in every row: 'same'",
-        "another value in every row: 'number', 'code'; a column that names the rows belongs in `id` or `drop`",
+        "another value in every row: 'number', 'code'; a column that names the rows belongs in `id`"
+        " or `drop`",
     )
 
 
@@ -141,8 +142,8 @@ def test_labels_that_differ_only_in_writing() -> None:
 def test_whole_numbers_in_an_order() -> None:
     grades = np.repeat([3, 4, 5, 6, 7, 8], [10, 50, 140, 130, 60, 10])
     told = (
-        "'y' has the whole numbers 3 to 8, which are treated as 6 classes without an order; for a quantity, set"
-        " `task: regression`"
+        "'y' has the whole numbers 3 to 8, which are treated as 6 classes without an order; for a quantity,"
+        " set `task: regression`"
     )
     assert understood(grades).warnings == (told,)
     assert understood(grades, data={"task": "multiclass"}).warnings == ()
