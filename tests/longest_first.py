@@ -70,7 +70,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/reliability/test_promotions.py": 30,
     "integration/remote/test_remote_story.py": 30,
     "integration/serving/test_serve_command.py": 30,
-    "unit/server/models/test_model_process.py": 30,
+    "unit/model_process/test_client.py": 30,
     "integration/docker/test_docker_doctor.py": 25,
     "integration/page/test_page.py": 25,
     "integration/reliability/test_spooling_log.py": 25,

@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.adapters.environments.store import EnvironmentStore, cache
+from mlpipes_cli.child_process import guard, reaper
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.environments import of_lock
-from mlpipes_cli.worker import protocol, reaper
+from mlpipes_cli.worker import protocol
 from mlpipes_cli.worker.pool import CandidateJob, Pool, ResourceRequest
 
 _PREFIX = "mlpipes-ray-"
@@ -101,7 +102,7 @@ class Work:
             folders = [str(self._folder / "user" / str(n)) for n in range(len(self._content["folders"]))]
             content = {**self._content, "data": str(self._folder / "data"), "folders": folders}
             protocol.write(job / protocol.JOB, content)
-            os.environ[protocol.REMOVE] = str(self._folder)
+            os.environ[guard.REMOVE] = str(self._folder)
             return self._watch(
                 CandidateJob("job", job, built.python, ResourceRequest(memory=self._content.get("memory")))
             )

@@ -17,8 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlpipes_cli.child_process import reaper
 from mlpipes_cli.trainers.base import TrainingError
-from mlpipes_cli.worker import protocol, reaper
+from mlpipes_cli.worker import protocol
 
 _PRELOADED = (
     "pandas", "pandas.io.formats.csvs", "pyarrow.parquet", "pyarrow.dataset", "cloudpickle", "threadpoolctl",

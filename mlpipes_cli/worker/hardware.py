@@ -152,7 +152,7 @@ def _held_by_psutil(pids: list[int]) -> int:
 def trees(pids: list[int]) -> list[list[int]]:
     """Return each process with all its descendants, including those that left its process group."""
     if sys.platform == "linux":
-        from mlpipes_cli.worker import reaper
+        from mlpipes_cli.child_process import reaper
 
         children = reaper.family()
         return [[pid, *reaper.descendants([pid], children)] for pid in pids]

@@ -3,8 +3,8 @@
 It imports what every candidate needs once. On Linux a candidate is then a fork of it, which does not have to
 import anything; elsewhere it is a new interpreter. A candidate leads its own process group, and the kernel
 kills it first when memory runs out. When a candidate ends, the host also kills its descendants: the process
-group and, on Linux, those that left the group (:mod:`mlpipes_cli.worker.reaper`). If the host itself is
-killed, :mod:`mlpipes_cli.worker.process_guard` does so.
+group and, on Linux, those that left the group (:mod:`mlpipes_cli.child_process.reaper`). If the host
+itself is killed, :mod:`mlpipes_cli.child_process.guard` does so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpipes_cli.worker import candidate_process, entry, process_guard, protocol, reaper
+from mlpipes_cli.child_process import entry, guard, reaper
+from mlpipes_cli.worker import candidate_process, protocol
 
 
 @dataclass
@@ -162,7 +163,7 @@ def _terminated(*_: object) -> None:
 def main() -> None:
     """Start the process guard, preload, then serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    process_guard.stand_guard(0)
+    guard.stand_guard(0)
     reaper.adopt()
     commands, events = os.dup(0), os.dup(1)  # keeps 0 and 1 from libraries that read or print
     null = os.open(os.devnull, os.O_RDWR)
@@ -181,7 +182,7 @@ def main() -> None:
         host.serve()
     finally:
         host.stop_all()
-        process_guard.clean()
+        guard.clean()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mlpipes_cli import private_files
+from mlpipes_cli.child_process import entry, reaper
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.worker import entry, protocol, reaper
+from mlpipes_cli.worker import protocol
 
 _MODULE = "mlpipes_cli.worker.host"
 _RESTARTS = 3  # of a host that was killed, for example when memory ran out

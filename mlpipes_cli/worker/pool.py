@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
+from mlpipes_cli.child_process import reaper
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.worker import hardware, host_client, protocol, reaper
+from mlpipes_cli.worker import hardware, host_client, protocol
 from mlpipes_cli.worker.host_client import HostEvent, WorkerHostClient
 from mlpipes_cli.worker.memory_watch import MemoryWatch
 from mlpipes_cli.worker.resource_allocator import ResourceAllocator, ResourceRequest

@@ -38,7 +38,6 @@ MODEL, ANSWERS, IMPORTANCE, TABLES = "model", "answers.parquet", "importance.csv
 FILES, HISTORY, SCRATCH_FOLDER = "files", "history.jsonl", "scratch"
 TRIALS = "trials.jsonl"
 SCRATCH = "MLPIPES_WORKER_SCRATCH"  # folder for the host's own temporary files
-REMOVE = "MLPIPES_WORKER_REMOVE"  # folder to remove when the host has ended
 MARK = "MLPIPES_WORKER_MARK"  # identifies the pool; all descendants of a job inherit it
 _MAP = "$map"
 

@@ -12,7 +12,7 @@ from mlpipes_cli.lifecycle.trust.project_vault import fetched
 from mlpipes_cli.mlflow_tags import MODEL_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from mlpipes_cli.server.models.outcome import ModelOutput
+    from mlpipes_cli.model_process.output import ModelOutput
     from mlpipes_cli.server.models.served_model import ServedModel
     from mlpipes_cli.signing.vault import Vault
 

@@ -87,7 +87,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
 def _environment(plan: ServingPlan, python: Path | None) -> dict[str, str]:
     """Return the project's environment, without the database's address and the key of models."""
     if python is not None:
-        from mlpipes_cli.server.models.model_process import surroundings
+        from mlpipes_cli.model_process.client import surroundings
 
         return surroundings(python)
     ours = {k: v for k, v in plan.endpoints.environment().items() if k != "MLPIPES_DATABASE_URL"}

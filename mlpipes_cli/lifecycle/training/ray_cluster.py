@@ -133,7 +133,7 @@ def _agrees(executor: RayExecutor, told: Mapping[str, Any], experiment: Experime
 
 
 def _command(python: Path, module: str, address: str) -> list[str]:
-    from mlpipes_cli.worker import entry
+    from mlpipes_cli.child_process import entry
 
     return [str(python), entry.__file__, f"mlpipes_cli.clusters.{module}", address]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.mlflow_tags import MODEL_ENVIRONMENT
-from mlpipes_cli.server.models.model_process import Away, ModelError, ModelProcess, NotLoaded
-from mlpipes_cli.server.models.outcome import ModelOutput
+from mlpipes_cli.model_process.client import Away, LoadRequest, ModelError, ModelProcess, NotLoaded
+from mlpipes_cli.model_process.output import ModelOutput
 from mlpipes_cli.server.models.requirements import missing
 from mlpipes_cli.server.models.served_model import ServedModel, Shortcut
 from mlpipes_cli.server.models.signature import Description, describe
@@ -101,7 +101,8 @@ def _elsewhere(
         python = interpreters(description.details[MODEL_ENVIRONMENT])
     except MlpipesError as error:
         raise MlpipesError(f"{which}: {error.reason}", error.hint) from None
-    process = ModelProcess(python, description, which, seconds)
+    asked = LoadRequest(description.folder, description.pickled, description.details)
+    process = ModelProcess(python, asked, which, seconds)
     try:
         process.start()
     except NotLoaded as error:

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.model_process.output import ModelOutput
 from mlpipes_cli.scoring.score_reader import ScoreReader, split
-from mlpipes_cli.server.models.outcome import ModelOutput
 from mlpipes_cli.server.models.signature import Description, InputColumn
 from mlpipes_cli.server.requests.decoder import RequestDecoder, Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlpipes_cli.model_process.client import ModelProcess
     from mlpipes_cli.server.compiled import Compiled
-    from mlpipes_cli.server.models.model_process import ModelProcess
     from mlpipes_cli.server.requests.mlflow_parser import MlflowParser
 
 __all__ = ["InputColumn", "ServedModel"]

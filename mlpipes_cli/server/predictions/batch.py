@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from mlpipes_cli.model_process.client import Away
+from mlpipes_cli.model_process.output import ModelOutput
 from mlpipes_cli.server.http.api_error import ApiError, bad_request, unavailable
-from mlpipes_cli.server.models.model_process import Away
-from mlpipes_cli.server.models.outcome import ModelOutput
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.predictions import stored_rows
 from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from mlpipes_cli.model_process.output import ModelOutput
 from mlpipes_cli.ports import PredictionRow
-from mlpipes_cli.server.models.outcome import ModelOutput
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.predictions import jsonb
 from mlpipes_cli.server.predictions.uuid7 import Uuid7Factory, uuid7

@@ -82,7 +82,7 @@ def models_processes(process: subprocess.Popen[str]) -> list[psutil.Process]:
     ours = []
     for one in psutil.Process(process.pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):  # it ended meanwhile
-            if "mlpipes_cli.worker.model_server" in one.cmdline():
+            if "mlpipes_cli.model_process.server" in one.cmdline():
                 ours.append((one, one.ppid()))
     guards = {one.pid for one, _ in ours}
     return [one for one, parent in ours if parent in guards]

@@ -16,9 +16,9 @@ ALLOWED = {
     "source.fetch_logged": {"signing/vault.py"},
     # a run's files; the source
     "download_artifacts": {"adapters/mlflow/registry.py", "adapters/mlflow/model_source.py"},
-    "load_model": {"lifecycle/serving/local_model.py", "server/models/loader.py", "worker/model_server.py",
+    "load_model": {"lifecycle/serving/local_model.py", "server/models/loader.py", "model_process/server.py",
                    "trainers/models/keras_model.py"},
-    "cloudpickle.load": {"server/models/loader.py", "worker/model_server.py"},
+    "cloudpickle.load": {"server/models/loader.py", "model_process/server.py"},
     "pickle.load": set(),
     "joblib.load": set(),
 }  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlpipes_cli.data import model_protocol
+from mlpipes_cli.model_process import protocol
 from mlpipes_cli.server.models.loader import load
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.requests import parse
@@ -91,8 +91,8 @@ def test_what_a_model_in_a_process_of_its_own_gets_is_what_was_converted(model: 
         model.elsewhere = kept
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        model_protocol.send(ours, "ask", data=sent[0])
-        got = model_protocol.receive(theirs).value["data"]
+        protocol.send(ours, "ask", data=sent[0])
+        got = protocol.receive(theirs).value["data"]
     pd.testing.assert_frame_equal(got, sent[0])
     assert got["t"].tolist()[0] == pd.Timestamp("2024-01-01T08:00:00")
     if model.columns[0].signed:

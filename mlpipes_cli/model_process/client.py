@@ -15,21 +15,21 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlpipes_cli import package_files
-from mlpipes_cli.data import model_protocol
+from mlpipes_cli.child_process import guard
+from mlpipes_cli.model_process import protocol
+from mlpipes_cli.model_process.output import ModelOutput
 from mlpipes_cli.scoring.score_reader import ScoreReader
-from mlpipes_cli.server.models.outcome import ModelOutput
-from mlpipes_cli.server.models.signature import Description
 
 logger = logging.getLogger("mlpipes.server")
 _model_logger = logging.getLogger("mlpipes.model")
 _LOADS = 600.0  # seconds that a model may take to load
 _ENDS = 10.0  # seconds until a process that was asked to exit is killed
 _LONGEST_PAUSE = 30.0  # seconds between two attempts to start a failing process
-REMOVE = "MLPIPES_WORKER_REMOVE"
 _LINE = 2000  # characters of a line of the model's output that are logged
 _NOT_THEIRS = ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__", "PROMETHEUS_MULTIPROC_DIR")
 _SECRET = ("MLPIPES_DATABASE_URL", "MLPIPES_MODEL_KEY", "MLFLOW_TRACKING_")
@@ -47,6 +47,21 @@ class NotLoaded(Exception):
     """The model's process did not start; one line."""
 
 
+@dataclass(frozen=True)
+class LoadRequest:
+    """The model that a process loads.
+
+    Attributes:
+        folder: The model's folder.
+        pickled: The file of a scikit-learn estimator that is asked by its ``predict`` alone; or None.
+        details: The metadata that training stored for serving.
+    """
+
+    folder: Path
+    pickled: Path | None
+    details: Mapping[str, Any]
+
+
 class ModelProcess:
     """A model's process, kept running until it is closed; may be called from several threads.
 
@@ -55,19 +70,17 @@ class ModelProcess:
 
     Args:
         python: The interpreter of the model's environment.
-        description: The model's folder.
+        model: The model's folder, and how to load it.
         title: The name in the log.
         seconds: Time limit for a request; after it the process is terminated. None is no limit.
     """
 
-    def __init__(
-        self, python: Path, description: Description, title: str, seconds: float | None = None
-    ) -> None:
+    def __init__(self, python: Path, model: LoadRequest, title: str, seconds: float | None = None) -> None:
         self._python, self._title, self._seconds = python, title, seconds
         self._told = {
-            "folder": str(description.folder),
-            "pickled": None if description.pickled is None else str(description.pickled),
-            "details": dict(description.details),
+            "folder": str(model.folder),
+            "pickled": None if model.pickled is None else str(model.pickled),
+            "details": dict(model.details),
         }
         self._turn = threading.Lock()
         self._talking = threading.Lock()  # no other thread closes the socket meanwhile
@@ -114,17 +127,17 @@ class ModelProcess:
             try:
                 with self._talking:
                     if link.fileno() < 0:  # another thread closed it meanwhile
-                        raise model_protocol.Closed
+                        raise protocol.Closed
                     link.settimeout(_left(deadline))
-                    model_protocol.send(link, "ask", number=self._number, data=data, params=params or None)
-                    said = model_protocol.receive(link)
+                    protocol.send(link, "ask", number=self._number, data=data, params=params or None)
+                    said = protocol.receive(link)
                 if said.value.get("number") != self._number:
                     raise ValueError("an answer to another request")
             except TimeoutError:
                 self._forget(link)
                 process.terminate()
                 raise Away(f"the model did not respond within {self._seconds:g} s") from None
-            except model_protocol.Closed:
+            except protocol.Closed:
                 self._forget(link)
                 raise Away("the model's process exited and is being restarted") from None
             except ValueError as error:  # not a valid message: the stream cannot be read further
@@ -178,7 +191,11 @@ class ModelProcess:
         self._last.clear()
         package = package_files.package()
         self._scratch = scratch = tempfile.mkdtemp(prefix="mlpipes-model-process-")
-        command = [str(self._python), str(package / "worker" / "entry.py"), "mlpipes_cli.worker.model_server"]
+        command = [
+            str(self._python),
+            str(package / "child_process" / "entry.py"),
+            "mlpipes_cli.model_process.server",
+        ]
         try:
             process = subprocess.Popen(
                 [*command, str(theirs.fileno())],
@@ -186,7 +203,7 @@ class ModelProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
-                env=surroundings(self._python) | {"TMPDIR": scratch, REMOVE: scratch},
+                env=surroundings(self._python) | {"TMPDIR": scratch, guard.REMOVE: scratch},
                 start_new_session=True,
             )
         except OSError as error:
@@ -202,11 +219,11 @@ class ModelProcess:
             self.release()
         try:
             ours.settimeout(_LOADS)
-            model_protocol.send(ours, "load", **self._told)
-            said = model_protocol.receive(ours)
+            protocol.send(ours, "load", **self._told)
+            said = protocol.receive(ours)
             if said.type != "ready":
                 raise NotLoaded(str(said.value.get("error")))
-        except (model_protocol.Closed, TimeoutError, ValueError) as error:
+        except (protocol.Closed, TimeoutError, ValueError) as error:
             ours.close()
             _end(process)
             reader.join(1)

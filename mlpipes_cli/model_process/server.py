@@ -1,7 +1,7 @@
 """Serves a model from a process in the environment that trained it.
 
-Started by ``python entry.py mlpipes_cli.worker.model_server FD``: FD is one end of a socket pair;
-:mod:`mlpipes_cli.data.model_protocol` defines the messages. Output of the model's code goes to standard
+Started by ``python entry.py mlpipes_cli.model_process.server FD``: FD is one end of a socket pair;
+:mod:`mlpipes_cli.model_process.protocol` defines the messages. Output of the model's code goes to standard
 error. The process ends when the socket closes, with all its descendants.
 """
 
@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli.data import model_protocol
+from mlpipes_cli.child_process import guard
 from mlpipes_cli.mlflow_tags import MODEL_SAMPLE
-from mlpipes_cli.worker import process_guard
+from mlpipes_cli.model_process import protocol
 
 _WARM = 2  # rows of the warm-up
 Ask = Callable[[Any, Any], tuple[Any, Any]]
@@ -28,26 +28,26 @@ def main(descriptor: int) -> int:
     """Answer requests until the socket closes."""
     os.set_inheritable(descriptor, False)  # the model's child processes must not keep it open
     os.dup2(2, 1)
-    process_guard.stand_guard(descriptor)
+    guard.stand_guard(descriptor)
     os.chdir(tempfile.gettempdir())  # some libraries write to the current folder
     return _serve(socket.socket(fileno=descriptor))
 
 
 def _serve(link: socket.socket) -> int:
     try:
-        told = model_protocol.receive(link).value
+        told = protocol.receive(link).value
         try:
             ask, about = _loaded(told)
             _warm_up(ask, Path(told["folder"]), bool(told["pickled"]))
         except Exception as error:  # noqa: BLE001  a pickled model may raise anything
             traceback.print_exc()
             absent = error.name if isinstance(error, ImportError) else None
-            model_protocol.send(link, "failed", error=one_line(error), absent=absent)
+            protocol.send(link, "failed", error=one_line(error), absent=absent)
             return 1
-        model_protocol.send(link, "ready", pid=os.getpid(), python=sys.version.split()[0], **about)
+        protocol.send(link, "ready", pid=os.getpid(), python=sys.version.split()[0], **about)
         while True:
-            _answer(link, ask, model_protocol.receive(link).value)
-    except model_protocol.Closed:
+            _answer(link, ask, protocol.receive(link).value)
+    except protocol.Closed:
         return 0
 
 
@@ -55,11 +55,11 @@ def _answer(link: socket.socket, ask: Ask, asked: Mapping[str, Any]) -> None:
     number = asked["number"]
     try:
         raw, scores = ask(asked["data"], asked["params"])
-        model_protocol.send(link, "answer", number=number, raw=raw, scores=scores)
-    except model_protocol.Closed:
+        protocol.send(link, "answer", number=number, raw=raw, scores=scores)
+    except protocol.Closed:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  a model may raise anything
-        model_protocol.send(link, "error", number=number, error=one_line(error))
+        protocol.send(link, "error", number=number, error=one_line(error))
 
 
 def _loaded(told: Mapping[str, Any]) -> tuple[Ask, dict[str, Any]]:

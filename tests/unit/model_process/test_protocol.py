@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlpipes_cli.data import model_protocol
+from mlpipes_cli.model_process import protocol
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def carried(ends: tuple[socket.socket, socket.socket], value: Any) -> Any:
-    sender = threading.Thread(target=model_protocol.send, args=(ends[0], "ask"), kwargs={"value": value})
+    sender = threading.Thread(target=protocol.send, args=(ends[0], "ask"), kwargs={"value": value})
     sender.start()
-    said = model_protocol.receive(ends[1])
+    said = protocol.receive(ends[1])
     sender.join()
     assert said.type == "ask"
     return said.value["value"]
@@ -98,19 +98,19 @@ def test_a_huge_batch(ends: Any) -> None:
 @pytest.mark.parametrize("value", [object(), {1: 2}, pd.DataFrame({"x": [1, "a", object()]})], ids=type)
 def test_what_cannot_go_says_so_and_sends_nothing(ends: Any, value: Any) -> None:
     with pytest.raises(TypeError, match="cannot be sent"):
-        model_protocol.send(ends[0], "ask", value=value)
-    model_protocol.send(ends[0], "ask", value=1)
-    assert model_protocol.receive(ends[1]).value == {"value": 1}
+        protocol.send(ends[0], "ask", value=value)
+    protocol.send(ends[0], "ask", value=1)
+    assert protocol.receive(ends[1]).value == {"value": 1}
 
 
 def test_an_end_in_the_middle_of_a_message(ends: Any) -> None:
     ends[0].sendall(b"mlp1\x00\x00")
     ends[0].close()
-    with pytest.raises(model_protocol.Closed):
-        model_protocol.receive(ends[1])
+    with pytest.raises(protocol.Closed):
+        protocol.receive(ends[1])
 
 
 def test_nonsense_is_no_message(ends: Any) -> None:
     ends[0].sendall(b"HTTP/1.1 200 OK\r\n\r\n")
     with pytest.raises(ValueError, match="not a message"):
-        model_protocol.receive(ends[1])
+        protocol.receive(ends[1])

@@ -23,9 +23,9 @@ import serving_help
 from process_help import commands
 
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.model_process.client import Away, ModelError, ModelProcess, surroundings
 from mlpipes_cli.server.http.api_error import ApiError
 from mlpipes_cli.server.models.loader import load
-from mlpipes_cli.server.models.model_process import Away, ModelError, ModelProcess, surroundings
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.predictions.batch import ask
 from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer
@@ -185,7 +185,7 @@ def test_all_that_it_started_ends_with_it(folder: Path) -> None:
     model = load(folder, "people", 3, "production", interpreters=found, seconds=60)
     model.predict(rows(model, 3, -5))
     family = list(commands(psutil.Process().children(recursive=True)))
-    ours = [one for one, command in family if "worker.model_server" in " ".join(command)]
+    ours = [one for one, command in family if "model_process.server" in " ".join(command)]
     strays = [one for one, command in family if command[0].endswith("sleep")]
     assert strays and len(ours) >= 2
     pids = {process_of(model).pid, *(one.pid for one in strays)}

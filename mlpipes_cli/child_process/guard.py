@@ -14,8 +14,9 @@ import shutil
 import signal
 import time
 
-from mlpipes_cli.worker import protocol, reaper
+from mlpipes_cli.child_process import reaper
 
+REMOVE = "MLPIPES_WORKER_REMOVE"  # folder to remove when the process has ended
 _GRACE = 2 * reaper.PATIENCE  # seconds for the host to end after the main process has
 
 
@@ -86,5 +87,5 @@ def _wait(host: int, commands: int, wake: int) -> int:
 
 def clean() -> None:
     """Remove the folder that the main process asked to remove, if any."""
-    if folder := os.environ.get(protocol.REMOVE):
+    if folder := os.environ.get(REMOVE):
         shutil.rmtree(folder, ignore_errors=True)
