@@ -7,7 +7,8 @@ record has: the values are those that a file with the same rows gives.
 from __future__ import annotations
 
 import io
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,69 +42,83 @@ class VersionRows:
     """The rows of a version.
 
     Attributes:
-        version: Its record.
         frame: Its columns, in the order of the rows.
         parts: (n,) ``train``, ``validation`` or ``test``.
     """
 
-    version: DatasetVersion
     frame: pd.DataFrame
     parts: pd.Series
 
-    def settings(self, data: Data) -> Data:
-        """Return an experiment's settings with the version's number, weights and way of splitting."""
-        about = self.version.settings
-        split = about.get("split") or {}
-        stratified = self._column(split.get("stratify")) == data.target
-        made = Split.model_construct(
-            stratify=stratified,
-            by=self._column(split.get("by")),
-            group=self._column(split.get("group")),
-        )
-        weights = self._column(about.get("weights"))
-        changed: dict[str, Any] = {"split": made, "drop": data.drop}
-        if data.weights is None:
-            changed["weights"] = weights
-        elif data.weights is False and weights is not None and weights not in data.drop:
-            changed["drop"] = (*data.drop, weights)
-        changed["source"] = DatasetReference(self.version.dataset, self.version.version).source
-        return data.model_copy(update=changed)
 
-    def _column(self, name: str | None) -> str | None:
-        """Return the table's name of a column that the settings name; None if a step has removed it."""
-        columns = self.version.columns
-        found = [one.name for one in columns if one.name == name]
-        found += [one.name for one in columns if name is not None and one.source == name]
-        return found[0] if found else None
+def settings(version: DatasetVersion, data: Data) -> Data:
+    """Return an experiment's settings with the version's number, weights and way of splitting."""
+    about = version.settings
+    split = about.get("split") or {}
+    made = Split.model_construct(
+        stratify=_column(version, split.get("stratify")) == data.target,
+        by=_column(version, split.get("by")),
+        group=_column(version, split.get("group")),
+    )
+    changed: dict[str, Any] = {"split": made}
+    changed["source"] = DatasetReference(version.dataset, version.version).source
+    weights = _column(version, about.get("weights"))
+    if data.weights is None:
+        changed["weights"] = weights
+    elif data.weights is False and weights is not None and weights not in data.drop:
+        changed["drop"] = (*data.drop, weights)
+    return data.model_copy(update=changed)
 
 
-def load_version(data: Data, source: YamlSource, database_url: str | None) -> VersionRows:
-    """Read the version that ``source:`` names, or the newest one.
+def _column(version: DatasetVersion, name: str | None) -> str | None:
+    """Return the table's name of a column that the settings name; None if a step has removed it."""
+    found = [one.name for one in version.columns if one.name == name]
+    found += [one.name for one in version.columns if name is not None and one.source == name]
+    return found[0] if found else None
+
+
+def find_version(data: Data, source: YamlSource, database_url: str | None) -> DatasetVersion:
+    """Return the record of the version that ``source:`` names, or of the newest one.
 
     Raises:
         ConfigError: There is no such data set or version, or its rows were removed.
         MlpipesError: The database cannot be reached.
     """
-    import psycopg2
-
     wanted = data.dataset
     assert wanted is not None
+    with _asked(wanted, source, database_url) as cursor:
+        return _find(cursor, wanted, source)
+
+
+def load_version(version: DatasetVersion, source: YamlSource, database_url: str | None) -> VersionRows:
+    """Read the rows of a version.
+
+    Raises:
+        ConfigError: They were removed meanwhile.
+        MlpipesError: The database cannot be reached.
+    """
+    with _asked(DatasetReference(version.dataset, version.version), source, database_url) as cursor:
+        return _rows(_copied(cursor, version))
+
+
+@contextmanager
+def _asked(wanted: DatasetReference, source: YamlSource, database_url: str | None) -> Iterator[Any]:
+    """Yield a cursor of a connection that can only read; say what fails at its line of the file."""
+    import psycopg2
+
     if database_url is None:
         reason = source.problem(AT, "the project's database has no read-only role yet")
         raise MlpipesError(reason, "`mlpipes up` creates it")
     with closing(connect(database_url, source, _HINT)) as link:
-        link.set_session(readonly=True, isolation_level="REPEATABLE READ")
+        link.set_session(readonly=True)
         try:
             with link.cursor() as cursor:
                 cursor.execute(f"set local statement_timeout = '{SECONDS}s'; set local datestyle = 'ISO'")
-                version = _find(cursor, wanted, source)
-                table = _copied(cursor, version)
+                yield cursor
         except psycopg2.errors.UndefinedTable:
             raise wrong(source, AT, f"the rows of {wanted} were removed; name another version") from None
         except psycopg2.Error as error:
             reason = source.problem(AT, f"{wanted} cannot be read ({first_line(error)})")
             raise MlpipesError(reason, "see `mlpipes status`, and try again") from None
-    return _rows(version, table)
 
 
 def _find(cursor: Any, wanted: DatasetReference, source: YamlSource) -> DatasetVersion:
@@ -202,11 +217,11 @@ def parsed(text: memoryview, types: dict[str, str]) -> pa.Table:
         return read(text.nbytes + 1)  # a value longer than a block
 
 
-def _rows(version: DatasetVersion, table: pa.Table) -> VersionRows:
+def _rows(table: pa.Table) -> VersionRows:
     import numpy as np
 
     order = table.column(ROW).to_numpy()
     if np.any(order[1:] < order[:-1]):  # PostgreSQL has mostly stored them in order
         table = table.take(np.argsort(order, kind="stable"))
     parts = table.column(SPLIT).to_pandas().astype(str)
-    return VersionRows(version, plain(table.drop_columns([SPLIT, ROW])), parts)
+    return VersionRows(plain(table.drop_columns([SPLIT, ROW])), parts)

@@ -121,9 +121,12 @@ def _read(
     if place.kind == "dataset":
         from mlpipes_cli.data import dataset_source
 
-        version = dataset_source.load_version(data, source, database_url)
-        data, parts = version.settings(data), version.parts
-        found = Read(version.frame, formats, data=data)
+        version = dataset_source.find_version(data, source, database_url)
+        data, rows = (
+            dataset_source.settings(version, data),
+            dataset_source.load_version(version, source, database_url),
+        )
+        found, parts = Read(rows.frame, formats, data=data), rows.parts
     elif place.kind == "file":
         found = _read_file(place.path or base, place.shown, data, source, formats)
     elif place.kind == "s3":

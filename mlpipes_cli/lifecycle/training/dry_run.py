@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.lifecycle.training import plan, preflight
 from mlpipes_cli.lifecycle.training.import_checks import ImportChecks
+from mlpipes_cli.lifecycle.training.prepared_versions import PreparedVersions
 from mlpipes_cli.lifecycle.training.training_context import endpoints, environments_of, workers
 from mlpipes_cli.trainers import spaces
 
@@ -76,7 +77,10 @@ def dry_run(find_project: Callable[[], ProjectFolder], request: TrainRequest, re
         UsageError: No such file, or no such run.
     """
     experiment = plan.read(request.file, request.shown_as, request.only)
-    url = endpoints(find_project())[1] if experiment.needs_database else None
+    url, versions = None, None
+    if experiment.needs_database:
+        project = find_project()
+        url, versions = endpoints(project)[1], PreparedVersions(project.cache / "data")
     with contextlib.ExitStack() as stack:
         environments = stack.enter_context(environments_of(experiment, request.only, reporter))
         preflight.check(experiment, environments, request.only, reporter.warn)
@@ -86,7 +90,7 @@ def dry_run(find_project: Callable[[], ProjectFolder], request: TrainRequest, re
             pool = stack.enter_context(workers(log, experiment, request.only, environments))
             by_import = ImportChecks(experiment, environments, request.only, folder, pool)
         with reporter.task("reading the data"):
-            made = plan.make(experiment, request.only, url)
+            made = plan.make(experiment, request.only, url, versions)
         made.tell(reporter)
         if experiment.unclear:
             by_import.finish()

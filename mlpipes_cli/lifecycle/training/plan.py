@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from mlpipes_cli.config.source import PostgresSource
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.training import checks
+from mlpipes_cli.lifecycle.training.prepared_versions import KnownVersion, PreparedVersions
 from mlpipes_cli.lifecycle.training.spec import Candidate, candidate
 from mlpipes_cli.suggest import did_you_mean
 
@@ -55,6 +57,10 @@ class Experiment:
         return source.startswith("postgres:") or self.config.data.dataset is not None
 
 
+def _nothing() -> None:
+    """Remember nothing."""
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingPlan:
     """The candidates to train and the data to train them on.
@@ -68,6 +74,7 @@ class TrainingPlan:
         understanding: What was understood of the data.
         notes: How it was read, one line each.
         warnings: Warnings about the data, one line each.
+        remember: Notes that the data is stored, so that the same version need not be read again.
     """
 
     experiment: Experiment
@@ -78,6 +85,7 @@ class TrainingPlan:
     understanding: Understanding
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    remember: Callable[[], None] = _nothing
 
     def tell(self, reporter: Reporter) -> None:
         """Report how the data was read, what was understood, and what is unusual in it."""
@@ -112,34 +120,73 @@ def read(file: Path, shown_as: str, only: Sequence[str] = ()) -> Experiment:
     return Experiment(config, source, file, folders, tuple(unclear))
 
 
-def make(experiment: Experiment, only: Sequence[str], database_url: str | None) -> TrainingPlan:
+def make(
+    experiment: Experiment,
+    only: Sequence[str],
+    database_url: str | None,
+    versions: PreparedVersions | None = None,
+) -> TrainingPlan:
     """Read the data, split it, and resolve the candidates.
+
+    Args:
+        experiment: The file.
+        only: Names of the runs to train; all if empty.
+        database_url: The project's database as the role that can only read; None if there is none.
+        versions: What is remembered of versions of data sets, if anything.
 
     Raises:
         ConfigError: The data does not fit the file.
         MlpipesError: The data is not available.
     """
-    from mlpipes_cli.data.prepare import prepare
-    from mlpipes_cli.data.sources import read as read_source
     from mlpipes_cli.data.understanding import understand
 
-    config, source = experiment.config, experiment.source
-    found = read_source(config.data, experiment.base, source, database_url=database_url, environ=os.environ)
-    if found.data is not None:
-        config = config.model_copy(update={"data": found.data})
-        experiment = replace(experiment, config=config)
-    prepared = prepare(found.frame, config.data, source)
-    understanding = understand(prepared, config.data, found.warnings)
-    reading = found.formats.document()
+    experiment, known, key = _prepared(experiment, database_url, versions)
+    config, source, prepared = experiment.config, experiment.source, known.prepared
+    understanding = understand(prepared, config.data, known.warnings)
     metric = checks.check_metrics(config, source, prepared.task)
     checks.check_thresholds(config, source, prepared.task)
     candidates = tuple(
-        candidate(run, config, metric, experiment.folders, reading)
+        candidate(run, config, metric, experiment.folders, known.reading)
         for run in config.runs
         if not only or run.name in only
     )
     few = metric_catalog.few_rows(prepared.task, metric, prepared.telling_rows)
-    warnings = (*found.warnings, *prepared.warnings, *understanding.warnings, *([few] if few else []))
     return TrainingPlan(
-        experiment, prepared, metric, candidates, reading, understanding, found.notes, warnings
+        experiment,
+        prepared,
+        metric,
+        candidates,
+        known.reading,
+        understanding,
+        known.notes,
+        (*known.warnings, *prepared.warnings, *understanding.warnings, *([few] if few else [])),
+        partial(versions.keep, key, known) if versions is not None and key else _nothing,
     )
+
+
+def _prepared(
+    experiment: Experiment, database_url: str | None, versions: PreparedVersions | None
+) -> tuple[Experiment, KnownVersion, str]:
+    """Return the prepared data, the file with what a data set says of its rows, and the version's key.
+
+    The key is empty for data that is not remembered.
+    """
+    from mlpipes_cli.data.prepare import prepare
+    from mlpipes_cli.data.sources import read as read_source
+
+    key, data = "", experiment.config.data
+    if data.dataset is not None:
+        from mlpipes_cli.data import dataset_source
+
+        version = dataset_source.find_version(data, experiment.source, database_url)
+        data = dataset_source.settings(version, data)
+        experiment = replace(experiment, config=experiment.config.model_copy(update={"data": data}))
+        if versions is not None and data.images is None:
+            key = versions.key(version, data)
+            if (known := versions.find(key)) is not None:
+                return experiment, known, ""
+    found = read_source(
+        data, experiment.base, experiment.source, database_url=database_url, environ=os.environ
+    )
+    prepared = prepare(found.frame, data, experiment.source)
+    return experiment, KnownVersion(prepared, found.formats.document(), found.notes, found.warnings), key
