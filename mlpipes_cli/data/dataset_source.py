@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _HINT = "see `mlpipes status`; run `mlpipes up` to repair it"
-_BLOCK = 1 << 24  # bytes; a row has to fit into two blocks
+_BLOCK = 1 << 20  # bytes that a core parses at a time; a longer row makes one block of all
 _VERSIONS = """
 select version, load, fingerprint, rows, splits, columns, settings, table_name
 from clean_data._versions where dataset = %s order by version
