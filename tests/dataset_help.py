@@ -1,72 +1,92 @@
-"""Versions of data sets made by hand, as ``0005_datasets.sql`` describes them."""
+"""Raw tables of data sets without a loader: rows and their record, as the migration describes them."""
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import psycopg2
 from psycopg2 import sql
+from psycopg2.extras import execute_values
 
-from mlpipes_cli.adapters.postgres.database import migrate
-from mlpipes_cli.ports.datasets import ROW, SPLIT, SQL_TYPES
-
-_NONE = "<none>"
-_RECORD = """
-insert into clean_data._versions
-  (dataset, version, load, fingerprint, rows, splits, columns, learned, settings, table_name, actor)
-values (%s, %s, 1, %s, %s, %s, %s, '{}', %s, %s, 'test')
-"""
+from mlpipes_cli.adapters.postgres import database
+from mlpipes_cli.ports.datasets import SQL_TYPES
 
 
-def make_version(
+def query(url: str, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+    """Run a statement in a transaction; return its rows."""
+    with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
+        cursor.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def frame(url: str, statement: str) -> pd.DataFrame:
+    """Return the rows of a query."""
+    with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
+        cursor.execute(statement)
+        names = [column.name for column in cursor.description or ()]
+        return pd.DataFrame(cursor.fetchall(), columns=names)
+
+
+def load(
     url: str,
     name: str,
-    version: int,
-    frame: pd.DataFrame,
     types: Mapping[str, str],
-    parts: Sequence[str],
-    settings: Mapping[str, Any] | None = None,
-) -> None:
-    """Store a version with its table; rows are numbered from 1 in the order of the frame.
+    rows: Iterable[Sequence[Any]],
+    numbers: Sequence[int] | None = None,
+) -> int:
+    """Replace the raw table of a data set; return the number of the load.
 
     Args:
-        url: The owner's URL of the project's database.
-        types: The type of each column, in order.
-        parts: (n,) the part of each row.
+        url: The project's database.
+        name: The data set.
+        types: The type of each column.
+        rows: Values in the order of the columns.
+        numbers: The number of each row, if not from 1 in the order of the rows.
     """
-    migrate(url)
-    table = f"_{name}_{version}"
-    told = {one: parts.count(one) for one in ("train", "validation", "test")}
+    database.migrate(url)
+    rows = [tuple(row) for row in rows]
+    table = sql.Identifier("raw_data", name)
+    items = [{"name": one, "type": kind, "source": None} for one, kind in types.items()]
     with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
-        columns = [(one, SQL_TYPES[kind]) for one, kind in types.items()]
-        columns += [(SPLIT, "text"), (ROW, "bigint")]
-        listed = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(one), sql.SQL(kind)) for one, kind in columns
-        )
-        place = sql.Identifier("clean_data", table)
-        cursor.execute(sql.SQL("create table {} ({})").format(place, listed))
-        whole = frame[list(types)].assign(**{SPLIT: list(parts), ROW: range(1, len(frame) + 1)})
-        for one, kind in types.items():
-            if kind == "integer":
-                whole[one] = whole[one].astype("Int64")
-        text = io.StringIO(whole.to_csv(index=False, header=False, na_rep=_NONE))
-        statement = sql.SQL("copy {} from stdin (format csv, null '<none>')").format(place)
-        cursor.copy_expert(statement.as_string(cursor), text)
-        described = json.dumps([{"name": one, "type": kind} for one, kind in types.items()])
-        values = (name, version, f"{name}-{version}", len(frame), json.dumps(told), described)
-        cursor.execute(_RECORD, (*values, json.dumps(dict(settings or {})), table))
-
-
-def prune_version(url: str, name: str, version: int) -> None:
-    """Remove the rows of a version."""
-    with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
-        cursor.execute(sql.SQL("drop table {}").format(sql.Identifier("clean_data", f"_{name}_{version}")))
+        cursor.execute(sql.SQL("drop table if exists {}").format(table))
+        columns = [
+            sql.SQL(f"{{}} {SQL_TYPES[kind]}").format(sql.Identifier(one)) for one, kind in types.items()
+        ]
         cursor.execute(
-            "update clean_data._versions set table_name = null where dataset = %s and version = %s",
-            (name, version),
+            sql.SQL("create table {} ({}, _load bigint, _row bigint)").format(
+                table, sql.SQL(", ").join(columns)
+            )
         )
+        cursor.execute(
+            "insert into raw_data._loads (dataset, mode, source, fingerprint, rows, added, updated,"
+            " unchanged, set_aside, columns, settings, actor, started_at)"
+            " values (%s, 'replace', 'test', 'f', %s, %s, 0, 0, 0, %s, '{}', 'test', now()) returning id",
+            (
+                name,
+                len(rows),
+                len(rows),
+                json.dumps(items),
+            ),
+        )
+        (number,) = cursor.fetchone() or (0,)
+        numbers = numbers or range(1, len(rows) + 1)
+        values = [(*row, number, at) for row, at in zip(rows, numbers, strict=True)]
+        execute_values(
+            cursor,
+            sql.SQL("insert into {} values %s").format(table).as_string(cursor),
+            values,
+            page_size=5000,
+        )
+    return int(number)
+
+
+def write(root: Path, text: str, name: str = "dataset.yaml") -> Path:
+    """Write a file of a data set into a project."""
+    path = root / name
+    path.write_text(text)
+    return path

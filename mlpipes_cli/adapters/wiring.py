@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.dump.address import Address
+    from mlpipes_cli.adapters.postgres.datasets.prepared import PreparedData
     from mlpipes_cli.adapters.spool import PendingRecords
     from mlpipes_cli.ports import (
         Endpoints,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     )
     from mlpipes_cli.ports.alias_notifications import AliasNotifications
     from mlpipes_cli.ports.api_keys import KeyStore
+    from mlpipes_cli.ports.datasets import RawTable
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.ports.environments import Environments
     from mlpipes_cli.ports.ground_truth import TruthStore
@@ -156,11 +158,31 @@ def prepare_database(url: str, *, must: bool = True) -> None:
             raise
 
 
+def raw_table(url: str, dataset: str, waiting: Callable[[str], None]) -> AbstractContextManager[RawTable]:
+    """Return the raw table of a data set, for this process alone until the context ends.
+
+    Args:
+        url: The database's address.
+        dataset: The data set's name.
+        waiting: Called with a line if another process has to end first.
+    """
+    from mlpipes_cli.adapters.postgres.datasets import raw_tables
+
+    return raw_tables.loading(url, dataset, waiting)
+
+
 def make_key_store(database_url: str) -> KeyStore:
     """Return the store of API keys."""
     from mlpipes_cli.adapters.postgres.api_keys import PostgresKeyStore
 
     return PostgresKeyStore(database_url)
+
+
+def make_prepared_data(endpoints: Endpoints) -> PreparedData:
+    """Return the data sets of a project, for what happens after their rows are loaded."""
+    from mlpipes_cli.adapters.postgres.datasets.prepared import PreparedData
+
+    return PreparedData(endpoints.database_url, endpoints.reader_url)
 
 
 def make_model_source(tracking_uri: str, login: Mapping[str, str]) -> ModelSource:

@@ -11,6 +11,7 @@ GROUPS = (
     "stack",
     "services",
     "projects",
+    "data",
     "train",
     "environments",
     "registry",

@@ -20,11 +20,11 @@ class _Loader(yaml_bounds.LOADER):  # type: ignore[misc]
     """A safe loader for which ``1e-3`` is a number, as in YAML 1.2; PyYAML's 1.1 takes it for a text."""
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Quotes the texts that :class:`_Loader` would read as numbers."""
 
 
-for _kind in (_Loader, _Dumper):
+for _kind in (_Loader, Dumper):
     _kind.add_implicit_resolver(
         "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
     )
@@ -85,7 +85,7 @@ def read_yaml(path: Path, name: str | None = None) -> YamlSource:
 
 def dump_yaml(data: Any) -> str:
     """Plain values as YAML that :func:`read_yaml` reads as they are; keys in their order."""
-    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+    return str(yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True))
 
 
 def parse_yaml(text: str, name: str) -> YamlSource:

@@ -22,9 +22,9 @@ from mlpipes_cli.data.numbers import Style, matches
 from mlpipes_cli.data.read_warnings import Hole, Remark
 
 _LOOKED_AT = 1000  # values that are sampled from a column to see whether it is text
-_FLAG = "^(?i:true|false)$"
-_DIGITS = r"^[+-]?\d+$"
-_LEADING_ZERO = r"^[+-]?0\d"
+FLAG = "^(?i:true|false)$"
+DIGITS = r"^[+-]?\d+$"
+LEADING_ZERO = r"^[+-]?0\d"
 _SHORTEST_INEXACT = 16  # digits of 2**53
 ZEROS, LONG = "digits with leading zeros", "digits that float64 cannot represent exactly"
 
@@ -178,9 +178,9 @@ def _numbers(values: pd.Series, cells: _Cells, style: Style) -> TypedColumn:
 
 def code(texts: pa.Array) -> str:
     """Return why a column of digits counts as codes; empty if it does not."""
-    if not matches(texts.drop_null(), _DIGITS).all():
+    if not matches(texts.drop_null(), DIGITS).all():
         return ""
-    if matches(texts, _LEADING_ZERO).any():
+    if matches(texts, LEADING_ZERO).any():
         return ZEROS
     long = texts.filter(pc.fill_null(pc.greater_equal(pc.utf8_length(texts), _SHORTEST_INEXACT), False))
     return LONG if any(abs(int(text)) > numbers.EXACT for text in long.to_pylist()) else ""
@@ -271,7 +271,7 @@ def _dates_as_said(values: pd.Series, written: str) -> TypedColumn:
 
 
 _KINDS: tuple[tuple[str, Callable[[pd.Series, _Cells], TypedColumn]], ...] = (
-    (_FLAG, _flags),
+    (FLAG, _flags),
     (date_formats.DATE, _dates),
     (date_formats.DURATION, _durations),
 )
@@ -297,7 +297,7 @@ def holes(name: str, texts: pa.Array, empty: np.ndarray) -> list[Hole]:
 def _strays(name: str, cells: _Cells, number: str) -> list[Remark]:
     """Return a warning if nearly all values are numbers, dates or flags, and some words are not."""
     rest = ~cells.holes
-    for regex, kind in ((number, "numbers"), (date_formats.DATE, "dates"), (_FLAG, "true and false")):
+    for regex, kind in ((number, "numbers"), (date_formats.DATE, "dates"), (FLAG, "true and false")):
         fits = matches(cells.texts, regex)
         if fits[rest].mean() < numbers.MOST:
             continue

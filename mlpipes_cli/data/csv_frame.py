@@ -67,7 +67,7 @@ def read(
     Raises:
         Unreadable: The file is not a CSV file, or a value does not have the format that ``formats`` declares.
     """
-    header = header_of(raw, formats.separator)
+    header = header_of(raw, formats.separator, quote=formats.quote)
     if formats.before:
         return _as_before(raw, header), formats.found(separator=header.separator), []
     file = _File(raw, header, formats, identifier)
@@ -173,7 +173,7 @@ def _take(file: _File, frame: pd.DataFrame, name: str, style: Style) -> None:
     try:
         column = column_types.read(frame[name], style, file.formats)
     except column_types.WrongValue as wrong:
-        line = csv_table.lines(file.raw, file.header.separator, [wrong.row])[wrong.row]
+        line = csv_table.lines(file.raw, file.header, [wrong.row])[wrong.row]
         raise Unreadable(f"column {name!r}, line {line}: {wrong}") from None
     frame[name] = column.values
     file.holes += column.holes

@@ -62,20 +62,20 @@ class Stream:
             UnclearDate: The day and the month of a date are ambiguous.
         """
         try:
-            with open_plain(self.path) as raw:
+            with open_plain(self.path, self.formats.encoding) as raw:
                 yield from self._batches(raw, size)
         except OPENING as error:
             raise not_opened(error) from None
 
     def _batches(self, raw: BinaryIO, size: int) -> Iterator[pd.DataFrame]:
-        header = header_of(raw, self.formats.separator, rows_needed=False)
+        header = header_of(raw, self.formats.separator, rows_needed=False, quote=self.formats.quote)
         self._look(raw, header)
         start, checked = 0, False
         reader = csv_table.texts(raw, header, self.formats, chunksize=size, low_memory=True)
         with reader:
             while (batch := _next(reader)) is not None:
                 if not checked and batch.iloc[:, -1].isna().any():
-                    with open_plain(self.path) as again:
+                    with open_plain(self.path, self.formats.encoding) as again:
                         csv_table.check_lengths(again, batch.iloc[:, -1], header)
                     checked = True
                 columns = {str(name): self._shaped(batch[name], start) for name in batch.columns}
@@ -85,6 +85,7 @@ class Stream:
 
     def _look(self, raw: BinaryIO, header: Header) -> None:
         """Infer the number style from the first rows."""
+        self.said += csv_table.about_encoding(self.path, self.formats)
         first = csv_table.sample(raw, header, self.formats)
         unknown = {name for name, kind in self.kinds.items() if kind == "any" and name in first.columns}
         texts = {name for name in unknown if not column_types.may_be_more(first[name])}
@@ -139,8 +140,8 @@ class Stream:
     def _order(self, name: str, start: int, row: int, present: pa.Array) -> str:
         """Return the date pattern of a column: all its values decide, then the model's own pattern."""
         found = []
-        with open_plain(self.path) as raw:
-            header = header_of(raw, self.formats.separator)
+        with open_plain(self.path, self.formats.encoding) as raw:
+            header = header_of(raw, self.formats.separator, quote=self.formats.quote)
             for part in csv_table.texts(raw, header, self.formats, usecols=[name], chunksize=100_000):
                 cells = column_types.trimmed(column_types.texts_of(part[name]))
                 kept = cells.filter(pa.array(numbers.matches(cells, date_formats.THREE_NUMBERS)))

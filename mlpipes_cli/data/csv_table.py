@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pandas as pd
@@ -14,16 +15,18 @@ from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Header, Unreadable, lines_of, ragged_line
 from mlpipes_cli.data.numbers import InferredStyle, Style
 from mlpipes_cli.data.read_warnings import Remark
+from mlpipes_cli.data.readers.encodings import FALLBACK, UTF8
+from mlpipes_cli.data.readers.opening import encoding_of
 
 SAMPLE = 1000  # rows from which the number style is inferred at first
 _CELLS = 200_000  # the most cells in such a sample
 _MARKS = {"\t": "tabs"}
 
 
-def lines(raw: BinaryIO, separator: str, rows: Collection[int]) -> dict[int, int]:
+def lines(raw: BinaryIO, header: Header, rows: Collection[int]) -> dict[int, int]:
     """Return the lines of the file on which rows are, by row number from 0."""
     raw.seek(0)
-    return lines_of(raw, Header((), separator), set(rows))
+    return lines_of(raw, header, set(rows))
 
 
 def parse(raw: BinaryIO, header: Header, **options: Any) -> Any:
@@ -34,8 +37,8 @@ def parse(raw: BinaryIO, header: Header, **options: Any) -> Any:
     """
     try:
         return pd.read_csv(
-            raw, sep=header.separator, encoding="utf-8-sig", engine="c", index_col=False,
-            **{"low_memory": False} | options,
+            raw, sep=header.separator, quotechar=header.quote, encoding="utf-8-sig", engine="c",
+            index_col=False, **{"low_memory": False} | options,
         )  # fmt: skip
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise broken(error) from None
@@ -87,6 +90,19 @@ def style_of(
     cells = [column_types.trimmed(column_types.texts_of(column)) for column in columns]
     filled = [texts.filter(pa.array(~column_types.hollow(texts))) for texts in cells]
     return numbers.infer(filled, separator, formats.decimal, formats.thousands, hint, least)
+
+
+def about_encoding(path: Path, formats: Formats) -> list[Remark]:
+    """Return a warning that a file is not UTF-8, with the encoding in which it is read.
+
+    Raises:
+        Unreadable: It has an unknown encoding.
+    """
+    name = encoding_of(path) if formats.encoding is None else UTF8
+    if name == UTF8:
+        return []
+    sure = "" if name != FALLBACK else ", a guess; save the file as UTF-8 if letters come out wrong"
+    return [Remark(f"is not UTF-8 and is read as {name}{sure}", warning=name == FALLBACK)]
 
 
 def about_style(style: Style, separator: str) -> list[Remark]:

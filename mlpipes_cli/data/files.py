@@ -8,9 +8,7 @@ quicker, inexact numbers take 2.6 s and its Arrow parser 1.5 s. The Arrow parser
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,8 +19,10 @@ from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.data import csv_frame, csv_table
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import OPENING, Unreadable, not_opened, open_plain
+from mlpipes_cli.data.header import OPENING, Header, Unreadable, not_opened, open_plain
 from mlpipes_cli.data.parquet import plain
+from mlpipes_cli.data.read_warnings import Remark
+from mlpipes_cli.data.readers.opening import plain_bytes
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ def read_table(path: Path, formats: Formats, shown: str, identifier: str | None 
         if path.name.lower().endswith(".parquet"):
             with path.open("rb") as raw:
                 return Read(_parquet(raw), formats)
-        with open_plain(path) as raw:
-            return _csv(raw, formats, shown, identifier)
+        about = csv_table.about_encoding(path, formats)
+        with open_plain(path, formats.encoding) as raw:
+            return _csv(raw, formats, shown, identifier, about)
     except OPENING as error:
         raise not_opened(error) from None
 
@@ -77,18 +78,15 @@ def read_bytes(content: bytes, formats: Formats, shown: str, identifier: str | N
     """
     if shown.lower().endswith(".parquet"):
         return Read(_parquet(io.BytesIO(content)), formats)
-    if shown.lower().endswith(".gz"):
-        try:
-            content = gzip.decompress(content)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise not_opened(error) from None
-    return _csv(io.BytesIO(content), formats, shown, identifier)
+    content = plain_bytes(content, shown, formats.encoding)
+    return _csv(io.BytesIO(content), formats, shown, identifier, [])
 
 
-def _csv(raw: BinaryIO, formats: Formats, shown: str, identifier: str | None) -> Read:
+def _csv(raw: BinaryIO, formats: Formats, shown: str, identifier: str | None, about: list[Remark]) -> Read:
     frame, found, remarks = csv_frame.read(raw, formats, identifier)
+    remarks = [*about, *remarks]
     rows = [remark.row for remark in remarks if remark.row is not None]
-    lines = csv_table.lines(raw, found.separator or ",", rows)
+    lines = csv_table.lines(raw, Header((), found.separator or ",", found.quote or '"'), rows)
     said = [(remark.warning, remark.line(shown, lambda row: f"line {lines[row]}")) for remark in remarks]
     notes = tuple(line for warning, line in said if not warning)
     return Read(frame, found, notes, tuple(line for warning, line in said if warning))

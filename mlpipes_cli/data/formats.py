@@ -32,6 +32,9 @@ class Formats:
         dates: strftime's pattern, by column.
         infinite: Whether infinite numbers are missing values, as in the training data; else they are refused.
         foreign: Whether `mlpipes train` did not make the model: texts and infinite numbers stay unchanged.
+        encoding: The encoding of a text file.
+        quote: The character that quotes fields of a CSV file.
+        sheet: The sheet of a workbook.
         before: Whether to read as early releases did, regardless of the column's type: pandas' words for
             missing values count everywhere, digits are numbers, dates of a CSV file are text.
     """
@@ -45,6 +48,9 @@ class Formats:
     infinite: bool = False
     foreign: bool = False
     before: bool = False
+    encoding: str | None = None
+    quote: str | None = None
+    sheet: str | None = None
 
     @classmethod
     def of(cls, data: Data) -> Formats:

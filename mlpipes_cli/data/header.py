@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import zlib
 from collections.abc import Collection, Iterator
@@ -13,29 +12,14 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from mlpipes_cli.data.columns import twice
+from mlpipes_cli.data.readers.encodings import KINDS
+from mlpipes_cli.data.readers.opening import not_opened as not_opened
+from mlpipes_cli.data.readers.opening import open_text
+from mlpipes_cli.data.readers.unreadable import Unreadable as Unreadable
 
-_KINDS = {
-    b"PAR1": "a Parquet file",
-    b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"\x1f\x8b": "compressed with gzip (name it .csv.gz)",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"%PDF": "a PDF",
-    b"\xff\xfe": "in UTF-16 (save it as UTF-8)",
-    b"\xfe\xff": "in UTF-16 (save it as UTF-8)",
-}
-_UNPACKED, _TIMES = 64 * 2**20, 200  # bytes to which a compressed file may expand, or times its own size
 _SEPARATORS = ",;\t|"
 _LOOKED_AT = 50  # records from which the separator is inferred
 csv.field_size_limit(2**31 - 1)  # a cell may hold an image as text; the library's own limit is 128 KiB
-
-
-class Unreadable(Exception):
-    """A file does not have the format of its extension; the text gives the reason."""
-
-    def of(self, shown: str) -> str:
-        """Return the whole message about a file of that name."""
-        text = str(self)
-        return f"{shown} {text}" if text.startswith(("is ", "has ")) else f"{shown}: {text}"
 
 
 @dataclass(frozen=True)
@@ -45,57 +29,47 @@ class Header:
     Attributes:
         columns: The column names; an unnamed one is named as in pandas: ``Unnamed: 3``.
         separator: The field separator.
+        quote: The character that quotes fields.
     """
 
     columns: tuple[str, ...]
     separator: str
+    quote: str = '"'
 
 
-class _Unpacked(gzip.GzipFile):
-    """A compressed file that refuses to expand to more than 64 MB and more than 200 times its size."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "rb")
-        self._most = max(_UNPACKED, _TIMES * path.stat().st_size)
-
-    def read(self, size: int | None = -1) -> bytes:
-        return self._checked(super().read(size))
-
-    def read1(self, size: int = -1) -> bytes:
-        return self._checked(super().read1(size))
-
-    def _checked(self, some: bytes) -> bytes:
-        if self.tell() > self._most:
-            raise Unreadable(
-                f"unpacks to more than {self._most >> 20} MB, over {_TIMES} times its size; unpack it first"
-            )
-        return some
-
-
-def open_plain(path: Path) -> BinaryIO:
-    """Open a file for reading bytes, decompressed if its name ends in .gz.
+def open_plain(path: Path, encoding: str | None = None) -> BinaryIO:
+    """Open a CSV file for reading bytes of UTF-8: decompressed, whatever its encoding is.
 
     Raises:
-        Unreadable: On reading, if it expands beyond the limit.
+        Unreadable: It has an unknown encoding; on reading, if it is broken or expands beyond the limit.
         OSError: The file cannot be opened.
     """
-    return _Unpacked(path) if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+    return open_text(path, encoding)
 
 
-def read_header(path: Path, separator: str | None = None, *, rows_needed: bool = True) -> Header:
+def read_header(
+    path: Path,
+    separator: str | None = None,
+    *,
+    rows_needed: bool = True,
+    encoding: str | None = None,
+    quote: str | None = None,
+) -> Header:
     """Read and check the first lines of a local CSV file.
 
     Args:
         path: The file.
         separator: The field separator; inferred if not given.
         rows_needed: Whether a header without rows is an error.
+        encoding: Its encoding; inferred if not given.
+        quote: The character that quotes fields, if not a double quote.
 
     Raises:
         Unreadable: No permission, not CSV, not UTF-8, empty, or an invalid header.
     """
     try:
-        with open_plain(path) as raw:
-            return header_of(raw, separator, rows_needed=rows_needed)
+        with open_plain(path, encoding) as raw:
+            return header_of(raw, separator, rows_needed=rows_needed, quote=quote)
     except OPENING as error:
         raise not_opened(error) from None
 
@@ -103,31 +77,23 @@ def read_header(path: Path, separator: str | None = None, *, rows_needed: bool =
 OPENING = (OSError, EOFError, zlib.error)
 
 
-def not_opened(error: BaseException) -> Unreadable:
-    """Describe why a file cannot be opened or decompressed."""
-    if isinstance(error, FileNotFoundError):
-        return Unreadable("no such file")
-    if isinstance(error, PermissionError):
-        return Unreadable("permission denied; check the file's mode")
-    if isinstance(error, (gzip.BadGzipFile, EOFError, zlib.error)):
-        return Unreadable(f"is not a complete gzip file ({error})")
-    return Unreadable(((isinstance(error, OSError) and error.strerror) or str(error)).lower())
-
-
-def header_of(raw: BinaryIO, separator: str | None = None, *, rows_needed: bool = True) -> Header:
+def header_of(
+    raw: BinaryIO, separator: str | None = None, *, rows_needed: bool = True, quote: str | None = None
+) -> Header:
     """Read and check the first lines as :func:`read_header` does, from an open file.
 
     Args:
         raw: The open file, at its beginning.
         separator: The field separator, if known.
         rows_needed: Whether a header without rows is an error.
+        quote: The character that quotes fields, if not a double quote.
     """
     start = raw.read(8192)
     _check_kind(start)
     raw.seek(0)
     text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
     try:
-        return _parse(text, separator, rows_needed)
+        return _parse(text, separator, rows_needed, quote or '"')
     except UnicodeDecodeError as error:
         raise Unreadable(f"is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
     except csv.Error as error:
@@ -139,17 +105,17 @@ def header_of(raw: BinaryIO, separator: str | None = None, *, rows_needed: bool 
 def _check_kind(start: bytes) -> None:
     if not start.strip(b"\r\n\t \xef\xbb\xbf"):
         raise Unreadable("is empty")
-    for magic, kind in _KINDS.items():
+    for magic, kind in KINDS.items():
         if start.startswith(magic):
             raise Unreadable(f"is not a CSV file but {kind}")
     if b"\0" in start:
         raise Unreadable("is not a CSV file but a binary file")
 
 
-def _parse(text: TextIO, separator: str | None, rows_needed: bool) -> Header:
-    separator = separator or _separator(text)
+def _parse(text: TextIO, separator: str | None, rows_needed: bool, quote: str) -> Header:
+    separator = separator or _separator(text, quote)
     text.seek(0)
-    records = rows(text, separator)
+    records = rows(text, separator, quote)
     _, first = next(records, (1, []))
     columns = tuple(name if name else f"Unnamed: {at}" for at, name in enumerate(first))
     if repeated := twice(columns):
@@ -159,10 +125,10 @@ def _parse(text: TextIO, separator: str | None, rows_needed: bool) -> Header:
         raise Unreadable("has a header but no rows")
     if len(second) > len(columns):
         raise Unreadable(f"line {number} has {len(second)} fields, but the header has {len(columns)}")
-    return Header(columns, separator)
+    return Header(columns, separator, quote)
 
 
-def _separator(text: TextIO) -> str:
+def _separator(text: TextIO, quote: str) -> str:
     """Return the separator that splits the first records into the most fields, the same number in each.
 
     If none does, return the first that occurs in the first line. Of two that do, the comma loses, since
@@ -171,7 +137,7 @@ def _separator(text: TextIO) -> str:
     fields = {}
     for separator in _SEPARATORS:
         text.seek(0)
-        lengths = {len(record) for _, record in islice(rows(text, separator), _LOOKED_AT)}
+        lengths = {len(record) for _, record in islice(rows(text, separator, quote), _LOOKED_AT)}
         fields[separator] = lengths.pop() if len(lengths) == 1 else 0
     best = max(_SEPARATORS, key=lambda char: (fields[char], char != ","))
     if fields[best] > 1:
@@ -181,9 +147,9 @@ def _separator(text: TextIO) -> str:
     return max(_SEPARATORS, key=lambda char: (line.count(char) > 0, -_SEPARATORS.index(char)))
 
 
-def rows(text: TextIO, separator: str) -> Iterator[tuple[int, list[str]]]:
+def rows(text: TextIO, separator: str, quote: str = '"') -> Iterator[tuple[int, list[str]]]:
     """Yield the records that are not blank, each with the number of its last line."""
-    reader = csv.reader(text, delimiter=separator)
+    reader = csv.reader(text, delimiter=separator, quotechar=quote)
     for record in reader:
         if record:
             yield reader.line_num, record
@@ -193,7 +159,7 @@ def ragged_line(raw: BinaryIO, header: Header) -> tuple[int, int] | None:
     """Return the line and the number of fields of the first record that is not as long as the header."""
     text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
     try:
-        for number, record in rows(text, header.separator):
+        for number, record in rows(text, header.separator, header.quote):
             if len(record) != len(header.columns):
                 return number, len(record)
     finally:
@@ -207,7 +173,7 @@ def lines_of(raw: BinaryIO, header: Header, wanted: Collection[int]) -> dict[int
         return {}
     text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
     try:
-        records = enumerate(islice(rows(text, header.separator), max(wanted) + 2), -1)
+        records = enumerate(islice(rows(text, header.separator, header.quote), max(wanted) + 2), -1)
         return {row: number for row, (number, _) in records if row in wanted}
     finally:
         text.detach()

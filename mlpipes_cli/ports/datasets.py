@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 ROW, LOAD, SPLIT = "_row", "_load", "_split"  # columns that mlpipes adds to the tables
 
@@ -93,6 +93,29 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class CheckRun:
+    """A run of all checks of a data set: a line of ``raw_data._checks``.
+
+    Attributes:
+        id: Its number.
+        dataset: The data set's name.
+        load: The newest load that the checks saw.
+        ok: Whether all checks found the table right.
+        results: What each check found.
+        actor: Who ran it.
+        checked_at: When.
+    """
+
+    id: int
+    dataset: str
+    load: int
+    ok: bool
+    results: Sequence[CheckResult]
+    actor: str
+    checked_at: datetime
+
+
+@dataclass(frozen=True)
 class DatasetVersion:
     """A version of a data set: a line of ``clean_data._versions``.
 
@@ -123,3 +146,79 @@ class DatasetVersion:
     table: str | None = None
     actor: str = ""
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A record of a source that could not be read: a line of ``raw_data._bad_rows``.
+
+    Attributes:
+        source: The file, or the source as messages name it.
+        line: Its line in the file, or its row in a source without lines; from 1.
+        reason: What is wrong: the column and the value.
+        content: The record as the source has it.
+    """
+
+    source: str
+    line: int
+    reason: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a load changed in a raw table.
+
+    Attributes:
+        rows: Rows of the table afterwards.
+        added: Rows that were not there before.
+        updated: Rows of a known key that changed.
+        unchanged: Rows of the source that were there already.
+    """
+
+    rows: int
+    added: int
+    updated: int = 0
+    unchanged: int = 0
+
+
+class KeyProblem(Exception):
+    """Rows of a source do not keep the key; the text is one line without the source's name."""
+
+
+class RawTable(Protocol):
+    """The raw table of a data set, changed by one process: nothing is visible before :meth:`finish`."""
+
+    @property
+    def loads(self) -> Sequence[LoadRecord]:
+        """The loads so far, the newest first."""
+
+    @property
+    def columns(self) -> Sequence[TableColumn] | None:
+        """The table's columns without those that mlpipes adds; None if there is no table."""
+
+    def begin(self, mode: str, columns: Sequence[TableColumn], key: Sequence[str]) -> int:
+        """Begin a load, forget one that was begun before, and return its number.
+
+        Args:
+            mode: ``replace``, ``append`` or ``merge``.
+            columns: The columns of the rows that come.
+            key: The columns that identify a row, by their names in the table.
+        """
+
+    def copy(self, batches: Iterator[Sequence[Any]]) -> int:
+        """Add rows, as a list of Arrow arrays for each batch; return their number.
+
+        Raises:
+            MlpipesError: The database refuses; what is raised while a batch is made comes through as it is.
+        """
+
+    def apply(self) -> Changes:
+        """Bring the rows into the table.
+
+        Raises:
+            KeyProblem: Rows have no key, or the same one.
+        """
+
+    def finish(self, record: LoadRecord, bad: Sequence[BadRow]) -> None:
+        """Store the record and make the load visible, at once."""

@@ -13,7 +13,7 @@ import pandas as pd
 import psycopg2
 import pytest
 from conftest import RunningStack
-from dataset_help import make_version, prune_version
+from dataset_version_help import make_version, prune_version
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml

@@ -37,7 +37,7 @@ create table raw_data._checks (
     dataset     text         not null,
     load        bigint       not null,    -- the newest load that the checks saw
     ok          boolean      not null,
-    results     jsonb        not null,    -- [{"check", "ok", "wrong", "rows", "examples"}]
+    results     jsonb        not null,    -- [{"check", "ok", "wrong", "examples"}]
     actor       text         not null,
     checked_at  timestamptz  not null default clock_timestamp()
 );

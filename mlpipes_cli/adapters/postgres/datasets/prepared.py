@@ -1,0 +1,157 @@
+"""The data sets of a database, for the commands that check, prepare, list and compare them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.adapters.postgres import database
+from mlpipes_cli.adapters.postgres.datasets import loaded_table, transactions
+from mlpipes_cli.adapters.postgres.datasets.checks import records as check_records
+from mlpipes_cli.adapters.postgres.datasets.checks import run as check_run
+from mlpipes_cli.adapters.postgres.datasets.preparing.run import Preparation
+from mlpipes_cli.adapters.postgres.datasets.versions import compare, publish, records
+from mlpipes_cli.config.dataset.config import DatasetConfig
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports.dataset_changes import ColumnChange, RowChanges
+from mlpipes_cli.ports.dataset_work import Work
+from mlpipes_cli.ports.datasets import CheckResult, CheckRun, DatasetVersion
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+
+class PreparedData:
+    """The data sets of a project's database.
+
+    Args:
+        url: The database.
+        reader: The same for a role that can only read; None if it does not exist yet.
+    """
+
+    def __init__(self, url: str, reader: str | None) -> None:
+        self._url, self._reader = url, reader
+
+    def prepare_tables(self) -> None:
+        """Make or upgrade the tables of records."""
+        database.migrate(self._url)
+
+    @contextlib.contextmanager
+    def turn(self, dataset: str, waiting: Callable[[str], None]) -> Iterator[None]:
+        """Hold the data set: no other process loads, prepares or prunes it meanwhile."""
+        with transactions.turn(self._url, dataset, waiting):
+            yield
+
+    def check(
+        self, config: DatasetConfig, source: YamlSource, actor: str, say: Callable[[str], None]
+    ) -> tuple[int, list[CheckResult]]:
+        """Run all checks and keep their results; return the newest load and the results.
+
+        Raises:
+            ConfigError: A check is wrong.
+            MlpipesError: Nothing is loaded, or the database does not answer.
+        """
+        if self._reader is None:
+            raise MlpipesError("the project's database has no read-only role yet", "`mlpipes up` creates it")
+        with (
+            closing(transactions.connect(self._reader)) as reader,
+            transactions.transaction(reader, read_only=True) as cursor,
+        ):
+            table = loaded_table.read(cursor, config.dataset)
+            results = list(check_run.Checks(cursor, table, config, source, say).run())
+        with self._connected() as connection, transactions.transaction(connection) as cursor:
+            check_records.store(cursor, config.dataset, table.load, results, actor)
+        return table.load, results
+
+    def check_history(self, dataset: str, limit: int) -> list[CheckRun]:
+        """Return the newest runs of all checks, the newest first."""
+        with self._connected() as connection, transactions.transaction(connection, read_only=True) as cursor:
+            return check_records.newest(cursor, dataset, limit)
+
+    def known(self, config: DatasetConfig, settings: Mapping[str, Any]) -> DatasetVersion | None:
+        """Return the newest version if it was made from the newest load with these settings.
+
+        Raises:
+            MlpipesError: Nothing is loaded.
+        """
+        with self._connected() as connection, transactions.transaction(connection, read_only=True) as cursor:
+            table = loaded_table.read(cursor, config.dataset)
+            newest = records.newest(cursor, config.dataset)
+        return newest if publish.same(newest, table.load, settings) else None
+
+    def verify(self, work: Work) -> None:
+        """Check names, types and SQL of all steps without running one.
+
+        Raises:
+            ConfigError: A step is wrong.
+        """
+        with self._connected() as connection:
+            self._preparation(connection, work).check()
+
+    def prepare(self, work: Work) -> tuple[DatasetVersion, bool, int]:
+        """Clean and split the rows, and make a version.
+
+        Returns:
+            The version, whether it is new, and how many rows were split.
+
+        Raises:
+            ConfigError: A step is wrong.
+            MlpipesError: A step fails, or the rows cannot be split.
+        """
+        with self._connected() as connection:
+            preparation = self._preparation(connection, work)
+            rows = preparation.run()
+            split = work.config.split
+            parts = ("train", *(("validation",) if split.validation else ()), "test")
+            work.say("writing the version")
+            draft = publish.Draft(
+                work.config.dataset, preparation.table.load, work.settings,
+                {"steps": preparation.learned}, parts, work.actor,
+            )  # fmt: skip
+            version, new = publish.publish(connection, rows, draft)
+        return version, new, preparation.divided
+
+    def versions(self, dataset: str | None) -> list[DatasetVersion]:
+        """Return all versions, the newest of each data set first."""
+        with self._connected() as connection, transactions.transaction(connection, read_only=True) as cursor:
+            return records.listed(cursor, dataset)
+
+    def prune(self, dataset: str, keep: int) -> list[DatasetVersion]:
+        """Remove the rows of all but the newest versions; return those that lost them."""
+        with self._connected() as connection:
+            return publish.prune(connection, dataset, keep)
+
+    def compare(
+        self, old: DatasetVersion, new: DatasetVersion, key: Sequence[str]
+    ) -> tuple[RowChanges, list[ColumnChange]]:
+        """Return the rows in which two versions differ, and how each column moved."""
+        with self._connected() as connection, transactions.transaction(connection, read_only=True) as cursor:
+            return compare.rows(cursor, old, new, key), compare.columns(cursor, old, new)
+
+    def _preparation(self, connection: Connection, work: Work) -> Preparation:
+        with transactions.transaction(connection, read_only=True) as cursor:
+            table = loaded_table.read(cursor, work.config.dataset)
+        return Preparation(
+            connection, table, work.config, work.source, work.texts, work.calls, work.say, work.note
+        )
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """Yield a connection; an error of the server that nobody expects is one line.
+
+        Raises:
+            MlpipesError: The database does not answer, or refuses.
+        """
+        import psycopg2
+
+        with closing(transactions.connect(self._url)) as connection:
+            try:
+                yield connection
+            except psycopg2.errors.LockNotAvailable:
+                reason = "another client holds a lock on the data set's tables"
+                raise MlpipesError(reason, "nothing was changed; try again later") from None
+            except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+                raise database.unreachable(error) from None

@@ -1,0 +1,79 @@
+"""Sessions that change tables of data sets: long enough for large tables, one at a time for each data set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.adapters.postgres import database
+from mlpipes_cli.errors import MlpipesError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+_LOCK_SECONDS = 60  # for tables that another client uses
+
+
+def lock_key(dataset: str) -> int:
+    """Return the number of the advisory lock of a data set."""
+    digest = hashlib.sha256(f"mlpipes data set {dataset}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+@contextmanager
+def changing(url: str, dataset: str, waiting: Callable[[str], None]) -> Iterator[Connection]:
+    """Yield a connection that alone changes a data set until the context ends.
+
+    Args:
+        url: The database's address.
+        dataset: The data set's name.
+        waiting: Called with a line if another process has to end first.
+
+    Raises:
+        MlpipesError: The database does not answer, or a statement fails.
+    """
+    import psycopg2
+
+    connection = database.connect(url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("set statement_timeout = 0; set lock_timeout = 0")
+            cursor.execute("select pg_try_advisory_lock(%s)", (lock_key(dataset),))
+            if not (cursor.fetchone() or (False,))[0]:
+                waiting(f"another process changes the data set {dataset!r}: waiting until it has ended")
+                cursor.execute("select pg_advisory_lock(%s)", (lock_key(dataset),))
+            cursor.execute(f"set lock_timeout = '{_LOCK_SECONDS}s'")
+        connection.commit()
+        yield connection
+    except psycopg2.Error as error:
+        raise failed(error) from None
+    finally:
+        connection.close()  # ends the transaction, and gives the lock back
+
+
+def failed(error: BaseException) -> MlpipesError:
+    """Return the error for a statement that failed; nothing was changed."""
+    import psycopg2
+
+    said = database.first_line(error).removeprefix("ERROR:").strip()
+    if isinstance(error, psycopg2.errors.DiskFull):
+        return MlpipesError(f"the database's disk is full ({said}); nothing was changed", "free some space")
+    if isinstance(error, psycopg2.errors.LockNotAvailable):
+        return MlpipesError(
+            "another client uses the table and does not end; nothing was changed",
+            "end its transaction, and try again",
+        )
+    if isinstance(error, psycopg2.errors.DependentObjectsStillExist):
+        detail = (error.diag.message_detail or "").splitlines()
+        return MlpipesError(
+            f"the table cannot be replaced, since others depend on it ({(detail or [said])[0]})",
+            "drop the view first, or load with `mode: append` or `merge`",
+        )
+    if isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+        return MlpipesError(
+            f"the connection to the database was lost ({said}); nothing was changed",
+            "see `mlpipes status`, and try again",
+        )
+    return MlpipesError(f"the database refused ({said}); nothing was changed", "see the message")

@@ -1,0 +1,1 @@
+"""Opens sources of tables: compressed and encoded files, and rows in batches."""

@@ -1,0 +1,183 @@
+"""Reads a CSV file in batches of texts, as fast as its bytes come, with memory that does not grow.
+
+Arrow splits the lines; what the texts mean is decided by the same inference as in
+:mod:`~mlpipes_cli.data.csv_frame`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.header import OPENING, Header, not_opened, open_plain, read_header
+from mlpipes_cli.data.readers.unreadable import Unreadable
+
+BLOCK = 8 << 20  # bytes of a batch; the longest row may be 8 times as long
+_LONGEST = BLOCK * 8
+_KEPT = 10_000  # characters of a bad line that are kept
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a file that is wrong.
+
+    Attributes:
+        number: The line on which the record ends, from 1.
+        content: The record as fields joined by the separator.
+        fields: How many fields it has.
+    """
+
+    number: int
+    content: str
+    fields: int
+
+
+@dataclass
+class CsvBatches:
+    """A CSV file, read in batches of texts; each call of :meth:`batches` begins anew.
+
+    Attributes:
+        path: The file.
+        formats: The settings.
+        ragged: The number of records with too few or too many fields that the last reading has met.
+    """
+
+    path: Path
+    formats: Formats
+    ragged: int = field(default=0, init=False)
+    _header: Header | None = field(default=None, init=False)
+
+    @property
+    def header(self) -> Header:
+        """The header; read once.
+
+        Raises:
+            Unreadable: The file is not a CSV file.
+        """
+        if self._header is None:
+            told = self.formats
+            self._header = read_header(
+                self.path, told.separator, rows_needed=False, encoding=told.encoding, quote=told.quote
+            )
+        return self._header
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows as texts, an empty text for an empty cell; ragged records are counted, not yielded.
+
+        Raises:
+            Unreadable: The file is not a CSV file.
+        """
+        self.ragged = 0
+        block = BLOCK
+        done = 0
+        while True:
+            try:
+                for batch in self._read(block, done):
+                    done += batch.num_rows
+                    yield batch
+                return
+            except _TooLong:
+                if block >= _LONGEST:
+                    raise Unreadable(
+                        f"a row is longer than {_LONGEST >> 20} MB, or a quote is not closed"
+                    ) from None
+                block, self.ragged = _LONGEST, 0
+
+    def _read(self, block: int, skipped: int) -> Iterator[pa.RecordBatch]:
+        try:
+            with closing(open_plain(self.path, self.formats.encoding)) as raw:
+                for batch in self._parsed(raw, block):
+                    if skipped >= batch.num_rows:
+                        skipped -= batch.num_rows
+                        continue
+                    yield batch.slice(skipped)
+                    skipped = 0
+        except OPENING as error:
+            raise not_opened(error) from None
+
+    def _parsed(self, raw: BinaryIO, block: int) -> Iterator[pa.RecordBatch]:
+        import pyarrow.csv as arrow
+
+        names = [f"c{at}" for at in range(len(self.header.columns))]
+        parse = arrow.ParseOptions(
+            delimiter=self.header.separator,
+            quote_char=self.header.quote,
+            newlines_in_values=True,
+            invalid_row_handler=self._ragged,
+        )
+        read = arrow.ReadOptions(use_threads=True, block_size=block, column_names=names)
+        convert = arrow.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False
+        )
+        first = True
+        try:
+            with arrow.open_csv(
+                raw, read_options=read, parse_options=parse, convert_options=convert
+            ) as opened:
+                for batch in opened:
+                    if first and batch.num_rows:
+                        batch, first = batch.slice(1), False  # the header
+                    if batch.num_rows:
+                        yield pa.RecordBatch.from_arrays(batch.columns, names=list(self.header.columns))
+        except pa.ArrowInvalid as error:
+            said = str(error)
+            if "straddl" in said or "too small" in said:
+                raise _TooLong from None
+            raise Unreadable(f"is not a valid CSV file ({' '.join(said.split())[:150]})") from None
+
+    def _ragged(self, row: Any) -> str:
+        self.ragged += 1
+        return "skip"
+
+    def lines(
+        self, rows: Collection[int], *, ragged: bool, most: int | None = None
+    ) -> Iterator[tuple[int | None, Line]]:
+        """Yield the records of some rows, and those with a wrong number of fields, in the file's order.
+
+        Args:
+            rows: Rows by number from 0, of those that :meth:`batches` yields.
+            ragged: Whether to yield ragged records; their row is None.
+            most: The most ragged records to yield; None for all.
+        """
+        wanted, row, told = set(rows), -1, 0
+        last = max(wanted, default=-1)
+        width = len(self.header.columns)
+        with closing(open_plain(self.path, self.formats.encoding)) as raw:
+            text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="", errors="replace")
+            reader = csv.reader(text, delimiter=self.header.separator, quotechar=self.header.quote)
+            header = True
+            for record in reader:
+                if not record:
+                    continue
+                if header:
+                    header = False
+                    continue
+                if len(record) != width:
+                    told += 1
+                    if ragged and (most is None or told <= most):
+                        yield None, self._line(reader.line_num, record)
+                else:
+                    row += 1
+                    if row in wanted:
+                        yield row, self._line(reader.line_num, record)
+                if row >= last and (not ragged or (most is not None and told >= most)):
+                    return
+
+    def _line(self, number: int, record: list[str]) -> Line:
+        made = io.StringIO()
+        csv.writer(
+            made, delimiter=self.header.separator, quotechar=self.header.quote, lineterminator=""
+        ).writerow(record)
+        return Line(number, made.getvalue()[:_KEPT], len(record))
+
+
+class _TooLong(Exception):
+    """A row does not fit into a block."""

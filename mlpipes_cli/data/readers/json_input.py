@@ -1,0 +1,184 @@
+"""JSON to load: one object in each line, or an array of objects.
+
+The type of a column is what all its values are: whole numbers, numbers, true and false, or texts. A text that
+looks like a number stays a text. Objects and lists inside of a record become their JSON text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from mlpipes_cli.data.header import OPENING, not_opened, open_plain
+from mlpipes_cli.data.readers.inputs import BadLine
+from mlpipes_cli.data.readers.unreadable import Unreadable
+
+_ROWS = 20_000  # of a batch
+_KEPT = 10_000  # characters of a bad line that are kept
+_TYPES = {
+    frozenset(): pa.null(),
+    frozenset({"bool"}): pa.bool_(),
+    frozenset({"int"}): pa.int64(),
+    frozenset({"float"}): pa.float64(),
+    frozenset({"int", "float"}): pa.float64(),
+}
+_WRAPPED = ("dataframe_records",)
+
+
+class JsonInput:
+    """Keeps :class:`~mlpipes_cli.data.readers.inputs.Input` for JSON.
+
+    Args:
+        path: The file.
+        shown: Its name in messages.
+        encoding: Its encoding, if not inferred.
+    """
+
+    texts = False
+    place = "line"
+
+    def __init__(self, path: Path, shown: str, encoding: str | None = None) -> None:
+        self.path, self.shown, self.encoding = path, shown, encoding
+        self.wrong = 0
+        self._found: pa.Schema | None = None
+        self._array = self._is_array()
+        if self._array:
+            self.place = "row"
+
+    def _is_array(self) -> bool:
+        with closing(self._open()) as raw:
+            start = raw.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+            if not start:
+                raise Unreadable("is empty")
+        return bool(start.startswith(b"["))
+
+    def _open(self) -> Any:
+        try:
+            return open_plain(self.path, self.encoding)
+        except OPENING as error:
+            raise not_opened(error) from None
+
+    def names(self) -> list[str]:
+        return list(self.schema().names)
+
+    def schema(self) -> pa.Schema:
+        """Return the columns in the order in which they first appear; all rows are read once."""
+        if self._found is None:
+            kinds: dict[str, set[str]] = {}
+            for _, record, _ in self._records():
+                for name, value in record.items() if record is not None else ():
+                    seen = kinds.setdefault(name, set())
+                    if value is not None:
+                        seen.add(_kind(value))
+            if not kinds:
+                raise Unreadable('has no record, such as {"a": 1}')
+            fields = [(name, _TYPES.get(frozenset(seen), pa.large_string())) for name, seen in kinds.items()]
+            self._found = pa.schema(fields)
+        return self._found
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        schema = self.schema()
+        self.wrong = 0
+        rows = self._rows()
+        while some := list(islice(rows, _ROWS)):
+            columns = [_column(some, field) for field in schema]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        for _, record, _ in self._records():
+            if record is None:
+                self.wrong += 1
+            else:
+                yield record
+
+    def _records(self) -> Iterator[tuple[int, dict[str, Any] | None, str]]:
+        """Yield the number, the record or None, and the reason or the text of the line."""
+        try:
+            if self._array:
+                yield from self._elements()
+                return
+            with closing(self._open()) as raw:
+                for number, line in enumerate(raw, 1):
+                    if line.strip(b" \t\r\n\xef\xbb\xbf"):
+                        yield number, *_parsed(line)
+        except OPENING as error:
+            raise not_opened(error) from None
+
+    def _elements(self) -> Iterator[tuple[int, dict[str, Any] | None, str]]:
+        with closing(self._open()) as raw:
+            try:
+                document = json.loads(raw.read().decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                raise Unreadable(f"is not valid JSON ({error})") from None
+        for number, value in enumerate(document, 1):
+            yield number, *(_checked(value) if isinstance(value, dict) else (None, "not an object"))
+
+    def places(self, rows: Collection[int], *, left_out: bool, most: int | None = None) -> Iterator[BadLine]:
+        wanted, row, told, last = set(rows), -1, 0, max(rows, default=-1)
+        for number, record, text in self._records():
+            if record is None:
+                told += 1
+                if left_out and (most is None or told <= most):
+                    yield BadLine(None, number, self._line(number), text)
+            else:
+                row += 1
+                if row in wanted:
+                    content = json.dumps(record, ensure_ascii=False, default=str)
+                    yield BadLine(row, number, content[:_KEPT])
+            if row >= last and (not left_out or (most is not None and told >= most)):
+                return
+
+    def _line(self, wanted: int) -> str:
+        if self._array:
+            return ""
+        with closing(self._open()) as raw:
+            line = next(islice(raw, wanted - 1, None), b"")
+        return str(line.decode("utf-8", "replace").strip()[:_KEPT])
+
+    def digest(self) -> str:
+        found = hashlib.sha256()
+        with closing(self._open()) as raw:
+            while block := raw.read(1 << 20):
+                found.update(block)
+        return found.hexdigest()
+
+
+def _parsed(line: bytes) -> tuple[dict[str, Any] | None, str]:
+    try:
+        value = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
+    except (ValueError, RecursionError) as error:
+        return None, f"not valid JSON ({error})"
+    return _checked(value) if isinstance(value, dict) else (None, "not an object")
+
+
+def _checked(record: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    return (None, "a name of a column is empty") if "" in record else (record, "")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int" if -(2**63) <= value < 2**63 else "text"
+    return "float" if isinstance(value, float) else "text"
+
+
+def _column(records: list[dict[str, Any]], field: pa.Field) -> pa.Array:
+    values = [record.get(field.name) for record in records]
+    if field.type == pa.large_string():
+        return pa.array([None if value is None else _text(value) for value in values], pa.large_string())
+    if field.type == pa.float64():
+        values = [None if value is None or math.isnan(value) else float(value) for value in values]
+    return pa.array(values, field.type)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

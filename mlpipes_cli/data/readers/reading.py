@@ -1,0 +1,246 @@
+"""Reads one or several inputs as typed batches, by one plan, and collects the rows that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.numbers import PLAIN, InferredStyle, Style
+from mlpipes_cli.data.readers import convert, planning, typed
+from mlpipes_cli.data.readers.csv_input import CsvInput
+from mlpipes_cli.data.readers.evidence import Evidence
+from mlpipes_cli.data.readers.facts import Facts
+from mlpipes_cli.data.readers.inputs import BadLine, Input
+from mlpipes_cli.data.readers.plan import ColumnPlan, Deviates, Plan
+from mlpipes_cli.data.readers.planning import Declared
+
+_ARTICLES = {"integer": "an integer", "number": "a number", "text": "a text", "boolean": "true or false"}
+_SHOWN = 5  # bad rows in a message
+MOST_BAD = 100_000  # rows that are set aside
+
+
+@dataclass(frozen=True)
+class BadCell:
+    """A cell that does not have the type of its column.
+
+    Attributes:
+        row: The row of its input, from 0.
+        reason: The column, the value, and what it should be.
+    """
+
+    row: int
+    reason: str
+
+
+class TooManyBadRows(Exception):
+    """More rows are bad than are kept aside."""
+
+
+@dataclass
+class Reading:
+    """The typed rows of some inputs.
+
+    Attributes:
+        inputs: What is read, in order.
+        declared: What is declared of each column, by its name in the source.
+        formats: The settings.
+        keep_bad: Whether bad rows are collected; else reading stops after the batch with the first one.
+        plan: How columns are read.
+        bad: The bad cells, by the position of their input.
+        rows: The rows of each input that have been read.
+        styles: How each input writes numbers.
+        facts: What the columns are like, by their names in the source.
+    """
+
+    inputs: Sequence[Input]
+    declared: Mapping[str, Declared]
+    formats: Formats
+    keep_bad: bool = False
+    plan: Plan = field(default_factory=lambda: Plan(()))
+    bad: dict[int, list[BadCell]] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+    styles: dict[int, InferredStyle] = field(default_factory=dict)
+    facts: dict[str, Facts] = field(default_factory=dict)
+    _as_text: dict[str, str] = field(default_factory=dict)
+
+    def first_plan(self) -> Plan:
+        """Make the plan that the first rows show; a later value may deviate from it.
+
+        Raises:
+            Unreadable: An input is not what its name says.
+            UnclearDates: The order of declared dates does not show.
+        """
+        if not self.inputs[0].texts:
+            return self._typed_plan()
+        rows = self.inputs[0].batches()
+        first, second = next(rows, None), next(rows, None)
+        batches = [first] if first is not None else []
+        style = self._style(0, first)
+        seen = planning.look(batches, style, self.formats.missing, list(self.declared))
+        whole = second is None and len(self.inputs) == 1
+        self.plan = self._made(seen.evidence, whole=whole)
+        return self.plan
+
+    def whole_plan(self) -> Plan:
+        """Make the plan that all rows show."""
+        if not self.inputs[0].texts:
+            return self._typed_plan()
+        names = list(self.declared)
+        evidence = {name: Evidence(Style()) for name in names}
+        for at, one in enumerate(self.inputs):
+            style: Style | None = None
+            for batch in one.batches():
+                style = self._style(at, batch).style if style is None else style
+                for name in names:
+                    evidence[name].style = style
+                    evidence[name].add(*planning.cells(batch.column(name), self.formats.missing))
+        self.plan = self._made(evidence, whole=True)
+        return self.plan
+
+    def _made(self, evidence: Mapping[str, Evidence], *, whole: bool) -> Plan:
+        columns = [
+            planning.column(name, told, evidence[name], whole=whole) for name, told in self.declared.items()
+        ]
+        columns = [
+            one.as_text(self._as_text[one.source]) if one.source in self._as_text else one for one in columns
+        ]
+        return Plan(tuple(columns), missing=self.formats.missing)
+
+    def _style(self, at: int, batch: pa.RecordBatch | None) -> InferredStyle:
+        if at not in self.styles:
+            told = (self.formats.decimal, self.formats.thousands)
+            one = self.inputs[at]
+            separator = one.separator if isinstance(one, CsvInput) else ","
+            empty = pa.RecordBatch.from_arrays([], names=[])
+            untyped = [name for name, one in self.declared.items() if one.type != "text"]
+            some = empty if batch is None else batch.select(untyped)
+            self.styles[at] = planning.style_of(some, separator, self.formats.missing, told)
+        return self.styles[at]
+
+    def _typed_plan(self) -> Plan:
+        dates = {} if self.inputs[0].place != "line" else self._dates()
+        columns = []
+        for name, told in self.declared.items():
+            kinds = {typed.type_of(one.schema().field(name)) for one in self.inputs}
+            kind = kinds.pop() if len(kinds) == 1 else "number" if kinds <= {"integer", "number"} else "text"
+            if told.type is not None or told.pattern is not None:
+                kind = told.type or "datetime"
+                columns.append(ColumnPlan(name, told.name, kind, told=True, pattern=told.pattern))
+            elif name in dates and name not in self._as_text:
+                columns.append(dates[name])
+            else:
+                columns.append(ColumnPlan(name, told.name, kind, told=kind != "text"))
+        self.plan = Plan(tuple(columns), missing=self.formats.missing)
+        return self.plan
+
+    def _dates(self) -> dict[str, ColumnPlan]:
+        """Return the plans of the columns of texts that hold only dates: JSON has no dates of its own."""
+        texts = [
+            name
+            for name, told in self.declared.items()
+            if told.type is None
+            and all(one.schema().field(name).type == pa.large_string() for one in self.inputs)
+        ]
+        evidence = {name: Evidence(Style()) for name in texts}
+        for one in self.inputs if texts else ():
+            for batch in one.batches():
+                for name in texts:
+                    evidence[name].add(*planning.cells(batch.column(name), self.formats.missing))
+        made = {
+            name: planning.column(name, self.declared[name], evidence[name], whole=True) for name in texts
+        }
+        return {name: plan for name, plan in made.items() if plan.type in ("date", "datetime")}
+
+    def deviated(self, error: Deviates) -> Plan:
+        """Make another plan, after a value did not have the type that the first rows show."""
+        before = next(one for one in self.plan.columns if one.source == error.column)
+        if before.sure:  # all values were seen, and this one is no valid date
+            self._as_text[error.column] = (
+                f"{error.text!r} is not a valid {before.type}, so the column stays text"
+            )
+        return self.whole_plan()
+
+    def batches(self) -> Iterator[list[pa.Array]]:
+        """Yield the rows of all inputs as a list of typed columns for each batch, without bad rows.
+
+        Raises:
+            Unreadable: An input cannot be read.
+            Deviates: A value does not have the type that the first rows show.
+            TooManyBadRows: More are bad than are kept.
+        """
+        self.bad, self.rows = {}, [0] * len(self.inputs)
+        self.facts = {one.source: Facts(one.type) for one in self.plan.columns}
+        for at, one in enumerate(self.inputs):
+            for batch in one.batches():
+                columns = self._typed(at, one, batch)
+                for plan, column in zip(self.plan.columns, columns, strict=True):
+                    self.facts[plan.source].add(column)
+                yield columns
+                if not self.keep_bad and (self.bad or one.wrong):
+                    return
+            if not self.keep_bad and one.wrong:
+                return
+
+    def _typed(self, at: int, one: Input, batch: pa.RecordBatch) -> list[pa.Array]:
+        style = self._style(at, batch).style if one.texts else PLAIN
+        columns, wrong = [], np.zeros(batch.num_rows, dtype=bool)
+        reasons: dict[int, list[str]] = {}
+        for plan in self.plan.columns:
+            source = batch.column(plan.source)
+            made, bad = (
+                convert.convert(source, plan, style, self.plan.missing)
+                if one.texts
+                else typed.converted(source, plan, self.plan.missing)
+            )
+            columns.append(made)
+            if bad is not None:
+                wrong |= bad
+                for row in np.flatnonzero(bad)[: MOST_BAD + 1].tolist():
+                    reasons.setdefault(row, []).append(_reason(plan, source[row].as_py()))
+        start = self.rows[at]
+        self.rows[at] += batch.num_rows - int(wrong.sum())
+        if not reasons:
+            return columns
+        before = start + len(self.bad.get(at, ()))
+        found = [BadCell(before + row, "; ".join(said)) for row, said in sorted(reasons.items())]
+        self.bad.setdefault(at, []).extend(found)
+        if sum(map(len, self.bad.values())) > MOST_BAD:
+            raise TooManyBadRows
+        kept = pa.array(~wrong)
+        return [column.filter(kept) for column in columns]
+
+    def bad_lines(self, most: int | None = None) -> Iterator[tuple[Input, BadLine]]:
+        """Yield the bad rows of the last reading with where they stand; ``most`` of each input."""
+        for at, one in enumerate(self.inputs):
+            cells = {cell.row: cell.reason for cell in self.bad.get(at, ())[:most]}
+            if cells or one.wrong:
+                for line in one.places(cells, left_out=one.wrong > 0, most=most):
+                    reason = line.reason if line.row is None else cells[line.row]
+                    yield one, replace(line, reason=reason)
+
+    def problems(self) -> list[str]:
+        """Return a line for each of the first bad rows."""
+        found = []
+        for one, line in self.bad_lines(_SHOWN):
+            where = f"{one.shown}:{line.number}" if one.place == "line" else f"{one.shown}, row {line.number}"
+            found.append(f"{where}: {line.reason}")
+        return found[:_SHOWN]
+
+    @property
+    def set_aside(self) -> int:
+        """How many records the last reading has left out."""
+        return sum(map(len, self.bad.values())) + sum(one.wrong for one in self.inputs)
+
+
+def _reason(plan: ColumnPlan, value: object) -> str:
+    shown = repr(value)
+    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+    if plan.type == "text":
+        return f"column {plan.source!r}: a text with a NUL character, which PostgreSQL cannot store"
+    kind = _ARTICLES.get(plan.type, f"a {plan.type}")
+    written = f" written as {plan.pattern!r}" if plan.pattern and "%" in plan.pattern else ""
+    return f"column {plan.source!r}: {shown} is not {kind}{written}"

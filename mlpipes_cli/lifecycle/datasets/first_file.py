@@ -1,0 +1,134 @@
+"""Writes the text of a first ``dataset.yaml``: a line for each column, with what was found in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.config.yaml_source import dump_yaml
+from mlpipes_cli.lifecycle.datasets import names, opening
+
+if TYPE_CHECKING:
+    from mlpipes_cli.data.readers.facts import Facts
+    from mlpipes_cli.data.readers.inputs import Input
+    from mlpipes_cli.data.readers.plan import ColumnPlan
+    from mlpipes_cli.data.readers.reading import Reading
+
+_FEW = {"text": 20, "integer": 10}  # distinct values that are listed, by type
+_REPEATED = 5  # how often a listed value has to stand in the rows on average
+_LONGEST = 60  # characters of a listed value
+_OF_KEYS = ("id", "key", "uuid", "guid", "no", "nr", "number")
+
+
+def written(dataset: str, source: str, inputs: Sequence[Input], reading: Reading, target: str | None) -> str:
+    """Return the text of a ``dataset.yaml``.
+
+    Args:
+        dataset: The data set's name.
+        source: As the file names it.
+        inputs: What was read.
+        reading: All rows have been read by it.
+        target: The column that the split is stratified by.
+    """
+    rows = sum(reading.rows)
+    aside = f", and {reading.set_aside} that cannot be read" if reading.set_aside else ""
+    stored = names.columns([one.source for one in reading.plan.columns])
+    lines = [
+        f"# From {rows:,} rows{aside}. Check what is expected of each column: `mlpipes data check` holds it.",
+        _line("dataset", dataset),
+        _line("source", source),
+    ]
+    found = opening.understood(inputs, reading)
+    for setting in ("separator", "encoding", "decimal", "thousands"):
+        if setting in found:
+            guess = "  # a guess, since the file is not UTF-8" if found[setting] == "cp1252" else ""
+            lines.append(_line(setting, found[setting]) + guess)
+    if aside:
+        lines.append("load: {on_bad_rows: refuse}  # set_aside loads the other rows")
+    key = _key(reading, stored)
+    if key is not None:
+        lines.append(f"key: {_flow([key])}  # another value in every row")
+    lines.append("columns:")
+    index = _index(reading.plan.columns, reading.facts)
+    for one in reading.plan.columns:
+        role = "index" if one.source == index else "key" if stored[one.source] == key else ""
+        lines.append(f"  {_column(one, reading.facts[one.source], stored, role)}")
+    split: dict[str, Any] = {"validation": 0.1, "test": 0.2, "seed": 42}
+    if target is not None:
+        split["stratify"] = stored[target]
+    lines.append(f"split: {_flow(split)}")
+    return "\n".join(lines) + "\n"
+
+
+def _line(key: str, value: Any) -> str:
+    return dump_yaml({key: value}).strip()
+
+
+def _flow(value: Any) -> str:
+    import yaml
+
+    from mlpipes_cli.config.yaml_source import Dumper
+
+    return str(
+        yaml.dump(
+            value, Dumper=Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9
+        )
+    ).strip()
+
+
+def _index(columns: Sequence[ColumnPlan], facts: dict[str, Facts]) -> str | None:
+    """Return the unnamed first column that only numbers the rows, as pandas writes one."""
+    first = columns[0]
+    seen = facts[first.source]
+    if not first.source.startswith("Unnamed: ") or first.type != "integer" or not seen.unique:
+        return None
+    return first.source if seen.least in (0, 1) and seen.most - seen.least == seen.rows - 1 else None
+
+
+def _key(reading: Reading, stored: dict[str, str]) -> str | None:
+    index = _index(reading.plan.columns, reading.facts)
+    unique = [
+        one.source for one in reading.plan.columns if reading.facts[one.source].unique and one.source != index
+    ]
+    unique = [name for name in unique if reading.facts[name].type in ("integer", "text")]
+    likely = [name for name in unique if stored[name].rsplit("_", 1)[-1] in _OF_KEYS]
+    first = [name for name in unique if name == reading.plan.columns[0].source]
+    return next((stored[name] for name in (*likely, *first)), None)
+
+
+def _column(plan: ColumnPlan, facts: Facts, stored: dict[str, str], role: str) -> str:
+    name = _flow({plan.source: 0})[1:-1].rsplit(": ", 1)[0].removeprefix("? ")
+    if role == "index":
+        return f"{name}: {{drop: true}}  # only numbers the rows"
+    told: dict[str, Any] = {"type": plan.type}
+    if stored[plan.source] != plan.source:
+        told["rename"] = stored[plan.source]
+    if plan.pattern and "%" in plan.pattern:
+        told["format"] = plan.pattern
+    told |= {"unique": True} if role == "key" else _values(facts)
+    told["missing"] = _missing(facts)
+    if facts.missing == facts.rows:
+        told = {"drop": True}
+    said = plan.why
+    if facts.missing == facts.rows:
+        said = "no value in any row"
+    elif facts.constant:
+        said = said or "the same value in every row"
+    return f"{name}: {_flow(told)}" + (f"  # {' '.join(said.split())}" if said else "")
+
+
+def _values(facts: Facts) -> dict[str, Any]:
+    few = _FEW.get(facts.type, 0)
+    present = facts.rows - facts.missing
+    if facts.values and len(facts.values) <= few and present >= _REPEATED * len(facts.values):
+        if all(len(str(value)) <= _LONGEST for value in facts.values):
+            return {"values": sorted(facts.values)}
+    natural = facts.type in ("integer", "number") and facts.least is not None and facts.least >= 0
+    return {"min": 0} if natural else {}  # the extremes of these rows say little of the next ones
+
+
+def _missing(facts: Facts) -> float:
+    """Return a share of missing values that such rows exceed in 1 of 700 files by chance."""
+    share = facts.missing / facts.rows
+    return min(1.0, math.ceil(100 * (share + 3 * math.sqrt(share * (1 - share) / facts.rows))) / 100)

@@ -1,0 +1,118 @@
+"""``mlpipes data infer``: a first ``dataset.yaml`` from what the rows are like."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.config.dataset.config import DatasetConfig
+from mlpipes_cli.config.yaml_source import parse_yaml
+from mlpipes_cli.errors import UsageError
+from mlpipes_cli.lifecycle.datasets import first_file, names, opening
+from mlpipes_cli.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from mlpipes_cli.data.readers.reading import Reading
+    from mlpipes_cli.ports import Reporter
+
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A first ``dataset.yaml``.
+
+    Attributes:
+        dataset: The data set's name.
+        rows: The rows that were read.
+        columns: The type of each column, by its name in the source.
+        yaml: The text.
+        output: The file that was written, or None.
+    """
+
+    dataset: str
+    rows: int
+    columns: dict[str, str]
+    yaml: str
+    output: str | None
+
+
+def infer(
+    source: str,
+    folder: Path,
+    reporter: Reporter,
+    *,
+    output: Path | None = None,
+    target: str | None = None,
+    force: bool = False,
+) -> Inferred:
+    """Read a source and describe it as a ``dataset.yaml``.
+
+    Args:
+        source: As ``source:`` takes it; a relative path starts at ``folder``.
+        folder: The folder.
+        reporter: Gets progress, what was understood, and warnings.
+        output: Where to write the text.
+        target: The column whose values have the same shares in all parts of the split.
+        force: Whether to overwrite ``output``.
+
+    Raises:
+        UsageError: The source cannot be read, the target is not a column, or ``output`` exists.
+    """
+    if output is not None and output.exists() and not force:
+        raise UsageError(f"{output}: exists already", "choose another --output, or overwrite it with --force")
+    yaml = parse_yaml(f"source: {source!r}\n", "SOURCE")
+    config = DatasetConfig(dataset=names.dataset(source), source=source)
+    with opening.opened(config, folder, yaml, None) as inputs:
+        with opening.as_problems(yaml), reporter.task(f"reading {source}"):
+            reading = _read(inputs, config)
+        if target is not None and target not in inputs[0].names():
+            raise UsageError(f"no column {target!r}{did_you_mean(target, inputs[0].names())}", "see --target")
+        opening.tell(reporter, inputs, reading, config)
+        shown = source if output is None else _from(output.parent, folder, source)
+        text = first_file.written(config.dataset, shown, inputs, reading, target)
+    if output is not None:
+        _write(output, text, force)
+    types = {one.source: one.type for one in reading.plan.columns}
+    return Inferred(config.dataset, sum(reading.rows), types, text, None if output is None else str(output))
+
+
+def _read(inputs: list, config: DatasetConfig) -> Reading:  # type: ignore[type-arg]
+    from mlpipes_cli.data.readers.plan import Deviates
+    from mlpipes_cli.data.readers.planning import Declared
+    from mlpipes_cli.data.readers.reading import Reading
+    from mlpipes_cli.data.readers.unreadable import Unreadable
+
+    found = {name: Declared(name) for name in inputs[0].names()}
+    reading = Reading(inputs, found, opening.formats(config), keep_bad=True)
+    reading.whole_plan()
+    for _ in range(len(found) + _TRIES):
+        try:
+            for _batch in reading.batches():
+                pass
+            break
+        except Deviates as error:
+            reading.deviated(error)
+    if not sum(reading.rows):
+        raise Unreadable(f"{inputs[0].shown} has no rows")
+    return reading
+
+
+def _from(there: Path, base: Path, source: str) -> str:
+    """Return a path as it reads from another folder; an address stays as it is."""
+    if "://" in source or (":" in source and not (base / source).exists()):
+        return source
+    path = Path(source).expanduser()
+    return str(path) if path.is_absolute() else os.path.relpath(base.absolute() / path, there.absolute())
+
+
+def _write(path: Path, text: str, force: bool) -> None:
+    try:
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path}: exists already", "choose another --output") from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", "choose another --output") from None
