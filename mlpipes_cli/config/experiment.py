@@ -159,7 +159,8 @@ class Data(Strict):
     )
     id: Column | None = Field(
         default=None,
-        description="The column that identifies a row: not a feature, returned with predictions.",
+        description="The column that identifies a row: not a feature, returned with predictions. A data "
+        "set's key of one column by default.",
     )
     drop: tuple[Column, ...] = Field(default=(), description="Columns that are not features.")
     weights: Literal[False] | Column | None = Field(

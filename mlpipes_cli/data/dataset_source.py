@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+_SOURCES = (
+    "sources"  # beside the settings of the record: a column's name in the tables, by that in the source
+)
 _HINT = "see `mlpipes status`; run `mlpipes up` to repair it"
 _BLOCK = 1 << 20  # bytes that a core parses at a time; a longer row makes one block of all
 _VERSIONS = """
-select version, load, fingerprint, rows, splits, columns, settings, table_name
-from clean_data._versions where dataset = %s order by version
+select v.version, v.load, v.fingerprint, v.rows, v.splits, v.columns, v.settings, v.table_name, l.columns
+from clean_data._versions v left join raw_data._loads l on l.id = v.load
+where v.dataset = %s order by v.version
 """
 _PREPARE = "`mlpipes data prepare` makes one"
 
@@ -51,7 +55,7 @@ class VersionRows:
 
 
 def settings(version: DatasetVersion, data: Data) -> Data:
-    """Return an experiment's settings with the version's number, weights and way of splitting."""
+    """Return an experiment's settings with the version's number, weights, key and way of splitting."""
     about = version.settings
     split = about.get("split") or {}
     made = Split.model_construct(
@@ -66,14 +70,16 @@ def settings(version: DatasetVersion, data: Data) -> Data:
         changed["weights"] = weights
     elif data.weights is False and weights is not None and weights not in data.drop:
         changed["drop"] = (*data.drop, weights)
+    key = [_column(version, name) for name in about.get("key") or ()]
+    if data.id is None and len(key) == 1 and key[0] not in {None, data.target, *data.drop}:
+        changed["id"] = key[0]
     return data.model_copy(update=changed)
 
 
 def _column(version: DatasetVersion, name: str | None) -> str | None:
-    """Return the table's name of a column that the settings name; None if a step has removed it."""
-    found = [one.name for one in version.columns if one.name == name]
-    found += [one.name for one in version.columns if name is not None and one.source == name]
-    return found[0] if found else None
+    """Return the table's name of a column that ``dataset.yaml`` names; None if a step has removed it."""
+    name = version.settings[_SOURCES].get(name, name)
+    return name if name in {one.name for one in version.columns} else None
 
 
 def find_version(data: Data, source: YamlSource, database_url: str | None) -> DatasetVersion:
@@ -154,11 +160,11 @@ def _no_dataset(cursor: Any, name: str) -> str:
 
 
 def _version(name: str, row: tuple[Any, ...]) -> DatasetVersion:
-    version, load, fingerprint, rows, splits, columns, settings, table = row
-    named = [TableColumn(one["name"], one["type"], one.get("source")) for one in columns]
-    return DatasetVersion(
-        name, version, load, fingerprint, rows, splits, named, settings=settings, table=table
-    )
+    version, load, fingerprint, rows, splits, columns, settings, table, raw = row
+    named = [TableColumn(one["name"], one["type"]) for one in columns]
+    sources = {one["source"]: one["name"] for one in raw or () if one.get("source")}
+    told = {**settings, _SOURCES: sources}
+    return DatasetVersion(name, version, load, fingerprint, rows, splits, named, settings=told, table=table)
 
 
 def _copied(cursor: Any, version: DatasetVersion) -> pa.Table:

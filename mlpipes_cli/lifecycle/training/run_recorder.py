@@ -126,7 +126,9 @@ class RunRecorder:
         prepared = self._plan.prepared
         if not self._rows.exists():
             columns = prepared.hashed_columns
-            write_hashes(self._rows, hash_rows(prepared.frame.iloc[prepared.seen], columns), columns)
+            seen = prepared.frame.iloc[prepared.seen]
+            ids = None if prepared.id_name is None else seen[prepared.id_name]
+            write_hashes(self._rows, hash_rows(seen, columns), columns, ids)
         os.link(self._rows, artifacts / mlflow_tags.TRAINING_ROWS)
 
     def _texts(

@@ -161,9 +161,20 @@ def test_one_clear_line(urls: dict[str, str]) -> None:
     assert "secret" not in str(caught.value)
 
 
+DATASET = """
+dataset: loans
+source: {source}
+load: {{mode: append}}
+columns:
+  Weight: {{rename: w}}
+  Amount: {{rename: amount}}
+clean:
+  - {{fill: {{amount: median}}}}
+split: {{validation: 0.2, test: 0.2, seed: {seed}, stratify: y}}
+weights: w
+"""
 EXPERIMENT = """
-experiment: loans-{name}
-model: loans
+experiment: loans
 data:
   source: dataset:loans
   target: y
@@ -181,56 +192,79 @@ runs:
 
 def loans(rows: int, seed: int) -> pd.DataFrame:
     random = np.random.default_rng(seed)
-    frame = pd.DataFrame({"a": random.normal(size=rows), "b": random.normal(size=rows)})
-    frame["y"] = (frame["a"] + frame["a"] * frame["b"] + random.normal(size=rows) > 0.3).astype(int)
+    frame = pd.DataFrame({"Amount": random.normal(size=rows), "b": random.normal(size=rows)})
+    frame["y"] = (frame["Amount"] + frame["Amount"] * frame["b"] + random.normal(size=rows) > 0.3).astype(int)
+    frame.loc[::10, "Amount"] = np.nan
+    frame["Weight"] = random.uniform(0.5, 2.0, rows)
     return frame.assign(number=np.arange(rows) + seed * 100_000)
 
 
-def trained(stack: RunningStack, name: str, rate: float) -> dict[str, Any]:
-    file = stack.root / f"{name}.yaml"
-    file.write_text(EXPERIMENT.format(name="one", rate=rate))
-    report = stack.cli("train", str(file), "--json").ok().json
+def prepared(stack: RunningStack, source: str, seed: int) -> dict[str, Any]:
+    (stack.root / "dataset.yaml").write_text(DATASET.format(source=source, seed=seed))
+    stack.cli("data", "load", "--json").ok()
+    return dict(stack.cli("data", "prepare", "--json").ok().json)
+
+
+def trained(stack: RunningStack, rate: float) -> dict[str, Any]:
+    (stack.root / "loans.yaml").write_text(EXPERIMENT.format(rate=rate))
+    report = stack.cli("train", "loans.yaml", "--json").ok().json
     assert report["runs"][0]["status"] == "FINISHED", report["runs"][0]["error"]
     return dict(report["runs"][0])
+
+
+def parts_of(url: str, version: int) -> dict[int, str]:
+    """Return the part of each row, by its number."""
+    with closing(psycopg2.connect(url)) as link, link.cursor() as cursor:
+        cursor.execute(f"select number, _split from clean_data._loans_{version} order by _row")
+        return dict(cursor.fetchall())
 
 
 def test_from_a_version_to_the_next_one(running_stack: RunningStack, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
     stack, url = running_stack, running_stack.environment["MLPIPES_DATABASE_URL"]
-    types = {"a": "number", "b": "number", "y": "integer", "number": "integer"}
-    first, more = loans(1000, 1), loans(400, 2)
-    parts = (["train"] * 6 + ["validation"] * 2 + ["test"] * 2) * 100
-    make_version(url, "loans", 1, first, types, parts)
-    run = trained(stack, "first", 0.05)
     client = MlflowClient(stack.environment["MLFLOW_TRACKING_URI"])
+    loans(1000, 1).to_csv(stack.root / "first.csv", index=False)
+    loans(400, 2).to_csv(stack.root / "more.csv", index=False)
+
+    assert prepared(stack, "first.csv", seed=1)["version"] == 1
+    first = parts_of(url, 1)
+    run = trained(stack, 0.05)
     stored = client.get_run(run["run_id"])
     assert stored.data.tags["mlpipes.dataset"] == "loans@1"
     (given,) = stored.inputs.dataset_inputs
     assert given.dataset.name == "loans@1"
     assert json.loads(given.dataset.source)["tags"]["mlpipes.source"] == "dataset:loans@1"
-    table = pd.read_csv(client.download_artifacts(run["run_id"], "search_results.csv", str(tmp_path)))
-    assert [name for name in table.columns if name.startswith("split")] == ["split0_roc_auc"]
-    chosen = pd.read_parquet(client.download_artifacts(run["run_id"], "out_of_fold.parquet", str(tmp_path)))
-    assert chosen["id"].tolist() == first["number"][[part == "validation" for part in parts]].tolist()
-    held = pd.read_parquet(
-        client.download_artifacts(run["run_id"], "holdout_predictions.parquet", str(tmp_path))
-    )
-    assert held["id"].tolist() == first["number"][[part == "test" for part in parts]].tolist()
-    verdict = stack.cli("promote", "--experiment", "loans-one", "--json").ok().json
-    assert verdict["outcome"] == "promoted"
+    columns = [one["name"] for one in json.loads(given.dataset.schema)["mlflow_colspec"]]
+    assert columns == ["amount", "b", "y"], "the weights are not a feature"
 
-    # The next version deals all rows anew: 180 old training and 60 old validation rows are in its test part.
-    again = ["test" if n % 10 in {0, 1, 2, 7, 8} and n < 600 else "train" for n in range(1000)]
-    again[900:950] = ["validation"] * 50
-    rows = pd.concat([first, more], ignore_index=True)
-    make_version(url, "loans", 2, rows, types, [*again, *["test"] * 100, *["train"] * 300])
-    seen = sum(part == "test" and before != "test" for part, before in zip(again, parts, strict=True))
-    plan = stack.cli("train", str(stack.root / "first.yaml"), "--dry-run", "--json").ok().json
-    assert (plan["dataset"], plan["validation"]) == ("loans@2", 50)
-    run = trained(stack, "second", 0.2)
+    def artifact(name: str) -> Path:
+        return Path(client.download_artifacts(run["run_id"], name, str(tmp_path)))
+
+    folds = [name for name in pd.read_csv(artifact("search_results.csv")).columns if name.startswith("split")]
+    assert folds == ["split0_roc_auc"], "validation rows judge the trials"
+    for name, part in (("out_of_fold", "validation"), ("holdout_predictions", "test")):
+        ids = pd.read_parquet(artifact(f"{name}.parquet"))["id"].tolist()
+        assert ids == [number for number, its in first.items() if its == part]
+    again = artifact("experiment.resolved.yaml").read_text()
+    assert "source: dataset:loans@1\n" in again
+    assert "weights: w\n" in again
+    assert "split:" not in again
+    assert stack.cli("promote", "--experiment", "loans", "--json").ok().json["outcome"] == "promoted"
+
+    # The next version deals all rows anew, so that rows which the incumbent has seen come into its test part.
+    assert prepared(stack, "more.csv", seed=2)["version"] == 2
+    second = parts_of(url, 2)
+    assert len(second) == 1400
+    plan = stack.cli("train", "loans.yaml", "--dry-run", "--json").ok().json
+    assert plan["dataset"] == "loans@2"
+    assert plan["validation"] == list(second.values()).count("validation")
+    run = trained(stack, 0.2)
     assert client.get_run(run["run_id"]).data.tags["mlpipes.dataset"] == "loans@2"
-    verdict = stack.cli("promote", "--experiment", "loans-one", "--dry-run", "--json").json
+    tested = [number for number, part in second.items() if part == "test"]
+    seen = [number for number in tested if first.get(number) in {"train", "validation"}]
+    assert {"train", "validation"} == {first[number] for number in seen}
+    verdict = stack.cli("promote", "--experiment", "loans", "--dry-run", "--json").json
     assert verdict["incumbent"]["version"] == 1
-    assert verdict["rows_left_out"] == seen == 240
-    assert verdict["comparison"]["rows"] == again.count("test") + 100 - seen
+    assert verdict["rows_left_out"] == len(seen)
+    assert verdict["comparison"]["rows"] == len(tested) - len(seen)
