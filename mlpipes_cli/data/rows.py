@@ -138,7 +138,7 @@ def read_hashes(path: Path) -> tuple[Hashes, tuple[str, ...]]:
 
 
 def read_id_hashes(path: Path, name: str) -> Hashes | None:
-    """Read the hashes of the ids that :func:`write_hashes` wrote; None if the file has none of that column."""
+    """Read the hashes of the ids that :func:`write_hashes` wrote; None if it has none of that column."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
