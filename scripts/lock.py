@@ -8,8 +8,8 @@ What an image's server never loads stands in the first line of its ``requirement
 and is left out. What the images of the API and of MLflow both have is ``compose/common.lock`` too: they
 install it first, by the same words, so that an engine has that layer once (docs/adr/0166).
 
-The environments that trainers carry have locks without hashes, which are used as constraints: see
-docs/adr/0106.
+The environments that trainers carry, ``environment.in`` in their folders, have locks without hashes, which
+are used as constraints: see docs/adr/0106.
 """
 
 import pathlib
@@ -26,7 +26,8 @@ OWN = "--python-version 3.11 --generate-hashes"
 IMAGES = bootstrap.ROOT / "compose"
 SHARING = ("api", "mlflow")
 COMMON = IMAGES / "common.lock"
-ENVIRONMENTS = bootstrap.ROOT / "mlpipes_cli" / "trainers" / "environments"
+TRAINERS = bootstrap.ROOT / "mlpipes_cli" / "trainers"
+OUR_OWN = "# python: our own\n"
 
 
 def main():
@@ -38,8 +39,8 @@ def main():
         code = code or compile_image_lock(wanted, upgrade)
     if not code:
         write_common_lock()
-    for wanted in sorted(ENVIRONMENTS.glob("*.in")):
-        if wanted.name not in ("base.in", "h2o_automl.in"):  # in our own environment
+    for wanted in sorted(TRAINERS.glob("*/environment.in")):
+        if not wanted.read_text(encoding="utf-8").startswith(OUR_OWN):
             code = code or compile_environment_lock(wanted, upgrade)
     return code
 
@@ -83,13 +84,13 @@ def compile_environment_lock(wanted, upgrade=()):
     """
     python = re.match(r"# python: (3\.\d+)\n", wanted.read_text(encoding="utf-8"))
     if python is None:
-        bootstrap._say(f"error: {wanted.name}: its first line has to be like `# python: 3.11`")
+        bootstrap._say(f"error: {wanted}: its first line has to be like `# python: 3.11`")
         return 1
     output = wanted.with_suffix(".lock")
     before = output.read_text(encoding="utf-8") if output.exists() else None
     if before is None or upgrade:  # what stands in the output file is preferred
         output.write_text(own_versions() + "\n", encoding="utf-8")
-    options = ["--python-version", python[1], str(wanted.parent / "base.in"), str(wanted)]
+    options = ["--python-version", python[1], str(TRAINERS / "base.in"), str(wanted)]
     code = compile_lock(options, output, hashes=False)
     if code:
         output.unlink() if before is None else output.write_text(before, encoding="utf-8")

@@ -16,13 +16,16 @@ from mlpipes_cli.adapters.docker.images.base_images import bases
 ROOT_LABEL = "io.mlpipes.root"
 PROJECT_LABEL = "com.docker.compose.project"
 COMPOSE = Path(__file__).parents[1] / "compose"
+ADDED = Path(__file__).parent / "integration" / "docker" / "added"  # services that a test adds to those
 CORE = ("postgres", "minio", "python")  # what every stack in containers is made of
 BUILD = "tests/images/build provides them"
 
 
 def references() -> dict[str, str]:
-    """The images that compose/ names and does not build, by the last part of their name."""
-    found = re.findall(r"^\s+image:\s*([^\s$]+)$", (COMPOSE / "compose.yaml").read_text(), re.MULTILINE)
+    """The images that those files name and do not build, by the last part of their name."""
+    files = (COMPOSE / "compose.yaml", *ADDED.glob("*.yaml"))
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    found = re.findall(r"^\s+image:\s*([^\s$]+)$", text, re.MULTILINE)
     for dockerfile in sorted(COMPOSE.glob("*/Dockerfile")):
         found += bases(dockerfile.read_text(), {}).values()
     return {reference.split("@")[0].rsplit("/", 1)[-1].split(":")[0]: reference for reference in found}

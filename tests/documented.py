@@ -17,15 +17,19 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from mlpipes_cli.config.any_run import AnyRun
 from mlpipes_cli.config.experiment import ExperimentConfig, load_experiment
-from mlpipes_cli.config.runs import AnyRun, Run
-from mlpipes_cli.trainers import catalog, search
+from mlpipes_cli.config.runs import Run
+from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import Comparison, Fitted, Training
+from mlpipes_cli.trainers.search import search
 from mlpipes_cli.worker import protocol
 
 ROOT = Path(__file__).parents[1]
+GUIDES = tuple(sorted((ROOT / "mlpipes_cli" / "trainers").glob("*/guide.md")))
 PAGES = (
     *sorted((ROOT / "docs" / "how-to" / "training").glob("*.md")),
+    *GUIDES,
     ROOT / "docs" / "how-to" / "serving" / "compiled.md",
 )
 _BLOCK = re.compile(r"^```(?P<language>yaml|python)\n(?P<body>.*?)^```$", re.M | re.S)
@@ -68,7 +72,7 @@ def examples() -> list[Example]:
             if block["language"] == "yaml":
                 line = text.count("\n", 0, block.start()) + 1
                 place = f"{page.relative_to(ROOT)}:{line}"
-                content, shows_runs = _whole(textwrap.dedent(block["body"]), page.stem)
+                content, shows_runs = _whole(textwrap.dedent(block["body"]), page.parent.name)
                 found.append(Example(place, _config(content, place), shows_runs, module))
     return found
 
@@ -128,13 +132,13 @@ def without_a_case(names: Iterable[str] | type[BaseModel], *cases: Mapping[str, 
     return sorted(set(wanted).difference(*cases))
 
 
-def _whole(body: str, page: str) -> tuple[str, bool]:
+def _whole(body: str, trainer: str) -> tuple[str, bool]:
     keys = set(re.findall(r"^(\w+):", body, re.M))
     if body.startswith("- "):
         body, keys = f"runs:\n{textwrap.indent(body, '  ')}", {"runs"}
     elif not keys <= _OF_A_FILE:
         part = textwrap.indent(body, "    ")
-        body, keys = f"runs:\n  - name: part\n    trainer: {page}\n{part}", {"runs"}
+        body, keys = f"runs:\n  - name: part\n    trainer: {trainer}\n{part}", {"runs"}
     if "data" in keys and not re.search(r"\bsource:", body):  # settings alone
         body = body.replace("data:\n", "data:\n  source: rows.csv\n  target: target\n")
     body += "" if "experiment" in keys else "experiment: documented\n"

@@ -6,6 +6,7 @@ from typing import Any
 import commands
 import metric_table
 import rest
+import trainer_pages
 import yaml_keys
 
 
@@ -25,9 +26,14 @@ def write(folder: Path) -> None:
         "metrics": metric_table.page(),
         "rest": rest.page(),
     }
-    target = folder / "reference" / "generated"
-    target.mkdir(parents=True, exist_ok=True)
-    for name, text in pages.items():
-        path = target / f"{name}.md"
+    _write(folder / "reference" / "generated", {f"{name}.md": text for name, text in pages.items()})
+    guides = {f"{name}.md": text for name, text in trainer_pages.pages().items()}
+    _write(folder / "how-to" / "training" / "generated", guides | {"table.txt": trainer_pages.table()})
+
+
+def _write(folder: Path, texts: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")

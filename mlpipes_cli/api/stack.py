@@ -32,8 +32,7 @@ class StackMethods(Base):
 
         Args:
             runtime: None uses the setting of ``mlpipes.yaml``.
-            services: Optional services, as ``--with``: ``api``, ``jupyter``, ``pgadmin``; ``none`` drops
-                them.
+            services: Optional services, as ``--with`` names them, such as ``api``; ``none`` drops them.
             auth: Whether MLflow requires a name and a password; None leaves it as it is.
 
         Raises:

@@ -9,6 +9,7 @@ import typer
 
 from mlpipes_cli.cli import context
 from mlpipes_cli.cli.tables import Column, FittedTable
+from mlpipes_cli.services import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mlpipes_cli.ports import Check, ServiceStatus, StackStatus
+
+_TOOLS = catalog.optional(others=False)
+_PAGES = sorted(one.name for one in catalog.built_in() if one.page)
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +38,7 @@ def up(
     extra: Annotated[
         str,
         typer.Option(
-            "--with", metavar="NAMES", help="Additional services: api,jupyter,pgadmin; none removes them."
+            "--with", metavar="NAMES", help=f"Additional services: {','.join(_TOOLS)}; none removes them."
         ),
     ] = "",
     auth: Annotated[
@@ -81,7 +85,7 @@ def restart(
 
 
 def open_command(
-    service: Annotated[str, typer.Argument(help="mlflow, api, minio, jupyter, pgadmin")],
+    service: Annotated[str, typer.Argument(help=", ".join(_PAGES))],
     only_print: Annotated[bool, typer.Option("--print", help="Only print the URL.")] = False,
 ) -> None:
     """Open a service's page in the browser."""

@@ -230,8 +230,8 @@ def _options(wants: dict[str, Any]) -> dict[str, Any]:
 def _code() -> dict[str, Path]:
     """Return the package's modules and the definitions of its trainers' environments."""
     package = Path(protocol.__file__).parent.parent
-    files = [*package.rglob("*.py"), *(package / "trainers" / "environments").iterdir()]
-    kept = [path for path in files if "_bundled" not in path.parts]
+    kinds = ("*.py", "trainers/*.in", "trainers/*/environment.*")
+    kept = [path for kind in kinds for path in package.rglob(kind) if "_bundled" not in path.parts]
     return {str(Path(package.name) / path.relative_to(package)): path for path in sorted(kept)}
 
 

@@ -12,9 +12,10 @@ from mlpipes_cli.compose.model import Compose
 from mlpipes_cli.compose.schema import OverrideFile
 from mlpipes_cli.config.yaml_source import Location, read_yaml
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.services import catalog
 
 NAME = "compose.override.yaml"
-_NETWORKS = ("default", "database")  # users' own services are clients of all but the object store
+NETWORKS = ("default", "database")  # users' own services are clients of all but the object store
 _SETTINGS = "to configure that service, use `stack:` in mlpipes.yaml"
 
 
@@ -45,7 +46,7 @@ def extend(base: Compose, path: Path, variables: Mapping[str, str], active: Coll
     """
     look = functools.partial(_wrong, base, active)
     source, file = read(path, variables, OverrideFile, look)
-    own = {name: replace(one, networks=_NETWORKS) for name, one in services_of(file, path.parent).items()}
+    own = {name: replace(one, networks=NETWORKS) for name, one in services_of(file, path.parent).items()}
     whole = Compose(base.name, {**base.services, **own}, (*base.volumes, *file.volumes))
     refuse_circles(source, whole)
     return whole
@@ -57,6 +58,8 @@ def _wrong(base: Compose, active: Collection[str], file: OverrideFile) -> Proble
         at: Location = ("services", name)
         if name in base.services or name.startswith("api-"):
             yield at, f"{name!r} is a service of mlpipes itself: choose another name; {_SETTINGS}"
+        elif catalog.find(name):
+            yield at, f"{name!r} is a service of an installed package: choose another name"
         if service.profiles:
             yield (*at, "profiles"), "not supported: remove it; all services of this file run"
         if service.networks != ("default",) or service.network_mode:

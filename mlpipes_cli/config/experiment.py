@@ -18,11 +18,12 @@ from pydantic import (
     model_validator,
 )
 
+from mlpipes_cli.config.any_run import AnyRun
 from mlpipes_cli.config.base import MetricName, RegistryName, Strict
 from mlpipes_cli.config.dataset.reference import DatasetReference, dataset_reference
 from mlpipes_cli.config.executor import Executor
 from mlpipes_cli.config.problems import validate
-from mlpipes_cli.config.runs import AnyRun, Folds, Run
+from mlpipes_cli.config.runs import Folds, Run
 from mlpipes_cli.config.source import Source
 from mlpipes_cli.config.threshold import NONE, Threshold
 from mlpipes_cli.config.yaml_source import YamlSource, read_yaml

@@ -34,14 +34,11 @@ def _line_of(problem: str) -> int:
 def _problem(source: YamlSource, model: type[BaseModel], item: dict[str, Any]) -> str:
     location = _in_file(source, item["loc"])
     kind, context, value = item["type"], item.get("ctx", {}), item.get("input")
-    last = str(location[-1]) if location else ""
     if kind == "missing":
         missing = item["loc"][-1]
         return source.problem(location, f"{missing!r} is missing")
     if kind == "extra_forbidden":
-        known = _known_keys(model, item["loc"][:-1])
-        listed = f"; valid keys: {', '.join(known)}" if known else ""
-        return source.problem(location, f"unknown key{did_you_mean(last, known) or listed}")
+        return source.problem(location, unknown_key(model, item["loc"]))
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
         tag, field = str(context["tag"]), str(context["discriminator"]).strip("'")
@@ -58,6 +55,13 @@ def _problem(source: YamlSource, model: type[BaseModel], item: dict[str, Any]) -
     if kind in {"value_error", "assertion_error"}:
         return source.problem(location, message)
     return source.problem(location, f"{message[0].lower()}{message[1:]}, got {_short(value)}")
+
+
+def unknown_key(model: type[BaseModel], location: Sequence[int | str]) -> str:
+    """Return the message for a key that a model does not have at a location: the nearest one, or all."""
+    known = _known_keys(model, location[:-1])
+    listed = f"; valid keys: {', '.join(known)}" if known else ""
+    return f"unknown key{did_you_mean(str(location[-1]), known) or listed}"
 
 
 def _short(value: Any) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model, model_validator
 
 from mlpipes_cli.config.base import MetricName, Port, Strict
 from mlpipes_cli.config.problems import validate
 from mlpipes_cli.config.serving import Serving
 from mlpipes_cli.config.yaml_source import read_yaml
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.definition import ContainerLimits, ServiceDefinition, ServicePort
 
 
 def _slug(name: str) -> str:
@@ -45,6 +48,8 @@ MemorySize = Annotated[
 ]
 Cpus = Annotated[float, Field(gt=0.0, le=1024.0)]
 Url = Annotated[str, Field(min_length=1)]
+_MEMORY, _CPUS = "The memory limit of the container.", "The CPU limit of the container."
+_LIMITS = {one.section: one.limits for one in catalog.built_in()}
 
 
 class Postgres(Strict):
@@ -54,8 +59,8 @@ class Postgres(Strict):
     """
 
     port: Port = Field(default="auto", description="The port on the host: `auto` prefers 5432.")
-    memory: MemorySize = Field(default="1g", description="The memory limit of the container.")
-    cpus: Cpus = Field(default=2.0, description="The CPU limit of the container.")
+    memory: MemorySize = Field(default=_LIMITS["postgres"].memory, description=_MEMORY)
+    cpus: Cpus = Field(default=_LIMITS["postgres"].cpus, description=_CPUS)
     url: Url | None = Field(
         default=None,
         description="Only with `runtime: remote`: the URL of the database. `$NAME` is taken from"
@@ -77,8 +82,8 @@ class ObjectStore(Strict):
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = Field(
         default="mlflow", description="The bucket that holds MLflow's artifacts."
     )
-    memory: MemorySize = Field(default="1g", description="The memory limit of the container.")
-    cpus: Cpus = Field(default=2.0, description="The CPU limit of the container.")
+    memory: MemorySize = Field(default=_LIMITS["object_store"].memory, description=_MEMORY)
+    cpus: Cpus = Field(default=_LIMITS["object_store"].cpus, description=_CPUS)
     url: Url | None = Field(default=None, description="Only with `runtime: remote`: the URL of the S3 API.")
     region: str | None = Field(
         default=None, description="Only with `runtime: remote`: the region of the bucket."
@@ -100,8 +105,8 @@ class Mlflow(Strict):
     auth: bool = Field(
         default=False, description="Have MLflow ask for a user name and a password, which `mlpipes up` makes."
     )
-    memory: MemorySize = Field(default="2g", description="The memory limit of the container.")
-    cpus: Cpus = Field(default=2.0, description="The CPU limit of the container.")
+    memory: MemorySize = Field(default=_LIMITS["mlflow"].memory, description=_MEMORY)
+    cpus: Cpus = Field(default=_LIMITS["mlflow"].cpus, description=_CPUS)
     url: Url | None = Field(
         default=None, description="Only with `runtime: remote`: the URL of MLflow's server."
     )
@@ -119,36 +124,59 @@ class Tool(Strict):
         default="auto",
         description="The port on the host; `auto` takes the usual one, or the next that is free.",
     )
-    memory: MemorySize = Field(default="1g", description="The memory limit of the container.")
-    cpus: Cpus = Field(default=1.0, description="The CPU limit of the container.")
+    memory: MemorySize = Field(default=ContainerLimits.memory, description=_MEMORY)
+    cpus: Cpus = Field(default=ContainerLimits.cpus, description=_CPUS)
 
 
 class Api(Strict):
     """The bounds of the prediction API's container; all else about it is in ``serving``."""
 
-    memory: MemorySize = Field(default="2g", description="The memory limit of the container.")
-    cpus: Cpus = Field(default=2.0, description="The CPU limit of the container.")
+    memory: MemorySize = Field(default=_LIMITS["api"].memory, description=_MEMORY)
+    cpus: Cpus = Field(default=_LIMITS["api"].cpus, description=_CPUS)
 
 
-class Stack(Strict):
-    """The services, and the address on which they listen."""
+class CoreStack(Strict):
+    """The services that every stack has, and the address on which all listen."""
 
     listen: Annotated[str, AfterValidator(_address)] = Field(
         default="127.0.0.1",
         description="The address on which the containers listen: 127.0.0.1, 0.0.0.0 for all "
         "interfaces, or an address of the host.",
     )
-    postgres: Postgres = Field(
-        default=Postgres(), description="The database of tracking metadata, data and predictions."
-    )
-    object_store: ObjectStore = Field(default=ObjectStore(), description="Where the artifacts are kept.")
-    mlflow: Mlflow = Field(default=Mlflow(), description="The tracking server and model registry.")
-    jupyter: Tool = Field(default=Tool(), description="Notebooks, started with `up --with jupyter`.")
-    pgadmin: Tool = Field(
-        default=Tool(), description="A page for the database, started with `up --with pgadmin`."
-    )
-    api: Api = Field(
-        default=Api(), description="The bounds of the prediction API; its settings are in `serving`."
+    postgres: Postgres = Field(default=Postgres(), description=catalog.get("postgres").description)
+    object_store: ObjectStore = Field(default=ObjectStore(), description=catalog.get("minio").description)
+    mlflow: Mlflow = Field(default=Mlflow(), description=catalog.get("mlflow").description)
+    api: Api = Field(default=Api(), description=catalog.get("api").description)
+
+    def limits(self, service: ServiceDefinition) -> ContainerLimits:
+        """Return the limits of a service's container; another package's may have no section here."""
+        found = getattr(self, service.section, None)
+        return ContainerLimits(found.memory, found.cpus) if found else service.limits
+
+
+def _sections(services: Iterable[ServiceDefinition]) -> dict[str, Any]:
+    """Return the fields of the services that ``up --with`` adds, a section each."""
+    tools = [(one, _tool(one)) for one in services if one.role == "tool"]
+    return {one.section: (tool, Field(default=tool(), description=one.description)) for one, tool in tools}
+
+
+def _tool(service: ServiceDefinition) -> type[Tool]:
+    if service.limits == ContainerLimits():
+        return Tool
+    memory = (MemorySize, Field(default=service.limits.memory, description=_MEMORY))
+    cpus = (Cpus, Field(default=service.limits.cpus, description=_CPUS))
+    name = service.name.title().replace("-", "")
+    return create_model(name, __base__=Tool, __doc__=Tool.__doc__, memory=memory, cpus=cpus)
+
+
+if TYPE_CHECKING:
+    Stack = CoreStack
+else:
+    Stack = create_model(
+        "Stack",
+        __base__=CoreStack,
+        __doc__="The services, and the address on which they listen.",
+        **_sections(catalog.built_in()),
     )
 
 
@@ -204,6 +232,13 @@ class ProjectConfig(Strict):
         default=Promotion(), description="The rules by which a challenger may take an alias."
     )
 
+    def wanted_port(self, port: ServicePort) -> int | None:
+        """Return the fixed port that the file sets for a service's port, or None for ``auto``."""
+        value: Any = self
+        for key in port.setting:
+            value = getattr(value, key, None)
+        return value if isinstance(value, int) else None
+
 
 def load_project_config(path: Path, name: str | None = None) -> ProjectConfig:
     """Read and check an ``mlpipes.yaml``.
@@ -212,4 +247,17 @@ def load_project_config(path: Path, name: str | None = None) -> ProjectConfig:
         UsageError: It cannot be read.
         ConfigError: It has mistakes; all of them are named.
     """
-    return validate(ProjectConfig, read_yaml(path, name))
+    source = read_yaml(path, name)
+    return validate(_model_for(source.data), source)
+
+
+def _model_for(data: Any) -> type[ProjectConfig]:
+    """Return the model of a file: with the sections in it of services that other packages add."""
+    stack = data.get("stack") if isinstance(data, dict) else None
+    unknown = set(stack) - set(Stack.model_fields) if isinstance(stack, dict) else set()
+    others = [one for one in catalog.added() if one.section in unknown] if unknown else []
+    if not others:
+        return ProjectConfig
+    extended: Any = create_model("Stack", __base__=Stack, __doc__=Stack.__doc__, **_sections(others))
+    field = (extended, Field(default=extended(), description=ProjectConfig.model_fields["stack"].description))
+    return create_model("ProjectConfig", __base__=ProjectConfig, stack=field)

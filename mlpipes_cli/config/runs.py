@@ -1,40 +1,18 @@
-"""The typed ``runs`` of an ``experiment.yaml``: one class for each trainer of ours, one for all others."""
+"""What all ``runs`` of an ``experiment.yaml`` have in common; each trainer adds its own keys."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from mlpipes_cli import trainer_registry
 from mlpipes_cli.config.base import RegistryName, Strict
-from mlpipes_cli.config.h2o import H2OAutoMLParams
-from mlpipes_cli.config.networks import (
-    INSIDE_KERAS,
-    INSIDE_TORCH,
-    Checked,
-    KerasParams,
-    Named,
-    TorchParams,
-)
-from mlpipes_cli.config.pycaret import PycaretParams
+from mlpipes_cli.config.checked import Checked
 from mlpipes_cli.config.search import Search, tried
 from mlpipes_cli.config.sizes import Size
-from mlpipes_cli.config.spark import SparkEstimator, SparkMaster
 from mlpipes_cli.config.threshold import Threshold
-from mlpipes_cli.sizes import size
 from mlpipes_cli.suggest import did_you_mean
-
-__all__ = ["AnyRun", "Run", "size"]
 
 ParamValue = Any
 
@@ -173,6 +151,11 @@ class Run(Strict):
         known = [field for item in said if isinstance(item, Checked) for field in item.model.model_fields]
         return f"{self.trainer} has no parameter {name!r}{did_you_mean(name, known)}"
 
+    def memory_limits(self) -> list[tuple[tuple[str, ...], str | int]]:
+        """Return the amounts of memory that the run names, and their places in it."""
+        given = None if self.resources is None else self.resources.memory
+        return [] if given is None else [(("resources", "memory"), given)]
+
     @property
     def trains(self) -> str:
         """What is trained, for people: the estimator, the function, the trainer's own word."""
@@ -180,120 +163,3 @@ class Run(Strict):
             if isinstance(value := getattr(self, name, None), str):
                 return value
         return self.trainer
-
-
-class SklearnRun(Run):
-    """An estimator or pipeline with scikit-learn's interface, by dotted path."""
-
-    trainer: Literal["sklearn"] = Field(description="Any estimator with scikit-learn's interface.")
-    estimator: DottedPath = Field(description="The dotted path of the class.")
-
-
-class PythonRun(Run):
-    """The user's own function, as ``module:function``."""
-
-    trainer: Literal["python"] = Field(description="A function of yours.")
-    function: FunctionPath = Field(
-        description="The function that trains and returns a model, as module:function."
-    )
-
-
-class H2OAutoMLRun(Run):
-    """H2O AutoML, in a Java process of its own or on a cluster that runs already."""
-
-    trainer: Literal["h2o_automl"] = Field(description="H2O AutoML.")
-    params: Annotated[dict[str, Any], Checked(H2OAutoMLParams)] = Field(
-        default_factory=dict, description="The params of AutoML, by the names of H2O."
-    )
-    cluster: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")] | None = Field(
-        default=None, description="The URL of an H2O cluster that runs already."
-    )
-
-    @model_validator(mode="after")
-    def _java_fits_into_the_run(self) -> H2OAutoMLRun:
-        heap = self.params.get("max_mem_size")
-        memory = None if self.resources is None else self.resources.memory
-        if heap is not None and self.cluster is not None:
-            raise ValueError("max_mem_size has no effect with `url`: the cluster has its own memory")
-        if heap is not None and memory is not None and size(heap) >= size(memory):
-            raise ValueError(f"max_mem_size: {heap} must be less than the run's memory, {memory}")
-        return self
-
-
-class PycaretRun(Run):
-    """PyCaret's comparison of models; each of the best is a run of its own."""
-
-    trainer: Literal["pycaret"] = Field(description="PyCaret's comparison.")
-    params: Annotated[dict[str, Any], Checked(PycaretParams)] = Field(
-        default_factory=dict, description="The options of PyCaret."
-    )
-
-
-class SparkRun(Run):
-    """An estimator of Spark ML, by name or dotted path, in this process or on a cluster."""
-
-    trainer: Literal["spark"] = Field(description="Spark ML.")
-    estimator: SparkEstimator = Field(description="A short name, a class of Spark ML, or a dotted path.")
-    master: SparkMaster | None = Field(
-        default=None, description="The cluster, such as spark://host:7077, or local[2]."
-    )
-
-
-class KerasRun(Run):
-    """A Keras model: layers, or the user's function that returns a model."""
-
-    trainer: Literal["keras"] = Field(description="A Keras model.")
-    layers: Annotated[tuple[Named, ...], Field(min_length=1)] | None = Field(
-        default=None, description="The layers, one after the other; either this or `function`."
-    )
-    output: bool | None = Field(
-        default=None, description="With `layers`: add the output layer that the target needs."
-    )
-    function: FunctionPath | None = Field(
-        default=None,
-        description="A function that returns a Keras model, as module:function; either this or `layers`.",
-    )
-    params: Annotated[dict[str, Any], Checked(KerasParams, INSIDE_KERAS)] = Field(
-        default_factory=dict, description="How the network is trained."
-    )
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> KerasRun:
-        if (self.layers is None) == (self.function is None):
-            raise ValueError("give either `layers` or `function`, not both")
-        for name, value in (("output", self.output), ("params: function", self.params.get("function"))):
-            wanted = "layers" if name == "output" else "function"
-            if value is not None and getattr(self, wanted) is None:
-                raise ValueError(f"`{name}` is only valid with `{wanted}`")
-        return self
-
-
-class TorchRun(Run):
-    """The user's ``torch.nn.Module``, in a plain training loop."""
-
-    trainer: Literal["torch"] = Field(description="A PyTorch module.")
-    module: FunctionPath = Field(description="A class, or a function that returns a module, as module:name.")
-    params: Annotated[dict[str, Any], Checked(TorchParams, INSIDE_TORCH)] = Field(
-        default_factory=dict, description="How the network is trained."
-    )
-
-
-class OtherRun(Run):
-    """A trainer of another package, found by its entry point; it checks what else stands here."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-def _kind(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """Return a run of a trainer that another package brings, or of one of ours."""
-    name = value.get("trainer") if isinstance(value, dict) else None
-    if isinstance(name, str) and name not in trainer_registry.BUILT_IN and trainer_registry.find(name):
-        return OtherRun.model_validate(value)
-    return handler(value)
-
-
-_Ours = Annotated[
-    SklearnRun | PythonRun | H2OAutoMLRun | PycaretRun | SparkRun | KerasRun | TorchRun,
-    Field(discriminator="trainer"),
-]
-AnyRun = Annotated[_Ours, WrapValidator(_kind)]

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlpipes_cli import env_file
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.definition import token
 from mlpipes_cli.signing import keys
 
-NAMES = (
-    "POSTGRES_PASSWORD",  # the databases' superuser, their two owners, and the role of users' queries
-    "MLFLOW_DB_PASSWORD",
-    "MLPIPES_DB_PASSWORD",
-    "MLPIPES_READER_PASSWORD",
-    "MINIO_ROOT_PASSWORD",  # the object store's root, and MLflow's own user there
-    "MLFLOW_S3_SECRET_KEY",
-    "MLFLOW_ADMIN_PASSWORD",  # with --auth
-    "MLFLOW_SECRET_KEY",
-    "JUPYTER_TOKEN",  # with --with
-    "PGADMIN_PASSWORD",
-    keys.NAME,  # signs the models
-)
-_BYTES = 24
+
+def names() -> tuple[str, ...]:
+    """Return the names of all secrets: those of the services, and the key that signs the models."""
+    return (*catalog.secrets(catalog.everything()), keys.NAME)
 
 
-def ensure_secrets(project_root: Path, names: Sequence[str] = NAMES) -> dict[str, str]:
-    """Make the missing passwords of these names in ``.env`` and return all of them.
+def ensure_secrets(project_root: Path, wanted: Sequence[str] = ()) -> dict[str, str]:
+    """Make the missing passwords of these names (of all, by default) in ``.env`` and return all of them.
 
     Existing passwords are kept, and other lines too; the file gets mode 0600. Several processes may call it
     at once and all get the same passwords.
@@ -34,13 +25,18 @@ def ensure_secrets(project_root: Path, names: Sequence[str] = NAMES) -> dict[str
     Raises:
         MlpipesError: ``.env`` cannot be read or written.
     """
-    path = project_root / ".env"
+    path, wanted = project_root / ".env", wanted or names()
     with env_file.alone(project_root):
         values = env_file.read(path)
-        missing = {name: secrets.token_urlsafe(_BYTES) for name in names if not values.get(name)}
+        missing = {name: _new(name) for name in wanted if not values.get(name)}
         if missing:
             env_file.extend(path, missing)
-    return {name: (values | missing)[name] for name in names}
+    return {name: (values | missing)[name] for name in wanted}
+
+
+def _new(name: str) -> str:
+    found = catalog.secrets(catalog.everything()).get(name)
+    return found.make() if found else token()
 
 
 def read_secrets(project_root: Path) -> dict[str, str]:
@@ -50,7 +46,7 @@ def read_secrets(project_root: Path) -> dict[str, str]:
         MlpipesError: ``.env`` cannot be read.
     """
     values = env_file.read(project_root / ".env")
-    return {name: values[name] for name in NAMES if values.get(name)}
+    return {name: values[name] for name in names() if values.get(name)}
 
 
 def model_key(project_root: Path) -> keys.Key:

@@ -9,8 +9,7 @@ from mlpipes_cli.errors import Interrupted
 from mlpipes_cli.lifecycle.serving import api_names
 from mlpipes_cli.ports import Halted, Reporter, ServiceStatus
 from mlpipes_cli.project import ProjectFolder
-
-_STORES = ("minio", "rustfs")
+from mlpipes_cli.services.catalog import DATABASE, MLFLOW, STORES
 
 
 def stop(project: ProjectFolder, service: str, reporter: Reporter) -> Halted:
@@ -28,12 +27,12 @@ def stop(project: ProjectFolder, service: str, reporter: Reporter) -> Halted:
 
 def _without(project: ProjectFolder, service: str, dependent: str) -> str:
     """Describe how a service that keeps running is affected without the one it needs."""
-    if api_names.is_api(dependent) and service == "mlflow":
+    if api_names.is_api(dependent) and service == MLFLOW:
         return ": it keeps serving the loaded model versions"
-    if api_names.is_api(dependent) and service == "postgres":
+    if api_names.is_api(dependent) and service == DATABASE:
         spools = project.config.serving.on_log_failure == "spool"
         return f": predictions are {'spooled' if spools else 'refused'}"
-    if dependent == "mlflow" and service in _STORES:
+    if dependent == MLFLOW and service in STORES:
         return ": artifacts and models cannot be read or written"
     return ": requests to it may fail"
 

@@ -19,16 +19,16 @@ from mlpipes_cli.lifecycle.secrets import ensure_secrets, has_model_key, read_se
 from mlpipes_cli.lifecycle.serving import api_names, api_status, service
 from mlpipes_cli.lifecycle.transfer import recovery, release, retained_data
 from mlpipes_cli.lifecycle.trust import project_vault, unsigned_versions
+from mlpipes_cli.services import catalog
 from mlpipes_cli.stack_state import StackState
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Check, Reporter, ServiceStatus, StackStatus
     from mlpipes_cli.project import ProjectFolder
+    from mlpipes_cli.services.definition import ServiceDefinition
 
 _SECRETS = "`mlpipes status --show-secrets` shows the password"
-# The services that ``--with`` adds: the profiles of compose.yaml that a user chooses.
-EXTRAS = ("api", "jupyter", "pgadmin")
 
 
 def up(
@@ -99,23 +99,33 @@ def _merged(before: StackState, runtime: str, extra: Sequence[str], auth: bool |
     Raises:
         UsageError: The runtime has no such service, or no MLflow that could require a login.
     """
+    known = catalog.optional()
     for name in extra:
-        if name not in (*EXTRAS, "none"):
+        if name == "none":
+            continue
+        if name not in known:
+            catalog.require_usable(name)
             raise UsageError(
                 f"--with: there is no service {name!r}",
-                f"{did_you_mean(name, EXTRAS).removeprefix('; ')} choose from: {', '.join(EXTRAS)}".strip(),
+                f"{did_you_mean(name, known).removeprefix('; ')} choose from: {', '.join(known)}".strip(),
             )
-        if runtime != "docker" and name not in ("none", api_names.NAME):
+        if not _runs(name, runtime):
             raise UsageError(
                 f"--with {name}: the {runtime} runtime has no such service", "use `--runtime docker`"
             )
     if runtime == "remote" and auth is not None:
         raise UsageError("--auth: a remote MLflow has its own authentication settings", "remove the option")
     kept = () if "none" in extra else before.services
-    kept = tuple(name for name in kept if runtime == "docker" or name == api_names.NAME)
+    kept = tuple(name for name in kept if _runs(name, runtime))
     added = tuple(name for name in extra if name != "none")
     services = tuple(dict.fromkeys((*kept, *added)))
     return StackState(runtime, services, before.auth if auth is None else auth)
+
+
+def _runs(name: str, runtime: str) -> bool:
+    """Return whether a runtime has a service; one whose package is gone is left to the Compose file."""
+    found = catalog.find(name)
+    return runtime in found.runtimes if found else runtime == "docker"
 
 
 def down(
@@ -271,27 +281,32 @@ def page(project: ProjectFolder, service: str) -> Page:
         raise MlpipesError(f"{service} is not running ({row.state})", "start it with `mlpipes up`")
     if not row.url.startswith("http"):
         raise UsageError(f"{service} has no page for a browser", f"its address is {row.url}")
-    url = _console(row) or row.url
-    secrets = read_secrets(project.root)
-    token = secrets.get("JUPYTER_TOKEN") if service == "jupyter" else None
-    return Page(url, f"{url}/?token={quote(token)}" if token else url, _login(project, service))
+    found = catalog.find(service)
+    url = _page_address(row.url, row.ports, found)
+    login = found.login if found else None
+    token = read_secrets(project.root).get(login.secret) if login and login.parameter else None
+    opened = f"{url}/?{login.parameter}={quote(token)}" if login and token else url
+    return Page(url, opened, _login(project, found) if found else "")
 
 
-def _console(row: ServiceStatus) -> str | None:
-    """Return the address of an object store's console, which has a port of its own."""
-    found = [re.search(r":(\d+)->9001/tcp", port) for port in row.ports]
+def _page_address(url: str, published: Sequence[str], service: ServiceDefinition | None) -> str:
+    """Return the address of a service's page, which may have a port of its own, as an object store's."""
+    if service is None or service.page is None:
+        return url
+    found = [re.search(rf":(\d+)->{service.page}/tcp", port) for port in published]
     port = next((match.group(1) for match in found if match), None)
-    return re.sub(r":\d+$", f":{port}", row.url) if port and row.url else None
+    return re.sub(r":\d+$", f":{port}", url) if port else url
 
 
-def _login(project: ProjectFolder, service: str) -> str:
-    asked = {"minio": "mlpipes", "rustfs": "mlpipes", "pgadmin": "admin@mlpipes.dev"}
-    if service == "jupyter":
-        return "if it asks for a token: `mlpipes status --show-secrets` shows JUPYTER_TOKEN"
-    if service == "mlflow":
+def _login(project: ProjectFolder, service: ServiceDefinition) -> str:
+    if service.role == "tracking":
         told = make_runtime(project).endpoints().login
         return f"log in as {told['MLFLOW_TRACKING_USERNAME']}; {_SECRETS}" if told else ""
-    return f"log in as {asked[service]}; {_SECRETS}" if service in asked else ""
+    login = service.login
+    if login and login.parameter:
+        shown = f"`mlpipes status --show-secrets` shows {login.secret}"
+        return f"if it asks for a {login.parameter}: {shown}"
+    return f"log in as {login.user}; {_SECRETS}" if login else ""
 
 
 def doctor(project: ProjectFolder) -> Sequence[Check]:

@@ -13,6 +13,8 @@ from mlpipes_cli.tabular import Tabular
 
 State = Literal["running", "starting", "stopped", "failed"]
 Health = Literal["healthy", "starting", "unhealthy", "none"]
+# Variables of `mlpipes env`, by which clients find the services.
+TRACKING_URI, DATABASE_URL, API_URL = "MLFLOW_TRACKING_URI", "MLPIPES_DATABASE_URL", "MLPIPES_API_URL"
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,8 @@ class Endpoints:
     def environment(self) -> dict[str, str]:
         """Return the environment variables for a client."""
         return {
-            "MLFLOW_TRACKING_URI": self.tracking_uri,
-            "MLPIPES_DATABASE_URL": self.database_url,
+            TRACKING_URI: self.tracking_uri,
+            DATABASE_URL: self.database_url,
             **self.extra,
         }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 from mlpipes_cli import trainer_registry
 from mlpipes_cli.trainers.base import Trainer
 
@@ -14,10 +12,7 @@ def make(name: str) -> Trainer:
     Raises:
         KeyError: There is no trainer of that name.
         ImportError: A package that the trainer needs is not installed.
+        BrokenTrainer: Another package has it, and its definition cannot be imported.
     """
-    found = trainer_registry.find(name)
-    if found is None:
-        raise KeyError(name)
-    module, _, attribute = found.partition(":")
-    trainer: Trainer = getattr(importlib.import_module(module), attribute)()
+    trainer: Trainer = trainer_registry.load(trainer_registry.definition(name).trainer)()
     return trainer

@@ -26,7 +26,7 @@ _PRELOADED = (
     "sklearn.pipeline", "sklearn.linear_model",
     "sklearn.ensemble", "sklearn.model_selection", "mlflow.sklearn", "mlflow.models.signature",
     "mlpipes_cli.data.prepared_cache", "mlpipes_cli.preprocess.auto", "mlpipes_cli.preprocess.portable",
-    "mlpipes_cli.trainers.sklearn", "mlpipes_cli.trainers.python", "mlpipes_cli.worker.jobs",
+    "mlpipes_cli.trainers.sklearn.trainer", "mlpipes_cli.trainers.python.trainer", "mlpipes_cli.worker.jobs",
     "mlpipes_cli.worker.importance",
 )  # fmt: skip
 PLACE = ("cores", "gpus")  # what a job may use of the machine; None for all

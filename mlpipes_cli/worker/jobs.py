@@ -11,8 +11,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import mlflow_tags
-from mlpipes_cli.trainers import catalog, cross_validation, search, spaces, thresholds
+from mlpipes_cli import mlflow_tags, trainer_registry
+from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import (
     Answers,
     Comparison,
@@ -24,6 +24,7 @@ from mlpipes_cli.trainers.base import (
     ValidationRows,
 )
 from mlpipes_cli.trainers.fit_arguments import NO_WEIGHTS
+from mlpipes_cli.trainers.search import cross_validation, search, spaces, thresholds
 from mlpipes_cli.worker import protocol, step_log, trial_log
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
 
 def _problems(trainer: Trainer, spec: Mapping[str, Any]) -> list[Problem]:
     found = list(trainer.check(spec))
-    if spec.get("search") and spec["trainer"] != "sklearn":  # sklearn checks these names itself
+    if spec.get("search") and not trainer_registry.definition(spec["trainer"]).checks_search:
         found += search.problems(trainer, spec)
     return found
 
@@ -101,8 +102,10 @@ def _fit(trainer: Trainer, training: Training, out: Path, tell: Tell) -> Fitted 
     if not training.spec.get("search"):
         return trainer.fit(training)
     keep = trial_log.TrialLog(out / protocol.TRIALS, tell, spaces.count(training.spec["search"]))
-    # other trainers manage their threads; other processes have to be able to import this package
-    side_by_side = training.spec["trainer"] == "sklearn" and PathFinder.find_spec("mlpipes_cli") is not None
+    # other processes have to be able to import this package
+    importable = PathFinder.find_spec("mlpipes_cli") is not None
+    definition = trainer_registry.definition(training.spec["trainer"])
+    side_by_side = definition.searches_side_by_side and importable
     return search.search(trainer, training, keep, side_by_side=side_by_side)
 
 

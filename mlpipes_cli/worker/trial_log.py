@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli.trainers.trials import Trial
+from mlpipes_cli.trainers.search.trials import Trial
 from mlpipes_cli.worker.protocol import pack
 
 

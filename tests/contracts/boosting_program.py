@@ -81,7 +81,7 @@ def contract(kind: str) -> Iterator[tuple[str, Callable[[], None]]]:
     """The tests of the contract, as pytest would call them."""
     from contracts.trainer_contract import TASKS, TrainerContract
 
-    from mlpipes_cli.trainers.sklearn import SklearnTrainer
+    from mlpipes_cli.trainers.sklearn.trainer import SklearnTrainer
 
     tests, trainer = TrainerContract(), SklearnTrainer()
 
@@ -104,7 +104,7 @@ def labels_and_names(kind: str, labels: tuple[Any, ...]) -> None:
     """Whatever the labels and the names are, the model itself answers with the labels."""
     from contracts.trainer_contract import training_of
 
-    from mlpipes_cli.trainers.sklearn import SklearnTrainer
+    from mlpipes_cli.trainers.sklearn.trainer import SklearnTrainer
 
     X, y = rows_of(labels)
     task = "binary" if len(labels) == 2 else "multiclass"
@@ -124,7 +124,7 @@ def own_word(kind: str) -> None:
     """Seed and threads are the run's, unless the user says otherwise; nothing is written beside."""
     from contracts.trainer_contract import training_of
 
-    from mlpipes_cli.trainers.sklearn import SklearnTrainer
+    from mlpipes_cli.trainers.sklearn.trainer import SklearnTrainer
 
     seed = "random_seed" if kind == "catboost" else "random_state"
     threads = "thread_count" if kind == "catboost" else "n_jobs"
@@ -141,7 +141,7 @@ def early(kind: str) -> None:
     """Its own early stopping works, on rows that are held out of the training rows."""
     from contracts.trainer_contract import training_of
 
-    from mlpipes_cli.trainers.sklearn import SklearnTrainer
+    from mlpipes_cli.trainers.sklearn.trainer import SklearnTrainer
 
     rounds, stops = KINDS[kind][2:]
     for task in ("binary", "regression"):
@@ -157,7 +157,7 @@ def aliases(kind: str) -> None:
     import documented
     from contracts.trainer_contract import training_of
 
-    from mlpipes_cli.trainers import boosting
+    from mlpipes_cli.trainers.sklearn import boosting
 
     known = {alias for aliases, *_ in boosting._DEFAULTS[kind] for alias in aliases} | {*boosting._STOPS}
     others = {alias for other in ALIASES if other != kind for alias in ALIASES[other]}
@@ -260,7 +260,7 @@ def categories_that_do_not_do(kind: str) -> None:
     from contracts.trainer_contract import training_of
 
     from mlpipes_cli.trainers.base import TrainingError
-    from mlpipes_cli.trainers.sklearn import SklearnTrainer
+    from mlpipes_cli.trainers.sklearn.trainer import SklearnTrainer
 
     if kind == "xgboost":
         return
@@ -327,7 +327,7 @@ def categories_of_functions(kind: str) -> None:
     """What a function makes categories of is made again for every row, and what it changed is not guessed."""
     from contracts.trainer_contract import training_of
 
-    from mlpipes_cli.trainers.python import PythonTrainer
+    from mlpipes_cli.trainers.python.trainer import PythonTrainer
 
     if kind == "catboost":
         return

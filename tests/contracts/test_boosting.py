@@ -15,12 +15,13 @@ from environment_help import run_jobs
 
 import mlpipes_cli
 from mlpipes_cli.adapters.environments import EnvironmentStore
-from mlpipes_cli.config.runs import Environment, SklearnRun
+from mlpipes_cli.config.runs import Environment
 from mlpipes_cli.data import prepared_cache
 from mlpipes_cli.data.prepared import Prepared
 from mlpipes_cli.lifecycle.training.environments import of_run
 from mlpipes_cli.server.models.loader import load
 from mlpipes_cli.server.requests.parse import read_invocations, read_records
+from mlpipes_cli.trainers.sklearn.settings import SklearnRun
 from mlpipes_cli.worker import protocol
 
 REQUIREMENTS = ("xgboost-cpu==3.*", "lightgbm==4.*", "catboost==1.*", "pytest")

@@ -20,14 +20,16 @@ import pytest
 from contracts.trainer_contract import TrainerContract, training_of
 from sklearn.metrics import roc_auc_score
 
-from mlpipes_cli.config.h2o import H2OAutoMLParams
 from mlpipes_cli.preprocess import portable
 from mlpipes_cli.scoring.thresholds import choose
-from mlpipes_cli.trainers import h2o_automl, h2o_server, thresholds
 from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
-from mlpipes_cli.trainers.h2o_automl import H2OAutoMLTrainer
+from mlpipes_cli.trainers.h2o_automl import server as h2o_server
+from mlpipes_cli.trainers.h2o_automl import trainer as h2o_automl
+from mlpipes_cli.trainers.h2o_automl.settings import H2OAutoMLParams
+from mlpipes_cli.trainers.h2o_automl.trainer import H2OAutoMLTrainer
 from mlpipes_cli.trainers.java import find_java
 from mlpipes_cli.trainers.models import h2o_model, java_home, jvm
+from mlpipes_cli.trainers.search import thresholds
 
 Fit = tuple[Training, Fitted]
 THREE_KINDS = {"include_algos": ["GLM", "GBM", "StackedEnsemble"], "max_models": 2, "nfolds": 2}
@@ -214,7 +216,8 @@ PROGRAM = """
 import os, sys
 from pathlib import Path
 from mlpipes_cli.scoring.thresholds import choose
-from mlpipes_cli.trainers import h2o_automl, h2o_server, thresholds
+from mlpipes_cli.trainers.h2o_automl import trainer as h2o_automl, server as h2o_server
+from mlpipes_cli.trainers.search import thresholds
 from mlpipes_cli.trainers.java import find_java
 import h2o
 java = find_java(h2o_automl.OLDEST_JAVA, h2o_automl.NEWEST_JAVA)

@@ -15,11 +15,12 @@ from threadpoolctl import threadpool_limits
 
 from mlpipes_cli import trainer_registry
 from mlpipes_cli.config.experiment import ExperimentConfig
+from mlpipes_cli.config.schema import schema
 from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
-from mlpipes_cli.trainers.python import PythonTrainer
-from mlpipes_cli.trainers.sklearn import SklearnTrainer
-from mlpipes_cli.trainers.trials import measure
+from mlpipes_cli.trainers.python.trainer import PythonTrainer
+from mlpipes_cli.trainers.search.trials import measure
+from mlpipes_cli.trainers.sklearn.trainer import SklearnTrainer
 
 MODULE = """
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -240,14 +241,18 @@ def messy() -> Training:
     return replace(training_of("binary", {}), X=X, y=y, classes=(0, 1))
 
 
-@pytest.mark.parametrize("name", trainer_registry.BUILT_IN)
+@pytest.mark.parametrize("name", trainer_registry.built_in())
 def test_every_trainer_can_be_made_without_its_framework(name: str) -> None:
     assert {"check", "fit", "answer"} <= set(dir(catalog.make(name)))
 
 
-def test_ours_are_entry_points_too() -> None:
+def test_the_folders_are_the_only_list_of_the_trainers() -> None:
+    """They are what an experiment file takes; no metadata has to name them."""
+    assert {"sklearn", "python"} < set(trainer_registry.built_in())
+    taken = schema("experiment")["properties"]["runs"]["items"]["discriminator"]["mapping"]
+    assert set(taken) == set(trainer_registry.built_in())
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    assert tomllib.loads(text)["project"]["entry-points"][trainer_registry.GROUP] == trainer_registry.BUILT_IN
+    assert trainer_registry.GROUP not in tomllib.loads(text)["project"].get("entry-points", {})
 
 
 def test_a_package_brings_a_trainer_by_an_entry_point(
@@ -260,7 +265,7 @@ def test_a_package_brings_a_trainer_by_an_entry_point(
     (described / "entry_points.txt").write_text(f"[{trainer_registry.GROUP}]\n{points}")
     (tmp_path / "their_trainer.py").write_text("class Theirs:\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path)
-    trainer_registry.added.cache_clear()
+    trainer_registry.clear()
     try:
         assert type(catalog.make("theirs")).__module__ == "their_trainer"
         assert type(catalog.make("sklearn")) is SklearnTrainer  # ours cannot be replaced
@@ -271,4 +276,4 @@ def test_a_package_brings_a_trainer_by_an_entry_point(
         with pytest.raises(KeyError):
             catalog.make("nobodys")
     finally:
-        trainer_registry.added.cache_clear()
+        trainer_registry.clear()

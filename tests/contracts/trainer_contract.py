@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickletools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.metrics import f1_score
 
-from mlpipes_cli.trainers import thresholds
 from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
+from mlpipes_cli.trainers.search import thresholds
 
 SCRATCH = Path()  # set by the tests' conftest: an empty folder for each test
 TASKS = ("binary", "multiclass", "regression")
+# The modules of ours that a stored model may name: their code travels with it, and they never move.
+INSIDE = ("mlpipes_cli.preprocess.", "mlpipes_cli.timestamps", "mlpipes_cli.trainers.models.")
 
 
 def training_of(task: Any, spec: Mapping[str, Any], **changes: Any) -> Training:
@@ -69,8 +73,12 @@ class TrainerContract:
     def test_the_model_pickles_and_takes_raw_rows_with_gaps(self, trainer: Trainer, spec: Any) -> None:
         training = training_of("binary", spec("binary"))
         fitted = trainer.fit(training)
-        again = cloudpickle.loads(cloudpickle.dumps(fitted.model))
+        pickled = cloudpickle.dumps(fitted.model)
+        again = cloudpickle.loads(pickled)
         assert np.array_equal(again.predict(training.X), fitted.model.predict(training.X))
+        named = {text for _, text, _ in pickletools.genops(pickled) if isinstance(text, str)}
+        ours = {text for text in named if re.match(r"mlpipes_cli\.\w+[\w.]*$", text)}
+        assert all(text.startswith(INSIDE) for text in ours), ours
 
     def test_the_training_rows_are_left_as_they_were(self, trainer: Trainer, spec: Any) -> None:
         training = training_of("binary", spec("binary"))

@@ -56,8 +56,10 @@ ELSEWHERE = {
     ("docs/how-to/serving/reliability.md", "yaml"): (
         "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/training/data.md", "yaml"): ("unit/data/test_data_page.py", "training/data.md"),
-    ("docs/how-to/training/keras.md", "python"): ("contracts/inside/network_contract.py", "documented.runs("),
-    ("docs/how-to/training/torch.md", "python"): ("contracts/inside/network_contract.py", "documented.runs("),
+    ("mlpipes_cli/trainers/keras/guide.md", "python"): (
+        "contracts/inside/network_contract.py", "documented.runs("),
+    ("mlpipes_cli/trainers/torch/guide.md", "python"): (
+        "contracts/inside/network_contract.py", "documented.runs("),
 }  # fmt: skip
 
 
@@ -73,7 +75,7 @@ class Block:
 
 def pages() -> list[Path]:
     written = [path for path in (ROOT / "docs").rglob("*.md") if not {"adr", "generated"} & set(path.parts)]
-    return [ROOT / "README.md", *sorted(written)]
+    return [ROOT / "README.md", *sorted(written), *documented.GUIDES]
 
 
 def blocks() -> Iterator[Block]:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from mlpipes_cli.adapters.docker.images.base_images import arguments, bases
+from mlpipes_cli.services import catalog
 
 COMPOSE = Path(__file__).parents[2] / "compose" / "compose.yaml"
 
@@ -38,7 +39,10 @@ def test_it_describes_the_stack(services: dict[str, Any]) -> None:
     always = {name for name, service in services.items() if "profiles" not in service}
     assert always == {"secrets", "postgres", "databases", "minio-owner", "minio", "bucket", "mlflow"}
     behind = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
-    assert behind == {name: [name] for name in ("rustfs", "jupyter", "pgadmin", "api")}
+    assert behind == {name: [name] for name in ("rustfs", *catalog.optional(others=False))}
+    assert {one.name for one in catalog.built_in()} == {
+        name for name, service in services.items() if "x-mlpipes-step" not in service
+    }
 
 
 def test_images_are_pinned_by_digest_or_built_here(services: dict[str, Any]) -> None:
@@ -54,7 +58,7 @@ def test_images_are_pinned_by_digest_or_built_here(services: dict[str, Any]) -> 
 def test_every_dockerfile_builds_on_an_image_that_is_pinned_by_digest() -> None:
     pins: dict[str, set[str]] = {}
     files = sorted(COMPOSE.parent.glob("*/*Dockerfile"))
-    assert len(files) == 5
+    assert len(files) >= 5
     for file in files:
         text = file.read_text(encoding="utf-8")
         (below,) = bases(text, {}).values()
@@ -66,10 +70,20 @@ def test_every_dockerfile_builds_on_an_image_that_is_pinned_by_digest() -> None:
     assert all(len(same) == 1 for same in pins.values())
 
 
-def test_ports_are_open_on_this_machine_only(services: dict[str, Any]) -> None:
-    ports = [port for service in services.values() for port in service.get("ports", [])]
-    assert len(ports) == 9
-    assert all(port.startswith("${MLPIPES_LISTEN:-127.0.0.1}:${MLPIPES_") for port in ports)
+def test_ports_are_those_of_the_definitions_and_open_on_this_machine_only(services: dict[str, Any]) -> None:
+    for one in catalog.built_in():
+        assert services[one.name]["ports"] == [
+            f"${{MLPIPES_LISTEN:-127.0.0.1}}:${{{port.variable}:-{port.preferred}}}:{port.inside}"
+            for port in one.ports
+        ]
+    assert not any("ports" in service for service in services.values() if "x-mlpipes-step" in service)
+
+
+def test_limits_are_those_of_the_definitions(services: dict[str, Any]) -> None:
+    for one in catalog.built_in():
+        service = services[one.name]
+        assert service["mem_limit"] == f"${{MLPIPES_{one.variables}_MEMORY:-{one.limits.memory}}}"
+        assert service["cpus"] == f"${{MLPIPES_{one.variables}_CPUS:-{one.limits.cpus}}}"
 
 
 def test_no_secret_has_a_default() -> None:
@@ -83,9 +97,10 @@ def test_no_secret_has_a_default() -> None:
         "MLPIPES_MLFLOW_SECRET_KEY",
     }
     assert optional == may_be_missing
-    assert {name for name, _ in used} - optional == {
+    tools = {name for one in catalog.built_in() if one.role == "tool" for name in one.secret_names()}
+    assert {"JUPYTER_TOKEN", "PGADMIN_PASSWORD"} <= tools
+    assert {name for name, _ in used} - optional == tools | {
         "POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD", "MINIO_ROOT_PASSWORD",
-        "JUPYTER_TOKEN", "PGADMIN_PASSWORD",
     }  # fmt: skip
 
 
@@ -123,7 +138,7 @@ def test_a_secret_goes_to_no_container_that_has_no_use_for_it(services: dict[str
         service = line.split(" ")[1].split("/")[0]
         held.setdefault(service, set()).update(re.findall(r"\$\{(\w+)", line))
     reader, admin = "MLPIPES_READER_PASSWORD", "MLPIPES_MLFLOW_ADMIN_PASSWORD"
-    assert held == {
+    expected = {
         "postgres": {"POSTGRES_PASSWORD"},
         "minio": {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
         "rustfs": {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
@@ -134,6 +149,8 @@ def test_a_secret_goes_to_no_container_that_has_no_use_for_it(services: dict[str
         "jupyter": {"JUPYTER_TOKEN", admin, reader},
         "api": {"MLPIPES_DB_PASSWORD", admin, "MLPIPES_MODEL_KEY"},
     }  # fmt: skip
+    assert held == {name: expected.get(name) or set(catalog.get(name).secret_names()) for name in held}
+    assert expected.keys() <= held.keys()
     given = {
         name: {one["source"] for one in service.get("configs", ())} for name, service in services.items()
     }
@@ -149,7 +166,8 @@ def test_a_secret_goes_to_no_container_that_has_no_use_for_it(services: dict[str
 def test_a_service_is_in_those_networks_alone_that_it_needs(services: dict[str, Any]) -> None:
     mode = {name for name, service in services.items() if "network_mode" in service}
     assert mode == {"secrets", "minio-owner", "bucket"}
-    assert {name: one["networks"] for name, one in services.items() if name not in mode} == {
+    joined = {name: one["networks"] for name, one in services.items() if name not in mode}
+    expected = {
         "postgres": ["database"],
         "databases": ["database"],
         "minio": ["store"],
@@ -159,6 +177,8 @@ def test_a_service_is_in_those_networks_alone_that_it_needs(services: dict[str, 
         "api": ["default", "database"],
         "pgadmin": ["database"],
     }
+    assert {name: joined[name] for name in expected} == expected
+    assert all("store" not in joined[name] for name in joined.keys() - expected)  # MLflow alone needs it
 
 
 def test_whoever_is_waited_for_says_when_it_is_ready(services: dict[str, Any]) -> None:

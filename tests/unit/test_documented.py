@@ -13,14 +13,15 @@ from PIL import Image
 from pydantic import BaseModel
 
 from mlpipes_cli.config.experiment import Data
-from mlpipes_cli.config.h2o import H2OAutoMLParams
-from mlpipes_cli.config.networks import KerasParams, TorchParams
-from mlpipes_cli.config.pycaret import PycaretParams
 from mlpipes_cli.config.runs import Resources
 from mlpipes_cli.config.search import Search
 from mlpipes_cli.config.yaml_source import YamlSource, parse_yaml
 from mlpipes_cli.data import sources
 from mlpipes_cli.data.prepare import prepare
+from mlpipes_cli.trainers.h2o_automl.settings import H2OAutoMLParams
+from mlpipes_cli.trainers.keras.settings import KerasParams
+from mlpipes_cli.trainers.pycaret.settings import PycaretParams
+from mlpipes_cli.trainers.torch.settings import TorchParams
 
 
 def read(data: Data, base: Path, source: YamlSource) -> pd.DataFrame:
@@ -55,7 +56,7 @@ def test_every_documented_run_is_fitted_somewhere() -> None:
 @pytest.mark.parametrize(
     ("page", "model"),
     [
-        ("h2o", H2OAutoMLParams),
+        ("h2o_automl", H2OAutoMLParams),
         ("pycaret", PycaretParams),
         ("keras", KerasParams),
         ("torch", TorchParams),
@@ -64,7 +65,8 @@ def test_every_documented_run_is_fitted_somewhere() -> None:
     ],
 )
 def test_a_table_of_params_names_those_that_there_are(page: str, model: type[BaseModel]) -> None:
-    text = (documented.ROOT / "docs" / "how-to" / "training" / f"{page}.md").read_text()
+    (file,) = (path for path in documented.PAGES if page in (path.stem, path.parent.name))
+    text = file.read_text()
     table = text[re.search(r"^\| (param|key) \|", text, re.M).start() :].partition("\n\n")[0]  # type: ignore[union-attr]
     named = {name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])}
     assert named | NOT_IN_THE_TABLE.get(page, set()) == set(model.model_fields)

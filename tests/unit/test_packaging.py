@@ -77,6 +77,12 @@ def test_wheel_brings_what_the_commands_need(wheel: Path) -> None:
         if path.suffix in {".html", ".css", ".js", ".svg"}
     }
     assert len(page) >= 9
+    trainers = {
+        str(path.relative_to(ROOT))
+        for kind in ("*.in", "*/environment.*", "*/guide.md")
+        for path in (ROOT / "mlpipes_cli/trainers").glob(kind)
+    }
+    assert len(trainers) >= 17
     bundled = {
         f"mlpipes_cli/_bundled/{path.relative_to(ROOT)}"
         for folder in ("compose", "templates")
@@ -84,7 +90,7 @@ def test_wheel_brings_what_the_commands_need(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts and path.name != ".env"
     }
     assert any("templates/breast-cancer" in name for name in bundled)
-    assert schemas | sql | page | bundled | {"mlpipes_cli/_bundled/mlpipes.yaml.example"} <= names
+    assert schemas | sql | page | trainers | bundled | {"mlpipes_cli/_bundled/mlpipes.yaml.example"} <= names
 
 
 def test_wheel_holds_the_package_alone(wheel: Path) -> None:

@@ -9,7 +9,8 @@ import yaml
 
 from mlpipes_cli import package_files
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.stack import EXTRAS, _merged
+from mlpipes_cli.lifecycle.stack import _merged
+from mlpipes_cli.services import catalog
 from mlpipes_cli.stack_state import StackState
 
 BEFORE = StackState("docker", ("jupyter",), True)
@@ -18,7 +19,7 @@ BEFORE = StackState("docker", ("jupyter",), True)
 def test_extras_are_profiles_of_the_compose_file() -> None:
     document = yaml.safe_load((package_files.root() / "compose" / "compose.yaml").read_text())
     profiles = {profile for one in document["services"].values() for profile in one.get("profiles", ())}
-    assert set(EXTRAS) <= profiles
+    assert set(catalog.optional()) <= profiles
 
 
 @pytest.mark.parametrize(

@@ -14,22 +14,19 @@ from mlpipes_cli.adapters.docker.engine import capabilities
 from mlpipes_cli.adapters.docker.images import service_images
 from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
 from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
+from mlpipes_cli.adapters.docker.stack.settings import definitions
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.doctor_checks import accounts, common, tried
-from mlpipes_cli.adapters.postgres import roles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
 from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.services import catalog
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
     from mlpipes_cli.adapters.processes.local_services import LocalServices
     from mlpipes_cli.compose.model import Service
 
-_DATABASES = tuple(roles.SECRETS.values())
-_STORE = ("MINIO_ROOT_PASSWORD", "MLFLOW_S3_SECRET_KEY")
-_AUTH = ("MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY")
-_TOOLS = {"jupyter": ("JUPYTER_TOKEN",), "pgadmin": ("PGADMIN_PASSWORD",)}
 _LITERAL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 _MOVE = (
     "write `stack: {object_store: {engine: rustfs}}`; RustFS cannot read MinIO's files, so move the data: "
@@ -48,9 +45,11 @@ def examine(
         auth: Whether MLflow requires authentication.
         local: The local processes beside the containers.
     """
-    wanted = [*_DATABASES, *_STORE, *(_AUTH if auth else ())]
-    wanted += [name for service in extra for name in _TOOLS.get(service, ())]
-    checks = [*common(project, wanted), tried("settings", lambda: _settings(project))]
+    active = [one for one in definitions(project.config) if not one.optional or one.name in extra]
+    checks = [
+        *common(project, list(catalog.secrets(active, auth=auth))),
+        tried("settings", lambda: _settings(project)),
+    ]
     checks += [_listening(project, auth), tried("other accounts", lambda: accounts(auth)), _store(project)]
     found = _connected(checks)
     if found is not None:

@@ -16,7 +16,7 @@ from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
 from mlpipes_cli.adapters.docker.stack.port_allocator import PortAllocator
 from mlpipes_cli.adapters.docker.stack.reconciler import ContainerReconciler
 from mlpipes_cli.adapters.docker.stack.resources import Container
-from mlpipes_cli.adapters.docker.stack.settings import API, DATABASE, MLFLOW, core
+from mlpipes_cli.adapters.docker.stack.settings import core
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.docker.stack.status import read_status, unknown
 from mlpipes_cli.adapters.processes.json_files import clear_folder
@@ -36,6 +36,8 @@ from mlpipes_cli.ports import (
     Storage,
 )
 from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.catalog import API, DATABASE, MLFLOW
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
@@ -171,7 +173,7 @@ class DockerRuntime:
                 return Halted(ServiceStatus(service, "stopped"), changed=False)
             changed = manual_stop.halt(place, container)
         needing = manual_stop.dependents(place.holdings.containers(), service)
-        if service in (DATABASE, MLFLOW):
+        if service in catalog.get(API).needs:
             needing += [row.name for row in local.survey() if row.state != "stopped"]
         return Halted(self._row(place, service), changed, tuple(dict.fromkeys(needing)))
 
@@ -275,10 +277,9 @@ class DockerRuntime:
 
     def _addresses(self, local: LocalServices | None) -> Endpoints:
         place, found = self._running(DATABASE, MLFLOW)
+        shown = [one for one in catalog.everything() if local or one.name in (DATABASE, MLFLOW)]
+        ports = {one.name: one.port(found[one.name].ports) for one in shown if one.name in found}
         api = local.url() if local else None
-        if local and API in found and not api:
-            api = f"http://{addresses.in_url(place.address)}:{next(iter(found[API].ports.values()))}"
-        ports = {name: next(iter(found[name].ports.values())) for name in (DATABASE, MLFLOW)}
         return addresses.endpoints(place.address, ports, place.secrets, auth=self.auth, api=api)
 
     def storage(self) -> Storage:

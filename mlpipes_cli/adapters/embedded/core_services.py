@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mlpipes_cli.adapters.embedded import mlflow_migration
 from mlpipes_cli.adapters.embedded.database_server import DatabaseServer, WrongPassword
-from mlpipes_cli.adapters.embedded.layout import CORE, DATABASE, MLFLOW, StackLayout
+from mlpipes_cli.adapters.embedded.layout import CORE, StackLayout
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.adapters.processes import log_files, ports
 from mlpipes_cli.adapters.processes.json_files import unwritable
@@ -23,6 +23,8 @@ from mlpipes_cli.adapters.processes.reconciler import (
 from mlpipes_cli.adapters.processes.state import RunningProcess
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.catalog import DATABASE, MLFLOW
 
 
 @contextmanager
@@ -178,4 +180,4 @@ class CoreServices(ProcessReconciler):
         raise MlpipesError("postgres rejects the password in .env", f"see `mlpipes logs {DATABASE}`")
 
     def _choose_core(self, service: str) -> int:
-        return self.choose(service, self.wanted_port(service), ports.preferred(service))
+        return self.choose(service, self.wanted_port(service), catalog.get(service).ports[0].default())

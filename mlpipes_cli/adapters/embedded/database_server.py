@@ -22,13 +22,13 @@ from mlpipes_cli.adapters.processes import log_files, process
 from mlpipes_cli.adapters.processes.process import ProcessIdentity
 from mlpipes_cli.adapters.processes.state import RunningProcess
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.services import catalog
 
 if TYPE_CHECKING:
     import psutil
     from psycopg2.extensions import connection
 
-NAME = "postgres"
-_TIMEOUT = 60.0
+_TIMEOUT = catalog.timeout(catalog.DATABASE)
 _IPC_RMID = 0
 
 

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from mlpipes_cli.adapters.doctor_checks import accounts, common, home, memory, service, tried
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import find_account
-from mlpipes_cli.adapters.embedded.layout import MLFLOW, StackLayout
+from mlpipes_cli.adapters.embedded.layout import StackLayout
 from mlpipes_cli.adapters.embedded.status import read_status
 from mlpipes_cli.adapters.processes import ports, process
 from mlpipes_cli.adapters.processes.local_services import LocalServices
 from mlpipes_cli.ports import Check, ServiceStatus
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.catalog import MLFLOW
 
 
 def examine(parts: StackLayout, local: LocalServices) -> Sequence[Check]:
@@ -60,7 +62,7 @@ def _port(parts: StackLayout, row: ServiceStatus) -> Check:
     name = f"{row.name} port"
     wanted = parts.wanted_port(row.name)
     remembered = parts.files.ports().get(row.name)
-    port = wanted or remembered or ports.first(ports.preferred(row.name))
+    port = wanted or remembered or ports.first(catalog.get(row.name).ports[0].default())
     if row.port is not None:
         if wanted and wanted != row.port:
             return Check(name, "warning", f"{row.port}, but mlpipes.yaml says {wanted}", "run `mlpipes up`")

@@ -9,23 +9,25 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mlpipes_cli import env_file
-from mlpipes_cli.adapters.embedded import cluster, database_server, mlflow_server
+from mlpipes_cli.adapters.embedded import cluster, mlflow_server
 from mlpipes_cli.adapters.embedded.database_server import DatabaseServer
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.adapters.postgres.roles import READER, READER_SECRET
-from mlpipes_cli.adapters.postgres.roles import SECRETS as DATABASE_SECRETS
 from mlpipes_cli.adapters.processes import log_files, ports
-from mlpipes_cli.adapters.processes.daemon import Daemon, HttpProbe
+from mlpipes_cli.adapters.processes.daemon import Daemon
 from mlpipes_cli.adapters.processes.reconciler import marked_as
 from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Endpoints
+from mlpipes_cli.ports.stack import API_URL, DATABASE_URL, TRACKING_URI
 from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.catalog import DATABASE, MLFLOW
+from mlpipes_cli.services.mlflow import SEARCH
+from mlpipes_cli.services.probes import HttpProbe
 
-DATABASE, MLFLOW = database_server.NAME, mlflow_server.NAME
-CORE = (DATABASE, MLFLOW)
-SECRETS = tuple(DATABASE_SECRETS.values())
-AUTH_SECRETS = ("MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY")
+SERVICES = tuple(one for one in catalog.built_in() if "embedded" in one.runtimes and not one.optional)
+CORE = tuple(one.name for one in SERVICES)
 _CLIENT_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
@@ -71,7 +73,7 @@ class StackLayout:
             MlpipesError: ``.env`` cannot be read.
         """
         values = env_file.read(self.project.env_file)
-        return {name: values.get(name, "") for name in (*SECRETS, *(AUTH_SECRETS if self.auth else ()))}
+        return {name: values.get(name, "") for name in catalog.secrets(SERVICES, auth=self.auth)}
 
     def database(self) -> DatabaseServer:
         """Return the PostgreSQL server of the stack."""
@@ -98,7 +100,7 @@ class StackLayout:
     @property
     def probe(self) -> HttpProbe:
         """The probe for MLflow's readiness, with and without authentication."""
-        return basic_auth.known(mlflow_server.PROBE, env_file.read(self.project.env_file))
+        return basic_auth.known(SEARCH, env_file.read(self.project.env_file))
 
     def versions(self) -> Mapping[str, str]:
         """Return the versions of the services that store data."""
@@ -106,9 +108,7 @@ class StackLayout:
 
     def wanted_port(self, service: str) -> int | None:
         """Return the fixed port of a core service from the settings, or None for ``auto``."""
-        stack = self.project.config.stack
-        port = stack.postgres.port if service == DATABASE else stack.mlflow.port
-        return None if port == "auto" else port
+        return self.project.config.wanted_port(catalog.get(service).ports[0])
 
     def clients(self, database_port: int, mlflow_port: int, api_url: str | None = None) -> Endpoints:
         """Return the addresses and credentials with which clients connect to the services.
@@ -116,22 +116,21 @@ class StackLayout:
         Raises:
             MlpipesError: ``.env`` lacks ``MLPIPES_DB_PASSWORD``.
         """
-        password = self.secrets()["MLPIPES_DB_PASSWORD"]
-        if not password:
+        if not self.secrets()["MLPIPES_DB_PASSWORD"]:
             path = self.project.shown(self.project.env_file)
             raise MlpipesError(f"{path}: MLPIPES_DB_PASSWORD is missing", "`mlpipes up` sets a new one")
-        reader = self.secrets()[READER_SECRET]
-
-        def address(user: str, password: str) -> str:
-            return f"postgresql://{user}:{quote(password, safe='')}@{ports.HOST}:{database_port}/mlpipes"
-
+        database = catalog.get(DATABASE).exported(ports.HOST, database_port, self.secrets())
+        tracking = catalog.get(MLFLOW).exported(ports.HOST, mlflow_port, self.secrets())
+        reader = quote(self.secrets()[READER_SECRET], safe="")
         login = basic_auth.variables(self.secrets()["MLFLOW_ADMIN_PASSWORD"]) if self.auth else {}
-        api = {"MLPIPES_API_URL": api_url} if api_url else {}
+        api = {API_URL: api_url} if api_url else {}
         return Endpoints(
-            tracking_uri=f"http://{ports.HOST}:{mlflow_port}",
-            database_url=address("mlpipes", password),
+            tracking_uri=tracking[TRACKING_URI],
+            database_url=database[DATABASE_URL],
             extra=_CLIENT_SETTINGS | login | api,
-            reader_url=address(READER, reader) if reader else None,
+            reader_url=f"postgresql://{READER}:{reader}@{ports.HOST}:{database_port}/mlpipes"
+            if reader
+            else None,
         )
 
     def end(self, service: str, running: RunningProcess | None) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from mlpipes_cli.adapters.embedded.core_services import work
-from mlpipes_cli.adapters.embedded.layout import CORE, DATABASE, MLFLOW, StackLayout
+from mlpipes_cli.adapters.embedded.layout import CORE, StackLayout
 from mlpipes_cli.adapters.embedded.status import read_status
 from mlpipes_cli.adapters.processes.local_services import LocalServices
 from mlpipes_cli.adapters.processes.reconciler import stack_lock
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Halted, Reporter, ServiceStatus
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.catalog import DATABASE
 
 
 def halt(parts: StackLayout, local: LocalServices, service: str, reporter: Reporter) -> Halted:
@@ -22,7 +24,7 @@ def halt(parts: StackLayout, local: LocalServices, service: str, reporter: Repor
         ended = parts.end(service, running.pop(service, None))
         parts.files.write_running(parts.project.root, running)
     rows = (*read_status(parts), *local.survey())
-    needing = (MLFLOW,) if service == DATABASE else ()
+    needing = [name for name in CORE if service in catalog.get(name).needs]
     alive = [row.name for row in rows if row.state != "stopped" and row.name not in (DATABASE, service)]
     dependents = [name for name in alive if name in needing or name not in CORE]
     return Halted(_of(rows, service), bool(ended), tuple(dict.fromkeys(dependents)))

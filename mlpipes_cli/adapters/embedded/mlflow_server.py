@@ -11,11 +11,11 @@ from pathlib import Path
 from mlpipes_cli import package_files
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.adapters.processes import log_rotation
-from mlpipes_cli.adapters.processes.daemon import Daemon, HttpProbe
+from mlpipes_cli.adapters.processes.daemon import Daemon
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.mlflow import SEARCH
 
-NAME = "mlflow"
-TIMEOUT = 180.0
-PROBE = HttpProbe("POST", "/api/2.0/mlflow/experiments/search", '{"max_results": 1}')
+_SERVICE = catalog.get(catalog.MLFLOW)
 
 
 def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: str) -> Daemon:
@@ -26,7 +26,7 @@ def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: 
     since Python looks for modules in the working folder.
     """
     return Daemon(
-        name=NAME,
+        name=_SERVICE.name,
         root=root,
         command=(
             sys.executable, str(package_files.compose() / "mlflow" / "one_process.py"), "server",
@@ -46,8 +46,8 @@ def describe(root: Path, log: Path, artifacts: Path, temporary: Path, database: 
         },
         folder=temporary,
         log=log,
-        probe=PROBE,
-        timeout=TIMEOUT,
+        probe=SEARCH,
+        timeout=_SERVICE.timeout,
         release=version("mlflow"),
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mlpipes_cli.adapters.embedded import manual_stop, stack_storage
 from mlpipes_cli.adapters.embedded.core_services import work
-from mlpipes_cli.adapters.embedded.layout import CORE, DATABASE, MLFLOW, StackLayout
+from mlpipes_cli.adapters.embedded.layout import CORE, StackLayout
 from mlpipes_cli.adapters.embedded.status import read_status
 from mlpipes_cli.adapters.processes import log_files
 from mlpipes_cli.adapters.processes.json_files import clear_folder
@@ -26,6 +26,7 @@ from mlpipes_cli.ports import (
     Storage,
 )
 from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.services.catalog import DATABASE, MLFLOW
 
 
 @dataclass(frozen=True)

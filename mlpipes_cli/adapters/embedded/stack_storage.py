@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from mlpipes_cli.adapters.artifacts.folder import FolderArtifactStore
-from mlpipes_cli.adapters.embedded.layout import DATABASE, MLFLOW, StackLayout
+from mlpipes_cli.adapters.embedded.layout import StackLayout
 from mlpipes_cli.adapters.postgres.roles import OWNERS
 from mlpipes_cli.adapters.processes import foreground, ports
 from mlpipes_cli.adapters.processes.json_files import unwritable
 from mlpipes_cli.adapters.processes.local_services import API, LocalServices
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter, Storage
+from mlpipes_cli.services.catalog import DATABASE, MLFLOW
 
 
 def storage(parts: StackLayout) -> Storage:

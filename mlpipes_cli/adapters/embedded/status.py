@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from mlpipes_cli.adapters.embedded.layout import DATABASE, MLFLOW, StackLayout
+from mlpipes_cli.adapters.embedded.layout import StackLayout
 from mlpipes_cli.adapters.processes import ports, process, service_status
 from mlpipes_cli.adapters.processes.reconciler import marked_as
 from mlpipes_cli.adapters.processes.state import RunningProcess
 from mlpipes_cli.ports import ServiceStatus
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.catalog import DATABASE, MLFLOW
 
 
 def read_status(parts: StackLayout) -> tuple[ServiceStatus, ...]:
@@ -20,7 +22,7 @@ def _database(parts: StackLayout, written: dict[str, RunningProcess]) -> Service
     main, members = server.find(), server.members()
     if main is None:
         return service_status.absent(DATABASE, expected=bool(members) or DATABASE in written)
-    url = f"postgresql://{ports.HOST}:{main.port}/mlpipes"
+    url = catalog.get(DATABASE).address(ports.HOST, main.port)
     return service_status.present(
         DATABASE, main, members, url, answer=service_status.WELL if server.answers(main.port) else None
     )
@@ -32,6 +34,6 @@ def _mlflow(parts: StackLayout, written: dict[str, RunningProcess]) -> ServiceSt
     members = daemon.members(main)
     if main is None:
         return service_status.absent(MLFLOW, expected=bool(members) or MLFLOW in written)
-    url = f"http://{ports.HOST}:{main.port}"
+    url = catalog.get(MLFLOW).address(ports.HOST, main.port)
     works = parts.probe.ask(main.port) and process.listen(members, main.port)
     return service_status.present(MLFLOW, main, members, url, answer=service_status.WELL if works else None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import os
 import subprocess
@@ -16,45 +15,13 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.adapters.processes import log_files, process
 from mlpipes_cli.adapters.processes.process import ProcessIdentity
 from mlpipes_cli.adapters.processes.state import RunningProcess
+from mlpipes_cli.services.probes import HttpProbe
 
 if TYPE_CHECKING:
     import psutil
 
 _DROPPED = ("MLFLOW_", "_MLFLOW_", "MLPIPES_", "PG", "PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP")
 _KEPT = ("MLPIPES_CACHE",)  # the folder of environments has to be the same for this process and the service
-
-
-@dataclass(frozen=True)
-class HttpProbe:
-    """Sends an HTTP request that only a working service answers with 200.
-
-    Attributes:
-        method: GET or POST.
-        path: The path, with its query.
-        body: JSON, or empty.
-        headers: Additional headers; they may hold a secret.
-    """
-
-    method: str
-    path: str
-    body: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    def ask(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> bool:
-        """Return whether the response status is 200."""
-        return self.answer(port, host, timeout) == 200
-
-    def answer(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> int | None:
-        """Return the response status, or None if there is no HTTP response."""
-        link = http.client.HTTPConnection(host, port, timeout=timeout)
-        headers = {"Content-Type": "application/json"} if self.body else {}
-        try:
-            link.request(self.method, self.path, self.body or None, {**headers, **self.headers})
-            return link.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            link.close()
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,18 @@ from urllib.parse import urlsplit
 
 from mlpipes_cli import server_registry
 from mlpipes_cli.adapters.processes import process, service_status
-from mlpipes_cli.adapters.processes.daemon import HttpProbe
 from mlpipes_cli.adapters.processes.process import ProcessIdentity
 from mlpipes_cli.ports import ServiceStatus
 from mlpipes_cli.server_registry import RunningServer
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.probes import HttpProbe
 
 if TYPE_CHECKING:
     import psutil
 
     from mlpipes_cli.project import ProjectFolder
 
-API = "api"
+API = catalog.API
 _PATIENCE = 45.0  # the server first answers requests in flight, for up to 30 s
 
 

@@ -12,15 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mlpipes_cli.adapters.processes import foreground, log_files, ports, process, service_status
-from mlpipes_cli.adapters.processes.daemon import Daemon, HttpProbe
+from mlpipes_cli.adapters.processes.daemon import Daemon
 from mlpipes_cli.adapters.processes.reconciler import ProcessReconciler, marked_as, stack_lock
 from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.ports import Endpoints, Halted, Reporter, ServiceSpec, ServiceStatus
 from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.probes import HttpProbe
 from mlpipes_cli.suggest import did_you_mean
 
-CORE = ("postgres", "mlflow")  # never added, whatever processes or files say
+CORE = (catalog.DATABASE, catalog.MLFLOW)  # never added, whatever processes or files say
 API = foreground.API
 API_URL, SETTINGS = "MLPIPES_API_URL", "MLPIPES_SERVING"
 

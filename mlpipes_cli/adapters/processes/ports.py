@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -21,13 +20,6 @@ HOST = "127.0.0.1"
 OFFSET = "MLPIPES_PORT_OFFSET"
 _TRIES = 200
 _LARGEST = 50_000
-
-
-def preferred(service: str, platform: str = sys.platform) -> int:
-    """Return the default port of a service of the stack; macOS uses 5000 itself."""
-    if service == "postgres":
-        return 5432
-    return 5001 if platform == "darwin" else 5000
 
 
 def first(preference: int, environ: Mapping[str, str] = os.environ) -> int:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mlpipes_cli.adapters.processes import log_files, ports, process
-from mlpipes_cli.adapters.processes.daemon import Daemon, HttpProbe
+from mlpipes_cli.adapters.processes.daemon import Daemon
 from mlpipes_cli.adapters.processes.json_files import locked
 from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter
 from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.services.probes import HttpProbe
 
 ATTEMPTS = 5
 _IN_USE = ("address already in use", "is taken by")  # the messages of the system and of `mlpipes serve`

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
+from mlpipes_cli.services import catalog
 
-NAME = "mlflow"
+NAME = catalog.MLFLOW
 _TIMEOUT = 15.0
 _LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or MLFLOW_TRACKING_TOKEN)"
 _SERVED = "start that server with --serve-artifacts and without --default-artifact-root"

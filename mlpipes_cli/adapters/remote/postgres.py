@@ -9,11 +9,12 @@ from mlpipes_cli.adapters.postgres.database import connect
 from mlpipes_cli.adapters.postgres.roles import SCHEMAS
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
+from mlpipes_cli.services import catalog
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
-NAME = "postgres"
+NAME = catalog.DATABASE
 OLDEST = 13
 _RIGHTS = "ask its owner to run: grant {what} to {who}"
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlpipes_cli.ports import ServiceSpec
+from mlpipes_cli.services import catalog
 
-NAME = "api"
+NAME = catalog.API
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from mlpipes_cli.lifecycle.serving.plan import make_plan
 from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.ports import Reporter, Runtime, ServiceSpec, ServiceStatus, StackStatus
 from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.services import catalog
 
-PREFERRED_PORT = 8000
+PREFERRED_PORT = catalog.get(NAME).ports[0].preferred
 _LOCALHOST = "127.0.0.1"
 
 

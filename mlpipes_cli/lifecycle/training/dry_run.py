@@ -13,7 +13,7 @@ from mlpipes_cli.lifecycle.training import plan, preflight
 from mlpipes_cli.lifecycle.training.import_checks import ImportChecks
 from mlpipes_cli.lifecycle.training.prepared_versions import PreparedVersions
 from mlpipes_cli.lifecycle.training.training_context import endpoints, environments_of, workers
-from mlpipes_cli.trainers import spaces
+from mlpipes_cli.trainers.search import spaces
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.training.train import TrainRequest

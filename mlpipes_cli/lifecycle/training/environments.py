@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.environments import BuiltEnvironment, Environments, EnvironmentSpec, Say
-from mlpipes_cli.trainers.pinned_environments import base, carried
+from mlpipes_cli.trainers.pinned_environments import base, carried, check_installable
 
 if TYPE_CHECKING:
     from mlpipes_cli.config.runs import Run
@@ -30,10 +30,14 @@ def of_run(run: Run) -> EnvironmentSpec | None:
 
     The locked versions of a trainer's environment are binding. If a run requests more packages, the locked
     versions are only preferred; if a trainer has no environment, our own versions are preferred.
+
+    Raises:
+        BrokenTrainer: The trainer is another package's, which no environment can get.
     """
     own, asked = carried(run.trainer), run.environment
     if asked is None and (own is None or own.python is None):
         return None
+    check_installable(run.trainer)
     ours = f"{sys.version_info[0]}.{sys.version_info[1]}"
     python = (asked.python if asked else None) or (own.python if own else None) or ours
     more = tuple(asked.requirements) if asked else ()

@@ -7,8 +7,9 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mlpipes_cli import trainer_registry
 from mlpipes_cli.errors import Several
 from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds
 from mlpipes_cli.sizes import size
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.environments import EnvironmentSpec
 
 _GIB = 2**30
-# Bytes that an environment takes on the disk while it is built, and the least that training in it takes.
-_DISK = {"pycaret": 2.0 * _GIB, "spark": 1.5 * _GIB, "keras": 3.0 * _GIB, "torch": 2.0 * _GIB}
-_OTHER_DISK = 1.0 * _GIB
-_MEMORY = {"h2o_automl": 0.8, "pycaret": 0.8, "spark": 1.0, "keras": 0.9, "torch": 0.6}
 
 
 def check(
@@ -63,15 +60,10 @@ Found = list[tuple[tuple[str, ...], str]]
 
 def _memory(run: Run) -> Found:
     """Check a run's memory limit against the machine's total; free memory changes from minute to minute."""
-    wanted: list[tuple[tuple[str, ...], Any]] = []
-    if run.resources is not None and run.resources.memory is not None:
-        wanted.append((("resources", "memory"), run.resources.memory))
-    if run.trainer == "h2o_automl" and not getattr(run, "cluster", None):
-        wanted.append((("params", "max_mem_size"), run.params.get("max_mem_size")))
     found: Found = []
-    for place, text in wanted:
+    for place, text in run.memory_limits():
         try:
-            asked = size(text) if text is not None else 0
+            asked = size(text)
         except ValueError:  # the trainer reports what is wrong with it
             continue
         if asked > _total():
@@ -112,7 +104,7 @@ def _disk(runs: Sequence[Run], environments: EnvironmentBuilds) -> str | None:
     wanted: dict[EnvironmentSpec, float] = {}
     for run in runs:
         if (spec := environments.missing.get(run.name)) is not None:
-            wanted[spec] = _DISK.get(run.trainer, _OTHER_DISK)
+            wanted[spec] = trainer_registry.definition(run.trainer).disk * _GIB
     if not wanted:
         return None
     folder = _existing(environments.folder)
@@ -134,7 +126,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _tight(runs: Sequence[Run]) -> list[tuple[str, float, float]]:
-    needy = [(run.name, _MEMORY[run.trainer]) for run in runs if run.trainer in _MEMORY]
+    needy = [(run.name, gib) for run in runs if (gib := trainer_registry.definition(run.trainer).memory)]
     if not needy:
         return []
     import psutil

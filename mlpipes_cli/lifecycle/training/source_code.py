@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli.trainers.sources import Finder, Module
+from mlpipes_cli.trainers.source_code.sources import Finder, Module
 
 # packages of every run in our own environment, and their modules
 ALWAYS = {"scikit-learn": "sklearn", "numpy": "numpy", "scipy": "scipy", "pandas": "pandas"}

@@ -125,9 +125,10 @@ def _json(value: Any) -> str:
 
 def _versions(spec: Mapping[str, Any]) -> dict[str, str]:
     """Return the versions of the packages of every run in our own environment, and of its trainer's."""
-    brought = trainer_registry.find(spec["trainer"]) or ""
+    found = trainer_registry.find(spec["trainer"])
+    module = "" if found is None else found.definition.trainer
     names = [*ALWAYS, *(["optuna"] if _is_guided(spec) else [])]
-    names += distributions_of(brought.partition(".")[0].partition(":")[0])
+    names += distributions_of(module.partition(":")[0].partition(".")[0])
     return {name: version(name) for name in names}
 
 

@@ -33,10 +33,10 @@ from mlpipes_cli.lifecycle.transfer.transfer_context import (
 from mlpipes_cli.lifecycle.transfer.verify import verify
 from mlpipes_cli.ports import Reporter, Runtime
 from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.services import catalog
 from mlpipes_cli.stack_state import StackState
 
 RUNTIMES = ("docker", "embedded", "remote")
-_CONTAINERS_ONLY = "jupyter and pgadmin run only in containers, so they are not migrated"
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,10 @@ def _check_target(move: _Move, reporter: Reporter, *, yes: bool) -> None:
         MlpipesError: The target cannot take it.
     """
     retained_data.want_agreed(move.project, move.target.name, reporter, yes=yes)
-    if move.source.name == "docker" and stack_state.read(move.project).services:
-        reporter.warn(_CONTAINERS_ONLY)
+    definitions = map(catalog.find, stack_state.read(move.project).services)
+    left = [one.name for one in definitions if one and move.target.name not in one.runtimes]
+    if left:
+        reporter.warn(f"services that run only in containers are not migrated: {', '.join(left)}")
     move.target.release(reporter)
 
 

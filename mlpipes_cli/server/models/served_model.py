@@ -83,6 +83,7 @@ class ServedModel:
         self.formats = Formats.of_model(self.details)
         self.features = frozenset(column.name for column in self.columns)
         self.names = [column.name for column in self.columns]
+        self.doubles = frozenset(column.name for column in self.columns if column.type == "double")
         self._numbered = [c.name for c in self.columns if c.type == "boolean" and c.signed == "double"]
         self._texts = [at for at, column in enumerate(self.columns) if column.type == "string"]
         self.shortcut = shortcut
@@ -137,7 +138,8 @@ class ServedModel:
     def _with_numbers(self, data: Any) -> Any:
         """Convert booleans to the numbers that the model was trained on."""
         there = [name for name in self._numbered if name in getattr(data, "columns", ())]
-        return data.astype(dict.fromkeys(there, "float64")) if there else data
+        # several times as fast as `data.astype`, which takes all columns apart
+        return data.assign(**{name: data[name].astype("float64") for name in there}) if there else data
 
     @property
     def fills(self) -> bool:

@@ -8,7 +8,7 @@ those of a form makes them send a preflight request first (https://fetch.spec.wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from mlpipes_cli.server.http.api_error import ApiError, bad_request
 from mlpipes_cli.server.ops.allowed_hosts import AllowedHosts
@@ -29,7 +29,7 @@ _STRANGE = (
     "add its origin in mlpipes.yaml: `serving: {cors: [...]}`"
 )
 _KNOWN = frozenset((_FORM, b"text/plain", b"multipart/form-data", b"text/csv", b"application/octet-stream"))
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Collection[tuple[bytes, bytes]]
 
 
 class Admission:
@@ -57,16 +57,14 @@ class Admission:
             version: The HTTP version: ``1.0`` has no ``Host``.
             headers: As ASGI passes them: names in lower case.
         """
-        given: dict[bytes, bytes] = {}
-        hosts = 0
-        for name, value in headers:
-            if name in _NAMES:
-                hosts += name == b"host"
-                # a header that occurs twice matches nothing
-                given[name] = value if name not in given else given[name] + b", " + value
-        if hosts != 1 and (hosts or version != "1.0"):
-            return bad_request(f"expected one Host header, got {hosts}")
+        given = dict(headers)
+        if len(given) < len(headers):
+            given = _joined(headers)
         host = given.get(b"host")
+        if host is None or len(given) < len(headers):
+            hosts = sum(name == b"host" for name, _ in headers)
+            if hosts != 1 and (hosts or version != "1.0"):
+                return bad_request(f"expected one Host header, got {hosts}")
         refused = None if host is None else self._hosts.refusal(host)
         if refused is not None and (refused.status == 400 or path not in _ANY_NAME):
             return refused
@@ -87,8 +85,19 @@ class Admission:
         return ApiError(403, "PERMISSION_DENIED", _STRANGE)
 
 
+def _joined(headers: Headers) -> dict[bytes, bytes]:
+    """Return the headers that are looked at; one that occurs twice matches nothing."""
+    given: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in _NAMES:
+            given[name] = value if name not in given else given[name] + b", " + value
+    return given
+
+
 def _misfit(path: str, given: dict[bytes, bytes]) -> ApiError | None:
     """Return why the body is rejected, or None."""
+    if given.get(b"content-type") == _JSON and b"content-encoding" not in given:
+        return None  # every path accepts this
     inference = path.startswith(_OWN_CODINGS)
     coding = given.get(b"content-encoding", b"").strip().lower()
     if coding not in _PLAIN and not inference:

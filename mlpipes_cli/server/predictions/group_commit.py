@@ -76,7 +76,6 @@ class GroupCommit:
         """Accept a request; its future is resolved within the settings' timeout or the job's own."""
         job.expires = min(job.expires, self._loop.time() + self._settings.answer_timeout)
         self._inside.add(job)
-        job.future.add_done_callback(lambda _: self._inside.discard(job))
         if job.rows is not None and job.model.cheap(job.count):
             self._fast.append(job)
             if not self._turning:
@@ -147,7 +146,7 @@ class GroupCommit:
     def _keep(self, group: Sequence[PredictionJob], answers: Sequence[said.Said]) -> None:
         for job, answer in zip(group, answers, strict=True):
             if isinstance(answer, ApiError):
-                job.fail(answer)
+                self._answer(job, answer)
             else:
                 self._ready.append((job, answer))
 
@@ -186,7 +185,7 @@ class GroupCommit:
         self._stores = True
         now = time.perf_counter()
         for job, answer in batch:
-            job.deliver(answer)
+            self._answer(job, answer)
         self._meter.batch(len(batch), sum(len(answer.rows) for _, answer in batch))
         self._meter.log_lag(max(now - job.origin.arrived for job, _ in batch))
 
@@ -199,7 +198,8 @@ class GroupCommit:
                 await self._log.write(answer.rows)
             except Rejected as refused:
                 logger.warning("a request was not stored: %s", refused)
-                job.fail(bad_request("the rows cannot be stored: the database rejects their values"))
+                told = "the rows cannot be stored: the database rejects their values"
+                self._answer(job, bad_request(told))
             except MlpipesError as away:
                 self._lost([(job, answer)], away)
             except Exception:
@@ -218,16 +218,23 @@ class GroupCommit:
     def _fail(self, batch: list[tuple[PredictionJob, StoredAnswer]]) -> None:
         fault = unavailable("the prediction cannot be stored now; try again", self._settings.retry_after)
         for job, _ in batch:
-            job.fail(fault)
+            self._answer(job, fault)
+
+    def _answer(self, job: PredictionJob, answer: said.Said) -> None:
+        self._inside.discard(job)
+        if isinstance(answer, ApiError):
+            job.fail(answer)
+        else:
+            job.deliver(answer)
 
     async def _sweep(self) -> None:
-        """Answer requests that have waited too long with 503."""
+        """Answer requests that have waited too long with 503, and forget those whose client left."""
         told = f"the prediction was not stored within {self._settings.answer_timeout:g} s; try again"
         while True:
             await asyncio.sleep(_SWEEP)
             now = self._loop.time()
-            for job in [job for job in self._inside if job.expires < now]:
-                job.fail(unavailable(told, self._settings.retry_after))
+            for job in [job for job in self._inside if job.expires < now or job.future.done()]:
+                self._answer(job, unavailable(told, self._settings.retry_after))
             self._meter.waiting(len(self._inside))
 
     def _begin(self, work: Any) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from mlpipes_cli.model_process.output import ModelOutput
@@ -22,8 +22,7 @@ from mlpipes_cli.server.requests.decoder import Row
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class RecordOrigin:
+class RecordOrigin(msgspec.Struct, frozen=True, gc=False):
     """Metadata of a request that is stored with its rows.
 
     Attributes:
@@ -37,8 +36,7 @@ class RecordOrigin:
     shadows: Sequence[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
+class StoredAnswer(msgspec.Struct, frozen=True):
     """The answer to a request once its rows are stored.
 
     Attributes:
@@ -56,8 +54,11 @@ class StoredAnswer:
     scores: list[Any] | None
     ids: list[Any] | None
     prediction_ids: list[str]
-    rows: list[PredictionRow] = field(repr=False)
+    rows: list[PredictionRow]
     raw: Any = None
+
+    def __repr__(self) -> str:  # without values of the request
+        return f"StoredAnswer({', '.join(self.prediction_ids)})"
 
 
 def of_rows(
@@ -99,13 +100,14 @@ def of_outcome(
         new_ids: Makes identifiers.
     """
     predictions = listed(outcome.raw)
-    rows = frame_rows(data)
+    numbers = _number_rows(data)
+    rows = frame_rows(data) if numbers is None else numbers
     if rows is None or len(rows) != len(predictions):  # a model that does not answer row by row
         rows, predictions, ids = [data], [predictions], None
     scores = outcome.scores
     callers = None if ids is None else [as_text(value) for value in ids]
     encoded = (
-        [_json(row) for row in rows],
+        [_encode(row) for row in rows] if rows is numbers else [_json(row) for row in rows],
         [_json(value) for value in predictions],
         None if scores is None else [_json(value) for value in scores],
         callers,
@@ -146,7 +148,9 @@ def _answer(
 
 
 def _json(value: Any) -> bytes:
-    return jsonb.encode(value).encode()
+    if type(value) is float and math.isfinite(value):
+        return _encode(value)
+    return b"%d" % value if type(value) is int else jsonb.encode(value).encode()
 
 
 def plain_list(raw: Any) -> list[Any] | None:
@@ -169,6 +173,21 @@ def listed(raw: Any) -> list[Any]:
         value = raw.tolist()
         return value if isinstance(value, list) else [value]
     return list(raw) if isinstance(raw, (list, tuple)) else [raw]
+
+
+def _number_rows(data: Any) -> list[Any] | None:
+    """Return the rows of a frame of finite numbers of one type, and NaN, by column; None for all else.
+
+    They are those of :func:`frame_rows`, and their JSON needs no conversion: NaN is null.
+    """
+    kinds = set(data.dtypes) if isinstance(data, pd.DataFrame) else set()
+    if len(kinds) != 1 or not isinstance(kind := kinds.pop(), np.dtype) or kind.kind not in "iuf":
+        return None
+    values = data.to_numpy()
+    if np.isinf(values).any():
+        return None
+    names = [jsonb.text(str(name)) for name in data.columns]
+    return [dict(zip(names, row, strict=True)) for row in values.tolist()]
 
 
 def frame_rows(data: Any) -> list[Any] | None:

@@ -105,6 +105,7 @@ class RequestDecoder:
         self._records = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
         self._body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
         self._others = others
+        self._nothing = (msgspec.UNSET,) * (self._ids + len(others))  # of a record without further columns
 
     @classmethod
     def of(
@@ -157,8 +158,9 @@ class RequestDecoder:
         if self._ids or self._others:
             rows = [row[:width] for row in wide]
             given = [row[width:] for row in wide]
-            names += sum(len(some) - some.count(msgspec.UNSET) for some in given)
-            ids = self._chosen(given)
+            if given.count(self._nothing) < len(given):
+                names += sum([len(some) - some.count(msgspec.UNSET) for some in given])
+                ids = self._chosen(given)
         if not at_most(body, names) and not self._each_once(body, names, len(rows), wrappers):
             return None
         return DecodedRows(rows, ids) if ids is not _UNSURE and self._clean(rows) else None
@@ -207,10 +209,10 @@ class RequestDecoder:
         """Return the identifiers of all rows; unsure if only some rows have one."""
         for at in range(self._ids):
             found = [row[at] for row in given]
-            there = [value for value in found if value is not msgspec.UNSET]
-            if len(there) == len(found):
+            absent = found.count(msgspec.UNSET)
+            if not absent:
                 return found if _plain(found) else _UNSURE
-            if there:
+            if absent < len(found):
                 return _UNSURE
         return None
 
@@ -235,9 +237,10 @@ _UNSURE: Any = object()
 
 def _plain(ids: list[Any]) -> bool:
     """Return whether identifiers are unchanged by storing: all text, or all integers of 64 bits."""
-    if all(type(value) is str for value in ids):
+    kinds = set(map(type, ids))
+    if kinds == {str}:
         return not any("\0" in value or len(value) > SURELY_FITS for value in ids)
-    return all(type(value) is int and -(2**63) <= value < 2**63 for value in ids)
+    return kinds == {int} and all(-(2**63) <= value < 2**63 for value in ids)
 
 
 def _record(

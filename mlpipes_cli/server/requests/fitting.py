@@ -8,6 +8,7 @@ import pandas as pd
 
 from mlpipes_cli.data import conversion
 from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.plain_numbers import plain_numbers
 from mlpipes_cli.server.models.served_model import InputColumn, ServedModel
 from mlpipes_cli.suggest import did_you_mean
 
@@ -46,13 +47,18 @@ def fitted(
     if not all(isinstance(name, str) for name in table.columns):
         table = table.set_axis([str(name) for name in table.columns], axis=1)
     table = table.reset_index(drop=True)
-    made: dict[str, Any] = {}
+    names, numbers = plain_numbers(table, model.doubles, model.formats, cells=cells)
+    if set(names) == model.features:
+        found = pd.DataFrame(numbers, columns=names)
+        return found if names == model.names else found[model.names]
+    made: dict[str, Any] = dict(zip(names, numbers.T, strict=True))
+    present = set(table.columns)
     for column in model.columns:
-        if column.name in table.columns and column.type in conversion.EXPECTED:
+        if column.name in present and column.name not in made and column.type in conversion.EXPECTED:
             made[column.name] = _converted(table[column.name], column, model.formats, cells)
-    if lacking := [c for c in model.columns if c.required and c.name not in table.columns]:
-        raise Unfit(_lacking(lacking, set(table.columns) - model.features), late=True)
-    rest = [c.name for c in model.columns if c.type not in conversion.EXPECTED and c.name in table.columns]
+    if lacking := [c for c in model.columns if c.required and c.name not in present]:
+        raise Unfit(_lacking(lacking, present - model.features), late=True)
+    rest = [c.name for c in model.columns if c.type not in conversion.EXPECTED and c.name in present]
     if rest:
         made |= dict(model.mlflow.enforce_some(table[rest], rest, encoded).items())
     for column in model.columns:

@@ -158,7 +158,8 @@ def _parsed(
         except ValueError as error:
             raise bad_request(str(error)) from None
     elif readable and _mime(content_type) == CSV:
-        _through_mlflow(b"a\n1\n", content_type, model, None)  # raises for an unknown content type
+        if content_type != CSV:
+            _through_mlflow(b"a\n1\n", content_type, model, None)  # raises for an unknown parameter
         return _cells(payload, model), None, None, True
     seen = _through_mlflow(payload, content_type, model, schema)
     plain = schema is None and readable and isinstance(seen.data, pd.DataFrame)
@@ -180,7 +181,9 @@ def _cells(body: bytes, model: ServedModel) -> pd.DataFrame:
     except ValueError as error:
         raise bad_request(str(error)) from None
     ids = [name for name in model.id_names if name in found.columns]
-    return found.assign(**{name: found[name].mask(found[name] == "", None) for name in ids})
+    for name in ids:
+        found[name] = found[name].mask(found[name] == "", None)
+    return found
 
 
 def _count(payload: Any) -> int:

@@ -32,7 +32,8 @@ def parse(body: bytes, constant: Callable[[str], Any] | None = None) -> Any:
         ApiError: An object has a duplicate key, or a text has a single surrogate (400).
     """
     document = json.loads(body, object_pairs_hook=_object, parse_constant=constant)
-    suspect = _MAY_HOLD_HALVES.search(body) or b"\0" in body[:4]  # which is UTF-16 or UTF-32
+    escaped = b"\\u" in body or b"\xed" in body  # nothing else matches, and the pattern is slow
+    suspect = (escaped and _MAY_HOLD_HALVES.search(body)) or b"\0" in body[:4]  # which is UTF-16 or UTF-32
     if suspect and (place := _half(document, "")) is not None:
         where = f" at {place}" if place else ""
         raise bad_request(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FORMS = {"dataframe_records", "dataframe_split", "instances", "inputs"}
 FRAMES = {"dataframe_records", "dataframe_split"}
+_SMALL = 2**20  # bytes of a CSV up to which objects are better: they are faster, but take more memory
 
 
 def as_frame(payload: dict[str, Any], names: Sequence[str]) -> dict[str, Any] | None:
@@ -86,7 +87,8 @@ def of_cells(body: bytes) -> pd.DataFrame:
         header = header_of(io.BytesIO(body), ",", rows_needed=False)
         _check_bytes(body)
         # By default pandas takes the first fields of longer lines as an index, and shifts the others.
-        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, index_col=False)
+        kind = object if len(body) <= _SMALL else str
+        frame = pd.read_csv(io.StringIO(text), dtype=kind, keep_default_na=False, index_col=False)
         csv_table.check_lengths(io.BytesIO(body), frame.iloc[:, -1].replace("", None), header)
     except UnicodeDecodeError as error:
         raise ValueError(f"the body is not valid UTF-8 at byte {error.start}") from None

@@ -13,10 +13,11 @@ import pytest
 from contracts.inside.network_contract import NetworkContract
 from contracts.trainer_contract import training_of
 
-from mlpipes_cli.config.networks import ImageSize, KerasParams, Plateau
-from mlpipes_cli.config.runs import KerasRun, Run
+from mlpipes_cli.config.runs import Run
 from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
-from mlpipes_cli.trainers.keras import KerasTrainer
+from mlpipes_cli.trainers.keras.settings import KerasParams, KerasRun, Plateau
+from mlpipes_cli.trainers.keras.trainer import KerasTrainer
+from mlpipes_cli.trainers.networks.params import ImageSize
 
 MODULE = """
 import keras

@@ -14,10 +14,10 @@ import pytest
 from contracts.trainer_contract import training_of
 from sklearn.metrics import f1_score
 
-from mlpipes_cli.config.pycaret import PycaretParams
-from mlpipes_cli.trainers import thresholds
 from mlpipes_cli.trainers.base import Comparison, Training, TrainingError
-from mlpipes_cli.trainers.pycaret import CLASSIFIERS, REGRESSORS, PycaretTrainer
+from mlpipes_cli.trainers.pycaret.settings import PycaretParams
+from mlpipes_cli.trainers.pycaret.trainer import CLASSIFIERS, REGRESSORS, PycaretTrainer
+from mlpipes_cli.trainers.search import thresholds
 
 INCLUDE = {"binary": ["lr", "svm", "dt"], "multiclass": ["lr", "nb"], "regression": ["lr", "dt"]}
 EVERY_PARAM: dict[str, dict[str, Any]] = {

@@ -22,12 +22,13 @@ from contracts.trainer_contract import TrainerContract, training_of
 from pyspark.ml import PipelineModel
 from pyspark.ml.param import Param
 
-from mlpipes_cli.trainers import spark_estimators, spark_reading
 from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
 from mlpipes_cli.trainers.java import find_java
 from mlpipes_cli.trainers.models import spark_session
 from mlpipes_cli.trainers.models.spark_model import InSpark, in_session
-from mlpipes_cli.trainers.spark import SparkTrainer
+from mlpipes_cli.trainers.spark import estimators as spark_estimators
+from mlpipes_cli.trainers.spark import reading as spark_reading
+from mlpipes_cli.trainers.spark.trainer import SparkTrainer
 
 KINDS = ("decision_tree", "random_forest", "gradient_boosted_trees")
 BY_TASK = {
@@ -233,7 +234,7 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 from contracts.trainer_contract import training_of
-from mlpipes_cli.trainers.spark import SparkTrainer
+from mlpipes_cli.trainers.spark.trainer import SparkTrainer
 spec = {"estimator": "decision_tree", "params": {}}
 training = training_of("binary", spec, scratch=Path(sys.argv[1]))
 fitted = SparkTrainer().fit(training)

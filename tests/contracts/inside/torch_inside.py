@@ -11,9 +11,10 @@ import pytest
 from contracts.inside.network_contract import NetworkContract
 from contracts.trainer_contract import training_of
 
-from mlpipes_cli.config.networks import ImageSize, TorchParams
 from mlpipes_cli.trainers.base import Trainer, Training, TrainingError
-from mlpipes_cli.trainers.torch import TorchTrainer
+from mlpipes_cli.trainers.networks.params import ImageSize
+from mlpipes_cli.trainers.torch.settings import TorchParams
+from mlpipes_cli.trainers.torch.trainer import TorchTrainer
 
 MODULE = """
 import torch

@@ -7,7 +7,7 @@ from pathlib import Path
 from conftest import Cli
 
 from mlpipes_cli import env_file
-from mlpipes_cli.lifecycle.secrets import NAMES
+from mlpipes_cli.lifecycle.secrets import names
 
 
 def test_into_a_new_folder(cli: Cli, tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_into_a_new_folder(cli: Cli, tmp_path: Path) -> None:
         "  mlpipes serve",
     ]
     secrets = env_file.read(tmp_path / "mine" / ".env").values()
-    assert len(set(secrets)) == len(NAMES)
+    assert len(set(secrets)) == len(names())
     assert not [secret for secret in secrets if secret in done.out + done.err]
 
 

@@ -11,12 +11,9 @@ from mlpipes_cli.compose import override
 from mlpipes_cli.compose.load import load
 from mlpipes_cli.compose.model import Compose
 from mlpipes_cli.errors import ConfigError, UsageError
+from mlpipes_cli.services import catalog
 
-SECRETS = (
-    "POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD", "MINIO_ROOT_PASSWORD", "JUPYTER_TOKEN",
-    "PGADMIN_PASSWORD", "MLFLOW_S3_SECRET_KEY", "MLPIPES_READER_PASSWORD",
-)  # fmt: skip
-VARIABLES = dict.fromkeys(SECRETS, "secret")
+VARIABLES = dict.fromkeys(catalog.secrets(catalog.built_in()), "secret")
 ACTIVE = ("postgres", "minio", "mlflow")
 
 

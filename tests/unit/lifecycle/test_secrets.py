@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.secrets import NAMES, ensure_secrets, read_secrets
+from mlpipes_cli.lifecycle.secrets import ensure_secrets, names, read_secrets
 
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
     made = ensure_secrets(tmp_path)
     path = tmp_path / ".env"
-    assert sorted(made) == sorted(NAMES)
-    assert len(set(made.values())) == len(NAMES)
+    assert sorted(made) == sorted(names())
+    assert len(set(made.values())) == len(names())
     assert path.stat().st_mode & 0o777 == 0o600
     assert ensure_secrets(tmp_path) == made == read_secrets(tmp_path)
     assert [one.name for one in tmp_path.iterdir()] == [".env"]
@@ -36,7 +36,7 @@ def test_several_at_once_agree(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(ensure_secrets, [tmp_path] * 16))
     assert all(one == made[0] for one in made)
-    assert len((tmp_path / ".env").read_text().splitlines()) == len(NAMES)
+    assert len((tmp_path / ".env").read_text().splitlines()) == len(names())
 
 
 def test_a_file_that_is_no_text_is_one_clear_line(tmp_path: Path) -> None:

@@ -35,3 +35,10 @@ def test_what_does_not_line_up_is_refused(body: bytes, told: str) -> None:
     with pytest.raises(ValueError) as error:
         of_cells(body)
     assert told in str(error.value)
+
+
+def test_a_large_body_has_the_same_cells() -> None:
+    line = b'007,"a ""b""",,1e3\n'
+    small, large = (of_cells(b"id,note,gap,number\n" + line * count) for count in (2, 2**17))
+    assert large.head(2).to_dict("records") == small.to_dict("records")
+    assert len(large) == 2**17

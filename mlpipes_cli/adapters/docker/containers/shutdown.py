@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from mlpipes_cli.adapters.docker.stack.resources import Container, StackResources
-from mlpipes_cli.adapters.docker.stack.settings import DATABASE, MLFLOW, STORES
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.catalog import DATABASE, STORES
 
 _STEPS = {"databases": (DATABASE,), "bucket": STORES}
 
@@ -30,7 +31,8 @@ def rounds(containers: Mapping[str, Container]) -> list[list[Container]]:
 def needs(container: Container) -> set[str]:
     """Return the services that a container depends on; a step's dependencies count as the container's."""
     found = {needed for name in container.needs for needed in _STEPS.get(name, (name,))}
-    return found | ({DATABASE, *STORES} if container.service == MLFLOW else set())
+    known = catalog.find(container.service)
+    return found.union(known.needs if known else ())
 
 
 def stop(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.docker.errors.translate import translate_errors
-from mlpipes_cli.adapters.docker.stack.settings import API, DATABASE, MLFLOW, STORES, TIMEOUT, TIMEOUTS
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.services import catalog
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.stack.resources import StackResources
@@ -102,17 +102,17 @@ def report(place: DockerStack, piece: ServiceState, state: StartupState) -> Mlpi
             place.holdings.api.stop(piece.container, timeout=1)
     else:
         why = f", {piece.said}" if piece.said else ""
-        what = f"{name} did not answer within {TIMEOUTS.get(name, TIMEOUT):.0f} s (it runs{why})"
+        what = f"{name} did not answer within {catalog.timeout(name):.0f} s (it runs{why})"
     words = f"; its last log lines: {said}" if said else ""
     return MlpipesError(f"{what}{words}", _hint(name, said, state))
 
 
 def more_memory(name: str) -> str:
     """Return the hint where a service's memory limit is set."""
-    if name not in (DATABASE, *STORES, MLFLOW, API, "jupyter", "pgadmin"):
+    found = catalog.find(name)
+    if found is None:
         return f"give it more memory: a higher `mem_limit:` in {override.NAME}"
-    part = "object_store" if name in STORES else name
-    return f"give it more memory in mlpipes.yaml: `stack: {{{part}: {{memory: 4g}}}}`"
+    return f"give it more memory in mlpipes.yaml: `stack: {{{found.section}: {{memory: 4g}}}}`"
 
 
 def _hint(name: str, said: str, state: StartupState) -> str:

@@ -12,6 +12,9 @@ from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.adapters.postgres.roles import READER, READER_SECRET
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Endpoints
+from mlpipes_cli.ports.stack import API_URL, DATABASE_URL, TRACKING_URI
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.catalog import DATABASE
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
@@ -79,26 +82,31 @@ def endpoints(
 
     Args:
         address: See :func:`host`.
-        ports: The ports of ``postgres`` and ``mlflow``.
+        ports: The host's port of each service that runs, ``postgres`` and ``mlflow`` among them.
         secrets: The passwords by their names in ``.env``.
         auth: Whether MLflow requires authentication.
-        api: The prediction API's URL.
+        api: The URL of a prediction API that is no container.
 
     Raises:
         MlpipesError: ``.env`` lacks a password.
     """
-    wanted = ["MLPIPES_DB_PASSWORD", *([basic_auth.PASSWORD] if auth else [])]
-    for name in wanted:
-        if not secrets.get(name):
-            raise MlpipesError(f".env: {name} is missing", "`mlpipes up` sets a new one")
+    found = {
+        name: value
+        for one in catalog.everything()
+        if one.name in ports
+        for name, value in one.exported(in_url(address), ports[one.name], secrets).items()
+    }
+    if auth and not secrets.get(basic_auth.PASSWORD):
+        raise MlpipesError(f".env: {basic_auth.PASSWORD} is missing", "`mlpipes up` sets a new one")
     reader = secrets.get(READER_SECRET)
     return Endpoints(
-        tracking_uri=f"http://{in_url(address)}:{ports['mlflow']}",
-        database_url=database_url(address, ports["postgres"], "mlpipes", secrets["MLPIPES_DB_PASSWORD"]),
+        tracking_uri=found.pop(TRACKING_URI),
+        database_url=found.pop(DATABASE_URL),
         extra={
             **_CLIENT_SETTINGS,
             **(basic_auth.variables(secrets[basic_auth.PASSWORD]) if auth else {}),
-            **({"MLPIPES_API_URL": api} if api else {}),
+            **found,
+            **({API_URL: api} if api else {}),
         },
-        reader_url=database_url(address, ports["postgres"], READER, reader, "mlpipes") if reader else None,
+        reader_url=database_url(address, ports[DATABASE], READER, reader, "mlpipes") if reader else None,
     )

@@ -13,13 +13,15 @@ from mlpipes_cli.adapters.docker.engine import capabilities
 from mlpipes_cli.adapters.docker.errors.translate import is_missing, translate_errors
 from mlpipes_cli.adapters.docker.stack import addresses
 from mlpipes_cli.adapters.docker.stack.one_off import OWNER
-from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES, compose_file, core
+from mlpipes_cli.adapters.docker.stack.settings import compose_file, core
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.docker.stack.variables import variables
-from mlpipes_cli.compose import override
+from mlpipes_cli.compose import override, packages
 from mlpipes_cli.compose.load import load, start_order
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.hostnames import names_of
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.catalog import DATABASE, STORES
 
 if TYPE_CHECKING:
     from mlpipes_cli.compose.model import Compose, Service
@@ -71,7 +73,10 @@ class DesiredState:
             auth=place.auth,
         )
         compose = load(compose_file(), values)
-        known = [one.name for one in compose.services.values() if one.profiles and one.name not in STORES]
+        known = list(catalog.optional())
+        for one in catalog.added():
+            if one.name in self.extra and one.compose:
+                compose = packages.extend(compose, one, one.compose, values)
         own = place.project.root / override.NAME
         if own.is_file():
             ours = [name for name in self.names if name in compose.services]
@@ -79,7 +84,10 @@ class DesiredState:
             known += override.names(place.project.root)
         wrong = next((name for name in self.extra if name not in known), None)
         if wrong:
-            raise UsageError(f"--with: there is no service {wrong!r}", f"choose from: {', '.join(known)}")
+            raise UsageError(
+                f"--with: there is no service {wrong!r}",
+                f"choose from: {', '.join(known)}; `mlpipes up --with none` drops those added before",
+            )
         return compose
 
     def services(self, compose: Compose) -> list[Service]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
 from mlpipes_cli.adapters.docker.stack.resources import Container, StackResources
 from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
-from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.catalog import STORES
 
 if TYPE_CHECKING:
     from mlpipes_cli.compose.model import Compose, Service
@@ -83,9 +84,8 @@ def _make_volumes(place: DockerStack, names: Sequence[str], reporter: Reporter) 
 
 def _lost(volume: str) -> str:
     """Return what a volume contained, as text."""
-    artifacts = "the artifacts of runs and models"
-    found = {DATABASE: "runs, registered models and predictions", **dict.fromkeys(STORES, artifacts)}
-    return f" ({found[volume]})" if volume in found else ""
+    found = catalog.find(volume)
+    return f" ({found.data})" if found and found.data else ""
 
 
 def refuse_other_store(place: DockerStack) -> None:

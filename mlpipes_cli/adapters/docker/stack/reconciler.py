@@ -18,9 +18,10 @@ from mlpipes_cli.adapters.docker.stack.prerequisites import prepare, refuse_othe
 from mlpipes_cli.adapters.docker.stack.provisioning import Provisioner
 from mlpipes_cli.adapters.docker.stack.resources import Container
 from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
-from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES, TIMEOUT, TIMEOUTS, port_settings
+from mlpipes_cli.adapters.docker.stack.settings import port_settings
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.services.catalog import DATABASE, STORES, timeout
 
 if TYPE_CHECKING:
     from mlpipes_cli.compose.model import Compose
@@ -171,12 +172,12 @@ class ContainerReconciler:
         piece.container, piece.stage = found.id, "created"
         state = (self.place.holdings.inspect(found.id) or {}).get("State", {})
         if found.state == "running":
-            piece.adopt(state, TIMEOUTS.get(piece.name, TIMEOUT), _GRACE)
+            piece.adopt(state, timeout(piece.name), _GRACE)
         elif found.state == "paused":
             with translate_errors(f"waking {piece.name}"):
                 self.place.holdings.api.unpause(found.id)
             piece.done = "resumed, since it was paused"
-            piece.adopt(state, TIMEOUTS.get(piece.name, TIMEOUT), _GRACE)
+            piece.adopt(state, timeout(piece.name), _GRACE)
         else:
             piece.done = f"started again ({startup.ended(state)})"
             if found.state == "restarting":
@@ -217,7 +218,7 @@ class ContainerReconciler:
                         piece.plan.fill(self.place.holdings.api, piece.container)
                     piece.plan.join(self.place.holdings.api, piece.container)
                     self.place.holdings.api.start(piece.container)
-                    piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
+                    piece.started(timeout(piece.name))
                     return
                 except APIError as error:
                     piece.fresh = fresh
@@ -317,7 +318,7 @@ class ContainerReconciler:
                 grace = max(1, round(piece.plan.service.stop_grace_period))
                 self.place.holdings.api.restart(piece.container, timeout=grace)
             piece.done = "restarted, since it did not answer"
-            piece.started(TIMEOUTS.get(piece.name, TIMEOUT))
+            piece.started(timeout(piece.name))
 
     def _start_after_all(self, piece: ServiceState, state: startup.StartupState) -> None:
         """Start a container that has exited since this call began, perhaps without a dependency."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,15 @@ from mlpipes_cli.adapters.docker.stack import addresses
 from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
 from mlpipes_cli.adapters.docker.stack.object_store import ObjectStoreClient
 from mlpipes_cli.adapters.docker.stack.resources import StackResources
-from mlpipes_cli.adapters.docker.stack.settings import API, DATABASE, MLFLOW, STORES
 from mlpipes_cli.adapters.docker.stack.variables import StoreKeys, store_keys
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.adapters.postgres import roles
-from mlpipes_cli.adapters.processes.daemon import HttpProbe
 from mlpipes_cli.adapters.processes.service_status import NOT_READY
 from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.api import READY
+from mlpipes_cli.services.catalog import API, MLFLOW
+from mlpipes_cli.services.probes import BucketProbe, DatabaseProbe, HttpProbe
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from mlpipes_cli.adapters.docker.engine.connection import DockerEngine
 
 Ports = Mapping[int, int]  # the host's by the container's
-_SEARCH = ("POST", "/api/2.0/mlflow/experiments/search", '{"max_results": 1}')
 
 
 @dataclass(frozen=True)
@@ -97,38 +98,24 @@ class DockerStack:
 
     def answers(self, service: str, ports: Ports) -> bool | None:
         """Return whether a service answers its probe; None if there is no probe for it."""
-        ask = self._questions().get(service)
-        if ask is None:
+        found = catalog.find(service)
+        if found is None or found.probe is None:
             return None
-        return bool(ports) and ask(ports)
+        if not ports:
+            return False
+        match found.probe:
+            case DatabaseProbe():
+                return roles.complete(lambda user, name: self.database(ports, user, name))
+            case BucketProbe():
+                return self.bucket(ports).holds(self.keys.mlflow) == 200
+            case probe:
+                asked = probe.with_secrets(self.secrets)
+        if self.auth and service == MLFLOW and isinstance(asked, HttpProbe):
+            asked = basic_auth.known(asked, self.secrets)
+        return asked.ask(found.port(ports), self.address)
 
     def cannot_store(self, service: str, ports: Ports) -> bool:
         """Return whether a service is the prediction API and reports that it is not ready."""
         if service != API or not ports:
             return False
-        return HttpProbe("GET", "/ready").answer(next(iter(ports.values())), self.address) == NOT_READY
-
-    def _questions(self) -> Mapping[str, Callable[[Ports], bool]]:
-        token = {"Authorization": f"token {self.secrets.get('JUPYTER_TOKEN', '')}"}
-
-        def store(ports: Ports) -> bool:
-            return self.bucket(ports).holds(self.keys.mlflow) == 200
-
-        def database(ports: Ports) -> bool:
-            return roles.complete(lambda user, name: self.database(ports, user, name))
-
-        return {
-            DATABASE: database,
-            **dict.fromkeys(STORES, store),
-            MLFLOW: lambda ports: self._http(HttpProbe(*_SEARCH, headers=self._login()), ports),
-            "jupyter": lambda ports: self._http(HttpProbe("GET", "/api/status", headers=token), ports),
-            "pgadmin": lambda ports: self._http(HttpProbe("GET", "/misc/ping"), ports),
-            API: lambda ports: self._http(HttpProbe("GET", "/ready"), ports),
-        }
-
-    def _http(self, probe: HttpProbe, ports: Ports) -> bool:
-        return probe.ask(next(iter(ports.values())), self.address)
-
-    def _login(self) -> dict[str, str]:
-        password = self.secrets.get(basic_auth.PASSWORD, "")
-        return basic_auth.headers(basic_auth.variables(password)) if self.auth else {}
+        return READY.answer(next(iter(ports.values())), self.address) == NOT_READY

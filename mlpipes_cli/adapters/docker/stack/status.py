@@ -11,11 +11,12 @@ from mlpipes_cli.adapters.docker.errors import startup
 from mlpipes_cli.adapters.docker.stack.addresses import in_url
 from mlpipes_cli.adapters.docker.stack.resources import Container
 from mlpipes_cli.adapters.docker.stack.service_state import uptime
-from mlpipes_cli.adapters.docker.stack.settings import DATABASE, STORES, TIMEOUT, TIMEOUTS
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.processes.service_status import NOT_STORING
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ServiceStatus, State
+from mlpipes_cli.services import catalog
+from mlpipes_cli.services.catalog import STORES
 
 _REPAIR = "`mlpipes up` starts it"
 _SILENT = {"starting": "it does not answer yet", "unhealthy": f"it does not answer; {_REPAIR}"}
@@ -50,16 +51,15 @@ def _status(place: DockerStack, container: Container) -> ServiceStatus:
     works = _works(place, container, state)
     half = not works and place.cannot_store(name, container.ports)
     health: Literal["healthy", "starting", "unhealthy"]
-    young = age < TIMEOUTS.get(name, TIMEOUT) and not half
+    young = age < catalog.timeout(name) and not half
     health = "healthy" if works else "starting" if young else "unhealthy"
     shown: State = "running" if works or half else "starting" if young else "failed"
     pid = stats.main_process(container.id, state, local=place.engine.local)
-    port = next(iter(container.ports.values()), None)
     return ServiceStatus(
         name=name,
         state=shown,
         url=_url(place, name, container.ports) if works or half else None,
-        port=port,
+        port=_port(name, container.ports),
         pid=pid,
         uptime=age,
         memory=stats.memory(place.holdings.api, container.id, pid),
@@ -99,22 +99,25 @@ def _works(place: DockerStack, container: Container, state: Mapping[str, Any]) -
     return answer
 
 
+def _port(name: str, ports: Mapping[int, int]) -> int | None:
+    found = catalog.find(name)
+    return found.port(ports) if found and ports else next(iter(ports.values()), None)
+
+
 def _url(place: DockerStack, name: str, ports: Mapping[int, int]) -> str | None:
-    if not ports:
+    host, port, found = in_url(place.address), _port(name, ports), catalog.find(name)
+    if port is None:
         return None
-    host = in_url(place.address)
-    if name == DATABASE:
-        return f"postgresql://{host}:{ports[5432]}/mlpipes"
-    port = ports[9000] if name in STORES else next(iter(ports.values()))
-    return f"http://{host}:{port}"
+    return found.address(host, port) if found else f"http://{host}:{port}"
 
 
 def _detail(place: DockerStack, container: Container) -> str:
-    if container.service not in STORES:
+    found = catalog.find(container.service)
+    if found is None:
         return ""
-    console = container.ports.get(9001)
+    console = container.ports.get(found.page) if found.page not in (None, found.ports[0].inside) else None
     parts = [f"console http://{in_url(place.address)}:{console}"] if console else []
-    if place.keys.own is None:
+    if found.name in STORES and place.keys.own is None:
         parts.append("MLflow uses the root user's keys")
     return "; ".join(parts)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import mlpipes_cli
-from mlpipes_cli.adapters.docker.stack.settings import ROOT_USER, STORE_USER, port_settings
+from mlpipes_cli.adapters.docker.stack.settings import ROOT_USER, STORE_USER, definitions
+from mlpipes_cli.adapters.docker.stack.settings import ports as stack_ports
 from mlpipes_cli.compose.values import size
 from mlpipes_cli.config.project import ProjectConfig
 
@@ -65,21 +65,14 @@ def variables(
         update={"allowed_hosts": (*config.serving.allowed_hosts, *names)} if names else None
     )
     access, secret = keys.mlflow
-    parts: dict[str, Any] = {
-        "POSTGRES": stack.postgres,
-        "MINIO": stack.object_store,
-        "MLFLOW": stack.mlflow,
-        "JUPYTER": stack.jupyter,
-        "PGADMIN": stack.pgadmin,
-        "API": stack.api,
-    }
+    parts = {one.variables: stack.limits(one) for one in definitions(config)}
     limits = {f"MLPIPES_{name}_MEMORY": part.memory for name, part in parts.items()}
     limits |= {f"MLPIPES_{name}_CPUS": str(part.cpus) for name, part in parts.items()}
     limits |= {f"MLPIPES_{name}_TMP": str(size(part.memory) * 3 // 4) for name, part in parts.items()}
     return {
         **secrets,
         **limits,
-        **{one.variable: str(ports[one.name]) for one in port_settings(config) if one.name in ports},
+        **{one.variable: str(ports[one.name]) for _, one in stack_ports(config) if one.name in ports},
         "MLPIPES_PROJECT_NAME": id,
         "MLPIPES_LISTEN": stack.listen,
         "MLPIPES_SERVING": serving.model_dump_json(exclude={"port"}, exclude_defaults=True),

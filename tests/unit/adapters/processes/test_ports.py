@@ -100,16 +100,3 @@ def test_a_fixed_port_that_is_taken_is_an_error() -> None:
         choose(held, wanted=port)
     assert str(port) in caught.value.reason
     assert "auto" in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    ("service", "platform", "port"),
-    [
-        ("postgres", "linux", 5432),
-        ("mlflow", "linux", 5000),
-        ("mlflow", "darwin", 5001),
-        ("postgres", "darwin", 5432),
-    ],
-)
-def test_preferred_ports(service: str, platform: str, port: int) -> None:
-    assert ports.preferred(service, platform) == port

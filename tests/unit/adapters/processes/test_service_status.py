@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from mlpipes_cli.adapters.processes import foreground, service_status
-from mlpipes_cli.adapters.processes.daemon import HttpProbe
 from mlpipes_cli.server_registry import RunningServer
+from mlpipes_cli.services.probes import HttpProbe
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

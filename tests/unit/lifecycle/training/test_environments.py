@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from mlpipes_cli.config.runs import Environment, PycaretRun, SklearnRun
+from mlpipes_cli.config.runs import Environment
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds, digest, of_run, of_runs
 from mlpipes_cli.ports.environments import BuiltEnvironment, EnvironmentSpec, Say, silent
 from mlpipes_cli.trainers import pinned_environments
+from mlpipes_cli.trainers.pycaret.settings import PycaretRun
+from mlpipes_cli.trainers.sklearn.settings import SklearnRun
 
 OURS = f"{sys.version_info[0]}.{sys.version_info[1]}"
 FOREST = "sklearn.ensemble.RandomForestClassifier"
@@ -168,7 +170,7 @@ def test_only_what_is_still_to_be_trained_is_built(workshop: Workshop) -> None:
 
 
 def test_h2o_is_ours_until_a_run_names_another_environment() -> None:
-    from mlpipes_cli.config.runs import H2OAutoMLRun
+    from mlpipes_cli.trainers.h2o_automl.settings import H2OAutoMLRun
 
     plain = H2OAutoMLRun(name="one", trainer="h2o_automl")
     assert of_run(plain) is None

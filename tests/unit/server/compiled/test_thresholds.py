@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from mlpipes_cli.server.compiled import Sample, check, compile_model
 from mlpipes_cli.trainers.models import threshold_model
-from mlpipes_cli.trainers.thresholds import thresholded
+from mlpipes_cli.trainers.search.thresholds import thresholded
 
 ESTIMATORS = [
     linear_model.LogisticRegression(),

@@ -189,6 +189,7 @@ def test_a_request_that_nobody_waits_for_is_not_stored(model: ServedModel) -> No
         log.gate.set()
         await last.future
         assert len(log.rows) == 3
+        await until(lambda: not pipeline.waiting)
 
     run(work)
 

@@ -12,7 +12,8 @@ import pytest
 
 from mlpipes_cli.model_process import protocol
 from mlpipes_cli.server.models.loader import load
-from mlpipes_cli.server.models.served_model import ServedModel
+from mlpipes_cli.server.models.served_model import InputColumn, ServedModel
+from mlpipes_cli.server.models.signature import Description
 from mlpipes_cli.server.requests import parse
 from mlpipes_cli.server.requests.fitting import Unfit, fitted
 
@@ -104,3 +105,20 @@ def test_what_a_model_in_a_process_of_its_own_gets_is_what_was_converted(model: 
 def test_a_column_that_stands_twice_is_named(model: ServedModel) -> None:
     with pytest.raises(Unfit, match="column 'b' appears twice"):
         fitted(pd.DataFrame([[1, 0]], columns=["b", "b"]), model)
+
+
+def test_numbers_have_the_models_columns_in_its_order(tmp_path: Path) -> None:
+    columns = tuple(InputColumn(name, "double", name != "c") for name in "abc")
+    described = Description(tmp_path, columns, False, {"task": "regression"}, {}, None, None)
+    model = ServedModel(described, None, None, "m", 1, "production")
+    table = pd.DataFrame(
+        {"c": [3, 30], "other": [0, 0], "b": [True, False], "a": [1.5, np.nan]}, index=[7, 9]
+    )
+    expected = pd.DataFrame({"a": [1.5, np.nan], "b": [1.0, 0.0], "c": [3.0, 30.0]})
+    pd.testing.assert_frame_equal(fitted(table, model), expected)
+    gaps = fitted(table.drop(columns="c"), model)
+    pd.testing.assert_frame_equal(gaps, expected.assign(c=np.nan))
+    with pytest.raises(Unfit, match="column 'b' is missing, expected a number"):
+        fitted(table.drop(columns="b"), model)
+    with pytest.raises(Unfit, match=r"column 'a': expected a number .* infinite .* in row 1"):
+        fitted(table.assign(a=[1.0, np.inf]), model)

@@ -16,6 +16,7 @@ from mlpipes_cli.compose.model import Build
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.environments import EnvironmentSpec
 from mlpipes_cli.ports.images import Recipe
+from mlpipes_cli.services import catalog
 
 API = package_files.compose() / "api"
 
@@ -75,10 +76,7 @@ def test_only_the_parts_are_sent_and_any_change_of_them_counts(tmp_path: Path) -
 
 
 def test_the_image_of_the_api_is_made_of_the_installed_package() -> None:
-    secrets = ("POSTGRES", "MLFLOW_DB", "MLPIPES_DB", "MINIO_ROOT", "PGADMIN")
-    told = {f"{name}_PASSWORD": "x" for name in secrets} | dict.fromkeys(
-        ("JUPYTER_TOKEN", "MLFLOW_S3_SECRET_KEY"), "x"
-    )
+    told = dict.fromkeys(catalog.secrets(catalog.built_in()), "x")
     build = load(package_files.compose() / "compose.yaml", told).services["api"].build
     assert build is not None
     assert build.parts["mlpipes_cli"] == package_files.package()

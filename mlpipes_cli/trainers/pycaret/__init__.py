@@ -1,0 +1,1 @@
+"""PyCaret's comparison of models."""

@@ -1,0 +1,30 @@
+"""Compares the params of a run with the signature of the user's function, by reading it."""
+
+from __future__ import annotations
+
+from mlpipes_cli.config.yaml_source import Location
+from mlpipes_cli.trainers.python.settings import PythonRun
+from mlpipes_cli.trainers.python.trainer import FILLED, POSITIONAL
+from mlpipes_cli.trainers.source_code.run_checks import SourceChecks
+from mlpipes_cli.trainers.source_code.signatures import CallSignature, Mistake, resolve
+
+
+def check(run: PythonRun, here: Location, checks: SourceChecks) -> bool:
+    """Return whether the source code is conclusive; tell the mistakes."""
+    found = resolve(run.function, checks.finder)
+    if isinstance(found, Mistake):
+        checks.say((*here, "function"), found.text)
+    elif not isinstance(found, CallSignature) or found.kind != "function":
+        return False
+    elif len(found.parameters) < POSITIONAL:
+        checks.say(
+            (*here, "function"), f"{run.function} must accept the features and the target: (X, y, ...)"
+        )
+    else:
+        known = found.parameters[POSITIONAL:]
+        searched = run.search.space if run.search is not None else {}
+        filled = {*FILLED, *found.parameters[:POSITIONAL], *searched}
+        checks.names(checks.space(here), searched, known, found, run.function)
+        if checks.names((*here, "params"), run.params, known, found, run.function):
+            checks.required((*here, "params"), run.params, found, run.function, filled)
+    return True

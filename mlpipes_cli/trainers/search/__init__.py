@@ -1,0 +1,1 @@
+"""Search over params, and thresholds, by cross-validation."""

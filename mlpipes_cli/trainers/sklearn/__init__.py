@@ -1,0 +1,1 @@
+"""Estimators and pipelines with scikit-learn's interface."""

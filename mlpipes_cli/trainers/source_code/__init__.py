@@ -1,0 +1,1 @@
+"""What the user's code is like, by reading it."""
