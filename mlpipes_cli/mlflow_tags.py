@@ -11,6 +11,7 @@ MODEL_NAME = "mlpipes.model_name"  # the registered model that the run is a cand
 TASK = "mlpipes.task"  # binary, multiclass, regression
 METRIC = "mlpipes.metric"  # the metric that decides the champion
 DATA_FINGERPRINT = "mlpipes.data_fingerprint"
+DATASET = "mlpipes.dataset"  # the version of the data set that the rows come from, such as loans@3
 HOLDOUT_FINGERPRINT = "mlpipes.holdout_fingerprint"
 READING = "mlpipes.reading"  # how the data was written (data.formats), as JSON; old runs have none
 TELLING_ROWS = "mlpipes.telling_rows"  # the holdout's rows of its rarest class; of a regression, all rows
@@ -45,6 +46,11 @@ MODEL_METADATA = "mlpipes"  # the key of our section of an MLmodel's metadata
 MODEL_ENVIRONMENT = "environment"  # in that section: hash, python, requirements
 MODEL_THRESHOLD = "threshold"  # in that section: the threshold, if there is one
 MODEL_SAMPLE = "mlpipes_sample.arrow"  # beside MLmodel: feature rows of the holdout, in Arrow's file format
+
+
+def cross_validated(metric: str) -> str:
+    """Return the name under which a metric's mean over the folds of the training rows is logged."""
+    return f"cv_{metric}"
 
 
 def lower(metric: str) -> str:

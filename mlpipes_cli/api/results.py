@@ -24,6 +24,7 @@ class RunResult:
         status: FINISHED, FAILED or KILLED, as in MLflow.
         metrics: On the holdout, by name.
         intervals: 95 %, (lower, upper) by metric; None where there are too few rows.
+        cross_validated: Means over folds of the training rows, by metric; empty unless that was asked for.
         threshold: The positive class's score from which on a row is labelled positive, where one is set.
         seconds: Duration of the fit.
         error: One line, or None.
@@ -34,6 +35,7 @@ class RunResult:
     status: str
     metrics: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float] | None]
+    cross_validated: Mapping[str, float]
     threshold: float | None
     seconds: float | None
     error: str | None

@@ -11,18 +11,20 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    Discriminator,
     Field,
-    Tag,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
 from mlpipes_cli.config.any_run import AnyRun
 from mlpipes_cli.config.base import MetricName, RegistryName, Strict
+from mlpipes_cli.config.dataset.reference import DatasetReference, dataset_reference
 from mlpipes_cli.config.executor import Executor
 from mlpipes_cli.config.problems import validate
-from mlpipes_cli.config.runs import Run
+from mlpipes_cli.config.runs import Folds, Run
+from mlpipes_cli.config.source import Source
 from mlpipes_cli.config.threshold import NONE, Threshold
 from mlpipes_cli.config.yaml_source import YamlSource, read_yaml
 from mlpipes_cli.metric_catalog import Task
@@ -35,31 +37,8 @@ Column = Annotated[
 ]
 
 
-class PostgresSource(Strict):
-    """Rows of a Postgres: a table or a query, of the project's own database or another one.
-
-    ``url`` may name an environment variable as ``$NAME``, so that no password stands in the file.
-    """
-
-    table: str | None = Field(
-        default=None, description="The table, as NAME or SCHEMA.NAME; either this or `query`."
-    )
-    query: str | None = Field(default=None, description="A query; either this or `table`.")
-    url: str | None = Field(
-        default=None,
-        description="The URL of the database; left out, the project's own. `$NAME` is taken from"
-        " the environment.",
-    )
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> PostgresSource:
-        if (self.table is None) == (self.query is None):
-            raise ValueError("give either `table` or `query`, not both")
-        return self
-
-
 class Split(Strict):
-    """How the holdout is taken: at random, or the latest rows ``by`` a column."""
+    """How the holdout is taken: at random, the latest rows ``by`` a column, or whole groups."""
 
     test: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         default=0.2, description="The share of the rows that are the holdout."
@@ -73,15 +52,29 @@ class Split(Strict):
         description="The column by which the rows are ordered: the latest are the holdout. Left "
         "out, the split is random.",
     )
+    group: Column | None = Field(
+        default=None,
+        description="The column, such as a customer, whose rows with the same value stay in one part; it "
+        "is not a feature, and the folds of searches respect it.",
+    )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _groups_are_not_stratified(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("group") is not None:
+            return {"stratify": False} | value
+        return value
 
-def _kind_of_source(value: Any) -> str:
-    return "postgres" if isinstance(value, (dict, PostgresSource)) else "text"
+    @model_validator(mode="after")
+    def _one_way(self) -> Split:
+        for other in ("by", "stratify"):
+            if self.group is not None and getattr(self, other):
+                raise ValueError(f"`group` and `{other}` exclude each other")
+        return self
 
-
-Source = Annotated[
-    Annotated[str, Tag("text")] | Annotated[PostgresSource, Tag("postgres")], Discriminator(_kind_of_source)
-]
+    def roles(self) -> dict[str, Any]:
+        """Return the settings for fingerprints, where a later key counts only if it is set."""
+        return self.model_dump(mode="json", exclude={"group"} if self.group is None else None)
 
 
 def _one_group(pattern: str) -> str:
@@ -154,9 +147,9 @@ class Data(Strict):
     """
 
     source: Source = Field(
-        description="A file (.csv, .csv.gz, .parquet), a folder of images, `sklearn:NAME`, "
-        "`openml:ID`, `s3://...`, `postgres:TABLE`, or a table or query of a "
-        "PostgreSQL."
+        description="A file (.csv, .csv.gz, .parquet), a folder of images, `dataset:NAME` or "
+        "`dataset:NAME@VERSION`, `sklearn:NAME`, `openml:ID`, `s3://...`, `postgres:TABLE`, or a table "
+        "or query of a PostgreSQL."
     )
     target: Column = Field(description="The column to predict.")
     positive: str | int | float | bool | None = Field(
@@ -167,11 +160,19 @@ class Data(Strict):
     )
     id: Column | None = Field(
         default=None,
-        description="The column that identifies a row: not a feature, returned with predictions.",
+        description="The column that identifies a row: not a feature, returned with predictions. A data "
+        "set's key of one column by default.",
     )
     drop: tuple[Column, ...] = Field(default=(), description="Columns that are not features.")
+    weights: Literal[False] | Column | None = Field(
+        default=None,
+        description="The column with the weights of the rows, numbers above 0, for `fit`: not a feature. "
+        "A data set's own by default; `false` leaves all rows equal.",
+    )
     images: Images | None = Field(default=None, description="Settings for images as files.")
-    split: Split = Field(default=Split(), description="How the holdout is taken.")
+    split: Split = Field(
+        default=Split(), description="How the holdout is taken; a data set has its own split."
+    )
     preprocess: Literal["auto", "none"] = Field(
         default="auto",
         description="`auto` prepares the columns for every run in the same way; `none` gives the"
@@ -212,10 +213,25 @@ class Data(Strict):
         """The columns that are text by ``types``, in the file's order."""
         return [name for name, kind in self.types.items() if kind == "text"]
 
+    @property
+    def dataset(self) -> DatasetReference | None:
+        """The version of a data set that the rows come from, or None."""
+        return dataset_reference(self.source)
+
+    @field_validator("split")
+    @classmethod
+    def _a_dataset_has_its_split(cls, split: Split, info: ValidationInfo) -> Split:
+        if dataset_reference(info.data.get("source")) is not None:
+            raise ValueError("a data set has its own split; remove `split`, or set it in dataset.yaml")
+        return split
+
     @model_validator(mode="after")
     def _roles_are_distinct(self) -> Data:
         if self.id == self.target:
             raise ValueError(f"`id` and `target` are both {self.target!r}")
+        for role, name in (("weights", self.weights), ("split: group", self.split.group)):
+            if name == self.target:
+                raise ValueError(f"`{role}` and `target` are both {self.target!r}")
         if self.target in self.drop:
             raise ValueError(f"the target {self.target!r} is listed in `drop`")
         return self
@@ -252,6 +268,10 @@ class ExperimentConfig(Strict):
         description="For two classes: from which score on a row is labelled positive. A run may "
         "say otherwise.",
     )
+    cross_validate: Folds | None = Field(
+        default=None,
+        description="Also cross-validate each candidate on so many folds of the training rows.",
+    )
     executor: Executor = Field(
         default=None, description="Where the runs are trained: on this machine, or on a Ray cluster."
     )
@@ -268,6 +288,11 @@ class ExperimentConfig(Strict):
         """Return how a run's threshold is chosen, by the run or by the file; None: as its library labels."""
         found = self.threshold if run.threshold is None else run.threshold
         return None if found == NONE else found
+
+    def folds_of(self, run: Run) -> int | None:
+        """Return on how many folds a run is cross-validated, by the run or by the file; None: not at all."""
+        found = self.cross_validate if run.cross_validate is None else run.cross_validate
+        return found or None
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> ExperimentConfig:

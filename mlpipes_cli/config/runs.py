@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -51,6 +51,7 @@ def _requirement(text: str) -> str:
     return text
 
 
+Folds = Annotated[int, Field(ge=2, le=50)]
 PythonVersion = Annotated[str, Field(pattern=r"^3\.\d{1,2}(\.\d{1,3})?$"), AfterValidator(_python)]
 Requirement = Annotated[str, Field(min_length=1), AfterValidator(_requirement)]
 
@@ -101,6 +102,11 @@ class Run(Strict):
         default=None,
         description="From which score on a row is labelled positive; left out, what the file's "
         "`threshold` says.",
+    )
+    cross_validate: Literal[False] | Folds | None = Field(
+        default=None,
+        description="Also cross-validate the run on so many folds of the training rows; left out, what the "
+        "file's `cross_validate` says.",
     )
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = Field(
         default=None, description="The seed of the run; left out, the split's."

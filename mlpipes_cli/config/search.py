@@ -9,11 +9,9 @@ from pydantic import Field, model_validator
 
 from mlpipes_cli.config.base import MetricName, Strict
 
-_FOLDS = 5  # where neither `folds` nor `validation` is given
-
 
 class Search(Strict):
-    """Hyperparameter search on the training rows, by cross-validation or on a part of them put aside."""
+    """Hyperparameter search by cross-validation, on rows put aside, or on a data set's validation rows."""
 
     method: Literal["grid", "random", "optuna"] = Field(
         default="grid", description="How combinations are chosen: all of the lists, at random, or by Optuna."
@@ -25,7 +23,9 @@ class Search(Strict):
         default=None, description="The time budget of the whole search, in seconds."
     )
     folds: Annotated[int, Field(ge=2, le=50)] | None = Field(
-        default=None, description="Cross-validate on so many folds; 5 unless `validation` is given."
+        default=None,
+        description="Cross-validate on so many folds of the training rows; left out, the validation rows"
+        " of a data set judge, else 5 folds.",
     )
     validation: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         default=None, description="Instead of folds: the share of the training rows that judges."
@@ -67,7 +67,7 @@ class Search(Strict):
         given = [name for name in ("folds", "validation") if value.get(name) is not None]
         if len(given) == 2:
             raise ValueError("give either `folds` or `validation`, not both")
-        return value if given else value | {"folds": _FOLDS}
+        return value
 
     @model_validator(mode="after")
     def _values_fit_the_method(self) -> Search:

@@ -16,8 +16,11 @@ def named(data: Data) -> list[tuple[Location, str]]:
     if data.id is not None:
         found.append((("data", "id"), data.id))
     found += [(("data", "drop", position), name) for position, name in enumerate(data.drop)]
-    if data.split.by is not None:
-        found.append((("data", "split", "by"), data.split.by))
+    if data.weights:
+        found.append((("data", "weights"), data.weights))
+    for role in ("by", "group"):
+        if (name := getattr(data.split, role)) is not None:
+            found.append((("data", "split", role), name))
     found += [(("data", "types", name), name) for name in data.types]
     found += [(("data", "dates", name), name) for name in data.dates]
     return found

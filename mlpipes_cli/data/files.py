@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import pandas as pd
 
+from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.data import csv_frame, csv_table
 from mlpipes_cli.data.arrow import NotConvertible
 from mlpipes_cli.data.columns import twice
@@ -34,12 +35,15 @@ class Read:
         formats: The format of the file: the settings, and what the file showed.
         notes: Remarks on how it was read, one line each.
         warnings: Warnings about its content, one line each.
+        data: The experiment's settings with those of the data set that the rows come from; None if they come
+            from another kind of source.
     """
 
     frame: pd.DataFrame
     formats: Formats
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    data: Data | None = None
 
 
 def read_table(path: Path, formats: Formats, shown: str, identifier: str | None = None) -> Read:

@@ -42,7 +42,7 @@ def load_postgres(
         if place.url is None
         else "check that the database is running, and the URL"
     )
-    connection = _connect(_address(place, source, database_url, environ), source, hint)
+    connection = connect(_address(place, source, database_url, environ), source, hint)
     try:
         frame = _read(connection, place, source)
     finally:
@@ -78,20 +78,27 @@ def _address(
     return url
 
 
-def _connect(url: str, source: YamlSource, hint: str) -> Any:
+def connect(url: str, source: YamlSource, hint: str) -> Any:
+    """Return a psycopg2 connection.
+
+    Raises:
+        ConfigError: The URL is wrong.
+        MlpipesError: The server does not answer, or refuses the login.
+    """
     import psycopg2
 
     try:
         connection = psycopg2.connect(url, connect_timeout=5, application_name="mlpipes")
     except psycopg2.ProgrammingError as error:
-        raise wrong(source, AT, f"the database's URL is wrong ({_first_line(error)})") from None
+        raise wrong(source, AT, f"the database's URL is wrong ({first_line(error)})") from None
     except psycopg2.OperationalError as error:
-        reason = source.problem(AT, f"the database does not answer ({_first_line(error)})")
+        reason = source.problem(AT, f"the database does not answer ({first_line(error)})")
         raise MlpipesError(reason, hint) from None
     return connection
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of the server's message, without secrets."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     text = re.sub(r"^ERROR:\s+", "", text)
@@ -119,12 +126,12 @@ def _read(connection: Any, place: SourceLocation, source: YamlSource) -> pd.Data
         raise MlpipesError(reason, "try again later") from None
     except psycopg2.errors.UndefinedTable as error:
         shown = _near_tables(connection, place.name) if place.name else ""
-        raise wrong(source, AT, f"{_first_line(error)}{shown}") from None
+        raise wrong(source, AT, f"{first_line(error)}{shown}") from None
     except psycopg2.OperationalError as error:
-        reason = source.problem(AT, f"the connection to the database was lost ({_first_line(error)})")
+        reason = source.problem(AT, f"the connection to the database was lost ({first_line(error)})")
         raise MlpipesError(reason, "check that the database is running, and try again") from None
     except psycopg2.Error as error:
-        raise wrong(source, AT, f"the query failed: {_first_line(error)}") from None
+        raise wrong(source, AT, f"the query failed: {first_line(error)}") from None
 
 
 def _near_tables(connection: Any, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,24 +12,24 @@ import pandas as pd
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.data import columns, image_files
-from mlpipes_cli.data.canonical import canonical_feature, canonical_ids
+from mlpipes_cli.data.canonical import canonical, canonical_feature, canonical_ids
 from mlpipes_cli.data.prepared import Prepared
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.rows import hash_rows, hash_values
-from mlpipes_cli.data.split import split_rows
+from mlpipes_cli.data.split import RowSplit, split_rows
 from mlpipes_cli.data.target import Target, read_target
 from mlpipes_cli.errors import ConfigError
+from mlpipes_cli.ports.datasets import SPLIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    Rows = NDArray[np.int64]
 
 
 def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
     """Give each column its role and type, and make the split.
 
-    The column of ``split: by`` stays a feature unless ``drop`` contains it, too.
+    The column of ``split: by`` stays a feature unless ``drop`` contains it, too; those of ``split: group``
+    and ``weights`` are none. The rows of a data set have their part in the column ``_split``.
 
     Raises:
         ConfigError: With the file and line of the cause: a missing column, a constant or
@@ -39,16 +39,14 @@ def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
     _check_columns(frame, data, source)
     frame, left_out = _with_target(frame, data)
     target = read_target(frame[data.target], data, source)
-    train, holdout, warnings = split_rows(frame, target, data, source)
+    split = split_rows(frame, target, data, source)
     features, booleans = _features(frame, data, source)
-    parts = {**features, data.target: target.values}
-    if data.id is not None:
-        parts[data.id] = canonical_ids(frame[data.id])
+    parts = {**features, data.target: target.values, **_beside(frame, data, source)}
     clean = pd.DataFrame({name: column.reset_index(drop=True) for name, column in parts.items()})
     covered = (*features, data.target)
     hashes = hash_rows(clean, covered)
-    warnings = [*left_out, *target.warnings, *warnings, *_warnings(clean, hashes, train, holdout, data)]
-    held = clean.iloc[holdout]
+    warnings = [*left_out, *target.warnings, *split.warnings, *_warnings(clean, hashes, split, data)]
+    held = clean.iloc[split.holdout]
     return Prepared(
         task=target.task,
         classes=target.classes,
@@ -57,14 +55,46 @@ def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
         feature_names=tuple(features),
         target_name=data.target,
         id_name=data.id,
-        train=train,
-        holdout=holdout,
-        fingerprint=_fingerprint(clean, target, data, holdout),
+        train=split.train,
+        holdout=split.holdout,
+        fingerprint=_fingerprint(clean, target, data, split),
         holdout_fingerprint=_holdout_fingerprint(held, [*covered, *([data.id] if data.id else [])]),
         warnings=tuple(warnings),
         images=tuple(name for name in features if image_files.are_images(features[name])),
         booleans=booleans,
+        validation=split.validation,
+        weights_name=data.weights or None,
+        group_name=data.split.group,
     )
+
+
+def _beside(frame: pd.DataFrame, data: Data, source: YamlSource) -> dict[str, pd.Series]:
+    """Return the columns that are no features: groups, weights and ids."""
+    found = {}
+    if data.split.group is not None:
+        found[data.split.group] = canonical(frame[data.split.group])
+    if data.weights:
+        found[data.weights] = _weights(canonical(frame[data.weights]), data.weights, source)
+    if data.id is not None:
+        found[data.id] = canonical_ids(frame[data.id])
+    return found
+
+
+def _weights(values: pd.Series, name: str, source: YamlSource) -> pd.Series:
+    where = ("data", "weights")
+    if values.dtype.kind != "f":
+        raise wrong(source, where, f"{name!r} does not hold numbers, as weights have to be")
+    bad = ~(np.isfinite(values) & (values > 0))
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        shown = "missing" if pd.isna(values.iloc[first]) else f"{values.iloc[first]:g}"
+        raise wrong(
+            source,
+            where,
+            f"{name!r} is not a number above 0 in {int(bad.sum())} of {len(values)} rows, such as row "
+            f"{first + 1} ({shown})",
+        )
+    return values
 
 
 def _check_columns(frame: pd.DataFrame, data: Data, source: YamlSource) -> None:
@@ -77,7 +107,7 @@ def _check_columns(frame: pd.DataFrame, data: Data, source: YamlSource) -> None:
                 f"duplicate column names: {', '.join(map(repr, repeated))}; rename them",
             )
         )
-    if data.split.by == data.target:
+    if data.split.by == data.target and data.dataset is None:
         problems.append(source.problem(("data", "split", "by"), f"{data.target!r} is the target"))
     if problems:
         raise ConfigError(problems)
@@ -96,7 +126,9 @@ def _features(
     frame: pd.DataFrame, data: Data, source: YamlSource
 ) -> tuple[dict[str, pd.Series], tuple[str, ...]]:
     """Return the features by name, and the names of those that are booleans."""
-    aside = {data.target, *data.drop, *([data.id] if data.id else [])}
+    aside = {data.target, data.id, data.weights, data.split.group, *data.drop}
+    if data.dataset is not None:
+        aside.add(SPLIT)
     names = [name for name in frame.columns if name not in aside]
     if not names:
         raise wrong(source, ("data",), "no feature columns are left")
@@ -115,15 +147,13 @@ def _feature(values: pd.Series) -> tuple[pd.Series, bool]:
     return canonical_feature(values)
 
 
-def _warnings(
-    clean: pd.DataFrame, hashes: NDArray[np.uint64], train: Rows, holdout: Rows, data: Data
-) -> list[str]:
+def _warnings(clean: pd.DataFrame, hashes: NDArray[np.uint64], split: RowSplit, data: Data) -> list[str]:
     found = []
-    shared = int(np.isin(hashes[holdout], hashes[train]).sum())
-    if shared:
-        found.append(
-            f"{shared} of {len(holdout)} holdout rows also occur in the training rows, with the same target"
-        )
+    for name, rows in (("holdout", split.holdout), ("validation", split.validation)):
+        if shared := int(np.isin(hashes[rows], hashes[split.train]).sum()):
+            found.append(
+                f"{shared} of {len(rows)} {name} rows also occur in the training rows, with the same target"
+            )
     unnamed = [name for name in clean.columns if name == "" or name.startswith("Unnamed: ")]
     if unnamed:
         found.append(
@@ -141,20 +171,24 @@ def _warnings(
     return found
 
 
-def _fingerprint(clean: pd.DataFrame, target: Target, data: Data, holdout: Rows) -> str:
-    roles = {
+def _fingerprint(clean: pd.DataFrame, target: Target, data: Data, split: RowSplit) -> str:
+    roles: dict[str, Any] = {
         "version": 1,
         "columns": list(clean.columns),
         "target": data.target,
         "id": data.id,
         "task": target.task,
         "classes": [str(label) for label in target.classes],
-        "split": data.split.model_dump(mode="json"),
+        "split": data.split.roles(),
     }
+    if data.weights:
+        roles["weights"] = data.weights
     digest = hashlib.sha256(json.dumps(roles, sort_keys=True).encode())
     for name in clean.columns:
         digest.update(hash_values(clean[name]).astype("<u8").tobytes())
-    digest.update(holdout.astype("<i8").tobytes())
+    digest.update(split.holdout.astype("<i8").tobytes())
+    if len(split.validation):
+        digest.update(b"validation" + split.validation.astype("<i8").tobytes())
     return digest.hexdigest()
 
 

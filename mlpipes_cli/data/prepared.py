@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     Rows = NDArray[np.int64]
 
 
+def group_codes(column: pd.Series) -> Rows:
+    """Return the number of each row's group; a row without a value is a group of its own."""
+    codes = pd.factorize(column)[0].astype(np.int64)
+    alone = np.flatnonzero(codes < 0)
+    codes[alone] = codes.max(initial=-1) + 1 + np.arange(len(alone))
+    return codes
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """The data of an experiment: roles, canonical types, the split, fingerprints.
@@ -24,7 +32,7 @@ class Prepared:
         task: The kind of target.
         classes: Sorted labels as Python scalars; binary: (negative, positive); () for regression.
         positive: The positive label of a binary target.
-        frame: Features, target and id of all rows, in canonical types, with a RangeIndex.
+        frame: Features, target, id, weights and groups of all rows, in canonical types, with a RangeIndex.
         feature_names: In the order of the source.
         target_name: The target's column.
         id_name: The id column, or None.
@@ -35,6 +43,10 @@ class Prepared:
         warnings: Warnings for the user, one line each.
         images: Names of the features that are images; each value is the bytes of an image file, or None.
         booleans: Names of the features whose 1, 0 and NaN are true, false and missing.
+        validation: Positions of the rows that candidates are tuned on, int64, sorted; none unless the rows
+            come from a data set that has some.
+        weights_name: The column of the rows' weights, float64 above 0, or None.
+        group_name: The column whose values stay in one part and one fold, or None.
     """
 
     task: Task
@@ -51,6 +63,9 @@ class Prepared:
     warnings: tuple[str, ...] = field(default=())
     images: tuple[str, ...] = field(default=())
     booleans: tuple[str, ...] = field(default=())
+    validation: Rows = field(default_factory=lambda: np.array([], dtype=np.int64))
+    weights_name: str | None = None
+    group_name: str | None = None
 
     def X(self, rows: Rows | None = None) -> pd.DataFrame:
         """Return the features of these rows, or of all rows."""
@@ -72,6 +87,23 @@ class Prepared:
         else:
             ids = pd.Series(np.arange(len(self.frame), dtype=np.int64), name="row")
         return ids if rows is None else ids.iloc[rows]
+
+    def weights(self, rows: Rows) -> NDArray[np.float64] | None:
+        """Return the weights of these rows; None if all rows count the same."""
+        if self.weights_name is None:
+            return None
+        return self.frame[self.weights_name].to_numpy(dtype=np.float64)[rows]
+
+    def groups(self, rows: Rows) -> Rows | None:
+        """Return the number of the group of each of these rows; None without groups."""
+        if self.group_name is None:
+            return None
+        return group_codes(self.frame[self.group_name])[rows]
+
+    @property
+    def seen(self) -> Rows:
+        """The positions of the rows that candidates see while they are trained and tuned, sorted."""
+        return np.union1d(self.train, self.validation)
 
     @property
     def telling_rows(self) -> int:

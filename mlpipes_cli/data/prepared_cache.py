@@ -12,7 +12,7 @@ import numpy as np
 from mlpipes_cli.data.prepared import Prepared
 from mlpipes_cli.errors import MlpipesError
 
-_FRAME, _SPLIT, _ABOUT = "frame.parquet", "holdout.npy", "prepared.json"
+_FRAME, _SPLIT, _VALIDATION, _ABOUT = "frame.parquet", "holdout.npy", "validation.npy", "prepared.json"
 _VERSION = 1
 
 
@@ -50,6 +50,8 @@ def _unwritable(folder: Path, error: OSError) -> MlpipesError:
 def _write(prepared: Prepared, folder: Path) -> None:
     prepared.frame.to_parquet(folder / _FRAME, compression="lz4", index=False)
     np.save(folder / _SPLIT, prepared.holdout)
+    if len(prepared.validation):
+        np.save(folder / _VALIDATION, prepared.validation)
     about = {
         "version": _VERSION,
         "task": prepared.task,
@@ -63,6 +65,8 @@ def _write(prepared: Prepared, folder: Path) -> None:
         "warnings": prepared.warnings,
         "images": prepared.images,
         "booleans": prepared.booleans,
+        "weights": prepared.weights_name,
+        "group": prepared.group_name,
     }
     (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=2), encoding="utf-8")
 
@@ -80,11 +84,14 @@ def open_store(folder: Path) -> Prepared:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         frame = pd.read_parquet(folder / _FRAME)
         holdout = np.load(folder / _SPLIT)
+        tuned = folder / _VALIDATION
+        validation = np.load(tuned) if tuned.is_file() else np.array([], dtype=np.int64)
     except (OSError, ValueError, EOFError, pa.ArrowException) as error:
         raise MlpipesError(
             f"{folder}: the prepared data cannot be read: {error}", "remove the folder and train again"
         ) from None
-    train = np.setdiff1d(np.arange(len(frame), dtype=np.int64), holdout, assume_unique=True)
+    aside = np.concatenate([holdout, validation])
+    train = np.setdiff1d(np.arange(len(frame), dtype=np.int64), aside, assume_unique=True)
     return Prepared(
         task=about["task"],
         classes=tuple(about["classes"]),
@@ -100,4 +107,7 @@ def open_store(folder: Path) -> Prepared:
         warnings=tuple(about["warnings"]),
         images=tuple(about.get("images", ())),
         booleans=tuple(about.get("booleans", ())),
+        validation=validation,
+        weights_name=about.get("weights"),
+        group_name=about.get("group"),
     )

@@ -101,13 +101,26 @@ def hash_rows(frame: pd.DataFrame, columns: Sequence[str]) -> Hashes:
     return mix(total)
 
 
-def write_hashes(path: Path, hashes: Hashes, columns: Sequence[str]) -> None:
-    """Write row hashes and the columns that they cover to a Parquet file, atomically."""
+def write_hashes(
+    path: Path, hashes: Hashes, columns: Sequence[str], identifiers: pd.Series | None = None
+) -> None:
+    """Write row hashes and the columns that they cover to a Parquet file, atomically.
+
+    Args:
+        path: The file.
+        hashes: (n,) hashes of the rows.
+        columns: The columns that they cover.
+        identifiers: (n,) the rows' ids, whose hashes are written too, under the column's name.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.table({"row_hash": pa.array(np.asarray(hashes, dtype=np.uint64))})
-    table = table.replace_schema_metadata({b"columns": json.dumps(list(columns)).encode()})
+    parts = {"row_hash": pa.array(np.asarray(hashes, dtype=np.uint64))}
+    told = {b"columns": json.dumps(list(columns)).encode()}
+    if identifiers is not None:
+        parts["id_hash"] = pa.array(hash_values(identifiers))
+        told[b"id"] = str(identifiers.name).encode()
+    table = pa.table(parts).replace_schema_metadata(told)
     with atomic_files.replacing(path) as file:
         pq.write_table(table, file, compression="zstd")
 
@@ -119,3 +132,12 @@ def read_hashes(path: Path) -> tuple[Hashes, tuple[str, ...]]:
     table = pq.read_table(path)
     columns = json.loads((table.schema.metadata or {})[b"columns"])
     return table.column("row_hash").to_numpy(), tuple(columns)
+
+
+def read_id_hashes(path: Path, name: str) -> Hashes | None:
+    """Read the hashes of the ids that :func:`write_hashes` wrote; None if it has none of that column."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    told = (table.schema.metadata or {}).get(b"id")
+    return table.column("id_hash").to_numpy() if told == name.encode() else None

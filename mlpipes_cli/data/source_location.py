@@ -13,12 +13,12 @@ from mlpipes_cli.data import image_files
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.suggest import did_you_mean
 
-Kind = Literal["file", "images", "sklearn", "openml", "s3", "postgres"]
+Kind = Literal["file", "images", "sklearn", "openml", "s3", "postgres", "dataset"]
 AT = ("data", "source")
 EXTENSIONS = (".csv", ".csv.gz", ".parquet")
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 FETCHED = ("california_housing", "covtype")
-_SCHEMES = ("sklearn", "openml", "s3", "postgres")
+_SCHEMES = ("dataset", "sklearn", "openml", "s3", "postgres")
 _WHERE_TO_GET = {
     "creditcard.csv": "download it from https://www.kaggle.com/datasets/mlg-ulb/creditcardfraud and "
     "save it there, or use `source: openml:1597`",
@@ -33,7 +33,7 @@ class SourceLocation:
         kind: The kind of source.
         shown: Its name in messages, without secrets.
         path: The path of a file or of a folder of images.
-        name: The data set's name or number, ``bucket/key``, or ``schema.table``.
+        name: The data set's name or number, ``bucket/key``, ``schema.table``, or ``dataset@version``.
         query: The query of a PostgreSQL source.
         url: The URL of a PostgreSQL server other than the project's own, or ``$NAME``.
     """
@@ -58,6 +58,8 @@ def locate(data: Data, base: Path, source: YamlSource) -> SourceLocation:
             "postgres", "the database", name=given.table or "", query=given.query, url=given.url
         )
     text = data.source
+    if data.dataset is not None:
+        return SourceLocation("dataset", text, name=str(data.dataset))
     scheme, colon, rest = text.partition(":")
     rest = rest.strip()
     if not colon or "/" in scheme or "." in scheme:

@@ -19,6 +19,7 @@ from mlpipes_cli.data.header import Unreadable, read_header
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.source_location import AT, SourceLocation, locate
 from mlpipes_cli.errors import ConfigError
+from mlpipes_cli.ports.datasets import SPLIT
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -116,7 +117,17 @@ def _read(
     from mlpipes_cli.data import typed_columns
     from mlpipes_cli.data.files import Read
 
-    if place.kind == "file":
+    parts = None
+    if place.kind == "dataset":
+        from mlpipes_cli.data import dataset_source
+
+        version = dataset_source.find_version(data, source, database_url)
+        data, rows = (
+            dataset_source.settings(version, data),
+            dataset_source.load_version(version, source, database_url),
+        )
+        found, parts = Read(rows.frame, formats, data=data), rows.parts
+    elif place.kind == "file":
         found = _read_file(place.path or base, place.shown, data, source, formats)
     elif place.kind == "s3":
         from mlpipes_cli.data.s3 import load_s3
@@ -124,8 +135,10 @@ def _read(
         found = load_s3(place.name, data, source, environ, formats)
     else:
         found = Read(_load(place, data, base, source, database_url, environ), formats)
+    aside = (data.target, data.id, data.weights or None, data.split.group, *data.drop)
     try:
-        return typed_columns.settled(found, place.shown, aside=(data.target, data.id, *data.drop))
+        found = typed_columns.settled(found, place.shown, aside=aside)
+        return found if parts is None else replace(found, frame=found.frame.assign(**{SPLIT: parts}))
     except typed_columns.TypeMismatch as error:
         raise wrong(source, AT, f"{place.shown}: {error}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import pandas as pd
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data import given_split
 from mlpipes_cli.data.canonical import canonical
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.rows import mix
 from mlpipes_cli.data.target import Target
+from mlpipes_cli.ports.datasets import SPLIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,39 +27,62 @@ FEWEST_ROWS = 10
 _AT = ("data", "split")
 
 
-def split_rows(
-    frame: pd.DataFrame, target: Target, data: Data, source: YamlSource
-) -> tuple[Rows, Rows, list[str]]:
-    """Return the sorted positions of the training and of the holdout rows, and warnings.
+@dataclass(frozen=True, eq=False)
+class RowSplit:
+    """The parts of the rows, as sorted positions.
+
+    Attributes:
+        train: The training rows.
+        validation: The rows that candidates are tuned on; none unless a data set has some.
+        holdout: The holdout rows.
+        warnings: Warnings for the user, one line each.
+    """
+
+    train: Rows
+    validation: Rows
+    holdout: Rows
+    warnings: tuple[str, ...] = ()
+
+
+def split_rows(frame: pd.DataFrame, target: Target, data: Data, source: YamlSource) -> RowSplit:
+    """Split the rows; those of a data set are split already.
 
     Without ``by`` the rows are drawn by a hash of their position and the seed, which no library's
     random stream can change; with ``stratify``, separately from each class of a classification target.
     With ``by`` the holdout is the latest share of the rows: rows with the same value keep the order
-    of the source, and rows with a missing value count as the earliest.
+    of the source, and rows with a missing value count as the earliest. With ``group`` whole groups are
+    drawn.
 
     Raises:
         ConfigError: Too few rows, a class that cannot be in both parts, a column that has no order.
     """
-    rows = len(frame)
+    rows, split = len(frame), data.split
     warnings: list[str] = []
+    validation = np.array([], dtype=np.int64)
     if rows < FEWEST_ROWS:
         raise wrong(
             source,
             ("data", "source"),
             f"only {rows} rows; training and holdout need at least {FEWEST_ROWS}",
         )
-    if data.split.by is not None:
-        order, warnings = _by_time(frame[data.split.by], data, source)
-        holdout = order[rows - _share(rows, data.split.test) :]
-    elif data.split.stratify and target.task != "regression":
+    if data.dataset is not None:
+        holdout, validation = given_split.by_parts(frame[SPLIT], data, source)
+    elif split.by is not None:
+        order, warnings = _by_time(frame[split.by], data, source)
+        holdout = order[rows - _share(rows, split.test) :]
+    elif split.group is not None:
+        holdout = given_split.by_groups(frame[split.group], split.test, split.seed, data, source)
+    elif split.stratify and target.task != "regression":
         holdout = _stratified(target, data, source)
     else:
-        holdout = _shuffled(rows, data.split.seed)[: _share(rows, data.split.test)]
+        holdout = _shuffled(rows, split.seed)[: _share(rows, split.test)]
     chosen = np.zeros(rows, dtype=bool)
     chosen[holdout] = True
-    train, held = np.flatnonzero(~chosen), np.flatnonzero(chosen)
+    held = np.flatnonzero(chosen)
+    chosen[validation] = True
+    train = np.flatnonzero(~chosen)
     _check_classes(target, train, held, data, source)
-    return train.astype(np.int64), held.astype(np.int64), warnings
+    return RowSplit(train.astype(np.int64), validation, held.astype(np.int64), tuple(warnings))
 
 
 def _share(rows: int, test: float) -> int:
@@ -117,15 +143,20 @@ def _check_classes(target: Target, train: Rows, holdout: Rows, data: Data, sourc
     unseen = [label for label in target.classes if not np.any(labels[train] == label)]
     held = [label for label in target.classes if np.any(labels[holdout] == label)]
     fix = _another_split(data)
+    at = _AT if data.dataset is None else ("data", "source")
     if unseen:
         shown = ", ".join(map(repr, unseen[:5]))
-        raise wrong(source, _AT, f"no training row has the class {shown}{fix}")
+        raise wrong(source, at, f"no training row has the class {shown}{fix}")
     if len(held) < 2:
-        raise wrong(source, _AT, f"every holdout row has the class {held[0]!r}{fix}")
+        raise wrong(source, at, f"every holdout row has the class {held[0]!r}{fix}")
 
 
 def _another_split(data: Data) -> str:
     """Return a hint on how to get every class into both parts, from the settings that apply."""
+    if data.dataset is not None:
+        return "; prepare a version with another split"
+    if data.split.group is not None:
+        return "; choose another `seed` or `test` share"
     if data.split.by is not None:
         latest = f"the latest rows by {data.split.by!r} form the holdout"
         return f"; {latest}: choose another `test` share or remove `by`"

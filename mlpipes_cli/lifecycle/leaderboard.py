@@ -83,7 +83,17 @@ class Board:
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document of ``leaderboard --json``."""
-        shown = ("name", "run_id", "status", "metrics", "intervals", "threshold", "seconds", "error")
+        shown = (
+            "name",
+            "run_id",
+            "status",
+            "metrics",
+            "intervals",
+            "cross_validated",
+            "threshold",
+            "seconds",
+            "error",
+        )
         return {
             "experiment": self.experiment,
             "model": self.model,

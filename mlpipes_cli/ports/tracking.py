@@ -13,7 +13,7 @@ class DatasetRecord:
     """The data set of a run, as shown by the tracking server.
 
     Attributes:
-        name: The experiment's name.
+        name: The experiment's name, or the version of a data set, such as ``loans@3``.
         digest: The data's fingerprint.
         source: The origin of the rows, without secrets.
         columns: (name, type) of the features and the target.

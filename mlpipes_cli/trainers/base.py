@@ -29,6 +29,19 @@ def no_report(step: int, metrics: Mapping[str, float]) -> None:
 
 
 @dataclass(frozen=True, eq=False)
+class ValidationRows:
+    """Rows that a candidate is tuned on and stopped early by, but not fitted on.
+
+    Attributes:
+        X: (m, features) raw features, as those of the training rows.
+        y: (m,) labels, or float64 for regression.
+    """
+
+    X: pd.DataFrame
+    y: pd.Series
+
+
+@dataclass(frozen=True, eq=False)
 class Training:
     """The input of a trainer: training rows, never the holdout.
 
@@ -47,6 +60,10 @@ class Training:
         images: Names of the features that are images.
         texts: Names of the features that the experiment file declares as text.
         memory: Bytes that the candidate may hold, or None.
+        validation: The validation rows of a data set, or None: then a trainer that needs some takes them from
+            the training rows.
+        weights: (n,) weights of the rows for the fit, or None.
+        groups: (n,) the number of each row's group, which no fold divides, or None.
         report: ``report(step, metrics)`` records metrics of a step of the fit (an epoch, from 1);
             it may raise :class:`Pruned`.
     """
@@ -65,6 +82,9 @@ class Training:
     images: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     memory: int | None = None
+    validation: ValidationRows | None = None
+    weights: np.ndarray | None = None
+    groups: np.ndarray | None = None
     report: Callable[[int, Mapping[str, float]], None] = no_report
 
 
@@ -131,6 +151,9 @@ class Answers:
 
 class Trainer(Protocol):
     """Fits a model on training rows.
+
+    A trainer that hands the weights of the rows to its fit says so by ``takes_weights = True``; with another
+    one, a candidate with weights fails.
 
     A trainer runs in a process of its own, in the environment of its run; a search calls its ``fit`` many
     times in the same process. The same training with the same versions gives the same model, regardless of

@@ -21,8 +21,10 @@ from mlpipes_cli.trainers.base import (
     Trainer,
     Training,
     TrainingError,
+    ValidationRows,
 )
-from mlpipes_cli.trainers.search import search, spaces, thresholds
+from mlpipes_cli.trainers.fit_arguments import NO_WEIGHTS
+from mlpipes_cli.trainers.search import cross_validation, search, spaces, thresholds
 from mlpipes_cli.worker import protocol, step_log, trial_log
 
 if TYPE_CHECKING:
@@ -66,6 +68,9 @@ def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
     trainer = catalog.make(content["spec"]["trainer"])
     if content.get("check"):  # its environment did not exist when the file was checked
         _check_here(trainer, content["spec"])
+    if training.weights is not None and not getattr(trainer, "takes_weights", False):
+        name = content["spec"]["trainer"]
+        raise TrainingError(f"the trainer {name} does not support weights; {NO_WEIGHTS}")
     tell("fit")
     started = time.monotonic()
     made = _fit(trainer, training, out, tell)
@@ -133,13 +138,17 @@ def _keep(
     _write_answers(place / protocol.ANSWERS, answers, prepared.classes)
     _write_tables(place / protocol.TABLES, fitted.tables)
     _keep_files(place / protocol.FILES, fitted.files)
+    folds = {}
+    if training.spec.get("cross_validate"):
+        tell("cross-validate")
+        folds = cross_validation.cross_validated(trainer, fitted, training, threshold)
     tell("explain")
     importances = importance.importances(trainer, fitted, training)
     if importances is not None:
         importances.to_csv(place / protocol.IMPORTANCE, index=False)
     tell("save")
     saved = saving.save(final, training, prepared, place / protocol.MODEL, content, threshold)
-    return {"name": fitted.name, "params": _plain_params(fitted.params), **saved}
+    return {"name": fitted.name, "params": _plain_params(fitted.params), "folds": folds, **saved}
 
 
 DO = {"check": check, "train": train}
@@ -163,8 +172,18 @@ def _training(content: Mapping[str, Any], prepared: Prepared, scratch: Path, rep
         images=prepared.images,
         texts=tuple(name for name in prepared.feature_names if name in texts),
         memory=content.get("memory"),
+        validation=_validation(prepared),
+        weights=prepared.weights(prepared.train),
+        groups=prepared.groups(prepared.train),
         report=report,
     )
+
+
+def _validation(prepared: Prepared) -> ValidationRows | None:
+    rows = prepared.validation
+    if not len(rows):
+        return None
+    return ValidationRows(prepared.X(rows).reset_index(drop=True), prepared.y(rows).reset_index(drop=True))
 
 
 def _keep_files(folder: Path, files: Mapping[str, Path]) -> None:
@@ -194,7 +213,10 @@ def _write_out_of_fold(folder: Path, settled: thresholds.ChosenThreshold, prepar
     if settled.scores is None:
         return
     rows = np.flatnonzero(np.isfinite(settled.scores))
-    scores, taken = settled.scores[rows], prepared.train[rows]
+    scores, taken = (
+        settled.scores[rows],
+        (prepared.validation if len(prepared.validation) else prepared.train)[rows],
+    )
     labels = at(settled.threshold, scores, prepared.classes)
     target, ids = prepared.y(taken).to_numpy(), prepared.ids(taken).to_numpy()
     table = Predictions(prepared.task, prepared.classes, target, scores, labels, ids).to_frame()

@@ -101,7 +101,7 @@ class Champion:
                 f"version {self.version.version} has no record of the rows that it was trained on",
                 NO_COMPARISON,
             )
-        from mlpipes_cli.data.rows import hash_rows, read_hashes
+        from mlpipes_cli.data.rows import hash_rows, hash_values, read_hashes, read_id_hashes
 
         hashes, columns = read_hashes(path)
         held = self.holdouts.rows(challenger, columns, before=mlflow_tags.READING not in run.tags)
@@ -113,6 +113,11 @@ class Champion:
         import numpy as np
 
         keep = ~np.isin(hash_rows(held.frame, columns), hashes)
+        if _same_dataset(run, challenger):
+            # Another version may have cleaned a row to other values, but it has its id still.
+            known = read_id_hashes(path, str(held.ids.name))
+            if known is not None:
+                keep &= ~np.isin(hash_values(held.ids), known)
         _enough(keep, said)
         features = [name for name in columns if name != held.target]
         predictions = self._predict(held, features, keep, said)
@@ -152,6 +157,12 @@ class Champion:
                 "the challenger's stored predictions do not match its stored holdout", "train it again"
             )
         return found
+
+
+def _same_dataset(run: RunRecord, challenger: RunRecord) -> bool:
+    """Return whether both were trained on versions of one data set."""
+    names = {one.tags.get(mlflow_tags.DATASET, "").partition("@")[0] for one in (run, challenger)}
+    return len(names) == 1 and names != {""}
 
 
 def _same_classes(classes: tuple[Any, ...], said: Predictions) -> None:

@@ -137,16 +137,16 @@ class HoldoutSource:
 
     def _read_again(self, run: RunRecord, formats: Formats | None) -> tuple[pd.DataFrame, Data, YamlSource]:
         from mlpipes_cli.config.experiment import load_experiment
-        from mlpipes_cli.data.sources import load
+        from mlpipes_cli.data.sources import read
 
         path = self.archive.need(run, mlflow_tags.RESOLVED_EXPERIMENT)
         try:
             config, source = load_experiment(path, mlflow_tags.RESOLVED_EXPERIMENT)
             url, base = self.database_url, self._base(run)
-            frame = load(config.data, base, source, database_url=url, environ=os.environ, formats=formats)
+            found = read(config.data, base, source, database_url=url, environ=os.environ, formats=formats)
         except MlpipesError as error:
             raise _unreadable(run, error) from None
-        return frame, config.data, source
+        return found.frame, found.data or config.data, source
 
 
 def _unreadable(run: RunRecord, error: MlpipesError) -> Refused:

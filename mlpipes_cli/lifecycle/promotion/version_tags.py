@@ -13,6 +13,7 @@ _KEPT = (
     mlflow_tags.CANDIDATE,
     mlflow_tags.TASK,
     mlflow_tags.DATA_FINGERPRINT,
+    mlflow_tags.DATASET,
     mlflow_tags.HOLDOUT_FINGERPRINT,
     mlflow_tags.TRAINER,
     mlflow_tags.GIT_COMMIT,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.lifecycle.training import plan, preflight
 from mlpipes_cli.lifecycle.training.import_checks import ImportChecks
+from mlpipes_cli.lifecycle.training.prepared_versions import PreparedVersions
 from mlpipes_cli.lifecycle.training.training_context import endpoints, environments_of, workers
 from mlpipes_cli.trainers.search import spaces
 
@@ -30,11 +31,16 @@ class DryRun:
         task: The kind of target.
         classes: Its labels.
         positive: The positive label of a binary target.
+        positive_because: Why it is that one; empty for other targets.
+        class_rows: Rows of each class, by its label as text.
         metric: The metric that decides.
         rows: The number of rows in all.
         train: The number of rows for training.
+        validation: The number of rows for tuning, of a data set that has some.
         holdout: The number of rows for scoring.
         features: Columns that the models use.
+        types: The type of each feature: number, boolean, text, datetime or image.
+        dataset: The version of the data set that the rows come from, such as loans@3; None for others.
         fingerprint: The data's fingerprint.
         notes: How the data was read.
         warnings: Warnings about the data.
@@ -47,11 +53,16 @@ class DryRun:
     task: str
     classes: tuple[Any, ...]
     positive: Any
+    positive_because: str
+    class_rows: Mapping[str, int]
     metric: str
     rows: int
     train: int
+    validation: int
     holdout: int
     features: int
+    types: Mapping[str, str]
+    dataset: str | None
     fingerprint: str
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -66,7 +77,10 @@ def dry_run(find_project: Callable[[], ProjectFolder], request: TrainRequest, re
         UsageError: No such file, or no such run.
     """
     experiment = plan.read(request.file, request.shown_as, request.only)
-    url = endpoints(find_project())[1] if experiment.needs_database else None
+    url, versions = None, None
+    if experiment.needs_database:
+        project = find_project()
+        url, versions = endpoints(project)[1], PreparedVersions(project.cache / "data")
     with contextlib.ExitStack() as stack:
         environments = stack.enter_context(environments_of(experiment, request.only, reporter))
         preflight.check(experiment, environments, request.only, reporter.warn)
@@ -76,7 +90,7 @@ def dry_run(find_project: Callable[[], ProjectFolder], request: TrainRequest, re
             pool = stack.enter_context(workers(log, experiment, request.only, environments))
             by_import = ImportChecks(experiment, environments, request.only, folder, pool)
         with reporter.task("reading the data"):
-            made = plan.make(experiment, request.only, url)
+            made = plan.make(experiment, request.only, url, versions)
         made.tell(reporter)
         if experiment.unclear:
             by_import.finish()
@@ -87,11 +101,16 @@ def dry_run(find_project: Callable[[], ProjectFolder], request: TrainRequest, re
         task=prepared.task,
         classes=prepared.classes,
         positive=prepared.positive,
+        positive_because=made.understanding.positive_because,
+        class_rows=made.understanding.classes,
         metric=made.metric,
         rows=len(prepared.frame),
         train=len(prepared.train),
+        validation=len(prepared.validation),
         holdout=len(prepared.holdout),
         features=len(prepared.feature_names),
+        types=made.understanding.types,
+        dataset=str(dataset) if (dataset := made.experiment.config.data.dataset) else None,
         fingerprint=prepared.fingerprint,
         notes=made.notes,
         warnings=(*made.warnings, *(_unbuilt(name) for name in environments.missing)),

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import metric_catalog
-from mlpipes_cli.config.experiment import ExperimentConfig, PostgresSource
+from mlpipes_cli.config.experiment import ExperimentConfig
+from mlpipes_cli.config.source import PostgresSource
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.training import checks
+from mlpipes_cli.lifecycle.training.prepared_versions import KnownVersion, PreparedVersions
 from mlpipes_cli.lifecycle.training.spec import Candidate, candidate
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from mlpipes_cli.data.prepared import Prepared
+    from mlpipes_cli.data.understanding import Understanding
     from mlpipes_cli.ports import Reporter
 
 
@@ -50,7 +54,11 @@ class Experiment:
         source = self.config.data.source
         if isinstance(source, PostgresSource):
             return source.url is None
-        return source.startswith("postgres:")
+        return source.startswith("postgres:") or self.config.data.dataset is not None
+
+
+def _nothing() -> None:
+    """Remember nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +66,15 @@ class TrainingPlan:
     """The candidates to train and the data to train them on.
 
     Attributes:
-        experiment: The file.
+        experiment: The file; its settings have the version of a data set and what that says of the rows.
         prepared: The data.
         metric: The metric that decides.
         candidates: The candidates to train.
         reading: How the data was written, for scoring files that do not show it themselves.
+        understanding: What was understood of the data.
         notes: How it was read, one line each.
         warnings: Warnings about the data, one line each.
+        remember: Notes that the data is stored, so that the same version need not be read again.
     """
 
     experiment: Experiment
@@ -72,12 +82,14 @@ class TrainingPlan:
     metric: str
     candidates: tuple[Candidate, ...]
     reading: Mapping[str, Any]
+    understanding: Understanding
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    remember: Callable[[], None] = _nothing
 
     def tell(self, reporter: Reporter) -> None:
-        """Report how the data was read, and what is unusual in it."""
-        for note in self.notes:
+        """Report how the data was read, what was understood, and what is unusual in it."""
+        for note in (*self.notes, *self.understanding.lines()):
             reporter.info(note)
         for warning in self.warnings:
             reporter.warn(warning)
@@ -108,27 +120,73 @@ def read(file: Path, shown_as: str, only: Sequence[str] = ()) -> Experiment:
     return Experiment(config, source, file, folders, tuple(unclear))
 
 
-def make(experiment: Experiment, only: Sequence[str], database_url: str | None) -> TrainingPlan:
+def make(
+    experiment: Experiment,
+    only: Sequence[str],
+    database_url: str | None,
+    versions: PreparedVersions | None = None,
+) -> TrainingPlan:
     """Read the data, split it, and resolve the candidates.
+
+    Args:
+        experiment: The file.
+        only: Names of the runs to train; all if empty.
+        database_url: The project's database as the role that can only read; None if there is none.
+        versions: What is remembered of versions of data sets, if anything.
 
     Raises:
         ConfigError: The data does not fit the file.
         MlpipesError: The data is not available.
     """
-    from mlpipes_cli.data.prepare import prepare
-    from mlpipes_cli.data.sources import read as read_source
+    from mlpipes_cli.data.understanding import understand
 
-    config, source = experiment.config, experiment.source
-    found = read_source(config.data, experiment.base, source, database_url=database_url, environ=os.environ)
-    prepared = prepare(found.frame, config.data, source)
-    reading = found.formats.document()
+    experiment, known, key = _prepared(experiment, database_url, versions)
+    config, source, prepared = experiment.config, experiment.source, known.prepared
+    understanding = understand(prepared, config.data, known.warnings)
     metric = checks.check_metrics(config, source, prepared.task)
     checks.check_thresholds(config, source, prepared.task)
     candidates = tuple(
-        candidate(run, config, metric, experiment.folders, reading)
+        candidate(run, config, metric, experiment.folders, known.reading)
         for run in config.runs
         if not only or run.name in only
     )
     few = metric_catalog.few_rows(prepared.task, metric, prepared.telling_rows)
-    warnings = (*found.warnings, *prepared.warnings, *([few] if few else []))
-    return TrainingPlan(experiment, prepared, metric, candidates, reading, found.notes, warnings)
+    return TrainingPlan(
+        experiment,
+        prepared,
+        metric,
+        candidates,
+        known.reading,
+        understanding,
+        known.notes,
+        (*known.warnings, *prepared.warnings, *understanding.warnings, *([few] if few else [])),
+        partial(versions.keep, key, known) if versions is not None and key else _nothing,
+    )
+
+
+def _prepared(
+    experiment: Experiment, database_url: str | None, versions: PreparedVersions | None
+) -> tuple[Experiment, KnownVersion, str]:
+    """Return the prepared data, the file with what a data set says of its rows, and the version's key.
+
+    The key is empty for data that is not remembered.
+    """
+    from mlpipes_cli.data.prepare import prepare
+    from mlpipes_cli.data.sources import read as read_source
+
+    key, data = "", experiment.config.data
+    if data.dataset is not None:
+        from mlpipes_cli.data import dataset_source
+
+        version = dataset_source.find_version(data, experiment.source, database_url)
+        data = dataset_source.settings(version, data)
+        experiment = replace(experiment, config=experiment.config.model_copy(update={"data": data}))
+        if versions is not None and data.images is None:
+            key = versions.key(version, data)
+            if (known := versions.find(key)) is not None:
+                return experiment, known, ""
+    found = read_source(
+        data, experiment.base, experiment.source, database_url=database_url, environ=os.environ
+    )
+    prepared = prepare(found.frame, data, experiment.source)
+    return experiment, KnownVersion(prepared, found.formats.document(), found.notes, found.warnings), key

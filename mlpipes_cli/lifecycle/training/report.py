@@ -28,6 +28,7 @@ class CandidateResult:
         error: One line, or None.
         cached: Whether the result of an earlier run was reused.
         threshold: The threshold of the positive class's score, if the labels come from it.
+        cross_validated: Means over the folds of the training rows, by metric, if the run was cross-validated.
     """
 
     name: str
@@ -39,6 +40,7 @@ class CandidateResult:
     error: str | None = None
     cached: bool = False
     threshold: float | None = None
+    cross_validated: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class TrainingReport:
             "status",
             "metrics",
             "intervals",
+            "cross_validated",
             "threshold",
             "seconds",
             "error",
@@ -134,4 +137,9 @@ def from_record(run: RunRecord, *, cached: bool) -> CandidateResult:
         error=run.tags.get(mlflow_tags.ERROR),
         cached=cached,
         threshold=run.metrics.get(mlflow_tags.THRESHOLD),
+        cross_validated={
+            name: run.metrics[folds]
+            for name in metric_catalog.NAMES
+            if (folds := mlflow_tags.cross_validated(name)) in run.metrics
+        },
     )

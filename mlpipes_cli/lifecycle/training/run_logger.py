@@ -36,6 +36,7 @@ class _Scored:
     intervals: dict[str, tuple[float, float] | None]
     seconds: float
     threshold: float | None
+    cross_validated: dict[str, float]
 
 
 class RunLogger:
@@ -132,7 +133,8 @@ class RunLogger:
             outcome, metrics, sure = self._recorder.outcome(candidate, job, result, model)
         except MlpipesError as error:
             raise Unscorable(error.lines()[0]) from error
-        return _Scored(outcome, metrics, sure, float(result["seconds"]), model["threshold"])
+        seconds, folds = float(result["seconds"]), model["folds"]
+        return _Scored(outcome, metrics, sure, seconds, model["threshold"], folds)
 
     def _part(self, candidate: Candidate, name: str, parent: str, made: _Scored) -> CandidateResult:
         """Log one of several models of a candidate, in a run of its own under the candidate's."""
@@ -154,4 +156,5 @@ class RunLogger:
             made.intervals,
             made.seconds,
             threshold=made.threshold,
+            cross_validated=made.cross_validated,
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.config.experiment import PostgresSource
+from mlpipes_cli.config.source import PostgresSource
 from mlpipes_cli.lifecycle.training.plan import TrainingPlan
 from mlpipes_cli.lifecycle.training.spec import Candidate, resolved_yaml
 from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, MetricStep, RunOutcome, TrialRecord
@@ -63,6 +63,8 @@ class RunRecorder:
             mlflow_tags.EXPERIMENT_FILE: os.path.relpath(self._plan.experiment.file, self._project),
             "mlflow.source.name": self._plan.experiment.file.name,
         }
+        if (dataset := self._plan.experiment.config.data.dataset) is not None:
+            tags[mlflow_tags.DATASET] = str(dataset)
         if environment := self._built.get(candidate.name):
             tags[mlflow_tags.ENVIRONMENT] = environment.hash
         if commit:
@@ -99,6 +101,7 @@ class RunRecorder:
         logged = dict(metrics) | {mlflow_tags.FIT_SECONDS: float(result["seconds"])}
         if model["threshold"] is not None:
             logged[mlflow_tags.THRESHOLD] = float(model["threshold"])
+        logged |= {mlflow_tags.cross_validated(name): value for name, value in model["folds"].items()}
         given = {name: pair for name, pair in sure.items() if pair is not None}
         logged |= {mlflow_tags.lower(name): low for name, (low, _) in given.items()}
         logged |= {mlflow_tags.upper(name): high for name, (_, high) in given.items()}
@@ -117,13 +120,15 @@ class RunRecorder:
         return ComparisonOutcome(metrics, _shown(result["params"]), artifacts, parts, steps)
 
     def _shared(self, artifacts: Path) -> None:
-        """Write the hashes of the training rows, which all candidates share."""
+        """Write the hashes of the rows that candidates see before the holdout; all candidates share them."""
         from mlpipes_cli.data.rows import hash_rows, write_hashes
 
         prepared = self._plan.prepared
         if not self._rows.exists():
             columns = prepared.hashed_columns
-            write_hashes(self._rows, hash_rows(prepared.frame.iloc[prepared.train], columns), columns)
+            seen = prepared.frame.iloc[prepared.seen]
+            ids = None if prepared.id_name is None else seen[prepared.id_name]
+            write_hashes(self._rows, hash_rows(seen, columns), columns, ids)
         os.link(self._rows, artifacts / mlflow_tags.TRAINING_ROWS)
 
     def _texts(
@@ -237,9 +242,8 @@ def _dataset(plan: TrainingPlan) -> DatasetRecord:
     if isinstance(source, PostgresSource):
         source = f"postgres:{source.table or source.query}"
     columns = [(name, _column_type(prepared, name)) for name in prepared.hashed_columns]
-    return DatasetRecord(
-        plan.experiment.config.experiment, prepared.fingerprint, str(source), columns, len(prepared.frame)
-    )
+    name = plan.experiment.config.experiment if data.dataset is None else str(data.dataset)
+    return DatasetRecord(name, prepared.fingerprint, str(source), columns, len(prepared.frame))
 
 
 def _column_type(prepared: Prepared, name: str) -> str:

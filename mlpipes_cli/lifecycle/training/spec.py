@@ -86,7 +86,8 @@ def candidate(
         spec["seed"] = config.data.split.seed
     if spec["threads"] is None:
         spec["threads"] = (spec["resources"] or {}).get("cpu") or 1
-    in_folds = bool(spec.get("search")) or isinstance(spec.get("threshold"), (str, dict))
+    in_folds = bool(spec.get("search") or spec.get("cross_validate"))
+    in_folds = in_folds or isinstance(spec.get("threshold"), (str, dict))
     code = code_of(spec, folders)
     content: dict[str, Any] = {
         "spec": {name: value for name, value in spec.items() if name != "resources"},
@@ -108,8 +109,10 @@ def candidate(
 
 
 def resolved(run: Run, config: ExperimentConfig) -> dict[str, Any]:
-    """Return a run as in the file; ``threshold`` is present only if the run or the file has one."""
-    spec = run.model_dump(mode="python", exclude={"threshold"})
+    """Return a run as in the file; some keys are present only if the run or the file has them."""
+    spec = run.model_dump(mode="python", exclude={"threshold", "cross_validate"})
+    if (folds := config.folds_of(run)) is not None:
+        spec["cross_validate"] = folds
     threshold = config.threshold_of(run)
     if threshold is not None:
         spec["threshold"] = threshold.model_dump() if isinstance(threshold, Strict) else threshold
@@ -143,7 +146,8 @@ def resolved_yaml(
 ) -> str:
     """Return an experiment file that makes this candidate alone, with every default and version."""
     document: dict[str, Any] = {"experiment": config.experiment, "model": config.model_name}
-    data = config.data.model_dump(mode="json", exclude_none=True)
+    aside = None if config.data.dataset is None else {"split"}  # the version has its own
+    data = config.data.model_dump(mode="json", exclude_none=True, exclude=aside)
     document["data"] = data | {"task": task} | ({} if positive is None else {"positive": positive})
     document["metric"] = metric
     spec = _without_none(only.spec)

@@ -24,6 +24,7 @@ from mlpipes_cli.lifecycle.training import (
 )
 from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds
 from mlpipes_cli.lifecycle.training.import_checks import ImportChecks
+from mlpipes_cli.lifecycle.training.prepared_versions import PreparedVersions
 from mlpipes_cli.lifecycle.training.report import TrainingReport, from_record
 from mlpipes_cli.lifecycle.training.workspace import Workspace
 
@@ -94,7 +95,7 @@ def train(
         with workspace.held():
             by_import = ImportChecks(experiment, environments, request.only, workspace.root, pool)
             with reporter.task("reading the data"), termination.heard():
-                made = plan.make(experiment, request.only, database_url)
+                made = plan.make(experiment, request.only, database_url, PreparedVersions(workspace.data))
             if pool.busy:  # checking processes of other environments still import
                 with termination.held():
                     run_logger.prepare(tracking)
@@ -142,6 +143,7 @@ def _train(
     data = workspace.store(prepared.fingerprint)
     if todo:
         save(prepared, data)
+        made.remember()
     commit = git.commit(project.root)
     with training_context.placed(
         pool, cluster if todo else None, request.parallel, len(todo), project

@@ -29,18 +29,30 @@ class Boosted(BaseEstimator):  # type: ignore[misc,unused-ignore]
         self.rename = rename
         self.categories = categories
 
-    def fit(self, X: Any, y: Any, validation: Any = None) -> Boosted:
-        """Fit; the rows of the mask ``validation`` are held out for early stopping."""
+    def fit(self, X: Any, y: Any, validation: Any = None, sample_weight: Any = None) -> Boosted:
+        """Fit; ``validation``, rows as (X, y) or a mask of these, decides when to stop early."""
         frame, target = self._plain(X), np.asarray(y)
         if self.labels:
             self.classes_, target = _codes(y)
-        if validation is None:
-            self.estimator.fit(frame, target)
-        else:
+        given: dict[str, Any] = {}
+        if isinstance(validation, tuple):
+            given["eval_set"] = [(self._plain(validation[0]), self._target(validation[1]))]
+        elif validation is not None:
             held = np.asarray(validation, dtype=bool)
-            self.estimator.fit(frame[~held], target[~held], eval_set=[(frame[held], target[held])])
+            given["eval_set"] = [(frame[held], target[held])]
+            frame, target = frame[~held], target[~held]
+            sample_weight = None if sample_weight is None else np.asarray(sample_weight)[~held]
+        if sample_weight is not None:
+            given["sample_weight"] = sample_weight
+        self.estimator.fit(frame, target, **given)
         self.n_features_in_ = frame.shape[1]
         return self
+
+    def _target(self, y: Any) -> Any:
+        if not self.labels:
+            return np.asarray(y)
+        place = {label: position for position, label in enumerate(self.classes_.tolist())}
+        return np.array([place[label] for label in np.asarray(y).tolist()], dtype=np.int64)
 
     def predict(self, X: Any) -> Any:
         """Return (n,) labels or numbers."""

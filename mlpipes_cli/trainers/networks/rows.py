@@ -13,6 +13,7 @@ from mlpipes_cli.trainers.networks.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,21 +54,47 @@ class NetworkRows:
 def rows(training: Training, how: Settings) -> NetworkRows:
     """Fit the preprocessing, read the images, encode the target, and hold rows back.
 
+    Where rows are to be held back and there are validation rows, these are the ones.
+
     Raises:
         TrainingError: A column does not hold numbers or images, or a class weight is for an unknown label.
     """
     import numpy as np
+    import pandas as pd
 
     reader, parts = _read(training, how)
-    kept, held = _split(training, how.held_back)
+    labels = training.y
+    if (given := training.validation) is not None and how.held_back:
+        parts = _with_more(reader, parts, given.X)
+        labels = pd.concat([labels, given.y])
+        kept, held = np.split(np.arange(len(labels)), [len(training.X)])
+    else:
+        kept, held = _split(training, how.held_back)
+    weights = training.weights
+    if weights is not None:
+        weights = np.concatenate([weights, np.ones(len(labels) - len(weights))]).astype(np.float32)
     if training.task == "regression":
-        y = training.y.to_numpy(dtype=np.float64)
+        y = labels.to_numpy(dtype=np.float64)
         mean, deviation = float(y[kept].mean()), float(y[kept].std()) or 1.0
         target = ((y - mean) / deviation).astype(np.float32)
-        return NetworkRows(reader, parts, target, None, kept, held, mean, deviation)
+        return NetworkRows(reader, parts, target, weights, kept, held, mean, deviation)
     codes = {label: code for code, label in enumerate(training.classes)}
-    target = np.array([codes[label] for label in training.y.tolist()], dtype=np.int64)
-    return NetworkRows(reader, parts, target, _weights(training, how, target, kept), kept, held)
+    target = np.array([codes[label] for label in labels.tolist()], dtype=np.int64)
+    each = _weights(training, how, target, kept)
+    if weights is not None:
+        each = weights if each is None else weights * each
+    return NetworkRows(reader, parts, target, each, kept, held)
+
+
+def _with_more(reader: Reader, parts: dict[str, np.ndarray], X: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the arrays of the training rows and, behind them, of the validation rows."""
+    import numpy as np
+
+    try:
+        more = reader.parts(X)
+    except ValueError as error:
+        raise TrainingError(f"validation rows: {error}") from None
+    return {name: np.concatenate([values, more[name]]) for name, values in parts.items()}
 
 
 def _read(training: Training, how: Settings) -> tuple[Reader, dict[str, np.ndarray]]:
@@ -116,7 +143,10 @@ def _no_gaps(table: np.ndarray, columns: list[str]) -> None:
 
 
 def _split(training: Training, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions of the rows to fit on, and of those held back: the last in time, else random ones."""
+    """Return positions of the rows to fit on, and of those held back.
+
+    These are the last in time, whole groups, or random ones.
+    """
     import numpy as np
 
     count = len(training.X)
@@ -127,8 +157,12 @@ def _split(training: Training, share: float) -> tuple[np.ndarray, np.ndarray]:
     if training.order_by is not None:
         order = training.X[training.order_by].argsort(kind="stable").to_numpy()
         return np.sort(order[:-wanted]), np.sort(order[-wanted:])
-    from sklearn.model_selection import train_test_split
+    from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
+    if training.groups is not None:
+        cutter = GroupShuffleSplit(1, test_size=share, random_state=training.seed)
+        ((kept, held),) = cutter.split(everything, groups=training.groups)
+        return kept, held
     labels = None if training.task == "regression" else training.y.to_numpy()
     try:
         kept, held = train_test_split(

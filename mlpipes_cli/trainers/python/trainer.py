@@ -6,7 +6,8 @@ columns), and the returned estimator is placed behind the preprocessing. A funct
 with ``preprocess: none`` it gets the raw features, and ``"passthrough"``. If there are images among the
 features, they are the bytes of their files, and nothing is preprocessed.
 The function gets by name, if it accepts them: ``seed`` (int), ``task`` (binary, multiclass, regression) and
-``threads``.
+``threads``; ``sample_weight`` (n,), which it has to accept if the rows have weights; and ``validation_rows``,
+the validation rows of a data set as (X, y) with X as the training features, or None.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers import estimators
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
+from mlpipes_cli.trainers.fit_arguments import NO_WEIGHTS
 from mlpipes_cli.trainers.model_answers import answers
 from mlpipes_cli.trainers.preprocessing import preprocessing
 from mlpipes_cli.trainers.python.category_models import remade
@@ -26,12 +28,15 @@ from mlpipes_cli.trainers.python.category_models import remade
 if TYPE_CHECKING:
     import pandas as pd
 
-FILLED = ("seed", "task", "threads", "preprocess")
+FILLED = ("seed", "task", "threads", "preprocess", "sample_weight", "validation_rows")
+_MAYBE = ("sample_weight", "validation_rows")  # filled only where there are some, or the function insists
 POSITIONAL = 2  # X and y
 
 
 class PythonTrainer:
     """``trainer: python`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
+
+    takes_weights = True
 
     def check(self, spec: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
         """Import the function and check the params against it."""
@@ -62,13 +67,25 @@ class PythonTrainer:
         path = training.spec["function"]
         function = estimators.load(path)
         params = {name: estimators.value_of(v) for name, v in training.spec.get("params", {}).items()}
-        offered = {"seed": training.seed, "task": training.task, "threads": training.threads}
+        held = training.validation
+        offered = {
+            "seed": training.seed,
+            "task": training.task,
+            "threads": training.threads,
+            "sample_weight": training.weights,
+            "validation_rows": held and (held.X.copy(), held.y.copy()),
+        }
         filled = _filled(function, params, offered, training)
         rows, y = training.X, training.y.copy()
+        if training.weights is not None and "sample_weight" not in filled:
+            raise TrainingError(f"{path} has no parameter `sample_weight` for the weights; {NO_WEIGHTS}")
         step = None
         if training.preprocess == "auto" and "preprocess" not in filled and not training.images:
             step = preprocessing(training)
             rows = step.fit_transform(rows, y)
+            if filled.get("validation_rows") is not None:
+                X, judged = filled["validation_rows"]
+                filled["validation_rows"] = (step.transform(X), judged)
         X = rows.copy()
         model = function(X, y, **params, **filled)
         if model is None:
@@ -89,9 +106,13 @@ def _filled(
 ) -> dict[str, Any]:
     """Return the arguments that the function accepts by name and the user did not give."""
     try:
-        takes = set(list(inspect.signature(function).parameters)[POSITIONAL:])
+        found = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return {}
+    takes = set(list(found)[POSITIONAL:])
+    for name in _MAYBE:
+        if offered[name] is None and name in takes and found[name].default is not inspect.Parameter.empty:
+            takes.remove(name)
     filled = {name: value for name, value in offered.items() if name in takes and name not in params}
     if "preprocess" in takes and "preprocess" not in params:
         filled["preprocess"] = "passthrough" if training.images else preprocessing(training)

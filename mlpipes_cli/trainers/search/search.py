@@ -1,4 +1,4 @@
-"""Hyperparameter search for any trainer, by cross-validation on the training rows.
+"""Hyperparameter search for any trainer, by cross-validation or on validation rows.
 
 The same search with the same seed runs the same trials and finds the same combination. There are two
 exceptions: a time budget, since the number of trials depends on the machine's speed, and trainers that
@@ -24,7 +24,7 @@ from mlpipes_cli.trainers.base import (
     no_report,
 )
 from mlpipes_cli.trainers.search import spaces
-from mlpipes_cli.trainers.search.folds import folds
+from mlpipes_cli.trainers.search.folds import tuning
 from mlpipes_cli.trainers.search.pruning import Median
 from mlpipes_cli.trainers.search.spaces import Values
 from mlpipes_cli.trainers.search.trials import Bench, Trial, TrialWatch, fit, refit
@@ -46,11 +46,12 @@ def search(trainer: Trainer, training: Training, keep: Keep, *, side_by_side: bo
         TrainingError: No combination could be fitted and scored.
     """
     wanted: Mapping[str, Any] = training.spec["search"]
+    tuned, cuts = tuning(wanted, training)
     bench = Bench(
         trainer,
-        replace(training, report=no_report),
+        replace(tuned, report=no_report),
         wanted.get("metric") or training.metric,
-        folds(wanted, training),
+        cuts,
     )
     course = _Course(bench, wanted, training.seed, training.threads if side_by_side else 1)
     try:

@@ -12,6 +12,7 @@ from mlpipes_cli.trainers.search.trials import asked, cut, refit
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
 FOLDS = 5
 SCORES = ("predict_proba", "decision_function")
@@ -25,8 +26,9 @@ class ChosenThreshold:
     Attributes:
         fitted: The model, whose labels come from the threshold.
         threshold: The threshold of the positive class's score.
-        scores: (n,) scores that it was chosen on, NaN for training rows that were not scored; None if the
-            experiment file gives the threshold itself.
+        scores: (n,) scores that it was chosen on, of the validation rows if there are any, else of the
+            training rows, NaN for those that were not scored; None if the experiment file gives the threshold
+            itself.
     """
 
     fitted: Fitted
@@ -37,7 +39,8 @@ class ChosenThreshold:
 def choose_threshold(trainer: Trainer, fitted: Fitted, training: Training) -> ChosenThreshold:
     """Choose by ``training.spec["threshold"]``, and wrap the model with the threshold.
 
-    The scores are out-of-fold predictions of the same run for the training rows: on five stratified folds
+    The scores are those of the validation rows, if there are any. Else they are out-of-fold predictions of
+    the same run for the training rows: on five stratified folds
     drawn by the run's seed (fewer if the rarer class has fewer rows), or, if a feature orders the rows in
     time, fitted on the rows before. Scores of a library's own cross-validation are used if it keeps them.
 
@@ -52,13 +55,22 @@ def choose_threshold(trainer: Trainer, fitted: Fitted, training: Training) -> Ch
     if isinstance(rule, (int, float)):
         threshold = float(rule)
     else:
-        scores = fitted.out_of_fold
-        if scores is None:
-            scores = out_of_fold(trainer, fitted, training)
-        scored, positive = _judging(scores, training)
+        scores, labels = _unseen(trainer, fitted, training)
+        scored, positive = _judging(scores, labels, training)
         threshold = choose(rule, positive[scored], scores[scored])
     model = thresholded(fitted.model, threshold, training.classes)
     return ChosenThreshold(replace(fitted, model=model), threshold, scores)
+
+
+def _unseen(trainer: Trainer, fitted: Fitted, training: Training) -> tuple[np.ndarray, pd.Series]:
+    """Return scores of rows that their model has not seen, and the labels of these rows."""
+    if (held := training.validation) is not None:
+        scores = trainer.answer(fitted, held.X, training.task, training.classes).scores
+        if scores is None:
+            raise TrainingError(f"threshold: the model returned no scores for the validation rows; {HINT}")
+        return scores, held.y
+    scores = fitted.out_of_fold
+    return out_of_fold(trainer, fitted, training) if scores is None else scores, training.y
 
 
 def out_of_fold(trainer: Trainer, fitted: Fitted, training: Training) -> np.ndarray:
@@ -120,11 +132,11 @@ def _can_be_cut(model: Any, rule: Any, training: Training) -> None:
         raise TrainingError(f"threshold: the model's scores are probabilities, but {rule:g} is not one")
 
 
-def _judging(scores: np.ndarray, training: Training) -> tuple[np.ndarray, np.ndarray]:
+def _judging(scores: np.ndarray, y: pd.Series, training: Training) -> tuple[np.ndarray, np.ndarray]:
     """Return (n,) which rows have a score, and which are of the positive class."""
     import numpy as np
 
-    scored, positive = np.isfinite(scores), (training.y == training.classes[1]).to_numpy()
+    scored, positive = np.isfinite(scores), (y == training.classes[1]).to_numpy()
     if not 0 < positive[scored].sum() < scored.sum():
         raise TrainingError(f"threshold: all scored rows have the same class; {HINT}")
     return scored, positive

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Rows = tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series]  # X and y to fit on, and to validate on
+    # X and y to fit on, X and y to validate on, weights and groups of the rows to fit on
+    Rows = tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series, np.ndarray | None, np.ndarray | None]
 
 _LONGEST = 500  # maximum characters of a reason
 
@@ -172,11 +173,11 @@ def asked(
     trainer: Trainer, training: Training, rows: Rows, name: str, make: Callable[[Training], Fitted]
 ) -> Answers:
     """Fit a model on some rows and return its predictions for others, in a scratch folder of that name."""
-    X, y, others, _ = rows
+    X, y, others, _, weights, groups = rows
     scratch = training.scratch / name
     scratch.mkdir(parents=True, exist_ok=True)
     try:
-        made = make(replace(training, X=X, y=y, scratch=scratch))
+        made = make(replace(training, X=X, y=y, weights=weights, groups=groups, scratch=scratch))
         return trainer.answer(made, others, training.task, training.classes)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -287,4 +288,6 @@ def cut(training: Training, fold: Fold) -> Rows:
         y.iloc[fold.fit].reset_index(drop=True),
         X.iloc[fold.judge].reset_index(drop=True),
         y.iloc[fold.judge].reset_index(drop=True),
+        None if training.weights is None else training.weights[fold.fit],
+        None if training.groups is None else training.groups[fold.fit],
     )

@@ -90,22 +90,33 @@ def plain(estimator: Any, given: Mapping[str, Any], training: Training) -> Any:
 
 
 def fit_params(estimator: Any, given: Mapping[str, Any], training: Training) -> dict[str, Any]:
-    """Return the arguments of ``fit``: the mask of validation rows, if the run requests early stopping."""
+    """Return the arguments of ``fit``, if the run requests early stopping: the validation rows.
+
+    These are the data set's, as (X, y), or else a mask of training rows.
+    """
     if library(estimator) is None or not _stops_early(given):
         return {}
-    return {"validation": held_out(training)}
+    held = training.validation
+    return {"validation": held_out(training) if held is None else (held.X, held.y)}
 
 
 def held_out(training: Training) -> Any:
     """Return a mask (n,) of a fifth of the training rows for validation.
 
-    These are the last rows if a feature orders them in time, else random ones.
+    These are the last rows if a feature orders them in time, whole groups if there are some, else random
+    rows.
     """
     import numpy as np
     from sklearn.model_selection import train_test_split
 
     rows = np.arange(len(training.X))
     mask = np.zeros(len(rows), dtype=bool)
+    if training.groups is not None:
+        from sklearn.model_selection import GroupShuffleSplit
+
+        cutter = GroupShuffleSplit(1, test_size=_HELD_OUT, random_state=training.seed)
+        mask[next(cutter.split(rows, groups=training.groups))[1]] = True
+        return mask
     if training.order_by is not None:
         order = np.argsort(training.X[training.order_by].to_numpy(), kind="stable")
         mask[order[len(rows) - max(1, int(len(rows) * _HELD_OUT)) :]] = True

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
-from mlpipes_cli.trainers import estimators
+from mlpipes_cli.trainers import estimators, fit_arguments
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
 from mlpipes_cli.trainers.model_answers import answers
 from mlpipes_cli.trainers.preprocessing import preprocessing
@@ -21,6 +21,8 @@ STEP = "model"  # the estimator's name in the pipeline, beside `preprocess`
 
 class SklearnTrainer:
     """``trainer: sklearn`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
+
+    takes_weights = True
 
     def check(self, spec: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
         """Create the estimator and check the names of the search against it."""
@@ -51,13 +53,14 @@ class SklearnTrainer:
         _fits_the_task(estimator, training.task)
         boosting.set_params(estimator, params, training)
         more = boosting.fit_params(estimator, params, training)
+        more |= fit_arguments.stopping(estimator, training) | fit_arguments.weights(estimator, training)
         last = boosting.plain(estimator, params, training)
         pipeline = with_preprocessing(last, training, scale=not tree_models.only_trees(estimator))
         estimators.set_params(pipeline, before)
         step = "" if pipeline is last else f"{STEP}__"
         kept = f"{step}{'' if last is estimator else 'estimator__'}"
         estimators.seed(pipeline, training.seed, {f"{kept}{name}": None for name in params})
-        pipeline.fit(training.X, training.y, **{f"{step}{name}": value for name, value in more.items()})
+        fit_arguments.fit(pipeline, last, step, more, training)
         return Fitted(pipeline)
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:

@@ -109,7 +109,7 @@ def fit(module: Any, found: NetworkRows, how: Settings, training: Training, outp
 
     watched = "val_loss" if len(found.held) else "loss"
     progress = Progress(training, watched)
-    loop = _Loop(module, found, training.task, outputs, how)
+    loop = _Loop(module, found, training.task, outputs, how, weighted=training.weights is not None)
     optimizer = _optimizer(module.parameters(), how)
     draw = torch.Generator().manual_seed(training.seed)
     best, waited, kept = math.inf, 0, None
@@ -134,8 +134,12 @@ def fit(module: Any, found: NetworkRows, how: Settings, training: Training, outp
 class _Loop:
     """Passes over some rows, with or without learning."""
 
-    def __init__(self, module: Any, found: NetworkRows, task: Task, outputs: int, how: Settings) -> None:
+    def __init__(
+        self, module: Any, found: NetworkRows, task: Task, outputs: int, how: Settings, weighted: bool
+    ) -> None:
         import torch
+
+        self._weighted = weighted
 
         self._module, self._found, self._quantity, self._how = module, found, task == "regression", how
         column = self._quantity or outputs == 1
@@ -188,6 +192,10 @@ class _Loop:
         import torch
 
         if not each.ndim:
+            if self._weighted:
+                raise TrainingError(
+                    "the loss returns one number for a batch, so rows cannot be weighted; return one for each"
+                )
             return each
         each = each.reshape(len(chosen), -1).mean(dim=1)
         if self._found.weights is None:

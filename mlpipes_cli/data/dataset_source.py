@@ -1,0 +1,233 @@
+"""Reads a version of a data set from the project's database, as the role that can only read.
+
+The rows come by ``COPY`` as CSV, in the order of ``_row``, and are parsed with the types that the version's
+record has: the values are those that a file with the same rows gives.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpipes_cli.config.dataset.reference import DatasetReference
+from mlpipes_cli.config.experiment import Data, Split
+from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data.parquet import plain
+from mlpipes_cli.data.postgres import connect, first_line
+from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.data.select_only import SECONDS
+from mlpipes_cli.data.source_location import AT
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.ports.datasets import ROW, SPLIT, DatasetVersion, TableColumn
+from mlpipes_cli.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_SOURCES = (
+    "sources"  # beside the settings of the record: a column's name in the tables, by that in the source
+)
+_HINT = "see `mlpipes status`; run `mlpipes up` to repair it"
+_BLOCK = 1 << 20  # bytes that a core parses at a time; a longer row makes one block of all
+_VERSIONS = """
+select v.version, v.load, v.fingerprint, v.rows, v.splits, v.columns, v.settings, v.table_name, l.columns
+from clean_data._versions v left join raw_data._loads l on l.id = v.load
+where v.dataset = %s order by v.version
+"""
+_PREPARE = "`mlpipes data prepare` makes one"
+
+
+@dataclass(frozen=True, eq=False)
+class VersionRows:
+    """The rows of a version.
+
+    Attributes:
+        frame: Its columns, in the order of the rows.
+        parts: (n,) ``train``, ``validation`` or ``test``.
+    """
+
+    frame: pd.DataFrame
+    parts: pd.Series
+
+
+def settings(version: DatasetVersion, data: Data) -> Data:
+    """Return an experiment's settings with the version's number, weights, key and way of splitting."""
+    about = version.settings
+    split = about.get("split") or {}
+    made = Split.model_construct(
+        stratify=_column(version, split.get("stratify")) == data.target,
+        by=_column(version, split.get("by")),
+        group=_column(version, split.get("group")),
+    )
+    changed: dict[str, Any] = {"split": made}
+    changed["source"] = DatasetReference(version.dataset, version.version).source
+    weights = _column(version, about.get("weights"))
+    if data.weights is None:
+        changed["weights"] = weights
+    elif data.weights is False and weights is not None and weights not in data.drop:
+        changed["drop"] = (*data.drop, weights)
+    key = [_column(version, name) for name in about.get("key") or ()]
+    if data.id is None and len(key) == 1 and key[0] not in {None, data.target, *data.drop}:
+        changed["id"] = key[0]
+    return data.model_copy(update=changed)
+
+
+def _column(version: DatasetVersion, name: str | None) -> str | None:
+    """Return the table's name of a column that ``dataset.yaml`` names; None if a step has removed it."""
+    name = version.settings[_SOURCES].get(name, name)
+    return name if name in {one.name for one in version.columns} else None
+
+
+def find_version(data: Data, source: YamlSource, database_url: str | None) -> DatasetVersion:
+    """Return the record of the version that ``source:`` names, or of the newest one.
+
+    Raises:
+        ConfigError: There is no such data set or version, or its rows were removed.
+        MlpipesError: The database cannot be reached.
+    """
+    wanted = data.dataset
+    assert wanted is not None
+    with _asked(wanted, source, database_url) as cursor:
+        return _find(cursor, wanted, source)
+
+
+def load_version(version: DatasetVersion, source: YamlSource, database_url: str | None) -> VersionRows:
+    """Read the rows of a version.
+
+    Raises:
+        ConfigError: They were removed meanwhile.
+        MlpipesError: The database cannot be reached.
+    """
+    with _asked(DatasetReference(version.dataset, version.version), source, database_url) as cursor:
+        return _rows(_copied(cursor, version))
+
+
+@contextmanager
+def _asked(wanted: DatasetReference, source: YamlSource, database_url: str | None) -> Iterator[Any]:
+    """Yield a cursor of a connection that can only read; say what fails at its line of the file."""
+    import psycopg2
+
+    if database_url is None:
+        reason = source.problem(AT, "the project's database has no read-only role yet")
+        raise MlpipesError(reason, "`mlpipes up` creates it")
+    with closing(connect(database_url, source, _HINT)) as link:
+        link.set_session(readonly=True)
+        try:
+            with link.cursor() as cursor:
+                cursor.execute(f"set local statement_timeout = '{SECONDS}s'; set local datestyle = 'ISO'")
+                yield cursor
+        except psycopg2.errors.UndefinedTable:
+            raise wrong(source, AT, f"the rows of {wanted} were removed; name another version") from None
+        except psycopg2.Error as error:
+            reason = source.problem(AT, f"{wanted} cannot be read ({first_line(error)})")
+            raise MlpipesError(reason, "see `mlpipes status`, and try again") from None
+
+
+def _find(cursor: Any, wanted: DatasetReference, source: YamlSource) -> DatasetVersion:
+    """Return the record of the version."""
+    cursor.execute("select to_regclass('clean_data._versions') is not null")
+    if not cursor.fetchone()[0]:
+        raise wrong(source, AT, f"there is no data set {wanted.name!r}; {_PREPARE}")
+    cursor.execute(_VERSIONS, (wanted.name,))
+    found = [_version(wanted.name, row) for row in cursor.fetchall()]
+    if not found:
+        raise wrong(source, AT, _no_dataset(cursor, wanted.name))
+    number = found[-1].version if wanted.version is None else wanted.version
+    version = next((one for one in found if one.version == number), None)
+    if version is None:
+        known = ", ".join(str(one.version) for one in found[-8:])
+        raise wrong(source, AT, f"{wanted.name} has no version {number}; use one of {known}")
+    if version.table is None:
+        kept = ", ".join(str(one.version) for one in found if one.table is not None)
+        instead = f"use one of {kept}" if kept else _PREPARE
+        raise wrong(source, AT, f"the rows of {wanted.name}@{number} were removed by a prune; {instead}")
+    return version
+
+
+def _no_dataset(cursor: Any, name: str) -> str:
+    cursor.execute(
+        "select dataset, true from clean_data._versions union select dataset, false from raw_data._loads"
+    )
+    known = dict(sorted(cursor.fetchall()))
+    if name in known:
+        return f"the data set {name!r} has no version yet; {_PREPARE}"
+    prepared = [one for one, has_version in known.items() if has_version]
+    return f"there is no data set {name!r}{did_you_mean(name, prepared) or f'; {_PREPARE}'}"
+
+
+def _version(name: str, row: tuple[Any, ...]) -> DatasetVersion:
+    version, load, fingerprint, rows, splits, columns, settings, table, raw = row
+    named = [TableColumn(one["name"], one["type"]) for one in columns]
+    sources = {one["source"]: one["name"] for one in raw or () if one.get("source")}
+    told = {**settings, _SOURCES: sources}
+    return DatasetVersion(name, version, load, fingerprint, rows, splits, named, settings=told, table=table)
+
+
+def _copied(cursor: Any, version: DatasetVersion) -> pa.Table:
+    """Return the version's table: its columns, the part and the number of each row."""
+    from psycopg2 import sql
+
+    names = [*(column.name for column in version.columns), SPLIT, ROW]
+    statement = sql.SQL("copy (select {} from {}) to stdout (format csv)").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier("clean_data", version.table or "")
+    )
+    text = io.BytesIO()
+    cursor.copy_expert(statement, text)
+    return parsed(text.getbuffer(), {column.name: column.type for column in version.columns})
+
+
+def parsed(text: memoryview, types: dict[str, str]) -> pa.Table:
+    """Parse PostgreSQL's CSV without a header: columns of these types, then the part and the row's number.
+
+    Raises:
+        ValueError: A value is outside of what Arrow has, such as the date ``infinity``.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    kinds = {
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "text": pa.string(),
+        "boolean": pa.bool_(),
+        "date": pa.timestamp("us"),
+        "datetime": pa.timestamp("us"),
+    }
+    arrow = {name: kinds[kind] for name, kind in types.items()}
+    arrow |= {SPLIT: pa.dictionary(pa.int32(), pa.string()), ROW: pa.int64()}
+    convert = csv.ConvertOptions(
+        column_types=arrow,
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        true_values=["t"],
+        false_values=["f"],
+    )
+    if not text.nbytes:
+        return pa.table({name: pa.array([], kind) for name, kind in arrow.items()})
+    shape = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
+
+    def read(block: int) -> pa.Table:
+        how = csv.ReadOptions(column_names=list(arrow), block_size=min(block, 2**31 - 1))
+        return csv.read_csv(pa.py_buffer(text), how, shape, convert)
+
+    try:
+        return read(_BLOCK)
+    except pa.ArrowInvalid as error:
+        if "straddling" not in str(error):
+            raise
+        return read(text.nbytes + 1)  # a value longer than a block
+
+
+def _rows(table: pa.Table) -> VersionRows:
+    import numpy as np
+
+    order = table.column(ROW).to_numpy()
+    if np.any(order[1:] < order[:-1]):  # PostgreSQL has mostly stored them in order
+        table = table.take(np.argsort(order, kind="stable"))
+    parts = table.column(SPLIT).to_pandas().astype(str)
+    return VersionRows(plain(table.drop_columns([SPLIT, ROW])), parts)
