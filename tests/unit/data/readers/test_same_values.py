@@ -1,4 +1,3 @@
-
 """What ``data load`` reads of a CSV file is what training reads of it: the same cells, the same values."""
 
 from __future__ import annotations
