@@ -93,7 +93,7 @@ def contestants(root: Path, path: Path, url: str) -> dict[str, Callable[[], obje
     def to_sql() -> None:
         import sqlalchemy
 
-        engine = sqlalchemy.create_engine(url)
+        engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
         pd.read_csv(path).to_sql("by_pandas", engine, if_exists="replace", index=False)
         engine.dispose()
 

@@ -265,3 +265,24 @@ def _reason(plan: ColumnPlan, value: object) -> str:
     kind = _ARTICLES.get(plan.type, f"a {plan.type}")
     written = f" written as {plan.pattern!r}" if plan.pattern and "%" in plan.pattern else ""
     return f"column {plan.source!r}: {shown} is not {kind}{written}"
+
+
+def whole(inputs: Sequence[Input], formats: Formats) -> tuple[pa.Table, list[str]]:
+    """Return all rows of some inputs with the inferred types, and what is wrong with records.
+
+    Raises:
+        Unreadable: An input cannot be read.
+    """
+    declared = {name: Declared(name) for name in inputs[0].names()}
+    reading = Reading(inputs, declared, formats)
+    reading.whole_plan()
+    while True:
+        try:
+            batches = list(reading.batches())
+            break
+        except Deviates as error:
+            reading.deviated(error)
+    columns = reading.plan.columns
+    schema = pa.schema([(one.name, convert.ARROW_TYPES[one.type]) for one in columns])
+    made = [pa.RecordBatch.from_arrays(batch, schema=schema) for batch in batches]
+    return pa.Table.from_batches(made, schema), reading.problems()
