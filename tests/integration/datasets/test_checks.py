@@ -40,11 +40,6 @@ checks:
 """
 
 
-@pytest.fixture(scope="module")
-def url(running_stack: RunningStack) -> str:
-    return running_stack.environment["MLPIPES_DATABASE_URL"]
-
-
 @pytest.fixture
 def load(url: str) -> Callable[..., int]:
     def change(*changes: tuple[int, str, Any]) -> int:
@@ -56,6 +51,7 @@ def load(url: str) -> Callable[..., int]:
     return change
 
 
+@pytest.mark.usefixtures("url")
 def test_nothing_loaded(running_stack: RunningStack) -> None:
     dataset_help.write(running_stack.root, "dataset: never\nsource: x.csv\n", "never.yaml")
     done = running_stack.cli("data", "check", "never.yaml")
