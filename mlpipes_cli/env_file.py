@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-import fcntl
+import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlpipes_cli.errors import MlpipesError
-
-
-def parse(text: str) -> dict[str, str]:
-    """Return the ``NAME=value`` lines; skip blank lines and comments, and ignore a leading ``export``."""
-    values: dict[str, str] = {}
-    for line in text.splitlines():
-        name, sign, value = line.strip().removeprefix("export ").partition("=")
-        if sign and not name.startswith("#"):
-            values[name.strip()] = _unquoted(value.strip())
-    return values
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
-    return value
+from mlpipes_cli import atomic_files, file_locks
+from mlpipes_cli.errors import MlpipesError, UsageError
 
 
 def read(path: Path) -> dict[str, str]:
     """Return the file's values, or no values if there is no file.
 
+    Comments, quotes, escapes and ``export`` are read as ``docker compose --env-file`` reads them. A ``$`` is
+    a character like any other.
+
     Raises:
+        UsageError: A line cannot be parsed.
         MlpipesError: The file cannot be read.
     """
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise MlpipesError(
             f"{path}: cannot be read ({error})", "check that it is a text file that you own"
         ) from None
+    from dotenv.parser import parse_stream
+
+    values = {}
+    for line in parse_stream(io.StringIO(text)):
+        if line.error:
+            number = line.original.line
+            raise UsageError(f"{path}:{number}: cannot be parsed", "write NAME=value, and close each quote")
+        if line.key is not None and line.value is not None:
+            values[line.key] = line.value
+    return values
 
 
 def extend(path: Path, values: Mapping[str, str]) -> None:
@@ -49,17 +48,12 @@ def extend(path: Path, values: Mapping[str, str]) -> None:
     Raises:
         MlpipesError: The file cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         old = path.read_text(encoding="utf-8") if path.exists() else ""
         lines = "".join(f"{name}={value}\n" for name, value in values.items())
-        temporary.touch(mode=0o600)
-        temporary.write_text(
-            f"{old}\n{lines}" if old and not old.endswith("\n") else old + lines, encoding="utf-8"
-        )
-        temporary.replace(path)
+        text = f"{old}\n{lines}" if old and not old.endswith("\n") else old + lines
+        atomic_files.write_text(path, text, atomic_files.PRIVATE)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise MlpipesError(
             f"{path}: cannot be written ({error.strerror})", "check the folder's permissions and space"
         ) from None
@@ -73,11 +67,11 @@ def alone(folder: Path) -> Iterator[None]:
         MlpipesError: The folder cannot be opened.
     """
     try:
-        handle = os.open(folder, os.O_RDONLY)
+        handle = file_locks.take(folder, wait=True)
     except OSError as error:
         raise MlpipesError(f"{folder}: cannot be opened ({error.strerror})") from None
+    assert handle is not None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)

@@ -1,9 +1,10 @@
-"""Host names by which other machines reach a server on this machine."""
+"""Names and addresses of this machine."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+from urllib.parse import urlsplit
 
 
 def names_of(address: str) -> tuple[str, ...]:
@@ -18,6 +19,15 @@ def names_of(address: str) -> tuple[str, ...]:
     except ValueError:
         return _with_dots(address)
     return _with_dots(socket.gethostname(), socket.getfqdn()) if listening.is_unspecified else ()
+
+
+def is_near(url: str) -> bool:
+    """Return whether an address is on this machine, so that no proxy is used."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _with_dots(*names: str) -> tuple[str, ...]:

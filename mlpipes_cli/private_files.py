@@ -7,9 +7,7 @@ to share it changes the mode once: overwriting a file keeps its mode.
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
-from typing import BinaryIO
 
 
 def folder(path: Path) -> Path:
@@ -46,24 +44,3 @@ def _take_away(path: Path, bits: int) -> None:
     if mode & bits:
         with contextlib.suppress(PermissionError):  # it belongs to another account, which decides
             path.chmod(mode & ~bits)
-
-
-def create(path: Path) -> BinaryIO:
-    """Open a new file for writing; remove an existing file of that name first.
-
-    Raises:
-        OSError: The file cannot be made.
-    """
-    path.unlink(missing_ok=True)
-    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))
-
-
-def put(part: Path, path: Path) -> None:
-    """Move a finished temporary file to its final path, with the mode of the file that was there.
-
-    Raises:
-        OSError: The file cannot be moved.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        part.chmod(path.stat().st_mode & 0o777)
-    part.replace(path)

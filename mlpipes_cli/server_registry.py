@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mlpipes_cli import private_files
+from mlpipes_cli import atomic_files, private_files
 from mlpipes_cli.project import ProjectFolder
 
 READY = {"api": "/ready", "mlflow": "/health"}
@@ -71,8 +71,8 @@ def write(project: ProjectFolder, port: int, api: RunningServer) -> None:
     """Write the note file of a server."""
     folder = _folder(project)
     private_files.folder(folder)
-    _write(folder / f"{port}.json", json.dumps(asdict(api), indent=2))
-    _write(folder / "last_port", str(port))
+    atomic_files.write_text(folder / f"{port}.json", json.dumps(asdict(api), indent=2))
+    atomic_files.write_text(folder / "last_port", str(port))
 
 
 def last_port(project: ProjectFolder) -> int | None:
@@ -128,9 +128,3 @@ def _read(path: Path) -> RunningServer | None:
         return RunningServer(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text)
-    part.replace(path)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpipes_cli import private_files
+from mlpipes_cli import atomic_files, private_files
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.project import ProjectFolder
 
@@ -54,11 +53,9 @@ def write(project: ProjectFolder, choices: StackState) -> None:
     if choices == read(project):
         return
     path = _file(project)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         private_files.passage(path.parent)
-        temporary.write_text(json.dumps(dataclasses.asdict(choices), indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        atomic_files.write_text(path, json.dumps(dataclasses.asdict(choices), indent=2) + "\n")
     except OSError as error:
         raise MlpipesError(
             f"{path}: cannot be written ({error.strerror})",

@@ -9,5 +9,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the nearest known word, or an empty string."""
     import difflib
 
-    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    words = list(known)
+    near = [one for one in words if one.casefold() == str(word).casefold()]
+    near = near or difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -9,7 +9,6 @@ the end of its input and ends together with all processes it started.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib
 import importlib.util
 import io
@@ -26,6 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlpipes_cli import file_locks
 from mlpipes_cli.adapters.environments.store import EnvironmentStore, cache
 from mlpipes_cli.child_process import guard, reaper
 from mlpipes_cli.errors import MlpipesError
@@ -186,11 +186,10 @@ def _fetch_uv(folder: Path) -> None:
     raise MlpipesError(f"cannot install uv, which builds environments: {said}", "install uv on the nodes")
 
 
-def _hold(folder: Path) -> int:
+def _hold(folder: Path) -> int | None:
     """Lock a folder as one in use; the lock ends with the process, however the process ends."""
     made = folder / f"{_HELD}.new"
-    descriptor = os.open(made, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    descriptor = file_locks.take(made)
     made.rename(folder / _HELD)  # the file has its final name only once it is locked
     return descriptor
 
@@ -202,10 +201,7 @@ def _forget_the_dead() -> None:
     (``docker exec``), and between containers that share a folder, they are not comparable.
     """
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):  # not yet locked, another user's, or in use
-            descriptor = os.open(folder / _HELD, os.O_RDWR)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # an error: not yet locked, or another user's
+        with contextlib.suppress(OSError), file_locks.held(folder / _HELD, create=False) as dead:
+            if dead:
                 shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(descriptor)

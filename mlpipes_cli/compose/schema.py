@@ -8,13 +8,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from mlpipes_cli.compose import values
 from mlpipes_cli.compose.model import Condition
+from mlpipes_cli.sizes import size
 
 Text = Annotated[str, BeforeValidator(values.text)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(values.texts)]
 Words = Annotated[tuple[str, ...], BeforeValidator(values.words)]
 Pairs = Annotated[dict[str, str], BeforeValidator(values.pairs)]
 Duration = Annotated[float, BeforeValidator(values.duration)]
-Size = Annotated[int, BeforeValidator(values.size)]
+Size = Annotated[int, BeforeValidator(size)]
 Test = Annotated[tuple[str, ...], BeforeValidator(values.test)]
 Tmpfs = Annotated[dict[str, str], BeforeValidator(values.tmpfs)]
 Mode = Annotated[int, BeforeValidator(values.mode)]

@@ -1,4 +1,4 @@
-"""Parse the short forms of a Compose file: durations, sizes, ports, volumes, commands.
+"""Parse the short forms of a Compose file: durations, ports, volumes, commands.
 
 Each function takes a value of the file and raises ValueError with the expected form.
 """
@@ -14,7 +14,6 @@ from mlpipes_cli.compose.model import Mount, PublishedPort
 
 _UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = r"\d+(?:\.\d+)?(?:us|µs|ms|s|m|h)"
-_SCALE = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
 
 
@@ -25,17 +24,6 @@ def duration(value: Any) -> float:
         raise ValueError(f"expected a duration such as 10s or 1m30s, got {value!r}")
     parts = re.findall(r"(\d+(?:\.\d+)?)(us|µs|ms|s|m|h)", text)
     return float(sum(float(number) * _UNITS[unit] for number, unit in parts))
-
-
-def size(value: Any) -> int:
-    """Return the bytes of ``128m``, ``1.5g``, ``64kb`` or a plain number."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise ValueError(f"expected a size such as 128m or 2g, got {value!r}")
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", str(value).strip().lower(), re.ASCII)
-    number = int(float(found[1]) * _SCALE[found[2]]) if found else 0
-    if number <= 0:
-        raise ValueError(f"expected a size such as 128m or 2g, got {value!r}")
-    return number
 
 
 def words(value: Any) -> tuple[str, ...]:

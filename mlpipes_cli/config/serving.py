@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mlpipes_cli.config.base import Port, RegistryName, Strict
+from mlpipes_cli.sizes import PATTERN, size
 
 
 def _alias(name: str) -> str:
@@ -32,17 +33,6 @@ def _host(value: str) -> str:
     )
 
 
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
-
-
-def _bytes(value: Any) -> Any:
-    if isinstance(value, str) and (found := re.fullmatch(r"([1-9]\d*)([kKmMgG]?)", value)):
-        return int(found[1]) * _UNITS[found[2].lower()]
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    raise ValueError(f"expected a size such as 32m, got {value!r}")
-
-
 def _off(value: Any) -> Any:
     return "off" if value is False else value  # YAML 1.1 takes a bare `off` for a boolean
 
@@ -52,15 +42,8 @@ Origin = Annotated[str, AfterValidator(_origin)]
 HostName = Annotated[str, AfterValidator(_host)]
 ByteSize = Annotated[
     int,
-    BeforeValidator(_bytes),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "string", "pattern": "^[1-9][0-9]*[kKmMgG]?$"},
-            ]
-        }
-    ),
+    BeforeValidator(size),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": PATTERN}]}),
 ]
 
 

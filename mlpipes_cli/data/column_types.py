@@ -183,7 +183,12 @@ def code(texts: pa.Array) -> str:
     if matches(texts, LEADING_ZERO).any():
         return ZEROS
     long = texts.filter(pc.fill_null(pc.greater_equal(pc.utf8_length(texts), _SHORTEST_INEXACT), False))
-    return LONG if any(abs(int(text)) > numbers.EXACT for text in long.to_pylist()) else ""
+    return LONG if any(_is_inexact(text) for text in long.to_pylist()) else ""
+
+
+def _is_inexact(text: str) -> bool:
+    digits = text.lstrip("+-").lstrip("0")
+    return len(digits) > _SHORTEST_INEXACT or (digits != "" and int(digits) > numbers.EXACT)
 
 
 def _words_among_codes(name: str, cells: _Cells) -> list[Remark]:

@@ -25,6 +25,7 @@ learnt from any. A foreign model gets texts and infinite numbers unchanged.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -124,6 +125,8 @@ def name_of(value: Any) -> str:
     found = next((name for kind, name in names.items() if isinstance(value, kind)), None)
     if found is None and isinstance(value, (int, float, np.number)):
         found = "a number"
+    if isinstance(value, datetime.time):
+        return "a time of day without a date"
     return found or ("a date and time" if hasattr(value, "isoformat") else type(value).__name__)
 
 
@@ -171,7 +174,7 @@ def _floats(values: pd.Series) -> pd.Series:
 
 
 def _clean(value: Any) -> bool:
-    return isinstance(value, str) and "_" not in value and value.isascii()  # float() accepts more
+    return isinstance(value, str) and "_" not in value and value.strip().isascii()  # float() accepts more
 
 
 def _float(value: Any, row: int) -> float:

@@ -131,17 +131,21 @@ def _parsed(file: _File, style: Style) -> tuple[pd.DataFrame, bool]:
     watched = LeadingZeros(file.raw, file.header.separator)
     as_text = [name for name, kind in file.formats.types.items() if kind == "text"]
     gaps = ["", *file.formats.missing]
-    frame: pd.DataFrame = csv_table.parse(
-        watched,  # type: ignore[arg-type]
-        file.header,
-        decimal=style.decimal,
-        keep_default_na=False,
-        na_values={name: [*gaps, *file.words.get(name, ())] for name in file.header.columns}
-        if file.words
-        else gaps,
-        dtype=dict.fromkeys([*as_text, *file.formats.dates], "str"),
-        float_precision="round_trip",  # the nearest float, so that a row hashes alike from any format
-    )
+    try:
+        frame: pd.DataFrame = csv_table.parse(
+            watched,  # type: ignore[arg-type]
+            file.header,
+            decimal=style.decimal,
+            keep_default_na=False,
+            na_values={name: [*gaps, *file.words.get(name, ())] for name in file.header.columns}
+            if file.words
+            else gaps,
+            dtype=dict.fromkeys([*as_text, *file.formats.dates], "str"),
+            float_precision="round_trip",  # the nearest float, so that a row hashes alike from any format
+        )
+    except OverflowError:  # more digits than any float has
+        file.words.clear()
+        return csv_table.texts(file.raw, file.header, file.formats), False
     misread = [name for name in file.words if isinstance(frame[name].dtype, pd.StringDtype)]
     if misread:  # the column has values other than numbers and placeholders, so those may be ordinary words
         again = csv_table.texts(file.raw, file.header, file.formats, usecols=misread)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -23,6 +24,25 @@ _CELLS = 200_000  # the most cells in such a sample
 _MARKS = {"\t": "tabs"}
 
 
+class Unbroken(io.RawIOBase):
+    """A reader of a file's bytes that refuses a NUL byte: pandas' parser drops the rest of its cell."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._raw.read(len(buffer))
+        if (found := content.find(b"\0")) >= 0:
+            raise Unreadable(f"has a NUL byte at byte {self._at + found}, so it is damaged or no text")
+        self._at += len(content)
+        buffer[: len(content)] = content
+        return len(content)
+
+
 def lines(raw: BinaryIO, header: Header, rows: Collection[int]) -> dict[int, int]:
     """Return the lines of the file on which rows are, by row number from 0."""
     raw.seek(0)
@@ -37,7 +57,7 @@ def parse(raw: BinaryIO, header: Header, **options: Any) -> Any:
     """
     try:
         return pd.read_csv(
-            raw, sep=header.separator, quotechar=header.quote, encoding="utf-8-sig", engine="c",
+            Unbroken(raw), sep=header.separator, quotechar=header.quote, encoding="utf-8-sig", engine="c",
             index_col=False, **{"low_memory": False} | options,
         )  # fmt: skip
     except (pd.errors.ParserError, UnicodeDecodeError) as error:

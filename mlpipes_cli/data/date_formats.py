@@ -9,11 +9,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlpipes_cli import timestamps
 from mlpipes_cli.timestamps import DURATION as DURATION
 
 Order = Literal["day", "month", "unclear", "mixed"]
 _TIME = r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?: ?(?:Z|[+-]\d{2}(?::?\d{2})?))?)?"
 ISO = rf"^\d{{4}}-\d{{2}}-\d{{2}}{_TIME}$"
+_ANY_ISO = f"^(?:{timestamps.ISO.pattern})$"  # what a request may hold, too
 _NUMBERS = (
     r"(?P<first>\d{1,2})(?P<mark>[/.-])(?P<second>\d{1,2})[/.-](?P<year>\d{4})"
     r"(?:[T ](?P<hour>\d{1,2})(?P<rest>:\d{2}(?::\d{2}(?:\.\d{1,9})?)?))?"
@@ -69,13 +71,19 @@ def _parts(texts: pa.Array, *, keep: bool = False) -> dict[str, Any] | None:
 
 
 def read(texts: pa.Array) -> pd.Series:
-    """Parse ISO 8601 texts as datetime64[us], naive, in UTC; other texts become NaT."""
+    """Parse ISO 8601 texts as datetime64[us], naive, in UTC; other texts become NaT.
+
+    pandas takes more for ISO 8601 than a request may hold: ``2021``, ``2021/10/08``, ``now``.
+    """
+    texts = pc.if_else(pc.fill_null(pc.match_substring_regex(texts, _ANY_ISO), False), texts, None)
+    texts = pc.replace_substring_regex(texts, r"([.,]\d{6})\d+", r"\1")
     values = pd.Series(np.asarray(texts.to_numpy(zero_copy_only=False), dtype=object), dtype=object)
     return utc(pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True))
 
 
 def read_as(texts: pa.Array, written: str) -> pd.Series:
     """Parse texts by a strftime pattern or ISO 8601, as datetime64[us], naive, in UTC; others become NaT."""
+    texts = pc.if_else(pc.fill_null(pc.match_substring_regex(texts, r"\d"), False), texts, None)  # no `now`
     values = pd.Series(np.asarray(texts.to_numpy(zero_copy_only=False), dtype=object), dtype=object)
     found = utc(pd.to_datetime(values, format=written, errors="coerce", utc=True))
     return found if written.startswith("%Y") else found.fillna(read(texts))

@@ -17,6 +17,7 @@ import pandas as pd
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.data import csv_frame, csv_table
+from mlpipes_cli.data.arrow import NotConvertible
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import OPENING, Header, Unreadable, not_opened, open_plain
@@ -78,8 +79,11 @@ def read_bytes(content: bytes, formats: Formats, shown: str, identifier: str | N
     """
     if shown.lower().endswith(".parquet"):
         return Read(_parquet(io.BytesIO(content)), formats)
-    content = plain_bytes(content, shown, formats.encoding)
-    return _csv(io.BytesIO(content), formats, shown, identifier, [])
+    try:
+        content = plain_bytes(content, shown, formats.encoding)
+        return _csv(io.BytesIO(content), formats, shown, identifier, [])
+    except OPENING as error:
+        raise not_opened(error) from None
 
 
 def _csv(raw: BinaryIO, formats: Formats, shown: str, identifier: str | None, about: list[Remark]) -> Read:
@@ -101,7 +105,9 @@ def _parquet(raw: BinaryIO) -> pd.DataFrame:
         if repeated := twice(table.column_names):
             raise Unreadable(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")
         frame = plain(table)
-    except pa.ArrowException as error:
+    except NotConvertible as error:
+        raise Unreadable(str(error)) from None
+    except (pa.ArrowException, OSError) as error:
         raise Unreadable(f"is not a valid Parquet file ({' '.join(str(error).split())[:120]})") from None
     if frame.empty:
         raise Unreadable("has no rows")

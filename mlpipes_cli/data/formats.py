@@ -14,9 +14,9 @@ READING = "reading"  # the key in a model's metadata
 # dates; in text they are ordinary words.
 _WORDS = (
     "na n/a #n/a #na <na> n.a. nan -nan null none nil ? - -- \u2013 \u2014 . .. "
-    "#null! #value! #div/0! #ref! #num! #name?"
+    "#null! #value! #div/0! #ref! #num! #name? \\n 1.#ind -1.#ind 1.#qnan -1.#qnan"
 )
-PLACEHOLDERS = frozenset(_WORDS.split())
+PLACEHOLDERS = frozenset([*_WORDS.split(), "#n/a n/a"])
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from mlpipes_cli.data.readers.opening import open_text
 from mlpipes_cli.data.readers.unreadable import Unreadable as Unreadable
 
 _SEPARATORS = ",;\t|"
+MOST_HEADER = 16 * 2**20  # bytes of a first line; a longer one is no header
+MOST_COLUMNS = 100_000
+_EXCELS_NOTE = re.compile(r"sep=.?")
 _LOOKED_AT = 50  # records from which the separator is inferred
 csv.field_size_limit(2**31 - 1)  # a cell may hold an image as text; the library's own limit is 128 KiB
 
@@ -90,7 +94,7 @@ def header_of(
     """
     start = raw.read(8192)
     _check_kind(start)
-    raw.seek(0)
+    _check_length(raw)
     text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
     try:
         return _parse(text, separator, rows_needed, quote or '"')
@@ -112,11 +116,25 @@ def _check_kind(start: bytes) -> None:
         raise Unreadable("is not a CSV file but a binary file")
 
 
+def _check_length(raw: BinaryIO) -> None:
+    """Check the length of the first line before it is split, and go back to the beginning."""
+    raw.seek(0)
+    if len(raw.readline(MOST_HEADER + 1)) > MOST_HEADER:
+        raise Unreadable(f"has more than {MOST_HEADER >> 20} MB in its first line, so it has no header")
+    raw.seek(0)
+
+
 def _parse(text: TextIO, separator: str | None, rows_needed: bool, quote: str) -> Header:
     separator = separator or _separator(text, quote)
     text.seek(0)
     records = rows(text, separator, quote)
     _, first = next(records, (1, []))
+    if len(first) > MOST_COLUMNS:
+        raise Unreadable(f"has {len(first)} columns; at most {MOST_COLUMNS} are read")
+    if first:
+        first[0] = first[0].lstrip("\ufeff")  # files that were joined may have two byte order marks
+        if _EXCELS_NOTE.fullmatch(note := separator.join(first)):
+            raise Unreadable(f"line 1 is Excel's note of the separator ({note}); remove the line")
     columns = tuple(name if name else f"Unnamed: {at}" for at, name in enumerate(first))
     if repeated := twice(columns):
         raise Unreadable(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,16 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 IMAGE, FILE = "image", "file"  # columns of the frame of an image folder, beside the target
 _STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+MOST_PIXELS = 64 * 2**20  # as in trainers.models.pictures, which travels with a model and imports nothing
 _BEFORE_SEPARATOR = r"([^_.-]+)"
 
 
 class NotImages(ValueError):
     """A file is missing, is not an image, or has no label; the text is a one-line message."""
+
+
+class TooLarge(ValueError):
+    """An image has too many pixels; the text says how many, and the limit."""
 
 
 def find(folder: Path) -> list[Path]:
@@ -73,19 +79,45 @@ def read(path: Path) -> bytes:
         raise NotImages(f"{path}: {(error.strerror or str(error)).lower()}") from None
     if not is_image(content):
         raise NotImages(f"{path}: not a {', '.join(EXTENSIONS)} image")
-    if (damage := _damage(content)) is not None:
-        raise NotImages(f"{path}: the image is damaged ({damage}); replace or remove it")
+    try:
+        pixels(content)
+    except NotImages as error:
+        raise NotImages(f"{path}: the image is damaged ({error}); replace or remove it") from None
+    except TooLarge as error:
+        raise NotImages(f"{path}: the image has {error}; shrink or remove it") from None
+    if (fault := damage(content)) is not None:
+        raise NotImages(f"{path}: the image is damaged ({fault}); replace or remove it")
     return content
 
 
-def _damage(content: bytes) -> str | None:
-    """Describe why an image cannot be decoded; return None if it can."""
-    from PIL import Image, UnidentifiedImageError
+def pixels(content: bytes) -> int:
+    """Return the number of pixels of an image, from its first bytes: nothing is decoded.
+
+    Raises:
+        NotImages: The content is not an image.
+        TooLarge: It has more than :data:`MOST_PIXELS`.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            width, height = Image.open(io.BytesIO(content), formats=_FORMATS).size
+    except Image.DecompressionBombError:  # Pillow's own limit, which is higher
+        raise TooLarge(f"more than {MOST_PIXELS:,} pixels") from None
+    except Exception:  # noqa: BLE001  a damaged file makes the decoders raise anything
+        raise NotImages("its content is not an image") from None
+    if width * height > MOST_PIXELS:
+        raise TooLarge(f"{width} x {height} pixels, more than {MOST_PIXELS:,}")
+    return int(width * height)
+
+
+def damage(content: bytes) -> str | None:
+    """Describe why an image of a permitted size cannot be decoded; return None if it can."""
+    from PIL import Image
 
     try:
         Image.open(io.BytesIO(content), formats=_FORMATS).load()
-    except UnidentifiedImageError:
-        return "its content is not an image"
     except Exception as error:  # noqa: BLE001  a damaged file makes the decoders raise anything
         return next(iter(str(error).splitlines()), "") or type(error).__name__
     return None

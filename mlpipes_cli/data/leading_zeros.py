@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-_ZERO, _NEWLINE, _QUOTE = b'0\n"'
+_ZERO, _NEWLINE, _QUOTE, _SPACE, _PLUS, _MINUS = b'0\n" +-'
+_KEPT = 32  # bytes before a zero in which its field begins, but for wider padding
 
 
 class LeadingZeros(io.RawIOBase):
@@ -21,7 +22,7 @@ class LeadingZeros(io.RawIOBase):
     def __init__(self, raw: BinaryIO, separator: str) -> None:
         self._raw, self._mark = raw, ord(separator)
         mark = re.escape(separator).encode()
-        self._field = re.compile(rb'(?:^|[\n"]|%b)0\d+(?=["\r\n]|%b|$)' % (mark, mark))
+        self._field = re.compile(rb'(?:^|[\n"]|%b) *[+-]?0\d+ *(?=["\r\n]|%b|$)' % (mark, mark))
         self._before = b"\n"
         self.found = False
 
@@ -33,13 +34,17 @@ class LeadingZeros(io.RawIOBase):
         buffer[: len(content)] = content
         if not self.found:
             self._look(self._before + content)
-            self._before = content[-2:] if len(content) > 1 else self._before[-1:] + content
+            self._before = (self._before + content)[-_KEPT:] if len(content) < _KEPT else content[-_KEPT:]
         return len(content)
 
     def _look(self, content: bytes) -> None:
         codes = np.frombuffer(content, dtype=np.uint8)
         before, here, after = codes[:-2], codes[1:-1], codes[2:]
         hit = (here == _ZERO) & ((after - np.uint8(_ZERO)) < 10)
-        hit &= (before == self._mark) | (before == _NEWLINE) | (before == _QUOTE)
+        edge = (before == self._mark) | (before == _NEWLINE) | (before == _QUOTE)
+        padded = (before == _SPACE) | (before == _PLUS) | (before == _MINUS)
+        padded[1:] &= edge[:-1] | (before[:-1] == _SPACE)  # but not the month in "5 06", or 1e-05
+        hit &= edge | padded
         if hit.any():
-            self.found = self._field.search(content, int(hit.argmax())) is not None
+            start = max(int(hit.argmax()) - _KEPT, 0)
+            self.found = self._field.search(content, start) is not None

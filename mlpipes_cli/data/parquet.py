@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def plain(table: pa.Table) -> pd.DataFrame:
-    """Convert a table as pandas does, but durations to seconds, and integers exactly."""
+def plain(table: pa.Table, start: int = 0) -> pd.DataFrame:
+    """Convert a table as pandas does, but durations to seconds, and integers exactly.
+
+    Args:
+        table: The table, or some rows of one.
+        start: The rows of the table before these.
+    """
     import pandas as pd
     import pyarrow as pa
 
-    frame = to_frame(table)
+    frame = to_frame(table, start)
     for position, field in enumerate(table.schema):
         if field.name not in frame.columns:
             continue  # pandas' unnamed index

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from mlpipes_cli import atomic_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,12 +121,8 @@ def write_hashes(
         parts["id_hash"] = pa.array(hash_values(identifiers))
         told[b"id"] = str(identifiers.name).encode()
     table = pa.table(parts).replace_schema_metadata(told)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        pq.write_table(table, beside, compression="zstd")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic_files.replacing(path) as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def read_hashes(path: Path) -> tuple[Hashes, tuple[str, ...]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.config.experiment import Data
@@ -30,15 +32,39 @@ def load_s3(name: str, data: Data, source: YamlSource, environ: Mapping[str, str
         raise wrong(source, AT, error.of(f"s3://{name}")) from None
 
 
+def download(name: str, folder: Path, source: YamlSource, environ: Mapping[str, str]) -> Path:
+    """Stream ``bucket/key`` to a file of the folder, named after the last part of the key.
+
+    Raises:
+        ConfigError: There is no such bucket or key.
+        MlpipesError: No credentials, no access, or the server cannot be reached.
+    """
+    bucket, _, key = name.partition("/")
+    path = folder / key.rsplit("/", 1)[-1]
+    with _reaching(bucket, key, source), path.open("wb") as file:
+        body = _client(environ).get_object(Bucket=bucket, Key=key)["Body"]
+        for block in body.iter_chunks(1 << 20):
+            file.write(block)
+    return path
+
+
 def _fetch(bucket: str, key: str, source: YamlSource, environ: Mapping[str, str]) -> bytes:
+    with _reaching(bucket, key, source):
+        body = _client(environ).get_object(Bucket=bucket, Key=key)["Body"]
+        content: bytes = body.read()
+    return content
+
+
+@contextmanager
+def _reaching(bucket: str, key: str, source: YamlSource) -> Iterator[None]:
+    """Turn the errors of S3 into lines about ``source:``."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
     def failed(what: str, fix: str) -> MlpipesError:
         return MlpipesError(source.problem(AT, f"s3://{bucket}/{key}: {what}"), fix)
 
     try:
-        body = _client(environ).get_object(Bucket=bucket, Key=key)["Body"]
-        content: bytes = body.read()
+        yield
     except (NoCredentialsError, PartialCredentialsError):
         fix = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
         raise failed("no AWS credentials", fix) from None
@@ -56,7 +82,6 @@ def _fetch(bucket: str, key: str, source: YamlSource, environ: Mapping[str, str]
     except (BotoCoreError, ValueError) as error:
         shown = " ".join(str(error).split())
         raise failed(shown, "check the network, AWS_REGION and AWS_ENDPOINT_URL") from None
-    return content
 
 
 def _client(environ: Mapping[str, str]) -> Any:

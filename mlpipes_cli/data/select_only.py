@@ -8,6 +8,7 @@ undoes any effect of a function that a read-only transaction permits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 SECONDS = 1800  # timeout for reading all rows
@@ -43,6 +44,25 @@ def select(connection: Any, statement: Any) -> tuple[list[str], list[tuple[Any, 
         NotOneSelect: The text is not exactly one statement that returns rows.
         psycopg2.Error: The server refuses the statement, or it exceeds the timeout.
     """
+    for columns, rows in stream(connection, statement, None):
+        return columns, rows
+    return [], []
+
+
+def stream(
+    connection: Any, statement: Any, size: int | None
+) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
+    """Run a statement as :func:`select` does; yield the names of the columns with some rows at a time.
+
+    Args:
+        connection: A psycopg2 connection without an open transaction.
+        statement: Text, or a composed psycopg2 statement.
+        size: How many rows at a time; None for all at once.
+
+    Raises:
+        NotOneSelect: The text is not exactly one statement that returns rows.
+        psycopg2.Error: The server refuses the statement, or it exceeds the timeout.
+    """
     import psycopg2
 
     connection.set_session(readonly=True, autocommit=False)
@@ -57,9 +77,16 @@ def select(connection: Any, statement: Any) -> tuple[list[str], list[tuple[Any, 
                 cursor.execute(_OPEN)
             except psycopg2.errors.InvalidCursorDefinition:
                 raise NotOneSelect from None
-            cursor.execute(f"fetch all from {_CURSOR}")
-            columns = [column.name for column in cursor.description or ()]
-            return columns, cursor.fetchall() if columns else []
+            first = True
+            while True:
+                cursor.execute(f"fetch {'all' if size is None else int(size)} from {_CURSOR}")
+                columns = [column.name for column in cursor.description or ()]
+                rows = cursor.fetchall() if columns else []
+                if rows or first:
+                    yield columns, rows
+                if size is None or len(rows) < size:
+                    return
+                first = False
     finally:
         if not connection.closed:
             connection.rollback()

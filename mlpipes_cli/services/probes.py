@@ -39,17 +39,19 @@ class HttpProbe:
 
     def answer(self, port: int, host: str = "127.0.0.1", timeout: float = 5.0) -> int | None:
         """Return the response status, or None if there is no HTTP response."""
-        import http.client
+        from mlpipes_cli import http_probe
 
-        link = http.client.HTTPConnection(host, port, timeout=timeout)
         headers = {"Content-Type": "application/json"} if self.body else {}
-        try:
-            link.request(self.method, self.path, self.body or None, {**headers, **self.headers})
-            return link.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            link.close()
+        answer = http_probe.ask(
+            host,
+            port,
+            self.path,
+            method=self.method,
+            body=self.body or None,
+            headers={**headers, **self.headers},
+            timeout=timeout,
+        )
+        return answer.status if answer else None
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,11 @@ for each model of the result's ``models``: ``model/`` (MLflow's format), ``answe
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from mlpipes_cli import atomic_files
 
 VERSION = 1
 JOB, RESULT, LOG, OUT = "job.json", "result.json", "log.txt", "out"
@@ -86,9 +87,7 @@ def unpack(value: Any) -> Any:
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file atomically."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps({"protocol": VERSION, **pack(content)}), encoding="utf-8")
-    beside.replace(path)
+    atomic_files.write_text(path, json.dumps({"protocol": VERSION, **pack(content)}))
 
 
 def read(path: Path) -> dict[str, Any] | None:

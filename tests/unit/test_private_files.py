@@ -22,28 +22,6 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_a_new_file_is_private_and_one_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
-    part, path = tmp_path / ".part", tmp_path / "scored.csv"
-    for expected in (0o600, 0o644):
-        with private_files.create(part) as file:
-            file.write(b"x")
-            assert mode(part) == 0o600
-        private_files.put(part, path)
-        assert mode(path) == expected
-        path.chmod(0o644)  # as somebody does who wants to share it
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_what_a_killed_command_left_is_not_written_into(tmp_path: Path) -> None:
-    part, secret = tmp_path / ".part", tmp_path / "other"
-    secret.write_bytes(b"precious")
-    part.symlink_to(secret)
-    with private_files.create(part) as file:
-        file.write(b"x")
-    assert secret.read_bytes() == b"precious"
-    assert (part.read_bytes(), mode(part)) == (b"x", 0o600)
-
-
 def test_folders_are_closed_those_of_an_earlier_release_too(tmp_path: Path) -> None:
     old = tmp_path / "cache"
     old.mkdir()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
-from urllib.parse import urlsplit
 
+from mlpipes_cli import hostnames
 from mlpipes_cli.adapters.artifacts.keys import checked
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Artifact
@@ -176,18 +175,9 @@ def _connect(endpoint: str | None, keys: tuple[str | None, str | None], region: 
         retries={"max_attempts": 4, "mode": "standard"},
         connect_timeout=5,
         read_timeout=60,
-        proxies={} if endpoint and _is_near(endpoint) else None,
+        proxies={} if endpoint and hostnames.is_near(endpoint) else None,
     )
     session = boto3.session.Session(
         aws_access_key_id=keys[0], aws_secret_access_key=keys[1], region_name=region
     )
     return session.client("s3", endpoint_url=endpoint, config=settings)
-
-
-def _is_near(endpoint: str) -> bool:
-    """Return whether an address is on this machine, so that no proxy is used."""
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

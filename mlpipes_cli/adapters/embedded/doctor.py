@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import tempfile
 from collections.abc import Sequence
 
+from mlpipes_cli import file_locks
 from mlpipes_cli.adapters.doctor_checks import accounts, common, home, memory, service, tried
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import find_account
@@ -39,7 +39,7 @@ def examine(parts: StackLayout, local: LocalServices) -> Sequence[Check]:
 def _locks(parts: StackLayout) -> Check:
     with tempfile.NamedTemporaryFile(dir=home(parts.project), prefix=".doctor-") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file_locks.lock(file.fileno())
         except OSError as error:
             return Check(
                 "file locks", "fault", f"refused ({error.strerror})", "put the project on a local disk"

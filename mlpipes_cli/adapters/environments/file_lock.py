@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from mlpipes_cli import file_locks
 
 _PAUSE = 0.2  # seconds between two attempts
 
@@ -25,19 +25,14 @@ class EnvironmentLock:
 
     def take(self, shared: bool) -> bool:
         """Lock, or change the lock's kind, without waiting; return False without a lock if another has it."""
-        while True:
-            if self._descriptor is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-                fcntl.flock(self._descriptor, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self.release()
-                return False
-            if self._is_current():
+        if self._descriptor is not None:
+            changed = file_locks.lock(self._descriptor, shared=shared)
+            if changed and file_locks.is_at(self._descriptor, self._path):
                 return True
-            self.release()  # the file was removed in between
+            self.release()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = file_locks.take(self._path, shared=shared)
+        return self._descriptor is not None
 
     def wait(self, shared: bool, waiting: Callable[[], None], stopped: Callable[[], bool]) -> bool:
         """Lock, however long that takes; return False if it was stopped."""
@@ -61,9 +56,3 @@ class EnvironmentLock:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
-
-    def _is_current(self) -> bool:
-        assert self._descriptor is not None
-        with contextlib.suppress(OSError):
-            return os.fstat(self._descriptor).st_ino == self._path.stat().st_ino
-        return False

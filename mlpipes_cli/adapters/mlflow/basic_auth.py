@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from mlpipes_cli import atomic_files
 from mlpipes_cli.adapters.processes.json_files import unwritable
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.services.probes import HttpProbe
@@ -57,14 +58,9 @@ def write_settings(path: Path, database: str) -> None:
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
         f"auth_cache_ttl_seconds = {_REMEMBERED}\n"
     )
-    temporary = path.with_name(f"{path.name}.new")
     try:
-        temporary.unlink(missing_ok=True)
-        temporary.touch(mode=0o600)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        atomic_files.write_text(path, text, atomic_files.PRIVATE)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise unwritable(path, error) from None
 
 

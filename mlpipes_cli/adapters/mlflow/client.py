@@ -7,15 +7,14 @@ process; they are set again before each use, since adapters differ in how long t
 from __future__ import annotations
 
 import contextlib
-import http.client
 import logging
 import os
 import threading
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.adapters.mlflow import rest
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -102,13 +101,12 @@ class Connection:
         Raises:
             MlpipesError: It does not.
         """
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            opener.open(f"{self.uri}/health", timeout=_TIMEOUT).close()
+            rest.opener(self.uri, self._login).open(f"{self.uri}/health", timeout=_TIMEOUT).close()
         except urllib.error.HTTPError:
             pass  # a server is there; how it answers a query is another question
-        except (OSError, http.client.HTTPException) as error:
-            raise _absent(self.uri, getattr(error, "reason", error)) from None
+        except rest.FAULTS as error:
+            raise _absent(self.uri, rest.cause(error)) from None
 
     def _made(self) -> MlflowClient:
         with self._lock:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
+import functools
 import json
-import os
 import shutil
-import ssl
 import tempfile
 import time
 import urllib.error
@@ -17,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlpipes_cli.adapters.mlflow import rest
 from mlpipes_cli.adapters.mlflow.basic_auth import headers
 from mlpipes_cli.adapters.mlflow.client import Connection
 from mlpipes_cli.errors import MlpipesError
@@ -43,12 +42,12 @@ class RestModelSource:
 
     def __init__(self, uri: str, login: Mapping[str, str]) -> None:
         self._uri = uri.rstrip("/")
-        handlers: list[urllib.request.BaseHandler] = []
-        if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() == "true":
-            handlers.append(urllib.request.HTTPSHandler(context=ssl._create_unverified_context()))  # noqa: S323
-        self._opener = urllib.request.build_opener(*handlers)
-        self._headers = headers(login)
+        self._login = login
         self._library = Connection(self._uri, login=login)
+
+    @functools.cached_property
+    def _opener(self) -> urllib.request.OpenerDirector:
+        return rest.opener(self._uri, self._login)
 
     def names(self) -> Sequence[str]:
         found: list[str] = []
@@ -225,7 +224,7 @@ class RestModelSource:
         raise AssertionError  # the last wait is None
 
     def _open_once(self, path: str) -> Any:
-        request = urllib.request.Request(self._uri + path, headers=self._headers)  # noqa: S310
+        request = urllib.request.Request(self._uri + path, headers=headers(self._login))  # noqa: S310
         try:
             return self._opener.open(request, timeout=_SECONDS)
         except urllib.error.HTTPError as error:
@@ -234,11 +233,10 @@ class RestModelSource:
                     raise _Missing from None
                 reason = f"{error.code} {error.reason}"
             kind = _Passing if error.code == 429 or error.code >= 500 else MlpipesError
-        except (OSError, http.client.HTTPException) as error:
-            cause = getattr(error, "reason", error)
+        except rest.FAULTS as error:
+            cause = rest.cause(error)
             reason = str(cause) or type(error).__name__
-            dropped = isinstance(cause, (ConnectionResetError, http.client.HTTPException))
-            kind = _Passing if dropped else MlpipesError
+            kind = _Passing if rest.is_dropped(cause) else MlpipesError
         raise kind(f"MLflow does not answer ({reason})", "see `mlpipes status`")
 
 

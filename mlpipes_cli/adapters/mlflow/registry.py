@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import mlflow_tags, private_files
+from mlpipes_cli import atomic_files, mlflow_tags, private_files
 from mlpipes_cli.adapters.mlflow.client import Connection, MlflowApiError, every
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, RunRecord
@@ -74,8 +74,8 @@ class MlflowRegistry:
                 return False
             try:
                 private_files.folder(target.parent)
-                with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as part:
-                    Path(shutil.copy(found, part)).replace(target)
+                with found.open("rb") as content, atomic_files.replacing(target) as file:
+                    shutil.copyfileobj(content, file)
             except OSError as error:
                 told = f"the artifact {path} cannot be written to {target}: {error.strerror}"
                 raise MlpipesError(told) from None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli import private_files
+from mlpipes_cli import atomic_files, file_locks, private_files
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.project import BACKUPS
 
@@ -42,12 +41,9 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     Raises:
         MlpipesError: The file cannot be written; the old one is unchanged.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        atomic_files.write_text(path, json.dumps(value, indent=2) + "\n")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise unwritable(path, error) from None
 
 
@@ -126,45 +122,24 @@ def _acquire(path: Path, waiting: Callable[[str], None]) -> int:
     while True:
         make_folder(path.parent)
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            handle = file_locks.take(path, wait=told)
         except FileNotFoundError:
             continue  # another process has just removed the folder
-        except OSError as error:
-            raise unwritable(path, error) from None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not told:
-                waiting(_holder(handle))
-                told = True
-            _wait_for(handle)
-        except OSError as error:
-            os.close(handle)
+        except file_locks.UnsupportedError as error:
             raise MlpipesError(
                 f"{path}: this file system does not support locks ({error.strerror})",
                 "put the project on a local disk",
             ) from None
-        if _is_current(handle, path):
+        except OSError as error:
+            raise unwritable(path, error) from None
+        if handle is not None:
             return handle
-        os.close(handle)
+        waiting(_holder(path))
+        told = True
 
 
-def _wait_for(handle: int) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except BaseException:
-        os.close(handle)
-        raise
-
-
-def _is_current(handle: int, path: Path) -> bool:
-    """Return whether the locked file is still the one at that path."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _holder(handle: int) -> str:
-    pid = os.pread(handle, 32, 0).decode(errors="replace").strip()
-    return f"pid {pid}" if pid else "another process"
+def _holder(path: Path) -> str:
+    with suppress(OSError):
+        if pid := path.read_text(errors="replace").strip():
+            return f"pid {pid}"
+    return "another process"

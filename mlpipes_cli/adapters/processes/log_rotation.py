@@ -8,14 +8,13 @@ logs.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import threading
 import time
 from pathlib import Path
 
-from mlpipes_cli import private_files
+from mlpipes_cli import atomic_files, file_locks
 
 LIMIT = 20 * 1024**2
 FOLDER = "MLPIPES_LOG_FOLDER"  # set for the service that rotates the logs
@@ -44,22 +43,16 @@ def put_aside(path: Path, limit: int = LIMIT) -> bool:
     """
     if path.stat().st_size <= limit:
         return False
-    beside = path.with_name(f"{path.name}.1.new")
     with path.open("rb+") as log:
-        try:
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # another process rotates it
+        if not file_locks.lock(log.fileno()):  # another process rotates it
             return False
         if os.fstat(log.fileno()).st_size <= limit:
             return False
-        try:
-            with private_files.create(beside) as old:
-                shutil.copyfileobj(log, old, _CHUNK)
-                while piece := log.read(_CHUNK):  # written meanwhile
-                    old.write(piece)
-                os.ftruncate(log.fileno(), 0)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
-        beside.replace(path.with_name(f"{path.name}.1"))
+        older = path.with_name(f"{path.name}.1")
+        with atomic_files.replacing(older, atomic_files.PRIVATE) as old:
+            shutil.copyfileobj(log, old, _CHUNK)
+            while piece := log.read(_CHUNK):  # written meanwhile
+                old.write(piece)
+            old.flush()  # a full disk shows before the log is emptied
+            os.ftruncate(log.fileno(), 0)
     return True

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import importlib.metadata
-import ipaddress
 import json
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from mlpipes_cli.adapters.mlflow import basic_auth
+from mlpipes_cli.adapters.mlflow import basic_auth, rest
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Check
 from mlpipes_cli.services import catalog
@@ -110,12 +107,12 @@ def _text(url: str, login: Mapping[str, str], method: str, path: str, body: Any 
     headers = {"Content-Type": "application/json", **basic_auth.headers(login)}
     request = urllib.request.Request(url + path, data, headers, method=method)  # noqa: S310
     try:
-        with _opener(url, login).open(request, timeout=_TIMEOUT) as answer:
+        with rest.opener(url, login).open(request, timeout=_TIMEOUT) as answer:
             content: bytes = answer.read(1 << 20)
     except urllib.error.HTTPError as error:
         raise _Refused(_status(url, error.code)) from None
-    except (OSError, http.client.HTTPException) as error:
-        raise _Refused(_silent(url, getattr(error, "reason", error))) from None
+    except rest.FAULTS as error:
+        raise _Refused(_silent(url, rest.cause(error))) from None
     return content.decode(errors="replace")
 
 
@@ -138,24 +135,6 @@ def _silent(url: str, reason: object) -> Check:
     return Check(
         NAME, "fault", f"{url} does not answer ({what})", "check stack -> mlflow -> url and the network"
     )
-
-
-def _opener(url: str, login: Mapping[str, str]) -> urllib.request.OpenerDirector:
-    insecure = login.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
-    context = ssl.create_default_context(cafile=login.get("MLFLOW_TRACKING_SERVER_CERT_PATH"))
-    if insecure:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    proxies = urllib.request.ProxyHandler({}) if is_near(url) else urllib.request.ProxyHandler()
-    return urllib.request.build_opener(proxies, urllib.request.HTTPSHandler(context=context))
-
-
-def is_near(url: str) -> bool:
-    """Return whether an address is on this machine, so that no proxy is used."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _line(text: object) -> str:

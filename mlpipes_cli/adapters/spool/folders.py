@@ -8,23 +8,23 @@ searched, so that no process takes one that is about to be locked.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from mlpipes_cli import file_locks
 from mlpipes_cli.adapters.spool.segments import (
     FILE_BYTES,
     SUFFIX,
     Segment,
     SegmentWriter,
     segments_in,
-    sync_folder,
     write_new,
 )
+from mlpipes_cli.atomic_files import sync_folder
 from mlpipes_cli.errors import MlpipesError
 
 LOCK, SET_ASIDE = "lock", "set-aside"
@@ -57,12 +57,14 @@ class Spool:
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             sync_folder(self.root.parent)
-            with _locked(self.root):
+            with file_locks.held(self.root / LOCK, wait=True):
                 self._take_over()
                 name = f"{time.time_ns() // 1_000_000:015}-{os.getpid()}-{secrets.token_hex(3)}"
                 own = self.root / name
                 own.mkdir(mode=0o700)
-                self._held[own] = _lock_of(own, wait=True)
+                handle = file_locks.take(own / LOCK, wait=True)
+                assert handle is not None
+                self._held[own] = handle
                 sync_folder(self.root)
         except OSError as error:
             raise _unusable(self.root, error) from None
@@ -75,7 +77,7 @@ class Spool:
             MlpipesError: The spool cannot be read.
         """
         try:
-            with _locked(self.root):
+            with file_locks.held(self.root / LOCK, wait=True):
                 return self._take_over()
         except OSError as error:
             raise _unusable(self.root, error) from None
@@ -156,7 +158,7 @@ class Spool:
     def _take_over(self) -> int:
         found: list[Segment] = []
         for folder in folders_in(self.root):
-            if folder in self._held or (handle := _lock_of(folder, wait=False)) < 0:
+            if folder in self._held or (handle := _lock_of(folder)) is None:
                 continue
             self._held[folder] = handle
             try:
@@ -203,30 +205,12 @@ def folders_in(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir() and path.name != SET_ASIDE)
 
 
-def _lock_of(folder: Path, *, wait: bool) -> int:
-    """Lock a folder, or the spool itself; return -1 if another process holds it, or has just removed it."""
+def _lock_of(folder: Path) -> int | None:
+    """Lock a folder; return None if another process holds it, or has just removed it."""
     try:
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return file_locks.take(folder / LOCK)
     except FileNotFoundError:
-        return -1
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return -1
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
-
-
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    handle = _lock_of(root, wait=True)
-    try:
-        yield
-    finally:
-        os.close(handle)
+        return None
 
 
 def _unusable(folder: Path, error: OSError) -> MlpipesError:

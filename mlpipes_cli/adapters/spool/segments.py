@@ -10,6 +10,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from mlpipes_cli.adapters.spool.record_format import Damage, SpoolRecord, scan
+from mlpipes_cli.atomic_files import sync_folder
 
 SUFFIX = ".rows"
 FILE_BYTES = 8 * 2**20  # a file is read whole when it is replayed
@@ -137,15 +138,6 @@ class SegmentWriter:
 def records_of(data: bytes) -> Iterator[SpoolRecord | Damage]:
     """Yield the records and damaged parts of a file; an incomplete record at its end is skipped."""
     return (found for found in scan(data) if isinstance(found, (SpoolRecord, Damage)))
-
-
-def sync_folder(folder: Path) -> None:
-    """Sync the names in a folder to disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -22,6 +22,7 @@ from mlpipes_cli.data.readers.unreadable import Unreadable
 
 BLOCK = 8 << 20  # bytes of a batch; the longest row may be 8 times as long
 _LONGEST = BLOCK * 8
+_TAIL = 65_536  # bytes at the end in which an open quote is looked for
 _KEPT = 10_000  # characters of a bad line that are kept
 
 
@@ -117,21 +118,25 @@ class CsvBatches:
         convert = arrow.ConvertOptions(
             column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False
         )
-        first = True
+        first, last, tail = True, None, _Tail(raw)
         try:
             with arrow.open_csv(
-                raw, read_options=read, parse_options=parse, convert_options=convert
+                tail, read_options=read, parse_options=parse, convert_options=convert
             ) as opened:
                 for batch in opened:
                     if first and batch.num_rows:
                         batch, first = batch.slice(1), False  # the header
                     if batch.num_rows:
+                        last = batch
                         yield pa.RecordBatch.from_arrays(batch.columns, names=list(self.header.columns))
         except pa.ArrowInvalid as error:
             said = str(error)
             if "straddl" in said or "too small" in said:
                 raise _TooLong from None
             raise Unreadable(f"is not a valid CSV file ({' '.join(said.split())[:150]})") from None
+
+        if last is not None and tail.is_quoted(str(last.column(-1)[-1]), self.header.quote):
+            raise Unreadable("a quote is not closed; correct the end of the file, or set another `quote`")
 
     def _ragged(self, row: Any) -> str:
         self.ragged += 1
@@ -174,9 +179,32 @@ class CsvBatches:
     def _line(self, number: int, record: list[str]) -> Line:
         made = io.StringIO()
         csv.writer(
-            made, delimiter=self.header.separator, quotechar=self.header.quote, lineterminator=""
+            made, delimiter=self.header.separator, quotechar=self.header.quote, lineterminator="\r\n"
         ).writerow(record)
-        return Line(number, made.getvalue()[:_KEPT], len(record))
+        return Line(number, made.getvalue().removesuffix("\r\n")[:_KEPT], len(record))
+
+
+class _Tail:
+    """A file for Arrow that knows its last bytes."""
+
+    closed = False
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw, self._last = raw, b""
+
+    def read(self, size: int = -1) -> bytes:
+        some = self._raw.read(size)
+        if some:
+            self._last = some[-_TAIL:] if len(some) >= _TAIL else (self._last + some)[-_TAIL:]
+        return some
+
+    def is_quoted(self, cell: str, quote: str) -> bool:
+        """Return whether the file ends within the quotes of its last cell."""
+        raw = (quote + cell.replace(quote, 2 * quote)).encode()
+        return len(cell) > 0 and self._last.endswith(raw[-_TAIL:])
+
+    def close(self) -> None:
+        """Leave the file open: who opened it closes it."""
 
 
 class _TooLong(Exception):

@@ -222,7 +222,7 @@ def plain_bytes(content: bytes, name: str, encoding: str | None = None) -> bytes
     import tempfile
 
     if not compression(name) and encoding is None:
-        if content.isascii():
+        if content.isascii() and b"\0" not in content:
             return content
     with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
         path = Path(folder) / f"content{compression(name)}"

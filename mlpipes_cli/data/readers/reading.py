@@ -17,6 +17,7 @@ from mlpipes_cli.data.readers.facts import Facts
 from mlpipes_cli.data.readers.inputs import BadLine, Input
 from mlpipes_cli.data.readers.plan import ColumnPlan, Deviates, Plan
 from mlpipes_cli.data.readers.planning import Declared
+from mlpipes_cli.data.readers.unreadable import Unreadable
 
 _ARTICLES = {"integer": "an integer", "number": "a number", "text": "a text", "boolean": "true or false"}
 _SHOWN = 5  # bad rows in a message
@@ -76,7 +77,7 @@ class Reading:
         """
         if not self.inputs[0].texts:
             return self._typed_plan()
-        rows = self.inputs[0].batches()
+        rows = _rows_of(self.inputs[0])
         first, second = next(rows, None), next(rows, None)
         batches = [first] if first is not None else []
         style = self._style(0, first)
@@ -93,7 +94,7 @@ class Reading:
         evidence = {name: Evidence(Style()) for name in names}
         for at, one in enumerate(self.inputs):
             style: Style | None = None
-            for batch in one.batches():
+            for batch in _rows_of(one):
                 style = self._style(at, batch).style if style is None else style
                 for name in names:
                     evidence[name].style = style
@@ -147,7 +148,7 @@ class Reading:
         ]
         evidence = {name: Evidence(Style()) for name in texts}
         for one in self.inputs if texts else ():
-            for batch in one.batches():
+            for batch in _rows_of(one):
                 for name in texts:
                     evidence[name].add(*planning.cells(batch.column(name), self.formats.missing))
         made = {
@@ -175,7 +176,7 @@ class Reading:
         self.bad, self.rows = {}, [0] * len(self.inputs)
         self.facts = {one.source: Facts(one.type) for one in self.plan.columns}
         for at, one in enumerate(self.inputs):
-            for batch in one.batches():
+            for batch in _rows_of(one):
                 columns = self._typed(at, one, batch)
                 for plan, column in zip(self.plan.columns, columns, strict=True):
                     self.facts[plan.source].add(column)
@@ -234,6 +235,13 @@ class Reading:
     def set_aside(self) -> int:
         """How many records the last reading has left out."""
         return sum(map(len, self.bad.values())) + sum(one.wrong for one in self.inputs)
+
+
+def _rows_of(one: Input) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from one.batches()
+    except Unreadable as error:
+        raise Unreadable(error.of(one.shown)) from None
 
 
 def _reason(plan: ColumnPlan, value: object) -> str:

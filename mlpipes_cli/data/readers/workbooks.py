@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from mlpipes_cli.data.readers.arrow_input import ArrowInput, digest_of
 from mlpipes_cli.data.readers.unreadable import Unreadable
+from mlpipes_cli.data.readers.values import column
 from mlpipes_cli.suggest import did_you_mean
 
 
@@ -59,7 +59,7 @@ def _table(rows: list[list[Any]]) -> pa.Table:
         raise Unreadable("is empty")
     header, body = filled[0], filled[1:]
     names = [_name(value, at) for at, value in enumerate(header)]
-    columns = [_column([row[at] if at < len(row) else None for row in body]) for at in range(len(names))]
+    columns = [_cells([row[at] if at < len(row) else None for row in body]) for at in range(len(names))]
     kept = [at for at in range(len(names)) if header[at] != "" or columns[at].null_count < len(columns[at])]
     return pa.Table.from_arrays([columns[at] for at in kept], names=[names[at] for at in kept])
 
@@ -70,31 +70,9 @@ def _name(value: Any, at: int) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _column(values: Sequence[Any]) -> pa.Array:
+def _cells(values: Sequence[Any]) -> pa.Array:
+    """Return a column; a workbook has no whole numbers of its own."""
     cells = [None if value == "" else value for value in values]
-    kinds = {type(value) for value in cells if value is not None}
-    if kinds <= {float, int}:
-        if all(value is None or float(value).is_integer() for value in cells) and kinds:
-            return pa.array([None if value is None else int(value) for value in cells], pa.int64())
-        return pa.array([None if value is None else float(value) for value in cells], pa.float64())
-    if kinds == {bool}:
-        return pa.array(cells, pa.bool_())
-    if kinds == {date}:
-        return pa.array(cells, pa.date32())
-    if kinds <= {date, datetime}:
-        return pa.array([_moment(value) for value in cells], pa.timestamp("us"))
-    if kinds == {timedelta}:
-        return pa.array(cells, pa.duration("us"))
-    return pa.array([None if value is None else _text(value) for value in cells], pa.large_string())
-
-
-def _moment(value: Any) -> datetime | None:
-    if value is None or isinstance(value, datetime):
-        return value
-    return datetime(value.year, value.month, value.day)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return value.isoformat() if isinstance(value, (date, datetime, time)) else str(value)
+    if all(value is None or (isinstance(value, float) and value.is_integer()) for value in cells):
+        cells = [None if value is None else int(value) for value in cells]
+    return column(cells)

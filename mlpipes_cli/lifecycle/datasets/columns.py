@@ -73,7 +73,8 @@ def _twice(found: Mapping[str, Declared], source: YamlSource) -> list[str]:
     for name, one in found.items():
         if one.name in first:
             said = f"{first[one.name]!r} and {name!r} both get the name {one.name!r}; rename one of them"
-            problems.append(source.problem(("columns", name), said))
+            where = name if ("columns", name) in source.lines else first[one.name]
+            problems.append(source.problem(("columns", where), said))
         first.setdefault(one.name, name)
     return problems
 

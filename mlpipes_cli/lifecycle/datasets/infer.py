@@ -65,7 +65,7 @@ def infer(
         raise UsageError(f"{output}: exists already", "choose another --output, or overwrite it with --force")
     yaml = parse_yaml(f"source: {source!r}\n", "SOURCE")
     config = DatasetConfig(dataset=names.dataset(source), source=source)
-    with opening.opened(config, folder, yaml, None) as inputs:
+    with opening.opened(config, folder, yaml, None, folder) as inputs:
         with opening.as_problems(yaml), reporter.task(f"reading {source}"):
             reading = _read(inputs, config)
         if target is not None and target not in inputs[0].names():

@@ -81,7 +81,7 @@ def load(project: ProjectFolder, file: Path, reporter: Reporter) -> Loaded:
     config, source = load_dataset(file)
     endpoints = wiring.make_runtime(project).endpoints()
     wiring.prepare_database(endpoints.database_url)
-    with opening.opened(config, file.parent, source, endpoints.reader_url) as inputs:
+    with opening.opened(config, file.parent, source, endpoints.reader_url, project.root) as inputs:
         found = columns.declared(config, inputs[0].names(), source)
         key = [columns.stored(config, name, found, ("key",), source) for name in config.key or ()]
         with wiring.raw_table(endpoints.database_url, config.dataset, reporter.info) as table:
@@ -106,7 +106,7 @@ class _Load:
 
     def run(self) -> Loaded:
         with opening.as_problems(self.source):
-            self.prints = [_fingerprint(self.config, [one.digest()]) for one in self.inputs]
+            self.prints = [self._print(one) for one in self.inputs]
             whole = _digest(self.prints) if len(self.prints) > 1 else self.prints[0]
             if (known := self._known(whole)) is not None:
                 return known
@@ -119,6 +119,10 @@ class _Load:
         self.table.finish(record, aside)
         opening.tell(self.reporter, self.inputs, reading, self.config)
         return _result(record)
+
+    def _print(self, one: Input) -> str:
+        with opening.as_problems(self.source, one.shown):
+            return _fingerprint(self.config, [one.digest()])
 
     def _known(self, fingerprint: str) -> Loaded | None:
         """Return the answer for a source that is in the table as it is; None if it is not."""

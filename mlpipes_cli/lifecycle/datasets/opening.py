@@ -38,7 +38,7 @@ def formats(config: DatasetConfig) -> Formats:
 
 @contextmanager
 def opened(
-    config: DatasetConfig, base: Path, source: YamlSource, database_url: str | None
+    config: DatasetConfig, base: Path, source: YamlSource, database_url: str | None, root: Path
 ) -> Iterator[list[Input]]:
     """Yield the inputs of a data set's source, which have the same columns.
 
@@ -47,26 +47,23 @@ def opened(
         base: The folder of ``dataset.yaml``; relative paths start there.
         source: The file.
         database_url: The project's own database for the read-only role.
+        root: The folder that functions are imported from: the project's.
 
     Raises:
         ConfigError: The source does not exist or cannot be read.
         MlpipesError: A server cannot be reached or refuses.
     """
     from mlpipes_cli.data.readers import resolve
+    from mlpipes_cli.data.readers.fetching import Fetching
 
-    with as_problems(source):
-        files = []
-        texts = [config.source] if isinstance(config.source, str) else [str(one) for one in config.source]
-        for at, text in enumerate(texts):
-            where = ("source",) if isinstance(config.source, str) else ("source", at)
-            files += resolve.files(text, base, source, where)
+    with Fetching(config, base, source, database_url, root, formats(config)) as fetching:
         inputs = []
-        for path, shown in files:
+        for shown, opening in fetching.inputs():
             with as_problems(source, shown):
-                inputs.append(resolve.open_file(path, shown, formats(config)))
+                inputs.append(opening())
                 inputs[-1].names()
         resolve.check_same_columns(inputs, source)
-    yield inputs
+        yield inputs
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.data.arrow import NotConvertible, named_range
+from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import OPENING, Unreadable, not_opened, read_header
 from mlpipes_cli.errors import UsageError
@@ -177,6 +178,9 @@ def _parquet(file: Path) -> Table:
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(file, error) from None
     bounds.check_parquet(file, opened)
+    if repeated := twice(opened.schema_arrow.names):
+        told = f"{file}: duplicate column names: {', '.join(map(repr, repeated))}; rename them"
+        raise UsageError(told, "correct the file")
 
     def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:
         from mlpipes_cli.data.parquet import plain
@@ -184,13 +188,19 @@ def _parquet(file: Path) -> Table:
 
         with opened:
             try:
+                start = 0
                 for batch in opened.iter_batches(size):
                     table = pa.Table.from_batches([batch])
-                    yield blanked(_with_whole_ids(plain(table), table, kinds), formats)
+                    yield blanked(_with_whole_ids(plain(table, start), table, kinds), formats)
+                    start += len(table)
+            except NotConvertible as error:
+                raise UsageError(f"{file}: {error}", "correct the file") from None
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(file, error) from None
 
-    return Table(file, list(opened.schema_arrow.names), opened.metadata.num_rows, batches)
+    index = named_range(opened.schema_arrow.metadata)
+    names = dict.fromkeys([*([index[0]] if index else []), *opened.schema_arrow.names])
+    return Table(file, list(names), opened.metadata.num_rows, batches)
 
 
 def _with_whole_ids(frame: pd.DataFrame, table: pa.Table, kinds: Mapping[str, Kind] | None) -> pd.DataFrame:
@@ -210,13 +220,20 @@ def _with_whole_ids(frame: pd.DataFrame, table: pa.Table, kinds: Mapping[str, Ki
 
 
 def _json(file: Path) -> Table:
+    from mlpipes_cli.server.http.api_error import ApiError
+    from mlpipes_cli.server.requests import strict_json
+
     try:
-        document = json.loads(file.read_text(encoding="utf-8-sig"))
+        document = strict_json.parse(file.read_bytes())
+    except ApiError as error:
+        raise UsageError(f"{file}: {error}", "correct the file") from None
     except (ValueError, RecursionError) as error:
         raise _unreadable(file, error) from None
     bounds.check_records(file, document)
     try:
         frame = _frame(document)
+    except _Uneven as error:
+        raise UsageError(f"{file}: {error}", "correct the file") from None
     except (ValueError, TypeError, AttributeError):
         raise UsageError(
             f"{file}: not a table", "give a list of records, an object of lists, or {columns, data}"
@@ -241,7 +258,10 @@ def _frame(document: Any) -> pd.DataFrame:
         document = document if inner is None else inner
     if isinstance(document, dict):
         if {"columns", "data"} <= document.keys() <= {"columns", "data", "index"}:
+            _check_split(document)
             return pd.DataFrame(document["data"], columns=document["columns"], dtype=object)
+        if document and all(isinstance(value, dict) for value in document.values()):
+            return _of_labels(document)
         if document and not any(isinstance(value, list) for value in document.values()):
             return pd.DataFrame([document], dtype=object)
         if not all(isinstance(value, list) for value in document.values()):
@@ -250,6 +270,33 @@ def _frame(document: Any) -> pd.DataFrame:
     if not isinstance(document, list) or not all(isinstance(record, dict) for record in document):
         raise ValueError("no records")
     return pd.DataFrame(document, dtype=object)
+
+
+def _of_labels(document: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """Convert ``{column: {label: value}}``, which ``DataFrame.to_json`` writes by default."""
+    import pandas as pd
+
+    labels = list(next(iter(document.values())))
+    for name, values in document.items():
+        if values.keys() != set(labels):
+            raise _Uneven(f"column {name!r}: expected the same labels as in the first column")
+    columns = {name: [values[label] for label in labels] for name, values in document.items()}
+    return pd.DataFrame(columns, dtype=object)
+
+
+class _Uneven(Exception):
+    """Rows do not have one value for each column; the text is one line."""
+
+
+def _check_split(document: dict[str, Any]) -> None:
+    from mlpipes_cli.server.requests.tables import check_split
+
+    try:
+        check_split(document, first=1)
+    except ValueError as error:
+        raise _Uneven(str(error)) from None
+    if repeated := twice([str(name) for name in document["columns"]]):
+        raise _Uneven(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")
 
 
 def _unreadable(file: Path, error: BaseException) -> UsageError:

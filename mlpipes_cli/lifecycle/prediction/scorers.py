@@ -249,7 +249,7 @@ class _Offline:
 
     def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
         from mlpipes_cli.server.predictions.stored_rows import listed
-        from mlpipes_cli.server.requests.fitting import fitted
+        from mlpipes_cli.server.requests.fitting import Unfit, fitted
 
         served = self._served
         name = _id_name(batch, self.id, {column.name for column in self.columns})
@@ -260,6 +260,9 @@ class _Offline:
                 fitted(features, served, encoded=False) if named else served.mlflow.enforce(features, None)[0]
             )
             outcome = served.predict(asked)
+        except Unfit as error:
+            told = f"rows {start + 1} to {start + len(batch)}: {error}"
+            raise UsageError(told, "correct the file") from None
         except Exception as error:  # noqa: BLE001  a model may raise anything
             line = " ".join(str(error).split())[:300]
             raise UsageError(

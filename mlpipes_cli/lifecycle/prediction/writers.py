@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
-from mlpipes_cli import private_files
+from mlpipes_cli import atomic_files
 from mlpipes_cli.errors import MlpipesError, UsageError
 
 if TYPE_CHECKING:
@@ -95,15 +94,16 @@ class _File:
 
     def __init__(self, output: Path, form: Callable[[IO[bytes]], Format]) -> None:
         self._output, self._form = output, form
-        self._part = output.with_name(f".{output.name}.{os.getpid()}.part")
         self.records: list[dict[str, Any]] | None = None
 
     def __enter__(self) -> Self:
         try:
-            self._file = private_files.create(self._part)
+            self._new = atomic_files.Replacement(
+                self._output, atomic_files.PRIVATE, keep_mode=True, durable=True
+            )
         except OSError as error:
             raise self._unwritable(error) from None
-        self._format = self._form(self._file)
+        self._format = self._form(self._new.file)
         return self
 
     def __exit__(
@@ -112,8 +112,7 @@ class _File:
         with contextlib.suppress(OSError):
             if kind is not None:
                 self._format.abandon()
-            self._file.close()
-        self._part.unlink(missing_ok=True)
+        self._new.drop()
 
     def write(self, part: pd.DataFrame) -> None:
         try:
@@ -124,10 +123,7 @@ class _File:
     def finish(self) -> None:
         try:
             self._format.finish()
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            private_files.put(self._part, self._output)
+            self._new.put()
         except OSError as error:
             raise self._unwritable(error) from None
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlpipes_cli import private_files
+from mlpipes_cli import file_locks, private_files
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter
 
@@ -30,26 +30,25 @@ def one_at_a_time(state: Path, reporter: Reporter, patience: float = _PATIENCE) 
     path = state / "registry.lock"
     try:
         private_files.passage(state)
-        file = path.open("a")
+        descriptor = _acquire(path, reporter, patience)
     except OSError as error:
         raise MlpipesError(f"{path}: {error.strerror}", "check the folder's permissions") from None
-    with file:
-        _acquire(file.fileno(), path, reporter, patience)
+    try:
         yield
+    finally:
+        os.close(descriptor)
 
 
-def _acquire(handle: int, path: Path, reporter: Reporter, patience: float) -> None:
+def _acquire(path: Path, reporter: Reporter, patience: float) -> int:
     deadline, told = time.monotonic() + patience, False
-    while True:
-        try:
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise MlpipesError(
-                    f"another promote or rollback has held {path} for {patience:g} s",
-                    "wait for it to finish, or stop it",
-                ) from None
+    while (descriptor := file_locks.take(path)) is None:
+        if time.monotonic() >= deadline:
+            raise MlpipesError(
+                f"another promote or rollback has held {path} for {patience:g} s",
+                "wait for it to finish, or stop it",
+            )
         if not told:
             reporter.info("another promote or rollback is running in this project; waiting for it to finish")
             told = True
         time.sleep(0.1)
+    return descriptor

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from mlpipes_cli import private_files
+from mlpipes_cli import atomic_files
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.records import log_context
 from mlpipes_cli.lifecycle.records.arrow import Layout
@@ -71,43 +70,37 @@ def export(
     log = log_context.connect(project)
     if selection.model is not None:
         log.check_model(selection.model)
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
         with (
             log.records.snapshot(selection, inputs=flat, size=_FETCHED) as snapshot,
             reporter.task(f"exporting to {output.name}", snapshot.rows) as task,
+            atomic_files.replacing(output, atomic_files.PRIVATE, keep_mode=True, durable=True) as file,
         ):
             layout = Layout(snapshot, flat)
-            rows = _write(part, snapshot, layout, task)
-        private_files.put(part, output)
+            rows = _write(file, snapshot, layout, task)
     except OSError as error:
         raise MlpipesError(
             f"{output}: cannot be written ({error.strerror or error})",
             "check the folder and the free disk space",
         ) from None
-    finally:
-        part.unlink(missing_ok=True)
     names = tuple(layout.schema.names)
     return Exported(str(output), rows, names, output.stat().st_size, round(time.monotonic() - started, 3))
 
 
-def _write(path: Path, snapshot: LogSnapshot, layout: Layout, task: Task) -> int:
+def _write(file: BinaryIO, snapshot: LogSnapshot, layout: Layout, task: Task) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = 0
-    with private_files.create(path) as file:
-        with pq.ParquetWriter(file, layout.schema, compression="zstd") as writer:
-            waiting: list[pa.Table] = []
-            for batch in snapshot.batches:
-                waiting.append(layout.table(batch))
-                rows += len(batch)
-                task.advance(len(batch))
-                if sum(map(len, waiting)) >= _GROUP_ROWS or sum(t.nbytes for t in waiting) >= _GROUP_BYTES:
-                    writer.write_table(pa.concat_tables(waiting).combine_chunks())
-                    waiting = []
-            if waiting:
+    with pq.ParquetWriter(file, layout.schema, compression="zstd") as writer:
+        waiting: list[pa.Table] = []
+        for batch in snapshot.batches:
+            waiting.append(layout.table(batch))
+            rows += len(batch)
+            task.advance(len(batch))
+            if sum(map(len, waiting)) >= _GROUP_ROWS or sum(t.nbytes for t in waiting) >= _GROUP_BYTES:
                 writer.write_table(pa.concat_tables(waiting).combine_chunks())
-        file.flush()
-        os.fsync(file.fileno())
+                waiting = []
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting).combine_chunks())
     return rows

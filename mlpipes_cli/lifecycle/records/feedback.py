@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mlpipes_cli import private_files
+from mlpipes_cli import atomic_files
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.prediction import readers
@@ -266,15 +265,11 @@ def _pairs(batches: Iterator[pd.DataFrame], columns: _Columns) -> Iterator[tuple
 
 
 def _write(path: Path, column: str, names: Sequence[str]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([name] for name in (column, *names))
     try:
-        with io.TextIOWrapper(private_files.create(part), encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([column])
-            writer.writerows([name] for name in names)
-        private_files.put(part, path)
+        atomic_files.write_text(path, text.getvalue(), atomic_files.PRIVATE, keep_mode=True)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise MlpipesError(
             f"{path}: cannot be written ({error.strerror}); the feedback was stored", "choose another file"
         ) from None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlpipes_cli import server_registry
+from mlpipes_cli import http_probe, server_registry
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.serving.api_names import NAME, is_api
@@ -70,16 +69,11 @@ def _model(told: Any) -> str:
 
 def _ready(url: str) -> Any | None:
     """Return the answer of ``/ready``, or None if the server is not a prediction API."""
-    place = urlsplit(url)
-    link = http.client.HTTPConnection(place.hostname or "", place.port, timeout=_SECONDS)
-    try:
-        link.request("GET", "/ready")
-        answer = json.loads(link.getresponse().read())
-        return answer if isinstance(answer, dict) and "problems" in answer else None
-    except (OSError, ValueError, http.client.HTTPException):
-        return None
-    finally:
-        link.close()
+    answer = http_probe.ask_url(f"{url}/ready", timeout=_SECONDS, read=True)
+    with contextlib.suppress(ValueError):
+        told = json.loads(answer.body) if answer else None
+        return told if isinstance(told, dict) and "problems" in told else None
+    return None
 
 
 def _spooled(project: ProjectFolder) -> str:

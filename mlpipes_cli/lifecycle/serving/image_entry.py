@@ -12,7 +12,6 @@ promotion. Passwords may be in files: ``MLPIPES_DATABASE_URL_FILE`` names one th
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli import file_locks
 from mlpipes_cli.errors import MlpipesError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BAKED = Path("/opt/mlpipes/settings.json")
 _PASSWORDS = ("MLPIPES_DATABASE_URL", "MLPIPES_MODEL_KEY", "MLFLOW_TRACKING_PASSWORD")
 _SCRATCH = "mlpipes-scratch-"
-_held: list[int] = []
+_held: list[int | None] = []
 
 
 def main() -> int:
@@ -91,7 +91,7 @@ def _scratch(state: Path) -> Path:
         try:
             _remove_left(place)
             folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=place))
-            _held.append(_locked(folder))
+            _held.append(file_locks.take(folder, wait=True))  # until this process ends
         except OSError:
             continue
         os.environ["TMPDIR"] = str(folder)
@@ -103,24 +103,9 @@ def _scratch(state: Path) -> Path:
 def _remove_left(place: Path) -> None:
     """Remove the folders of containers that were killed; a folder in use is locked."""
     for folder in place.glob(f"{_SCRATCH}*"):
-        with contextlib.suppress(OSError):
-            os.close(_locked(folder))
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _locked(folder: Path) -> int:
-    """Return the descriptor of the folder, locked until this process ends.
-
-    Raises:
-        OSError: Another process has it.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+        with contextlib.suppress(OSError), file_locks.held(folder) as left:
+            if left:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _baked(told: Mapping[str, str]) -> dict[str, Any]:

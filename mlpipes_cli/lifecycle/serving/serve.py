@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from mlpipes_cli import server_registry
+from mlpipes_cli import http_probe, server_registry
 from mlpipes_cli.lifecycle.serving import api_names, api_status, service
 from mlpipes_cli.lifecycle.serving.plan import ServingPlan
 from mlpipes_cli.lifecycle.serving.service import PREFERRED_PORT
@@ -134,13 +132,9 @@ def _reachable(host: str) -> str:
 
 def wait_for(url: str, over: Callable[[], bool], pause: Callable[[float], object]) -> bool:
     """Poll the URL until it answers 200; return False if ``over`` becomes true before."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while not over():
-        try:
-            with opener.open(url, timeout=5) as answer:
-                if answer.status == 200:
-                    return True
-        except (OSError, urllib.error.URLError):
-            pass
+        answer = http_probe.ask_url(url)
+        if answer and answer.status == 200:
+            return True
         pause(0.05)
     return False

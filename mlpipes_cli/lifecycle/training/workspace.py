@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlpipes_cli import private_files
+from mlpipes_cli import file_locks, private_files
 from mlpipes_cli.errors import MlpipesError
 
 _KEEP_DATA = 14 * 24 * 3600.0  # seconds that prepared data is kept after its last use
@@ -41,14 +40,13 @@ class Workspace:
         try:
             private_files.folder(self.jobs.parent)
             self.root.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = file_locks.take(self._lock)
         except OSError as error:
             raise MlpipesError(
                 f"{self.jobs}: cannot be written to: {error.strerror}",
                 "free space or check the folder's mode",
             ) from None
-        if not _take(descriptor):
-            os.close(descriptor)
+        if descriptor is None:
             raise MlpipesError(
                 "another `mlpipes train` is running this session",
                 "wait for it to finish, or leave out --resume",
@@ -80,24 +78,12 @@ class Workspace:
         for lock in self.jobs.glob("*.lock"):
             if lock == self._lock:
                 continue
-            with contextlib.suppress(OSError):
-                descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-                try:
-                    if _take(descriptor):
-                        shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-                        lock.unlink(missing_ok=True)
-                finally:
-                    os.close(descriptor)
+            with contextlib.suppress(OSError), file_locks.held(lock, create=False) as left:
+                if left:
+                    shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                    lock.unlink(missing_ok=True)
         oldest = time.time() - _KEEP_DATA
         for folder in self.data.glob("*"):
             with contextlib.suppress(OSError):
                 if folder.stat().st_mtime < oldest:
                     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _take(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from mlpipes_cli import atomic_files
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.transfer.manifest import CHECKSUM, MANIFEST, MOST_FILES, Manifest, Member, fits
 
@@ -89,23 +90,15 @@ def writing(path: Path) -> Iterator[ArchiveWriter]:
     Raises:
         MlpipesError: It cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         _sweep(path)
-        with open(beside, "xb", opener=_private) as file:
+        with atomic_files.replacing(path, atomic_files.PRIVATE, durable=True) as file:
             yield from _fill(file, compressed=not path.name.endswith(".tar"))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        _settle(path.parent)
     except OSError as error:
         raise MlpipesError(
             f"{path}: cannot be written ({error.strerror or error})",
             "check the folder and the free disk space",
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def _fill(file: IO[bytes], *, compressed: bool) -> Iterator[ArchiveWriter]:
@@ -121,27 +114,13 @@ def _fill(file: IO[bytes], *, compressed: bool) -> Iterator[ArchiveWriter]:
 def _sweep(path: Path) -> None:
     """Remove the files of a killed backup of this name."""
     for left in path.parent.glob(f".{path.name}.*.new"):
-        pid = left.name.split(".")[-2]
+        pid = left.name.split(".")[-2].split("-")[0]
         try:
             os.kill(int(pid), 0)
         except (ProcessLookupError, ValueError):
             left.unlink(missing_ok=True)
         except PermissionError:
             continue
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
-
-
-def _settle(folder: Path) -> None:
-    """Sync the new name to disk, if the system can do that for a folder."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def checked_name(path: Path) -> Path:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mlpipes_cli import private_files
+from mlpipes_cli import atomic_files, private_files
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ArtifactStore
 
@@ -60,25 +59,21 @@ class RestoreJournal:
         self._write(stage, found[1] if found else "")
 
     def _write(self, stage: Stage, file: str) -> None:
-        beside = self.folder / "state.json.new"
-        with self._written(), beside.open("w", encoding="utf-8") as text:
-            json.dump({"stage": stage, "file": file}, text)
-            text.flush()
-            os.fsync(text.fileno())
         with self._written():
-            beside.replace(self.folder / "state.json")
+            text = json.dumps({"stage": stage, "file": file})
+            atomic_files.write_text(self.folder / "state.json", text, durable=True)
 
     def keep(self, store: ArtifactStore, key: str) -> None:
         """Copy an artifact that is going to be overwritten."""
         number = sum(1 for _ in self._kept())
-        with self._written(), store.read(key) as content:
-            beside = self.folder / f"{number}.new"
-            with beside.open("wb") as copy:
-                copy.write(f"{json.dumps(key)}\n".encode())
-                shutil.copyfileobj(content, copy, _CHUNK)
-                copy.flush()
-                os.fsync(copy.fileno())
-            beside.replace(self.folder / f"{number}.kept")
+        kept = self.folder / f"{number}.kept"
+        with (
+            self._written(),
+            store.read(key) as content,
+            atomic_files.replacing(kept, durable=True) as copy,
+        ):
+            copy.write(f"{json.dumps(key)}\n".encode())
+            shutil.copyfileobj(content, copy, _CHUNK)
 
     def _kept(self) -> Iterator[Path]:
         return self.folder.glob("*.kept")

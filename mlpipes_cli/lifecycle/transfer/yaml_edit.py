@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
+from mlpipes_cli import atomic_files
 from mlpipes_cli.errors import MlpipesError, UsageError
 
 
@@ -56,18 +55,9 @@ def write(path: Path, text: str) -> None:
     Raises:
         MlpipesError: It cannot be written.
     """
-    real = path.resolve()
-    beside = real.with_name(f".{real.name}.{os.getpid()}.new")
     try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.chmod(real.stat().st_mode & 0o7777)
-        beside.replace(real)
+        atomic_files.write_text(path.resolve(), text, keep_mode=True, durable=True)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
         raise MlpipesError(
             f"{path}: cannot be written ({error.strerror})", "check the file's owner"
         ) from None

@@ -76,22 +76,21 @@ def raise_file_limit(wanted: int = _MOST_FILES) -> int:
     return wanted if soft == resource.RLIM_INFINITY else soft
 
 
-class _Cycle(RequestResponseCycle):  # type: ignore[misc]
-    """One request and its answer; sends ``connection: close`` if it answers before the body has arrived."""
+class _EarlyEnd:
+    """The transport of an answer that may end before its request: then the protocol ends the connection.
 
-    early = False
+    Attributes:
+        reached: Whether the answer is complete, and the body was not when it began.
+    """
 
-    @property
-    def keep_alive(self) -> bool:
-        if not self.response_complete and self.more_body and not self.early:
-            told = dict(self.scope["headers"]).get(b"content-length", b"")
-            self.early = not told.isdigit() or int(told) > _DISCARDED
-        # sent to the client at the answer's start; then the protocol, not the cycle, ends the connection
-        return self.response_complete if self.early else bool(self.__dict__["keep_alive"])
+    def __init__(self, transport: Any, cycle: RequestResponseCycle) -> None:
+        self._transport, self._cycle, self.reached = transport, cycle, False
+        self.write, self.is_closing = transport.write, transport.is_closing
 
-    @keep_alive.setter
-    def keep_alive(self, value: bool) -> None:
-        self.__dict__["keep_alive"] = value
+    def close(self) -> None:
+        self.reached = bool(self._cycle.response_complete)
+        if not self.reached:
+            self._transport.close()
 
 
 class _Guard:
@@ -142,6 +141,8 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         self._turn, self._since = _IDLE, self.loop.time()
         self._seen = self._bodied = 0
         self._fresh = False
+        self._early: _EarlyEnd | None = None
+        self._keeps_alive = True  # what the request in ``_early`` wants
         self._unread: tuple[float, int] | None = None  # when writing stopped, and the size of the buffer then
         guard = getattr(self.server_state, "guard", None)
         if guard is None:
@@ -165,6 +166,8 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         self._read(data)
         if self._turn == _OURS or self._turn == _IDLE:
             return
+        if self._turn == _BODY and self._early is None:
+            self._expect_early_end()
         if self._fresh or self._bodied != before:  # the rest of the request before, or a growing body
             self._fresh, self._seen = False, 0
             return
@@ -199,7 +202,7 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         if self.parser.should_upgrade():
             return  # see _read
         super().on_headers_complete()
-        self.cycle.__class__ = _Cycle
+        self._early = None
         self._turn, self._since, self._bodied = _BODY, self.loop.time(), 0
 
     def on_body(self, body: bytes) -> None:
@@ -210,6 +213,9 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         if self.parser.should_upgrade():
             return
         super().on_message_complete()
+        if self._early is not None and not self.cycle.response_started:
+            self.cycle.transport, self.cycle.keep_alive = self.transport, self._keeps_alive
+            self._early = None
         if self.cycle.response_complete:
             self._turn, self._since = _IDLE, self.loop.time()
         else:
@@ -221,11 +227,15 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         if self.transport.is_closing():
             return
         now = self.loop.time()
-        if self.cycle.early:
+        if self._early is not None and self._early.reached:
             self._linger(now)
         elif self._turn == _OURS:
             self._turn, self._since = _IDLE, now
             self._guard.waiting[self] = None
+
+    def shutdown(self) -> None:
+        self._keeps_alive = False
+        super().shutdown()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -270,6 +280,13 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
             self.transport.close()
         else:
             self._refuse(ApiError(408, "REQUEST_TIMEOUT", "the request did not arrive in time"))
+
+    def _expect_early_end(self) -> None:
+        """Have an answer that begins before a long body has arrived say ``connection: close``."""
+        told = dict(self.scope["headers"]).get(b"content-length", b"")
+        if not told.isdigit() or int(told) > _DISCARDED:
+            self._early, self._keeps_alive = _EarlyEnd(self.transport, self.cycle), self.cycle.keep_alive
+            self.cycle.transport, self.cycle.keep_alive = self._early, False
 
     def _linger(self, now: float) -> None:
         """Delay the close while a rejected body still arrives, so that the client can read the answer."""

@@ -84,6 +84,8 @@ class ServedModel:
         self.features = frozenset(column.name for column in self.columns)
         self.names = [column.name for column in self.columns]
         self.doubles = frozenset(column.name for column in self.columns if column.type == "double")
+        images = set(self.details.get("images") or ())
+        self.pictures = [c.name for c in self.columns if c.type == "binary" and c.name in images]
         self._numbered = [c.name for c in self.columns if c.type == "boolean" and c.signed == "double"]
         self._texts = [at for at, column in enumerate(self.columns) if column.type == "string"]
         self.shortcut = shortcut

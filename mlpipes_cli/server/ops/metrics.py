@@ -38,22 +38,23 @@ class Metrics:
         self._duration = BulkHistogram(
             "mlpipes_request_duration_seconds",
             "Time from a request's arrival until its response was ready.",
-            ["route"],
-            buckets=SECONDS,
+            ("route",),
+            bounds=SECONDS,
             registry=registry,
         )
         self._batch_requests = BulkHistogram(
-            "mlpipes_batch_requests", "Requests per batch.", buckets=SIZES, registry=registry
+            "mlpipes_batch_requests", "Requests per batch.", bounds=SIZES, registry=registry
         )
         self._batch_rows = BulkHistogram(
-            "mlpipes_batch_rows", "Rows per batch.", buckets=SIZES, registry=registry
+            "mlpipes_batch_rows", "Rows per batch.", bounds=SIZES, registry=registry
         )
         self._lag = BulkHistogram(
             "mlpipes_log_lag_seconds",
             "Time from a request's arrival until its predictions were committed.",
-            buckets=SECONDS,
+            bounds=SECONDS,
             registry=registry,
         )
+        self._histograms = (self._duration, self._batch_requests, self._batch_rows, self._lag)
         self._log_failures = Counter(
             "mlpipes_log_failures_total", "Batches that the database did not accept.", registry=registry
         )
@@ -161,7 +162,7 @@ class Metrics:
         for (route, status), tally in self._requests.items():
             if count := sum(tally[:-1]):
                 self._requests_total.labels(route, str(status)).inc(count)
-                self._duration.labels(route).add(tally)
+                self._duration.add(tally, route)
         for tally, histogram in (
             (self._batches[0], self._batch_requests),
             (self._batches[1], self._batch_rows),
@@ -179,10 +180,10 @@ class Metrics:
     def text(self) -> bytes:
         """Return all flushed numbers, of all workers, in Prometheus' text format; from any thread."""
         if self._folder is None:
-            return generate_latest(Shown(self._registry))
+            return generate_latest(Shown(self._registry, self._histograms))
         shared_metrics.forget_the_dead(self._folder)
         collector = MultiProcessCollector(None, str(self._folder))  # type: ignore[no-untyped-call]
-        return generate_latest(Shown(collector))
+        return generate_latest(Shown(collector, self._histograms))
 
     def render(self) -> tuple[bytes, str]:
         """Return the present numbers and their content type."""

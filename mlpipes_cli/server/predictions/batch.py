@@ -15,6 +15,7 @@ from mlpipes_cli.server.http.api_error import ApiError, bad_request, unavailable
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.predictions import stored_rows
 from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer
+from mlpipes_cli.server.requests import pictures
 from mlpipes_cli.server.requests.decoder import Row
 
 logger = logging.getLogger("mlpipes.server")
@@ -120,8 +121,12 @@ def _ask_alone(job: PredictionJob) -> Said:
     except Away:
         raise
     except Exception as error:
+        if not job.count:
+            return bad_request(NO_ROWS)
+        if told := pictures.reason(job.data, job.model.pictures):
+            return bad_request(told)
         logger.warning("the model failed", exc_info=error)  # its message may quote rows: not written
-        return bad_request(CANNOT_PREDICT if job.count else NO_ROWS)
+        return bad_request(CANNOT_PREDICT)
 
 
 class _NotWritable(Exception):

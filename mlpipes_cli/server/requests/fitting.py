@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,9 @@ import pandas as pd
 from mlpipes_cli.data import conversion
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.plain_numbers import plain_numbers
+from mlpipes_cli.server.http.api_error import too_large
 from mlpipes_cli.server.models.served_model import InputColumn, ServedModel
+from mlpipes_cli.server.requests import pictures
 from mlpipes_cli.suggest import did_you_mean
 
 _SHOWN = 5
@@ -42,6 +45,7 @@ def fitted(
 
     Raises:
         Unfit: A value does not fit, or a column is missing.
+        ApiError: The pictures have too many pixels together (413).
         MlflowException: A list, an object or bytes do not fit.
     """
     if not all(isinstance(name, str) for name in table.columns):
@@ -58,13 +62,29 @@ def fitted(
             made[column.name] = _converted(table[column.name], column, model.formats, cells)
     if lacking := [c for c in model.columns if c.required and c.name not in present]:
         raise Unfit(_lacking(lacking, present - model.features), late=True)
-    rest = [c.name for c in model.columns if c.type not in conversion.EXPECTED and c.name in present]
+    made |= _pictures(table, [name for name in model.pictures if name in present])
+    rest = [
+        c.name
+        for c in model.columns
+        if c.type not in conversion.EXPECTED and c.name in present and c.name not in made
+    ]
     if rest:
         made |= dict(model.mlflow.enforce_some(table[rest], rest, encoded).items())
     for column in model.columns:
         if column.name not in made and model.fills and column.type in conversion.EXPECTED:
             made[column.name] = _filled(column, len(table))
     return pd.DataFrame({name: made[name] for name in model.names if name in made}, index=table.index)
+
+
+def _pictures(table: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
+    if twice := [name for name in names if table[name].ndim > 1]:
+        raise Unfit(f"column {twice[0]!r} appears twice", late=True)
+    try:
+        return dict(pictures.read(table, names))
+    except pictures.WrongPicture as error:
+        raise Unfit(str(error)) from None
+    except pictures.TooManyPixels as error:
+        raise too_large(str(error)) from None
 
 
 def _converted(values: Any, column: InputColumn, formats: Formats, cells: bool) -> pd.Series:

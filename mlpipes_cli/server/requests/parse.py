@@ -115,6 +115,8 @@ def _ask(
         late = error.late or _mime(content_type) == PARQUET  # MLflow finds these after reading everything
         raise (invalid_value if late else bad_request)(str(error)) from None
     except MlflowException as error:
+        if isinstance(payload, dict) and (long := tables.too_long(payload, model.names)):
+            raise bad_request(long) from None
         told = validation.without_values(error.message)
         raise ApiError(error.get_http_status_code(), error.error_code, told) from None
     except ApiError:
@@ -150,7 +152,10 @@ def _parsed(
     readable = bool(model.columns) and not model.mlflow.hinted
     schema = model.mlflow.schema
     if readable and isinstance(payload, dict) and not is_unified_llm_input(payload):
-        framed = tables.as_frame(payload, model.names)
+        try:
+            framed = tables.as_frame(payload, model.names)
+        except ValueError as error:
+            raise bad_request(str(error)) from None
         payload, schema = (payload, schema) if framed is None else (framed, None)
     elif readable and _mime(content_type) == PARQUET:
         try:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mlpipes_cli.data import csv_table
-from mlpipes_cli.data.arrow import to_frame
+from mlpipes_cli.data.arrow import NotConvertible, to_frame
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.header import Unreadable, header_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LONGEST = 1024  # bits; the largest float has as many before its point
 FORMS = {"dataframe_records", "dataframe_split", "instances", "inputs"}
 FRAMES = {"dataframe_records", "dataframe_split"}
 _SMALL = 2**20  # bytes of a CSV up to which objects are better: they are faster, but take more memory
@@ -25,17 +26,72 @@ def as_frame(payload: dict[str, Any], names: Sequence[str]) -> dict[str, Any] | 
     """Return ``inputs`` and ``instances`` of rows as a dataframe form; dataframe forms pass unchanged.
 
     Return None if it is none of these: MLflow's parser then reports the error or knows the form.
+
+    Raises:
+        ValueError: The rows of ``dataframe_split`` do not have its columns' number of values; one line.
     """
     given = FORMS & payload.keys()
     if len(given) != 1:
         return None
     (form,) = given
     if form in FRAMES:
+        if form == "dataframe_split":
+            check_split(payload[form])
         return payload
     table = _table(payload[form], names)
     if table is None:
         return None
     return {**{key: value for key, value in payload.items() if key != form}, **table}
+
+
+def check_split(split: Any, first: int = 0) -> None:
+    """Check that ``{columns, data, index}`` has a value for each cell.
+
+    pandas pads shorter rows with missing values, and repeats a single row for each label of the index.
+
+    Args:
+        split: The object.
+        first: The number of the first row, for messages.
+
+    Raises:
+        ValueError: A row or the index has another length; one line.
+    """
+    if not isinstance(split, dict) or not isinstance(data := split.get("data"), list):
+        return
+    columns, index = split.get("columns"), split.get("index")
+    if isinstance(index, list) and len(index) != len(data):
+        raise ValueError(f"index: expected {len(data)} labels, one for each row of data, got {len(index)}")
+    width = len(columns) if isinstance(columns, list) else None
+    for row, values in enumerate(data, first):
+        if isinstance(values, list):
+            width = len(values) if width is None else width
+            if len(values) != width:
+                expected = f"expected {width} values, one for each column"
+                raise ValueError(f"row {row}: {expected}, got {len(values)}")
+
+
+def too_long(payload: dict[str, Any], names: Sequence[str]) -> str | None:
+    """Describe an integer that no float holds, on which pandas fails without a place; None without one."""
+    try:
+        found = _first_too_long(as_frame(payload, names) or {})
+    except (ValueError, TypeError, AttributeError, LookupError):  # not the form of a table
+        return None
+    if found is None:
+        return None
+    row, name = found
+    return f"column {name!r}: expected a number (double), got a number that is too large in row {row}"
+
+
+def _first_too_long(framed: dict[str, Any]) -> tuple[int, str] | None:
+    split = framed.get("dataframe_split") or {"columns": [], "data": []}
+    records = framed.get("dataframe_records") or [
+        dict(zip(split["columns"], row, strict=False)) for row in split.get("data", ())
+    ]
+    for row, record in enumerate(records):
+        for name, value in record.items():
+            if isinstance(value, int) and value.bit_length() > _LONGEST:
+                return row, str(name)
+    return None
 
 
 def _table(data: Any, names: Sequence[str]) -> dict[str, Any] | None:
@@ -83,7 +139,7 @@ def of_cells(body: bytes) -> pd.DataFrame:
         ValueError: The body is not CSV, or a line is not as long as the header; one line.
     """
     try:
-        text = body.decode()
+        text = body.decode("utf-8-sig")
         header = header_of(io.BytesIO(body), ",", rows_needed=False)
         _check_bytes(body)
         # By default pandas takes the first fields of longer lines as an index, and shifts the others.
@@ -123,6 +179,8 @@ def of_parquet(body: bytes, identifiers: Sequence[str] = ()) -> pd.DataFrame:
         table = pq.ParquetFile(io.BytesIO(body)).read()
         repeated = twice(table.column_names)
         frame = _with_whole(table, identifiers) if not repeated else None
+    except NotConvertible as error:
+        raise ValueError(str(error)) from None
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError):
         raise ValueError("the body is not a Parquet file with a table") from None
     if frame is None:

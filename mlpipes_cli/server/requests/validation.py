@@ -22,5 +22,7 @@ def without_values(message: str) -> str:
         message = message.rsplit("Error: ", 1)[-1]
     elif re.match(r"(Ensure that input|Failed to (parse|convert)|Provided dataframe)", message):
         message = re.split(r"\s*Error: |\nInput", message, maxsplit=1)[0]
+    elif re.search(r"could not convert|invalid literal", message):  # NumPy's words, which quote the value
+        message = "the data does not have the form that the model's columns need"
     message = message.split(" IMPORTANT: ")[0]
     return " ".join(message.split())[:400]

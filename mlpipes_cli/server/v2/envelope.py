@@ -16,6 +16,7 @@ from mlpipes_cli.server.v2.tensors import Tensor
 HEADER = "inference-header-content-length"
 MOST_INPUTS = 50_000
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_MOST_MEMBERS = 1_000  # of a body in gzip; each copies what follows it
 _UNSUPPORTED = ("shared_memory_region", "classification")
 
 
@@ -57,16 +58,23 @@ def decompressed(body: bytes, coding: str, limit: int) -> bytes:
         return body
     if coding not in _WINDOWS:
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", "expected the content coding gzip, deflate or none")
-    unpacker = zlib.decompressobj(_WINDOWS[coding])
-    try:
-        content = unpacker.decompress(body, limit + 1)
-    except zlib.error:
-        raise bad_request(f"the body is not valid {coding}") from None
-    if len(content) > limit:
-        raise too_large(f"the decompressed body exceeds the limit of {limit} bytes")
-    if not unpacker.eof:
-        raise bad_request("the body ended early")
-    return content
+    parts: list[bytes] = []
+    size, rest = 0, body
+    while rest or not parts:  # RFC 1952, section 2.2: a file is a series of members
+        unpacker = zlib.decompressobj(_WINDOWS[coding])
+        try:
+            parts.append(unpacker.decompress(rest, limit + 1 - size))
+        except zlib.error:
+            raise bad_request(f"the body is not valid {coding}") from None
+        size += len(parts[-1])
+        if size > limit:
+            raise too_large(f"the decompressed body exceeds the limit of {limit} bytes")
+        if not unpacker.eof:
+            raise bad_request("the body ended early")
+        rest = unpacker.unused_data
+        if len(parts) == _MOST_MEMBERS or (rest and coding != "gzip"):
+            raise bad_request(f"the body is not valid {coding}: {len(rest)} bytes follow its end")
+    return b"".join(parts)
 
 
 def read(body: bytes, header: str | None) -> Inference:
@@ -125,15 +133,17 @@ def _inputs(given: Any, binary: memoryview) -> dict[str, Tensor]:
         if not isinstance(datatype, str) or (datatype not in tensors.NUMPY and datatype != tensors.BYTES):
             known = ", ".join([*tensors.NUMPY, tensors.BYTES])
             raise bad_request(f"input {name!r}: datatype must be one of {known}")
-        size = _parameters(entry, f"input {name!r}").get("binary_data_size")
+        parameters = _parameters(entry, f"input {name!r}")
+        size, told = parameters.get("binary_data_size"), parameters.get("content_type")
+        content_type = told if isinstance(told, str) else None
         if size is None:
-            found[name] = tensors.from_json(name, datatype, shape, entry.get("data"))
+            found[name] = tensors.from_json(name, datatype, shape, entry.get("data"), content_type)
             continue
         if type(size) is not int or size < 0 or at + size > len(binary):
             raise bad_request(f"input {name!r}: binary_data_size must be a size within the body")
         if "data" in entry:
             raise bad_request(f"input {name!r} has both data and binary_data_size")
-        found[name] = tensors.from_bytes(name, datatype, shape, bytes(binary[at : at + size]))
+        found[name] = tensors.from_bytes(name, datatype, shape, bytes(binary[at : at + size]), content_type)
         at += size
     if at != len(binary):
         raise bad_request(f"the body has {len(binary) - at} bytes that do not belong to any input")

@@ -88,6 +88,8 @@ def _enforced(model: ServedModel, data: Any, params: dict[str, Any]) -> tuple[An
 def _refusing() -> Iterator[None]:
     try:
         yield
+    except ApiError:
+        raise
     except Unfit as error:
         raise invalid_value(str(error)) from None
     except Exception as error:  # noqa: BLE001  MLflow's errors, and those that it does not expect
@@ -175,8 +177,9 @@ def _column(tensor: Tensor, values: Any, column: InputColumn) -> Any:
             return _plain(values, column)
         raise _mismatch(column, tensor.datatype)
     if column.type == "binary":
-        raw = [value.encode() if isinstance(value, str) else value for value in values.tolist()]
-        return pd.Series([base64.b64encode(value or b"").decode() for value in raw], dtype=object)
+        return pd.Series([_base64(value) for value in values.tolist()], dtype=object)
+    if tensor.content_type == "base64":
+        raise bad_request(f"input {tensor.name!r}: content_type base64 is for bytes; send the text itself")
     texts = [_text(tensor, value) for value in values.tolist()]
     if column.type in ("string", "datetime"):
         return pd.Series(texts, dtype=object)
@@ -184,6 +187,11 @@ def _column(tensor: Tensor, values: Any, column: InputColumn) -> Any:
         return pd.Series([None if value is None else json.loads(value) for value in texts], dtype=object)
     except (ValueError, RecursionError):
         raise _mismatch(column, "text that is not valid JSON") from None
+
+
+def _base64(value: Any) -> str | None:
+    """Return bytes as Base64; a text of JSON is Base64, as at all other doors."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def _numbers(values: Any, column: InputColumn) -> Any:

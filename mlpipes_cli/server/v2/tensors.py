@@ -43,12 +43,14 @@ class Tensor:
         shape: Its dimensions.
         data: A NumPy array of that shape; for BYTES of objects: bytes, text, or None for a JSON null; for
             BOOL with a JSON null of objects, too.
+        content_type: What MLServer's clients note of the elements, such as ``base64``, or None.
     """
 
     name: str
     datatype: str
     shape: tuple[int, ...]
     data: Any
+    content_type: str | None = None
 
 
 def checked_shape(shape: Any, name: str) -> tuple[int, ...]:
@@ -63,7 +65,9 @@ def checked_shape(shape: Any, name: str) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> Tensor:
+def from_json(
+    name: str, datatype: str, shape: tuple[int, ...], data: Any, content_type: str | None = None
+) -> Tensor:
     """Return a tensor from a flat or nested JSON array; null is a missing number, boolean or text.
 
     Raises:
@@ -81,7 +85,7 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> Te
             problem = f"element {position} is {kind_of(value)}"
             raise bad_request(f"input {name!r}: expected data of type {datatype}, {problem}")
     if datatype == BYTES:
-        return Tensor(name, datatype, shape, _objects(flat).reshape(shape))
+        return Tensor(name, datatype, shape, _objects(flat).reshape(shape), content_type)
     if datatype == "BOOL" and None in flat:
         return Tensor(name, datatype, shape, _objects(flat).reshape(shape))
     try:
@@ -94,7 +98,9 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> Te
     return Tensor(name, datatype, shape, array.reshape(shape))
 
 
-def from_bytes(name: str, datatype: str, shape: tuple[int, ...], data: bytes) -> Tensor:
+def from_bytes(
+    name: str, datatype: str, shape: tuple[int, ...], data: bytes, content_type: str | None = None
+) -> Tensor:
     """Return a tensor of the binary tensor data extension.
 
     Raises:
@@ -102,7 +108,9 @@ def from_bytes(name: str, datatype: str, shape: tuple[int, ...], data: bytes) ->
     """
     count = math.prod(shape)
     if datatype == BYTES:
-        return Tensor(name, datatype, shape, _objects(_elements(name, data, count)).reshape(shape))
+        return Tensor(
+            name, datatype, shape, _objects(_elements(name, data, count)).reshape(shape), content_type
+        )
     kind = NUMPY[datatype]
     if len(data) != count * kind.itemsize:
         told = f"{count} elements of {datatype} are {count * kind.itemsize} bytes, got {len(data)}"

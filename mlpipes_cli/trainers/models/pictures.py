@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 MOST_PIXELS = 64 * 2**20  # the largest cameras have 61 megapixels; a small file may decode to more
+_AT_ONCE = 2**20  # pixels that are converted at once: a copy of a whole image takes up to 256 MiB
 
 
 class Pictures:
@@ -57,7 +58,9 @@ class Pictures:
         import numpy as np
         from PIL import Image
 
-        image = image.convert("L" if self.channels == 1 else "RGB")
+        mode = "L" if self.channels == 1 else "RGB"
+        if image.mode != mode:
+            image = image.convert(mode)
         if image.size != (self.width, self.height):
             image = image.resize((self.width, self.height), Image.Resampling.BILINEAR)
         return np.asarray(image, dtype=np.uint8).reshape(self.shape)
@@ -94,7 +97,6 @@ def opened(value: Any) -> Image.Image:
     Raises:
         ValueError: The value is not an image; the message is one line.
     """
-    import numpy as np
     from PIL import Image, ImageOps
 
     content = _bytes(value)
@@ -105,15 +107,7 @@ def opened(value: Any) -> Image.Image:
             raise ValueError(size)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        if image.mode.startswith(("I", "F")):  # 16 bits a pixel: Pillow would clip all values above 255
-            pixels = np.asarray(image, dtype=np.float32) / np.float32(257)  # exact enough: no ties
-            np.clip(np.round(pixels, out=pixels), 0, 255, out=pixels)
-            return Image.fromarray(pixels.astype(np.uint8))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-            return Image.alpha_composite(white, image).convert("RGB")
-        return image.convert("L" if image.mode in ("1", "L") else "RGB")
+        return _plain(image)
     except Image.DecompressionBombError:  # Pillow's own limit, which is higher
         raise ValueError(f"the image cannot be read: more than {MOST_PIXELS:,} pixels") from None
     except Exception as error:  # noqa: BLE001 (a damaged file makes the decoders raise anything)
@@ -121,6 +115,42 @@ def opened(value: Any) -> Image.Image:
         raise ValueError(
             f"the image cannot be read ({', '.join(FORMATS)}){': ' + text if text else ''}"
         ) from None
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Convert a decoded image to ``L`` or ``RGB`` in strips, so that it is in memory at most twice."""
+    from PIL import Image
+
+    deep = image.mode.startswith(("I", "F"))
+    clear = not deep and image.has_transparency_data
+    mode = "L" if deep or (image.mode in ("1", "L") and not clear) else "RGB"
+    if image.mode == mode and not clear:
+        return image
+    convert = _eight_bits if deep else _opaque if clear else lambda strip: strip.convert(mode)
+    plain, rows = Image.new(mode, image.size), max(_AT_ONCE // image.width, 1)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        plain.paste(convert(strip), (0, top))
+    return plain
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Convert 16 bits a pixel; Pillow would clip all values above 255."""
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.asarray(image, dtype=np.float32) / np.float32(257)  # exact enough: no ties
+    np.clip(np.round(pixels, out=pixels), 0, 255, out=pixels)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """Put an image with transparent parts on white."""
+    from PIL import Image
+
+    image = image.convert("RGBA")
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, image).convert("RGB")
 
 
 def _bytes(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Durations, sizes, ports, volumes and the like."""
+"""Durations, ports, volumes and the like."""
 
 from __future__ import annotations
 
@@ -23,13 +23,6 @@ def test_durations_add_up(hours: int, minutes: int, seconds: int) -> None:
 )
 def test_duration(text: str, seconds: float) -> None:
     assert values.duration(text) == pytest.approx(seconds)
-
-
-@given(st.integers(1, 10**6), st.sampled_from([("", 1), ("k", 2**10), ("m", 2**20), ("g", 2**30)]))
-def test_sizes(number: int, unit: tuple[str, int]) -> None:
-    letter, scale = unit
-    for text in (f"{number}{letter}", f"{number}{letter.upper()}", f"{number}{letter}b"):
-        assert values.size(text) == number * scale
 
 
 @pytest.mark.parametrize(
@@ -83,10 +76,6 @@ def test_health_test() -> None:
         (values.duration, "5", "10s or 1m30s"),
         (values.duration, "s", "10s or 1m30s"),
         (values.duration, "1d", "10s or 1m30s"),
-        (values.size, "0m", "128m"),
-        (values.size, "many", "128m"),
-        (values.size, True, "128m"),
-        (values.size, "-1g", "128m"),
         (values.port, 5432, "in quotes"),
         (values.port, "5432", "address:host_port:port"),
         (values.port, "127.0.0.1:5432:5432/udp", "only TCP"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import picture_help
 import pytest
 from PIL import Image
 
@@ -140,6 +141,19 @@ def test_mistakes(folder: Path, data: str, message: str) -> None:
 def test_a_pattern_has_one_group(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"regular expression|one group"):
         Images(label="name", pattern=pattern)
+
+
+def test_the_limit_of_pixels_is_that_of_the_models() -> None:
+    from mlpipes_cli.trainers.models import pictures
+
+    assert image_files.MOST_PIXELS == pictures.MOST_PIXELS
+
+
+def test_an_image_with_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(picture_help.bomb(13_000))
+    with pytest.raises(image_files.NotImages, match=r"a\.png: the image has 13000 x 13000 pixels, more"):
+        image_files.read(file)
 
 
 def test_other_bytes_are_no_images() -> None:

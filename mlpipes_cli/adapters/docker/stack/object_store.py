@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from mlpipes_cli import http_probe
 from mlpipes_cli.adapters.docker.stack.addresses import in_url
 from mlpipes_cli.errors import MlpipesError
 
@@ -40,14 +40,11 @@ class ObjectStoreClient:
         request = AWSRequest(method, f"{self.url}{path}", data=b"")
         request.context["payload_signing_enabled"] = True
         S3SigV4Auth(Credentials(*keys), "s3", _REGION).add_auth(request)
-        link = http.client.HTTPConnection(self.address, self.port, timeout=timeout)
-        try:
-            link.request(method, path, b"", dict(request.headers.items()))
-            return link.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return 0
-        finally:
-            link.close()
+        signed = dict(request.headers.items())
+        answer = http_probe.ask(
+            self.address, self.port, path, method=method, body=b"", headers=signed, timeout=timeout
+        )
+        return answer.status if answer else 0
 
     def holds(self, keys: tuple[str, str]) -> int:
         """Return the status of a HEAD request for the bucket: 200, 403 (access denied), 404 (no bucket)…"""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import mlpipes_cli
 from mlpipes_cli.adapters.docker.stack.settings import ROOT_USER, STORE_USER, definitions
 from mlpipes_cli.adapters.docker.stack.settings import ports as stack_ports
-from mlpipes_cli.compose.values import size
 from mlpipes_cli.config.project import ProjectConfig
+from mlpipes_cli.sizes import size
 
 
 @dataclass(frozen=True)

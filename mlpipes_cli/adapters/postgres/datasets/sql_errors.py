@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mlpipes_cli.adapters.postgres.database import first_line, unreachable
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.data.select_only import SECONDS, NotOneSelect
 from mlpipes_cli.errors import ConfigError, MlpipesError
+from mlpipes_cli.suggest import did_you_mean
 
 _WRITTEN = ("42", "0A", "25", "26", "34", "2F", "54")  # classes of mistakes in the statement itself
 # What a cast of ours says of a value that does not fit; see `casts`.
@@ -34,13 +35,16 @@ class CastFailed(Exception):
 
 
 @contextlib.contextmanager
-def located(source: YamlSource, location: Location, *, ours: bool = False) -> Iterator[None]:
+def located(
+    source: YamlSource, location: Location, *, ours: bool = False, known: Iterable[str] = ()
+) -> Iterator[None]:
     """Turn an error of the server into one line about a place in the file.
 
     Args:
         source: The file.
         location: The check or the step that the statement belongs to.
         ours: Whether mlpipes wrote the statement: then the data is at fault, not the file.
+        known: The columns that the user's SQL may use.
 
     Raises:
         CastFailed: A value does not fit a cast.
@@ -66,7 +70,17 @@ def located(source: YamlSource, location: Location, *, ours: bool = False) -> It
             raise unreachable(error) from None
         if found := _CAST.search(str(error)):
             raise CastFailed(int(found[1]), int(found[2]), int(found[3]), found[4]) from None
-        problem = source.problem(location, f"PostgreSQL says: {first_line(error)}")
+        problem = source.problem(location, f"PostgreSQL says: {first_line(error)}{_hint(error, known)}")
         if code.startswith(_WRITTEN) and not ours:
             raise ConfigError([problem]) from None
         raise MlpipesError(problem) from None
+
+
+def _hint(error: Exception, known: Iterable[str]) -> str:
+    """Return what helps against an unknown column: a suggestion, and the quotes that its name needs."""
+    found = re.search(r'column "?([^"]+?)"? does not exist', first_line(error))
+    near = did_you_mean(found[1], known) if found else ""
+    name = near.partition("'")[2].rpartition("'")[0]
+    if not name or re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+        return near
+    return f'; did you mean "{name}"? SQL needs double quotes around a name that is not in lower case'

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.adapters.postgres import database
+from mlpipes_cli.adapters.postgres.datasets.session import lock_key
 from mlpipes_cli.data.select_only import SECONDS
 
 if TYPE_CHECKING:
@@ -38,12 +38,6 @@ def connect(url: str) -> Connection:
             # The work of a killed process ends soon, not with its statement.
             cursor.execute("set client_connection_check_interval = '2s'")
     return connection
-
-
-def lock_key(dataset: str) -> int:
-    """Return the number of the advisory lock of a data set."""
-    digest = hashlib.sha256(f"mlpipes data set {dataset}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 @contextlib.contextmanager

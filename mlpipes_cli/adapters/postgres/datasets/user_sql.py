@@ -9,7 +9,7 @@ rows are refused: its value comes from its own row.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,7 +92,7 @@ def expression(
         ConfigError: It is wrong, or its type is not one of a column.
     """
     row, inside = no_rows(columns, ("_row", "bigint")), enclosed(text)
-    with located(source, location):
+    with located(source, location, known=[column.name for column in columns]):
         kind = "select ({e}) as value from ({row}) as input where ({e}) is not null"
         found = _plan(cursor, sql.SQL(kind).format(e=inside, row=row))
         alone = "select 1 from ({row}) as input where array[{e}] is not null"
@@ -101,7 +101,12 @@ def expression(
 
 
 def query(
-    cursor: Cursor, text: str, given: sql.Composable | None, source: YamlSource, location: Location
+    cursor: Cursor,
+    text: str,
+    given: sql.Composable | None,
+    source: YamlSource,
+    location: Location,
+    known: Iterable[str] = (),
 ) -> list[Planned]:
     """Check a query; return its columns.
 
@@ -111,11 +116,12 @@ def query(
         given: What the table ``input`` is in it, or None.
         source: The file.
         location: Where the text stands.
+        known: The columns of ``input``.
 
     Raises:
         ConfigError: It is wrong, or a column's type is not one of ours.
     """
-    with located(source, location):
+    with located(source, location, known=known):
         return _typed(cursor, plan(cursor, text, given), source, location, "column")
 
 

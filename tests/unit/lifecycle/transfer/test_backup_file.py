@@ -195,8 +195,8 @@ def test_a_source_of_another_size_fails_and_leaves_the_old_file(tmp_path: Path, 
 def test_what_a_killed_backup_left_is_removed_and_a_living_one_is_not(tmp_path: Path) -> None:
     path = tmp_path / "b.tar"
     done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True)
-    stale = tmp_path / f".b.tar.{int(done.stdout)}.new"
-    alive = tmp_path / f".b.tar.{os.getppid()}.new"
+    stale = tmp_path / f".b.tar.{int(done.stdout)}-1.new"
+    alive = tmp_path / f".b.tar.{os.getppid()}-1.new"
     stale.write_bytes(b"x")
     alive.write_bytes(b"x")
     make(path)

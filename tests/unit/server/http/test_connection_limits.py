@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -193,6 +195,55 @@ def test_an_answer_before_the_body_has_come_ends_the_connection_and_reaches_the_
             wire.send(b"x" * 100_000)  # what a client sends that does not look
         answer = wire.read()
     assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close" in answer
+
+
+@pytest.mark.parametrize("wanted", ["keep-alive", "close"])
+@pytest.mark.parametrize("length", ["content-length: 100000", "transfer-encoding: chunked"])
+def test_a_body_that_comes_in_pieces_leaves_the_connection_as_the_client_wants_it(
+    port: int, wanted: str, length: str
+) -> None:
+    chunked = "chunked" in length
+    piece = b"2710\r\n" + b"x" * 10_000 + b"\r\n" if chunked else b"x" * 10_000
+    with Wire(port) as wire:
+        for turn in range(2 if wanted == "keep-alive" else 1):
+            wire.send(f"POST / HTTP/1.1\r\nhost: x\r\nconnection: {wanted}\r\n{length}\r\n\r\n".encode())
+            for _ in range(10):
+                time.sleep(0.01)
+                wire.send(piece)
+            wire.send(b"0\r\n\r\n" if chunked else b"")
+            status, head, body = wire.answer()
+            assert (status, body) == (200, b"100000"), turn
+            assert (b"connection: close" in head) == (wanted == "close")
+        if wanted == "close":
+            assert wire.read() == b""
+
+
+def test_an_answer_while_the_next_long_body_comes_does_not_end_the_connection(port: int) -> None:
+    with Wire(port) as wire:
+        wire.send(protocol_help.post("/", b"abc") + protocol_help.post("/", b"x" * 100_000)[:-50_000])
+        assert wire.answer()[2] == b"3"
+        wire.send(b"x" * 50_000)
+        status, head, body = wire.answer()
+        assert (status, body) == (200, b"100000")
+        assert b"connection: close" not in head
+
+
+def test_a_server_that_stops_ends_the_connection_after_the_body_that_still_comes() -> None:
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(protocol_help.live(app, lifespan="off"))
+        with Wire(port) as wire:
+            request = protocol_help.post("/", b"x" * 100_000)
+            wire.send(request[:-50_000])
+            time.sleep(0.2)
+            stopping = threading.Thread(target=stack.close)
+            stopping.start()
+            time.sleep(0.5)
+            wire.send(request[-50_000:])
+            status, head, body = wire.answer()
+            assert (status, body) == (200, b"100000")
+            assert b"connection: close" in head
+        stopping.join(20)
+        assert not stopping.is_alive()
 
 
 def test_a_small_body_that_nobody_read_does_not_cost_the_connection(port: int) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mlpipes_cli.server.models.outcome import ModelOutput
 
+from mlpipes_cli.model_process.output import ModelOutput
 from mlpipes_cli.server.predictions import jsonb, stored_rows
 from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer
 

@@ -35,7 +35,7 @@ def problems(tmp_path: Path, params: str, more: str = "threads: 1") -> list[str]
         ("exclude_algos: [XGBost]", "params -> exclude_algos -> 0: 'XGBost' is not valid; did you mean"),
         ("max_models: 0", "greater than or equal to 1, got 0"),
         ("nfolds: 1", "not valid; use 0 for no folds"),
-        ("max_mem_size: lots", "not an amount of memory such as 512M or 2G"),
+        ("max_mem_size: lots", "expected a size such as 512m or 2g, got 'lots'"),
         (
             "{include_algos: [GLM], exclude_algos: [GBM]}",
             "give either `include_algos` or `exclude_algos`, not both",

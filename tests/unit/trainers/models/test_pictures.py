@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import picture_help
 import pytest
 from PIL import Image
 
@@ -116,6 +119,45 @@ for content in bombs:
     assert first == f"row 0: {second}" and third == f"row 0: {fourth}"
     assert second.endswith("13000 x 13000 pixels; the limit is 67,108,864")
     assert fourth == "the image cannot be read: more than 67,108,864 pixels"
+
+
+def test_a_large_image_is_in_memory_at_most_twice() -> None:
+    """With alpha: once as it is stored, 64 MiB, and once without; other copies are of strips."""
+    program = """
+import io, resource, sys
+from PIL import Image
+import numpy
+import picture_help
+from mlpipes_cli.trainers.models.pictures import Pictures
+content = picture_help.bomb(4096, depth=8, colour=6, samples=4)
+small = picture_help.png(9)
+Pictures(8, 8, 3).read([small])  # what is imported is there
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 180 * 2**20,) * 2)
+print(Pictures(8, 8, 3).read([content]).mean())
+"""
+    paths = {"PYTHONPATH": str(Path(picture_help.__file__).parent), **os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, env=paths
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "255.0\n"
+
+
+def test_strips_are_put_together_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlpipes_cli.trainers.models import pictures
+
+    noise = np.random.default_rng(0).integers(0, 256, (61, 47, 4), dtype=np.uint8)
+    plain = Image.fromarray(noise, "RGBA")
+    some = [body(plain), body(plain.convert("LA")), body(plain.convert("RGB").quantize(9), transparency=3)]
+    some += [
+        body(Image.fromarray(noise[..., 0].astype(np.uint16) * 257)),
+        body(plain.convert("CMYK"), "JPEG"),
+    ]
+    whole = [Pictures(61, 47, 3).read([one]) for one in some]
+    monkeypatch.setattr(pictures, "_AT_ONCE", 500)
+    for one, expected in zip(some, whole, strict=True):
+        assert (Pictures(61, 47, 3).read([one]) == expected).all()
 
 
 def test_sixteen_bits_become_eight() -> None:

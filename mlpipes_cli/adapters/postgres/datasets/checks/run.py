@@ -6,6 +6,7 @@ statement, and only for a check that fails.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -194,13 +195,13 @@ class Checks:
         statement = sql.SQL("select count(*) from {} as input where {}").format(self.table.name, wrong)
         with located(self.source, at):
             number = self._one(statement)[0]
-        used = [column.name for column in self.table.columns if column.name in check.relation]
+        used = [column.name for column in self.table.columns if _mentions(check.relation, column.name)]
         one = RowCheck(check.name or f"relation: {_short(check.relation)}", at, wrong, used)
         return self._judged(one, number)
 
     def _sql(self, check: Check, at: Location) -> CheckResult:
         assert check.sql is not None
-        with located(self.source, at):
+        with located(self.source, at, known=self.table.types):
             user_sql.plan(self.cursor, check.sql, None)
             rows = user_sql.enclosed(check.sql)
             number = self._one(sql.SQL("select count(*) from ({}) as wrong").format(rows))[0]
@@ -241,3 +242,7 @@ class Checks:
 def _short(text: str) -> str:
     plain = " ".join(text.split())
     return plain if len(plain) <= 60 else f"{plain[:57]}..."
+
+
+def _mentions(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None

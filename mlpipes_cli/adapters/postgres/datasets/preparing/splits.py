@@ -27,8 +27,8 @@ _STRATA = 1000  # most values of a column that rows are stratified by
 _ORDERED = {"integer", "number", "date", "datetime"}
 _EMPTY = """
 create temp table if not exists mlpipes_parts (_row bigint, _split text);
-create temp table if not exists mlpipes_order (_row bigint, h uuid, s text);
-create temp table if not exists mlpipes_twins (s text, h uuid, part text);
+create temp table if not exists mlpipes_order (_row bigint, h uuid, s text collate "C");
+create temp table if not exists mlpipes_twins (s text collate "C", h uuid, part text);
 truncate mlpipes_parts, mlpipes_order, mlpipes_twins;
 """
 # Equal rows come first and go to a part together, by where their group begins among them.
@@ -41,6 +41,7 @@ from (select s, h, n, sum(n) over (partition by s order by h) - n as before,
       from (select s, h, count(*) as n from mlpipes_order group by s, h having count(*) > 1) g) t
 join (values {quotas}) as q (s, rows, test, validation) using (s)
 """
+# With equal rows among them, and without.
 _ASSIGN = """
 insert into mlpipes_parts
 select _row, coalesce(part, case when place <= test then 'test'
@@ -48,6 +49,13 @@ select _row, coalesce(part, case when place <= test then 'test'
 from (select o._row, o.s, t.part,
         row_number() over (partition by o.s, t.part is null order by o.h, o._row) as place
       from mlpipes_order o left join mlpipes_twins t on t.s = o.s and t.h = o.h) p
+join (values {quotas}) as q (s, test, validation) using (s)
+"""
+_ASSIGN_SINGLES = """
+insert into mlpipes_parts
+select _row, case when place <= test then 'test'
+    when place <= test + validation then 'validation' else 'train' end
+from (select _row, s, row_number() over (partition by s order by h, _row) as place from mlpipes_order) p
 join (values {quotas}) as q (s, test, validation) using (s)
 """
 
@@ -123,7 +131,8 @@ class Splitter:
                 self.cursor.execute("delete from mlpipes_twins where s = %s", (name,))
                 singles[name] = [test[name], validation[name], strata[name]]
         quotas = [(name, *singles[name][:2]) for name in sorted(strata)]
-        self.cursor.execute(sql.SQL(_ASSIGN).format(quotas=_values(quotas)))
+        assign = _ASSIGN if together else _ASSIGN_SINGLES
+        self.cursor.execute(sql.SQL(assign).format(quotas=_values(quotas)))
 
     def _order(self, stratify: str | None) -> None:
         stratum: sql.Composable = sql.SQL("''")

@@ -133,7 +133,7 @@ class Steps:
         return replace(before, query=query, dear=True)
 
     def _sql(self, before: Relation, text: str, at: Location) -> Relation:
-        planned = user_sql.query(self.cursor, text, before.query, self.source, at)
+        planned = user_sql.query(self.cursor, text, before.query, self.source, at, before.types)
         names = [one.name for one in planned]
         if repeated := {name for name in names if names.count(name) > 1}:
             said = f"the query returns duplicate column names: {', '.join(sorted(repeated))}"

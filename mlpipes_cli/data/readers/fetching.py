@@ -1,0 +1,150 @@
+"""Brings the sources of a data set to inputs: files as they are, all others through a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from mlpipes_cli.config.dataset.config import DatasetConfig, FunctionSource, QuerySource
+from mlpipes_cli.config.yaml_source import Location, YamlSource
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.data.readers import resolve
+from mlpipes_cli.data.readers.inputs import Input
+from mlpipes_cli.data.readers.spool import Spool
+from mlpipes_cli.data.source_location import BUNDLED, FETCHED
+from mlpipes_cli.suggest import did_you_mean
+
+Opening = Callable[[], Input]
+
+
+class _AtRoot(YamlSource):
+    """A ``dataset.yaml`` for readers of experiments, whose ``source:`` is below ``data:``."""
+
+    def problem(self, location: Location, message: str) -> str:
+        return super().problem(location[1:] if location[:1] == ("data",) else location, message)
+
+
+@dataclass
+class Fetching:
+    """The inputs of a data set, while the context lasts.
+
+    Attributes:
+        config: The data set.
+        base: The folder of ``dataset.yaml``; relative paths start there.
+        source: The file.
+        database_url: The project's own database for the read-only role.
+        root: The folder that functions are imported from.
+        formats: How the source is written, as far as the file says it.
+    """
+
+    config: DatasetConfig
+    base: Path
+    source: YamlSource
+    database_url: str | None
+    root: Path
+    formats: Formats
+
+    def __enter__(self) -> Fetching:
+        self._held = ExitStack()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def inputs(self) -> Iterator[tuple[str, Opening]]:
+        """Yield each input's name in messages, and what opens it.
+
+        Raises:
+            ConfigError: A source does not exist.
+            MlpipesError: A server cannot be reached or refuses.
+        """
+        told = self.config.source
+        if isinstance(told, FunctionSource):
+            from mlpipes_cli.data.readers import functions
+
+            yield (
+                told.function,
+                partial(
+                    self._spooled, functions.tables(told.function, self.root, self.source), told.function
+                ),
+            )
+        elif isinstance(told, QuerySource):
+            from mlpipes_cli.data.readers import queries
+
+            url = queries.address(told, self.source, self.database_url, os.environ)
+            shown = queries.shown(told)
+            yield shown, partial(self._spooled, queries.tables(told, url, self.source), shown)
+        elif isinstance(told, str):
+            yield from self._text(told, ("source",))
+        else:
+            for at, one in enumerate(told):
+                yield from self._text(one, ("source", at))
+
+    def _text(self, text: str, at: Location) -> Iterator[tuple[str, Opening]]:
+        scheme, colon, rest = text.partition(":")
+        if not colon or "/" in scheme or "." in scheme or (self.base / text).exists():
+            for path, shown in resolve.files(text, self.base, self.source, at):
+                yield shown, partial(resolve.open_file, path, shown, self.formats)
+        elif scheme in ("http", "https"):
+            from mlpipes_cli.data.readers import downloads
+
+            path = downloads.download(text, self._folder(), self.source, at)
+            yield downloads.shown(text), partial(resolve.open_file, path, downloads.shown(text), self.formats)
+        elif scheme == "s3":
+            yield text, partial(resolve.open_file, self._of_bucket(text, rest, at), text, self.formats)
+        elif scheme in ("sklearn", "openml"):
+            yield text, partial(self._spooled, self._catalog(scheme, rest.strip(), at), text)
+        else:
+            known = ("http", "https", "s3", "sklearn", "openml")
+            near = did_you_mean(scheme, known)
+            fix = near or "; for a database use `source: {query: ..., url: $NAME}`"
+            raise wrong(self.source, at, f"unknown kind of source {scheme!r}{fix}")
+
+    def _folder(self) -> Path:
+        made = self._held.enter_context(tempfile.TemporaryDirectory(prefix="mlpipes-download-"))
+        return Path(made)
+
+    def _of_bucket(self, text: str, rest: str, at: Location) -> Path:
+        from mlpipes_cli.data import s3
+        from mlpipes_cli.data.readers import opening
+
+        bucket, _, key = rest.removeprefix("//").partition("/")
+        if not rest.startswith("//") or not bucket or not key.rsplit("/", 1)[-1]:
+            raise wrong(self.source, at, f"{text!r}: write s3://bucket/folder/file.csv")
+        if opening.kind(key) not in resolve.KINDS:
+            raise wrong(self.source, at, f"{text}: unknown kind of file; use {', '.join(resolve.KINDS)}")
+        return s3.download(f"{bucket}/{key}", self._folder(), self._at_root(), os.environ)
+
+    def _at_root(self) -> YamlSource:
+        return _AtRoot(self.source.name, self.source.data, self.source.lines)
+
+    def _catalog(self, scheme: str, name: str, at: Location) -> Iterator[pa.Table]:
+        from mlpipes_cli.data import catalogs
+        from mlpipes_cli.data.readers.functions import table_of
+
+        if scheme == "sklearn":
+            known = (*BUNDLED, *FETCHED)
+            if name not in known:
+                shown = did_you_mean(name, known) or f"; use one of {', '.join(known)}"
+                raise wrong(self.source, at, f"scikit-learn has no data set {name!r}{shown}")
+            yield table_of(catalogs.load_sklearn(name, self._at_root()))
+            return
+        if not name.isdigit():
+            raise wrong(
+                self.source, at, f"'openml:{name}': give the number of the data set, such as openml:1597"
+            )
+        yield table_of(catalogs.load_openml(int(name), self._at_root()))
+
+    def _spooled(self, tables: Iterable[pa.Table], shown: str) -> Input:
+        spool = Spool()
+        self._held.callback(spool.close)
+        spool.fill(tables)
+        return spool.input(shown)
