@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dataset_help import read
+from dataset_reading_help import read
 from reporter_help import Told
 
 from mlpipes_cli.config.dataset.config import load_dataset
