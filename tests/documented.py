@@ -33,7 +33,7 @@ PAGES = (
     ROOT / "docs" / "how-to" / "serving" / "compiled.md",
 )
 _BLOCK = re.compile(r"^```(?P<language>yaml|python)\n(?P<body>.*?)^```$", re.M | re.S)
-_OF_A_FILE = {"experiment", "data", "executor", "metric", "runs", "threshold"}
+_OF_A_FILE = {"cross_validate", "experiment", "data", "executor", "metric", "runs", "threshold"}
 _RUNS = "runs: [{name: any, trainer: sklearn, estimator: sklearn.dummy.DummyClassifier}]\n"
 _MOST = {
     "n_estimators": 5, "iterations": 2, "epochs": 2, "num_trees": 3, "max_models": 1, "max_iter": 3,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import metric_catalog
+from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.cli.console import Console
 from mlpipes_cli.cli.metric_cells import interval, number
 from mlpipes_cli.cli.tables import Column, FittedTable
@@ -114,8 +114,11 @@ def plan_table(plan: DryRun) -> FittedTable:
     labels = f", classes {', '.join(map(str, plan.classes))}" if plan.classes else ""
     positive = f" (positive: {plan.positive})" if plan.positive is not None else ""
     table.title = f"{plan.experiment}: {plan.task}{labels}{positive}"
+    of = f" of {plan.dataset}" if plan.dataset is not None else ""
+    tuned = f"{plan.validation} to tune on, " if plan.validation else ""
     table.caption = (
-        f"{plan.rows} rows, {plan.train} to train on, {plan.holdout} held out, {plan.features} features; "
+        f"{plan.rows} rows{of}, {plan.train} to train on, {tuned}{plan.holdout} held out, "
+        f"{plan.features} features; "
         f"{plan.metric} selects the best; data {plan.fingerprint[:12]}; nothing was trained"
     )
     for item in plan.candidates:
@@ -189,6 +192,8 @@ def _results_table(
     notes: Mapping[str, str] | None = None,
 ) -> FittedTable:
     others = _others(task, metric)
+    validated = any(metric in result.cross_validated for result in results)
+    folds = [Column(mlflow_tags.cross_validated(metric), drop=2, right=True)] if validated else []
     cut = [Column("threshold", drop=2, right=True)] if any(r.threshold is not None for r in results) else []
     table = FittedTable(
         (
@@ -196,6 +201,7 @@ def _results_table(
             Column("candidate", least=12),
             Column(metric, right=True),
             Column("95 % interval", drop=1),
+            *folds,
             *(Column(name, drop=3, right=True) for name in others),
             *cut,
             Column("seconds", drop=2, right=True),
@@ -208,10 +214,11 @@ def _results_table(
         status = "cached" if result.cached else result.status.lower()
         note = (notes or {}).get(result.run_id or "")
         between = interval(result.intervals, metric)
+        means = [number(result.cross_validated.get(metric))] if validated else []
         values = [number(result.metrics.get(name)) for name in (metric, *others)]
         at = ["" if result.threshold is None else f"{result.threshold:.4g}"] if cut else []
         table.add(
-            place, result.name, values[0], between, *values[1:], *at, _seconds(result.seconds),
+            place, result.name, values[0], between, *means, *values[1:], *at, _seconds(result.seconds),
             f"{status}; {note}" if note else status, (result.run_id or "")[:8],
         )  # fmt: skip
     return table

@@ -152,6 +152,37 @@ def early(kind: str) -> None:
         assert 0 < used < 390, (task, used)
 
 
+def validated(kind: str) -> None:
+    """Validation rows stop it early, and weights reach it, as with the library alone on the same rows."""
+    from contracts.trainer_contract import training_of
+    from sklearn.base import clone
+
+    from mlpipes_cli.trainers.base import ValidationRows
+    from mlpipes_cli.trainers.sklearn.trainer import SklearnTrainer
+
+    rounds, stops = KINDS[kind][2:]
+    for task in ("binary", "regression"):
+        whole = training_of(task, spec_of(kind, task, **{rounds: 400, stops: 5}))
+        codes = whole.y if task == "regression" else (whole.y == whole.classes[1]).astype(int)
+        cut = np.arange(len(whole.X)) % 4 == 0
+        weights = np.random.default_rng(8).uniform(0.1, 5.0, int((~cut).sum()))
+        held = ValidationRows(whole.X[cut], whole.y[cut])
+        training = replace(whole, X=whole.X[~cut], y=whole.y[~cut], weights=weights, validation=held)
+        found = SklearnTrainer().fit(training).model
+        before, alone = found[:-1], clone(found[-1].estimator)
+        rows, judged = before.transform(training.X).to_numpy(), before.transform(held.X).to_numpy()
+        alone.fit(rows, codes[~cut], sample_weight=weights, eval_set=[(judged, codes[cut])])
+        used, wanted = (
+            getattr(model, "best_iteration_", None) or getattr(model, "best_iteration", None)
+            for model in (found[-1].estimator, alone)
+        )
+        assert used == wanted, (task, used, wanted)
+        if task == "regression":
+            assert np.allclose(found.predict(held.X), alone.predict(judged)), task
+        else:
+            assert np.allclose(found.predict_proba(held.X), alone.predict_proba(judged)), task
+
+
 def aliases(kind: str) -> None:
     """Each name under which a library takes its seed, its threads, its silence or its end reaches it once."""
     import documented
@@ -382,6 +413,7 @@ def main() -> list[str]:
         for test in (aliases, documented_runs, categories_that_do_not_do, categories_of_functions):
             tests += [(test.__name__, lambda kind=kind, test=test: test(kind))]
         tests += [("own word", lambda kind=kind: own_word(kind)), ("early", lambda kind=kind: early(kind))]
+        tests += [("validated", lambda kind=kind: validated(kind))]
         for name, test in tests:
             try:
                 test()

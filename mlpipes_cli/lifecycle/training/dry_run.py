@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.training import plan, preflight
 from mlpipes_cli.lifecycle.training.import_checks import ImportChecks
 from mlpipes_cli.lifecycle.training.prepared_versions import PreparedVersions
@@ -80,7 +81,12 @@ def dry_run(find_project: Callable[[], ProjectFolder], request: TrainRequest, re
     url, versions = None, None
     if experiment.needs_database:
         project = find_project()
-        url, versions = endpoints(project)[1], PreparedVersions(project.cache / "data")
+        try:
+            url = endpoints(project)[1]
+        except MlpipesError as error:
+            reason = experiment.source.problem(("data", "source"), error.reason)
+            raise MlpipesError(reason, error.hint) from None
+        versions = PreparedVersions(project.cache / "data")
     with contextlib.ExitStack() as stack:
         environments = stack.enter_context(environments_of(experiment, request.only, reporter))
         preflight.check(experiment, environments, request.only, reporter.warn)

@@ -173,7 +173,7 @@ def test_columns_are_checked_without_reading_the_file(tmp_path: Path) -> None:
     assert caught.value.lines() == [
         "e.yaml:4: data -> target: no column 'yy' in the data; did you mean 'y'?",
         "e.yaml:2: data -> id: no column 'nothing' in the data; it has a, b, y",
-        "e.yaml:2: data -> drop -> 0: no column 'A' in the data; it has a, b, y",
+        "e.yaml:2: data -> drop -> 0: no column 'A' in the data; did you mean 'a'?",
     ]
 
 

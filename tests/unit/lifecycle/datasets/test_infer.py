@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dataset_help import read
+from dataset_reading_help import read
 from reporter_help import Told
 
 from mlpipes_cli.config.dataset.config import load_dataset
@@ -46,19 +46,15 @@ def test_a_first_file_says_what_was_found(loans: Path) -> None:
     assert "encoding: cp1252  # a guess" in text
     assert found["key"] == ["loan_id"]
     assert found["split"] == {"validation": 0.1, "test": 0.2, "seed": 42, "stratify": "had_default"}
-    day = datetime.date(2024, 3, 1)
     assert found["columns"] == {
         "Unnamed: 0": {"drop": True},
         "Loan ID": {"type": "text", "rename": "loan_id", "unique": True, "missing": 0.0},
-        "Age": {"type": "integer", "rename": "age", "min": 20, "max": 59, "missing": 0.0},
+        "Age": {"type": "integer", "rename": "age", "min": 0, "missing": 0.0},
         "Had Default": {"type": "integer", "rename": "had_default", "values": [0, 1], "missing": 0.0},
-        "Amount (€)": {"type": "number", "rename": "amount", "min": 1000, "max": 1040, "missing": 0.0},
-        "Paid at": {
-            "type": "date", "rename": "paid_at", "format": "%d/%m/%Y", "min": day,
-            "max": day.replace(day=28), "missing": 0.0,
-        },
+        "Amount (€)": {"type": "number", "rename": "amount", "min": 0, "missing": 0.0},
+        "Paid at": {"type": "date", "rename": "paid_at", "format": "%d/%m/%Y", "missing": 0.0},
         "Grade": {"type": "text", "rename": "grade", "values": ["A", "B"], "missing": 0.0},
-        "order": {"type": "text", "rename": "order_", "values": ["x"], "missing": 0.03},
+        "order": {"type": "text", "rename": "order_", "values": ["x"], "missing": 0.1},
         "Empty": {"drop": True},
         "ZIP": {"type": "text", "rename": "zip", "missing": 0.0},
     }  # fmt: skip
