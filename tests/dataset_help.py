@@ -98,7 +98,8 @@ def forget(url: str) -> None:
     found = query(
         url,
         "select relnamespace::regnamespace::text, relname, relkind from pg_class"
-        " where relnamespace in ('raw_data'::regnamespace, 'clean_data'::regnamespace) and relkind in ('r', 'v')"
+        " where relnamespace in ('raw_data'::regnamespace, 'clean_data'::regnamespace)"
+        " and relkind in ('r', 'v')"
         " and relname not in ('_loads', '_bad_rows', '_checks', '_versions') order by relkind desc",
     )
     with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
