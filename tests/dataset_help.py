@@ -90,3 +90,21 @@ def write(root: Path, text: str, name: str = "dataset.yaml") -> Path:
     path = root / name
     path.write_text(text)
     return path
+
+
+def forget(url: str) -> None:
+    """Remove all data sets: the stack is shared by the tests of several files."""
+    database.migrate(url)
+    found = query(
+        url,
+        "select relnamespace::regnamespace::text, relname, relkind from pg_class"
+        " where relnamespace in ('raw_data'::regnamespace, 'clean_data'::regnamespace)"
+        " and relkind in ('r', 'v')"
+        " and relname not in ('_loads', '_bad_rows', '_checks', '_versions') order by relkind desc",
+    )
+    with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
+        for schema, name, kind in found:
+            what = sql.SQL("view" if kind == "v" else "table")
+            cursor.execute(sql.SQL("drop {} {} cascade").format(what, sql.Identifier(schema, name)))
+        for record in ("raw_data._loads", "raw_data._checks", "clean_data._versions"):
+            cursor.execute(f"delete from {record}")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dataset_help
@@ -9,8 +9,11 @@ from conftest import Result, RunningStack
 
 
 @pytest.fixture(scope="module")
-def url(running_stack: RunningStack) -> str:
-    return running_stack.environment["MLPIPES_DATABASE_URL"]
+def url(running_stack: RunningStack) -> Iterator[str]:
+    address = running_stack.environment["MLPIPES_DATABASE_URL"]
+    dataset_help.forget(address)
+    yield address
+    dataset_help.forget(address)
 
 
 @pytest.fixture

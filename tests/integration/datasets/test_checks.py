@@ -1,3 +1,4 @@
+# ruff: noqa: E501  each message is on one line, as users see it
 """`data check` against a real PostgreSQL: what is wrong, where, and how much of it."""
 
 from __future__ import annotations
@@ -39,11 +40,6 @@ checks:
 """
 
 
-@pytest.fixture(scope="module")
-def url(running_stack: RunningStack) -> str:
-    return running_stack.environment["MLPIPES_DATABASE_URL"]
-
-
 @pytest.fixture
 def load(url: str) -> Callable[..., int]:
     def change(*changes: tuple[int, str, Any]) -> int:
@@ -55,6 +51,7 @@ def load(url: str) -> Callable[..., int]:
     return change
 
 
+@pytest.mark.usefixtures("url")
 def test_nothing_loaded(running_stack: RunningStack) -> None:
     dataset_help.write(running_stack.root, "dataset: never\nsource: x.csv\n", "never.yaml")
     done = running_stack.cli("data", "check", "never.yaml")
@@ -116,3 +113,48 @@ def test_each_mistake_is_counted_and_shown(
     assert (runs[0]["ok"], runs[0]["load"], len(runs[0]["results"])) == (False, number, 16)
     shown = running_stack.cli("data", "check", "--history").ok().out
     assert "age: min 18 (1), age: max 60 (1)" in shown
+
+
+# Further lines of the file, and the message.
+MISTAKES = {
+    "columns: {agee: {min: 1}}": "columns -> agee: the table of 'checked' has no column 'agee'; did you mean 'age'?",
+    "columns: {age: {min: 2020-01-01}}": (
+        "columns -> age -> min: 2020-01-01 is a date, and the column 'age' has the type integer"
+    ),
+    "columns: {seen: {max: 5}}": "columns -> seen -> max: 5 is a number, and the column 'seen' has the type datetime",
+    "columns: {age: {values: [1, x]}}": "values: 'x' does not fit the column 'age', which has the type integer",
+    "columns: {age: {pattern: x}}": "`pattern` is for text, and the column has the type integer",
+    "checks: [{unique: [id, plans]}]": "checks -> 0 -> unique: the table of 'checked' has no column 'plans'",
+    "checks: [{relation: sum(age) > 5}]": "relation: PostgreSQL says: aggregate functions are not allowed in WHERE",
+    "checks: [{relation: agee > 5}]": "column \"agee\" does not exist; did you mean 'age'?",
+    "checks: [{relation: age + 5}]": "expected a condition, and the expression has the type integer",
+    "checks: [{sql: select from where}]": "checks -> 0 -> sql: PostgreSQL says: syntax error",
+    "checks: [{sql: drop table x}]": "sql: expected one statement that returns rows, such as a select; it was not run",
+    "checks: [{fresh: {column: age, within: 1d}}]": (
+        "fresh -> column: expected a column of dates or moments; 'age' has the type integer"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_wrong_check_is_one_line(running_stack: RunningStack, load: Callable[..., int], text: str) -> None:
+    load()
+    dataset_help.write(running_stack.root, f"dataset: checked\nsource: x.csv\n{text}\n")
+    done = running_stack.cli("data", "check")
+    (line,) = done.err.strip().splitlines()
+    assert done.code == 2
+    assert line.startswith("error: dataset.yaml:3: ")
+    assert MISTAKES[text] in line
+
+
+def test_a_check_that_fails_on_a_row(running_stack: RunningStack, load: Callable[..., int]) -> None:
+    load((7, "age", 0))
+    dataset_help.write(
+        running_stack.root, "dataset: checked\nsource: x.csv\nchecks: [{relation: 1 / age < 5}]\n"
+    )
+    done = running_stack.cli("data", "check")
+    assert done.code == 1
+    assert (
+        done.err.strip()
+        == "error: dataset.yaml:3: checks -> 0 -> relation: PostgreSQL says: division by zero"
+    )

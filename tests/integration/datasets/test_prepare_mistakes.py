@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dataset_help
@@ -153,13 +153,15 @@ ATTACKS = {
 
 
 @pytest.fixture(scope="module")
-def _traps(url: str) -> None:
+def _traps(url: str) -> Iterator[None]:
     dataset_help.query(url, "create sequence raw_data.precious_counted")
     dataset_help.query(
         url,
         "create function public.sweep_precious() returns int language sql volatile security definer"
         " as 'delete from raw_data.precious returning n'",
     )
+    yield
+    dataset_help.query(url, "drop function public.sweep_precious(); drop sequence raw_data.precious_counted")
 
 
 @pytest.mark.usefixtures("_traps")

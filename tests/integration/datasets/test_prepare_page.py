@@ -27,7 +27,8 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(running_stack: RunningStack) -> Told:
+def told(running_stack: RunningStack, url: str) -> Told:
+    assert url  # of a database without data sets
     folder = running_stack.root / "loans"
     folder.mkdir()
     environ = running_stack.cli.environment

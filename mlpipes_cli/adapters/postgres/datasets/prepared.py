@@ -150,5 +150,9 @@ class PreparedData:
         with closing(transactions.connect(self._url)) as connection:
             try:
                 yield connection
-            except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            except (
+                psycopg2.OperationalError,
+                psycopg2.InterfaceError,
+                psycopg2.errors.InsufficientPrivilege,
+            ) as error:
                 raise session.failed(error) from None
