@@ -181,6 +181,7 @@ data:
   id: number
 metric: roc_auc
 threshold: f1
+cross_validate: 3
 runs:
   - name: boosted
     trainer: sklearn
@@ -232,9 +233,14 @@ def test_from_a_version_to_the_next_one(running_stack: RunningStack, tmp_path: P
     run = trained(stack, 0.05)
     stored = client.get_run(run["run_id"])
     assert stored.data.tags["mlpipes.dataset"] == "loans@1"
+    assert run["cross_validated"]["roc_auc"] == stored.data.metrics["cv_roc_auc"]
+    assert set(run["cross_validated"]) == set(run["metrics"])
+    (line,) = stack.cli("leaderboard", "--experiment", "loans", "--json").ok().json["runs"]
+    assert line["cross_validated"] == run["cross_validated"]
     (given,) = stored.inputs.dataset_inputs
     assert given.dataset.name == "loans@1"
     assert json.loads(given.dataset.source)["tags"]["mlpipes.source"] == "dataset:loans@1"
+    assert len(list((stack.root / ".mlpipes/cache/data/versions").glob("*.json"))) == 1, "kept for next time"
     columns = [one["name"] for one in json.loads(given.dataset.schema)["mlflow_colspec"]]
     assert columns == ["amount", "b", "y"], "the weights are not a feature"
 
