@@ -25,15 +25,6 @@ def saved(path: Path) -> Path:
     from mlpipes_cli.trainers.models.pictures import Pictures
 
     model = Classifier(Reader(None, [], {"image": Pictures(8, 8, 3)}), brightness, CLASSES, logits=False)
-    notes = {
-        "task": "binary",
-        "classes": CLASSES,
-        "positive": "light",
-        "id": "ID",
-        "target": "kind",
-        "features": ["image"],
-        "images": ["image"],
-    }
     mlflow.sklearn.save_model(
         model,
         str(path),
@@ -42,9 +33,27 @@ def saved(path: Path) -> Path:
             Schema([ColSpec(DataType.binary, "image")]), Schema([ColSpec(DataType.string)])
         ),
         pip_requirements=["scikit-learn"],
-        metadata={MODEL_METADATA: notes},
+        metadata={MODEL_METADATA: _notes(path.with_name("pets"))},
     )
     return path
+
+
+def _notes(folder: Path) -> dict[str, Any]:
+    """What training notes of a model of pictures in folders of their labels."""
+    from mlpipes_cli.config.experiment import Data
+    from mlpipes_cli.config.yaml_source import parse_yaml
+    from mlpipes_cli.data.prepare import prepare
+    from mlpipes_cli.data.sources import read
+    from mlpipes_cli.worker.saving import metadata
+
+    for number in range(40):
+        place = folder / CLASSES[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.png").write_bytes(png(100 * (number % 2) + number))
+    data = Data.model_validate({"source": folder.name, "target": "kind", "id": "file"})
+    yaml = parse_yaml("data:\n", "e.yaml")
+    frame = read(data, folder.parent, yaml, database_url=None, environ={}).frame
+    return metadata(prepare(frame, data, yaml))
 
 
 def brightness(parts: Any) -> Any:

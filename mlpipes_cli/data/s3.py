@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
-from mlpipes_cli.data.files import Read, read_bytes
+from mlpipes_cli.data.files import Read, read_table
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Unreadable
 from mlpipes_cli.data.problems import wrong
@@ -24,12 +25,12 @@ def load_s3(name: str, data: Data, source: YamlSource, environ: Mapping[str, str
         ConfigError: There is no such bucket or key, or the object is not a table.
         MlpipesError: No credentials, no access, or the server cannot be reached.
     """
-    bucket, _, key = name.partition("/")
-    content = _fetch(bucket, key, source, environ)
-    try:
-        return read_bytes(content, formats, f"s3://{name}", data.id)
-    except Unreadable as error:
-        raise wrong(source, AT, error.of(f"s3://{name}")) from None
+    with tempfile.TemporaryDirectory(prefix="mlpipes-download-") as folder:
+        path = download(name, Path(folder), source, environ)
+        try:
+            return read_table(path, formats, f"s3://{name}", data.id)
+        except Unreadable as error:
+            raise wrong(source, AT, error.of(f"s3://{name}")) from None
 
 
 def download(name: str, folder: Path, source: YamlSource, environ: Mapping[str, str]) -> Path:
@@ -46,13 +47,6 @@ def download(name: str, folder: Path, source: YamlSource, environ: Mapping[str, 
         for block in body.iter_chunks(1 << 20):
             file.write(block)
     return path
-
-
-def _fetch(bucket: str, key: str, source: YamlSource, environ: Mapping[str, str]) -> bytes:
-    with _reaching(bucket, key, source):
-        body = _client(environ).get_object(Bucket=bucket, Key=key)["Body"]
-        content: bytes = body.read()
-    return content
 
 
 @contextmanager

@@ -11,14 +11,15 @@ from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.data import image_files
 from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.data.readers import downloads, opening
+from mlpipes_cli.data.readers.resolve import KINDS
 from mlpipes_cli.suggest import did_you_mean
 
-Kind = Literal["file", "images", "sklearn", "openml", "s3", "postgres", "dataset"]
+Kind = Literal["file", "files", "http", "images", "sklearn", "openml", "s3", "postgres", "dataset"]
 AT = ("data", "source")
-EXTENSIONS = (".csv", ".csv.gz", ".parquet")
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 FETCHED = ("california_housing", "covtype")
-_SCHEMES = ("dataset", "sklearn", "openml", "s3", "postgres")
+_SCHEMES = ("dataset", "sklearn", "openml", "s3", "postgres", "http", "https")
 _WHERE_TO_GET = {
     "creditcard.csv": "download it from https://www.kaggle.com/datasets/mlg-ulb/creditcardfraud and "
     "save it there, or use `source: openml:1597`",
@@ -33,7 +34,8 @@ class SourceLocation:
         kind: The kind of source.
         shown: Its name in messages, without secrets.
         path: The path of a file or of a folder of images.
-        name: The data set's name or number, ``bucket/key``, ``schema.table``, or ``dataset@version``.
+        name: A data set's name or number, ``bucket/key``, a glob, a folder, an address, ``schema.table``, or
+            ``dataset@version``.
         query: The query of a PostgreSQL source.
         url: The URL of a PostgreSQL server other than the project's own, or ``$NAME``.
     """
@@ -76,6 +78,8 @@ def locate(data: Data, base: Path, source: YamlSource) -> SourceLocation:
         return SourceLocation("openml", text, name=rest)
     if scheme == "s3":
         return _bucket(text, rest, source)
+    if scheme in ("http", "https") and rest.startswith("//"):
+        return SourceLocation("http", downloads.shown(text), name=text)
     if scheme == "postgres" and rest and not rest.startswith("//"):
         return _postgres(rest, source)
     raise wrong(source, AT, _unknown_scheme(text, scheme))
@@ -84,7 +88,7 @@ def locate(data: Data, base: Path, source: YamlSource) -> SourceLocation:
 def _unknown_scheme(text: str, scheme: str) -> str:
     if scheme in {"postgres", "postgresql", "postgresql+psycopg2"}:
         return "for another database use `source: {table: schema.name, url: $NAME_OF_A_VARIABLE}`"
-    if scheme in {"http", "https", "ftp"}:
+    if scheme == "ftp":
         return f"{text!r}: download the file and give its path"
     shown = (
         did_you_mean(scheme, _SCHEMES) or f"; use a file, or one of {', '.join(f'{s}:' for s in _SCHEMES)}"
@@ -109,8 +113,8 @@ def _postgres(rest: str, source: YamlSource) -> SourceLocation:
 
 
 def _check_extension(name: str, text: str, source: YamlSource) -> None:
-    if not name.lower().endswith(EXTENSIONS):
-        raise wrong(source, AT, f"{text}: unknown kind of file; {', '.join(EXTENSIONS)} are supported")
+    if opening.kind(name) not in KINDS:
+        raise wrong(source, AT, f"{text}: unknown kind of file; {', '.join(KINDS)} are supported")
 
 
 def _file(text: str, base: Path, source: YamlSource) -> SourceLocation:
@@ -119,12 +123,17 @@ def _file(text: str, base: Path, source: YamlSource) -> SourceLocation:
         if path.is_dir():
             if image_files.holds_any(path):
                 return SourceLocation("images", text, path=path)
-            raise wrong(source, AT, f"{text}: is a folder without images; give a file, or a folder of images")
+            if any(path.rglob("*.parquet")):
+                return SourceLocation("files", text, name=text)
+            said = "is a folder without images and Parquet files; give a file, or a folder of them"
+            raise wrong(source, AT, f"{text}: {said}")
         if path.exists():
             _check_extension(path.name, text, source)
             return SourceLocation("file", text, path=path)
     except OSError as error:
         raise wrong(source, AT, f"{text}: {(error.strerror or str(error)).lower()}") from None
+    if any(mark in text for mark in "*?["):
+        return SourceLocation("files", text, name=text)
     if (fix := _WHERE_TO_GET.get(path.name)) is not None:
         raise wrong(source, AT, f"{text}: no such file; {fix}")
     raise wrong(source, AT, f"{text}: no such file{_near(path, base) or f' in {base.absolute()}'}")
@@ -132,7 +141,7 @@ def _file(text: str, base: Path, source: YamlSource) -> SourceLocation:
 
 def _near(path: Path, base: Path) -> str:
     try:
-        names = [entry.name for entry in path.parent.iterdir() if entry.name.lower().endswith(EXTENSIONS)]
+        names = [entry.name for entry in path.parent.iterdir() if opening.kind(entry.name) in KINDS]
     except OSError:
         return ""
     return did_you_mean(path.name, names)

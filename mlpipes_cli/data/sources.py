@@ -5,6 +5,7 @@ Importing this module is cheap: the first :func:`load` imports pandas and the cl
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from mlpipes_cli.data.columns import missing
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import Unreadable, read_header
 from mlpipes_cli.data.problems import wrong
+from mlpipes_cli.data.readers import downloads, opening, resolve
+from mlpipes_cli.data.readers.resolve import TEXTS
 from mlpipes_cli.data.source_location import AT, SourceLocation, locate
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.ports.datasets import SPLIT
@@ -44,7 +47,7 @@ def check_columns_cheaply(data: Data, base: Path, source: YamlSource) -> None:
         if problems := missing([image_files.IMAGE, data.target, image_files.FILE], data, source):
             raise ConfigError(problems)
         return
-    if place.path is None or place.path.name.lower().endswith(".parquet"):
+    if place.path is None or opening.kind(place.path.name) not in TEXTS:
         return
     try:
         header = read_header(place.path, data.separator)
@@ -129,6 +132,8 @@ def _read(
         found, parts = Read(rows.frame, formats, data=data), rows.parts
     elif place.kind == "file":
         found = _read_file(place.path or base, place.shown, data, source, formats)
+    elif place.kind in ("files", "http"):
+        found = _read_inputs(place, data, base, source, formats)
     elif place.kind == "s3":
         from mlpipes_cli.data.s3 import load_s3
 
@@ -165,6 +170,24 @@ def _load(
     if place.kind == "openml":
         return catalogs.load_openml(int(place.name), source)
     return catalogs.load_sklearn(place.name, source)
+
+
+def _read_inputs(place: SourceLocation, data: Data, base: Path, source: YamlSource, formats: Formats) -> Read:
+    from mlpipes_cli.data.files import read_inputs, read_table
+
+    try:
+        if place.kind == "http":
+            with tempfile.TemporaryDirectory(prefix="mlpipes-download-") as folder:
+                path = downloads.download(place.name, Path(folder), source, AT)
+                return read_table(path, formats, place.shown, data.id)
+        files = resolve.files(place.name, base, source, AT)
+        if len(files) == 1:
+            return read_table(*files[0][:1], formats, files[0][1], data.id)
+        inputs = [resolve.open_file(path, shown, formats) for path, shown in files]
+        resolve.check_same_columns(inputs, source, AT)
+        return read_inputs(inputs, formats)
+    except Unreadable as error:
+        raise wrong(source, AT, error.of(place.shown)) from None
 
 
 def _read_file(path: Path, shown: str, data: Data, source: YamlSource, formats: Formats) -> Read:

@@ -76,7 +76,7 @@ class Check(Strict):
     name: str | None = Field(default=None, description="What reports call the check.")
     rows: Rows | None = Field(default=None, description="Bounds on the number of rows.")
     unique: Columns | None = Field(
-        default=None, description="Columns whose values together stand in one row at most."
+        default=None, description="Columns whose values, together, are in one row at most."
     )
     relation: Sql | None = Field(
         default=None,

@@ -72,7 +72,7 @@ class ColumnConfig(Strict):
     pattern: Pattern | None = Field(
         default=None, description="A regular expression that the whole text has to match."
     )
-    unique: bool = Field(default=False, description="No value stands in two rows.")
+    unique: bool = Field(default=False, description="Each value is in one row only.")
     missing: Annotated[float, Field(ge=0.0, le=1.0)] | None = Field(
         default=None, description="The largest share of missing values that is right, from 0 to 1."
     )
@@ -81,7 +81,7 @@ class ColumnConfig(Strict):
     @model_validator(mode="after")
     def _fits_together(self) -> ColumnConfig:
         if self.drop and self.model_fields_set - {"drop", "description", "type"}:
-            raise ValueError("a column with `drop` takes no other key")
+            raise ValueError("a column with `drop` must not have another key")
         if self.format is not None and self.type not in {None, "date", "datetime"}:
             raise ValueError(f"`format` is for dates, and the type is {self.type}")
         if self.pattern is not None and self.type not in {None, "text"}:

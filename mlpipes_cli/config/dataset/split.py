@@ -33,7 +33,7 @@ class DatasetSplit(Strict):
         description="The column of time: the earliest rows train, then come validation and test.",
     )
     group: Column | None = Field(
-        default=None, description="The column whose values never stand in two parts, such as a customer."
+        default=None, description="The column whose values are in one part each, such as a customer."
     )
 
     @model_validator(mode="after")

@@ -116,7 +116,8 @@ class Step(Strict):
     )
     sql: Sql | None = Field(
         default=None,
-        description="A query over the table `input`, or the path of a .sql file with one; its rows go on.",
+        description="A query over the table `input`, or the path of a .sql file with one; the next step gets"
+        " its rows.",
     )
     function: FunctionName | None = Field(
         default=None,

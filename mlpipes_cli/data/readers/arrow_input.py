@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlpipes_cli.data.columns import twice
-from mlpipes_cli.data.readers.inputs import BadLine
+from mlpipes_cli.data.readers.inputs import BadLine, first_rows
 from mlpipes_cli.data.readers.unreadable import Unreadable
 
 _ROWS = 65_536  # of a batch
@@ -31,6 +31,7 @@ class ArrowInput:
     texts = False
     place = "row"
     wrong = 0
+    size: int | None = None
 
     def __init__(
         self,
@@ -53,6 +54,9 @@ class ArrowInput:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         return self._batches()
+
+    def head(self, rows: int) -> tuple[pa.RecordBatch | None, bool]:
+        return first_rows(self.batches(), rows)
 
     def places(self, rows: Collection[int], *, left_out: bool, most: int | None = None) -> Iterator[BadLine]:
         wanted, start, last = set(rows), 0, max(rows, default=-1)

@@ -56,7 +56,7 @@ def convert(texts: pa.Array, plan: ColumnPlan, style: Style, missing: Sequence[s
     bad = ~(fits | holes)
     if not bad.any():
         return made, None
-    if not plan.told:
+    if not (plan.told and plan.sure):
         raise Deviates(plan.source, str(texts[int(bad.argmax())].as_py()))
     return made, bad
 

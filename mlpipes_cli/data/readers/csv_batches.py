@@ -7,8 +7,9 @@ Arrow splits the lines; what the texts mean is decided by the same inference as 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,11 +50,13 @@ class CsvBatches:
         path: The file.
         formats: The settings.
         ragged: The number of records with too few or too many fields that the last reading has met.
+        digest: SHA-256 of the text as UTF-8, once a reading has come to the end.
     """
 
     path: Path
     formats: Formats
     ragged: int = field(default=0, init=False)
+    digest: str | None = field(default=None, init=False)
     _header: Header | None = field(default=None, init=False)
 
     @property
@@ -70,14 +73,17 @@ class CsvBatches:
             )
         return self._header
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self, block: int | None = None) -> Generator[pa.RecordBatch]:
         """Yield the rows as texts, an empty text for an empty cell; ragged records are counted, not yielded.
+
+        Args:
+            block: About how many bytes are read at once.
 
         Raises:
             Unreadable: The file is not a CSV file.
         """
         self.ragged = 0
-        block = BLOCK
+        block = block or BLOCK
         done = 0
         while True:
             try:
@@ -135,6 +141,8 @@ class CsvBatches:
                 raise _TooLong from None
             raise Unreadable(f"is not a valid CSV file ({' '.join(said.split())[:150]})") from None
 
+        if not tail.read(1):
+            self.digest = tail.digest.hexdigest()
         if last is not None and tail.is_quoted(str(last.column(-1)[-1]), self.header.quote):
             raise Unreadable("a quote is not closed; correct the end of the file, or set another `quote`")
 
@@ -185,16 +193,17 @@ class CsvBatches:
 
 
 class _Tail:
-    """A file for Arrow that knows its last bytes."""
+    """A file for Arrow that knows its last bytes, and the hash of all that was read."""
 
     closed = False
 
     def __init__(self, raw: BinaryIO) -> None:
-        self._raw, self._last = raw, b""
+        self._raw, self._last, self.digest = raw, b"", hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
         some = self._raw.read(size)
         if some:
+            self.digest.update(some)
             self._last = some[-_TAIL:] if len(some) >= _TAIL else (self._last + some)[-_TAIL:]
         return some
 

@@ -12,8 +12,10 @@ import pyarrow as pa
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import OPENING, not_opened, open_plain
 from mlpipes_cli.data.readers.csv_batches import CsvBatches
-from mlpipes_cli.data.readers.inputs import BadLine
+from mlpipes_cli.data.readers.inputs import BadLine, first_rows
 from mlpipes_cli.data.readers.opening import encoding_of
+
+_HEAD = 1 << 18  # bytes that are parsed at once for the first rows
 
 
 class CsvInput:
@@ -41,6 +43,11 @@ class CsvInput:
         """The encoding."""
         return self.formats.encoding or encoding_of(self.path)
 
+    @property
+    def size(self) -> int | None:
+        """The bytes of the file."""
+        return self.path.stat().st_size
+
     def names(self) -> list[str]:
         return list(self.file.header.columns)
 
@@ -50,6 +57,10 @@ class CsvInput:
     def batches(self) -> Iterator[pa.RecordBatch]:
         return self.file.batches()
 
+    def head(self, rows: int) -> tuple[pa.RecordBatch | None, bool]:
+        with closing(self.file.batches(_HEAD)) as batches:
+            return first_rows(batches, rows)
+
     def places(self, rows: Collection[int], *, left_out: bool, most: int | None = None) -> Iterator[BadLine]:
         width = len(self.file.header.columns)
         for row, line in self.file.lines(rows, ragged=left_out, most=most):
@@ -58,6 +69,8 @@ class CsvInput:
 
     def digest(self) -> str:
         """Return the hash of the decompressed text in UTF-8."""
+        if self.file.digest is not None:
+            return self.file.digest
         found = hashlib.sha256()
         try:
             with closing(open_plain(self.path, self.formats.encoding)) as raw:

@@ -34,6 +34,7 @@ class Input(Protocol):
         texts: Whether cells are texts, whose types are inferred from all of them.
         place: What a row's number counts: ``line`` or ``row``.
         wrong: How many records the last reading has left out, since they are no rows.
+        size: The bytes of its file; None if it is no file, or if its digest is known anyway.
     """
 
     @property
@@ -47,6 +48,9 @@ class Input(Protocol):
 
     @property
     def wrong(self) -> int: ...
+
+    @property
+    def size(self) -> int | None: ...
 
     def names(self) -> list[str]:
         """Return the names of the columns.
@@ -65,6 +69,13 @@ class Input(Protocol):
             Unreadable: It cannot be read.
         """
 
+    def head(self, rows: int) -> tuple[pa.RecordBatch | None, bool]:
+        """Return up to so many of the first rows, and whether there are no others.
+
+        Raises:
+            Unreadable: It cannot be read.
+        """
+
     def places(self, rows: Collection[int], *, left_out: bool, most: int | None = None) -> Iterator[BadLine]:
         """Yield where rows stand and, if asked for, the records that reading leaves out.
 
@@ -76,3 +87,17 @@ class Input(Protocol):
 
     def digest(self) -> str:
         """Return the SHA-256 of the content as a hexadecimal number."""
+
+
+def first_rows(batches: Iterator[pa.RecordBatch], rows: int) -> tuple[pa.RecordBatch | None, bool]:
+    """Return up to so many of the first rows, and whether there are no others."""
+    found: list[pa.RecordBatch] = []
+    for batch in batches:
+        found.append(batch)
+        if sum(one.num_rows for one in found) > rows:
+            break
+    if not found:
+        return None, True
+    table = pa.Table.from_batches(found)
+    first = table.slice(0, rows).combine_chunks().to_batches()
+    return (first[0] if first else None), table.num_rows <= rows

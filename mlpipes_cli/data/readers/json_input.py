@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from mlpipes_cli.data.header import OPENING, not_opened, open_plain
-from mlpipes_cli.data.readers.inputs import BadLine
+from mlpipes_cli.data.readers.inputs import BadLine, first_rows
 from mlpipes_cli.data.readers.unreadable import Unreadable
 
 _ROWS = 20_000  # of a batch
@@ -44,6 +44,7 @@ class JsonInput:
 
     texts = False
     place = "line"
+    size: int | None = None
 
     def __init__(self, path: Path, shown: str, encoding: str | None = None) -> None:
         self.path, self.shown, self.encoding = path, shown, encoding
@@ -120,6 +121,9 @@ class JsonInput:
                 raise Unreadable(f"is not valid JSON ({error})") from None
         for number, value in enumerate(document, 1):
             yield number, *(_checked(value) if isinstance(value, dict) else (None, "not an object"))
+
+    def head(self, rows: int) -> tuple[pa.RecordBatch | None, bool]:
+        return first_rows(self.batches(), rows)
 
     def places(self, rows: Collection[int], *, left_out: bool, most: int | None = None) -> Iterator[BadLine]:
         wanted, row, told, last = set(rows), -1, 0, max(rows, default=-1)

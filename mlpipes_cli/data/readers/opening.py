@@ -213,24 +213,6 @@ def _encoding_of(path: Path, _changed: int, _size: int) -> str:
         return encodings.infer(raw)
 
 
-def plain_bytes(content: bytes, name: str, encoding: str | None = None) -> bytes:
-    """Return the content of a text file as UTF-8; its name says whether it is compressed.
-
-    Raises:
-        Unreadable: It has another format or encoding.
-    """
-    import tempfile
-
-    if not compression(name) and encoding is None:
-        if content.isascii() and b"\0" not in content:
-            return content
-    with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
-        path = Path(folder) / f"content{compression(name)}"
-        path.write_bytes(content)
-        with contextlib.closing(open_text(path, encoding)) as opened:
-            return opened.read()
-
-
 def not_opened(error: BaseException) -> Unreadable:
     """Describe why a file cannot be opened or decompressed."""
     if isinstance(error, FileNotFoundError):

@@ -17,7 +17,7 @@ class ColumnPlan:
         type: ``integer``, ``number``, ``text``, ``boolean``, ``date`` or ``datetime``.
         told: Whether the type is declared, so that another value is a mistake of the row.
         pattern: How dates are written, as for strftime, if not as ISO 8601; or :data:`DURATION`.
-        sure: Whether values that have not been read may not change the type.
+        sure: Whether values that have not been read cannot change the plan.
         why: Why the column is text although its values look like something else; for users.
     """
 

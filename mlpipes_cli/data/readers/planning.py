@@ -106,9 +106,11 @@ def column(source: str, told: Declared, evidence: Evidence, *, whole: bool) -> C
         UnclearDates: It is declared to hold dates, whose order the values do not show.
     """
     if told.type is not None or told.pattern is not None:
-        return _declared(source, told, evidence)
+        made = _declared(source, told, evidence)
+        return replace(made, sure=whole or made.type not in ("date", "datetime") or told.pattern is not None)
     made = _inferred(ColumnPlan(source, told.name, "text"), evidence)
-    return replace(made, sure=whole or (made.type == "text" and evidence.present > 0))
+    settled = made.type == "text" and (not made.why or bool(evidence.code))
+    return replace(made, sure=whole or settled)
 
 
 def _declared(source: str, told: Declared, evidence: Evidence) -> ColumnPlan:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from mlpipes_cli.data.readers.planning import Declared
 from mlpipes_cli.data.readers.unreadable import Unreadable
 
 _ARTICLES = {"integer": "an integer", "number": "a number", "text": "a text", "boolean": "true or false"}
+SAMPLE = 2000  # rows that show a first plan
 _SHOWN = 5  # bad rows in a message
 MOST_BAD = 100_000  # rows that are set aside
 
@@ -77,13 +79,17 @@ class Reading:
         """
         if not self.inputs[0].texts:
             return self._typed_plan()
-        rows = _rows_of(self.inputs[0])
-        first, second = next(rows, None), next(rows, None)
-        batches = [first] if first is not None else []
-        style = self._style(0, first)
-        seen = planning.look(batches, style, self.formats.missing, list(self.declared))
-        whole = second is None and len(self.inputs) == 1
-        self.plan = self._made(seen.evidence, whole=whole)
+        with _named(self.inputs[0]):
+            some, whole = self.inputs[0].head(SAMPLE)
+        whole = whole and len(self.inputs) == 1
+        style = self._style(0, some)
+        seen = planning.look([] if some is None else [some], style, self.formats.missing, list(self.declared))
+        try:
+            self.plan = self._made(seen.evidence, whole=whole)
+        except planning.UnclearDates:
+            return self.whole_plan()  # a later date may show the order
+        if not whole and any(one.type == "text" and not one.sure for one in self.plan.columns):
+            return self.whole_plan()
         return self.plan
 
     def whole_plan(self) -> Plan:
@@ -159,7 +165,7 @@ class Reading:
     def deviated(self, error: Deviates) -> Plan:
         """Make another plan, after a value did not have the type that the first rows show."""
         before = next(one for one in self.plan.columns if one.source == error.column)
-        if before.sure:  # all values were seen, and this one is no valid date
+        if before.sure and not before.told:  # all values were seen, and this one is no valid date
             self._as_text[error.column] = (
                 f"{error.text!r} is not a valid {before.type}, so the column stays text"
             )
@@ -237,9 +243,16 @@ class Reading:
         return sum(map(len, self.bad.values())) + sum(one.wrong for one in self.inputs)
 
 
-def _rows_of(one: Input) -> Iterator[pa.RecordBatch]:
-    try:
+def _rows_of(one: Input) -> Generator[pa.RecordBatch]:
+    with _named(one):
         yield from one.batches()
+
+
+@contextmanager
+def _named(one: Input) -> Iterator[None]:
+    """Put the input's name before what is wrong with it."""
+    try:
+        yield
     except Unreadable as error:
         raise Unreadable(error.of(one.shown)) from None
 
@@ -252,3 +265,24 @@ def _reason(plan: ColumnPlan, value: object) -> str:
     kind = _ARTICLES.get(plan.type, f"a {plan.type}")
     written = f" written as {plan.pattern!r}" if plan.pattern and "%" in plan.pattern else ""
     return f"column {plan.source!r}: {shown} is not {kind}{written}"
+
+
+def whole(inputs: Sequence[Input], formats: Formats) -> tuple[pa.Table, list[str]]:
+    """Return all rows of some inputs with the inferred types, and what is wrong with records.
+
+    Raises:
+        Unreadable: An input cannot be read.
+    """
+    declared = {name: Declared(name) for name in inputs[0].names()}
+    reading = Reading(inputs, declared, formats)
+    reading.whole_plan()
+    while True:
+        try:
+            batches = list(reading.batches())
+            break
+        except Deviates as error:
+            reading.deviated(error)
+    columns = reading.plan.columns
+    schema = pa.schema([(one.name, convert.ARROW_TYPES[one.type]) for one in columns])
+    made = [pa.RecordBatch.from_arrays(batch, schema=schema) for batch in batches]
+    return pa.Table.from_batches(made, schema), reading.problems()

@@ -5,18 +5,21 @@ from __future__ import annotations
 import glob
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers import opening
-from mlpipes_cli.data.readers.inputs import Input
 from mlpipes_cli.data.readers.unreadable import Unreadable
 from mlpipes_cli.suggest import did_you_mean
 
+if TYPE_CHECKING:
+    from mlpipes_cli.data.readers.inputs import Input
+
 AT: Location = ("source",)
 KINDS = (".csv", ".tsv", ".txt", ".parquet", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls")
-_TEXT = (".csv", ".tsv", ".txt")
+TEXTS = (".csv", ".tsv", ".txt")
 _LINES = (".json", ".jsonl", ".ndjson")
 _WILD = "*?["
 
@@ -93,7 +96,7 @@ def open_file(path: Path, shown: str, formats: Formats) -> Input:
         OSError: It cannot be opened.
     """
     kind = opening.kind(path.name)
-    if kind in _TEXT:
+    if kind in TEXTS:
         from mlpipes_cli.data.readers.csv_input import CsvInput
 
         made = CsvInput(path, shown, formats)
@@ -116,8 +119,13 @@ def open_file(path: Path, shown: str, formats: Formats) -> Input:
     return workbooks.open_sheet(path, shown, formats.sheet)
 
 
-def check_same_columns(inputs: Sequence[Input], source: YamlSource) -> None:
+def check_same_columns(inputs: Sequence[Input], source: YamlSource, at: Location = AT) -> None:
     """Check that all inputs have the columns of the first; their order may differ.
+
+    Args:
+        inputs: The inputs.
+        source: The file that names them.
+        at: Where it does.
 
     Raises:
         ConfigError: One has others, or is of another kind.
@@ -126,11 +134,11 @@ def check_same_columns(inputs: Sequence[Input], source: YamlSource) -> None:
     expected = first.names()
     for one in inputs[1:]:
         if one.texts != first.texts:
-            raise wrong(source, AT, f"{one.shown} and {first.shown} are files of different kinds")
+            raise wrong(source, at, f"{one.shown} and {first.shown} are files of different kinds")
         names = one.names()
         lacks = [name for name in expected if name not in names]
         more = [name for name in names if name not in expected]
         if lacks or more:
             said = [f"it lacks {', '.join(map(repr, lacks[:3]))}"] if lacks else []
             said += [f"it has {', '.join(map(repr, more[:3]))}"] if more else []
-            raise wrong(source, AT, f"{one.shown}: other columns than {first.shown}: {' and '.join(said)}")
+            raise wrong(source, at, f"{one.shown}: other columns than {first.shown}: {' and '.join(said)}")

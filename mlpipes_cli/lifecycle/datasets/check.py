@@ -38,8 +38,11 @@ class Checked:
     load: int
     checks: Sequence[CheckResult]
 
-    def require(self) -> None:
+    def require(self, hint: str = "") -> None:
         """Raise an error if a check failed.
+
+        Args:
+            hint: What to do next.
 
         Raises:
             Refused: One did (exit code 3).
@@ -51,7 +54,7 @@ class Checked:
         more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
         raise Refused(
             f"{len(failed)} of {len(self.checks)} checks of raw_data.{self.dataset} failed: {named}{more}",
-            "see `mlpipes data check`",
+            hint,
             self,
         )
 

@@ -51,7 +51,8 @@ def _other(name: str, taken: Collection[str]) -> str:
 
 def dataset(source: str) -> str:
     """Return a data set's name for a source: the stem of its file, or its last part."""
-    last = re.split(r"[/:?#]", source.rstrip("/*"))[-1] or "dataset"
+    plain = re.split(r"[?#]", source)[0] if "://" in source else source
+    last = re.split(r"[/:]", plain.rstrip("/*"))[-1] or "dataset"
     stem = last.split(".")[0] if "." in last else last
     name = snake(stem.replace("*", " ")) or snake(Path(source).parent.name)
     name = name if name[:1].isalpha() else f"data_{name}".rstrip("_")

@@ -12,6 +12,7 @@ from mlpipes_cli.lifecycle.datasets import stored
 from mlpipes_cli.lifecycle.datasets.check import checked
 from mlpipes_cli.lifecycle.datasets.step_code import StepCode
 from mlpipes_cli.lifecycle.promotion import actor
+from mlpipes_cli.ports.dataset_work import Work
 
 if TYPE_CHECKING:
     from mlpipes_cli.config.dataset.config import DatasetConfig
@@ -69,20 +70,18 @@ def prepare(project: ProjectFolder, file: Path, reporter: Reporter) -> PreparedV
     tables = stored.connect(project)
     notes: list[str] = []
     with tables.turn(config.dataset, reporter.info):
+
+        def say(text: str) -> None:
+            reporter.info(f"{config.dataset}: {text}")
+
+        work = Work(config, source, code.texts, code.calls, settings, actor.user(), say, notes.append)
+        tables.verify(work)
+        say("checking")
+        checked(tables, config, source, reporter).require("see `mlpipes data check`")
         found = tables.known(config, settings)
         if found is not None:
             return _known(found, reporter)
-        with reporter.task(f"preparing {config.dataset}") as task:
-            from mlpipes_cli.ports.dataset_work import Work
-
-            def say(text: str) -> None:
-                reporter.info(f"{config.dataset}: {text}")
-                task.note(text)
-
-            work = Work(config, source, code.texts, code.calls, settings, actor.user(), say, notes.append)
-            tables.verify(work)
-            say("checking")
-            checked(tables, config, source, reporter).require()
+        with reporter.task(f"preparing {config.dataset}"):
             version, new, divided = tables.prepare(work)
     if not new:
         return _known(version, reporter)

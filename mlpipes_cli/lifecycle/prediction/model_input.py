@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from mlpipes_cli.data.readers import opening
+from mlpipes_cli.data.readers.resolve import TEXTS
 from mlpipes_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.data.formats import Formats
     from mlpipes_cli.lifecycle.prediction.scorers import ColumnSpec
-
-_CELLS = (".csv", ".csv.gz")
 
 
 class ModelInput(Protocol):
@@ -47,7 +47,7 @@ def fit(batch: pd.DataFrame, asked: ModelInput, file: Path, start: int) -> pd.Da
     from mlpipes_cli.data import conversion
 
     names = {column.name for column in asked.columns}
-    cells = file.name.lower().endswith(_CELLS)
+    cells = opening.kind(file.name) in TEXTS
     batch = batch.reset_index(drop=True)
     kept = {}
     for column in asked.columns:

@@ -11,6 +11,7 @@ from mlpipes_cli.data.arrow import NotConvertible, named_range
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import OPENING, Unreadable, not_opened, read_header
+from mlpipes_cli.data.readers import opening
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.prediction import bounds
 
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
     from mlpipes_cli.data.csv_stream import Kind
     from mlpipes_cli.ports import Reporter
 
-_KINDS = {".csv": "csv", ".csv.gz": "csv", ".parquet": "parquet", ".json": "json"}
+_KINDS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".json": "json",
+} | dict.fromkeys((".jsonl", ".ndjson", ".xlsx", ".xls"), "input")
 _OF_MODELS: dict[str, Kind] = {  # by MLflow's types
     "double": "number",
     "float": "number",
@@ -84,7 +91,9 @@ def check_file(file: Path) -> str:
     Raises:
         UsageError: It is missing, not readable, or of an unknown kind.
     """
-    kind = next((kind for end, kind in _KINDS.items() if file.name.lower().endswith(end)), None)
+    kind = _KINDS.get(opening.kind(file.name))
+    if kind in ("parquet", "json") and opening.compression(file.name):
+        kind = None
     if file.is_dir():
         raise UsageError(f"{file}: is a folder", "give a file")
     if not file.exists():
@@ -109,7 +118,7 @@ def open_table(file: Path, known: int = 0) -> Table:
     Raises:
         UsageError: It cannot be read, or becomes too large.
     """
-    table = {"csv": _csv, "parquet": _parquet, "json": _json}[check_file(file)](file)
+    table = {"csv": _csv, "parquet": _parquet, "json": _json, "input": _input}[check_file(file)](file)
     bounds.check_width(file, len(table.columns), known)
     return table
 
@@ -162,7 +171,7 @@ def _whole(table: Table, size: int, formats: Formats) -> Iterator[pd.DataFrame]:
 
 def _count_lines(file: Path) -> int | None:
     """Estimate the rows of a plain CSV for the progress bar; None for a compressed one."""
-    if file.suffix == ".gz":
+    if opening.compression(file.name):
         return None
     with file.open("rb") as opened:
         lines = sum(block.count(b"\n") for block in iter(lambda: opened.read(1 << 20), b""))
@@ -246,6 +255,38 @@ def _json(file: Path) -> Table:
             yield blanked(frame.iloc[start : start + size].reset_index(drop=True), formats)
 
     return Table(file, [str(name) for name in frame.columns], len(frame), batches)
+
+
+def _input(file: Path) -> Table:
+    """Open JSON lines or a workbook, as training and `mlpipes data load` read them."""
+    from mlpipes_cli.data.readers import resolve
+
+    try:
+        opened = resolve.open_file(file, str(file), Formats())
+        names = opened.names()
+    except OPENING as error:
+        raise _refused(file, not_opened(error)) from None
+    except Unreadable as error:
+        raise _refused(file, error) from None
+
+    def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:
+        import pyarrow as pa
+
+        from mlpipes_cli.data.parquet import plain
+        from mlpipes_cli.data.typed_columns import blanked
+
+        try:
+            for batch in opened.batches():
+                for start in range(0, batch.num_rows, size):
+                    table = pa.Table.from_batches([batch.slice(start, size)])
+                    yield blanked(_with_whole_ids(plain(table), table, kinds), formats)
+        except Unreadable as error:
+            raise _refused(file, error) from None
+        if opened.wrong:
+            line = next(iter(opened.places((), left_out=True, most=1)))
+            raise UsageError(f"{file}:{line.number}: {line.reason}", "correct the file")
+
+    return Table(file, names, None, batches)
 
 
 def _frame(document: Any) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,13 @@ class Shortcut:
     ask: Compiled
     call: float
     row: float
+
+
+def _pictures(columns: Sequence[InputColumn], details: Mapping[str, Any]) -> list[str]:
+    """Return the columns of pictures: training makes text of all other bytes."""
+    binary = [column.name for column in columns if column.type == "binary"]
+    told = details.get("images", binary if details.get("task") else ())
+    return [name for name in binary if name in told]
 
 
 class ServedModel:
@@ -84,8 +91,7 @@ class ServedModel:
         self.features = frozenset(column.name for column in self.columns)
         self.names = [column.name for column in self.columns]
         self.doubles = frozenset(column.name for column in self.columns if column.type == "double")
-        images = set(self.details.get("images") or ())
-        self.pictures = [c.name for c in self.columns if c.type == "binary" and c.name in images]
+        self.pictures = _pictures(self.columns, self.details)
         self._numbered = [c.name for c in self.columns if c.type == "boolean" and c.signed == "double"]
         self._texts = [at for at, column in enumerate(self.columns) if column.type == "string"]
         self.shortcut = shortcut

@@ -98,7 +98,7 @@ def model(service: PredictionService, alias: str | None, feedback: bool) -> Page
             404, "RESOURCE_DOES_NOT_EXIST", "this alias is not served; /page/model lists those that are"
         )
     details = served.details
-    images = set(details.get("images") or ())
+    images = {*(details.get("images") or ()), *served.pictures}
     others = sorted((other.alias, other.version) for other in models.values() if other.alias != first.alias)
     return PageModel(
         name=served.name,

@@ -145,6 +145,44 @@ def test_a_query_and_a_function_see_one_part_at_a_time(
     assert whole.loc[found.index, "income"].tolist() == found["income"].tolist()
 
 
+def test_a_function_gets_and_returns_every_type(
+    url: str, prepare: Prepare, clean: Clean, running_stack: RunningStack
+) -> None:
+    types = {
+        "i": "integer", "gaps": "integer", "f": "number", "t": "text", "b": "boolean", "c": "boolean",
+        "d": "date", "m": "datetime",
+    }  # fmt: skip
+    odd = ["", "a\tb\\n", "new\nline\r", "\\N", "ü", None]
+    given = [
+        (2**60 + n, None if n % 3 else 2**53 + 1, None if n == 1 else n / 7, odd[n % 6], n % 2 == 0,
+         None if n == 2 else True, f"2024-02-{n + 1:02}",
+         None if n == 3 else f"2024-01-01 00:00:{n:02}.000001")
+        for n in range(20)
+    ]  # fmt: skip
+    dataset_help.load(url, "typed", types, given)
+    (running_stack.root / "typed_steps.py").write_text(
+        "def same(frame):\n"
+        "    got = {name: str(kind) for name, kind in frame.dtypes.items()}\n"
+        "    want = dict(i='int64', gaps='Int64', f='float64', t='str', b='bool', c='boolean',\n"
+        "                d='datetime64[us]', m='datetime64[us]')\n"
+        "    assert got == want, got\n"
+        "    zoned = frame['m'].dt.tz_localize('Europe/Berlin')\n"
+        "    return frame.assign(e=frame['t'].astype('category'), z=zoned)\n"
+    )
+    prepare("typed", "clean: [{function: 'typed_steps:same'}]").ok()
+    before = dataset_help.frame(url, f"select {', '.join(types)} from raw_data.typed order by i")
+    after = clean("typed").sort_values("i").reset_index(drop=True)
+    pd.testing.assert_frame_equal(after[list(types)], before)
+    assert after["e"].where(after["e"].notna(), None).tolist() == before["t"].tolist()
+    assert (before["m"] - after["z"]).dropna().unique().tolist() == [pd.Timedelta(hours=1)]
+    kinds = dataset_help.query(
+        url, "select column_name, data_type from information_schema.columns where table_name = '_typed_1'"
+    )
+    assert {name: kind for name, kind in kinds if name in {"gaps", "d", "m", "c"}} == {
+        "gaps": "bigint", "d": "date", "m": "timestamp without time zone", "c": "boolean",
+    }  # fmt: skip
+
+
 def test_before_the_split_a_query_sees_all_rows(prepare: Prepare, clean: Clean) -> None:
     query = (
         "select customer, count(*) as n, sum(income) as total, max(day) as last from input group by customer"
@@ -244,7 +282,11 @@ def test_the_same_again_is_no_new_version(url: str, prepare: Prepare, running_st
     first = prepare("again", "clean: [{drop: day}]").ok()
     second = prepare("again", "clean: [{drop: day}]").ok()
     assert second.json == first.json
-    assert second.err.strip() == "version 1 of 'again' has these rows already"
+    assert second.err.strip().splitlines() == [
+        "again: checking",
+        "version 1 of 'again' has these rows already",
+    ]
+    assert prepare("again", "clean: [{drop: day}]\nchecks: [{rows: {max: 1}}]").code == 3
     third = prepare("again", "clean: [{drop: [day, age]}]").ok()
     assert third.json["version"] == 2
     listed = running_stack.cli("data", "versions", "again", "--json").ok().json
@@ -275,6 +317,45 @@ def test_old_versions_are_pruned_when_asked(url: str, prepare: Prepare, running_
     assert (gone.code, gone.err.strip()) == (1, "error: the rows of version 1 of 'pruned' were pruned")
     again = prepare("pruned", "split: {seed: 1}").ok()
     assert again.json["version"] == 4
+
+
+def test_names_that_need_quotes(url: str, prepare: Prepare, running_stack: RunningStack) -> None:
+    names = ["a%b", 'quo"te', "sp ace", "select", "ünï", "{x}", "it's"]
+    types = {**dict.fromkeys(names[:4], "number"), **dict.fromkeys(names[4:], "text")}
+    given = [
+        (n, None if n % 5 == 0 else 1.5, n / 3, 1.0, "ab"[n % 2], f"k{n}", "100%s {}") for n in range(60)
+    ]
+    dataset_help.load(url, "odd", types, given)
+    text = """
+key: "{x}"
+columns:
+  "a%b": {min: 0, missing: 0}
+  "ünï": {values: [a, b]}
+  "it's": {pattern: "100%s [{][}]"}
+checks:
+  - {unique: ["{x}", "select"]}
+  - {relation: "\\"a%b\\" <= 59 -- {}"}
+clean:
+  - {where: "\\"a%b\\" < 59 and \\"it's\\" like '100%' -- {}"}
+  - {derive: {"b%s": "\\"sp ace\\" * 2"}}
+  - {fill: {'quo"te': median}}
+  - {clip: {"a%b": {quantiles: [0.1, 0.9]}}}
+  - {sql: "select *, '%s{}' as mark from input"}
+  - {deduplicate: ["{x}", "it's"]}
+  - {rename: {"ünï": "$1", "select": "from"}}
+  - {cast: {"$1": text, "from": integer}}
+split: {test: 0.25, stratify: "ünï"}
+"""
+    done = prepare("odd", text).ok()
+    assert done.json["splits"] == {"train": 44, "test": 15}
+    found = dataset_help.frame(url, "select * from clean_data.odd")
+    assert [*found.columns] == [
+        "a%b", 'quo"te', "sp ace", "from", "$1", "{x}", "it's", "b%s", "mark", "_split",
+    ]  # fmt: skip
+    assert found["mark"].unique().tolist() == ["%s{}"]
+    assert found['quo"te'].unique().tolist() == [1.5]
+    prepare("odd", text.replace("0.25", "0.5")).ok()
+    assert running_stack.cli("data", "diff", "odd", "1", "2", "--json").ok().json["rows"]["by"] == "key"
 
 
 def test_weights_are_checked(prepare: Prepare, clean: Clean) -> None:

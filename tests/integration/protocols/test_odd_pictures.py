@@ -101,6 +101,11 @@ def said(response: httpx.Response) -> Any:
     return outputs["predict"] if outputs else told["predictions"]
 
 
+def test_the_page_knows_a_column_of_pictures(api: httpx.Client) -> None:
+    (column,) = api.get("/page/model").json()["columns"]
+    assert (column["name"], column["type"], column["image"]) == ("image", "binary", True)
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_pictures_are_answered_alike(api: httpx.Client, door: str) -> None:
     assert said(DOORS[door](api, [LIGHT, DARK, LIGHT])) == ["light", "dark", "light"]

@@ -95,7 +95,7 @@ def test_sources(source: str, expected: object, tmp_path: Path) -> None:
         ("columns: {a: {pattern: '('}}", "columns -> a -> pattern: '(' is not a valid regular expression"),
         ("columns: {a: {rename: b}, b: {}}", "two columns get the name 'b'; rename one of them"),
         ("columns: {a: {rename: _row}}", "names that begin with '_' are reserved"),
-        ("columns: {a: {drop: true, min: 1}}", "a column with `drop` takes no other key"),
+        ("columns: {a: {drop: true, min: 1}}", "a column with `drop` must not have another key"),
         ("columns: {a: {type: number, format: '%Y-%m-%d'}}", "`format` is for dates, and the type is number"),
         ("decimal: ','\nthousands: ','", "`decimal` and `thousands` are both ','"),
         ("checks: [{rows: {}}]", "checks -> 0 -> rows: give `min`, `max` or both"),

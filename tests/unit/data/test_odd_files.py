@@ -9,6 +9,7 @@ import datetime
 import gzip
 import io
 import json
+import tempfile
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +23,7 @@ import pytest
 
 from mlpipes_cli.data import typed_columns
 from mlpipes_cli.data.canonical import canonical
-from mlpipes_cli.data.files import read_bytes
+from mlpipes_cli.data.files import Read, read_table
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.header import MOST_COLUMNS, MOST_HEADER, Unreadable
 from mlpipes_cli.errors import UsageError
@@ -259,6 +260,13 @@ CASES: dict[str, tuple[str, bytes, str, Any, Any]] = {
         "json", json.dumps([{"x": "\ud800"}]).encode(), "string", None, Refused("holds half a character"),
     ),
 }  # fmt: skip
+
+
+def read_bytes(content: bytes, formats: Formats, name: str) -> Read:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        return read_table(path, formats, name)
 
 
 def shown(values: pd.Series) -> list[Any]:

@@ -145,7 +145,7 @@ def test_all_missing_columns_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         prepared(frame(), target="Y", id="aa", drop=["zzz"], split={"by": "t"})
     assert caught.value.lines() == [
-        "e.yaml:4: data -> target: no column 'Y' in the data; it has a, b, y",
+        "e.yaml:4: data -> target: no column 'Y' in the data; did you mean 'y'?",
         "e.yaml:2: data -> id: no column 'aa' in the data; did you mean 'a'?",
         "e.yaml:9: data -> drop -> 0: no column 'zzz' in the data; it has a, b, y",
         "e.yaml:7: data -> split -> by: no column 't' in the data; it has a, b, y",

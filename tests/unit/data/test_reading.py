@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
-from mlpipes_cli.data.files import Read, read_bytes
+from mlpipes_cli.data.files import Read, read_table
 from mlpipes_cli.data.formats import BEFORE, Formats
 from mlpipes_cli.data.prepare import prepare
 from mlpipes_cli.data.rows import hash_rows
@@ -22,6 +23,13 @@ from mlpipes_cli.data.sources import read as read_source
 from mlpipes_cli.errors import ConfigError
 
 SOURCE = parse_yaml("experiment: x\ndata:\n  source: data.csv\n  target: y\n", "e.yaml")
+
+
+def read_bytes(content: bytes, formats: Formats, name: str, identifier: str | None = None) -> Read:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        return read_table(path, formats, name, identifier)
 
 
 def read(text: str, identifier: str | None = None, **settings: Any) -> Read:

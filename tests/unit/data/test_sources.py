@@ -173,7 +173,7 @@ def test_columns_are_checked_without_reading_the_file(tmp_path: Path) -> None:
     assert caught.value.lines() == [
         "e.yaml:4: data -> target: no column 'yy' in the data; did you mean 'y'?",
         "e.yaml:2: data -> id: no column 'nothing' in the data; it has a, b, y",
-        "e.yaml:2: data -> drop -> 0: no column 'A' in the data; it has a, b, y",
+        "e.yaml:2: data -> drop -> 0: no column 'A' in the data; did you mean 'a'?",
     ]
 
 
@@ -205,8 +205,8 @@ def test_the_cheap_check_is_cheap(tmp_path: Path) -> None:
             "data/creditcard.csv",
             "data/creditcard.csv: no such file; download it from https://www.kaggle.com/",
         ),
-        (".", ".: is a folder without images; give a file, or a folder of images"),
-        ("notes.txt", "notes.txt: unknown kind of file; .csv, .csv.gz, .parquet are supported"),
+        (".", ".: is a folder without images and Parquet files; give a file, or a folder of them"),
+        ("notes.md", "notes.md: unknown kind of file; .csv, .tsv, "),
         (
             "sklearn:breast_cancr",
             "scikit-learn has no data set 'breast_cancr'; did you mean 'breast_cancer'?",
@@ -215,9 +215,9 @@ def test_the_cheap_check_is_cheap(tmp_path: Path) -> None:
         ("openml:credit", "'openml:credit': give the number of the data set, such as openml:1597"),
         ("s3://bucket", "'s3://bucket': write s3://bucket/folder/file.csv"),
         ("s3:bucket/x.csv", "'s3:bucket/x.csv': write s3://bucket/folder/file.csv"),
-        ("s3://bucket/x.txt", "s3://bucket/x.txt: unknown kind of file"),
+        ("s3://bucket/x.md", "s3://bucket/x.md: unknown kind of file"),
         ("skleran:iris", "unknown kind of source 'skleran'; did you mean 'sklearn'?"),
-        ("https://example.org/x.csv", "'https://example.org/x.csv': download the file and give its path"),
+        ("ftp://example.org/x.csv", "'ftp://example.org/x.csv': download the file and give its path"),
         ("postgresql://u:secret@h/db", "for another database use `source: {table: schema.name, url: "),
         ("postgres:drop table x", "'drop table x' is neither schema.table nor a select query"),
         ("x" * 5000 + ".csv", ""),
@@ -225,7 +225,7 @@ def test_the_cheap_check_is_cheap(tmp_path: Path) -> None:
 )
 def test_sources_that_make_no_sense(tmp_path: Path, source: str, said: str) -> None:
     (tmp_path / "data.csv").write_bytes(GOOD)
-    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "notes.md").write_text("x")
     with pytest.raises(ConfigError) as caught:
         check_columns_cheaply(data(source), tmp_path, SOURCE)
     assert line(caught).startswith(AT + said)

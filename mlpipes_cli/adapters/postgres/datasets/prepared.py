@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.postgres import database
-from mlpipes_cli.adapters.postgres.datasets import loaded_table, transactions
+from mlpipes_cli.adapters.postgres.datasets import loaded_table, session, transactions
 from mlpipes_cli.adapters.postgres.datasets.checks import records as check_records
 from mlpipes_cli.adapters.postgres.datasets.checks import run as check_run
 from mlpipes_cli.adapters.postgres.datasets.preparing.run import Preparation
@@ -150,8 +150,5 @@ class PreparedData:
         with closing(transactions.connect(self._url)) as connection:
             try:
                 yield connection
-            except psycopg2.errors.LockNotAvailable:
-                reason = "another client holds a lock on the data set's tables"
-                raise MlpipesError(reason, "nothing was changed; try again later") from None
             except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-                raise database.unreachable(error) from None
+                raise session.failed(error) from None

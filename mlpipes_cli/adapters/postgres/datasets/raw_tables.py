@@ -125,11 +125,8 @@ class PostgresRawTable:
         return int(cursor.fetchone()[0])
 
     def finish(self, record: LoadRecord, bad: Sequence[BadRow]) -> None:
-        from psycopg2 import sql
-
         with self._connection.cursor() as cursor:
             load_records.add(cursor, record, bad)
-            cursor.execute(sql.SQL("analyze {}").format(self._table(self._dataset)))
         self._connection.commit()
 
 

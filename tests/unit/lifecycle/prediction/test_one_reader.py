@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
 import json
+import lzma
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,7 +55,11 @@ CASES: dict[str, tuple[list[str], list[str], list[Any], list[Any]]] = {
         list(pd.to_timedelta([86430, 1.5, None], "s")), [86430.0, 1.5, None],
     ),
 }  # fmt: skip
-FILES = ["x.csv", "x.csv.gz", "semicolons.csv", "x.parquet"]
+PACKED = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+FILES = [
+    "x.csv", "x.csv.gz", "x.csv.bz2", "x.csv.xz", "x.csv.zip", "x.tsv", "wide.csv", "semicolons.csv",
+    "x.parquet", "x.jsonl", "x.jsonl.gz",
+]  # fmt: skip
 
 
 def written(folder: Path, name: str) -> Path:
@@ -59,7 +67,7 @@ def written(folder: Path, name: str) -> Path:
     path = folder / name
     ids = [f"{n:03d}" for n in range(ROWS)]
     target = [n % 2 for n in range(ROWS)]
-    if name.endswith((".parquet", ".json")):
+    if name.endswith(".parquet") or ".json" in name:
         frame = pd.DataFrame({case: told[2] * (ROWS // 3) for case, told in CASES.items()})
         frame = frame.assign(id=ids, y=target)
         if name.endswith(".parquet"):
@@ -68,16 +76,27 @@ def written(folder: Path, name: str) -> Path:
             frame["duration"] = frame["duration"].dt.total_seconds()
             frame["moment"] = [value.isoformat() if pd.notna(value) else None for value in frame["moment"]]
             records = frame.astype(object).where(frame.notna(), None).to_dict("records")
-            path.write_text(json.dumps(records))
+            lines = ".jsonl" in name
+            text = "\n".join(map(json.dumps, records)) if lines else json.dumps(records)
+            path.write_bytes(packed(text.encode(), name))
         return path
-    mark, column = (";", 1) if name == "semicolons.csv" else (",", 0)
+    mark, column = (";", 1) if name == "semicolons.csv" else ("\t" if name == "x.tsv" else ",", 0)
     lines = [mark.join([*CASES, "id", "y"])]
     for n in range(ROWS):
         cells = [told[column][n % 3] for told in CASES.values()]
         lines.append(mark.join([*cells, ids[n], str(target[n])]))
-    text = ("\n".join(lines) + "\n").encode()
-    path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    text = ("\n".join(lines) + "\n").encode("utf-16" if name == "wide.csv" else "utf-8")
+    path.write_bytes(packed(text, name))
     return path
+
+
+def packed(content: bytes, name: str) -> bytes:
+    if name.endswith(".zip"):
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w") as archive:
+            archive.writestr("inner.csv", content)
+        return made.getvalue()
+    return PACKED.get(Path(name).suffix, lambda same: same)(content)
 
 
 def plain(values: pd.Series) -> list[Any]:

@@ -83,7 +83,9 @@ def test_json_in_every_form(tmp_path: Path, document: Any) -> None:
         ("a.json", b"5", "not a table"),
         ("a.json", b'{"a": [1, 2], "b": 3}', "not a table"),
         ("a.json", b'{"a": [1, 2], "b": [3]}', "not a table"),
-        ("a.xlsx", b"x", "unknown kind of file"),
+        ("a.xlsx", b"x", "is not a valid Excel workbook"),
+        ("a.md", b"x", "unknown kind of file"),
+        ("a.jsonl", b"{\n", "has no record"),
     ],
 )
 def test_what_is_no_table_is_one_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:

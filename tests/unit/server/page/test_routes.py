@@ -42,6 +42,7 @@ def model(alias: str = "production", version: int = 3, **changes: Any) -> Any:
             "task": "binary", "classes": [0, 1], "positive": 1, "threshold": 0.25, "target": "Y",
             "images": ["scan"],
         },
+        "pictures": [],
         "example": {"a'\"b": 2**60, "scan": float("nan")},
     }  # fmt: skip
     return SimpleNamespace(**(values | changes))

@@ -13,7 +13,7 @@ from mlpipes_cli.adapters.postgres.datasets.checks.expectations import stored_co
 from mlpipes_cli.adapters.postgres.datasets.loaded_table import LoadedTable
 from mlpipes_cli.adapters.postgres.datasets.preparing import functions, learned
 from mlpipes_cli.adapters.postgres.datasets.preparing.relation import Relation
-from mlpipes_cli.adapters.postgres.datasets.preparing.splits import PARTS, Splitter
+from mlpipes_cli.adapters.postgres.datasets.preparing.splits import PARTS, Splitter, check_columns
 from mlpipes_cli.adapters.postgres.datasets.preparing.stages import Stages
 from mlpipes_cli.adapters.postgres.datasets.preparing.steps import Steps
 from mlpipes_cli.adapters.postgres.datasets.sql_errors import CastFailed, located
@@ -66,10 +66,14 @@ class Preparation:
         """
         rows = self._begin()
         rows = replace(rows, query=sql.SQL("{} where false").format(rows.query))
+        divided = False
         for position, step in enumerate(self.config.clean):
             at: Location = ("clean", position, step.kind)
             if step.function is not None:
                 return
+            if learned.learns(step) and not divided:
+                check_columns(rows, self.config.split, self.source)
+                divided = True
             with transaction(self.connection, read_only=True) as cursor:
                 if step.fill is not None or step.clip is not None:
                     wanted = learned.wanted(rows, step, self.source, at)
@@ -77,10 +81,8 @@ class Preparation:
                     rows = learned.apply(rows, step, nothing, self.source, at)
                 else:
                     rows = Steps(cursor, self.source).add(rows, step, position, self.texts.get(position))
-        for key in ("stratify", "by", "group"):
-            column = getattr(self.config.split, key)
-            if column is not None and not any(map(learned.learns, self.config.clean)):
-                rows.column(column, self.source, ("split", key))
+        if not divided:
+            check_columns(rows, self.config.split, self.source)
         self._weights(rows)
 
     def run(self) -> Relation:

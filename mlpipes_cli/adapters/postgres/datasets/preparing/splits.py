@@ -85,6 +85,7 @@ class Splitter:
             ConfigError: A column is unknown or has an unsuitable type.
             MlpipesError: The rows cannot be split so that each part has one.
         """
+        check_columns(self.rows, self.split, self.source)
         self.cursor.execute(_EMPTY)
         total = self._one(sql.SQL("select count(*) from ({}) as input").format(self.rows.query))[0]
         numbers = parts_of(total, self.split.validation, self.split.test)
@@ -155,9 +156,6 @@ class Splitter:
 
     def _by_time(self, column: str, numbers: dict[str, int]) -> None:
         found = self._column("by", column)
-        if found.type not in _ORDERED:
-            said = f"expected dates, moments or numbers; the column {column!r} has the type {found.type}"
-            raise ConfigError([self.source.problem(("split", "by"), said)])
         self._no_gaps(found.name, "by")
         it = sql.Identifier(found.name)
         ends = [numbers["train"], numbers["train"] + numbers["validation"]]
@@ -244,6 +242,22 @@ class Splitter:
     def _all(self, statement: sql.Composable | str) -> list[tuple[Any, ...]]:
         self.cursor.execute(statement)
         return self.cursor.fetchall()
+
+
+def check_columns(rows: Relation, split: DatasetSplit, source: YamlSource) -> None:
+    """Check the columns that a split names.
+
+    Raises:
+        ConfigError: One is unknown or has an unsuitable type.
+    """
+    for key in ("stratify", "by", "group"):
+        name = getattr(split, key)
+        if name is None:
+            continue
+        column = rows.column(name, source, ("split", key))
+        if key == "by" and column.type not in _ORDERED:
+            said = f"expected dates, moments or numbers; the column {name!r} has the type {column.type}"
+            raise ConfigError([source.problem(("split", "by"), said)])
 
 
 def _values(rows: list[tuple[Any, ...]]) -> sql.Composable:

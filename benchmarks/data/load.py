@@ -1,0 +1,188 @@
+"""Loads a CSV file of 284,807 rows and 31 columns into PostgreSQL, by `mlpipes data load` and by others.
+
+    python benchmarks/data/load.py [--rows N] [--rounds N] [--without to_sql] [--memory]
+
+Starts a stack of its own (runtime embedded) in a temporary folder, and removes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psycopg2
+
+ROWS = 284_807
+MLPIPES = [sys.executable, "-m", "mlpipes_cli"]
+
+
+def write(path: Path, rows: int) -> None:
+    """The columns of the public data set of card payments: a time, 28 numbers, an amount, a class."""
+    random = np.random.default_rng(1)
+    for start in range(0, rows, 100_000):
+        n = min(100_000, rows - start)
+        columns = {"Time": np.sort(random.integers(0, 172_792, n)).astype(float)}
+        columns |= {f"V{at}": random.normal(size=n) for at in range(1, 29)}
+        columns |= {
+            "Amount": random.gamma(1, 80, n).round(2),
+            "Class": (random.random(n) < 0.0017).astype(int),
+        }
+        pd.DataFrame(columns).to_csv(path, mode="a", header=start == 0, index=False)
+
+
+def mlpipes(root: Path, *words: str) -> None:
+    subprocess.run([*MLPIPES, "-C", str(root), *words], check=True, capture_output=True)
+
+
+def types_of(path: Path) -> list[tuple[str, str]]:
+    frame = pd.read_csv(path, nrows=1000)
+    return [
+        (name, "bigint" if kind.kind == "i" else "double precision") for name, kind in frame.dtypes.items()
+    ]
+
+
+def contestants(root: Path, path: Path, url: str) -> dict[str, Callable[[], object]]:
+    from mlpipes_cli.api import Project
+
+    project = Project(root, on_event=lambda _: None)
+
+    def ours() -> float:
+        connection = psycopg2.connect(url)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("drop table if exists raw_data.card; delete from raw_data._loads")
+        connection.close()
+        started = time.perf_counter()
+        project.data.load("dataset.yaml")
+        return time.perf_counter() - started
+
+    def copy() -> None:
+        connection = psycopg2.connect(url)
+        with connection, connection.cursor() as cursor, path.open("rb") as file:
+            columns = ", ".join(f'"{name}" {kind}' for name, kind in types_of(path))
+            cursor.execute(f"drop table if exists copied; create table copied ({columns})")
+            cursor.copy_expert("copy copied from stdin (format csv, header)", file, size=1 << 20)
+        connection.close()
+
+    def adbc() -> None:
+        import adbc_driver_postgresql.dbapi
+        import pyarrow.csv
+
+        with adbc_driver_postgresql.dbapi.connect(url) as connection, connection.cursor() as cursor:
+            cursor.execute("drop table if exists by_adbc")
+            cursor.adbc_ingest("by_adbc", pyarrow.csv.open_csv(path), mode="create")
+            connection.commit()
+
+    def duckdb() -> None:
+        import duckdb
+
+        with duckdb.connect() as connection:
+            connection.execute(f"install postgres; load postgres; attach '{url}' as pg (type postgres)")
+            connection.execute("drop table if exists pg.public.by_duckdb")
+            connection.execute(f"create table pg.public.by_duckdb as from read_csv('{path}')")
+
+    def to_sql() -> None:
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
+        pd.read_csv(path).to_sql("by_pandas", engine, if_exists="replace", index=False)
+        engine.dispose()
+
+    return {
+        "mlpipes data load": ours,
+        "psycopg2 COPY": copy,
+        "ADBC": adbc,
+        "DuckDB": duckdb,
+        "pandas to_sql": to_sql,
+    }
+
+
+def peak(root: Path, url: str) -> float:
+    """The peak memory of the command in MB."""
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("drop table if exists raw_data.card; delete from raw_data._loads")
+    connection.close()
+    code = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, capture_output=True);"
+        " print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+    )
+    command = [sys.executable, "-c", code, *MLPIPES, "-C", str(root), "data", "load"]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--without", nargs="*", default=[])
+    parser.add_argument("--memory", action="store_true")
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mlpipes-bench-") as folder:
+        root = Path(folder)
+        (root / "mlpipes.yaml").write_text("project: bench\nruntime: embedded\n")
+        (root / "dataset.yaml").write_text("dataset: card\nsource: card.csv\n")
+        mlpipes(root, "up")
+        try:
+            measure(root, told)
+        finally:
+            mlpipes(root, "down", "--volumes", "--yes")
+
+
+def measure(root: Path, told: argparse.Namespace) -> None:
+    path = root / "card.csv"
+    write(path, told.rows)
+    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.project import find_project
+
+    url = wiring.make_runtime(find_project(root)).endpoints().database_url
+    mlpipes(root, "data", "load")
+    if told.memory:
+        small = peak(root, url)
+        path.unlink()
+        write(path, told.rows * 10)
+        large = peak(root, url)
+        print(json.dumps({"peak_mb": small, "peak_mb_of_10_times": large, "ratio": large / small}, indent=2))
+        return
+    seconds: dict[str, list[float]] = {}
+    left_out: dict[str, str] = {}
+    for at in range(told.rounds):
+        for name, run in contestants(root, path, url).items():
+            if (
+                name in left_out
+                or any(word in name for word in told.without)
+                or (at and name == "pandas to_sql")
+            ):
+                continue
+            started = time.perf_counter()
+            try:
+                own = run()
+            except Exception as error:  # noqa: BLE001 - whatever a library raises
+                left_out[name] = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+                continue
+            seconds.setdefault(name, []).append(
+                own if isinstance(own, float) else time.perf_counter() - started
+            )
+            print(f"{name}: {seconds[name][-1]:.2f} s", file=sys.stderr, flush=True)
+    best = {name: min(found) for name, found in seconds.items()}
+    ours = best["mlpipes data load"]
+    others = [value for name, value in best.items() if name not in ("mlpipes data load", "pandas to_sql")]
+    report = {"rows": told.rows, "rounds": told.rounds, "load_average": os.getloadavg()[0], "best": best,
+              "all": seconds, "left_out": left_out, "ours_to_best_other": ours / min(others)}  # fmt: skip
+    if "pandas to_sql" in best:
+        report["to_sql_to_ours"] = best["pandas to_sql"] / ours
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    main()

@@ -1,0 +1,117 @@
+# ruff: noqa: E501 - tables of cases
+"""``data infer``: the text is a valid ``dataset.yaml``, and reading by it gives the same rows."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dataset_reading_help import read
+from reporter_help import Told
+
+from mlpipes_cli.config.dataset.config import load_dataset
+from mlpipes_cli.errors import UsageError
+from mlpipes_cli.lifecycle.datasets import names
+from mlpipes_cli.lifecycle.datasets.infer import infer
+
+ROWS = 40
+
+
+@pytest.fixture
+def loans(tmp_path: Path) -> Path:
+    lines = [";Loan ID;Age;Had Default;Amount (€);Paid at;Grade;order;Empty;ZIP"]
+    for at in range(ROWS):
+        day = f"{at % 28 + 1:02d}.03.2024"
+        cells = (at, f"L{at:03d}", 20 + at, at % 2, f"{1000 + at}.5".replace(".", ","), day, "AB"[at % 2])
+        lines.append(";".join(map(str, (*cells, "x" if at else "", "", f"{at:05d}"))))
+    (tmp_path / "Loans 2024.csv").write_bytes("\n".join(lines).encode("cp1252"))
+    return tmp_path
+
+
+def described(folder: Path, source: str, **options: Any) -> tuple[dict[str, Any], str]:
+    found = infer(source, folder, Told(), **options)
+    (folder / "inferred.yaml").write_text(found.yaml)
+    load_dataset(folder / "inferred.yaml")
+    return yaml.safe_load(found.yaml), found.yaml
+
+
+def test_a_first_file_says_what_was_found(loans: Path) -> None:
+    found, text = described(loans, "Loans 2024.csv", target="Had Default")
+    assert found["dataset"] == "loans_2024"
+    assert (found["separator"], found["encoding"], found["decimal"]) == (";", "cp1252", ",")
+    assert "encoding: cp1252  # a guess" in text
+    assert found["key"] == ["loan_id"]
+    assert found["split"] == {"validation": 0.1, "test": 0.2, "seed": 42, "stratify": "had_default"}
+    assert found["columns"] == {
+        "Unnamed: 0": {"drop": True},
+        "Loan ID": {"type": "text", "rename": "loan_id", "unique": True, "missing": 0.0},
+        "Age": {"type": "integer", "rename": "age", "min": 0, "missing": 0.0},
+        "Had Default": {"type": "integer", "rename": "had_default", "values": [0, 1], "missing": 0.0},
+        "Amount (€)": {"type": "number", "rename": "amount", "min": 0, "missing": 0.0},
+        "Paid at": {"type": "date", "rename": "paid_at", "format": "%d/%m/%Y", "missing": 0.0},
+        "Grade": {"type": "text", "rename": "grade", "values": ["A", "B"], "missing": 0.0},
+        "order": {"type": "text", "rename": "order_", "values": ["x"], "missing": 0.1},
+        "Empty": {"drop": True},
+        "ZIP": {"type": "text", "rename": "zip", "missing": 0.0},
+    }  # fmt: skip
+    assert "ZIP: {type: text, rename: zip, missing: 0.0}  # holds codes (digits with leading zeros)" in text
+
+
+def test_reading_by_the_first_file_finds_no_bad_row(loans: Path) -> None:
+    _, text = described(loans, "Loans 2024.csv")
+    values, reading = read(loans, text.split("\n", 2)[2])
+    assert not reading.set_aside
+    assert values["amount"][:2] == [1000.5, 1001.5]
+    assert values["paid_at"][:2] == [datetime.date(2024, 3, 1), datetime.date(2024, 3, 2)]
+    assert values["zip"][0] == "00000" and len(values["loan_id"]) == ROWS
+
+
+def test_it_never_overwrites_a_file_silently(loans: Path) -> None:
+    there = loans / "sub" / "dataset.yaml"
+    there.parent.mkdir()
+    there.write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        infer("Loans 2024.csv", loans, Told(), output=there)
+    assert there.read_text() == "mine"
+    infer("Loans 2024.csv", loans, Told(), output=there, force=True)
+    assert yaml.safe_load(there.read_text())["source"] == "../Loans 2024.csv"
+    (config, _) = load_dataset(there)
+    assert config.columns["Age"].rename == "age"
+
+
+def test_an_unknown_target_is_one_line(loans: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        infer("Loans 2024.csv", loans, Told(), target="Had Defalt")
+    assert "no column 'Had Defalt'; did you mean 'Had Default'?" in caught.value.lines()[0]
+
+
+def test_unreadable_numbers_are_told(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x\n" + "1\n" * 99 + "oops\n")
+    told = Told()
+    found = infer("t.csv", tmp_path, told)
+    assert found.columns == {"x": "text"}
+    assert "'oops' (1 row with such values) among 99 numbers" in found.yaml
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps({"a": at}) + "\n" for at in range(3)) + "{\n")
+    assert "From 3 rows, and 1 that cannot be read." in infer("t.jsonl", tmp_path, told).yaml
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("Age", "age"), ("loanAmount", "loan_amount"), ("HTTPStatus", "http_status"), ("Größe (m²)", "grosse_m2"),
+        ("  x  ", "x"), ("2024", "c_2024"), ("user", "user_"), ("select", "select_"), ("東京", "column_1"),
+        ("_id", "id"), ("a__b", "a_b"), ("x" * 70, "x" * 63),
+    ],
+)  # fmt: skip
+def test_names_need_no_quotes(name: str, wanted: str) -> None:
+    assert names.columns([name]) == {name: wanted}
+
+
+def test_two_columns_never_get_one_name() -> None:
+    assert names.columns(["A b", "a_b", "A-B"]) == {"A b": "a_b", "a_b": "a_b_2", "A-B": "a_b_3"}
+    assert names.dataset("data/*.csv") == "data" and names.dataset("https://x.org/a-b.csv.gz?k=1") == "a_b"
+    assert names.dataset("s3://bucket/Parts 2/") == "parts_2" and names.dataset("7.csv") == "c_7"
