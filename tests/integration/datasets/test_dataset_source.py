@@ -264,6 +264,7 @@ def test_from_a_version_to_the_next_one(running_stack: RunningStack, tmp_path: P
     assert len(second) == 1400
     plan = stack.cli("train", "loans.yaml", "--dry-run", "--json").ok().json
     assert plan["dataset"] == "loans@2"
+    assert plan["roles"] == {"id": "number", "weights": "w"}
     assert plan["validation"] == list(second.values()).count("validation")
     run = trained(stack, 0.2)
     assert client.get_run(run["run_id"]).data.tags["mlpipes.dataset"] == "loans@2"
