@@ -76,7 +76,7 @@ def urls(running_stack: RunningStack) -> Iterator[dict[str, str]]:
     owner = running_stack.environment["MLPIPES_DATABASE_URL"]
     password = secrets.read_secrets(running_stack.root)["MLPIPES_READER_PASSWORD"]
     reader = f"postgresql://mlpipes_reader:{password}@{owner.split('@')[1]}"
-    settings = {"split": {"group": "group", "validation": 0.2}, "weights": "w"}
+    settings = {"split": {"group": "group", "validation": 0.2}, "weights": "w", "key": ["whole"]}
     make_version(owner, "odd", 1, odd(), TYPES, PARTS)
     make_version(owner, "odd", 2, odd(), TYPES, PARTS, settings)
     make_version(owner, "odd", 3, odd().iloc[::-1], TYPES, PARTS[::-1], settings)
@@ -120,14 +120,15 @@ def test_the_values_and_types_are_those_of_a_file(urls: dict[str, str], tmp_path
         assert np.array_equal(hash_rows(found, list(found)), hash_rows(file, list(file)))
 
 
-def test_a_version_says_how_its_rows_are_split_weighted_and_grouped(urls: dict[str, str]) -> None:
-    read_ = loaded(urls["reader"], "dataset:odd", id="whole")
+def test_a_version_says_how_its_rows_are_split_weighted_grouped_and_named(urls: dict[str, str]) -> None:
+    read_ = loaded(urls["reader"], "dataset:odd")
     assert read_.data is not None
     assert read_.data.source == "dataset:odd@3"
     found = prepare(read_.frame, read_.data, SOURCE)
     assert [PARTS[row] for row in found.train] == ["train"] * 36
     assert [PARTS[row] for row in found.validation] == ["validation"] * 12
     assert [PARTS[row] for row in found.holdout] == ["test"] * 12
+    assert found.id_name == "whole"
     assert {"w", "group", "whole", "y"}.isdisjoint(found.feature_names)
     assert len(found.feature_names) == 9
     weights, groups = found.weights(found.holdout), found.groups(found.holdout)
