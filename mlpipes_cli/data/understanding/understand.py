@@ -24,6 +24,7 @@ class Understanding:
     Attributes:
         rows: Rows of each part: ``train``, ``validation`` if there are any, ``holdout``.
         types: The type of each feature: number, boolean, text, datetime or image.
+        roles: Columns that are no features, by what they are: ``id``, ``weights``, ``group``.
         task: What the target is.
         target: The target's column.
         positive: The positive class of a binary target.
@@ -34,6 +35,7 @@ class Understanding:
 
     rows: Mapping[str, int]
     types: Mapping[str, str]
+    roles: Mapping[str, str]
     task: str
     target: str
     positive: Any
@@ -46,9 +48,11 @@ class Understanding:
         parts = ", ".join(f"{count} {part}" for part, count in self.rows.items())
         kinds = Counter(_KINDS[kind] for kind in self.types.values())
         features = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        roles = ", ".join(f"{role} {name!r}" for role, name in self.roles.items())
         return [
             f"{sum(self.rows.values())} rows: {parts}; {len(self.types)} features: {features}",
             f"target {self.target!r}: {self.task}{self._classes()}",
+            *([f"not features: {roles}"] if roles else []),
         ]
 
     def _classes(self) -> str:
@@ -76,6 +80,7 @@ def understand(prepared: Prepared, data: Data, said: Sequence[str] = ()) -> Unde
         "holdout": len(prepared.holdout),
     }
     counts = {} if prepared.task == "regression" else prepared.y().value_counts().to_dict()
+    roles = {"id": prepared.id_name, "weights": prepared.weights_name, "group": prepared.group_name}
     types = {name: columns.kind_of(prepared, name) for name in prepared.feature_names}
     found = [
         *columns.warnings(prepared, types, data, said),
@@ -85,6 +90,7 @@ def understand(prepared: Prepared, data: Data, said: Sequence[str] = ()) -> Unde
     return Understanding(
         rows={name: count for name, count in parts.items() if count},
         types=types,
+        roles={role: name for role, name in roles.items() if name is not None},
         task=prepared.task,
         target=prepared.target_name,
         positive=prepared.positive,

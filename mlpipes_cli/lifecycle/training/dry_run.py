@@ -41,6 +41,7 @@ class DryRun:
         holdout: The number of rows for scoring.
         features: Columns that the models use.
         types: The type of each feature: number, boolean, text, datetime or image.
+        roles: Columns that are no features, by what they are: ``id``, ``weights``, ``group``.
         dataset: The version of the data set that the rows come from, such as loans@3; None for others.
         fingerprint: The data's fingerprint.
         notes: How the data was read.
@@ -63,6 +64,7 @@ class DryRun:
     holdout: int
     features: int
     types: Mapping[str, str]
+    roles: Mapping[str, str]
     dataset: str | None
     fingerprint: str
     notes: tuple[str, ...]
@@ -116,6 +118,7 @@ def dry_run(find_project: Callable[[], ProjectFolder], request: TrainRequest, re
         holdout=len(prepared.holdout),
         features=len(prepared.feature_names),
         types=made.understanding.types,
+        roles=made.understanding.roles,
         dataset=str(dataset) if (dataset := made.experiment.config.data.dataset) else None,
         fingerprint=prepared.fingerprint,
         notes=made.notes,

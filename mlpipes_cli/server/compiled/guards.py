@@ -10,6 +10,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 _OWN = "mlpipes_cli."
+WORDS = frozenset({"_check_columns"})  # methods whose texts only word a refusal
 _PLAIN = (bool, int, float, complex, str, bytes, tuple, frozenset, type(None))
 
 
@@ -52,7 +53,7 @@ def _same(found: Any, ours: Any, seen: set[tuple[int, int]]) -> bool:
 
 
 def _same_functions(found: FunctionType, ours: FunctionType, seen: set[tuple[int, int]]) -> bool:
-    if not _same_code(found.__code__, ours.__code__):
+    if not _same_code(found.__code__, ours.__code__, _constants(found), _constants(ours)):
         return False
     if repr(found.__defaults__) != repr(ours.__defaults__):
         return False
@@ -71,14 +72,27 @@ def _names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*inner)
 
 
-def _same_code(found: CodeType, ours: CodeType) -> bool:
+def _constants(function: FunctionType) -> tuple[Any, ...]:
+    """Return the constants of a function's code, without texts that change no result."""
+    constants = function.__code__.co_consts
+    if function.__name__ in WORDS:
+        return tuple("" if isinstance(value, str) else value for value in constants)
+    documented = function.__doc__ is not None and constants[:1] == (function.__doc__,)
+    return (None, *constants[1:]) if documented else constants
+
+
+def _same_code(
+    found: CodeType, ours: CodeType, theirs: tuple[Any, ...] | None = None, own: tuple[Any, ...] | None = None
+) -> bool:
+    """Compare code; ``theirs`` and ``own`` are the constants to compare, if not the codes' own."""
+    theirs, own = found.co_consts if theirs is None else theirs, ours.co_consts if own is None else own
     if found.co_code != ours.co_code or found.co_names != ours.co_names:
         return False
-    if found.co_varnames != ours.co_varnames or len(found.co_consts) != len(ours.co_consts):
+    if found.co_varnames != ours.co_varnames or len(theirs) != len(own):
         return False
     return all(
         _same_code(a, b)
         if isinstance(a, CodeType) and isinstance(b, CodeType)
         else type(a) is type(b) and repr(a) == repr(b)
-        for a, b in zip(found.co_consts, ours.co_consts, strict=True)
+        for a, b in zip(theirs, own, strict=True)
     )

@@ -76,7 +76,7 @@ def urls(running_stack: RunningStack) -> Iterator[dict[str, str]]:
     owner = running_stack.environment["MLPIPES_DATABASE_URL"]
     password = secrets.read_secrets(running_stack.root)["MLPIPES_READER_PASSWORD"]
     reader = f"postgresql://mlpipes_reader:{password}@{owner.split('@')[1]}"
-    settings = {"split": {"group": "group", "validation": 0.2}, "weights": "w"}
+    settings = {"split": {"group": "group", "validation": 0.2}, "weights": "w", "key": ["whole"]}
     make_version(owner, "odd", 1, odd(), TYPES, PARTS)
     make_version(owner, "odd", 2, odd(), TYPES, PARTS, settings)
     make_version(owner, "odd", 3, odd().iloc[::-1], TYPES, PARTS[::-1], settings)
@@ -120,14 +120,15 @@ def test_the_values_and_types_are_those_of_a_file(urls: dict[str, str], tmp_path
         assert np.array_equal(hash_rows(found, list(found)), hash_rows(file, list(file)))
 
 
-def test_a_version_says_how_its_rows_are_split_weighted_and_grouped(urls: dict[str, str]) -> None:
-    read_ = loaded(urls["reader"], "dataset:odd", id="whole")
+def test_a_version_says_how_its_rows_are_split_weighted_grouped_and_named(urls: dict[str, str]) -> None:
+    read_ = loaded(urls["reader"], "dataset:odd")
     assert read_.data is not None
     assert read_.data.source == "dataset:odd@3"
     found = prepare(read_.frame, read_.data, SOURCE)
     assert [PARTS[row] for row in found.train] == ["train"] * 36
     assert [PARTS[row] for row in found.validation] == ["validation"] * 12
     assert [PARTS[row] for row in found.holdout] == ["test"] * 12
+    assert found.id_name == "whole"
     assert {"w", "group", "whole", "y"}.isdisjoint(found.feature_names)
     assert len(found.feature_names) == 9
     weights, groups = found.weights(found.holdout), found.groups(found.holdout)
@@ -181,6 +182,7 @@ data:
   id: number
 metric: roc_auc
 threshold: f1
+cross_validate: 3
 runs:
   - name: boosted
     trainer: sklearn
@@ -232,9 +234,14 @@ def test_from_a_version_to_the_next_one(running_stack: RunningStack, tmp_path: P
     run = trained(stack, 0.05)
     stored = client.get_run(run["run_id"])
     assert stored.data.tags["mlpipes.dataset"] == "loans@1"
+    assert run["cross_validated"]["roc_auc"] == stored.data.metrics["cv_roc_auc"]
+    assert set(run["cross_validated"]) == set(run["metrics"])
+    (line,) = stack.cli("leaderboard", "--experiment", "loans", "--json").ok().json["runs"]
+    assert line["cross_validated"] == run["cross_validated"]
     (given,) = stored.inputs.dataset_inputs
     assert given.dataset.name == "loans@1"
     assert json.loads(given.dataset.source)["tags"]["mlpipes.source"] == "dataset:loans@1"
+    assert len(list((stack.root / ".mlpipes/cache/data/versions").glob("*.json"))) == 1, "kept for next time"
     columns = [one["name"] for one in json.loads(given.dataset.schema)["mlflow_colspec"]]
     assert columns == ["amount", "b", "y"], "the weights are not a feature"
 
@@ -258,6 +265,7 @@ def test_from_a_version_to_the_next_one(running_stack: RunningStack, tmp_path: P
     assert len(second) == 1400
     plan = stack.cli("train", "loans.yaml", "--dry-run", "--json").ok().json
     assert plan["dataset"] == "loans@2"
+    assert plan["roles"] == {"id": "number", "weights": "w"}
     assert plan["validation"] == list(second.values()).count("validation")
     run = trained(stack, 0.2)
     assert client.get_run(run["run_id"]).data.tags["mlpipes.dataset"] == "loans@2"

@@ -48,6 +48,19 @@ def test_rows_types_and_classes() -> None:
     ]
 
 
+def test_columns_that_are_no_features_are_named() -> None:
+    found = understood(
+        halves(),
+        number=np.arange(ROWS),
+        w=NOISE**2 + 1,
+        customer=np.arange(ROWS) // 4,
+        data={"id": "number", "weights": "w", "split": {"group": "customer"}},
+    )
+    assert found.roles == {"id": "number", "weights": "w", "group": "customer"}
+    assert found.types == {"noise": "number"}
+    assert found.lines()[-1] == "not features: id 'number', weights 'w', group 'customer'"
+
+
 @pytest.mark.parametrize(
     ("target", "data", "positive", "because"),
     [

@@ -104,6 +104,30 @@ def test_preprocessing_by_value_is_told_from_that_of_another_release() -> None:
     assert compile_model(changed, COLUMNS, NOTES) is None
 
 
+def test_words_of_another_release_do_not_count() -> None:
+    model = compiled_help.trained(LogisticRegression(), "int")
+    step, block = type(model[0]), type(model[0].blocks_[0])
+    for kind, name in ((step, "_check_columns"), (step, "transform"), (block, "transform")):
+        reworded(getattr(kind, name))
+    scope = block._read.__globals__
+    reworded(scope["read_numbers"])
+    assert scope["read_numbers"].__code__ != blocks.read_numbers.__code__
+    assert compile_model(model, COLUMNS, NOTES) is not None
+    check = step._check_columns.__code__
+    step._check_columns.__code__ = check.replace(co_names=(*check.co_names[:-1], "another"))
+    assert compile_model(model, COLUMNS, NOTES) is None
+
+
+def reworded(function: Any) -> None:
+    """Give a function another docstring, and the texts of a check other words."""
+    code, doc = function.__code__, function.__doc__
+    texts = [f"{one} then" if isinstance(one, str) else one for one in code.co_consts]
+    first = ["another text", *code.co_consts[1:]] if doc is not None else list(code.co_consts)
+    function.__code__ = code.replace(co_consts=tuple(texts if function.__name__ in guards.WORDS else first))
+    if doc is not None:
+        function.__doc__ = "another text"
+
+
 def test_a_constant_of_another_value_counts_too() -> None:
     model = compiled_help.trained(LogisticRegression(), "int")
     scope = type(model[0].blocks_[0].scaler).transform.__globals__
