@@ -1,0 +1,1 @@
+"""Where rows come from: files, buckets, databases, catalogs, images, data sets."""

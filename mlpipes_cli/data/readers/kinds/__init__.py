@@ -1,0 +1,1 @@
+"""Inputs by their kind: Arrow, CSV, JSON, workbooks, queries, functions."""

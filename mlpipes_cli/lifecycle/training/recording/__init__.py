@@ -1,0 +1,1 @@
+"""What a training leaves behind: runs in MLflow, their source code, the report."""

@@ -1,0 +1,1 @@
+"""Files of this machine: replaced in one step, private, locked, and ``.env``."""

@@ -1,0 +1,1 @@
+"""Data sets: records of their tables, the work on them, differences of versions."""
