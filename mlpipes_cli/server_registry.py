@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mlpipes_cli import atomic_files, private_files
+from mlpipes_cli.local_files import atomic_files, private_files
 from mlpipes_cli.project import ProjectFolder
 
 READY = {"api": "/ready", "mlflow": "/health"}

@@ -11,8 +11,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpipes_cli import atomic_files, private_files
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import atomic_files, private_files
 from mlpipes_cli.project import ProjectFolder
 
 

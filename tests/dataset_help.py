@@ -14,7 +14,7 @@ from psycopg2 import sql
 from psycopg2.extras import execute_values
 
 from mlpipes_cli.adapters.postgres import database
-from mlpipes_cli.ports.datasets import SQL_TYPES
+from mlpipes_cli.ports.data_sets.datasets import SQL_TYPES
 
 
 def query(url: str, statement: str, values: Sequence[Any] = ()) -> list[Any]:

@@ -13,7 +13,7 @@ import psycopg2
 from psycopg2 import sql
 
 from mlpipes_cli.adapters.postgres.database import migrate
-from mlpipes_cli.ports.datasets import ROW, SPLIT, SQL_TYPES
+from mlpipes_cli.ports.data_sets.datasets import ROW, SPLIT, SQL_TYPES
 
 _NONE = "<none>"
 _RECORD = """

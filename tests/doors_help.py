@@ -91,9 +91,9 @@ def trained(folder: Path, *, typed: bool) -> Trained:
     """Write the source, read it, and have the worker fit, answer the holdout and save."""
     from mlpipes_cli.config.experiment import Data
     from mlpipes_cli.config.yaml_source import parse_yaml
+    from mlpipes_cli.data.origins.sources import read
     from mlpipes_cli.data.prepare import prepare
     from mlpipes_cli.data.prepared_cache import save
-    from mlpipes_cli.data.sources import read
     from mlpipes_cli.worker import jobs, protocol
 
     whole = people()

@@ -42,8 +42,8 @@ def _notes(folder: Path) -> dict[str, Any]:
     """What training notes of a model of pictures in folders of their labels."""
     from mlpipes_cli.config.experiment import Data
     from mlpipes_cli.config.yaml_source import parse_yaml
+    from mlpipes_cli.data.origins.sources import read
     from mlpipes_cli.data.prepare import prepare
-    from mlpipes_cli.data.sources import read
     from mlpipes_cli.worker.saving import metadata
 
     for number in range(40):

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from pwd import struct_passwd
 
-from mlpipes_cli import env_file
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.ports import Check, ServiceStatus
 from mlpipes_cli.project import ProjectFolder
 

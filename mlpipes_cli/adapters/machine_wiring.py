@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,3 +40,29 @@ def docker_images() -> ImageStore:
     from mlpipes_cli.adapters.docker.images.store import DockerImageStore
 
     return DockerImageStore(connect())
+
+
+@contextlib.contextmanager
+def serving_port(
+    wanted: int | None, remembered: int | None, preference: int, say: Callable[[str], None]
+) -> Iterator[int]:
+    """Yield a port for a server in this process, held until the context ends.
+
+    Raises:
+        MlpipesError: The requested port is in use; the message names its holder.
+    """
+    from mlpipes_cli.adapters.processes import ports
+    from mlpipes_cli.errors import MlpipesError
+
+    if wanted is not None:  # the process that starts us as a service may hold it for us already
+        if not ports.is_free(wanted):
+            holder = ports.holder(wanted)
+            raise MlpipesError(
+                f"port {wanted} is taken by {holder}", "stop it, or choose another with --port"
+            )
+        yield wanted
+        return
+    with ports.PortReservations() as reservations:
+        yield ports.choose(
+            "the API", reservations, wanted=None, remembered=remembered, preference=preference, say=say
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from mlpipes_cli.ports.alias_notifications import AliasNotifications
     from mlpipes_cli.ports.api_keys import KeyStore
-    from mlpipes_cli.ports.datasets import RawTable
+    from mlpipes_cli.ports.data_sets.datasets import RawTable
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.ports.environments import Environments
     from mlpipes_cli.ports.ground_truth import TruthStore
@@ -326,32 +326,6 @@ def mark_children(project: ProjectFolder) -> None:
 
     for name, value in process.foreground_marks(project.root).items():
         os.environ.setdefault(name, value)  # a service of the stack has a mark of its own
-
-
-@contextlib.contextmanager
-def serving_port(
-    wanted: int | None, remembered: int | None, preference: int, say: Callable[[str], None]
-) -> Iterator[int]:
-    """Yield a port for a server in this process, held until the context ends.
-
-    Raises:
-        MlpipesError: The requested port is in use; the message names its holder.
-    """
-    from mlpipes_cli.adapters.processes import ports
-    from mlpipes_cli.errors import MlpipesError
-
-    if wanted is not None:  # the process that starts us as a service may hold it for us already
-        if not ports.is_free(wanted):
-            holder = ports.holder(wanted)
-            raise MlpipesError(
-                f"port {wanted} is taken by {holder}", "stop it, or choose another with --port"
-            )
-        yield wanted
-        return
-    with ports.PortReservations() as reservations:
-        yield ports.choose(
-            "the API", reservations, wanted=None, remembered=remembered, preference=preference, say=say
-        )
 
 
 def make_environments() -> Environments:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.datasets.infer import Inferred
     from mlpipes_cli.lifecycle.datasets.load import Loaded
     from mlpipes_cli.lifecycle.datasets.prepare import PreparedVersion
-    from mlpipes_cli.ports.datasets import CheckRun
+    from mlpipes_cli.ports.data_sets.datasets import CheckRun
 
 
 class DatasetMethods(Base):

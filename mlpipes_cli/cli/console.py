@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.cli.plain_progress import PlainTasks
-from mlpipes_cli.cli.terminal_text import json_text, printable, printable_log
+from mlpipes_cli.cli.views.plain_progress import PlainTasks
+from mlpipes_cli.cli.views.terminal_text import json_text, printable, printable_log
 from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Console:
     _plain: PlainTasks = dataclasses.field(default_factory=PlainTasks, init=False, repr=False)
 
     def _rich(self, stderr: bool) -> RichConsole:
-        from mlpipes_cli.cli.screen import Screen
+        from mlpipes_cli.cli.views.screen import Screen
 
         stream = sys.stderr if stderr else sys.stdout
         width = None if stream.isatty() else _UNBOUNDED
@@ -108,7 +108,7 @@ class Console:
             with self._plain.task(title, self.detail, self.info, every) as plain:
                 yield plain
             return
-        from mlpipes_cli.cli.progress import board, shown
+        from mlpipes_cli.cli.views.progress import board, shown
 
         if self._progress is not None:  # inside another task: a line of its own below it
             with shown(self._progress, title, total) as task:

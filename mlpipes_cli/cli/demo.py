@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlpipes_cli.cli import context
-from mlpipes_cli.cli.tables import Column, FittedTable
+from mlpipes_cli.cli.views.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,7 +45,7 @@ def demo(
     The stack is left running; `mlpipes down` in the demo's folder stops it. If the folder already holds
     a demo, it continues where it stopped.
     """
-    from mlpipes_cli.cli import train_view
+    from mlpipes_cli.cli.views import train_view
     from mlpipes_cli.lifecycle.demo import story
 
     current = context.current
@@ -96,7 +96,7 @@ def _trained(report: Any) -> str:
 
 
 def _board(board: Any) -> RenderableType | str:
-    from mlpipes_cli.cli import train_view
+    from mlpipes_cli.cli.views import train_view
 
     table: RenderableType | str = train_view.board_table(board)
     return table

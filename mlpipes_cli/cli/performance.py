@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
-from mlpipes_cli.cli.metric_cells import interval
 from mlpipes_cli.cli.predictions import Alias, Model, Since, Until, Version
-from mlpipes_cli.cli.tables import Column, FittedTable
+from mlpipes_cli.cli.views.metric_cells import interval
+from mlpipes_cli.cli.views.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

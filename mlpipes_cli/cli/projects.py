@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
-from mlpipes_cli.cli.tables import Column, FittedTable
+from mlpipes_cli.cli.views.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -41,7 +41,7 @@ def train(
     ] = False,
 ) -> None:
     """Train the candidates of an experiment file and print the leaderboard."""
-    from mlpipes_cli.cli import train_view
+    from mlpipes_cli.cli.views import train_view
     from mlpipes_cli.lifecycle import training
 
     console = context.current.console
@@ -82,7 +82,7 @@ def leaderboard(
     ] = None,
 ) -> None:
     """Show the candidates of an experiment evaluated on the same rows, best first."""
-    from mlpipes_cli.cli import train_view
+    from mlpipes_cli.cli.views import train_view
     from mlpipes_cli.errors import UsageError
     from mlpipes_cli.lifecycle import leaderboard as verb
 

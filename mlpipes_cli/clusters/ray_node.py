@@ -25,10 +25,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli import file_locks
 from mlpipes_cli.adapters.environments.store import EnvironmentStore, cache
 from mlpipes_cli.child_process import guard, reaper
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import file_locks
 from mlpipes_cli.ports.environments import of_lock
 from mlpipes_cli.worker import protocol
 from mlpipes_cli.worker.pool import CandidateJob, Pool, ResourceRequest

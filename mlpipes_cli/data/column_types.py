@@ -16,10 +16,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlpipes_cli.data import date_formats, numbers, read_warnings
+from mlpipes_cli.data.csv_files import date_formats, numbers, read_warnings
+from mlpipes_cli.data.csv_files.numbers import Style, matches
+from mlpipes_cli.data.csv_files.read_warnings import Hole, Remark
 from mlpipes_cli.data.formats import PLACEHOLDERS, Formats
-from mlpipes_cli.data.numbers import Style, matches
-from mlpipes_cli.data.read_warnings import Hole, Remark
 
 _LOOKED_AT = 1000  # values that are sampled from a column to see whether it is text
 FLAG = "^(?i:true|false)$"

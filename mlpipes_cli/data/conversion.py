@@ -34,8 +34,8 @@ import numpy as np
 import pandas as pd
 
 from mlpipes_cli import timestamps
-from mlpipes_cli.data import missing as gaps
 from mlpipes_cli.data.canonical import as_text, seconds
+from mlpipes_cli.data.csv_files import missing as gaps
 from mlpipes_cli.data.formats import FOREIGN, PLACEHOLDERS, Formats
 
 EXPECTED = {

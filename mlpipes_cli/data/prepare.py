@@ -11,15 +11,16 @@ import pandas as pd
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
-from mlpipes_cli.data import columns, image_files
+from mlpipes_cli.data import columns
 from mlpipes_cli.data.canonical import canonical, canonical_feature, canonical_ids
+from mlpipes_cli.data.origins import image_files
 from mlpipes_cli.data.prepared import Prepared
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.rows import hash_rows, hash_values
 from mlpipes_cli.data.split import RowSplit, split_rows
 from mlpipes_cli.data.target import Target, read_target
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.ports.datasets import SPLIT
+from mlpipes_cli.ports.data_sets.datasets import SPLIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlpipes_cli import atomic_files
+from mlpipes_cli.local_files import atomic_files
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from mlpipes_cli.data.canonical import canonical
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.rows import mix
 from mlpipes_cli.data.target import Target
-from mlpipes_cli.ports.datasets import SPLIT
+from mlpipes_cli.ports.data_sets.datasets import SPLIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlpipes_cli.data import column_types, date_formats, missing, numbers, read_warnings
+from mlpipes_cli.data import column_types
 from mlpipes_cli.data.canonical import canonical
 from mlpipes_cli.data.column_types import LONG
-from mlpipes_cli.data.files import Read
+from mlpipes_cli.data.csv_files import date_formats, missing, numbers, read_warnings
+from mlpipes_cli.data.csv_files.numbers import Style
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.numbers import Style
+from mlpipes_cli.data.origins.files import Read
 
 
 class TypeMismatch(ValueError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.training import previous_sessions
-from mlpipes_cli.lifecycle.training.report import CandidateResult, from_record, ranked, value_of
+from mlpipes_cli.lifecycle.training.recording.report import CandidateResult, from_record, ranked, value_of
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:

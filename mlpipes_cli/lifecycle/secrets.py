@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlpipes_cli import env_file
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.services import catalog
 from mlpipes_cli.services.definition import token
 from mlpipes_cli.signing import keys

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlpipes_cli import atomic_files, file_locks
 from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.local_files import atomic_files, file_locks
 
 
 def read(path: Path) -> dict[str, str]:

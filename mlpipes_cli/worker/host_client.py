@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli import private_files
 from mlpipes_cli.child_process import entry, reaper
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import private_files
 from mlpipes_cli.worker import protocol
 
 _MODULE = "mlpipes_cli.worker.host"

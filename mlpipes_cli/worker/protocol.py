@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli import atomic_files
+from mlpipes_cli.local_files import atomic_files
 
 VERSION = 1
 JOB, RESULT, LOG, OUT = "job.json", "result.json", "log.txt", "out"

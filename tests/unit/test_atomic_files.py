@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli import atomic_files
-from mlpipes_cli.atomic_files import PRIVATE, Replacement, replacing, write_text
+from mlpipes_cli.local_files import atomic_files
+from mlpipes_cli.local_files.atomic_files import PRIVATE, Replacement, replacing, write_text
 
 
 @pytest.fixture

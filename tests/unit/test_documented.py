@@ -16,7 +16,7 @@ from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.runs import Resources
 from mlpipes_cli.config.search import Search
 from mlpipes_cli.config.yaml_source import YamlSource, parse_yaml
-from mlpipes_cli.data import sources
+from mlpipes_cli.data.origins import sources
 from mlpipes_cli.data.prepare import prepare
 from mlpipes_cli.trainers.h2o_automl.settings import H2OAutoMLParams
 from mlpipes_cli.trainers.keras.settings import KerasParams

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli import env_file
 from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.local_files import env_file
 
 SAME = {  # by us and by `docker compose --env-file`
     "A=b": "b",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli import file_locks
+from mlpipes_cli.local_files import file_locks
 
 HOLD = """
 import sys, time

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli import private_files
+from mlpipes_cli.local_files import private_files
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import env_file
 from mlpipes_cli.adapters.docker import doctor_checks
 from mlpipes_cli.adapters.docker.engine import capabilities
 from mlpipes_cli.adapters.docker.images import service_images
@@ -18,6 +17,7 @@ from mlpipes_cli.adapters.docker.stack.settings import definitions
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.doctor_checks import accounts, common, tried
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.ports import Check
 from mlpipes_cli.project import ProjectFolder
 from mlpipes_cli.services import catalog

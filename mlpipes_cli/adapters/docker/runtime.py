@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import env_file
 from mlpipes_cli.adapters.docker.containers import logs, manual_stop, shutdown
 from mlpipes_cli.adapters.docker.stack import addresses, extra_services
 from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
@@ -25,6 +24,7 @@ from mlpipes_cli.adapters.processes.reconciler import stack_lock
 from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.ports import (
     Check,
     Endpoints,

@@ -6,7 +6,6 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
-from mlpipes_cli import file_locks
 from mlpipes_cli.adapters.doctor_checks import accounts, common, home, memory, service, tried
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.embedded.account import find_account
@@ -14,6 +13,7 @@ from mlpipes_cli.adapters.embedded.layout import StackLayout
 from mlpipes_cli.adapters.embedded.status import read_status
 from mlpipes_cli.adapters.processes import ports, process
 from mlpipes_cli.adapters.processes.local_services import LocalServices
+from mlpipes_cli.local_files import file_locks
 from mlpipes_cli.ports import Check, ServiceStatus
 from mlpipes_cli.services import catalog
 from mlpipes_cli.services.catalog import MLFLOW

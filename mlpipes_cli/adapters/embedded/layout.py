@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from mlpipes_cli import env_file
 from mlpipes_cli.adapters.embedded import cluster, mlflow_server
 from mlpipes_cli.adapters.embedded.database_server import DatabaseServer
 from mlpipes_cli.adapters.mlflow import basic_auth
@@ -18,6 +17,7 @@ from mlpipes_cli.adapters.processes.daemon import Daemon
 from mlpipes_cli.adapters.processes.reconciler import marked_as
 from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.ports import Endpoints
 from mlpipes_cli.ports.stack import API_URL, DATABASE_URL, TRACKING_URI
 from mlpipes_cli.project import ProjectFolder

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mlpipes_cli import file_locks
+from mlpipes_cli.local_files import file_locks
 
 _PAUSE = 0.2  # seconds between two attempts
 

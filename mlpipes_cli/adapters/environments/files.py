@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli import atomic_files
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import atomic_files
 
 
 @contextlib.contextmanager

@@ -12,9 +12,9 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlpipes_cli import atomic_files
 from mlpipes_cli.adapters.processes.json_files import unwritable
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import atomic_files
 from mlpipes_cli.services.probes import HttpProbe
 
 ADMIN = "admin"

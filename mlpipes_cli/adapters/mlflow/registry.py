@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import atomic_files, mlflow_tags, private_files
+from mlpipes_cli import mlflow_tags
 from mlpipes_cli.adapters.mlflow.client import Connection, MlflowApiError, every
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import atomic_files, private_files
 from mlpipes_cli.ports import ModelVersion, RegisteredModel, RunRecord
 
 if TYPE_CHECKING:

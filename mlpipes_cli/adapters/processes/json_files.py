@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mlpipes_cli import atomic_files, file_locks, private_files
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import atomic_files, file_locks, private_files
 from mlpipes_cli.project import BACKUPS
 
 _held: set[tuple[int, int, Path]] = set()

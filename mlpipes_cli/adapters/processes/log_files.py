@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlpipes_cli import private_files
 from mlpipes_cli.adapters.processes import log_timestamps
 from mlpipes_cli.adapters.processes.log_rotation import LIMIT
+from mlpipes_cli.local_files import private_files
 from mlpipes_cli.project import ProjectFolder
 
 

@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from mlpipes_cli import atomic_files, file_locks
+from mlpipes_cli.local_files import atomic_files, file_locks
 
 LIMIT = 20 * 1024**2
 FOLDER = "MLPIPES_LOG_FOLDER"  # set for the service that rotates the logs

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpipes_cli import private_files
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import private_files
 
 if TYPE_CHECKING:
     import psutil

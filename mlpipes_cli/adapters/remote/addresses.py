@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
-from mlpipes_cli import env_file
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.errors import ConfigError
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.project import ProjectFolder
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mlpipes_cli import file_locks
 from mlpipes_cli.adapters.spool.segments import (
     FILE_BYTES,
     SUFFIX,
@@ -24,8 +23,9 @@ from mlpipes_cli.adapters.spool.segments import (
     segments_in,
     write_new,
 )
-from mlpipes_cli.atomic_files import sync_folder
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import file_locks
+from mlpipes_cli.local_files.atomic_files import sync_folder
 
 LOCK, SET_ASIDE = "lock", "set-aside"
 _MEASURED_EVERY = 1.0  # seconds between reads of other processes' sizes

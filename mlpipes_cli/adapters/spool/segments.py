@@ -10,7 +10,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from mlpipes_cli.adapters.spool.record_format import Damage, SpoolRecord, scan
-from mlpipes_cli.atomic_files import sync_folder
+from mlpipes_cli.local_files.atomic_files import sync_folder
 
 SUFFIX = ".rows"
 FILE_BYTES = 8 * 2**20  # a file is read whole when it is replayed

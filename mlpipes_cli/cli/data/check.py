@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlpipes_cli.cli import context
-from mlpipes_cli.cli.tables import Column, FittedTable
+from mlpipes_cli.cli.views.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mlpipes_cli.lifecycle.datasets.check import Checked
-    from mlpipes_cli.ports.datasets import CheckRun
+    from mlpipes_cli.ports.data_sets.datasets import CheckRun
 
 
 def check(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
-from mlpipes_cli.cli.tables import Column, FittedTable
+from mlpipes_cli.cli.views.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mlpipes_cli.lifecycle.datasets.diff import Difference
-    from mlpipes_cli.ports.dataset_changes import RowChanges, Summary
+    from mlpipes_cli.ports.data_sets.dataset_changes import RowChanges, Summary
 
 
 def diff(

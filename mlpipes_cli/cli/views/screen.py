@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from mlpipes_cli.cli.terminal_text import printable
+from mlpipes_cli.cli.views.terminal_text import printable
 
 
 class Screen(Console):

@@ -14,12 +14,13 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
-from mlpipes_cli.data import column_types, csv_table, currency_signs, numbers, read_warnings
+from mlpipes_cli.data import column_types
+from mlpipes_cli.data.csv_files import csv_table, currency_signs, numbers, read_warnings
+from mlpipes_cli.data.csv_files.header import Header, Unreadable, header_of
+from mlpipes_cli.data.csv_files.leading_zeros import LeadingZeros
+from mlpipes_cli.data.csv_files.numbers import Style
+from mlpipes_cli.data.csv_files.read_warnings import Hole, Remark
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import Header, Unreadable, header_of
-from mlpipes_cli.data.leading_zeros import LeadingZeros
-from mlpipes_cli.data.numbers import Style
-from mlpipes_cli.data.read_warnings import Hole, Remark
 
 
 @dataclass

@@ -12,11 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlpipes_cli.data import column_types, csv_table, date_formats, numbers, read_warnings
+from mlpipes_cli.data import column_types
+from mlpipes_cli.data.csv_files import csv_table, date_formats, numbers, read_warnings
+from mlpipes_cli.data.csv_files.header import OPENING, Header, header_of, not_opened, open_plain
+from mlpipes_cli.data.csv_files.numbers import Style
+from mlpipes_cli.data.csv_files.read_warnings import Hole, Remark
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import OPENING, Header, header_of, not_opened, open_plain
-from mlpipes_cli.data.numbers import Style
-from mlpipes_cli.data.read_warnings import Hole, Remark
 
 # `number` becomes float64 and `digits` text such as 3142.5; `any` is `digits` unless the first rows
 # are mere text

@@ -11,11 +11,12 @@ from typing import Any, BinaryIO
 import pandas as pd
 import pyarrow as pa
 
-from mlpipes_cli.data import column_types, numbers
+from mlpipes_cli.data import column_types
+from mlpipes_cli.data.csv_files import numbers
+from mlpipes_cli.data.csv_files.header import Header, Unreadable, lines_of, ragged_line
+from mlpipes_cli.data.csv_files.numbers import InferredStyle, Style
+from mlpipes_cli.data.csv_files.read_warnings import Remark
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import Header, Unreadable, lines_of, ragged_line
-from mlpipes_cli.data.numbers import InferredStyle, Style
-from mlpipes_cli.data.read_warnings import Remark
 from mlpipes_cli.data.readers.encodings import FALLBACK, UTF8
 from mlpipes_cli.data.readers.opening import encoding_of
 

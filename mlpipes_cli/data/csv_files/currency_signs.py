@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mlpipes_cli.data import column_types, numbers
-from mlpipes_cli.data.read_warnings import Remark
+from mlpipes_cli.data import column_types
+from mlpipes_cli.data.csv_files import numbers
+from mlpipes_cli.data.csv_files.read_warnings import Remark
 
 _LOOKED_AT = 1000  # values that are sampled from a column first
 _NUMBER = "[0-9](?:[0-9.,'\u2019 \u00a0\u2009\u202f]*[0-9])?"

@@ -14,8 +14,8 @@ from urllib.error import HTTPError
 import pandas as pd
 
 from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data.origins.source_location import AT, BUNDLED
 from mlpipes_cli.data.problems import wrong
-from mlpipes_cli.data.source_location import AT, BUNDLED
 from mlpipes_cli.errors import MlpipesError
 
 _TIMEOUT = 30.0

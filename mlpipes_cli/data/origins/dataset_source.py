@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli.config.dataset.reference import DatasetReference
 from mlpipes_cli.config.experiment import Data, Split
 from mlpipes_cli.config.yaml_source import YamlSource
-from mlpipes_cli.data.parquet import plain
-from mlpipes_cli.data.postgres import connect, first_line
+from mlpipes_cli.data.origins.parquet import plain
+from mlpipes_cli.data.origins.postgres import connect, first_line
+from mlpipes_cli.data.origins.select_only import SECONDS
+from mlpipes_cli.data.origins.source_location import AT
 from mlpipes_cli.data.problems import wrong
-from mlpipes_cli.data.select_only import SECONDS
-from mlpipes_cli.data.source_location import AT
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.datasets import ROW, SPLIT, DatasetVersion, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import ROW, SPLIT, DatasetVersion, TableColumn
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, BinaryIO
 import pandas as pd
 
 from mlpipes_cli.config.experiment import Data
-from mlpipes_cli.data import csv_frame, csv_table
 from mlpipes_cli.data.arrow import NotConvertible
 from mlpipes_cli.data.columns import twice
+from mlpipes_cli.data.csv_files import csv_frame, csv_table
+from mlpipes_cli.data.csv_files.header import OPENING, Header, Unreadable, not_opened, open_plain
+from mlpipes_cli.data.csv_files.read_warnings import Remark
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import OPENING, Header, Unreadable, not_opened, open_plain
-from mlpipes_cli.data.parquet import plain
-from mlpipes_cli.data.read_warnings import Remark
+from mlpipes_cli.data.origins.parquet import plain
 from mlpipes_cli.data.readers import opening, resolve
 from mlpipes_cli.data.readers.resolve import TEXTS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.data.arrow import to_frame
-from mlpipes_cli.data.numbers import EXACT
+from mlpipes_cli.data.csv_files.numbers import EXACT
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,10 +20,10 @@ import pandas as pd
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.data.canonical import canonical
 from mlpipes_cli.data.columns import twice
+from mlpipes_cli.data.origins.select_only import SECONDS, NotOneSelect, select
+from mlpipes_cli.data.origins.source_location import AT, SourceLocation
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.rows import hash_rows
-from mlpipes_cli.data.select_only import SECONDS, NotOneSelect, select
-from mlpipes_cli.data.source_location import AT, SourceLocation
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.suggest import did_you_mean
 

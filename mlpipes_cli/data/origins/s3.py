@@ -10,11 +10,11 @@ from typing import Any
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
-from mlpipes_cli.data.files import Read, read_table
+from mlpipes_cli.data.csv_files.header import Unreadable
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import Unreadable
+from mlpipes_cli.data.origins.files import Read, read_table
+from mlpipes_cli.data.origins.source_location import AT
 from mlpipes_cli.data.problems import wrong
-from mlpipes_cli.data.source_location import AT
 from mlpipes_cli.errors import MlpipesError
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
-from mlpipes_cli.data import image_files
+from mlpipes_cli.data.origins import image_files
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers import downloads, opening
 from mlpipes_cli.data.readers.resolve import KINDS

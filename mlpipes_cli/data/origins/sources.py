@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import YamlSource
-from mlpipes_cli.data import image_files
 from mlpipes_cli.data.columns import missing
+from mlpipes_cli.data.csv_files.header import Unreadable, read_header
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import Unreadable, read_header
+from mlpipes_cli.data.origins import image_files
+from mlpipes_cli.data.origins.source_location import AT, SourceLocation, locate
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers import downloads, opening, resolve
 from mlpipes_cli.data.readers.resolve import TEXTS
-from mlpipes_cli.data.source_location import AT, SourceLocation, locate
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.ports.datasets import SPLIT
+from mlpipes_cli.ports.data_sets.datasets import SPLIT
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlpipes_cli.data.files import Read
+    from mlpipes_cli.data.origins.files import Read
 
 
 def check_columns_cheaply(data: Data, base: Path, source: YamlSource) -> None:
@@ -118,11 +118,11 @@ def _read(
     formats: Formats,
 ) -> Read:
     from mlpipes_cli.data import typed_columns
-    from mlpipes_cli.data.files import Read
+    from mlpipes_cli.data.origins.files import Read
 
     parts = None
     if place.kind == "dataset":
-        from mlpipes_cli.data import dataset_source
+        from mlpipes_cli.data.origins import dataset_source
 
         version = dataset_source.find_version(data, source, database_url)
         data, rows = (
@@ -135,7 +135,7 @@ def _read(
     elif place.kind in ("files", "http"):
         found = _read_inputs(place, data, base, source, formats)
     elif place.kind == "s3":
-        from mlpipes_cli.data.s3 import load_s3
+        from mlpipes_cli.data.origins.s3 import load_s3
 
         found = load_s3(place.name, data, source, environ, formats)
     else:
@@ -162,10 +162,10 @@ def _load(
         except image_files.NotImages as error:
             raise wrong(source, AT, str(error)) from None
     if place.kind == "postgres":
-        from mlpipes_cli.data.postgres import load_postgres
+        from mlpipes_cli.data.origins.postgres import load_postgres
 
         return load_postgres(place, source, database_url=database_url, environ=environ)
-    from mlpipes_cli.data import catalogs
+    from mlpipes_cli.data.origins import catalogs
 
     if place.kind == "openml":
         return catalogs.load_openml(int(place.name), source)
@@ -173,7 +173,7 @@ def _load(
 
 
 def _read_inputs(place: SourceLocation, data: Data, base: Path, source: YamlSource, formats: Formats) -> Read:
-    from mlpipes_cli.data.files import read_inputs, read_table
+    from mlpipes_cli.data.origins.files import read_inputs, read_table
 
     try:
         if place.kind == "http":
@@ -191,7 +191,7 @@ def _read_inputs(place: SourceLocation, data: Data, base: Path, source: YamlSour
 
 
 def _read_file(path: Path, shown: str, data: Data, source: YamlSource, formats: Formats) -> Read:
-    from mlpipes_cli.data.files import read_table
+    from mlpipes_cli.data.origins.files import read_table
 
     try:
         return read_table(path, formats, shown, data.id)

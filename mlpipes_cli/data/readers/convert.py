@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlpipes_cli.data import column_types, date_formats, numbers
+from mlpipes_cli.data import column_types
+from mlpipes_cli.data.csv_files import date_formats, numbers
+from mlpipes_cli.data.csv_files.numbers import EXACT, PLAIN, Style, matches
 from mlpipes_cli.data.formats import numbers as numbers_among
-from mlpipes_cli.data.numbers import EXACT, PLAIN, Style, matches
 from mlpipes_cli.data.readers.plan import DURATION, ColumnPlan, Deviates
 
 ARROW_TYPES = {

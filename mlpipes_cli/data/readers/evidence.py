@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlpipes_cli.data import column_types, date_formats, numbers
+from mlpipes_cli.data import column_types
 from mlpipes_cli.data.column_types import DIGITS, FLAG, LEADING_ZERO, LONG, ZEROS
-from mlpipes_cli.data.numbers import Style, matches
+from mlpipes_cli.data.csv_files import date_formats, numbers
+from mlpipes_cli.data.csv_files.numbers import Style, matches
 
 _TIME = r"\d[T ]\d"
 

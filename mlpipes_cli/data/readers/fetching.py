@@ -15,11 +15,11 @@ import pyarrow as pa
 from mlpipes_cli.config.dataset.config import DatasetConfig, FunctionSource, QuerySource
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.origins.source_location import BUNDLED, FETCHED
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers import resolve
 from mlpipes_cli.data.readers.inputs import Input
 from mlpipes_cli.data.readers.spool import Spool
-from mlpipes_cli.data.source_location import BUNDLED, FETCHED
 from mlpipes_cli.suggest import did_you_mean
 
 Opening = Callable[[], Input]
@@ -68,7 +68,7 @@ class Fetching:
         """
         told = self.config.source
         if isinstance(told, FunctionSource):
-            from mlpipes_cli.data.readers import functions
+            from mlpipes_cli.data.readers.kinds import functions
 
             yield (
                 told.function,
@@ -77,7 +77,7 @@ class Fetching:
                 ),
             )
         elif isinstance(told, QuerySource):
-            from mlpipes_cli.data.readers import queries
+            from mlpipes_cli.data.readers.kinds import queries
 
             url = queries.address(told, self.source, self.database_url, os.environ)
             shown = queries.shown(told)
@@ -113,7 +113,7 @@ class Fetching:
         return Path(made)
 
     def _of_bucket(self, text: str, rest: str, at: Location) -> Path:
-        from mlpipes_cli.data import s3
+        from mlpipes_cli.data.origins import s3
         from mlpipes_cli.data.readers import opening
 
         bucket, _, key = rest.removeprefix("//").partition("/")
@@ -127,8 +127,8 @@ class Fetching:
         return _AtRoot(self.source.name, self.source.data, self.source.lines)
 
     def _catalog(self, scheme: str, name: str, at: Location) -> Iterator[pa.Table]:
-        from mlpipes_cli.data import catalogs
-        from mlpipes_cli.data.readers.functions import table_of
+        from mlpipes_cli.data.origins import catalogs
+        from mlpipes_cli.data.readers.kinds.functions import table_of
 
         if scheme == "sklearn":
             known = (*BUNDLED, *FETCHED)

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlpipes_cli.data import column_types, date_formats, numbers
-from mlpipes_cli.data.numbers import InferredStyle
-from mlpipes_cli.data.read_warnings import rows
+from mlpipes_cli.data import column_types
+from mlpipes_cli.data.csv_files import date_formats, numbers
+from mlpipes_cli.data.csv_files.numbers import InferredStyle
+from mlpipes_cli.data.csv_files.read_warnings import rows
 from mlpipes_cli.data.readers.evidence import Evidence
 from mlpipes_cli.data.readers.plan import DURATION, ColumnPlan
 

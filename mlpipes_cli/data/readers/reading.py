@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
+from mlpipes_cli.data.csv_files.numbers import PLAIN, InferredStyle, Style
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.numbers import PLAIN, InferredStyle, Style
 from mlpipes_cli.data.readers import convert, planning, typed
-from mlpipes_cli.data.readers.csv_input import CsvInput
 from mlpipes_cli.data.readers.evidence import Evidence
 from mlpipes_cli.data.readers.facts import Facts
 from mlpipes_cli.data.readers.inputs import BadLine, Input
+from mlpipes_cli.data.readers.kinds.csv_input import CsvInput
 from mlpipes_cli.data.readers.plan import ColumnPlan, Deviates, Plan
 from mlpipes_cli.data.readers.planning import Declared
 from mlpipes_cli.data.readers.unreadable import Unreadable

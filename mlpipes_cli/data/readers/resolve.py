@@ -97,13 +97,13 @@ def open_file(path: Path, shown: str, formats: Formats) -> Input:
     """
     kind = opening.kind(path.name)
     if kind in TEXTS:
-        from mlpipes_cli.data.readers.csv_input import CsvInput
+        from mlpipes_cli.data.readers.kinds.csv_input import CsvInput
 
         made = CsvInput(path, shown, formats)
         made.names()
         return made
     if kind in _LINES:
-        from mlpipes_cli.data.readers.json_input import JsonInput
+        from mlpipes_cli.data.readers.kinds.json_input import JsonInput
 
         return JsonInput(path, shown, formats.encoding)
     if opening.compression(path.name):
@@ -111,10 +111,10 @@ def open_file(path: Path, shown: str, formats: Formats) -> Input:
             f"a {kind} file in a {opening.compression(path.name)} file is not supported; unpack it"
         )
     if kind == ".parquet":
-        from mlpipes_cli.data.readers import arrow_input
+        from mlpipes_cli.data.readers.kinds import arrow_input
 
         return arrow_input.parquet(path, shown)
-    from mlpipes_cli.data.readers import workbooks
+    from mlpipes_cli.data.readers.kinds import workbooks
 
     return workbooks.open_sheet(path, shown, formats.sheet)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.readers import typed
-from mlpipes_cli.data.readers.arrow_input import ArrowInput, without_index
+from mlpipes_cli.data.readers.kinds.arrow_input import ArrowInput, without_index
 from mlpipes_cli.data.readers.unreadable import Unreadable
 
 

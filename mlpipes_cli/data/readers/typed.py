@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlpipes_cli.data.csv_files.numbers import PLAIN
 from mlpipes_cli.data.formats import numbers as numbers_among
-from mlpipes_cli.data.numbers import PLAIN
 from mlpipes_cli.data.readers import convert
 from mlpipes_cli.data.readers.plan import ColumnPlan
 from mlpipes_cli.data.readers.unreadable import Unreadable

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.config.dataset.config import DatasetConfig
     from mlpipes_cli.config.yaml_source import YamlSource
     from mlpipes_cli.ports import Reporter
-    from mlpipes_cli.ports.datasets import CheckResult, CheckRun
+    from mlpipes_cli.ports.data_sets.datasets import CheckResult, CheckRun
     from mlpipes_cli.project import ProjectFolder
 
 _NAMED = 3

@@ -11,8 +11,8 @@ from mlpipes_cli.lifecycle.datasets import stored
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
-    from mlpipes_cli.ports.dataset_changes import ColumnChange, RowChanges
-    from mlpipes_cli.ports.datasets import DatasetVersion
+    from mlpipes_cli.ports.data_sets.dataset_changes import ColumnChange, RowChanges
+    from mlpipes_cli.ports.data_sets.datasets import DatasetVersion
     from mlpipes_cli.project import ProjectFolder
 
 

@@ -16,7 +16,14 @@ from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.lifecycle.datasets import columns, opening
 from mlpipes_cli.lifecycle.promotion import actor
-from mlpipes_cli.ports.datasets import BadRow, Changes, KeyProblem, LoadRecord, RawTable, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import (
+    BadRow,
+    Changes,
+    KeyProblem,
+    LoadRecord,
+    RawTable,
+    TableColumn,
+)
 
 if TYPE_CHECKING:
     from mlpipes_cli.data.readers.inputs import Input

@@ -92,7 +92,7 @@ def as_problems(source: YamlSource, shown: str = "") -> Iterator[None]:
 
 def understood(inputs: Sequence[Input], reading: Reading) -> dict[str, Any]:
     """Return what reading has found on how the source is written."""
-    from mlpipes_cli.data.readers.csv_input import CsvInput
+    from mlpipes_cli.data.readers.kinds.csv_input import CsvInput
 
     found: dict[str, Any] = {}
     first = inputs[0]

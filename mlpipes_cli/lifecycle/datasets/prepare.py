@@ -12,12 +12,12 @@ from mlpipes_cli.lifecycle.datasets import stored
 from mlpipes_cli.lifecycle.datasets.check import checked
 from mlpipes_cli.lifecycle.datasets.step_code import StepCode
 from mlpipes_cli.lifecycle.promotion import actor
-from mlpipes_cli.ports.dataset_work import Work
+from mlpipes_cli.ports.data_sets.dataset_work import Work
 
 if TYPE_CHECKING:
     from mlpipes_cli.config.dataset.config import DatasetConfig
     from mlpipes_cli.ports import Reporter
-    from mlpipes_cli.ports.datasets import DatasetVersion
+    from mlpipes_cli.ports.data_sets.datasets import DatasetVersion
     from mlpipes_cli.project import ProjectFolder
 
 

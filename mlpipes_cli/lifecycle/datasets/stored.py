@@ -12,7 +12,7 @@ from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from mlpipes_cli.adapters.postgres.datasets.prepared import PreparedData
-    from mlpipes_cli.ports.datasets import DatasetVersion
+    from mlpipes_cli.ports.data_sets.datasets import DatasetVersion
     from mlpipes_cli.project import ProjectFolder
 
 

@@ -13,7 +13,7 @@ from mlpipes_cli.lifecycle.transfer.transfer_context import agreed
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
-    from mlpipes_cli.ports.datasets import DatasetVersion
+    from mlpipes_cli.ports.data_sets.datasets import DatasetVersion
     from mlpipes_cli.project import ProjectFolder
 
 

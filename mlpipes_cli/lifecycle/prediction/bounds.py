@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.data.header import open_plain
+from mlpipes_cli.data.csv_files.header import open_plain
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.server.requests.bounds import MOST_CELLS, MOST_UNKNOWN
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.data.arrow import NotConvertible, named_range
 from mlpipes_cli.data.columns import twice
+from mlpipes_cli.data.csv_files.header import OPENING, Unreadable, not_opened, read_header
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import OPENING, Unreadable, not_opened, read_header
 from mlpipes_cli.data.readers import opening
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.prediction import bounds
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mlpipes_cli.data.csv_stream import Kind
+    from mlpipes_cli.data.csv_files.csv_stream import Kind
     from mlpipes_cli.ports import Reporter
 
 _KINDS = {
@@ -137,8 +137,8 @@ def _csv(file: Path) -> Table:
 def _csv_batches(
     table: Table, size: int, kinds: Mapping[str, Kind] | None, formats: Formats
 ) -> Iterator[pd.DataFrame]:
-    from mlpipes_cli.data.csv_stream import Stream, UnclearDate
-    from mlpipes_cli.data.numbers import Style
+    from mlpipes_cli.data.csv_files.csv_stream import Stream, UnclearDate
+    from mlpipes_cli.data.csv_files.numbers import Style
 
     file = table.file
     try:
@@ -160,7 +160,7 @@ def _csv_batches(
 
 
 def _whole(table: Table, size: int, formats: Formats) -> Iterator[pd.DataFrame]:
-    from mlpipes_cli.data.files import read_table
+    from mlpipes_cli.data.origins.files import read_table
 
     found = read_table(table.file, formats, str(table.file))
     table._notes.extend(found.notes)
@@ -192,7 +192,7 @@ def _parquet(file: Path) -> Table:
         raise UsageError(told, "correct the file")
 
     def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:
-        from mlpipes_cli.data.parquet import plain
+        from mlpipes_cli.data.origins.parquet import plain
         from mlpipes_cli.data.typed_columns import blanked
 
         with opened:
@@ -272,7 +272,7 @@ def _input(file: Path) -> Table:
     def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:
         import pyarrow as pa
 
-        from mlpipes_cli.data.parquet import plain
+        from mlpipes_cli.data.origins.parquet import plain
         from mlpipes_cli.data.typed_columns import blanked
 
         try:

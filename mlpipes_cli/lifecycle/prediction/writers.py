@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
-from mlpipes_cli import atomic_files
 from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.local_files import atomic_files
 
 if TYPE_CHECKING:
     import pandas as pd

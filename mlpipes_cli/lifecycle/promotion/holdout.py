@@ -137,7 +137,7 @@ class HoldoutSource:
 
     def _read_again(self, run: RunRecord, formats: Formats | None) -> tuple[pd.DataFrame, Data, YamlSource]:
         from mlpipes_cli.config.experiment import load_experiment
-        from mlpipes_cli.data.sources import read
+        from mlpipes_cli.data.origins.sources import read
 
         path = self.archive.need(run, mlflow_tags.RESOLVED_EXPERIMENT)
         try:

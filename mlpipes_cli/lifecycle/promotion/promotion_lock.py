@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlpipes_cli import file_locks, private_files
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import file_locks, private_files
 from mlpipes_cli.ports import Reporter
 
 _PATIENCE = 300.0  # seconds; scoring a champion on a large holdout takes a while

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from mlpipes_cli import atomic_files
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.records import log_context
 from mlpipes_cli.lifecycle.records.arrow import Layout
+from mlpipes_cli.local_files import atomic_files
 
 if TYPE_CHECKING:
     import pyarrow as pa

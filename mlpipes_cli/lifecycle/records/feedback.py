@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mlpipes_cli import atomic_files
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.prediction import readers
 from mlpipes_cli.lifecycle.promotion.actor import user
 from mlpipes_cli.lifecycle.records import log_context
+from mlpipes_cli.local_files import atomic_files
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlpipes_cli.data.csv_stream import Kind
+    from mlpipes_cli.data.csv_files.csv_stream import Kind
     from mlpipes_cli.ports import Reporter
     from mlpipes_cli.ports.ground_truth import Truth
     from mlpipes_cli.project import ProjectFolder

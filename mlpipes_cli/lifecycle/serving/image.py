@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import mlpipes_cli
-from mlpipes_cli import private_files
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.serving.settings import settings_in_image
 from mlpipes_cli.lifecycle.trust import project_vault
+from mlpipes_cli.local_files import private_files
 from mlpipes_cli.ports import ModelSource, Reporter
 from mlpipes_cli.ports.environments import EnvironmentSpec, of_model
 from mlpipes_cli.ports.images import MODEL_FOLDER, Recipe

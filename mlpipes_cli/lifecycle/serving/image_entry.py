@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import file_locks
 from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.local_files import file_locks
 
 if TYPE_CHECKING:
     from mlpipes_cli.server.settings import ServerSettings

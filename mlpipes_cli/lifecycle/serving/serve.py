@@ -95,10 +95,10 @@ def _say_what_is_replaced(
 @contextlib.contextmanager
 def _port(plan: ServingPlan, reporter: Reporter) -> Iterator[int]:
     """Yield the port, reserved against other projects while the server starts and runs."""
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import machine_wiring
 
     remembered = server_registry.last_port(plan.project)
-    with wiring.serving_port(plan.port, remembered, PREFERRED_PORT, reporter.info) as port:
+    with machine_wiring.serving_port(plan.port, remembered, PREFERRED_PORT, reporter.info) as port:
         yield port
 
 

@@ -7,7 +7,7 @@ files into what ``run_logger`` stores as a run, and ``dry_run`` is the dry run.
 """
 
 from mlpipes_cli.lifecycle.training.dry_run import DryRun, dry_run
-from mlpipes_cli.lifecycle.training.report import CandidateResult, TrainingReport
+from mlpipes_cli.lifecycle.training.recording.report import CandidateResult, TrainingReport
 from mlpipes_cli.lifecycle.training.train import TrainRequest, train
 
 __all__ = ["CandidateResult", "DryRun", "TrainRequest", "TrainingReport", "dry_run", "train"]

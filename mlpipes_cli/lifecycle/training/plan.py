@@ -103,7 +103,7 @@ def read(file: Path, shown_as: str, only: Sequence[str] = ()) -> Experiment:
         ConfigError: It has mistakes.
     """
     from mlpipes_cli.config.experiment import load_experiment
-    from mlpipes_cli.data.sources import check_columns_cheaply
+    from mlpipes_cli.data.origins.sources import check_columns_cheaply
 
     config, source = load_experiment(file, shown_as)
     names = [run.name for run in config.runs]
@@ -171,12 +171,12 @@ def _prepared(
 
     The key is empty for data that is not remembered.
     """
+    from mlpipes_cli.data.origins.sources import read as read_source
     from mlpipes_cli.data.prepare import prepare
-    from mlpipes_cli.data.sources import read as read_source
 
     key, data = "", experiment.config.data
     if data.dataset is not None:
-        from mlpipes_cli.data import dataset_source
+        from mlpipes_cli.data.origins import dataset_source
 
         version = dataset_source.find_version(data, experiment.source, database_url)
         data = dataset_source.settings(version, data)

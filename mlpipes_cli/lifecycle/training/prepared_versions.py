@@ -16,7 +16,7 @@ from mlpipes_cli.errors import MlpipesError
 if TYPE_CHECKING:
     from mlpipes_cli.config.experiment import Data
     from mlpipes_cli.data.prepared import Prepared
-    from mlpipes_cli.ports.datasets import DatasetVersion
+    from mlpipes_cli.ports.data_sets.datasets import DatasetVersion
 
 _FOLDER = "versions"
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import private_files
 from mlpipes_cli.config.executor import RayExecutor
 from mlpipes_cli.errors import ConfigError, MlpipesError
-from mlpipes_cli.lifecycle.training.source_code import code_of
+from mlpipes_cli.lifecycle.training.recording.source_code import code_of
+from mlpipes_cli.local_files import private_files
 from mlpipes_cli.ports.environments import Environments, EnvironmentSpec
 from mlpipes_cli.trainers.pinned_environments import base, carried
 

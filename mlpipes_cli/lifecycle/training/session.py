@@ -12,13 +12,13 @@ from typing import Any
 
 from mlpipes_cli.background import run_in_background
 from mlpipes_cli.errors import Interrupted, MlpipesError
-from mlpipes_cli.lifecycle.training import run_logger
 from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds
 from mlpipes_cli.lifecycle.training.plan import TrainingPlan
 from mlpipes_cli.lifecycle.training.ray_cluster import RayCluster
-from mlpipes_cli.lifecycle.training.report import CandidateResult, ranked
-from mlpipes_cli.lifecycle.training.run_logger import RunLogger, Unscorable
-from mlpipes_cli.lifecycle.training.run_recorder import RunRecorder
+from mlpipes_cli.lifecycle.training.recording import run_logger
+from mlpipes_cli.lifecycle.training.recording.report import CandidateResult, ranked
+from mlpipes_cli.lifecycle.training.recording.run_logger import RunLogger, Unscorable
+from mlpipes_cli.lifecycle.training.recording.run_recorder import RunRecorder
 from mlpipes_cli.lifecycle.training.spec import Candidate
 from mlpipes_cli.lifecycle.training.termination import held, reason_of, terminable, who_stopped
 from mlpipes_cli.lifecycle.training.workspace import Workspace

@@ -15,7 +15,7 @@ from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.config.runs import Run
 from mlpipes_cli.config.yaml_source import dump_yaml
 from mlpipes_cli.lifecycle.training import environments
-from mlpipes_cli.lifecycle.training.source_code import ALWAYS, code_of, distributions_of
+from mlpipes_cli.lifecycle.training.recording.source_code import ALWAYS, code_of, distributions_of
 from mlpipes_cli.ports.environments import BuiltEnvironment
 from mlpipes_cli.sizes import size
 from mlpipes_cli.worker.protocol import pack

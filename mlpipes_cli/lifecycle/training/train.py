@@ -14,18 +14,17 @@ from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.secrets import model_key
 from mlpipes_cli.lifecycle.training import (
     cache,
-    git,
     plan,
     preflight,
     previous_sessions,
-    run_logger,
     termination,
     training_context,
 )
 from mlpipes_cli.lifecycle.training.environments import EnvironmentBuilds
 from mlpipes_cli.lifecycle.training.import_checks import ImportChecks
 from mlpipes_cli.lifecycle.training.prepared_versions import PreparedVersions
-from mlpipes_cli.lifecycle.training.report import TrainingReport, from_record
+from mlpipes_cli.lifecycle.training.recording import git, run_logger
+from mlpipes_cli.lifecycle.training.recording.report import TrainingReport, from_record
 from mlpipes_cli.lifecycle.training.workspace import Workspace
 
 if TYPE_CHECKING:

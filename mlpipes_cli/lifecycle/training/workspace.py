@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlpipes_cli import file_locks, private_files
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import file_locks, private_files
 
 _KEEP_DATA = 14 * 24 * 3600.0  # seconds that prepared data is kept after its last use
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from mlpipes_cli import atomic_files
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.transfer.manifest import CHECKSUM, MANIFEST, MOST_FILES, Manifest, Member, fits
+from mlpipes_cli.local_files import atomic_files
 
 _BUFFER = 1 << 20
 SUFFIXES = (".tar", ".tar.gz", ".tgz")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mlpipes_cli import atomic_files, private_files
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import atomic_files, private_files
 from mlpipes_cli.ports import ArtifactStore
 
 Stage = Literal["loading", "committing", "committed"]

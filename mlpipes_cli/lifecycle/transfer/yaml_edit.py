@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from mlpipes_cli import atomic_files
 from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.local_files import atomic_files
 
 
 def edited(text: str, keys: Sequence[str], value: str, name: str) -> str:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from mlpipes_cli import private_files
+from mlpipes_cli.local_files import private_files
 
 _NAME = re.compile(r"mlpipes-model-(\d+)-.+")
 

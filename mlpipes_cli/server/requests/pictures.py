@@ -7,8 +7,8 @@ import binascii
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.data import image_files
 from mlpipes_cli.data.conversion import name_of
+from mlpipes_cli.data.origins import image_files
 
 if TYPE_CHECKING:
     import pandas as pd

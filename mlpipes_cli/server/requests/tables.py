@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mlpipes_cli.data import csv_table
 from mlpipes_cli.data.arrow import NotConvertible, to_frame
 from mlpipes_cli.data.columns import twice
-from mlpipes_cli.data.header import Unreadable, header_of
+from mlpipes_cli.data.csv_files import csv_table
+from mlpipes_cli.data.csv_files.header import Unreadable, header_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

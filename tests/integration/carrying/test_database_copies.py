@@ -19,11 +19,11 @@ from conftest import RunningStack
 from psycopg2 import sql
 from waiting import until
 
-from mlpipes_cli import env_file
 from mlpipes_cli.adapters.dump.databases import PostgresDatabases
 from mlpipes_cli.adapters.dump.script import adapted
 from mlpipes_cli.adapters.embedded.account import find_account
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.ports.dumps import Holding
 
 pytestmark = pytest.mark.slow

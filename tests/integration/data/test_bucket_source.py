@@ -16,7 +16,7 @@ import pytest
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
-from mlpipes_cli.data.sources import load
+from mlpipes_cli.data.origins.sources import load
 from mlpipes_cli.errors import MlpipesError
 
 RCLONE = shutil.which("rclone", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")

@@ -13,8 +13,8 @@ from conftest import RunningStack
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
+from mlpipes_cli.data.origins.sources import load
 from mlpipes_cli.data.prepare import prepare
-from mlpipes_cli.data.sources import load
 from mlpipes_cli.errors import ConfigError, MlpipesError
 
 pytestmark = pytest.mark.slow

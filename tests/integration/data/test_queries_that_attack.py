@@ -13,16 +13,17 @@ import psycopg2
 import pytest
 from conftest import RunningStack
 
-from mlpipes_cli import env_file, package_files
+from mlpipes_cli import package_files
 from mlpipes_cli.adapters.embedded import cluster
 from mlpipes_cli.adapters.postgres import roles
 from mlpipes_cli.adapters.wiring import make_databases, make_runtime
 from mlpipes_cli.compose.load import load as load_compose
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
-from mlpipes_cli.data import select_only
-from mlpipes_cli.data.sources import load
+from mlpipes_cli.data.origins import select_only
+from mlpipes_cli.data.origins.sources import load
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.project import find_project
 
 pytestmark = pytest.mark.slow

@@ -17,13 +17,13 @@ from dataset_version_help import make_version, prune_version
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
-from mlpipes_cli.data.files import Read
+from mlpipes_cli.data.origins.files import Read
+from mlpipes_cli.data.origins.sources import read
 from mlpipes_cli.data.prepare import prepare
 from mlpipes_cli.data.rows import hash_rows
-from mlpipes_cli.data.sources import read
 from mlpipes_cli.errors import ConfigError, MlpipesError
 from mlpipes_cli.lifecycle import secrets
-from mlpipes_cli.ports.datasets import SPLIT
+from mlpipes_cli.ports.data_sets.datasets import SPLIT
 
 pytestmark = pytest.mark.slow
 SOURCE = parse_yaml("experiment: x\ndata:\n  source: dataset:odd\n  target: y\n", "e.yaml")

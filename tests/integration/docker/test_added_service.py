@@ -14,7 +14,7 @@ import pytest
 from docker_help import ADDED, need_images
 from waiting import free_port
 
-from mlpipes_cli import env_file
+from mlpipes_cli.local_files import env_file
 
 if TYPE_CHECKING:
     from conftest import Result

@@ -24,9 +24,10 @@ from integration.docker.conftest import Stack
 from stack_help import http, query
 from waiting import until
 
-from mlpipes_cli import __version__, env_file
+from mlpipes_cli import __version__
 from mlpipes_cli.adapters.docker.images.model_image import pins
 from mlpipes_cli.compose.secret_files import TARGET
+from mlpipes_cli.local_files import env_file
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

@@ -21,10 +21,10 @@ from stack_help import http
 from waiting import free_port
 
 import mlpipes_cli
-from mlpipes_cli import env_file
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.ports import ServiceSpec
 from mlpipes_cli.project import find_project
 from mlpipes_cli.stack_state import StackState

@@ -13,8 +13,8 @@ import pytest
 from stack_help import http, query
 from waiting import until
 
-from mlpipes_cli import env_file
 from mlpipes_cli.adapters.wiring import make_runtime
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.project import find_project
 
 if TYPE_CHECKING:

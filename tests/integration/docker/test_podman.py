@@ -16,9 +16,9 @@ from reporter_help import Told
 from stack_help import services
 from waiting import until
 
-from mlpipes_cli import env_file
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.project import find_project
 from mlpipes_cli.stack_state import StackState
 

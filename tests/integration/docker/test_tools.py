@@ -15,7 +15,7 @@ from stack_help import http as ask
 from stack_help import query
 
 import mlpipes_cli
-from mlpipes_cli import env_file
+from mlpipes_cli.local_files import env_file
 
 if TYPE_CHECKING:
     from integration.docker.conftest import Stack

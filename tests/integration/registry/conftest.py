@@ -21,7 +21,8 @@ from mlpipes_cli.adapters.mlflow.model_source import RestModelSource
 from mlpipes_cli.adapters.mlflow.registry import MlflowRegistry
 from mlpipes_cli.config.experiment import load_experiment
 from mlpipes_cli.data import prepare as preparing
-from mlpipes_cli.data import prepared_cache, rows, sources
+from mlpipes_cli.data import prepared_cache, rows
+from mlpipes_cli.data.origins import sources
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
 from mlpipes_cli.signing.vault import Vault

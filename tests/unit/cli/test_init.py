@@ -6,8 +6,8 @@ from pathlib import Path
 
 from conftest import Cli
 
-from mlpipes_cli import env_file
 from mlpipes_cli.lifecycle.secrets import names
+from mlpipes_cli.local_files import env_file
 
 
 def test_into_a_new_folder(cli: Cli, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from rich.console import Console
 from waiting import until
 
 from mlpipes_cli.cli import console
-from mlpipes_cli.cli.plain_progress import PlainTasks
-from mlpipes_cli.cli.progress import board, shown
+from mlpipes_cli.cli.views.plain_progress import PlainTasks
+from mlpipes_cli.cli.views.progress import board, shown
 
 
 def test_a_task_inside_another_has_a_line_of_its_own() -> None:

@@ -8,10 +8,11 @@ import re
 import pytest
 from rich.console import Console as RichConsole
 
-from mlpipes_cli.cli import registry, train_view
+from mlpipes_cli.cli import registry
 from mlpipes_cli.cli.console import Console
-from mlpipes_cli.cli.metric_cells import number
-from mlpipes_cli.cli.tables import Column, FittedTable, fit
+from mlpipes_cli.cli.views import train_view
+from mlpipes_cli.cli.views.metric_cells import number
+from mlpipes_cli.cli.views.tables import Column, FittedTable, fit
 from mlpipes_cli.lifecycle.leaderboard import Board, LeaderboardEntry
 from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent as HistoryEntry
 from mlpipes_cli.lifecycle.training import CandidateResult

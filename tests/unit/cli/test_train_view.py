@@ -3,9 +3,9 @@
 from rich.console import Console
 
 from mlpipes_cli import metric_catalog
-from mlpipes_cli.cli import train_view
+from mlpipes_cli.cli.views import train_view
 from mlpipes_cli.lifecycle.leaderboard import Board, LeaderboardEntry, OtherHoldout
-from mlpipes_cli.lifecycle.training.report import CandidateResult
+from mlpipes_cli.lifecycle.training.recording.report import CandidateResult
 from mlpipes_cli.ports import CandidateState
 
 SCORED = CandidateResult(

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from mlpipes_cli.config.experiment import Data
-from mlpipes_cli.data.files import Read, read_table
 from mlpipes_cli.data.formats import PLACEHOLDERS, Formats
+from mlpipes_cli.data.origins.files import Read, read_table
 
 PAGE = (Path(__file__).parents[3] / "docs/how-to/training/data.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"<!-- (file|said|settings)(?:: (\S+))? -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)

@@ -16,7 +16,7 @@ from mlpipes_cli.data.prepared import Prepared
 from mlpipes_cli.data.prepared_cache import open_store, save
 from mlpipes_cli.data.rows import hash_rows, read_hashes, read_id_hashes, write_hashes
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.ports.datasets import SPLIT
+from mlpipes_cli.ports.data_sets.datasets import SPLIT
 
 SOURCE = parse_yaml("experiment: x\ndata:\n  source: a\n  target: y\n  weights: w\n", "e.yaml")
 ROWS = 1000

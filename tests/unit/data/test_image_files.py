@@ -14,11 +14,11 @@ from PIL import Image
 
 from mlpipes_cli.config.experiment import Data, Images
 from mlpipes_cli.config.yaml_source import YamlSource, read_yaml
-from mlpipes_cli.data import image_files
+from mlpipes_cli.data.origins import image_files
+from mlpipes_cli.data.origins.sources import check_columns_cheaply, load
 from mlpipes_cli.data.prepare import prepare
 from mlpipes_cli.data.prepared_cache import open_store, save
 from mlpipes_cli.data.rows import hash_values
-from mlpipes_cli.data.sources import check_columns_cheaply, load
 from mlpipes_cli.errors import ConfigError
 
 

@@ -23,9 +23,9 @@ import pytest
 
 from mlpipes_cli.data import typed_columns
 from mlpipes_cli.data.canonical import canonical
-from mlpipes_cli.data.files import Read, read_table
+from mlpipes_cli.data.csv_files.header import MOST_COLUMNS, MOST_HEADER, Unreadable
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import MOST_COLUMNS, MOST_HEADER, Unreadable
+from mlpipes_cli.data.origins.files import Read, read_table
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.prediction import model_input, readers
 from mlpipes_cli.lifecycle.prediction.scorers import ColumnSpec

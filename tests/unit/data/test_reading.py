@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
-from mlpipes_cli.data.files import Read, read_table
 from mlpipes_cli.data.formats import BEFORE, Formats
+from mlpipes_cli.data.origins.files import Read, read_table
+from mlpipes_cli.data.origins.sources import read as read_source
 from mlpipes_cli.data.prepare import prepare
 from mlpipes_cli.data.rows import hash_rows
-from mlpipes_cli.data.sources import read as read_source
 from mlpipes_cli.errors import ConfigError
 
 SOURCE = parse_yaml("experiment: x\ndata:\n  source: data.csv\n  target: y\n", "e.yaml")

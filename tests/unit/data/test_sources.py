@@ -18,9 +18,9 @@ import pytest
 
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
-from mlpipes_cli.data import catalogs
 from mlpipes_cli.data.canonical import canonical
-from mlpipes_cli.data.sources import check_columns_cheaply, load
+from mlpipes_cli.data.origins import catalogs
+from mlpipes_cli.data.origins.sources import check_columns_cheaply, load
 from mlpipes_cli.errors import ConfigError, MlpipesError, UsageError
 
 SOURCE = parse_yaml("experiment: x\ndata:\n  source: data.csv\n  target: y\n", "e.yaml")
@@ -183,7 +183,7 @@ def test_the_cheap_check_is_cheap(tmp_path: Path) -> None:
         "import sys; from pathlib import Path\n"
         "from mlpipes_cli.config.experiment import Data\n"
         "from mlpipes_cli.config.yaml_source import parse_yaml\n"
-        "from mlpipes_cli.data.sources import check_columns_cheaply\n"
+        "from mlpipes_cli.data.origins.sources import check_columns_cheaply\n"
         "check_columns_cheaply(Data(source='data.csv', target='y'), Path('.'), parse_yaml('a: 1', 'e'))\n"
         "print(sorted({'pandas', 'numpy', 'sklearn', 'boto3', 'psycopg2', 'pyarrow'} & set(sys.modules)))\n"
     )

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from mlpipes_cli.config.experiment import load_experiment
+from mlpipes_cli.data.origins.sources import check_columns_cheaply, load
 from mlpipes_cli.data.prepare import prepare
-from mlpipes_cli.data.sources import check_columns_cheaply, load
 from mlpipes_cli.errors import ConfigError, MlpipesError, UsageError
 from mlpipes_cli.lifecycle import scaffold
 from mlpipes_cli.lifecycle.examples import EXAMPLES

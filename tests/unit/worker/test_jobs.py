@@ -11,7 +11,7 @@ import pytest
 from mlpipes_cli.config.experiment import ExperimentConfig
 from mlpipes_cli.config.yaml_source import parse_yaml
 from mlpipes_cli.data import prepare as preparing
-from mlpipes_cli.data import sources
+from mlpipes_cli.data.origins import sources
 from mlpipes_cli.trainers.preprocessing import preprocessing
 from mlpipes_cli.worker import jobs
 

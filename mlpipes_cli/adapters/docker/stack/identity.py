@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import env_file
 from mlpipes_cli.adapters.docker.containers import labels
 from mlpipes_cli.adapters.docker.containers.labels import StackLabels
 from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 from mlpipes_cli.adapters.processes.json_files import make_folder, read_json, write_json
+from mlpipes_cli.local_files import env_file
 from mlpipes_cli.project import ProjectFolder
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.ports.datasets import BadRow, LoadRecord, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import BadRow, LoadRecord, TableColumn
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

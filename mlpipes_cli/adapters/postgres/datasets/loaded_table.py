@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2 import sql
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.datasets import TableColumn
+from mlpipes_cli.ports.data_sets.datasets import TableColumn
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlpipes_cli.ports.datasets import LOAD, ROW, KeyProblem, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import LOAD, ROW, KeyProblem, TableColumn
 
 
 class Merge:

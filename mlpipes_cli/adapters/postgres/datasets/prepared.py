@@ -16,9 +16,9 @@ from mlpipes_cli.adapters.postgres.datasets.versions import compare, publish, re
 from mlpipes_cli.config.dataset.config import DatasetConfig
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.dataset_changes import ColumnChange, RowChanges
-from mlpipes_cli.ports.dataset_work import Work
-from mlpipes_cli.ports.datasets import CheckResult, CheckRun, DatasetVersion
+from mlpipes_cli.ports.data_sets.dataset_changes import ColumnChange, RowChanges
+from mlpipes_cli.ports.data_sets.dataset_work import Work
+from mlpipes_cli.ports.data_sets.datasets import CheckResult, CheckRun, DatasetVersion
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli.adapters.postgres.datasets import load_records, session
 from mlpipes_cli.adapters.postgres.datasets.copying import RowStream
 from mlpipes_cli.adapters.postgres.datasets.merging import Merge
-from mlpipes_cli.ports.datasets import LOAD, ROW, SQL_TYPES, BadRow, Changes, LoadRecord, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import (
+    LOAD,
+    ROW,
+    SQL_TYPES,
+    BadRow,
+    Changes,
+    LoadRecord,
+    TableColumn,
+)
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -32,7 +40,7 @@ def loading(url: str, dataset: str, waiting: Callable[[str], None]) -> Iterator[
 
 
 class PostgresRawTable:
-    """Keeps :class:`~mlpipes_cli.ports.datasets.RawTable` in PostgreSQL."""
+    """Keeps :class:`~mlpipes_cli.ports.data_sets.datasets.RawTable` in PostgreSQL."""
 
     def __init__(self, connection: Connection, dataset: str) -> None:
         self._connection, self._dataset = connection, dataset

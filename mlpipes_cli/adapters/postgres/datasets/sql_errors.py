@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from mlpipes_cli.adapters.postgres.database import first_line, unreachable
 from mlpipes_cli.config.yaml_source import Location, YamlSource
-from mlpipes_cli.data.select_only import SECONDS, NotOneSelect
+from mlpipes_cli.data.origins.select_only import SECONDS, NotOneSelect
 from mlpipes_cli.errors import ConfigError, MlpipesError
 from mlpipes_cli.suggest import did_you_mean
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli.adapters.postgres import database
 from mlpipes_cli.adapters.postgres.datasets.session import lock_key
-from mlpipes_cli.data.select_only import SECONDS
+from mlpipes_cli.data.origins.select_only import SECONDS
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -17,9 +17,9 @@ from psycopg2 import sql
 
 from mlpipes_cli.adapters.postgres.datasets.sql_errors import located
 from mlpipes_cli.config.yaml_source import Location, YamlSource
-from mlpipes_cli.data.select_only import NotOneSelect
+from mlpipes_cli.data.origins.select_only import NotOneSelect
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.ports.datasets import SQL_TYPES, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import SQL_TYPES, TableColumn
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

@@ -1,7 +1,7 @@
 """Reads a CSV file in batches of texts, as fast as its bytes come, with memory that does not grow.
 
 Arrow splits the lines; what the texts mean is decided by the same inference as in
-:mod:`~mlpipes_cli.data.csv_frame`.
+:mod:`~mlpipes_cli.data.csv_files.csv_frame`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from mlpipes_cli.data.csv_files.header import OPENING, Header, not_opened, open_plain, read_header
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import OPENING, Header, not_opened, open_plain, read_header
 from mlpipes_cli.data.readers.unreadable import Unreadable
 
 BLOCK = 8 << 20  # bytes of a batch; the longest row may be 8 times as long

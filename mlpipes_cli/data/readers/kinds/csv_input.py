@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mlpipes_cli.data.csv_files.header import OPENING, not_opened, open_plain
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.header import OPENING, not_opened, open_plain
-from mlpipes_cli.data.readers.csv_batches import CsvBatches
 from mlpipes_cli.data.readers.inputs import BadLine, first_rows
+from mlpipes_cli.data.readers.kinds.csv_batches import CsvBatches
 from mlpipes_cli.data.readers.opening import encoding_of
 
 _HEAD = 1 << 18  # bytes that are parsed at once for the first rows

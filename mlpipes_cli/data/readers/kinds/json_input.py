@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlpipes_cli.data.header import OPENING, not_opened, open_plain
+from mlpipes_cli.data.csv_files.header import OPENING, not_opened, open_plain
 from mlpipes_cli.data.readers.inputs import BadLine, first_rows
 from mlpipes_cli.data.readers.unreadable import Unreadable
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from mlpipes_cli.config.dataset.config import QuerySource
 from mlpipes_cli.config.yaml_source import Location, YamlSource
+from mlpipes_cli.data.origins.select_only import NotOneSelect, stream
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers.values import column
-from mlpipes_cli.data.select_only import NotOneSelect, stream
 from mlpipes_cli.errors import MlpipesError
 
 _ROWS = 20_000  # fetched at once

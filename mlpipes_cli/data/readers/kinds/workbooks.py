@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlpipes_cli.data.readers.arrow_input import ArrowInput, digest_of
+from mlpipes_cli.data.readers.kinds.arrow_input import ArrowInput, digest_of
 from mlpipes_cli.data.readers.unreadable import Unreadable
 from mlpipes_cli.data.readers.values import column
 from mlpipes_cli.suggest import did_you_mean

@@ -10,8 +10,8 @@ from typing import Any
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.training.plan import TrainingPlan
-from mlpipes_cli.lifecycle.training.report import CandidateResult
-from mlpipes_cli.lifecycle.training.run_recorder import RunRecorder, read_trials
+from mlpipes_cli.lifecycle.training.recording.report import CandidateResult
+from mlpipes_cli.lifecycle.training.recording.run_recorder import RunRecorder, read_trials
 from mlpipes_cli.lifecycle.training.spec import Candidate
 from mlpipes_cli.ports import RunOutcome, Tracking
 from mlpipes_cli.worker import protocol

@@ -51,7 +51,7 @@ def test_a_query_of_any_database(tmp_path: Path, database: str) -> None:
 def test_many_rows_come_in_parts_of_one_type(
     tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlpipes_cli.data.readers.queries._ROWS", 2)
+    monkeypatch.setattr("mlpipes_cli.data.readers.kinds.queries._ROWS", 2)
     text = (
         "select 1 as a, null as b union all select 2, null union all select 2.5, 7 union all select null, 8"
     )

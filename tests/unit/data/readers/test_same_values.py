@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mlpipes_cli.data.files import read_table
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.readers import csv_batches
-from mlpipes_cli.data.readers.csv_input import CsvInput
+from mlpipes_cli.data.origins.files import read_table
+from mlpipes_cli.data.readers.kinds import csv_batches
+from mlpipes_cli.data.readers.kinds.csv_input import CsvInput
 from mlpipes_cli.data.readers.plan import Deviates
 from mlpipes_cli.data.readers.planning import Declared
 from mlpipes_cli.data.readers.reading import Reading

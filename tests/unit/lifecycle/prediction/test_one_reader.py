@@ -19,8 +19,8 @@ from mlflow.models import infer_signature
 from mlpipes_cli.config.experiment import Data
 from mlpipes_cli.config.yaml_source import parse_yaml
 from mlpipes_cli.data.formats import BEFORE, Formats
+from mlpipes_cli.data.origins.sources import read as read_source
 from mlpipes_cli.data.prepare import prepare
-from mlpipes_cli.data.sources import read as read_source
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.prediction import model_input, readers
 from mlpipes_cli.lifecycle.prediction.scorers import ColumnSpec

@@ -12,9 +12,9 @@ from mlpipes_cli import mlflow_tags
 from mlpipes_cli.config.experiment import load_experiment
 from mlpipes_cli.data import prepared_cache
 from mlpipes_cli.data.formats import BEFORE
+from mlpipes_cli.data.origins.sources import load
 from mlpipes_cli.data.prepare import prepare
 from mlpipes_cli.data.rows import hash_rows
-from mlpipes_cli.data.sources import load
 from mlpipes_cli.errors import Refused
 from mlpipes_cli.lifecycle.promotion.holdout import HoldoutSource
 from mlpipes_cli.ports import RunRecord

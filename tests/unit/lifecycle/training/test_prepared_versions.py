@@ -13,7 +13,7 @@ from mlpipes_cli.config.yaml_source import parse_yaml
 from mlpipes_cli.data.prepare import prepare
 from mlpipes_cli.data.prepared_cache import save
 from mlpipes_cli.lifecycle.training.prepared_versions import KnownVersion, PreparedVersions
-from mlpipes_cli.ports.datasets import SPLIT, DatasetVersion, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import SPLIT, DatasetVersion, TableColumn
 
 DATA = Data.model_validate({"source": "dataset:loans@3", "target": "y"})
 VERSION = DatasetVersion("loans", 3, 7, "abc", 100, {"train": 80, "test": 20}, [TableColumn("a", "number")])

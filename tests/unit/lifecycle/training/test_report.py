@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from mlpipes_cli import mlflow_tags
 from mlpipes_cli.lifecycle.training.previous_sessions import last_session, newest_each
-from mlpipes_cli.lifecycle.training.report import CandidateResult, TrainingReport, from_record
+from mlpipes_cli.lifecycle.training.recording.report import CandidateResult, TrainingReport, from_record
 from mlpipes_cli.ports import RunRecord
 
 

@@ -13,7 +13,7 @@ from mlpipes_cli.config.dataset.columns import ColumnConfig
 from mlpipes_cli.config.dataset.config import DatasetConfig
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.ports.datasets import CheckResult, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import CheckResult, TableColumn
 from mlpipes_cli.suggest import did_you_mean
 
 _NUMBERS, _TIMES = {"integer", "number"}, {"date", "datetime"}

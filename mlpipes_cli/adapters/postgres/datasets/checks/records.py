@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.ports.datasets import CheckResult, CheckRun
+from mlpipes_cli.ports.data_sets.datasets import CheckResult, CheckRun
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

@@ -27,7 +27,7 @@ from mlpipes_cli.config.dataset.checks import Check
 from mlpipes_cli.config.dataset.config import DatasetConfig
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.ports.datasets import CheckResult
+from mlpipes_cli.ports.data_sets.datasets import CheckResult
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from psycopg2 import sql
 
-from mlpipes_cli.ports.datasets import SQL_TYPES
+from mlpipes_cli.ports.data_sets.datasets import SQL_TYPES
 
 _INTEGER = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{{1,4}})?\s*$"

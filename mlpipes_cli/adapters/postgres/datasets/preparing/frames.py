@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2 import sql
 
 from mlpipes_cli.adapters.postgres.datasets.preparing.relation import Relation
-from mlpipes_cli.ports.datasets import ROW, SPLIT, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import ROW, SPLIT, TableColumn
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from mlpipes_cli.adapters.postgres.datasets.transactions import transaction
 from mlpipes_cli.config.dataset.split import PARTS
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.dataset_work import Call
+from mlpipes_cli.ports.data_sets.dataset_work import Call
 
 if TYPE_CHECKING:
     import pandas as pd

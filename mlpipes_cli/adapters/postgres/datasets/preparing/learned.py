@@ -16,7 +16,7 @@ from mlpipes_cli.adapters.postgres.datasets.preparing.relation import Relation
 from mlpipes_cli.config.dataset.steps import LEARNED, Clip, Constant, Step
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import ConfigError, MlpipesError
-from mlpipes_cli.ports.datasets import SPLIT, SQL_TYPES, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import SPLIT, SQL_TYPES, TableColumn
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

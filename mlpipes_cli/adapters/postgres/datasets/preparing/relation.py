@@ -9,7 +9,7 @@ from psycopg2 import sql
 
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.ports.datasets import ROW, SPLIT, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import ROW, SPLIT, TableColumn
 from mlpipes_cli.suggest import did_you_mean
 
 

@@ -22,8 +22,8 @@ from mlpipes_cli.config.dataset.config import DatasetConfig
 from mlpipes_cli.config.dataset.steps import Step
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import ConfigError, MlpipesError
-from mlpipes_cli.ports.dataset_work import Call
-from mlpipes_cli.ports.datasets import ROW
+from mlpipes_cli.ports.data_sets.dataset_work import Call
+from mlpipes_cli.ports.data_sets.datasets import ROW
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

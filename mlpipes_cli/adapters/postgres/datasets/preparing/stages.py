@@ -13,7 +13,7 @@ from psycopg2 import sql
 
 from mlpipes_cli.adapters.postgres.datasets.preparing.relation import Relation
 from mlpipes_cli.adapters.postgres.datasets.transactions import transaction
-from mlpipes_cli.ports.datasets import SQL_TYPES
+from mlpipes_cli.ports.data_sets.datasets import SQL_TYPES
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -15,7 +15,7 @@ from mlpipes_cli.config.dataset.split import PARTS
 from mlpipes_cli.config.dataset.steps import Step
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.ports.datasets import ROW, SPLIT, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import ROW, SPLIT, TableColumn
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

@@ -9,8 +9,8 @@ from psycopg2 import sql
 
 from mlpipes_cli.adapters.postgres.datasets.preparing.relation import content
 from mlpipes_cli.adapters.postgres.datasets.versions.publish import SCHEMA
-from mlpipes_cli.ports.dataset_changes import ColumnChange, RowChanges, Summary
-from mlpipes_cli.ports.datasets import SPLIT, DatasetVersion
+from mlpipes_cli.ports.data_sets.dataset_changes import ColumnChange, RowChanges, Summary
+from mlpipes_cli.ports.data_sets.datasets import SPLIT, DatasetVersion
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

@@ -15,7 +15,7 @@ from mlpipes_cli.adapters.postgres.datasets.preparing.relation import Relation, 
 from mlpipes_cli.adapters.postgres.datasets.transactions import transaction
 from mlpipes_cli.adapters.postgres.datasets.versions import records
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.datasets import ROW, SPLIT, DatasetVersion
+from mlpipes_cli.ports.data_sets.datasets import ROW, SPLIT, DatasetVersion
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

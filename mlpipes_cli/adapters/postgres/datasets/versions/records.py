@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.postgres.datasets.loaded_table import columns_of
-from mlpipes_cli.ports.datasets import DatasetVersion
+from mlpipes_cli.ports.data_sets.datasets import DatasetVersion
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
