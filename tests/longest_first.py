@@ -38,6 +38,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/docker/test_tools.py": 85,
     "integration/docker/test_docker_changes.py": 80,
     "contracts/test_h2o_automl.py": 70,
+    "integration/datasets/test_load.py": 40,
     "integration/embedded/test_basic_auth.py": 70,
     "integration/reliability/test_kill_rounds.py": 70,
     "contracts/test_pycaret.py": 65,

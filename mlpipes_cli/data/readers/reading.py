@@ -57,6 +57,7 @@ class Reading:
         rows: The rows of each input that have been read.
         styles: How each input writes numbers.
         facts: What the columns are like, by their names in the source.
+        words: Words that are read as missing values, with the columns where they were seen first.
     """
 
     inputs: Sequence[Input]
@@ -68,6 +69,7 @@ class Reading:
     rows: list[int] = field(default_factory=list)
     styles: dict[int, InferredStyle] = field(default_factory=dict)
     facts: dict[str, Facts] = field(default_factory=dict)
+    words: dict[str, list[str]] = field(default_factory=dict)
     _as_text: dict[str, str] = field(default_factory=dict)
 
     def first_plan(self) -> Plan:
@@ -115,6 +117,10 @@ class Reading:
         columns = [
             one.as_text(self._as_text[one.source]) if one.source in self._as_text else one for one in columns
         ]
+        self.words = {}
+        for one in columns:
+            for word in evidence[one.source].words if one.type != "text" else ():
+                self.words.setdefault(word, []).append(one.source)
         return Plan(tuple(columns), missing=self.formats.missing)
 
     def _style(self, at: int, batch: pa.RecordBatch | None) -> InferredStyle:

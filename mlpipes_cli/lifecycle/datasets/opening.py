@@ -131,6 +131,11 @@ def tell(reporter: Reporter, inputs: Sequence[Input], reading: Reading, config: 
                 )
     for name, pattern in found.get("dates", {}).items():
         reporter.info(f"{shown}: column {name!r}: dates written as {pattern}")
+    for word, names in reading.words.items():
+        reporter.info(f"{shown}: {word!r} is read as a missing value: {_names(names)}")
+    if reading.set_aside:
+        first = next(iter(reading.problems()))
+        reporter.warn(f"{first}; {reading.set_aside} such rows in all")
     types: dict[str, list[str]] = {}
     for column in reading.plan.columns:
         types.setdefault(column.type, []).append(column.name)

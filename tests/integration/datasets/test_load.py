@@ -180,6 +180,8 @@ def test_bad_rows_are_set_aside_with_their_lines(home: Home) -> None:
     found = home.load("aside", more=more)
     assert (found.rows, found.added, found.set_aside) == (2, 2, 4)
     assert [row[:2] for row in home.table("aside")] == [(1, "a"), (6, "g")]
+    first = "t.csv:5: column 'x': 'two\\nlines' is not an integer; 4 such rows in all"
+    assert ("warning", first) in home.said
     assert home.rows(
         "select source, line, reason, content from raw_data._bad_rows"
         f" where load = {found.load} order by line"

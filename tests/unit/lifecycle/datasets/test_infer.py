@@ -89,6 +89,17 @@ def test_an_unknown_target_is_one_line(loans: Path) -> None:
     assert "no column 'Had Defalt'; did you mean 'Had Default'?" in caught.value.lines()[0]
 
 
+def test_what_was_understood_is_told(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a;b;c\n1,5;n/a;k\n2,5;7;k\n")
+    told = Told()
+    infer("t.csv", tmp_path, told)
+    assert told.infos[:2] == [
+        "t.csv: separator ';', encoding utf-8, decimal comma",
+        "t.csv: 'n/a' is read as a missing value: 'b'",
+    ]
+    assert told.warnings == ["t.csv: the same value in every row: 'c'"]
+
+
 def test_unreadable_numbers_are_told(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x\n" + "1\n" * 99 + "oops\n")
     told = Told()
