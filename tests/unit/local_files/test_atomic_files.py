@@ -131,7 +131,8 @@ def test_a_file_that_cannot_be_written_to_the_end_is_not_put(tmp_path: Path) -> 
     path = tmp_path / "file"
     path.write_text("old")
     code = (
-        "import resource, signal, sys; from pathlib import Path; from mlpipes_cli import atomic_files\n"
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from mlpipes_cli.local_files import atomic_files\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
         "try: atomic_files.write_text(Path(sys.argv[1]), 'x' * 100)\n"

@@ -16,7 +16,7 @@ from mlpipes_cli.local_files import file_locks
 HOLD = """
 import sys, time
 from pathlib import Path
-from mlpipes_cli import file_locks
+from mlpipes_cli.local_files import file_locks
 assert file_locks.take(Path(sys.argv[1])) is not None
 print("held", flush=True)
 time.sleep(60)
