@@ -99,7 +99,7 @@ MISTAKES: dict[str, tuple[str, int, str]] = {
         "clean: [{function: 'bad_steps:raises'}]", 1,
         "dataset.yaml:3: clean -> 0 -> function: bad_steps:raises failed: bad_steps.py:4: KeyError: 'nothing'",
     ),
-    "exits": ("clean: [{function: 'bad_steps:leaves'}]", 1, "bad_steps:leaves failed: bad_steps.py:16: SystemExit: 0"),
+    "exits": ("clean: [{function: 'bad_steps:leaves'}]", 1, "bad_steps:leaves failed: bad_steps.py:17: SystemExit: 0"),
     "returns nothing": (
         "clean: [{function: 'bad_steps:nothing'}]", 1, "bad_steps:nothing returned nothing; it must return a pandas frame",
     ),

@@ -51,6 +51,13 @@ def read(text: str, tmp_path: Path) -> DatasetConfig:
     return load_dataset(path, "dataset.yaml")[0]
 
 
+def test_a_list_is_called_a_list(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"dataset.yaml:3: clean: expected a list, got \{'a': 'b'\}"):
+        read("dataset: a\nsource: a.csv\nclean: {a: b}\n", tmp_path)
+    with pytest.raises(ConfigError, match=r"dataset.yaml:3: columns: expected keys with values, got \['a'\]"):
+        read("dataset: a\nsource: a.csv\ncolumns: [a]\n", tmp_path)
+
+
 @pytest.mark.parametrize("separator", ["\t", " ", ";", "|"])
 def test_a_separator_may_be_white_space(separator: str, tmp_path: Path) -> None:
     text = f"dataset: a\nsource: a.tsv\nseparator: {json.dumps(separator)}\n"

@@ -15,7 +15,8 @@ import pytest
 from dataset_reading_help import read
 
 from mlpipes_cli.config.yaml_source import parse_yaml
-from mlpipes_cli.data.readers import downloads
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.readers import downloads, resolve
 from mlpipes_cli.errors import ConfigError, MlpipesError
 
 AT = "dataset.yaml:2: source"
@@ -226,3 +227,11 @@ def test_catalogs_and_unknown_schemes(tmp_path: Path) -> None:
     assert "did you mean 'iris'" in refused(tmp_path, "source: sklearn:irsi\n")
     assert refused(tmp_path, "source: ftp://x/y.csv\n").startswith(f"{AT}: unknown kind of source 'ftp'")
     assert "write s3://bucket" in refused(tmp_path, "source: s3://bucket\n")
+
+
+def test_a_file_that_is_gone_after_it_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a\n1\n")
+    found = resolve.open_file(path, "a.csv", Formats())
+    path.unlink()
+    assert found.size == 4
