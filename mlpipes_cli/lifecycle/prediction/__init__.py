@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_SHOWN = 8  # the most columns that a message names
+
+
 @dataclass(frozen=True)
 class PredictionResult(Tabular):
     """The result of ``predict``.
@@ -99,7 +102,7 @@ def predict(
         source = readers.open_table(file, len(scorer.columns))
         if source.rows == 0:
             raise _no_rows(file)
-        _check_columns(file, source.columns, scorer)
+        _check_columns(file, source.columns, scorer, reporter)
         stack.enter_context(writer)
         task = stack.enter_context(reporter.task(f"scoring {file.name}", source.rows))
         rows = 0
@@ -127,15 +130,36 @@ def _no_rows(file: Path) -> UsageError:
     return UsageError(f"{file}: the table has no rows", "give a table with at least one row")
 
 
-def _check_columns(file: Path, there: list[str], scorer: RowScorer) -> None:
-    missing = [c.name for c in scorer.columns if c.required and c.name not in there]
+def _check_columns(file: Path, there: list[str], scorer: RowScorer, reporter: Reporter) -> None:
+    """Check that the file has the model's columns; warn of optional ones that it lacks.
+
+    A column that differs from a lacking one only in case, spaces or punctuation is a mistake: it would be
+    ignored, and every row scored without its value.
+    """
+    absent = [column for column in scorer.columns if column.name not in there]
+    known = {column.name for column in scorer.columns}
+    others = {_letters(name): name for name in there if name not in known}
+    similar = [(one.name, others[_letters(one.name)]) for one in absent if _letters(one.name) in others]
+    missing = [column.name for column in absent if column.required] or [name for name, _ in similar]
     if missing:
-        shown = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
-        word = "column" if len(missing) == 1 else "columns"
-        raise UsageError(
-            f"{file}: missing {word} {shown}",
-            f"model {scorer.model!r} needs {'it' if len(missing) == 1 else 'them'}",
+        word, it = ("column", "it") if len(missing) == 1 else ("columns", "them")
+        hint = f"model {scorer.model!r} needs {it}"
+        if similar:
+            renames = ", ".join(f"{found!r} to {name!r}" for name, found in similar[:_SHOWN])
+            hint = f"rename {renames}{', ...' if len(similar) > _SHOWN else ''} in the file"
+        raise UsageError(f"{file}: missing {word} {_listed(missing)}", hint)
+    if absent:
+        reporter.warn(
+            f"{file}: no column {_listed([one.name for one in absent])}; every row is scored without"
         )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+
+
+def _letters(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
 
 
 def _scored(
