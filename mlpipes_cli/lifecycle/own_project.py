@@ -203,8 +203,8 @@ class _Own:
         if self.about.task == "regression":
             shown = f"rows.corr(numeric_only=True)[{column!r}].sort_values()"
         code = (
-            f'rows = pd.read_sql_table("{self.seen.dataset}", os.environ["MLPIPES_DATABASE_URL"],'
-            ' schema="clean_data")\n'
+            'database = os.environ["MLPIPES_DATABASE_URL"].replace("://", "+psycopg2://", 1)\n'
+            f'rows = pd.read_sql_table("{self.seen.dataset}", database, schema="clean_data")\n'
             f'display(rows.groupby("_split").size())\ndisplay({shown})'
         )
         text = (
