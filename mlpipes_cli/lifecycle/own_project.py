@@ -122,7 +122,7 @@ class _Own:
     @property
     def files(self) -> dict[str, str]:
         """The project's own files, and a description of each."""
-        copied = {} if self.source.copied is None else {self.source.kept: "the data, as it was given"}
+        copied = {} if self.source.copied is None else {self.source.kept: "a copy of your data"}
         return {
             "dataset.yaml": "the source, what its columns are expected to be, the split",
             "experiment.yaml": "the data set, the target and the candidates",
@@ -251,7 +251,7 @@ def _own(project: str, source: _Source, seen: Seen, target: str, id_: str | None
     key = first_file.key_of(seen.reading, target) if id_ is None else id_
     unique = key is not None and seen.reading.facts[key].unique
     if not set(known) - {target, key, *dropped}:
-        raise UsageError(f"--target: there is no column beside {target!r} to predict it from", "see --data")
+        raise UsageError(f"--target: there is no other column to predict {target!r} from", "see --data")
     if not unique and key is not None:
         reporter.warn(
             f"--id: {key!r} is not known to be different in every row; it is the `id`, but no `key`"

@@ -203,7 +203,7 @@ def test_the_data_may_be_called_as_the_rows_to_score(tmp_path: Path) -> None:
 
 NO_FILE = "no such file; did you mean 'Houses.csv'? give a table's file"
 NO_DATA = "is for a table of your own; give its file: --data FILE"
-NO_OTHER = "there is no column beside 'y' to predict it from; see --data"
+NO_OTHER = "there is no other column to predict 'y' from; see --data"
 BAD = [
     ({"data": "House.csv"}, f"--data: House.csv: {NO_FILE}"),
     ({"target": "sold"}, "no column 'sold'; did you mean 'Sold'? see --target"),
