@@ -49,6 +49,6 @@ def new_project(
         raise UsageError("--example and --data exclude each other", "leave one of them out")
     if target is None:
         raise UsageError("--data needs --target", "name the column to predict: --target NAME")
-    from mlpipes_cli.lifecycle.own_project import make_own_project
+    from mlpipes_cli.lifecycle.own_project.make import make_own_project
 
     return make_own_project(directory, data, target, id_, base, reporter)

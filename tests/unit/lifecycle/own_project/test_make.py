@@ -19,8 +19,9 @@ from mlpipes_cli.config.dataset.config import load_dataset
 from mlpipes_cli.config.experiment import load_experiment
 from mlpipes_cli.data.prepare import prepare
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle import own_project, secrets
+from mlpipes_cli.lifecycle import secrets
 from mlpipes_cli.lifecycle.new_project import new_project
+from mlpipes_cli.lifecycle.own_project import files, source
 from mlpipes_cli.lifecycle.scaffold import NewProject
 from mlpipes_cli.preprocess.auto import build
 from mlpipes_cli.project import find_project
@@ -86,7 +87,7 @@ def test_each_kind_of_target(table: Path, target: str) -> None:
     assert dataset.columns["Unnamed: 0"].drop
     assert dataset.columns["order"].rename == "order_"
 
-    experiment, source = load_experiment(folder / "experiment.yaml")
+    experiment, where = load_experiment(folder / "experiment.yaml")
     assert experiment.model_name == settings.serving.model
     assert (experiment.data.source, experiment.data.target) == ("dataset:houses_2024", column)
     assert (experiment.data.id, experiment.metric) == ("house_no", metric)
@@ -99,7 +100,7 @@ def test_each_kind_of_target(table: Path, target: str) -> None:
         one.rename for one in dataset.columns.values() if one.rename is not None
     )
     split = experiment.data.model_copy(update={"source": "x.csv"})
-    rows = prepare(frame, split, source)
+    rows = prepare(frame, split, where)
     assert rows.task == task
     X, y = rows.X(rows.train), rows.y(rows.train)
     prepared = build(X, task).fit_transform(X)
@@ -155,6 +156,18 @@ def test_the_positive_label(tmp_path: Path, labels: list[str], positive: Any, wh
     assert "id:" not in text
 
 
+def test_names_that_yaml_takes_for_something_else(tmp_path: Path) -> None:
+    """Such a file, and such a column."""
+    lines = [f"{at},{at % 5},{at % 2}" for at in range(30)]
+    (tmp_path / "no.csv").write_text("\n".join(["y,a,yes", *lines]) + "\n")
+    folder = made(tmp_path / "no.csv", "yes").directory
+    experiment, _ = load_experiment(folder / "experiment.yaml")
+    assert experiment.model_name == find_project(folder).config.serving.model == "no_model"
+    data = experiment.data
+    assert (data.source, data.target, data.id) == ("dataset:no", "yes", "y")
+    assert load_dataset(folder / "dataset.yaml")[0].dataset == "no"
+
+
 def test_gaps_in_the_target_are_left_out_by_a_step(tmp_path: Path) -> None:
     lines = [f"{at % 7},{'' if at % 10 == 3 else at % 3}" for at in range(60)]
     (tmp_path / "x.csv").write_text("\n".join(["a,Class Of", *lines]) + "\n")
@@ -188,7 +201,7 @@ def test_where_the_rows_stay(table: Path, monkeypatch: pytest.MonkeyPatch) -> No
         base / "mine", Told(), data="mine/raw/new_rows.csv", target="Sold", base=base
     ).directory
     assert load_dataset(folder / "dataset.yaml")[0].source == "raw/new_rows.csv"
-    monkeypatch.setattr(own_project, "MOST_COPIED", 1000)
+    monkeypatch.setattr(source, "MOST_COPIED", 1000)
     other = made(table, "Sold", "other").directory
     assert load_dataset(other / "dataset.yaml")[0].source == str(table)
     assert [path.name for path in (other / "data").iterdir()] == ["new_rows.csv"]
@@ -250,7 +263,7 @@ def test_a_folder_in_use(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for step in (own_project, "ensure_secrets"), (own_project.shutil, "copyfile"):
+    for step in (files, "ensure_secrets"), (files.shutil, "copyfile"):
         with monkeypatch.context() as patch:
             patch.setattr(*step, full)
             with pytest.raises(MlpipesError, match="no space left on device"):
