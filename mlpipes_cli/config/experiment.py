@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    StringConstraints,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -31,7 +32,7 @@ from mlpipes_cli.metric_catalog import Task
 
 Column = Annotated[
     str,
-    Field(min_length=1),
+    StringConstraints(strip_whitespace=False, min_length=1),
     BeforeValidator(lambda v: str(v) if isinstance(v, int) else v),
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}),
 ]
@@ -132,7 +133,7 @@ def _a_whole_date(pattern: str) -> str:
 
 Word = Annotated[
     str,
-    Field(min_length=1),
+    StringConstraints(strip_whitespace=False, min_length=1),
     BeforeValidator(_as_text),
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "number"}]}),
 ]

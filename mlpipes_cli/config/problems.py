@@ -12,6 +12,7 @@ from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.suggest import did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
+_PLAIN = {"tuple_type": "a list", "list_type": "a list", "dict_type": "keys with values"}
 
 
 def validate(model: type[M], source: YamlSource) -> M:
@@ -51,6 +52,8 @@ def _problem(source: YamlSource, model: type[BaseModel], item: dict[str, Any]) -
         choices = [choice.strip(" '") for choice in str(context["expected"]).replace(" or ", ",").split(",")]
         suggestion = did_you_mean(str(value), choices) or f"; use one of {', '.join(choices)}"
         return source.problem(location, f"{value!r} is not valid{suggestion}")
+    if kind in _PLAIN:
+        return source.problem(location, f"expected {_PLAIN[kind]}, got {_short(value)}")
     message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind in {"value_error", "assertion_error"}:
         return source.problem(location, message)

@@ -6,13 +6,20 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.experiment import Column, DateFormat
 
 ColumnType = Literal["integer", "number", "text", "boolean", "date", "datetime"]
-Value = str | int | float | bool
+Value = Annotated[str, StringConstraints(strip_whitespace=False)] | int | float | bool
 Bound = int | float | date | datetime
 RESERVED = "_"  # the first character of the columns that mlpipes adds
 _BYTES = 63  # PostgreSQL cuts longer names

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.dataset.checks import Check, Columns
@@ -27,6 +27,7 @@ def _dataset_name(name: str) -> str:
 
 
 DatasetName = Annotated[str, AfterValidator(_dataset_name)]
+Character = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=1)]
 
 
 class QuerySource(Strict):
@@ -94,10 +95,10 @@ class DatasetConfig(Strict):
     key: Columns | None = Field(
         default=None, description="The columns that identify a row; `merge` needs them."
     )
-    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+    separator: Character | None = Field(
         default=None, description="The separator between the fields of a CSV file."
     )
-    quote: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+    quote: Character | None = Field(
         default=None, description="The character that quotes fields of a CSV file."
     )
     encoding: str | None = Field(

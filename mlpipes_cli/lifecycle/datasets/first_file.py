@@ -86,9 +86,17 @@ def flow(value: Any) -> str:
 
     from mlpipes_cli.config.yaml_source import Dumper
 
+    class OneLine(Dumper):
+        """Escapes the line breaks of texts."""
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = '"' if len(value.splitlines()) > 1 or value.endswith("\n") else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    OneLine.add_representer(str, text)
     return str(
         yaml.dump(
-            value, Dumper=Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9
+            value, Dumper=OneLine, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9
         )
     ).strip()
 

@@ -83,7 +83,7 @@ class StepCode:
             except SyntaxError as error:
                 where = f"{Path(error.filename or name).name}:{error.lineno}"
                 raise self._wrong(at, f"{where}: {error.msg}") from None
-            except Exception as error:  # noqa: BLE001  users' code may raise anything
+            except (Exception, SystemExit) as error:  # noqa: BLE001  users' code may raise anything
                 raise self._wrong(at, f"{name!r} cannot be imported: {_said(error, self._root)}") from None
         function = getattr(module, attribute, None)
         if not callable(function):
@@ -103,7 +103,7 @@ class StepCode:
                     found = function(frame)
             except MlpipesError:
                 raise
-            except Exception as error:  # noqa: BLE001  as above
+            except (Exception, SystemExit) as error:  # noqa: BLE001  as above
                 reason = self._source.problem(at, f"{path} failed: {_said(error, self._root)}")
                 raise MlpipesError(reason, "mend the function; the version before is still there") from None
             if not isinstance(found, pd.DataFrame):
@@ -119,11 +119,12 @@ class StepCode:
 
     @contextlib.contextmanager
     def _imports(self) -> Iterator[None]:
-        """Let modules of the project's folder be imported."""
+        """Let modules of the project's folder be imported; what they print goes to standard error."""
         before = list(sys.path)
         sys.path.insert(0, str(self._root))
         try:
-            yield
+            with contextlib.redirect_stdout(sys.stderr):
+                yield
         finally:
             sys.path[:] = before
 
@@ -138,7 +139,7 @@ def _imported(name: str, root: Path) -> Any:
     return importlib.import_module(name)
 
 
-def _said(error: Exception, root: Path) -> str:
+def _said(error: BaseException, root: Path) -> str:
     """Return an error's kind, its first line, and the last line of the project that it passed."""
     text = (str(error).strip().splitlines() or [""])[0]
     frames = [

@@ -364,6 +364,9 @@ def test_weights_are_checked(prepare: Prepare, clean: Clean) -> None:
     assert "weights: row " in done.err
     assert "has the weight missing; weights are numbers above 0" in done.err
     prepare("loans", "weights: income\nclean: [{fill: {income: 1}}]").ok()
+    prepare("loans", "weights: ID").ok()  # whole numbers
+    done = prepare("loans", "weights: zero\nclean: [{derive: {zero: '0'}}]")
+    assert "has the weight 0; weights are numbers above 0" in done.err
 
 
 def test_notes_on_shares_that_moved(prepare: Prepare, clean: Clean) -> None:

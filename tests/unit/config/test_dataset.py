@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -48,6 +49,19 @@ def read(text: str, tmp_path: Path) -> DatasetConfig:
     path = tmp_path / "dataset.yaml"
     path.write_text(text, encoding="utf-8")
     return load_dataset(path, "dataset.yaml")[0]
+
+
+def test_a_list_is_called_a_list(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"dataset.yaml:3: clean: expected a list, got \{'a': 'b'\}"):
+        read("dataset: a\nsource: a.csv\nclean: {a: b}\n", tmp_path)
+    with pytest.raises(ConfigError, match=r"dataset.yaml:3: columns: expected keys with values, got \['a'\]"):
+        read("dataset: a\nsource: a.csv\ncolumns: [a]\n", tmp_path)
+
+
+@pytest.mark.parametrize("separator", ["\t", " ", ";", "|"])
+def test_a_separator_may_be_white_space(separator: str, tmp_path: Path) -> None:
+    text = f"dataset: a\nsource: a.tsv\nseparator: {json.dumps(separator)}\n"
+    assert read(text, tmp_path).separator == separator
 
 
 def test_a_file_with_every_key(tmp_path: Path) -> None:

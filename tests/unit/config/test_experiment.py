@@ -127,7 +127,7 @@ MISTAKES = {
     ),
     "params is a list": (
         GOOD.replace("params: {C: 0.1}", "params: [1]"),
-        "experiment.yaml:12: runs -> 0 -> params: input should be a valid dictionary",
+        "experiment.yaml:12: runs -> 0 -> params: expected keys with values",
     ),
     "search value is no list": (
         GOOD.replace("[4, null]", "4"),
@@ -174,7 +174,7 @@ MISTAKES = {
     ),
     "id is the target": (GOOD.replace("id: ID", "id: Class"), "`id` and `target` are both 'Class'"),
     "target is dropped": (GOOD.replace("[Time]", "[Class]"), "the target 'Class' is listed in `drop`"),
-    "drop is a mapping": (GOOD.replace("[Time]", "{a: 1}"), "data -> drop: input should be a valid tuple"),
+    "drop is a mapping": (GOOD.replace("[Time]", "{a: 1}"), "data -> drop: expected a list"),
     "source with table and query": (
         GOOD.replace("data/credit.csv", "{table: a, query: select 1}"),
         "give either `table` or `query`",

@@ -27,6 +27,7 @@ class CsvInput:
     def __init__(self, path: Path, shown: str, formats: Formats) -> None:
         self.path, self.shown, self.formats = path, shown, formats
         self.file = CsvBatches(path, formats)
+        self.size: int | None = path.stat().st_size  # of what is read, even if the file is gone afterwards
 
     @property
     def wrong(self) -> int:
@@ -42,11 +43,6 @@ class CsvInput:
     def encoding(self) -> str:
         """The encoding."""
         return self.formats.encoding or encoding_of(self.path)
-
-    @property
-    def size(self) -> int | None:
-        """The bytes of the file."""
-        return self.path.stat().st_size
 
     def names(self) -> list[str]:
         return list(self.file.header.columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 import traceback
@@ -18,6 +19,7 @@ from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.suggest import did_you_mean
 
 _AT: Location = ("source", "function")
+_END = object()
 
 
 def tables(name: str, folder: Path, source: YamlSource) -> Iterator[pa.Table]:
@@ -34,21 +36,37 @@ def tables(name: str, folder: Path, source: YamlSource) -> Iterator[pa.Table]:
     """
     found = _function(name, folder, source)
     try:
-        made = found()
+        with _told_on_stderr():
+            made = found()
         frames = [made] if _is_frame(made) else made
         if not hasattr(frames, "__iter__"):
             raise wrong(
                 source, _AT, f"{name} returned {type(made).__name__}, not a frame or an iterator of frames"
             )
-        for frame in frames:
+        rest = iter(frames)
+        while (frame := _next(rest)) is not _END:
             if not _is_frame(frame):
                 said = f"{name} yielded {type(frame).__name__}, not a pandas frame or an Arrow table"
                 raise wrong(source, _AT, said)
-            yield table_of(frame)
+            table = table_of(frame)
+            if len(set(table.column_names)) < table.num_columns:
+                twice = next(one for one in table.column_names if table.column_names.count(one) > 1)
+                raise wrong(source, _AT, f"{name}: two columns have the name {twice!r}")
+            yield table
     except MlpipesError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(name, error, source) from error
+
+
+def _next(rest: Iterator[Any]) -> Any:
+    with _told_on_stderr():
+        return next(rest, _END)
+
+
+def _told_on_stderr() -> contextlib.redirect_stdout[Any]:
+    """Keep what the function prints out of standard output, which has one JSON document."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def _function(name: str, folder: Path, source: YamlSource) -> Callable[[], Any]:
@@ -57,12 +75,13 @@ def _function(name: str, folder: Path, source: YamlSource) -> Callable[[], Any]:
     sys.path.insert(0, place)
     try:
         importlib.invalidate_caches()
-        loaded = importlib.import_module(module)
+        with _told_on_stderr():
+            loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name == module.split(".")[0]:
             raise wrong(source, _AT, f"no module {module!r} in {folder}") from None
         raise _raised(name, error, source) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(name, error, source) from error
     finally:
         sys.path.remove(place)

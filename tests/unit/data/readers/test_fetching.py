@@ -15,7 +15,8 @@ import pytest
 from dataset_reading_help import read
 
 from mlpipes_cli.config.yaml_source import parse_yaml
-from mlpipes_cli.data.readers import downloads
+from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.readers import downloads, resolve
 from mlpipes_cli.errors import ConfigError, MlpipesError
 
 AT = "dataset.yaml:2: source"
@@ -109,6 +110,10 @@ def test_a_function_returns_a_frame_or_yields_frames(tmp_path: Path) -> None:
         ("f_text", "def rows():\n    yield 'x'", "f_text:rows yielded str, not a pandas frame"),
         ("f_other", "def row():\n    pass", "f_other has no function 'rows'; did you mean 'row'?"),
         ("f_raises", "def rows():\n    return 1 / 0", "f_raises:rows raised ZeroDivisionError at f_raises.py:3: division"),
+        ("f_exits", "def rows():\n    raise SystemExit(0)", "f_exits:rows raised SystemExit at f_exits.py:3: 0"),
+        ("f_late", "def rows():\n    yield pd.DataFrame({'a': [1]})\n    raise SystemExit", "f_late:rows raised SystemExit at f_late.py:4"),
+        ("f_leaves", "raise SystemExit(0)", "f_leaves:rows raised SystemExit at f_leaves.py:2"),
+        ("f_twice", "def rows():\n    return pd.DataFrame([[1, 2]], columns=['a', 'a'])", "f_twice:rows: two columns have the name 'a'"),
         ("f_import", "import not_there_at_all\n", "f_import:rows raised ModuleNotFoundError at f_import.py:2"),
         ("f_parts", "def rows():\n    yield pd.DataFrame({'a': [1]})\n    yield pd.DataFrame({'b': [1]})",
          "f_parts:rows: part 2 has other columns: b"),
@@ -116,6 +121,12 @@ def test_a_function_returns_a_frame_or_yields_frames(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_function_that_fails(tmp_path: Path, name: str, text: str, said: str) -> None:
     assert said in refused(tmp_path, module(tmp_path, name, text), MlpipesError)
+
+
+def test_what_a_function_prints_is_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "print('import')\ndef rows():\n    print('before')\n    yield pd.DataFrame({'a': [1]})\n    print('after')"
+    assert read(tmp_path, module(tmp_path, "f_prints", text))[0] == {"a": [1]}
+    assert tuple(capsys.readouterr()) == ("", "import\nbefore\nafter\n")
 
 
 def test_a_module_that_is_not_there(tmp_path: Path) -> None:
@@ -216,3 +227,11 @@ def test_catalogs_and_unknown_schemes(tmp_path: Path) -> None:
     assert "did you mean 'iris'" in refused(tmp_path, "source: sklearn:irsi\n")
     assert refused(tmp_path, "source: ftp://x/y.csv\n").startswith(f"{AT}: unknown kind of source 'ftp'")
     assert "write s3://bucket" in refused(tmp_path, "source: s3://bucket\n")
+
+
+def test_a_file_that_is_gone_after_it_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a\n1\n")
+    found = resolve.open_file(path, "a.csv", Formats())
+    path.unlink()
+    assert found.size == 4

@@ -126,3 +126,24 @@ def test_two_columns_never_get_one_name() -> None:
     assert names.columns(["A b", "a_b", "A-B"]) == {"A b": "a_b", "a_b": "a_b_2", "A-B": "a_b_3"}
     assert names.dataset("data/*.csv") == "data" and names.dataset("https://x.org/a-b.csv.gz?k=1") == "a_b"
     assert names.dataset("s3://bucket/Parts 2/") == "parts_2" and names.dataset("7.csv") == "c_7"
+
+
+def test_names_and_values_with_line_breaks_and_spaces_at_their_ends(tmp_path: Path) -> None:
+    names_ = [" Age ", "new\nline", "a\r\nb: c", 'say "x"\n', "y" * 200]
+    cells = [f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names_]
+    rows = [f'{at},"u\nv", A,{at % 2},{at}' for at in range(ROWS)]
+    (tmp_path / "odd.csv").write_bytes("\n".join([",".join(cells), *rows]).encode())
+    found, text = described(tmp_path, "odd.csv")
+    assert list(found["columns"]) == names_
+    assert found["columns"]["new\nline"]["values"] == ["u\nv"]
+    config = load_dataset(tmp_path / "inferred.yaml")[0]
+    assert config.columns["a\r\nb: c"].values == (" A",)
+    assert sum(": {type: " in line for line in text.splitlines()) == len(names_)  # a line for each column
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", "|"])
+def test_the_separator_is_read_again(separator: str, tmp_path: Path) -> None:
+    lines = [separator.join(("a", "b")), *(separator.join((str(at), "x")) for at in range(ROWS))]
+    (tmp_path / "a.tsv").write_text("\n".join(lines))
+    described(tmp_path, "a.tsv")
+    assert load_dataset(tmp_path / "inferred.yaml")[0].separator == separator

@@ -166,7 +166,7 @@ class Preparation:
             return
         statement = sql.SQL(
             "select _row, {it}::text from ({rows}) as input"
-            " where ({it} > 0 and {it} < 'Infinity') is not true limit 1"
+            " where ({it} > 0 and {it}::float8 < 'Infinity') is not true limit 1"
         ).format(it=sql.Identifier(name), rows=rows.query)
         with transaction(self.connection, read_only=True) as cursor, self._blamed(rows):
             cursor.execute(statement)
