@@ -52,6 +52,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/docker/test_podman.py": 50,
     "integration/trust/test_models_of_strangers.py": 45,
     "integration/datasets/test_dataset_source.py": 45,
+    "integration/datasets/test_own_project.py": 40,
     "integration/docker/test_engine_over_ssh.py": 40,
     "integration/training/test_threshold.py": 40,
     "integration/page/test_captcha.py": 40,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from mlpipes_cli.api.base import File
 from mlpipes_cli.api.datasets import DatasetMethods
 from mlpipes_cli.api.models import ModelMethods
 from mlpipes_cli.api.predictions import PredictionMethods
-from mlpipes_cli.api.progress import Event, log
+from mlpipes_cli.api.progress import Event, Events, log
 from mlpipes_cli.api.stack import StackMethods
 
 
@@ -44,21 +45,38 @@ class Project(StackMethods, ModelMethods, PredictionMethods):
 def init(
     directory: File = ".",
     *,
-    example: str = "breast-cancer",
+    example: str | None = None,
+    data: File | None = None,
+    target: str | None = None,
+    id: str | None = None,
     on_event: Callable[[Event], object] = log,
 ) -> Project:
-    """Create a project that can run at once: settings, an experiment, data, secrets, a notebook.
+    """Create a project that can run at once, from an example or from a table.
 
     Args:
         directory: The new project's folder.
-        example: ``breast-cancer``, ``credit``, ``creditcard`` or ``captcha``.
+        example: ``breast-cancer``, ``credit``, ``creditcard`` or ``captcha``; by default the first,
+            if there is no ``data``.
+        data: A table instead: a file of at most 100 MB is copied, all else that ``source:`` of a
+            ``dataset.yaml`` takes stays where it is.
+        target: With ``data``: the column to predict.
+        id: With ``data``: the column that identifies a row; left out, the one that looks like it.
         on_event: See :class:`Project`.
 
     Raises:
-        UsageError: There is no such example, or the folder is in use.
+        UsageError: There is no such example, file or column, the target cannot be one, or the folder is in
+            use.
         MlpipesError: The folder cannot be written.
     """
-    from mlpipes_cli.lifecycle.scaffold import make_project
+    from mlpipes_cli.lifecycle.new_project import new_project
 
-    made = make_project(Path(directory), example)
+    made = new_project(
+        Path(directory),
+        Events(on_event),
+        example=example,
+        data=None if data is None else os.fspath(data),
+        target=target,
+        id_=id,
+        base=Path(),
+    )
     return Project(made.directory, on_event=on_event)

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -31,16 +31,22 @@ class NewProject:
     Attributes:
         project: The project's name, derived from its folder's.
         directory: The absolute folder.
-        example: The example that it was made from.
+        example: The example that it was made from; None for a table of one's own.
         files: The files that were made, each with a description.
         next: The commands to continue with.
+        dataset: The data set of a table of one's own; None for an example.
+        target: The column to predict, by its name in the tables.
+        task: What it is: binary, multiclass or regression.
     """
 
     project: str
     directory: Path
-    example: str
+    example: str | None
     files: dict[str, str]
     next: tuple[str, ...]
+    dataset: str | None = None
+    target: str | None = None
+    task: str | None = None
 
 
 def make_project(directory: Path, example: str = DEFAULT_EXAMPLE) -> NewProject:
@@ -60,14 +66,39 @@ def make_project(directory: Path, example: str = DEFAULT_EXAMPLE) -> NewProject:
     if example not in EXAMPLES:
         hint = did_you_mean(example, EXAMPLES).removeprefix("; ") or f"use one of {', '.join(EXAMPLES)}"
         raise UsageError(f"unknown example {example!r}", hint)
-    directory = directory.absolute()
-    directory = Path(os.path.normpath(directory))
-    _check_place(directory)
+    directory = place(directory)
     chosen = EXAMPLES[example]
     name = project_name(directory)
+    made = written(directory, lambda folder: _fill(folder, name, chosen))
+    train = (*chosen.before_training, "mlpipes train experiment.yaml")
+    steps = ("mlpipes up", *train, f"mlpipes promote --metric {chosen.metric}", "mlpipes serve")
+    return NewProject(name, directory, example, described(made, chosen.files), following(directory, steps))
+
+
+def place(directory: Path) -> Path:
+    """Return the absolute path of a folder that may become a project.
+
+    Raises:
+        UsageError: It is a file, or there is a project in it or above.
+    """
+    directory = Path(os.path.normpath(directory.absolute()))
+    _check_place(directory)
+    return directory
+
+
+def written(directory: Path, fill: Callable[[Path], None]) -> list[Path]:
+    """Let ``fill`` make the files in a temporary folder, and move all to their place or none.
+
+    Returns:
+        The files, relative to the folder.
+
+    Raises:
+        UsageError: Files would be overwritten.
+        MlpipesError: The folder cannot be written.
+    """
     try:
         with _folder_beside(directory) as beside:
-            _fill(beside, name, chosen)
+            fill(beside)
             made = _listed(beside)
             _move(beside, directory)
     except OSError as error:
@@ -75,7 +106,7 @@ def make_project(directory: Path, example: str = DEFAULT_EXAMPLE) -> NewProject:
         raise MlpipesError(
             f"{directory}: cannot be written ({what})", "check its mode and the free disk space"
         ) from None
-    return NewProject(name, directory, example, _described(made, chosen), _next(directory, chosen))
+    return made
 
 
 def project_name(directory: Path) -> str:
@@ -117,23 +148,43 @@ def _folder_beside(directory: Path) -> Iterator[Path]:
 
 def _fill(folder: Path, name: str, example: Example) -> None:
     values = {
-        "project": name,
         "example": example.name,
-        "model": example.model,
         "rows": example.rows_file.ljust(20),
-        "gates": "\n".join(f"    - {gate}" for gate in example.gates),
         "files": "\n".join(f"| `{file}` | {about} |" for file, about in example.files.items()),
         "about": example.about,
-        "metric": example.metric,
-        "promote": f"mlpipes promote --metric {example.metric}".ljust(39),
-        "judge": (f"metric: {example.metric}".ljust(23) + _MEANING.get(example.metric, "")).rstrip(),
     }
-    for origin in (COMMON, example.name):
-        _copy(package_files.templates() / origin, folder, values)
+    copy_templates(
+        (COMMON, example.name), folder, values | settings(name, example.model, example.metric, example.gates)
+    )
     (folder / "data").mkdir(exist_ok=True)
     if example.generator is not None:
         _module(folder / example.generator).generate(folder / "data")
     ensure_secrets(folder)
+
+
+def settings(project: str, model: str, metric: str, gates: Sequence[str]) -> dict[str, str]:
+    """Return what the templates of every project leave open."""
+    return {
+        "project": project,
+        "model": model,
+        "metric": metric,
+        "gates": "\n".join(f"    {gate}" if gate.startswith("#") else f"    - {gate}" for gate in gates),
+        "promote": f"mlpipes promote --metric {metric}".ljust(39),
+        "judge": (f"metric: {metric}".ljust(23) + _MEANING.get(metric, "")).rstrip(),
+        "compare": "pd.crosstab(holdout.target, holdout.prediction)",
+    }
+
+
+def copy_templates(folders: Sequence[str], folder: Path, values: dict[str, str]) -> None:
+    """Copy folders of templates; a later one's files take the place of an earlier one's.
+
+    Args:
+        folders: Their names; in those that begin with ``_``, the words between two @ get their values.
+        folder: The folder to fill.
+        values: The values.
+    """
+    for name in folders:
+        _copy(package_files.templates() / name, folder, values)
 
 
 def _copy(origin: Path, folder: Path, values: dict[str, str]) -> None:
@@ -144,7 +195,7 @@ def _copy(origin: Path, folder: Path, values: dict[str, str]) -> None:
         if relative == Path("gitignore"):  # under its own name it would apply to the package's files
             relative = Path(".gitignore")
         text = path.read_text(encoding="utf-8")
-        if origin.name == COMMON:
+        if origin.name.startswith("_"):
             text = re.sub(r"@(\w+)@", lambda found: values.get(found[1], found[0]), text)
         target = folder / relative
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -204,7 +255,13 @@ def _umask() -> int:
     return mask
 
 
-def _described(made: list[Path], example: Example) -> dict[str, str]:
+def described(made: Sequence[Path], about: dict[str, str]) -> dict[str, str]:
+    """Return the files that were made, each with a description.
+
+    Args:
+        made: The files.
+        about: The descriptions of a project's own files; a folder of many ends with ``/``.
+    """
     known = {
         "mlpipes.yaml": "the stack, serving and promotion gates",
         "experiment.yaml": "the data, the split and the candidates",
@@ -212,19 +269,18 @@ def _described(made: list[Path], example: Example) -> dict[str, str]:
         "explore.ipynb": "a notebook that reads runs and predictions",
         ".env": "generated passwords; never commit it",
         ".gitignore": "keeps them and the stack's data out of git",
-        **example.files,
+        **about,
     }
-    folders = tuple(name for name in example.files if name.endswith("/"))  # reported as a whole
-    names = [path.as_posix() for path in made]
-    names = [next((f for f in folders if name.startswith(f)), name) for name in names]
-    return {name: known[name] for name in known if name in names} | {
-        name: "" for name in names if name not in known
+    folders = tuple(name for name in about if name.endswith("/"))  # reported as a whole
+    files = [path.as_posix() for path in made]
+    files = [next((f for f in folders if name.startswith(f)), name) for name in files]
+    return {name: known[name] for name in known if name in files} | {
+        name: "" for name in files if name not in known
     }
 
 
-def _next(directory: Path, example: Example) -> tuple[str, ...]:
+def following(directory: Path, steps: Sequence[str]) -> tuple[str, ...]:
+    """Return the commands to continue with, the first of which goes to the folder."""
     where = os.path.relpath(directory)
     where = where if len(where) < len(str(directory)) else str(directory)
-    go = () if where == "." else (f"cd {where}",)
-    train = (*example.before_training, "mlpipes train experiment.yaml")
-    return (*go, "mlpipes up", *train, f"mlpipes promote --metric {example.metric}", "mlpipes serve")
+    return (*(() if where == "." else (f"cd {where}",)), *steps)

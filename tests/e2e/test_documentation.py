@@ -30,6 +30,7 @@ RUN = {
     "docs/how-to/project.md": "e2e/test_readme.py",
     "docs/tutorial.md": "e2e/test_tutorial.py",
     "docs/how-to/data/prepare.md": "integration/datasets/test_prepare_page.py",
+    "docs/how-to/data/your-own-file.md": "integration/datasets/test_own_project.py",
     "docs/how-to/training/threshold.md": "integration/training/test_threshold.py",
 }
 # Pages with blocks marked `run: served`, which are run in a project whose API is up.

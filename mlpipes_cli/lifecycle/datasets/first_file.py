@@ -15,21 +15,33 @@ if TYPE_CHECKING:
     from mlpipes_cli.data.readers.plan import ColumnPlan
     from mlpipes_cli.data.readers.reading import Reading
 
+AUTO = ""  # no column has this name
 _FEW = {"text": 20, "integer": 10}  # distinct values that are listed, by type
 _REPEATED = 5  # how often a listed value has to stand in the rows on average
 _LONGEST = 60  # characters of a listed value
 _OF_KEYS = ("id", "key", "uuid", "guid", "no", "nr", "number")
 
 
-def written(dataset: str, source: str, inputs: Sequence[Input], reading: Reading, target: str | None) -> str:
-    """Return the text of a ``dataset.yaml``.
+def written(
+    dataset: str,
+    source: str,
+    inputs: Sequence[Input],
+    reading: Reading,
+    *,
+    stratify: str | None = None,
+    key: str | None = AUTO,
+    present: str | None = None,
+) -> str:
+    """Return the text of a ``dataset.yaml``. Columns are named as in the source.
 
     Args:
         dataset: The data set's name.
         source: As the file names it.
         inputs: What was read.
         reading: All rows have been read by it.
-        target: The column that the split is stratified by.
+        stratify: The column that the split is stratified by.
+        key: The column that identifies a row; by default the one that looks like it.
+        present: A column; rows without a value of it are left out.
     """
     rows = sum(reading.rows)
     aside = f", and {reading.set_aside} that cannot be read" if reading.set_aside else ""
@@ -46,18 +58,21 @@ def written(dataset: str, source: str, inputs: Sequence[Input], reading: Reading
             lines.append(_line(setting, found[setting]) + guess)
     if aside:
         lines.append("load: {on_bad_rows: refuse}  # set_aside loads the other rows")
-    key = _key(reading, stored)
+    key = key_of(reading, stratify) if key == AUTO else key
     if key is not None:
-        lines.append(f"key: {_flow([key])}  # another value in every row")
+        lines.append(f"key: {flow([stored[key]])}  # another value in every row")
     lines.append("columns:")
     index = _index(reading.plan.columns, reading.facts)
     for one in reading.plan.columns:
-        role = "index" if one.source == index else "key" if stored[one.source] == key else ""
+        role = "index" if one.source == index else "key" if one.source == key else ""
         lines.append(f"  {_column(one, reading.facts[one.source], stored, role)}")
+    if present is not None:
+        where = {"where": f"{stored[present]} is not null"}
+        lines.append(f"clean:\n  - {flow(where)}  # the other rows have nothing to learn from")
     split: dict[str, Any] = {"validation": 0.1, "test": 0.2, "seed": 42}
-    if target is not None:
-        split["stratify"] = stored[target]
-    lines.append(f"split: {_flow(split)}")
+    if stratify is not None:
+        split["stratify"] = stored[stratify]
+    lines.append(f"split: {flow(split)}")
     return "\n".join(lines) + "\n"
 
 
@@ -65,7 +80,8 @@ def _line(key: str, value: Any) -> str:
     return dump_yaml({key: value}).strip()
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """Return a value as YAML in one line."""
     import yaml
 
     from mlpipes_cli.config.yaml_source import Dumper
@@ -85,6 +101,13 @@ def _flow(value: Any) -> str:
     ).strip()
 
 
+def dropped(reading: Reading) -> set[str]:
+    """Return the columns that are left out: those without a value, and one that only numbers the rows."""
+    empty = {name for name, facts in reading.facts.items() if facts.missing == facts.rows}
+    index = _index(reading.plan.columns, reading.facts)
+    return empty if index is None else empty | {index}
+
+
 def _index(columns: Sequence[ColumnPlan], facts: dict[str, Facts]) -> str | None:
     """Return the unnamed first column that only numbers the rows, as pandas writes one."""
     first = columns[0]
@@ -94,19 +117,20 @@ def _index(columns: Sequence[ColumnPlan], facts: dict[str, Facts]) -> str | None
     return first.source if seen.least in (0, 1) and seen.most - seen.least == seen.rows - 1 else None
 
 
-def _key(reading: Reading, stored: dict[str, str]) -> str | None:
-    index = _index(reading.plan.columns, reading.facts)
-    unique = [
-        one.source for one in reading.plan.columns if reading.facts[one.source].unique and one.source != index
-    ]
+def key_of(reading: Reading, *others: str | None) -> str | None:
+    """Return the column that looks like one that identifies a row, and is none of the others."""
+    columns = reading.plan.columns
+    no_key = {*others, _index(columns, reading.facts)}
+    unique = [one.source for one in columns if reading.facts[one.source].unique and one.source not in no_key]
     unique = [name for name in unique if reading.facts[name].type in ("integer", "text")]
+    stored = names.columns([one.source for one in columns])
     likely = [name for name in unique if stored[name].rsplit("_", 1)[-1] in _OF_KEYS]
-    first = [name for name in unique if name == reading.plan.columns[0].source]
-    return next((stored[name] for name in (*likely, *first)), None)
+    first = [name for name in unique if name == columns[0].source]
+    return next(iter((*likely, *first)), None)
 
 
 def _column(plan: ColumnPlan, facts: Facts, stored: dict[str, str], role: str) -> str:
-    name = _flow({plan.source: 0})[1:-1].rsplit(": ", 1)[0].removeprefix("? ")
+    name = flow({plan.source: 0})[1:-1].rsplit(": ", 1)[0].removeprefix("? ")
     if role == "index":
         return f"{name}: {{drop: true}}  # only numbers the rows"
     told: dict[str, Any] = {"type": plan.type}
@@ -123,7 +147,7 @@ def _column(plan: ColumnPlan, facts: Facts, stored: dict[str, str], role: str) -
         said = "no value in any row"
     elif facts.constant:
         said = said or "the same value in every row"
-    return f"{name}: {_flow(told)}" + (f"  # {' '.join(said.split())}" if said else "")
+    return f"{name}: {flow(told)}" + (f"  # {' '.join(said.split())}" if said else "")
 
 
 def _values(facts: Facts) -> dict[str, Any]:

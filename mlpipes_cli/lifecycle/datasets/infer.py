@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.config.dataset.config import DatasetConfig
-from mlpipes_cli.config.yaml_source import parse_yaml
+from mlpipes_cli.config.yaml_source import YamlSource, parse_yaml
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.datasets import first_file, names, opening
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mlpipes_cli.data.readers.inputs import Input
     from mlpipes_cli.data.readers.reading import Reading
     from mlpipes_cli.ports import Reporter
 
 _TRIES = 3
+_FIRST = 10  # rows that are kept
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,39 @@ class Inferred:
     columns: dict[str, str]
     yaml: str
     output: str | None
+
+
+@dataclass
+class Seen:
+    """What a source is like.
+
+    Attributes:
+        config: The data set with nothing but its source.
+        inputs: What was read.
+        reading: How all rows were read, and what the columns are like.
+        first: The first ten rows, by column.
+        values: The values of the target, in parts.
+    """
+
+    config: DatasetConfig
+    inputs: list[Input]
+    reading: Reading
+    first: list[pa.Array] = field(default_factory=list)
+    values: list[pa.Array] = field(default_factory=list)
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name."""
+        return self.config.dataset
+
+    @property
+    def rows(self) -> int:
+        """The rows that were read."""
+        return sum(self.reading.rows)
+
+    def tell(self, reporter: Reporter) -> None:
+        """Tell how the source was read, and what is unusual in it."""
+        opening.tell(reporter, self.inputs, self.reading, self.config)
 
 
 def infer(
@@ -63,23 +102,43 @@ def infer(
     """
     if output is not None and output.exists() and not force:
         raise UsageError(f"{output}: exists already", "choose another --output, or overwrite it with --force")
-    yaml = parse_yaml(f"source: {source!r}\n", "SOURCE")
-    config = DatasetConfig(dataset=names.dataset(source), source=source)
-    with opening.opened(config, folder, yaml, None, folder) as inputs:
-        with opening.as_problems(yaml), reporter.task(f"reading {source}"):
-            reading = _read(inputs, config)
-        if target is not None and target not in inputs[0].names():
-            raise UsageError(f"no column {target!r}{did_you_mean(target, inputs[0].names())}", "see --target")
-        opening.tell(reporter, inputs, reading, config)
+    with looked_at(source, folder, reporter, target) as seen:
         shown = source if output is None else _from(output.parent, folder, source)
-        text = first_file.written(config.dataset, shown, inputs, reading, target)
+        seen.tell(reporter)
+        text = first_file.written(seen.dataset, shown, seen.inputs, seen.reading, stratify=target)
     if output is not None:
         _write(output, text, force)
-    types = {one.source: one.type for one in reading.plan.columns}
-    return Inferred(config.dataset, sum(reading.rows), types, text, None if output is None else str(output))
+    types = {one.source: one.type for one in seen.reading.plan.columns}
+    return Inferred(seen.dataset, seen.rows, types, text, None if output is None else str(output))
 
 
-def _read(inputs: list, config: DatasetConfig) -> Reading:  # type: ignore[type-arg]
+@contextmanager
+def looked_at(
+    source: str, folder: Path, reporter: Reporter, target: str | None = None, yaml: YamlSource | None = None
+) -> Iterator[Seen]:
+    """Yield what a source is like, after all its rows were read.
+
+    Args:
+        source: As ``source:`` takes it; a relative path starts at ``folder``.
+        folder: The folder.
+        reporter: Gets progress.
+        target: A column, whose values are kept.
+        yaml: Says where a mistake is.
+
+    Raises:
+        UsageError: The source cannot be read, or the target is not a column.
+    """
+    yaml = parse_yaml(f"source: {source!r}\n", "SOURCE") if yaml is None else yaml
+    config = DatasetConfig(dataset=names.dataset(source), source=source)
+    with opening.opened(config, folder, yaml, None, folder) as inputs:
+        if target is not None and target not in inputs[0].names():
+            raise UsageError(f"no column {target!r}{did_you_mean(target, inputs[0].names())}", "see --target")
+        with opening.as_problems(yaml), reporter.task(f"reading {source}"):
+            seen = _read(inputs, config, target)
+        yield seen
+
+
+def _read(inputs: list[Input], config: DatasetConfig, target: str | None) -> Seen:
     from mlpipes_cli.data.readers.plan import Deviates
     from mlpipes_cli.data.readers.planning import Declared
     from mlpipes_cli.data.readers.reading import Reading
@@ -88,16 +147,21 @@ def _read(inputs: list, config: DatasetConfig) -> Reading:  # type: ignore[type-
     found = {name: Declared(name) for name in inputs[0].names()}
     reading = Reading(inputs, found, opening.formats(config), keep_bad=True)
     reading.whole_plan()
+    seen = Seen(config, inputs, reading)
+    at = None if target is None else list(found).index(target)
     for _ in range(len(found) + _TRIES):
+        seen.first, seen.values = [], []
         try:
-            for _batch in reading.batches():
-                pass
+            for batch in reading.batches():
+                seen.first = seen.first or [column[:_FIRST] for column in batch if len(column)]
+                if at is not None:
+                    seen.values.append(batch[at])
             break
         except Deviates as error:
             reading.deviated(error)
-    if not sum(reading.rows):
+    if not seen.rows:
         raise Unreadable(f"{inputs[0].shown} has no rows")
-    return reading
+    return seen
 
 
 def _from(there: Path, base: Path, source: str) -> str:

@@ -45,3 +45,28 @@ def test_one_clear_line(cli: Cli, project_dir: Path) -> None:
         assert done.out == ""
         assert len(done.err.splitlines()) == 1
     assert [path.name for path in project_dir.iterdir()] == ["mlpipes.yaml"]
+
+
+def test_from_a_table(cli: Cli, tmp_path: Path) -> None:
+    lines = [f"{at},{at % 7},{'yes' if at % 3 else 'no'}" for at in range(60)]
+    (tmp_path / "loans.csv").write_text("\n".join(["Loan ID,a,approved", *lines]) + "\n")
+    options = ("--data", "loans.csv", "--target")
+    for arguments in (["--target", "a"], [*options, "aproved"], [*options, "a", "--example", "credit"]):
+        done = cli("init", "mine", *arguments, cwd=tmp_path)
+        assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+        assert not [path for path in tmp_path.iterdir() if "init" in path.name or path.name == "mine"]
+    done = cli("init", "mine", *options, "approved", cwd=tmp_path).ok()
+    first, *others = done.out.splitlines()
+    assert first == f"created 'mine' in {tmp_path}/mine (data set loans, binary target 'approved')"
+    assert others[-8:] == [
+        "  cd mine",
+        "  mlpipes up",
+        "  mlpipes data load",
+        "  mlpipes data prepare",
+        "  mlpipes train experiment.yaml",
+        "  mlpipes promote --metric ks",
+        "  mlpipes serve --detach",
+        "  mlpipes predict data/new_rows.csv",
+    ]
+    secrets = env_file.read(tmp_path / "mine" / ".env").values()
+    assert not [secret for secret in secrets if secret in done.out + done.err]

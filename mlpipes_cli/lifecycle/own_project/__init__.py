@@ -1,0 +1,1 @@
+"""``init --data``: a project from a user's own table."""
