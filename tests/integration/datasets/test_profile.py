@@ -26,6 +26,11 @@ TYPES = {
     ATTACK: "text", "approved": "text",
 }  # fmt: skip
 ROWS = 1000
+WIDER = """
+return [...document.querySelectorAll("table, dl, h3")].filter(
+  one => one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > innerWidth
+).length
+"""
 
 
 def made() -> pd.DataFrame:
@@ -208,10 +213,12 @@ def test_only_its_own_page_is_replaced(running_stack: RunningStack, told: dict[s
 
 def test_odd_numbers_and_no_rows(running_stack: RunningStack, url: str) -> None:
     types = {"v": "number", "big": "integer", "huge": "number", "end": "datetime", "y": "boolean"}
+    values = [math.inf, -math.inf, math.nan, 1.0, 1.5, 0.0] * 2
+    ends = ["infinity" if n == 3 else "2024-01-02" for n in range(12)]
     rows = [
-        (value, 2**62 + n, value if abs(value) < 2 else 1e308 * (-1) ** n, "infinity" if n == 3 else "2024-01-02", n % 2 == 0)
-        for n, value in enumerate([math.inf, -math.inf, math.nan, 1.0, 1.5, 0.0] * 2)
-    ]  # fmt: skip
+        (value, 2**62 + n, value if abs(value) < 2 else 1e308 * (-1) ** n, ends[n], n % 2 == 0)
+        for n, value in enumerate(values)
+    ]
     dataset_help.load(url, "odd", types, [*rows, rows[0]])
     dataset_help.write(running_stack.root, "dataset: odd\nsource: x.csv\n", "odd.yaml")
     found = running_stack.cli(
@@ -269,8 +276,7 @@ def looked_at(page: browser_help.Page, path: Path, columns: int) -> None:
         assert len(page.all("article")) == columns
         page.script("for (const one of document.querySelectorAll('details')) one.open = true")
         assert page.overflow() <= 0
-        wider = "return [...document.querySelectorAll('table, dl, h3')].filter(e => e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > innerWidth).length"  # fmt: skip
-        assert page.script(wider) == 0
+        assert page.script(WIDER) == 0
         assert page.script("return performance.getEntriesByType('resource').length") == 0
         for picture in page.all("svg.histogram")[:3]:
             assert picture.size["height"] >= 40
@@ -280,7 +286,9 @@ def looked_at(page: browser_help.Page, path: Path, columns: int) -> None:
     assert page.problems() == []
 
 
-def test_what_needs_attention_comes_first(told: dict[str, Any], running_stack: RunningStack, page: browser_help.Page) -> None:  # fmt: skip
+def test_what_needs_attention_comes_first(
+    told: dict[str, Any], running_stack: RunningStack, page: browser_help.Page
+) -> None:
     hints = [one["column"] for one in told["columns"] if one["hints"]]
     page.size(1280, 900)
     page.driver.get((running_stack.root / "profile.html").as_uri())
