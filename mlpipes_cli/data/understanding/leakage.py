@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SEPARATES = 0.999  # ROC AUC, or balanced accuracy of the categories
 CORRELATES = 0.99999  # with a numeric target
 FEWEST = 10  # rows of the rarest class, below which a column may separate by chance
-_ROWS_EACH = 10  # rows of a category on average, below which categories are no evidence
+ROWS_EACH = 10  # rows of a category on average, below which categories are no evidence
 
 
 def warnings(prepared: Prepared, types: Mapping[str, str]) -> list[str]:
@@ -80,7 +80,7 @@ def roc_auc(numbers: NDArray[Any], positive: NDArray[np.bool_]) -> float:
 
 def _by_categories(found: NDArray[Any], codes: NDArray[Any], counts: NDArray[Any], how: str) -> str | None:
     size = int(found.max()) + 1
-    if size < 2 or size * _ROWS_EACH > len(codes):
+    if size < 2 or size * ROWS_EACH > len(codes):
         return None
     table = np.bincount(found * len(counts) + codes, minlength=size * len(counts)).reshape(size, -1)
     # The class of a category is the one of which it holds the largest share.

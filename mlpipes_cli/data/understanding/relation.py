@@ -83,7 +83,8 @@ def relation(values: pd.Series, kind: str, target: Known, show: Callable[[float]
 
     Numbers: the area under the ROC curve for two classes, Spearman's rank correlation for numbers, the
     correlation ratio for several classes. Texts: the correlation ratio, or Cramér's V for several classes.
-    Both are corrected for the number of groups, so that names of rows do not seem to tell the target.
+    Both are corrected for the number of groups; groups of less than 10 rows on average have no value, so
+    that names of rows do not seem to tell the target.
 
     Args:
         values: The column; numbers, booleans and moments as float64, texts as ``str``.
@@ -125,7 +126,7 @@ def _correlation_ratio(groups: NDArray[Any], y: NDArray[np.float64]) -> float | 
     """Return the root of epsilon squared (Kelley 1935): eta squared less what chance explains."""
     n = np.bincount(groups) if len(groups) else np.zeros(0)
     n, rows = n[n > 0], len(y)
-    if not 2 <= len(n) < rows or y.std() == 0:
+    if len(n) < 2 or len(n) * leakage.ROWS_EACH > rows or y.std() == 0:
         return None
     codes = np.unique(groups, return_inverse=True)[1]
     means = np.bincount(codes, weights=y) / n
@@ -137,7 +138,7 @@ def _cramers_v(groups: NDArray[Any], codes: NDArray[Any]) -> float | None:
     """Return Cramér's V with the correction for bias of Bergsma (2013)."""
     table = pd.crosstab(groups, codes).to_numpy(np.float64)
     rows, (r, k) = table.sum(), table.shape
-    if r < 2 or k < 2 or rows <= max(r, k):
+    if r < 2 or k < 2 or max(r, k) * leakage.ROWS_EACH > rows:
         return None
     expected = table.sum(1, keepdims=True) * table.sum(0) / rows
     phi = float(((table - expected) ** 2 / expected).sum()) / rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.datasets import stored
@@ -47,8 +47,19 @@ class Profile(Tabular):
     columns: Sequence[ColumnProfile]
     path: str
 
-    def table(self) -> Sequence[ColumnProfile]:
-        return self.columns
+    def table(self) -> list[dict[str, Any]]:
+        return [_row(one) for one in self.columns]
+
+
+def _row(one: ColumnProfile) -> dict[str, Any]:
+    """Return a column as a row of :meth:`Profile.frame`: its single figures, and its hints as one text."""
+    related = one.relation
+    return {
+        "column": one.column, "type": one.type, "role": one.role, "missing": one.missing,
+        "distinct": one.distinct, "min": one.min, "max": one.max, "mean": one.mean, "sd": one.sd,
+        "measure": related and related.measure, "relation": related and related.value,
+        "hints": "; ".join(one.hints),
+    }  # fmt: skip
 
 
 def profile(

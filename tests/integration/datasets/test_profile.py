@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ import dataset_help
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import RunningStack
+from conftest import Result, RunningStack
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 pytestmark = pytest.mark.slow
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "data" / "profile.md"
 ATTACK = "<script>alert(1)</script>"
 TYPES = {
     "ID": "integer", "Amount": "number", "age": "integer", "town": "text", "ok": "boolean", "day": "date",
@@ -211,6 +213,55 @@ def test_only_its_own_page_is_replaced(running_stack: RunningStack, told: dict[s
     assert not list(running_stack.root.glob(".*.new"))
 
 
+def test_many_rows_are_counted_and_a_sample_is_related(running_stack: RunningStack, url: str) -> None:
+    dataset_help.load(url, "many", {"n": "integer", "y": "boolean"}, [])
+    insert = (
+        "insert into raw_data.many select i, i % 3 = 0 or i > 90000, 1, i from generate_series(1, 120000) i"
+    )
+    dataset_help.query(url, insert)
+    dataset_help.write(running_stack.root, "dataset: many\nsource: x.csv\n", "many.yaml")
+    command = ("data", "profile", "many.yaml", "--json", "--target", "y", "--output", "many.html")
+    told, again = (running_stack.cli(*command).ok().json for _ in range(2))
+    number = told["columns"][0]
+    assert (told["rows"], sum(number["histogram"]["rows"]), number["quantiles"][1]) == (
+        120_000,
+        120_000,
+        60_000.5,
+    )
+    assert told["target"]["sampled"]
+    assert told["target"]["rows"] == pytest.approx(50_000, rel=0.02)
+    assert told["target"]["mean"] == pytest.approx(0.5, abs=0.01)
+    n = np.arange(1, 120_001)
+    area = roc_auc_score((n % 3 == 0) | (n > 90_000), n)
+    assert number["relation"]["value"] == pytest.approx(area, abs=0.01)
+    assert told == again, "the same rows each time"
+    page = (running_stack.root / "many.html").read_text()
+    assert f"a sample of {told['target']['rows']:,} rows" in page
+
+
+def test_the_guide(
+    running_stack: RunningStack,
+    prepare: Callable[..., Result],
+    told: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version = prepare("loans", "key: ID\nsplit: {test: 0.25, stratify: approved}").ok().json
+    blocks = dict(re.findall(r"^```(bash|python)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S))
+    for line in blocks["bash"].splitlines():
+        running_stack.cli(*shlex.split(line)[1:]).ok()
+    page = (running_stack.root / "loans.html").read_text(encoding="utf-8")
+    for part, rows in version["splits"].items():
+        assert f"<dt>{part} rows of version {version['version']}</dt><dd>{rows:,}</dd>" in page
+    for name, value in running_stack.cli.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(running_stack.root)
+    names: dict[str, Any] = {}
+    exec(blocks["python"], names)
+    frame = names["found"].frame().set_index("column")
+    assert frame.loc["later", ["measure", "relation"]].tolist() == ["roc_auc", 1.0]
+    assert frame["missing"].to_dict() == {one["column"]: one["missing"] for one in told["columns"]}
+
+
 def test_odd_numbers_and_no_rows(running_stack: RunningStack, url: str) -> None:
     types = {"v": "number", "big": "integer", "huge": "number", "end": "datetime", "y": "boolean"}
     values = [math.inf, -math.inf, math.nan, 1.0, 1.5, 0.0] * 2
@@ -289,14 +340,20 @@ def looked_at(page: browser_help.Page, path: Path, columns: int) -> None:
 def test_what_needs_attention_comes_first(
     told: dict[str, Any], running_stack: RunningStack, page: browser_help.Page
 ) -> None:
-    hints = [one["column"] for one in told["columns"] if one["hints"]]
+    hints = [
+        "later",
+        *(one["column"] for one in told["columns"] if one["hints"] and one["column"] != "later"),
+    ]
     page.size(1280, 900)
     page.driver.get((running_stack.root / "profile.html").as_uri())
     names = page.texts("article h3 bdi")
     assert names[: len(hints)] == hints
     assert set(names) == set(TYPES)
     assert ATTACK in names, "shown as text"
-    assert page.texts(".attention li")[1] == (
-        "later: alone tells 'approved' (ROC AUC 1); if it is only known afterwards, list it under `drop`"
+    assert page.text(".verdict") == (
+        "1,000 rows, 14 columns: 6 columns need attention, of which 1 alone tells the target."
+    )
+    assert page.texts(".attention li")[0] == (
+        "later: alone tells 'approved' (ROC AUC 1); if it is only known afterwards, list it under drop"
     )
     assert page.texts(".facts dd")[:2] == ["1,000", "14"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.lifecycle.datasets.profile_page import pictures
-from mlpipes_cli.lifecycle.datasets.profile_page.text import number, plain, share
+from mlpipes_cli.lifecycle.datasets.profile_page.text import marked, number, plain, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def card(one: ColumnProfile, position: int, rows: int, target: TargetProfile | N
         target: What it is compared with, if anything.
     """
     role = f'<span class="role">{one.role}</span>' if one.role else ""
-    hints = "".join(f"<li>{plain(hint, 600)}</li>" for hint in one.hints)
+    hints = "".join(f"<li>{marked(hint)}</li>" for hint in one.hints)
     parts = [
         f'<article class="card" id="c{position}"><h3><bdi>{plain(one.column, 200)}</bdi>'
         f' <span class="type">{one.type}</span>{role}</h3>',
@@ -69,7 +69,10 @@ def _figures(one: ColumnProfile, rows: int) -> str:
         found.append(("sd", number(one.sd)))
     if one.quantiles:
         found.append(("quartiles", " · ".join(number(value) for value in one.quantiles)))
-    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in found)
+    listed = "".join(
+        f"<div{' class=whole' if name == 'quartiles' else ''}><dt>{name}</dt><dd>{value}</dd></div>"
+        for name, value in found
+    )
     return f"<dl>{listed}</dl>"
 
 

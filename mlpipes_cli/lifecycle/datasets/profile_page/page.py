@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.lifecycle.datasets.profile_page.card import card, measured, told
-from mlpipes_cli.lifecycle.datasets.profile_page.text import number, plain, share
+from mlpipes_cli.lifecycle.datasets.profile_page.text import marked, number, plain, share
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.datasets.profile import Profile
     from mlpipes_cli.ports.data_sets.dataset_profile import ColumnProfile, TargetProfile
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
+LEAK = "alone tells"  # how a hint of leakage begins
 _RELATED = 10  # columns in the list of those that go with the target
 
 
@@ -27,6 +28,7 @@ def page(found: Profile, mark: str) -> str:
     title = f"Profile of {plain(found.dataset)}"
     numbered = list(enumerate(found.columns))
     noted = [(position, one) for position, one in numbered if one.hints]
+    noted.sort(key=lambda pair: not _tells(pair[1]))
     rest = [(position, one) for position, one in numbered if not one.hints]
     cards = "".join(card(one, position, found.rows, found.target) for position, one in noted + rest)
     return (
@@ -34,10 +36,32 @@ def page(found: Profile, mark: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<link rel="icon" href="data:,">\n<title>{title}</title>\n<style>\n{style}</style></head>\n<body>\n'
-        f"<header><h1>{title}</h1><p>raw_data.{plain(found.dataset)} after load {found.load}</p></header>\n"
+        f"<header><h1>{title}</h1><small>raw_data.{plain(found.dataset)} after load {found.load}</small>"
+        f'<p class="verdict">{_verdict(found, noted)}</p></header>\n'
         f"<main>\n{_facts(found, len(noted))}{_attention(found, noted)}{_target(found)}"
         f'<h2 id="columns">Columns</h2>\n<div class="cards">\n{cards}</div>\n</main></body></html>\n'
     )
+
+
+def _tells(one: ColumnProfile) -> bool:
+    return any(hint.startswith(LEAK) for hint in one.hints)
+
+
+def _verdict(found: Profile, noted: list[tuple[int, ColumnProfile]]) -> str:
+    """Return what the page says, in a line."""
+    said = f"{_counted(found.rows, 'row')}, {_counted(len(found.columns), 'column')}: "
+    if not noted:
+        return said + "no column needs attention."
+    verb = "needs" if len(noted) == 1 else "need"
+    said += f"{_counted(len(noted), 'column')} {verb} attention"
+    leaks = sum(_tells(one) for _, one in noted)
+    if not leaks:
+        return f"{said}."
+    return f"{said}, of which {leaks} alone {'tells' if leaks == 1 else 'tell'} the target."
+
+
+def _counted(number_of: int, what: str) -> str:
+    return f"{number_of:,} {what}{'' if number_of == 1 else 's'}"
 
 
 def _facts(found: Profile, noted: int) -> str:
@@ -59,7 +83,7 @@ def _missing(found: Profile) -> tuple[int, int]:
 
 def _attention(found: Profile, noted: list[tuple[int, ColumnProfile]]) -> str:
     lines = [
-        f'<li><a href="#c{position}"><bdi>{plain(one.column)}</bdi></a>: {plain(hint, 600)}</li>'
+        f'<li><a href="#c{position}"><bdi>{plain(one.column)}</bdi></a>: {marked(hint)}</li>'
         for position, one in noted
         for hint in one.hints
     ]

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 LONGEST = 60  # characters of a value
+LONGEST_HINT = 600
 
 # Characters that a reader cannot see, that change the direction of the text, or that HTML does not allow.
 _HIDDEN = re.compile(
@@ -18,6 +19,11 @@ def plain(value: str, longest: int = LONGEST) -> str:
     """Return a value for HTML, with hidden characters as ``\\x1b`` or ``\\u202e``, cut if it is long."""
     shown = value if len(value) <= longest else f"{value[: longest - 1]}…"
     return html.escape(_HIDDEN.sub(_written, shown))
+
+
+def marked(hint: str) -> str:
+    """Return a hint for HTML; what stands between backticks is code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", plain(hint, LONGEST_HINT))
 
 
 def _written(found: re.Match[str]) -> str:
