@@ -32,12 +32,12 @@ def _written(found: re.Match[str]) -> str:
 
 
 def number(value: Any) -> str:
-    """Return a number with five digits; a date or a moment as it is."""
+    """Return a number with at least five digits; a date or a moment as it is."""
     if isinstance(value, str):
         return plain(value)
-    if isinstance(value, float) and not (value.is_integer() and abs(value) < 1e15):
+    if isinstance(value, float) and (abs(value) >= 1e15 or (abs(value) < 1e5 and not value.is_integer())):
         return f"{value:.5g}"
-    return f"{value:,.0f}" if isinstance(value, float) else f"{value:,}"
+    return f"{value:,.0f}"
 
 
 def share(part: float, rows: float) -> str:

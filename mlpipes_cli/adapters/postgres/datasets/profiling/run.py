@@ -127,8 +127,8 @@ def _shown_as(kind: str) -> Callable[[float], str]:
     if kind in figures.TIMES:
         return lambda value: _moment(value, kind)
     if kind == "integer":
-        return lambda value: f"{value:.0f}"
-    return lambda value: f"{value:.4g}"
+        return lambda value: f"{value:,.0f}"
+    return lambda value: f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _moment(seconds: float, kind: str) -> str:

@@ -36,8 +36,8 @@ def test_a_value_is_text(value: str, shown: str) -> None:
 
 
 def test_numbers_and_shares() -> None:
-    assert [number(value) for value in (1234567, 0.000123456, 12.0, 1e300, -0.5)] == [
-        "1,234,567", "0.00012346", "12", "1e+300", "-0.5",
+    assert [number(value) for value in (1234567, 0.000123456, 12.0, 1e300, -0.5, 145290.6, 99999.4)] == [
+        "1,234,567", "0.00012346", "12", "1e+300", "-0.5", "145,291", "99999",
     ]  # fmt: skip
     assert [share(part, 10_000) for part in (0, 1, 10, 3333, 9999, 10_000)] == [
         "0 %", "< 0.1 %", "0.1 %", "33.3 %", "> 99.9 %", "100 %",
