@@ -97,7 +97,7 @@ def profile(
     key = [config.stored_name(name) for name in config.key or ()]
     unique += key if len(key) == 1 else []
     roles = _roles(config, target, names, reporter)
-    with reporter.task(f"profiling raw_data.{config.dataset}", total=len(names)) as task:
+    with reporter.task(f"profiling raw_data.{config.dataset}", total=len(names), every=10) as task:
 
         def say(name: str) -> None:
             task.note(name)
