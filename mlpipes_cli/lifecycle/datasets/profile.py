@@ -147,8 +147,8 @@ def _writable(output: Path, force: bool) -> None:
     """
     if not output.absolute().parent.is_dir():
         raise UsageError(f"{output.parent}: no such folder", "choose another --output")
-    if output.is_dir():
-        raise UsageError(f"{output}: a folder, not a file", "choose another --output")
+    if output.exists() and not output.is_file():
+        raise UsageError(f"{output}: not a regular file", "choose another --output")
     if force or not output.exists():
         return
     try:

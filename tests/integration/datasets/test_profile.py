@@ -210,6 +210,8 @@ def test_only_its_own_page_is_replaced(running_stack: RunningStack, told: dict[s
     assert "\x1b" not in done.out + done.err + path.read_text()
     running_stack.cli("data", "profile", "--output", "notes.html").ok()
     assert running_stack.cli("data", "profile", "--output", "no/where.html").code == 2
+    refused = running_stack.cli("data", "profile", "--output", "/dev/null", "--force")
+    assert (refused.code, Path("/dev/null").is_char_device()) == (2, True)
     assert not list(running_stack.root.glob(".*.new"))
 
 
@@ -283,8 +285,11 @@ def test_odd_numbers_and_no_rows(running_stack: RunningStack, url: str) -> None:
     assert columns["huge"]["mean"] is None, "its squares are beyond double precision"
     assert sum(columns["big"]["histogram"]["rows"]) == 13
     assert (columns["end"]["not_finite"], columns["end"]["max"]) == (1, "2024-01-02 00:00:00")
+    odd = ("data", "profile", "odd.yaml", "--json", "--output", "odd.html")
+    told = running_stack.cli(*odd, "--target", "huge").ok().json
+    assert (told["target"]["task"], told["target"]["rows"]) == ("regression", 6)
     dataset_help.load(url, "odd", types, [])
-    told = running_stack.cli("data", "profile", "odd.yaml", "--json", "--output", "odd.html").ok().json
+    told = running_stack.cli(*odd).ok().json
     assert (told["rows"], [one["distinct"] for one in told["columns"]]) == (0, [0] * 5)
 
 

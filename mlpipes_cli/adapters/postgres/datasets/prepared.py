@@ -90,11 +90,16 @@ class PreparedData:
 
         Raises:
             UsageError: The target is not a column, or cannot be a target.
-            MlpipesError: Nothing is loaded, or the database does not answer.
+            MlpipesError: Nothing is loaded, or the database does not answer or refuses.
         """
-        with self._reading() as cursor:
-            table = loaded_table.read(cursor, config.dataset)
-            return Profiling(cursor, table, roles, unique, say).run()
+        import psycopg2
+
+        try:
+            with self._reading() as cursor:
+                table = loaded_table.read(cursor, config.dataset)
+                return Profiling(cursor, table, roles, unique, say).run()
+        except psycopg2.Error as error:
+            raise session.failed(error) from None
 
     def check_history(self, dataset: str, limit: int) -> list[CheckRun]:
         """Return the newest runs of all checks, the newest first."""

@@ -24,7 +24,8 @@ def read(
 ) -> pd.DataFrame:
     """Return columns of about ``ROWS`` rows, the same ones at each call.
 
-    Numbers, booleans and moments are float64, moments in seconds since 1970; texts are ``str``.
+    Numbers, booleans and moments are float64, moments in seconds since 1970; texts are ``str``. Numbers from
+    1e150 on and infinite values are missing.
 
     Args:
         cursor: Of a read-only transaction.
@@ -55,6 +56,9 @@ def _value(column: TableColumn) -> sql.Composable:
         return sql.Identifier(column.name)
     if column.type == "boolean":
         return sql.SQL("{}::integer::double precision").format(sql.Identifier(column.name))
+    if column.type == "number":  # squares of larger numbers are beyond double precision
+        it = sql.Identifier(column.name)
+        return sql.SQL("case when abs({it}) < 1e150 then {it} end").format(it=it)
     return number(column)
 
 
