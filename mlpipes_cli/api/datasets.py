@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.datasets.infer import Inferred
     from mlpipes_cli.lifecycle.datasets.load import Loaded
     from mlpipes_cli.lifecycle.datasets.prepare import PreparedVersion
+    from mlpipes_cli.lifecycle.datasets.profile import Profile
     from mlpipes_cli.ports.data_sets.datasets import CheckRun
 
 
@@ -98,6 +99,38 @@ class DatasetMethods(Base):
         from mlpipes_cli.lifecycle.datasets.prepare import prepare
 
         return prepare(self._settings, self._file(file), self._events)
+
+    def profile(
+        self,
+        file: File = "dataset.yaml",
+        *,
+        output: File = "profile.html",
+        target: str | None = None,
+        force: bool = False,
+    ) -> Profile:
+        """Describe the loaded rows of a data set, and write the description as one HTML page.
+
+        Args:
+            file: ``dataset.yaml``.
+            output: The page, relative to the project's folder; an earlier page is replaced.
+            target: The column that the others are compared with; the one that the split stratifies by if
+                None.
+            force: Whether to replace a file that is not such a page.
+
+        Returns:
+            The figures; its method ``frame`` returns a row for each column.
+
+        Raises:
+            UsageError: The target is not a column, or ``output`` is another file.
+            ConfigError: The file has mistakes.
+            MlpipesError: Nothing is loaded, or the stack is not running.
+        """
+        from mlpipes_cli.lifecycle.datasets.profile import profile
+
+        place = self.root / Path(output)
+        return profile(
+            self._settings, self._file(file), self._events, output=place, target=target, force=force
+        )
 
     def versions(self, name: str | None = None, *, prune: int | None = None, yes: bool = False) -> TableRows:
         """Return the versions of a data set or of all, the newest of each first.

@@ -7,7 +7,7 @@ import importlib
 import typer
 
 _HELP = "Data sets: from a source to checked, clean, split and versioned tables."
-MODULES = ("infer", "load", "check", "prepare", "versions", "diff")  # in the order of the help
+MODULES = ("infer", "load", "check", "prepare", "profile", "versions", "diff")  # in the order of the help
 
 
 def register(app: typer.Typer) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.data.prepared import Prepared
 
 _LISTED = 5  # columns named in a line
-_FEWEST = 30  # rows below which it is no wonder that all values differ
+FEWEST = 30  # rows below which it is no wonder that all values differ
 _NEARLY = 0.95  # share of numbers in a column of text from which on it was likely meant to be numeric
 
 
@@ -39,10 +39,14 @@ def warnings(prepared: Prepared, types: Mapping[str, str], data: Data, said: Seq
             empty.append(name)
         elif _is_constant(values, present):
             constant.append(name)
-        elif present == len(values) and len(values) >= _FEWEST and _all_differ(values, kind):
+        elif present == len(values) and len(values) >= FEWEST and _all_differ(values, kind):
             unique.append(name)
         elif kind == "text" and name not in data.types and not any(repr(name) in line for line in said):
-            unread += _unreadable(name, values, present)
+            if (few := unreadable(values, present)) is not None:
+                unread.append(
+                    f"{name!r} is text because of {few}; the others are numbers: list such words under"
+                    f" `missing`, or set `types: {{{name}: text}}`"
+                )
     found = []
     if empty:
         found.append(f"no value in any row: {_listed(empty)}")
@@ -78,16 +82,13 @@ def _all_differ(values: pd.Series, kind: str) -> bool:
     return kind == "text" or bool((np.floor(values) == values).all())
 
 
-def _unreadable(name: str, values: pd.Series, present: int) -> list[str]:
-    """Return a warning of a column whose text is numbers but for a few words."""
+def unreadable(values: pd.Series, present: int) -> str | None:
+    """Return how many words, and such as which, are in a column of texts that is numbers else; or None."""
     first = pd.to_numeric(values.dropna().iloc[:200], errors="coerce")
     if first.notna().mean() < _NEARLY / 2:
-        return []
+        return None
     read = pd.to_numeric(values, errors="coerce")
     wrong = values[values.notna() & read.isna()]
     if not len(wrong) or len(wrong) > (1 - _NEARLY) * present:
-        return []
-    return [
-        f"{name!r} is text because of {len(wrong)} of {present} values, such as {wrong.iloc[0]!r}; the others"
-        f" are numbers: list such words under `missing`, or set `types: {{{name}: text}}`"
-    ]
+        return None
+    return f"{len(wrong)} of {present} values, such as {wrong.iloc[0]!r}"

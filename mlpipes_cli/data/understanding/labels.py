@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,16 +19,19 @@ def warnings(prepared: Prepared, counts: Mapping[Any, int], data: Data) -> list[
 
 
 def _alike(prepared: Prepared) -> list[str]:
-    written: dict[str, list[str]] = {}
-    for label in prepared.classes:
-        if isinstance(label, str):
-            written.setdefault("".join(label.split()).casefold(), []).append(label)
     return [
         f"the labels {' and '.join(map(repr, same))} of {prepared.target_name!r} differ only in case or space"
         " and count as different classes"
-        for same in written.values()
-        if len(same) > 1
+        for same in alike(label for label in prepared.classes if isinstance(label, str))
     ]
+
+
+def alike(labels: Iterable[str]) -> list[list[str]]:
+    """Return the groups of different labels that are equal but for case and space."""
+    written: dict[str, list[str]] = {}
+    for label in labels:
+        written.setdefault("".join(label.split()).casefold(), []).append(label)
+    return [same for same in written.values() if len(same) > 1]
 
 
 def _ordered(prepared: Prepared, counts: Mapping[Any, int], data: Data) -> list[str]:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from mlpipes_cli.data.prepared import Prepared
 
 SEPARATES = 0.999  # ROC AUC, or balanced accuracy of the categories
-_CORRELATES = 0.99999  # with a numeric target
-_FEWEST = 10  # rows of the rarest class, below which a column may separate by chance
-_ROWS_EACH = 10  # rows of a category on average, below which categories are no evidence
+CORRELATES = 0.99999  # with a numeric target
+FEWEST = 10  # rows of the rarest class, below which a column may separate by chance
+ROWS_EACH = 10  # rows of a category on average, below which categories are no evidence
 
 
 def warnings(prepared: Prepared, types: Mapping[str, str]) -> list[str]:
@@ -26,31 +26,38 @@ def warnings(prepared: Prepared, types: Mapping[str, str]) -> list[str]:
         return _of_numbers(prepared, types, y.to_numpy(dtype=np.float64))
     codes = pd.factorize(y, sort=True)[0]
     counts = np.bincount(codes)
-    if len(counts) < 2 or counts.min() < _FEWEST:
+    if len(counts) < 2 or counts.min() < FEWEST:
         return []
     found = []
     for name, kind in types.items():
         if kind == "image":
             continue
         values = prepared.frame[name].iloc[prepared.train]
-        if (told := _separates(values, kind, codes, counts)) is not None:
+        if (told := separates(values, kind, codes, counts)) is not None:
             found.append(
-                f"{name!r} alone tells {prepared.target_name!r} on the training rows ({told}); {_ASK}"
+                f"{name!r} alone tells {prepared.target_name!r} on the training rows ({told}); {ASK}"
             )
     return found
 
 
-_ASK = "if it is only known afterwards, list it under `drop`"
+ASK = "if it is only known afterwards, list it under `drop`"
 
 
-def _separates(values: pd.Series, kind: str, codes: NDArray[Any], counts: NDArray[Any]) -> str | None:
-    """Return by what a column separates the classes; None if it does not."""
+def separates(values: pd.Series, kind: str, codes: NDArray[Any], counts: NDArray[Any]) -> str | None:
+    """Return by what a column separates the classes; None if it does not.
+
+    Args:
+        values: The column.
+        kind: Its type: number, boolean, datetime or text.
+        codes: The class of each row, from 0.
+        counts: The rows of each class, at least ``FEWEST``.
+    """
     if len(counts) == 2 and kind in {"number", "boolean", "datetime"}:
         present = values.notna().to_numpy()
         held = np.bincount(codes[present], minlength=2)
-        if present.all() or held.min() >= _FEWEST:
+        if present.all() or held.min() >= FEWEST:
             numbers = values.to_numpy()[present]
-            area = _roc_auc(numbers, codes[present] == 1)
+            area = roc_auc(numbers, codes[present] == 1)
             if present.all() and max(area, 1 - area) >= SEPARATES:
                 return f"ROC AUC {max(area, 1 - area):.4g}"
         if not present.all():
@@ -60,7 +67,7 @@ def _separates(values: pd.Series, kind: str, codes: NDArray[Any], counts: NDArra
     return _by_categories(found, codes, counts, "each value has one class")
 
 
-def _roc_auc(numbers: NDArray[Any], positive: NDArray[np.bool_]) -> float:
+def roc_auc(numbers: NDArray[Any], positive: NDArray[np.bool_]) -> float:
     """Return the area under the ROC curve of the numbers as scores; ties count half (Mann and Whitney)."""
     order = np.argsort(numbers, kind="stable")
     ordered = numbers[order]
@@ -73,7 +80,7 @@ def _roc_auc(numbers: NDArray[Any], positive: NDArray[np.bool_]) -> float:
 
 def _by_categories(found: NDArray[Any], codes: NDArray[Any], counts: NDArray[Any], how: str) -> str | None:
     size = int(found.max()) + 1
-    if size < 2 or size * _ROWS_EACH > len(codes):
+    if size < 2 or size * ROWS_EACH > len(codes):
         return None
     table = np.bincount(found * len(counts) + codes, minlength=size * len(counts)).reshape(size, -1)
     # The class of a category is the one of which it holds the largest share.
@@ -88,11 +95,16 @@ def _of_numbers(prepared: Prepared, types: Mapping[str, str], y: NDArray[np.floa
         if kind != "number":
             continue
         values = prepared.frame[name].to_numpy(dtype=np.float64)[prepared.train]
-        if len(y) < 3 * _FEWEST or not np.isfinite(values).all() or values.std() == 0 or y.std() == 0:
-            continue
-        if abs(r := float(np.corrcoef(values, y)[0, 1])) >= _CORRELATES:
-            told = f"correlation {r:.6g}"
+        if (told := correlates(values, y)) is not None:
             found.append(
-                f"{name!r} alone tells {prepared.target_name!r} on the training rows ({told}); {_ASK}"
+                f"{name!r} alone tells {prepared.target_name!r} on the training rows ({told}); {ASK}"
             )
     return found
+
+
+def correlates(values: NDArray[np.float64], y: NDArray[np.float64]) -> str | None:
+    """Return the correlation of a column with a numeric target if it is nearly whole, else None."""
+    if len(y) < 3 * FEWEST or not np.isfinite(values).all() or values.std() == 0 or y.std() == 0:
+        return None
+    r = float(np.corrcoef(values, y)[0, 1])
+    return f"correlation {r:.6g}" if abs(r) >= CORRELATES else None

@@ -12,16 +12,19 @@ from mlpipes_cli.adapters.postgres.datasets import loaded_table, session, transa
 from mlpipes_cli.adapters.postgres.datasets.checks import records as check_records
 from mlpipes_cli.adapters.postgres.datasets.checks import run as check_run
 from mlpipes_cli.adapters.postgres.datasets.preparing.run import Preparation
+from mlpipes_cli.adapters.postgres.datasets.profiling.run import Profiling
 from mlpipes_cli.adapters.postgres.datasets.versions import compare, publish, records
 from mlpipes_cli.config.dataset.config import DatasetConfig
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.data_sets.dataset_changes import ColumnChange, RowChanges
+from mlpipes_cli.ports.data_sets.dataset_profile import TableProfile
 from mlpipes_cli.ports.data_sets.dataset_work import Work
 from mlpipes_cli.ports.data_sets.datasets import CheckResult, CheckRun, DatasetVersion
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
 
 
 class PreparedData:
@@ -54,17 +57,49 @@ class PreparedData:
             ConfigError: A check is wrong.
             MlpipesError: Nothing is loaded, or the database does not answer.
         """
-        if self._reader is None:
-            raise MlpipesError("the project's database has no read-only role yet", "`mlpipes up` creates it")
-        with (
-            closing(transactions.connect(self._reader)) as reader,
-            transactions.transaction(reader, read_only=True) as cursor,
-        ):
+        with self._reading() as cursor:
             table = loaded_table.read(cursor, config.dataset)
             results = list(check_run.Checks(cursor, table, config, source, say).run())
         with self._connected() as connection, transactions.transaction(connection) as cursor:
             check_records.store(cursor, config.dataset, table.load, results, actor)
         return table.load, results
+
+    def columns(self, dataset: str) -> list[str]:
+        """Return the columns of the raw table, without those of mlpipes.
+
+        Raises:
+            MlpipesError: Nothing is loaded.
+        """
+        with self._reading() as cursor:
+            return list(loaded_table.read(cursor, dataset).types)
+
+    def profile(
+        self,
+        config: DatasetConfig,
+        roles: Mapping[str, str],
+        unique: Sequence[str],
+        say: Callable[[str], None],
+    ) -> TableProfile:
+        """Return the figures of the raw table.
+
+        Args:
+            config: The data set.
+            roles: What columns are for, by their names in the table.
+            unique: Columns whose values are meant to differ.
+            say: Told each column when its turn comes.
+
+        Raises:
+            UsageError: The target is not a column, or cannot be a target.
+            MlpipesError: Nothing is loaded, or the database does not answer or refuses.
+        """
+        import psycopg2
+
+        try:
+            with self._reading() as cursor:
+                table = loaded_table.read(cursor, config.dataset)
+                return Profiling(cursor, table, roles, unique, say).run()
+        except psycopg2.Error as error:
+            raise session.failed(error) from None
 
     def check_history(self, dataset: str, limit: int) -> list[CheckRun]:
         """Return the newest runs of all checks, the newest first."""
@@ -137,6 +172,17 @@ class PreparedData:
         return Preparation(
             connection, table, work.config, work.source, work.texts, work.calls, work.say, work.note
         )
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Cursor]:
+        """Yield a cursor on one snapshot, of the role that can only read."""
+        if self._reader is None:
+            raise MlpipesError("the project's database has no read-only role yet", "`mlpipes up` creates it")
+        with (
+            closing(transactions.connect(self._reader)) as reader,
+            transactions.transaction(reader, read_only=True) as cursor,
+        ):
+            yield cursor
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Connection]:

@@ -1,0 +1,1 @@
+"""The page of ``mlpipes data profile``: text, pictures, a card for each column."""
