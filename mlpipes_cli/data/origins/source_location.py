@@ -128,6 +128,8 @@ def _file(text: str, base: Path, source: YamlSource) -> SourceLocation:
             said = "is a folder without images and Parquet files; give a file, or a folder of them"
             raise wrong(source, AT, f"{text}: {said}")
         if path.exists():
+            if not path.is_file():
+                raise wrong(source, AT, f"{text}: is not a regular file")
             _check_extension(path.name, text, source)
             return SourceLocation("file", text, path=path)
     except OSError as error:

@@ -16,6 +16,7 @@ from mlpipes_cli.data.readers.evidence import Evidence
 from mlpipes_cli.data.readers.facts import Facts
 from mlpipes_cli.data.readers.inputs import BadLine, Input
 from mlpipes_cli.data.readers.kinds.csv_input import CsvInput
+from mlpipes_cli.data.readers.kinds.json_input import JsonInput
 from mlpipes_cli.data.readers.plan import ColumnPlan, Deviates, Plan
 from mlpipes_cli.data.readers.planning import Declared
 from mlpipes_cli.data.readers.unreadable import Unreadable
@@ -135,7 +136,7 @@ class Reading:
         return self.styles[at]
 
     def _typed_plan(self) -> Plan:
-        dates = {} if self.inputs[0].place != "line" else self._dates()
+        dates = self._dates() if all(isinstance(one, JsonInput) for one in self.inputs) else {}
         columns = []
         for name, told in self.declared.items():
             kinds = {typed.type_of(one.schema().field(name)) for one in self.inputs}

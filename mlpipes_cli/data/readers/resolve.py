@@ -35,6 +35,8 @@ def files(text: str, base: Path, source: YamlSource, at: Location = AT) -> list[
         if path.is_dir():
             return _of_folder(path, text, source, at)
         if path.exists():
+            if not path.is_file():
+                raise wrong(source, at, f"{text}: is not a regular file")
             _check_kind(path, text, source, at)
             return [(path, text)]
     except OSError as error:

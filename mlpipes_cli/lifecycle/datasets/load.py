@@ -119,6 +119,7 @@ class _Load:
                 if (known := self._known(whole)) is not None:
                     return known
                 left = self._leave_out_known()
+                self._warn_of_changed_files()
             reading = self._reading()
             with self.reporter.task(f"loading {self.config.dataset}") as task:
                 number, changes = self._copied(reading, task)
@@ -180,6 +181,20 @@ class _Load:
         self.inputs = [one for at, one in enumerate(self.inputs) if at not in known]
         self.prints = [one for at, one in enumerate(self.prints) if at not in known]
         return rows
+
+    def _warn_of_changed_files(self) -> None:
+        """Warn of files that were appended before: without a key, their old rows come again."""
+        if self.mode != "append" or self.key:
+            return
+        loads = list(self.table.loads)
+        since = next((at for at, one in enumerate(loads) if one.mode == "replace"), len(loads) - 1)
+        before = {one["source"] for record in loads[: since + 1] for one in record.settings.get("files", ())}
+        for one in self.inputs:
+            if one.shown in before:
+                self.reporter.warn(
+                    f"{one.shown}: was loaded before with other content; all its rows are added again."
+                    " With `key`, rows that are there are left out"
+                )
 
     def _reading(self) -> Reading:
         from mlpipes_cli.data.readers.planning import Declared

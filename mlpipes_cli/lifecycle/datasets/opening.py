@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,6 +130,9 @@ def tell(reporter: Reporter, inputs: Sequence[Input], reading: Reading, config: 
                     f"{inputs[at].shown}: {style.example!r} is read with {style.style.words}, which the file"
                     " does not confirm; `decimal` and `thousands` settle it"
                 )
+    for one in inputs:
+        if one.texts and all(_is_number(name) for name in one.names()):
+            reporter.warn(f"{one.shown}: its first line holds only numbers and is taken for the column names")
     for name, pattern in found.get("dates", {}).items():
         reporter.info(f"{shown}: column {name!r}: dates written as {pattern}")
     for word, names in reading.words.items():
@@ -146,6 +150,13 @@ def tell(reporter: Reporter, inputs: Sequence[Input], reading: Reading, config: 
             reporter.warn(f"{shown}: column {column.source!r}: {column.why}")
     for text in unusual(reading):
         reporter.warn(f"{shown}: {text}")
+
+
+def _is_number(name: str) -> bool:
+    try:
+        return math.isfinite(float(name))
+    except ValueError:
+        return False
 
 
 def unusual(reading: Reading) -> list[str]:

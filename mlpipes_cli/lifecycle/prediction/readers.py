@@ -98,6 +98,8 @@ def check_file(file: Path) -> str:
         raise UsageError(f"{file}: is a folder", "give a file")
     if not file.exists():
         raise UsageError(f"{file}: no such file", "give the path of a table")
+    if not file.is_file():
+        raise UsageError(f"{file}: is not a regular file", "give a file")
     if kind is None:
         raise UsageError(f"{file}: unknown kind of file", f"supported: {', '.join(_KINDS)}")
     try:

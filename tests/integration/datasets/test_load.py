@@ -126,6 +126,19 @@ def test_append_adds_new_files_alone(home: Home) -> None:
     (home.root / "parts/c.csv").unlink()
 
 
+def test_a_file_that_grew_is_added_as_a_whole_and_that_is_told(home: Home) -> None:
+    more = "load: {mode: append}\n"
+    home.file("t.csv", "x,y\n1,a\n")
+    home.load("grown", more=more)
+    home.said.clear()
+    home.file("t.csv", "x,y\n1,a\n2,b\n")
+    assert home.load("grown", more=more).rows == 3
+    assert [text for kind, text in home.said if kind == "warning" and "again" in text] == [
+        "t.csv: was loaded before with other content; all its rows are added again."
+        " With `key`, rows that are there are left out"
+    ]
+
+
 def test_append_with_a_key_knows_rows(home: Home) -> None:
     more = "load: {mode: append}\nkey: [x]\n"
     home.file("t.csv", "x,y\n1,a\n2,b\n")

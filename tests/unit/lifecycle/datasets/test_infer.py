@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from dataset_reading_help import read
 from reporter_help import Told
 
 from mlpipes_cli.config.dataset.config import load_dataset
-from mlpipes_cli.errors import UsageError
+from mlpipes_cli.errors import ConfigError, UsageError
 from mlpipes_cli.lifecycle.datasets import names
 from mlpipes_cli.lifecycle.datasets.infer import infer
 
@@ -147,3 +148,24 @@ def test_the_separator_is_read_again(separator: str, tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("\n".join(lines))
     described(tmp_path, "a.tsv")
     assert load_dataset(tmp_path / "inferred.yaml")[0].separator == separator
+
+
+def test_json_means_the_same_in_lines_and_in_an_array(tmp_path: Path) -> None:
+    records = [{"a": at, "day": f"2024-01-{at % 28 + 1:02d}"} for at in range(ROWS)]
+    (tmp_path / "lines.jsonl").write_text("\n".join(map(json.dumps, records)))
+    (tmp_path / "array.json").write_text(json.dumps(records))
+    lines, array = (described(tmp_path, name)[0]["columns"] for name in ("lines.jsonl", "array.json"))
+    assert lines == array and lines["day"]["type"] == "date"
+
+
+def test_a_file_without_names_is_told(tmp_path: Path) -> None:
+    (tmp_path / "bare.csv").write_text("1,2.5\n3,4.5\n")
+    told = Told()
+    infer("bare.csv", tmp_path, told)
+    assert "bare.csv: its first line holds only numbers and is taken for the column names" in told.warnings
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ConfigError, match=r"pipe\.csv: is not a regular file"):
+        infer("pipe.csv", tmp_path, Told())
