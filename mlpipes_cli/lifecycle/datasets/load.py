@@ -119,7 +119,7 @@ class _Load:
                 if (known := self._known(whole)) is not None:
                     return known
                 left = self._leave_out_known()
-                self._warn_of_changed_files()
+            self._warn_of_changed_files()
             reading = self._reading()
             with self.reporter.task(f"loading {self.config.dataset}") as task:
                 number, changes = self._copied(reading, task)
