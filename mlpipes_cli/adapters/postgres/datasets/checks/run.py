@@ -224,7 +224,8 @@ class Checks:
         ).format(it=sql.Identifier(name), within=sql.Literal(check.fresh.within), table=self.table.name)
         with located(self.source, at, ours=True):
             newest, ok = self._one(statement)
-        title = check.name or f"fresh: {name} within {check.fresh.within}"
+        within = str(check.fresh.within).removesuffix(", 0:00:00")  # 7 days, or 12:00:00
+        title = check.name or f"fresh: {name} within {within}"
         return CheckResult(title, ok, int(not ok), () if ok else ({"newest": newest},))
 
     def _one(self, statement: sql.Composable) -> tuple[Any, ...]:
