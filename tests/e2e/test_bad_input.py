@@ -70,7 +70,7 @@ FILES: dict[str, tuple[str, str | bytes | None, list[str]]] = {
         ["experiment.yaml:3: data -> source:", "did you mean 'breast_cancer'?"],
     ),
     "unknown kind of file": (
-        experiment(source="data.xls"),
+        experiment(source="data.sav"),
         b"x",
         ["experiment.yaml:3: data -> source:", ".csv"],
     ),
@@ -128,10 +128,10 @@ FILES: dict[str, tuple[str, str | bytes | None, list[str]]] = {
         bytes(range(256)) * 20,
         ["experiment.yaml:3: data -> source:"],
     ),
-    "Latin-1 text": (
+    "a text in an unknown encoding": (
         experiment(),
-        b"x,word,y\n1,caf\xe9,0\n",
-        ["experiment.yaml:3: data -> source:", "UTF-8"],
+        b"x,word,y\n1,caf\x81,0\n",
+        ["experiment.yaml:3: data -> source:", "UTF-8", "encoding"],
     ),
     "duplicate column": (experiment(), rows().replace("x,word,y", "x,x,y"), ["experiment.yaml:3:", "'x'"]),
     "gzip that is none": (
