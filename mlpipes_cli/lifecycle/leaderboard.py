@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.training import previous_sessions
-from mlpipes_cli.lifecycle.training.recording.report import CandidateResult, from_record, ranked, value_of
+from mlpipes_cli.lifecycle.training.recording.report import (
+    DOCUMENTED,
+    CandidateResult,
+    from_record,
+    ranked,
+    value_of,
+)
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -83,24 +89,13 @@ class Board:
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document of ``leaderboard --json``."""
-        shown = (
-            "name",
-            "run_id",
-            "status",
-            "metrics",
-            "intervals",
-            "cross_validated",
-            "threshold",
-            "seconds",
-            "error",
-        )
         return {
             "experiment": self.experiment,
             "model": self.model,
             "metric": self.metric,
             "holdout_fingerprint": self.holdout,
             "runs": [
-                {name: getattr(entry.result, name) for name in shown}
+                {name: getattr(entry.result, name) for name in DOCUMENTED}
                 | {"version": entry.version, "aliases": list(entry.aliases)}
                 for entry in self.entries
             ],

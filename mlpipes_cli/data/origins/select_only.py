@@ -19,18 +19,26 @@ _SETTINGS = (
     f"set local statement_timeout = '{SECONDS}s'; set local lock_timeout = '{_LOCK_SECONDS}s';"
     " set local cursor_tuple_fraction = 1.0"
 )
-_OPEN = f"""
+
+
+class NotOneSelect(Exception):
+    """The text is not exactly one statement that returns rows; it was not run."""
+
+
+def opening(cursor: str) -> str:
+    """Return the statement that opens a cursor on the one statement in the setting ``mlpipes.query``.
+
+    Args:
+        cursor: The cursor's name.
+    """
+    return f"""
 do $mlpipes$
-declare found refcursor := '{_CURSOR}';
+declare found refcursor := '{cursor}';
 begin
   open found no scroll for execute current_setting('mlpipes.query');
 end
 $mlpipes$
 """
-
-
-class NotOneSelect(Exception):
-    """The text is not exactly one statement that returns rows; it was not run."""
 
 
 def select(connection: Any, statement: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -74,7 +82,7 @@ def stream(
             cursor.execute(_SETTINGS)
             cursor.execute("select set_config('mlpipes.query', %s, true)", (text,))
             try:
-                cursor.execute(_OPEN)
+                cursor.execute(opening(_CURSOR))
             except psycopg2.errors.InvalidCursorDefinition:
                 raise NotOneSelect from None
             first = True

@@ -17,7 +17,7 @@ from psycopg2 import sql
 
 from mlpipes_cli.adapters.postgres.datasets.sql_errors import located
 from mlpipes_cli.config.yaml_source import Location, YamlSource
-from mlpipes_cli.data.origins.select_only import NotOneSelect
+from mlpipes_cli.data.origins.select_only import NotOneSelect, opening
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.ports.data_sets.datasets import SQL_TYPES, TableColumn
 
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 
 _WITH = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*with(?:\s+(recursive))?(?=\W)", re.IGNORECASE | re.DOTALL)
 _CURSOR = "mlpipes_planned"
-_OPEN = f"""
-do $mlpipes$
-declare found refcursor := '{_CURSOR}';
-begin
-  open found no scroll for execute current_setting('mlpipes.query');
-end
-$mlpipes$
-"""
 # Types by their numbers in PostgreSQL's catalog, which never change, and how a column becomes the type.
 _TYPES = {
     16: ("boolean", "{}"), 20: ("integer", "{}"), 21: ("integer", "{}::bigint"),
@@ -157,7 +149,7 @@ def _plan(cursor: Cursor, statement: sql.Composable) -> list[tuple[str, int]]:
     cursor.execute("savepoint planned")
     try:
         cursor.execute("select set_config('mlpipes.query', %s, true)", (text,))
-        cursor.execute(_OPEN)
+        cursor.execute(opening(_CURSOR))
         cursor.execute(f"fetch 0 from {_CURSOR}")
         found = [(column.name, column.type_code) for column in cursor.description or ()]
         cursor.execute(f"close {_CURSOR}")

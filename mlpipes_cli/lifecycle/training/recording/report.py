@@ -14,6 +14,12 @@ from mlpipes_cli.ports import RunRecord
 NO_METRICS: Mapping[str, float] = {}
 
 
+# What the JSON documents of a session and of a leaderboard say of a run.
+DOCUMENTED = (
+    "name", "run_id", "status", "metrics", "intervals", "cross_validated", "threshold", "seconds", "error",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class CandidateResult:
     """The result of a candidate.
@@ -81,22 +87,12 @@ class TrainingReport:
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document of ``train --json``."""
-        shown = (
-            "name",
-            "run_id",
-            "status",
-            "metrics",
-            "intervals",
-            "cross_validated",
-            "threshold",
-            "seconds",
-            "error",
-            "cached",
-        )
         return {
             "experiment": self.experiment,
             "data": {"rows": self.rows, "fingerprint": self.fingerprint},
-            "runs": [{name: getattr(result, name) for name in shown} for result in self.ranked],
+            "runs": [
+                {name: getattr(result, name) for name in (*DOCUMENTED, "cached")} for result in self.ranked
+            ],
             "best": self.best.name if self.best else None,
         }
 
