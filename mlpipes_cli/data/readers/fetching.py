@@ -81,7 +81,7 @@ class Fetching:
 
             url = queries.address(told, self.source, self.database_url, os.environ)
             shown = queries.shown(told)
-            yield shown, partial(self._spooled, queries.tables(told, url, self.source), shown)
+            yield shown, partial(self._spooled, queries.tables(told, url, self.source, self.base), shown)
         elif isinstance(told, str):
             yield from self._text(told, ("source",))
         else:

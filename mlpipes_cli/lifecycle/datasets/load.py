@@ -250,8 +250,7 @@ class _Load:
         """Check that no row is bad, unless bad rows are set aside, and that there are rows at all."""
         if reading.set_aside and self.config.load.on_bad_rows == "refuse":
             problems = reading.problems()
-            more = "; `load: {on_bad_rows: set_aside}` loads the other rows"
-            problems[-1] += more
+            problems[-1] += f"; {opening.way_out(self.config, reading)}"
             raise ConfigError(problems)
         if not sum(reading.rows):
             shown = ", ".join(one.shown for one in self.inputs[:3])

@@ -53,7 +53,7 @@ def test_a_first_file_says_what_was_found(loans: Path) -> None:
         "Age": {"type": "integer", "rename": "age", "min": 0, "missing": 0.0},
         "Had Default": {"type": "integer", "rename": "had_default", "values": [0, 1], "missing": 0.0},
         "Amount (€)": {"type": "number", "rename": "amount", "min": 0, "missing": 0.0},
-        "Paid at": {"type": "date", "rename": "paid_at", "format": "%d/%m/%Y", "missing": 0.0},
+        "Paid at": {"type": "date", "rename": "paid_at", "format": "%d.%m.%Y", "missing": 0.0},
         "Grade": {"type": "text", "rename": "grade", "values": ["A", "B"], "missing": 0.0},
         "order": {"type": "text", "rename": "order_", "values": ["x"], "missing": 0.1},
         "Empty": {"drop": True},
