@@ -90,7 +90,7 @@ def read_inputs(inputs: Sequence[Input], formats: Formats) -> Read:
     """
     import pyarrow as pa
 
-    from mlpipes_cli.data.readers.reading import whole
+    from mlpipes_cli.data.readers.whole import whole
 
     table, problems = whole(inputs, formats)
     if problems:

@@ -282,6 +282,23 @@ class Reading:
                     reason = line.reason if line.row is None else cells[line.row]
                     yield one, replace(line, reason=reason)
 
+    def places(self, rows: Sequence[int]) -> list[str]:
+        """Return where rows stand in the inputs.
+
+        Args:
+            rows: Rows from 0, in the order in which :meth:`batches` has yielded them from all inputs.
+        """
+        found, start = [], 0
+        for at, one in enumerate(self.inputs):
+            bad = np.sort(np.array([cell.row for cell in self.bad.get(at, ())], dtype=np.int64))
+            inside = sorted(row - start for row in rows if start <= row < start + self.rows[at])
+            # the row before which k bad rows stand is k rows later than it was yielded
+            wanted = {row + int(np.searchsorted(bad - np.arange(len(bad)), row, "right")) for row in inside}
+            if wanted:
+                found += [place(one, line) for line in one.places(wanted, left_out=False, most=0)]
+            start += self.rows[at]
+        return found
+
     def problems(self) -> list[str]:
         """Return a line for each of the first bad rows."""
         found = []
@@ -324,24 +341,3 @@ def _reason(plan: ColumnPlan, value: object) -> str:
     kind = _ARTICLES.get(plan.type, f"a {plan.type}")
     written = f" written as {plan.pattern!r}" if plan.pattern and "%" in plan.pattern else ""
     return f"column {plan.source!r}: {shown} is not {kind}{written}"
-
-
-def whole(inputs: Sequence[Input], formats: Formats) -> tuple[pa.Table, list[str]]:
-    """Return all rows of some inputs with the inferred types, and what is wrong with records.
-
-    Raises:
-        Unreadable: An input cannot be read.
-    """
-    declared = {name: Declared(name) for name in inputs[0].names()}
-    reading = Reading(inputs, declared, formats, keep_infinite=True)
-    reading.whole_plan()
-    while True:
-        try:
-            batches = list(reading.batches())
-            break
-        except Deviates as error:
-            reading.deviated(error)
-    columns = reading.plan.columns
-    schema = pa.schema([(one.name, convert.ARROW_TYPES[one.type]) for one in columns])
-    made = [pa.RecordBatch.from_arrays(batch, schema=schema) for batch in batches]
-    return pa.Table.from_batches(made, schema), reading.problems()

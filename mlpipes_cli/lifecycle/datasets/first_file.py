@@ -24,7 +24,7 @@ _OF_KEYS = ("id", "key", "uuid", "guid", "no", "nr", "number")
 
 def written(
     dataset: str,
-    source: str,
+    source: Any,
     inputs: Sequence[Input],
     reading: Reading,
     *,
@@ -49,7 +49,7 @@ def written(
     lines = [
         f"# From {rows:,} rows{aside}. Check what is expected of each column: `mlpipes data check` holds it.",
         _line("dataset", dataset),
-        _line("source", source),
+        _line("source", source) if isinstance(source, str) else f"source: {dump_flow(source)}",
     ]
     found = opening.understood(inputs, reading)
     for setting in ("separator", "encoding", "decimal", "thousands"):

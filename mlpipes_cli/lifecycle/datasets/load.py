@@ -244,7 +244,9 @@ class _Load:
         try:
             return number, self.table.apply()
         except KeyProblem as error:
-            raise ConfigError([self.source.problem(("key",), str(error))]) from None
+            where = ", ".join(reading.places(error.rows))
+            said = f"{where}: {error}" if where else str(error)
+            raise ConfigError([self.source.problem(("key",), said)]) from None
 
     def _check(self, reading: Reading) -> None:
         """Check that no row is bad, unless bad rows are set aside, and that there are rows at all."""

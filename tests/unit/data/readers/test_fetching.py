@@ -283,6 +283,8 @@ def test_several_files_globs_and_folders(tmp_path: Path) -> None:
     assert refused(tmp_path, "source: '*.tsv'\n") == f"{AT}: *.tsv: no file matches"
     assert refused(tmp_path, "source: c.csv\n").startswith(f"{AT}: c.csv: no such file")
     assert "are files of different kinds" in refused(tmp_path, "source: [a.csv, parts]\n")
+    for twice in ("[a.csv, ./a.csv]", "['*.csv', b.csv]"):
+        assert "is named twice, and its rows would be loaded twice" in refused(tmp_path, f"source: {twice}\n")
     (tmp_path / "c.csv").write_text("x,z\n1,a\n")
     assert refused(tmp_path, "source: '*.csv'\n").startswith(f"{AT}: c.csv: other columns than a.csv")
 
