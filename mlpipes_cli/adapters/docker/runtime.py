@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.adapters.docker.containers import logs, manual_stop, shutdown
 from mlpipes_cli.adapters.docker.stack import addresses, extra_services
 from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
+from mlpipes_cli.adapters.docker.stack.driver import ContainerReconciler
 from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
 from mlpipes_cli.adapters.docker.stack.port_allocator import PortAllocator
-from mlpipes_cli.adapters.docker.stack.reconciler import ContainerReconciler
 from mlpipes_cli.adapters.docker.stack.resources import Container
 from mlpipes_cli.adapters.docker.stack.settings import core
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.docker.stack.status import read_status, unknown
+from mlpipes_cli.adapters.processes.driver import stack_lock
 from mlpipes_cli.adapters.processes.json_files import clear_folder
 from mlpipes_cli.adapters.processes.ports import PortReservations
-from mlpipes_cli.adapters.processes.reconciler import stack_lock
 from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError, UsageError

@@ -11,8 +11,7 @@ from mlpipes_cli.adapters.embedded.database_server import DatabaseServer, WrongP
 from mlpipes_cli.adapters.embedded.layout import CORE, StackLayout
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.adapters.processes import log_files, ports
-from mlpipes_cli.adapters.processes.json_files import unwritable
-from mlpipes_cli.adapters.processes.reconciler import (
+from mlpipes_cli.adapters.processes.driver import (
     ATTEMPTS,
     Child,
     ProcessReconciler,
@@ -20,6 +19,7 @@ from mlpipes_cli.adapters.processes.reconciler import (
     stack_lock,
     with_retries,
 )
+from mlpipes_cli.adapters.processes.json_files import unwritable
 from mlpipes_cli.adapters.processes.state import RunningProcess
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mlpipes_cli.adapters.embedded.core_services import work
 from mlpipes_cli.adapters.embedded.layout import CORE, StackLayout
 from mlpipes_cli.adapters.embedded.status import read_status
+from mlpipes_cli.adapters.processes.driver import stack_lock
 from mlpipes_cli.adapters.processes.local_services import LocalServices
-from mlpipes_cli.adapters.processes.reconciler import stack_lock
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Halted, Reporter, ServiceStatus
 from mlpipes_cli.services import catalog

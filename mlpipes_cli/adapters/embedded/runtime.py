@@ -11,9 +11,9 @@ from mlpipes_cli.adapters.embedded.core_services import work
 from mlpipes_cli.adapters.embedded.layout import CORE, StackLayout
 from mlpipes_cli.adapters.embedded.status import read_status
 from mlpipes_cli.adapters.processes import log_files
+from mlpipes_cli.adapters.processes.driver import marked_as, stack_lock
 from mlpipes_cli.adapters.processes.json_files import clear_folder
 from mlpipes_cli.adapters.processes.local_services import LocalServices, no_container, no_such_service
-from mlpipes_cli.adapters.processes.reconciler import marked_as, stack_lock
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.ports import (
     Check,

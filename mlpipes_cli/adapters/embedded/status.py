@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlpipes_cli.adapters.embedded.layout import StackLayout
 from mlpipes_cli.adapters.processes import ports, process, service_status
-from mlpipes_cli.adapters.processes.reconciler import marked_as
+from mlpipes_cli.adapters.processes.driver import marked_as
 from mlpipes_cli.adapters.processes.state import RunningProcess
 from mlpipes_cli.ports import ServiceStatus
 from mlpipes_cli.services import catalog

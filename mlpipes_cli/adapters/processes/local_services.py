@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mlpipes_cli.adapters.processes import foreground, log_files, ports, process, service_status
 from mlpipes_cli.adapters.processes.daemon import Daemon
-from mlpipes_cli.adapters.processes.reconciler import ProcessReconciler, marked_as, stack_lock
+from mlpipes_cli.adapters.processes.driver import ProcessReconciler, marked_as, stack_lock
 from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.ports import Endpoints, Halted, Reporter, ServiceSpec, ServiceStatus
@@ -32,7 +32,7 @@ class LocalServices:
     """Manages the added services of one project.
 
     ``start``, ``stop`` and ``restart`` take the stack's lock
-    (:func:`mlpipes_cli.adapters.processes.reconciler.stack_lock`); callers of ``bring`` and ``end`` hold it.
+    (:func:`mlpipes_cli.adapters.processes.driver.stack_lock`); callers of ``bring`` and ``end`` hold it.
 
     Attributes:
         project: The project of the services.

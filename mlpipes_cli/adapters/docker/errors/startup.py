@@ -14,8 +14,8 @@ from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.services import catalog
 
 if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.stack.container_service import ServiceState
     from mlpipes_cli.adapters.docker.stack.resources import StackResources
-    from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
     from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 
 _TO_PROBES = re.compile(r"FATAL: +the database system is ")  # logged for early probes

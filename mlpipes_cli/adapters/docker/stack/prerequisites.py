@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mlpipes_cli.adapters.docker.stack.container_service import ServiceState
 from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
 from mlpipes_cli.adapters.docker.stack.resources import Container, StackResources
-from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.services import catalog

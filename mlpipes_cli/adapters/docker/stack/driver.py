@@ -12,12 +12,12 @@ from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec, in_words
 from mlpipes_cli.adapters.docker.errors import startup
 from mlpipes_cli.adapters.docker.errors.translate import port_in_use, refused, translate_errors
 from mlpipes_cli.adapters.docker.stack import one_off
+from mlpipes_cli.adapters.docker.stack.container_service import ServiceState
 from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
 from mlpipes_cli.adapters.docker.stack.port_allocator import PortAllocator
 from mlpipes_cli.adapters.docker.stack.prerequisites import prepare, refuse_other_store
 from mlpipes_cli.adapters.docker.stack.provisioning import Provisioner
 from mlpipes_cli.adapters.docker.stack.resources import Container
-from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
 from mlpipes_cli.adapters.docker.stack.settings import port_settings
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.errors import MlpipesError
