@@ -1,130 +1,99 @@
-"""Reconcile a stack's processes: keep those that work, stop the others, start what is missing."""
+"""Drive local processes for the reconciler."""
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from mlpipes_cli.adapters.processes import log_files, ports, process
-from mlpipes_cli.adapters.processes.daemon import Daemon
-from mlpipes_cli.adapters.processes.json_files import locked
 from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
+from mlpipes_cli.adapters.reconcile.driver import Progress, TryAgain, startup_error
+from mlpipes_cli.adapters.reconcile.service import Service
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports import Reporter
 from mlpipes_cli.project import ProjectFolder
-from mlpipes_cli.services.probes import HttpProbe
 
-ATTEMPTS = 5
 _IN_USE = ("address already in use", "is taken by")  # the messages of the system and of `mlpipes serve`
-_T = TypeVar("_T")
-Child = subprocess.Popen[bytes] | None
+_LINES = 50
+Child = subprocess.Popen[bytes]
 
 
-class RetryStart(Exception):
-    """Another attempt makes sense: the port was taken, an adopted service exited, or tables were upgraded."""
+class Program(Protocol):
+    """A program that runs as a service: an HTTP service, or the database server."""
+
+    @property
+    def log(self) -> Path:
+        """The log file."""
+
+    def fingerprint(self, port: int) -> str:
+        """Return a hash that changes with every setting that needs a restart."""
+
+    def find(self, written: RunningProcess | None) -> RunningProcess | None:
+        """Return the main process, recorded or not."""
+
+    def keeps(self, found: RunningProcess) -> bool:
+        """Return whether a process that runs as configured is waited for; otherwise it is replaced."""
+
+    def begin(self, port: int) -> int:
+        """Prepare the log for a start; return its size."""
+
+    def spawn(self, port: int) -> tuple[RunningProcess, Child]:
+        """Start the program on a port, without waiting for it to answer."""
+
+    def answers(self, main: RunningProcess) -> bool:
+        """Return whether the program works."""
+
+    def silence(self) -> str:
+        """Return what to report if it did not answer in time, after the service's name."""
+
+    def end(self, main: RunningProcess | None) -> int:
+        """Stop all processes; return their number."""
 
 
-def with_retries(work: Callable[[], _T]) -> _T:
-    """Call ``work``, up to ``ATTEMPTS`` times as long as it raises :class:`RetryStart`.
+@dataclass(kw_only=True)
+class ProcessService(Service):
+    """Tracks a service that is a local process.
 
-    Raises:
-        MlpipesError: All attempts failed.
+    Attributes:
+        program: The program.
+        fixed: The fixed port of the settings; None is ``auto``.
+        preference: The first candidate for an automatic port.
+        running: The main process, once there is one.
+        child: The main process, if this call started it.
+        watched: Whether this call started it or waited for it, so that it is stopped if the call fails.
+        log_start: The size of the log before the start.
     """
-    for _ in range(ATTEMPTS - 1):
-        with contextlib.suppress(RetryStart):
-            return work()
-    try:
-        return work()
-    except RetryStart as lost:
-        raise MlpipesError(str(lost), "run `mlpipes up` again") from None
 
-
-@contextmanager
-def stack_lock(project: ProjectFolder, reporter: Reporter) -> Iterator[None]:
-    """Hold the exclusive lock of a stack, whatever its runtime; the same thread may nest it.
-
-    Raises:
-        MlpipesError: The project's folder cannot be written, or its file system does not support locks.
-    """
-
-    def waiting(holder: str) -> None:
-        reporter.info(f"another mlpipes process ({holder}) is changing this stack; waiting for it to finish")
-
-    with locked(project.state / "lock", waiting):
-        yield
+    program: Program
+    fixed: int | None
+    preference: int
+    running: RunningProcess | None = None
+    child: Child | None = None
+    watched: bool = False
+    log_start: int = 0
 
 
 @dataclass
-class ProcessReconciler:
-    """Starts, keeps and stops processes for one call; the caller holds the stack's lock.
+class ProcessDriver:
+    """Implements :class:`mlpipes_cli.adapters.reconcile.driver.Driver` for local processes.
 
     Attributes:
         project: The project of the processes.
-        reporter: Receives messages.
+        progress: Receives what happens.
         held: The reserved ports.
         files: The state files.
         running: The recorded processes, by service.
-        changes: The changes made by this call, one text each.
-        note: Called with a text on the current step.
-        unready: Services that this call started and that do not answer yet, with the size of
-            their logs before.
     """
 
     project: ProjectFolder
-    reporter: Reporter
+    progress: Progress
     held: ports.PortReservations
     files: StateFiles
     running: dict[str, RunningProcess]
-    changes: list[str] = field(default_factory=list)
-    note: Callable[[str], None] = lambda text: None
-    unready: dict[str, int] = field(default_factory=dict)
 
-    # -- overridden for the core services of a stack
-
-    def wanted_port(self, name: str) -> int | None:
-        """Return the fixed port of a service, or None."""
-        spec = self.files.wanted().get(name)
-        return spec.preferred_port if spec and spec.fixed_port else None
-
-    def end_all(self, name: str, running: RunningProcess | None) -> int:
-        """Stop all processes of a service; return their number."""
-        return marked_as(self.project, name).end(running)
-
-    # -- public operations
-
-    def come_up(self, daemon: Daemon, preference: int) -> RunningProcess:
-        """Keep a service that runs as configured, or start it; wait until it answers.
-
-        Raises:
-            MlpipesError: The service does not start.
-        """
-
-        def attempt() -> RunningProcess:
-            fixed = self.wanted_port(daemon.name)
-            found = self.healthy(daemon, fixed)
-            child: Child = None
-            if found is None:
-                found, child = self.spawn(daemon, self.choose(daemon.name, fixed, preference))
-            return self.wait(daemon, found, child)
-
-        return with_retries(attempt)
-
-    def undo(self) -> None:
-        """Stop the services that this call waited for and that do not answer yet."""
-        if not self.unready:
-            return
-        for name in reversed(list(self.unready)):
-            with contextlib.suppress(MlpipesError):
-                self.end_all(name, self.running.pop(name, None))
-        with contextlib.suppress(MlpipesError):
-            self.write()
-
-    def settle_move(self) -> None:
+    def handle_move(self) -> None:
         """Handle a project folder that was moved or copied.
 
         After a move, stop the processes that still run for the old path. After a copy, only remove the
@@ -139,128 +108,132 @@ class ProcessReconciler:
             process.end(lambda: [one for one in members if process.running(one.pid)], patience=30.0)
         self.running.clear()
 
-    # -- the steps for one service
+    # -- the reconciler's steps
 
-    def healthy(self, daemon: Daemon, wanted: int | None) -> RunningProcess | None:
-        """Return the service if it runs as configured or is still starting; otherwise stop its processes."""
-        found = daemon.find(self.running.get(daemon.name))
-        if found and found.fingerprint == daemon.fingerprint(found.port) and wanted in (None, found.port):
-            young = time.time() - found.identity.created < daemon.timeout
-            if daemon.answers(found) or young:
-                self.running[daemon.name] = found
-                return found
-        self.end(daemon.name, found)
-        return None
+    def observe(self, service: ProcessService) -> None:
+        """Keep a service that runs as configured or is still starting; otherwise stop its processes."""
+        found = service.program.find(self.running.get(service.name))
+        if not found or not self._as_desired(service, found):
+            self.end(service.name, service.program, found)
+            service.stage, service.running, service.child = "absent", None, None
+            return
+        self.running[service.name] = found
+        if found != service.running:
+            service.running, service.child, service.port = found, None, found.port
+            service.log_start = log_files.size(service.program.log)
+            service.adopted()
 
-    def spawn(self, daemon: Daemon, port: int) -> tuple[RunningProcess, Child]:
-        """Start a service on a port."""
-        log_files.begin(daemon.log, f"starting {daemon.name} on port {port}")
-        before = log_files.size(daemon.log)
-        running, child = daemon.spawn(port)
-        self.started(daemon.name, running, before)
-        return running, child
+    def _as_desired(self, service: ProcessService, found: RunningProcess) -> bool:
+        return (
+            found.fingerprint == service.program.fingerprint(found.port)
+            and service.fixed in (None, found.port)
+            and service.program.keeps(found)
+        )
 
-    def wait(self, daemon: Daemon, running: RunningProcess, child: Child) -> RunningProcess:
-        """Wait until a service answers.
+    def create(self, service: ProcessService) -> None:
+        """See the protocol; a process needs no preparation."""
 
-        Raises:
-            RetryStart: The service exited, and another attempt makes sense.
-            MlpipesError: The service exited, or does not answer in time.
-        """
-        if child is None and daemon.answers(running):
-            return running
-        self.note(f"waiting for {daemon.name}")
-        self.unready.setdefault(daemon.name, log_files.size(daemon.log))
-        deadline = time.monotonic() + daemon.timeout
-        while time.monotonic() < deadline:
-            if child.poll() is not None if child else running.identity.process() is None:
-                self.gone(daemon.name, running, adopted=child is None)
-            if daemon.answers(running):
-                self.ready(daemon.name)
-                return running
-            time.sleep(0.05)
-        raise self.failure(daemon.name, f"did not answer within {daemon.timeout:.0f} s")
+    def start(self, service: ProcessService) -> None:
+        port = self.choose(service) if service.port is None else service.port
+        service.port = port
+        service.log_start = service.program.begin(port)
+        service.watched = True
+        service.running, service.child = service.program.spawn(port)
+        self.running[service.name] = service.running
+        self.write()
 
-    # -- records
+    def answers(self, service: ProcessService) -> bool:
+        if service.running is None or self.has_exited(service):
+            return False
+        if service.program.answers(service.running):
+            return True
+        service.watched, service.change = True, service.change or "started"
+        return False
 
-    def choose(self, service: str, wanted: int | None, preference: int) -> int:
+    def has_exited(self, service: ProcessService) -> bool:
+        if service.child:
+            return service.child.poll() is not None
+        return service.running is None or service.running.identity.process() is None
+
+    def exited(self, service: ProcessService) -> None:
+        port, adopted = service.port, service.child is None
+        service.program.end(service.running)
+        failure = self._failure(service, "exited while starting")
+        lost = port is not None and (not ports.is_free(port) or self._in_use(service))
+        self.forget(service)
+        if lost:
+            self._move_on(service)
+        if lost or adopted:
+            service.port = None
+            raise TryAgain(MlpipesError(failure.reason, "run `mlpipes up` again"))
+        raise failure
+
+    def silent(self, service: ProcessService) -> None:
+        raise self._failure(service, service.program.silence())
+
+    def finish(self, service: ProcessService) -> None:
+        """See the protocol; an HTTP service has nothing left to do."""
+
+    def replan(self, services: Sequence[ProcessService]) -> None:
+        for service in services:
+            if service.stage != "ready":
+                self.observe(service)
+
+    def undo(self, service: ProcessService) -> None:
+        if service.watched:
+            service.program.end(self.running.pop(service.name, None))
+            self.write()
+
+    # -- ports, records and errors
+
+    def choose(self, service: ProcessService) -> int:
         """Choose a port for a service, and record it at once, so that it is the same after a crash."""
         remembered = self.files.ports()
         port = ports.choose(
-            service,
+            service.name,
             self.held,
-            wanted=wanted,
-            remembered=remembered.get(service),
-            preference=preference,
-            say=self.reporter.info,
+            wanted=service.fixed,
+            remembered=remembered.get(service.name),
+            preference=service.preference,
+            say=self.progress.reporter.info,
         )
-        self.files.write_ports(remembered | {service: port})
+        self.files.write_ports(remembered | {service.name: port})
         return port
 
-    def started(self, name: str, running: RunningProcess, log_size: int) -> None:
-        """Record that a service was started and does not answer yet."""
-        self.running[name] = running
-        self.unready[name] = log_size
-        self.write()
-
-    def ready(self, name: str) -> None:
-        """Record that a service answers."""
-        done = "started" if self.unready.pop(name, None) is not None else "recreated"
-        running = self.running[name]
-        self.changes.append(f"{name}: {done} on port {running.port}")
-        self.reporter.detail(f"{name} answers on port {running.port}")
-
-    def end(self, name: str, running: RunningProcess | None = None) -> None:
+    def end(self, name: str, program: Program, found: RunningProcess | None = None) -> None:
         """Stop a service, or its remaining processes, because it does not run as configured."""
-        if self.end_all(name, running or self.running.get(name)):
-            self.changes.append(f"{name}: stopped, since it was broken, no longer needed, or outdated")
+        if program.end(found or self.running.get(name)):
+            self.progress.changes.append(
+                f"{name}: stopped, since it was broken, no longer needed, or outdated"
+            )
         if self.running.pop(name, None):
             self.write()
 
-    def gone(self, name: str, running: RunningProcess, *, adopted: bool) -> None:
-        """Handle a service that exited while it started.
-
-        Raises:
-            RetryStart: Another attempt makes sense.
-            MlpipesError: The service failed; the message has its last log lines.
-        """
-        self.end_all(name, running)
-        failure = self.failure(name, "exited while starting")
-        lost = not ports.is_free(running.port) or self._in_use(name)
-        self.unready.pop(name, None)
-        self.running.pop(name, None)
+    def forget(self, service: ProcessService) -> None:
+        """Record that a service has no process any more."""
+        service.stage, service.running, service.child, service.watched = "absent", None, None, False
+        self.running.pop(service.name, None)
         self.write()
-        if lost:
-            self._move_on(name, running.port)
-        raise RetryStart(failure.reason) if lost or adopted else failure
 
-    def _in_use(self, name: str) -> bool:
+    def _in_use(self, service: ProcessService) -> bool:
         """Return whether a service logged that its port was in use; the port may be free again by now."""
-        said = log_files.evidence(
-            log_files.path(self.project, name), self.unready.get(name, 0), lines=50
-        ).lower()
+        said = log_files.evidence(service.program.log, service.log_start, lines=_LINES).lower()
         return any(words in said for words in _IN_USE)
 
-    def _move_on(self, name: str, port: int) -> None:
+    def _move_on(self, service: ProcessService) -> None:
         """Forget the remembered port, so that the next attempt chooses another; a fixed port is kept."""
-        if self.wanted_port(name) is not None:
+        port, name = service.port or 0, service.name
+        if service.fixed is not None:
             self.held.release(port)
             return
-        self.reporter.info(f"port {port} of {name} was taken by {ports.holder(port)}; trying another")
+        self.progress.reporter.info(
+            f"port {port} of {name} was taken by {ports.holder(port)}; trying another"
+        )
         self.files.write_ports({n: p for n, p in self.files.ports().items() if n != name})
 
-    def failure(self, name: str, what: str) -> MlpipesError:
-        """Return the error for a service that failed, with its last log lines."""
-        said = log_files.evidence(log_files.path(self.project, name), self.unready.get(name, 0))
-        reason = f"{name} {what}" + (f"; its last log lines: {said}" if said else "")
-        return MlpipesError(reason, f"see `mlpipes logs {name}` and `mlpipes doctor`")
+    def _failure(self, service: ProcessService, what: str) -> MlpipesError:
+        return startup_error(service.name, what, log_files.evidence(service.program.log, service.log_start))
 
     def write(self) -> None:
         """Record the running processes."""
         self.files.write_running(self.project.root, self.running)
-
-
-def marked_as(project: ProjectFolder, name: str) -> Daemon:
-    """Return a daemon without a command, which can only find and stop a service's processes."""
-    root = project.root
-    return Daemon(name, root, (), {}, root, log_files.path(project, name), HttpProbe("GET", "/"), 0.0)

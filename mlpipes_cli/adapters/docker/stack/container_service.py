@@ -1,4 +1,4 @@
-"""Track the state of one service while it is started."""
+"""Track one service that is a container while it is started."""
 
 from __future__ import annotations
 
@@ -6,62 +6,64 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from mlpipes_cli.adapters.docker.containers.spec import ContainerSpec
+from mlpipes_cli.adapters.reconcile.service import Service
 
 
-@dataclass
-class ServiceState:
-    """Tracks a service while ``up`` runs.
+@dataclass(frozen=True)
+class StartupState:
+    """Describes the state of a container that starts.
 
     Attributes:
-        plan: The desired state of its container.
-        needs: The services that have to be ready before it is started.
-        before: The container of a step that is run before each start.
-        container: The id of its container, once there is one.
-        stage: No container; container created; container started; service answers.
-        fresh: Whether this call created the container and has not started it yet.
-        touched: Whether this call started it.
-        done: The change as text, if it is not only a start.
-        deadline: The time on the monotonic clock by which it has to answer.
-        restarts: The engine's restart count when it was first read.
-        said: The reason why it is not ready, if known.
-        settled: False while work is left to do after it is ready.
+        ended: Whether it does not run, or the engine keeps restarting it.
+        healthy: The result of the engine's health check; without one, whether it runs.
+        words: The state as text.
+        oom: Whether it was killed because it ran out of memory.
     """
 
-    plan: ContainerSpec
-    needs: frozenset[str]
+    ended: bool
+    healthy: bool
+    words: str
+    oom: bool
+
+
+@dataclass(kw_only=True)
+class ContainerService(Service):
+    """Tracks a container.
+
+    Attributes:
+        spec: The desired state of its container.
+        before: The container of a step that is run before each start.
+        container: The id of its container, once there is one.
+        fresh: Whether this call created the container and has not started it yet.
+        restarts: The engine's restart count when it was first read.
+        said: The reason why it is not ready, if known.
+        state: Its state when it was last read.
+    """
+
+    spec: ContainerSpec
     before: ContainerSpec | None = None
     container: str = ""
-    stage: Literal["absent", "created", "started", "ready"] = "absent"
     fresh: bool = False
-    touched: bool = False
-    done: str = ""
-    deadline: float = 0.0
     restarts: int | None = None
     said: str = ""
-    settled: bool = True
-
-    @property
-    def name(self) -> str:
-        """The service's name."""
-        return self.plan.service.name
+    state: StartupState = StartupState(False, False, "", False)
 
     @property
     def ports(self) -> dict[int, int]:
         """The host's ports by the container's."""
-        return {one.port: one.host_port for one in self.plan.service.ports}
+        return {one.port: one.host_port for one in self.spec.service.ports}
 
-    def started(self, timeout: float) -> None:
-        """Record that it was just started and has ``timeout`` seconds to answer."""
-        self.stage, self.touched, self.restarts = "started", True, None
-        self.deadline = time.monotonic() + timeout
+    def plan(self, spec: ContainerSpec) -> None:
+        """Set the desired state of its container."""
+        self.spec = spec
+        self.port = next((one.host_port for one in spec.service.ports), None)
 
-    def adopt(self, state: Mapping[str, Any], timeout: float, grace: float) -> None:
-        """Adopt a running container: it gets the rest of ``timeout``, at least ``grace`` seconds."""
-        self.stage = "started"
-        self.deadline = time.monotonic() + max(grace, timeout - uptime(state))
+    def started(self) -> None:
+        super().started()
+        self.restarts = None
 
 
 def uptime(state: Mapping[str, Any]) -> float:
