@@ -97,7 +97,7 @@ def _levels(shape: Mapping[str, Any], part: str) -> str:
 def _figures(one: Mapping[str, Any]) -> str:
     found = [
         ("effect", "–" if one["effect"] is None else f"{one['effect']:.3f}"),
-        ("p, all columns", p_value(one["p"])),
+        ("p", p_value(one["p"])),
         ("current rows", f"{one['rows']:,}"),
         ("reference rows", f"{one['reference_rows']:,}"),
     ]
