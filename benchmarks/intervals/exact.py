@@ -1,8 +1,8 @@
 """The exact coverage of intervals of labels: the chances of all tables of right and wrong labels, added up.
 
 ``python benchmarks/intervals/exact.py`` prints three tables: five intervals of a single share of 20 rows,
-over all true shares; those of mlpipes for the label metrics of two classes, over many pairs of rates; and those
-for KS and ROC AUC of a model with two scores only.
+over all true shares; those of mlpipes for the label metrics of two classes, over many pairs of rates; and
+those for KS and ROC AUC of a model with two scores only.
 """
 
 from __future__ import annotations
