@@ -22,7 +22,7 @@ from mlpipes_cli.data.csv_files.header import OPENING, Header, not_opened, open_
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.readers.unreadable import Unreadable
 
-BLOCK = 2 << 20  # bytes of a batch; Arrow reads up to 32 of them ahead
+BLOCK = 1 << 20  # bytes of a batch; Arrow reads up to 32 of them ahead
 _LONGEST = 64 << 20  # bytes of a row
 _TAIL = 65_536  # bytes at the end in which an open quote is looked for
 _KEPT = 10_000  # characters of a bad line that are kept

@@ -163,6 +163,7 @@ def test_a_function_returns_a_frame_or_yields_frames(tmp_path: Path) -> None:
         ("f_other", "def row():\n    pass", "f_other has no function 'rows'; did you mean 'row'?"),
         ("f_raises", "def rows():\n    return 1 / 0", "f_raises:rows raised ZeroDivisionError at f_raises.py:3: division"),
         ("f_exits", "def rows():\n    raise SystemExit(0)", "f_exits:rows raised SystemExit at f_exits.py:3: 0"),
+        ("f_ends", "import os\ndef rows():\n    os._exit(0)", "f_ends:rows raised ExitCalled at f_ends.py:4: os._exit(0)"),
         ("f_late", "def rows():\n    yield pd.DataFrame({'a': [1]})\n    raise SystemExit", "f_late:rows raised SystemExit at f_late.py:4"),
         ("f_leaves", "raise SystemExit(0)", "f_leaves:rows raised SystemExit at f_leaves.py:2"),
         ("f_twice", "def rows():\n    return pd.DataFrame([[1, 2]], columns=['a', 'a'])", "f_twice:rows: two columns have the name 'a'"),
