@@ -202,6 +202,8 @@ WRONG = {  # by what is wrong: the file, its content, settings, and how the line
     "no JSON": ("t.jsonl", b'{"a":1}\n{"a":\n', "", "t.jsonl:2: not valid JSON"),
     "JSON of lists": ("t.jsonl", b"1\n[2]\n", "", f"{AT}t.jsonl has no record"),
     "no JSON array": ("t.json", b'[{"a": 1}, ', "", f"{AT}t.json is not valid JSON"),
+    "columns in JSON": ("t.json", b'{"a": [1, 2], "b": [3, 4]}', "", f"{AT}t.json is an object of columns, not a list of records"),
+    "columns as pandas writes them": ("t.json", b'{"a": {"0": 1, "1": 2}}', "", f"{AT}t.json is an object of columns"),
     "no records": ("t.json", b"[1, 2]", "", f"{AT}t.json has no record"),
     "no Parquet": ("t.parquet", GOOD, "", f"{AT}t.parquet is not a valid Parquet file"),
     "binary data": ("t.parquet", parquet(pa.table({"a": [b"x"]})), "", f"{AT}column 'a' holds binary data"),
@@ -277,6 +279,26 @@ SAID = {  # by what is odd: the file, its content, settings, the values, and wha
         "t.csv", b"a\n31.12.24\n01.02.24\n", "", {"a": ["31.12.24", "01.02.24"]},
         "t.csv: column 'a': dates such as 31.12.24 have a year of two digits, so the column stays text;"
         " set its `format`, such as '%d.%m.%y'",
+    ),
+    "numbers with a currency": (
+        "t.csv", "a\n€5\n€6.50\n".encode(), "", {"a": ["€5", "€6.50"]},
+        "t.csv: column 'a': values such as '€5' are numbers with a sign, so the column stays text;"
+        " plain numbers, or a `derive` step of `clean`, make it a column of numbers",
+    ),
+    "shares in per cent": (
+        "t.csv", b"a\n5 %\n6 %\n", "", {"a": ["5 %", "6 %"]},
+        "t.csv: column 'a': values such as '5 %' are numbers with a sign, so the column stays text;"
+        " plain numbers, or a `derive` step of `clean`, make it a column of numbers",
+    ),
+    "a negative number in brackets": (
+        "t.csv", b"a\n(5)\n6\n", "", {"a": ["(5)", "6"]},
+        "t.csv: column 'a': values such as '(5)' are numbers with a sign, so the column stays text;"
+        " plain numbers, or a `derive` step of `clean`, make it a column of numbers",
+    ),
+    "a minus sign that is no hyphen": (
+        "t.csv", "a\n\u22125\n6\n".encode(), "", {"a": ["\u22125", "6"]},
+        "t.csv: column 'a': values such as '\u22125' are numbers with a sign, so the column stays text;"
+        " plain numbers, or a `derive` step of `clean`, make it a column of numbers",
     ),
     "a merged header": (
         "t.xlsx", workbook(("One", [["person", None], ["age", "name"], [30, "x"], [40, "y"]])), "",
