@@ -1,10 +1,10 @@
-"""How soon `mlpipes train` begins to fit: rows of a version of a data set beside the same rows in a Parquet file.
+"""How soon `mlpipes train` begins to fit: from a data set's version and from a Parquet file.
 
     python benchmarks/data/start.py [--rows N] [--rounds N]
 
-Starts a stack of its own (runtime embedded) in a temporary folder, and removes it. Each round trains from the version for
-the first time, from it again, and from the file, in turns; the time is that from the start of the command to the call of
-the function that is trained. Prints the medians and the medians of each round's ratios.
+Starts a stack of its own (runtime embedded) in a temporary folder, and removes it. Each round trains from the
+version for the first time, from it again, and from the file, in turns; the time is that from the start of the
+command to the call of the function that is trained. Prints the medians, and those of each round's ratios.
 """
 
 from __future__ import annotations
@@ -98,24 +98,21 @@ def main() -> None:
 
 def measure(folder: Path, rounds: int) -> None:
     """Train in turns, and print."""
-    kinds = {"version, first": ("version", True), "version, again": ("version", False)}
-    kinds |= {"file, first": ("file", True), "file, again": ("file", False)}
+    kinds = {"first": ("version", True), "again": ("version", False), "file": ("file", False)}
     found: dict[str, list[float]] = {kind: [] for kind in kinds}
     seconds(folder, "file", first=True)  # the files of Python's packages are read once before
     for number in range(rounds):
-        for pair in (("version, first", "file, first"), ("version, again", "file, again")):
-            for kind in pair if number % 2 else pair[::-1]:
-                name, first = kinds[kind]
-                if not first:
-                    seconds(folder, name, first=False) if not found[kind] else None
-                found[kind].append(seconds(folder, name, first=first))
+        turns = ["file", "first", "again"] if number % 2 else ["first", "again", "file"]
+        for kind in turns:
+            name, first = kinds[kind]
+            found[kind].append(seconds(folder, name, first=first))
+        print({kind: round(values[-1], 2) for kind, values in found.items()}, flush=True)
     for kind, values in found.items():
-        print(f"{kind:16} {statistics.median(values):6.2f} s")
-    for when in ("first", "again"):
-        ratios = [a / b for a, b in zip(found[f"version, {when}"], found[f"file, {when}"], strict=True)]
-        print(
-            f"version / file, {when}: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        )
+        print(f"{kind:6} {statistics.median(values):6.2f} s")
+    for kind in ("first", "again"):
+        ratios = [one / file for one, file in zip(found[kind], found["file"], strict=True)]
+        told = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        print(f"version, {kind}, by the file: {statistics.median(ratios):.2f} ({told})")
 
 
 if __name__ == "__main__":
