@@ -102,13 +102,8 @@ class PreparedData:
         Raises:
             MlpipesError: Nothing is loaded, or the database does not answer or refuses.
         """
-        import psycopg2
-
-        try:
-            with self._reading() as cursor:
-                return target.summary(cursor, loaded_table.read(cursor, dataset), name)
-        except psycopg2.Error as error:
-            raise session.failed(error) from None
+        with self._reading() as cursor:
+            return target.summary(cursor, loaded_table.read(cursor, dataset), name)
 
     def check_history(self, dataset: str, limit: int) -> list[CheckRun]:
         """Return the newest runs of all checks, the newest first."""
