@@ -10,6 +10,7 @@ command to the call of the function that is trained. Prints the medians, and tho
 from __future__ import annotations
 
 import argparse
+import resource
 import shutil
 import statistics
 import subprocess
@@ -67,11 +68,14 @@ def mlpipes(folder: Path, *words: str) -> None:
 
 
 def seconds(folder: Path, name: str, *, first: bool) -> float:
-    """Train, and return the seconds until the function was called."""
+    """Train, and return the seconds until the function was called; print the command's processor time."""
     if first:
         shutil.rmtree(folder / ".mlpipes" / "cache" / "data", ignore_errors=True)
-    began = time.time()
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
     mlpipes(folder, "train", f"{name}.yaml", "--force")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{name}{' for the first time' if first else ''}: {used:.2f} s of processor time", flush=True)
     return float((folder / "began").read_text()) - began
 
 
