@@ -57,7 +57,7 @@ class PreparedData:
             MlpipesError: Nothing is loaded, or the database does not answer.
         """
         with self._reading() as cursor:
-            table = loaded_table.read(cursor, config.dataset)
+            table = loaded_table.read(cursor, config.dataset, source.name)
             results = list(check_run.Checks(cursor, table, config, source, say).run())
         with transactions.connected(self._url) as connection, transactions.transaction(connection) as cursor:
             check_records.store(cursor, config.dataset, table.load, results, actor)
