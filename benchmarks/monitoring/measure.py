@@ -1,6 +1,6 @@
 """Measure the check of changes: false alarms, power, a year of checks, and time.
 
-python benchmarks/monitoring/measure.py null|power --state FOLDER [--minutes M] [--rules ours,bonferroni]
+python benchmarks/monitoring/measure.py null|power|year --state FOLDER [--minutes M] [--rules ours,bonferroni]
 python benchmarks/monitoring/measure.py table --state FOLDER
 
 Counts are kept in FOLDER after each round, so that a run can be stopped and continued: every round visits
@@ -21,6 +21,7 @@ import pandas as pd
 from populations import CHANGES, POPULATIONS, changed, table, twelve
 from rules import RULES
 from tables import print_tables
+from year import years
 
 from mlpipes_cli.local_files.atomic_files import write_text
 
@@ -67,10 +68,11 @@ class Counts:
         write_text(self.path, json.dumps(self.counts, indent=0))
 
 
-def simulate(kind: str, rules: list[str], state: Path, minutes: float, most: int) -> None:
+def simulate(kind: str, rules: list[str], state: Path, minutes: float, most: int, only: list[int]) -> None:
     counts = Counts(state / f"{kind}-{'-'.join(rules)}.json")
     end = time.monotonic() + 60 * minutes
-    cells = list(null_cells() if kind == "null" else power_cells())
+    every = null_cells() if kind == "null" else power_cells()
+    cells = [cell for cell in every if not only or cell[3] in only]
     while time.monotonic() < end:
         left = [cell for cell in cells if counts.of(cell, rules[0])["checks"] < most]
         if not left:
@@ -98,17 +100,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["null", "power", "table"])
+    parser.add_argument("what", choices=["null", "power", "year", "table"])
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--most", type=int, default=2_000, help="checks of a cell")
+    parser.add_argument("--current", default="", help="only cells of these numbers of current rows")
     parser.add_argument("--rules", default="ours,bonferroni")
     given = parser.parse_args()
     given.state.mkdir(parents=True, exist_ok=True)
     if given.what == "table":
         print_tables(given.state)
+    elif given.what == "year":
+        years(given.state / "years.json", given.minutes)
     else:
-        simulate(given.what, given.rules.split(","), given.state, given.minutes, given.most)
+        only = [int(rows) for rows in given.current.split(",") if rows]
+        simulate(given.what, given.rules.split(","), given.state, given.minutes, given.most, only)
 
 
 if __name__ == "__main__":

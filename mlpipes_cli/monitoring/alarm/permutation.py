@@ -77,7 +77,7 @@ def permutation_test(
         drawn += number
     found = (1 + reached) / (1 + drawn)
     maxima = np.concatenate(largest)
-    if alpha * (1 + drawn) < _BEYOND / 2:  # more draws would be needed than are affordable
+    if drawn == total and alpha * (1 + drawn) < _BEYOND / 2:  # more draws would be needed than are affordable
         found = np.minimum(found, tail(maxima, observed[order]))
     p = np.empty(observed.size)
     p[order] = np.minimum(np.maximum.accumulate(found), 1)
