@@ -19,7 +19,12 @@ class MetricCheck:
         p: The one-sided p-value of "live is worse than the holdout", a test of two samples; None without
             a statement.
         worse: Whether it is significantly worse, by the alpha of the check.
-        note: Why nothing could be stated, or an empty text.
+        note: Why nothing could be stated, what the comparison does not count, or an empty text.
+        lost: The share of the holdout's skill that is lost, less what chance alone gives; its skill is its
+            distance to predictions that know nothing of the row. None without a comparison.
+        standardised: The live value with the holdout's share of each class, a caller id counted once; None
+            without a comparison.
+        tested_p: As `p`, also below the rows that allow a statement; for the sequential test.
     """
 
     metric: str
@@ -29,6 +34,9 @@ class MetricCheck:
     p: float | None
     worse: bool
     note: str = ""
+    lost: float | None = None
+    standardised: float | None = None
+    tested_p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,11 @@ class PerformanceCheck:
         predictions: Predictions in the window.
         with_truth: How many have a ground truth.
         ids: Caller ids of these; an id counts once.
-        alarm: Whether the deciding metric is worse than on the holdout, significantly and by enough.
+        alarm: Whether the deciding metric is worse than on the holdout, significantly and by enough, in this
+            window or by the sequential test.
         metrics: Every metric of the task, by name.
-        decay: The sequential test over all windows so far, as JSON values: its evidence and threshold.
+        decay: The sequential test over all windows since the promotion, as JSON values: its evidence and
+            threshold, and ``window``, which the next checks get as their history. None for a single check.
         estimates: Estimates where the truth is late, by metric.
         segments: The deciding metric by segment.
         verdict: One sentence.
