@@ -58,6 +58,7 @@ def assess(
     Raises:
         ValueError: A task has no such metric, or rows and segments differ in number.
     """
+    from mlpipes_cli.monitoring.performance.estimate import estimates
     from mlpipes_cli.monitoring.performance.metric_checks import MetricRules, check_metrics, names_of
 
     task = _task(live, holdout, metric)
@@ -69,6 +70,7 @@ def assess(
         metrics = check_metrics(live, units, holdout, names_of(live), rules)
     decay = _decay(metrics.get(metric), live, units, holdout, history, patience, min_effect)
     unlabelled = 0 if unlabelled_scores is None else len(unlabelled_scores)
+    estimated, why_none = estimates(holdout, unlabelled_scores, unlabelled_prediction, seed)
     rows = 0 if live is None else live.rows
     alarm = bool(metric in metrics and metrics[metric].worse) or bool(decay and decay["alarm"])
     return PerformanceCheck(
@@ -80,8 +82,9 @@ def assess(
         alarm=alarm,
         metrics=metrics,
         decay=decay,
-        estimates={},
+        estimates=estimated,
         segments=_segments(live, units, holdout, metric, segments, holdout_segments, rules),
+        estimate_note=why_none,
         verdict=verdict(metrics.get(metric), metric, rows, decay, alpha),
     )
 
