@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import BY_TASK, Task
-from mlpipes_cli.monitoring.performance_results import MetricCheck, PerformanceCheck, SegmentCheck
+from mlpipes_cli.monitoring.performance_results import Estimate, MetricCheck, PerformanceCheck, SegmentCheck
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,36 +85,42 @@ def assess(
         estimates=estimated,
         segments=_segments(live, units, holdout, metric, segments, holdout_segments, rules),
         estimate_note=why_none,
-        verdict=verdict(metrics.get(metric), metric, rows, decay, alpha),
+        verdict=verdict(metrics.get(metric), metric, rows, decay, estimated.get(metric), alpha),
     )
 
 
 def verdict(
-    check: MetricCheck | None, metric: str, rows: int, decay: Mapping[str, Any] | None, alpha: float
+    check: MetricCheck | None,
+    metric: str,
+    rows: int,
+    decay: Mapping[str, Any] | None,
+    estimate: Estimate | None,
+    alpha: float,
 ) -> str:
     """Return the finding as one sentence."""
+    decays = ""
+    if decay and decay["alarm"]:
+        decays = f"decay over {-int(decay['since'])} checks, {decay['lost']:.0%} of the skill is lost"
     if check is None or check.live is None:
-        return f"{metric}: {check.note if check is not None else _nothing(rows)}"
-    span = "" if check.interval is None else f" [{check.interval[0]:.3g}, {check.interval[1]:.3g}]"
-    told = f"{metric} {check.live:.3g}{span} of {rows:,} truths"
+        why = check.note if check is not None and rows else "no ground truth yet"
+        guess = "" if estimate is None else f"; {_span(estimate.value, estimate.interval)} by estimate"
+        return f"{metric}: {decays or why}{guess}"
+    told = f"{metric} {_span(check.live, check.interval)} of {rows:,} truths"
     if check.holdout is None or check.p is None or check.lost is None:
-        return f"{told}; {check.note}"
+        return f"{told}; {decays or check.note}"
     against = f"{check.holdout:.3g} on the holdout"
     chance = f"p {check.p:.2g}"
     if check.worse:
         return f"{told} is worse than {against}: {check.lost:.0%} of the skill is lost, {chance}"
-    if decay and decay["alarm"]:
-        since = -int(decay["since"])
-        return (
-            f"{told} against {against}: decay over {since} checks, {decay['lost']:.0%} of the skill is lost"
-        )
+    if decays:
+        return f"{told} against {against}: {decays}"
     if check.p <= alpha:
         return f"{told} is slightly worse than {against}: {check.lost:.1%} of the skill is lost, {chance}"
     return f"{told} is not significantly worse than {against}, {chance}"
 
 
-def _nothing(rows: int) -> str:
-    return "not defined for these rows" if rows else "no ground truth yet"
+def _span(value: float, interval: tuple[float, float] | None) -> str:
+    return f"{value:.3g}" + ("" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]")
 
 
 def _task(live: Predictions | None, holdout: Predictions | None, metric: str) -> Task:

@@ -104,4 +104,7 @@ def test_a_check_without_any_truth_has_estimates_alone() -> None:
     found = assess(None, None, rows(500, 1), metric="roc_auc", unlabelled_scores=rows(300, 2).scores)
     assert found.predictions == 300 and found.with_truth == 0 and not found.alarm
     assert found.estimates["roc_auc"].rows == 300
+    one = found.estimates["roc_auc"]
+    ends = f"[{one.interval[0]:.3g}, {one.interval[1]:.3g}]"
+    assert found.verdict == f"roc_auc: no ground truth yet; {one.value:.3g} {ends} by estimate"
     assert found == assess(None, None, rows(500, 1), metric="roc_auc", unlabelled_scores=rows(300, 2).scores)
