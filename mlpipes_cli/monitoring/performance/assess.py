@@ -52,7 +52,8 @@ def assess(
         unlabelled_scores: (m,) or (m, classes) scores of the rows without truth.
         unlabelled_prediction: (m,) their predicted labels.
         history: ``decay["window"]`` of the checks of this version since its promotion, oldest first, without
-            those that are None; None for a check that is not one of a series.
+            those that are None; None for a check that is not one of a series. Those of another metric are
+            left out.
         seed: The same seed and rows give the same result.
 
     Raises:
@@ -68,7 +69,7 @@ def assess(
     metrics: dict[str, MetricCheck] = {}
     if live is not None:
         metrics = check_metrics(live, units, holdout, names_of(live), rules)
-    decay = _decay(metrics.get(metric), live, units, holdout, history, patience, min_effect)
+    decay = _decay(metric, metrics.get(metric), live, units, holdout, history, patience, min_effect)
     unlabelled = 0 if unlabelled_scores is None else len(unlabelled_scores)
     estimated, why_none = estimates(holdout, unlabelled_scores, unlabelled_prediction, seed)
     rows = 0 if live is None else live.rows
@@ -137,6 +138,7 @@ def _check_lengths(p: Predictions | None, columns: pd.DataFrame | None) -> None:
 
 
 def _decay(
+    metric: str,
     check: MetricCheck | None,
     live: Predictions | None,
     units: IntArray | None,
@@ -152,11 +154,11 @@ def _decay(
     from mlpipes_cli.monitoring.performance.metric_checks import window_of
 
     current = window_of(check, live, units, holdout) if live is not None and holdout is not None else None
-    windows = [Window.of(stored) for stored in history]
+    windows = [Window.of(stored) for stored in history if stored.get("metric", metric) == metric]
     found = decay(
         [*windows, *([] if current is None else [current])], patience=patience, min_effect=min_effect
     )
-    return {**found, "window": None if current is None else current.stored()}
+    return {**found, "window": None if current is None else {"metric": metric, **current.stored()}}
 
 
 def _segments(

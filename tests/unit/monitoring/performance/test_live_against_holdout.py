@@ -190,6 +190,25 @@ def test_without_a_holdout_or_scores() -> None:
         assess(live, None, None, metric="rmse")
 
 
+def test_a_series_adds_up_what_its_checks_have_stored() -> None:
+    """Windows that are too small for a statement of their own: nine rows of the rarer class a check."""
+    holdout, stored, found = binary(2000, 1), [], None
+    for day in range(14):
+        live = binary(45, 100 + day, strength=0.6)
+        found = assess(live, None, holdout, metric="roc_auc", history=stored)
+        assert found.decay is not None and found.metrics["roc_auc"].p is None
+        stored.append(found.decay["window"])
+        if found.alarm:
+            break
+    assert found is not None and found.decay is not None and found.alarm and found.decay["windows"] > 1
+    assert f"roc_auc: decay over {-found.decay['since']} checks, " in found.verdict
+    other = assess(live, None, holdout, metric="ks", history=stored)
+    assert other.decay is not None and other.decay["windows"] == 1  # another metric starts anew
+    tiny = assess(binary(20, 1), None, holdout, metric="roc_auc", history=stored)
+    assert tiny.decay is not None and tiny.decay["window"] is None  # waits: fewer than 5 positive rows
+    assert tiny.decay["windows"] == len(stored)
+
+
 def test_segments_are_compared_with_their_own_rows_of_the_holdout() -> None:
     holdout, good, bad = binary(2000, 1), binary(600, 2), binary(600, 3, strength=0.2)
     live = Predictions(
