@@ -8,7 +8,7 @@ from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.html_page.text import plain
 from mlpipes_cli.local_files import atomic_files
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
 _HEAD = 2000  # bytes of a page in which its mark is
 
 
@@ -29,7 +29,7 @@ def document(title: str, command: str, body: str, style: str = "") -> str:
     shared = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n{mark(command)}\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<link rel="icon" href="data:,">\n<title>{title}</title>\n'
         f"<style>\n{shared}{style}</style></head>\n<body>\n{body}</body></html>\n"
