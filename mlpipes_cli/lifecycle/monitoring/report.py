@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.html_page import document
+from mlpipes_cli import output_files
+from mlpipes_cli.html_page.document import mark
 from mlpipes_cli.json_values import jsonable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def check(output: Path, *, force: bool = False) -> None:
     """
     from mlpipes_cli.monitoring.report.page import COMMAND
 
-    document.check_output(output, COMMAND, force=force)
+    output_files.check(output, mark(COMMAND), f"a page of `{COMMAND}`", force=force)
 
 
 def write(output: Path, made: Monitored, project: ProjectFolder | None = None) -> Monitored:
@@ -46,7 +47,7 @@ def write(output: Path, made: Monitored, project: ProjectFolder | None = None) -
     promotions: Sequence[Mapping[str, Any]] = ()
     if project is not None and made.model is not None:
         earlier, promotions = _earlier(project, made), _promotions(project, made.model)
-    document.write(output, page(jsonable(named), earlier=earlier, promotions=promotions))
+    output_files.write(output, page(jsonable(named), earlier=earlier, promotions=promotions))
     return named
 
 
