@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,19 +11,22 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.json_values import jsonable
 from mlpipes_cli.lifecycle import times
-from mlpipes_cli.lifecycle.monitoring import budget, comparing, reference
+from mlpipes_cli.lifecycle.monitoring import budget, comparing, judging, reference
 from mlpipes_cli.lifecycle.monitoring.frames import Gathered
 from mlpipes_cli.lifecycle.monitoring.result import Monitored, Window
 from mlpipes_cli.lifecycle.promotion import actor, registry_context
 from mlpipes_cli.ports.monitoring import NewCheck
+from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from mlpipes_cli.config.monitoring import Monitoring
     from mlpipes_cli.ports import Endpoints, ModelVersion, Registry, Reporter
     from mlpipes_cli.ports.monitoring import CheckStore, PredictionWindow, WindowReader
     from mlpipes_cli.project import ProjectFolder
 
 MOST_ROWS = 100_000  # of more predictions in a window, a random part is read
 _FETCHED = 2_000  # rows in one batch
+_SERIES = 1_000  # earlier checks that a scheduled one looks back at
 MANUAL = "manual"
 
 
@@ -80,35 +84,40 @@ def monitor(project: ProjectFolder, reporter: Reporter, asked: Asked, *, cause: 
         MlpipesError: The stack is not running, the version is gone or has no reference rows.
     """
     started = time.monotonic()
-    stack = _connect(project)
+    settings, stack = project.config.monitoring, _connect(project)
     version, alias = _chosen(project, stack.registry, asked)
     now = stack.store.now()
-    alpha = project.config.monitoring.alpha
-    if cause == budget.SCHEDULED:
-        before = stack.store.checks(version.model, version.version, 100)
-        alpha = budget.of_schedule(project.config.monitoring, before, now)
+    series, before = cause == budget.SCHEDULED, []
+    if series:
+        before = list(stack.store.checks(version.model, version.version, _SERIES))
+    alpha = budget.of_schedule(settings, before, now) if series else settings.alpha
     since, until = _bounds(project, asked, now)
     known = reference.read(project, stack.registry, stack.endpoints, version)
-    gathered = Gathered(known.columns)
-    with (
-        reporter.task("reading the predictions"),
-        stack.windows.window(
-            version.model, version.version, since=since, until=until, rows=asked.rows,
-            most=MOST_ROWS, size=_FETCHED,
-        ) as opened,
-    ):  # fmt: skip
-        gathered.take(opened.batches)
-        window = _window(opened, gathered.rows)
+    _check_names(settings, known, reporter)
+    rows = _read(stack, known, version, asked, (since, until), reporter, settings.segments)
+    gathered, truths, opened = rows.gathered, rows.truths, rows.opened
+    shares = budget.shares(settings, alpha, truths=truths.rows >= judging.FEWEST, series=series)
+    rules = judging.Rules(
+        metric=project.config.promotion.metric or known.metric,
+        alpha=shares.performance,
+        min_effect=settings.min_effect,
+        segments=settings.segments,
+        patience=shares.patience,
+        history=judging.earlier(before, cause) if series else None,
+    )
     with reporter.task("comparing"):
-        found = comparing.compared(project.config.monitoring, known, gathered, alpha)
+        found = comparing.compared(settings, known, gathered, shares.rows)
+        performance = judging.judge(known, truths, gathered, rules)
     from mlpipes_cli.server.predictions.uuid7 import uuid7
 
     identifier = uuid7()
     made = comparing.result(
         found,
-        window,
+        performance,
+        _window(opened, gathered.rows),
         version=version,
         alias=alias,
+        alpha=alpha,
         id=str(identifier),
         checked_at=now.isoformat(timespec="milliseconds"),
         cause=cause,
@@ -132,8 +141,52 @@ def monitor(project: ProjectFolder, reporter: Reporter, asked: Asked, *, cause: 
         seconds=made.seconds,
         result=jsonable(made),
     )
-    stack.store.add(check, project.config.monitoring.keep)
+    stack.store.add(check, settings.keep)
     return made
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What a check reads of its window."""
+
+    gathered: Gathered
+    truths: judging.Truths
+    opened: PredictionWindow
+
+
+def _read(
+    stack: _Stack,
+    known: reference.Reference,
+    version: ModelVersion,
+    asked: Asked,
+    bounds: tuple[float | None, float | None],
+    reporter: Reporter,
+    segments: Sequence[str],
+) -> _Rows:
+    gathered, truths = Gathered(known.columns), judging.Truths(known, segments)
+    with (
+        reporter.task("reading the predictions"),
+        stack.windows.window(
+            version.model, version.version, since=bounds[0], until=bounds[1], rows=asked.rows,
+            most=MOST_ROWS, size=_FETCHED,
+        ) as opened,
+    ):  # fmt: skip
+        gathered.take(opened.batches)
+        truths.take(opened.truths)
+    return _Rows(gathered, truths, opened)
+
+
+def _check_names(settings: Monitoring, known: reference.Reference, reporter: Reporter) -> None:
+    """Warn of columns in the settings that the model does not have: another model may have them."""
+    names = [column.name for column in known.columns]
+    for key, given, there in (
+        ("columns", settings.columns, [*names, "prediction", "score"]),
+        ("segments", settings.segments, names),
+    ):
+        for name in given:
+            if name not in there and not name.startswith("score_"):
+                hint = did_you_mean(name, there)
+                reporter.warn(f"mlpipes.yaml: monitoring -> {key}: the model has no column {name!r}{hint}")
 
 
 def _connect(project: ProjectFolder) -> _Stack:

@@ -96,7 +96,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     root = base / "project"
     root.mkdir()
     (root / "mlpipes.yaml").write_text(
-        "project: monitored\nruntime: embedded\nmonitoring: {columns: {debts: {min_effect: 0.3}}}\n"
+        "project: monitored\nruntime: embedded\n"
+        "monitoring: {columns: {debts: {min_effect: 0.3}, dept: {ignore: true}}, segments: [city]}\n"
     )
     (root / "experiment.yaml").write_text(EXPERIMENT)
     loans(2000, 1).to_csv(root / "loans.csv", index=False)
@@ -115,6 +116,8 @@ def test_without_predictions_there_are_too_few_rows(served: Served) -> None:
     assert (found["model"], found["version"], found["alias"]) == ("loans", 1, "production")
     assert (found["rows"], found["alarm"], found["enough"], found["columns"]) == (0, False, False, [])
     assert found["verdict"].startswith("too few rows for a statement: 0 current rows")
+    warned = served.monitor().err
+    assert "mlpipes.yaml: monitoring -> columns: the model has no column 'dept'" in warned
     served.predict(loans(20, 2).drop(columns="default"), "few")
     few = served.monitor("--json").ok().json
     assert (few["rows"], few["alarm"], few["enough"]) == (20, False, False)
@@ -197,6 +200,28 @@ def test_the_history_tells_how_long_an_alarm_lasts(served: Served) -> None:
     assert same == found
     assert "ALARM" in served.cli("monitor", "history").ok().out
     assert served.cli("monitor", "history", "--model", "lones").code == 2
+
+
+def test_the_performance_is_judged_on_the_truths_that_arrived(served: Served) -> None:
+    """Half of alpha each: the rows, and the metric that decided in training."""
+    good, bad = loans(300, 3)[["ID", "default"]], loans(300, 4)[["ID", "default"]]
+    good.to_csv(served.root / "good.csv", index=False)
+    served.cli("feedback", served.root / "good.csv").ok()
+    found = served.monitor("--json").json
+    kept = found["performance"]
+    assert (kept["metric"], kept["with_truth"], kept["alarm"]) == ("roc_auc", 300, False)
+    assert kept["metrics"]["roc_auc"]["holdout"] is not None
+    assert kept["verdict"] in found["verdict"] and found["alpha"] == 0.05
+    assert found == served.stored()
+
+    bad.assign(default=1 - bad["default"]).to_csv(served.root / "bad.csv", index=False)
+    served.cli("feedback", served.root / "bad.csv").ok()
+    done = served.monitor("--rows", "1000", "--json")
+    worse = done.json["performance"]
+    assert (done.code, worse["with_truth"], worse["alarm"], done.json["alarm"]) == (3, 600, True, True)
+    assert done.json["verdict"].startswith(worse["verdict"])
+    text = served.monitor("--rows", "1000").out
+    assert "roc_auc (decides)" in text and "WORSE" in text
 
 
 def test_the_python_of_the_page(
