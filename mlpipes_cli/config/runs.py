@@ -155,11 +155,3 @@ class Run(Strict):
         """Return the amounts of memory that the run names, and their places in it."""
         given = None if self.resources is None else self.resources.memory
         return [] if given is None else [(("resources", "memory"), given)]
-
-    @property
-    def trains(self) -> str:
-        """What is trained, for people: the estimator, the function, the trainer's own word."""
-        for name in ("estimator", "function", "module"):
-            if isinstance(value := getattr(self, name, None), str):
-                return value
-        return self.trainer

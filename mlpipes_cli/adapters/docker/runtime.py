@@ -12,16 +12,17 @@ from mlpipes_cli.adapters.docker.containers import logs, manual_stop, shutdown
 from mlpipes_cli.adapters.docker.stack import addresses, extra_services
 from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
 from mlpipes_cli.adapters.docker.stack.identity import StackIdentity
+from mlpipes_cli.adapters.docker.stack.operations import StackOperations
 from mlpipes_cli.adapters.docker.stack.port_allocator import PortAllocator
-from mlpipes_cli.adapters.docker.stack.reconciler import ContainerReconciler
 from mlpipes_cli.adapters.docker.stack.resources import Container
 from mlpipes_cli.adapters.docker.stack.settings import core
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.docker.stack.status import read_status, unknown
 from mlpipes_cli.adapters.processes.json_files import clear_folder
 from mlpipes_cli.adapters.processes.ports import PortReservations
-from mlpipes_cli.adapters.processes.reconciler import stack_lock
+from mlpipes_cli.adapters.processes.stack_lock import stack_lock
 from mlpipes_cli.adapters.processes.state import StateFiles
+from mlpipes_cli.adapters.reconcile.driver import Progress
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.local_files import env_file
@@ -110,8 +111,8 @@ class DockerRuntime:
         return place, alive
 
     @contextmanager
-    def _work(self, reporter: Reporter) -> Iterator[ContainerReconciler]:
-        """Yield a reconciler of the stack, which is created if there is none; the caller holds the lock."""
+    def _work(self, reporter: Reporter) -> Iterator[StackOperations]:
+        """Yield the operations of the stack, which is created if there is none; the caller holds the lock."""
         engine = self._engine()
         addresses.host(engine, self.project.config.stack.listen)  # before anything is written
         secrets = env_file.read(self.project.env_file)
@@ -119,17 +120,17 @@ class DockerRuntime:
         place = DockerStack(extra_services.as_started(self.project), engine, marks, secrets, self.auth)
         files = StateFiles(self.project.state)
         with PortReservations() as held, reporter.task("starting the stack") as task:
-            publishing = PortAllocator(engine, files, held, reporter.info)
-            yield ContainerReconciler(DesiredState(place, self._extra), publishing, reporter, task.note)
+            allocator = PortAllocator(engine, files, held, reporter.info)
+            yield StackOperations(DesiredState(place, self._extra), allocator, Progress(reporter, task.note))
 
     # -- commands
 
     def up(self, reporter: Reporter, versions: Mapping[str, str] | None = None) -> StackStatus:
         with stack_lock(self.project, reporter):
-            with self._work(reporter) as bringing:
-                bringing.everything(versions)
-            changes = [*bringing.changes, *self._local.bring(reporter)]
-        return self._status(bringing.place, tuple(changes))
+            with self._work(reporter) as operations:
+                operations.everything(versions)
+            changes = [*operations.progress.changes, *self._local.bring(reporter)]
+        return self._status(operations.stack, tuple(changes))
 
     def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:
         folder = self.project.state
@@ -156,9 +157,9 @@ class DockerRuntime:
             return self._local.restart(service, reporter)
         if service not in self._names:
             raise unknown(service, [*self._names, *self._local.names()])
-        with stack_lock(self.project, reporter), self._work(reporter) as bringing:
-            bringing.again(service)
-        return self._row(bringing.place, service)
+        with stack_lock(self.project, reporter), self._work(reporter) as operations:
+            operations.restart(service)
+        return self._row(operations.stack, service)
 
     def _row(self, place: DockerStack, service: str) -> ServiceStatus:
         return next(one for one in read_status(place, self._names) if one.name == service)
@@ -182,11 +183,11 @@ class DockerRuntime:
             return self._local.resume(service, reporter)
         if self._container(service)[0] is None:
             raise MlpipesError("there is no stack yet", "make it with `mlpipes up`")
-        with stack_lock(self.project, reporter), self._work(reporter) as bringing:
-            bringing.resume(service)
-        for change in bringing.changes:
+        with stack_lock(self.project, reporter), self._work(reporter) as operations:
+            operations.resume(service)
+        for change in operations.progress.changes:
             reporter.info(change)
-        return self._row(bringing.place, service)
+        return self._row(operations.stack, service)
 
     def shell(self, service: str, command: Sequence[str]) -> int:
         from mlpipes_cli.adapters.docker.containers import shell
@@ -231,10 +232,10 @@ class DockerRuntime:
     def release(self, reporter: Reporter) -> Mapping[str, str]:
         from mlpipes_cli.adapters.docker.engine import capabilities
 
-        with stack_lock(self.project, reporter), self._work(reporter) as bringing:
-            draft = bringing.draft
+        with stack_lock(self.project, reporter), self._work(reporter) as operations:
+            draft = operations.desired
             services = draft.services(draft.compose({}))
-            capabilities.check(bringing.place.engine, services, reporter)
+            capabilities.check(operations.stack.engine, services, reporter)
             draft.fetch(services, None, reporter)
             return dict(draft.images)
 
@@ -303,8 +304,8 @@ class DockerRuntime:
                 yield
             finally:
                 if again and DATABASE in place.holdings.containers():  # else the stack was stopped meanwhile
-                    with self._work(reporter) as bringing:
-                        bringing.everything()
+                    with self._work(reporter) as operations:
+                        operations.everything()
                     self._local.bring(reporter)
 
     # -- services that `start` adds: containers and local processes
@@ -318,9 +319,9 @@ class DockerRuntime:
             return self._local.start(spec, reporter)
         with stack_lock(self.project, reporter):
             self._local.end_one(spec.name)
-            with extra_services.remembered(self.project, spec), self._work(reporter) as bringing:
-                bringing.one(spec.name)
-        return self._row(bringing.place, spec.name)
+            with extra_services.remembered(self.project, spec), self._work(reporter) as operations:
+                operations.one(spec.name)
+        return self._row(operations.stack, spec.name)
 
     def stop(self, service: str, reporter: Reporter) -> bool:
         if service in (*core(self.project.config), *self.services):

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlpipes_cli.adapters.embedded import mlflow_migration
 from mlpipes_cli.adapters.embedded.database_server import DatabaseServer, WrongPassword
-from mlpipes_cli.adapters.embedded.layout import CORE, StackLayout
+from mlpipes_cli.adapters.embedded.layout import StackLayout
 from mlpipes_cli.adapters.mlflow import basic_auth
-from mlpipes_cli.adapters.processes import log_files, ports
+from mlpipes_cli.adapters.processes import ports
+from mlpipes_cli.adapters.processes.daemon import marked_as
+from mlpipes_cli.adapters.processes.driver import ProcessDriver, ProcessService, Program
 from mlpipes_cli.adapters.processes.json_files import unwritable
-from mlpipes_cli.adapters.processes.reconciler import (
-    ATTEMPTS,
-    Child,
-    ProcessReconciler,
-    RetryStart,
-    stack_lock,
-    with_retries,
-)
-from mlpipes_cli.adapters.processes.state import RunningProcess
+from mlpipes_cli.adapters.processes.stack_lock import stack_lock
+from mlpipes_cli.adapters.reconcile.driver import Progress, TryAgain
+from mlpipes_cli.adapters.reconcile.reconciler import Reconciler
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Reporter
 from mlpipes_cli.services import catalog
@@ -28,41 +24,63 @@ from mlpipes_cli.services.catalog import DATABASE, MLFLOW
 
 
 @contextmanager
-def work(parts: StackLayout, reporter: Reporter) -> Iterator[CoreServices]:
-    """Lock the stack and yield its core services; on an error, stop services that do not answer yet."""
-    with stack_lock(parts.project, reporter), ports.PortReservations() as held:
-        core = CoreServices(parts.project, reporter, held, parts.files, parts.files.running(), parts=parts)
-        try:
-            yield core
-        except BaseException:
-            core.undo()
-            raise
+def core_services(parts: StackLayout, reporter: Reporter, title: str) -> Iterator[CoreServices]:
+    """Lock a stack and yield its core services; ``title`` says on the terminal what is done."""
+    with (
+        stack_lock(parts.project, reporter),
+        ports.PortReservations() as held,
+        reporter.task(title) as task,
+    ):
+        progress, files = Progress(reporter, task.note), parts.files
+        yield CoreServices(parts.project, progress, held, files, files.running(), parts=parts)
 
 
 @dataclass(kw_only=True)
-class CoreServices(ProcessReconciler):
-    """Reconciles the core services and added processes.
+class CoreServices(ProcessDriver):
+    """Reconciles the core services.
 
     Attributes:
         parts: The stack's services and file locations.
+        server: The PostgreSQL server.
+        database: PostgreSQL as a service.
+        tracking: MLflow's server as a service.
     """
 
     parts: StackLayout
+    server: DatabaseServer = field(init=False)
+    database: ProcessService = field(init=False)
+    tracking: ProcessService = field(init=False)
 
-    def wanted_port(self, name: str) -> int | None:
-        return self.parts.wanted_port(name) if name in CORE else super().wanted_port(name)
+    def __post_init__(self) -> None:
+        self.server = self.parts.database()
+        self.server.warn = self.progress.reporter.warn
+        self.database = self._service(DATABASE, self.server)
+        self.tracking = self._service(MLFLOW, marked_as(self.project, MLFLOW))
+        self.tracking.needs, self.tracking.eager = frozenset({DATABASE}), True
 
-    def end_all(self, name: str, running: RunningProcess | None) -> int:
-        return self.parts.end(name, running)
+    def _service(self, name: str, program: Program) -> ProcessService:
+        known = catalog.get(name)
+        return ProcessService(
+            name=name,
+            timeout=known.timeout,
+            program=program,
+            fixed=self.parts.wanted_port(name),
+            preference=known.ports[0].default(),
+        )
+
+    # -- public operations
 
     def bring(self) -> None:
         """Start PostgreSQL and MLflow, or keep them if they run as configured.
 
+        MLflow starts at once: it loads meanwhile, and tries until the database is there.
+
         Raises:
             MlpipesError: A service does not start.
         """
-        self.settle_move()
-        with_retries(self._both)
+        self.handle_move()
+        self.database.finished = False
+        Reconciler(self, (self.database, self.tracking), self.progress).run()
 
     def restart(self, name: str) -> None:
         """Stop one core service, then make sure that both run: MLflow reconnects to the database by itself.
@@ -70,11 +88,11 @@ class CoreServices(ProcessReconciler):
         Raises:
             MlpipesError: A service does not start.
         """
-        self.note(f"ending {name}")
-        self.settle_move()
+        self.progress.note(f"ending {name}")
+        self.handle_move()
         self.parts.end(name, self.running.pop(name, None))
         self.write()
-        with_retries(self._both)
+        self.bring()
 
     def resume(self, name: str) -> None:
         """Start one core service and its dependencies: MLflow needs the database.
@@ -82,60 +100,70 @@ class CoreServices(ProcessReconciler):
         Raises:
             MlpipesError: A service does not start.
         """
-        self.settle_move()
-        with_retries(self._both if name == MLFLOW else self._database_alone)
+        if name == MLFLOW:
+            self.bring()
+            return
+        self.handle_move()
+        Reconciler(self, (self.database,), self.progress).run()
 
-    def _database_alone(self) -> None:
-        server = self.parts.database()
-        server.warn = self.reporter.warn
-        found = self._healthy_database(server)
-        self._await_database(server, found, found.port if found else self._choose_core(DATABASE))
+    # -- what differs from other processes
 
-    def _both(self) -> None:
-        """Both at once: MLflow loads meanwhile and tries until the database is there."""
-        server = self.parts.database()
-        server.warn = self.reporter.warn
-        found = self._healthy_database(server)
-        if found is None and not server.folder.exists():
-            self.end(MLFLOW)  # its data is gone
-        port = found.port if found else self._choose_core(DATABASE)
-        daemon = self.parts.mlflow(port)
-        tracking = self.healthy(daemon, self.parts.wanted_port(MLFLOW))
-        tracking_child: Child = None
-        if tracking is None:
-            self._make_folders(port)
-            tracking, tracking_child = self.spawn(daemon, self._choose_core(MLFLOW))
-        self._await_database(server, found, port)
-        self._settle_tables(server, port)
-        self._settle_login(port)
-        self.wait(daemon, tracking, tracking_child)
+    def observe(self, service: ProcessService) -> None:
+        if service is self.tracking and self.database.port:
+            if self.database.stage == "absent" and not self.server.folder.exists():
+                self.end(MLFLOW, service.program)  # its data is gone
+            service.program = self.parts.mlflow(self.database.port)
+        super().observe(service)
+        if service is self.database and service.port is None:
+            service.port = self.choose(service)  # MLflow's settings name it
 
-    def _settle_tables(self, server: DatabaseServer, port: int) -> None:
-        """Upgrade tables of an older MLflow to the installed version's schema.
+    def start(self, service: ProcessService) -> None:
+        if service is self.tracking and self.database.port:
+            self._make_folders(self.database.port)
+        super().start(service)
+
+    def answers(self, service: ProcessService) -> bool:
+        try:
+            return super().answers(service)
+        except WrongPassword:
+            self.progress.reporter.info(
+                "the database's password differs from .env; it is set to the one in .env"
+            )
+            self.server.reset_password()
+            self.forget(service)
+            raise TryAgain(
+                MlpipesError("postgres rejects the password in .env", f"see `mlpipes logs {DATABASE}`")
+            ) from None
+
+    def undo(self, service: ProcessService) -> None:
+        if service is self.tracking or service.child:  # a server that recovers is not stopped
+            super().undo(service)
+
+    def finish(self, service: ProcessService) -> None:
+        """Upgrade tables of an older MLflow, and set the administrator's password, once the database runs.
 
         Raises:
-            RetryStart: The tables were upgraded, and MLflow has to be started again.
             MlpipesError: The tables are of a newer MLflow, or the upgrade failed.
         """
-        if not mlflow_migration.pending(server.mlflow_revision(port)):
-            return
-        started = self.running.pop(MLFLOW, None)
-        self.end_all(MLFLOW, started)
-        if started:
-            self.held.release(started.port)
-        self.unready.pop(MLFLOW, None)
-        self.write()
-        self.note("upgrading MLflow's tables")
-        mlflow_migration.migrate(self.parts.tracking(port), self.parts.temporary, self.parts.log(MLFLOW))
-        self.changes.append("mlflow: its tables were upgraded to this release's version")
-        raise RetryStart("mlflow must be restarted after the upgrade of its tables")
+        if service.port and service is self.database:
+            self._upgrade_tables(service.port)
+            self._update_login(service.port)
 
-    def _settle_login(self, port: int) -> None:
+    def _upgrade_tables(self, port: int) -> None:
+        if not mlflow_migration.pending(self.server.mlflow_revision(port)):
+            return
+        self.tracking.program.end(self.tracking.running)
+        self.forget(self.tracking)
+        self.progress.note("upgrading MLflow's tables")
+        mlflow_migration.migrate(self.parts.tracking(port), self.parts.temporary, self.parts.log(MLFLOW))
+        self.progress.changes.append("mlflow: its tables were upgraded to this release's version")
+
+    def _update_login(self, port: int) -> None:
         if not self.parts.auth:
             return
         url = self.parts.tracking(port).replace("+psycopg2", "")
         if basic_auth.sync_password(url, self.parts.secrets()[basic_auth.PASSWORD]):
-            self.reporter.info(
+            self.progress.reporter.info(
                 "the password of MLflow's administrator differed from .env; it is now the one in .env"
             )
 
@@ -147,37 +175,3 @@ class CoreServices(ProcessReconciler):
             raise unwritable(self.parts.project.state, error) from None
         if self.parts.auth:
             basic_auth.write_settings(self.parts.login_file, self.parts.tracking(database_port))
-
-    def _healthy_database(self, server: DatabaseServer) -> RunningProcess | None:
-        """Return the server if it runs as configured; otherwise stop its remaining processes."""
-        found = server.find()
-        wanted = self.parts.wanted_port(DATABASE)
-        if found and found.fingerprint == server.fingerprint(found.port) and wanted in (None, found.port):
-            self.running[DATABASE] = found
-            return found
-        self.end(DATABASE)
-        return None
-
-    def _await_database(self, server: DatabaseServer, found: RunningProcess | None, port: int) -> None:
-        if found and server.answers(port) and server.readable(port):
-            return
-        self.note("starting postgres")
-        child: Child = None
-        for _ in range(ATTEMPTS):
-            if found is None:
-                before = log_files.size(server.log)
-                found, child = server.start(port)
-                self.started(DATABASE, found, before)
-            try:
-                if server.wait(found, child):
-                    self.ready(DATABASE)
-                    return
-                self.gone(DATABASE, found, adopted=child is None)
-            except WrongPassword:
-                self.reporter.info("the database's password differs from .env; it is set to the one in .env")
-                server.reset_password()
-            found = None
-        raise MlpipesError("postgres rejects the password in .env", f"see `mlpipes logs {DATABASE}`")
-
-    def _choose_core(self, service: str) -> int:
-        return self.choose(service, self.wanted_port(service), catalog.get(service).ports[0].default())

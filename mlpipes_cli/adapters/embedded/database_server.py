@@ -49,6 +49,8 @@ class DatabaseServer:
     log: Path
     secrets: Mapping[str, str] = field(repr=False)
     warn: Callable[[str], None] = field(default=lambda text: None, repr=False)
+    _started: bool = field(default=False, repr=False)
+    _said: str = field(default="", repr=False)
 
     # -- finding
 
@@ -57,8 +59,8 @@ class DatabaseServer:
         name = cluster.token(self.root)
         return [one for one in process.everyone() if _is_of(name, process.command_line(one))]
 
-    def find(self) -> RunningProcess | None:
-        """Return the main process, if it works on the current database folder."""
+    def find(self, written: RunningProcess | None = None) -> RunningProcess | None:
+        """Return the main process, if it works on the current database folder; its lock file names it."""
         pid = self._written_pid()
         found = process.running(pid) if pid else None
         line = process.command_line(found) if found else []
@@ -97,7 +99,7 @@ class DatabaseServer:
             connect_timeout=timeout, application_name="mlpipes", sslmode="disable", gssencmode="disable",
         )  # fmt: skip
 
-    def answers(self, port: int) -> bool:
+    def works(self, port: int) -> bool:
         """Return whether the server answers a query and has the roles and databases that clients need."""
         return roles.complete(lambda user, database: self.connect(port, user, database))
 
@@ -117,7 +119,15 @@ class DatabaseServer:
 
     # -- starting
 
-    def start(self, port: int) -> tuple[RunningProcess, subprocess.Popen[bytes]]:
+    def keeps(self, found: RunningProcess) -> bool:
+        """Return True: a server may recover for long, and stopping it would make it begin anew."""
+        return True
+
+    def begin(self, port: int) -> int:
+        """Return the log's size; the server itself writes times into its log."""
+        return log_files.size(self.log)
+
+    def spawn(self, port: int) -> tuple[RunningProcess, subprocess.Popen[bytes]]:
         """Create the folder if there is none, and start the server on it, without waiting for it to answer.
 
         Raises:
@@ -137,6 +147,7 @@ class DatabaseServer:
             folder=Path("/"),
             log=self.log,
         )
+        self._started = True
         identity = process.identify(child.pid) or ProcessIdentity(child.pid, time.time())
         return RunningProcess(identity, port, self.fingerprint(port)), child
 
@@ -159,32 +170,29 @@ class DatabaseServer:
             )
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
-    def wait(self, running: RunningProcess, child: subprocess.Popen[bytes] | None) -> bool:
-        """Wait until the server accepts connections, then provision it; return False if it exited instead.
+    def answers(self, main: RunningProcess) -> bool:
+        """Return whether the server accepts connections and is provisioned; provision it where it is not.
 
         Raises:
             WrongPassword: The server rejects the superuser's password.
-            MlpipesError: The server accepts no connection in time.
         """
         import psycopg2
 
-        deadline = time.monotonic() + _TIMEOUT
-        said = ""
-        while time.monotonic() < deadline:
-            try:
-                if self._listens(running):
-                    self.provision(running.port)
-                    return True
-            except psycopg2.OperationalError as error:
-                said = str(error)
-                if "authentication failed" in said:
-                    raise WrongPassword from None
-            if (child.poll() is not None) if child else (running.identity.process() is None):
-                return False
-            time.sleep(0.03)
-        raise MlpipesError(
-            f"postgres accepted no connection within {_TIMEOUT:.0f} s: {said}", f"see {self.log}"
-        )
+        if not self._started and self.works(main.port) and self.readable(main.port):
+            return True
+        try:
+            if self._listens(main):
+                self.provision(main.port)
+                return True
+        except psycopg2.OperationalError as error:
+            self._said = str(error)
+            if "authentication failed" in self._said:
+                raise WrongPassword from None
+        return False
+
+    def silence(self) -> str:
+        """Return what to report if the server did not answer in time, after its name."""
+        return f"accepted no connection within {_TIMEOUT:.0f} s: {self._said}"
 
     def _listens(self, running: RunningProcess) -> bool:
         """Return whether the lock file says ready: until then another server may answer on the port."""
@@ -214,15 +222,17 @@ class DatabaseServer:
 
     # -- stopping
 
-    def end(self) -> int:
+    def end(self, main: RunningProcess | None = None) -> int:
         """Shut the server down, or kill it if it does not stop; return the number of processes.
+
+        Its processes are found by their command lines, whatever ``main`` says.
 
         Raises:
             MlpipesError: A process cannot be stopped.
         """
-        main = self.find()
+        current = self.find()
         count = len(self.members())
-        lead = main.identity.process() if main else None
+        lead = current.identity.process() if current else None
         if lead:
             count = max(count, 1)
             process.end(

@@ -13,8 +13,7 @@ from mlpipes_cli.adapters.embedded.database_server import DatabaseServer
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.adapters.postgres.roles import READER, READER_SECRET
 from mlpipes_cli.adapters.processes import log_files, ports
-from mlpipes_cli.adapters.processes.daemon import Daemon
-from mlpipes_cli.adapters.processes.reconciler import marked_as
+from mlpipes_cli.adapters.processes.daemon import Daemon, marked_as
 from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.local_files import env_file

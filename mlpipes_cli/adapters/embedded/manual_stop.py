@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mlpipes_cli.adapters.embedded.core_services import work
+from mlpipes_cli.adapters.embedded.core_services import core_services
 from mlpipes_cli.adapters.embedded.layout import CORE, StackLayout
 from mlpipes_cli.adapters.embedded.status import read_status
 from mlpipes_cli.adapters.processes.local_services import LocalServices
-from mlpipes_cli.adapters.processes.reconciler import stack_lock
+from mlpipes_cli.adapters.processes.stack_lock import stack_lock
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import Halted, Reporter, ServiceStatus
 from mlpipes_cli.services import catalog
@@ -38,10 +38,9 @@ def resume(parts: StackLayout, service: str, reporter: Reporter) -> ServiceStatu
     """
     if not parts.database().folder.exists():
         raise MlpipesError("there is no stack yet", "make it with `mlpipes up`")
-    with work(parts, reporter) as core, reporter.task(f"starting {service}") as task:
-        core.note = task.note
+    with core_services(parts, reporter, f"starting {service}") as core:
         core.resume(service)
-    for change in core.changes:
+    for change in core.progress.changes:
         reporter.info(change)
     return _of(read_status(parts), service)
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlpipes_cli.adapters.embedded import manual_stop, stack_storage
-from mlpipes_cli.adapters.embedded.core_services import work
+from mlpipes_cli.adapters.embedded.core_services import core_services
 from mlpipes_cli.adapters.embedded.layout import CORE, StackLayout
 from mlpipes_cli.adapters.embedded.status import read_status
 from mlpipes_cli.adapters.processes import log_files
+from mlpipes_cli.adapters.processes.daemon import marked_as
 from mlpipes_cli.adapters.processes.json_files import clear_folder
 from mlpipes_cli.adapters.processes.local_services import LocalServices, no_container, no_such_service
-from mlpipes_cli.adapters.processes.reconciler import marked_as, stack_lock
+from mlpipes_cli.adapters.processes.stack_lock import stack_lock
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.ports import (
     Check,
@@ -59,10 +60,9 @@ class EmbeddedRuntime:
                 "the embedded services belong to this installation and cannot run in another version",
                 "install the mlpipes release that has that version",
             )
-        with work(self._parts, reporter) as core, reporter.task("starting the stack") as task:
-            core.note = task.note
+        with core_services(self._parts, reporter, "starting the stack") as core:
             core.bring()
-            changes = (*core.changes, *self._local.bring(reporter))
+            changes = (*core.progress.changes, *self._local.bring(reporter))
         return self._status(changes)
 
     def _status(self, changes: tuple[str, ...] = ()) -> StackStatus:
@@ -99,8 +99,7 @@ class EmbeddedRuntime:
         if service not in CORE:
             self._check(service)
             return self._local.restart(service, reporter)
-        with work(self._parts, reporter) as core, reporter.task(f"restarting {service}") as task:
-            core.note = task.note
+        with core_services(self._parts, reporter, f"restarting {service}") as core:
             core.restart(service)
         return next(one for one in read_status(self._parts) if one.name == service)
 

@@ -24,7 +24,7 @@ def storage(parts: StackLayout) -> Storage:
         MlpipesError: The database server does not run.
     """
     found = parts.database().find()
-    if found is None or not parts.database().answers(found.port):
+    if found is None or not parts.database().works(found.port):
         raise MlpipesError(f"{DATABASE} is not running", "start it with `mlpipes up`")
     secrets = parts.secrets()
     urls = {

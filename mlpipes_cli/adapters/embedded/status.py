@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlpipes_cli.adapters.embedded.layout import StackLayout
 from mlpipes_cli.adapters.processes import ports, process, service_status
-from mlpipes_cli.adapters.processes.reconciler import marked_as
+from mlpipes_cli.adapters.processes.daemon import marked_as
 from mlpipes_cli.adapters.processes.state import RunningProcess
 from mlpipes_cli.ports import ServiceStatus
 from mlpipes_cli.services import catalog
@@ -24,7 +24,7 @@ def _database(parts: StackLayout, written: dict[str, RunningProcess]) -> Service
         return service_status.absent(DATABASE, expected=bool(members) or DATABASE in written)
     url = catalog.get(DATABASE).address(ports.HOST, main.port)
     return service_status.present(
-        DATABASE, main, members, url, answer=service_status.WELL if server.answers(main.port) else None
+        DATABASE, main, members, url, answer=service_status.WELL if server.works(main.port) else None
     )
 
 

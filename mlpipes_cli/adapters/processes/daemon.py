@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.adapters.processes import log_files, process
 from mlpipes_cli.adapters.processes.process import ProcessIdentity
 from mlpipes_cli.adapters.processes.state import RunningProcess
+from mlpipes_cli.project import ProjectFolder
 from mlpipes_cli.services.probes import HttpProbe
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class Daemon:
         """Return a hash that changes with every setting that needs a restart; it reveals no secret."""
         parts = [list(self.command), sorted(self.settings.items()), str(self.folder), port, self.release]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+    def begin(self, port: int) -> int:
+        """Write the time of a start into the log; return the log's size."""
+        log_files.begin(self.log, f"starting {self.name} on port {port}")
+        return log_files.size(self.log)
 
     def spawn(self, port: int) -> tuple[RunningProcess, subprocess.Popen[bytes]]:
         """Start the service on a port, without waiting for it to answer.
@@ -103,6 +109,14 @@ class Daemon:
             found |= {one.pid: one for one in process.family(lead)}
         return [one for one in found.values() if process.running(one.pid)]
 
+    def keeps(self, found: RunningProcess) -> bool:
+        """Return whether a process answers, or is young enough to be still starting."""
+        return time.time() - found.identity.created < self.timeout or self.answers(found)
+
+    def silence(self) -> str:
+        """Return what to report if the service did not answer in time, after its name."""
+        return f"did not answer within {self.timeout:.0f} s"
+
     def answers(self, main: RunningProcess) -> bool:
         """Return whether the service works; False if another process answers on its port."""
         return self.probe.ask(main.port) and process.listen(self.members(main), main.port)
@@ -114,6 +128,12 @@ class Daemon:
             MlpipesError: A process cannot be stopped.
         """
         return process.end(lambda: self.members(main))
+
+
+def marked_as(project: ProjectFolder, name: str) -> Daemon:
+    """Return a daemon without a command, which can only find and stop a service's processes."""
+    root = project.root
+    return Daemon(name, root, (), {}, root, log_files.path(project, name), HttpProbe("GET", "/"), 0.0)
 
 
 def _from_marks(lead: psutil.Process) -> RunningProcess | None:

@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mlpipes_cli.adapters.processes import foreground, log_files, ports, process, service_status
-from mlpipes_cli.adapters.processes.daemon import Daemon
-from mlpipes_cli.adapters.processes.reconciler import ProcessReconciler, marked_as, stack_lock
+from mlpipes_cli.adapters.processes.daemon import Daemon, marked_as
+from mlpipes_cli.adapters.processes.driver import ProcessDriver, ProcessService
+from mlpipes_cli.adapters.processes.stack_lock import stack_lock
 from mlpipes_cli.adapters.processes.state import RunningProcess, StateFiles
+from mlpipes_cli.adapters.reconcile.driver import Progress
+from mlpipes_cli.adapters.reconcile.reconciler import Reconciler
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.ports import Endpoints, Halted, Reporter, ServiceSpec, ServiceStatus
 from mlpipes_cli.project import ProjectFolder
@@ -32,7 +35,7 @@ class LocalServices:
     """Manages the added services of one project.
 
     ``start``, ``stop`` and ``restart`` take the stack's lock
-    (:func:`mlpipes_cli.adapters.processes.reconciler.stack_lock`); callers of ``bring`` and ``end`` hold it.
+    (:func:`mlpipes_cli.adapters.processes.stack_lock.stack_lock`); callers of ``bring`` and ``end`` hold it.
 
     Attributes:
         project: The project of the services.
@@ -115,14 +118,15 @@ class LocalServices:
             MlpipesError: A service does not start.
         """
         wanted = self._wanted()
-        with self._work(reporter) as bringing:
+        progress = Progress(reporter)
+        with self._driver(progress) as driver:
             process.end(lambda: foreground.strays(self.project))
             for name in self.names():
                 if name not in wanted:
-                    bringing.end(name)
+                    driver.end(name, marked_as(self.project, name))
             for spec in wanted.values():
-                bringing.come_up(self._daemon(spec), spec.preferred_port)
-        return bringing.changes
+                self._reconcile(driver, self._service(spec))
+        return progress.changes
 
     def end(self, reporter: Reporter) -> list[str]:
         """Stop all services and foreground servers, keep their configuration, and return their names.
@@ -169,9 +173,8 @@ class LocalServices:
             before = self._files.wanted()
             self._files.write_wanted(before | {spec.name: spec})
             try:
-                with self._work(reporter) as bringing:
-                    bringing.note = task.note
-                    bringing.come_up(self._daemon(spec), spec.preferred_port)
+                with self._driver(Progress(reporter, task.note)) as driver:
+                    self._reconcile(driver, self._service(spec))
             except BaseException:
                 self._files.write_wanted(before)
                 raise
@@ -186,11 +189,10 @@ class LocalServices:
         """
         spec = self._spec(name)
         with stack_lock(self.project, reporter), reporter.task(f"restarting {name}") as task:
-            daemon = self._daemon(spec)  # before the service is stopped: this needs the core
-            with self._work(reporter) as bringing:
-                bringing.note = task.note
-                bringing.end(name)
-                bringing.come_up(daemon, spec.preferred_port)
+            service = self._service(spec)  # before the service is stopped: this needs the core
+            with self._driver(Progress(reporter, task.note)) as driver:
+                driver.end(name, service.program)
+                self._reconcile(driver, service)
         return self._look(name, self._files.running(), spec)
 
     def halt(self, name: str, reporter: Reporter) -> Halted:
@@ -236,17 +238,24 @@ class LocalServices:
     # -- helpers
 
     @contextmanager
-    def _work(self, reporter: Reporter) -> Iterator[ProcessReconciler]:
-        """Yield a reconciler; on an error, stop services that do not answer yet."""
+    def _driver(self, progress: Progress) -> Iterator[ProcessDriver]:
         files = self._files
         with ports.PortReservations() as held:
-            bringing = ProcessReconciler(self.project, reporter, held, files, files.running())
-            bringing.settle_move()
-            try:
-                yield bringing
-            except BaseException:
-                bringing.undo()
-                raise
+            driver = ProcessDriver(self.project, progress, held, files, files.running())
+            driver.handle_move()
+            yield driver
+
+    def _reconcile(self, driver: ProcessDriver, service: ProcessService) -> None:
+        Reconciler(driver, (service,), driver.progress).run()
+
+    def _service(self, spec: ServiceSpec) -> ProcessService:
+        return ProcessService(
+            name=spec.name,
+            timeout=spec.timeout,
+            program=self._daemon(spec),
+            fixed=spec.preferred_port if spec.fixed_port else None,
+            preference=spec.preferred_port,
+        )
 
     def _daemon(self, spec: ServiceSpec) -> Daemon:
         told = self.clients().environment()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mlpipes_cli.adapters.processes.json_files import clear_folder
 from mlpipes_cli.adapters.processes.local_services import LocalServices, no_container, no_such_service
-from mlpipes_cli.adapters.processes.reconciler import stack_lock
+from mlpipes_cli.adapters.processes.stack_lock import stack_lock
 from mlpipes_cli.adapters.remote import addresses, bucket, checks, mlflow, postgres
 from mlpipes_cli.adapters.remote.addresses import RemoteAddresses
 from mlpipes_cli.errors import MlpipesError, Several, UsageError

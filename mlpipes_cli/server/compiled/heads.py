@@ -14,6 +14,8 @@ from mlpipes_cli.server.compiled.base import CompiledScores, Details, NotCompila
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mlpipes_cli.server.compiled.base import Answer, Matrix
+
     Floats = NDArray[np.float64]
 
 
@@ -84,3 +86,26 @@ def head(estimator: Any, details: Details) -> Head:
         return Head(classes.tolist(), None, None, [])
     method = "predict_proba" if hasattr(estimator, "predict_proba") else "decision_function"
     return Head(classes.tolist(), method, reader.positive, list(reader.order))
+
+
+def boosted(estimator: Any, details: Details, decide: Callable[[Matrix], Floats], *, at_zero: bool) -> Answer:
+    """Return the answer of scikit-learn's boosting classifiers from their decisions.
+
+    Args:
+        estimator: Its loss converts decisions to probabilities.
+        details: The metadata of the model.
+        decide: To the decisions, (n, 1) for two classes or (n, classes).
+        at_zero: Whether a decision of exactly 0 is for the second of two classes.
+
+    Raises:
+        NotCompilable: It has no list of at least two classes.
+    """
+    reading, loss = head(estimator, details), estimator._loss
+    if len(reading.labels) == 2:
+        return lambda X: reading.binary(decide(X)[:, 0], loss.link.inverse, at_zero=at_zero)
+
+    def answer(X: Matrix) -> CompiledScores:
+        decision = decide(X)
+        return reading.table(decision, loss.predict_proba(decision))
+
+    return answer

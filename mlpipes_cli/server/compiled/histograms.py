@@ -17,7 +17,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.tree._tree import NODE_DTYPE, Tree
 
 from mlpipes_cli.server.compiled.base import CompiledScores, Details, NotCompilable
-from mlpipes_cli.server.compiled.heads import head
+from mlpipes_cli.server.compiled.heads import boosted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,17 +67,7 @@ def histograms(estimator: Any, details: Details, raw: bool) -> Answer:
     if type(estimator) is HistGradientBoostingRegressor:
         inverse = estimator._loss.link.inverse
         return lambda X: CompiledScores(inverse(decide(X)[:, 0]).tolist(), None)
-    reading = head(estimator, details)
-    if start.shape[1] == 1:
-        inverse = estimator._loss.link.inverse
-        return lambda X: reading.binary(decide(X)[:, 0], inverse, at_zero=False)
-    proba = estimator._loss.predict_proba
-
-    def answer(X: Matrix) -> CompiledScores:
-        decision = decide(X)
-        return reading.table(decision, proba(decision))
-
-    return answer
+    return boosted(estimator, details, decide, at_zero=False)
 
 
 def _as_scikit_learn_does(estimator: Any, start: Floats) -> Callable[[Floats], Floats]:

@@ -16,7 +16,7 @@ from sklearn.tree import (
 )
 
 from mlpipes_cli.server.compiled.base import CompiledScores, Details, NotCompilable
-from mlpipes_cli.server.compiled.heads import head
+from mlpipes_cli.server.compiled.heads import boosted, head
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,17 +84,7 @@ def boosting(estimator: Any, details: Details, raw: bool) -> Answer:
 
     if type(estimator) is GradientBoostingRegressor:
         return lambda X: CompiledScores(decide(X)[:, 0].tolist(), None)
-    reading = head(estimator, details)
-    if start.shape[1] == 1:
-        inverse = estimator._loss.link.inverse
-        return lambda X: reading.binary(decide(X)[:, 0], inverse, at_zero=True)
-    proba = estimator._loss.predict_proba
-
-    def answer(X: Matrix) -> CompiledScores:
-        decision = decide(X)
-        return reading.table(decision, proba(decision))
-
-    return answer
+    return boosted(estimator, details, decide, at_zero=True)
 
 
 def single_tree(estimator: Any, details: Details, raw: bool) -> Answer:

@@ -38,7 +38,6 @@ class Description:
         columns: The signature's columns; empty for a signature without names.
         params: Whether the signature has parameters.
         details: The metadata that training stored for serving.
-        flavour: The ``python_function`` flavour.
         pickled: The file of a scikit-learn estimator that is served by its ``predict`` alone; or None.
         example: The first row of the input example by column, or None.
     """
@@ -47,7 +46,6 @@ class Description:
     columns: tuple[InputColumn, ...]
     params: bool
     details: Mapping[str, Any]
-    flavour: Mapping[str, Any]
     pickled: Path | None
     example: Mapping[str, Any] | None = field(repr=False)
 
@@ -78,7 +76,6 @@ def describe(folder: Path) -> Description:
         columns=columns,
         params=bool(signature.get("params")),
         details=details,
-        flavour=flavours.get("python_function") or {},
         pickled=_pickled(folder, flavours),
         example=_example(folder, document.get("saved_input_example_info") or {}, columns),
     )

@@ -95,10 +95,6 @@ class KeyGuard:
         await self._in_thread(self._store.close)
         self._thread.shutdown(wait=False)
 
-    def allows(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Return whether the request is admitted (see :meth:`refusal`)."""
-        return not self._required or path in OPEN or self._valid(headers)[0]
-
     def refusal(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> ApiError | None:
         """Return why the request is rejected, or None if it is admitted.
 

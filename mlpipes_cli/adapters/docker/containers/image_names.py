@@ -48,13 +48,14 @@ def name_of(api: APIClient, image: str, reference: str) -> str | None:
     """Return a name of the image: the reference, its ``name:tag`` or another tag; None if it has none."""
     wanted = parse(reference)
     for name in dict.fromkeys((reference, wanted.named)):
-        if _same(str((_inspect(api, name) or {}).get("Id")), image):
+        if _same(str((inspect(api, name) or {}).get("Id")), image):
             return name
-    tags = (_inspect(api, image) or {}).get("RepoTags") or []
+    tags = (inspect(api, image) or {}).get("RepoTags") or []
     return next((tag for tag in sorted(tags) if parse(tag).repository == wanted.repository), None)
 
 
-def _inspect(api: Any, name: str) -> Mapping[str, Any] | None:
+def inspect(api: Any, name: str) -> Mapping[str, Any] | None:
+    """Return the engine's details of an image; None if it does not exist."""
     from docker.errors import APIError
 
     try:

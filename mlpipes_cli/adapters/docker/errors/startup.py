@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.docker.errors.translate import translate_errors
+from mlpipes_cli.adapters.docker.stack.container_service import StartupState
+from mlpipes_cli.adapters.reconcile.driver import startup_error
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.services import catalog
 
 if TYPE_CHECKING:
+    from mlpipes_cli.adapters.docker.stack.container_service import ContainerService
     from mlpipes_cli.adapters.docker.stack.resources import StackResources
-    from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
     from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 
 _TO_PROBES = re.compile(r"FATAL: +the database system is ")  # logged for early probes
@@ -37,32 +38,15 @@ _HINTS = (
 )
 
 
-@dataclass(frozen=True)
-class StartupState:
-    """Describes the state of a container that starts.
-
-    Attributes:
-        ended: Whether it does not run, or the engine keeps restarting it.
-        healthy: The result of the engine's health check; without one, whether it runs.
-        words: The state as text.
-        oom: Whether it was killed because it ran out of memory.
-    """
-
-    ended: bool
-    healthy: bool
-    words: str
-    oom: bool
-
-
-def read_startup_state(holdings: StackResources, piece: ServiceState) -> StartupState:
+def read_startup_state(holdings: StackResources, service: ContainerService) -> StartupState:
     """Return the state of a service's container."""
-    found = holdings.inspect(piece.container)
+    found = holdings.inspect(service.container)
     if found is None:
         return StartupState(True, False, "its container was removed", False)
     state = found["State"]
     restarts = int(found.get("RestartCount") or 0)
-    piece.restarts = restarts if piece.restarts is None else piece.restarts
-    ended_ = state["Status"] in ("exited", "dead", "restarting") or restarts > piece.restarts
+    service.restarts = restarts if service.restarts is None else service.restarts
+    ended_ = state["Status"] in ("exited", "dead", "restarting") or restarts > service.restarts
     health = (state.get("Health") or {}).get("Status", "healthy")
     healthy = state["Status"] == "running" and health == "healthy"
     return StartupState(ended_, healthy, ended(state) if ended_ else health, bool(state.get("OOMKilled")))
@@ -89,22 +73,21 @@ def last_log_lines(holdings: StackResources, container: str, lines: int = _LINES
     return ""
 
 
-def report(place: DockerStack, piece: ServiceState, state: StartupState) -> MlpipesError:
+def report(place: DockerStack, service: ContainerService) -> MlpipesError:
     """Return the error to raise; stop but keep a container that the engine would restart for ever."""
-    said = last_log_lines(place.holdings, piece.container)
+    said = last_log_lines(place.holdings, service.container)
     for secret in place.secrets.values():
         if len(secret) >= 8:
             said = said.replace(secret, "…")
-    name = piece.name
+    name, state = service.name, service.state
     if state.ended:
-        what = f"{name} exited while starting ({state.words})"
+        what = f"exited while starting ({state.words})"
         with contextlib.suppress(MlpipesError), translate_errors("stopping it"):
-            place.holdings.api.stop(piece.container, timeout=1)
+            place.holdings.api.stop(service.container, timeout=1)
     else:
-        why = f", {piece.said}" if piece.said else ""
-        what = f"{name} did not answer within {catalog.timeout(name):.0f} s (it runs{why})"
-    words = f"; its last log lines: {said}" if said else ""
-    return MlpipesError(f"{what}{words}", _hint(name, said, state))
+        why = f", {service.said}" if service.said else ""
+        what = f"did not answer within {service.timeout:.0f} s (it runs{why})"
+    return startup_error(name, what, said, _hint(name, said, state))
 
 
 def more_memory(name: str) -> str:

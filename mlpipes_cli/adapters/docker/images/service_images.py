@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli.adapters.docker.containers import image_names
 from mlpipes_cli.adapters.docker.errors.pull import RegistryUnreachable
-from mlpipes_cli.adapters.docker.errors.translate import is_missing, translate_errors
+from mlpipes_cli.adapters.docker.errors.translate import translate_errors
 from mlpipes_cli.adapters.docker.images.base_images import bases as named_bases
 from mlpipes_cli.adapters.docker.images.build import LABEL, build_image, dockerfile, fingerprint
 from mlpipes_cli.adapters.docker.images.pull import pull
@@ -202,13 +203,5 @@ def _labels(found: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _inspect(engine: DockerEngine, name: str) -> Mapping[str, Any] | None:
-    from docker.errors import APIError
-
-    api: Any = engine.client.api
     with translate_errors(f"looking for the image {name}"):
-        try:
-            return dict(api.inspect_image(name))
-        except APIError as error:
-            if is_missing(error):
-                return None
-            raise
+        return image_names.inspect(engine.client.api, name)

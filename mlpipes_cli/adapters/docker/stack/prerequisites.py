@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mlpipes_cli.adapters.docker.stack.container_service import ContainerService
 from mlpipes_cli.adapters.docker.stack.desired_state import DesiredState
 from mlpipes_cli.adapters.docker.stack.resources import Container, StackResources
-from mlpipes_cli.adapters.docker.stack.service_state import ServiceState
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.services import catalog
@@ -24,7 +24,7 @@ def prepare(
     found: Mapping[str, Container],
     versions: Mapping[str, str] | None,
     reporter: Reporter,
-) -> list[ServiceState]:
+) -> list[ContainerService]:
     """Provide images, networks and volumes; return the services to start, each after its dependencies.
 
     Args:
@@ -55,15 +55,21 @@ def prepare(
         holdings.make_volume(name, secrets=True)
     for name in networks:
         holdings.make_network(name)
-    return [
-        ServiceState(
-            (plan := draft.plan(compose, one)),
-            plan.needs,
-            draft.before(compose, one),
-            settled=one.name not in STORES,
-        )
-        for one in services
-    ]
+    return [_tracked(draft, compose, one) for one in services]
+
+
+def _tracked(draft: DesiredState, compose: Compose, service: Service) -> ContainerService:
+    spec = draft.plan(compose, service)
+    tracked = ContainerService(
+        name=service.name,
+        timeout=catalog.timeout(service.name),
+        needs=spec.needs,
+        finished=service.name not in STORES,
+        spec=spec,
+        before=draft.before(compose, service),
+    )
+    tracked.plan(spec)
+    return tracked
 
 
 def _make_volumes(place: DockerStack, names: Sequence[str], reporter: Reporter) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from mlpipes_cli.adapters.docker.containers import labels, manual_stop, stats
 from mlpipes_cli.adapters.docker.errors import startup
 from mlpipes_cli.adapters.docker.stack.addresses import in_url
+from mlpipes_cli.adapters.docker.stack.container_service import uptime
 from mlpipes_cli.adapters.docker.stack.resources import Container
-from mlpipes_cli.adapters.docker.stack.service_state import uptime
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.processes.service_status import NOT_STORING
 from mlpipes_cli.errors import MlpipesError

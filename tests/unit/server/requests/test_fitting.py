@@ -109,7 +109,7 @@ def test_a_column_that_stands_twice_is_named(model: ServedModel) -> None:
 
 def test_numbers_have_the_models_columns_in_its_order(tmp_path: Path) -> None:
     columns = tuple(InputColumn(name, "double", name != "c") for name in "abc")
-    described = Description(tmp_path, columns, False, {"task": "regression"}, {}, None, None)
+    described = Description(tmp_path, columns, False, {"task": "regression"}, None, None)
     model = ServedModel(described, None, None, "m", 1, "production")
     table = pd.DataFrame(
         {"c": [3, 30], "other": [0, 0], "b": [True, False], "a": [1.5, np.nan]}, index=[7, 9]
