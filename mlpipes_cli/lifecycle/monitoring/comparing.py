@@ -107,7 +107,6 @@ def result(
         predictions={name: named[name] for name in found.shown.values() if name in named},
         joint=comparison.joint,
         performance=performance,
-        report=None,
         notes=tuple(found.notes),
         **about,
     )

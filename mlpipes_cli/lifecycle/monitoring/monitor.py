@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.json_values import jsonable
-from mlpipes_cli.lifecycle import times
 from mlpipes_cli.lifecycle.monitoring import budget, comparing, judging, reference
+from mlpipes_cli.lifecycle.monitoring import report as reports
+from mlpipes_cli.lifecycle.monitoring.asked import MOST_ROWS, Asked, bounds, chosen
 from mlpipes_cli.lifecycle.monitoring.frames import Gathered
 from mlpipes_cli.lifecycle.monitoring.result import Monitored, Window
 from mlpipes_cli.lifecycle.promotion import actor, registry_context
@@ -20,43 +20,14 @@ from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from mlpipes_cli.config.monitoring import Monitoring
+    from mlpipes_cli.lifecycle.monitoring.report import Report
     from mlpipes_cli.ports import Endpoints, ModelVersion, Registry, Reporter
     from mlpipes_cli.ports.monitoring import CheckStore, PredictionWindow, WindowReader
     from mlpipes_cli.project import ProjectFolder
 
-MOST_ROWS = 100_000  # of more predictions in a window, a random part is read
 _FETCHED = 2_000  # rows in one batch
 _SERIES = 1_000  # earlier checks that a scheduled one looks back at
 MANUAL = "manual"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a check looks at; what is None comes from the settings.
-
-    Attributes:
-        model: The registered model's name.
-        version: Its version, in place of an alias.
-        alias: The alias whose present version is checked.
-        since: Start of the window: ``1d``, ``2026-11-21``.
-        until: Its end.
-        rows: The number of newest predictions in place of ``since``.
-    """
-
-    model: str | None = None
-    version: int | None = None
-    alias: str | None = None
-    since: str | None = None
-    until: str | None = None
-    rows: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.version is not None and self.alias is not None:
-            raise UsageError("--version and --alias are given", "give one of them")
-        if self.rows is not None and self.since is not None:
-            raise UsageError("--rows and --since are given", "give one of them")
-        if self.rows is not None and not 1 <= self.rows <= MOST_ROWS:
-            raise UsageError(f"--rows: {self.rows} is not from 1 to {MOST_ROWS}", "or use --since")
 
 
 @dataclass(frozen=True)
@@ -69,7 +40,14 @@ class _Stack:
     windows: WindowReader
 
 
-def monitor(project: ProjectFolder, reporter: Reporter, asked: Asked, *, cause: str = MANUAL) -> Monitored:
+def monitor(
+    project: ProjectFolder,
+    reporter: Reporter,
+    asked: Asked,
+    *,
+    cause: str = MANUAL,
+    report: Report | None = None,
+) -> Monitored:
     """Compare the predictions of a version with its reference, and store the result.
 
     Args:
@@ -77,6 +55,7 @@ def monitor(project: ProjectFolder, reporter: Reporter, asked: Asked, *, cause: 
         reporter: Shows progress.
         asked: The version and the window.
         cause: ``scheduled`` takes the chance of a false alarm from the year's budget, else ``alpha`` is it.
+        report: The file of the report, or None.
 
     Raises:
         UsageError: There is no such model, or a time cannot be read.
@@ -85,13 +64,13 @@ def monitor(project: ProjectFolder, reporter: Reporter, asked: Asked, *, cause: 
     """
     started = time.monotonic()
     settings, stack = project.config.monitoring, _connect(project)
-    version, alias = _chosen(project, stack.registry, asked)
+    version, alias = chosen(project, stack.registry, asked)
     now = stack.store.now()
     series, before = cause == budget.SCHEDULED, []
     if series:
         before = list(stack.store.checks(version.model, version.version, _SERIES))
     alpha = budget.of_schedule(settings, before, now) if series else settings.alpha
-    since, until = _bounds(project, asked, now)
+    since, until = bounds(project, asked, now)
     known = reference.read(project, stack.registry, stack.endpoints, version)
     _check_names(settings, known, reporter)
     rows = _read(stack, known, version, asked, (since, until), reporter, settings.segments)
@@ -118,6 +97,7 @@ def monitor(project: ProjectFolder, reporter: Reporter, asked: Asked, *, cause: 
         version=version,
         alias=alias,
         alpha=alpha,
+        report=None if report is None else str(report.output),
         id=str(identifier),
         checked_at=now.isoformat(timespec="milliseconds"),
         cause=cause,
@@ -142,6 +122,9 @@ def monitor(project: ProjectFolder, reporter: Reporter, asked: Asked, *, cause: 
         result=jsonable(made),
     )
     stack.store.add(check, settings.keep)
+    if report is not None:
+        shown = reports.promotions(stack.registry, version.model)
+        report.write(made, reports.earlier(stack.store, made), shown)
     return made
 
 
@@ -196,40 +179,6 @@ def _connect(project: ProjectFolder) -> _Stack:
     store, windows = wiring.make_monitoring(context.endpoints.database_url)
     store.prepare()
     return _Stack(context.registry, context.endpoints, store, windows)
-
-
-def _chosen(project: ProjectFolder, registry: Registry, asked: Asked) -> tuple[ModelVersion, str | None]:
-    """Return the version to check, and the alias by which it was chosen."""
-    model = registry_context.find_model(project, registry, asked.model)
-    number, alias = asked.version, None
-    if number is None:
-        alias = asked.alias or project.config.serving.alias
-        number = model.aliases.get(alias)
-        if number is None:
-            to = "" if alias == "production" else f" --to {alias}"
-            raise MlpipesError(f"model {model.name!r} has no {alias!r} version", f"`mlpipes promote{to}`")
-    found = next((one for one in model.versions if one.version == number), None)
-    if found is None:
-        raise MlpipesError(
-            f"version {number} of model {model.name!r} is not in the registry, or was deleted",
-            "see `mlpipes models`",
-        )
-    return found, alias
-
-
-def _bounds(project: ProjectFolder, asked: Asked, now: datetime) -> tuple[float | None, float | None]:
-    """Return the window's start and end, in seconds since the epoch, by the clock of the database."""
-    present = now.timestamp()
-    until = None if asked.until is None else times.seconds(asked.until, "--until", present)
-    if asked.rows is not None:
-        return None, until
-    if asked.since is not None:
-        since = times.seconds(asked.since, "--since", present)
-    else:
-        since = (present if until is None else until) - project.config.monitoring.window.total_seconds()
-    if since >= (present if until is None else until):
-        raise UsageError("--since is not before --until", "swap them")
-    return since, until
 
 
 def _window(opened: PredictionWindow, rows: int) -> Window:

@@ -220,7 +220,11 @@ def test_the_performance_is_judged_on_the_truths_that_arrived(served: Served) ->
     worse = done.json["performance"]
     assert (done.code, worse["with_truth"], worse["alarm"], done.json["alarm"]) == (3, 600, True, True)
     assert done.json["verdict"].startswith(worse["verdict"])
-    text = served.monitor("--rows", "1000").out
+    page = served.root / "report.html"
+    text = served.monitor("--rows", "1000", "--output", str(page)).out
+    written = page.read_text(encoding="utf-8")
+    assert "Over time" in written and "roc_auc" in written
+    assert served.stored()["report"] == str(page)
     assert "roc_auc (decides)" in text and "WORSE" in text
 
 
@@ -258,7 +262,9 @@ def test_a_mirrored_challenger_is_checked_by_its_own_predictions(served: Served)
             for row in rows
         ],
     )  # fmt: skip
-    found = served.monitor("--alias", "staging", "--json").json
+    page = served.root / "staging.html"
+    found = served.monitor("--alias", "staging", "--json", "--output", str(page)).json
+    assert "version 2 took staging" in page.read_text(encoding="utf-8")
     assert (found["version"], found["rows"], found["window"]["mirrored"]) == (2, 150, 150)
     assert found["predictions"]["score"]["alarm"] and not any(c["alarm"] for c in found["columns"])
     assert found["window"]["others"] > 0
