@@ -45,6 +45,12 @@ def monitor(
         bool,
         typer.Option("--scheduled", help="Keep to the false alarms a year that mlpipes.yaml allows."),
     ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the report as a .html page.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite an output file that is not such a page.")
+    ] = False,
     reference: Reference = None,
     current: Current = None,
     alpha: Annotated[
@@ -59,13 +65,6 @@ def monitor(
         list[str] | None,
         typer.Option("--ignore", metavar="COLUMN", help=f"{_OF_FILES}do not compare it; may be repeated."),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", metavar="HTML", help="Write the result with pictures to this file, too."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite an output file that is not such a page.")
-    ] = False,
 ) -> None:
     """Run a check, unless a subcommand was called."""
     if ctx.invoked_subcommand is not None:
@@ -76,10 +75,9 @@ def monitor(
         "--rows": rows, "--scheduled": scheduled or None,
     }  # fmt: skip
     here = context.current
-    if output is not None:
-        from mlpipes_cli.lifecycle.monitoring import report
+    from mlpipes_cli.lifecycle.monitoring.report import Report
 
-        report.check(output, force=force)
+    report = None if output is None else Report(output, force)
     if reference is not None or current is not None:
         from mlpipes_cli.lifecycle.monitoring import files
 
@@ -88,17 +86,18 @@ def monitor(
             raise UsageError(f"{lacking} is missing", "two files are compared: give both")
         _refuse(of_project, "is for the running project, not for two files")
         chosen = files.options(alpha, min_effect, ignore or ())
-        found = files.compare_files(here.resolve(reference), here.resolve(current), chosen, here.console)
+        found = files.compare_files(
+            here.resolve(reference), here.resolve(current), chosen, here.console, report
+        )
     else:
         from mlpipes_cli.lifecycle.monitoring import budget
         from mlpipes_cli.lifecycle.monitoring import monitor as verb
+        from mlpipes_cli.lifecycle.monitoring.asked import Asked
 
         _refuse(of_files, "is for two files", "set it under `monitoring:` in mlpipes.yaml")
-        asked = verb.Asked(model=model, version=version, alias=alias, since=since, until=until, rows=rows)
+        asked = Asked(model=model, version=version, alias=alias, since=since, until=until, rows=rows)
         cause = budget.SCHEDULED if scheduled else verb.MANUAL
-        found = verb.monitor(here.project(), here.console, asked, cause=cause)
-    if output is not None:
-        found = report.write(output, found, None if reference is not None else here.project())
+        found = verb.monitor(here.project(), here.console, asked, cause=cause, report=report)
     from mlpipes_cli.cli.views.monitored import monitored
 
     here.console.result(found, lambda: monitored(found))

@@ -1,68 +1,80 @@
-"""Writes the page of a check: for two files alone, for a project with earlier checks and promotions."""
+"""Writes the report of a check as one HTML page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import output_files
-from mlpipes_cli.html_page.document import mark
 from mlpipes_cli.json_values import jsonable
+from mlpipes_cli.lifecycle.promotion import history_events
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.monitoring.result import Monitored
-    from mlpipes_cli.project import ProjectFolder
+    from mlpipes_cli.ports import Registry
+    from mlpipes_cli.ports.monitoring import CheckStore
 
-EARLIER = 365  # checks that the page shows over time
+_EARLIER = 100  # checks that the page shows over time
 
 
-def check(output: Path, *, force: bool = False) -> None:
-    """Refuse a file that the page must not replace, before the check is made.
+@dataclass(frozen=True)
+class Report:
+    """The file of a report.
+
+    Attributes:
+        output: The file, which is replaced if it is such a report.
+        force: Replace any regular file.
 
     Raises:
         UsageError: It is another file, or its folder does not exist.
     """
-    from mlpipes_cli.monitoring.report.page import COMMAND
 
-    output_files.check(output, mark(COMMAND), f"a page of `{COMMAND}`", force=force)
+    output: Path
+    force: bool = False
 
+    def __post_init__(self) -> None:
+        from mlpipes_cli.html_page.document import mark
+        from mlpipes_cli.monitoring.report.page import COMMAND
 
-def write(output: Path, made: Monitored, project: ProjectFolder | None = None) -> Monitored:
-    """Write the page of a check, and return the check with the page's path.
+        output_files.check(self.output, mark(COMMAND), f"a page of `{COMMAND}`", force=self.force)
 
-    Args:
-        output: The file.
-        made: The check.
-        project: Where earlier checks and promotions come from; None for two files.
+    def write(
+        self,
+        made: Monitored,
+        earlier: Sequence[Mapping[str, Any]] = (),
+        promotions: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Write the page.
 
-    Raises:
-        MlpipesError: The file cannot be written, or the stack is not running.
-    """
-    from mlpipes_cli.monitoring.report.page import page
+        Args:
+            made: The check.
+            earlier: What earlier checks of the model printed.
+            promotions: When which version took an alias: ``at``, ``version`` and ``alias``.
 
-    named = replace(made, report=str(output))
-    earlier: Sequence[Mapping[str, Any]] = ()
-    promotions: Sequence[Mapping[str, Any]] = ()
-    if project is not None and made.model is not None:
-        earlier, promotions = _earlier(project, made), _promotions(project, made.model)
-    output_files.write(output, page(jsonable(named), earlier=earlier, promotions=promotions))
-    return named
+        Raises:
+            MlpipesError: The file cannot be written.
+        """
+        from mlpipes_cli.monitoring.report.page import page
 
-
-def _earlier(project: ProjectFolder, made: Monitored) -> list[Mapping[str, Any]]:
-    from mlpipes_cli.adapters import wiring
-
-    store, _ = wiring.make_monitoring(wiring.make_runtime(project).endpoints().database_url)
-    return [found.result for found in store.checks(made.model, None, EARLIER) if str(found.id) != made.id]
+        output_files.write(self.output, page(jsonable(made), earlier=earlier, promotions=promotions))
 
 
-def _promotions(project: ProjectFolder, model: str) -> list[Mapping[str, Any]]:
-    from mlpipes_cli.lifecycle.promotion import listing
+def earlier(store: CheckStore, made: Monitored) -> list[Mapping[str, Any]]:
+    """Return what earlier checks of the model printed."""
+    found = store.checks(made.model, limit=_EARLIER)
+    return [check.result for check in found if str(check.id) != made.id]
 
+
+def promotions(registry: Registry, model: str) -> list[dict[str, Any]]:
+    """Return when which version of a model took an alias."""
+    found = registry.model(model)
+    if found is None:
+        return []
+    events = history_events.resolve_states(history_events.read(model, found.tags), found.aliases)
     return [
         {"at": event.when, "version": event.to_version, "alias": event.alias}
-        for event in listing.history(project, model=model)
+        for event in events
         if event.state == "done"
     ]

@@ -72,6 +72,20 @@ def test_the_python_function_returns_what_the_command_prints(nowhere: Cli) -> No
     assert (done["model"], done["predictions"], done["performance"], done["id"]) == (None, {}, None, None)
 
 
+def test_the_report_is_written_and_no_other_file_is_replaced(nowhere: Cli) -> None:
+    a, b = write(rows(200, 8), nowhere.cwd / "a.csv"), write(rows(100, 9), nowhere.cwd / "b.csv")
+    page, other = nowhere.cwd / "report.html", nowhere.cwd / "notes.html"
+    words = "monitor", "--reference", a, "--current", b, "--output"
+    for _ in range(2):
+        assert nowhere(*words, page, "--json").ok().json["report"] == str(page)
+    assert "b.csv compared with a.csv" in page.read_text(encoding="utf-8")
+    other.write_text("mine")
+    refused = nowhere(*words, other)
+    assert refused.code == 2 and "exists already, and is not a page of `mlpipes monitor`" in refused.err
+    assert other.read_text() == "mine"
+    nowhere(*words, other, "--force").ok()
+
+
 def test_the_text_fits_in_80_columns(nowhere: Cli) -> None:
     from rich.console import Console
 
