@@ -57,7 +57,7 @@ def verify(cli: Cli, root: Path) -> None:
     moved = cli("data", "diff", "carried", "1", "2", "--json", cwd=root).ok().json["rows"]
     assert (moved["added"], moved["removed"], moved["columns"]["amount"]) == (19, 0, 11)
     shown = cli("train", "carried-experiment.yaml", "--dry-run", "--json", cwd=root).ok().json
-    assert shown["data"]["rows"] == 41
+    assert (shown["rows"], shown["dataset"]) == (41, "carried@1")
     endpoints = wiring.make_runtime(find_project(root)).endpoints()
     with contextlib.closing(psycopg2.connect(endpoints.reader_url)) as link, link.cursor() as cursor:
         cursor.execute('select count(*), sum(amount) filter (where "ID" < 30) from clean_data.carried')

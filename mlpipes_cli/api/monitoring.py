@@ -30,6 +30,8 @@ class MonitoringMethods(Base):
         until: str | None = None,
         rows: int | None = None,
         scheduled: bool = False,
+        output: File | None = None,
+        force: bool = False,
     ) -> Monitored:
         """Compare the predictions of a version with its reference, and store the result.
 
@@ -43,17 +45,22 @@ class MonitoringMethods(Base):
             until: End of the window.
             rows: The number of newest predictions in place of ``since``.
             scheduled: Keep to the false alarms a year that the settings allow.
+            output: Write the result with pictures to this file, too.
+            force: Overwrite an output file that is not such a page.
 
         Raises:
             UsageError: There is no such model, or a time cannot be read.
             MlpipesError: The stack is not running, the version is gone or has no reference rows.
         """
-        from mlpipes_cli.lifecycle.monitoring import budget
+        from mlpipes_cli.lifecycle.monitoring import budget, report
         from mlpipes_cli.lifecycle.monitoring import monitor as verb
 
         asked = verb.Asked(model=model, version=version, alias=alias, since=since, until=until, rows=rows)
         cause = budget.SCHEDULED if scheduled else verb.MANUAL
-        return verb.monitor(self._settings, self._events, asked, cause=cause)
+        if output is not None:
+            report.check(Path(output), force=force)
+        found = verb.monitor(self._settings, self._events, asked, cause=cause)
+        return found if output is None else report.write(Path(output), found, self._settings)
 
     def monitor_history(
         self, *, model: str | None = None, version: int | None = None, limit: int = 20
@@ -81,6 +88,8 @@ def monitor(
     alpha: float | None = None,
     min_effect: float | None = None,
     ignore: Sequence[str] = (),
+    output: File | None = None,
+    force: bool = False,
     on_event: Callable[[Event], object] = log,
 ) -> Monitored:
     """Compare two tables; no project and no stack are needed, and nothing is stored.
@@ -91,18 +100,23 @@ def monitor(
         alpha: The probability of a false alarm, all columns together; 0.05 if omitted.
         min_effect: The smallest change that matters, from 0 to 1; 0.1 if omitted.
         ignore: Columns that are not compared.
+        output: Write the result with pictures to this file, too.
+        force: Overwrite an output file that is not such a page.
         on_event: See :class:`Project`.
 
     Raises:
         UsageError: A table cannot be read, or has no rows or no common column.
     """
-    from mlpipes_cli.lifecycle.monitoring import files
+    from mlpipes_cli.lifecycle.monitoring import files, report
 
+    if output is not None:
+        report.check(Path(output), force=force)
     chosen = files.options(alpha, min_effect, ignore)
     with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
         left = _file(reference, Path(folder) / "reference.parquet")
         right = _file(current, Path(folder) / "current.parquet")
-        return files.compare_files(left, right, chosen, Events(on_event))
+        found = files.compare_files(left, right, chosen, Events(on_event))
+    return found if output is None else report.write(Path(output), found)
 
 
 def _file(table: File | pd.DataFrame, path: Path) -> Path:

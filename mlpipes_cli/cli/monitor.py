@@ -59,6 +59,13 @@ def monitor(
         list[str] | None,
         typer.Option("--ignore", metavar="COLUMN", help=f"{_OF_FILES}do not compare it; may be repeated."),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="HTML", help="Write the result with pictures to this file, too."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite an output file that is not such a page.")
+    ] = False,
 ) -> None:
     """Run a check, unless a subcommand was called."""
     if ctx.invoked_subcommand is not None:
@@ -69,6 +76,10 @@ def monitor(
         "--rows": rows, "--scheduled": scheduled or None,
     }  # fmt: skip
     here = context.current
+    if output is not None:
+        from mlpipes_cli.lifecycle.monitoring import report
+
+        report.check(output, force=force)
     if reference is not None or current is not None:
         from mlpipes_cli.lifecycle.monitoring import files
 
@@ -86,6 +97,8 @@ def monitor(
         asked = verb.Asked(model=model, version=version, alias=alias, since=since, until=until, rows=rows)
         cause = budget.SCHEDULED if scheduled else verb.MANUAL
         found = verb.monitor(here.project(), here.console, asked, cause=cause)
+    if output is not None:
+        found = report.write(output, found, None if reference is not None else here.project())
     from mlpipes_cli.cli.views.monitored import monitored
 
     here.console.result(found, lambda: monitored(found))

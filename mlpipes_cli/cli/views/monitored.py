@@ -27,6 +27,8 @@ def monitored(found: Monitored) -> RenderableType | str:
     if columns := found.table():
         parts += [Text(""), _columns(columns)]
     lines = [*_quality(columns), *_joint(found), *found.notes]
+    if found.report:
+        lines.append(f"wrote {found.report}")
     if lines:
         parts += [Text(""), *(Text(line) for line in lines)]
     return Group(*parts)

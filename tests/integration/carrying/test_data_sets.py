@@ -36,9 +36,9 @@ class Home:
 
     def before_data_sets(self) -> None:
         """Bring the database to migration 0004, as a release without data sets left it."""
-        drop = "drop schema raw_data cascade; drop schema clean_data cascade"
-        self.execute(f"{drop}; create schema raw_data; create schema clean_data")
-        self.execute("delete from public.mlpipes_migrations where name >= '0005'")
+        drop = "drop schema raw_data cascade; drop schema clean_data cascade; drop schema monitoring cascade"
+        forget = "delete from public.mlpipes_migrations where name >= '0005'"
+        self.execute(f"{drop}; create schema raw_data; create schema clean_data; {forget}")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,9 @@ def test_a_backup_that_lacks_rows_of_a_version_is_refused(home: Home, tmp_path: 
 
     refused = home.cli("restore", forged(home.backup, tmp_path / "b.tar", change), "--yes")
     assert refused.code == 1
-    assert "table clean_data._carried_1 of database mlpipes has 40 rows, but 41 in the manifest" in error(refused.err)
+    assert "table clean_data._carried_1 of database mlpipes has 40 rows, but 41 in the manifest" in error(
+        refused.err
+    )
     assert difference(picture(home.root), before) == []
 
 
