@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ServiceSpec,
         Tracking,
     )
+    from mlpipes_cli.ports.alerts import Channel, Outbox
     from mlpipes_cli.ports.alias_notifications import AliasNotifications
     from mlpipes_cli.ports.api_keys import KeyStore
     from mlpipes_cli.ports.data_sets.datasets import RawTable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.environments import Environments
     from mlpipes_cli.ports.ground_truth import TruthStore
     from mlpipes_cli.ports.images import ImageBuilder
-    from mlpipes_cli.ports.monitoring import CheckStore, RecentChecks, WindowReader
+    from mlpipes_cli.ports.monitoring import CheckStore, RecentChecks, WatchSeat, WindowReader
     from mlpipes_cli.ports.prediction_records import PredictionRecords
     from mlpipes_cli.ports.recent_predictions import RecentPredictions
     from mlpipes_cli.project import ProjectFolder
@@ -138,6 +139,27 @@ def make_monitoring(database_url: str) -> tuple[CheckStore, WindowReader]:
     from mlpipes_cli.adapters.postgres import checks, prediction_windows
 
     return checks.PostgresCheckStore(database_url), prediction_windows.PostgresWindowReader(database_url)
+
+
+def watch_seat(database_url: str, name: str) -> AbstractContextManager[WatchSeat | None]:
+    """Take the seat of the one watcher of a model; None if another process has it."""
+    from mlpipes_cli.adapters.postgres import watch_seat
+
+    return watch_seat.taken(database_url, name)
+
+
+def make_outbox(database_url: str) -> Outbox:
+    """Return the alerts that have to go out."""
+    from mlpipes_cli.adapters.postgres.deliveries import PostgresOutbox
+
+    return PostgresOutbox(database_url)
+
+
+def make_alert_channels(project: ProjectFolder) -> dict[str, Channel]:
+    """Return the channels of ``monitoring: alerts``, by name."""
+    from mlpipes_cli.adapters.alerts import channels
+
+    return channels.make(project)
 
 
 def make_recent_predictions(database_url: str) -> RecentPredictions:

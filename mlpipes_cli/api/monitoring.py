@@ -13,6 +13,7 @@ from mlpipes_cli.api.progress import Event, Events, log
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlpipes_cli.lifecycle.monitoring.alerts import Alerts
     from mlpipes_cli.lifecycle.monitoring.history import History
     from mlpipes_cli.lifecycle.monitoring.report import Report
     from mlpipes_cli.lifecycle.monitoring.result import Monitored
@@ -76,6 +77,23 @@ class MonitoringMethods(Base):
         from mlpipes_cli.lifecycle.monitoring.history import history
 
         return history(self._settings, model=model, version=version, limit=limit)
+
+    def monitor_alerts(self, *, test: str | None = None, limit: int = 20) -> Alerts:
+        """Return the alerts that were sent or wait, newest first, or send a test message.
+
+        Args:
+            test: The name of the alert that gets a test message; nothing is listed then.
+            limit: The most alerts.
+
+        Raises:
+            UsageError: There is no such alert.
+            MlpipesError: The stack is not running, or the test message was not accepted.
+        """
+        from mlpipes_cli.lifecycle.monitoring import alerts
+
+        return (
+            alerts.listed(self._settings, limit=limit) if test is None else alerts.test(self._settings, test)
+        )
 
 
 def monitor(

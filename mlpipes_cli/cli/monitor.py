@@ -1,4 +1,4 @@
-"""``monitor``: a check of a model in use, or of two files, and the history of checks."""
+"""``monitor`` and ``watch``: checks of a model in use or of two files, their history and their alerts."""
 
 from __future__ import annotations
 
@@ -129,9 +129,46 @@ def history(
     context.current.console.result(found, lambda: checks(found))
 
 
+def alerts(
+    test: Annotated[
+        str | None, typer.Option("--test", metavar="NAME", help="Send a test message to this alert.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=10_000, metavar="N", help="The number of alerts.")
+    ] = 20,
+) -> None:
+    """List the alerts that were sent or wait, the newest first, or send a test message."""
+    from mlpipes_cli.cli.views.monitored import deliveries
+    from mlpipes_cli.lifecycle.monitoring import alerts as verb
+
+    project = context.current.project()
+    found = verb.listed(project, limit=limit) if test is None else verb.test(project, test)
+    context.current.console.result(found, lambda: deliveries(found))
+
+
+def watch(
+    once: Annotated[
+        bool, typer.Option("--once", help="Make a check if one is due, send the alerts that are, and end.")
+    ] = False,
+) -> None:
+    """Make the scheduled checks and send their alerts, until SIGTERM or Ctrl-C; one watcher at a time."""
+    from mlpipes_cli.lifecycle.monitoring import watch as verb
+
+    here = context.current
+    if not once:
+        verb.forever(here.project(), here.console)
+        return
+    from mlpipes_cli.cli.views.monitored import watched
+
+    found = verb.once(here.project(), here.console)
+    here.console.result(found, lambda: watched(found))
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command and its subcommand."""
+    """Add the command and its subcommands."""
     group = typer.Typer(invoke_without_command=True, help=_HELP)
     group.callback()(monitor)
     group.command("history")(history)
+    group.command("alerts")(alerts)
     app.add_typer(group, name="monitor", help=_HELP)
+    app.command("watch")(watch)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from mlpipes_cli.config.base import Strict
+from mlpipes_cli.config.monitoring_alerts import AlertChannel
 from mlpipes_cli.config.spans import Span, parse, words
 
 Effect = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -64,6 +65,18 @@ class Monitoring(Strict):
     keep: Span = _span(
         "730d", "How long checks are kept: 90d, 104w. The newest 100 of each version always stay."
     )
+
+    alerts: Annotated[tuple[AlertChannel, ...], Field(max_length=20)] = Field(
+        default=(), description="Who hears of an alarm, and of its end: webhooks, mail, commands."
+    )
+
+    @field_validator("alerts")
+    @classmethod
+    def _named_once(cls, alerts: tuple[AlertChannel, ...]) -> tuple[AlertChannel, ...]:
+        names = [alert.name for alert in alerts]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"duplicate name {twice[0]!r}; each alert needs its own")
+        return alerts
 
     @field_validator("window", "schedule", "keep")
     @classmethod

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from mlpipes_cli.ports.alerts import NewAlert
+
 
 @dataclass(frozen=True)
 class NewCheck:
@@ -72,11 +74,12 @@ class CheckStore(Protocol):
     def now(self) -> datetime:
         """Return the time of the database, which all machines share."""
 
-    def add(self, check: NewCheck, keep: timedelta) -> None:
+    def add(self, check: NewCheck, keep: timedelta, alert: NewAlert | None = None) -> None:
         """Store a check, and remove those that are older than ``keep`` and not among the newest 100 of their
         version.
 
-        A check that an alert still has to be sent for is kept.
+        If it begins or ends an alarm, ``alert`` is stored with it, once for each channel. A check that an
+        alert still has to be sent for is kept.
         """
 
     def checks(
@@ -153,6 +156,42 @@ class PredictionWindow:
     read: int
     truths: Iterator[Sequence[TruthRow]]
     batches: Iterator[Sequence[WindowRow]]
+
+
+class WatchSeat(Protocol):
+    """Held by one watcher of a model at a time, on whatever machine; its methods also make sure of that."""
+
+    def due(self, model: str | None, alias: str, schedule: timedelta) -> Due:
+        """Return whether a scheduled check is due, by the clock of the database.
+
+        Args:
+            model: The registered model's name; None for any.
+            alias: The alias by which scheduled checks chose the version.
+            schedule: The time between two checks.
+
+        Raises:
+            MlpipesError: The database does not answer, so that another watcher may hold the seat now.
+        """
+
+
+@dataclass(frozen=True)
+class Due:
+    """When the next scheduled check is due.
+
+    Attributes:
+        now: The time of the database.
+        last: When the last one was made; None if there was none.
+        at: When the next one is due; not after ``now`` if it is.
+    """
+
+    now: datetime
+    last: datetime | None
+    at: datetime
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a check has to be made."""
+        return self.at <= self.now
 
 
 class WindowReader(Protocol):

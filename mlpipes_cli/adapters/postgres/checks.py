@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
-from mlpipes_cli.adapters.postgres import database
+from mlpipes_cli.adapters.postgres import database, deliveries
+from mlpipes_cli.ports.alerts import NewAlert
 from mlpipes_cli.ports.monitoring import NewCheck, StoredCheck
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import cursor as Cursor
 
 ALWAYS_KEPT = 100  # of each version: a clock that jumps ahead removes no more than what is older
 _COLUMNS = (
@@ -68,39 +64,28 @@ class PostgresCheckStore:
         database.migrate(self._url)
 
     def now(self) -> datetime:
-        with self._cursor() as cursor:
+        with deliveries.transaction(self._url) as cursor:
             cursor.execute("select clock_timestamp()")
             found: Any = cursor.fetchone()
         moment: datetime = found[0]
         return moment
 
-    def add(self, check: NewCheck, keep: timedelta) -> None:
+    def add(self, check: NewCheck, keep: timedelta, alert: NewAlert | None = None) -> None:
         values = vars(check) | {
             "id": str(check.id),
             "result": json.dumps(check.result, ensure_ascii=False, allow_nan=False),
         }
-        with self._cursor() as cursor:
+        with deliveries.transaction(self._url) as cursor:
+            if alert is not None:
+                deliveries.lock(cursor, check)
             cursor.execute(_ADD, values)
+            if alert is not None:
+                deliveries.enqueue(cursor, check, alert)
             cursor.execute(_PRUNE, {"always": ALWAYS_KEPT, "keep": keep.total_seconds()})
 
     def checks(
         self, model: str | None = None, version: int | None = None, limit: int = 20
     ) -> Sequence[StoredCheck]:
-        with self._cursor() as cursor:
+        with deliveries.transaction(self._url) as cursor:
             cursor.execute(_CHECKS, {"model": model, "version": version, "limit": limit})
             return [StoredCheck(UUID(str(id)), *rest) for id, *rest in cursor.fetchall()]
-
-    @contextlib.contextmanager
-    def _cursor(self) -> Iterator[Cursor]:
-        """Yield the cursor of a transaction.
-
-        Raises:
-            MlpipesError: The database does not answer.
-        """
-        import psycopg2
-
-        try:
-            with closing(database.connect(self._url)) as link, link, link.cursor() as cursor:
-                yield cursor
-        except psycopg2.Error as error:
-            raise database.unreachable(error) from None

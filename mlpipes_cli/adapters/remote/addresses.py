@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from mlpipes_cli.adapters.mlflow import basic_auth
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.local_files import env_file
+from mlpipes_cli.local_files import env_file, variables
 from mlpipes_cli.project import ProjectFolder
 
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
@@ -102,7 +100,7 @@ def secrets_in_file(project: ProjectFolder) -> list[str]:
 def _has_literal_password(url: str) -> bool:
     login = url.partition("//")[2].rpartition("@")[0]
     password = login.partition(":")[2]
-    return bool(password) and not _VARIABLE.fullmatch(password)
+    return bool(password) and not variables.VARIABLE.fullmatch(password)
 
 
 def without_password(url: str) -> str:
@@ -142,16 +140,10 @@ class _Reader:
                 self._told(key, "is missing; the remote runtime requires it")
             return ""
 
-        login = url.rfind("@")  # the part before it may have any character, so it is encoded
+        def missing(name: str) -> None:
+            self._told(key, f"the variable {name} is not set, neither in the environment nor in .env")
 
-        def value(found: re.Match[str]) -> str:
-            name = found[1] or found[2]
-            if not self.known.get(name):
-                self._told(key, f"the variable {name} is not set, neither in the environment nor in .env")
-                return "missing"
-            return quote(self.known[name], safe="") if found.start() < login else self.known[name]
-
-        return _VARIABLE.sub(value, url)
+        return variables.filled(url, self.known, missing)
 
     def _mlflow(self, url: str) -> tuple[str, dict[str, str]]:
         login = {n: v for n, v in self.known.items() if n.startswith("MLFLOW_TRACKING_") and v}

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from mlpipes_cli.lifecycle.monitoring.alerts import Alerts
     from mlpipes_cli.lifecycle.monitoring.history import History
     from mlpipes_cli.lifecycle.monitoring.result import Monitored
+    from mlpipes_cli.lifecycle.monitoring.watch import Watched
     from mlpipes_cli.monitoring.performance_results import PerformanceCheck
     from mlpipes_cli.monitoring.results import ColumnCheck
 
@@ -152,3 +154,35 @@ def checks(found: History) -> RenderableType | str:
         for alarm in found.alarms
     ]
     return Group(table, *(Text(line, style="bold") for line in lasting))
+
+
+def deliveries(found: Alerts) -> RenderableType | str:
+    """Return the list of alerts."""
+    if found.tested is not None:
+        return f"alert {found.tested!r} accepted the test message"
+    if not found.alerts:
+        return "no alert is stored yet" if found.channels else "mlpipes.yaml has no `monitoring: alerts:`"
+    table = FittedTable(
+        (
+            Column("stored at (UTC)"), Column("event", least=14), Column("alert", least=8), Column("state"),
+            Column("tries", right=True, drop=2), Column("last error", least=12, drop=1),
+        )
+    )  # fmt: skip
+    for one in found.alerts:
+        table.add(
+            one.created_at[:16].replace("T", " "), one.event, one.channel, one.state, str(one.attempts),
+            one.last_error or "", styles={3: "red"} if one.state == "dropped" else None,
+        )  # fmt: skip
+    return table
+
+
+def watched(found: Watched) -> str:
+    """Return what one look of the watcher did."""
+    check = found.check
+    if check is None:
+        made = "no check was due"
+    else:
+        result = "ALARM" if check.alarm else "no alarm" if check.enough else "too few rows"
+        made = f"version {check.version} of model {check.model!r}: {result}; {check.verdict}"
+    waiting = f"\nalerts that waited and were sent: {found.sent}" if found.sent else ""
+    return f"{made}{waiting}\nthe next check is due at {found.next[:16].replace('T', ' ')} UTC"

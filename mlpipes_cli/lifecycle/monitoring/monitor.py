@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.json_values import jsonable
-from mlpipes_cli.lifecycle.monitoring import budget, comparing, judging, reference
+from mlpipes_cli.lifecycle.monitoring import alerts, budget, comparing, judging, reference
 from mlpipes_cli.lifecycle.monitoring import report as reports
 from mlpipes_cli.lifecycle.monitoring.asked import MOST_ROWS, Asked, bounds, chosen
 from mlpipes_cli.lifecycle.monitoring.frames import Gathered
@@ -121,7 +121,8 @@ def monitor(
         seconds=made.seconds,
         result=jsonable(made),
     )
-    stack.store.add(check, settings.keep)
+    stack.store.add(check, settings.keep, alerts.new(project, made))
+    alerts.deliver_safely(project, reporter, stack.endpoints.database_url)
     if report is not None:
         shown = reports.promotions(stack.registry, version.model)
         report.write(made, reports.earlier(stack.store, made), shown)

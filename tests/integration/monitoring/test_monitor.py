@@ -97,7 +97,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     root.mkdir()
     (root / "mlpipes.yaml").write_text(
         "project: monitored\nruntime: embedded\n"
-        "monitoring: {columns: {debts: {min_effect: 0.3}, dept: {ignore: true}}, segments: [city]}\n"
+        "monitoring: {columns: {debts: {min_effect: 0.3}, dept: {ignore: true}}, segments: [city],\n"
+        "  alerts: [{name: own, command: tee -a alerts.jsonl}, {name: gone, command: no-such-program}]}\n"
     )
     (root / "experiment.yaml").write_text(EXPERIMENT)
     loans(2000, 1).to_csv(root / "loans.csv", index=False)
@@ -172,6 +173,28 @@ def test_shifted_rows_raise_an_alarm_that_names_their_columns_first(served: Serv
         for key in ("effect", "effects", "alarm", "rows", "reference_rows", "quality", "change", "shape"):
             if column["name"] != "debts" or key != "alarm":
                 assert same[key] == column[key], (column["name"], key)
+
+
+def test_an_alarm_is_sent_once_and_a_failing_channel_is_a_warning(served: Served) -> None:
+    """Two checks of the same alarm were made before."""
+    file = served.root / "alerts.jsonl"
+    assert file.read_text().count('"alarm:0') == 1 and "Roma" not in file.read_text()
+    found = served.cli("monitor", "alerts", "--json").ok().json
+    assert jsonable(mlpipes.Project(served.root).monitor_alerts()) == found
+    assert {one["channel"]: (one["state"], one["attempts"]) for one in found["alerts"]} == {
+        "own": ("sent", 1), "gone": ("waiting", 1),
+    }  # fmt: skip
+    assert "cannot be started" in served.cli("monitor", "alerts").ok().out
+    served.sql("update monitoring.deliveries set next_try = clock_timestamp() where state = 'waiting'")
+    done = served.monitor("--rows", "300")
+    assert done.code == 3 and file.read_text().count('"alarm:0') == 1
+    assert "warning: alert to 'gone' failed: the command cannot be started (No such file" in done.err
+    assert (
+        served.cli("monitor", "alerts", "--test", "own").ok().out == "alert 'own' accepted the test message\n"
+    )
+    assert '"kind": "test"' in file.read_text()
+    assert served.cli("monitor", "alerts", "--test", "gone").code == 1
+    assert served.cli("monitor", "alerts", "--test", "team").code == 2
 
 
 def test_the_text_begins_with_the_verdict(served: Served) -> None:

@@ -1,0 +1,1 @@
+"""The channels of alerts: webhooks, mail and commands."""

@@ -1,0 +1,215 @@
+"""``mlpipes watch``: scheduled checks and their alerts, one watcher at a time, until it is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.config.spans import words
+from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.lifecycle.monitoring import alerts, budget
+from mlpipes_cli.lifecycle.monitoring import monitor as checks
+from mlpipes_cli.lifecycle.monitoring.asked import Asked
+
+if TYPE_CHECKING:
+    from mlpipes_cli.lifecycle.monitoring.result import Monitored
+    from mlpipes_cli.ports import Reporter
+    from mlpipes_cli.ports.monitoring import Due, WatchSeat
+    from mlpipes_cli.project import ProjectFolder
+
+_TURN = 60.0  # seconds between two looks at what is due
+_STEP = 1.0  # seconds of one sleep, so that a machine that was suspended goes on at once
+_OTHER = 10.0  # seconds until the next try while another process watches
+_AWAY = (2.0, 60.0)  # seconds until the next try without a database: at first, at most
+_FIRST_RETRY = timedelta(minutes=1)  # after a check that could not be made; doubled up to the schedule
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What one look did.
+
+    Attributes:
+        check: The check that was made, or None if none was due.
+        sent: Alerts that their channels accepted in this look, those of the check left out.
+        next: When the next check is due, by the clock of the database, UTC, ISO 8601.
+    """
+
+    check: Monitored | None
+    sent: int
+    next: str
+
+
+def once(project: ProjectFolder, reporter: Reporter) -> Watched:
+    """Make a check if one is due, and send the alerts that are.
+
+    Raises:
+        UsageError: The settings name no model.
+        MlpipesError: Another watcher runs, the stack does not, or the check cannot be made.
+    """
+    from mlpipes_cli.adapters import wiring
+
+    url = _database(project)
+    with wiring.watch_seat(url, _name(project)) as seat:
+        if seat is None:
+            raise MlpipesError(f"another `mlpipes watch` watches {_name(project)}", "stop it, or let it work")
+        due = _due(project, seat)
+        found = _check(project, reporter, due) if due.is_due else None
+        sent = alerts.deliver(project, reporter, url)
+        return Watched(found, sent, _due(project, seat).at.isoformat(timespec="milliseconds"))
+
+
+def forever(project: ProjectFolder, reporter: Reporter) -> None:
+    """Make every scheduled check and send alerts, until SIGTERM or Ctrl-C; then exit with 0.
+
+    A database that is away, a model without reference rows and a version that is gone are a warning, and are
+    tried again.
+    """
+    with _ends_when_told():
+        pause, away, waited = _AWAY[0], False, False
+        while True:
+            try:
+                _sit(project, reporter, waited)
+                pause, away, waited = _AWAY[0], False, True
+                _sleep(_OTHER)
+            except MlpipesError as error:
+                if isinstance(error, _Lost):
+                    pause, away = _AWAY[0], False
+                if not away:
+                    reporter.warn(f"{error.lines()[0]}; trying again")
+                _sleep(pause)
+                pause, away, waited = min(2 * pause, _AWAY[1]), True, False
+
+
+class _Lost(MlpipesError):
+    """The seat was lost while it was held."""
+
+
+@dataclass
+class _Retries:
+    """When a check that could not be made is tried again."""
+
+    schedule: timedelta
+    wait: timedelta = _FIRST_RETRY
+    at: datetime | None = None
+
+    def may(self, now: datetime) -> bool:
+        """Return whether it is time; a clock that was set back by more than the wait does not stop it."""
+        return self.at is None or now >= self.at or self.at - now > self.wait
+
+    def failed(self, now: datetime) -> None:
+        """Wait longer than after the try before."""
+        self.wait = self.wait if self.at is None else min(2 * self.wait, max(self.schedule, _FIRST_RETRY))
+        self.at = now + self.wait
+
+    def worked(self) -> None:
+        """Begin anew."""
+        self.wait, self.at = _FIRST_RETRY, None
+
+
+def _sit(project: ProjectFolder, reporter: Reporter, waited: bool) -> None:
+    """Take the seat and work; return if another process has it.
+
+    Raises:
+        MlpipesError: The stack does not run, or the seat was lost.
+    """
+    from mlpipes_cli.adapters import wiring
+
+    url, name = _database(project), _name(project)
+    with wiring.watch_seat(url, name) as seat:
+        if seat is None:
+            if not waited:
+                reporter.info(f"another `mlpipes watch` watches {name}; waiting until it ends")
+            return
+        reporter.info(f"watching {name}: a check every {words(project.config.monitoring.schedule)}")
+        retries = _Retries(project.config.monitoring.schedule)
+        while True:
+            _turn(project, reporter, seat, retries, url)
+            _sleep(_TURN)
+
+
+def _turn(project: ProjectFolder, reporter: Reporter, seat: WatchSeat, retries: _Retries, url: str) -> None:
+    due = _held(project, seat)
+    if due.is_due and retries.may(due.now):
+        try:
+            found = _check(project, reporter, due)
+        except MlpipesError as error:
+            _held(project, seat)
+            retries.failed(due.now)
+            text = error.lines()[0]
+            reporter.warn(f"no check was made: {text}; trying again in {words(retries.wait)}")
+        else:
+            retries.worked()
+            reporter.info(_line(found))
+    try:
+        alerts.deliver(project, reporter, url)
+    except MlpipesError as error:
+        _held(project, seat)
+        reporter.warn(f"alerts wait: {error.lines()[0]}")
+
+
+def _held(project: ProjectFolder, seat: WatchSeat) -> Due:
+    """Return when the next check is due, and make sure of the seat.
+
+    Raises:
+        _Lost: The database does not answer, so that another process may have the seat.
+    """
+    try:
+        return _due(project, seat)
+    except MlpipesError as error:
+        raise _Lost(error.reason, error.hint) from None
+
+
+def _line(found: Monitored) -> str:
+    what = "ALARM" if found.alarm else "no alarm" if found.enough else "too few rows"
+    at = f"{found.checked_at[:19].replace('T', ' ')} UTC"
+    return f"{at}, version {found.version} of model {found.model!r}: {what}; {found.verdict}"
+
+
+def _check(project: ProjectFolder, reporter: Reporter, due: Due) -> Monitored:
+    """Make a scheduled check; after downtime its window begins at the last one, so that one is enough."""
+    settings, since = project.config.monitoring, None
+    if due.last is not None and settings.window >= settings.schedule and due.now - due.last > settings.window:
+        since = due.last.isoformat()
+    return checks.monitor(project, reporter, Asked(since=since), cause=budget.SCHEDULED)
+
+
+def _due(project: ProjectFolder, seat: WatchSeat) -> Due:
+    serving = project.config.serving
+    return seat.due(serving.model, serving.alias, project.config.monitoring.schedule)
+
+
+def _database(project: ProjectFolder) -> str:
+    from mlpipes_cli.adapters import wiring
+
+    url = wiring.make_runtime(project).endpoints().database_url
+    store, _ = wiring.make_monitoring(url)
+    store.prepare()
+    return url
+
+
+def _name(project: ProjectFolder) -> str:
+    serving = project.config.serving
+    return f"{project.config.project}/{serving.model or 'the only model'}@{serving.alias}"
+
+
+def _sleep(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, _STEP))
+
+
+@contextlib.contextmanager
+def _ends_when_told() -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: sys.exit(0)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

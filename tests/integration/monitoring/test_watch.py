@@ -1,0 +1,183 @@
+"""``mlpipes watch`` on a project: when a check is due, one watcher at a time, and what goes wrong."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from conftest import Cli
+from integration.monitoring.test_monitor import EXPERIMENT, loans
+from waiting import until
+
+pytestmark = pytest.mark.slow
+SETTINGS = (
+    "project: watched\nruntime: embedded\nserving: {model: loans}\n"
+    "monitoring: {alerts: [{name: own, command: tee -a alerts.jsonl}]}\n"
+)
+# The command itself, with shorter waits.
+QUICK = """
+import sys
+from mlpipes_cli.cli.app import run
+from mlpipes_cli.lifecycle.monitoring import watch
+watch._TURN, watch._OTHER, watch._AWAY = 0.3, 0.3, (0.2, 0.5)
+sys.exit(run(["watch"]))
+"""
+NAME = "watched/loans@production"
+
+
+@dataclass
+class Project:
+    root: Path
+    cli: Cli
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        url = str(self.cli("env", "--json").ok().json["MLPIPES_DATABASE_URL"])
+        with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def scheduled(self) -> int:
+        return int(self.sql("select count(*) from monitoring.checks where cause = 'scheduled'")[0][0])
+
+    def age(self, span: str) -> None:
+        self.sql(f"update monitoring.checks set checked_at = clock_timestamp() - interval '{span}'")
+
+
+@dataclass
+class Watcher:
+    process: subprocess.Popen[bytes]
+    file: Path
+
+    @property
+    def lines(self) -> list[str]:
+        return self.file.read_text().splitlines()
+
+    def says(self, text: str, times: int = 1) -> None:
+        until(lambda: sum(text in line for line in self.lines) >= times, 60, f"{text!r} in {self.lines}")
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@contextmanager
+def watcher(project: Project, name: str) -> Iterator[Watcher]:
+    path = project.root / f"{name}.log"
+    with path.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", QUICK], cwd=project.root, env=project.cli.environment, stderr=file
+        )
+    try:
+        yield Watcher(process, path)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    base = tmp_path_factory.mktemp("watched")
+    root = base / "project"
+    root.mkdir()
+    (root / "mlpipes.yaml").write_text(SETTINGS)
+    (root / "experiment.yaml").write_text(EXPERIMENT)
+    loans(600, 1).to_csv(root / "loans.csv", index=False)
+    cli = Cli(base / "home", root)
+    try:
+        for words in (("up",), ("train",), ("promote", "--metric", "roc_auc")):
+            cli(*words).ok()
+        yield Project(root, cli)
+    finally:
+        cli("down", "--volumes", "--yes")
+
+
+def test_a_check_is_made_when_it_is_due_by_the_clock_of_the_database(project: Project) -> None:
+    first = project.cli("watch", "--once", "--json").ok().json
+    made = first["check"]
+    assert (made["cause"], made["alias"], made["enough"]) == ("scheduled", "production", False)
+    assert datetime.fromisoformat(first["next"]) - datetime.fromisoformat(made["checked_at"]) == timedelta(
+        days=1
+    )
+    assert project.cli("watch", "--once").ok().out.startswith("no check was due\nthe next check is due at ")
+    assert project.scheduled() == 1
+
+
+def test_one_check_looks_at_the_time_that_was_missed(project: Project) -> None:
+    project.age("5 days")
+    ((last,),) = project.sql("select checked_at from monitoring.checks")
+    made = project.cli("watch", "--once", "--json").ok().json["check"]
+    assert abs(datetime.fromisoformat(made["window"]["since"]) - last) < timedelta(milliseconds=2)
+    assert project.cli("watch", "--once", "--json").ok().json["check"] is None
+
+
+def test_a_check_that_a_wrong_clock_stored_in_the_future_delays_nothing(project: Project) -> None:
+    project.age("-40 days")
+    assert project.cli("watch", "--once", "--json").ok().json["check"] is not None
+    project.sql("delete from monitoring.checks where checked_at > clock_timestamp()")
+
+
+def test_one_watcher_at_a_time_and_the_next_goes_on_when_it_is_killed(project: Project) -> None:
+    with watcher(project, "first") as first:
+        first.says(f"watching {NAME}: a check every 1d")
+        refused = project.cli("watch", "--once")
+        assert refused.code == 1
+        assert refused.err.splitlines()[-1].startswith(
+            f"error: another `mlpipes watch` watches {NAME}; stop it"
+        )
+        with watcher(project, "second") as second:
+            second.says(f"another `mlpipes watch` watches {NAME}; waiting until it ends")
+            before = project.scheduled()
+            first.end(signal.SIGKILL)
+            second.says(f"watching {NAME}")
+            project.age("2 days")
+            second.says("UTC, version 1 of model 'loans': too few rows")
+            assert project.scheduled() == before + 1
+            project.sql(
+                "insert into monitoring.deliveries (event, channel, message) values ('alarm:1', 'own', '{}')"
+            )
+            until(lambda: (project.root / "alerts.jsonl").exists(), 30)
+            assert second.end() == 0
+            assert len(second.lines) == 3 and "Traceback" not in second.file.read_text()
+
+
+def test_a_database_that_is_away_is_one_warning_and_waited_for(project: Project) -> None:
+    with watcher(project, "away") as away:
+        away.says("watching ")
+        project.sql(
+            "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
+            " and pid <> pg_backend_pid()"
+        )
+        away.says("watching ", 2)
+        project.cli("stop", "postgres").ok()
+        away.says("; trying again", 2)
+        assert away.process.poll() is None
+        project.cli("start", "postgres").ok()
+        away.says("watching ", 3)
+        assert [line.split()[0] for line in away.lines] == ["watching", "warning:"] * 2 + ["watching"]
+        assert away.end() == 0
+
+
+def test_a_version_that_is_not_there_is_one_warning_and_tried_again_later(project: Project) -> None:
+    project.sql("delete from monitoring.checks")
+    (project.root / "mlpipes.yaml").write_text(SETTINGS.replace("model: loans", "alias: nowhere"))
+    try:
+        assert project.cli("watch", "--once").code == 1
+        with watcher(project, "nowhere") as nowhere:
+            nowhere.says("no check was made: model 'loans' has no 'nowhere' version")
+            project.sql(
+                "insert into monitoring.deliveries (event, channel, message) values ('alarm:2', 'own', '{}')"
+            )
+            until(lambda: "alarm:2" in (project.root / "alerts.jsonl").read_text(), 30)
+            assert nowhere.end(signal.SIGINT) == 0
+            assert len(nowhere.lines) == 2 and nowhere.lines[1].endswith("; trying again in 1m")
+    finally:
+        (project.root / "mlpipes.yaml").write_text(SETTINGS)
