@@ -87,7 +87,8 @@ def test_a_backup_that_lacks_rows_of_a_version_is_refused(home: Home, tmp_path: 
 
     refused = home.cli("restore", forged(home.backup, tmp_path / "b.tar", change), "--yes")
     assert refused.code == 1
-    assert "table clean_data._carried_1 of database mlpipes has 40 rows, but 41 in the manifest" in error(refused.err)
+    said = "table clean_data._carried_1 of database mlpipes has 40 rows, but 41 in the manifest"
+    assert said in error(refused.err)
     assert difference(picture(home.root), before) == []
 
 
