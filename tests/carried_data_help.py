@@ -76,7 +76,7 @@ def verify(cli: Cli, root: Path) -> None:
     moved = cli("data", "diff", "carried", "1", "2", "--json", cwd=root).ok().json["rows"]
     assert (moved["added"], moved["removed"], moved["columns"]["amount"]) == (19, 0, 11)
     shown = cli("train", "carried-experiment.yaml", "--dry-run", "--json", cwd=root).ok().json
-    assert shown["data"]["rows"] == 41
+    assert (shown["rows"], shown["dataset"]) == (41, "carried@1")
     checks = cli("monitor", "history", "--json", cwd=root).ok().json
     assert [(c["rows"], c["verdict"], c["alarm_checks"]) for c in checks["checks"]] == [(500, "città", 1)]
     with contextlib.closing(psycopg2.connect(_endpoints(root).reader_url)) as link, link.cursor() as cursor:

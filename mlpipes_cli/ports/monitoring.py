@@ -183,3 +183,18 @@ class WindowReader(Protocol):
         Raises:
             MlpipesError: The database does not answer.
         """
+
+
+class RecentChecks(Protocol):
+    """Reads stored checks; several tasks of one event loop may call it."""
+
+    async def newest(self, model: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return what ``mlpipes monitor --json`` printed of the newest checks of a model, newest first.
+
+        Args:
+            model: The registered model's name.
+            limit: The most checks.
+
+        Raises:
+            MlpipesError: The database does not answer within a few seconds.
+        """

@@ -30,6 +30,8 @@ def monitored(found: Monitored) -> RenderableType | str:
     if found.performance is not None and found.performance.metrics:
         parts += [Text(""), _metrics(found.performance)]
     lines = [*_quality(columns), *_joint(found), *found.notes]
+    if found.report:
+        lines.append(f"wrote {found.report}")
     if lines:
         parts += [Text(""), *(Text(line) for line in lines)]
     return Group(*parts)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpipes_cli import output_files
 from mlpipes_cli.json_values import jsonable
 from mlpipes_cli.lifecycle.promotion import history_events
 
@@ -34,10 +35,10 @@ class Report:
     force: bool = False
 
     def __post_init__(self) -> None:
-        from mlpipes_cli.html_page import document
+        from mlpipes_cli.html_page.document import mark
         from mlpipes_cli.monitoring.report.page import COMMAND
 
-        document.check_output(self.output, COMMAND, force=self.force)
+        output_files.check(self.output, mark(COMMAND), f"a page of `{COMMAND}`", force=self.force)
 
     def write(
         self,
@@ -55,10 +56,9 @@ class Report:
         Raises:
             MlpipesError: The file cannot be written.
         """
-        from mlpipes_cli.html_page import document
         from mlpipes_cli.monitoring.report.page import page
 
-        document.write(self.output, page(jsonable(made), earlier=earlier, promotions=promotions))
+        output_files.write(self.output, page(jsonable(made), earlier=earlier, promotions=promotions))
 
 
 def earlier(store: CheckStore, made: Monitored) -> list[Mapping[str, Any]]:

@@ -131,3 +131,19 @@ def test_a_mistake_is_one_line(nowhere: Cli, words: tuple[str, ...], said: str) 
 def test_without_a_project_and_without_files(nowhere: Cli) -> None:
     done = nowhere("monitor")
     assert done.code == 2 and "mlpipes.yaml" in done.err
+
+
+def test_the_report_of_two_files(nowhere: Cli) -> None:
+    left, right = write(rows(400, 1), nowhere.cwd / "a.csv"), write(rows(200, 2), nowhere.cwd / "b.csv")
+    command = ("monitor", "--reference", left, "--current", right, "--output", "report.html")
+    done = nowhere(*command).ok()
+    assert done.out.rstrip().endswith("wrote report.html")
+    page = (nowhere.cwd / "report.html").read_text()
+    assert "<h1>b.csv compared with a.csv</h1>" in page and page.count("<article") == 5
+    again = nowhere(*command, "--json").ok()
+    assert again.json["report"] == "report.html"
+    refused = nowhere(*command[:-1], "a.csv")
+    assert (refused.code, left.read_text()[:6]) == (2, "amount")
+    assert "is not a page of `mlpipes monitor`" in refused.err
+    found = mlpipes.monitor(left, right, output=nowhere.cwd / "report.html")
+    assert found.report == str(nowhere.cwd / "report.html")
