@@ -249,7 +249,7 @@ class _Offline:
 
     def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
         from mlpipes_cli.server.predictions.stored_rows import listed
-        from mlpipes_cli.server.requests.fitting import Unfit, fitted
+        from mlpipes_cli.server.requests.column_conversion import Unfit, fitted
 
         served = self._served
         name = _id_name(batch, self.id, {column.name for column in self.columns})
