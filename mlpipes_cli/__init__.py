@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.api import Refused as Refused
     from mlpipes_cli.api import UsageError as UsageError
     from mlpipes_cli.api import init as init
+    from mlpipes_cli.api import monitor as monitor
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "init",
+    "monitor",
 ]
 
 

@@ -40,6 +40,25 @@ def write(path: Path, rows: int) -> None:
         pd.DataFrame(columns).to_csv(path, mode="a", header=start == 0, index=False)
 
 
+def write_texts(path: Path, rows: int) -> None:
+    """Identifiers, names, notes and days: columns of which each row has a value of its own."""
+    random = np.random.default_rng(2)
+    for start in range(0, rows, 100_000):
+        n = min(100_000, rows - start)
+        numbers = random.integers(0, 10**12, n)
+        columns = {
+            "ID": np.arange(start, start + n),
+            "Name": [f"customer {number}" for number in random.permutation(n) + start],
+            "Note": [f"order {number} with some words, and more" for number in numbers],
+            "Day": np.datetime64("2024-01-01") + random.integers(0, 300, n),
+            "Paid": random.random(n) < 0.5,
+        }
+        pd.DataFrame(columns).to_csv(path, mode="a", header=start == 0, index=False)
+
+
+TABLES: dict[str, Callable[[Path, int], None]] = {"numbers": write, "texts": write_texts}
+
+
 def mlpipes(root: Path, *words: str) -> None:
     subprocess.run([*MLPIPES, "-C", str(root), *words], check=True, capture_output=True)
 
@@ -120,6 +139,17 @@ def peak(root: Path, url: str) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def peaks(root: Path, url: str, path: Path, rows: int, kind: str) -> dict[str, float]:
+    """The peak memory for some rows, for 10 times as many, and their ratio."""
+    found = []
+    for number in (rows, 10 * rows):
+        path.unlink(missing_ok=True)
+        TABLES[kind](path, number)
+        found += [path.stat().st_size / 1e6, peak(root, url)]
+    names = ("file_mb", "peak_mb", "file_mb_of_10_times", "peak_mb_of_10_times")
+    return dict(zip(names, found, strict=True)) | {"ratio": found[3] / found[1]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=ROWS)
@@ -140,19 +170,18 @@ def main() -> None:
 
 def measure(root: Path, told: argparse.Namespace) -> None:
     path = root / "card.csv"
-    write(path, told.rows)
+    if not told.memory:
+        write(path, told.rows)
     from mlpipes_cli.adapters import wiring
     from mlpipes_cli.project import find_project
 
     url = wiring.make_runtime(find_project(root)).endpoints().database_url
-    mlpipes(root, "data", "load")
     if told.memory:
-        small = peak(root, url)
-        path.unlink()
-        write(path, told.rows * 10)
-        large = peak(root, url)
-        print(json.dumps({"peak_mb": small, "peak_mb_of_10_times": large, "ratio": large / small}, indent=2))
+        write(path, 1000)
+        mlpipes(root, "data", "load")  # makes the tables
+        print(json.dumps({kind: peaks(root, url, path, told.rows, kind) for kind in TABLES}, indent=2))
         return
+    mlpipes(root, "data", "load")
     seconds: dict[str, list[float]] = {}
     left_out: dict[str, str] = {}
     for at in range(told.rounds):

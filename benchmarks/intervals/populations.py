@@ -1,4 +1,4 @@
-"""Populations in which every metric's true value is known, as that of a million rows."""
+"""Populations in which every metric's true value is known, as that of half a million rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
 
-MANY = 1_000_000
+MANY = 500_000
 # Labels hang on a threshold. With few rows the coverage of any interval of a share jumps up and down with
 # the share itself (Brown, Cai and DasGupta 2001), so holdouts go through several: these times the usual one.
 THRESHOLDS = (0.6, 0.8, 1.0, 1.25, 1.6, 2.0)
@@ -42,6 +42,10 @@ class Population:
         """One with so many rows of the rarer class (of a regression: in all)."""
         made = {"binary": _binary, "multiclass": _multiclass, "regression": _regression}[self.task]
         return made(self, rows, random, threshold)
+
+    def numbered(self, rows: int, number: int, threshold: float) -> Predictions:
+        """One that its number fixes."""
+        return self.holdout(rows, np.random.default_rng([0, rows, number]), threshold)
 
     def truth(self, threshold: float) -> dict[str, float]:
         """Every metric's true value."""

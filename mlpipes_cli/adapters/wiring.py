@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.environments import Environments
     from mlpipes_cli.ports.ground_truth import TruthStore
     from mlpipes_cli.ports.images import ImageBuilder
+    from mlpipes_cli.ports.monitoring import CheckStore, WindowReader
     from mlpipes_cli.ports.prediction_records import PredictionRecords
     from mlpipes_cli.ports.recent_predictions import RecentPredictions
     from mlpipes_cli.project import ProjectFolder
@@ -130,6 +131,13 @@ def make_prediction_records(database_url: str) -> PredictionRecords:
     from mlpipes_cli.adapters.postgres.prediction_records import PostgresPredictionRecords
 
     return PostgresPredictionRecords(database_url)
+
+
+def make_monitoring(database_url: str) -> tuple[CheckStore, WindowReader]:
+    """Return the store of checks, and the reader of the predictions that a check looks at."""
+    from mlpipes_cli.adapters.postgres import checks, prediction_windows
+
+    return checks.PostgresCheckStore(database_url), prediction_windows.PostgresWindowReader(database_url)
 
 
 def make_recent_predictions(database_url: str) -> RecentPredictions:

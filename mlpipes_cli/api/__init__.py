@@ -6,6 +6,7 @@ reason and a hint. Commands that concern the whole machine or a terminal (``proj
 ``images``, ``demo``, ``psql``, ``shell``, ``open``) have no method.
 """
 
+from mlpipes_cli.api.monitoring import monitor
 from mlpipes_cli.api.progress import Event
 from mlpipes_cli.api.project import Project, init
 from mlpipes_cli.errors import ConfigError, Interrupted, MlpipesError, Refused, UsageError
@@ -19,4 +20,5 @@ __all__ = [
     "Refused",
     "UsageError",
     "init",
+    "monitor",
 ]

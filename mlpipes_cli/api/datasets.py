@@ -27,18 +27,28 @@ class DatasetMethods(Base):
         """Describe a source as a first ``dataset.yaml``, from what its rows are like.
 
         Args:
-            source: As ``source:`` takes it: a file, a glob; relative to the project's folder.
+            source: A file or a glob, relative to the project's folder; a query (``select ...``) of the
+                project's database; ``module:function``; or what else ``source:`` takes, as YAML in ``{}``.
             output: Write the text to this file, relative to the project's folder.
             target: The column whose values have the same shares in all parts of the split.
             force: Whether to overwrite ``output``.
 
         Raises:
             UsageError: The source cannot be read, the target is not a column, or ``output`` exists.
+            MlpipesError: A query, and the stack is not running.
         """
         from mlpipes_cli.lifecycle.datasets import infer
 
         place = None if output is None else self.root / Path(output)
-        return infer.infer(source, self.root, self._events, output=place, target=target, force=force)
+        return infer.infer(
+            source,
+            self.root,
+            self._events,
+            output=place,
+            target=target,
+            force=force,
+            project=lambda: self._settings,
+        )
 
     def load(self, file: File = "dataset.yaml") -> Loaded:
         """Load a data set's source into the table raw_data.NAME, all rows or none.

@@ -18,6 +18,7 @@ GROUPS = (
     "serve",
     "predictions",
     "performance",
+    "monitor",
     "keys",
     "build",
     "images",

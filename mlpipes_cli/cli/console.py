@@ -9,17 +9,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.cli.views.plain_progress import PlainTasks
 from mlpipes_cli.cli.views.terminal_text import json_text, printable, printable_log
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.json_values import jsonable as jsonable
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -31,27 +30,6 @@ if TYPE_CHECKING:
 
 _RED, _YELLOW, _DIM = "31", "33", "2"
 _UNBOUNDED = 100_000  # the width of a pipe or a file, where nothing is wrapped or shortened
-
-
-def jsonable(value: Any) -> Any:
-    """Return the value in JSON's types: dataclasses become objects, NaN and infinities null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, (set, frozenset)):
-        return sorted(jsonable(item) for item in value)
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return [jsonable(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (str, int, bool)):
-        return value
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "item"):  # a NumPy scalar
-        return jsonable(value.item())
-    return str(value)
 
 
 @dataclass

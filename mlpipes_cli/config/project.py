@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model, model_validator
 
 from mlpipes_cli.config.base import MetricName, Port, Strict
+from mlpipes_cli.config.monitoring import Monitoring
 from mlpipes_cli.config.problems import validate
 from mlpipes_cli.config.serving import Serving
 from mlpipes_cli.config.yaml_source import read_yaml
@@ -230,6 +231,9 @@ class ProjectConfig(Strict):
     )
     promotion: Promotion = Field(
         default=Promotion(), description="The rules by which a challenger may take an alias."
+    )
+    monitoring: Monitoring = Field(
+        default=Monitoring(), description="How a model in use is compared with what it was trained on."
     )
 
     def wanted_port(self, port: ServicePort) -> int | None:

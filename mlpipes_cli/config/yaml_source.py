@@ -88,6 +88,26 @@ def dump_yaml(data: Any) -> str:
     return str(yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True))
 
 
+class _OneLine(Dumper):
+    """Escapes the line breaks of texts."""
+
+
+def _text_in_one_line(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = '"' if len(value.splitlines()) > 1 or value.endswith("\n") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_OneLine.add_representer(str, _text_in_one_line)
+
+
+def dump_flow(value: Any) -> str:
+    """Return plain values as YAML in one line."""
+    made = yaml.dump(
+        value, Dumper=_OneLine, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9
+    )
+    return str(made).strip()
+
+
 def parse_yaml(text: str, name: str) -> YamlSource:
     """As :func:`read_yaml`, from text."""
     try:

@@ -238,8 +238,8 @@ def _dates(values: pd.Series, cells: _Cells) -> TypedColumn:
         return TypedColumn(values, remarks=[Remark(text, name, row, warning=True)])
     made = _made(values, cells, found.to_numpy())
     if first:
-        made.date = date_formats.PATTERNS[first]
         row = int(matches(present, date_formats.THREE_NUMBERS).argmax())
+        made.date = date_formats.written(first, date_formats.mark(present[row].as_py()))
         made.remarks.append(Remark(f"dates with the {first} first, such as {present[row].as_py()}", name))
     return made
 
@@ -251,8 +251,7 @@ def _unclear(name: str, present: pa.Array, first: str) -> Remark:
         return Remark(
             "mixes dates with the day first and dates with the month first, so it stays text", name, row, True
         )
-    mark = shown[2] if not shown[2].isdigit() else shown[1]
-    day, month = (date_formats.PATTERNS[kind].replace("/", mark) for kind in ("day", "month"))
+    day, month = (date_formats.written(kind, date_formats.mark(shown)) for kind in ("day", "month"))
     return Remark(
         f"dates such as {shown} may have the day or the month first, so the column stays text; "
         f"set `dates: {{{name}: {day!r}}}` or `{month!r}`",

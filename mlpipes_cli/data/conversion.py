@@ -9,8 +9,9 @@ type            a value may be                             it becomes
 double, float   a number, true or false, a number as text, float64, float32; durations in seconds
                 a duration, also as ``1 days 02:00:00``
 long, integer   a whole number, also as text               int64, int32; nothing may be missing
-boolean         true, false, 1, 0; ``true`` and ``false``  bool; with missing values objects
-                as text only in a cell of a CSV
+boolean         true, false, 1, 0; the words of            bool; with missing values objects
+                :mod:`~mlpipes_cli.data.flags` only in
+                a cell of a CSV
 string          text; any other scalar, as text            text; missing is None
 datetime        see :mod:`mlpipes_cli.timestamps`             datetime64[us], naive, in UTC
 =============== ========================================== =================================================
@@ -34,6 +35,7 @@ import numpy as np
 import pandas as pd
 
 from mlpipes_cli import timestamps
+from mlpipes_cli.data import flags
 from mlpipes_cli.data.canonical import as_text, seconds
 from mlpipes_cli.data.csv_files import missing as gaps
 from mlpipes_cli.data.formats import FOREIGN, PLACEHOLDERS, Formats
@@ -47,7 +49,7 @@ EXPECTED = {
     "string": "text",
     "datetime": "a date and time in ISO 8601",
 }
-TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_TRUTHS = {**flags.TRUTHS, "1.0": True, "0.0": False}
 _DURATION = re.compile(timestamps.DURATION)
 _ENDLESS = "a number that is infinite or too large"
 _WIDTHS: dict[str, Any] = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32"}
@@ -239,7 +241,7 @@ def _truths(values: pd.Series, kind: str, cells: bool) -> pd.Series:
 
 def _truth(value: Any, row: int, cells: bool) -> bool:
     if isinstance(value, str):
-        told = TRUTHS.get(value.strip().lower()) if cells else None
+        told = _TRUTHS.get(value.strip().lower()) if cells else None
     else:
         told = bool(value) if isinstance(value, (bool, int, float, np.number, np.bool_)) else None
         told = told if told is not None and value in (0, 1) else None

@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from mlpipes_cli.scoring import ranking
+from mlpipes_cli.scoring import label_intervals, ranking
 from mlpipes_cli.scoring.design import Design
 from mlpipes_cli.scoring.mean_intervals import Pair, Studentised
 from mlpipes_cli.scoring.metrics import evaluate, ratios, scorer
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions
-from mlpipes_cli.scoring.ranking_intervals import RankingSampler
+from mlpipes_cli.scoring.ranking_intervals import Correction, RankingSampler
 from mlpipes_cli.scoring.resampling import count_matrices
 from mlpipes_cli.scoring.share_intervals import wilson
 
@@ -31,10 +31,10 @@ def intervals(
     """Compute a confidence interval for each metric of :func:`evaluate`, for the rows' randomness alone.
 
     The method depends on the kind of metric (``docs/explanation/metrics.md``): tests of smoothed populations
-    for rankings of two classes (:mod:`.ranking_intervals`), the studentised bootstrap for losses
-    (:mod:`.mean_intervals`), Wilson's formula with the resamples' standard error for the other shares
-    (:mod:`.share_intervals`). Each interval is widened to contain the value itself. ``benchmarks/intervals``
-    measures their coverage. The model is taken as fixed: the variation between trainings is not included.
+    for rankings of two classes (:mod:`.ranking_intervals`), tests of rates for their labels
+    (:mod:`.label_intervals`), the studentised bootstrap for losses (:mod:`.mean_intervals`), Wilson's formula
+    with the resamples' standard error for the other shares (:mod:`.share_intervals`). Each interval is
+    widened to contain the value itself. ``benchmarks/intervals`` measures their coverage. The model is taken as fixed: the variation between trainings is not included.
 
     Args:
         p: The predictions.
@@ -54,8 +54,9 @@ def intervals(
     tails = ((1.0 - level) / 2.0, (1.0 + level) / 2.0)
     samplers = _samplers(p, told, seed, design)
     found = _of_rankings(p, told, tails, samplers[0], design) if p.task == "binary" and samplers else {}
+    found |= _of_labels(p, told, tails, design)
     rest = {name: value for name, value in told.items() if name not in found}
-    found |= _of_resamples(p, rest, tails, resamples, seed, design, _bias(p, rest, samplers))
+    found |= _of_resamples(p, rest, tails, resamples, seed, design, _corrections(p, rest, samplers))
     return {name: _holding(found.get(name), value) for name, value in values.items()}
 
 
@@ -78,23 +79,37 @@ def _samplers(p: Predictions, told: Collection[str], seed: int, design: Design) 
 def _of_rankings(
     p: Predictions, told: Mapping[str, float], tails: Pair, sampler: RankingSampler, design: Design
 ) -> dict[str, Pair]:
-    wider = float(stdtrit(design.freedom(p, "ks"), tails[1]) / ndtri(tails[1]))
-    ways = {"ks": sampler.ks, "roc_auc": sampler.roc_auc}
-    return {name: way(told[name], tails, wider) for name, way in ways.items() if name in told}
+    rows = design.telling_rows(p, "ks")
+    found = {}
+    if "ks" in told:
+        found["ks"] = sampler.ks(told["ks"], tails, rows)
+    if "roc_auc" in told:
+        found["roc_auc"] = sampler.roc_auc(told["roc_auc"], tails, rows)
+    return found
 
 
-def _bias(p: Predictions, names: Collection[str], samplers: Sequence[RankingSampler]) -> dict[str, float]:
-    """Return the bias of ranking metrics; for several classes, the mean bias."""
-    if not samplers:
+def _of_labels(p: Predictions, told: Collection[str], tails: Pair, design: Design) -> dict[str, Pair]:
+    """Return the intervals of two classes' label metrics; empty if rows are not independent."""
+    if p.task != "binary" or design.units is not None:
         return {}
-    each = [sampler.bias() for sampler in samplers]
-    if p.task == "binary":
-        return {name: value for name, value in each[0].items() if name in names}
+    rows = {name: design.telling_rows(p, name) for name in label_intervals.NAMES if name in told}
+    return label_intervals.label_intervals(p, rows, tails, stratified=design.stratified)
+
+
+def _corrections(
+    p: Predictions, names: Collection[str], samplers: Sequence[RankingSampler]
+) -> dict[str, Correction]:
+    """Return what ranking metrics' bias does to their interval; for several classes, the mean of it."""
+    kinds = [kind for kind in ranking.NAMES if any(name.startswith(kind) for name in names)]
+    each = [sampler.corrections(kinds) for sampler in samplers if kinds]
+    if not each or p.task == "binary":
+        return each[0] if each else {}
     weights = np.bincount(p.target_codes, minlength=len(p.classes)) / p.rows
-    found: dict[str, float] = {}
-    for kind in ranking.NAMES:
-        biases = np.array([bias[kind] for bias in each])
-        found |= {f"{kind}_macro": float(biases.mean()), f"{kind}_weighted": float(weights @ biases)}
+    found: dict[str, Correction] = {}
+    for kind in kinds:
+        pairs = np.array([one[kind] for one in each])
+        found[f"{kind}_macro"] = Correction(*pairs.mean(axis=0).tolist())
+        found[f"{kind}_weighted"] = Correction(*(weights @ pairs).tolist())
     return found
 
 
@@ -105,7 +120,7 @@ def _of_resamples(
     resamples: int,
     seed: int,
     design: Design,
-    bias: Mapping[str, float],
+    corrections: Mapping[str, Correction],
 ) -> dict[str, Pair]:
     """Compute the intervals of all metrics that need resamples, which are drawn once for all of them."""
     strata, lossy = design.strata(p), ratios(p)
@@ -120,15 +135,12 @@ def _of_resamples(
     found = losses.intervals(tails)
     for name, error in errors.items():
         least = -1.0 if name == "mcc" else 0.0
-        reach = ndtri(tails[1]) if _is_plain_share(name) else stdtrit(design.freedom(p, name), tails[1])
-        value = min(max(told[name] - bias.get(name, 0.0), least), 1.0)
-        found[name] = wilson(value, error, reach, least, design.telling_rows(p, name))
+        plain = label_intervals.is_plain(name)
+        reach = ndtri(tails[1]) if plain else stdtrit(design.freedom(p, name), tails[1])
+        bias, longer = corrections.get(name, Correction(0.0, 1.0))
+        value = min(max(told[name] - bias, least), 1.0)
+        found[name] = wilson(value, error * longer, reach, least, design.telling_rows(p, name))
     return found
-
-
-def _is_plain_share(name: str) -> bool:
-    """Return whether the metric is a share of rows, for which Wilson's formula needs no correction."""
-    return name.startswith(("recall", "accuracy"))
 
 
 def _deviation(values: FloatArray) -> float:

@@ -66,8 +66,13 @@ class Design:
         return enough and self._predicted_rows(p, metric) >= _FEWEST_PREDICTED
 
     def freedom(self, p: Predictions, metric: str) -> float:
-        """Return the degrees of freedom of a standard error, from half the deciding rows as in promotion."""
-        return min((self._deciding_rows(p, metric) - 1) / 2, self._predicted_rows(p, metric) - 1)
+        """Return the degrees of freedom of a standard error: the deciding rows, less one.
+
+        Half of them, as in promotion, where few rows carry the metric: PR AUC depends on those at the top,
+        and a metric of two classes on those of the rarer one alone.
+        """
+        half = 2 if p.task == "binary" or metric.startswith("pr_auc") else 1
+        return min((self._deciding_rows(p, metric) - 1) / half, self._predicted_rows(p, metric) - 1)
 
     def _deciding_rows(self, p: Predictions, metric: str) -> int:
         """Return the telling rows; those of the rarest class also if it dominates a weighted mean."""

@@ -10,7 +10,8 @@ samples the observed value is neither among the lowest nor among the highest: an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +19,33 @@ from scipy.special import expit, logit
 
 from mlpipes_cli.scoring.predictions import FloatArray
 from mlpipes_cli.scoring.sampling import Sampler
+from mlpipes_cli.scoring.share_intervals import widening
 from mlpipes_cli.scoring.smoothing import Population, smoothed
 
 _SAMPLES = 200
 _APART = np.linspace(-3.2, 3.2, 7)  # distances of the populations, in standard errors
-_POWERS = np.concatenate(([0.0], np.geomspace(0.02, 20.0, 60)))
-_MOVES = np.linspace(-8.0, 8.0, 121)
+_POWERS = np.concatenate(([0.0], np.geomspace(0.02, 20.0, 30)))
+_LARGEST_UNIT = 0.9  # of the logits of ROC AUC: where it is nearly 1, populations would lie too far apart
+_WEAKER = 0.6  # the power of the odds in the population that shows how KS's bias changes
+_LEAST_GAIN = 0.5
+_MOVES = np.linspace(-8.0, 8.0, 41)
 
 Metric = Callable[[FloatArray, FloatArray], FloatArray]  # of both classes' (g, t) distribution functions
+
+
+class Correction(NamedTuple):
+    """What a metric's bias does to its interval.
+
+    KS is too high the more, the weaker the score is. A KS that is freed of its bias therefore varies more
+    than the observed one.
+
+    Attributes:
+        bias: The mean error of the metric.
+        longer: By how much the standard error grows when the bias is taken off.
+    """
+
+    bias: float
+    longer: float
 
 
 class RankingSampler:
@@ -59,22 +79,31 @@ class RankingSampler:
         self._distributions = self._rounded(self._population)
         self._first = self._samples(*self._distributions)
 
-    def bias(self) -> dict[str, float]:
-        """Return the mean bias of KS, ROC AUC and PR AUC in such samples.
+    def corrections(self, kinds: Collection[str]) -> dict[str, Correction]:
+        """Return those of KS, ROC AUC and PR AUC, or of some of them.
 
         The rows of a sample are counted, not approximated: PR AUC depends on the few at the top.
         """
         drawn = self._first if self._false.counts and self._true.counts else self._drawn()
-        ratio = self._positives / self._negatives
-        odds = np.array([self._odds])
         false, true = (part[:, None] for part in self._distributions)
-        tied = self._population.tied[:, None]
-        found = _pr_auc(*drawn, self._odds * ratio / ratio.mean(), tied, 1.0 / self._positives)
-        return {
-            "ks": float(_ks(*drawn).mean() - _ks(false, true)[0]),
-            "roc_auc": 0.0,
-            "pr_auc": float(found.mean() - _pr_auc(false, true, odds, tied, np.zeros(1))[0]),
-        }
+        found = dict.fromkeys(kinds, Correction(0.0, 1.0))
+        if "ks" in kinds:
+            bias = float(_ks(*drawn).mean() - _ks(false, true)[0])
+            found["ks"] = Correction(bias, 1.0 / self._gain())
+        if "pr_auc" in kinds:
+            ratio, odds = self._positives / self._negatives, np.array([self._odds])
+            tied = self._population.tied[:, None]
+            truth = _pr_auc(false, true, odds, tied, np.zeros(1))[0]
+            values = _pr_auc(*drawn, self._odds * ratio / ratio.mean(), tied, 1.0 / self._positives)
+            found["pr_auc"] = Correction(float(values.mean() - truth), 1.0)
+        return found
+
+    def _gain(self) -> float:
+        """Return by how much KS rises on average in samples where it rises by 1 in the population."""
+        false, true = (part[:, 0] for part in self._rounded(self._population.sharpened(np.array([_WEAKER]))))
+        moved = float(_ks(*self._distributions) - _ks(false, true))
+        risen = float(_ks(*self._first).mean() - _ks(*self._samples(false, true)).mean())
+        return float(np.clip(risen / moved, _LEAST_GAIN, 1.0)) if moved > 0.0 else 1.0
 
     def _drawn(self) -> tuple[FloatArray, FloatArray]:
         """Draw the cumulative shares (g, t) of samples of many rows row by row."""
@@ -86,39 +115,47 @@ class RankingSampler:
         )
         return false, true
 
-    def ks(self, value: float, tails: tuple[float, float], wider: float) -> tuple[float, float]:
+    def ks(self, value: float, tails: tuple[float, float], rows: int) -> tuple[float, float]:
         """Return (lower, upper) of an observed KS.
+
+        The shape of a weak ranking is known less well: below a KS of 1/3 half the degrees of freedom count.
 
         Args:
             value: The observed value.
             tails: Such as 0.025 and 0.975.
-            wider: The factor by which the samples' quantiles are moved away from their mean.
+            rows: The rows of the rarer class.
         """
         drawn = _ks(*self._first)
         centre = value - float(drawn.mean() - _ks(*self._distributions))
-        wanted = np.clip(centre + max(float(drawn.std()), 1e-4) * _APART, 0.0, 1.0)
+        wider = widening((rows - 1) * float(np.clip(3.0 * centre - 0.5, 0.5, 1.0)), tails)
+        wanted = np.clip(centre + max(float(drawn.std()), 1.0 / rows) * _APART, 0.0, 1.0)
         reached = np.maximum.accumulate(_ks(*self._population.sharpened(_POWERS).distributions))
         powers = np.interp(wanted, reached, _POWERS)
         return self._inverted(self._population.sharpened(np.unique(powers)), _ks, value, tails, wider)
 
-    def roc_auc(self, value: float, tails: tuple[float, float], wider: float) -> tuple[float, float]:
+    def roc_auc(self, value: float, tails: tuple[float, float], rows: int) -> tuple[float, float]:
         """Return (lower, upper) of an observed ROC AUC, as :meth:`ks` does.
 
         Smoothing weakens the score, so the populations are centred at the observed value instead.
         """
         truth = float(np.clip(_roc_auc(*self._distributions), 1e-6, 1.0 - 1e-6))
         unit = max(float(_roc_auc(*self._first).std()), 1e-6) / (truth * (1.0 - truth))
+        unit = min(unit, _LARGEST_UNIT)
         reached = _roc_auc(*self._population.moved(_MOVES).distributions)
         centre = logit(truth)
         if value < 1.0:
             centre = np.clip(logit(max(value, 1e-6)), *(centre + unit * _APART[[0, -1]]))
         moves = np.interp(expit(centre + unit * _APART), reached, _MOVES)
+        wider = widening(2.0 * (rows - 1), tails)
         return self._inverted(self._population.moved(np.unique(moves)), _roc_auc, value, tails, wider)
 
     def _inverted(
         self, populations: Population, metric: Metric, value: float, tails: tuple[float, float], wider: float
     ) -> tuple[float, float]:
-        """Return the metrics at which the sample quantiles are the value, by interpolation."""
+        """Return the metrics at which the sample quantiles are the value, by interpolation.
+
+        The quantiles are moved away from the samples' mean by the factor ``wider``.
+        """
         false, true = self._rounded(populations)
         truths = metric(false, true)
         samples = np.stack([metric(*self._samples(*each)) for each in zip(false.T, true.T, strict=True)])

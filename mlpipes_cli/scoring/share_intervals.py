@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
+
+
+def widening(freedom: float, tails: tuple[float, float]) -> float:
+    """Return how many times as long Student's interval is as the normal distribution's.
+
+    Of ``n`` rows of the rarer class there are at most ``2 (n - 1)`` degrees of freedom, as of two samples of
+    so many rows.
+    """
+    return float(stdtrit(freedom, tails[1]) / ndtri(tails[1]))
 
 
 def wilson(value: float, error: float, reach: float, least: float, rows: int) -> tuple[float, float]:

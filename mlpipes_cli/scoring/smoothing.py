@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
-from scipy.special import expit, ndtri
+from scipy.special import expit, logit, ndtri
 
 from mlpipes_cli.scoring.predictions import FloatArray
 
 _CELLS = 192
 _END, _LAST = 3.6, 3.3  # of the scale, and the outermost normal score on it
 _UNSEEN = 0.5  # pseudo-rows from both classes together: few rows do not cover every possible score
+_ROUNDS = 4
 _SILVERMAN = 0.9  # the factor of Silverman's rule of thumb
 
 
@@ -30,11 +31,15 @@ class Population:
         false: (g,) shares of the negative class; (g, t) for t populations.
         true: Shares of the positive class.
         tied: (g,) whether a cell is a single score, not an interval.
+        positive: The positive class's share of the independent rows. Better and worse populations have the
+            same scores of all rows together, so that the rarer class, which is known less well, moves more:
+            nearly the least favourable direction (Stein 1956).
     """
 
     false: FloatArray
     true: FloatArray
     tied: npt.NDArray[np.bool_]
+    positive: float
 
     def sharpened(self, power: FloatArray) -> Population:
         """Return (g, t) populations in which the odds of a positive row are raised to each of t powers.
@@ -53,9 +58,17 @@ class Population:
         return np.asarray(np.log(np.maximum(self.true, 1e-12)) - np.log(np.maximum(self.false, 1e-12)))
 
     def _of(self, odds: FloatArray) -> Population:
-        share, both = expit(odds), (self.false + self.true)[:, None]
+        both = ((1.0 - self.positive) * self.false + self.positive * self.true)[:, None]
+        start = np.full(odds.shape[1], logit(self.positive))
+        for _ in range(_ROUNDS):  # Newton's: the classes keep their shares of the rows
+            share = expit(odds + start)
+            slope = (both * share * (1.0 - share)).sum(axis=0)
+            start += np.clip(
+                (self.positive - (both * share).sum(axis=0)) / np.maximum(slope, 1e-9), -1.0, 1.0
+            )
+        share = expit(odds + start)
         true, false = both * share, both * (1.0 - share)
-        return Population(false / false.sum(axis=0), true / true.sum(axis=0), self.tied)
+        return Population(false / false.sum(axis=0), true / true.sum(axis=0), self.tied, self.positive)
 
     @property
     def distributions(self) -> tuple[FloatArray, FloatArray]:
@@ -86,7 +99,8 @@ def smoothed(positive: npt.NDArray[np.bool_], score: FloatArray, rows: tuple[flo
         found.append(np.concatenate((blurred, share[tied]))[order])
     pooled = (found[0] + found[1]) / 2.0
     found = [(n * share + _UNSEEN * pooled) / (n + _UNSEEN) for share, n in zip(found, rows, strict=True)]
-    return Population(found[0], found[1], np.repeat([False, True], [_CELLS, int(tied.sum())])[order])
+    cells = np.repeat([False, True], [_CELLS, int(tied.sum())])[order]
+    return Population(found[0], found[1], cells, rows[1] / (rows[0] + rows[1]))
 
 
 def _width(share: FloatArray, place: FloatArray, rows: float) -> float:

@@ -9,14 +9,15 @@ compared with the signed files.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports import ModelSource
-from mlpipes_cli.signing.files import SIGNATURE, listed
+from mlpipes_cli.signing.files import SIGNATURE, ModelFile, listed
 from mlpipes_cli.signing.keys import Key
 from mlpipes_cli.signing.statements import TAG, Doubtful, Statement, sealed, verified
 
@@ -63,6 +64,47 @@ class Vault:
         self.want_claim(name, version)
         self.source.fetch(name, version, folder)
         return self.check(name, version, folder)
+
+    def fetch_parts(self, name: str, version: int, folder: Path, paths: Sequence[str]) -> None:
+        """Copy some of the files beside a version's ``MLmodel``, and check these; a file may be missing.
+
+        Where a user trusts the version, its one checksum is of all files, so all are copied.
+
+        Args:
+            name: The registered model's name.
+            version: Its version.
+            folder: An empty folder that only this account can write to.
+            paths: The files' names.
+
+        Raises:
+            Untrusted: The files are not the signed ones.
+            MlpipesError: The registry does not answer, or there is no such version.
+        """
+        with _told(name, version, Untrusted):
+            doubt = Doubtful()
+            text = self.source.read(name, version, SIGNATURE, _LARGEST)
+            for statement in self._statements(text, name, version):
+                if isinstance(statement, Doubtful):
+                    doubt = statement
+                elif statement.files is None:
+                    self.source.fetch(name, version, folder)
+                    self.check(name, version, folder)
+                    return
+                else:
+                    known = {file.path: file for file in statement.files}
+                    for path in paths:
+                        if path in known:
+                            self._copy_part(name, version, folder / path, known[path])
+                    return
+            raise doubt
+
+    def _copy_part(self, name: str, version: int, target: Path, signed: ModelFile) -> None:
+        content = self.source.read(name, version, signed.path, signed.size + 1)
+        if content is None:
+            raise Doubtful(f"has changed since it was signed: {signed.path} is missing")
+        if ModelFile(signed.path, len(content), hashlib.sha256(content).hexdigest()) != signed:
+            raise Doubtful(f"has changed since it was signed: {signed.path} was changed")
+        target.write_bytes(content)
 
     def check(self, name: str, version: int, folder: Path) -> Statement:
         """Check that the copied files of a version are the signed ones, and return the matching statement.

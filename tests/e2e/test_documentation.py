@@ -45,6 +45,10 @@ ELSEWHERE = {
     ("docs/how-to/data/loading.md", "yaml"): ("integration/datasets/test_loading_page.py", "loading.md"),
     ("docs/how-to/data/profile.md", "bash"): ("integration/datasets/test_profile.py", '"profile.md"'),
     ("docs/how-to/data/profile.md", "python"): ("integration/datasets/test_profile.py", '"profile.md"'),
+    ("docs/how-to/monitoring/index.md", "python"): (
+        "integration/monitoring/test_monitor.py", '"monitoring" / "index.md"'),
+    ("docs/how-to/monitoring/index.md", "yaml"): (
+        "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/python.md", "python"): ("integration/python_api/test_python_api.py", '"python.md"'),
     ("docs/how-to/stack.md", "yaml"): ("integration/docker/test_own_services.py", '"stack.md"'),
     ("docs/how-to/serving/compiled.md", "yaml"): ("unit/test_documented.py", "documented.examples()"),

@@ -16,7 +16,7 @@ from e2e.test_readme import ROOT
 
 pytestmark = pytest.mark.slow
 PAGES = (  # in this order: from the first API key on, the API asks for one
-    "serving/predictions.md", "serving/feedback.md", "serving/models.md", "stack.md",
+    "monitoring/index.md", "serving/predictions.md", "serving/feedback.md", "serving/models.md", "stack.md",
     "training/environments.md", "serving/operations.md",
 )  # fmt: skip
 SERVED = re.compile(r"^<!-- run: served -->\n```bash\n(.*?)^```$", re.M | re.S)

@@ -113,7 +113,7 @@ def migrate(url: str) -> list[str]:
                     _apply(cursor, path)
                     ran.append(path.stem)
     except psycopg2.Error as error:
-        raise MlpipesError(f"cannot create the database's tables: {str(error).strip()}") from None
+        raise MlpipesError(f"cannot create the database's tables: {first_line(error)}") from None
     return ran
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 SUPERUSER = "postgres"
-SCHEMAS = ("raw_data", "clean_data", "serving")
+SCHEMAS = ("raw_data", "clean_data", "serving", "monitoring")
 OWNERS: Mapping[str, str] = {"mlflow": "MLFLOW_DB_PASSWORD", "mlpipes": "MLPIPES_DB_PASSWORD"}
 READER = "mlpipes_reader"  # the role of users' queries: it reads what mlpipes owns, and can do nothing else
 READER_SECRET = "MLPIPES_READER_PASSWORD"  # noqa: S105 - the name of one

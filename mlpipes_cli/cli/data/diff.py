@@ -52,8 +52,9 @@ def _table(found: Difference) -> RenderableType:
 
 
 def _rows(rows: RowChanges) -> str:
-    changed = "" if rows.changed is None else f", {rows.changed} changed"
-    return f"rows, compared by their {rows.by}: {rows.added} added, {rows.removed} removed{changed}"
+    changed = "changed" if rows.by == "key" else "in another part"
+    counts = f"{rows.added} added, {rows.removed} removed, {rows.changed} {changed}"
+    return f"rows, compared by their {rows.by}: {counts}"
 
 
 def _columns(found: Difference) -> str:

@@ -12,7 +12,11 @@ from mlpipes_cli.cli import context
 
 def infer(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A file, a glob, or what else `source:` takes.")
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A file, a glob, `select ...`, module:function, or what else `source:` takes.",
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write the text to this file.")
@@ -27,7 +31,13 @@ def infer(
 
     here = context.current
     found = verb.infer(
-        source, here.directory or Path(), here.console, output=output, target=target, force=force
+        source,
+        here.directory or Path(),
+        here.console,
+        output=output,
+        target=target,
+        force=force,
+        project=here.project,
     )
     here.console.result(found, lambda: found.yaml.rstrip("\n") if output is None else f"wrote {found.output}")
 

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.experiment import Column
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def _span(text: Any) -> Any:
-    found = re.fullmatch(r"([1-9]\d*)\s*([mhdw])", text.strip()) if isinstance(text, str) else None
-    if found is None:
-        raise ValueError(f"expected a time such as 30m, 12h, 7d or 2w, got {text!r}")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-Span = Annotated[
-    timedelta,
-    BeforeValidator(lambda value: value if isinstance(value, timedelta) else _span(value)),
-    WithJsonSchema({"type": "string", "pattern": r"^[1-9][0-9]*\s*[mhdw]$"}),
-]
+from mlpipes_cli.config.spans import Span
 
 
 def one_statement(text: str) -> str:

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
 from mlpipes_cli.config.base import Strict
+from mlpipes_cli.config.dataset.values import Bound, Value, check_bounds, check_values
 from mlpipes_cli.config.experiment import Column, DateFormat
 
 ColumnType = Literal["integer", "number", "text", "boolean", "date", "datetime"]
-Value = Annotated[str, StringConstraints(strip_whitespace=False)] | int | float | bool
-Bound = int | float | date | datetime
+_SOME = Field(json_schema_extra={"minItems": 1})
 RESERVED = "_"  # the first character of the columns that mlpipes adds
 _BYTES = 63  # PostgreSQL cuts longer names
 
@@ -41,21 +33,14 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("expected at least one value, got []")
+    return values
+
+
 StoredName = Annotated[Column, AfterValidator(_stored)]
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
-
-
-def _plain_bound(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("expected a number or a date")
-    return value
-
-
-OneBound = Annotated[
-    Bound,
-    BeforeValidator(_plain_bound),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}),
-]
 
 
 class ColumnConfig(Strict):
@@ -71,9 +56,9 @@ class ColumnConfig(Strict):
     format: DateFormat | None = Field(
         default=None, description="How dates are written, as for strftime: '%d/%m/%Y'."
     )
-    min: OneBound | None = Field(default=None, description="The smallest value that is right.")
-    max: OneBound | None = Field(default=None, description="The largest value that is right.")
-    values: Annotated[tuple[Value, ...], Field(min_length=1)] | None = Field(
+    min: Bound | None = Field(default=None, description="The smallest value that is right.")
+    max: Bound | None = Field(default=None, description="The largest value that is right.")
+    values: Annotated[tuple[Value, ...], AfterValidator(_some), _SOME] | None = Field(
         default=None, description="The values that are right; a missing one is counted by `missing`."
     )
     pattern: Pattern | None = Field(
@@ -95,15 +80,6 @@ class ColumnConfig(Strict):
             raise ValueError(f"`pattern` is for text, and the type is {self.type}")
         if (self.min is not None or self.max is not None) and self.type in {"text", "boolean"}:
             raise ValueError(f"`min` and `max` are for numbers and dates, and the type is {self.type}")
-        _check_bounds(self.min, self.max)
+        check_bounds(self.min, self.max, self.type)
+        check_values(self.values, self.type)
         return self
-
-
-def _check_bounds(least: Bound | None, most: Bound | None) -> None:
-    """Raise ``ValueError`` for bounds of different kinds, or in the wrong order."""
-    if least is None or most is None:
-        return
-    if isinstance(least, (int, float)) != isinstance(most, (int, float)):
-        raise ValueError("`min` and `max` are of different kinds")
-    if str(least) > str(most) if isinstance(least, date) else least > most:  # type: ignore[operator]
-        raise ValueError(f"`min` ({least}) is above `max` ({most})")

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.dataset.checks import Columns, Sql, one_key
-from mlpipes_cli.config.dataset.columns import ColumnType, StoredName, Value
+from mlpipes_cli.config.dataset.columns import ColumnType, StoredName
+from mlpipes_cli.config.dataset.values import Value
 from mlpipes_cli.config.experiment import Column
 
 LEARNED = ("median", "mean", "most_frequent")

@@ -74,7 +74,7 @@ class Stream:
         start, checked = 0, False
         reader = csv_table.texts(raw, header, self.formats, chunksize=size, low_memory=True)
         with reader:
-            while (batch := _next(reader)) is not None:
+            while (batch := _next(reader, raw, header)) is not None:
                 if not checked and batch.iloc[:, -1].isna().any():
                     with open_plain(self.path, self.formats.encoding) as again:
                         csv_table.check_lengths(again, batch.iloc[:, -1], header)
@@ -164,11 +164,11 @@ class Stream:
             self._holes[name, hole.word] = replace(made, rows=rows)
 
 
-def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
+def _next(reader: Iterator[pd.DataFrame], raw: BinaryIO, header: Header) -> pd.DataFrame | None:
     try:
         return next(reader, None)
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise csv_table.broken(error) from None
+        raise csv_table.broken(error, raw, header) from None
 
 
 def _texts(texts: pa.Array) -> pd.Series:

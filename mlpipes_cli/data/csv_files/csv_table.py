@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from mlpipes_cli.data import column_types
-from mlpipes_cli.data.csv_files import numbers
+from mlpipes_cli.data.csv_files import numbers, quotes
 from mlpipes_cli.data.csv_files.header import Header, Unreadable, lines_of, ragged_line
 from mlpipes_cli.data.csv_files.numbers import InferredStyle, Style
 from mlpipes_cli.data.csv_files.read_warnings import Remark
@@ -62,14 +62,17 @@ def parse(raw: BinaryIO, header: Header, **options: Any) -> Any:
             index_col=False, **{"low_memory": False} | options,
         )  # fmt: skip
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise broken(error) from None
+        raise broken(error, raw, header) from None
 
 
-def broken(error: Exception) -> Unreadable:
+def broken(error: Exception, raw: BinaryIO, header: Header) -> Unreadable:
     """Describe why pandas cannot read a file."""
     if isinstance(error, UnicodeDecodeError):
         return Unreadable(f"is not UTF-8 ({error.reason}); save it as UTF-8")
     message = str(error)
+    if "EOF inside string" in message:
+        raw.seek(0)
+        return quotes.not_closed(raw, header)
     found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message)
     if found:
         expected, line, seen = found.groups()

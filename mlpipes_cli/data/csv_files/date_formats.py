@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +23,24 @@ _NUMBERS = (
 )
 THREE_NUMBERS = f"^{_NUMBERS}$"  # a day of a month, or a month and a day
 DATE = f"{ISO}|{THREE_NUMBERS}"
+SHORT_YEAR = re.compile(r"\d{1,2}([/.-])\d{1,2}\1\d{2}")
 PATTERNS: dict[Order, str] = {"day": "%d/%m/%Y", "month": "%m/%d/%Y"}
+
+
+def written(order: Order, mark: str) -> str:
+    """Return the strftime pattern of dates with this order and this mark between their numbers."""
+    return PATTERNS[order].replace("/", mark)
+
+
+def mark(date: str) -> str:
+    """Return what stands between the numbers of a date that begins with a day or a month."""
+    return date[2] if not date[2].isdigit() else date[1]
+
+
+def order_of(pattern: str | None) -> Order | None:
+    """Return the order of a pattern that :func:`written` makes; None for another one."""
+    plain = None if pattern is None else pattern.replace(".", "/").replace("-", "/")
+    return next((order for order, known in PATTERNS.items() if known == plain), None)
 
 
 def order(texts: pa.Array) -> Order | None:
@@ -30,8 +48,6 @@ def order(texts: pa.Array) -> Order | None:
 
     A number above 12 in either position decides; points as separators mean that the day comes first.
     Return None if there are no such dates.
-
-
     """
     parts = _parts(texts)
     if parts is None:

@@ -22,6 +22,7 @@ _SEPARATORS = ",;\t|"
 MOST_HEADER = 16 * 2**20  # bytes of a first line; a longer one is no header
 MOST_COLUMNS = 100_000
 _EXCELS_NOTE = re.compile(r"sep=.?")
+_PAGES = (b"<!doctype", b"<html", b"<?xml")
 _LOOKED_AT = 50  # records from which the separator is inferred
 csv.field_size_limit(2**31 - 1)  # a cell may hold an image as text; the library's own limit is 128 KiB
 
@@ -112,6 +113,8 @@ def _check_kind(start: bytes) -> None:
     for magic, kind in KINDS.items():
         if start.startswith(magic):
             raise Unreadable(f"is not a CSV file but {kind}")
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:9].lower().startswith(_PAGES):
+        raise Unreadable("is not a CSV file but a web page")
     if b"\0" in start:
         raise Unreadable("is not a CSV file but a binary file")
 

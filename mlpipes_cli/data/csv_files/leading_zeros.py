@@ -29,6 +29,10 @@ class LeadingZeros(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to another place of the file, without looking at it."""
+        return self._raw.seek(offset, whence)
+
     def readinto(self, buffer: Any) -> int:
         content = self._raw.read(len(buffer))
         buffer[: len(content)] = content

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 MOST = 0.95  # share of a column's values that have to be of a type for the others to count as strays
+HALF = 0.5  # such a share if all others are one and the same word
 _CLASS = {",": ",", ".": r"\.", " ": "[ \u00a0\u2009\u202f]", "'": "['\u2019]"}
 LOOKS_LIKE_ONE = "^[+-]?[0-9.,'\u2019 \u00a0\u2009\u202f]+(?:[eE][+-]?[0-9]+)?$"  # a number in any style
 MARKED = "[0-9][.,'\u2019 \u00a0\u2009\u202f][0-9]"  # the number contains a separator, whatever it means

@@ -39,6 +39,7 @@ from clean_data._versions v left join raw_data._loads l on l.id = v.load
 where v.dataset = %s order by v.version
 """
 _PREPARE = "`mlpipes data prepare` makes one"
+_LOAD = "load it first with `mlpipes data load`, and make a version with `mlpipes data prepare`"
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +132,7 @@ def _find(cursor: Any, wanted: DatasetReference, source: YamlSource) -> DatasetV
     """Return the record of the version."""
     cursor.execute("select to_regclass('clean_data._versions') is not null")
     if not cursor.fetchone()[0]:
-        raise wrong(source, AT, f"there is no data set {wanted.name!r}; {_PREPARE}")
+        raise wrong(source, AT, f"there is no data set {wanted.name!r}; {_LOAD}")
     cursor.execute(_VERSIONS, (wanted.name,))
     found = [_version(wanted.name, row) for row in cursor.fetchall()]
     if not found:
@@ -155,8 +156,7 @@ def _no_dataset(cursor: Any, name: str) -> str:
     known = dict(sorted(cursor.fetchall()))
     if name in known:
         return f"the data set {name!r} has no version yet; {_PREPARE}"
-    prepared = [one for one, has_version in known.items() if has_version]
-    return f"there is no data set {name!r}{did_you_mean(name, prepared) or f'; {_PREPARE}'}"
+    return f"there is no data set {name!r}{did_you_mean(name, known) or f'; {_LOAD}'}"
 
 
 def _version(name: str, row: tuple[Any, ...]) -> DatasetVersion:

@@ -63,6 +63,11 @@ def read_table(path: Path, formats: Formats, shown: str, identifier: str | None 
         Unreadable: The file does not have the format of its extension, or a value does not have the declared
             one.
     """
+    with opening.unchanged(path):
+        return _read_table(path, formats, shown, identifier)
+
+
+def _read_table(path: Path, formats: Formats, shown: str, identifier: str | None) -> Read:
     kind = opening.kind(path.name)
     try:
         if kind == ".parquet" and not opening.compression(path.name):
@@ -85,7 +90,7 @@ def read_inputs(inputs: Sequence[Input], formats: Formats) -> Read:
     """
     import pyarrow as pa
 
-    from mlpipes_cli.data.readers.reading import whole
+    from mlpipes_cli.data.readers.whole import whole
 
     table, problems = whole(inputs, formats)
     if problems:

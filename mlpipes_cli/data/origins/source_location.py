@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlpipes_cli.config.experiment import Data
-from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.data.origins import image_files
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers import downloads, opening
@@ -19,7 +19,7 @@ Kind = Literal["file", "files", "http", "images", "sklearn", "openml", "s3", "po
 AT = ("data", "source")
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 FETCHED = ("california_housing", "covtype")
-_SCHEMES = ("dataset", "sklearn", "openml", "s3", "postgres", "http", "https")
+SCHEMES = ("dataset", "sklearn", "openml", "s3", "postgres", "http", "https")
 _WHERE_TO_GET = {
     "creditcard.csv": "download it from https://www.kaggle.com/datasets/mlg-ulb/creditcardfraud and "
     "save it there, or use `source: openml:1597`",
@@ -81,7 +81,8 @@ def locate(data: Data, base: Path, source: YamlSource) -> SourceLocation:
     if scheme in ("http", "https") and rest.startswith("//"):
         return SourceLocation("http", downloads.shown(text), name=text)
     if scheme == "postgres" and rest and not rest.startswith("//"):
-        return _postgres(rest, source)
+        table, query = table_or_query(rest, source)
+        return SourceLocation("postgres", "the project's database", name=table or "", query=query)
     raise wrong(source, AT, _unknown_scheme(text, scheme))
 
 
@@ -90,9 +91,7 @@ def _unknown_scheme(text: str, scheme: str) -> str:
         return "for another database use `source: {table: schema.name, url: $NAME_OF_A_VARIABLE}`"
     if scheme == "ftp":
         return f"{text!r}: download the file and give its path"
-    shown = (
-        did_you_mean(scheme, _SCHEMES) or f"; use a file, or one of {', '.join(f'{s}:' for s in _SCHEMES)}"
-    )
+    shown = did_you_mean(scheme, SCHEMES) or f"; use a file, or one of {', '.join(f'{s}:' for s in SCHEMES)}"
     return f"unknown kind of source {scheme!r}{shown}"
 
 
@@ -104,12 +103,17 @@ def _bucket(text: str, rest: str, source: YamlSource) -> SourceLocation:
     return SourceLocation("s3", text, name=f"{bucket}/{key}")
 
 
-def _postgres(rest: str, source: YamlSource) -> SourceLocation:
+def table_or_query(rest: str, source: YamlSource, at: Location = AT) -> tuple[str | None, str | None]:
+    """Return the table or the query that ``postgres:`` names.
+
+    Raises:
+        ConfigError: It is neither.
+    """
     if re.match(r"(select|with|table|values)\b|\(", rest, re.IGNORECASE):
-        return SourceLocation("postgres", "the project's database", query=rest)
+        return None, rest
     if not re.fullmatch(r"[^\s.;]+(\.[^\s.;]+)?", rest):
-        raise wrong(source, AT, f"{rest!r} is neither schema.table nor a select query")
-    return SourceLocation("postgres", "the project's database", name=rest)
+        raise wrong(source, at, f"{rest!r} is neither schema.table nor a select query")
+    return rest, None
 
 
 def _check_extension(name: str, text: str, source: YamlSource) -> None:

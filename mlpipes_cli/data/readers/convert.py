@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlpipes_cli.data import column_types
+from mlpipes_cli.data import column_types, flags
 from mlpipes_cli.data.csv_files import date_formats, numbers
 from mlpipes_cli.data.csv_files.numbers import EXACT, PLAIN, Style, matches
 from mlpipes_cli.data.formats import numbers as numbers_among
@@ -25,7 +25,6 @@ ARROW_TYPES = {
 }
 _OF_NUMBERS, _OF_WHOLE = b"0123456789.-eE", b"0123456789-"
 _ZERO, _MINUS = ord("0"), ord("-")
-_ZERO_ONE = "^[01]$"
 Converted = tuple[pa.Array, np.ndarray | None]
 
 
@@ -128,11 +127,13 @@ def _integers(present: pa.Array, plan: ColumnPlan, style: Style) -> tuple[pa.Arr
 
 
 def _flags(present: pa.Array, plan: ColumnPlan, _: Style) -> tuple[pa.Array, np.ndarray]:
-    fits = matches(present, column_types.FLAG)
     lower = pc.utf8_lower(present)
     if plan.told:
-        fits |= matches(present, _ZERO_ONE)
-    yes = pc.is_in(lower, value_set=pa.array(["true", "1"], pa.large_string()))
+        known = pc.is_in(lower, value_set=pa.array(sorted(flags.TRUTHS), pa.large_string()))
+        fits = np.asarray(known.to_numpy(zero_copy_only=False)) & np.asarray(present.is_valid())
+    else:
+        fits = matches(present, column_types.FLAG)
+    yes = pc.is_in(lower, value_set=pa.array(sorted(flags.TRUE), pa.large_string()))
     return pc.if_else(pa.array(fits), yes, pa.scalar(None, pa.bool_())), fits
 
 
@@ -147,9 +148,8 @@ def _moments(present: pa.Array, plan: ColumnPlan, _: Style) -> tuple[pa.Array, n
 
 
 def _timestamps(present: pa.Array, pattern: str | None) -> pa.Array:
-    orders = {written: order for order, written in date_formats.PATTERNS.items()}
-    if pattern in orders:
-        present = date_formats.iso(present, orders[pattern])
+    if (order := date_formats.order_of(pattern)) is not None:
+        present = date_formats.iso(present, order)
     elif pattern is not None:
         return _us(date_formats.read_as(present, pattern))
     iso = matches(present, date_formats.ISO)

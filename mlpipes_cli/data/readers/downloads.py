@@ -58,13 +58,17 @@ def download(url: str, folder: Path, source: YamlSource, at: Location, most: int
                 raise wrong(
                     source, at, f"{name}: the server answered {answer.status_code} {answer.reason_phrase}"
                 )
+            kind = answer.headers.get("content-type", "").split(";")[0].strip().lower()
+            if kind == "text/html":
+                raise wrong(source, at, f"{name}: the server answered with a web page, such as one to log in")
             told = int(answer.headers.get("content-length") or 0)
             if told > most:
                 raise wrong(source, at, f"{name}: has {told >> 20} MB; the limit is {most >> 20} MB")
             path = folder / _name(url, answer.headers.get("content-type", ""), source, at)
             size = 0
             with path.open("wb") as file:
-                for block in answer.iter_raw(1 << 20):
+                packed = "content-encoding" in answer.headers and not opening.compression(path.name)
+                for block in (answer.iter_bytes if packed else answer.iter_raw)(1 << 20):
                     size += len(block)
                     if size > most:
                         raise wrong(source, at, f"{name}: has more than {most >> 20} MB, which is the limit")

@@ -13,6 +13,7 @@ from mlpipes_cli.data.column_types import DIGITS, FLAG, LEADING_ZERO, LONG, ZERO
 from mlpipes_cli.data.csv_files import date_formats, numbers
 from mlpipes_cli.data.csv_files.numbers import Style, matches
 
+_STRAYS = 3  # different values that are kept
 _TIME = r"\d[T ]\d"
 
 
@@ -24,7 +25,7 @@ class Evidence:
         style: How the file writes numbers.
         present: Cells that are not empty and no placeholder.
         words: Placeholders in the column, with the number of rows.
-        strays: The first value that is no number, with the number of such values.
+        strays: The first different values that are no flags, numbers or dates.
         fits: How many present cells are numbers, dates and flags.
     """
 
@@ -34,7 +35,7 @@ class Evidence:
     fits: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("flag", "number", "whole", "date", "duration"), 0)
     )
-    strays: dict[str, str] = field(default_factory=dict)
+    strays: dict[str, list[str]] = field(default_factory=dict)
     zeros: bool = False
     long: bool = False
     times: bool = False
@@ -42,6 +43,7 @@ class Evidence:
     second: int = 0
     threes: int = 0
     points: int = 0
+    dashes: int = 0
     example: str = ""
     number_like: int = 0
 
@@ -55,11 +57,13 @@ class Evidence:
             return
         before, self.present = self.present, self.present + len(texts)
         for kind, regex in self._patterns().items():
-            if self.fits[kind] >= numbers.MOST * before:  # else it is settled that the column is no such one
+            if self.fits[kind] >= numbers.HALF * before:  # else it is settled that the column is no such one
                 found = matches(texts, regex)
                 self.fits[kind] += int(found.sum())
-                if not found.all() and kind not in self.strays:
-                    self.strays[kind] = str(texts[int(np.argmin(found))].as_py())
+                if not found.all() and len(self.strays.get(kind, ())) < _STRAYS:
+                    others = pc.unique(texts.filter(pa.array(~found))[:1000]).to_pylist()
+                    known = self.strays.setdefault(kind, [])
+                    known += [text for text in others if text not in known][:_STRAYS]
         if self.fits["number"] < self.present:
             self.number_like += int(matches(texts, numbers.LOOKS_LIKE_ONE).sum())
         else:
@@ -95,10 +99,11 @@ class Evidence:
             max(self.first, pc.max(first).as_py()),
             max(self.second, pc.max(second).as_py()),
         )
-        marks = pc.equal(pc.struct_field(parts, "mark"), ".")
+        marks = pc.struct_field(parts, "mark")
         self.example = self.example or str(texts[int(three.argmax())].as_py())
         self.threes += int(three.sum())
-        self.points += int(pc.sum(marks).as_py() or 0)
+        self.points += int(pc.sum(pc.equal(marks, ".")).as_py() or 0)
+        self.dashes += int(pc.sum(pc.equal(marks, "-")).as_py() or 0)
 
     @property
     def order(self) -> date_formats.Order | None:
@@ -110,6 +115,19 @@ class Evidence:
         if self.first > 12 or (self.second <= 12 and self.points == self.threes):
             return "day"
         return "month" if self.second > 12 else "unclear"
+
+    @property
+    def short_year(self) -> str | None:
+        """A date with a year of two digits, if the first values are all such dates; else None."""
+        some = self.strays.get("date", [])
+        if some and not self.fits["date"] and all(map(date_formats.SHORT_YEAR.fullmatch, some)):
+            return some[0]
+        return None
+
+    @property
+    def mark(self) -> str:
+        """What stands between the numbers of its dates: a point, a dash, or a slash, also among others."""
+        return "." if self.points == self.threes else "-" if self.dashes == self.threes else "/"
 
     def all_are(self, kind: str) -> bool:
         """Return whether all present cells are of a kind."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 from mlpipes_cli.config.dataset.config import DatasetConfig, FunctionSource, QuerySource
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.origins.source_location import BUNDLED, FETCHED
+from mlpipes_cli.data.origins.source_location import BUNDLED, FETCHED, table_or_query
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers import resolve
 from mlpipes_cli.data.readers.inputs import Input
@@ -30,6 +30,24 @@ class _AtRoot(YamlSource):
 
     def problem(self, location: Location, message: str) -> str:
         return super().problem(location[1:] if location[:1] == ("data",) else location, message)
+
+
+def _unknown(text: str, scheme: str) -> str:
+    if scheme == "dataset":
+        return f"{text}: a data set is not made of another; name its table, clean_data.{text[8:]}"
+    known = ("http", "https", "s3", "sklearn", "openml", "postgres")
+    fix = did_you_mean(scheme, known) or "; for a database use `source: {query: ..., url: $NAME}`"
+    return f"unknown kind of source {scheme!r}{fix}"
+
+
+def query_of(rest: str, source: YamlSource, at: Location) -> QuerySource:
+    """Return what ``postgres:`` names: a table of the project's database, or a query.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    table, query = table_or_query(rest, source, at)
+    return QuerySource.model_construct(table=table, query=query, url=None)
 
 
 @dataclass
@@ -54,6 +72,7 @@ class Fetching:
 
     def __enter__(self) -> Fetching:
         self._held = ExitStack()
+        self._files: set[Path] = set()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,21 +96,25 @@ class Fetching:
                 ),
             )
         elif isinstance(told, QuerySource):
-            from mlpipes_cli.data.readers.kinds import queries
-
-            url = queries.address(told, self.source, self.database_url, os.environ)
-            shown = queries.shown(told)
-            yield shown, partial(self._spooled, queries.tables(told, url, self.source), shown)
+            yield from self._query(told)
         elif isinstance(told, str):
             yield from self._text(told, ("source",))
         else:
             for at, one in enumerate(told):
                 yield from self._text(one, ("source", at))
 
+    def _query(self, told: QuerySource) -> Iterator[tuple[str, Opening]]:
+        from mlpipes_cli.data.readers.kinds import queries
+
+        url = queries.address(told, self.source, self.database_url, os.environ)
+        shown = queries.shown(told)
+        yield shown, partial(self._spooled, queries.tables(told, url, self.source, self.base), shown)
+
     def _text(self, text: str, at: Location) -> Iterator[tuple[str, Opening]]:
         scheme, colon, rest = text.partition(":")
         if not colon or "/" in scheme or "." in scheme or (self.base / text).exists():
             for path, shown in resolve.files(text, self.base, self.source, at):
+                self._check_once(path, shown, at)
                 yield shown, partial(resolve.open_file, path, shown, self.formats)
         elif scheme in ("http", "https"):
             from mlpipes_cli.data.readers import downloads
@@ -100,13 +123,17 @@ class Fetching:
             yield downloads.shown(text), partial(resolve.open_file, path, downloads.shown(text), self.formats)
         elif scheme == "s3":
             yield text, partial(resolve.open_file, self._of_bucket(text, rest, at), text, self.formats)
+        elif scheme == "postgres" and not rest.startswith("//"):
+            yield from self._query(query_of(rest.strip(), self.source, at))
         elif scheme in ("sklearn", "openml"):
             yield text, partial(self._spooled, self._catalog(scheme, rest.strip(), at), text)
         else:
-            known = ("http", "https", "s3", "sklearn", "openml")
-            near = did_you_mean(scheme, known)
-            fix = near or "; for a database use `source: {query: ..., url: $NAME}`"
-            raise wrong(self.source, at, f"unknown kind of source {scheme!r}{fix}")
+            raise wrong(self.source, at, _unknown(text, scheme))
+
+    def _check_once(self, path: Path, shown: str, at: Location) -> None:
+        if (real := path.resolve()) in self._files:
+            raise wrong(self.source, at, f"{shown}: is named twice, and its rows would be loaded twice")
+        self._files.add(real)
 
     def _folder(self) -> Path:
         made = self._held.enter_context(tempfile.TemporaryDirectory(prefix="mlpipes-download-"))

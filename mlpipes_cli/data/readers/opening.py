@@ -213,6 +213,28 @@ def _encoding_of(path: Path, _changed: int, _size: int) -> str:
         return encodings.infer(raw)
 
 
+@contextlib.contextmanager
+def unchanged(path: Path | None) -> Iterator[None]:
+    """Check that a file is at the end what it was at the beginning; a file that is gone is read whole.
+
+    Raises:
+        Unreadable: Another program wrote to it.
+    """
+    before = _state(path)
+    yield
+    after = _state(path)
+    if before != after and None not in (before, after):
+        raise Unreadable("has changed while it was read; wait until it is complete, and try again")
+
+
+def _state(path: Path | None) -> tuple[int, int] | None:
+    try:
+        found = None if path is None else path.stat()
+    except OSError:
+        return None
+    return None if found is None else (found.st_size, found.st_mtime_ns)
+
+
 def not_opened(error: BaseException) -> Unreadable:
     """Describe why a file cannot be opened or decompressed."""
     if isinstance(error, FileNotFoundError):

@@ -16,6 +16,7 @@ from mlpipes_cli.data.csv_files.read_warnings import rows
 from mlpipes_cli.data.readers.evidence import Evidence
 from mlpipes_cli.data.readers.plan import DURATION, ColumnPlan
 
+_DECLARED = {"number": "number", "date": "date", "flag": "boolean"}
 _MOST_FOR_STYLE = 200_000  # cells of a column that decide on the number style
 
 
@@ -37,9 +38,10 @@ class Declared:
 class UnclearDates(ValueError):
     """The dates of a declared column may have the day or the month first."""
 
-    def __init__(self, column: str, example: str, mixed: bool) -> None:
+    def __init__(self, column: str, example: str, mixed: bool, mark: str) -> None:
         said = "the column mixes both orders" if mixed else "the day or the month may come first"
-        super().__init__(f"column {column!r}: dates such as {example}: {said}")
+        fix = f"set its `format`, such as {date_formats.written('day', mark)!r}"
+        super().__init__(f"column {column!r}: dates such as {example}: {said}; {fix}")
         self.column = column
 
 
@@ -121,8 +123,8 @@ def _declared(source: str, told: Declared, evidence: Evidence) -> ColumnPlan:
     pattern = told.pattern
     if kind in ("date", "datetime") and pattern is None and (order := evidence.order) is not None:
         if order in ("unclear", "mixed"):
-            raise UnclearDates(source, evidence.example, order == "mixed")
-        pattern = date_formats.PATTERNS[order]
+            raise UnclearDates(source, evidence.example, order == "mixed", evidence.mark)
+        pattern = date_formats.written(order, evidence.mark)
     if kind == "number" and evidence.all_are("duration") and not evidence.all_are("number"):
         pattern = DURATION
     return ColumnPlan(source, told.name, kind, told=True, pattern=pattern)
@@ -151,25 +153,41 @@ def _dates(plan: ColumnPlan, seen: Evidence) -> ColumnPlan:
     if order == "unclear":
         return plan.as_text(
             f"dates such as {seen.example} may have the day or the month first, so the column stays text;"
-            " set its `format`, such as '%d/%m/%Y'"
+            f" set its `format`, {date_formats.written('day', seen.mark)!r} or"
+            f" {date_formats.written('month', seen.mark)!r}"
         )
     return replace(
         plan,
         type="datetime" if seen.times else "date",
-        pattern=None if order is None else date_formats.PATTERNS[order],
+        pattern=None if order is None else date_formats.written(order, seen.mark),
     )
+
+
+def why_text(seen: Evidence) -> str:
+    """Return why a column of a source with types stays text although its texts look like something else."""
+    for kind, what in (("number", "numbers"), ("date", "dates"), ("flag", "true and false")):
+        if seen.all_are(kind):
+            return f"holds {what} as text, read as text; `type: {_DECLARED[kind]}` reads {what}"
+    return _strays(seen)
 
 
 def _strays(seen: Evidence) -> str:
     for kind, what in (("number", "numbers"), ("date", "dates"), ("flag", "true and false")):
         share = seen.fits[kind] / seen.present
-        if numbers.MOST <= share < 1.0:
+        strays = seen.strays.get(kind, [])
+        one_word = len(strays) == 1 and not any(mark.isdigit() for mark in strays[0])
+        if (numbers.HALF if one_word else numbers.MOST) <= share < 1.0:
             count = seen.present - seen.fits[kind]
             return (
-                f"{seen.strays[kind]!r} ({rows(count)} with such values) among {seen.fits[kind]} {what}, so"
-                f" the column stays text; `missing: [{seen.strays[kind]!r}]` makes it a missing value, and"
+                f"{strays[0]!r} ({rows(count)} with such values) among {seen.fits[kind]} {what}, so"
+                f" the column stays text; `missing: [{strays[0]!r}]` makes it a missing value, and"
                 " `type` and `load: {on_bad_rows: set_aside}` keep such rows out"
             )
+    if (short := seen.short_year) is not None:
+        return (
+            f"dates such as {short} have a year of two digits, so the column stays text; set its `format`,"
+            f" such as {date_formats.written('day', date_formats.mark(short)).replace('%Y', '%y')!r}"
+        )
     if seen.may_be_number:
         return "its numbers have another format than the rest of the file, so it stays text"
     return ""

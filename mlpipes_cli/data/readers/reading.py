@@ -11,18 +11,20 @@ import pyarrow as pa
 
 from mlpipes_cli.data.csv_files.numbers import PLAIN, InferredStyle, Style
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.readers import convert, planning, typed
+from mlpipes_cli.data.readers import convert, opening, planning, typed
 from mlpipes_cli.data.readers.evidence import Evidence
 from mlpipes_cli.data.readers.facts import Facts
 from mlpipes_cli.data.readers.inputs import BadLine, Input
 from mlpipes_cli.data.readers.kinds.csv_input import CsvInput
 from mlpipes_cli.data.readers.kinds.json_input import JsonInput
+from mlpipes_cli.data.readers.noted import Noted, place
 from mlpipes_cli.data.readers.plan import ColumnPlan, Deviates, Plan
 from mlpipes_cli.data.readers.planning import Declared
 from mlpipes_cli.data.readers.unreadable import Unreadable
 
 _ARTICLES = {"integer": "an integer", "number": "a number", "text": "a text", "boolean": "true or false"}
 SAMPLE = 2000  # rows that show a first plan
+_LONGEST_WORD = 30  # characters of a word that may mean a missing value
 _SHOWN = 5  # bad rows in a message
 MOST_BAD = 100_000  # rows that are set aside
 
@@ -34,10 +36,12 @@ class BadCell:
     Attributes:
         row: The row of its input, from 0.
         reason: The column, the value, and what it should be.
+        word: The value, if it is a word where a number, a date or a flag should be.
     """
 
     row: int
     reason: str
+    word: str = ""
 
 
 class TooManyBadRows(Exception):
@@ -59,6 +63,8 @@ class Reading:
         styles: How each input writes numbers.
         facts: What the columns are like, by their names in the source.
         words: Words that are read as missing values, with the columns where they were seen first.
+        keep_infinite: Whether infinite numbers stay; else they are missing values.
+        noted: Cells of the last reading that are read otherwise than they seem to be written.
     """
 
     inputs: Sequence[Input]
@@ -71,6 +77,8 @@ class Reading:
     styles: dict[int, InferredStyle] = field(default_factory=dict)
     facts: dict[str, Facts] = field(default_factory=dict)
     words: dict[str, list[str]] = field(default_factory=dict)
+    keep_infinite: bool = False
+    noted: Noted = field(default_factory=Noted)
     _as_text: dict[str, str] = field(default_factory=dict)
 
     def first_plan(self) -> Plan:
@@ -136,20 +144,39 @@ class Reading:
         return self.styles[at]
 
     def _typed_plan(self) -> Plan:
+        hints = self._hints()
         dates = self._dates() if all(isinstance(one, JsonInput) for one in self.inputs) else {}
         columns = []
         for name, told in self.declared.items():
-            kinds = {typed.type_of(one.schema().field(name)) for one in self.inputs}
-            kind = kinds.pop() if len(kinds) == 1 else "number" if kinds <= {"integer", "number"} else "text"
+            kinds = {typed.type_of(one.schema().field(name)): one.shown for one in reversed(self.inputs)}
+            kind = typed.common(list(kinds))
             if told.type is not None or told.pattern is not None:
                 kind = told.type or "datetime"
                 columns.append(ColumnPlan(name, told.name, kind, told=True, pattern=told.pattern))
             elif name in dates and name not in self._as_text:
                 columns.append(dates[name])
+            elif len(kinds) > 1 and kind == "text":
+                said = ", ".join(f"{one} in {shown}" for one, shown in list(kinds.items())[::-1][:3])
+                columns.append(ColumnPlan(name, told.name, kind).as_text(f"is {said}, so it is read as text"))
             else:
-                columns.append(ColumnPlan(name, told.name, kind, told=kind != "text"))
+                why = hints.get(name, "")
+                columns.append(ColumnPlan(name, told.name, kind, told=kind != "text", why=why))
         self.plan = Plan(tuple(columns), missing=self.formats.missing)
         return self.plan
+
+    def _hints(self) -> dict[str, str]:
+        """Return why columns of texts are text although the first rows look like something else."""
+        texts = [name for name in self.declared if typed.is_text(self.inputs[0].schema().field(name))]
+        with _named(self.inputs[0]):
+            some, _ = self.inputs[0].head(SAMPLE) if texts else (None, True)
+        made: dict[str, str] = {}
+        if some is None:
+            return made
+        for name in texts:
+            seen = Evidence(Style())
+            seen.add(*planning.cells(typed.plain(some.column(name)), self.formats.missing))
+            made[name] = planning.why_text(seen)
+        return made
 
     def _dates(self) -> dict[str, ColumnPlan]:
         """Return the plans of the columns of texts that hold only dates: JSON has no dates of its own."""
@@ -188,6 +215,7 @@ class Reading:
         """
         self.bad, self.rows = {}, [0] * len(self.inputs)
         self.facts = {one.source: Facts(one.type) for one in self.plan.columns}
+        self.noted = Noted()
         for at, one in enumerate(self.inputs):
             for batch in _rows_of(one):
                 columns = self._typed(at, one, batch)
@@ -203,6 +231,9 @@ class Reading:
         style = self._style(at, batch).style if one.texts else PLAIN
         columns, wrong = [], np.zeros(batch.num_rows, dtype=bool)
         reasons: dict[int, list[str]] = {}
+        words: dict[int, str] = {}
+        start = self.rows[at]
+        before = start + len(self.bad.get(at, ()))
         for plan in self.plan.columns:
             source = batch.column(plan.source)
             made, bad = (
@@ -210,22 +241,37 @@ class Reading:
                 if one.texts
                 else typed.converted(source, plan, self.plan.missing)
             )
-            columns.append(made)
+            columns.append(self._noted(plan, made, source, at, before))
             if bad is not None:
                 wrong |= bad
                 for row in np.flatnonzero(bad)[: MOST_BAD + 1].tolist():
-                    reasons.setdefault(row, []).append(_reason(plan, source[row].as_py()))
-        start = self.rows[at]
+                    value = source[row].as_py()
+                    reasons.setdefault(row, []).append(_reason(plan, value))
+                    words.setdefault(row, _word(plan, value))
         self.rows[at] += batch.num_rows - int(wrong.sum())
         if not reasons:
             return columns
-        before = start + len(self.bad.get(at, ()))
-        found = [BadCell(before + row, "; ".join(said)) for row, said in sorted(reasons.items())]
+        found = [BadCell(before + row, "; ".join(said), words[row]) for row, said in sorted(reasons.items())]
         self.bad.setdefault(at, []).extend(found)
         if sum(map(len, self.bad.values())) > MOST_BAD:
             raise TooManyBadRows
         kept = pa.array(~wrong)
         return [column.filter(kept) for column in columns]
+
+    def _noted(self, plan: ColumnPlan, made: pa.Array, source: pa.Array, at: int, before: int) -> pa.Array:
+        one = self.inputs[at]
+        if plan.type == "number" and not self.keep_infinite:
+            return self.noted.finite(plan.source, made, source, at, before)
+        if plan.type == "boolean" and one.texts:
+            self.noted.worded(plan.source, source)
+        if plan.type == "text":
+            self.noted.rows_in(one, plan.source, source, at, before)
+        return made
+
+    @property
+    def bad_word(self) -> str:
+        """The word in the first bad cell that has one where a number, a date or a flag should be."""
+        return next((cell.word for cells in self.bad.values() for cell in cells if cell.word), "")
 
     def bad_lines(self, most: int | None = None) -> Iterator[tuple[Input, BadLine]]:
         """Yield the bad rows of the last reading with where they stand; ``most`` of each input."""
@@ -236,12 +282,28 @@ class Reading:
                     reason = line.reason if line.row is None else cells[line.row]
                     yield one, replace(line, reason=reason)
 
+    def places(self, rows: Sequence[int]) -> list[str]:
+        """Return where rows stand in the inputs.
+
+        Args:
+            rows: Rows from 0, in the order in which :meth:`batches` has yielded them from all inputs.
+        """
+        found, start = [], 0
+        for at, one in enumerate(self.inputs):
+            bad = np.sort(np.array([cell.row for cell in self.bad.get(at, ())], dtype=np.int64))
+            inside = sorted(row - start for row in rows if start <= row < start + self.rows[at])
+            # the row before which k bad rows stand is k rows later than it was yielded
+            wanted = {row + int(np.searchsorted(bad - np.arange(len(bad)), row, "right")) for row in inside}
+            if wanted:
+                found += [place(one, line) for line in one.places(wanted, left_out=False, most=0)]
+            start += self.rows[at]
+        return found
+
     def problems(self) -> list[str]:
         """Return a line for each of the first bad rows."""
         found = []
         for one, line in self.bad_lines(_SHOWN):
-            where = f"{one.shown}:{line.number}" if one.place == "line" else f"{one.shown}, row {line.number}"
-            found.append(f"{where}: {line.reason}")
+            found.append(f"{place(one, line)}: {line.reason}")
         return found[:_SHOWN]
 
     @property
@@ -251,7 +313,7 @@ class Reading:
 
 
 def _rows_of(one: Input) -> Generator[pa.RecordBatch]:
-    with _named(one):
+    with _named(one), opening.unchanged(getattr(one, "path", None)):
         yield from one.batches()
 
 
@@ -264,6 +326,13 @@ def _named(one: Input) -> Iterator[None]:
         raise Unreadable(error.of(one.shown)) from None
 
 
+def _word(plan: ColumnPlan, value: object) -> str:
+    """Return a value that is one short word, where the column has another type than text."""
+    if plan.type == "text" or not isinstance(value, str) or len(value) > _LONGEST_WORD:
+        return ""
+    return "" if any(mark.isdigit() for mark in value) else value.strip()
+
+
 def _reason(plan: ColumnPlan, value: object) -> str:
     shown = repr(value)
     shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
@@ -272,24 +341,3 @@ def _reason(plan: ColumnPlan, value: object) -> str:
     kind = _ARTICLES.get(plan.type, f"a {plan.type}")
     written = f" written as {plan.pattern!r}" if plan.pattern and "%" in plan.pattern else ""
     return f"column {plan.source!r}: {shown} is not {kind}{written}"
-
-
-def whole(inputs: Sequence[Input], formats: Formats) -> tuple[pa.Table, list[str]]:
-    """Return all rows of some inputs with the inferred types, and what is wrong with records.
-
-    Raises:
-        Unreadable: An input cannot be read.
-    """
-    declared = {name: Declared(name) for name in inputs[0].names()}
-    reading = Reading(inputs, declared, formats)
-    reading.whole_plan()
-    while True:
-        try:
-            batches = list(reading.batches())
-            break
-        except Deviates as error:
-            reading.deviated(error)
-    columns = reading.plan.columns
-    schema = pa.schema([(one.name, convert.ARROW_TYPES[one.type]) for one in columns])
-    made = [pa.RecordBatch.from_arrays(batch, schema=schema) for batch in batches]
-    return pa.Table.from_batches(made, schema), reading.problems()

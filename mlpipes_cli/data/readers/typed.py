@@ -15,6 +15,8 @@ from mlpipes_cli.data.readers import convert
 from mlpipes_cli.data.readers.plan import ColumnPlan
 from mlpipes_cli.data.readers.unreadable import Unreadable
 
+_WIDE = {"number": {"integer", "number"}, "datetime": {"date", "datetime"}}
+
 
 def type_of(field: pa.Field) -> str:
     """Return the type of a table's column for one of Arrow's.
@@ -44,6 +46,19 @@ def type_of(field: pa.Field) -> str:
     if of.is_binary(kind) or of.is_large_binary(kind) or of.is_fixed_size_binary(kind):
         raise Unreadable(f"column {field.name!r} holds binary data; leave it out with `drop: true`")
     return "text"
+
+
+def is_text(field: pa.Field) -> bool:
+    """Return whether a column of Arrow's holds texts."""
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def common(kinds: list[str]) -> str:
+    """Return the type of a column that has one of these in each part."""
+    if len(kinds) == 1:
+        return kinds[0]
+    return next((wide for wide, of in _WIDE.items() if of >= set(kinds)), "text")
 
 
 def converted(column: pa.Array, plan: ColumnPlan, missing: tuple[str, ...]) -> convert.Converted:

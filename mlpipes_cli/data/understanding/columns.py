@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _LISTED = 5  # columns named in a line
 FEWEST = 30  # rows below which it is no wonder that all values differ
+_HALF = 0.5  # share of one and the same word up to which it likely means a missing value
 _NEARLY = 0.95  # share of numbers in a column of text from which on it was likely meant to be numeric
 
 
@@ -89,6 +90,7 @@ def unreadable(values: pd.Series, present: int) -> str | None:
         return None
     read = pd.to_numeric(values, errors="coerce")
     wrong = values[values.notna() & read.isna()]
-    if not len(wrong) or len(wrong) > (1 - _NEARLY) * present:
+    most = _HALF if wrong.nunique() == 1 else 1 - _NEARLY
+    if not len(wrong) or len(wrong) > most * present:
         return None
     return f"{len(wrong)} of {present} values, such as {wrong.iloc[0]!r}"

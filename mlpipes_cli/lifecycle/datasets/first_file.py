@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.config.yaml_source import dump_yaml
+from mlpipes_cli.config.yaml_source import dump_flow, dump_yaml
 from mlpipes_cli.lifecycle.datasets import names, opening
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _OF_KEYS = ("id", "key", "uuid", "guid", "no", "nr", "number")
 
 def written(
     dataset: str,
-    source: str,
+    source: Any,
     inputs: Sequence[Input],
     reading: Reading,
     *,
@@ -49,7 +49,7 @@ def written(
     lines = [
         f"# From {rows:,} rows{aside}. Check what is expected of each column: `mlpipes data check` holds it.",
         _line("dataset", dataset),
-        _line("source", source),
+        _line("source", source) if isinstance(source, str) else f"source: {dump_flow(source)}",
     ]
     found = opening.understood(inputs, reading)
     for setting in ("separator", "encoding", "decimal", "thousands"):
@@ -60,7 +60,7 @@ def written(
         lines.append("load: {on_bad_rows: refuse}  # set_aside loads the other rows")
     key = key_of(reading, stratify) if key == AUTO else key
     if key is not None:
-        lines.append(f"key: {flow([stored[key]])}  # another value in every row")
+        lines.append(f"key: {dump_flow([stored[key]])}  # another value in every row")
     lines.append("columns:")
     index = _index(reading.plan.columns, reading.facts)
     for one in reading.plan.columns:
@@ -68,37 +68,16 @@ def written(
         lines.append(f"  {_column(one, reading.facts[one.source], stored, role)}")
     if present is not None:
         where = {"where": f"{stored[present]} is not null"}
-        lines.append(f"clean:\n  - {flow(where)}  # the other rows have nothing to learn from")
+        lines.append(f"clean:\n  - {dump_flow(where)}  # the other rows have nothing to learn from")
     split: dict[str, Any] = {"validation": 0.1, "test": 0.2, "seed": 42}
     if stratify is not None:
         split["stratify"] = stored[stratify]
-    lines.append(f"split: {flow(split)}")
+    lines.append(f"split: {dump_flow(split)}")
     return "\n".join(lines) + "\n"
 
 
 def _line(key: str, value: Any) -> str:
     return dump_yaml({key: value}).strip()
-
-
-def flow(value: Any) -> str:
-    """Return a value as YAML in one line."""
-    import yaml
-
-    from mlpipes_cli.config.yaml_source import Dumper
-
-    class OneLine(Dumper):
-        """Escapes the line breaks of texts."""
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        style = '"' if len(value.splitlines()) > 1 or value.endswith("\n") else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    OneLine.add_representer(str, text)
-    return str(
-        yaml.dump(
-            value, Dumper=OneLine, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9
-        )
-    ).strip()
 
 
 def dropped(reading: Reading) -> set[str]:
@@ -130,7 +109,7 @@ def key_of(reading: Reading, *others: str | None) -> str | None:
 
 
 def _column(plan: ColumnPlan, facts: Facts, stored: dict[str, str], role: str) -> str:
-    name = flow({plan.source: 0})[1:-1].rsplit(": ", 1)[0].removeprefix("? ")
+    name = dump_flow({plan.source: 0})[1:-1].rsplit(": ", 1)[0].removeprefix("? ")
     if role == "index":
         return f"{name}: {{drop: true}}  # only numbers the rows"
     told: dict[str, Any] = {"type": plan.type}
@@ -147,7 +126,7 @@ def _column(plan: ColumnPlan, facts: Facts, stored: dict[str, str], role: str) -
         said = "no value in any row"
     elif facts.constant:
         said = said or "the same value in every row"
-    return f"{name}: {flow(told)}" + (f"  # {' '.join(said.split())}" if said else "")
+    return f"{name}: {dump_flow(told)}" + (f"  # {' '.join(said.split())}" if said else "")
 
 
 def _values(facts: Facts) -> dict[str, Any]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.config.dataset.config import DatasetConfig
-from mlpipes_cli.config.yaml_source import YamlSource, parse_yaml
+from mlpipes_cli.config.dataset.config import DatasetConfig, QuerySource
+from mlpipes_cli.config.problems import validate
+from mlpipes_cli.config.yaml_source import YamlSource, dump_yaml, parse_yaml
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.datasets import first_file, names, opening
+from mlpipes_cli.lifecycle.datasets import first_file, opening, source_text
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.data.readers.inputs import Input
     from mlpipes_cli.data.readers.reading import Reading
     from mlpipes_cli.ports import Reporter
+    from mlpipes_cli.project import ProjectFolder
 
 _TRIES = 3
 _FIRST = 10  # rows that are kept
@@ -86,24 +88,28 @@ def infer(
     output: Path | None = None,
     target: str | None = None,
     force: bool = False,
+    project: Callable[[], ProjectFolder] | None = None,
 ) -> Inferred:
     """Read a source and describe it as a ``dataset.yaml``.
 
     Args:
-        source: As ``source:`` takes it; a relative path starts at ``folder``.
+        source: As :func:`source_text.parsed` reads it; a relative path starts at ``folder``.
         folder: The folder.
         reporter: Gets progress, what was understood, and warnings.
         output: Where to write the text.
         target: The column whose values have the same shares in all parts of the split.
         force: Whether to overwrite ``output``.
+        project: Finds the project, whose database a query without ``url`` is for.
 
     Raises:
         UsageError: The source cannot be read, the target is not a column, or ``output`` exists.
+        MlpipesError: A query of the project's database, and its stack is not running.
     """
     if output is not None and output.exists() and not force:
         raise UsageError(f"{output}: exists already", "choose another --output, or overwrite it with --force")
-    with looked_at(source, folder, reporter, target) as seen:
-        shown = source if output is None else _from(output.parent, folder, source)
+    told = source_text.parsed(source, folder)
+    with looked_at(told, folder, reporter, target, project=project) as seen:
+        shown = told if output is None else _from(output.parent, folder, told)
         seen.tell(reporter)
         text = first_file.written(seen.dataset, shown, seen.inputs, seen.reading, stratify=target)
     if output is not None:
@@ -114,7 +120,12 @@ def infer(
 
 @contextmanager
 def looked_at(
-    source: str, folder: Path, reporter: Reporter, target: str | None = None, yaml: YamlSource | None = None
+    source: Any,
+    folder: Path,
+    reporter: Reporter,
+    target: str | None = None,
+    yaml: YamlSource | None = None,
+    project: Callable[[], ProjectFolder] | None = None,
 ) -> Iterator[Seen]:
     """Yield what a source is like, after all its rows were read.
 
@@ -124,18 +135,33 @@ def looked_at(
         reporter: Gets progress.
         target: A column, whose values are kept.
         yaml: Says where a mistake is.
+        project: Finds the project, whose database a query without ``url`` is for.
 
     Raises:
         UsageError: The source cannot be read, or the target is not a column.
     """
-    yaml = parse_yaml(f"source: {source!r}\n", "SOURCE") if yaml is None else yaml
-    config = DatasetConfig(dataset=names.dataset(source), source=source)
-    with opening.opened(config, folder, yaml, None, folder) as inputs:
+    yaml = parse_yaml(dump_yaml({"source": source}), "SOURCE") if yaml is None else yaml
+    config = _config(source, yaml)
+    with opening.opened(config, folder, yaml, _reader_url(config, project), folder) as inputs:
         if target is not None and target not in inputs[0].names():
             raise UsageError(f"no column {target!r}{did_you_mean(target, inputs[0].names())}", "see --target")
-        with opening.as_problems(yaml), reporter.task(f"reading {source}"):
+        with opening.as_problems(yaml), reporter.task(f"reading {inputs[0].shown}"):
             seen = _read(inputs, config, target)
         yield seen
+
+
+def _config(source: Any, yaml: YamlSource) -> DatasetConfig:
+    told = {"dataset": source_text.dataset(source), "source": source}
+    return validate(DatasetConfig, YamlSource(yaml.name, told, yaml.lines))
+
+
+def _reader_url(config: DatasetConfig, project: Callable[[], ProjectFolder] | None) -> str | None:
+    """Return the URL of the project's database for reading, if the source is a query of it."""
+    if project is None or not isinstance(config.source, QuerySource) or config.source.url is not None:
+        return None
+    from mlpipes_cli.adapters import wiring
+
+    return wiring.make_runtime(project()).endpoints().reader_url
 
 
 def _read(inputs: list[Input], config: DatasetConfig, target: str | None) -> Seen:
@@ -164,8 +190,12 @@ def _read(inputs: list[Input], config: DatasetConfig, target: str | None) -> See
     return seen
 
 
-def _from(there: Path, base: Path, source: str) -> str:
-    """Return a path as it reads from another folder; an address stays as it is."""
+def _from(there: Path, base: Path, source: Any) -> Any:
+    """Return a path as it reads from another folder; an address, a query and a function stay as they are."""
+    if isinstance(source, list):
+        return [_from(there, base, one) for one in source]
+    if not isinstance(source, str):
+        return source
     if "://" in source or (":" in source and not (base / source).exists()):
         return source
     path = Path(source).expanduser()

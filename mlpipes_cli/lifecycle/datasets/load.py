@@ -244,14 +244,15 @@ class _Load:
         try:
             return number, self.table.apply()
         except KeyProblem as error:
-            raise ConfigError([self.source.problem(("key",), str(error))]) from None
+            where = ", ".join(reading.places(error.rows))
+            said = f"{where}: {error}" if where else str(error)
+            raise ConfigError([self.source.problem(("key",), said)]) from None
 
     def _check(self, reading: Reading) -> None:
         """Check that no row is bad, unless bad rows are set aside, and that there are rows at all."""
         if reading.set_aside and self.config.load.on_bad_rows == "refuse":
             problems = reading.problems()
-            more = "; `load: {on_bad_rows: set_aside}` loads the other rows"
-            problems[-1] += more
+            problems[-1] += f"; {opening.way_out(self.config, reading)}"
             raise ConfigError(problems)
         if not sum(reading.rows):
             shown = ", ".join(one.shown for one in self.inputs[:3])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.config.dataset.config import DatasetConfig
-from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.config.yaml_source import YamlSource, dump_flow
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers.unreadable import Unreadable
@@ -82,13 +82,21 @@ def as_problems(source: YamlSource, shown: str = "") -> Iterator[None]:
     except Unreadable as error:
         raise wrong(source, ("source",), error.of(shown) if shown else str(error)) from None
     except UnclearDates as error:
-        said = f"{error}; set its `format`, such as '%d/%m/%Y'"
-        raise ConfigError([source.problem(("columns", error.column), said)]) from None
+        raise ConfigError([source.problem(("columns", error.column), str(error))]) from None
     except TooManyBadRows:
         said = f"more than {MOST_BAD:,} rows cannot be read; check `separator`, `decimal` and the types"
         raise wrong(source, ("source",), said) from None
     except OSError as error:
         raise wrong(source, ("source",), f"{shown or error.filename}: {error.strerror or error}") from None
+
+
+def way_out(config: DatasetConfig, reading: Reading) -> str:
+    """Return what loads a source with bad rows: a word that means a missing value, or the other rows."""
+    aside = "`load: {on_bad_rows: set_aside}` loads the other rows"
+    if not (word := reading.bad_word) or word in config.missing:
+        return aside
+    line = dump_flow({"missing": [*config.missing, word]})[1:-1]
+    return f"if {word!r} means a missing value, add `{line}`; {aside}"
 
 
 def understood(inputs: Sequence[Input], reading: Reading) -> dict[str, Any]:
@@ -137,6 +145,10 @@ def tell(reporter: Reporter, inputs: Sequence[Input], reading: Reading, config: 
         reporter.info(f"{shown}: column {name!r}: dates written as {pattern}")
     for word, names in reading.words.items():
         reporter.info(f"{shown}: {word!r} is read as a missing value: {_names(names)}")
+    for text in reading.noted.flag_lines():
+        reporter.info(f"{shown}: {text}")
+    for text in reading.noted.lines(inputs):
+        reporter.warn(text)
     if reading.set_aside:
         first = next(iter(reading.problems()))
         reporter.warn(f"{first}; {reading.set_aside} such rows in all")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.datasets import stored
 from mlpipes_cli.tabular import Tabular
 
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter
     from mlpipes_cli.ports.data_sets.dataset_profile import ColumnProfile, TargetProfile
     from mlpipes_cli.project import ProjectFolder
-
-MARK = '<meta name="generator" content="mlpipes data profile">'
-_HEAD = 2000  # bytes of a page in which the mark is
 
 
 @dataclass(frozen=True)
@@ -86,10 +82,10 @@ def profile(
         ConfigError: ``dataset.yaml`` has mistakes.
         MlpipesError: Nothing is loaded, or the stack is not running.
     """
-    from mlpipes_cli.lifecycle.datasets.profile_page.page import page
-    from mlpipes_cli.local_files import atomic_files
+    from mlpipes_cli.html_page import document
+    from mlpipes_cli.lifecycle.datasets.profile_page.page import COMMAND, page
 
-    _writable(output, force)
+    document.check_output(output, COMMAND, force=force)
     config, _ = stored.read(project, file)
     tables = stored.connect(project)
     names = tables.columns(config.dataset)
@@ -110,10 +106,7 @@ def profile(
         None if newest is None else newest.version, {} if newest is None else newest.splits,
         found.columns, str(output),
     )  # fmt: skip
-    try:
-        atomic_files.write_text(output, page(made, MARK))
-    except OSError as error:
-        raise MlpipesError(f"{output}: {error.strerror}", "choose another --output") from None
+    document.write(output, page(made))
     return made
 
 
@@ -137,25 +130,3 @@ def _roles(
         )
         return roles
     return roles | {name: "target"}
-
-
-def _writable(output: Path, force: bool) -> None:
-    """Refuse to replace a file that is not a page of this command.
-
-    Raises:
-        UsageError: It is another file, or its folder does not exist.
-    """
-    if not output.absolute().parent.is_dir():
-        raise UsageError(f"{output.parent}: no such folder", "choose another --output")
-    if output.exists() and not output.is_file():
-        raise UsageError(f"{output}: not a regular file", "choose another --output")
-    if force or not output.exists():
-        return
-    try:
-        with output.open("rb") as opened:
-            ours = MARK.encode() in opened.read(_HEAD)
-    except OSError as error:
-        raise UsageError(f"{output}: {error.strerror}", "choose another --output") from None
-    if not ours:
-        said = f"{output}: exists already, and is not a page of `mlpipes data profile`"
-        raise UsageError(said, "choose another --output, or overwrite it with --force")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli.config.dataset.checks import one_statement
 from mlpipes_cli.config.dataset.config import DatasetConfig
 from mlpipes_cli.config.yaml_source import Location, YamlSource
+from mlpipes_cli.data import user_code
 from mlpipes_cli.errors import ConfigError, MlpipesError
 from mlpipes_cli.suggest import did_you_mean
 
@@ -123,7 +124,7 @@ class StepCode:
         before = list(sys.path)
         sys.path.insert(0, str(self._root))
         try:
-            with contextlib.redirect_stdout(sys.stderr):
+            with user_code.running():
                 yield
         finally:
             sys.path[:] = before

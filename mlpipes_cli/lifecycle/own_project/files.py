@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlpipes_cli.config.yaml_source import dump_flow
 from mlpipes_cli.lifecycle import scaffold
 from mlpipes_cli.lifecycle.datasets import first_file
 from mlpipes_cli.lifecycle.datasets.infer import Seen
@@ -64,9 +65,7 @@ class OwnProject:
         """Make the project's files."""
         name = self.seen.dataset
         gates = (*(f"# {line}" for line in self.about.because), *self.about.gates)
-        model = (
-            name if first_file.flow([name])[1:-1] == name else f"{name}_model"
-        )  # a file may be called no.csv
+        model = name if dump_flow([name])[1:-1] == name else f"{name}_model"  # a file may be called no.csv
         values = scaffold.settings(self.project, model, self.about.metric, gates)
         if self.about.task == "regression":
             values["compare"] = _DIFFERENCES
@@ -85,7 +84,7 @@ class OwnProject:
                 f"| `{file}` | {text} |" for file, text in self.files.items() if file != "experiment.yaml"
             ),
             "roles": self._roles(),
-            "column": first_file.flow([self.stored[self.target]])[1:-1],
+            "column": dump_flow([self.stored[self.target]])[1:-1],
         }
         kind = "regression" if self.about.task == "regression" else "classes"
         scaffold.copy_templates((scaffold.COMMON, "_own", f"_own-{kind}"), folder, values)
@@ -110,10 +109,10 @@ class OwnProject:
         lines = ""
         if self.about.task == "binary":
             why = f"the label whose score counts: {self.about.positive_because}"
-            lines += _commented(f"\n  positive: {first_file.flow([self.about.positive])[1:-1]}", why)
+            lines += _commented(f"\n  positive: {dump_flow([self.about.positive])[1:-1]}", why)
         if self.key is not None:
             lines += _commented(
-                f"\n  id: {first_file.flow([self.stored[self.key]])[1:-1]}",
+                f"\n  id: {dump_flow([self.stored[self.key]])[1:-1]}",
                 "not a feature; returned with predictions",
             )
         return lines

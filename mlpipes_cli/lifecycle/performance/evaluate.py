@@ -6,20 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli import metric_catalog
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.performance.collect import CollectedRows
 from mlpipes_cli.lifecycle.performance.prediction_schema import PredictionSchema
-from mlpipes_cli.metric_catalog import FEWEST_ROWS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from mlpipes_cli.scoring.predictions import Predictions
-
-_WORK = 2.0e7  # row weights that the intervals of one group may use, if that leaves enough of them
-_RESAMPLES, _FEWEST_RESAMPLES = 1000, 400
 
 
 @dataclass(frozen=True)
@@ -55,33 +50,12 @@ def judge(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]) 
     if made is None:
         return MetricValue({}, {}, 0, None, rows.rows, "the model knows none of the true values")
     predictions, units, unusable = made
-    from mlpipes_cli.scoring.bootstrap import intervals
-    from mlpipes_cli.scoring.design import Design
-    from mlpipes_cli.scoring.metrics import evaluate
+    from mlpipes_cli.scoring.live import measure
 
     prevalence = float(predictions.target_codes.mean()) if nature.task == "binary" else None
+    found = measure(predictions, units)
     ids = int(units.max()) + 1
-    design = Design(stratified=False, units=units if ids < predictions.rows else None)
-    telling = {
-        metric.name: design.telling_rows(predictions, metric.name)
-        for metric in metric_catalog.BY_TASK[nature.task]
-    }
-    fewest = min(telling.values())
-    metrics: dict[str, float] = {}
-    spans: dict[str, tuple[float, float] | None] = {}
-    if max(telling.values()) >= FEWEST_ROWS:
-        resamples = int(min(_RESAMPLES, max(_FEWEST_RESAMPLES, _WORK / predictions.rows)))
-        found = {n: v for n, v in evaluate(predictions).items() if telling[n] >= FEWEST_ROWS}
-        drawn = intervals(predictions, resamples=resamples, design=design)
-        metrics, spans = found, {name: drawn[name] for name in found}
-    note = ""
-    if fewest < FEWEST_ROWS:
-        what = "rows" if design.units is None else "caller ids"
-        kind = what if nature.task == "regression" else f"{what} of the rarer class"
-        note = f"too few: {fewest} {kind}, at least {FEWEST_ROWS} are needed"
-    elif predictions.scores is None and nature.task != "regression":
-        note = "no scores: labels only"
-    return MetricValue(metrics, spans, ids, prevalence, unusable, note)
+    return MetricValue(found.metrics, found.intervals, ids, prevalence, unusable, found.note)
 
 
 def _predictions(

@@ -17,8 +17,10 @@ FORMAT = 2  # format 1 had no key
 DATABASES = ("mlpipes", "mlflow")  # in the order in which they are copied: predictions name models
 _SINGLE = {
     "runs": "run", "models": "model", "versions": "version", "aliases": "alias",
-    "predictions": "prediction", "data rows": "data row", "artifacts": "artifact",
+    "predictions": "prediction", "loads": "load", "data set versions": "data set version",
+    "data rows": "data row", "artifacts": "artifact",
 }  # fmt: skip
+_RECORDS = {"raw_data._loads", "raw_data._bad_rows", "raw_data._checks", "clean_data._versions"}
 MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
 MOST_FILES = 2_000_000
 _HEAD = 1 << 24  # bytes of a manifest that no file explains: rows by table, locations of models
@@ -161,8 +163,15 @@ def content(rows: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
         "versions": mlflow.get("public.model_versions", 0),
         "aliases": mlflow.get("public.registered_model_aliases", 0),
         "predictions": ours.get("serving.predictions", 0),
-        "data rows": sum(n for table, n in ours.items() if table.startswith(("raw_data.", "clean_data."))),
+        "loads": ours.get("raw_data._loads", 0),
+        "data set versions": ours.get("clean_data._versions", 0),
+        "data rows": sum(rows for table, rows in ours.items() if _holds_data(table)),
     }
+
+
+def _holds_data(table: str) -> bool:
+    """Return whether a table holds rows of data: of users, or of a data set, but no records of mlpipes."""
+    return table.startswith(("raw_data.", "clean_data.")) and table not in _RECORDS
 
 
 def words(counts: Mapping[str, int]) -> str:

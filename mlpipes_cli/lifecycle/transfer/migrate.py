@@ -48,7 +48,7 @@ class Migrated:
         target: The runtime now.
         backup: The backup file that it used, which is kept.
         seconds: How long it took.
-        content: How many runs, models, versions, aliases, predictions and data rows.
+        content: As of a backup: runs, models, versions, loads, data rows and so on.
         artifacts: How many files.
         edited: Whether ``mlpipes.yaml`` was changed.
     """

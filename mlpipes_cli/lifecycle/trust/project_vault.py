@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,19 @@ def fetched(vault: Vault, name: str, version: int) -> Iterator[Path]:
     """
     with _folder() as folder:
         vault.fetch(name, version, folder)
+        yield folder
+
+
+@contextlib.contextmanager
+def parts(vault: Vault, name: str, version: int, paths: Sequence[str]) -> Iterator[Path]:
+    """Yield a folder with some of a version's verified files, for callers that load no model.
+
+    Raises:
+        Untrusted: The files are not those that were signed.
+        MlpipesError: They are not available.
+    """
+    with _folder() as folder:
+        vault.fetch_parts(name, version, folder, paths)
         yield folder
 
 

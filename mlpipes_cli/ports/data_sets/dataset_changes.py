@@ -15,7 +15,8 @@ class RowChanges:
         by: How rows were compared: by their ``key``, or by their ``content``.
         added: Rows that only the later version has.
         removed: Rows that only the earlier version has.
-        changed: Rows of the same key with other values; None without a key.
+        changed: Rows of the same key with other values or in another part; without a key, rows of the same
+            content in another part.
         columns: In how many of the changed rows each column differs.
         examples: Keys of up to five changed rows.
     """
@@ -23,7 +24,7 @@ class RowChanges:
     by: str
     added: int
     removed: int
-    changed: int | None
+    changed: int
     columns: Mapping[str, int]
     examples: Sequence[Mapping[str, Any]] = ()
 

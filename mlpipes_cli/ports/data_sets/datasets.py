@@ -183,7 +183,15 @@ class Changes:
 
 
 class KeyProblem(Exception):
-    """Rows of a source do not keep the key; the text is one line without the source's name."""
+    """Rows of a source do not keep the key; the text is one line without the source's name.
+
+    Attributes:
+        rows: Some of the rows, counted from 0 in the order in which they were copied.
+    """
+
+    def __init__(self, text: str, rows: Sequence[int] = ()) -> None:
+        super().__init__(text)
+        self.rows = tuple(rows)
 
 
 class RawTable(Protocol):

@@ -149,6 +149,14 @@ def test_settings_of_the_experiment_come_before_those_of_the_version(urls: dict[
 def test_one_clear_line(urls: dict[str, str]) -> None:
     reader = urls["reader"]
     assert refused(reader, "dataset:od") == AT + "there is no data set 'od'; did you mean 'odd'?"
+    assert (
+        refused(reader, "dataset:raw_onyl")
+        == AT + "there is no data set 'raw_onyl'; did you mean 'raw_only'?"
+    )
+    assert refused(reader, "dataset:zzzzzz") == AT + (
+        "there is no data set 'zzzzzz'; load it first with `mlpipes data load`, and make a version with"
+        " `mlpipes data prepare`"
+    )
     no_version = "the data set 'raw_only' has no version yet; `mlpipes data prepare` makes one"
     assert refused(reader, "dataset:raw_only") == AT + no_version
     assert refused(reader, "dataset:odd@7") == AT + "odd has no version 7; use one of 1, 2, 3"

@@ -96,11 +96,39 @@ def test_by_content_and_other_columns(
     parts = [
         dataset_help.frame(url, f'select "ID", kind, _split from clean_data._content_{n}') for n in (1, 2)
     ]
-    a, b = (frame.value_counts() for frame in parts)
-    moved = b.sub(a, fill_value=0)
-    assert (rows_["by"], rows_["added"], rows_["removed"], rows_["changed"]) == (
-        "content", moved[moved > 0].sum(), -moved[moved < 0].sum(), None,
-    )  # fmt: skip
+    whole = [frame[["ID", "kind"]].value_counts() for frame in parts]
+    grown = whole[1].sub(whole[0], fill_value=0)
+    each = parts[1].value_counts().sub(parts[0].value_counts(), fill_value=0)
+    added, removed = grown[grown > 0].sum(), -grown[grown < 0].sum()
+    moved = each[each > 0].sum() - added  # such a row is one more in a part and one less in another
+    assert (added, removed, moved) == (20, 10, 12)  # the rows from 68 to 79 are test rows now
+    assert (rows_["by"], rows_["added"], rows_["removed"], rows_["changed"]) == ("content", 20, 10, 12)
+    assert rows_["columns"] == {"_split": 12}
+    shown = running_stack.cli("data", "diff", "content", "1", "2").ok().out
+    assert "rows, compared by their content: 20 added, 10 removed, 12 in another part" in shown
+
+
+def test_numbers_near_the_limits_of_double_precision(
+    url: str, running_stack: RunningStack, prepare: Callable[..., Result]
+) -> None:
+    values = [-1.7e308, 1.7e308, 1.2e308, 1.6e308, None, 1e-300]
+    rows = [(n, v, n, "x") for n, v in enumerate(values)]
+    dataset_help.load(url, "large", TYPES, rows)
+    prepare("large", "").ok()
+    dataset_help.load(url, "large", TYPES, [*rows, (6, float("inf"), 6, "x"), (7, float("nan"), 7, "x")])
+    prepare("large", "").ok()
+    found = running_stack.cli("data", "diff", "large", "1", "2", "--json").ok().json
+    (moved,) = [one for one in found["columns"] if one["column"] == "v"]
+    smaller = pd.Series([v / 2**4 for v in values if v is not None])
+    quantiles = (smaller.quantile([0, 0.25, 0.5, 0.75, 1]) * 2**4).tolist()
+    for one in (moved["old"], moved["new"]):
+        assert one["mean"] == pytest.approx(smaller.mean() * 2**4, rel=1e-12)
+        assert one["sd"] == pytest.approx((smaller / 2**600).std() * 2**600 * 2**4, rel=1e-12)
+        assert one["quantiles"] == pytest.approx(quantiles, rel=1e-12)
+    document = running_stack.cli("data", "profile", "--json", "--output", "large.html").ok().json
+    (shown,) = [one for one in document["columns"] if one["column"] == "v"]
+    assert shown["mean"] == pytest.approx(smaller.mean() * 2**4, rel=1e-12)
+    assert shown["quantiles"] == pytest.approx(quantiles[1:4], rel=1e-12)
 
 
 def test_versions_that_do_not_exist(running_stack: RunningStack, prepare: Callable[..., Result]) -> None:

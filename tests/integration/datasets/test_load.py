@@ -162,9 +162,17 @@ def test_merge_updates_by_key(home: Home) -> None:
     one, two = first.load, second.load
     assert home.table("merged") == [(1, "a", one, 1), (2, "B", two, 2), (3, None, one, 3), (4, "d", two, 6)]
     home.file("t.csv", "x,y\n5,e\n5,f\n")
-    assert home.refused("merged", more=more)[0].endswith("key: 2 rows have the same key (x = 5)")
-    home.file("t.csv", "x,y\n,e\n5,f\n")
-    assert home.refused("merged", more=more)[0].endswith("key: a row has no key (x is missing)")
+    assert home.refused("merged", more=more)[0].endswith(
+        "key: t.csv:2, t.csv:3: 2 rows have the same key (x = 5)"
+    )
+    home.file("t.csv", 'x,y\n7,"a\nb"\n,e\n5,f\n,g\n')
+    said = home.refused("merged", more=more)[0]
+    assert said.endswith("key: t.csv:4, t.csv:6: 2 rows have no key (x is missing)")
+    home.file("t.csv", "x,y\n1,a\noops,b\n5,c\n9,d\n5,e\n9,f\n")
+    aside = "load: {mode: merge, on_bad_rows: set_aside}\nkey: [x]\ncolumns: {x: {type: integer}}\n"
+    said = home.refused("merged", more=aside)[0]
+    places, both = "t.csv:4, t.csv:6", "2 keys are in several rows"
+    assert said.endswith(f"key: {places}: 2 rows have the same key (x = 5); {both}")
     home.file("t.csv", "x,y\nten,e\n")
     assert home.refused("merged", more=more)[0].startswith("t.csv:2: column 'x': 'ten' is not an integer")
     assert len(home.table("merged")) == 4
@@ -233,6 +241,9 @@ def test_the_command_line_and_its_json(home: Home) -> None:
     assert (document["dataset"], document["rows"], document["added"]) == ("lines_of_json", 3, 3)
     wrong = home.stack.cli("data", "load", "none.yaml")
     assert wrong.code == 2 and len(wrong.err.splitlines()) == 1
+    query = home.stack.cli("data", "infer", "select id, name from raw_data.lines_of_json").ok()
+    assert "source: {query: 'select id, name from raw_data.lines_of_json'}" in query.out
+    assert "dataset: lines_of_json" in query.out and "name: {type: text, missing: 0.0}" in query.out
     shown = home.stack.cli("data", "infer", "t.csv").ok()
     assert "ID: {type: integer, rename: id, unique: true" in shown.out
 

@@ -30,6 +30,7 @@ def _raw(url: str, running_stack: RunningStack) -> None:
         "def twice(frame):\n    return pd.concat([frame, frame], axis=1)\n"
         "def reserved(frame):\n    return frame.assign(_x=1)\n"
         "def leaves(frame):\n    print('no result')\n    raise SystemExit(0)\n"
+        "def ends(frame):\n    import os\n    os._exit(0)\n"
     )
 
 
@@ -99,6 +100,7 @@ MISTAKES: dict[str, tuple[str, int, str]] = {
         "clean: [{function: 'bad_steps:raises'}]", 1,
         "dataset.yaml:3: clean -> 0 -> function: bad_steps:raises failed: bad_steps.py:4: KeyError: 'nothing'",
     ),
+    "ends": ("clean: [{function: 'bad_steps:ends'}]", 1, "bad_steps:ends failed: bad_steps.py:20: ExitCalled: os._exit(0)"),
     "exits": ("clean: [{function: 'bad_steps:leaves'}]", 1, "bad_steps:leaves failed: bad_steps.py:17: SystemExit: 0"),
     "returns nothing": (
         "clean: [{function: 'bad_steps:nothing'}]", 1, "bad_steps:nothing returned nothing; it must return a pandas frame",

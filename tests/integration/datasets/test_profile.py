@@ -282,7 +282,9 @@ def test_odd_numbers_and_no_rows(running_stack: RunningStack, url: str) -> None:
     assert (told["repeated"], told["rows"], told["target"]["level"]) == (1, 13, "true")
     assert (columns["v"]["not_finite"], columns["v"]["mean"], columns["v"]["max"]) == (7, 5 / 6, 1.5)
     assert "infinite or not a number in 7 rows" in columns["v"]["hints"]
-    assert columns["huge"]["mean"] is None, "its squares are beyond double precision"
+    assert columns["huge"]["mean"] == pytest.approx(3 / 13 * 1e308)  # the sum is beyond double precision
+    signs = [0.0 if abs(value) < 2 else (-1.0) ** n for n, value in enumerate(values)] + [1.0]
+    assert columns["huge"]["sd"] == pytest.approx(np.std(signs, ddof=1) * 1e308)
     assert sum(columns["big"]["histogram"]["rows"]) == 13
     assert (columns["end"]["not_finite"], columns["end"]["max"]) == (1, "2024-01-02 00:00:00")
     odd = ("data", "profile", "odd.yaml", "--json", "--output", "odd.html")

@@ -12,14 +12,13 @@ from mlpipes_cli.cli import app, commands
 
 NAMES = {
     "ConfigError", "Event", "Interrupted", "MlpipesError", "Project", "Refused", "UsageError", "__version__",
-    "init",
+    "init", "monitor",
 }  # fmt: skip
 METHODS = {
     "backup", "build", "create_key", "data", "doctor", "down", "env", "export", "feedback", "history", "keys",
-    "leaderboard", "logs", "migrate", "models", "performance", "plan", "predict", "predictions", "promote",
-    "prune", "replay", "restart", "restore", "revoke_key", "rollback", "serve", "start", "status", "stop",
-    "train", "trust",
-    "up", "upgrade",
+    "leaderboard", "logs", "migrate", "models", "monitor", "monitor_history", "performance", "plan",
+    "predict", "predictions", "promote", "prune", "replay", "restart", "restore", "revoke_key", "rollback",
+    "serve", "start", "status", "stop", "train", "trust", "up", "upgrade",
 }  # fmt: skip
 # Commands without a method: about a terminal, or about the whole machine.
 NOT_OF_A_PROJECT = {"demo", "environments", "images", "open", "projects", "psql", "shell"}

@@ -90,6 +90,15 @@ def test_sources(source: str, expected: object, tmp_path: Path) -> None:
     assert read(f"dataset: d\nsource: {source}\n", tmp_path).source == expected
 
 
+def test_bounds_are_compared_as_moments(tmp_path: Path) -> None:
+    """As texts, 10:00+02:00 is above 09:00Z; as moments it is an hour below."""
+    bounds = "{type: datetime, min: 2024-05-31 10:00:00+02:00, max: '2024-05-31T09:00:00Z'}"
+    found = read(f"dataset: d\nsource: a.csv\ncolumns: {{a: {bounds}}}\n", tmp_path).columns["a"]
+    assert (found.max - found.min).total_seconds() == 3600
+    days = read("dataset: d\nsource: a.csv\ncolumns: {a: {type: date, values: [2024-05-31]}}\n", tmp_path)
+    assert days.columns["a"].values == ("2024-05-31",)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -111,6 +120,21 @@ def test_sources(source: str, expected: object, tmp_path: Path) -> None:
         ("columns: {a: {rename: _row}}", "names that begin with '_' are reserved"),
         ("columns: {a: {drop: true, min: 1}}", "a column with `drop` must not have another key"),
         ("columns: {a: {type: number, format: '%Y-%m-%d'}}", "`format` is for dates, and the type is number"),
+        ("columns: {a: {min: .nan}}", "columns -> a -> min: expected a finite number, got nan"),
+        ("columns: {a: {max: 1e400}}", "columns -> a -> max: expected a finite number, got inf"),
+        ("columns: {a: {min: true}}", "columns -> a -> min: expected a number or a date such as 2024-05-31"),
+        (
+            "columns: {a: {min: '2024-02-30'}}",
+            "expected a number or a date such as 2024-05-31, got '2",
+        ),
+        ("columns: {a: {min: 2024-05-31 10:00:01+02:00, max: 2024-05-31 08:00:00Z}}", "is above `max`"),
+        ("columns: {a: {type: date, min: 5}}", "columns -> a: `min` (5) is a number, and the type is date"),
+        ("columns: {a: {type: integer, max: 2024-01-01}}", "is a date, and the type is integer"),
+        ("columns: {a: {type: integer, values: ['1']}}", "`values`: '1' does not fit the type integer"),
+        ("columns: {a: {type: text, values: [7]}}", "7 does not fit the type text; put it in quotes"),
+        ("columns: {a: {type: boolean, values: ['yes']}}", "'yes' does not fit the type boolean"),
+        ("columns: {a: {values: [null]}}", "columns -> a -> values -> 0: null is not a value"),
+        ("columns: {a: {values: []}}", "columns -> a -> values: expected at least one value, got []"),
         ("decimal: ','\nthousands: ','", "`decimal` and `thousands` are both ','"),
         ("checks: [{rows: {}}]", "checks -> 0 -> rows: give `min`, `max` or both"),
         ("checks: [{unique: [a], sql: x}]", "checks -> 0: expected exactly one of rows, unique, relation"),

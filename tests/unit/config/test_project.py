@@ -73,7 +73,19 @@ MISTAKES = {
         GOOD.replace("roc_auc", "roc_acu"),
         "promotion -> gates -> 0 -> metric: unknown metric 'roc_acu'; did you mean 'roc_auc'?",
     ),
-    "unknown section": (GOOD + "monitoring: {}\n", "mlpipes.yaml:13: monitoring: unknown key"),
+    "unknown section": (GOOD + "watching: {}\n", "mlpipes.yaml:13: watching: unknown key"),
+    "a window without a unit": (
+        GOOD + "monitoring: {window: 1}\n",
+        "mlpipes.yaml:13: monitoring -> window: expected a time such as 30m, 12h, 7d or 2w, got 1",
+    ),
+    "a schedule of minutes": (
+        GOOD + "monitoring: {schedule: 5m}\n",
+        "mlpipes.yaml:13: monitoring -> schedule: 5m: use a time from 10m to 3650d",
+    ),
+    "an effect in percent": (
+        GOOD + "monitoring: {columns: {Amount: {min_effect: 20}}}\n",
+        "mlpipes.yaml:13: monitoring -> columns -> Amount -> min_effect: input should be less than 1",
+    ),
 }
 
 

@@ -146,7 +146,7 @@ def test_files_that_the_first_look_refuses(tmp_path: Path, name: str, content: b
     [
         ("data.csv", b"a,y\n1,2\n1,2,3\n", "data.csv: line 3 has 3 fields, but the header has 2"),
         ("data.csv", b"a,b,y\n1,2,3\n4,5\n", "data.csv: line 3 has 2 fields, but the header has 3"),
-        ("data.csv", b'a,y\n1,2\n"open,3\n4,5\n', "data.csv is not a valid CSV file (EOF inside string"),
+        ("data.csv", b'a,y\n1,2\n"open,3\n4,5\n', "data.csv: line 3: a quote is opened and not closed"),
         ("data.csv", b"a,y\n" + b"1,2\n" * 5000 + b"\x81,1\n", "data.csv is not UTF-8"),
         ("data.parquet", b"PAR1 and no more", "data.parquet is not a valid Parquet file"),
         ("data.parquet", GOOD, "data.parquet is not a valid Parquet file"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlpipes_cli.scoring import resampling
+from mlpipes_cli.scoring import label_intervals, resampling
 from mlpipes_cli.scoring.bootstrap import intervals
 from mlpipes_cli.scoring.design import Design
 from mlpipes_cli.scoring.metrics import evaluate
@@ -83,19 +83,19 @@ def test_precision_of_several_classes_rests_on_the_class_that_is_hardly_predicte
         assert [found[f"precision_{how}"] is not None for how in ("macro", "weighted")] == [told, told]
         assert found["recall_macro"] is not None and found["f1_macro"] is not None
     freedom = {name: Design().freedom(p, name) for name in ("precision_macro", "ks_weighted", "f1_weighted")}
-    assert freedom == {"precision_macro": 4.0, "ks_weighted": 9.5, "f1_weighted": 29.5}
+    assert freedom == {"precision_macro": 4.0, "ks_weighted": 19.0, "f1_weighted": 59.0}
 
 
 def test_without_a_mistake_there_is_doubt_all_the_same():
     target = np.repeat([1, 0], [20, 180])
     p = Predictions("binary", (0, 1), target, target * 0.98 + 0.01, target, np.arange(200))
     found = intervals(p)
-    assert found["recall"] == pytest.approx((0.8389, 1.0), abs=1e-4)  # Wilson's of 20 out of 20
+    assert found["recall"] == pytest.approx((0.8609, 1.0), abs=4e-3)  # the mid-P interval of 20 out of 20
     for name in ("ks", "roc_auc", "pr_auc", "precision", "f1", "mcc", "accuracy"):
         assert 0.5 < found[name][0] < 0.99 and found[name][1] == 1.0, name
-    # Of 20 positive rows none is low in a fortieth of samples where 17 % are; then ROC AUC is 0.92.
+    # Of 20 positive rows none is low in a fortieth of samples where 17 % are: KS 0.83 and ROC AUC 0.92.
     assert found["roc_auc"][0] == pytest.approx(0.935, abs=0.02)
-    assert found["ks"][0] == pytest.approx(0.92, abs=0.02)
+    assert found["ks"][0] == pytest.approx(0.85, abs=0.02)
 
 
 def test_ten_answers_to_each_caller_say_no_more_than_one():
@@ -105,7 +105,8 @@ def test_ten_answers_to_each_caller_say_no_more_than_one():
     ten = intervals(p.take(units), design=Design(stratified=False, units=units))
     naive = intervals(p.take(units), design=Design(stratified=False))
     for name, pair in once.items():
-        assert ten[name] == pytest.approx(pair, abs=0.004), name
+        of_labels = name in label_intervals.NAMES  # for units, by the resamples' error
+        assert ten[name] == pytest.approx(pair, abs=0.012 if of_labels else 0.004), name
         assert naive[name][1] - naive[name][0] < 0.55 * (pair[1] - pair[0]), name
 
 

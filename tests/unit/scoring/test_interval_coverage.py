@@ -27,8 +27,30 @@ def measured():
     yield module
     sys.path[:] = path
     for name in set(sys.modules) - modules:
-        if name == "populations":
+        if name in ("populations", "counts", "tables"):
             del sys.modules[name]
+
+
+def counted(measured, population, rows, holdouts, metrics=None):
+    counts, names = measured.Counts(None), measured.metrics_of(population, metrics)
+    measured.fill(counts, population, rows, holdouts, names)
+    return {name: counts.of(population.name, rows, name).counts for name in names}
+
+
+def test_counts_of_several_runs_add_up_and_those_of_another_method_do_not(measured, tmp_path, capsys):
+    population = next(one for one in measured.populations_named("normal errors"))
+    file, names = tmp_path / "counts.json", ["rmse", "mae"]
+    for holdouts in (6, 20):
+        measured.fill(measured.Counts(file), population, 20, holdouts, names)
+    at_once = counted(measured, population, 20, 20, names)
+    again = measured.Counts(file)
+    assert {name: again.of(population.name, 20, name).counts for name in names} == at_once
+    changed = again.of(population.name, 20, "mae")
+    changed.first = [0.0, 1.0]
+    changed.counts["below"] += 1000
+    measured.fill(again, population, 20, 20, names)
+    assert changed.counts == at_once["mae"]
+    assert "mae: another method, drawn anew" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -43,8 +65,8 @@ def measured():
     ],
 )
 def test_intervals_hold_the_truth(measured, name, rows, holdouts):
-    population = next(one for one in measured.POPULATIONS if one.name == name)
-    found = measured.coverage(population, rows, holdouts)
+    population = next(one for one in measured.populations_named(None) if one.name == name)
+    found = counted(measured, population, rows, holdouts)
     given = {metric: counted.total() - counted["too few"] for metric, counted in found.items()}
     held = {metric: counted["held"] / given[metric] for metric, counted in found.items()}
     assert min(given.values()) > 0.7 * holdouts  # precision needs rows that are predicted, too
@@ -57,15 +79,15 @@ def test_intervals_hold_the_truth(measured, name, rows, holdouts):
 @pytest.mark.parametrize("rows", [20, 30])
 def test_r2_holds_where_a_few_rows_are_most_of_the_variance(measured, rows):
     """Its denominator is skewed: with a standard error taken for sure it was 92 to 93 %, mostly too low."""
-    population = next(one for one in measured.POPULATIONS if one.name == "normal errors")
-    found = measured.coverage(population, rows, 600, seed=1)["r2"]
+    population = next(one for one in measured.populations_named(None) if one.name == "normal errors")
+    found = counted(measured, population, rows, 600, ["r2"])["r2"]
     assert found.total() == 600
     assert 0.945 <= found["held"] / 600 <= 0.975
 
 
 def test_roc_auc_of_many_rows_has_its_textbook_interval(measured):
     """Both classes normal: of 1,000 and 4,000 rows its standard error is 0.00278 (Bamber 1975)."""
-    population = next(one for one in measured.POPULATIONS if one.name == "normal, KS 0.8")
+    population = next(one for one in measured.populations_named(None) if one.name == "normal, KS 0.8")
     lengths = []
     for seed in range(8):
         p = population.holdout(1000, np.random.default_rng([77, seed]))
@@ -77,14 +99,14 @@ def test_roc_auc_of_many_rows_has_its_textbook_interval(measured):
 
 
 def test_with_fewer_rows_nothing_is_claimed(measured):
-    found = measured.coverage(measured.POPULATIONS[0], 19, 2)
+    found = counted(measured, measured.populations_named(None)[0], 19, 2)
     assert {metric: counted["too few"] for metric, counted in found.items()} == dict.fromkeys(found, 2)
 
 
 def test_the_bias_of_pr_auc_is_small_with_many_rows(measured):
-    population = next(one for one in measured.POPULATIONS if one.name.endswith("1 in 51"))
+    population = next(one for one in measured.populations_named(None) if one.name.endswith("1 in 51"))
     p = population.holdout(200, np.random.default_rng(0))
     found = intervals(p, resamples=200)["pr_auc"]
     assert found[0] < population.truth(1.0)["pr_auc"] < found[1]
     sampler = RankingSampler(p.target == 1, p.scores, (10_000.0, 200.0), 0, stratified=True)
-    assert 0.0 < sampler.bias()["pr_auc"] < 0.01
+    assert 0.0 < sampler.corrections(["pr_auc"])["pr_auc"].bias < 0.01

@@ -10,6 +10,7 @@ from psycopg2 import sql
 
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.data_sets.datasets import TableColumn
+from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -40,8 +41,13 @@ class LoadedTable:
         return {column.name: column.type for column in self.columns}
 
 
-def read(cursor: Cursor, dataset: str) -> LoadedTable:
+def read(cursor: Cursor, dataset: str, file: str = "") -> LoadedTable:
     """Return the raw table of a data set.
+
+    Args:
+        cursor: Of a transaction.
+        dataset: The data set.
+        file: The file that describes it, for messages.
 
     Raises:
         MlpipesError: Nothing was loaded yet.
@@ -53,7 +59,10 @@ def read(cursor: Cursor, dataset: str) -> LoadedTable:
     cursor.execute("select to_regclass(%s)", (f'raw_data."{dataset}"',))
     there = cursor.fetchone()
     if found is None or there is None or there[0] is None:
-        raise MlpipesError(f"the data set {dataset!r} has no rows yet", "run `mlpipes data load` first")
+        command = " ".join(["mlpipes data load", *([file] if file not in ("", "dataset.yaml") else [])])
+        cursor.execute("select distinct dataset from raw_data._loads order by dataset")
+        near = did_you_mean(dataset, [name for (name,) in cursor.fetchall() if name != dataset])
+        raise MlpipesError(f"the data set {dataset!r} has no rows yet{near}", f"run `{command}` first")
     return LoadedTable(dataset, found[0], columns_of(found[1]))
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from mlpipes_cli.ports.data_sets.datasets import LOAD, ROW, KeyProblem, TableColumn
 
+_SHOWN = 5  # rows that are named
+
 
 class Merge:
     """Rows of a staging table, and the table that they come into.
@@ -38,20 +40,26 @@ class Merge:
         keys = self._names("", self._key)
         empty = sql.SQL(" or ").join(sql.SQL("{} is null").format(sql.Identifier(name)) for name in self._key)
         row = sql.Identifier(ROW)
-        found = self._one(sql.SQL("select min({}) from {} where {}").format(row, self._new, empty))
-        shown = ", ".join(self._key)
-        if found is not None and found[0] is not None:
-            raise KeyProblem(f"a row has no key ({shown} is missing)")
+        first = sql.SQL("(select min({}) from {})").format(row, self._new)
+        found = self._one(
+            sql.SQL("select count(*), (array_agg({} - {} order by {}))[:{}] from {} where {}").format(
+                row, first, row, sql.Literal(_SHOWN), self._new, empty
+            )
+        )
+        if found is not None and found[0]:
+            few = "a row has" if found[0] == 1 else f"{found[0]:,} rows have"
+            raise KeyProblem(f"{few} no key ({', '.join(self._key)} is missing)", found[1])
         twice = self._one(
             sql.SQL(
-                "select {}, count(*) from {} group by {} having count(*) > 1 order by min({}) limit 1"
-            ).format(keys, self._new, keys, row)
+                "select {}, (array_agg({} - {} order by {}))[:{}], count(*), count(*) over () from {}"
+                " group by {} having count(*) > 1 order by min({}) limit 1"
+            ).format(keys, row, first, row, sql.Literal(_SHOWN), self._new, keys, row)
         )
         if twice is not None:
-            values = ", ".join(
-                f"{name} = {value!r}" for name, value in zip(self._key, twice[:-1], strict=True)
-            )
-            raise KeyProblem(f"{twice[-1]} rows have the same key ({values})")
+            *key, rows, number, others = twice
+            values = ", ".join(f"{name} = {value!r}" for name, value in zip(self._key, key, strict=True))
+            more = f"; {others:,} keys are in several rows" if others > 1 else ""
+            raise KeyProblem(f"{number} rows have the same key ({values}){more}", rows)
 
     def append(self) -> tuple[int, int, int]:
         """Add the rows of unknown keys; return how many were added, updated and left.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.postgres import database
-from mlpipes_cli.adapters.postgres.datasets import loaded_table, session, transactions
+from mlpipes_cli.adapters.postgres.datasets import loaded_table, transactions
 from mlpipes_cli.adapters.postgres.datasets.checks import records as check_records
 from mlpipes_cli.adapters.postgres.datasets.checks import run as check_run
 from mlpipes_cli.adapters.postgres.datasets.preparing.run import Preparation
@@ -58,9 +57,9 @@ class PreparedData:
             MlpipesError: Nothing is loaded, or the database does not answer.
         """
         with self._reading() as cursor:
-            table = loaded_table.read(cursor, config.dataset)
+            table = loaded_table.read(cursor, config.dataset, source.name)
             results = list(check_run.Checks(cursor, table, config, source, say).run())
-        with self._connected() as connection, transactions.transaction(connection) as cursor:
+        with transactions.connected(self._url) as connection, transactions.transaction(connection) as cursor:
             check_records.store(cursor, config.dataset, table.load, results, actor)
         return table.load, results
 
@@ -92,18 +91,16 @@ class PreparedData:
             UsageError: The target is not a column, or cannot be a target.
             MlpipesError: Nothing is loaded, or the database does not answer or refuses.
         """
-        import psycopg2
-
-        try:
-            with self._reading() as cursor:
-                table = loaded_table.read(cursor, config.dataset)
-                return Profiling(cursor, table, roles, unique, say).run()
-        except psycopg2.Error as error:
-            raise session.failed(error) from None
+        with self._reading() as cursor:
+            table = loaded_table.read(cursor, config.dataset)
+            return Profiling(cursor, table, roles, unique, say).run()
 
     def check_history(self, dataset: str, limit: int) -> list[CheckRun]:
         """Return the newest runs of all checks, the newest first."""
-        with self._connected() as connection, transactions.transaction(connection, read_only=True) as cursor:
+        with (
+            transactions.connected(self._url) as connection,
+            transactions.transaction(connection, read_only=True) as cursor,
+        ):
             return check_records.newest(cursor, dataset, limit)
 
     def known(self, config: DatasetConfig, settings: Mapping[str, Any]) -> DatasetVersion | None:
@@ -112,7 +109,10 @@ class PreparedData:
         Raises:
             MlpipesError: Nothing is loaded.
         """
-        with self._connected() as connection, transactions.transaction(connection, read_only=True) as cursor:
+        with (
+            transactions.connected(self._url) as connection,
+            transactions.transaction(connection, read_only=True) as cursor,
+        ):
             table = loaded_table.read(cursor, config.dataset)
             newest = records.newest(cursor, config.dataset)
         return newest if publish.same(newest, table.load, settings) else None
@@ -123,7 +123,7 @@ class PreparedData:
         Raises:
             ConfigError: A step is wrong.
         """
-        with self._connected() as connection:
+        with transactions.connected(self._url) as connection:
             self._preparation(connection, work).check()
 
     def prepare(self, work: Work) -> tuple[DatasetVersion, bool, int]:
@@ -136,7 +136,7 @@ class PreparedData:
             ConfigError: A step is wrong.
             MlpipesError: A step fails, or the rows cannot be split.
         """
-        with self._connected() as connection:
+        with transactions.connected(self._url) as connection:
             preparation = self._preparation(connection, work)
             rows = preparation.run()
             split = work.config.split
@@ -151,19 +151,25 @@ class PreparedData:
 
     def versions(self, dataset: str | None) -> list[DatasetVersion]:
         """Return all versions, the newest of each data set first."""
-        with self._connected() as connection, transactions.transaction(connection, read_only=True) as cursor:
+        with (
+            transactions.connected(self._url) as connection,
+            transactions.transaction(connection, read_only=True) as cursor,
+        ):
             return records.listed(cursor, dataset)
 
     def prune(self, dataset: str, keep: int) -> list[DatasetVersion]:
         """Remove the rows of all but the newest versions; return those that lost them."""
-        with self._connected() as connection:
+        with transactions.connected(self._url) as connection:
             return publish.prune(connection, dataset, keep)
 
     def compare(
         self, old: DatasetVersion, new: DatasetVersion, key: Sequence[str]
     ) -> tuple[RowChanges, list[ColumnChange]]:
         """Return the rows in which two versions differ, and how each column moved."""
-        with self._connected() as connection, transactions.transaction(connection, read_only=True) as cursor:
+        with (
+            transactions.connected(self._url) as connection,
+            transactions.transaction(connection, read_only=True) as cursor,
+        ):
             return compare.rows(cursor, old, new, key), compare.columns(cursor, old, new)
 
     def _preparation(self, connection: Connection, work: Work) -> Preparation:
@@ -179,26 +185,7 @@ class PreparedData:
         if self._reader is None:
             raise MlpipesError("the project's database has no read-only role yet", "`mlpipes up` creates it")
         with (
-            closing(transactions.connect(self._reader)) as reader,
+            transactions.connected(self._reader) as reader,
             transactions.transaction(reader, read_only=True) as cursor,
         ):
             yield cursor
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        """Yield a connection; an error of the server that nobody expects is one line.
-
-        Raises:
-            MlpipesError: The database does not answer, or refuses.
-        """
-        import psycopg2
-
-        with closing(transactions.connect(self._url)) as connection:
-            try:
-                yield connection
-            except (
-                psycopg2.OperationalError,
-                psycopg2.InterfaceError,
-                psycopg2.errors.InsufficientPrivilege,
-            ) as error:
-                raise session.failed(error) from None

@@ -135,7 +135,8 @@ class PostgresRawTable:
     def finish(self, record: LoadRecord, bad: Sequence[BadRow]) -> None:
         with self._connection.cursor() as cursor:
             load_records.add(cursor, record, bad)
-        self._connection.commit()
+        with session.committing():
+            self._connection.commit()
 
 
 def _columns(cursor: Any, dataset: str) -> list[TableColumn] | None:

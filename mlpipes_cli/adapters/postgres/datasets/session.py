@@ -53,11 +53,36 @@ def changing(url: str, dataset: str, waiting: Callable[[str], None]) -> Iterator
         connection.close()  # ends the transaction, and gives the lock back
 
 
+@contextmanager
+def committing() -> Iterator[None]:
+    """Say what is known if the connection is lost while a transaction is committed.
+
+    Raises:
+        MlpipesError: It was lost.
+    """
+    import psycopg2
+
+    try:
+        yield
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        if isinstance(error, psycopg2.errors.DiskFull):
+            raise
+        raise MlpipesError(
+            f"the connection to the database was lost during the commit ({_said(error)}), so all of it was"
+            " stored or nothing",
+            "see `mlpipes status`, and run the command again: what was stored is not added a second time",
+        ) from None
+
+
+def _said(error: BaseException) -> str:
+    return database.first_line(error).removeprefix("ERROR:").removeprefix("FATAL:").strip()
+
+
 def failed(error: BaseException) -> MlpipesError:
     """Return the error for a statement that failed; nothing was changed."""
     import psycopg2
 
-    said = database.first_line(error).removeprefix("ERROR:").strip()
+    said = _said(error)
     if isinstance(error, psycopg2.errors.DiskFull):
         return MlpipesError(f"the database's disk is full ({said}); nothing was changed", "free some space")
     if isinstance(error, psycopg2.errors.LockNotAvailable):
@@ -70,6 +95,11 @@ def failed(error: BaseException) -> MlpipesError:
         return MlpipesError(
             f"the table cannot be replaced, since others depend on it ({(detail or [said])[0]})",
             "drop the view first, or load with `mode: append` or `merge`",
+        )
+    if isinstance(error, psycopg2.errors.UndefinedTable):
+        return MlpipesError(
+            f"a table of the data set was removed ({said}); nothing was changed",
+            "restore a backup, or load and prepare it again",
         )
     if isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
         return MlpipesError(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.adapters.postgres import database
-from mlpipes_cli.adapters.postgres.datasets.session import lock_key
+from mlpipes_cli.adapters.postgres.datasets.session import committing, failed, lock_key
 from mlpipes_cli.data.origins.select_only import SECONDS
 
 if TYPE_CHECKING:
@@ -32,12 +32,32 @@ def connect(url: str) -> Connection:
 
     connection = database.connect(url)
     connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(_LONG)
-        with contextlib.suppress(psycopg2.Error):  # not before PostgreSQL 14
-            # The work of a killed process ends soon, not with its statement.
-            cursor.execute("set client_connection_check_interval = '2s'")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_LONG)
+            with contextlib.suppress(psycopg2.errors.UndefinedObject):  # not before PostgreSQL 14
+                # The work of a killed process ends soon, not with its statement.
+                cursor.execute("set client_connection_check_interval = '2s'")
+    except psycopg2.Error as error:
+        connection.close()
+        raise failed(error) from None
     return connection
+
+
+@contextlib.contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """Yield such a connection; an error of the server that no other place explains is one line.
+
+    Raises:
+        MlpipesError: The database does not answer, or refuses.
+    """
+    import psycopg2
+
+    with contextlib.closing(connect(url)) as connection:
+        try:
+            yield connection
+        except psycopg2.Error as error:
+            raise failed(error) from None
 
 
 @contextlib.contextmanager
@@ -55,7 +75,7 @@ def turn(url: str, dataset: str, waiting: Callable[[str], None]) -> Iterator[Non
         MlpipesError: The database does not answer.
     """
     key = lock_key(dataset)
-    with contextlib.closing(connect(url)) as connection, connection.cursor() as cursor:
+    with connected(url) as connection, connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_lock(%s)", (key,))
         if cursor.fetchone() != (True,):
             waiting(f"another process works on the data set {dataset!r}; waiting until it has finished")
@@ -79,4 +99,5 @@ def transaction(connection: Connection, *, read_only: bool = False) -> Iterator[
                 with contextlib.suppress(Exception):
                     cursor.execute("rollback")
             raise
-        cursor.execute("commit")
+        with contextlib.nullcontext() if read_only else committing():
+            cursor.execute("commit")

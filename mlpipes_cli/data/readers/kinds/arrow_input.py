@@ -26,6 +26,7 @@ class ArrowInput:
         schema: The columns.
         batches: Yields the rows from their beginning.
         digest: The SHA-256 of the content.
+        path: The file that the rows are read from, if it is one.
     """
 
     texts = False
@@ -39,7 +40,9 @@ class ArrowInput:
         schema: pa.Schema,
         batches: Callable[[], Iterator[pa.RecordBatch]],
         digest: Callable[[], str],
+        path: Path | None = None,
     ) -> None:
+        self.path = path
         self.shown, self._schema, self._batches, self._digest = shown, schema, batches, digest
         if repeated := twice(list(schema.names)):
             raise Unreadable(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")
@@ -100,7 +103,7 @@ def parquet(path: Path, shown: str) -> ArrowInput:
         except (pa.ArrowException, OSError) as error:
             raise Unreadable(f"is not a valid Parquet file ({' '.join(str(error).split())[:120]})") from None
 
-    return ArrowInput(shown, schema.remove_metadata(), batches, lambda: digest_of(path))
+    return ArrowInput(shown, schema.remove_metadata(), batches, lambda: digest_of(path), path)
 
 
 def without_index(schema: pa.Schema) -> pa.Schema:

@@ -17,11 +17,12 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from mlpipes_cli.data.csv_files import quotes
 from mlpipes_cli.data.csv_files.header import OPENING, Header, not_opened, open_plain, read_header
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.readers.unreadable import Unreadable
 
-BLOCK = 2 << 20  # bytes of a batch; Arrow reads up to 32 of them ahead
+BLOCK = 1 << 20  # bytes of a batch; Arrow reads up to 32 of them ahead
 _LONGEST = 64 << 20  # bytes of a row
 _TAIL = 65_536  # bytes at the end in which an open quote is looked for
 _KEPT = 10_000  # characters of a bad line that are kept
@@ -93,9 +94,7 @@ class CsvBatches:
                 return
             except _TooLong:
                 if block >= _LONGEST:
-                    raise Unreadable(
-                        f"a row is longer than {_LONGEST >> 20} MB, or a quote is not closed"
-                    ) from None
+                    raise self._too_long() from None
                 block, self.ragged = _LONGEST, 0
 
     def _read(self, block: int, skipped: int) -> Iterator[pa.RecordBatch]:
@@ -144,7 +143,15 @@ class CsvBatches:
         if not tail.read(1):
             self.digest = tail.digest.hexdigest()
         if last is not None and tail.is_quoted(str(last.column(-1)[-1]), self.header.quote):
-            raise Unreadable("a quote is not closed; correct the end of the file, or set another `quote`")
+            with closing(open_plain(self.path, self.formats.encoding)) as again:
+                raise quotes.not_closed(again, self.header)
+
+    def _too_long(self) -> Unreadable:
+        with closing(open_plain(self.path, self.formats.encoding)) as raw:
+            if quotes.open_quote(raw, self.header) is None:
+                return Unreadable(f"a row is longer than {_LONGEST >> 20} MB, which is the limit")
+        with closing(open_plain(self.path, self.formats.encoding)) as raw:
+            return quotes.not_closed(raw, self.header)
 
     def _ragged(self, row: Any) -> str:
         self.ragged += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import sys
 import traceback
@@ -13,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from mlpipes_cli.config.yaml_source import Location, YamlSource
+from mlpipes_cli.data import user_code
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers.values import column
 from mlpipes_cli.errors import MlpipesError
@@ -36,7 +36,7 @@ def tables(name: str, folder: Path, source: YamlSource) -> Iterator[pa.Table]:
     """
     found = _function(name, folder, source)
     try:
-        with _told_on_stderr():
+        with user_code.running():
             made = found()
         frames = [made] if _is_frame(made) else made
         if not hasattr(frames, "__iter__"):
@@ -60,13 +60,8 @@ def tables(name: str, folder: Path, source: YamlSource) -> Iterator[pa.Table]:
 
 
 def _next(rest: Iterator[Any]) -> Any:
-    with _told_on_stderr():
+    with user_code.running():
         return next(rest, _END)
-
-
-def _told_on_stderr() -> contextlib.redirect_stdout[Any]:
-    """Keep what the function prints out of standard output, which has one JSON document."""
-    return contextlib.redirect_stdout(sys.stderr)
 
 
 def _function(name: str, folder: Path, source: YamlSource) -> Callable[[], Any]:
@@ -75,7 +70,7 @@ def _function(name: str, folder: Path, source: YamlSource) -> Callable[[], Any]:
     sys.path.insert(0, place)
     try:
         importlib.invalidate_caches()
-        with _told_on_stderr():
+        with user_code.running():
             loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name == module.split(".")[0]:
@@ -121,7 +116,11 @@ def _column(values: Any) -> Any:
 
 
 def _raised(name: str, error: BaseException, source: YamlSource) -> MlpipesError:
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename != __file__]
+    frames = [
+        one
+        for one in traceback.extract_tb(error.__traceback__)
+        if one.filename not in (__file__, user_code.__file__)
+    ]
     own = [one for one in frames if "importlib" not in one.filename]
     where = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
     said = (str(error).splitlines() or [""])[0]

@@ -116,7 +116,7 @@ class JsonInput:
     def _elements(self) -> Iterator[tuple[int, dict[str, Any] | None, str]]:
         with closing(self._open()) as raw:
             try:
-                document = json.loads(raw.read().decode("utf-8-sig"))
+                document = _loads(raw.read().decode("utf-8-sig"))
             except (ValueError, RecursionError) as error:
                 raise Unreadable(f"is not valid JSON ({error})") from None
         for number, value in enumerate(document, 1):
@@ -155,9 +155,23 @@ class JsonInput:
         return found.hexdigest()
 
 
+def _loads(text: str | bytes) -> Any:
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object whose keys all differ; else the last one would win without a word."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} appears twice in an object")
+    return made
+
+
 def _parsed(line: bytes) -> tuple[dict[str, Any] | None, str]:
     try:
-        value = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
+        value = _loads(line.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as error:
         return None, f"not valid JSON ({error})"
     return _checked(value) if isinstance(value, dict) else (None, "not an object")

@@ -6,12 +6,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from mlpipes_cli.config.dataset.config import QuerySource
 from mlpipes_cli.config.yaml_source import Location, YamlSource
+from mlpipes_cli.data.origins import one_read
 from mlpipes_cli.data.origins.select_only import NotOneSelect, stream
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers.values import column
@@ -41,8 +43,14 @@ def address(told: QuerySource, source: YamlSource, own: str | None, environ: Map
     return told.url
 
 
-def tables(told: QuerySource, url: str, source: YamlSource) -> Iterator[pa.Table]:
+def tables(told: QuerySource, url: str, source: YamlSource, base: Path) -> Iterator[pa.Table]:
     """Yield the rows of a table or a query.
+
+    Args:
+        told: The table or the query.
+        url: The URL of the database.
+        source: The ``dataset.yaml``.
+        base: Its folder; the relative path of a database that is a file starts there.
 
     Raises:
         ConfigError: The URL or the statement is wrong.
@@ -51,7 +59,7 @@ def tables(told: QuerySource, url: str, source: YamlSource) -> Iterator[pa.Table
     if re.match(r"postgres(ql)?(\+\w+)?://", url):
         yield from _postgres(told, re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url), source)
     else:
-        yield from _other(told, url, source)
+        yield from _other(told, url, source, base)
 
 
 def _postgres(told: QuerySource, url: str, source: YamlSource) -> Iterator[pa.Table]:
@@ -74,12 +82,12 @@ def _postgres(told: QuerySource, url: str, source: YamlSource) -> Iterator[pa.Ta
         raise wrong(source, _AT, f"the query failed: {_first_line(error)}") from None
 
 
-def _other(told: QuerySource, url: str, source: YamlSource) -> Iterator[pa.Table]:
-    import sqlalchemy
+def _other(told: QuerySource, url: str, source: YamlSource, base: Path) -> Iterator[pa.Table]:
     from sqlalchemy import exc
+    from sqlalchemy.engine import make_url
 
     try:
-        engine = sqlalchemy.create_engine(url)
+        engine = one_read.engine(make_url(url), base)
     except exc.NoSuchModuleError:
         kind = url.split(":", 1)[0]
         raise wrong(source, _AT, f"SQLAlchemy has no driver for {kind!r}; install one") from None
@@ -91,7 +99,7 @@ def _other(told: QuerySource, url: str, source: YamlSource) -> Iterator[pa.Table
         ) from None
     try:
         with engine.connect() as connection:
-            _only_read(connection)
+            one_read.only_read(connection)
             yield from _rows(connection, told, source)
     except exc.OperationalError as error:
         where = "the query failed" if error.statement else "the database does not answer"
@@ -102,26 +110,16 @@ def _other(told: QuerySource, url: str, source: YamlSource) -> Iterator[pa.Table
         engine.dispose()
 
 
-def _only_read(connection: Any) -> None:
-    """Let the session only read, where the database has such a setting; all is rolled back anyway."""
-    name = connection.dialect.name
-    if name == "sqlite":
-        connection.exec_driver_sql("pragma query_only = on")
-    elif name in ("mysql", "mariadb"):
-        connection.exec_driver_sql("set session transaction read only")
-        connection.rollback()
-
-
 def _rows(connection: Any, told: QuerySource, source: YamlSource) -> Iterator[pa.Table]:
     statement = told.query or ""
     if told.table is not None:
         quote = connection.dialect.identifier_preparer.quote_identifier
         statement = f"select * from {'.'.join(quote(part) for part in told.table.split('.'))}"  # noqa: S608
+    statement = statement.strip().removesuffix(";")
+    if not one_read.reads(statement, connection.dialect.name):
+        raise wrong(source, _AT, _ONE)
     options = {"stream_results": True, "yield_per": _ROWS}
-    result = connection.execution_options(**options).exec_driver_sql(statement.strip().removesuffix(";"))
-    if not result.returns_rows:
-        connection.rollback()
-        raise wrong(source, _AT, _ONE.replace("it was not run", "what it did was undone"))
+    result = connection.execution_options(**options).exec_driver_sql(statement)
     names = list(result.keys())
     empty = True
     for rows in result.partitions():

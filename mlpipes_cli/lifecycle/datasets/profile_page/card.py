@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.lifecycle.datasets.profile_page import pictures
-from mlpipes_cli.lifecycle.datasets.profile_page.text import marked, number, plain, share
+from mlpipes_cli.html_page import pictures
+from mlpipes_cli.html_page.text import marked, number, plain, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

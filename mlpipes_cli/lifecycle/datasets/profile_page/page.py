@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpipes_cli.html_page.document import document
+from mlpipes_cli.html_page.text import marked, number, plain, share
 from mlpipes_cli.lifecycle.datasets.profile_page.card import card, measured, told
-from mlpipes_cli.lifecycle.datasets.profile_page.text import marked, number, plain, share
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.datasets.profile import Profile
     from mlpipes_cli.ports.data_sets.dataset_profile import ColumnProfile, TargetProfile
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
+COMMAND = "mlpipes data profile"
 LEAK = "alone tells"  # how a hint of leakage begins
 _RELATED = 10  # columns in the list of those that go with the target
 
 
-def page(found: Profile, mark: str) -> str:
+def page(found: Profile) -> str:
     """Return the page as one HTML document that loads nothing and runs no script.
 
     Args:
         found: The figures.
-        mark: An element for its head, by which the page is known as one of ours.
     """
-    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     title = f"Profile of {plain(found.dataset)}"
     numbered = list(enumerate(found.columns))
     noted = [(position, one) for position, one in numbered if one.hints]
     noted.sort(key=lambda pair: not _tells(pair[1]))
     rest = [(position, one) for position, one in numbered if not one.hints]
     cards = "".join(card(one, position, found.rows, found.target) for position, one in noted + rest)
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n{mark}\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<link rel="icon" href="data:,">\n<title>{title}</title>\n<style>\n{style}</style></head>\n<body>\n'
+    body = (
         f"<header><h1>{title}</h1><small>raw_data.{plain(found.dataset)} after load {found.load}</small>"
         f'<p class="verdict">{_verdict(found, noted)}</p></header>\n'
         f"<main>\n{_facts(found, len(noted))}{_attention(found, noted)}{_target(found)}"
-        f'<h2 id="columns">Columns</h2>\n<div class="cards">\n{cards}</div>\n</main></body></html>\n'
+        f'<h2 id="columns">Columns</h2>\n<div class="cards">\n{cards}</div>\n</main>'
     )
+    return document(title, COMMAND, body)
 
 
 def _tells(one: ColumnProfile) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import sqlite3
 import threading
@@ -16,6 +17,7 @@ from dataset_reading_help import read
 
 from mlpipes_cli.config.yaml_source import parse_yaml
 from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.origins import one_read
 from mlpipes_cli.data.readers import downloads, resolve
 from mlpipes_cli.errors import ConfigError, MlpipesError
 
@@ -60,13 +62,63 @@ def test_many_rows_come_in_parts_of_one_type(
     assert found == {"a": [1.0, 2.0, 2.5, None], "b": [None, None, 7, 8]}
 
 
-@pytest.mark.parametrize(
-    "text", ["delete from t", "drop table t", "insert into t values (3, 'z', 1)", "select 1; drop table t"]
-)
+WRITES = [
+    "delete from t", "drop table t", "insert into t values (3, 'z', 1)", "select 1; drop table t",
+    "insert into t values (7, 'q', 1) returning a", "with one as (select 1) delete from t returning a",
+    "(with one as (select 1) insert into t select 9, 'z', 1 returning a)", "pragma query_only = off",
+    "pragma user_version = 5", "pragma journal_mode = wal", "attach 'x.db' as x", "vacuum into 'x.db'", "",
+    "/* a select */ delete from t", "begin", "select load_extension('x')", "explain select 1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WRITES)
 def test_a_query_can_only_read(tmp_path: Path, database: str, text: str) -> None:
+    before = (tmp_path / "t.db").read_bytes()
     assert refused(tmp_path, query(database, text)).startswith(AT)
-    with sqlite3.connect(tmp_path / "t.db") as connection:
-        assert connection.execute("select count(*) from t").fetchone() == (2,)
+    assert (tmp_path / "t.db").read_bytes() == before
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["dataset.yaml", "t.db"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select a from t where b is not 'x; delete from t' order by a -- drop it\n",
+        "/* drop */ with few as (select a from t) select a from few where a > 1;",
+        "values (2)",
+    ],
+)
+def test_words_in_quotes_and_comments_are_no_statements(tmp_path: Path, database: str, text: str) -> None:
+    found, _ = read(tmp_path, query(database, text.replace("\n", "\\n")))
+    assert [values[-1] for values in found.values()] == [2]
+
+
+def test_a_database_file_is_found_from_the_folder_of_the_file(tmp_path: Path, database: str) -> None:
+    assert read(tmp_path, query("sqlite:///t.db", "select max(a) as a from t"))[0] == {"a": [2]}
+    assert refused(tmp_path, query("sqlite:///none.db", "select 1")).startswith(
+        f"{AT}: the database does not"
+    )
+    assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text", "expected"),
+    [
+        ("mysql", r"select 'it\'s; drop', \"a; b\" from `a;b`", True),
+        ("mysql", r"select '\\'; drop table t", False),
+        ("mysql", "select /*! 1 */ a into outfile 'x' from t", False),
+        ("mysql", "select 1 /*!; drop table t */", False),
+        ("mysql", "select replace(a, 'b', 'c') from t", True),
+        ("mysql", "call f()", False),
+        ("mssql", "select * into copy from t", False),
+        ("mssql", "exec f", False),
+        ("duckdb", "from t select a", True),
+        ("duckdb", "copy t to 'x.csv'", False),
+        ("oracle", "select $q$; drop$q$ from dual", True),
+        ("oracle", "values (1)", True),
+    ],
+)
+def test_one_statement_that_reads_in_any_dialect(dialect: str, text: str, expected: bool) -> None:
+    assert one_read.reads(text, dialect) is expected
 
 
 @pytest.mark.parametrize(
@@ -111,6 +163,7 @@ def test_a_function_returns_a_frame_or_yields_frames(tmp_path: Path) -> None:
         ("f_other", "def row():\n    pass", "f_other has no function 'rows'; did you mean 'row'?"),
         ("f_raises", "def rows():\n    return 1 / 0", "f_raises:rows raised ZeroDivisionError at f_raises.py:3: division"),
         ("f_exits", "def rows():\n    raise SystemExit(0)", "f_exits:rows raised SystemExit at f_exits.py:3: 0"),
+        ("f_ends", "import os\ndef rows():\n    os._exit(0)", "f_ends:rows raised ExitCalled at f_ends.py:4: os._exit(0)"),
         ("f_late", "def rows():\n    yield pd.DataFrame({'a': [1]})\n    raise SystemExit", "f_late:rows raised SystemExit at f_late.py:4"),
         ("f_leaves", "raise SystemExit(0)", "f_leaves:rows raised SystemExit at f_leaves.py:2"),
         ("f_twice", "def rows():\n    return pd.DataFrame([[1, 2]], columns=['a', 'a'])", "f_twice:rows: two columns have the name 'a'"),
@@ -144,6 +197,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("location", "/t.csv")
         if name == "/typed":
             self.send_header("content-type", "text/csv; charset=utf-8")
+        if name == "/login.csv":
+            content = b"<html>sign in</html>"
+            self.send_header("content-type", "text/html; charset=utf-8")
+        if name == "/packed.csv":
+            content = gzip.compress(content)
+            self.send_header("content-encoding", "gzip")
+        if name == "/parts.csv":  # an answer in parts whose last part does not come
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"4\r\na,b\n\r\n")
+            self.close_connection = True
+            return
         broken = 100 if name == "/broken.csv" else 0
         self.send_header(
             "content-length", str(0 if name in ("/moved", "/none.csv") else len(content) + broken)
@@ -168,7 +233,7 @@ def server() -> Iterator[str]:
 
 
 def test_a_download(tmp_path: Path, server: str) -> None:
-    for path in ("/t.csv?token=secret", "/typed"):
+    for path in ("/t.csv?token=secret", "/typed", "/packed.csv"):
         found, reading = read(tmp_path, f"source: {server}{path}\n")
         assert found == {"a": [1, 2], "b": ["x", "y"]}
         assert "secret" not in reading.inputs[0].shown
@@ -180,6 +245,8 @@ def test_a_download(tmp_path: Path, server: str) -> None:
         ("/none.csv", ": the server answered 404"),
         ("/untyped", ": unknown kind of file (no type)"),
         ("/broken.csv", ": cannot be downloaded (peer closed connection"),
+        ("/parts.csv", ": cannot be downloaded (peer closed connection"),
+        ("/login.csv", ": the server answered with a web page, such as one to log in"),
     ],
 )
 def test_a_download_that_fails(tmp_path: Path, server: str, path: str, said: str) -> None:
@@ -217,6 +284,8 @@ def test_several_files_globs_and_folders(tmp_path: Path) -> None:
     assert refused(tmp_path, "source: '*.tsv'\n") == f"{AT}: *.tsv: no file matches"
     assert refused(tmp_path, "source: c.csv\n").startswith(f"{AT}: c.csv: no such file")
     assert "are files of different kinds" in refused(tmp_path, "source: [a.csv, parts]\n")
+    for twice in ("[a.csv, ./a.csv]", "['*.csv', b.csv]"):
+        assert "is named twice, and its rows would be loaded twice" in refused(tmp_path, f"source: {twice}\n")
     (tmp_path / "c.csv").write_text("x,z\n1,a\n")
     assert refused(tmp_path, "source: '*.csv'\n").startswith(f"{AT}: c.csv: other columns than a.csv")
 

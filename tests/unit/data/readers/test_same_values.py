@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from mlpipes_cli.data import typed_columns
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.origins.files import read_table
 from mlpipes_cli.data.readers.kinds import csv_batches
@@ -108,7 +109,8 @@ def plain(value: Any) -> Any:
 def same(path: Path, formats: Formats, name: str) -> str:
     reading = loaded(path, formats)
     found = [plain(value) for value in values(reading)[name]]
-    trained = [plain(value) for value in read_table(path, formats, path.name).frame[name].tolist()]
+    frame = typed_columns.settled(read_table(path, formats, path.name), path.name, ()).frame
+    trained = [plain(value) for value in frame[name].tolist()]
     assert found == trained
     return next(one.type for one in reading.plan.columns if one.source == name)
 

@@ -8,6 +8,7 @@ import datetime
 import gzip
 import io
 import lzma
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dataset_reading_help import read
+from reporter_help import Told
 
+from mlpipes_cli.config.dataset.config import load_dataset
+from mlpipes_cli.data.readers import opening as reading_opening
+from mlpipes_cli.data.readers.unreadable import Unreadable
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.lifecycle.datasets import opening
 
 GOOD = b"a,b\n1,x\n2,y\n"
 VALUES = {"a": [1, 2], "b": ["x", "y"]}
@@ -207,12 +213,34 @@ WRONG = {  # by what is wrong: the file, its content, settings, and how the line
     "zero bytes": ("t.csv", b"a,b\n\0\0\0,\0\n", "", f"{AT}t.csv is not a CSV file but a binary file"),
     "a short line": ("t.csv", b"a,b\n1,x\n2\n", "", "t.csv:3: 1 fields, but the header has 2"),
     "a long line": ("t.csv", b"a,b\n1,x\n2,y,z\n", "", "t.csv:3: 3 fields, but the header has 2"),
-    "an open quote": ("t.csv", b'a,b\n1,"x\n2,y\n', "", f"{AT}t.csv: a quote is not closed"),
+    "an open quote": ("t.csv", b'a,b\n1,"x\n2,y\n', "", f"{AT}t.csv: line 2: a quote is opened and not closed"),
+    "an open quote after others": ("t.csv", b'a,b\n1,"x ""q"" y\nz"\n2,"y\n3,z\n', "",
+                                   f"{AT}t.csv: line 4: a quote is opened and not closed"),
+    "a web page": ("t.csv", b"<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", "",
+                   f"{AT}t.csv is not a CSV file but a web page"),
+    "a PDF": ("t.csv", b"%PDF-1.7\n", "", f"{AT}t.csv is not a CSV file but a PDF"),
+    "an old workbook": ("t.csv", b"\xd0\xcf\x11\xe0" + bytes(600), "", f"{AT}t.csv is not a CSV file but an old Excel"),
+    "Excel's note": ("t.csv", b"sep=;\na;b\n1;2\n", "", f"{AT}t.csv: line 1 is Excel's note of the separator"),
+    "only blank lines": ("t.csv", b"\n \n\n", "", f"{AT}t.csv is empty"),
+    "an empty sheet": ("t.xlsx", workbook(("One", [])), "", f"{AT}t.xlsx is empty"),
+    "a sheet with two columns of a name": ("t.xlsx", workbook(("One", [["a", "a"], [1, 2]])), "",
+                                           f"{AT}t.xlsx: duplicate column names: 'a'"),
+    "a Parquet file in gzip": ("t.parquet.gz", gzip.compress(b"PAR1"), "", f"{AT}t.parquet.gz: a .parquet file in a .gz file is not"),
+    "infinity for an integer": ("t.csv", b"a\n1\ninf\n", "columns: {a: {type: integer}}\n", "t.csv:3: column 'a': 'inf' is not an integer"),
+    "a number beyond what is stored in JSON": (
+        "t.jsonl", b'{"a": 1}\n{"a": 1e400}\n', "columns: {a: {type: integer}}\n", "t.jsonl:2: column 'a': inf is not an integer"),
+    "a date of a sheet that is a number": (
+        "t.xlsx", workbook(("One", [["a"], [45443]])), "columns: {a: {type: date}}\n", "t.xlsx, row 1: column 'a': 45443 is not a date"),
+    "a time of day for a date": ("t.csv", b"a\n10:30\n", "columns: {a: {type: datetime}}\n", "t.csv:2: column 'a': '10:30' is not a datetime"),
+    "half a row of JSON": ("t.jsonl", b'{"a": 1}\n{"a": 2', "", "t.jsonl:2: not valid JSON"),
+    "a key twice in JSON": ("t.json", b'[{"b": {"a": 1, "a": 2}}]', "", f"{AT}t.json is not valid JSON (the key 'a' appears twice"),
+    "a key twice in a line": ("t.jsonl", b'{"a": 1}\n{"a": 1, "a": 2}', "", "t.jsonl:2: not valid JSON (the key 'a' appears twice"),
     "text for a number": ("t.csv", b"a,b\n1,x\nq,y\n", "columns: {a: {type: number}}\n", "t.csv:3: column 'a': 'q' is not a number"),
     "a fraction": ("t.csv", b"a\n1\n2.5\n", "columns: {a: {type: integer}}\n", "t.csv:3: column 'a': '2.5' is not an integer"),
     "too large": ("t.csv", b"a\n1\n9223372036854775808\n", "columns: {a: {type: integer}}\n",
                   "t.csv:3: column 'a': '9223372036854775808' is not an integer"),
-    "yes": ("t.csv", b"a\ntrue\nyes\n", "columns: {a: {type: boolean}}\n", "t.csv:3: column 'a': 'yes' is not true or false"),
+    "maybe": ("t.csv", b"a\ntrue\nmaybe\n", "columns: {a: {type: boolean}}\n", "t.csv:3: column 'a': 'maybe' is not true or false"),
+    "2 for a flag": ("t.csv", b"a\n1\n2\n", "columns: {a: {type: boolean}}\n", "t.csv:3: column 'a': '2' is not true or false"),
     "a time in a date": ("t.csv", b"a\n2024-01-01 10:00\n", "columns: {a: {type: date}}\n",
                          "t.csv:2: column 'a': '2024-01-01 10:00' is not a date"),
     "no such day": ("t.csv", b"a\n2024-02-30\n", "columns: {a: {type: date}}\n", "t.csv:2: column 'a': '2024-02-30' is not a date"),
@@ -254,3 +282,124 @@ def test_wrong_files_have_one_clear_line(tmp_path: Path, name: str) -> None:
         read(tmp_path, f"source: {file}\n{settings}")
     assert caught.value.lines()[0].startswith(begins)
     assert caught.value.exit_code == 2
+
+
+DAYS = [datetime.date(2024, 12, 31), datetime.date(2024, 2, 1)]
+SAID = {  # by what is odd: the file, its content, settings, the values, and what is said aloud
+    "infinite numbers": (
+        "t.csv", b"a\n1.5\n1e400\n-Infinity\n", "", {"a": [1.5, None, None]},
+        "t.csv:3: column 'a': '1e400' is infinite or too large, and is read as a missing value; 2 such values in all",
+    ),
+    "an infinite number of a declared column": (
+        "t.csv", b"a\n1\ninf\n", "columns: {a: {type: number}}\n", {"a": [1.0, None]},
+        "t.csv:3: column 'a': 'inf' is infinite or too large, and is read as a missing value",
+    ),
+    "infinity in Parquet": (
+        "t.parquet", parquet(pa.table({"a": [1.0, float("-inf")]})), "", {"a": [1.0, None]},
+        "t.parquet, row 2: column 'a': '-inf' is infinite or too large, and is read as a missing value",
+    ),
+    "infinity in JSON": (
+        "t.jsonl", b'{"a": 1.5}\n{"a": Infinity}\n', "", {"a": [1.5, None]},
+        "t.jsonl:2: column 'a': 'inf' is infinite or too large, and is read as a missing value",
+    ),
+    "words for true and false": (
+        "t.csv", b"a\nja\nNein\n1\n\"\"\n", "columns: {a: {type: boolean}}\n", {"a": [True, False, True, None]},
+        "t.csv: column 'a': read 'ja' as true, 'nein' as false",
+    ),
+    "flags as PostgreSQL writes them": (
+        "t.csv", b"a\nt\nf\n", "columns: {a: {type: boolean}}\n", {"a": [True, False]},
+        "t.csv: column 'a': read 'f' as false, 't' as true",
+    ),
+    "words for true and false that are not declared": (
+        "t.csv", b"a\noui\nnon\n", "", {"a": ["oui", "non"]}, "t.csv: text: 'a'",
+    ),
+    "one unknown word": (
+        "t.csv", b"a\n1\nunknown\n3\nunknown\n", "", {"a": ["1", "unknown", "3", "unknown"]},
+        "t.csv: column 'a': 'unknown' (2 rows with such values) among 2 numbers, so the column stays text;"
+        " `missing: ['unknown']` makes it a missing value, and `type` and `load: {on_bad_rows: set_aside}` keep such rows out",
+    ),
+    "known words": ("t.csv", b"a\n1\n?\n-\n", "", {"a": [1, None, None]}, "t.csv: '?' is read as a missing value: 'a'"),
+    "a quote that another row closes": (
+        "t.csv", b'a,b\n1,"x\n2,y\n3,z"\n4,w\n', "", {"a": [1, 4], "b": ["x\n2,y\n3,z", "w"]},
+        "t.csv:2: column 'b': a text of 3 lines that look like rows of the file; check whether a quote there is not closed",
+    ),
+    "points in dates": ("t.csv", b"a\n31.12.2024\n1.2.2024\n", "", {"a": DAYS}, "t.csv: column 'a': dates written as %d.%m.%Y"),
+    "dashes in dates": ("t.csv", b"a\n31-12-2024\n1-2-2024\n", "", {"a": DAYS}, "t.csv: column 'a': dates written as %d-%m-%Y"),
+    "the month first": ("t.csv", b"a\n12/31/2024\n02/01/2024\n", "", {"a": DAYS}, "t.csv: column 'a': dates written as %m/%d/%Y"),
+    "a written pattern": ("t.csv", b"a\n31.12.2024\n1.2.2024\n", "columns: {a: {format: '%d.%m.%Y'}}\n", {"a": DAYS}, "t.csv: date: 'a'"),
+    "dates of unknown order": (
+        "t.csv", b"a\n01-02-2024\n", "", {"a": ["01-02-2024"]},
+        "t.csv: column 'a': dates such as 01-02-2024 may have the day or the month first, so the column stays text;"
+        " set its `format`, '%d-%m-%Y' or '%m-%d-%Y'",
+    ),
+    "years of two digits": (
+        "t.csv", b"a\n31.12.24\n01.02.24\n", "", {"a": ["31.12.24", "01.02.24"]},
+        "t.csv: column 'a': dates such as 31.12.24 have a year of two digits, so the column stays text;"
+        " set its `format`, such as '%d.%m.%y'",
+    ),
+    "a merged header": (
+        "t.xlsx", workbook(("One", [["person", None], ["age", "name"], [30, "x"], [40, "y"]])), "",
+        {"person": ["age", "30", "40"], "Unnamed: 1": ["name", "x", "y"]},
+        "t.xlsx: column 'person': 'age' (1 row with such values) among 2 numbers, so the column stays text;"
+        " `missing: ['age']` makes it a missing value, and `type` and `load: {on_bad_rows: set_aside}` keep such rows out",
+    ),
+    "numbers as text in Parquet": (
+        "t.parquet", parquet(pa.table({"a": ["1", "2"]})), "", {"a": ["1", "2"]},
+        "t.parquet: column 'a': holds numbers as text, read as text; `type: number` reads numbers",
+    ),
+    "codes": ("t.csv", b"a\n007\n12\n", "", {"a": ["007", "12"]}, "t.csv: column 'a': holds codes (digits with leading zeros), read as text"),
+    "a number that may be two": (
+        "t.csv", b"a;b\n1,234;x\n", "", {"a": [1.234], "b": ["x"]},
+        "t.csv: '1,234' is read with decimal comma, which the file does not confirm; `decimal` and `thousands` settle it",
+    ),
+    "no UTF-8": ("t.csv", "a\nKöln\n".encode("latin-1"), "", {"a": ["Köln"]},
+                 "t.csv: is not UTF-8 and is read as cp1252, a guess; set `encoding` if letters come out wrong"),
+    "no header": ("t.csv", b"1,2\n3,4\n", "", {"1": [3], "2": [4]},
+                  "t.csv: its first line holds only numbers and is taken for the column names"),
+    "a column without values": ("t.csv", b"a,b\n1,\n2,\n", "", {"a": [1, 2], "b": [None, None]}, "t.csv: no value in any row: 'b'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_read_otherwise_than_it_seems_is_said(tmp_path: Path, name: str) -> None:
+    file, content, settings, values, said = SAID[name]
+    (tmp_path / file).write_bytes(content)
+    found, reading = read(tmp_path, f"source: {file}\n{settings}")
+    assert found == values
+    told = Told()
+    config, _ = load_dataset(tmp_path / "dataset.yaml", "dataset.yaml")
+    opening.tell(told, reading.inputs, reading, config)
+    assert said in [*told.infos, *told.warnings]
+
+
+def test_a_folder_whose_parts_have_other_types(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    for name, values in (("a", [1]), ("b", ["x"])):
+        (tmp_path / "p" / f"{name}.parquet").write_bytes(parquet(pa.table({"v": values})))
+    found, reading = read(tmp_path, "source: p\n")
+    assert found == {"v": ["1", "x"]}
+    assert (
+        reading.plan.columns[0].why == "is integer in p/a.parquet, text in p/b.parquet, so it is read as text"
+    )
+    for name, kind in (("a", pa.date32()), ("b", pa.timestamp("us"))):
+        day = pa.array([datetime.date(2024, 5, 31)]).cast(kind)
+        (tmp_path / "p" / f"{name}.parquet").write_bytes(parquet(pa.table({"v": day})))
+    assert read(tmp_path, "source: p\n")[0] == {"v": 2 * [datetime.datetime(2024, 5, 31)]}
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    """Its last line may be half a line, whose number is another one."""
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a\n1\n2\n12")
+    before = path.stat().st_mtime_ns
+    with pytest.raises(Unreadable, match="has changed while it was read"), reading_opening.unchanged(path):
+        path.write_bytes(b"a\n1\n2\n1234\n")
+    os.utime(path, ns=(before, before + 5_000_000_000))
+    with pytest.raises(Unreadable, match="has changed while it was read"), reading_opening.unchanged(path):
+        os.utime(path, ns=(before, before))
+    with reading_opening.unchanged(path):
+        path.unlink()
+
+
+def test_at_least_eighty_kinds_of_odd_and_wrong_files() -> None:
+    assert len(ODD) + len(WRONG) + len(SAID) >= 130

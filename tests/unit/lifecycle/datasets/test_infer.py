@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import yaml
 from dataset_reading_help import read
 from reporter_help import Told
 
-from mlpipes_cli.config.dataset.config import load_dataset
-from mlpipes_cli.errors import ConfigError, UsageError
-from mlpipes_cli.lifecycle.datasets import names
+from mlpipes_cli.config.dataset.config import FunctionSource, load_dataset
+from mlpipes_cli.errors import ConfigError, MlpipesError, UsageError
+from mlpipes_cli.lifecycle.datasets import names, source_text
 from mlpipes_cli.lifecycle.datasets.infer import infer
 
 ROWS = 40
@@ -53,7 +54,7 @@ def test_a_first_file_says_what_was_found(loans: Path) -> None:
         "Age": {"type": "integer", "rename": "age", "min": 0, "missing": 0.0},
         "Had Default": {"type": "integer", "rename": "had_default", "values": [0, 1], "missing": 0.0},
         "Amount (€)": {"type": "number", "rename": "amount", "min": 0, "missing": 0.0},
-        "Paid at": {"type": "date", "rename": "paid_at", "format": "%d/%m/%Y", "missing": 0.0},
+        "Paid at": {"type": "date", "rename": "paid_at", "format": "%d.%m.%Y", "missing": 0.0},
         "Grade": {"type": "text", "rename": "grade", "values": ["A", "B"], "missing": 0.0},
         "order": {"type": "text", "rename": "order_", "values": ["x"], "missing": 0.1},
         "Empty": {"drop": True},
@@ -163,6 +164,57 @@ def test_a_file_without_names_is_told(tmp_path: Path) -> None:
     told = Told()
     infer("bare.csv", tmp_path, told)
     assert "bare.csv: its first line holds only numbers and is taken for the column names" in told.warnings
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "name"),
+    [
+        ("select a from s.People where a > 1", {"query": "select a from s.People where a > 1"}, "people"),
+        (
+            "with q as (select 1 as a) select * from q",
+            {"query": "with q as (select 1 as a) select * from q"},
+            "q",
+        ),
+        ("select 1 as a", {"query": "select 1 as a"}, "rows"),
+        ("my_rows:fetch_all", {"function": "my_rows:fetch_all"}, "fetch_all"),
+        ("{function: 'my_rows:fetch'}", {"function": "my_rows:fetch"}, "fetch"),
+        ("{table: s.People, url: $DB}", {"table": "s.People", "url": "$DB"}, "people"),
+        ("postgres:s.people", {"table": "s.people"}, "people"),
+        ("postgres:select 1", {"query": "select 1"}, "rows"),
+        ("[a.csv, b.csv]", ["a.csv", "b.csv"], "a"),
+        ("sklearn:iris", "sklearn:iris", "iris"),
+        ("[ab].csv", "[ab].csv", "ab"),
+        ("{broken", "{broken", "broken"),
+        ("x" * 5000, "x" * 5000, "x" * 50),
+    ],
+)
+def test_what_a_text_of_the_command_line_names(text: str, told: object, name: str, tmp_path: Path) -> None:
+    found = source_text.parsed(text, tmp_path)
+    assert found == told
+    assert source_text.dataset(found) == name
+
+
+def test_a_file_with_a_name_like_a_query_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "select a.csv").write_text("a\n1\n")
+    assert source_text.parsed("select a.csv", tmp_path) == "select a.csv"
+
+
+def test_a_query_and_a_function_are_inferred(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "t.db") as connection:
+        connection.execute("create table t (n integer, day text)")
+        connection.execute("insert into t values (1, 'x'), (null, 'y')")
+    found = infer("{query: 'select n, day from t', url: 'sqlite:///t.db'}", tmp_path, Told())
+    assert (found.dataset, found.columns) == ("t", {"n": "integer", "day": "text"})
+    assert "source: {query: 'select n, day from t', url: 'sqlite:///t.db'}" in found.yaml
+    made = "import pandas as pd\ndef rows():\n    return pd.DataFrame({'ok': [True, None], 'n': [1.5, 2]})\n"
+    (tmp_path / "a_module_of_rows.py").write_text(made)
+    found = infer("a_module_of_rows:rows", tmp_path, Told(), output=tmp_path / "dataset.yaml")
+    assert found.columns == {"ok": "boolean", "n": "number"}
+    config, _ = load_dataset(tmp_path / "dataset.yaml")
+    assert config.source == FunctionSource(function="a_module_of_rows:rows")
+    with pytest.raises(MlpipesError, match="no read-only role yet") as caught:
+        infer("select 1", tmp_path, Told())
+    assert len(caught.value.lines()) == 1
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

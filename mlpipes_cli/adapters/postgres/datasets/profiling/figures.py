@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2 import sql
 
+from mlpipes_cli.adapters.postgres.datasets import moments
 from mlpipes_cli.ports.data_sets.dataset_profile import ColumnProfile, Histogram, TopValue
 from mlpipes_cli.ports.data_sets.datasets import TableColumn
 
@@ -22,6 +23,7 @@ TOP = 10
 LABELS = 200  # different texts up to which all are read
 CUT = 500  # characters of a text
 _BINS = 24
+_QUARTILES = (0.25, 0.5, 0.75)
 _EXACT = 2**52  # whole numbers up to this have a half beside them in double precision
 NUMBERS, TIMES = {"integer", "number"}, {"date", "datetime"}
 
@@ -34,7 +36,7 @@ def number(column: TableColumn) -> sql.Composable:
             it=it
         )
     if column.type == "number":
-        return sql.SQL("case when {it} > '-Infinity' and {it} < 'Infinity' then {it} end").format(it=it)
+        return moments.finite(it)
     return sql.SQL("{}::double precision").format(it)
 
 
@@ -98,26 +100,12 @@ def _distribution(cursor: Cursor, table: sql.Composable, column: TableColumn, pr
         return found
     found |= {"min": low, "max": high, "quantiles": quantiles}
     if not times:
-        found["mean"], found["sd"] = _moments(cursor, table, value)
+        found["mean"], found["sd"] = moments.mean_and_deviation(cursor, value, table)
+        if not all(map(math.isfinite, quantiles)):  # differences are too large for double precision
+            found["quantiles"] = moments.quantiles(cursor, _QUARTILES, value, table)
     edges = whole_edges(low, high) if column.type == "integer" else edges_between(least, most)
     found["histogram"] = _histogram(cursor, table, value, edges, finite)
     return found
-
-
-def _moments(cursor: Cursor, table: sql.Composable, value: sql.Composable) -> tuple[Any, Any]:
-    """Return mean and deviation; none if their squares are too large for double precision."""
-    import psycopg2
-
-    cursor.execute("savepoint moments")
-    try:
-        statement = sql.SQL("select avg({value}), stddev_samp({value}) from {table}")
-        cursor.execute(statement.format(value=value, table=table))
-        mean, deviation = cursor.fetchone() or (None, None)
-    except psycopg2.errors.NumericValueOutOfRange:
-        cursor.execute("rollback to savepoint moments")
-        return None, None
-    usable = mean is not None and math.isfinite(mean) and (deviation is None or math.isfinite(deviation))
-    return (mean, deviation) if usable else (None, None)
 
 
 def whole_edges(low: int, high: int) -> list[float]:

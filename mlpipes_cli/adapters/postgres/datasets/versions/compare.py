@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2 import sql
 
+from mlpipes_cli.adapters.postgres.datasets import moments
 from mlpipes_cli.adapters.postgres.datasets.preparing.relation import content
 from mlpipes_cli.adapters.postgres.datasets.versions.publish import SCHEMA
 from mlpipes_cli.ports.data_sets.dataset_changes import ColumnChange, RowChanges, Summary
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 5
 _TOP = 5
+_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _MEASURED = {"integer", "number"}
 
 
@@ -28,7 +30,8 @@ def rows(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, key: Sequence
     """Return how many rows were added, removed and changed.
 
     With a key, a row has changed if a column that both versions have differs, or its part does. Without one,
-    rows are compared by their content: a changed row is one that was removed and one that was added.
+    rows are compared by their content: a row has changed if its part alone differs, and one with another
+    value is one that was removed and one that was added.
 
     Args:
         cursor: Of a transaction.
@@ -75,17 +78,21 @@ def rows(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, key: Sequence
 
 
 def _by_content(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, common: list[str]) -> RowChanges:
-    hashed = content([*common, SPLIT])
-    counted = "(select {} as h, count(*) as n from {} group by 1)"
-    o, n = (sql.SQL(counted).format(hashed, _table(version)) for version in (old, new))
+    counted = "(select {} as h, {} as part, count(*) as n from {} group by 1, 2)"
+    o, n = (
+        sql.SQL(counted).format(content(common), sql.Identifier(SPLIT), _table(version))
+        for version in (old, new)
+    )
     statement = sql.SQL(
-        "select coalesce(sum(greatest(coalesce(n.n, 0) - coalesce(o.n, 0), 0)), 0)::bigint,"
-        " coalesce(sum(greatest(coalesce(o.n, 0) - coalesce(n.n, 0), 0)), 0)::bigint"
-        " from {} o full join {} n using (h)"
+        "select coalesce(sum(greatest(n - o, 0)), 0)::bigint, coalesce(sum(greatest(o - n, 0)), 0)::bigint,"
+        " coalesce(sum(least(o, n) - same), 0)::bigint"
+        " from (select sum(coalesce(o.n, 0)) as o, sum(coalesce(n.n, 0)) as n,"
+        "  sum(least(coalesce(o.n, 0), coalesce(n.n, 0))) as same"
+        "  from {} o full join {} n using (h, part) group by h) as contents"
     ).format(o, n)
     cursor.execute(statement)
-    added, removed = cursor.fetchone() or (0, 0)
-    return RowChanges("content", added, removed, None, {}, [])
+    added, removed, moved = cursor.fetchone() or (0, 0, 0)
+    return RowChanges("content", added, removed, moved, {SPLIT: moved} if moved else {}, [])
 
 
 def columns(cursor: Cursor, old: DatasetVersion, new: DatasetVersion) -> list[ColumnChange]:
@@ -112,16 +119,10 @@ def _summary(cursor: Cursor, version: DatasetVersion, name: str, *, numeric: boo
     rows, present, distinct = cursor.fetchone() or (0, 0, 0)
     missing = (rows - present) / rows if rows else 0.0
     if numeric:
-        cursor.execute(
-            sql.SQL(
-                "select avg({it})::double precision, stddev_samp({it})::double precision,"
-                " percentile_cont(array[0, 0.25, 0.5, 0.75, 1]::double precision[])"
-                " within group (order by {it})"
-                " from {table}"
-            ).format(it=it, table=table)
-        )
-        mean, deviation, quantiles = cursor.fetchone() or (None, None, None)
-        return Summary(missing, distinct, mean, deviation, quantiles)
+        kind = next(one.type for one in version.columns if one.name == name)
+        value = moments.finite(it) if kind == "number" else it
+        mean, deviation = moments.mean_and_deviation(cursor, value, table)
+        return Summary(missing, distinct, mean, deviation, moments.quantiles(cursor, _SHARES, value, table))
     cursor.execute(
         sql.SQL(
             "select {it}::text, count(*) from {table} where {it} is not null group by {it}"

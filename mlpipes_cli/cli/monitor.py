@@ -1,0 +1,125 @@
+"""``monitor``: a check of a model in use, or of two files, and the history of checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpipes_cli.cli import context
+from mlpipes_cli.errors import UsageError
+
+_HELP = "Compare what a model is asked with what it was trained on; exit with 3 on an alarm."
+_OF_FILES = "Only with --reference and --current: "
+Reference = Annotated[
+    Path | None,
+    typer.Option("--reference", metavar="FILE", help="A table of good rows; needs no project and no stack."),
+]
+Current = Annotated[Path | None, typer.Option("--current", metavar="FILE", help="The table to look at.")]
+
+
+def monitor(
+    ctx: typer.Context,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="The registered model.")
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, metavar="N", help="The version to check.")
+    ] = None,
+    alias: Annotated[
+        str | None,
+        typer.Option("--alias", metavar="A", help="Check the version of this alias, such as a challenger's."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="T", help="Start of the window: 1d, 2026-11-21.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="T", help="Its end: 1h, 2026-11-21T10:00.")
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option("--rows", metavar="N", help="The newest N predictions in place of --since.")
+    ] = None,
+    scheduled: Annotated[
+        bool,
+        typer.Option("--scheduled", help="Keep to the false alarms a year that mlpipes.yaml allows."),
+    ] = False,
+    reference: Reference = None,
+    current: Current = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option("--alpha", metavar="P", help=f"{_OF_FILES}the probability of a false alarm (0.05)."),
+    ] = None,
+    min_effect: Annotated[
+        float | None,
+        typer.Option("--min-effect", metavar="E", help=f"{_OF_FILES}the smallest change that matters (0.1)."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="COLUMN", help=f"{_OF_FILES}do not compare it; may be repeated."),
+    ] = None,
+) -> None:
+    """Run a check, unless a subcommand was called."""
+    if ctx.invoked_subcommand is not None:
+        return
+    of_files = {"--alpha": alpha, "--min-effect": min_effect, "--ignore": ignore or None}
+    of_project = {
+        "--model": model, "--version": version, "--alias": alias, "--since": since, "--until": until,
+        "--rows": rows, "--scheduled": scheduled or None,
+    }  # fmt: skip
+    here = context.current
+    if reference is not None or current is not None:
+        from mlpipes_cli.lifecycle.monitoring import files
+
+        if reference is None or current is None:
+            lacking = "--reference" if reference is None else "--current"
+            raise UsageError(f"{lacking} is missing", "two files are compared: give both")
+        _refuse(of_project, "is for the running project, not for two files")
+        chosen = files.options(alpha, min_effect, ignore or ())
+        found = files.compare_files(here.resolve(reference), here.resolve(current), chosen, here.console)
+    else:
+        from mlpipes_cli.lifecycle.monitoring import budget
+        from mlpipes_cli.lifecycle.monitoring import monitor as verb
+
+        _refuse(of_files, "is for two files", "set it under `monitoring:` in mlpipes.yaml")
+        asked = verb.Asked(model=model, version=version, alias=alias, since=since, until=until, rows=rows)
+        cause = budget.SCHEDULED if scheduled else verb.MANUAL
+        found = verb.monitor(here.project(), here.console, asked, cause=cause)
+    from mlpipes_cli.cli.views.monitored import monitored
+
+    here.console.result(found, lambda: monitored(found))
+    found.require()
+
+
+def _refuse(given: Mapping[str, object], why: str, hint: str = "leave it out") -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"{name} {why}", hint)
+
+
+def history(
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="Only checks of this registered model.")
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, metavar="N", help="Only checks of this version.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=10_000, metavar="N", help="The number of checks.")
+    ] = 20,
+) -> None:
+    """List stored checks, the newest first, and how long an alarm lasts."""
+    from mlpipes_cli.cli.views.monitored import checks
+    from mlpipes_cli.lifecycle.monitoring import history as verb
+
+    found = verb.history(context.current.project(), model=model, version=version, limit=limit)
+    context.current.console.result(found, lambda: checks(found))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command and its subcommand."""
+    group = typer.Typer(invoke_without_command=True, help=_HELP)
+    group.callback()(monitor)
+    group.command("history")(history)
+    app.add_typer(group, name="monitor", help=_HELP)

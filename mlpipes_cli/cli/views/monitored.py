@@ -1,0 +1,128 @@
+"""Shows a check of a model, and the list of checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.cli.views.tables import Column, FittedTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from mlpipes_cli.lifecycle.monitoring.history import History
+    from mlpipes_cli.lifecycle.monitoring.result import Monitored
+    from mlpipes_cli.monitoring.results import ColumnCheck
+
+
+def monitored(found: Monitored) -> RenderableType | str:
+    """Return the verdict, the columns by effect, faults of the data, and what could have been seen."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text(found.verdict, style="bold red" if found.alarm else "bold")]
+    if found.rows or found.columns:
+        parts += [Text(line) for line in _about(found)]
+    if columns := found.table():
+        parts += [Text(""), _columns(columns)]
+    lines = [*_quality(columns), *_joint(found), *found.notes]
+    if lines:
+        parts += [Text(""), *(Text(line) for line in lines)]
+    return Group(*parts)
+
+
+def _about(found: Monitored) -> Iterator[str]:
+    window = found.window
+    which = f"version {found.version} of model {found.model!r}" if found.model else str(window.file)
+    yield f"{which}: {found.rows} rows, compared with {found.reference_rows} of the reference"
+    if window.since or window.first:
+        yield f"predictions from {window.since or window.first} to {window.until}"
+    if window.sampled:
+        yield f"a random part of {window.predictions} predictions"
+    if window.repeated:
+        yield f"{window.repeated} predictions left out: the same caller id was scored again later"
+    if window.others:
+        yield f"{window.others} predictions of other versions in that time are not compared"
+
+
+def _columns(columns: Sequence[ColumnCheck]) -> FittedTable:
+    table = FittedTable(
+        (
+            Column("column", least=12), Column("kind", drop=4), Column("result"),
+            Column("effect", right=True), Column("p", right=True, drop=2), Column("what changed", least=14),
+            Column("could be seen", least=10, drop=3), Column("rows", right=True, drop=5),
+        )
+    )  # fmt: skip
+    for column in columns:
+        result = "ALARM" if column.alarm else "small" if column.significant else ""
+        words = next((effect.words for effect in column.effects if effect.change == column.change), "")
+        table.add(
+            column.name,
+            column.kind,
+            result,
+            "" if column.effect is None else f"{column.effect:.2f}",
+            "" if column.p is None else p_value(column.p),
+            words or column.note,
+            column.detectable_words,
+            str(column.rows),
+            styles={2: "red"} if column.alarm else None,
+        )
+    return table
+
+
+def p_value(p: float) -> str:
+    """Return a p-value as people read it."""
+    return "<0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.01 else f"{p:.2f}"
+
+
+def _quality(columns: Sequence[ColumnCheck]) -> Iterator[str]:
+    faults = [(column.name, fault.words) for column in columns for fault in column.quality]
+    if faults:
+        yield "data quality:"
+    for name, words in faults:
+        yield f"  {name}: {words}"
+
+
+def _joint(found: Monitored) -> Iterator[str]:
+    joint = found.joint
+    if joint is None or joint.effect is None or joint.p is None:
+        return
+    result = "ALARM" if joint.alarm else "no alarm"
+    yield f"all inputs together: {result}, effect {joint.effect:.2f}, p {p_value(joint.p)}"
+
+
+def checks(found: History) -> RenderableType | str:
+    """Return the list of checks, and the alarms that last."""
+    if not found.checks:
+        return "no check is stored yet: `mlpipes monitor` makes one"
+    from rich.console import Group
+    from rich.text import Text
+
+    table = FittedTable(
+        (
+            Column("checked at (UTC)"), Column("model", least=8, drop=4),
+            Column("version", right=True, drop=3), Column("rows", right=True, drop=2), Column("result"),
+            Column("columns", least=12),
+            Column("cause", drop=5), Column("by", least=6, drop=6),
+        )
+    )  # fmt: skip
+    for check in found.checks:
+        result = "ALARM" if check.alarm else "ok" if check.enough else "too few"
+        table.add(
+            check.checked_at[:16].replace("T", " "),
+            check.model,
+            str(check.version),
+            str(check.rows),
+            result,
+            ", ".join(check.columns),
+            check.cause,
+            check.actor,
+            styles={4: "red"} if check.alarm else None,
+        )
+    lasting = [
+        f"version {alarm.version} of model {alarm.model!r}: alarm since {alarm.since[:16].replace('T', ' ')}"
+        f" UTC, in {alarm.checks} check{'s' if alarm.checks > 1 else ''}"
+        for alarm in found.alarms
+    ]
+    return Group(table, *(Text(line, style="bold") for line in lasting))

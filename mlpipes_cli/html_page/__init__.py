@@ -1,0 +1,1 @@
+"""Pages that hold everything they need: text, pictures, and the document around them."""

@@ -1,0 +1,1 @@
+"""``mlpipes monitor``: compares what a model is asked with what it was trained on, and keeps the result."""

@@ -1,0 +1,32 @@
+"""How much of its chance for false alarms a check may use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlpipes_cli.config.monitoring import Monitoring
+    from mlpipes_cli.ports.monitoring import StoredCheck
+
+SCHEDULED = "scheduled"
+_YEAR = timedelta(days=365)
+
+
+def of_schedule(settings: Monitoring, before: Sequence[StoredCheck], now: datetime) -> float:
+    """Return the alpha of a scheduled check.
+
+    It is the share of the year's false alarms that falls on the time since the last scheduled check that had
+    rows enough. So the alphas of a year add up to the number that the file allows, however often checks are
+    made: the expected number of false alarms is at most that, whatever the dependence between checks (Boole's
+    inequality). A clock that goes back gives nothing, one that jumps ahead at most ``monitoring: alpha``.
+
+    Args:
+        settings: ``monitoring:`` of mlpipes.yaml.
+        before: Earlier checks of the version, newest first.
+        now: The time of the database.
+    """
+    last = next((check.checked_at for check in before if check.cause == SCHEDULED and check.enough), None)
+    passed = settings.schedule if last is None else max(now - last, timedelta(seconds=1))
+    return min(settings.alpha, settings.false_alarms * (passed / _YEAR))

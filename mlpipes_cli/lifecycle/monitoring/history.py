@@ -1,0 +1,173 @@
+"""``mlpipes monitor history``: the stored checks, and the alarms that last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlpipes_cli.errors import UsageError
+from mlpipes_cli.suggest import did_you_mean
+from mlpipes_cli.tabular import Tabular
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mlpipes_cli.ports.monitoring import StoredCheck
+    from mlpipes_cli.project import ProjectFolder
+
+
+@dataclass(frozen=True)
+class CheckEntry:
+    """A stored check, as it is listed.
+
+    Attributes:
+        id: A UUID version 7.
+        checked_at: UTC, ISO 8601.
+        model: The registered model's name.
+        version: Its version.
+        alias: The alias by which the version was chosen, or None.
+        since: Start of the window, or None where it was given in rows.
+        until: Its end.
+        rows: Rows that were compared.
+        alarm: Whether it raised an alarm.
+        enough: Whether there were rows enough for a statement.
+        alpha: The probability of a false alarm that it kept to.
+        columns: Names of what alarmed: inputs, predictions and scores, the largest effect first.
+        verdict: One sentence.
+        cause: manual, scheduled or what else made the check.
+        actor: Who made it.
+        seconds: How long it took.
+        alarm_since: When the alarm began that the check is part of, or None.
+        alarm_checks: How many checks of that alarm there were up to this one.
+    """
+
+    id: str
+    checked_at: str
+    model: str
+    version: int
+    alias: str | None
+    since: str | None
+    until: str
+    rows: int
+    alarm: bool
+    enough: bool
+    alpha: float
+    columns: Sequence[str]
+    verdict: str
+    cause: str
+    actor: str
+    seconds: float
+    alarm_since: str | None
+    alarm_checks: int
+
+
+@dataclass(frozen=True)
+class PresentAlarm:
+    """An alarm that the newest check of a version with rows enough still raises.
+
+    Attributes:
+        model: The registered model's name.
+        version: Its version.
+        since: When its first check was made, UTC, ISO 8601.
+        seconds: The time from its first check to its newest one.
+        checks: How many checks raised it.
+    """
+
+    model: str
+    version: int
+    since: str
+    seconds: float
+    checks: int
+
+
+@dataclass(frozen=True)
+class History(Tabular):
+    """Stored checks.
+
+    Attributes:
+        model: The model that was asked for, or None for all.
+        alarms: The alarms that last.
+        checks: The newest checks, newest first.
+    """
+
+    model: str | None
+    alarms: Sequence[PresentAlarm]
+    checks: Sequence[CheckEntry]
+
+    def table(self) -> Sequence[CheckEntry]:
+        return self.checks
+
+
+def history(
+    project: ProjectFolder, *, model: str | None = None, version: int | None = None, limit: int = 20
+) -> History:
+    """Return the newest checks.
+
+    Args:
+        project: The project.
+        model: Only of this registered model.
+        version: Only of this version.
+        limit: The most checks.
+
+    Raises:
+        UsageError: There are checks, and none of that model.
+        MlpipesError: The stack is not running.
+    """
+    from mlpipes_cli.adapters import wiring
+
+    store, _ = wiring.make_monitoring(wiring.make_runtime(project).endpoints().database_url)
+    store.prepare()
+    found = store.checks(model, version, limit)
+    if model is not None and not found:
+        known = sorted({check.model for check in store.checks(limit=1000)})
+        if known and model not in known:
+            hint = did_you_mean(model, known).removeprefix("; ") or f"there are checks of {', '.join(known)}"
+            raise UsageError(f"--model: there are no checks of model {model!r}", hint)
+    return History(model, _present(found), [_entry(check) for check in found])
+
+
+def _present(checks: Sequence[StoredCheck]) -> list[PresentAlarm]:
+    newest: dict[tuple[str, int], StoredCheck] = {}
+    for check in checks:
+        if check.enough or check.alarm:
+            newest.setdefault((check.model, check.version), check)
+    return [
+        PresentAlarm(
+            check.model,
+            check.version,
+            _text(check.alarm_since),
+            (check.checked_at - check.alarm_since).total_seconds(),
+            check.alarm_checks,
+        )
+        for check in newest.values()
+        if check.alarm_since is not None
+    ]
+
+
+def _entry(check: StoredCheck) -> CheckEntry:
+    columns = [*check.result.get("columns", ()), *check.result.get("predictions", {}).values()]
+    return CheckEntry(
+        id=str(check.id),
+        checked_at=_text(check.checked_at),
+        model=check.model,
+        version=check.version,
+        alias=check.alias,
+        since=None if check.since is None else _text(check.since),
+        until=_text(check.until),
+        rows=check.rows,
+        alarm=check.alarm,
+        enough=check.enough,
+        alpha=check.alpha,
+        columns=[column["name"] for column in columns if column["alarm"]],
+        verdict=check.result.get("verdict", ""),
+        cause=check.cause,
+        actor=check.actor,
+        seconds=check.seconds,
+        alarm_since=None if check.alarm_since is None else _text(check.alarm_since),
+        alarm_checks=check.alarm_checks,
+    )
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")

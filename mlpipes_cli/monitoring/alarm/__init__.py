@@ -1,0 +1,1 @@
+"""One permutation test over all columns of a check together."""

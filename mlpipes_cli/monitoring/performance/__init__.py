@@ -1,0 +1,1 @@
+"""The performance of a served model: live metrics against the holdout's, decay, segments, estimates."""

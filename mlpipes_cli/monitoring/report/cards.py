@@ -1,0 +1,122 @@
+"""The part of the page for one column: what changed in words, then as a picture, then in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mlpipes_cli.html_page import pictures
+from mlpipes_cli.html_page.text import number, plain, share
+from mlpipes_cli.monitoring.report import charts
+
+_SHOWN_LEVELS = 12
+
+
+def card(one: Mapping[str, Any], position: str) -> str:
+    """Return the card of a column.
+
+    Args:
+        one: A ``ColumnCheck`` in JSON's types.
+        position: Its name in the page, by which other parts point to it.
+    """
+    state, said = state_of(one)
+    effects = one.get("effects") or []
+    words = f'<p class="words">{plain(effects[0]["words"], 300)}</p>' if effects and one["effect"] else ""
+    faults = "".join(f"<li>{plain(fault['words'], 300)}</li>" for fault in one.get("quality") or [])
+    note = f'<p class="note">{plain(one["note"], 300)}</p>' if one.get("note") else ""
+    return (
+        f'<article class="card {state}" id="{position}"><h3><bdi>{plain(one["name"], 200)}</bdi>'
+        f' <span class="type">{plain(one["kind"])}</span><span class="role {state}">{said}</span></h3>'
+        f"{words}{note}{f'<ul class=hints>{faults}</ul>' if faults else ''}"
+        f"{_pictures(one.get('shape') or {}, one)}{_figures(one)}{_effects(effects)}</article>\n"
+    )
+
+
+def state_of(one: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what a column is shown as, for CSS and in words."""
+    if one["p"] is None:
+        return "unknown", "no statement"
+    if one["alarm"]:
+        return "alarm", "changed"
+    return ("small", "changed, small") if one["significant"] else ("calm", "no change found")
+
+
+def p_value(value: float | None) -> str:
+    """Return a p-value as people write it."""
+    if value is None:
+        return "–"
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}" if value < 0.01 else f"{value:.2f}"
+
+
+def _pictures(shape: Mapping[str, Any], one: Mapping[str, Any]) -> str:
+    if "parts" in shape:
+        return "".join(_picture(part, one, plain(name)) for name, part in shape["parts"].items())
+    return _picture(shape, one, "")
+
+
+def _picture(shape: Mapping[str, Any], one: Mapping[str, Any], part: str) -> str:
+    name = plain(one["name"]) + (f", {part}" if part else "")
+    if "edges" in shape and shape["reference"]:
+        ends = [shape["edges"][0], shape["edges"][-1]]
+        low, high = (_day(end) if one["kind"] == "date" else number(float(end)) for end in ends)
+        label = f"distribution of {name} from {low} to {high}: reference and current rows"
+        drawn = charts.overlaid(shape["reference"], shape["current"], label)
+        title = f"<span>{part}</span>" if part else ""
+        return (
+            f"<figure>{drawn}<figcaption><span>{low}</span>{title}<span>{high}</span></figcaption></figure>"
+        )
+    return _levels(shape, part) if "levels" in shape else ""
+
+
+def _day(seconds: float) -> str:
+    try:
+        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).date().isoformat()
+    except OverflowError:
+        return number(float(seconds))
+
+
+def _levels(shape: Mapping[str, Any], part: str) -> str:
+    found = list(zip(shape["levels"], shape["reference"], shape["current"], strict=True))
+    most = max((max(before, now) for _, before, now in found), default=0.0) or 1.0
+    lines = "".join(
+        f"<tr><th scope=row><bdi>{plain(str(level)) or '<i>empty</i>'}</bdi></th><td class=picture>"
+        f'<div class="before">{pictures.bar(before / most)}</div>'
+        f'<div class="now">{pictures.bar(now / most)}</div></td>'
+        f"<td>{share(before, 1)}</td><td>{share(now, 1)}</td></tr>"
+        for level, before, now in found[:_SHOWN_LEVELS]
+    )
+    more = len(found) - _SHOWN_LEVELS
+    rest = f'<p class="note">and {more} more</p>' if more > 0 else ""
+    heads = (
+        f"<th scope=col>{part or 'value'}</th><td></td><th scope=col>reference</th><th scope=col>current</th>"
+    )
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>{rest}"
+
+
+def _figures(one: Mapping[str, Any]) -> str:
+    found = [
+        ("effect", "–" if one["effect"] is None else f"{one['effect']:.3f}"),
+        ("p", p_value(one["p"])),
+        ("current rows", f"{one['rows']:,}"),
+        ("reference rows", f"{one['reference_rows']:,}"),
+    ]
+    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in found)
+    words = one.get("detectable_words")
+    seen = (
+        f"<div class=whole><dt>would have been seen</dt><dd>{plain(words, 200)}</dd></div>" if words else ""
+    )
+    return f"<dl>{listed}{seen}</dl>"
+
+
+def _effects(effects: Sequence[Mapping[str, Any]]) -> str:
+    if len(effects) < 2:
+        return ""
+    lines = "".join(
+        f"<tr><th scope=row>{plain(effect['words'], 300)}</th><td>{plain(effect['change'])}</td>"
+        f"<td>{effect['size']:.3f}</td></tr>"
+        for effect in effects
+    )
+    heads = "<th scope=col>what</th><th scope=col>kind of change</th><th scope=col>effect</th>"
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+    return f"<details><summary>every kind of change</summary>{table}</details>"

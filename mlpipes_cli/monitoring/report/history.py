@@ -1,0 +1,111 @@
+"""The part of the page about earlier checks: the largest change and the live metric over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from mlpipes_cli.html_page.text import plain
+from mlpipes_cli.monitoring.report import charts
+from mlpipes_cli.monitoring.report.charts import Point, Scale
+
+Check = Mapping[str, Any]
+
+
+def section(checks: Sequence[Check], promotions: Sequence[Mapping[str, Any]]) -> str:
+    """Return the section; nothing for fewer than two checks.
+
+    Args:
+        checks: Documents of checks of one model, in any order.
+        promotions: When which version took an alias: ``at`` (ISO 8601), ``version`` and ``alias``.
+    """
+    ordered = sorted(checks, key=lambda check: _seconds(check["checked_at"]))
+    if len(ordered) < 2:
+        return ""
+    marks = [
+        (_seconds(one["at"]), f"version {one['version']} took {plain(str(one['alias']))}, {_day(one['at'])}")
+        for one in promotions
+    ]
+    span = f"<span>{_day(ordered[0]['checked_at'])}</span><span>{_day(ordered[-1]['checked_at'])}</span>"
+    parts = [_largest(ordered, marks, span), _scores(ordered, marks, span), _metric(ordered, marks, span)]
+    told = "".join(f"<li>{said}</li>" for at, said in marks if at >= _seconds(ordered[0]["checked_at"]))
+    listed = (
+        f'<details><summary>promotions</summary><ul class="attention">{told}</ul></details>' if told else ""
+    )
+    return f'<h2 id="history">Over time</h2>\n{"".join(parts)}{listed}'
+
+
+def _largest(checks: Sequence[Check], marks: Sequence[tuple[float, str]], span: str) -> str:
+    points = []
+    for check in checks:
+        effects = [
+            (one["effect"] or 0.0, one["name"]) for one in check["columns"] if one["effect"] is not None
+        ]
+        if effects:
+            size, name = max(effects)
+            label = f"{_day(check['checked_at'])}: {plain(name)}, effect {size:.3f}, {check['rows']:,} rows"
+            points.append(Point(_seconds(check["checked_at"]), size, alarm=bool(check["alarm"]), label=label))
+    return _chart("The largest effect of an input", points, marks, span, floor=0.0)
+
+
+def _scores(checks: Sequence[Check], marks: Sequence[tuple[float, str]], span: str) -> str:
+    points, level = [], None
+    for check in checks:
+        for one in (check.get("predictions") or {}).values():
+            place = next((e for e in one.get("effects") or [] if e["change"] == "location"), None)
+            if one["kind"] != "score" or place is None or place["current"] is None:
+                continue
+            level = place["reference"]
+            label = f"{_day(check['checked_at'])}: {place['current']:.4g}"
+            points.append(
+                Point(_seconds(check["checked_at"]), place["current"], alarm=bool(one["alarm"]), label=label)
+            )
+            break
+    return _chart("The scores' location; dashed: the reference's", points, marks, span, level=level)
+
+
+def _metric(checks: Sequence[Check], marks: Sequence[tuple[float, str]], span: str) -> str:
+    points, level, name = [], None, ""
+    for check in checks:
+        found = check.get("performance") or {"metric": "", "metrics": {}}
+        deciding = found["metrics"].get(found["metric"])
+        if not deciding or deciding["live"] is None:
+            continue
+        name, level = found["metric"], deciding["holdout"]
+        low, high = deciding["interval"] or (None, None)
+        label = f"{_day(check['checked_at'])}: {deciding['live']:.4f}, {found['with_truth']:,} rows"
+        points.append(
+            Point(_seconds(check["checked_at"]), deciding["live"], low, high, bool(deciding["worse"]), label)
+        )
+    return _chart(f"Live {plain(name)}; dashed: the holdout's", points, marks, span, level=level)
+
+
+def _chart(
+    title: str,
+    points: Sequence[Point],
+    marks: Sequence[tuple[float, str]],
+    span: str,
+    *,
+    level: float | None = None,
+    floor: float | None = None,
+) -> str:
+    if len(points) < 2:
+        return ""
+    scale = Scale.of(points, levels=() if level is None else (level,), floor=floor)
+    ends = f"{min(one.value for one in points):.3g} to {max(one.value for one in points):.3g}"
+    label = f"{title}, {len(points)} checks, {ends}"
+    drawn = charts.over_time(points, scale, label, level=level, marks=marks)
+    return (
+        f'<figure class="card wide"><figcaption><span>{title}</span><span>{ends}</span></figcaption>{drawn}'
+        f"<figcaption>{span}</figcaption></figure>\n"
+    )
+
+
+def _seconds(moment: str) -> float:
+    found = datetime.fromisoformat(moment)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _day(moment: str) -> str:
+    return plain(moment[:16].replace("T", " "))
