@@ -38,28 +38,28 @@ class MetricValue:
     note: str
 
 
-def judge(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]) -> MetricValue:
+def judge(rows: CollectedRows, schema: PredictionSchema, values: Sequence[Any]) -> MetricValue:
     """Score the collected rows.
 
     Args:
         rows: Predictions, scores and truths of a version.
-        nature: The schema of its predictions.
+        schema: The schema of its predictions.
         values: The JSON value at each position.
     """
-    made = _predictions(rows, nature, values)
+    made = _predictions(rows, schema, values)
     if made is None:
         return MetricValue({}, {}, 0, None, rows.rows, "the model knows none of the true values")
     predictions, units, unusable = made
     from mlpipes_cli.scoring.live import measure
 
-    prevalence = float(predictions.target_codes.mean()) if nature.task == "binary" else None
+    prevalence = float(predictions.target_codes.mean()) if schema.task == "binary" else None
     found = measure(predictions, units)
     ids = int(units.max()) + 1
     return MetricValue(found.metrics, found.intervals, ids, prevalence, unusable, found.note)
 
 
 def _predictions(
-    rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]
+    rows: CollectedRows, schema: PredictionSchema, values: Sequence[Any]
 ) -> tuple[Predictions, NDArray[np.int64], int] | None:
     """Return the usable rows, each one's caller, and how many are not usable; None if none is usable."""
     import numpy as np
@@ -67,7 +67,7 @@ def _predictions(
     from mlpipes_cli.scoring.predictions import Predictions
 
     truth, prediction = np.asarray(rows.truth), np.asarray(rows.prediction)
-    meaning = _meanings(nature, values, np.union1d(truth, prediction).tolist())
+    meaning = _meanings(schema, values, np.union1d(truth, prediction).tolist())
     usable = np.array([meaning.get(p) is not None for p in range(len(values))])
     keep = usable[truth] & usable[prediction]
     if not keep.any():
@@ -75,18 +75,18 @@ def _predictions(
     scores = rows.joined_scores()
     if scores is not None:
         scores = scores[keep]
-        if nature.task == "multiclass":
-            wide = nature.columns is not None and scores.ndim == 2 and scores.shape[1] == len(nature.classes)
-            scores = scores[:, list(nature.columns or ())] if wide else None
-        elif nature.task == "regression" or scores.ndim != 1:
+        if schema.task == "multiclass":
+            wide = schema.columns is not None and scores.ndim == 2 and scores.shape[1] == len(schema.classes)
+            scores = scores[:, list(schema.columns or ())] if wide else None
+        elif schema.task == "regression" or scores.ndim != 1:
             scores = None
     lookup = np.empty(len(values), dtype=object)
     for position, label in meaning.items():
         lookup[position] = label
     try:
         made = Predictions(
-            nature.task,
-            nature.classes,
+            schema.task,
+            schema.classes,
             lookup[truth[keep]],
             scores,
             lookup[prediction[keep]],
@@ -98,7 +98,7 @@ def _predictions(
     return made, units.astype(np.int64), int((~keep).sum())
 
 
-def _meanings(nature: PredictionSchema, values: Sequence[Any], positions: Sequence[int]) -> dict[int, Any]:
+def _meanings(schema: PredictionSchema, values: Sequence[Any], positions: Sequence[int]) -> dict[int, Any]:
     """Return the class or number at each position; None for a value that is neither."""
     import math
 
@@ -106,5 +106,5 @@ def _meanings(nature: PredictionSchema, values: Sequence[Any], positions: Sequen
         good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         return float(value) if good else None
 
-    means = number if nature.task == "regression" else nature.label
+    means = number if schema.task == "regression" else schema.label
     return {position: means(values[position]) for position in positions}
