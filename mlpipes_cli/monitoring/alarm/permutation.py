@@ -12,6 +12,8 @@ from mlpipes_cli.monitoring.alarm.units import Units
 
 _AT_ONCE = 250  # permutations whose sums are in memory together
 FEWEST, MOST = 1_000, 20_000  # permutations
+_BEYOND = 10  # permutations that are expected to reach what is significant
+_DEEP = 20  # permutations beyond the level that a tail is continued from
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,7 @@ class Tested:
 
 def draws_for(alpha: float) -> int:
     """Return how many permutations a test at a level takes: ten beyond it, within bounds."""
-    return int(min(max(np.ceil(10 / alpha), FEWEST), MOST)) - 1
+    return int(min(max(np.ceil(_BEYOND / alpha), FEWEST), MOST)) - 1
 
 
 def permutation_test(
@@ -73,21 +75,30 @@ def permutation_test(
         reached += (best >= limit).sum(axis=0)
         largest.append(best[:, 0])
         drawn += number
-    adjusted = np.maximum.accumulate((1 + reached) / (1 + drawn))
+    found = (1 + reached) / (1 + drawn)
+    maxima = np.concatenate(largest)
+    if drawn == total and alpha * (1 + drawn) < _BEYOND / 2:  # more draws would be needed than are affordable
+        found = np.minimum(found, tail(maxima, observed[order]))
     p = np.empty(observed.size)
-    p[order] = np.minimum(adjusted, 1)
-    critical = critical_value(np.concatenate(largest), alpha)
-    return Tested(observed, p, critical, drawn)
+    p[order] = np.minimum(np.maximum.accumulate(found), 1)
+    return Tested(observed, p, critical_value(maxima, alpha), drawn)
 
 
 def critical_value(largest: NDArray[np.float64], alpha: float) -> float:
     """Return the level that the largest statistic exceeds with probability alpha.
 
-    Where the draws are too few for it, the tail is continued as that of an exponential distribution of
+    Where the draws are too few for it, their tail is continued as that of an exponential distribution of
     rate 1, which minus the logarithm of a p-value has.
     """
-    shallow = max(alpha, 20 / largest.size)
+    shallow = max(alpha, min(_DEEP / largest.size, 0.5))
     return float(np.quantile(largest, 1 - shallow) + np.log(shallow / alpha))
+
+
+def tail(largest: NDArray[np.float64], observed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p-values far out in the tail, continued in the same way; 1 for statistics that are not there."""
+    shallow = min(_DEEP / largest.size, 0.5)
+    start = float(np.quantile(largest, 1 - shallow))
+    return np.where(observed > start, shallow * np.exp(-np.maximum(observed - start, 0)), 1.0)
 
 
 def _labels(number: int, units: Units, rng: np.random.Generator) -> NDArray[np.float32]:

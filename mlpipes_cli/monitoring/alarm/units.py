@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 GROUPS = 500  # groups of the smaller sample, at least, where it has as many rows
-MOST = 5_500  # units of both samples together
+RATIO, MORE = 10, 1_000  # units of the larger sample: at most ten times the smaller one's, and these
 _MOST_NUMBERS = 16_000_000  # numbers of the table of units by figures
 
 
@@ -63,8 +63,8 @@ def make_units(reference: int, current: int, figures: int, rng: np.random.Genera
     small, large = min(reference, current), max(reference, current)
     size = max(small // GROUPS, 1)
     first = small // size
-    most = max(min(MOST, _MOST_NUMBERS // max(figures, 1)), 2 * first)
-    second = min(large // size, most - first)
+    most = max(_MOST_NUMBERS // max(figures, 1) - first, first)
+    second = min(large // size, RATIO * first + MORE, most)
     starts = (reference, 0) if current_first else (0, reference)
     taken = [
         start + rng.permutation(rows)[: units * size]

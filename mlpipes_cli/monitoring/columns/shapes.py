@@ -49,7 +49,7 @@ def _numbers(before: NDArray[np.float64], now: NDArray[np.float64]) -> dict[str,
     scale = _BINS / (high - low)
     shares = []
     for side in sides:
-        places = np.clip((side - low) * scale, 0, _BINS - 1).astype(np.int64)
+        places = ((np.clip(side, low, high) - low) * scale).clip(0, _BINS - 1).astype(np.int64)
         shares.append(np.bincount(places, minlength=_BINS) / side.size)
     return {
         "edges": [float(edge) for edge in edges],

@@ -25,9 +25,11 @@ def as_numbers(values: pd.Series) -> tuple[Floats, Flags]:
     if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_complex_dtype(values.dtype):
         return values.to_numpy(dtype=np.float64, na_value=np.nan), np.zeros(len(values), dtype=np.bool_)
     missing = values.isna().to_numpy(dtype=np.bool_)
-    numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(
-        dtype=np.float64, na_value=np.nan
-    )
+    try:
+        read = pd.to_numeric(values.astype(object), errors="coerce")
+        numbers = read.to_numpy(dtype=np.float64, na_value=np.nan)
+    except OverflowError:  # an integer beyond every float
+        numbers = np.full(len(values), np.nan)
     again = np.isnan(numbers) & ~missing
     if again.any():  # integers beyond 64 bits, decimal numbers
         numbers = numbers.copy()
