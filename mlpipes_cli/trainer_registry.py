@@ -47,6 +47,10 @@ class TrainerDefinition:
         images: Whether it accepts images.
         checks_search: Whether its ``check`` compares the names of a search with the params that there are.
         searches_side_by_side: Whether the trials of a search may run at the same time, as one thread each.
+        weights: Whether it gives the weights of the rows to the fit; if not, its runs are refused where rows
+            have weights.
+        weights_check: A function ``(run, finder)`` that reads the source code of what a run names and returns
+            a message if that does not support weights, else None.
     """
 
     trainer: str
@@ -58,6 +62,8 @@ class TrainerDefinition:
     images: bool = False
     checks_search: bool = False
     searches_side_by_side: bool = False
+    weights: bool = False
+    weights_check: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,8 @@ def find(name: str) -> RegisteredTrainer | None:
     except Exception as error:
         raise BrokenTrainer(broken(name, point.dist, error)) from error
     if not isinstance(found, TrainerDefinition):
-        return RegisteredTrainer(name, TrainerDefinition(point.value), None, point.dist)
+        alone = TrainerDefinition(point.value, weights=bool(getattr(found, "takes_weights", False)))
+        return RegisteredTrainer(name, alone, None, point.dist)
     return RegisteredTrainer(name, found, _folder_of(point.module), point.dist)
 
 

@@ -79,8 +79,9 @@ def picture(root: Path) -> dict[str, Any]:
                 "select schemaname, tablename from pg_tables where schemaname !~ '^(pg_|information_schema)'"
             )
             for schema, table in cursor.fetchall():
-                cursor.execute(f'select t::text from "{schema}"."{table}" t order by 1')
-                found[f"{name}.{schema}.{table}"] = [row for (row,) in cursor.fetchall()]
+                cursor.execute(f'select t::text from "{schema}"."{table}" t')
+                # here and not by the server: servers order by locales of their own
+                found[f"{name}.{schema}.{table}"] = sorted(row for (row,) in cursor.fetchall())
     for one in kept.artifacts.entries():
         found[f"artifacts/{one.key}"] = until(lambda key=one.key: _checksum(kept, key))
     return found

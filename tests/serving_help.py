@@ -150,7 +150,16 @@ class Silent:
     def reload(self, ok: bool) -> None: ...
 
 
-def application(log: Any, *models: Any, truth: Any = None, recent: Any = None, **settings: Any) -> Any:
+class NoChecks:
+    """Nothing was checked yet."""
+
+    async def newest(self, model: str, limit: int) -> list[Any]:
+        return []
+
+
+def application(
+    log: Any, *models: Any, truth: Any = None, recent: Any = None, checks: Any = None, **settings: Any
+) -> Any:
     """The API on loaded models and a log; it asks for no keys, unless ``settings`` say so."""
     from mlpipes_cli.server.http.app import create_app
     from mlpipes_cli.server.models.served_models import ServedModels
@@ -162,7 +171,7 @@ def application(log: Any, *models: Any, truth: Any = None, recent: Any = None, *
         served.put(other)
     keys = settings.pop("keys", None)
     told = {"model": models[0].name, "alias": models[0].alias, "api_keys": "off", **settings}
-    return create_app(ServerSettings(**told), Stores(log, truth, recent, keys), served)
+    return create_app(ServerSettings(**told), Stores(log, truth, recent, keys, checks or NoChecks()), served)
 
 
 def registered(tracking_uri: str, name: str, alias: str = "production", **kinds: Any) -> int:

@@ -1,14 +1,16 @@
 """The exact coverage of intervals of labels: the chances of all tables of right and wrong labels, added up.
 
-``python benchmarks/intervals/exact.py`` prints two tables: four intervals of a single share of 20 rows, over
-all true shares, and those of mlpipes for the label metrics of two classes, over many pairs of rates.
+``python benchmarks/intervals/exact.py`` prints three tables: five intervals of a single share of 20 rows,
+over all true shares; those of mlpipes for the label metrics of two classes, over many pairs of rates; and
+those for KS and ROC AUC of a model with two scores only.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # before NumPy: one core
@@ -27,7 +29,7 @@ from mlpipes_cli.scoring.predictions import Predictions  # noqa: E402
 from mlpipes_cli.scoring.share_intervals import wilson  # noqa: E402
 
 LEAST_CHANCE = 2e-5  # tables that are rarer are left out
-THRESHOLDS = np.geomspace(0.6, 2.0, 9)
+THRESHOLDS = np.geomspace(0.6, 2.0, 7)
 
 Pair = tuple[float, float]
 
@@ -72,13 +74,14 @@ def of_a_share(method: Callable[[int, int], Pair], rows: int, shares: np.ndarray
 def predictions(hits: int, alarms: int, positives: int, negatives: int) -> Predictions:
     target = np.repeat([1, 0], [positives, negatives])
     label = np.concatenate((np.arange(positives) < hits, np.arange(negatives) < alarms)) * 1
-    return Predictions("binary", (0, 1), target, None, label, np.arange(len(target)))
+    return Predictions("binary", (0, 1), target, 0.1 + 0.8 * label, label, np.arange(len(target)))
 
 
 class Tables:
     """The intervals of tables of right and wrong labels, each of which is computed once."""
 
-    def __init__(self, positives: int, others: int) -> None:
+    def __init__(self, positives: int, others: int, names: Collection[str] = NAMES) -> None:
+        self._names = names
         self._sizes = positives, positives * others
         self._found: dict[tuple[int, int], dict[str, Pair | None]] = {}
 
@@ -90,10 +93,10 @@ class Tables:
         )
         large = np.round(np.array(rates) * 1e6).astype(int)
         truth = _metrics(*large, 10**6, sizes[1] / sizes[0])
-        found = {name: np.zeros(2) for name in NAMES}
+        found = {name: np.zeros(2) for name in self._names}
         for hits, alarms in np.argwhere(chances > LEAST_CHANCE):
             if (hits, alarms) not in self._found:
-                self._found[hits, alarms] = intervals(predictions(hits, alarms, *sizes), only=NAMES)
+                self._found[hits, alarms] = intervals(predictions(hits, alarms, *sizes), only=self._names)
             for name, pair in self._found[hits, alarms].items():
                 if pair:
                     holds = pair[0] <= truth[name] <= pair[1]
@@ -112,6 +115,8 @@ def _metrics(hits: int, alarms: int, rows: int, ratio: float) -> dict[str, float
         "recall": a,
         "mcc": share * other * (a - b) / np.sqrt(share * other * taken * (1.0 - taken)),
         "accuracy": share * a + other * (1.0 - b),
+        "ks": abs(a - b),
+        "roc_auc": (1.0 + a - b) / 2.0,
     }
 
 
@@ -123,6 +128,9 @@ def rates(ks: float, threshold: float, others: int) -> tuple[float, float]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, nargs="*", default=(20, 50), help="of the rarer class")
+    options = parser.parse_args()
     shares = np.linspace(0.05, 0.95, 1801)
     print("| a share of 20 rows | least | mean | largest | of shares below 93 | above 97 | at 0.95 |")
     print("|---" * 7 + "|")
@@ -130,10 +138,10 @@ def main() -> None:
         found = of_a_share(method, 20, shares)
         part = [f"{100.0 * wrong.mean():.0f} %" for wrong in (found < 93.0, found > 97.0)]
         numbers = [f"{one:.1f}" for one in (found.min(), found.mean(), found.max())]
-        print(f"| {method.__name__} | {' | '.join([*numbers, *part])} | {found[-1]:.1f} |")
+        print(f"| {method.__name__.replace('_', ' ')} | {' | '.join([*numbers, *part])} | {found[-1]:.1f} |")
     print("\n| rows | metric | KS 0.2 | KS 0.4 | KS 0.6 | KS 0.8 | mean |\n|---|---|---|---|---|---|---|")
     assert abs(evaluate(predictions(15, 20, 20, 80))["mcc"] - _metrics(750, 250, 1000, 4.0)["mcc"]) < 1e-9
-    for rows in (20, 50):
+    for rows in options.rows:
         known, cells = Tables(rows, 4), {name: [] for name in NAMES}
         for ks in (0.2, 0.4, 0.6, 0.8):
             each = [known.coverage(rates(ks, threshold, 4)) for threshold in THRESHOLDS]
@@ -145,6 +153,13 @@ def main() -> None:
             texts = [f"{np.mean(one):.1f} ({min(one):.1f} to {max(one):.1f})" for one in cells[name]]
             mean = np.mean([value for one in cells[name] for value in one])
             print(f"| {rows} | {name} | {' | '.join(texts)} | {mean:.1f} |", flush=True)
+    print("\n| rows | two scores, KS | ks | roc_auc |\n|---|---|---|---|")
+    for rows in options.rows:
+        known = Tables(rows, 4, ("ks", "roc_auc"))
+        for ks in (0.5, 0.7, 0.9):
+            found = known.coverage(((1.0 + ks) / 2.0, (1.0 - ks) / 2.0))
+            texts = [f"{100.0 * held / given:.1f}" for given, held in found.values()]
+            print(f"| {rows} | {ks} | {' | '.join(texts)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def of_population(
 
 
 def means(counts: Counts, populations: Iterable[Population], sizes: Sequence[int]) -> list[str]:
-    """Return the mean over the populations, each of which counts the same, and the number of them."""
+    """Return the mean over the populations, each of which counts the same, where most were drawn."""
     rates: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for population in populations:
         for name in metrics_of(population, None):
@@ -37,8 +37,9 @@ def means(counts: Counts, populations: Iterable[Population], sizes: Sequence[int
                     rates[population.task, name][rows].append(_rate(cell))
     lines = _head("metric | populations", sizes)
     for (_, name), found in rates.items():
-        cells = [f"{sum(found[rows]) / len(found[rows]):.1f}" if found[rows] else "" for rows in sizes]
         count = max(len(each) for each in found.values())
+        drawn = [found[rows] if 2 * len(found[rows]) > count else [] for rows in sizes]
+        cells = [f"{sum(each) / len(each):.1f}" if each else "" for each in drawn]
         lines.append(f"| {name} | {count} | " + " | ".join(cells) + " |")
     return lines
 

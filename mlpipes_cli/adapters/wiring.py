@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.environments import Environments
     from mlpipes_cli.ports.ground_truth import TruthStore
     from mlpipes_cli.ports.images import ImageBuilder
-    from mlpipes_cli.ports.monitoring import CheckStore, WindowReader
+    from mlpipes_cli.ports.monitoring import CheckStore, RecentChecks, WindowReader
     from mlpipes_cli.ports.prediction_records import PredictionRecords
     from mlpipes_cli.ports.recent_predictions import RecentPredictions
     from mlpipes_cli.project import ProjectFolder
@@ -145,6 +145,13 @@ def make_recent_predictions(database_url: str) -> RecentPredictions:
     from mlpipes_cli.adapters.postgres.recent_predictions import PostgresRecentPredictions
 
     return PostgresRecentPredictions(database_url)
+
+
+def make_recent_checks(database_url: str) -> RecentChecks:
+    """Return the reader of the newest checks."""
+    from mlpipes_cli.adapters.postgres.recent_checks import PostgresRecentChecks
+
+    return PostgresRecentChecks(database_url)
 
 
 def prepare_database(url: str, *, must: bool = True) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlpipes_cli.lifecycle.monitoring.history import History
+    from mlpipes_cli.lifecycle.monitoring.report import Report
     from mlpipes_cli.lifecycle.monitoring.result import Monitored
 
 
@@ -30,6 +31,7 @@ class MonitoringMethods(Base):
         until: str | None = None,
         rows: int | None = None,
         scheduled: bool = False,
+        output: File | None = None,
     ) -> Monitored:
         """Compare the predictions of a version with its reference, and store the result.
 
@@ -43,6 +45,7 @@ class MonitoringMethods(Base):
             until: End of the window.
             rows: The number of newest predictions in place of ``since``.
             scheduled: Keep to the false alarms a year that the settings allow.
+            output: Write the report as an HTML page; a report that is there is replaced.
 
         Raises:
             UsageError: There is no such model, or a time cannot be read.
@@ -50,10 +53,11 @@ class MonitoringMethods(Base):
         """
         from mlpipes_cli.lifecycle.monitoring import budget
         from mlpipes_cli.lifecycle.monitoring import monitor as verb
+        from mlpipes_cli.lifecycle.monitoring.asked import Asked
 
-        asked = verb.Asked(model=model, version=version, alias=alias, since=since, until=until, rows=rows)
+        asked = Asked(model=model, version=version, alias=alias, since=since, until=until, rows=rows)
         cause = budget.SCHEDULED if scheduled else verb.MANUAL
-        return verb.monitor(self._settings, self._events, asked, cause=cause)
+        return verb.monitor(self._settings, self._events, asked, cause=cause, report=_report(output))
 
     def monitor_history(
         self, *, model: str | None = None, version: int | None = None, limit: int = 20
@@ -81,6 +85,7 @@ def monitor(
     alpha: float | None = None,
     min_effect: float | None = None,
     ignore: Sequence[str] = (),
+    output: File | None = None,
     on_event: Callable[[Event], object] = log,
 ) -> Monitored:
     """Compare two tables; no project and no stack are needed, and nothing is stored.
@@ -91,6 +96,7 @@ def monitor(
         alpha: The probability of a false alarm, all columns together; 0.05 if omitted.
         min_effect: The smallest change that matters, from 0 to 1; 0.1 if omitted.
         ignore: Columns that are not compared.
+        output: Write the report as an HTML page; a report that is there is replaced.
         on_event: See :class:`Project`.
 
     Raises:
@@ -102,7 +108,13 @@ def monitor(
     with tempfile.TemporaryDirectory(prefix="mlpipes-") as folder:
         left = _file(reference, Path(folder) / "reference.parquet")
         right = _file(current, Path(folder) / "current.parquet")
-        return files.compare_files(left, right, chosen, Events(on_event))
+        return files.compare_files(left, right, chosen, Events(on_event), _report(output))
+
+
+def _report(output: File | None) -> Report | None:
+    from mlpipes_cli.lifecycle.monitoring.report import Report
+
+    return None if output is None else Report(Path(output))
 
 
 def _file(table: File | pd.DataFrame, path: Path) -> Path:

@@ -22,6 +22,7 @@ GROUPS = (
     "keys",
     "build",
     "images",
+    "export",
     "transfer",
     "demo",
 )

@@ -45,6 +45,12 @@ def monitor(
         bool,
         typer.Option("--scheduled", help="Keep to the false alarms a year that mlpipes.yaml allows."),
     ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the report as a .html page.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite an output file that is not such a page.")
+    ] = False,
     reference: Reference = None,
     current: Current = None,
     alpha: Annotated[
@@ -69,6 +75,9 @@ def monitor(
         "--rows": rows, "--scheduled": scheduled or None,
     }  # fmt: skip
     here = context.current
+    from mlpipes_cli.lifecycle.monitoring.report import Report
+
+    report = None if output is None else Report(output, force)
     if reference is not None or current is not None:
         from mlpipes_cli.lifecycle.monitoring import files
 
@@ -77,15 +86,18 @@ def monitor(
             raise UsageError(f"{lacking} is missing", "two files are compared: give both")
         _refuse(of_project, "is for the running project, not for two files")
         chosen = files.options(alpha, min_effect, ignore or ())
-        found = files.compare_files(here.resolve(reference), here.resolve(current), chosen, here.console)
+        found = files.compare_files(
+            here.resolve(reference), here.resolve(current), chosen, here.console, report
+        )
     else:
         from mlpipes_cli.lifecycle.monitoring import budget
         from mlpipes_cli.lifecycle.monitoring import monitor as verb
+        from mlpipes_cli.lifecycle.monitoring.asked import Asked
 
         _refuse(of_files, "is for two files", "set it under `monitoring:` in mlpipes.yaml")
-        asked = verb.Asked(model=model, version=version, alias=alias, since=since, until=until, rows=rows)
+        asked = Asked(model=model, version=version, alias=alias, since=since, until=until, rows=rows)
         cause = budget.SCHEDULED if scheduled else verb.MANUAL
-        found = verb.monitor(here.project(), here.console, asked, cause=cause)
+        found = verb.monitor(here.project(), here.console, asked, cause=cause, report=report)
     from mlpipes_cli.cli.views.monitored import monitored
 
     here.console.result(found, lambda: monitored(found))

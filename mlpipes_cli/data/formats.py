@@ -35,6 +35,8 @@ class Formats:
         encoding: The encoding of a text file.
         quote: The character that quotes fields of a CSV file.
         sheet: The sheet of a workbook.
+        renames: The model's column by the name that it has in the source of the data set.
+        steps: What has changed values of the data set, by the names of the steps.
         before: Whether to read as early releases did, regardless of the column's type: pandas' words for
             missing values count everywhere, digits are numbers, dates of a CSV file are text.
     """
@@ -51,6 +53,8 @@ class Formats:
     encoding: str | None = None
     quote: str | None = None
     sheet: str | None = None
+    renames: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: Data) -> Formats:
@@ -80,6 +84,8 @@ class Formats:
             missing=tuple(told.get("missing", ())),
             dates=dict(told.get("dates", {})),
             infinite=bool(told.get("infinite")),
+            renames=dict(told.get("renames", {})),
+            steps=tuple(told.get("steps", ())),
         )
 
     def document(self) -> dict[str, Any]:
@@ -88,7 +94,9 @@ class Formats:
         style |= {"thousands": self.thousands} if self.thousands else {}
         words = {"missing": list(self.missing)} if self.missing else {}
         dates = {"dates": dict(self.dates)} if self.dates else {}
-        return {**style, **words, **dates, **({"infinite": True} if self.infinite else {})}
+        raw: dict[str, Any] = {"renames": dict(self.renames)} if self.renames else {}
+        raw |= {"steps": list(self.steps)} if self.steps else {}
+        return {**style, **words, **dates, **({"infinite": True} if self.infinite else {}), **raw}
 
     def found(self, **changes: Any) -> Formats:
         """Return a copy with what a file showed."""

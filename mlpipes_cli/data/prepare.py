@@ -155,6 +155,8 @@ def _warnings(clean: pd.DataFrame, hashes: NDArray[np.uint64], split: RowSplit, 
             found.append(
                 f"{shared} of {len(rows)} {name} rows also occur in the training rows, with the same target"
             )
+    if data.split.group is not None and (gaps := int(clean[data.split.group].isna().sum())):
+        found.append(f"{gaps} rows without a value of {data.split.group!r} stay together, as one group")
     unnamed = [name for name in clean.columns if name == "" or name.startswith("Unnamed: ")]
     if unnamed:
         found.append(

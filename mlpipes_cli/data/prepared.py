@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 
 
 def group_codes(column: pd.Series) -> Rows:
-    """Return the number of each row's group; a row without a value is a group of its own."""
-    codes = pd.factorize(column)[0].astype(np.int64)
-    alone = np.flatnonzero(codes < 0)
-    codes[alone] = codes.max(initial=-1) + 1 + np.arange(len(alone))
-    return codes
+    """Return the number of each row's group; all rows without a value are one group."""
+    return pd.factorize(column, use_na_sentinel=False)[0].astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

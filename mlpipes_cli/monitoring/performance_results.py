@@ -93,6 +93,7 @@ class PerformanceCheck:
         estimates: Estimates where the truth is late, by metric.
         segments: The deciding metric by segment.
         verdict: One sentence.
+        estimate_note: Why there are no estimates for the rows without truth, or an empty text.
     """
 
     task: str
@@ -106,3 +107,4 @@ class PerformanceCheck:
     estimates: Mapping[str, Estimate]
     segments: Sequence[SegmentCheck]
     verdict: str
+    estimate_note: str = ""

@@ -98,11 +98,31 @@ class WindowRow(NamedTuple):
         inputs: The row as the model received it.
         prediction: The model's prediction.
         scores: One number, or one per class; None if the model has none.
+        judged: Whether its ground truth is known.
     """
 
     inputs: str
     prediction: str
     scores: str | None
+    judged: bool
+
+
+class TruthRow(NamedTuple):
+    """A prediction with its ground truth; JSON columns are JSON text.
+
+    Attributes:
+        inputs: The row as the model received it.
+        prediction: The model's prediction.
+        scores: One number, or one per class; None if the model has none.
+        truth: The ground truth.
+        caller_id: The value of the caller's id column, or None.
+    """
+
+    inputs: str
+    prediction: str
+    scores: str | None
+    truth: str
+    caller_id: str | None
 
 
 @dataclass(frozen=True)
@@ -118,6 +138,8 @@ class PredictionWindow:
         mirrored: How many of them were mirrored, not answered.
         others: Number of predictions of other versions of the model; 0 for a window given in rows.
         read: Number of predictions that the rows were taken from: all, or a random part of them.
+        truths: Predictions whose ground truth arrived in the window, the earliest arrival first; for a window
+            given in rows those of its predictions that have one. Of very many the latest. Can be read once.
         batches: The rows, of each caller id only the newest; can be read once.
     """
 
@@ -129,6 +151,7 @@ class PredictionWindow:
     mirrored: int
     others: int
     read: int
+    truths: Iterator[Sequence[TruthRow]]
     batches: Iterator[Sequence[WindowRow]]
 
 
@@ -159,4 +182,19 @@ class WindowReader(Protocol):
 
         Raises:
             MlpipesError: The database does not answer.
+        """
+
+
+class RecentChecks(Protocol):
+    """Reads stored checks; several tasks of one event loop may call it."""
+
+    async def newest(self, model: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return what ``mlpipes monitor --json`` printed of the newest checks of a model, newest first.
+
+        Args:
+            model: The registered model's name.
+            limit: The most checks.
+
+        Raises:
+            MlpipesError: The database does not answer within a few seconds.
         """

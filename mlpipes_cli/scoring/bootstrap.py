@@ -34,7 +34,8 @@ def intervals(
     for rankings of two classes (:mod:`.ranking_intervals`), tests of rates for their labels
     (:mod:`.label_intervals`), the studentised bootstrap for losses (:mod:`.mean_intervals`), Wilson's formula
     with the resamples' standard error for the other shares (:mod:`.share_intervals`). Each interval is
-    widened to contain the value itself. ``benchmarks/intervals`` measures their coverage. The model is taken as fixed: the variation between trainings is not included.
+    widened to contain the value itself. ``benchmarks/intervals`` measures their coverage. The model is taken
+    as fixed: the variation between trainings is not included.
 
     Args:
         p: The predictions.

@@ -25,7 +25,7 @@ from mlpipes_cli.scoring.share_intervals import widening
 NAMES = ("f1", "precision", "recall", "mcc", "accuracy")
 _SAMPLES = 512
 _SMOOTHING = 0.5  # pseudo-rows of either label, so that no rate is 0 or 1
-_APART = np.array([1.0, 1.7, 2.2, 2.8, 4.0, 7.0])
+_APART = np.array([1.2, 1.8, 2.4, 3.4, 6.0])
 _STEPS = np.concatenate((-_APART[::-1], _APART))  # distances of the populations, in standard errors
 _REACH = 7.0  # standard deviations of a number of rows that are looked at on either side
 _SAME = 1e-9
@@ -51,31 +51,40 @@ class LabelTest:
         self._even = _even(used)
         self._observed = np.array([[one / size] for one, size in zip(self._found, self._sizes, strict=True)])
 
-    def interval(self, name: str, tails: Pair, wider: float) -> Pair:
-        """Return (lower, upper) of a metric.
+    def intervals(self, wider: Mapping[str, float], tails: Pair) -> dict[str, Pair]:
+        """Return (lower, upper) of each metric.
 
         Args:
-            name: One of ``NAMES``.
+            wider: By metric, those of ``NAMES``: the factor by which the normal deviates of both tails are
+                multiplied.
             tails: Such as 0.025 and 0.975.
-            wider: The factor by which the normal deviates of both tails are multiplied.
         """
-        value = float(self._metric(name, self._observed)[0])
-        start, direction = self._curve(name)
-        rates = start + direction * _STEPS
+        curves = {name: self._curve(name) for name in wider}
+        places = np.concatenate([start + way * _STEPS for start, way in curves.values()], axis=1)
         drawn = [
             _quantiles(size, log_odds, even) / size
-            for size, log_odds, even in zip(self._sizes, rates, self._even, strict=True)
+            for size, log_odds, even in zip(self._sizes, places, self._even, strict=True)
         ]
-        samples = self._metric(name, np.stack(drawn).reshape(len(drawn), -1)).reshape(len(_STEPS), -1)
-        above, at = samples > value + _SAME, np.abs(samples - value) <= _SAME
-        part = np.clip(above.mean(axis=1) + at.mean(axis=1) / 2.0, 0.5 / _SAMPLES, 1.0 - 0.5 / _SAMPLES)
+        parts = np.split(np.stack(drawn), len(curves), axis=1)
+        return {
+            name: self._ends(name, curves[name], part.reshape(len(part), -1), factor * ndtri(tails))
+            for (name, factor), part in zip(wider.items(), parts, strict=True)
+        }
+
+    def _ends(
+        self, name: str, curve: tuple[FloatArray, FloatArray], samples: FloatArray, deviates: FloatArray
+    ) -> Pair:
+        """Return the metrics of the populations of which both deviates are the observed value's."""
+        value = self._metric(name, self._observed)[0]
+        values = self._metric(name, samples).reshape(len(_STEPS), -1)
+        above, at = (values > value + _SAME).sum(axis=1), (np.abs(values - value) <= _SAME).sum(axis=1)
+        part = np.clip((above + at / 2.0) / _SAMPLES, 0.5 / _SAMPLES, 1.0 - 0.5 / _SAMPLES)
         rising = np.maximum.accumulate(ndtri(part)) + _SAME * np.arange(len(part))
-        low, high = (wider * float(ndtri(tail)) for tail in tails)
-        ends = np.array([np.interp(deviate, rising, _STEPS) for deviate in (low, high)])
-        lower, upper = self._metric(name, expit(start + direction * ends))
+        start, way = curve
+        lower, upper = self._metric(name, expit(start + way * np.interp(deviates, rising, _STEPS)))
         return (
-            float(lower) if rising[0] < low else _least(name),
-            float(upper) if rising[-1] > high else 1.0,
+            float(lower) if rising[0] < deviates[0] else _least(name),
+            float(upper) if rising[-1] > deviates[1] else 1.0,
         )
 
     def _curve(self, name: str) -> tuple[FloatArray, FloatArray]:
@@ -116,7 +125,7 @@ def label_intervals(
         return {}
     test = LabelTest(p.target_codes, p.prediction_codes, stratified=stratified)
     wider = {name: 1.0 if is_plain(name) else widening(2.0 * (n - 1), tails) for name, n in rows.items()}
-    return {name: test.interval(name, tails, wider[name]) for name in rows}
+    return test.intervals(wider, tails)
 
 
 def is_plain(name: str) -> bool:

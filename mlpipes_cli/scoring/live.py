@@ -14,8 +14,10 @@ from mlpipes_cli.scoring.design import Design
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import IntArray, Predictions
 
-_WORK = 2.0e7  # row weights that the intervals may use, if that leaves enough of them
+_WORK = 1.0e7  # row weights that the intervals may use, if that leaves enough of them
 _RESAMPLES, _FEWEST_RESAMPLES = 1000, 400
+_ROWS = 20_000  # with more, intervals are those of so many rows, made shorter
+_TELLING = 200  # rows of the rarer class that these have at least
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,43 @@ def measure(
     metrics: dict[str, float] = {}
     spans: Intervals = {}
     if max(telling.values(), default=0) >= FEWEST_ROWS:
-        resamples = int(min(_RESAMPLES, max(_FEWEST_RESAMPLES, _WORK / p.rows)))
         metrics = {name: value for name, value in evaluate(p).items() if telling.get(name, 0) >= FEWEST_ROWS}
-        drawn = intervals(p, resamples=resamples, design=design, only=only, seed=seed)
-        spans = {name: drawn[name] for name in metrics}
+        spans = _spans(p, design, metrics, min(telling.values()), seed)
     return LiveMetrics(metrics, spans, _note(p, min(telling.values(), default=0), design))
+
+
+def _spans(p: Predictions, design: Design, metrics: Mapping[str, float], fewest: int, seed: int) -> Intervals:
+    """Compute the intervals; of many rows from a random part of them (Politis, Romano and Wolf 1999).
+
+    The length of an interval falls with the root of the number of rows, so that of m of n callers is scaled
+    by the root of m / n, on either side of the value.
+    """
+    part, among, share = p, design, _ROWS / p.rows
+    if share < 1.0 and fewest > 0:
+        share = min(1.0, max(share, _TELLING / fewest))
+    if share < 1.0:
+        random = np.random.default_rng([seed, 3])
+        callers = np.arange(p.rows) if design.units is None else design.units
+        kept = random.permutation(int(callers.max()) + 1) < round(share * (int(callers.max()) + 1))
+        rows = np.flatnonzero(kept[callers])
+        units = None if design.units is None else np.unique(callers[rows], return_inverse=True)[1]
+        part, among = p.take(rows), Design(stratified=False, units=units)
+    resamples = int(min(_RESAMPLES, max(_FEWEST_RESAMPLES, _WORK / part.rows)))
+    drawn = intervals(part, resamples=resamples, design=among, only=metrics, seed=seed)
+    if part is p:
+        return {name: drawn[name] for name in metrics}
+    middles, scale = evaluate(part), float(np.sqrt(share))
+    found: Intervals = {}
+    for name, value in metrics.items():
+        pair = drawn.get(name)
+        if pair is None or name not in middles:
+            found[name] = None
+            continue
+        low, high = (value + scale * (end - middles[name]) for end in pair)
+        found[name] = (
+            (low, min(high, 1.0)) if metric_catalog.higher_is_better(name) else (max(low, 0.0), high)
+        )
+    return found
 
 
 def too_few(task: str, telling: int, *, callers: bool = False) -> str:

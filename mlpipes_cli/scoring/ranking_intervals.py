@@ -24,11 +24,11 @@ from mlpipes_cli.scoring.smoothing import Population, smoothed
 
 _SAMPLES = 200
 _APART = np.linspace(-3.2, 3.2, 7)  # distances of the populations, in standard errors
-_POWERS = np.concatenate(([0.0], np.geomspace(0.02, 20.0, 30)))
+_POWERS = np.concatenate(([0.0], np.geomspace(0.03, 20.0, 19)))
 _LARGEST_UNIT = 0.9  # of the logits of ROC AUC: where it is nearly 1, populations would lie too far apart
 _WEAKER = 0.6  # the power of the odds in the population that shows how KS's bias changes
 _LEAST_GAIN = 0.5
-_MOVES = np.linspace(-8.0, 8.0, 41)
+_MOVES = np.linspace(-8.0, 8.0, 25)
 
 Metric = Callable[[FloatArray, FloatArray], FloatArray]  # of both classes' (g, t) distribution functions
 

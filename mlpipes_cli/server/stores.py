@@ -11,6 +11,7 @@ from mlpipes_cli.ports import PredictionLog
 from mlpipes_cli.ports.alias_notifications import AliasNotifications
 from mlpipes_cli.ports.api_keys import KeyStore
 from mlpipes_cli.ports.ground_truth import TruthStore
+from mlpipes_cli.ports.monitoring import RecentChecks
 from mlpipes_cli.ports.recent_predictions import RecentPredictions
 from mlpipes_cli.signing.vault import Vault
 
@@ -24,6 +25,7 @@ class Stores:
         truth: Stores ground truth of predictions.
         recent: Reads the newest predictions.
         keys: Stores the API keys.
+        checks: Reads the newest checks of the model.
         models: The loadable models of the registry; None if the model is in a folder.
         news: Notifications of moved aliases; None if there are none.
         interpreters: Finds or builds the environments of models that have one; None if that is not possible.
@@ -33,6 +35,7 @@ class Stores:
     truth: TruthStore
     recent: RecentPredictions
     keys: KeyStore
+    checks: RecentChecks
     models: Vault | None = None
     news: AliasNotifications | None = None
     interpreters: Callable[[Mapping[str, Any]], Path] | None = None

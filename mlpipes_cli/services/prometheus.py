@@ -5,7 +5,7 @@ from mlpipes_cli.services.probes import HttpProbe
 
 SERVICE = ServiceDefinition(
     name="prometheus",
-    description="Metrics of the prediction API over time, with alert rules, started with `up --with prometheus`.",
+    description="The API's metrics over time, and alert rules, started with `up --with prometheus`.",
     ports=(tool_port("prometheus", 9090, 9090),),
     probe=HttpProbe("GET", "/-/ready"),
     exports={"MLPIPES_PROMETHEUS_URL": "http://{host}:{port}"},

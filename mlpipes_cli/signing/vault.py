@@ -91,20 +91,24 @@ class Vault:
                     self.check(name, version, folder)
                     return
                 else:
-                    known = {file.path: file for file in statement.files}
-                    for path in paths:
-                        if path in known:
-                            self._copy_part(name, version, folder / path, known[path])
+                    known = [file for file in statement.files if file.path in paths]
+                    try:
+                        parts = {file.path: self._part(name, version, file) for file in known}
+                    except Doubtful as error:
+                        doubt = error  # a user may trust the version as it is now
+                        continue
+                    for path, content in parts.items():
+                        (folder / path).write_bytes(content)
                     return
             raise doubt
 
-    def _copy_part(self, name: str, version: int, target: Path, signed: ModelFile) -> None:
+    def _part(self, name: str, version: int, signed: ModelFile) -> bytes:
         content = self.source.read(name, version, signed.path, signed.size + 1)
         if content is None:
             raise Doubtful(f"has changed since it was signed: {signed.path} is missing")
         if ModelFile(signed.path, len(content), hashlib.sha256(content).hexdigest()) != signed:
             raise Doubtful(f"has changed since it was signed: {signed.path} was changed")
-        target.write_bytes(content)
+        return content
 
     def check(self, name: str, version: int, folder: Path) -> Statement:
         """Check that the copied files of a version are the signed ones, and return the matching statement.

@@ -152,8 +152,9 @@ class Answers:
 class Trainer(Protocol):
     """Fits a model on training rows.
 
-    A trainer that hands the weights of the rows to its fit says so by ``takes_weights = True``; with another
-    one, a candidate with weights fails.
+    A trainer that gives the weights of the rows to its fit says so by ``weights=True`` of its definition, or,
+    without a definition, by ``takes_weights = True`` of the class; a run of another one is refused where rows
+    have weights.
 
     A trainer runs in a process of its own, in the environment of its run; a search calls its ``fit`` many
     times in the same process. The same training with the same versions gives the same model, regardless of

@@ -24,10 +24,13 @@ def weights(estimator: Any, training: Training) -> dict[str, Any]:
     steps = getattr(estimator, "steps", None)  # of a pipeline the last step is fitted with them
     last = steps[-1][1] if steps else estimator
     if not _takes(last, WEIGHTS):
-        raise TrainingError(
-            f"{type(last).__name__} does not support weights (`fit` has no {WEIGHTS}); {NO_WEIGHTS}"
-        )
+        raise TrainingError(without_weights(type(last).__name__))
     return {f"{steps[-1][0]}__{WEIGHTS}" if steps else WEIGHTS: training.weights}
+
+
+def without_weights(name: str) -> str:
+    """Return the message for an estimator that does not support weights."""
+    return f"{name} does not support weights (`fit` has no {WEIGHTS}); {NO_WEIGHTS}"
 
 
 def stopping(estimator: Any, training: Training) -> dict[str, Any]:

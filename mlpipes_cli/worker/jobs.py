@@ -23,7 +23,6 @@ from mlpipes_cli.trainers.base import (
     TrainingError,
     ValidationRows,
 )
-from mlpipes_cli.trainers.fit_arguments import NO_WEIGHTS
 from mlpipes_cli.trainers.search import cross_validation, search, spaces, thresholds
 from mlpipes_cli.worker import protocol, step_log, trial_log
 
@@ -68,9 +67,6 @@ def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
     trainer = catalog.make(content["spec"]["trainer"])
     if content.get("check"):  # its environment did not exist when the file was checked
         _check_here(trainer, content["spec"])
-    if training.weights is not None and not getattr(trainer, "takes_weights", False):
-        name = content["spec"]["trainer"]
-        raise TrainingError(f"the trainer {name} does not support weights; {NO_WEIGHTS}")
     tell("fit")
     started = time.monotonic()
     made = _fit(trainer, training, out, tell)

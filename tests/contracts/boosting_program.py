@@ -152,6 +152,29 @@ def early(kind: str) -> None:
         assert 0 < used < 390, (task, used)
 
 
+def weighed(kind: str) -> None:
+    """A weight of 2 is a row twice for XGBoost's exact trees; the others count rows beside weights."""
+    from contracts.trainer_contract import training_of
+
+    from mlpipes_cli.trainers.sklearn.trainer import SklearnTrainer
+
+    rounds = KINDS[kind][2]
+    more = {"tree_method": "exact"} if kind == "xgboost" else {}
+    whole = training_of("binary", spec_of(kind, "binary", **{rounds: 5}, **more), preprocess="none")
+    weights = np.where(np.arange(len(whole.X)) % 3 == 0, 2.0, 1.0)
+    rows = np.repeat(np.arange(len(whole.X)), weights.astype(int))
+    twice = replace(
+        whole, X=whole.X.iloc[rows].reset_index(drop=True), y=whole.y.iloc[rows].reset_index(drop=True)
+    )
+    scores = [
+        SklearnTrainer().fit(one).model.predict_proba(whole.X)[:, 1]
+        for one in (replace(whole, weights=weights), twice, whole)
+    ]
+    assert np.abs(scores[0] - scores[2]).max() > 1e-3, "weights reach the fit"
+    if kind == "xgboost":
+        assert np.abs(scores[0] - scores[1]).max() < 1e-5, np.abs(scores[0] - scores[1]).max()
+
+
 def validated(kind: str) -> None:
     """Validation rows stop it early, and weights reach it, as with the library alone on the same rows."""
     from contracts.trainer_contract import training_of
@@ -414,6 +437,7 @@ def main() -> list[str]:
             tests += [(test.__name__, lambda kind=kind, test=test: test(kind))]
         tests += [("own word", lambda kind=kind: own_word(kind)), ("early", lambda kind=kind: early(kind))]
         tests += [("validated", lambda kind=kind: validated(kind))]
+        tests += [("weighed", lambda kind=kind: weighed(kind))]
         for name, test in tests:
             try:
                 test()

@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 
 from mlpipes_cli.preprocess import portable
 from mlpipes_cli.scoring.thresholds import choose
-from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
+from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError, ValidationRows
 from mlpipes_cli.trainers.h2o_automl import server as h2o_server
 from mlpipes_cli.trainers.h2o_automl import trainer as h2o_automl
 from mlpipes_cli.trainers.h2o_automl.settings import H2OAutoMLParams
@@ -134,6 +134,64 @@ class TestH2OAutoML(TrainerContract):
         assert settled.threshold == choose("f1", positive.to_numpy(), leader)
         h2o.connect(url=cluster, verbose=False)
         assert not [key for key in h2o.ls()["key"] if "prediction_" in str(key)]  # nothing is left there
+
+    def test_a_weight_of_two_is_a_row_twice(self, cluster: str) -> None:
+        params = {"include_algos": ["GLM"], "max_models": 1}
+        spec = {"trainer": "h2o_automl", "params": params, "cluster": cluster}
+        whole = training_of("binary", spec, preprocess="none")
+        X, y = whole.X.iloc[:, :4], whole.y
+        fitted, held = np.arange(len(y)) % 3 != 0, np.arange(len(y)) % 3 == 0
+        judge = ValidationRows(X[held].reset_index(drop=True), y[held].reset_index(drop=True))
+        rows = np.flatnonzero(fitted)
+        weights = np.where(np.arange(len(rows)) % 2, 2.0, 1.0)
+
+        def scores(rows: Any, weights: Any) -> Any:
+            part = {"X": X.iloc[rows].reset_index(drop=True), "y": y.iloc[rows].reset_index(drop=True)}
+            made = H2OAutoMLTrainer().fit(replace(whole, **part, weights=weights, validation=judge))
+            return made.model.predict_proba(judge.X)[:, 1]
+
+        weighed = scores(rows, weights)
+        assert weighed == pytest.approx(scores(np.repeat(rows, weights.astype(int)), None), abs=2e-4)
+        assert np.abs(weighed - scores(rows, None)).max() > 2e-3
+
+    def test_the_validation_rows_stop_the_models_and_rank_them(self, cluster: str) -> None:
+        params = {"include_algos": ["GBM"], "max_models": 2, "stopping_rounds": 2}
+        spec = {"trainer": "h2o_automl", "params": params, "cluster": cluster}
+        whole = training_of("binary", spec)
+        held = np.arange(len(whole.y)) % 3 == 0
+        X, y = whole.X[held].reset_index(drop=True), whole.y[held].reset_index(drop=True)
+        fit_on = {
+            "X": whole.X[~held].reset_index(drop=True),
+            "y": whole.y[~held].reset_index(drop=True),
+        }
+        swapped = y.map(dict(zip(whole.classes, whole.classes[::-1], strict=True)))
+        made = {}
+        for name, labels in (("right", y), ("wrong", swapped)):
+            training = replace(whole, **fit_on, validation=ValidationRows(X, labels))
+            made[name] = H2OAutoMLTrainer().fit(training)
+        assert made["right"].params["nfolds"] == 0
+        area = roc_auc_score(y == whole.classes[1], made["right"].model.predict_proba(X)[:, 1])
+        board = made["right"].tables["leaderboard.csv"]
+        assert board["auc"].max() == pytest.approx(area, abs=1e-6), "ranked by the validation rows"
+        sure = [np.ptp(one.model.predict_proba(X)[:, 1]) for one in made.values()]
+        assert sure[1] < sure[0], "rows that contradict stop the fit at once"
+        folded = replace(training, spec={**spec, "params": {**params, "nfolds": 2}})
+        assert H2OAutoMLTrainer().fit(folded).tables["leaderboard.csv"]["auc"].max() > 0.9, "as asked"
+
+    def test_no_fold_of_its_own_divides_a_group(self, cluster: str) -> None:
+        draw = np.random.default_rng(3)
+        groups = np.repeat(np.arange(40), 20)
+        X = pd.DataFrame({"name": groups * 1.0, "noise": draw.normal(size=800)})
+        y = pd.Series(draw.integers(0, 2, 40)[groups])
+        params = {"include_algos": ["DRF"], "max_models": 1, "nfolds": 3}
+        spec = {"trainer": "h2o_automl", "params": params, "cluster": cluster}
+        training = training_of("binary", spec, X=X, y=y, classes=(0, 1))
+        areas = [
+            H2OAutoMLTrainer().fit(replace(training, groups=its)).tables["leaderboard.csv"]["auc"][0]
+            for its in (None, groups)
+        ]
+        assert areas[0] > 0.8, "a group's other rows give its label away"
+        assert areas[1] < 0.7
 
     def test_many_threads_many_models_one_java(self, fit: Fit) -> None:
         training, fitted = fit

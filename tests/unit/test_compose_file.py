@@ -121,7 +121,9 @@ def test_every_service_is_confined(services: dict[str, Any]) -> None:
             continue
         assert service["mem_limit"].startswith("${MLPIPES_"), name
         assert service["cpus"].startswith("${MLPIPES_"), name
-        assert service.get("read_only") or name == "pgadmin", name
+        assert service.get("read_only") or name in ("pgadmin", "prometheus"), (
+            name
+        )  # the engine puts files into it
 
 
 def test_no_service_is_given_a_secret_where_the_engine_shows_it(services: dict[str, Any]) -> None:
@@ -148,6 +150,7 @@ def test_a_secret_goes_to_no_container_that_has_no_use_for_it(services: dict[str
         },
         "jupyter": {"JUPYTER_TOKEN", admin, reader},
         "api": {"MLPIPES_DB_PASSWORD", admin, "MLPIPES_MODEL_KEY"},
+        "prometheus": {"MLPIPES_METRICS_KEY"},
     }  # fmt: skip
     assert held == {name: expected.get(name) or set(catalog.get(name).secret_names()) for name in held}
     assert expected.keys() <= held.keys()
@@ -159,6 +162,7 @@ def test_a_secret_goes_to_no_container_that_has_no_use_for_it(services: dict[str
         "databases": {"database_passwords"},
         "bucket": {"store_passwords"},
         "pgadmin": {"pgadmin_login", "pgadmin_servers", "pgadmin_passwords"},
+        "prometheus": {"prometheus_settings", "prometheus_rules"},
     }
     assert all(f"{name}-secrets:/etc/mlpipes/secrets:ro" in services[name]["volumes"] for name in held)
 

@@ -9,12 +9,13 @@ none.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.postgres import database
-from mlpipes_cli.ports.monitoring import PredictionWindow, WindowRow
+from mlpipes_cli.ports.monitoring import PredictionWindow, TruthRow, WindowRow
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -37,10 +38,27 @@ _COUNTED_NEWEST = f"""
 select %(version)s, count(*), count(p.shadow_of), min(p.made_at), max(p.made_at) from ({_NEWEST}) p
 """
 _DRAWN = f"(hashtextextended({_UNIT}, 0) & {(1 << _BITS) - 1}) < %(bound)s"
+_TRUTH_OF = "t.prediction_id = coalesce(p.shadow_of, p.prediction_id)"
+_ARRIVED = f"""
+(select * from serving.predictions p where p.model_name = %(model)s and p.model_version = %(version)s) p
+join serving.ground_truth t on {_TRUTH_OF}
+    and t.received_at < %(end)s and (%(since)s is null or t.received_at >= to_timestamp(%(since)s))
+"""
+_TRUTHS = """
+select inputs, prediction, scores, value, caller_id from (
+    select p.inputs::text, p.prediction::text, p.scores::text, t.value::text, p.caller_id, t.received_at,
+        p.made_at
+    from {chosen} order by t.received_at desc, p.made_at desc limit %(most)s
+) latest order by received_at, made_at
+"""
 _ROWS = f"""
-select distinct on ({_UNIT}) p.inputs::text, p.prediction::text, p.scores::text
+select distinct on ({_UNIT}) p.inputs::text, p.prediction::text, p.scores::text,
+    exists (select from serving.ground_truth t where {_TRUTH_OF})
 from {{chosen}} order by {_UNIT}, p.made_at desc, p.prediction_id desc
 """
+
+
+_cursors = count()
 
 
 class PostgresWindowReader:
@@ -68,7 +86,7 @@ class PostgresWindowReader:
         import psycopg2
 
         asked: dict[str, Any] = {
-            "model": model, "version": version, "since": since, "until": until, "rows": rows,
+            "model": model, "version": version, "since": since, "until": until, "rows": rows, "most": most,
         }  # fmt: skip
         try:
             with closing(database.connect(self._url)) as session:
@@ -87,8 +105,10 @@ def _opened(session: Connection, asked: dict[str, Any], most: int, size: int) ->
     counted = _fetched(session, _COUNTED_NEWEST if newest else _COUNTED, asked)
     own = next((row for row in counted if row[0] == asked["version"]), (0, 0, 0, None, None))
     chosen, read = f"serving.predictions p where {_OF_VERSION}", own[1]
+    judged = _ARRIVED
     if newest:
         chosen = f"({_NEWEST}) p"
+        judged = f"{chosen} join serving.ground_truth t on {_TRUTH_OF}"
     elif own[1] > most:
         asked["bound"] = int(most / own[1] * (1 << _BITS))
         chosen += f" and {_DRAWN}"
@@ -102,7 +122,14 @@ def _opened(session: Connection, asked: dict[str, Any], most: int, size: int) ->
         mirrored=own[2],
         others=sum(row[1] for row in counted) - own[1],
         read=read,
-        batches=_streamed(session, _ROWS.format(chosen=chosen), asked, size),
+        truths=(
+            [TruthRow(*row) for row in part]
+            for part in _streamed(session, _TRUTHS.format(chosen=judged), asked, size)
+        ),
+        batches=(
+            [WindowRow(*row) for row in part]
+            for part in _streamed(session, _ROWS.format(chosen=chosen), asked, size)
+        ),
     )
 
 
@@ -114,10 +141,10 @@ def _fetched(session: Connection, statement: str, values: Mapping[str, Any]) -> 
 
 def _streamed(
     session: Connection, statement: str, values: Mapping[str, Any], size: int
-) -> Iterator[Sequence[WindowRow]]:
+) -> Iterator[list[tuple[Any, ...]]]:
     """Yield the rows through a server-side cursor, ``size`` at a time."""
-    with session.cursor(name="mlpipes_window") as cursor:
+    with session.cursor(name=f"mlpipes_window_{next(_cursors)}") as cursor:
         cursor.itersize = size
         cursor.execute(statement, values)
         while part := cursor.fetchmany(size):
-            yield [WindowRow(*row) for row in part]
+            yield part

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Sequence
-from contextlib import closing, suppress
-from os import dup
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters.postgres import database
-from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.adapters.postgres.bounded_query import BoundedQueries
 from mlpipes_cli.ports.recent_predictions import WIDTH, RecentPrediction
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
 
-PATIENCE = 5.0  # seconds
 WINDOW = 10  # rows examined for each one requested, so that mirrored ones between them cost little
 
 # The index is (model_name, model_version, made_at). Its versions are found one by one, from the newest
@@ -63,37 +57,11 @@ class PostgresRecentPredictions:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._turn = asyncio.Lock()
+        self._queries = BoundedQueries(url)
 
     async def recent(self, model: str, limit: int) -> Sequence[RecentPrediction]:
-        opened: list[Connection] = []
-        try:
-            async with asyncio.timeout(PATIENCE), self._turn:
-                return await asyncio.to_thread(self._read, model, limit, opened)
-        except TimeoutError:
-            for connection in opened:
-                _cut(connection)
-            raise MlpipesError(
-                f"the database did not respond within {PATIENCE:g} s", "see `mlpipes status`"
-            ) from None
+        def read(cursor: Cursor) -> list[RecentPrediction]:
+            cursor.execute(QUERY, {"model": model, "limit": limit, "window": limit * WINDOW})
+            return [RecentPrediction(*row) for row in cursor.fetchall()]
 
-    def _read(self, model: str, limit: int, opened: list[Connection]) -> list[RecentPrediction]:
-        import psycopg2
-
-        with closing(database.connect(self._url)) as connection:
-            opened.append(connection)
-            try:
-                with connection.cursor() as cursor:
-                    cursor.execute(QUERY, {"model": model, "limit": limit, "window": limit * WINDOW})
-                    return [RecentPrediction(*row) for row in cursor.fetchall()]
-            except psycopg2.Error as error:
-                raise database.unreachable(error) from None
-
-
-def _cut(connection: Connection) -> None:
-    """Close a connection while another thread waits on it."""
-    with suppress(Exception):
-        if not connection.closed:
-            with socket.socket(fileno=dup(connection.fileno())) as ours:
-                ours.shutdown(socket.SHUT_RDWR)
+        return await self._queries.run(read)

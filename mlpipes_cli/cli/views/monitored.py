@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.lifecycle.monitoring.history import History
     from mlpipes_cli.lifecycle.monitoring.result import Monitored
+    from mlpipes_cli.monitoring.performance_results import PerformanceCheck
     from mlpipes_cli.monitoring.results import ColumnCheck
 
 
@@ -26,7 +27,11 @@ def monitored(found: Monitored) -> RenderableType | str:
         parts += [Text(line) for line in _about(found)]
     if columns := found.table():
         parts += [Text(""), _columns(columns)]
+    if found.performance is not None and found.performance.metrics:
+        parts += [Text(""), _metrics(found.performance)]
     lines = [*_quality(columns), *_joint(found), *found.notes]
+    if found.report:
+        lines.append(f"wrote {found.report}")
     if lines:
         parts += [Text(""), *(Text(line) for line in lines)]
     return Group(*parts)
@@ -67,6 +72,27 @@ def _columns(columns: Sequence[ColumnCheck]) -> FittedTable:
             column.detectable_words,
             str(column.rows),
             styles={2: "red"} if column.alarm else None,
+        )
+    return table
+
+
+def _metrics(found: PerformanceCheck) -> FittedTable:
+    table = FittedTable(
+        (
+            Column("metric", least=8), Column("result"), Column("live", right=True),
+            Column("95 % interval", drop=2), Column("holdout", right=True), Column("p", right=True, drop=1),
+        )
+    )  # fmt: skip
+    for check in found.metrics.values():
+        decides = check.metric == found.metric
+        table.add(
+            f"{check.metric} (decides)" if decides else check.metric,
+            "WORSE" if check.worse else check.note if check.live is None else "",
+            "" if check.live is None else f"{check.live:.4f}",
+            "" if check.interval is None else f"{check.interval[0]:.4f} to {check.interval[1]:.4f}",
+            "" if check.holdout is None else f"{check.holdout:.4f}",
+            "" if check.p is None else p_value(check.p),
+            styles={1: "red"} if check.worse and decides else None,
         )
     return table
 

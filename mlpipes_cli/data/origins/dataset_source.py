@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli.config.dataset.reference import DatasetReference
 from mlpipes_cli.config.experiment import Data, Split
 from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.origins.parquet import plain
 from mlpipes_cli.data.origins.postgres import connect, first_line
 from mlpipes_cli.data.origins.select_only import SECONDS
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
 _SOURCES = (
     "sources"  # beside the settings of the record: a column's name in the tables, by that in the source
 )
+_READ = "read"  # how the source was written, as the load's record has it
+_CHANGING = ("cast", "fill", "clip", "derive", "sql", "function")  # steps that make other values
 _HINT = "see `mlpipes status`; run `mlpipes up` to repair it"
 _BLOCK = 1 << 20  # bytes that a core parses at a time; a longer row makes one block of all
 _VERSIONS = """
-select v.version, v.load, v.fingerprint, v.rows, v.splits, v.columns, v.settings, v.table_name, l.columns
+select v.version, v.load, v.fingerprint, v.rows, v.splits, v.columns, v.settings, v.table_name, l.columns,
+  l.settings
 from clean_data._versions v left join raw_data._loads l on l.id = v.load
 where v.dataset = %s order by v.version
 """
@@ -81,6 +85,34 @@ def _column(version: DatasetVersion, name: str | None) -> str | None:
     """Return the table's name of a column that ``dataset.yaml`` names; None if a step has removed it."""
     name = version.settings[_SOURCES].get(name, name)
     return name if name in {one.name for one in version.columns} else None
+
+
+def formats(version: DatasetVersion, found: Formats) -> Formats:
+    """Return how rows of the data set's source are written, with the names that a model knows them by.
+
+    Args:
+        version: The version.
+        found: What the experiment's file says.
+    """
+    steps = version.settings.get("clean") or ()
+    read = version.settings[_READ]
+    there = {one.name for one in version.columns}
+    named = dict(version.settings[_SOURCES])
+    for step in steps:
+        changed = step.get("rename") or {}
+        named = {raw: changed.get(name, name) for raw, name in named.items()}
+        known = set(named.values())
+        named |= {old: new for old, new in changed.items() if new not in known}
+    names = {raw: name for raw, name in named.items() if name in there and name != raw}
+    last = {name: named.get(name, name) for name in read.get("dates", {})}
+    return found.found(
+        decimal=found.decimal or read.get("decimal"),
+        thousands=found.thousands or read.get("thousands"),
+        missing=tuple(dict.fromkeys([*found.missing, *read.get("missing", ())])),
+        dates={**{last[name]: how for name, how in read.get("dates", {}).items()}, **found.dates},
+        renames=names,
+        steps=tuple(kind for kind in _CHANGING if any(step.get(kind) for step in steps)),
+    )
 
 
 def find_version(data: Data, source: YamlSource, database_url: str | None) -> DatasetVersion:
@@ -160,10 +192,10 @@ def _no_dataset(cursor: Any, name: str) -> str:
 
 
 def _version(name: str, row: tuple[Any, ...]) -> DatasetVersion:
-    version, load, fingerprint, rows, splits, columns, settings, table, raw = row
+    version, load, fingerprint, rows, splits, columns, settings, table, raw, read = row
     named = [TableColumn(one["name"], one["type"]) for one in columns]
     sources = {one["source"]: one["name"] for one in raw or () if one.get("source")}
-    told = {**settings, _SOURCES: sources}
+    told = {**settings, _SOURCES: sources, _READ: read or {}}
     return DatasetVersion(name, version, load, fingerprint, rows, splits, named, settings=told, table=table)
 
 

@@ -143,7 +143,10 @@ def _read(
     aside = (data.target, data.id, data.weights or None, data.split.group, *data.drop)
     try:
         found = typed_columns.settled(found, place.shown, aside=aside)
-        return found if parts is None else replace(found, frame=found.frame.assign(**{SPLIT: parts}))
+        if parts is None:
+            return found
+        written = dataset_source.formats(version, found.formats)
+        return replace(found, frame=found.frame.assign(**{SPLIT: parts}), formats=written)
     except typed_columns.TypeMismatch as error:
         raise wrong(source, AT, f"{place.shown}: {error}") from None
 

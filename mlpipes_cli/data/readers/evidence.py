@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,9 @@ from mlpipes_cli.data.column_types import DIGITS, FLAG, LEADING_ZERO, LONG, ZERO
 from mlpipes_cli.data.csv_files import date_formats, numbers
 from mlpipes_cli.data.csv_files.numbers import Style, matches
 
+_SIGNED = re.compile(
+    r"(?=.*[€$£¥%()\u2212\u200b])[\u200b(+\u2212-]*\s?[€$£¥]?\s?[\d.,']+\s?(?:[€$£¥%]|EUR|USD)?\)?\u200b?"
+)
 _STRAYS = 3  # different values that are kept
 _TIME = r"\d[T ]\d"
 
@@ -115,6 +119,12 @@ class Evidence:
         if self.first > 12 or (self.second <= 12 and self.points == self.threes):
             return "day"
         return "month" if self.second > 12 else "unclear"
+
+    @property
+    def signed(self) -> str | None:
+        """A number with a sign of a currency, a per cent sign or brackets, if the first values are such."""
+        some = self.strays.get("number", [])
+        return some[0] if some and all(map(_SIGNED.fullmatch, some)) else None
 
     @property
     def short_year(self) -> str | None:

@@ -188,6 +188,11 @@ def _strays(seen: Evidence) -> str:
             f"dates such as {short} have a year of two digits, so the column stays text; set its `format`,"
             f" such as {date_formats.written('day', date_formats.mark(short)).replace('%Y', '%y')!r}"
         )
+    if (signed := seen.signed) is not None:
+        return (
+            f"values such as {signed!r} are numbers with a sign, so the column stays text; plain numbers, or"
+            " a `derive` step of `clean`, make it a column of numbers"
+        )
     if seen.may_be_number:
         return "its numbers have another format than the rest of the file, so it stays text"
     return ""

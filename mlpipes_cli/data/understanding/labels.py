@@ -36,18 +36,36 @@ def alike(labels: Iterable[str]) -> list[list[str]]:
 
 def _ordered(prepared: Prepared, counts: Mapping[Any, int], data: Data) -> list[str]:
     """Return a warning of whole numbers in a row, of which those in the middle are frequent."""
-    labels = prepared.classes
-    if data.task != "auto" or prepared.task != "multiclass" or not _FEWEST <= len(labels) <= _MOST:
+    if data.task != "auto" or any(isinstance(one, (str, bool)) for one in prepared.classes):
         return []
-    if any(isinstance(one, (str, bool)) for one in labels) or labels[-1] - labels[0] != len(labels) - 1:
-        return []
-    sizes = [counts.get(label, 0) for label in labels]
+    rows = {str(label): counts.get(label, 0) for label in prepared.classes}
+    told = ordered(prepared.target_name, prepared.task, rows)
+    return [] if told is None else [told]
+
+
+def ordered(name: str, task: str, rows: Mapping[str, int]) -> str | None:
+    """Return a warning if labels are whole numbers in a row, of which those in the middle are frequent.
+
+    Args:
+        name: The target.
+        task: What it is taken for.
+        rows: Rows of each class, by its label as text, in the order of the labels.
+    """
+    labels, sizes = list(rows), list(rows.values())
+    if task != "multiclass" or not _FEWEST <= len(labels) <= _MOST or not all(map(_is_whole, labels)):
+        return None
+    if int(labels[-1]) - int(labels[0]) != len(labels) - 1:
+        return None
     top = sizes.index(max(sizes))
     rises = sizes[: top + 1] == sorted(sizes[: top + 1])
     falls = sizes[top:] == sorted(sizes[top:], reverse=True)
     if not (rises and falls) or max(sizes) < _UNEVEN * min(sizes):
-        return []
-    return [
-        f"{prepared.target_name!r} has the whole numbers {labels[0]} to {labels[-1]}, which are treated as"
-        f" {len(labels)} classes without an order; for a quantity, set `task: regression`"
-    ]
+        return None
+    return (
+        f"{name!r} has the whole numbers {labels[0]} to {labels[-1]}, which are treated as {len(labels)}"
+        " classes without an order; for a quantity, set `task: regression`"
+    )
+
+
+def _is_whole(label: str) -> bool:
+    return label.removeprefix("-").isdecimal()

@@ -14,7 +14,7 @@ from mlpipes_cli.adapters import wiring
 from mlpipes_cli.config.dataset.config import DatasetConfig, load_dataset
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.lifecycle.datasets import columns, opening
+from mlpipes_cli.lifecycle.datasets import columns, opening, target_lines
 from mlpipes_cli.lifecycle.promotion import actor
 from mlpipes_cli.ports.data_sets.datasets import (
     BadRow,
@@ -92,7 +92,10 @@ def load(project: ProjectFolder, file: Path, reporter: Reporter) -> Loaded:
         found = columns.declared(config, inputs[0].names(), source)
         key = [columns.stored(config, name, found, ("key",), source) for name in config.key or ()]
         with wiring.raw_table(endpoints.database_url, config.dataset, reporter.info) as table:
-            return _Load(config, source, inputs, table, reporter, key).run()
+            loaded = _Load(config, source, inputs, table, reporter, key).run()
+    if loaded.added or loaded.updated:
+        target_lines.tell(config, endpoints, reporter)
+    return loaded
 
 
 class _Load:

@@ -82,10 +82,11 @@ def profile(
         ConfigError: ``dataset.yaml`` has mistakes.
         MlpipesError: Nothing is loaded, or the stack is not running.
     """
-    from mlpipes_cli.html_page import document
+    from mlpipes_cli import output_files
+    from mlpipes_cli.html_page.document import mark
     from mlpipes_cli.lifecycle.datasets.profile_page.page import COMMAND, page
 
-    document.check_output(output, COMMAND, force=force)
+    output_files.check(output, mark(COMMAND), f"a page of `{COMMAND}`", force=force)
     config, _ = stored.read(project, file)
     tables = stored.connect(project)
     names = tables.columns(config.dataset)
@@ -106,7 +107,7 @@ def profile(
         None if newest is None else newest.version, {} if newest is None else newest.splits,
         found.columns, str(output),
     )  # fmt: skip
-    document.write(output, page(made))
+    output_files.write(output, page(made))
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,36 @@ if TYPE_CHECKING:
 
 SCHEDULED = "scheduled"
 _YEAR = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How a check divides its alpha.
+
+    Attributes:
+        rows: The alpha of the comparison of the rows.
+        performance: The alpha of the test of the performance in the window.
+        patience: Checks until a false alarm of the sequential test, on average at least.
+    """
+
+    rows: float
+    performance: float
+    patience: float
+
+
+def shares(settings: Monitoring, alpha: float, *, truths: bool, series: bool) -> Shares:
+    """Divide the alpha of a check, so that all of its tests together keep to it.
+
+    Args:
+        settings: ``monitoring:`` of mlpipes.yaml.
+        alpha: The alpha of the check.
+        truths: Whether there are truths enough for a statement on the performance.
+        series: Whether the check is one of a series, which has a sequential test, too.
+    """
+    patience = 4 * (_YEAR / settings.schedule) / settings.false_alarms
+    if not truths:
+        return Shares(alpha, 0.0, patience)
+    return Shares(alpha / 2, alpha / (4 if series else 2), patience)
 
 
 def of_schedule(settings: Monitoring, before: Sequence[StoredCheck], now: datetime) -> float:

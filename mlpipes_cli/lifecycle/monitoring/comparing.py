@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.monitoring.frames import Gathered
     from mlpipes_cli.lifecycle.monitoring.reference import Reference
     from mlpipes_cli.lifecycle.monitoring.result import Window
+    from mlpipes_cli.monitoring.performance_results import PerformanceCheck
     from mlpipes_cli.monitoring.results import ColumnCheck, Comparison
     from mlpipes_cli.ports import ModelVersion
 
@@ -76,11 +77,14 @@ def compared(settings: Monitoring, known: Reference, gathered: Gathered, alpha: 
     return Found(found, {} if outcomes is None else outcomes.shown, notes)
 
 
-def result(found: Found, window: Window, *, version: ModelVersion, **about: Any) -> Monitored:
+def result(
+    found: Found, performance: PerformanceCheck | None, window: Window, *, version: ModelVersion, **about: Any
+) -> Monitored:
     """Return the result of a check.
 
     Args:
         found: What the comparison found.
+        performance: The performance, if there is any.
         window: The window.
         version: The version that was checked.
         about: The fields that say when and by whom.
@@ -96,18 +100,24 @@ def result(found: Found, window: Window, *, version: ModelVersion, **about: Any)
         window=window,
         rows=comparison.rows,
         reference_rows=comparison.reference_rows,
-        alarm=comparison.alarm,
-        enough=comparison.enough,
-        verdict=comparison.verdict,
-        alpha=comparison.alpha,
+        alarm=comparison.alarm or (performance is not None and performance.alarm),
+        enough=comparison.enough or (performance is not None and performance.alarm),
+        verdict=_verdict(comparison, performance),
         columns=tuple(column for column in comparison.columns if column.name not in found.shown),
         predictions={name: named[name] for name in found.shown.values() if name in named},
         joint=comparison.joint,
-        performance=None,
-        report=None,
+        performance=performance,
         notes=tuple(found.notes),
         **about,
     )
+
+
+def _verdict(comparison: Comparison, performance: PerformanceCheck | None) -> str:
+    """Return one sentence: the alarm of the performance first, since it matters most."""
+    if performance is None:
+        return comparison.verdict
+    parts = [performance.verdict, comparison.verdict]
+    return "; ".join(parts if performance.alarm else reversed(parts))
 
 
 def _nothing(reference_rows: int, alpha: float) -> Comparison:

@@ -15,6 +15,7 @@ from mlpipes_cli.lifecycle.promotion import actor
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from mlpipes_cli.lifecycle.monitoring.report import Report
     from mlpipes_cli.monitoring.results import Comparison, Options
     from mlpipes_cli.ports import Reporter
 
@@ -40,7 +41,9 @@ def options(
     return Options(alpha=alpha, min_effect=min_effect, ignore=tuple(ignore), joint=usual.joint)
 
 
-def compare_files(reference: Path, current: Path, chosen: Options, reporter: Reporter) -> Monitored:
+def compare_files(
+    reference: Path, current: Path, chosen: Options, reporter: Reporter, report: Report | None = None
+) -> Monitored:
     """Compare the rows of two files; nothing is stored.
 
     Args:
@@ -48,6 +51,7 @@ def compare_files(reference: Path, current: Path, chosen: Options, reporter: Rep
         current: The file with the rows to look at.
         chosen: How they are compared.
         reporter: Is told how the files were read, and shows progress.
+        report: The file of the report, or None.
 
     Raises:
         UsageError: A file cannot be read, or has no rows or no common column, or a column to ignore is in
@@ -67,10 +71,14 @@ def compare_files(reference: Path, current: Path, chosen: Options, reporter: Rep
     with reporter.task("comparing"):
         found = compare(left, right, chosen)
     window = Window(None, None, None, None, len(right), file=str(current), reference=str(reference))
-    return _result(found, window, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    made = _result(found, window, seconds, None if report is None else str(report.output))
+    if report is not None:
+        report.write(made)
+    return made
 
 
-def _result(found: Comparison, window: Window, seconds: float) -> Monitored:
+def _result(found: Comparison, window: Window, seconds: float, report: str | None) -> Monitored:
     return Monitored(
         model=None,
         version=None,
@@ -86,7 +94,7 @@ def _result(found: Comparison, window: Window, seconds: float) -> Monitored:
         predictions={},
         joint=found.joint,
         performance=None,
-        report=None,
+        report=report,
         notes=(),
         id=None,
         checked_at=datetime.now(UTC).isoformat(timespec="milliseconds"),

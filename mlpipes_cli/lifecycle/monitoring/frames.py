@@ -20,16 +20,18 @@ class Gathered:
     Attributes:
         prediction: The predictions.
         scores: A number, a list or None for each.
-        rows: How many rows there are.
+        judged: Whether the ground truth of each is known.
     """
 
     def __init__(self, columns: Sequence[InputColumn]) -> None:
         self._values: dict[str, list[Any]] = {column.name: [] for column in columns}
         self.prediction: list[Any] = []
         self.scores: list[Any] = []
+        self.judged: list[bool] = []
 
     @property
     def rows(self) -> int:
+        """How many rows there are."""
         return len(self.prediction)
 
     def take(self, batches: Iterable[Sequence[WindowRow]]) -> None:
@@ -41,6 +43,7 @@ class Gathered:
                 values.extend([row.get(name) for row in named])
             self.prediction.extend(_loaded([row.prediction for row in batch]))
             self.scores.extend(_loaded([row.scores for row in batch]))
+            self.judged.extend(row.judged for row in batch)
 
     def frame(self) -> pd.DataFrame:
         """Return (rows, columns) the inputs as JSON's values."""

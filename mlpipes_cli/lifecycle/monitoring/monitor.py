@@ -3,56 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.json_values import jsonable
-from mlpipes_cli.lifecycle import times
-from mlpipes_cli.lifecycle.monitoring import budget, comparing, reference
+from mlpipes_cli.lifecycle.monitoring import budget, comparing, judging, reference
+from mlpipes_cli.lifecycle.monitoring import report as reports
+from mlpipes_cli.lifecycle.monitoring.asked import MOST_ROWS, Asked, bounds, chosen
 from mlpipes_cli.lifecycle.monitoring.frames import Gathered
 from mlpipes_cli.lifecycle.monitoring.result import Monitored, Window
 from mlpipes_cli.lifecycle.promotion import actor, registry_context
 from mlpipes_cli.ports.monitoring import NewCheck
+from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from mlpipes_cli.config.monitoring import Monitoring
+    from mlpipes_cli.lifecycle.monitoring.report import Report
     from mlpipes_cli.ports import Endpoints, ModelVersion, Registry, Reporter
     from mlpipes_cli.ports.monitoring import CheckStore, PredictionWindow, WindowReader
     from mlpipes_cli.project import ProjectFolder
 
-MOST_ROWS = 100_000  # of more predictions in a window, a random part is read
 _FETCHED = 2_000  # rows in one batch
+_SERIES = 1_000  # earlier checks that a scheduled one looks back at
 MANUAL = "manual"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a check looks at; what is None comes from the settings.
-
-    Attributes:
-        model: The registered model's name.
-        version: Its version, in place of an alias.
-        alias: The alias whose present version is checked.
-        since: Start of the window: ``1d``, ``2026-11-21``.
-        until: Its end.
-        rows: The number of newest predictions in place of ``since``.
-    """
-
-    model: str | None = None
-    version: int | None = None
-    alias: str | None = None
-    since: str | None = None
-    until: str | None = None
-    rows: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.version is not None and self.alias is not None:
-            raise UsageError("--version and --alias are given", "give one of them")
-        if self.rows is not None and self.since is not None:
-            raise UsageError("--rows and --since are given", "give one of them")
-        if self.rows is not None and not 1 <= self.rows <= MOST_ROWS:
-            raise UsageError(f"--rows: {self.rows} is not from 1 to {MOST_ROWS}", "or use --since")
 
 
 @dataclass(frozen=True)
@@ -65,7 +40,14 @@ class _Stack:
     windows: WindowReader
 
 
-def monitor(project: ProjectFolder, reporter: Reporter, asked: Asked, *, cause: str = MANUAL) -> Monitored:
+def monitor(
+    project: ProjectFolder,
+    reporter: Reporter,
+    asked: Asked,
+    *,
+    cause: str = MANUAL,
+    report: Report | None = None,
+) -> Monitored:
     """Compare the predictions of a version with its reference, and store the result.
 
     Args:
@@ -73,6 +55,7 @@ def monitor(project: ProjectFolder, reporter: Reporter, asked: Asked, *, cause: 
         reporter: Shows progress.
         asked: The version and the window.
         cause: ``scheduled`` takes the chance of a false alarm from the year's budget, else ``alpha`` is it.
+        report: The file of the report, or None.
 
     Raises:
         UsageError: There is no such model, or a time cannot be read.
@@ -80,35 +63,41 @@ def monitor(project: ProjectFolder, reporter: Reporter, asked: Asked, *, cause: 
         MlpipesError: The stack is not running, the version is gone or has no reference rows.
     """
     started = time.monotonic()
-    stack = _connect(project)
-    version, alias = _chosen(project, stack.registry, asked)
+    settings, stack = project.config.monitoring, _connect(project)
+    version, alias = chosen(project, stack.registry, asked)
     now = stack.store.now()
-    alpha = project.config.monitoring.alpha
-    if cause == budget.SCHEDULED:
-        before = stack.store.checks(version.model, version.version, 100)
-        alpha = budget.of_schedule(project.config.monitoring, before, now)
-    since, until = _bounds(project, asked, now)
+    series, before = cause == budget.SCHEDULED, []
+    if series:
+        before = list(stack.store.checks(version.model, version.version, _SERIES))
+    alpha = budget.of_schedule(settings, before, now) if series else settings.alpha
+    since, until = bounds(project, asked, now)
     known = reference.read(project, stack.registry, stack.endpoints, version)
-    gathered = Gathered(known.columns)
-    with (
-        reporter.task("reading the predictions"),
-        stack.windows.window(
-            version.model, version.version, since=since, until=until, rows=asked.rows,
-            most=MOST_ROWS, size=_FETCHED,
-        ) as opened,
-    ):  # fmt: skip
-        gathered.take(opened.batches)
-        window = _window(opened, gathered.rows)
+    _check_names(settings, known, reporter)
+    rows = _read(stack, known, version, asked, (since, until), reporter, settings.segments)
+    gathered, truths, opened = rows.gathered, rows.truths, rows.opened
+    shares = budget.shares(settings, alpha, truths=truths.rows >= judging.FEWEST, series=series)
+    rules = judging.Rules(
+        metric=project.config.promotion.metric or known.metric,
+        alpha=shares.performance,
+        min_effect=settings.min_effect,
+        segments=settings.segments,
+        patience=shares.patience,
+        history=judging.earlier(before, cause) if series else None,
+    )
     with reporter.task("comparing"):
-        found = comparing.compared(project.config.monitoring, known, gathered, alpha)
+        found = comparing.compared(settings, known, gathered, shares.rows)
+        performance = judging.judge(known, truths, gathered, rules)
     from mlpipes_cli.server.predictions.uuid7 import uuid7
 
     identifier = uuid7()
     made = comparing.result(
         found,
-        window,
+        performance,
+        _window(opened, gathered.rows),
         version=version,
         alias=alias,
+        alpha=alpha,
+        report=None if report is None else str(report.output),
         id=str(identifier),
         checked_at=now.isoformat(timespec="milliseconds"),
         cause=cause,
@@ -132,8 +121,55 @@ def monitor(project: ProjectFolder, reporter: Reporter, asked: Asked, *, cause: 
         seconds=made.seconds,
         result=jsonable(made),
     )
-    stack.store.add(check, project.config.monitoring.keep)
+    stack.store.add(check, settings.keep)
+    if report is not None:
+        shown = reports.promotions(stack.registry, version.model)
+        report.write(made, reports.earlier(stack.store, made), shown)
     return made
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What a check reads of its window."""
+
+    gathered: Gathered
+    truths: judging.Truths
+    opened: PredictionWindow
+
+
+def _read(
+    stack: _Stack,
+    known: reference.Reference,
+    version: ModelVersion,
+    asked: Asked,
+    bounds: tuple[float | None, float | None],
+    reporter: Reporter,
+    segments: Sequence[str],
+) -> _Rows:
+    gathered, truths = Gathered(known.columns), judging.Truths(known, segments)
+    with (
+        reporter.task("reading the predictions"),
+        stack.windows.window(
+            version.model, version.version, since=bounds[0], until=bounds[1], rows=asked.rows,
+            most=MOST_ROWS, size=_FETCHED,
+        ) as opened,
+    ):  # fmt: skip
+        gathered.take(opened.batches)
+        truths.take(opened.truths)
+    return _Rows(gathered, truths, opened)
+
+
+def _check_names(settings: Monitoring, known: reference.Reference, reporter: Reporter) -> None:
+    """Warn of columns in the settings that the model does not have: another model may have them."""
+    names = [column.name for column in known.columns]
+    for key, given, there in (
+        ("columns", settings.columns, [*names, "prediction", "score"]),
+        ("segments", settings.segments, names),
+    ):
+        for name in given:
+            if name not in there and not name.startswith("score_"):
+                hint = did_you_mean(name, there)
+                reporter.warn(f"mlpipes.yaml: monitoring -> {key}: the model has no column {name!r}{hint}")
 
 
 def _connect(project: ProjectFolder) -> _Stack:
@@ -143,40 +179,6 @@ def _connect(project: ProjectFolder) -> _Stack:
     store, windows = wiring.make_monitoring(context.endpoints.database_url)
     store.prepare()
     return _Stack(context.registry, context.endpoints, store, windows)
-
-
-def _chosen(project: ProjectFolder, registry: Registry, asked: Asked) -> tuple[ModelVersion, str | None]:
-    """Return the version to check, and the alias by which it was chosen."""
-    model = registry_context.find_model(project, registry, asked.model)
-    number, alias = asked.version, None
-    if number is None:
-        alias = asked.alias or project.config.serving.alias
-        number = model.aliases.get(alias)
-        if number is None:
-            to = "" if alias == "production" else f" --to {alias}"
-            raise MlpipesError(f"model {model.name!r} has no {alias!r} version", f"`mlpipes promote{to}`")
-    found = next((one for one in model.versions if one.version == number), None)
-    if found is None:
-        raise MlpipesError(
-            f"version {number} of model {model.name!r} is not in the registry, or was deleted",
-            "see `mlpipes models`",
-        )
-    return found, alias
-
-
-def _bounds(project: ProjectFolder, asked: Asked, now: datetime) -> tuple[float | None, float | None]:
-    """Return the window's start and end, in seconds since the epoch, by the clock of the database."""
-    present = now.timestamp()
-    until = None if asked.until is None else times.seconds(asked.until, "--until", present)
-    if asked.rows is not None:
-        return None, until
-    if asked.since is not None:
-        since = times.seconds(asked.since, "--since", present)
-    else:
-        since = (present if until is None else until) - project.config.monitoring.window.total_seconds()
-    if since >= (present if until is None else until):
-        raise UsageError("--since is not before --until", "swap them")
-    return since, until
 
 
 def _window(opened: PredictionWindow, rows: int) -> Window:

@@ -16,7 +16,7 @@ from mlpipes_cli.lifecycle.trust import project_vault
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlpipes_cli.ports import Endpoints, ModelVersion, Registry
+    from mlpipes_cli.ports import Endpoints, ModelVersion, Registry, RunRecord
     from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.scoring.predictions import Predictions
     from mlpipes_cli.server.models.signature import InputColumn
@@ -38,6 +38,7 @@ class Reference:
         rows: (n, columns) the inputs in the types of the model's signature.
         predictions: (n rows of the same order) the prediction and scores; None if the run does not have them.
         holdout: All predictions of the holdout with their target; None if the run does not have them.
+        metric: The metric that decided in training; None if the run is gone.
     """
 
     columns: Sequence[InputColumn]
@@ -46,6 +47,7 @@ class Reference:
     rows: pd.DataFrame
     predictions: Predictions | None
     holdout: Predictions | None
+    metric: str | None
 
 
 def read(
@@ -76,15 +78,16 @@ def read(
         )
     formats = Formats.of_model(about.details)
     rows, _ = frames.typed(sample.frame, about.columns, formats)
-    holdout = _holdout(project, registry, version)
-    matching = None if holdout is None else _matching(holdout, len(rows))
-    return Reference(about.columns, formats, about.details, rows, matching, holdout)
-
-
-def _holdout(project: ProjectFolder, registry: Registry, version: ModelVersion) -> Predictions | None:
-    """Return the run's predictions for its holdout; None if it has none that can be read."""
     run = registry.run(version.run_id) if version.run_id else None
-    if run is None or mlflow_tags.TASK not in run.tags:
+    holdout = None if run is None else _holdout(project, registry, run)
+    matching = None if holdout is None else _matching(holdout, len(rows))
+    metric = None if run is None else run.tags.get(mlflow_tags.METRIC)
+    return Reference(about.columns, formats, about.details, rows, matching, holdout, metric)
+
+
+def _holdout(project: ProjectFolder, registry: Registry, run: RunRecord) -> Predictions | None:
+    """Return the run's predictions for its holdout; None if it has none that can be read."""
+    if mlflow_tags.TASK not in run.tags:
         return None
     (found,) = HoldoutArchive(registry, project.cache / "runs").all_predictions([run])
     return found

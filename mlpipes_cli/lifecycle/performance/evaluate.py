@@ -46,10 +46,10 @@ def judge(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]) 
         nature: The schema of its predictions.
         values: The JSON value at each position.
     """
-    made = _predictions(rows, nature, values)
+    made = usable(rows, nature, values)
     if made is None:
         return MetricValue({}, {}, 0, None, rows.rows, "the model knows none of the true values")
-    predictions, units, unusable = made
+    predictions, units, unusable = made.predictions, made.units, int((~made.kept).sum())
     from mlpipes_cli.scoring.live import measure
 
     prevalence = float(predictions.target_codes.mean()) if nature.task == "binary" else None
@@ -58,18 +58,37 @@ def judge(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]) 
     return MetricValue(found.metrics, found.intervals, ids, prevalence, unusable, found.note)
 
 
-def _predictions(
-    rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]
-) -> tuple[Predictions, NDArray[np.int64], int] | None:
-    """Return the usable rows, each one's caller, and how many are not usable; None if none is usable."""
+@dataclass(frozen=True, eq=False)
+class Usable:
+    """The rows whose truth and prediction the model knows.
+
+    Attributes:
+        predictions: The rows.
+        units: (rows,) each one's caller, numbered from 0.
+        kept: (collected rows,) which of the collected rows they are.
+    """
+
+    predictions: Predictions
+    units: NDArray[np.int64]
+    kept: NDArray[np.bool_]
+
+
+def usable(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]) -> Usable | None:
+    """Return the usable rows; None if none is usable.
+
+    Args:
+        rows: Predictions, scores and truths of a version.
+        nature: The schema of its predictions.
+        values: The JSON value at each position.
+    """
     import numpy as np
 
     from mlpipes_cli.scoring.predictions import Predictions
 
     truth, prediction = np.asarray(rows.truth), np.asarray(rows.prediction)
     meaning = _meanings(nature, values, np.union1d(truth, prediction).tolist())
-    usable = np.array([meaning.get(p) is not None for p in range(len(values))])
-    keep = usable[truth] & usable[prediction]
+    known = np.array([meaning.get(p) is not None for p in range(len(values))])
+    keep = known[truth] & known[prediction]
     if not keep.any():
         return None
     scores = rows.joined_scores()
@@ -95,7 +114,7 @@ def _predictions(
     except MlpipesError:
         return None
     units = np.unique(rows.units()[keep], return_inverse=True)[1]
-    return made, units.astype(np.int64), int((~keep).sum())
+    return Usable(made, units.astype(np.int64), keep)
 
 
 def _meanings(nature: PredictionSchema, values: Sequence[Any], positions: Sequence[int]) -> dict[int, Any]:

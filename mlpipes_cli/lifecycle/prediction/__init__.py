@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.prediction import model_input, readers, writers
+from mlpipes_cli.lifecycle.prediction import model_input, raw_names, readers, writers
 from mlpipes_cli.lifecycle.prediction.scorers import RowScorer, offline_scorer, running_scorer
 from mlpipes_cli.ports import Reporter, Task
 from mlpipes_cli.project import ProjectFolder
@@ -102,6 +102,7 @@ def predict(
         source = readers.open_table(file, len(scorer.columns))
         if source.rows == 0:
             raise _no_rows(file)
+        source = raw_names.renamed(file, source, scorer, reporter)
         _check_columns(file, source.columns, scorer, reporter)
         stack.enter_context(writer)
         task = stack.enter_context(reporter.task(f"scoring {file.name}", source.rows))

@@ -72,6 +72,25 @@ class Table:
         """
         return self._read(self, size, kinds, formats)
 
+    def renamed(self, names: Mapping[str, str]) -> Table:
+        """Return the table with other names of some columns.
+
+        Args:
+            names: The new name by the one in the file.
+        """
+        back = {new: old for old, new in names.items()}
+
+        def read(
+            _: Table, size: int, kinds: Mapping[str, Kind] | None, formats: Formats
+        ) -> Iterator[pd.DataFrame]:
+            here = None if kinds is None else {back.get(name, name): kind for name, kind in kinds.items()}
+            dates = {back.get(name, name): how for name, how in formats.dates.items()}
+            for batch in self.batches(size, here, formats.found(dates=dates)):
+                yield batch.rename(columns=dict(names))
+
+        columns = [names.get(name, name) for name in self.columns]
+        return Table(self.file, columns, self.rows, read, self._notes, self._warnings)
+
     def tell(self, reporter: Reporter) -> None:
         """Report how the file was read, and what is unusual in it, after it was read."""
         for note in self._notes:

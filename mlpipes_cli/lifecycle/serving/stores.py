@@ -31,6 +31,7 @@ def make_stores(settings: ServerSettings, database_url: str, models: Vault | Non
         truth=wiring.make_truth_store(database_url),
         recent=wiring.make_recent_predictions(database_url),
         keys=wiring.make_key_store(database_url),
+        checks=wiring.make_recent_checks(database_url),
         models=models,
         news=wiring.make_alias_news(database_url),
         interpreters=interpreters(title=settings.model),

@@ -12,6 +12,7 @@ from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.suggest import did_you_mean
+from mlpipes_cli.trainers.fit_arguments import NO_WEIGHTS
 from mlpipes_cli.trainers.source_code.run_checks import SourceChecks
 from mlpipes_cli.trainers.source_code.sources import Finder
 
@@ -77,6 +78,33 @@ def check_thresholds(config: ExperimentConfig, source: YamlSource, task: Task) -
     text = f"a threshold needs a binary target, and this one is {_KINDS[task]}; remove `threshold`"
     problems = [source.problem(place, text) for place, found in places if found not in (None, NONE)]
     if problems and task != "binary":
+        raise ConfigError(problems)
+
+
+def check_weights(
+    config: ExperimentConfig, source: YamlSource, only: Sequence[str], folders: Sequence[str]
+) -> None:
+    """Check that each run to train gives the weights of the rows to its fit.
+
+    What the source code does not show is left to the fit, which fails then.
+
+    Raises:
+        ConfigError: With one line for each run that does not.
+    """
+    finder, problems = Finder(folders), []
+    for position, run in enumerate(config.runs):
+        if only and run.name not in only:
+            continue
+        found = trainer_registry.definition(run.trainer)
+        told = None
+        if not found.weights:
+            told = f"{run.name}: the trainer {run.trainer} does not support weights; {NO_WEIGHTS}"
+        elif found.weights_check and run.environment is None:
+            told = trainer_registry.load(found.weights_check)(run, finder)
+            told = told and f"{run.name}: {told}"
+        if told:
+            problems.append(source.problem(("runs", position, "trainer"), told))
+    if problems:
         raise ConfigError(problems)
 
 

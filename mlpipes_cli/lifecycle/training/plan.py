@@ -145,6 +145,8 @@ def make(
     understanding = understand(prepared, config.data, known.warnings)
     metric = checks.check_metrics(config, source, prepared.task)
     checks.check_thresholds(config, source, prepared.task)
+    if config.data.weights:
+        checks.check_weights(config, source, only, experiment.folders)
     candidates = tuple(
         candidate(run, config, metric, experiment.folders, known.reading)
         for run in config.runs

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import BY_TASK, Task
-from mlpipes_cli.monitoring.performance_results import MetricCheck, PerformanceCheck, SegmentCheck
+from mlpipes_cli.monitoring.performance_results import Estimate, MetricCheck, PerformanceCheck, SegmentCheck
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,12 +52,14 @@ def assess(
         unlabelled_scores: (m,) or (m, classes) scores of the rows without truth.
         unlabelled_prediction: (m,) their predicted labels.
         history: ``decay["window"]`` of the checks of this version since its promotion, oldest first, without
-            those that are None; None for a check that is not one of a series.
+            those that are None; None for a check that is not one of a series. Those of another metric are
+            left out.
         seed: The same seed and rows give the same result.
 
     Raises:
         ValueError: A task has no such metric, or rows and segments differ in number.
     """
+    from mlpipes_cli.monitoring.performance.estimate import estimates
     from mlpipes_cli.monitoring.performance.metric_checks import MetricRules, check_metrics, names_of
 
     task = _task(live, holdout, metric)
@@ -67,8 +69,9 @@ def assess(
     metrics: dict[str, MetricCheck] = {}
     if live is not None:
         metrics = check_metrics(live, units, holdout, names_of(live), rules)
-    decay = _decay(metrics.get(metric), live, units, holdout, history, patience, min_effect)
+    decay = _decay(metric, metrics.get(metric), live, units, holdout, history, patience, min_effect)
     unlabelled = 0 if unlabelled_scores is None else len(unlabelled_scores)
+    estimated, why_none = estimates(holdout, unlabelled_scores, unlabelled_prediction, seed)
     rows = 0 if live is None else live.rows
     alarm = bool(metric in metrics and metrics[metric].worse) or bool(decay and decay["alarm"])
     return PerformanceCheck(
@@ -80,38 +83,45 @@ def assess(
         alarm=alarm,
         metrics=metrics,
         decay=decay,
-        estimates={},
+        estimates=estimated,
         segments=_segments(live, units, holdout, metric, segments, holdout_segments, rules),
-        verdict=verdict(metrics.get(metric), metric, rows, decay, alpha),
+        estimate_note=why_none,
+        verdict=verdict(metrics.get(metric), metric, rows, decay, estimated.get(metric), alpha),
     )
 
 
 def verdict(
-    check: MetricCheck | None, metric: str, rows: int, decay: Mapping[str, Any] | None, alpha: float
+    check: MetricCheck | None,
+    metric: str,
+    rows: int,
+    decay: Mapping[str, Any] | None,
+    estimate: Estimate | None,
+    alpha: float,
 ) -> str:
     """Return the finding as one sentence."""
+    decays = ""
+    if decay and decay["alarm"]:
+        decays = f"decay over {-int(decay['since'])} checks, {decay['lost']:.0%} of the skill is lost"
     if check is None or check.live is None:
-        return f"{metric}: {check.note if check is not None else _nothing(rows)}"
-    span = "" if check.interval is None else f" [{check.interval[0]:.3g}, {check.interval[1]:.3g}]"
-    told = f"{metric} {check.live:.3g}{span} of {rows:,} truths"
+        why = check.note if check is not None and rows else "no ground truth yet"
+        guess = "" if estimate is None else f"; {_span(estimate.value, estimate.interval)} by estimate"
+        return f"{metric}: {decays or why}{guess}"
+    told = f"{metric} {_span(check.live, check.interval)} of {rows:,} truths"
     if check.holdout is None or check.p is None or check.lost is None:
-        return f"{told}; {check.note}"
+        return f"{told}; {decays or check.note}"
     against = f"{check.holdout:.3g} on the holdout"
     chance = f"p {check.p:.2g}"
     if check.worse:
         return f"{told} is worse than {against}: {check.lost:.0%} of the skill is lost, {chance}"
-    if decay and decay["alarm"]:
-        since = -int(decay["since"])
-        return (
-            f"{told} against {against}: decay over {since} checks, {decay['lost']:.0%} of the skill is lost"
-        )
+    if decays:
+        return f"{told} against {against}: {decays}"
     if check.p <= alpha:
         return f"{told} is slightly worse than {against}: {check.lost:.1%} of the skill is lost, {chance}"
     return f"{told} is not significantly worse than {against}, {chance}"
 
 
-def _nothing(rows: int) -> str:
-    return "not defined for these rows" if rows else "no ground truth yet"
+def _span(value: float, interval: tuple[float, float] | None) -> str:
+    return f"{value:.3g}" + ("" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]")
 
 
 def _task(live: Predictions | None, holdout: Predictions | None, metric: str) -> Task:
@@ -128,6 +138,7 @@ def _check_lengths(p: Predictions | None, columns: pd.DataFrame | None) -> None:
 
 
 def _decay(
+    metric: str,
     check: MetricCheck | None,
     live: Predictions | None,
     units: IntArray | None,
@@ -143,11 +154,11 @@ def _decay(
     from mlpipes_cli.monitoring.performance.metric_checks import window_of
 
     current = window_of(check, live, units, holdout) if live is not None and holdout is not None else None
-    windows = [Window.of(stored) for stored in history]
+    windows = [Window.of(stored) for stored in history if stored.get("metric", metric) == metric]
     found = decay(
         [*windows, *([] if current is None else [current])], patience=patience, min_effect=min_effect
     )
-    return {**found, "window": None if current is None else current.stored()}
+    return {**found, "window": None if current is None else {"metric": metric, **current.stored()}}
 
 
 def _segments(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from mlpipes_cli.scoring.predictions import FloatArray
 
 FEWEST_COUNTED = 5  # rows of the rarer class, below which a window waits for the next one
 _SIZES = 0.25  # typical size of a decay, in standard deviations of a row
-_LASTS = 0.1  # of the threshold: an alarm ends below
+LASTS = 0.1  # of the threshold: an alarm ends below
 _FROM_THE_START = 0.25  # weight of a decay that is there from the promotion on, as a share of the patience
 
 
@@ -66,46 +66,53 @@ def decay(windows: Sequence[Window], *, patience: float, min_effect: float) -> d
         in which the decay is most likely to have begun; negative, -1 is the current one), ``lost`` (the mean
         share of skill lost since), ``alarm``, ``alarming`` (windows that the alarm lasts, this one included).
     """
-    threshold = patience * (1.0 + _FROM_THE_START)
+    level_of_alarm = threshold(patience)
     found: dict[str, Any] = {
-        "evidence": 0.0, "threshold": threshold, "windows": len(windows),
+        "evidence": 0.0, "threshold": level_of_alarm, "windows": len(windows),
         "rows": sum(window.rows for window in windows),
         "since": None, "lost": None, "alarm": False, "alarming": 0,
     }  # fmt: skip
     alarming = 0
-    for last in range(1, len(windows) + 1):
-        evidence, begin, lost = _evidence(windows[:last], patience)
-        level = threshold * (_LASTS if alarming else 1.0)
+    for place, (evidence, begin, lost) in enumerate(history(windows, patience)):
+        level = level_of_alarm * (LASTS if alarming else 1.0)
         alarming = alarming + 1 if evidence >= level and lost >= min_effect else 0
-        found |= {"evidence": evidence, "since": begin - last, "lost": lost}
+        found |= {"evidence": evidence, "since": begin - place - 1, "lost": lost}
     return found | {"alarm": alarming > 0, "alarming": alarming}
 
 
-def _evidence(windows: Sequence[Window], patience: float) -> tuple[float, int, float]:
-    """Return the statistic, the window in which the decay has most likely begun, and the skill lost since."""
-    ratios = _log_ratios(windows)
-    ratios[0] += np.log1p(_FROM_THE_START * patience)
+def threshold(patience: float) -> float:
+    """Return the evidence of an alarm: the statistic's mean after `patience` windows without a decay."""
+    return patience * (1.0 + _FROM_THE_START)
+
+
+def history(windows: Sequence[Window], patience: float) -> Iterator[tuple[float, int, float]]:
+    """Yield for each window the statistic, where a decay has most likely begun, and the skill lost since."""
     rows = np.array([window.rows for window in windows], dtype=np.float64)
-    begin = int(ratios.argmax())
-    lost = float(rows[begin:] @ [window.lost for window in windows[begin:]] / rows[begin:].sum())
-    return float(np.exp(min(np.logaddexp.reduce(ratios), 500.0))), begin, lost
+    lost = np.array([window.lost for window in windows]) * rows
+    for last, ratios in enumerate(log_ratios(windows), start=1):
+        ratios[0] += np.log1p(_FROM_THE_START * patience)
+        begin = int(ratios.argmax())
+        share = float(lost[begin:last].sum() / rows[begin:last].sum())
+        yield float(np.exp(min(np.logaddexp.reduce(ratios), 500.0))), begin, share
 
 
-def _log_ratios(windows: Sequence[Window]) -> FloatArray:
-    """Return (windows,) the log likelihood ratio of a decay from each window on against none.
+def log_ratios(windows: Sequence[Window]) -> Iterator[FloatArray]:
+    """Yield for the t-th window (t,) log likelihood ratios of a decay from each window on against none.
 
     In standard deviations of a row the differences d have the covariance 1/holdout for each pair, and
     1/rows more on the diagonal; its inverse follows from Sherman and Morrison's formula. A ratio needs the
     score and the information of its alternative (Jennison and Turnbull, "Group Sequential Methods", 2000).
     """
-    rows = np.array([window.rows for window in windows], dtype=np.float64)
-    holdout = float(np.mean([window.holdout for window in windows]))
+    every = np.array([window.rows for window in windows], dtype=np.float64)
+    holdouts = np.array([window.holdout for window in windows], dtype=np.float64)
     scores = -ndtri(np.clip([window.p for window in windows], 1e-12, 1.0 - 1e-12))
-    moved = rows * scores * np.sqrt(1.0 / rows + 1.0 / holdout)
-    count, total = np.cumsum(rows[::-1])[::-1], np.cumsum(moved[::-1])[::-1]
-    score = total - count * total[0] / (holdout + count[0])
-    information = count - count**2 / (holdout + count[0])
-    spread = 1.0 + _SIZES**2 * information
-    peak = (score * _SIZES) ** 2 / (2.0 * spread)
-    found = np.log(2.0) - np.log(spread) / 2.0 + peak + log_ndtr(score * _SIZES / np.sqrt(spread))
-    return np.asarray(found)
+    differences = every * scores * np.sqrt(1.0 / every + 1.0 / holdouts)
+    for last in range(1, len(windows) + 1):
+        holdout = float(holdouts[:last].mean())
+        count = np.cumsum(every[:last][::-1])[::-1]
+        total = np.cumsum(differences[:last][::-1])[::-1]
+        score = total - count * total[0] / (holdout + count[0])
+        information = count - count**2 / (holdout + count[0])
+        spread = 1.0 + _SIZES**2 * information
+        peak = (score * _SIZES) ** 2 / (2.0 * spread)
+        yield np.log(2.0) - np.log(spread) / 2.0 + peak + log_ndtr(score * _SIZES / np.sqrt(spread))

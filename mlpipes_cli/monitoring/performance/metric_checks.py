@@ -73,8 +73,7 @@ def check_metrics(
                 check = replace(check, p=shift.p, worse=worse, note=_prevalence(counted, holdout))
         elif not few and value is not None:
             check = replace(check, note=why or _holdout_few(holdout, name))
-        if value is not None or name in known:
-            checks[name] = check
+        checks[name] = check
     return checks
 
 

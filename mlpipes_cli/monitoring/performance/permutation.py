@@ -8,7 +8,7 @@ import numpy as np
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.monitoring.performance.cells import Cells, pooled
-from mlpipes_cli.scoring.predictions import FloatArray, Predictions
+from mlpipes_cli.scoring.predictions import FloatArray, IntArray, Predictions
 
 _DRAWS, _MORE_DRAWS = 999, 4_999
 _RARE = 10  # with fewer permutations as bad among the first ones, more are drawn
@@ -84,12 +84,20 @@ def _drawn(cells: Cells, random: np.random.Generator, draws: int) -> dict[str, F
         counts = np.zeros((min(at_once, draws - start), len(both)))
         for code in np.unique(cells.strata):
             members = np.flatnonzero(cells.strata == code)
-            counts[:, members] = random.multivariate_hypergeometric(
-                both[members], int(cells.live[members].sum()), size=len(counts), method="marginals"
-            )
+            counts[:, members] = _chosen(both[members], int(cells.live[members].sum()), len(counts), random)
         sides = [cells.values(cells.weights(part)) for part in (both - counts, counts)]
         pieces.append({name: _sign(name) * (sides[0][name] - sides[1][name]) for name in cells.names})
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in cells.names}
+
+
+def _chosen(both: IntArray, live: int, draws: int, random: np.random.Generator) -> IntArray:
+    """Return (draws, g) how many of each cell's rows are among the live ones, if all choices are alike."""
+    if both.max() > 1:
+        return random.multivariate_hypergeometric(both, live, size=draws, method="marginals")
+    found = np.zeros((draws, len(both)), dtype=np.int64)
+    first = np.argpartition(random.random(found.shape), live - 1, axis=1)[:, :live]
+    np.put_along_axis(found, first, 1, axis=1)
+    return found
 
 
 def _sign(name: str) -> float:

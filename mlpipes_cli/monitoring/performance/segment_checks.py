@@ -9,7 +9,7 @@ import numpy as np
 
 from mlpipes_cli.monitoring.performance.metric_checks import MetricRules, check_metrics
 from mlpipes_cli.monitoring.performance.segments import holm, segments
-from mlpipes_cli.monitoring.performance_results import MetricCheck, SegmentCheck
+from mlpipes_cli.monitoring.performance_results import SegmentCheck
 from mlpipes_cli.scoring.predictions import IntArray, Predictions
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ def check_segments(
         own = live.take(here)
         other = holdout.take(there) if holdout is not None and there is not None and there.any() else None
         callers = None if units is None else np.unique(units[here], return_inverse=True)[1].astype(np.int64)
-        check = check_metrics(own, callers, other, (metric,), rules).get(metric)
-        if check is None:
-            check = MetricCheck(metric, None, None, None, None, False, "not defined for these rows")
+        check = check_metrics(own, callers, other, (metric,), rules)[metric]
         if check.live is not None and other is None:
             check = replace(check, note="not compared: the holdout has no rows of this segment")
         found.append(SegmentCheck(column, value, own.rows, check))

@@ -38,7 +38,11 @@ def segments(
     for name in live.columns:
         own = live[name]
         other = reference[name] if reference is not None and name in reference.columns else None
-        numbers = pd.api.types.is_numeric_dtype(own) and not pd.api.types.is_bool_dtype(own)
+        numbers = all(
+            pd.api.types.is_numeric_dtype(c) and not pd.api.types.is_bool_dtype(c)
+            for c in (own, other)
+            if c is not None
+        )
         base = own if other is None else other
         if numbers and base.nunique() > _RANGES:
             edges = np.unique(base.dropna().astype(float).quantile(np.arange(1, _RANGES) / _RANGES))
@@ -72,7 +76,7 @@ def _ranges(edges: npt.NDArray[np.float64]) -> list[str]:
 
 
 def _coded(column: pd.Series, edges: npt.NDArray[np.float64], labels: list[str]) -> npt.NDArray[Any]:
-    values = column.astype(float).to_numpy(dtype=np.float64, na_value=np.nan)
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     found = np.array([*map(_key, labels)], dtype=object)[np.searchsorted(edges, values, side="left")]
     found[np.isnan(values)] = _key(MISSING)
     return found

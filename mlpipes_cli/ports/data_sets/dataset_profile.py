@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,3 +148,24 @@ class TableProfile:
     repeated: int
     target: TargetProfile | None
     columns: Sequence[ColumnProfile]
+
+
+@dataclass(frozen=True)
+class TargetSummary:
+    """What a loaded table says of its target.
+
+    Attributes:
+        task: ``binary``, ``multiclass`` or ``regression``.
+        positive: The positive class of two, unless an experiment names the other.
+        classes: Rows of each class, by its label as text, in the order of the labels; of a regression, none.
+        missing: Rows without a value.
+        sampled: Rows in which columns were compared with it.
+        leaks: By what a column alone gives the target away, by its name.
+    """
+
+    task: str
+    positive: str | None
+    classes: Mapping[str, int]
+    missing: int
+    sampled: int
+    leaks: Mapping[str, str]

@@ -16,7 +16,7 @@ from mlpipes_cli.server import v2
 from mlpipes_cli.server.http import documents, feedback_routes, named_routes, status_routes
 from mlpipes_cli.server.http.api_error import ApiError, bug
 from mlpipes_cli.server.http.asgi import PredictionRoutes
-from mlpipes_cli.server.ops import cors, metrics
+from mlpipes_cli.server.ops import cors, metrics, monitoring
 from mlpipes_cli.server.page import routes as page
 from mlpipes_cli.server.predictions.service import PredictionService
 
@@ -34,6 +34,7 @@ def make(service: PredictionService) -> FastAPI:
     status_routes.add_routes(app, service)
     feedback_routes.add_routes(app, service)
     metrics.add_routes(app, service)
+    monitoring.add_routes(app, service)
     page.add_routes(app, service)
     named_routes.add_routes(app, service)
     v2.add_routes(app, service)

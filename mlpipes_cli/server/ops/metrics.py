@@ -212,11 +212,14 @@ def add_routes(app: FastAPI, service: Any) -> None:
     """Add ``GET /metrics``; ``service.meter`` is a :class:`Metrics`."""
     from fastapi import Response
 
+    from mlpipes_cli.server.ops.monitoring import CheckMetrics
+
     numbers: Metrics = service.meter
     numbers.watch(service.spooled)
+    newest = CheckMetrics(service.stores.checks, service.model.name)
 
     @app.get("/metrics", summary="Metrics for Prometheus", response_class=Response, response_model=None)
     async def metrics() -> Response:
         numbers.flush()
         text = await asyncio.to_thread(numbers.text)
-        return Response(text, headers={"content-type": CONTENT_TYPE})
+        return Response(text + await newest.text(), headers={"content-type": CONTENT_TYPE})

@@ -17,6 +17,7 @@ _EXACT = frozenset(
         "/ready",
         "/version",
         "/metrics",
+        "/monitor",
         "/docs",
         "/redoc",
         "/openapi.json",

@@ -8,4 +8,5 @@ DEFINITION = TrainerDefinition(
     summary="H2O AutoML, here or on a cluster, with a Java that the package has; "
     "the champion's MOJO is what is served",
     memory=0.8,
+    weights=True,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.trainers.models.h2o_model import Column
 
 TARGET = "target"
+WEIGHTS, FOLD = "weights_of_rows", "fold_of_row"
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,80}")
 _MISSING_TO_H2O = {"na", "nan", "n_a", "null", "none", "inf", "infinity", "true", "false"}
 
@@ -24,7 +25,7 @@ def columns_of(X: pd.DataFrame) -> list[Column]:
     from mlpipes_cli.preprocess.blocks import read_labels
     from mlpipes_cli.trainers.models.h2o_model import MOMENTS, NUMBERS, TEXTS, Column
 
-    names = _safe_names((str(name) for name in X.columns), taken={TARGET})
+    names = _safe_names((str(name) for name in X.columns), taken={TARGET, WEIGHTS, FOLD})
     found = []
     for name, safe in zip(X.columns, names, strict=True):
         kind, levels = _kind(X[name], NUMBERS, MOMENTS, TEXTS), dict[str, str]()
@@ -41,9 +42,15 @@ def levels_of(classes: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def upload(
-    X: pd.DataFrame, y: pd.Series, task: Task, classes: tuple[Any, ...], columns: list[Column], folder: Path
+    X: pd.DataFrame,
+    y: pd.Series,
+    task: Task,
+    classes: tuple[Any, ...],
+    columns: list[Column],
+    folder: Path,
+    more: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Upload the training rows with the column ``target``; return the ``H2OFrame``."""
+    """Upload rows with the column ``target``, and more numbers by name; return the ``H2OFrame``."""
     import h2o
     import pandas as pd
 
@@ -58,10 +65,12 @@ def upload(
     else:
         level = dict(zip(classes, levels_of(classes), strict=True))
         content[TARGET] = [level[label] for label in y.tolist()]
+    content |= more or {}
     path = folder / "training.csv"
     pd.DataFrame(content).to_csv(path, index=False, header=False)
     kinds = ["enum" if column.kind == TEXTS else "real" for column in columns]
     kinds.append("real" if task == "regression" else "enum")
+    kinds += ["real"] * len(more or {})
     try:
         return h2o.upload_file(str(path), header=-1, sep=",", col_names=list(content), col_types=kinds)
     finally:

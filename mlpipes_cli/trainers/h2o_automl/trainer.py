@@ -13,6 +13,7 @@ from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.sizes import size
 from mlpipes_cli.trainers.base import Answers, Fitted, Problem, Training, TrainingError
 from mlpipes_cli.trainers.h2o_automl import frame as h2o_frame
+from mlpipes_cli.trainers.h2o_automl import rows as h2o_rows
 from mlpipes_cli.trainers.h2o_automl import server as h2o_server
 from mlpipes_cli.trainers.java import WHEEL, Java, find_java
 from mlpipes_cli.trainers.model_answers import answers
@@ -73,8 +74,9 @@ class H2OAutoMLTrainer:
         params = settings(training)
         X, step = _prepared(training)
         columns = h2o_frame.columns_of(X)
+        more = h2o_rows.more(training, params)
         with _connected(training, find_java(OLDEST_JAVA, NEWEST_JAVA)) as keep:
-            return _train(training, params, X, step, columns, keep)
+            return _train(training, params, X, step, columns, more, keep)
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
         """Predict with the MOJO, as in serving."""
@@ -98,7 +100,8 @@ def settings(training: Training) -> dict[str, Any]:
     if "include_algos" not in given and "exclude_algos" not in given:
         given["exclude_algos"] = [NOT_REPEATABLE]
     lists = {name: list(value) for name, value in given.items() if name.endswith("_algos")}
-    return {"nfolds": FOLDS, "seed": training.seed, **given, **lists}
+    folds = FOLDS if training.validation is None else 0
+    return {"nfolds": folds, "seed": training.seed, **given, **lists}
 
 
 def heap(training: Training) -> int | None:
@@ -149,12 +152,27 @@ def _connected(training: Training, java: Java) -> Iterator[Path]:
 
 
 def _train(
-    training: Training, params: dict[str, Any], X: pd.DataFrame, step: Any, columns: list[Any], keep: Path
+    training: Training,
+    params: dict[str, Any],
+    X: pd.DataFrame,
+    step: Any,
+    columns: list[Any],
+    more: Mapping[str, np.ndarray],
+    keep: Path,
 ) -> Fitted:
     import h2o
     from h2o.automl import H2OAutoML
 
-    frame = h2o_frame.upload(X, training.y, training.task, training.classes, columns, training.scratch)
+    about = (training.task, training.classes, columns, training.scratch)
+    frame = h2o_frame.upload(X, training.y, *about, more)
+    frames = [frame]
+    given = h2o_rows.arguments(more)
+    held = training.validation
+    if held is not None and not params["nfolds"]:
+        rows = held.X if step is None else step.transform(held.X)
+        judge = h2o_frame.upload(rows, held.y, *about, h2o_rows.equal(more, len(rows)))
+        frames.append(judge)
+        given |= {"validation_frame": judge, "leaderboard_frame": judge}
     cuts = isinstance(training.spec.get("threshold"), (str, Mapping))
     automl = H2OAutoML(
         project_name=f"mlpipes_{uuid.uuid4().hex[:12]}", keep_cross_validation_predictions=cuts, **params
@@ -162,7 +180,8 @@ def _train(
     models: list[str] = []
     try:
         try:
-            automl.train(y=h2o_frame.TARGET, training_frame=frame)
+            names = [column.safe for column in columns]
+            automl.train(x=names, y=h2o_frame.TARGET, training_frame=frame, **given)
             models = [str(row[0]) for row in automl.leaderboard[:, 0].as_data_frame(use_pandas=False)[1:]]
         except Exception as error:
             raise TrainingError(f"H2O: {_first_line(error)}") from error
@@ -178,7 +197,7 @@ def _train(
         version = str(h2o.cluster().version)
     finally:
         if training.spec.get("cluster"):  # the cluster is shared and keeps running
-            _clean_up(models, frame)
+            _clean_up(models, frames)
     return Fitted(
         _model(mojo.read_bytes(), columns, training, step),
         params={
@@ -249,10 +268,10 @@ def _table(frame: Any) -> pd.DataFrame:
     return table
 
 
-def _clean_up(models: list[str], frame: Any) -> None:
+def _clean_up(models: list[str], frames: list[Any]) -> None:
     import h2o
 
-    for key in [*models, frame.frame_id]:
+    for key in [*models, *(frame.frame_id for frame in frames)]:
         with contextlib.suppress(Exception):
             h2o.remove(key)
 

@@ -9,4 +9,5 @@ DEFINITION = TrainerDefinition(
     memory=0.9,
     disk=3.0,
     images=True,
+    weights=True,
 )

@@ -34,8 +34,6 @@ PINS = ("keras", "tensorflow", "tensorflow-cpu")
 class KerasTrainer:
     """``trainer: keras`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
 
-    takes_weights = True
-
     def check(self, spec: Mapping[str, Any]) -> list[Problem]:
         """Create each layer, the optimizer and the callbacks, and check the function's arguments."""
         try:

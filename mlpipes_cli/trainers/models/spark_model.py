@@ -6,7 +6,7 @@ import io
 import tempfile
 import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,8 +123,8 @@ def in_session(model: Any, session: Any, X: np.ndarray) -> tuple[Any, Any, Any]:
     return answered["prediction"].to_numpy(), scores[0], scores[1]
 
 
-def table(session: Any, X: np.ndarray, label: np.ndarray | None = None) -> Any:
-    """Convert (n, features) float64 to a Spark DataFrame of one vector column, and the label's if given."""
+def table(session: Any, X: np.ndarray, others: Mapping[str, np.ndarray] | None = None) -> Any:
+    """Convert (n, features) float64 to a Spark DataFrame of one vector column, and other columns if given."""
     import pyarrow as pa
     from pyspark.ml.functions import array_to_vector
 
@@ -135,7 +135,6 @@ def table(session: Any, X: np.ndarray, label: np.ndarray | None = None) -> Any:
         for at in range(0, len(X), step)
     ]
     columns = {"features": pa.chunked_array(parts, kind)}
-    if label is not None:
-        columns["label"] = pa.array(label, pa.float64())
+    columns |= {name: pa.array(values) for name, values in (others or {}).items()}
     frame = session.createDataFrame(pa.table(columns))
     return frame.select(array_to_vector("features").alias("features"), *frame.columns[1:])

@@ -1,8 +1,9 @@
 """PyCaret's comparison of models on the training rows; each of the best becomes a model of its own.
 
 PyCaret gets the same training rows as every candidate, prepared by ``preprocess: auto`` or raw. It splits
-them again, for its own folds and plots, and ranks its models by the experiment's metric. The best are
-then fitted on all training rows. mlpipes does the logging, not PyCaret.
+them again, for its own folds and plots, and ranks its models by the experiment's metric; the validation rows
+of a data set take the place of folds. The best are then fitted on all training rows. mlpipes does the
+logging, not PyCaret.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers.base import Answers, Comparison, Fitted, Training, TrainingError
 from mlpipes_cli.trainers.model_answers import answers
 from mlpipes_cli.trainers.preprocessing import preprocessing
+from mlpipes_cli.trainers.pycaret import rows
 from mlpipes_cli.trainers.search.trials import measure
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ class PycaretTrainer:
         step, X = _prepared(training)
         labels = [label for label in training.classes if (training.y == label).any()]
         with _inside(training.scratch):
-            experiment = _set_up(X, training, labels)
+            experiment = _set_up(X, step, training, labels)
             sort = _metric(experiment, training, len(labels))
             table = _compare(experiment, training, sort)
             answering = partial(_answering, X, step, labels)
@@ -173,17 +175,30 @@ def _experiment(task: Task) -> Any:
     return ClassificationExperiment()
 
 
-def _set_up(X: pd.DataFrame, training: Training, labels: list[Any]) -> Any:
-    """Set up the experiment with its own split of the training rows."""
+def _table(X: pd.DataFrame, y: pd.Series, labels: list[Any], name: str) -> pd.DataFrame:
+    """Return rows as PyCaret gets them, with the target by that name."""
     from mlpipes_cli.trainers.models.pycaret_model import plain
 
-    y = training.y.map({label: code for code, label in enumerate(labels)}) if labels else training.y
+    codes = y.map({label: code for code, label in enumerate(labels)}) if labels else y
+    return plain(X).assign(**{name: codes.to_numpy()})
+
+
+def _set_up(X: pd.DataFrame, step: Any, training: Training, labels: list[Any]) -> Any:
+    """Set up the experiment with its own split of the training rows."""
     name = "target"
     while name in X.columns:
         name = f"{name}_"
-    data = plain(X).assign(**{name: y.to_numpy()})
+    data = _table(X, training.y, labels, name)
     options: dict[str, Any] = {"fold": 5}
-    if training.order_by is not None:
+    if training.validation is not None:
+        held = training.validation
+        judged = _table(held.X if step is None else step.transform(held.X), held.y, labels, name)
+        data, options["test_data"], options["fold_strategy"] = rows.with_validation(data, judged)
+    elif training.groups is not None:
+        share = training.spec.get("params", {}).get("train_size", 0.7)
+        number = training.spec.get("params", {}).get("fold", 5)
+        data, options["test_data"], options["fold_strategy"] = rows.with_groups(training, data, share, number)
+    elif training.order_by is not None:
         order = training.X[training.order_by].argsort(kind="stable").to_numpy()
         data = data.iloc[order].reset_index(drop=True)
         options |= {"data_split_shuffle": False, "data_split_stratify": False, "fold_strategy": "timeseries"}
@@ -265,12 +280,16 @@ def _best(experiment: Any, table: pd.DataFrame, training: Training, sort: str) -
         if not left:
             return
         try:
-            model = experiment.create_model(name, cross_validation=False, verbose=False)
+            with rows.only_training(experiment, training):
+                model = experiment.create_model(name, cross_validation=False, verbose=False)
             if params.get("tune"):
                 model = experiment.tune_model(
                     model, n_iter=params.get("n_iter", 10), optimize=sort, choose_better=True,
                     verbose=False, tuner_verbose=False,
                 )  # fmt: skip
+                if training.validation is not None:
+                    with rows.only_training(experiment, training):
+                        model = experiment.create_model(model, cross_validation=False, verbose=False)
         except Exception:  # noqa: BLE001 (a model may raise anything; try the next one)
             traceback.print_exc()
             continue
@@ -291,8 +310,11 @@ def _fitted(
     pipeline = experiment.finalize_model(model)
     package = type(model).__module__.partition(".")[0]
     pins = ("pycaret", "six", *([package] if package in _PACKAGES else []))
+    told = answering(pipeline)
+    if training.validation is not None:  # PyCaret has fitted it on the validation rows, too
+        told = _again(pipeline, labels, training).model
     return Fitted(
-        answering(pipeline),
+        told,
         name=name,
         files=plots,
         pins=pins,

@@ -8,4 +8,6 @@ DEFINITION = TrainerDefinition(
     source_check="mlpipes_cli.trainers.python.source_check:check",
     summary="your function, which returns a model",
     images=True,
+    weights=True,
+    weights_check="mlpipes_cli.trainers.python.source_check:weights",
 )

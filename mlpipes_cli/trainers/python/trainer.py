@@ -36,8 +36,6 @@ POSITIONAL = 2  # X and y
 class PythonTrainer:
     """``trainer: python`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
 
-    takes_weights = True
-
     def check(self, spec: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
         """Import the function and check the params against it."""
         path = spec["function"]
@@ -78,7 +76,7 @@ class PythonTrainer:
         filled = _filled(function, params, offered, training)
         rows, y = training.X, training.y.copy()
         if training.weights is not None and "sample_weight" not in filled:
-            raise TrainingError(f"{path} has no parameter `sample_weight` for the weights; {NO_WEIGHTS}")
+            raise TrainingError(without_weights(path))
         step = None
         if training.preprocess == "auto" and "preprocess" not in filled and not training.images:
             step = preprocessing(training)
@@ -99,6 +97,11 @@ class PythonTrainer:
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
         """Predict with scikit-learn's methods."""
         return answers(fitted.model, X, task, classes)
+
+
+def without_weights(path: str) -> str:
+    """Return the message for a function that does not take the weights of the rows."""
+    return f"{path} has no parameter `sample_weight` for the weights; {NO_WEIGHTS}"
 
 
 def _filled(

@@ -10,4 +10,6 @@ DEFINITION = TrainerDefinition(
     "XGBoost, LightGBM, CatBoost too",
     checks_search=True,
     searches_side_by_side=True,
+    weights=True,
+    weights_check="mlpipes_cli.trainers.sklearn.source_check:weights",
 )

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlpipes_cli.config.yaml_source import Location
+from mlpipes_cli.trainers.fit_arguments import WEIGHTS, without_weights
 from mlpipes_cli.trainers.sklearn.settings import SklearnRun
 from mlpipes_cli.trainers.source_code.run_checks import SourceChecks
-from mlpipes_cli.trainers.source_code.signatures import CallSignature, Mistake, resolve
+from mlpipes_cli.trainers.source_code.signatures import CallSignature, Mistake, method_of, resolve
+from mlpipes_cli.trainers.source_code.sources import Finder
 
 
 def check(run: SklearnRun, here: Location, checks: SourceChecks) -> bool:
@@ -17,6 +19,14 @@ def check(run: SklearnRun, here: Location, checks: SourceChecks) -> bool:
     if run.search is not None:
         clear = _search(here, run, signature, checks) and clear
     return clear
+
+
+def weights(run: SklearnRun, finder: Finder) -> str | None:
+    """Return a message if the source code shows that the estimator does not support weights, else None."""
+    its = method_of(run.estimator, "fit", finder)
+    if its is None or its.is_open or WEIGHTS in its.parameters:
+        return None
+    return without_weights(run.estimator.rpartition(".")[2])
 
 
 def _estimator(

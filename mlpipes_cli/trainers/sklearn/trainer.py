@@ -22,8 +22,6 @@ STEP = "model"  # the estimator's name in the pipeline, beside `preprocess`
 class SklearnTrainer:
     """``trainer: sklearn`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
 
-    takes_weights = True
-
     def check(self, spec: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
         """Create the estimator and check the names of the search against it."""
         try:

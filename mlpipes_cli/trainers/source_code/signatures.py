@@ -61,6 +61,19 @@ def resolve(path: str, finder: Finder) -> CallSignature | Mistake | None:
         return Mistake(f"{path!r}: {error.filename}:{error.lineno}: {error.msg}")
 
 
+def method_of(path: str, method: str, finder: Finder) -> CallSignature | None:
+    """Return the signature of a method that a class has or inherits; None if the source does not show it."""
+    try:
+        module, rest = _deepest_module(path.replace(":", ".").split("."), finder)
+        found = None if module is None or len(rest) != 1 else _lookup(module, rest[0], finder)
+        if found is None or not isinstance(found[1], ast.ClassDef):
+            return None
+        its = _method(found[0], found[1], finder, {method})
+        return None if its is None else _of_arguments("function", its.args, skip=1)
+    except (_Unclear, OSError, RecursionError, SyntaxError):
+        return None
+
+
 def _resolve(parts: list[str], finder: Finder) -> CallSignature | Mistake:
     module, rest = _deepest_module(parts, finder)
     if module is None:
@@ -133,7 +146,7 @@ def _lookup(module: Module, name: str, finder: Finder, depth: int = 0) -> tuple[
 
 def _signature(module: Module, found: Definition, finder: Finder) -> CallSignature:
     if isinstance(found, ast.ClassDef):
-        init = _init(module, found, finder)
+        init = _method(module, found, finder, {"__init__", "__new__"})
         return _of_arguments("class", init.args, skip=1) if init else CallSignature("class")
     if isinstance(found, ast.FunctionDef):
         if found.decorator_list:
@@ -144,17 +157,19 @@ def _signature(module: Module, found: Definition, finder: Finder) -> CallSignatu
     return CallSignature("object")
 
 
-def _init(module: Module, found: ast.ClassDef, finder: Finder, depth: int = 0) -> ast.FunctionDef | None:
-    """Return the ``__init__`` that a class has or inherits; None if it is ``object``'s."""
+def _method(
+    module: Module, found: ast.ClassDef, finder: Finder, names: set[str], depth: int = 0
+) -> ast.FunctionDef | None:
+    """Return the method of one of these names that a class has or inherits; None if there is none."""
     if depth > _DEPTH or any(_is_dataclass(decorator) for decorator in found.decorator_list):
         raise _Unclear
     for statement in found.body:
-        if isinstance(statement, ast.FunctionDef) and statement.name in {"__init__", "__new__"}:
+        if isinstance(statement, ast.FunctionDef) and statement.name in names:
             return statement
     for base in found.bases:
         owner = _base(module, base, finder)
-        if owner and (init := _init(*owner, finder, depth + 1)):
-            return init
+        if owner and (its := _method(*owner, finder, names, depth + 1)):
+            return its
     return None
 
 

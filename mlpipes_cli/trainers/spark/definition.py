@@ -8,4 +8,5 @@ DEFINITION = TrainerDefinition(
     summary="Spark ML, here or on a cluster, with a Java of its environment",
     memory=1.0,
     disk=1.5,
+    weights=True,
 )

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.trainers.base import Answers, Fitted, Training, TrainingError
+from mlpipes_cli.trainers.fit_arguments import NO_WEIGHTS
 from mlpipes_cli.trainers.model_answers import answers
 from mlpipes_cli.trainers.preprocessing import preprocessing
 from mlpipes_cli.trainers.spark import estimators as spark_estimators
+from mlpipes_cli.trainers.spark import rows as spark_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,9 +59,11 @@ class SparkTrainer:
         params = spark_estimators.params_of(kind, training.spec.get("params", {}))
         if hasattr(kind, "seed"):
             params.setdefault("seed", training.seed)
+        if training.weights is not None and not hasattr(kind, "setWeightCol"):
+            raise TrainingError(f"{kind.__name__} of Spark does not support weights; {NO_WEIGHTS}")
         step, X, names = _features(training, scale=not spark_estimators.is_of_trees(kind))
         labels = [label for label in training.classes if (training.y == label).any()]
-        y = training.y.map({label: code for code, label in enumerate(labels)}) if labels else training.y
+        rows, columns = spark_rows.table_of(training, kind, params, step, X, labels)
         folder = Path(tempfile.mkdtemp(prefix="spark-", dir=training.scratch))
         heap = _heap(training, X)
         master = training.spec.get("master") or f"local[{training.threads}]"
@@ -69,13 +73,8 @@ class SparkTrainer:
         java = find_java(spark_session.OLDEST, spark_session.NEWEST)
         try:
             with spark_session.session(java.home, folder, heap, settings, master) as session:
-                fitted = _fitted(
-                    spark_estimators.made(kind, params),
-                    session,
-                    X,
-                    y.to_numpy(dtype="float64"),
-                    folder / "model",
-                )
+                estimator = spark_estimators.made(kind, params | spark_rows.arguments(columns))
+                fitted = _fitted(estimator, session, rows, columns, folder / "model")
                 evaluator, scores = _evaluator(fitted, session, X, folder / "model", bool(labels))
         except _spark_errors() as error:
             raise TrainingError(_told(error, heap)) from error
@@ -95,21 +94,11 @@ class SparkTrainer:
 
 def _features(training: Training, scale: bool) -> tuple[Any, np.ndarray, list[str]]:
     """Return the fitted preprocessing or None, (n, features) finite float64, and the features' names."""
-    import numpy as np
-    import pandas as pd
-
     step, X = None, training.X
     if training.preprocess == "auto":
         step = preprocessing(training, scale)
         X = step.fit_transform(X, training.y)
-    for name in X.columns:
-        if not (pd.api.types.is_numeric_dtype(X[name].dtype) or pd.api.types.is_bool_dtype(X[name].dtype)):
-            raise TrainingError(f"{name!r} is not numeric, and Spark needs numbers; use `preprocess: auto`")
-        if X[name].isna().any():
-            raise TrainingError(
-                f"{name!r} has missing values, which Spark does not support; use `preprocess: auto`"
-            )
-    return step, np.ascontiguousarray(X, dtype=np.float64), [str(name) for name in X.columns]
+    return step, spark_rows.matrix(X), [str(name) for name in X.columns]
 
 
 def _tasks(training: Training, master: str) -> int:
@@ -138,13 +127,15 @@ def _heap(training: Training, X: np.ndarray) -> int:
     return min(_HEAP + 8 * X.nbytes, int(machine * _MOST))
 
 
-def _fitted(estimator: Any, session: Any, X: np.ndarray, y: np.ndarray, saved: Path) -> Any:
+def _fitted(
+    estimator: Any, session: Any, X: np.ndarray, columns: Mapping[str, np.ndarray], saved: Path
+) -> Any:
     """Return Spark's fitted model, and save it as a pipeline."""
     from pyspark.ml import PipelineModel
 
     from mlpipes_cli.trainers.models.spark_model import table
 
-    model = estimator.fit(table(session, X, y))
+    model = estimator.fit(table(session, X, columns))
     PipelineModel([model]).write().save(saved.as_uri())
     return model
 

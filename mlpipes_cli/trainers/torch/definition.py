@@ -9,4 +9,5 @@ DEFINITION = TrainerDefinition(
     memory=0.6,
     disk=2.0,
     images=True,
+    weights=True,
 )

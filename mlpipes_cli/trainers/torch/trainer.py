@@ -33,8 +33,6 @@ OWN = ("module", "weight_decay", "clip")
 class TorchTrainer:
     """``trainer: torch`` (see :class:`mlpipes_cli.trainers.base.Trainer` for the contract)."""
 
-    takes_weights = True
-
     def check(self, spec: Mapping[str, Any]) -> list[Problem]:
         """Import the module, check its arguments, and create the optimizer."""
         params = spec.get("params") or {}

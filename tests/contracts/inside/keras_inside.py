@@ -71,6 +71,7 @@ EVERY_PARAM: tuple[dict[str, Any], ...] = (
 
 class TestKeras(NetworkContract):
     name = "keras"
+    linear = {"layers": [{"dense": {"units": 1}}]}  # noqa: RUF012
 
     @pytest.fixture
     def trainer(self) -> Trainer:

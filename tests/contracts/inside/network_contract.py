@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,13 +15,20 @@ import pandas as pd
 import pytest
 from contracts.trainer_contract import TrainerContract, training_of
 
-from mlpipes_cli.trainers.base import Fitted, Pruned, Trainer, Training, TrainingError
+from mlpipes_cli.preprocess import auto
+from mlpipes_cli.trainers.base import Fitted, Pruned, Trainer, Training, TrainingError, ValidationRows
 
 
 class NetworkContract(TrainerContract):
-    """Inherit, and give ``name``, ``trainer``, ``spec``, ``wrong``, and ``image_spec``: for small images."""
+    """Inherit, and give ``name``, ``trainer``, ``spec``, ``wrong``, and ``image_spec``: for small images.
+
+    Attributes:
+        name: The trainer's.
+        linear: What is trained in a run of one layer.
+    """
 
     name = ""
+    linear: Mapping[str, Any] = {}
 
     def test_every_epoch_is_told_and_the_best_is_kept(
         self, trainer: Trainer, spec: Any, told: Callable[..., Any]
@@ -74,6 +81,48 @@ class NetworkContract(TrainerContract):
         given["params"]["class_weight"] = {"malignent": 2.0}
         with pytest.raises(TrainingError, match="'malignent' is not a label; did you mean 'malignant'"):
             trainer.fit(training_of("binary", given))
+
+    def test_weights_of_rows_are_factors_of_their_loss(self, trainer: Trainer) -> None:
+        """With one batch and Adam, whose steps have no scale, a weight of 2 is a row twice."""
+        params = {"epochs": 8, "batch_size": 2000, "optimizer": "adam", "learning_rate": 0.05}
+        training = training_of("binary", {**self.linear, "params": params})
+        weights = np.where(np.arange(len(training.X)) % 3 == 0, 2.0, 1.0)
+        rows = np.repeat(np.arange(len(training.X)), weights.astype(int))
+        step = auto.build(training.X, "binary").fit(training.X, training.y)
+        plain = replace(training, preprocess="none", X=step.transform(training.X))
+        weighed, doubled, once = (
+            trainer.fit(one).model.predict_proba(plain.X)[:, 1]
+            for one in (
+                replace(plain, weights=weights),
+                replace(
+                    plain,
+                    X=plain.X.iloc[rows].reset_index(drop=True),
+                    y=plain.y.iloc[rows].reset_index(drop=True),
+                ),
+                plain,
+            )
+        )
+        assert weighed == pytest.approx(doubled, abs=1e-3)
+        assert np.abs(weighed - once).max() > 4 * np.abs(weighed - doubled).max()
+
+    def test_validation_rows_stop_the_fit(
+        self, trainer: Trainer, spec: Any, told: Callable[..., Any]
+    ) -> None:
+        given = spec("binary")
+        given["params"] = {**given["params"], "epochs": 12, "patience": 2, "learning_rate": 0.05}
+        whole = training_of("binary", given)
+        held = np.arange(len(whole.X)) % 3 == 0
+        X, y = whole.X[held].reset_index(drop=True), whole.y[held].reset_index(drop=True)
+        fit_on = {"X": whole.X[~held].reset_index(drop=True), "y": whole.y[~held].reset_index(drop=True)}
+        wrong = y.map({"benign": "malignant", "malignant": "benign"})
+        epochs = []
+        for labels in (y, wrong):
+            validation = ValidationRows(X, labels)
+            fitted = trainer.fit(replace(whole, **fit_on, validation=validation, report=told()))
+            assert fitted.params["validation_rows"] == len(X)
+            assert fitted.params["fitted_rows"] == len(fit_on["X"])
+            epochs.append(fitted.params["best_epoch"])
+        assert epochs[1] == 1 < epochs[0], "rows that contradict stop it at once"
 
     def test_a_row_gets_the_same_answer_alone_in_any_company_and_from_any_thread(
         self, trainer: Trainer, spec: Any

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from contracts.trainer_contract import training_of
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, roc_auc_score
 
-from mlpipes_cli.trainers.base import Comparison, Training, TrainingError
+from mlpipes_cli.trainers.base import Comparison, Training, TrainingError, ValidationRows
 from mlpipes_cli.trainers.pycaret.settings import PycaretParams
 from mlpipes_cli.trainers.pycaret.trainer import CLASSIFIERS, REGRESSORS, PycaretTrainer
 from mlpipes_cli.trainers.search import thresholds
@@ -88,6 +88,50 @@ def test_the_table_is_sorted_by_our_metric_and_the_best_come_first(compared: Any
     assert [fitted.name for fitted in found.models] == list(table["id"][:2])
     theirs = table["RMSE"] if task == "regression" else None
     assert theirs is None or np.allclose(values, theirs)
+
+
+def halves(given: Training) -> tuple[Training, ValidationRows]:
+    held = np.arange(len(given.y)) % 2 == 0
+    X, y = given.X, given.y
+    rows = replace(given, X=X[~held].reset_index(drop=True), y=y[~held].reset_index(drop=True))
+    return rows, ValidationRows(X[held].reset_index(drop=True), y[held].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("tune", [False, True])
+def test_validation_rows_rank_and_tune_and_are_not_fitted_on(tmp_path: Path, tune: bool) -> None:
+    params = {"include": ["dt", "lr"], "tune": tune, "plots": ["confusion_matrix"], "n_best_models": 2}
+    given, held = halves(training("binary", tmp_path, params=params, metric="roc_auc"))
+    found = PycaretTrainer().fit(replace(given, validation=held))
+    table = found.tables["comparison.csv"].set_index("id")["roc_auc (mlpipes)"]
+    positive = held.y == given.classes[1]
+    for fitted in found.models:
+        answers = PycaretTrainer().answer(fitted, held.X, "binary", given.classes)
+        if not tune:
+            assert table[fitted.name] == pytest.approx(roc_auc_score(positive, answers.scores), abs=1e-8)
+        own = PycaretTrainer().answer(fitted, given.X, "binary", given.classes)
+        assert (own.prediction == given.y.to_numpy()).mean() > 0.9
+    tree = next(fitted for fitted in found.models if fitted.name == "dt")
+    if not tune:
+        answers = PycaretTrainer().answer(tree, held.X, "binary", given.classes)
+        assert (answers.prediction == held.y.to_numpy()).mean() < 1, "a full tree knows what it was fitted on"
+    swapped = ValidationRows(held.X, held.y.map(dict(zip(given.classes, given.classes[::-1], strict=True))))
+    other = PycaretTrainer().fit(replace(given, validation=swapped))
+    assert other.tables["comparison.csv"]["roc_auc (mlpipes)"].max() < 0.5 < table.min()
+
+
+def test_no_fold_divides_a_group(tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    groups = np.repeat(np.arange(40), 10)
+    X = pd.DataFrame({"name": groups * 1.0, "noise": draw.normal(size=400)})
+    y = pd.Series(draw.integers(0, 2, 40)[groups])
+    given = training("binary", tmp_path, params={"include": ["dt"], "n_best_models": 1}, metric="roc_auc")
+    given = replace(given, X=X, y=y, classes=(0, 1))
+    areas = [
+        PycaretTrainer().fit(replace(given, groups=its)).tables["comparison.csv"]["roc_auc (mlpipes)"][0]
+        for its in (None, groups)
+    ]
+    assert areas[0] > 0.9, "a group's other rows give its label away"
+    assert areas[1] < 0.7
 
 
 def test_each_of_the_best_has_a_threshold_by_being_fitted_again(

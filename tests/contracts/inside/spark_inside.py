@@ -22,7 +22,7 @@ from contracts.trainer_contract import TrainerContract, training_of
 from pyspark.ml import PipelineModel
 from pyspark.ml.param import Param
 
-from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError
+from mlpipes_cli.trainers.base import Fitted, Trainer, Training, TrainingError, ValidationRows
 from mlpipes_cli.trainers.java import find_java
 from mlpipes_cli.trainers.models import spark_session
 from mlpipes_cli.trainers.models.spark_model import InSpark, in_session
@@ -149,6 +149,72 @@ def test_numpy_says_what_spark_says_on_rows_that_neither_has_seen(
     assert spark_reading.same(ours.answer(matrix), in_session(theirs, shared, matrix), task != "regression")
     one_by_one = np.concatenate([fitted.model.predict(X.iloc[[row]]) for row in range(20)])
     assert np.array_equal(one_by_one, fitted.model.predict(X)[:20])
+
+
+def parts(training: Training) -> tuple[Training, ValidationRows]:
+    """Return the training rows without a third of them, and that third as validation rows."""
+    held = np.arange(len(training.y)) % 3 == 0
+    X, y = training.X, training.y
+    rows = replace(training, X=X[~held].reset_index(drop=True), y=y[~held].reset_index(drop=True))
+    return rows, ValidationRows(X[held].reset_index(drop=True), y[held].reset_index(drop=True))
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "params"),
+    [
+        ("binary", "logistic_regression", {"standardization": False, "reg_param": 0.01, "max_iter": 300}),
+        ("binary", "decision_tree", {"max_depth": 3}),
+        ("regression", "linear_regression", {"standardization": False}),
+    ],
+)
+def test_a_weight_of_two_is_a_row_twice(
+    shared: Any, fresh: Any, task: Any, name: str, params: dict[str, Any]
+) -> None:
+    training = fresh(task, spec_of(name, **params), preprocess="none")
+    X = training.X.iloc[:, :3]
+    weights = np.where(np.arange(len(X)) % 2, 2.0, 1.0)
+    twice = np.repeat(np.arange(len(X)), weights.astype(int))
+
+    def said(rows: Any, weights: Any) -> Any:
+        part = {"X": X.iloc[rows].reset_index(drop=True), "y": training.y.iloc[rows].reset_index(drop=True)}
+        model = SparkTrainer().fit(
+            replace(fresh(task, training.spec), preprocess="none", **part, weights=weights)
+        )
+        found = SparkTrainer().answer(model, X, task, training.classes)
+        return found.prediction if task == "regression" else found.scores
+
+    everything = np.arange(len(X))
+    weighed = said(everything, weights)
+    assert weighed == pytest.approx(said(twice, None), rel=1e-4, abs=1e-4)
+    assert np.abs(weighed - said(everything, None)).max() > 1e-3
+
+
+def test_an_estimator_of_spark_without_weights_is_named(fresh: Any) -> None:
+    spec = spec_of("FMClassifier")
+    with pytest.raises(
+        TrainingError, match=r"^FMClassifier of Spark does not support weights; leave the run"
+    ):
+        SparkTrainer().fit(fresh("binary", spec, weights=np.ones(569)))
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_boosted_trees_stop_early_by_the_validation_rows(shared: Any, fresh: Any, task: Any) -> None:
+    asked = spec_of("gradient_boosted_trees", max_iter=8, max_depth=2, validation_tol=0.0)
+    training, held = parts(fresh(task, asked, preprocess="none"))
+    worse = held.y.sample(frac=1, random_state=3).reset_index(drop=True)
+    if task == "binary":
+        worse = held.y.map({"benign": "malignant", "malignant": "benign"})
+
+    def trees(spec: Any, labels: Any) -> int:
+        folder = fresh(task, spec).scratch
+        rows = None if labels is None else ValidationRows(held.X, labels)
+        model = SparkTrainer().fit(replace(training, spec=spec, scratch=folder, validation=rows))
+        (stage,) = PipelineModel.load(model.files["spark"].as_uri()).stages
+        return int(stage.getNumTrees)
+
+    assert trees(asked, worse) < trees(asked, held.y)
+    assert trees(asked, None) == 8
+    assert trees(spec_of("gradient_boosted_trees", max_iter=8, max_depth=2), worse) == 8, "not asked for"
 
 
 def test_a_threshold_counts_and_a_stranger_is_asked_in_spark(shared: Any, fresh: Any) -> None:

@@ -83,6 +83,7 @@ EVERY_PARAM: tuple[dict[str, Any], ...] = (
 
 class TestTorch(NetworkContract):
     name = "torch"
+    linear = {"module": "torch_module:flat"}  # noqa: RUF012
 
     @pytest.fixture(autouse=True)
     def user_module(self, module: Any) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 TABLES = {
     "raw_data._loads": 2, "raw_data._bad_rows": 1, "raw_data.carried": 60, "clean_data._versions": 2,
     "clean_data._carried_1": 41, "clean_data._carried_2": 60, "raw_data._checks": 4,
+    "monitoring.checks": 1, "monitoring.deliveries": 1, "monitoring.retrainings": 1,
 }  # fmt: skip
 
 
@@ -36,7 +37,7 @@ class Home:
 
     def before_data_sets(self) -> None:
         """Bring the database to migration 0004, as a release without data sets left it."""
-        drop = "drop schema raw_data cascade; drop schema clean_data cascade"
+        drop = "drop schema raw_data cascade; drop schema clean_data cascade; drop schema monitoring cascade"
         self.execute(f"{drop}; create schema raw_data; create schema clean_data")
         self.execute("delete from public.mlpipes_migrations where name >= '0005'")
 
@@ -86,9 +87,8 @@ def test_a_backup_that_lacks_rows_of_a_version_is_refused(home: Home, tmp_path: 
 
     refused = home.cli("restore", forged(home.backup, tmp_path / "b.tar", change), "--yes")
     assert refused.code == 1
-    assert "table clean_data._carried_1 of database mlpipes has 40 rows, but 41 in the manifest" in error(
-        refused.err
-    )
+    said = "table clean_data._carried_1 of database mlpipes has 40 rows, but 41 in the manifest"
+    assert said in error(refused.err)
     assert difference(picture(home.root), before) == []
 
 
@@ -97,7 +97,7 @@ def test_projects_from_before_data_sets(home: Home, tmp_path: Path) -> None:
     home.before_data_sets()
     home.cli("backup", tmp_path / "older.tar").ok()
     older = manifest(tmp_path / "older.tar")["rows"]["mlpipes"]
-    assert not [name for name in older if name.startswith(("raw_data.", "clean_data."))]
+    assert not [name for name in older if name.startswith(("raw_data.", "clean_data.", "monitoring."))]
     home.cli("restore", home.backup, "--yes").ok()
     carried_data_help.verify(home.cli, home.root)
     home.cli("restore", tmp_path / "older.tar", "--yes").ok()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import carried_data_help
 import pytest
 from carrying_help import difference, environment, error, fill, picture, predict
 from conftest import Cli
@@ -82,8 +83,10 @@ def test_there_and_back_again(project: Carried, tmp_path: Path) -> None:
     cli, root = project.cli, project.root
     cli("up", cwd=root).ok()
     run = fill(environment(cli, root), tmp_path / "content")
+    carried_data_help.make(cli, root)
     seen = picture(root)
     done = cli("migrate", "--to", "docker", "--json", cwd=root).ok()
+    assert done.json["content"]["data set versions"] == 2
     assert (done.json["source"], done.json["target"], done.json["edited"]) == ("embedded", "docker", True)
     assert done.json["content"]["predictions"] == 50
     assert (root / "mlpipes.yaml").read_text() == FIXED.format("docker")
@@ -97,6 +100,7 @@ def test_there_and_back_again(project: Carried, tmp_path: Path) -> None:
     assert text.read_bytes() == b"\2" * 1002
     client.log_text(run, "more", "more.txt")
     predict(environment(cli, root)["MLPIPES_DATABASE_URL"], 3)
+    carried_data_help.verify(cli, root)
     seen = picture(root)
 
     again = cli("migrate", "--to", "docker", cwd=root)
@@ -112,6 +116,7 @@ def test_there_and_back_again(project: Carried, tmp_path: Path) -> None:
 
     cli("migrate", "--to", "embedded", cwd=root).ok()
     assert difference(picture(root), seen) == []
+    carried_data_help.verify(cli, root)
     assert (root / "mlpipes.yaml").read_text() == FIXED.format("embedded")
     assert not of_root(project.client, root).containers
     assert len(of_root(project.client, root).volumes) == 2

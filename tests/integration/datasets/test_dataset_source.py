@@ -284,3 +284,51 @@ def test_from_a_version_to_the_next_one(running_stack: RunningStack, tmp_path: P
     assert verdict["incumbent"]["version"] == 1
     assert verdict["rows_left_out"] == len(seen)
     assert verdict["comparison"]["rows"] == len(tested) - len(seen)
+
+
+NEXT = """
+experiment: {name}
+data: {{source: "dataset:{name}", target: y}}
+metric: roc_auc
+runs: [{{name: it, trainer: sklearn, estimator: sklearn.linear_model.LogisticRegression}}]
+"""
+
+
+def grown(name: str, rows: int) -> tuple[pd.DataFrame, list[str]]:
+    """Return the first rows of a growing table, and their parts: by whole groups, or by time."""
+    draw = np.random.default_rng(5)
+    frame = pd.DataFrame({"a": draw.normal(size=1200), "b": draw.normal(size=1200)})
+    frame["y"] = (frame["a"] + draw.normal(size=1200) > 0).astype(int)
+    number = np.arange(1200)
+    frame["place"] = number % 60 if name == "grouped" else number
+    frame["number"] = number + 1
+    frame = frame.iloc[:rows]
+    at = (frame["place"] * 7 + rows // 200) % 10 if name == "grouped" else frame["place"] * 10 // rows
+    names = np.array(["train"] * 7 + ["validation"] + ["test"] * 2, dtype=object)
+    return frame, names[at.to_numpy()].tolist()
+
+
+@pytest.mark.parametrize("name", ["grouped", "timed"])
+def test_rows_that_the_incumbent_has_seen_are_left_out(running_stack: RunningStack, name: str) -> None:
+    """200 rows are appended; the next version deals groups anew, or its test part begins later in time."""
+    stack, url = running_stack, running_stack.environment["MLPIPES_DATABASE_URL"]
+    types = {"a": "number", "b": "number", "y": "integer", "place": "integer", "number": "integer"}
+    split = {"group" if name == "grouped" else "by": "place", "validation": 0.1, "test": 0.2}
+    parts = []
+    for version, rows in ((1, 1000), (2, 1200)):
+        frame, its = grown(name, rows)
+        filled = frame.assign(b=frame["b"].where(frame["number"] % 5 > 0, float(version)))  # a gap's median
+        make_version(url, name, version, filled, types, its, {"split": split, "key": ["number"]})
+        parts.append(dict(zip(frame["number"], its, strict=True)))
+        (stack.root / "next.yaml").write_text(NEXT.format(name=name))
+        (run,) = stack.cli("train", "next.yaml", "--json").ok().json["runs"]
+        assert run["status"] == "FINISHED", run["error"]
+        if version == 1:
+            assert stack.cli("promote", "--experiment", name, "--json").ok().json["outcome"] == "promoted"
+    tested = [number for number, part in parts[1].items() if part == "test"]
+    seen = [number for number in tested if parts[0].get(number) in {"train", "validation"}]
+    assert (len(seen) > 50) == (name == "grouped")
+    verdict = stack.cli("promote", "--experiment", name, "--dry-run", "--json").json
+    assert verdict["incumbent"]["version"] == 1
+    assert verdict["rows_left_out"] == len(seen)
+    assert verdict["comparison"]["rows"] == len(tested) - len(seen)

@@ -241,9 +241,10 @@ def test_the_command_line_and_its_json(home: Home) -> None:
     assert (document["dataset"], document["rows"], document["added"]) == ("lines_of_json", 3, 3)
     wrong = home.stack.cli("data", "load", "none.yaml")
     assert wrong.code == 2 and len(wrong.err.splitlines()) == 1
-    query = home.stack.cli("data", "infer", "select id, name from raw_data.lines_of_json").ok()
-    assert "source: {query: 'select id, name from raw_data.lines_of_json'}" in query.out
-    assert "dataset: lines_of_json" in query.out and "name: {type: text, missing: 0.0}" in query.out
+    text = 'select "ID" as id, "Name" as name from raw_data.lines_of_json'
+    query = home.stack.cli("data", "infer", text).ok()
+    assert f"source: {{query: '{text}'}}" in query.out
+    assert "dataset: lines_of_json" in query.out and "name: {type: text, " in query.out
     shown = home.stack.cli("data", "infer", "t.csv").ok()
     assert "ID: {type: integer, rename: id, unique: true" in shown.out
 

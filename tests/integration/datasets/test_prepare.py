@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from conftest import Result, RunningStack
 
+from mlpipes_cli.data.prepared import group_codes
+
 pytestmark = pytest.mark.slow
 Prepare = Callable[..., Result]
 Clean = Callable[[str], pd.DataFrame]
@@ -251,6 +253,18 @@ def test_groups_are_in_one_part(prepare: Prepare, clean: Clean) -> None:
     found = clean("loans")
     assert found.groupby("customer")["_split"].nunique().max() == 1
     assert done.json["splits"] == {"train": 700, "validation": 100, "test": 200}
+
+
+def test_rows_without_a_group_are_one_group_as_in_experiments(prepare: Prepare, clean: Clean) -> None:
+    steps = "clean: [{derive: {half: \"nullif(customer, 'c1')\"}}]\n"
+    done = prepare("loans", f"{steps}split: {{validation: 0.2, test: 0.2, group: half}}").ok()
+    found = clean("loans")
+    gaps = int(found["half"].isna().sum())
+    assert gaps > 10
+    assert f"{gaps} rows without a value of 'half' stay together, as one group" in done.err
+    groups = pd.Series(group_codes(found["half"]), index=found.index)
+    assert groups[found["half"].isna()].nunique() == 1
+    assert found.groupby(groups)["_split"].nunique().max() == 1
 
 
 def test_the_order_of_the_table_does_not_matter(url: str, prepare: Prepare, clean: Clean) -> None:

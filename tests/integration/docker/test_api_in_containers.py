@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
+from urllib.parse import urlencode
 
 import foreign_model_help
 import image_help
@@ -19,7 +20,7 @@ import pytest
 import signing_help
 from conftest import Cli, Result
 from docker.errors import ImageNotFound
-from docker_help import COMPOSE, ROOT_LABEL, name_here
+from docker_help import COMPOSE, ROOT_LABEL, name_here, need_images
 from integration.docker.conftest import Stack
 from stack_help import http, query
 from waiting import until
@@ -274,6 +275,38 @@ def test_mlflows_own_server_stays_a_process(stack: Stack, served: str) -> None:
     assert again["url"]
     assert {name: before[name] for name in CORE} == {name: stack.ids()[name] for name in CORE}
     assert predict(again["url"])["predictions"]
+
+
+def test_prometheus_scrapes_it_with_a_key_and_knows_the_alert_rules(
+    stack: Stack, served: str, rows: Path
+) -> None:
+    need_images(stack.client, "prometheus")
+    created = stack.cli("keys", "create", "prometheus", "--json").ok().json
+    secrets = env_file.read(stack.root / ".env")
+    with (stack.root / ".env").open("a") as file:
+        file.write(f"MLPIPES_METRICS_KEY={created['key']}\n")
+    stack.cli("up", "--with", "api,prometheus", "--json", timeout=600).ok()
+    try:
+        url = stack.status()["prometheus"]["url"]
+        exported = stack.cli("env", "--json").ok().json
+        assert exported["MLPIPES_PROMETHEUS_URL"] == url
+        asked = stack.cli("predict", str(rows), "--json", "--api-key", created["key"])
+        assert asked.ok().json["rows"] == 2
+
+        def value(query: str) -> float | None:
+            found = json.loads(http(f"{url}/api/v1/query?{urlencode({'query': query})}"))["data"]["result"]
+            return float(found[0]["value"][1]) if found else None
+
+        until(lambda: value('up{job="mlpipes"}') == 1, 90, "the API is scraped")
+        until(lambda: value('sum(mlpipes_requests_total{status="200"})'), 60, "requests are counted")
+        groups = json.loads(http(f"{url}/api/v1/rules"))["data"]["groups"]
+        states = {rule["name"]: rule["state"] for group in groups for rule in group["rules"]}
+        assert set(states.values()) <= {"inactive", "pending"}
+        assert {"MlpipesApiDown", "MlpipesModelAlarm", "MlpipesPredictionsNotStored"} <= states.keys()
+    finally:
+        query(stack.cli, stack.root, "delete from serving.api_keys")  # a revoked key still asks for others
+        (stack.root / ".env").write_text("".join(f"{name}={text}\n" for name, text in secrets.items()))
+        stack.cli("up", "--with", "api", timeout=600).ok()
 
 
 def test_none_drops_it(stack: Stack, served: str) -> None:

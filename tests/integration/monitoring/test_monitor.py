@@ -96,7 +96,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     root = base / "project"
     root.mkdir()
     (root / "mlpipes.yaml").write_text(
-        "project: monitored\nruntime: embedded\nmonitoring: {columns: {debts: {min_effect: 0.3}}}\n"
+        "project: monitored\nruntime: embedded\n"
+        "monitoring: {columns: {debts: {min_effect: 0.3}, dept: {ignore: true}}, segments: [city]}\n"
     )
     (root / "experiment.yaml").write_text(EXPERIMENT)
     loans(2000, 1).to_csv(root / "loans.csv", index=False)
@@ -115,6 +116,8 @@ def test_without_predictions_there_are_too_few_rows(served: Served) -> None:
     assert (found["model"], found["version"], found["alias"]) == ("loans", 1, "production")
     assert (found["rows"], found["alarm"], found["enough"], found["columns"]) == (0, False, False, [])
     assert found["verdict"].startswith("too few rows for a statement: 0 current rows")
+    warned = served.monitor().err
+    assert "mlpipes.yaml: monitoring -> columns: the model has no column 'dept'" in warned
     served.predict(loans(20, 2).drop(columns="default"), "few")
     few = served.monitor("--json").ok().json
     assert (few["rows"], few["alarm"], few["enough"]) == (20, False, False)
@@ -199,6 +202,32 @@ def test_the_history_tells_how_long_an_alarm_lasts(served: Served) -> None:
     assert served.cli("monitor", "history", "--model", "lones").code == 2
 
 
+def test_the_performance_is_judged_on_the_truths_that_arrived(served: Served) -> None:
+    """Half of alpha each: the rows, and the metric that decided in training."""
+    good, bad = loans(300, 3)[["ID", "default"]], loans(300, 4)[["ID", "default"]]
+    good.to_csv(served.root / "good.csv", index=False)
+    served.cli("feedback", served.root / "good.csv").ok()
+    found = served.monitor("--json").json
+    kept = found["performance"]
+    assert (kept["metric"], kept["with_truth"], kept["alarm"]) == ("roc_auc", 300, False)
+    assert kept["metrics"]["roc_auc"]["holdout"] is not None
+    assert kept["verdict"] in found["verdict"] and found["alpha"] == 0.05
+    assert found == served.stored()
+
+    bad.assign(default=1 - bad["default"]).to_csv(served.root / "bad.csv", index=False)
+    served.cli("feedback", served.root / "bad.csv").ok()
+    done = served.monitor("--rows", "1000", "--json")
+    worse = done.json["performance"]
+    assert (done.code, worse["with_truth"], worse["alarm"], done.json["alarm"]) == (3, 600, True, True)
+    assert done.json["verdict"].startswith(worse["verdict"])
+    page = served.root / "report.html"
+    text = served.monitor("--rows", "1000", "--output", str(page)).out
+    written = page.read_text(encoding="utf-8")
+    assert "Over time" in written and "roc_auc" in written
+    assert served.stored()["report"] == str(page)
+    assert "roc_auc (decides)" in text and "WORSE" in text
+
+
 def test_the_python_of_the_page(
     served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,7 +262,9 @@ def test_a_mirrored_challenger_is_checked_by_its_own_predictions(served: Served)
             for row in rows
         ],
     )  # fmt: skip
-    found = served.monitor("--alias", "staging", "--json").json
+    page = served.root / "staging.html"
+    found = served.monitor("--alias", "staging", "--json", "--output", str(page)).json
+    assert "version 2 took staging" in page.read_text(encoding="utf-8")
     assert (found["version"], found["rows"], found["window"]["mirrored"]) == (2, 150, 150)
     assert found["predictions"]["score"]["alarm"] and not any(c["alarm"] for c in found["columns"])
     assert found["window"]["others"] > 0

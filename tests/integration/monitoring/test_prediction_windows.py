@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import Any
 
 import log_help
+import psycopg2
 from log_help import Row
 
 from mlpipes_cli.adapters.postgres.prediction_windows import PostgresWindowReader
@@ -66,6 +68,46 @@ def test_of_very_many_predictions_the_same_random_part_is_read(url: str) -> None
     alone = len(found) - len(of_callers)
     assert window.read == 2 * len(of_callers) + alone
     assert 420 < alone < 580
+
+
+def judge(url: str, prediction: Row, day: int, value: Any = 1) -> None:
+    with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
+        cursor.execute(
+            "insert into serving.ground_truth (prediction_id, value, received_at) values (%s, %s, %s)",
+            (prediction.prediction_id, json.dumps(value), f"2026-06-{day:02}T12:00Z"),
+        )
+
+
+def test_truths_count_when_they_arrive(url: str) -> None:
+    """A mirrored prediction has the answered one's truth; a window in rows has the truths of its rows."""
+    answered, *others = log_help.add(url, rows(range(6)))
+    mirrored = [Row(START, version=4, inputs={"n": 9}, shadow_of=answered.prediction_id)]
+    log_help.add(url, mirrored)
+    for day, prediction in enumerate((answered, *others[:3]), start=10):
+        judge(url, prediction, day, day)
+    june = log_help.milliseconds("2026-06-11") / 1000
+
+    def arrived(version: int = 3, **changed: Any) -> list[tuple[int, Any]]:
+        asked: dict[str, Any] = {
+            "since": None,
+            "until": None,
+            "rows": None,
+            "most": 1000,
+            "size": 2,
+        } | changed
+        with PostgresWindowReader(url).window("people", version, **asked) as window:
+            found = [row for batch in window.truths for row in batch]
+        return [(json.loads(row.inputs)["n"], json.loads(row.truth)) for row in found]
+
+    assert arrived() == [(0, 10), (1, 11), (2, 12), (3, 13)]
+    assert arrived(since=june, until=june + 2 * 86_400) == [(1, 11), (2, 12)]
+    assert arrived(most=2) == [(2, 12), (3, 13)]
+    assert arrived(rows=3) == [(3, 13)]
+    assert arrived(version=4) == [(9, 10)]
+    with PostgresWindowReader(url).window(
+        "people", 3, since=None, until=None, rows=None, most=9, size=9
+    ) as window:
+        assert sorted(row.judged for batch in window.batches for row in batch) == [False] * 2 + [True] * 4
 
 
 def test_a_window_without_predictions(url: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import serving_help
 
-from mlpipes_cli.adapters.postgres import database, recent_predictions
+from mlpipes_cli.adapters.postgres import bounded_query, database, recent_predictions
 from mlpipes_cli.adapters.postgres.recent_predictions import PostgresRecentPredictions
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.recent_predictions import WIDTH
@@ -96,7 +96,7 @@ def test_a_database_that_hangs_or_is_away_is_said_within_seconds(
     postgres: serving_help.Postgres, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(1)
-    monkeypatch.setattr(recent_predictions, "PATIENCE", 1.0)
+    monkeypatch.setattr(bounded_query, "PATIENCE", 1.0)
 
     async def three_times() -> list[Any]:
         asked = PostgresRecentPredictions(postgres.url)

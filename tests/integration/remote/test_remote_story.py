@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import data_story_help
 import pytest
 from conftest import Cli, sealed_environment
 
@@ -86,3 +87,21 @@ def test_the_environment_goes_before_the_file(root: Path, write: Write, cli: Cli
     assert "password" in cli("up", cwd=root).err
     told = sealed_environment(tmp_path / "home") | {"DB_PASSWORD": ANALYST}
     cli("up", cwd=root, env=told).ok()
+
+
+def test_a_data_set_from_a_web_server_to_predictions(
+    tmp_path: Path, shared: Theirs, write: Write, cli: Cli
+) -> None:
+    folder, files = tmp_path / "loans", tmp_path / "files"
+    folder.mkdir()
+    files.mkdir()
+    (files / "loans.csv").write_text(data_story_help.table())
+    write(folder)
+    try:
+        cli("up", cwd=folder).ok()
+        with data_story_help.http_folder(files) as address:
+            data_story_help.run(cli, folder, f"{address}/loans.csv")
+        stored = shared.sql("select count(*) from clean_data._versions")
+        assert stored == [(2,)]
+    finally:
+        cli("down", "--volumes", "--yes", cwd=folder)

@@ -21,7 +21,7 @@ METHODS = {
     "serve", "start", "status", "stop", "train", "trust", "up", "upgrade",
 }  # fmt: skip
 # Commands without a method: about a terminal, or about the whole machine.
-NOT_OF_A_PROJECT = {"demo", "environments", "images", "open", "projects", "psql", "shell"}
+NOT_OF_A_PROJECT = {"demo", "environments", "export", "images", "open", "projects", "psql", "shell"}
 
 
 def test_the_public_names() -> None:

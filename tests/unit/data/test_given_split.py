@@ -65,14 +65,21 @@ def test_the_same_groups_are_held_out_in_any_order_of_the_rows() -> None:
     assert one.holdout_fingerprint == other.holdout_fingerprint
 
 
-def test_a_row_without_a_group_is_a_group_of_its_own() -> None:
+@pytest.mark.parametrize("numbers", [False, True])
+def test_rows_without_a_group_are_one_group(numbers: bool) -> None:
     rows = frame()
-    rows.loc[::2, "customer"] = None
+    if numbers:
+        rows["customer"] = pd.factorize(rows["customer"])[0].astype(float)
+    rows.loc[::20, "customer"] = None
     found = prepared(rows, split={"group": "customer"})
     groups = found.groups(np.arange(ROWS))
     assert groups is not None
-    assert len(set(groups[::2])) == ROWS / 2
-    assert 0 < found.frame["customer"].iloc[found.holdout].isna().sum() < ROWS / 2
+    without = np.zeros(ROWS, dtype=bool)
+    without[::20] = True
+    assert len(set(groups[without])) == 1
+    assert not set(groups[without]) & set(groups[~without])
+    assert found.frame["customer"].iloc[found.holdout].isna().sum() in {0, ROWS / 20}
+    assert "50 rows without a value of 'customer' stay together, as one group" in found.warnings
 
 
 def test_one_group_cannot_be_split() -> None:

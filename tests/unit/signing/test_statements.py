@@ -46,7 +46,7 @@ class Shelf:
 
     def fetch(self, name: str, version: int, folder: Path) -> None:
         self.copies += 1
-        shutil.copytree(self.folder, folder, symlinks=True)
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
 
     def fetch_logged(self, uri: str, folder: Path) -> None:
         self.fetch("", 0, folder)
@@ -210,6 +210,43 @@ def test_what_was_signed_and_changed_may_be_trusted_as_it_is_now(tmp_path: Path)
     _flip(folder)
     text = statements.trust(files.listed(folder), KEY, "credit", 3, **SAID)
     assert fetch(Shelf(folder, {statements.TAG: text}), tmp_path / "copy").who == "ada@here"
+
+
+def parts(shelf: Shelf, target: Path) -> list[str]:
+    target.mkdir()
+    vault: Any = Vault(shelf, KEY)  # type: ignore[arg-type]
+    vault.fetch_parts("credit", 3, target, ("MLmodel", "sample.arrow"))
+    return sorted(path.name for path in target.iterdir())
+
+
+def test_parts_of_a_model_are_checked_by_themselves(tmp_path: Path) -> None:
+    folder = signing_help.seal(model(tmp_path / "m"))
+    shelf = Shelf(folder)
+    assert parts(shelf, tmp_path / "a") == ["MLmodel"] and shelf.copies == 0
+    _flip(folder)  # another file
+    assert parts(shelf, tmp_path / "b") == ["MLmodel"]
+    (folder / "sample.arrow").write_bytes(b"of a stranger")
+    assert parts(shelf, tmp_path / "c") == ["MLmodel"]  # it was not signed
+    (folder / "MLmodel").write_text("flavors: []\n")
+    with pytest.raises(Untrusted, match="has changed since it was signed: MLmodel was changed"):
+        parts(shelf, tmp_path / "d")
+    assert list((tmp_path / "d").iterdir()) == []
+    (folder / "MLmodel").unlink()
+    with pytest.raises(Untrusted, match="MLmodel is missing"):
+        parts(shelf, tmp_path / "e")
+    with pytest.raises(Untrusted, match="is not signed by this project"):
+        parts(Shelf(model(tmp_path / "unsigned")), tmp_path / "f")
+
+
+def test_parts_of_a_trusted_model_come_with_all_of_it(tmp_path: Path) -> None:
+    folder = signing_help.seal(model(tmp_path / "m"))
+    (folder / "MLmodel").write_text("flavors: []\n")
+    text = statements.trust(files.listed(folder), KEY, "credit", 3, **SAID)
+    shelf = Shelf(folder, {statements.TAG: text})
+    assert "model.pkl" in parts(shelf, tmp_path / "a") and shelf.copies == 1
+    _flip(folder)
+    with pytest.raises(Untrusted, match="has changed since ada@here trusted it"):
+        parts(shelf, tmp_path / "b")
 
 
 def test_long_words_fit_into_the_registry(tmp_path: Path) -> None:

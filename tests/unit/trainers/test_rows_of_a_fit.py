@@ -178,6 +178,32 @@ def test_weights_reach_the_fit(tmp_path: Path) -> None:
     assert np.abs(plain.predict_proba(held().X) - alone.predict_proba(held().X)).max() > 0.01
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {**LOGISTIC, "params": {"tol": 1e-10, "max_iter": 1000}},
+        {**TREE, "params": {"max_depth": 4}},
+        {"trainer": "python", "function": "fit_module:weighing", "params": {}},
+    ],
+    ids=["linear", "tree", "function"],
+)
+def test_a_weight_of_two_is_a_row_twice(tmp_path: Path, spec: dict[str, Any]) -> None:
+    weights = np.where(np.arange(ROWS) % 3 == 0, 2.0, 1.0)
+    training = made(spec, tmp_path, preprocess="none")
+    training = replace(training, X=training.X.fillna(0.0))
+    rows = np.repeat(np.arange(ROWS), weights.astype(int))
+    part = {
+        "X": training.X.iloc[rows].reset_index(drop=True),
+        "y": training.y.iloc[rows].reset_index(drop=True),
+    }
+    weighed, twice, once = (
+        fitted(one).model.predict_proba(held().X.fillna(0.0))[:, 1]
+        for one in (replace(training, weights=weights), replace(training, **part), training)
+    )
+    assert weighed == pytest.approx(twice, abs=1e-5)
+    assert np.abs(weighed - once).max() > 1e-3
+
+
 def test_weights_of_a_fold_are_those_of_its_rows(tmp_path: Path) -> None:
     weights = np.where(np.arange(ROWS) % 2 == 0, 1e-9, 1.0)
     wanted = {"method": "grid", "space": {"C": [0.5]}, "folds": 3, "validation": None}

@@ -11,13 +11,14 @@ from mlpipes_cli.adapters.postgres.datasets import loaded_table, transactions
 from mlpipes_cli.adapters.postgres.datasets.checks import records as check_records
 from mlpipes_cli.adapters.postgres.datasets.checks import run as check_run
 from mlpipes_cli.adapters.postgres.datasets.preparing.run import Preparation
+from mlpipes_cli.adapters.postgres.datasets.profiling import target
 from mlpipes_cli.adapters.postgres.datasets.profiling.run import Profiling
 from mlpipes_cli.adapters.postgres.datasets.versions import compare, publish, records
 from mlpipes_cli.config.dataset.config import DatasetConfig
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.data_sets.dataset_changes import ColumnChange, RowChanges
-from mlpipes_cli.ports.data_sets.dataset_profile import TableProfile
+from mlpipes_cli.ports.data_sets.dataset_profile import TableProfile, TargetSummary
 from mlpipes_cli.ports.data_sets.dataset_work import Work
 from mlpipes_cli.ports.data_sets.datasets import CheckResult, CheckRun, DatasetVersion
 
@@ -94,6 +95,15 @@ class PreparedData:
         with self._reading() as cursor:
             table = loaded_table.read(cursor, config.dataset)
             return Profiling(cursor, table, roles, unique, say).run()
+
+    def target(self, dataset: str, name: str) -> TargetSummary | None:
+        """Return what the raw table says of a column as a target; None if it cannot be one.
+
+        Raises:
+            MlpipesError: Nothing is loaded, or the database does not answer or refuses.
+        """
+        with self._reading() as cursor:
+            return target.summary(cursor, loaded_table.read(cursor, dataset), name)
 
     def check_history(self, dataset: str, limit: int) -> list[CheckRun]:
         """Return the newest runs of all checks, the newest first."""

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from mlpipes_cli.data.csv_files.header import OPENING, not_opened, open_plain
 from mlpipes_cli.data.readers.inputs import BadLine, first_rows
+from mlpipes_cli.data.readers.opening import kind
 from mlpipes_cli.data.readers.unreadable import Unreadable
 
 _ROWS = 20_000  # of a batch
@@ -74,16 +75,29 @@ class JsonInput:
         """Return the columns in the order in which they first appear; all rows are read once."""
         if self._found is None:
             kinds: dict[str, set[str]] = {}
+            first: dict[str, Any] | None = None
+            count = 0
             for _, record, _ in self._records():
+                first, count = record if first is None else first, count + 1
                 for name, value in record.items() if record is not None else ():
                     seen = kinds.setdefault(name, set())
                     if value is not None:
                         seen.add(_kind(value))
+            if count == 1 and first and self._is_of_columns(first):
+                raise Unreadable(
+                    "is an object of columns, not a list of records; write records, such as by"
+                    " `DataFrame.to_json(orient='records')`"
+                )
             if not kinds:
                 raise Unreadable('has no record, such as {"a": 1}')
             fields = [(name, _TYPES.get(frozenset(seen), pa.large_string())) for name, seen in kinds.items()]
             self._found = pa.schema(fields)
         return self._found
+
+    def _is_of_columns(self, record: dict[str, Any]) -> bool:
+        """Return whether the only record of a ``.json`` file is a table written by columns."""
+        nested = [isinstance(value, (list, dict)) for value in record.values()]
+        return kind(self.path.name) == ".json" and all(nested)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         schema = self.schema()

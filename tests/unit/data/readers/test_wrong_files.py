@@ -11,13 +11,13 @@ import lzma
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dataset_reading_help import read
 from reporter_help import Told
+from workbook_help import workbook
 
 from mlpipes_cli.config.dataset.config import load_dataset
 from mlpipes_cli.data.readers import opening as reading_opening
@@ -48,65 +48,6 @@ def parquet(table: pa.Table) -> bytes:
     made = io.BytesIO()
     pq.write_table(table, made)
     return made.getvalue()
-
-
-def workbook(*sheets: tuple[str, list[list[Any]]]) -> bytes:
-    """A workbook as XML in a zip archive (ECMA-376)."""
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    package = "http://schemas.openxmlformats.org/package/2006"
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        kinds = "".join(
-            f'<Override PartName="/xl/worksheets/s{at}.xml" ContentType="application/vnd.openxmlformats-officedocument.'
-            f'spreadsheetml.worksheet+xml"/>'
-            for at in range(len(sheets))
-        )
-        archive.writestr(
-            "[Content_Types].xml",
-            f'<Types xmlns="{package}/content-types"><Default Extension="rels" ContentType="application/vnd.openxml'
-            'formats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="application/vnd.'
-            f'openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>{kinds}</Types>',
-        )
-        archive.writestr(
-            "_rels/.rels",
-            f'<Relationships xmlns="{package}/relationships"><Relationship Id="r" Type="{office}/officeDocument"'
-            ' Target="xl/workbook.xml"/></Relationships>',
-        )
-        named = "".join(
-            f'<sheet name="{name}" sheetId="{at + 1}" r:id="r{at}"/>' for at, (name, _) in enumerate(sheets)
-        )
-        archive.writestr(
-            "xl/workbook.xml",
-            f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{named}</sheets></workbook>',
-        )
-        links = "".join(
-            f'<Relationship Id="r{at}" Type="{office}/worksheet" Target="worksheets/s{at}.xml"/>'
-            for at in range(len(sheets))
-        )
-        archive.writestr(
-            "xl/_rels/workbook.xml.rels",
-            f'<Relationships xmlns="{package}/relationships">{links}</Relationships>',
-        )
-        for at, (_, rows) in enumerate(sheets):
-            body = "".join(
-                f'<row r="{number}">{"".join(cell(value, number, column) for column, value in enumerate(row))}</row>'
-                for number, row in enumerate(rows, 1)
-            )
-            archive.writestr(
-                f"xl/worksheets/s{at}.xml",
-                f'<worksheet xmlns="{main}"><sheetData>{body}</sheetData></worksheet>',
-            )
-    return made.getvalue()
-
-
-def cell(value: Any, row: int, column: int) -> str:
-    place = f"{chr(65 + column)}{row}"
-    if isinstance(value, bool):
-        return f'<c r="{place}" t="b"><v>{int(value)}</v></c>'
-    if isinstance(value, str):
-        return f'<c r="{place}" t="inlineStr"><is><t>{value}</t></is></c>'
-    return "" if value is None else f'<c r="{place}"><v>{value}</v></c>'
 
 
 SHEETS = workbook(("One", [["a", "b"], [1, "x"], [2, "y"]]), ("Two", [["c"], [1.5], [None], [True]]))
@@ -261,6 +202,8 @@ WRONG = {  # by what is wrong: the file, its content, settings, and how the line
     "no JSON": ("t.jsonl", b'{"a":1}\n{"a":\n', "", "t.jsonl:2: not valid JSON"),
     "JSON of lists": ("t.jsonl", b"1\n[2]\n", "", f"{AT}t.jsonl has no record"),
     "no JSON array": ("t.json", b'[{"a": 1}, ', "", f"{AT}t.json is not valid JSON"),
+    "columns in JSON": ("t.json", b'{"a": [1, 2], "b": [3, 4]}', "", f"{AT}t.json is an object of columns, not a list of records"),
+    "columns as pandas writes them": ("t.json", b'{"a": {"0": 1, "1": 2}}', "", f"{AT}t.json is an object of columns"),
     "no records": ("t.json", b"[1, 2]", "", f"{AT}t.json has no record"),
     "no Parquet": ("t.parquet", GOOD, "", f"{AT}t.parquet is not a valid Parquet file"),
     "binary data": ("t.parquet", parquet(pa.table({"a": [b"x"]})), "", f"{AT}column 'a' holds binary data"),
@@ -336,6 +279,26 @@ SAID = {  # by what is odd: the file, its content, settings, the values, and wha
         "t.csv", b"a\n31.12.24\n01.02.24\n", "", {"a": ["31.12.24", "01.02.24"]},
         "t.csv: column 'a': dates such as 31.12.24 have a year of two digits, so the column stays text;"
         " set its `format`, such as '%d.%m.%y'",
+    ),
+    "numbers with a currency": (
+        "t.csv", "a\n€5\n€6.50\n".encode(), "", {"a": ["€5", "€6.50"]},
+        "t.csv: column 'a': values such as '€5' are numbers with a sign, so the column stays text;"
+        " plain numbers, or a `derive` step of `clean`, make it a column of numbers",
+    ),
+    "shares in per cent": (
+        "t.csv", b"a\n5 %\n6 %\n", "", {"a": ["5 %", "6 %"]},
+        "t.csv: column 'a': values such as '5 %' are numbers with a sign, so the column stays text;"
+        " plain numbers, or a `derive` step of `clean`, make it a column of numbers",
+    ),
+    "a negative number in brackets": (
+        "t.csv", b"a\n(5)\n6\n", "", {"a": ["(5)", "6"]},
+        "t.csv: column 'a': values such as '(5)' are numbers with a sign, so the column stays text;"
+        " plain numbers, or a `derive` step of `clean`, make it a column of numbers",
+    ),
+    "a minus sign that is no hyphen": (
+        "t.csv", "a\n\u22125\n6\n".encode(), "", {"a": ["\u22125", "6"]},
+        "t.csv: column 'a': values such as '\u22125' are numbers with a sign, so the column stays text;"
+        " plain numbers, or a `derive` step of `clean`, make it a column of numbers",
     ),
     "a merged header": (
         "t.xlsx", workbook(("One", [["person", None], ["age", "name"], [30, "x"], [40, "y"]])), "",

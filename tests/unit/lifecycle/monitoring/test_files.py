@@ -72,6 +72,20 @@ def test_the_python_function_returns_what_the_command_prints(nowhere: Cli) -> No
     assert (done["model"], done["predictions"], done["performance"], done["id"]) == (None, {}, None, None)
 
 
+def test_the_report_is_written_and_no_other_file_is_replaced(nowhere: Cli) -> None:
+    a, b = write(rows(200, 8), nowhere.cwd / "a.csv"), write(rows(100, 9), nowhere.cwd / "b.csv")
+    page, other = nowhere.cwd / "report.html", nowhere.cwd / "notes.html"
+    words = "monitor", "--reference", a, "--current", b, "--output"
+    for _ in range(2):
+        assert nowhere(*words, page, "--json").ok().json["report"] == str(page)
+    assert "b.csv compared with a.csv" in page.read_text(encoding="utf-8")
+    other.write_text("mine")
+    refused = nowhere(*words, other)
+    assert refused.code == 2 and "exists already, and is not a page of `mlpipes monitor`" in refused.err
+    assert other.read_text() == "mine"
+    nowhere(*words, other, "--force").ok()
+
+
 def test_the_text_fits_in_80_columns(nowhere: Cli) -> None:
     from rich.console import Console
 
@@ -117,3 +131,19 @@ def test_a_mistake_is_one_line(nowhere: Cli, words: tuple[str, ...], said: str) 
 def test_without_a_project_and_without_files(nowhere: Cli) -> None:
     done = nowhere("monitor")
     assert done.code == 2 and "mlpipes.yaml" in done.err
+
+
+def test_the_report_of_two_files(nowhere: Cli) -> None:
+    left, right = write(rows(400, 1), nowhere.cwd / "a.csv"), write(rows(200, 2), nowhere.cwd / "b.csv")
+    command = ("monitor", "--reference", left, "--current", right, "--output", "report.html")
+    done = nowhere(*command).ok()
+    assert done.out.rstrip().endswith("wrote report.html")
+    page = (nowhere.cwd / "report.html").read_text()
+    assert "<h1>b.csv compared with a.csv</h1>" in page and page.count("<article") == 5
+    again = nowhere(*command, "--json").ok()
+    assert again.json["report"] == "report.html"
+    refused = nowhere(*command[:-1], "a.csv")
+    assert (refused.code, left.read_text()[:6]) == (2, "amount")
+    assert "is not a page of `mlpipes monitor`" in refused.err
+    found = mlpipes.monitor(left, right, output=nowhere.cwd / "report.html")
+    assert found.report == str(nowhere.cwd / "report.html")

@@ -20,7 +20,7 @@ COLUMNS = (
 
 def gathered(*inputs: object) -> Gathered:
     found = Gathered(COLUMNS)
-    found.take([[WindowRow(json.dumps(row), "1", None) for row in inputs]])
+    found.take([[WindowRow(json.dumps(row), "1", None, False) for row in inputs]])
     return found
 
 

@@ -115,7 +115,8 @@ def test_a_caller_that_is_scored_ten_times_counts_once() -> None:
     assert (single.ids, ten.ids, nobody.ids) == (120, 120, 1200)
     for name, (low, high) in single.intervals.items():
         assert ten.metrics[name] == pytest.approx(single.metrics[name])
-        assert ten.intervals[name] == pytest.approx((low, high), abs=0.01), name
+        of_labels = name in ("f1", "precision", "recall", "mcc", "accuracy")  # another method for single rows
+        assert ten.intervals[name] == pytest.approx((low, high), abs=0.02 if of_labels else 0.01), name
         assert nobody.intervals[name][1] - nobody.intervals[name][0] < 0.6 * (high - low)
     few = judged(once[:40] * 10, BINARY, callers[:40] * 10)
     assert few.metrics == {} and few.note.endswith("caller ids of the rarer class, at least 20 are needed")

@@ -9,7 +9,7 @@ import pytest
 
 from mlpipes_cli.config.experiment import load_experiment
 from mlpipes_cli.errors import ConfigError
-from mlpipes_cli.lifecycle.training.checks import check_metrics, check_runs
+from mlpipes_cli.lifecycle.training.checks import check_metrics, check_runs, check_weights
 
 HEAD = "experiment: e\ndata: {source: 'sklearn:iris', target: target}\nruns:\n"
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
@@ -141,3 +141,56 @@ def test_a_mistake_is_answered_without_heavy_imports(tmp_path: Path) -> None:
     )
     assert done.stdout.strip() == "2 []"
     assert "did you mean 'LogisticRegression'?" in done.stderr
+
+
+NEIGHBOURS = "{trainer: sklearn, estimator: sklearn.neighbors.KNeighborsClassifier}"
+WAY_OUT = "leave the run out, or set `weights: false` under `data:`"
+
+
+@pytest.mark.parametrize(
+    ("run", "told"),
+    [
+        ("{trainer: sklearn, estimator: sklearn.linear_model.LogisticRegression}", None),
+        ("{trainer: sklearn, estimator: sklearn.pipeline.Pipeline, params: {steps: []}}", None),
+        ("{trainer: sklearn, estimator: mine.Own}", None),
+        (
+            "{trainer: sklearn, estimator: mine.Plain}",
+            f"Plain does not support weights (`fit` has no sample_weight); {WAY_OUT}",
+        ),
+        (
+            NEIGHBOURS,
+            f"KNeighborsClassifier does not support weights (`fit` has no sample_weight); {WAY_OUT}",
+        ),
+        (
+            "{trainer: sklearn, estimator: sklearn.neural_network.MLPRegressor}",
+            None,  # scikit-learn's networks take weights
+        ),
+        ("{trainer: python, function: mine:weighing}", None),
+        (
+            "{trainer: python, function: mine:plain}",
+            f"mine:plain has no parameter `sample_weight` for the weights; {WAY_OUT}",
+        ),
+        ("{trainer: pycaret}", f"the trainer pycaret does not support weights; {WAY_OUT}"),
+        ("{trainer: h2o_automl}", None),
+        ("{trainer: spark, estimator: logistic_regression}", None),
+    ],
+)
+def test_a_run_without_weights_is_named_before_training(tmp_path: Path, run: str, told: str | None) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\n"
+        "class Own(LogisticRegression):\n    pass\n"
+        "class Plain(LogisticRegression):\n    def fit(self, X, y):\n        return super().fit(X, y)\n"
+        "def weighing(X, y, sample_weight):\n    pass\n"
+        "def plain(X, y):\n    pass\n"
+    )
+    path = tmp_path / "experiment.yaml"
+    path.write_text(f"{HEAD}  - {{name: other, trainer: sklearn, estimator: {LOGISTIC}}}\n")
+    path.write_text(f"{path.read_text()}  - {{name: it, {run[1:]}\n")
+    config, source = load_experiment(path, "experiment.yaml")
+    if told is None:
+        check_weights(config, source, (), [str(tmp_path)])
+        return
+    with pytest.raises(ConfigError) as caught:
+        check_weights(config, source, (), [str(tmp_path)])
+    assert caught.value.lines() == [f"experiment.yaml:5: runs -> 1 -> trainer: it: {told}"]
+    check_weights(config, source, ("other",), [str(tmp_path)])

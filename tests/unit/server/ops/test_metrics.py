@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import serving_help
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlpipes_cli.server.ops import shared_metrics
@@ -238,6 +240,8 @@ def test_the_route_answers() -> None:
 
     class Service:
         meter = Metrics()
+        model = SimpleNamespace(name="people")
+        stores = SimpleNamespace(checks=serving_help.NoChecks())
 
         def spooled(self) -> tuple[int, float]:
             return 3, 1.5

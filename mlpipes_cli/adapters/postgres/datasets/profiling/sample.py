@@ -20,9 +20,14 @@ ROWS = 50_000
 
 
 def read(
-    cursor: Cursor, table: sql.Composable, columns: Sequence[TableColumn], rows: int, target: str | None
+    cursor: Cursor,
+    table: sql.Composable,
+    columns: Sequence[TableColumn],
+    rows: int,
+    target: str | None,
+    most: int = ROWS,
 ) -> pd.DataFrame:
-    """Return columns of about ``ROWS`` rows, the same ones at each call.
+    """Return columns of about ``most`` rows, the same ones at each call.
 
     Numbers, booleans and moments are float64, moments in seconds since 1970; texts are ``str``. Numbers from
     1e150 on and infinite values are missing.
@@ -33,9 +38,10 @@ def read(
         columns: What to read.
         rows: The table's rows.
         target: A column that has to have a value, if any.
+        most: About how many rows to read.
     """
     items = [sql.SQL("{} as {}").format(_value(one), sql.Identifier(one.name)) for one in columns]
-    share = min(1.0, ROWS / max(rows, 1))
+    share = min(1.0, most / max(rows, 1))
     # A hash of the row's number is spread over the 2 ** 32 integers.
     chosen = sql.SQL("and hashint8({row})::bigint + 2147483648 < {most}").format(
         row=sql.Identifier(ROW), most=sql.Literal(int(share * 2**32))

@@ -1,0 +1,1 @@
+"""``mlpipes export``: what other tools run or show, as files."""
