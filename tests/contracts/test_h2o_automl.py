@@ -191,7 +191,7 @@ class TestH2OAutoML(TrainerContract):
             for its in (None, groups)
         ]
         assert areas[0] > 0.8, "a group's other rows give its label away"
-        assert areas[1] < 0.7
+        assert areas[1] < areas[0] - 0.15
 
     def test_many_threads_many_models_one_java(self, fit: Fit) -> None:
         training, fitted = fit
