@@ -20,12 +20,13 @@ check: lint ## at every change, under 3 minutes: style, types, layers, and the u
 test: lint ## all tests; ARGS="tests/unit -k name" picks some, WORKERS=0 runs them one by one
 	@$(BOOT) --dev -- python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0 $(ARGS)
 
-lint: ## style, types, layers
+lint: ## style, types, layers, words
 	@$(BOOT) --dev
 	@$(BOOT) --dev -- ruff check --quiet .
 	@$(BOOT) --dev -- ruff format --check --quiet .
 	@$(BOOT) --dev -- mypy
 	@$(BOOT) --dev -- lint-imports
+	@$(BOOT) --dev -- python scripts/words.py
 
 format: ## put the code in shape
 	@$(BOOT) --dev -- ruff check --fix --quiet .

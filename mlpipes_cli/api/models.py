@@ -177,8 +177,8 @@ class ModelMethods(Base):
         from mlpipes_cli.lifecycle.promotion import promote as verb
         from mlpipes_cli.lifecycle.promotion.challenger import PromotionRequest
 
-        wish = PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
-        verdict = verb.promote(self._settings, wish, self._events, dry_run=dry_run)
+        request = PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
+        verdict = verb.promote(self._settings, request, self._events, dry_run=dry_run)
         if verdict.outcome == "refused":
             raise Refused(f"not promoted: {verdict.reason}", verdict.hint, verdict)
         return verdict

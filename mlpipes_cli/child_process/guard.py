@@ -31,7 +31,7 @@ def stand_guard(commands: int) -> None:
     if not reaper.LINUX:
         return
     reaper.adopt()
-    keeper = os.getpid()
+    guard_pid = os.getpid()
     wake, woken = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)
@@ -44,7 +44,7 @@ def stand_guard(commands: int) -> None:
         os.close(wake)
         os.close(woken)
         os.setpgid(0, 0)  # if the guard is killed with its group, the host is left to clean up
-        reaper.die_with(keeper, signal.SIGTERM)  # the host then ends its jobs itself
+        reaper.die_with(guard_pid, signal.SIGTERM)  # the host then ends its jobs itself
         return
     code = 70
     try:
@@ -58,7 +58,7 @@ def stand_guard(commands: int) -> None:
         if code < 0:
             with contextlib.suppress(OSError, ValueError):
                 signal.signal(-code, signal.SIG_DFL)
-            os.kill(keeper, -code)
+            os.kill(guard_pid, -code)
         os._exit(abs(code))
 
 

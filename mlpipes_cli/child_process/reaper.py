@@ -22,10 +22,10 @@ PATIENCE = 5.0  # seconds that a killed process may take to end: it may wait for
 LINUX = sys.platform == "linux"
 
 
-def adopt(orphans: bool = True) -> None:
+def adopt(enabled: bool = True) -> None:
     """Start, or stop, adopting the orphans among the descendants of this process (Linux only)."""
     if LINUX:
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(orphans), 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(enabled), 0, 0, 0)
 
 
 def die_with(parent: int, number: int = signal.SIGKILL) -> None:

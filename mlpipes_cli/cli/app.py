@@ -64,21 +64,21 @@ _FLAGS = {"--json", "-v", "--verbose", "--no-color"}
 
 def hoist(arguments: Sequence[str]) -> list[str]:
     """Move the global options to the front, so that they can also follow the command."""
-    front: list[str] = []
+    global_options: list[str] = []
     rest: list[str] = []
     items = iter(arguments)
     for item in items:
         if item == "--":
             rest += [item, *items]
         elif item in _FLAGS:
-            front.append(item)
+            global_options.append(item)
         elif item == "-C":
             value = next(items, None)
-            front += [] if value is None else [item, value]
+            global_options += [] if value is None else [item, value]
             rest += [item] if value is None else []
         else:
             rest.append(item)
-    return front + rest
+    return global_options + rest
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -97,8 +97,8 @@ def promote(
     from mlpipes_cli.lifecycle.promotion.challenger import PromotionRequest
 
     console = context.current.console
-    wish = PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
-    verdict = verb.promote(context.current.project(), wish, console, dry_run=dry_run)
+    request = PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
+    verdict = verb.promote(context.current.project(), request, console, dry_run=dry_run)
     console.result(verdict, lambda: _verdict_table(verdict))
     if verdict.outcome == "refused":
         raise Refused(f"not promoted: {verdict.reason}", verdict.hint)

@@ -203,7 +203,7 @@ class ModelProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
-                env=surroundings(self._python) | {"TMPDIR": scratch, guard.REMOVE: scratch},
+                env=process_environment(self._python) | {"TMPDIR": scratch, guard.REMOVE: scratch},
                 start_new_session=True,
             )
         except OSError as error:
@@ -294,7 +294,7 @@ class ModelProcess:
                     _model_logger.info("%s", line[:_LINE])
 
 
-def surroundings(python: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+def process_environment(python: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment variables for a program in another Python environment, without secrets."""
     told = os.environ if environ is None else environ
     made = {

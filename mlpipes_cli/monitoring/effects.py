@@ -96,14 +96,15 @@ def _of_numbers(part: NumberPart, reference: int) -> list[Effect]:
     found = [_location(part, reference, before, now), _tail(part, before, now)]
     if part.moves:
         return found
-    found += [_spread(part, reference, before, now), _cells(part, reference, before, now)]
+    found.append(_spread(part, reference, before, now))
     zeros = [float((side == 0).mean()) for side in sides]
     if max(zeros) >= _ZEROS:
         error = share_error(_pooled(zeros, sides), before.size, now.size)
         words = _named(part, f"zeros {percent(zeros[0])} -> {percent(zeros[1])}")
         size = size_of("zeros", abs(zeros[1] - zeros[0]), error)
         found.append(Effect("zeros", size, zeros[0], zeros[1], words))
-    return found
+    known = max(effect.size for effect in found)
+    return [*found, _cells(part, reference, before, now, known)]
 
 
 def _named(part: NumberPart, words: str) -> str:
@@ -186,9 +187,12 @@ def _tail(part: NumberPart, before: Floats, now: Floats) -> Effect:
     return most
 
 
-def _cells(part: NumberPart, reference: int, before: Floats, now: Floats) -> Effect:
+def _cells(part: NumberPart, reference: int, before: Floats, now: Floats, known: float) -> Effect:
+    """Return how many values lie elsewhere: behind the effects that say how, where those explain half."""
     shares = _shares(part.cells.codes, part.cells.number, reference)
     size = _variation(shares, before.size, now.size)
+    if known >= size / 2:
+        size = min(size, known)
     moved = float(np.abs(shares[0] - shares[1]).sum() / 2)
     return Effect("mix", size, None, moved, _named(part, f"{percent(moved)} of the values lie elsewhere"))
 

@@ -10,8 +10,18 @@ from typing import Any
 import numpy as np
 
 from mlpipes_cli.scoring import calibration
-from mlpipes_cli.scoring.canvas import TICKS, Canvas, Frame, Span, blank, emptied, margins, png, widest_of
 from mlpipes_cli.scoring.metrics import evaluate
+from mlpipes_cli.scoring.plot_canvas import (
+    TICKS,
+    Canvas,
+    Frame,
+    Span,
+    blank,
+    emptied,
+    margins,
+    png,
+    widest_of,
+)
 from mlpipes_cli.scoring.predictions import AnyArray, FloatArray, Predictions
 from mlpipes_cli.scoring.ranking import Ranking
 

@@ -58,7 +58,7 @@ def run(folder: Path, job: str, events: int, parent: int, place: Mapping[str, An
 
     content = protocol.read(folder / protocol.JOB) or {}
     try:
-        _surroundings(content)
+        _prepare_process(content)
         from mlpipes_cli.worker import jobs
 
         result = jobs.DO[content["kind"]](content, folder, tell)
@@ -137,7 +137,7 @@ def _flush() -> None:
             pass
 
 
-def _surroundings(content: dict[str, Any]) -> None:
+def _prepare_process(content: dict[str, Any]) -> None:
     """Set up the same environment for each candidate: folder, import path, seeds, threads, signals."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

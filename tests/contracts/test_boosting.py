@@ -20,7 +20,7 @@ from mlpipes_cli.data import prepared_cache
 from mlpipes_cli.data.prepared import Prepared
 from mlpipes_cli.lifecycle.training.environments import of_run
 from mlpipes_cli.server.models.loader import load
-from mlpipes_cli.server.requests.parse import read_invocations, read_records
+from mlpipes_cli.server.requests.request_parser import read_invocations, read_records
 from mlpipes_cli.trainers.sklearn.settings import SklearnRun
 from mlpipes_cli.worker import protocol
 

@@ -104,7 +104,7 @@ def _stack(
         checks.append(tried(f"{service.name} image", functools.partial(_image, engine, service)))
     checks += doctor_checks.ports(place, services)
     checks += doctor_checks.running(place, [one.name for one in services], made=known is not None)
-    checks += [doctor_checks.process(row) for row in local.survey()]
+    checks += [doctor_checks.process(row) for row in local.statuses()]
     if known is not None:
         checks += doctor_checks.volumes(place, services)
     return checks

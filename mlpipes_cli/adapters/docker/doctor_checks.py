@@ -26,7 +26,7 @@ _UP = "`mlpipes up` repairs it"
 def ports(place: DockerStack, services: Iterable[Service]) -> list[Check]:
     """Check for each port whether it is published, free, or taken."""
     files = StateFiles(place.project.state)
-    containers = place.holdings.containers()
+    containers = place.resources.containers()
     names = {service.name for service in services}
     holder = PortAllocator(place.engine, files, PortReservations(), lambda text: None).holder
     checks = []
@@ -60,11 +60,11 @@ def running(place: DockerStack, names: Sequence[str], *, made: bool) -> list[Che
     """Check for each service whether it answers, and the state of its container."""
     if not names:
         return []
-    found = place.holdings.containers()
+    found = place.resources.containers()
     checks = []
     for row in read_status(place, names):
         container = found.get(row.name)
-        details = place.holdings.inspect(container.id) if container else None
+        details = place.resources.inspect(container.id) if container else None
         checks.append(_service(row, details or {}, made=made))
     return checks
 
@@ -102,13 +102,13 @@ def process(row: ServiceStatus) -> Check:
 
 def volumes(place: DockerStack, services: Iterable[Service]) -> list[Check]:
     """Check whether all volumes exist, unless the stack has no volumes and containers at all."""
-    holdings = place.holdings
-    there = set(holdings.volumes())
-    containers = holdings.containers()
+    resources = place.resources
+    there = set(resources.volumes())
+    containers = resources.containers()
     checks = []
     for service in services:
         for mount in service.volumes:
-            full = holdings.volume(mount.volume)
+            full = resources.volume(mount.volume)
             name = f"{service.name} data"
             if full in there:
                 checks.append(Check(name, "ok", f"volume {full}"))

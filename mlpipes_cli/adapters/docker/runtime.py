@@ -102,7 +102,7 @@ class DockerRuntime:
     def _running(self, *names: str) -> tuple[DockerStack, dict[str, Container]]:
         """Return the stack and its containers; the services ``names`` have to run."""
         place = self._place()
-        found = place.holdings.containers() if place else {}
+        found = place.resources.containers() if place else {}
         alive = {name: one for name, one in found.items() if one.state == "running" and one.ports}
         missing = [name for name in names if name not in alive]
         if place is None or missing:
@@ -140,12 +140,12 @@ class DockerRuntime:
                 stopped = [*self._local.end(reporter)]
                 place = self._place()
                 if place:
-                    found = place.holdings.containers()
-                    stopped += shutdown.stop(place.holdings, found, task.note, remove=True)
-                    place.holdings.remove_networks()
-                    place.holdings.remove_secrets()
+                    found = place.resources.containers()
+                    stopped += shutdown.stop(place.resources, found, task.note, remove=True)
+                    place.resources.remove_networks()
+                    place.resources.remove_secrets()
                     if volumes:
-                        place.holdings.remove_volumes()
+                        place.resources.remove_volumes()
             if volumes or not existed:
                 clear_folder(folder)
         with contextlib.suppress(OSError):
@@ -173,9 +173,9 @@ class DockerRuntime:
             if place is None or container is None:
                 return Halted(ServiceStatus(service, "stopped"), changed=False)
             changed = manual_stop.halt(place, container)
-        needing = manual_stop.dependents(place.holdings.containers(), service)
+        needing = manual_stop.dependents(place.resources.containers(), service)
         if service in catalog.get(API).needs:
-            needing += [row.name for row in local.survey() if row.state != "stopped"]
+            needing += [row.name for row in local.statuses() if row.state != "stopped"]
         return Halted(self._row(place, service), changed, tuple(dict.fromkeys(needing)))
 
     def resume(self, service: str, reporter: Reporter) -> ServiceStatus:
@@ -198,7 +198,7 @@ class DockerRuntime:
         place, container = self._container(service)
         if place is None or container is None or container.state != "running":
             raise MlpipesError(f"{service} is not running", f"start it with `mlpipes start {service}`")
-        return shell.run(place.holdings.api, container, command)
+        return shell.run(place.resources.api, container, command)
 
     def _container(self, service: str) -> tuple[DockerStack | None, Container | None]:
         """Return the stack and the container of a service, each None if it does not exist.
@@ -207,7 +207,7 @@ class DockerRuntime:
             UsageError: There is no such service.
         """
         place = self._place()
-        found = place.holdings.containers() if place else {}
+        found = place.resources.containers() if place else {}
         known = list(dict.fromkeys([*self._names, *found, *self._local.names()]))
         if service not in known:
             raise unknown(service, known)
@@ -222,11 +222,11 @@ class DockerRuntime:
             if place
             else tuple(ServiceStatus(name, "stopped") for name in self._names)
         )
-        return StackStatus(self.name, self.reason, (*core, *self._local.survey()), changes)
+        return StackStatus(self.name, self.reason, (*core, *self._local.statuses()), changes)
 
     def versions(self) -> Mapping[str, str]:
         place = self._place()
-        found = place.holdings.containers() if place else {}
+        found = place.resources.containers() if place else {}
         return {name: one.image for name, one in found.items()}
 
     def release(self, reporter: Reporter) -> Mapping[str, str]:
@@ -244,10 +244,10 @@ class DockerRuntime:
             place = self._place()
             if place is None:
                 return []
-            shutdown.stop(place.holdings, place.holdings.containers(), task.note, remove=True)
-            place.holdings.remove_networks()
-            place.holdings.remove_secrets()
-            removed = [f"volume {name}" for name in place.holdings.remove_volumes()]
+            shutdown.stop(place.resources, place.resources.containers(), task.note, remove=True)
+            place.resources.remove_networks()
+            place.resources.remove_secrets()
+            removed = [f"volume {name}" for name in place.resources.remove_volumes()]
             StackIdentity(self.project).forget()
             return removed
 
@@ -260,8 +260,8 @@ class DockerRuntime:
         if place is None or container is None:
             raise MlpipesError(f"{service} has no container, so there is no log", _UP)
         if follow:
-            return logs.follow(place.holdings, service, tail=tail, since=since)
-        return logs.read(place.holdings.api, container.id, follow=False, tail=tail, since=since)
+            return logs.follow(place.resources, service, tail=tail, since=since)
+        return logs.read(place.resources.api, container.id, follow=False, tail=tail, since=since)
 
     def doctor(self) -> Sequence[Check]:
         from mlpipes_cli.adapters.docker.doctor import examine
@@ -295,15 +295,15 @@ class DockerRuntime:
         keeping = (DATABASE, self.project.config.stack.object_store.engine)
         with stack_lock(self.project, reporter):
             place, _ = self._running(*keeping)
-            found = place.holdings.containers()  # also one that keeps restarting
+            found = place.resources.containers()  # also one that keeps restarting
             writing = {n: one for n, one in found.items() if n not in keeping}
             with reporter.task("stopping what writes") as task:
                 self._local.end(reporter)
-                shutdown.stop(place.holdings, writing, task.note, remove=False)
+                shutdown.stop(place.resources, writing, task.note, remove=False)
             try:
                 yield
             finally:
-                if again and DATABASE in place.holdings.containers():  # else the stack was stopped meanwhile
+                if again and DATABASE in place.resources.containers():  # else the stack was stopped meanwhile
                     with self._work(reporter) as operations:
                         operations.everything()
                     self._local.bring(reporter)
@@ -335,9 +335,9 @@ class DockerRuntime:
     def _drop(self, service: str) -> bool:
         """Remove the container that ``start`` added, if there is one."""
         place = self._place()
-        found = place.holdings.containers().get(service) if place else None
+        found = place.resources.containers().get(service) if place else None
         if place is None or found is None:
             return False
-        place.holdings.stop(found)
-        place.holdings.remove(found.id)
+        place.resources.stop(found)
+        place.resources.remove(found.id)
         return True

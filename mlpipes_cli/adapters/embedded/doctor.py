@@ -31,7 +31,7 @@ def examine(parts: StackLayout, local: LocalServices) -> Sequence[Check]:
     ]
     rows = read_status(parts)
     checks += [_port(parts, row) for row in rows]
-    checks += [service(row) for row in (*rows, *local.survey())]
+    checks += [service(row) for row in (*rows, *local.statuses())]
     checks.append(_strays(parts, rows, local))
     return checks
 

@@ -23,7 +23,7 @@ def halt(parts: StackLayout, local: LocalServices, service: str, reporter: Repor
         running = parts.files.running()
         ended = parts.end(service, running.pop(service, None))
         parts.files.write_running(parts.project.root, running)
-    rows = (*read_status(parts), *local.survey())
+    rows = (*read_status(parts), *local.statuses())
     needing = [name for name in CORE if service in catalog.get(name).needs]
     alive = [row.name for row in rows if row.state != "stopped" and row.name not in (DATABASE, service)]
     dependents = [name for name in alive if name in needing or name not in CORE]

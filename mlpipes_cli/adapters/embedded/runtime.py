@@ -67,7 +67,7 @@ class EmbeddedRuntime:
 
     def _status(self, changes: tuple[str, ...] = ()) -> StackStatus:
         return StackStatus(
-            self.name, self.reason, (*read_status(self._parts), *self._local.survey()), changes
+            self.name, self.reason, (*read_status(self._parts), *self._local.statuses()), changes
         )
 
     def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:

@@ -62,7 +62,7 @@ class LocalServices:
         found = {*self._wanted(), *files.running(), *process.services(self.project.root)}
         return sorted(found - {*CORE, process.FOREGROUND})
 
-    def survey(self) -> tuple[ServiceStatus, ...]:
+    def statuses(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the added services and of the foreground servers."""
         files = self._files
         written, wanted = files.running(), self._wanted()

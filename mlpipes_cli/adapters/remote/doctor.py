@@ -21,7 +21,7 @@ def examine(project: ProjectFolder, local: LocalServices) -> Sequence[Check]:
     except MlpipesError as error:
         fix = "correct mlpipes.yaml, .env or the environment"
         found += [Check("addresses", "fault", line, fix) for line in error.lines()]
-    found += [service(row) for row in local.survey()]
+    found += [service(row) for row in local.statuses()]
     return found
 
 

@@ -68,7 +68,7 @@ class RemoteRuntime:
         return self._status(there, changes)
 
     def _status(self, there: RemoteAddresses, changes: tuple[str, ...] = ()) -> StackStatus:
-        services = (*checks.read_status(there), *self._local.survey())
+        services = (*checks.read_status(there), *self._local.statuses())
         return StackStatus(self.name, self.reason, services, changes)
 
     def down(self, reporter: Reporter, *, volumes: bool = False) -> Sequence[str]:

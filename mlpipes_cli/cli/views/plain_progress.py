@@ -44,7 +44,7 @@ class PlainTask:
 class PlainTasks:
     """Tasks that report their state from time to time; only the innermost task does."""
 
-    _speaking: list[PlainTask] = field(default_factory=list)
+    _active: list[PlainTask] = field(default_factory=list)
 
     @contextlib.contextmanager
     def task(self, title: str, detail: Say, info: Say, every: float | None) -> Iterator[PlainTask]:
@@ -66,15 +66,15 @@ class PlainTasks:
 
         def tell() -> None:
             while not ended.wait(every):
-                if self._speaking[-1:] == [task]:
+                if self._active[-1:] == [task]:
                     info(task.line())
 
         thread = threading.Thread(target=tell, name="progress", daemon=True)
-        self._speaking.append(task)
+        self._active.append(task)
         thread.start()
         try:
             yield
         finally:
             ended.set()
-            self._speaking.remove(task)
+            self._active.remove(task)
             thread.join()

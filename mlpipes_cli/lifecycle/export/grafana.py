@@ -44,7 +44,7 @@ PANELS = (
         [("max by (name, version) (mlpipes_monitor_alarm)", "{{name}} version {{version}}")],
         "bool_yes_no",
         "stat",
-        "Whether the newest check found a change that is no chance and matters.",
+        "Whether the newest check found a change beyond chance that matters.",
     ),
     Panel(
         "Time since the newest check",
@@ -68,7 +68,7 @@ PANELS = (
             ("max by (metric) (mlpipes_monitor_live_metric)", "{{metric}}, live"),
             ("max by (metric) (mlpipes_monitor_holdout_metric)", "{{metric}}, holdout"),
         ],
-        tells="On predictions with ground truth, beside the holdout's.",
+        tells="On predictions with ground truth, next to the holdout's.",
     ),
     Panel("Rows of the newest check", [("max by (name) (mlpipes_monitor_rows)", "{{name}}")]),
     Panel(

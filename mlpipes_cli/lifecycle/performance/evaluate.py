@@ -38,21 +38,21 @@ class MetricValue:
     note: str
 
 
-def judge(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]) -> MetricValue:
+def judge(rows: CollectedRows, schema: PredictionSchema, values: Sequence[Any]) -> MetricValue:
     """Score the collected rows.
 
     Args:
         rows: Predictions, scores and truths of a version.
-        nature: The schema of its predictions.
+        schema: The schema of its predictions.
         values: The JSON value at each position.
     """
-    made = usable(rows, nature, values)
+    made = usable(rows, schema, values)
     if made is None:
         return MetricValue({}, {}, 0, None, rows.rows, "the model knows none of the true values")
     predictions, units, unusable = made.predictions, made.units, int((~made.kept).sum())
     from mlpipes_cli.scoring.live import measure
 
-    prevalence = float(predictions.target_codes.mean()) if nature.task == "binary" else None
+    prevalence = float(predictions.target_codes.mean()) if schema.task == "binary" else None
     found = measure(predictions, units)
     ids = int(units.max()) + 1
     return MetricValue(found.metrics, found.intervals, ids, prevalence, unusable, found.note)
@@ -73,12 +73,12 @@ class Usable:
     kept: NDArray[np.bool_]
 
 
-def usable(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any]) -> Usable | None:
+def usable(rows: CollectedRows, schema: PredictionSchema, values: Sequence[Any]) -> Usable | None:
     """Return the usable rows; None if none is usable.
 
     Args:
         rows: Predictions, scores and truths of a version.
-        nature: The schema of its predictions.
+        schema: The schema of its predictions.
         values: The JSON value at each position.
     """
     import numpy as np
@@ -86,7 +86,7 @@ def usable(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any])
     from mlpipes_cli.scoring.predictions import Predictions
 
     truth, prediction = np.asarray(rows.truth), np.asarray(rows.prediction)
-    meaning = _meanings(nature, values, np.union1d(truth, prediction).tolist())
+    meaning = _meanings(schema, values, np.union1d(truth, prediction).tolist())
     known = np.array([meaning.get(p) is not None for p in range(len(values))])
     keep = known[truth] & known[prediction]
     if not keep.any():
@@ -94,18 +94,18 @@ def usable(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any])
     scores = rows.joined_scores()
     if scores is not None:
         scores = scores[keep]
-        if nature.task == "multiclass":
-            wide = nature.columns is not None and scores.ndim == 2 and scores.shape[1] == len(nature.classes)
-            scores = scores[:, list(nature.columns or ())] if wide else None
-        elif nature.task == "regression" or scores.ndim != 1:
+        if schema.task == "multiclass":
+            wide = schema.columns is not None and scores.ndim == 2 and scores.shape[1] == len(schema.classes)
+            scores = scores[:, list(schema.columns or ())] if wide else None
+        elif schema.task == "regression" or scores.ndim != 1:
             scores = None
     lookup = np.empty(len(values), dtype=object)
     for position, label in meaning.items():
         lookup[position] = label
     try:
         made = Predictions(
-            nature.task,
-            nature.classes,
+            schema.task,
+            schema.classes,
             lookup[truth[keep]],
             scores,
             lookup[prediction[keep]],
@@ -117,7 +117,7 @@ def usable(rows: CollectedRows, nature: PredictionSchema, values: Sequence[Any])
     return Usable(made, units.astype(np.int64), keep)
 
 
-def _meanings(nature: PredictionSchema, values: Sequence[Any], positions: Sequence[int]) -> dict[int, Any]:
+def _meanings(schema: PredictionSchema, values: Sequence[Any], positions: Sequence[int]) -> dict[int, Any]:
     """Return the class or number at each position; None for a value that is neither."""
     import math
 
@@ -125,5 +125,5 @@ def _meanings(nature: PredictionSchema, values: Sequence[Any], positions: Sequen
         good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         return float(value) if good else None
 
-    means = number if nature.task == "regression" else nature.label
+    means = number if schema.task == "regression" else schema.label
     return {position: means(values[position]) for position in positions}

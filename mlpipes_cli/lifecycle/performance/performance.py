@@ -120,19 +120,19 @@ def performance(
         raise UsageError(
             f"--version: no predictions of version {selection.version} of {model!r} in that period"
         )
-    gatherer = Collector()
+    collector = Collector()
     with reporter.task("reading predictions with ground truth"):
-        gatherer.take(log.records.judged(chosen, period, _FETCHED))
+        collector.take(log.records.judged(chosen, period, _FETCHED))
     facts = _facts(log, model, sorted({tally.version for tally in tallies}), reporter)
-    values = gatherer.values()
-    natures = {number: _nature(number, fact, gatherer, values) for number, fact in facts.items()}
-    _check_metrics(metrics, [nature.task for nature in natures.values() if nature is not None])
+    values = collector.values()
+    schemas = {number: _schema_of(number, fact, collector, values) for number, fact in facts.items()}
+    _check_metrics(metrics, [schema.task for schema in schemas.values() if schema is not None])
     lines = []
     with reporter.task("judging", len(tallies)) as task:
         for tally in tallies:
-            group = gatherer.groups.get((tally.version, tally.period), CollectedRows())
+            group = collector.groups.get((tally.version, tally.period), CollectedRows())
             lines.append(
-                _line(tally, group, natures[tally.version], facts[tally.version], values, tuple(metrics))
+                _line(tally, group, schemas[tally.version], facts[tally.version], values, tuple(metrics))
             )
             task.advance()
     return Performance(model, period, tuple(lines))
@@ -158,46 +158,46 @@ def _facts(
         return dict.fromkeys(numbers)
 
 
-def _nature(
-    number: int, fact: VersionFacts | None, gathered: Collector, values: Sequence[Any]
+def _schema_of(
+    number: int, fact: VersionFacts | None, collector: Collector, values: Sequence[Any]
 ) -> PredictionSchema | None:
     told = of_details(fact.details) if fact is not None else None
-    own = [group for (version, _), group in gathered.groups.items() if version == number]
+    own = [group for (version, _), group in collector.groups.items() if version == number]
     return told or (inferred(own, values) if own else None)
 
 
 def _line(
     tally: Tally,
     group: CollectedRows,
-    nature: PredictionSchema | None,
+    schema: PredictionSchema | None,
     fact: VersionFacts | None,
     values: Sequence[Any],
     asked: tuple[str, ...],
 ) -> PerformanceRow:
-    worth, note = _NOTHING, ""
-    if group.rows and nature is not None:
-        worth = judge(group, nature, values)
-        note = worth.note
+    measured, note = _NOTHING, ""
+    if group.rows and schema is not None:
+        measured = judge(group, schema, values)
+        note = measured.note
     else:
         note = "too few to infer what it predicts" if group.rows else "no ground truth yet"
     tags = fact.tags if fact is not None else {}
-    names = [m.name for m in metric_catalog.BY_TASK[nature.task]] if nature else []
+    names = [m.name for m in metric_catalog.BY_TASK[schema.task]] if schema else []
     wanted = [name for name in names if name in asked] if asked else names
     holdout = {name: version_tags.value_in(tags, name) for name in wanted}
     return PerformanceRow(
         version=tally.version,
         period=_day(tally.period),
-        task=nature.task if nature else None,
-        positive=nature.positive if nature else None,
-        described="registry" if nature and nature.known else "predictions",
+        task=schema.task if schema else None,
+        positive=schema.positive if schema else None,
+        described="registry" if schema and schema.known else "predictions",
         predictions=tally.rows,
         mirrored=tally.shadows,
         with_truth=group.rows,
-        ids=worth.ids,
-        unusable=worth.unusable,
-        prevalence=worth.prevalence,
-        metrics={name: worth.metrics[name] for name in wanted if name in worth.metrics},
-        intervals={name: worth.intervals[name] for name in wanted if name in worth.intervals},
+        ids=measured.ids,
+        unusable=measured.unusable,
+        prevalence=measured.prevalence,
+        metrics={name: measured.metrics[name] for name in wanted if name in measured.metrics},
+        intervals={name: measured.intervals[name] for name in wanted if name in measured.intervals},
         holdout={name: value for name, value in holdout.items() if value is not None},
         note=note,
     )

@@ -81,7 +81,7 @@ def _chosen(project: ProjectFolder, model: str | None, alias: str | None, header
     found = server_registry.find(project, model, alias)
     url = found[0].url if found else _in_a_container(project, model, alias, headers)
     if url is None:
-        raise MlpipesError(*_nobody(project, model, alias))
+        raise MlpipesError(*_no_api(project, model, alias))
     return url
 
 
@@ -95,7 +95,7 @@ def _served(project: ProjectFolder) -> set[str]:
     return {model for model in told if model} | {api.model for api in server_registry.find(project)}
 
 
-def _nobody(project: ProjectFolder, model: str | None, alias: str | None) -> tuple[str, str]:
+def _no_api(project: ProjectFolder, model: str | None, alias: str | None) -> tuple[str, str]:
     """Return the error that no API runs, and the hint."""
     named = [f"{kind} {name!r}" for kind, name in (("model", model), ("alias", alias)) if name]
     which = f" for {' and '.join(named)}" if named else ""
@@ -249,7 +249,7 @@ class _Offline:
 
     def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
         from mlpipes_cli.server.predictions.stored_rows import listed
-        from mlpipes_cli.server.requests.fitting import Unfit, fitted
+        from mlpipes_cli.server.requests.column_conversion import Unfit, fitted
 
         served = self._served
         name = _id_name(batch, self.id, {column.name for column in self.columns})

@@ -74,7 +74,7 @@ class Challenger:
 def select_challenger(
     project: ProjectFolder,
     stack: registry_context.RegistryContext,
-    wish: PromotionRequest,
+    request: PromotionRequest,
     reporter: Reporter,
 ) -> Challenger:
     """Pick the challenger and look up the version that holds the alias.
@@ -85,23 +85,23 @@ def select_challenger(
     """
     registry, archive = stack.registry, holdout_archive(project, stack)
     known = registry.runs()
-    experiment, others = selection.pick_experiment(known, wish.experiment, wish.run)
-    if wish.experiment is None and len(others) > 1:
+    experiment, others = selection.pick_experiment(known, request.experiment, request.run)
+    if request.experiment is None and len(others) > 1:
         listed = ", ".join(name for name in others if name != experiment)
         reporter.info(f"promoting from the experiment {experiment} (--experiment; there is also {listed})")
     runs = [run for run in known if run.experiment == experiment]
-    asked = selection.find_run(runs, wish.run) if wish.run else None
+    asked = selection.find_run(runs, request.run) if request.run else None
     field = selection.selection_pool(runs, asked)
-    metric = selection.pick_metric(field, wish.metric, project.config.promotion.metric)
+    metric = selection.pick_metric(field, request.metric, project.config.promotion.metric)
     if asked is not None and not selection.has(asked, metric):
         raise MlpipesError(selection.missing(asked, metric), "choose another --metric")
     run = asked or selection.best(field, metric)
     model = registry.model(Challenger(field, metric, run, None, None).model_name)
-    holder, lost = _holder(model, wish.alias), None
+    holder, lost = _holder(model, request.alias), None
     if holder is not None and not artifact_check.has_files(registry, holder):
-        reporter.warn(f"{lost_files(holder, wish.alias)}, so there is no incumbent")
+        reporter.warn(f"{lost_files(holder, request.alias)}, so there is no incumbent")
         holder, lost = None, holder
-    gone = rolled_back_runs(model, wish.alias)
+    gone = rolled_back_runs(model, request.alias)
     _warn(field, metric, reporter)
     if asked is None:  # among equal runs, the one that holds the alias stays
         gone = {item.run_id: gone[item.run_id] for item in field.runs if item.run_id in gone}

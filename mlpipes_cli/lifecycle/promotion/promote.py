@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def promote(
-    project: ProjectFolder, wish: PromotionRequest, reporter: Reporter, *, dry_run: bool = False
+    project: ProjectFolder, request: PromotionRequest, reporter: Reporter, *, dry_run: bool = False
 ) -> Verdict:
     """Decide, and unless it is a dry run, carry out the decision.
 
@@ -50,17 +50,17 @@ def promote(
         UsageError: There is no such metric, alias, experiment or run.
         MlpipesError: The stack is down, nothing was trained, or the alias was moved by others.
     """
-    registry_context.check_alias(wish.alias)
-    selection.check_metric(wish.metric)
+    registry_context.check_alias(request.alias)
+    selection.check_metric(request.metric)
     stack = registry_context.connect(project)
     lock = contextlib.nullcontext() if dry_run else one_at_a_time(project.state, reporter)
     with lock:
-        challenge = select_challenger(project, stack, wish, reporter)
-        decided = decide(project, stack, challenge, wish, reporter)
+        challenge = select_challenger(project, stack, request, reporter)
+        decided = decide(project, stack, challenge, request, reporter)
         if decided.outcome != "promoted" or dry_run:
             outcome = "would promote" if decided.outcome == "promoted" else decided.outcome
             return replace(decided, outcome=outcome)
-        done = carry_out(project, stack.registry, challenge, decided, wish)
+        done = carry_out(project, stack.registry, challenge, decided, request)
     wiring.tell_alias_moved(stack.endpoints.database_url, challenge.model_name)
     return done
 
@@ -69,7 +69,7 @@ def decide(
     project: ProjectFolder,
     stack: registry_context.RegistryContext,
     challenge: Challenger,
-    wish: PromotionRequest,
+    request: PromotionRequest,
     reporter: Reporter,
 ) -> Verdict:
     """Return the verdict, whose outcome ``promoted`` means yes; nothing is changed."""
@@ -77,10 +77,10 @@ def decide(
     config, before = project.config.promotion, holder or challenge.lost
     found = Verdict(
         outcome="unchanged",
-        reason=f"version {holder.version if holder else '-'} already has the alias {wish.alias}",
+        reason=f"version {holder.version if holder else '-'} already has the alias {request.alias}",
         hint="",
         model=challenge.model_name,
-        alias=wish.alias,
+        alias=request.alias,
         experiment=run.experiment,
         candidate=run.name,
         run_id=run.run_id,
@@ -103,7 +103,10 @@ def decide(
         return _judged(replace(found, hint=error.hint), obstacle=error.reason)
     if holder is None:
         lost = challenge.lost
-        return _judged(found, nobody=lost_files(lost, wish.alias) if lost else "no version has the alias yet")
+        return _judged(
+            found,
+            without_incumbent=lost_files(lost, request.alias) if lost else "no version has the alias yet",
+        )
     incumbent_run = stack.registry.run(holder.run_id) if holder.run_id else None
     found = replace(found, incumbent=_described(holder, incumbent_run))
     try:
@@ -135,8 +138,8 @@ def _want_signed(
         pass
 
 
-def _judged(found: Verdict, obstacle: str = "", nobody: str = "") -> Verdict:
-    yes, reason = verdict.judge(found.gates, found.incumbent, found.comparison, obstacle, nobody)
+def _judged(found: Verdict, obstacle: str = "", without_incumbent: str = "") -> Verdict:
+    yes, reason = verdict.judge(found.gates, found.incumbent, found.comparison, obstacle, without_incumbent)
     return replace(found, outcome="promoted" if yes else "refused", reason=reason)
 
 
@@ -204,7 +207,7 @@ def carry_out(
     registry: Registry,
     challenge: Challenger,
     decided: Verdict,
-    wish: PromotionRequest,
+    request: PromotionRequest,
 ) -> Verdict:
     """Make the version if there is none, write the event and move the alias."""
     run = challenge.run
@@ -216,12 +219,12 @@ def carry_out(
         version = registry.create_version(decided.model, run, uri, tags=tags, description=text)
     model = challenge.model or registry.model(decided.model)
     past = alias_moves.complete_moves(registry, model) if model else ()
-    alias_moves.move_alias(registry, _entry(project, decided, wish, version, past[-1].id if past else ""))
+    alias_moves.move_alias(registry, _entry(project, decided, request, version, past[-1].id if past else ""))
     return replace(decided, to_version=version)
 
 
 def _entry(
-    project: ProjectFolder, decided: Verdict, wish: PromotionRequest, version: int, after: str
+    project: ProjectFolder, decided: Verdict, request: PromotionRequest, version: int, after: str
 ) -> history_events.HistoryEvent:
     now, found = datetime.now(UTC), decided.comparison
     return history_events.HistoryEvent(
@@ -235,7 +238,7 @@ def _entry(
         when=now.isoformat(timespec="milliseconds"),
         who=actor.user(),
         git_user=actor.git_user(project.root),
-        reason=wish.reason or decided.reason,
+        reason=request.reason or decided.reason,
         experiment=decided.experiment,
         candidate=decided.candidate,
         run_id=decided.run_id,

@@ -142,7 +142,7 @@ def judge(
     incumbent: AliasHolder | None,
     comparison: ModelComparison | None,
     obstacle: str = "",
-    nobody: str = "no version has the alias yet",
+    without_incumbent: str = "no version has the alias yet",
 ) -> tuple[bool, str]:
     """Return whether the challenger is to be promoted, and why.
 
@@ -151,7 +151,7 @@ def judge(
         incumbent: The version that holds the alias, or None.
         comparison: With the incumbent; None without one, or if there is an obstacle.
         obstacle: Why no comparison was possible.
-        nobody: Why there is no incumbent.
+        without_incumbent: Why there is no incumbent.
     """
     against = failures(gates)
     if obstacle:
@@ -161,5 +161,5 @@ def judge(
     if against:
         return False, "; ".join(against)
     if incumbent is None or comparison is None:
-        return True, f"all gates passed and {nobody}" if gates else nobody
+        return True, f"all gates passed and {without_incumbent}" if gates else without_incumbent
     return True, comparison.reason

@@ -87,9 +87,9 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
 def _environment(plan: ServingPlan, python: Path | None) -> dict[str, str]:
     """Return the project's environment, without the database's address and the key of models."""
     if python is not None:
-        from mlpipes_cli.model_process.client import surroundings
+        from mlpipes_cli.model_process.client import process_environment
 
-        return surroundings(python)
+        return process_environment(python)
     ours = {k: v for k, v in plan.endpoints.environment().items() if k != "MLPIPES_DATABASE_URL"}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     inherited = {k: v for k, v in os.environ.items() if k != keys.NAME}

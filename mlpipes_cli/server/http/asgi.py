@@ -21,8 +21,8 @@ from mlpipes_cli.server.ops.keys import KeyGuard
 from mlpipes_cli.server.ops.logs import AccessLog
 from mlpipes_cli.server.predictions.service import PredictionService
 from mlpipes_cli.server.predictions.stored_rows import StoredAnswer
-from mlpipes_cli.server.requests.body import Receive, read_body
-from mlpipes_cli.server.requests.decoder import DecodedRows, RequestDecoder
+from mlpipes_cli.server.requests.body_reader import Receive, read_body
+from mlpipes_cli.server.requests.request_decoder import DecodedRows, RequestDecoder
 
 logger = logging.getLogger("mlpipes.server")
 Scope = MutableMapping[str, Any]
@@ -182,12 +182,12 @@ async def _refuse(send: Send, fault: ApiError, path: str = "") -> int:
 
 
 def _read_invocations(*given: Any) -> Any:
-    from mlpipes_cli.server.requests import parse
+    from mlpipes_cli.server.requests import request_parser
 
-    return parse.read_invocations(*given)
+    return request_parser.read_invocations(*given)
 
 
 def _read_records(*given: Any) -> Any:
-    from mlpipes_cli.server.requests import parse
+    from mlpipes_cli.server.requests import request_parser
 
-    return parse.read_records(*given)
+    return request_parser.read_records(*given)

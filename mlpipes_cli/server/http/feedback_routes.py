@@ -16,7 +16,7 @@ from mlpipes_cli.ports.ground_truth import Recorded
 from mlpipes_cli.server.http import documents
 from mlpipes_cli.server.http.api_error import ApiError, invalid_value, unavailable
 from mlpipes_cli.server.http.feedback_body import Feedback, read, schema
-from mlpipes_cli.server.requests.body import read_body
+from mlpipes_cli.server.requests.body_reader import read_body
 from mlpipes_cli.server.requests.ground_truth import Expected
 
 if TYPE_CHECKING:

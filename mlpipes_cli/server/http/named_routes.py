@@ -70,9 +70,9 @@ def _listed(model: ServedModel, alias: str) -> ListedModel:
 
 
 def _read(*given: Any) -> Any:
-    from mlpipes_cli.server.requests import parse
+    from mlpipes_cli.server.requests import request_parser
 
-    return parse.read_records(*given)
+    return request_parser.read_records(*given)
 
 
 def _encoded(answer: StoredAnswer) -> bytes:

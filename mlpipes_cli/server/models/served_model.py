@@ -12,7 +12,7 @@ from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.model_process.output import ModelOutput
 from mlpipes_cli.scoring.score_reader import ScoreReader, split
 from mlpipes_cli.server.models.signature import Description, InputColumn
-from mlpipes_cli.server.requests.decoder import RequestDecoder, Row
+from mlpipes_cli.server.requests.request_decoder import RequestDecoder, Row
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.predictions import stored_rows
 from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer
 from mlpipes_cli.server.requests import pictures
-from mlpipes_cli.server.requests.decoder import Row
+from mlpipes_cli.server.requests.request_decoder import Row
 
 logger = logging.getLogger("mlpipes.server")
 

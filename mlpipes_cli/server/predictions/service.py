@@ -18,17 +18,17 @@ from mlpipes_cli.server.predictions.group_commit import GroupCommit
 from mlpipes_cli.server.predictions.meter import Meter
 from mlpipes_cli.server.predictions.stored_rows import RecordOrigin, StoredAnswer
 from mlpipes_cli.server.requests import caller_identifiers
-from mlpipes_cli.server.requests.body import read_body
+from mlpipes_cli.server.requests.body_reader import read_body
 from mlpipes_cli.server.requests.bounds import too_many_rows
-from mlpipes_cli.server.requests.decoder import DecodedRows, RequestDecoder
 from mlpipes_cli.server.requests.reader_threads import ReaderThreads
+from mlpipes_cli.server.requests.request_decoder import DecodedRows, RequestDecoder
 from mlpipes_cli.server.settings import ServerSettings
 from mlpipes_cli.server.stores import Stores
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from mlpipes_cli.server.requests.parse import ModelRequest
+    from mlpipes_cli.server.requests.request_parser import ModelRequest
 
 logger = logging.getLogger("mlpipes.server")
 Reader = Callable[[bytes, str | None, ServedModel, int], "ModelRequest"]

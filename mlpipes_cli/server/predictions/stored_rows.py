@@ -17,7 +17,7 @@ from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.predictions import jsonb
 from mlpipes_cli.server.predictions.uuid7 import Uuid7Factory, uuid7
 from mlpipes_cli.server.requests.caller_identifiers import as_text
-from mlpipes_cli.server.requests.decoder import Row
+from mlpipes_cli.server.requests.request_decoder import Row
 
 _encode = msgspec.json.Encoder().encode
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpipes_cli.server.http.api_error import ApiError, bad_request, too_large
-from mlpipes_cli.server.requests.body import read_json
+from mlpipes_cli.server.requests.body_reader import read_json
 from mlpipes_cli.server.requests.validation import kind_of
 from mlpipes_cli.server.v2 import tensors
 from mlpipes_cli.server.v2.tensors import Tensor

@@ -17,7 +17,7 @@ from mlpipes_cli.server.http.api_error import ApiError, bad_request, invalid_val
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.models.signature import InputColumn
 from mlpipes_cli.server.requests import validation
-from mlpipes_cli.server.requests.fitting import Unfit, expected, fitted
+from mlpipes_cli.server.requests.column_conversion import Unfit, expected, fitted
 from mlpipes_cli.server.v2 import signature
 from mlpipes_cli.server.v2.envelope import Inference
 from mlpipes_cli.server.v2.tensors import BYTES, Tensor, text
@@ -29,7 +29,7 @@ UNFIT = "the inputs do not fit the model's signature"
 
 @dataclass(frozen=True)
 class TensorRequest:
-    """A parsed request; like ``requests.parse.ModelRequest``, whose module imports MLflow."""
+    """A parsed request; like ``requests.request_parser.ModelRequest``, whose module imports MLflow."""
 
     data: Any
     params: dict[str, Any]

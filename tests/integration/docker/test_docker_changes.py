@@ -83,12 +83,12 @@ def test_a_step_that_fails_says_why_and_leaves_no_container(stack: Stack) -> Non
         one_off.run(place, step("echo no room >&2; exit 3"))
     assert failed.value.hint == "no room"
     left = step("true").create(
-        place.holdings.api, place.holdings.container("broken")
+        place.resources.api, place.resources.container("broken")
     )  # of a call that was killed
     assert "broken" not in stack.status()
     assert changed(stack) == []
     assert sorted(stack.containers()) == ["minio", "mlflow", "postgres"]
-    assert place.holdings.inspect(left) is None
+    assert place.resources.inspect(left) is None
 
 
 @pytest.mark.parametrize("service", ["postgres", "minio", "mlflow"])

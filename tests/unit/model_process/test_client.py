@@ -23,7 +23,7 @@ import serving_help
 from process_help import commands
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.model_process.client import Away, ModelError, ModelProcess, surroundings
+from mlpipes_cli.model_process.client import Away, ModelError, ModelProcess, process_environment
 from mlpipes_cli.server.http.api_error import ApiError
 from mlpipes_cli.server.models.loader import load
 from mlpipes_cli.server.models.served_model import ServedModel
@@ -231,7 +231,7 @@ def test_what_the_model_prints_is_logged(model: ServedModel, caplog: pytest.LogC
 
 def test_secrets_and_our_own_packages_stay_here() -> None:
     told = {"MLPIPES_DATABASE_URL": "x", "MLFLOW_TRACKING_PASSWORD": "x", "PYTHONPATH": "/ours"}
-    made = surroundings(Path("/there/bin/python"), {**told, "JAVA_HOME": "/java", "PATH": "/usr/bin"})
+    made = process_environment(Path("/there/bin/python"), {**told, "JAVA_HOME": "/java", "PATH": "/usr/bin"})
     assert not told.keys() & made.keys()
     assert (made["JAVA_HOME"], made["PATH"]) == ("/java", "/there/bin:/usr/bin")
     assert json.dumps(made).count("/ours") == 0

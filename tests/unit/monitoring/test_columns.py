@@ -96,6 +96,7 @@ def test_all_missing_constant_and_one_level() -> None:
     [
         (NORMAL, LATER + 0.25, "location", "median -0.03"),
         (NORMAL, LATER * 1.4, "spread", "middle half of the values"),
+        (NORMAL, np.sign(LATER) * (0.5 + abs(LATER) / 2), "mix", "of the values lie elsewhere"),
         (NORMAL, [*LATER[:970], *LATER[970:] + 6], "tail", "above 2."),
         (NORMAL, [*LATER[:920], *[None] * 80], "missing", "missing 0 % -> 8 %"),
         (["a"] * 1200 + ["b"] * 800, ["a"] * 500 + ["b"] * 500, "mix", "'a' 60 % -> 50 %"),
@@ -141,8 +142,8 @@ def test_what_is_detectable_is_found_in_four_of_five() -> None:
     shift = measure_of("location", first.detectable)
     assert first.detectable_words == f"a shift of {shift:.2g} standard deviations"
     rng = np.random.default_rng(9)
-    found = [check(rng.normal(size=2000), rng.normal(shift, 1, 1000), joint=False).alarm for _ in range(40)]
-    assert 25 <= sum(found) <= 39  # 32 expected, 3 standard errors
+    found = [check(rng.normal(size=2000), rng.normal(shift, 1, 1000), joint=False).alarm for _ in range(24)]
+    assert 13 <= sum(found) <= 23  # 19 expected, 3 standard errors below
 
 
 def test_dates_that_move_forward_do_not_alarm_and_those_that_move_back_do() -> None:

@@ -114,6 +114,8 @@ def test_a_rare_class_is_to_be_seen_in_its_calibration():
 
 
 def test_letters_that_no_font_has_are_drawn_without_a_word():
-    code = "from mlpipes_cli.scoring import canvas; print(canvas.widest_of(['\u82b1', '\U0001f98a']))"
+    code = (
+        "from mlpipes_cli.scoring import plot_canvas; print(plot_canvas.widest_of(['\u82b1', '\U0001f98a']))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) > 0 and done.stderr == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -158,11 +159,12 @@ def test_a_core_that_is_killed(who: str, tmp_path: Path) -> None:
     assert keeper is not None
     assert keeper.ppid() == core.pid
     core.kill()
-    if "host" in who:
-        host.kill()
-    if "job" in who:
-        job.kill()
-    if "keeper" in who:
-        os.killpg(keeper.pid, signal.SIGKILL)
+    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):  # the guard may have been faster
+        if "host" in who:
+            host.kill()
+        if "job" in who:
+            job.kill()
+        if "keeper" in who:
+            os.killpg(keeper.pid, signal.SIGKILL)
     core.wait()
     wait_for(lambda: alive(tmp_path) == [] and ended(host) and ended(keeper))

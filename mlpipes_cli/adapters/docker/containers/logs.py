@@ -43,7 +43,9 @@ def read(
                 close()
 
 
-def follow(holdings: StackResources, service: str, *, tail: int | None, since: float | None) -> Iterator[str]:
+def follow(
+    resources: StackResources, service: str, *, tail: int | None, since: float | None
+) -> Iterator[str]:
     """Yield the log lines of a service without end, across restarts and new containers.
 
     Raises:
@@ -51,14 +53,14 @@ def follow(holdings: StackResources, service: str, *, tail: int | None, since: f
     """
     known = ""
     while True:
-        found = holdings.containers().get(service)
+        found = resources.containers().get(service)
         if found is None or (found.id == known and found.state != "running"):
             time.sleep(_PAUSE)
             continue
         if known and found.id != known:  # the whole log of a new container is new
             tail = since = None
         known = found.id
-        yield from read(holdings.api, known, follow=True, tail=tail, since=since)
+        yield from read(resources.api, known, follow=True, tail=tail, since=since)
         tail, since = None, time.time()
 
 

@@ -24,8 +24,8 @@ def halt(place: DockerStack, container: Container) -> bool:
     """
     ran = container.state in _RUNS
     if ran:
-        place.holdings.stop(container)
-    state = (place.holdings.inspect(container.id) or {}).get("State", {})
+        place.resources.stop(container)
+    state = (place.resources.inspect(container.id) or {}).get("State", {})
     notes = place.identity.note(_NOTE)
     place.identity.write_note(_NOTE, {**notes, container.service: state.get("FinishedAt")})
     return ran

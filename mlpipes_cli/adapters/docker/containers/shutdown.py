@@ -36,7 +36,7 @@ def needs(container: Container) -> set[str]:
 
 
 def stop(
-    holdings: StackResources,
+    resources: StackResources,
     containers: Mapping[str, Container],
     note: Callable[[str], None],
     *,
@@ -51,7 +51,7 @@ def stop(
     for group in rounds(containers):
         note(f"stopping {', '.join(one.service for one in group)}")
         with ThreadPoolExecutor(len(group)) as threads:
-            for _ in threads.map(lambda one: _end(holdings, one, remove=remove), group):
+            for _ in threads.map(lambda one: _end(resources, one, remove=remove), group):
                 pass
         ran += [one.service for one in group if one.state in ("running", "paused", "restarting")]
     return ran
@@ -62,8 +62,8 @@ def only(containers: Mapping[str, Container], names: Collection[str]) -> dict[st
     return {name: one for name, one in containers.items() if name in names}
 
 
-def _end(holdings: StackResources, container: Container, *, remove: bool) -> None:
+def _end(resources: StackResources, container: Container, *, remove: bool) -> None:
     if container.state in ("running", "paused", "restarting"):
-        holdings.stop(container)
+        resources.stop(container)
     if remove:
-        holdings.remove(container.id)
+        resources.remove(container.id)

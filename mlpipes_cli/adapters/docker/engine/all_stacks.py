@@ -54,16 +54,16 @@ class DockerStacks:
         return [_stack(id, one) for id, one in sorted(found.items()) if id]
 
     def stop(self, stack: FoundStack) -> None:
-        holdings = self._holdings(stack)
-        shutdown.stop(holdings, holdings.containers(), lambda _: None, remove=True)
-        holdings.remove_networks()
-        holdings.remove_secrets()
+        resources = self._resources(stack)
+        shutdown.stop(resources, resources.containers(), lambda _: None, remove=True)
+        resources.remove_networks()
+        resources.remove_secrets()
 
     def remove(self, stack: FoundStack) -> Sequence[str]:
         self.stop(stack)
-        return [f"volume {name}" for name in self._holdings(stack).remove_volumes()]
+        return [f"volume {name}" for name in self._resources(stack).remove_volumes()]
 
-    def _holdings(self, stack: FoundStack) -> StackResources:
+    def _resources(self, stack: FoundStack) -> StackResources:
         return StackResources(self.engine, StackLabels(stack.id, stack.root, ""))
 
 

@@ -38,9 +38,9 @@ _HINTS = (
 )
 
 
-def read_startup_state(holdings: StackResources, service: ContainerService) -> StartupState:
+def read_startup_state(resources: StackResources, service: ContainerService) -> StartupState:
     """Return the state of a service's container."""
-    found = holdings.inspect(service.container)
+    found = resources.inspect(service.container)
     if found is None:
         return StartupState(True, False, "its container was removed", False)
     state = found["State"]
@@ -63,10 +63,10 @@ def ended(state: Mapping[str, Any]) -> str:
     return f"exit code {code}{killed}"
 
 
-def last_log_lines(holdings: StackResources, container: str, lines: int = _LINES) -> str:
+def last_log_lines(resources: StackResources, container: str, lines: int = _LINES) -> str:
     """Return the last lines of a container's log as one line."""
     with contextlib.suppress(MlpipesError), translate_errors("reading a log"):
-        said = holdings.api.logs(container, tail=lines * 20).decode(errors="replace")
+        said = resources.api.logs(container, tail=lines * 20).decode(errors="replace")
         rows = [" ".join(row.split()) for row in said.splitlines() if row.strip()]
         rows = [row for row in rows if not _TO_PROBES.search(row)] or rows
         return " | ".join(rows[-lines:])
@@ -75,7 +75,7 @@ def last_log_lines(holdings: StackResources, container: str, lines: int = _LINES
 
 def report(place: DockerStack, service: ContainerService) -> MlpipesError:
     """Return the error to raise; stop but keep a container that the engine would restart for ever."""
-    said = last_log_lines(place.holdings, service.container)
+    said = last_log_lines(place.resources, service.container)
     for secret in place.secrets.values():
         if len(secret) >= 8:
             said = said.replace(secret, "…")
@@ -83,7 +83,7 @@ def report(place: DockerStack, service: ContainerService) -> MlpipesError:
     if state.ended:
         what = f"exited while starting ({state.words})"
         with contextlib.suppress(MlpipesError), translate_errors("stopping it"):
-            place.holdings.api.stop(service.container, timeout=1)
+            place.resources.api.stop(service.container, timeout=1)
     else:
         why = f", {service.said}" if service.said else ""
         what = f"did not answer within {service.timeout:.0f} s (it runs{why})"

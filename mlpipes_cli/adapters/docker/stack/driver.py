@@ -57,7 +57,7 @@ class ContainerDriver:
     @property
     def resources(self) -> StackResources:
         """The stack's resources on the engine."""
-        return self.stack.holdings
+        return self.stack.resources
 
     @property
     def _provisioner(self) -> Provisioner:

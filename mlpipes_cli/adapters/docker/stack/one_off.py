@@ -24,19 +24,19 @@ def run(place: DockerStack, plan: ContainerSpec) -> str:
     Raises:
         MlpipesError: The step fails, or its container cannot be created.
     """
-    holdings, name = place.holdings, plan.service.name
-    full = holdings.container(name)
-    if strange := holdings.foreign_container(full):
+    resources, name = place.resources, plan.service.name
+    full = resources.container(name)
+    if strange := resources.foreign_container(full):
         raise strange
     with translate_errors(f"running the step {name}"):
-        holdings.remove(full)  # left by a call that was killed
-        made = plan.create(holdings.api, full)
+        resources.remove(full)  # left by a call that was killed
+        made = plan.create(resources.api, full)
         try:
-            holdings.api.start(made)
-            code = int(holdings.api.wait(made, timeout=_SECONDS)["StatusCode"])
-            said = " ".join(holdings.api.logs(made).decode(errors="replace").split())
+            resources.api.start(made)
+            code = int(resources.api.wait(made, timeout=_SECONDS)["StatusCode"])
+            said = " ".join(resources.api.logs(made).decode(errors="replace").split())
         finally:
-            holdings.remove(made)
+            resources.remove(made)
     if code:
         raise MlpipesError(
             f"the step {name} failed with exit code {code}", said or "its container printed nothing"

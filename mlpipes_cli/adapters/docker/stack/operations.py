@@ -41,7 +41,7 @@ class StackOperations:
         Raises:
             MlpipesError: A service does not start; the others stay as they are.
         """
-        found = self.stack.holdings.containers()
+        found = self.stack.resources.containers()
         refuse_other_store(self.stack)
         self._choose_ports(frozenset(self.desired.names), found)
         driver = self._driver(found, versions)
@@ -74,7 +74,7 @@ class StackOperations:
 
     def _idle_needs(self, name: str) -> frozenset[str]:
         """Return the service and its direct and indirect dependencies, as far as they do not run."""
-        compose, found = self.desired.compose({}), self.stack.holdings.containers()
+        compose, found = self.desired.compose({}), self.stack.resources.containers()
         seen, left = set[str](), {name}
         while left:
             seen |= left
@@ -82,7 +82,7 @@ class StackOperations:
         return frozenset(one for one in seen if one not in found or found[one].state != "running")
 
     def _some(self, names: frozenset[str], restarted: str = "") -> None:
-        found = self.stack.holdings.containers()
+        found = self.stack.resources.containers()
         self._choose_ports(names, found)
         for other in found.values():
             self._keep_ports(other)
@@ -92,8 +92,8 @@ class StackOperations:
             service.needs &= names
         if restarted in found:
             self.progress.note(f"stopping {restarted}")
-            self.stack.holdings.stop(found[restarted])
-        driver.found, driver.restarted = self.stack.holdings.containers(), restarted
+            self.stack.resources.stop(found[restarted])
+        driver.found, driver.restarted = self.stack.resources.containers(), restarted
         Reconciler(driver, driver.services, self.progress).run()
 
     def _choose_ports(self, names: frozenset[str], found: Mapping[str, Container]) -> None:
@@ -112,7 +112,7 @@ class StackOperations:
 
     def _end_unwanted(self, found: Mapping[str, Container]) -> None:
         for name in sorted(found.keys() - set(self.desired.names)):
-            self.stack.holdings.stop(found[name])
-            self.stack.holdings.remove(found[name].id)
+            self.stack.resources.stop(found[name])
+            self.stack.resources.remove(found[name].id)
             if not found[name].oneoff:
                 self.progress.changes.append(f"{name}: removed, since it is no longer configured")

@@ -40,21 +40,21 @@ def prepare(
     """
     from mlpipes_cli.adapters.docker.engine import capabilities
 
-    holdings = draft.place.holdings
+    resources = draft.place.resources
     services = draft.services(compose)
-    _refuse_strangers(holdings, services, found)
-    missing = [name for name in _volumes(services) if holdings.lacks_volume(name)]
+    _refuse_strangers(resources, services, found)
+    missing = [name for name in _volumes(services) if resources.lacks_volume(name)]
     secret = [one.secret_volume for one in services if one.secret_volume]
-    secret = [name for name in secret if holdings.lacks_volume(name)]
-    networks = [name for name in _networks(services) if holdings.lacks_network(name)]
+    secret = [name for name in secret if resources.lacks_volume(name)]
+    networks = [name for name in _networks(services) if resources.lacks_network(name)]
     if any(one.name not in found for one in services):
         capabilities.check(draft.place.engine, services, reporter)
     draft.fetch(services, versions, reporter)
     _make_volumes(draft.place, missing, reporter)
     for name in secret:
-        holdings.make_volume(name, secrets=True)
+        resources.make_volume(name, secrets=True)
     for name in networks:
-        holdings.make_network(name)
+        resources.make_network(name)
     return [_tracked(draft, compose, one) for one in services]
 
 
@@ -76,8 +76,8 @@ def _make_volumes(place: DockerStack, names: Sequence[str], reporter: Reporter) 
     """Create volumes; warn about a volume that existed before."""
     once = place.identity.note("volumes")
     for name in names:
-        place.holdings.make_volume(name)
-        full = place.holdings.volume(name)
+        place.resources.make_volume(name)
+        full = place.resources.volume(name)
         if once.get(name):
             reporter.warn(
                 f"the volume {full} was removed outside mlpipes, together with its data{_lost(name)}; "
@@ -100,10 +100,10 @@ def refuse_other_store(place: DockerStack) -> None:
     Raises:
         MlpipesError: The artifacts are in the object store that is not configured.
     """
-    holdings, store = place.holdings, place.store
-    volumes = holdings.volumes()
-    other = next((one for one in STORES if one != store and holdings.volume(one) in volumes), None)
-    if other and holdings.volume(store) not in volumes:
+    resources, store = place.resources, place.store
+    volumes = resources.volumes()
+    other = next((one for one in STORES if one != store and resources.volume(one) in volumes), None)
+    if other and resources.volume(store) not in volumes:
         raise MlpipesError(
             f"this stack's artifacts are in {other}, which {store} cannot read",
             f"write `engine: {other}` again; or move the data: `mlpipes backup FILE`, "
@@ -113,10 +113,10 @@ def refuse_other_store(place: DockerStack) -> None:
 
 
 def _refuse_strangers(
-    holdings: StackResources, services: Sequence[Service], found: Mapping[str, Container]
+    resources: StackResources, services: Sequence[Service], found: Mapping[str, Container]
 ) -> None:
-    names = [holdings.container(one.name) for one in services if one.name not in found]
-    strange = next((error for name in names if (error := holdings.foreign_container(name))), None)
+    names = [resources.container(one.name) for one in services if one.name not in found]
+    strange = next((error for name in names if (error := resources.foreign_container(name))), None)
     if strange:
         raise strange
 

@@ -48,7 +48,7 @@ class DockerStack:
     auth: bool
 
     @property
-    def holdings(self) -> StackResources:
+    def resources(self) -> StackResources:
         """The stack's resources on the engine."""
         return StackResources(self.engine, self.marks)
 

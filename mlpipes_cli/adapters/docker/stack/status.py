@@ -28,7 +28,7 @@ def read_status(place: DockerStack, names: Sequence[str]) -> tuple[ServiceStatus
     Raises:
         MlpipesError: The engine does not answer.
     """
-    found = place.holdings.containers()
+    found = place.resources.containers()
     everyone = [*names, *sorted({name for name, one in found.items() if not one.oneoff} - set(names))]
 
     def look(name: str) -> ServiceStatus:
@@ -39,7 +39,7 @@ def read_status(place: DockerStack, names: Sequence[str]) -> tuple[ServiceStatus
 
 
 def _status(place: DockerStack, container: Container) -> ServiceStatus:
-    details = place.holdings.inspect(container.id)
+    details = place.resources.inspect(container.id)
     name = container.service
     if details is None:
         return ServiceStatus(name, "stopped")
@@ -62,7 +62,7 @@ def _status(place: DockerStack, container: Container) -> ServiceStatus:
         port=_port(name, container.ports),
         pid=pid,
         uptime=age,
-        memory=stats.memory(place.holdings.api, container.id, pid),
+        memory=stats.memory(place.resources.api, container.id, pid),
         detail=NOT_STORING if half else _detail(place, container) if works else _SILENT[health],
         health=health,
         image=image,

@@ -17,7 +17,7 @@ import serving_help
 
 from mlpipes_cli.server.http.api_error import ApiError
 from mlpipes_cli.server.requests import bounds
-from mlpipes_cli.server.requests.body import read_json
+from mlpipes_cli.server.requests.body_reader import read_json
 from mlpipes_cli.server.requests.bounds import Bounds
 from mlpipes_cli.server.requests.parquet_bounds import check_parquet
 
@@ -64,7 +64,7 @@ PROGRAM = (
 import io, json, resource, sys
 sys.path.insert(0, sys.argv[1])
 import serving_help
-from mlpipes_cli.server.requests import parse as requests
+from mlpipes_cli.server.requests import request_parser as requests
 from mlpipes_cli.server.http.api_error import ApiError
 import pyarrow.parquet as pq, pandas
 CSV, JSON, PARQUET = "text/csv", "application/json", "application/vnd.apache.parquet"

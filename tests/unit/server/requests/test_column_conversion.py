@@ -14,8 +14,8 @@ from mlpipes_cli.model_process import protocol
 from mlpipes_cli.server.models.loader import load
 from mlpipes_cli.server.models.served_model import InputColumn, ServedModel
 from mlpipes_cli.server.models.signature import Description
-from mlpipes_cli.server.requests import parse
-from mlpipes_cli.server.requests.fitting import Unfit, fitted
+from mlpipes_cli.server.requests import request_parser
+from mlpipes_cli.server.requests.column_conversion import Unfit, fitted
 
 FRAME = pd.DataFrame(
     {
@@ -71,15 +71,15 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     "body", [b'[{"b": null, "t": null, "s": "y"}]', b'[{"s": "y"}]', b'{"b": [null], "s": ["y"]}']
 )
 def test_a_missing_boolean_is_no_false_one(model: ServedModel, body: bytes) -> None:
-    asked = parse.read_records(body, "application/json", model, 10)
+    asked = request_parser.read_records(body, "application/json", model, 10)
     assert model.predict(asked.data).raw == pytest.approx([8.0], abs=0.2)
-    other = parse.read_records(b'[{"b": false, "s": null}]', "application/json", model, 10)
+    other = request_parser.read_records(b'[{"b": false, "s": null}]', "application/json", model, 10)
     assert model.predict(other.data).raw == pytest.approx([1.0], abs=0.2)
 
 
 @pytest.mark.parametrize("kind", ["Application/JSON", "APPLICATION/json; charset=utf-8", None])
 def test_the_case_of_a_content_type_says_nothing(model: ServedModel, kind: str | None) -> None:
-    assert parse.read_records(b'[{"s": "y"}]', kind, model, 10).rows == 1
+    assert request_parser.read_records(b'[{"s": "y"}]', kind, model, 10).rows == 1
 
 
 def test_what_a_model_in_a_process_of_its_own_gets_is_what_was_converted(model: ServedModel) -> None:

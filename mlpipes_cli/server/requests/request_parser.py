@@ -3,7 +3,7 @@
 This is the slow path: it imports MLflow, so it is itself imported when the first request needs it.
 ``/invocations`` is parsed by MLflow's own scoring server, so that every form that it accepts means the same
 here; ``/predict`` is first turned into one of those forms. The values of a table stay unchanged: one
-converter reads them for all routes (:mod:`mlpipes_cli.server.requests.fitting`).
+converter reads them for all routes (:mod:`mlpipes_cli.server.requests.column_conversion`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from mlflow.pyfunc.utils.serving_data_parser import is_unified_llm_input
 from mlpipes_cli.server.http.api_error import ApiError, bad_request, invalid_value, too_large
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.requests import tables, validation
-from mlpipes_cli.server.requests.body import read_json
+from mlpipes_cli.server.requests.body_reader import read_json
 from mlpipes_cli.server.requests.bounds import Bounds
-from mlpipes_cli.server.requests.fitting import Unfit, fitted
+from mlpipes_cli.server.requests.column_conversion import Unfit, fitted
 from mlpipes_cli.server.requests.parquet_bounds import check_parquet
 from mlpipes_cli.server.requests.row_formats import as_dataframe
 

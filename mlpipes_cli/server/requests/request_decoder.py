@@ -2,8 +2,8 @@
 
 It accepts a request only if MLflow's parser and its schema enforcement would return exactly the same values:
 every column is present (also the optional ones), and each value has its column's own JSON type. Every other
-request is left to the slow path (:mod:`mlpipes_cli.server.requests.parse`), which knows all forms and reports
-all errors. This includes a body that may have a duplicate key.
+request is left to the slow path (:mod:`mlpipes_cli.server.requests.request_parser`), which knows all forms
+and reports all errors. This includes a body that may have a duplicate key.
 
 Records may have columns that the model does not know. Those of the last such request become fields of the
 schema, so that their keys are counted when the next request is decoded.

@@ -16,8 +16,8 @@ from mlpipes_cli.server.http.api_error import ApiError
 from mlpipes_cli.server.models.loader import load
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.models.signature import InputColumn
-from mlpipes_cli.server.requests import decoder, parse
-from mlpipes_cli.server.requests.decoder import RequestDecoder
+from mlpipes_cli.server.requests import request_decoder, request_parser
+from mlpipes_cli.server.requests.request_decoder import RequestDecoder
 from mlpipes_cli.server.requests.strict_json import surely_once
 
 ROW: dict[str, Any] = {"d": 1.25, "f": 0.1, "l": 5, "i": 3, "b": True, "s": "a"}
@@ -58,7 +58,7 @@ def same(model: ServedModel, body: bytes, path: str) -> bool:
     quick = model.lane.invocations(body) if path == "/invocations" else model.lane.predict(body)
     if quick is None:
         return False
-    read = parse.read_invocations if path == "/invocations" else parse.read_records
+    read = request_parser.read_invocations if path == "/invocations" else request_parser.read_records
     slow = read(body, "application/json", model, 10_000)
     pd.testing.assert_frame_equal(model.frame(quick.rows), slow.data)
     assert quick.ids == slow.ids
@@ -202,7 +202,7 @@ def test_a_key_twice_is_left_to_the_slow_lane_which_refuses_it(model: ServedMode
         ("/invocations", f'{{"dataframe_split": {{{table}, "data": [[1.0, 1.0, 1, 1, true, "b"]]}}}}'),
     ):
         lane = model.lane.predict if path == "/predict" else model.lane.invocations
-        read = parse.read_records if path == "/predict" else parse.read_invocations
+        read = request_parser.read_records if path == "/predict" else request_parser.read_invocations
         assert lane(body.encode()) is None, body
         with pytest.raises(ApiError, match="appears twice in an object"):
             read(body.encode(), "application/json", model, 10)
@@ -252,7 +252,7 @@ def test_a_key_that_stands_twice_beside_unknown_columns_is_left_to_the_slow_lane
 
 
 def test_only_so_many_unknown_columns_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoder, "_PAUSE", 0.0)
+    monkeypatch.setattr(request_decoder, "_PAUSE", 0.0)
     lane = RequestDecoder(COLUMNS, ["ID"])
     for at in range(40):
         body = json.dumps({**ROW, **{f"x{at}-{k}": 1 for k in range(5)}}).encode()
