@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KEPT_TRYING = "3 days"
 SENDING = "10 minutes"  # of a try that takes longer, the process has ended
-LOST = "the process ended while it sent the alert; whether it arrived is unknown"
+LOST = "the process ended, or lost the database, while it sent the alert; whether it arrived is unknown"
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('monitoring.checks ' || %(model)s || %(version)s, 0))"
 # When the last check without an alarm was made before this one; nothing if a newer check was stored first.
 _CALM = """

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,6 +70,12 @@ def test_one_event_when_an_alarm_begins_and_one_when_it_ends(url: str) -> None:
     second = add(url, 6, "alarm")
     add(url, 5.5, "calm")  # older than the alarm that is known
     assert events(url)[2:] == [(f"alarm:{second}", "team")]
+
+
+def test_checks_at_once_begin_one_alarm(url: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda day: add(url, day, "alarm"), range(24)))
+    assert len(events(url)) == 1
 
 
 def test_a_channel_that_is_new_hears_of_the_alarm_that_lasts_but_of_no_other(url: str) -> None:
