@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from mlpipes_cli.scoring import calibration, plots
+from mlpipes_cli.scoring import calibration, plot_parts, plots
 from mlpipes_cli.scoring.plots import draw, draw_importance
 from mlpipes_cli.scoring.predictions import Predictions
 
