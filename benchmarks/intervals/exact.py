@@ -23,10 +23,10 @@ from scipy.special import logit  # noqa: E402
 from scipy.stats import beta, binom, norm  # noqa: E402
 
 from mlpipes_cli.scoring.bootstrap import intervals  # noqa: E402
-from mlpipes_cli.scoring.label_intervals import NAMES  # noqa: E402
+from mlpipes_cli.scoring.intervals.label_intervals import NAMES  # noqa: E402
+from mlpipes_cli.scoring.intervals.share_intervals import wilson  # noqa: E402
 from mlpipes_cli.scoring.metrics import evaluate  # noqa: E402
 from mlpipes_cli.scoring.predictions import Predictions  # noqa: E402
-from mlpipes_cli.scoring.share_intervals import wilson  # noqa: E402
 
 LEAST_CHANCE = 2e-5  # tables that are rarer are left out
 THRESHOLDS = np.geomspace(0.6, 2.0, 7)

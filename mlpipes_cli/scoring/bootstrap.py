@@ -7,14 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from mlpipes_cli.scoring import label_intervals, ranking
+from mlpipes_cli.scoring import ranking
 from mlpipes_cli.scoring.design import Design
-from mlpipes_cli.scoring.mean_intervals import Pair, Studentised
+from mlpipes_cli.scoring.intervals import label_intervals
+from mlpipes_cli.scoring.intervals.mean_intervals import Pair, Studentised
+from mlpipes_cli.scoring.intervals.ranking_intervals import Correction, RankingSampler
+from mlpipes_cli.scoring.intervals.share_intervals import wilson
 from mlpipes_cli.scoring.metrics import evaluate, ratios, scorer
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions
-from mlpipes_cli.scoring.ranking_intervals import Correction, RankingSampler
 from mlpipes_cli.scoring.resampling import count_matrices
-from mlpipes_cli.scoring.share_intervals import wilson
 
 Intervals = dict[str, Pair | None]
 
@@ -31,11 +32,12 @@ def intervals(
     """Compute a confidence interval for each metric of :func:`evaluate`, for the rows' randomness alone.
 
     The method depends on the kind of metric (``docs/explanation/metrics.md``): tests of smoothed populations
-    for rankings of two classes (:mod:`.ranking_intervals`), tests of rates for their labels
-    (:mod:`.label_intervals`), the studentised bootstrap for losses (:mod:`.mean_intervals`), Wilson's formula
-    with the resamples' standard error for the other shares (:mod:`.share_intervals`). Each interval is
-    widened to contain the value itself. ``benchmarks/intervals`` measures their coverage. The model is taken
-    as fixed: the variation between trainings is not included.
+    for rankings of two classes (:mod:`.intervals.ranking_intervals`), tests of rates for their labels
+    (:mod:`.intervals.label_intervals`), the studentised bootstrap for losses
+    (:mod:`.intervals.mean_intervals`), Wilson's formula with the resamples' standard error for the other
+    shares (:mod:`.intervals.share_intervals`). Each interval is widened to contain the value itself.
+    ``benchmarks/intervals`` measures their coverage. The model is taken as fixed: the variation between
+    trainings is not included.
 
     Args:
         p: The predictions.

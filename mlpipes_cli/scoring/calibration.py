@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from mlpipes_cli.scoring.intervals.share_intervals import wilson
 from mlpipes_cli.scoring.predictions import AnyArray, FloatArray, IntArray
-from mlpipes_cli.scoring.share_intervals import wilson
 
 RARE = 0.05  # a class with a smaller share is hardly visible on linear axes
 _MOST_GROUPS = 10

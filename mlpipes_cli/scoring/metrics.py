@@ -16,7 +16,7 @@ import numpy as np
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.scoring import labels, ranking
-from mlpipes_cli.scoring.mean_intervals import Ratio
+from mlpipes_cli.scoring.intervals.mean_intervals import Ratio
 from mlpipes_cli.scoring.predictions import FloatArray, Predictions
 
 Values = dict[str, FloatArray]

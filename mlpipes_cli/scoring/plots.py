@@ -22,6 +22,7 @@ from mlpipes_cli.scoring.plot_canvas import (
     png,
     widest_of,
 )
+from mlpipes_cli.scoring.plot_parts import UNIT, around, legend, short, thinned, up_to
 from mlpipes_cli.scoring.predictions import AnyArray, FloatArray, Predictions
 from mlpipes_cli.scoring.ranking import Ranking
 
@@ -31,11 +32,8 @@ _BLUE, _ORANGE, _GREY = _COLOURS[0], _COLOURS[1], "#888888"
 _MOST_CURVES = 7
 _MOST_NAMED = 12
 _MOST_POINTS = 5_000
-_FARTHEST = 1e300  # matplotlib adds and subtracts the values that it shows
 _BAR = 0.24  # inches from one bar to the next
-_UNIT = Span(-0.02, 1.02, (0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
 _BOTH_SIDES = Span(-1.02, 1.02, (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0))
-_ROUND = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 Plot = tuple[Frame, Callable[[Any], None]]
 
@@ -67,7 +65,7 @@ def draw(p: Predictions, title: str) -> dict[str, bytes]:
     calibration.png (if they are probabilities) and confusion.png. Regression: residuals.png and
     predicted_vs_actual.png. With several classes each curve is one class against the rest.
     """
-    heading = _short(title, 60)
+    heading = short(title, 60)
     return {name: _sheet().picture(frame, heading, plot) for name, (frame, plot) in _wanted(p).items()}
 
 
@@ -77,11 +75,11 @@ def draw_importance(names: Sequence[str], values: Sequence[float] | FloatArray, 
     order = np.argsort(-np.abs(sizes), kind="stable")[:20][::-1]
     rows, shown = len(order), sizes[order]
     figure, axes, heading = _bars(rows)
-    heading.set_text(_short(f"{title}: feature importance", 60))
-    labels = [_short(names[i], 28) for i in order]
+    heading.set_text(short(f"{title}: feature importance", 60))
+    labels = [short(names[i], 28) for i in order]
     margins(figure, left=widest_of(labels) + 0.15, bottom=0.5, top=0.4)
-    around = _around(np.append(shown, 0.0))
-    axes.set(ylim=(-0.7, rows - 0.3), xlim=(0.0 if (sizes >= 0.0).all() else around.low, around.high))
+    span = around(np.append(shown, 0.0))
+    axes.set(ylim=(-0.7, rows - 0.3), xlim=(0.0 if (sizes >= 0.0).all() else span.low, span.high))
     axes.set_xlabel("importance" if rows == len(sizes) else f"importance (20 of {len(sizes)} features)")
     # One line collection: for each bar and each tick matplotlib would create several artists.
     thickness = 0.7 * 72 * (0.5 + _BAR * rows) / (rows + 0.4)
@@ -141,7 +139,7 @@ def _curves(p: Predictions) -> list[_Curve]:
         ranking, ones = Ranking(positive, scores), np.ones((1, p.rows))
         true, false = (counts[0] for counts in ranking.counts(ones))
         metrics = {name: float(value[0]) for name, value in ranking.values(ones).items()}
-        label, thresholds = _short(str(p.classes[code]), 16), scores[ranking.order][ranking.ends]
+        label, thresholds = short(str(p.classes[code]), 16), scores[ranking.order][ranking.ends]
         found.append(_Curve(label, colour, thresholds, true, false, metrics))
     return found
 
@@ -154,27 +152,27 @@ def _roc(curves: Sequence[_Curve]) -> Plot:
     def plot(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1, label="by chance")
         for curve in curves:
-            x, y = _thinned(curve.fallout, curve.recall)
+            x, y = thinned(curve.fallout, curve.recall)
             label = f"{curve.label}: AUC {curve.metrics['roc_auc']:.3f}"
             axes.plot(x, y, color=curve.colour, linewidth=1.6, label=label)
-        _legend(axes, "lower right")
+        legend(axes, "lower right")
 
-    return Frame("ROC", "false positive rate", "true positive rate", _UNIT, _UNIT), plot
+    return Frame("ROC", "false positive rate", "true positive rate", UNIT, UNIT), plot
 
 
 def _pr(p: Predictions, curves: Sequence[_Curve]) -> Plot:
     def plot(axes: Any) -> None:
         for curve in curves:
             precision = curve.true / (curve.true + curve.false)
-            x, y = _thinned(curve.recall, _start(precision, float(precision[0])))
+            x, y = thinned(curve.recall, _start(precision, float(precision[0])))
             label = f"{curve.label}: PR AUC {curve.metrics['pr_auc']:.3f}"
             axes.step(x, y, where="pre", color=curve.colour, linewidth=1.6, label=label)
         if p.task == "binary":
             share = float(p.target_codes.mean())
             axes.axhline(share, color=_GREY, linestyle="--", linewidth=1, label=f"by chance {share:.3f}")
-        _legend(axes)
+        legend(axes)
 
-    return Frame("Precision and recall", "recall", "precision", _UNIT, _UNIT), plot
+    return Frame("Precision and recall", "recall", "precision", UNIT, UNIT), plot
 
 
 def _ks(p: Predictions, curves: Sequence[_Curve]) -> Plot:
@@ -183,13 +181,13 @@ def _ks(p: Predictions, curves: Sequence[_Curve]) -> Plot:
 
     def plot(axes: Any) -> None:
         for curve, distance in zip(curves, distances, strict=True):
-            x, y = _thinned(_start((curve.true + curve.false) / p.rows), distance)
+            x, y = thinned(_start((curve.true + curve.false) / p.rows), distance)
             label = f"{curve.label}: KS {curve.metrics['ks']:.3f}"
             axes.plot(x, y, color=curve.colour, linewidth=1.6, label=label)
-        _legend(axes)
+        legend(axes)
 
     share, title = "share of rows, highest score first", "KS, one class against the rest"
-    return Frame(title, share, "distance", _UNIT, _UNIT if lowest >= 0.0 else _BOTH_SIDES), plot
+    return Frame(title, share, "distance", UNIT, UNIT if lowest >= 0.0 else _BOTH_SIDES), plot
 
 
 def _ks_two(p: Predictions, curve: _Curve) -> Plot:
@@ -198,18 +196,18 @@ def _ks_two(p: Predictions, curve: _Curve) -> Plot:
     def plot(axes: Any) -> None:
         for code, colour in ((0, _BLUE), (1, _ORANGE)):
             below = 1.0 - _start(above[code])[:-1]
-            x, y = _thinned(curve.scores[::-1], below[::-1])
-            label = f"{_short(str(p.classes[code]), 16)} ({int((p.target_codes == code).sum()):,} rows)"
+            x, y = thinned(curve.scores[::-1], below[::-1])
+            label = f"{short(str(p.classes[code]), 16)} ({int((p.target_codes == code).sum()):,} rows)"
             axes.step(x, y, where="post", color=colour, linewidth=1.6, label=label)
         best = int(np.abs(above[1] - above[0]).argmax())
         at, ends = float(curve.scores[best]), [1.0 - float(above[code][best]) for code in (0, 1)]
         label = f"KS {curve.metrics['ks']:.3f} at {at:.3g}"
         axes.plot([at, at], ends, color="black", linewidth=1.2, marker="_", label=label)
-        _legend(axes)
+        legend(axes)
 
-    shown = _up_to(float(curve.scores[0])) if p.are_probabilities else _around(curve.scores)
+    shown = up_to(float(curve.scores[0])) if p.are_probabilities else around(curve.scores)
     title, score = "Distribution of the scores by class", "score of the positive class"
-    return Frame(title, score, "cumulative share of rows", shown, _UNIT), plot
+    return Frame(title, score, "cumulative share of rows", shown, UNIT), plot
 
 
 def _calibration(p: Predictions) -> Plot:
@@ -220,7 +218,7 @@ def _calibration(p: Predictions) -> Plot:
     groups = {code: calibration.of_equal_size(*one, bins) for code, one in shown.items()}
     draw = _calibration_curves(p, groups, (0.0, 1.0), lambda shares: shares)
     title = f"Calibration ({bins} groups of equal size, 95 % intervals)"
-    return Frame(title, "mean predicted probability", "observed share", _UNIT, _UNIT), draw
+    return Frame(title, "mean predicted probability", "observed share", UNIT, UNIT), draw
 
 
 def _calibration_of_rare(p: Predictions, shown: Mapping[int, tuple[AnyArray, FloatArray]]) -> Plot:
@@ -254,9 +252,9 @@ def _calibration_curves(
                 for name in ("share", "lower", "upper")
             )
             axes.vlines(at, lower, upper, color=colour, linewidth=1.0, alpha=0.5)
-            label = f"{_short(str(p.classes[code]), 16)} ({int((p.target_codes == code).sum()):,} rows)"
+            label = f"{short(str(p.classes[code]), 16)} ({int((p.target_codes == code).sum()):,} rows)"
             axes.plot(at, share, color=colour, marker="o", markersize=4, linewidth=1.4, label=label)
-        _legend(axes, "upper left")
+        legend(axes, "upper left")
 
     return plot
 
@@ -279,7 +277,7 @@ def _confusion(p: Predictions) -> Plot:
             }
             axes.text(column, row, text, ha="center", va="center", **look)
 
-    names = tuple(_short(str(label), 12) for label in p.classes) if named else ()
+    names = tuple(short(str(label), 12) for label in p.classes) if named else ()
     ticks = tuple(float(code) for code in range(size)) if named else ()
     across, down = Span(-0.5, size - 0.5, ticks, names), Span(size - 0.5, -0.5, ticks, names)
     return Frame("Confusion (shares of the true class)", "predicted", "true", across, down, grid=False), plot
@@ -294,7 +292,7 @@ def _residuals(p: Predictions) -> Plot:
         axes.scatter(p.prediction[rows], residuals[rows], **_dots(len(rows)))
         axes.axhline(0.0, color=_ORANGE, linewidth=1.2)
 
-    x, y = _around(p.prediction[rows]), _around(np.append(residuals[rows], 0.0))
+    x, y = around(p.prediction[rows]), around(np.append(residuals[rows], 0.0))
     return Frame(f"Residuals ({_points(p, rows)})", "predicted", "actual minus predicted", x, y), plot
 
 
@@ -304,11 +302,11 @@ def _predicted(p: Predictions) -> Plot:
     def plot(axes: Any) -> None:
         axes.scatter(p.target[rows], p.prediction[rows], **_dots(len(rows)))
         axes.plot(ends, ends, color=_ORANGE, linewidth=1.2, label="perfect")
-        _legend(axes)
+        legend(axes)
 
     metrics = evaluate(p)
     fit = f", R² {metrics['r2']:.3f}" if "r2" in metrics else ""
-    x, y = _around(p.target), _around(np.append(p.prediction[rows], ends))
+    x, y = around(p.target), around(np.append(p.prediction[rows], ends))
     return Frame(f"Predicted against actual ({_points(p, rows)}{fit})", "actual", "predicted", x, y), plot
 
 
@@ -328,33 +326,3 @@ def _dots(rows: int) -> dict[str, Any]:
         "color": _BLUE,
         "linewidths": 0,
     }
-
-
-def _thinned(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Reduce a curve to 1,000 points, about a picture's columns; keep the first and the last."""
-    keep = np.unique(np.linspace(0, len(x) - 1, min(len(x), 1000)).astype(np.int64))
-    return x[keep], y[keep]
-
-
-def _up_to(score: float) -> Span:
-    """Return the span from 0 to the next round number, equal for candidates with similar scores."""
-    high = next((high for high in _ROUND if score <= high), 1.0)
-    return Span(-0.02 * high, 1.02 * high, tuple(high * tick for tick in _UNIT.ticks))
-
-
-def _around(values: FloatArray) -> Span:
-    """Return a span over all finite values, with a margin."""
-    seen = values[np.abs(values) < _FARTHEST]
-    low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 0.0)
-    margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
-    return Span(low - margin, high + margin)
-
-
-def _legend(axes: Any, place: str = "best") -> None:
-    axes.legend(loc=place, fontsize=8, frameon=True, framealpha=0.85, edgecolor="none")
-
-
-def _short(text: str, most: int) -> str:
-    """Shorten a text, and escape the character that matplotlib reads as mathematics."""
-    text = text if len(text) <= most else f"{text[: most - 1]}…"
-    return text.replace("$", r"\$")

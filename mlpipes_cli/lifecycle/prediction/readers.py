@@ -13,7 +13,7 @@ from mlpipes_cli.data.csv_files.header import OPENING, Unreadable, not_opened, r
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.readers import opening
 from mlpipes_cli.errors import UsageError
-from mlpipes_cli.lifecycle.prediction import bounds
+from mlpipes_cli.lifecycle.prediction import bounds, json_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -261,8 +261,8 @@ def _json(file: Path) -> Table:
         raise _unreadable(file, error) from None
     bounds.check_records(file, document)
     try:
-        frame = _frame(document)
-    except _Uneven as error:
+        frame = json_table.frame(document)
+    except json_table.Uneven as error:
         raise UsageError(f"{file}: {error}", "correct the file") from None
     except (ValueError, TypeError, AttributeError):
         raise UsageError(
@@ -308,57 +308,6 @@ def _input(file: Path) -> Table:
             raise UsageError(f"{file}:{line.number}: {line.reason}", "correct the file")
 
     return Table(file, names, None, batches)
-
-
-def _frame(document: Any) -> pd.DataFrame:
-    import pandas as pd
-
-    if isinstance(document, dict) and len(document) == 1:
-        inner = next(
-            (document[key] for key in ("dataframe_records", "dataframe_split") if key in document), None
-        )
-        document = document if inner is None else inner
-    if isinstance(document, dict):
-        if {"columns", "data"} <= document.keys() <= {"columns", "data", "index"}:
-            _check_split(document)
-            return pd.DataFrame(document["data"], columns=document["columns"], dtype=object)
-        if document and all(isinstance(value, dict) for value in document.values()):
-            return _of_labels(document)
-        if document and not any(isinstance(value, list) for value in document.values()):
-            return pd.DataFrame([document], dtype=object)
-        if not all(isinstance(value, list) for value in document.values()):
-            raise ValueError("lists and single values")
-        return pd.DataFrame(document, dtype=object)
-    if not isinstance(document, list) or not all(isinstance(record, dict) for record in document):
-        raise ValueError("no records")
-    return pd.DataFrame(document, dtype=object)
-
-
-def _of_labels(document: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """Convert ``{column: {label: value}}``, which ``DataFrame.to_json`` writes by default."""
-    import pandas as pd
-
-    labels = list(next(iter(document.values())))
-    for name, values in document.items():
-        if values.keys() != set(labels):
-            raise _Uneven(f"column {name!r}: expected the same labels as in the first column")
-    columns = {name: [values[label] for label in labels] for name, values in document.items()}
-    return pd.DataFrame(columns, dtype=object)
-
-
-class _Uneven(Exception):
-    """Rows do not have one value for each column; the text is one line."""
-
-
-def _check_split(document: dict[str, Any]) -> None:
-    from mlpipes_cli.server.requests.tables import check_split
-
-    try:
-        check_split(document, first=1)
-    except ValueError as error:
-        raise _Uneven(str(error)) from None
-    if repeated := twice([str(name) for name in document["columns"]]):
-        raise _Uneven(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")
 
 
 def _unreadable(file: Path, error: BaseException) -> UsageError:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from mlpipes_cli.scoring import label_intervals, resampling
+from mlpipes_cli.scoring import resampling
 from mlpipes_cli.scoring.bootstrap import intervals
 from mlpipes_cli.scoring.design import Design
+from mlpipes_cli.scoring.intervals import label_intervals
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
 from mlpipes_cli.scoring.resampling import count_matrices

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from mlpipes_cli.scoring import calibration, plots
+from mlpipes_cli.scoring import calibration, plot_parts, plots
 from mlpipes_cli.scoring.plots import draw, draw_importance
 from mlpipes_cli.scoring.predictions import Predictions
 
@@ -110,7 +110,7 @@ def test_a_rare_class_is_to_be_seen_in_its_calibration():
     assert frame.x == frame.y and frame.x.ticks == (-5.0, -4.0, -3.0, -2.0, -1.0, 0.0)
     assert frame.x.names == ("0.00001", "0.0001", "0.001", "0.01", "0.1", "1")
     usual, _ = plots._calibration(classifier([0, 1]))
-    assert usual.x == plots._UNIT
+    assert usual.x == plot_parts.UNIT
 
 
 def test_letters_that_no_font_has_are_drawn_without_a_word():

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm, t
 
 from mlpipes_cli.scoring.bootstrap import intervals
-from mlpipes_cli.scoring.mean_intervals import Ratio, Studentised, freedom
+from mlpipes_cli.scoring.intervals.mean_intervals import Ratio, Studentised, freedom
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
 from mlpipes_cli.scoring.resampling import count_matrices

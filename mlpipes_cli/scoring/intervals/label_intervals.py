@@ -18,9 +18,9 @@ import numpy as np
 from scipy.special import expit, gammaln, log_expit, logit, ndtri
 
 from mlpipes_cli.scoring import labels
-from mlpipes_cli.scoring.mean_intervals import Pair
+from mlpipes_cli.scoring.intervals.mean_intervals import Pair
+from mlpipes_cli.scoring.intervals.share_intervals import widening
 from mlpipes_cli.scoring.predictions import FloatArray, IntArray, Predictions
-from mlpipes_cli.scoring.share_intervals import widening
 
 NAMES = ("f1", "precision", "recall", "mcc", "accuracy")
 _SAMPLES = 512

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from mlpipes_cli.scoring.bootstrap import intervals
+from mlpipes_cli.scoring.intervals.ranking_intervals import RankingSampler
 from mlpipes_cli.scoring.metrics import evaluate
-from mlpipes_cli.scoring.ranking_intervals import RankingSampler
 
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "intervals"
 

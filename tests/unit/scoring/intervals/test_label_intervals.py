@@ -9,10 +9,10 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import binom
 
-from mlpipes_cli.scoring import label_intervals
 from mlpipes_cli.scoring.bootstrap import intervals
 from mlpipes_cli.scoring.design import Design
-from mlpipes_cli.scoring.label_intervals import NAMES, LabelTest
+from mlpipes_cli.scoring.intervals import label_intervals
+from mlpipes_cli.scoring.intervals.label_intervals import NAMES, LabelTest
 from mlpipes_cli.scoring.metrics import evaluate
 from mlpipes_cli.scoring.predictions import Predictions
 

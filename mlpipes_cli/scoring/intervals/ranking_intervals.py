@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
 
+from mlpipes_cli.scoring.intervals.share_intervals import widening
+from mlpipes_cli.scoring.intervals.smoothing import Population, smoothed
 from mlpipes_cli.scoring.predictions import FloatArray
 from mlpipes_cli.scoring.sampling import Sampler
-from mlpipes_cli.scoring.share_intervals import widening
-from mlpipes_cli.scoring.smoothing import Population, smoothed
 
 _SAMPLES = 200
 _APART = np.linspace(-3.2, 3.2, 7)  # distances of the populations, in standard errors

@@ -1,0 +1,1 @@
+"""Commands that make what a model or a project needs elsewhere: images, environments, files."""
