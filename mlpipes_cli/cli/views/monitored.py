@@ -27,7 +27,8 @@ def monitored(found: Monitored) -> RenderableType | str:
     parts: list[RenderableType] = [Text(found.verdict, style="bold red" if found.alarm else "bold")]
     if found.rows or found.columns:
         parts += [Text(line) for line in _about(found)]
-    if columns := found.table():
+    columns = found.table()
+    if columns and found.enough:
         parts += [Text(""), _columns(columns)]
     if found.performance is not None and found.performance.metrics:
         parts += [Text(""), _metrics(found.performance)]

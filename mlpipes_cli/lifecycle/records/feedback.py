@@ -13,7 +13,7 @@ from uuid import UUID
 
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.lifecycle.prediction import readers
+from mlpipes_cli.lifecycle.prediction import raw_names, readers
 from mlpipes_cli.lifecycle.promotion.actor import user
 from mlpipes_cli.lifecycle.records import log_context
 from mlpipes_cli.local_files import atomic_files
@@ -134,7 +134,7 @@ def feedback(
     log = log_context.connect(project)
     name = log.model(model)
     expected, details = _expected(log, name, version, reporter)
-    table = readers.open_table(file)
+    table = _clean_names(file, readers.open_table(file), details, (id_column, value_column), reporter)
     columns = _columns(file, table.columns, id_column, value_column, details)
     said, names, rows = _read(file, table, columns, expected, Formats.of_model(details))
     table.tell(reporter)
@@ -191,6 +191,19 @@ def _expected(
         return Expected(), {}
     known = [dict(fact.details) for fact in facts if fact is not None and fact.details]
     return Expected.of(known), known[-1] if known else {}
+
+
+def _clean_names(
+    file: Path,
+    table: readers.Table,
+    details: dict[str, Any],
+    asked: Sequence[str | None],
+    reporter: Reporter,
+) -> readers.Table:
+    """Return the table with the model's names of id and target; a column that is asked for keeps its name."""
+    names = {raw: name for raw, name in Formats.of_model(details).renames.items() if raw not in asked}
+    wanted = {str(details[key]) for key in ("id", "target") if details.get(key)}
+    return raw_names.with_clean_names(file, table, names, wanted, reporter)
 
 
 def _columns(

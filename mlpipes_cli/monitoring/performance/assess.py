@@ -121,7 +121,8 @@ def verdict(
 
 
 def _span(value: float, interval: tuple[float, float] | None) -> str:
-    return f"{value:.3g}" + ("" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]")
+    ends = "" if interval is None else f" [{interval[0] + 0.0:.3g}, {interval[1] + 0.0:.3g}]"  # no "-0"
+    return f"{value + 0.0:.3g}{ends}"
 
 
 def _task(live: Predictions | None, holdout: Predictions | None, metric: str) -> Task:

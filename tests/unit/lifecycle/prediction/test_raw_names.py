@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from reporter_help import Told
 
-from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.formats import READING, Formats
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.prediction import model_input, raw_names, readers
 from mlpipes_cli.lifecycle.prediction.scorers import ColumnSpec
+from mlpipes_cli.lifecycle.records import feedback
 
 
 @dataclass
@@ -82,3 +83,24 @@ def test_the_names_travel_with_the_model() -> None:
     told = {"reading": AGES.formats.document(), "task": "binary"}
     read = Formats.of_model(told)
     assert (read.renames, read.steps) == (AGES.names, ("fill",))
+
+
+@pytest.mark.parametrize(
+    ("text", "asked_for", "columns"),
+    [
+        ("Loan,Paid\n7,1\n", (None, None), ["id", "paid"]),
+        ("prediction_id,Paid\nx,1\n", (None, None), ["prediction_id", "paid"]),
+        ("id,paid\n7,1\n", (None, None), ["id", "paid"]),
+        ("Loan,Paid\n7,1\n", ("Loan", "Paid"), ["Loan", "Paid"]),
+        ("Loan,Paid\n7,1\n", ("Loan", None), ["Loan", "paid"]),
+    ],
+)
+def test_truth_is_read_with_the_names_of_the_source_too(
+    tmp_path: Path, text: str, asked_for: tuple[str | None, str | None], columns: list[str]
+) -> None:
+    file = tmp_path / "truth.csv"
+    file.write_text(text)
+    names = {"Loan": "id", "Paid": "paid", "Age": "age"}
+    details = {"id": "id", "target": "paid", READING: Formats(renames=names).document()}
+    table = feedback._clean_names(file, readers.open_table(file, 1), details, asked_for, Told())
+    assert table.columns == columns
