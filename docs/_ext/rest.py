@@ -86,7 +86,7 @@ def _application(folder: Path) -> Any:
     never: Any = None
     settings = ServerSettings("deliveries", "production", 1, str(folder), api_keys="off")
     served = ServedModels(load(folder, "deliveries", 1, "production"))
-    return create_app(settings, Stores(never, never, never, never), served)
+    return create_app(settings, Stores(never, never, never, never, never), served)
 
 
 def _about(operation: dict[str, Any]) -> str:
