@@ -185,8 +185,8 @@ def test_a_bad_row_at_the_very_end_leaves_what_was_there(home: Home) -> None:
     home.file("t.csv", "ID,Name,Amount\n" + lines + "7,x,oops\n")
     said = home.refused("ends", more="columns: {Amount: {type: number}}\n")
     assert said == [
-        "t.csv:200002: column 'Amount': 'oops' is not a number;"
-        " `load: {on_bad_rows: set_aside}` loads the other rows"
+        "t.csv:200002: column 'Amount': 'oops' is not a number; if 'oops' means a missing value,"
+        " add `missing: [oops]`; `load: {on_bad_rows: set_aside}` loads the other rows"
     ]
     assert len(home.table("ends")) == 3
     home.file("t.csv", "ID,Name,Amount\n" + lines + "7,x\n")

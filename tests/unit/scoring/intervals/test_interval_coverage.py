@@ -14,7 +14,7 @@ from mlpipes_cli.scoring.bootstrap import intervals
 from mlpipes_cli.scoring.intervals.ranking_intervals import RankingSampler
 from mlpipes_cli.scoring.metrics import evaluate
 
-FOLDER = Path(__file__).parents[3] / "benchmarks" / "intervals"
+FOLDER = Path(__file__).parents[4] / "benchmarks" / "intervals"
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def test_the_points_fill_the_square_evenly():
 @pytest.fixture(scope="module")
 def exact():
     path = list(sys.path)
-    file = Path(__file__).parents[3] / "benchmarks" / "intervals" / "exact.py"
+    file = Path(__file__).parents[4] / "benchmarks" / "intervals" / "exact.py"
     spec = importlib.util.spec_from_file_location("exact_coverage", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
