@@ -29,6 +29,7 @@ _LARGEST_UNIT = 0.9  # of the logits of ROC AUC: where it is nearly 1, populatio
 _WEAKER = 0.6  # the power of the odds in the population that shows how KS's bias changes
 _LEAST_GAIN = 0.5
 _MOVES = np.linspace(-8.0, 8.0, 25)
+_FINE = 25  # points of a grid that is refined
 
 Metric = Callable[[FloatArray, FloatArray], FloatArray]  # of both classes' (g, t) distribution functions
 
@@ -129,8 +130,7 @@ class RankingSampler:
         centre = value - float(drawn.mean() - _ks(*self._distributions))
         wider = widening((rows - 1) * float(np.clip(3.0 * centre - 0.5, 0.5, 1.0)), tails)
         wanted = np.clip(centre + max(float(drawn.std()), 1.0 / rows) * _APART, 0.0, 1.0)
-        reached = np.maximum.accumulate(_ks(*self._population.sharpened(_POWERS).distributions))
-        powers = np.interp(wanted, reached, _POWERS)
+        powers = _placed(self._population.sharpened, _ks, _POWERS, wanted)
         return self._inverted(self._population.sharpened(np.unique(powers)), _ks, value, tails, wider)
 
     def roc_auc(self, value: float, tails: tuple[float, float], rows: int) -> tuple[float, float]:
@@ -141,11 +141,10 @@ class RankingSampler:
         truth = float(np.clip(_roc_auc(*self._distributions), 1e-6, 1.0 - 1e-6))
         unit = max(float(_roc_auc(*self._first).std()), 1e-6) / (truth * (1.0 - truth))
         unit = min(unit, _LARGEST_UNIT)
-        reached = _roc_auc(*self._population.moved(_MOVES).distributions)
         centre = logit(truth)
         if value < 1.0:
             centre = np.clip(logit(max(value, 1e-6)), *(centre + unit * _APART[[0, -1]]))
-        moves = np.interp(expit(centre + unit * _APART), reached, _MOVES)
+        moves = _placed(self._population.moved, _roc_auc, _MOVES, expit(centre + unit * _APART))
         wider = widening(2.0 * (rows - 1), tails)
         return self._inverted(self._population.moved(np.unique(moves)), _roc_auc, value, tails, wider)
 
@@ -184,6 +183,23 @@ def _sizes(
     drawn = random.binomial(sum(rows), rows[1] / sum(rows), size=_SAMPLES)
     positives = np.clip(drawn, 1, sum(rows) - 1)
     return sum(rows) - positives, positives
+
+
+def _placed(
+    population: Callable[[FloatArray], Population], metric: Metric, grid: FloatArray, wanted: FloatArray
+) -> FloatArray:
+    """Return (t,) where on a grid the populations have the wanted values.
+
+    The grid is refined once, between the points around them: with many rows all lie between two points.
+    """
+    for points in (_FINE, 0):
+        reached = np.maximum.accumulate(metric(*population(grid).distributions))
+        found = np.interp(wanted, reached, grid)
+        if points:
+            first = max(int(np.searchsorted(grid, found.min(), side="right")) - 1, 0)
+            last = min(int(np.searchsorted(grid, found.max())), len(grid) - 1)
+            grid = np.linspace(grid[first], grid[last], points) if first < last else grid
+    return np.asarray(found)
 
 
 def _ks(false: FloatArray, true: FloatArray) -> FloatArray:
