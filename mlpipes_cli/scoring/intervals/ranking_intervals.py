@@ -29,7 +29,7 @@ _LARGEST_UNIT = 0.9  # of the logits of ROC AUC: where it is nearly 1, populatio
 _WEAKER = 0.6  # the power of the odds in the population that shows how KS's bias changes
 _LEAST_GAIN = 0.5
 _MOVES = np.linspace(-8.0, 8.0, 25)
-_FINE = 25  # points of a grid that is refined
+_FINE = 24  # parts, at least, between the points that are divided
 
 Metric = Callable[[FloatArray, FloatArray], FloatArray]  # of both classes' (g, t) distribution functions
 
@@ -190,15 +190,17 @@ def _placed(
 ) -> FloatArray:
     """Return (t,) where on a grid the populations have the wanted values.
 
-    The grid is refined once, between the points around them: with many rows all lie between two points.
+    The points around them are divided once more: with many rows all of them lie between two points.
     """
-    for points in (_FINE, 0):
+    for last_time in (False, True):
         reached = np.maximum.accumulate(metric(*population(grid).distributions))
         found = np.interp(wanted, reached, grid)
-        if points:
+        if not last_time:
             first = max(int(np.searchsorted(grid, found.min(), side="right")) - 1, 0)
-            last = min(int(np.searchsorted(grid, found.max())), len(grid) - 1)
-            grid = np.linspace(grid[first], grid[last], points) if first < last else grid
+            last = max(min(int(np.searchsorted(grid, found.max())), len(grid) - 1), first + 1)
+            parts = -(-_FINE // (last - first))
+            places = np.linspace(first, last, parts * (last - first) + 1)
+            grid = np.interp(places, np.arange(len(grid)), grid)
     return np.asarray(found)
 
 
