@@ -232,7 +232,7 @@ def test_performance_counts_a_caller_once(judged: Judged, tmp_path: Path) -> Non
     assert (often["with_truth"], often["ids"]) == (800, 200)
     assert often["metrics"] == pytest.approx(once["metrics"])
     for name, pair in once["intervals"].items():
-        # Of labels, rows of a caller have another method; rows that counted four times would halve the length.
+        # Labels of a caller's rows have another method; rows that counted four times would halve the length.
         assert often["intervals"][name] == pytest.approx(pair, abs=0.025), name
     shown = judged.run("performance", "--period", "all").ok().out
     assert "800 rows of 200 caller ids; the intervals count each id once" in " ".join(shown.split())
