@@ -13,6 +13,7 @@ import pytest
 from mlpipes_cli.scoring.bootstrap import intervals
 from mlpipes_cli.scoring.intervals.ranking_intervals import RankingSampler
 from mlpipes_cli.scoring.metrics import evaluate
+from mlpipes_cli.scoring.predictions import Predictions
 
 FOLDER = Path(__file__).parents[4] / "benchmarks" / "intervals"
 
@@ -110,3 +111,17 @@ def test_the_bias_of_pr_auc_is_small_with_many_rows(measured):
     assert found[0] < population.truth(1.0)["pr_auc"] < found[1]
     sampler = RankingSampler(p.target == 1, p.scores, (10_000.0, 200.0), 0, stratified=True)
     assert 0.0 < sampler.corrections(["pr_auc"])["pr_auc"].bias < 0.01
+
+
+def test_ks_of_two_scores_and_many_rows_has_its_textbook_length():
+    """Hits 0.95 of 1,000, false alarms 0.05 of 4,000: KS is their difference; its standard error is 0.0077."""
+    random, halves = np.random.default_rng(0), []
+    target = np.repeat([1, 0], [1000, 4000])
+    for seed in range(6):
+        hit = random.random(5000) < np.where(target == 1, 0.95, 0.05)
+        score = np.where(hit, 0.8, 0.05)
+        p = Predictions("binary", (0, 1), target, score, hit.astype(int), np.arange(5000))
+        low, high = intervals(p, seed=seed, only=["ks"])["ks"]
+        ks = hit[:1000].mean() - hit[1000:].mean()
+        halves.append((ks - low, high - ks))
+    assert np.mean(halves, axis=0) == pytest.approx([1.96 * 0.0077] * 2, rel=0.25)
