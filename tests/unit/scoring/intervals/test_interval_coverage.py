@@ -114,7 +114,7 @@ def test_the_bias_of_pr_auc_is_small_with_many_rows(measured):
 
 
 def test_ks_of_two_scores_and_many_rows_has_its_textbook_length():
-    """Hits 0.95 of 1,000, false alarms 0.05 of 4,000: KS is their difference; its standard error is 0.0077."""
+    """Hits 0.95 of 1,000, false alarms 0.05 of 4,000: KS is their difference, its error 0.0077."""
     random, halves = np.random.default_rng(0), []
     target = np.repeat([1, 0], [1000, 4000])
     for seed in range(6):
