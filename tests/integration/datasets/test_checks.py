@@ -57,7 +57,7 @@ def test_nothing_loaded(running_stack: RunningStack) -> None:
     done = running_stack.cli("data", "check", "never.yaml")
     assert done.code == 1
     assert done.err.strip().splitlines() == [
-        "error: the data set 'never' has no rows yet; run `mlpipes data load` first"
+        "error: the data set 'never' has no rows yet; run `mlpipes data load never.yaml` first"
     ]
 
 
