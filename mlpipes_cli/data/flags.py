@@ -21,9 +21,3 @@ def named(words: Collection[str]) -> str:
         for word in sorted(words)
         if word.lower() in TRUTHS and word.lower() not in _PLAIN
     )
-
-
-def are_a_pair(words: Collection[str]) -> bool:
-    """Return whether two texts are a word for true and its opposite, other than ``true`` and ``false``."""
-    lower = {word.strip().lower() for word in words}
-    return len(words) == 2 and any(lower == set(pair) for pair in PAIRS[2:])

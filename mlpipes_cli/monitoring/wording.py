@@ -35,6 +35,11 @@ def percent(share: float) -> str:
     return f"{text} %"
 
 
+def p_value(p: float) -> str:
+    """Return a p-value with two digits, or four where it is small."""
+    return "<0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.01 else f"{p:.2f}"
+
+
 def date(seconds: float) -> str:
     """Return seconds since 1970 as a day."""
     try:

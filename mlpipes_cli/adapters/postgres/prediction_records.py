@@ -6,10 +6,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.adapters.postgres import database, pruning
+from mlpipes_cli.adapters.postgres import database, pruning, queries
 from mlpipes_cli.ports.prediction_records import (
     Judged,
     LogSnapshot,
@@ -81,7 +80,7 @@ class PostgresPredictionRecords:
             statement = (
                 f"select {_ROW} from {_LOG} left join {_TRUTH} where {_where(selection)} order by p.made_at"
             )
-            batches = _streamed(session, statement, vars(selection), size)
+            batches = queries.streamed(session, statement, vars(selection), size)
             yield LogSnapshot(
                 rows, kinds, named, ([StoredPrediction(*row) for row in part] for part in batches)
             )
@@ -100,7 +99,7 @@ class PostgresPredictionRecords:
             f"p.caller_id from {_LOG} join {_TRUTH} where {_where(selection)}"
         )
         with self._session() as session:
-            for part in _streamed(session, statement, vars(selection), size):
+            for part in queries.streamed(session, statement, vars(selection), size):
                 yield [Judged(*row) for row in part]
 
     def prunable(self, before: float, model: str | None) -> Prunable:
@@ -113,7 +112,7 @@ class PostgresPredictionRecords:
 
     def _asked(self, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with self._session() as session:
-            return _fetched(session, statement, values)
+            return queries.fetched(session, statement, values)
 
     @contextlib.contextmanager
     def _session(self, *, writing: bool = False) -> Iterator[Connection]:
@@ -144,26 +143,6 @@ def _start(period: Period | None) -> str:
     return f"date_trunc('{period}', p.made_at)" if period else "null::timestamptz"
 
 
-def _fetched(session: Connection, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    with session.cursor() as cursor:
-        cursor.execute(statement, values)
-        return list(cursor.fetchall())
-
-
-_cursors = count()
-
-
-def _streamed(
-    session: Connection, statement: str, values: Mapping[str, Any], size: int
-) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the rows through a server-side cursor, ``size`` at a time."""
-    with session.cursor(name=f"mlpipes_{next(_cursors)}") as cursor:
-        cursor.itersize = size
-        cursor.execute(statement, values)
-        while part := cursor.fetchmany(size):
-            yield part
-
-
 def _kind(value: str) -> str:
     """Return SQL for the kind of a JSON value; an integer is a number written as one that 64 bits hold."""
     whole = f"{value}::text !~ '[.eE]' and length({value}::text) <= 18"
@@ -173,7 +152,7 @@ def _kind(value: str) -> str:
 
 def _kinds(session: Connection, selection: Selection) -> tuple[int, dict[str, frozenset[str]]]:
     """Return how many rows there are, and the kinds of ``prediction`` and ``truth``."""
-    found = _fetched(
+    found = queries.fetched(
         session,
         f"select {_kind('p.prediction')}, {_kind('t.value')}, count(*) "
         f"from {_LOG} left join {_TRUTH} where {_where(selection)} group by 1, 2",
@@ -187,7 +166,7 @@ def _kinds(session: Connection, selection: Selection) -> tuple[int, dict[str, fr
 
 
 def _input_kinds(session: Connection, selection: Selection) -> dict[str, frozenset[str]]:
-    found = _fetched(
+    found = queries.fetched(
         session,
         f"select i.key, array_agg(distinct {_kind('i.value')}) "
         f"from {_LOG}, jsonb_each(case jsonb_typeof(p.inputs) when 'object' then p.inputs end) "

@@ -9,12 +9,11 @@ none.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.adapters.postgres import database
+from mlpipes_cli.adapters.postgres import database, queries
 from mlpipes_cli.ports.monitoring import PredictionWindow, TruthRow, WindowRow
 
 if TYPE_CHECKING:
@@ -58,9 +57,6 @@ from {{chosen}} order by {_UNIT}, p.made_at desc, p.prediction_id desc
 """
 
 
-_cursors = count()
-
-
 class PostgresWindowReader:
     """Implements :class:`mlpipes_cli.ports.monitoring.WindowReader`.
 
@@ -99,10 +95,10 @@ class PostgresWindowReader:
 
 
 def _opened(session: Connection, asked: dict[str, Any], most: int, size: int) -> PredictionWindow:
-    ((until, since),) = _fetched(session, _END, asked)
+    ((until, since),) = queries.fetched(session, _END, asked)
     asked["end"] = until
     newest = asked["rows"] is not None
-    counted = _fetched(session, _COUNTED_NEWEST if newest else _COUNTED, asked)
+    counted = queries.fetched(session, _COUNTED_NEWEST if newest else _COUNTED, asked)
     own = next((row for row in counted if row[0] == asked["version"]), (0, 0, 0, None, None))
     chosen, read = f"serving.predictions p where {_OF_VERSION}", own[1]
     judged = _ARRIVED
@@ -112,7 +108,7 @@ def _opened(session: Connection, asked: dict[str, Any], most: int, size: int) ->
     elif own[1] > most:
         asked["bound"] = int(most / own[1] * (1 << _BITS))
         chosen += f" and {_DRAWN}"
-        ((read,),) = _fetched(session, f"select count(*) from {chosen}", asked)
+        ((read,),) = queries.fetched(session, f"select count(*) from {chosen}", asked)
     return PredictionWindow(
         since=since,
         until=until,
@@ -124,27 +120,10 @@ def _opened(session: Connection, asked: dict[str, Any], most: int, size: int) ->
         read=read,
         truths=(
             [TruthRow(*row) for row in part]
-            for part in _streamed(session, _TRUTHS.format(chosen=judged), asked, size)
+            for part in queries.streamed(session, _TRUTHS.format(chosen=judged), asked, size)
         ),
         batches=(
             [WindowRow(*row) for row in part]
-            for part in _streamed(session, _ROWS.format(chosen=chosen), asked, size)
+            for part in queries.streamed(session, _ROWS.format(chosen=chosen), asked, size)
         ),
     )
-
-
-def _fetched(session: Connection, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    with session.cursor() as cursor:
-        cursor.execute(statement, values)
-        return list(cursor.fetchall())
-
-
-def _streamed(
-    session: Connection, statement: str, values: Mapping[str, Any], size: int
-) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the rows through a server-side cursor, ``size`` at a time."""
-    with session.cursor(name=f"mlpipes_window_{next(_cursors)}") as cursor:
-        cursor.itersize = size
-        cursor.execute(statement, values)
-        while part := cursor.fetchmany(size):
-            yield part

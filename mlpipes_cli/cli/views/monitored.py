@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.cli.views.tables import Column, FittedTable
+from mlpipes_cli.monitoring.wording import p_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,11 +99,6 @@ def _metrics(found: PerformanceCheck) -> FittedTable:
             styles={1: "red"} if check.worse and decides else None,
         )
     return table
-
-
-def p_value(p: float) -> str:
-    """Return a p-value as people read it."""
-    return "<0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.01 else f"{p:.2f}"
 
 
 def _quality(columns: Sequence[ColumnCheck]) -> Iterator[str]:

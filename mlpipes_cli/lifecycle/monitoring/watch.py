@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.config.spans import words
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.lifecycle.end_signals import ends_when_told
 from mlpipes_cli.lifecycle.monitoring import alerts, budget
 from mlpipes_cli.lifecycle.monitoring import monitor as checks
 from mlpipes_cli.lifecycle.monitoring.asked import Asked
@@ -70,7 +67,7 @@ def forever(project: ProjectFolder, reporter: Reporter) -> None:
     A database that is away, a model without reference rows and a version that is gone are a warning, and are
     tried again.
     """
-    with _ends_when_told():
+    with ends_when_told():
         pause, away, waited = _AWAY[0], False, False
         while True:
             try:
@@ -202,14 +199,3 @@ def _sleep(seconds: float) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         time.sleep(min(left, _STEP))
-
-
-@contextlib.contextmanager
-def _ends_when_told() -> Iterator[None]:
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: sys.exit(0)) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

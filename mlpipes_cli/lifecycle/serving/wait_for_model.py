@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TypeVar
 
 from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle.end_signals import ends_when_told
 from mlpipes_cli.lifecycle.serving.plan import NotPromoted
 from mlpipes_cli.server.http.api_error import unavailable
 
@@ -48,7 +47,7 @@ def until_promoted(
     except NotPromoted as error:
         missing = error
     say(f"{missing.reason}; waiting for one ({missing.hint})")
-    with _ends_when_told(), _answering(host, port, missing.lines()[0]):
+    with ends_when_told(), _answering(host, port, missing.lines()[0]):
         while True:
             time.sleep(pause)
             try:
@@ -59,18 +58,6 @@ def until_promoted(
                 raise
             except MlpipesError:
                 continue
-
-
-@contextmanager
-def _ends_when_told() -> Iterator[None]:
-    """End on SIGINT or SIGTERM: a container's first process gets no signal that it has no handler for."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: sys.exit(0)) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

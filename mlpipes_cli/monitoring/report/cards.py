@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlpipes_cli.html_page import pictures
 from mlpipes_cli.html_page.text import number, plain, share
+from mlpipes_cli.monitoring import wording
 from mlpipes_cli.monitoring.report import charts
 
 _SHOWN_LEVELS = 12
@@ -43,10 +43,8 @@ def state_of(one: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def p_value(value: float | None) -> str:
-    """Return a p-value as people write it."""
-    if value is None:
-        return "–"
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}" if value < 0.01 else f"{value:.2f}"
+    """Return a p-value for HTML."""
+    return "–" if value is None else plain(wording.p_value(value))
 
 
 def _pictures(shape: Mapping[str, Any], one: Mapping[str, Any]) -> str:
@@ -59,7 +57,7 @@ def _picture(shape: Mapping[str, Any], one: Mapping[str, Any], part: str) -> str
     name = plain(one["name"]) + (f", {part}" if part else "")
     if "edges" in shape and shape["reference"]:
         ends = [shape["edges"][0], shape["edges"][-1]]
-        low, high = (_day(end) if one["kind"] == "date" else number(float(end)) for end in ends)
+        low, high = (wording.date(end) if one["kind"] == "date" else number(float(end)) for end in ends)
         label = f"distribution of {name} from {low} to {high}: reference and current rows"
         drawn = charts.overlaid(shape["reference"], shape["current"], label)
         title = f"<span>{part}</span>" if part else ""
@@ -67,13 +65,6 @@ def _picture(shape: Mapping[str, Any], one: Mapping[str, Any], part: str) -> str
             f"<figure>{drawn}<figcaption><span>{low}</span>{title}<span>{high}</span></figcaption></figure>"
         )
     return _levels(shape, part) if "levels" in shape else ""
-
-
-def _day(seconds: float) -> str:
-    try:
-        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).date().isoformat()
-    except OverflowError:
-        return number(float(seconds))
 
 
 def _levels(shape: Mapping[str, Any], part: str) -> str:

@@ -11,9 +11,6 @@ from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.metric_catalog import Task
 from mlpipes_cli.ports import RunRecord
 
-NO_METRICS: Mapping[str, float] = {}
-
-
 # What the JSON documents of a session and of a leaderboard say of a run.
 DOCUMENTED = (
     "name", "run_id", "status", "metrics", "intervals", "cross_validated", "threshold", "seconds", "error",
