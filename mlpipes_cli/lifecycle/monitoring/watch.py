@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.config.spans import words
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.end_signals import ends_when_told
-from mlpipes_cli.lifecycle.monitoring import alerts, budget
+from mlpipes_cli.lifecycle.monitoring import after_check, alerts, budget
 from mlpipes_cli.lifecycle.monitoring import monitor as checks
 from mlpipes_cli.lifecycle.monitoring.asked import Asked
 
@@ -58,6 +58,7 @@ def once(project: ProjectFolder, reporter: Reporter) -> Watched:
         due = _due(project, seat)
         found = _check(project, reporter, due) if due.is_due else None
         sent = alerts.deliver(project, reporter, url)
+        after_check.run(project, reporter, found)
         return Watched(found, sent, _due(project, seat).at.isoformat(timespec="milliseconds"))
 
 
@@ -131,7 +132,7 @@ def _sit(project: ProjectFolder, reporter: Reporter, waited: bool) -> None:
 
 
 def _turn(project: ProjectFolder, reporter: Reporter, seat: WatchSeat, retries: _Retries, url: str) -> None:
-    due = _held(project, seat)
+    due, found = _held(project, seat), None
     if due.is_due and retries.may(due.now):
         try:
             found = _check(project, reporter, due)
@@ -148,6 +149,8 @@ def _turn(project: ProjectFolder, reporter: Reporter, seat: WatchSeat, retries: 
     except MlpipesError as error:
         _held(project, seat)
         reporter.warn(f"alerts wait: {error.lines()[0]}")
+    _held(project, seat)
+    after_check.run(project, reporter, found)
 
 
 def _held(project: ProjectFolder, seat: WatchSeat) -> Due:
