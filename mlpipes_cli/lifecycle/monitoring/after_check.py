@@ -15,13 +15,21 @@ if TYPE_CHECKING:
 Hook = Callable[["ProjectFolder", "Reporter", "Monitored | None"], None]
 """Called with the project, the reporter and the check.
 
-The watcher holds its seat, the check and its alerts are stored, and the alerts that are due were sent. A hook is
-called in each look, about once a minute; the check is None where none was due. A process that is killed between
-storing a check and the hook does not repeat the check, so a hook that must not miss one reads the newest stored
-checks and records what it did about them. An ``MlpipesError`` becomes a warning, and the next look calls it again.
+The watcher holds its seat, the check and its alerts are stored, and the alerts that are due were sent. A
+hook is called in each look, about once a minute; the check is None where none was due. A process that is
+killed between storing a check and the hook does not repeat the check, so a hook that must not miss one reads
+the newest stored checks and records what it did about them. An ``MlpipesError`` becomes a warning, and the
+next look calls it again.
 """
 
-HOOKS: Sequence[Hook] = ()
+
+def _retrain(project: ProjectFolder, reporter: Reporter, check: Monitored | None) -> None:
+    from mlpipes_cli.lifecycle.retraining import after_check
+
+    after_check.hook(project, reporter, check)
+
+
+HOOKS: Sequence[Hook] = (_retrain,)
 """The hooks, in the order in which they are called."""
 
 
