@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 def retrained(found: Retrained) -> str:
     """Return the result in a few lines."""
-    lines = [found.why]
+    refused = found.outcome in {"refused", "would refuse"}  # then the error has the reason
+    lines = [] if refused else [found.why]
     if found.outcome != "nothing":
         check = f", check {found.check}" if found.check else ""
         lines.append(f"model {found.model!r}, alias {found.alias}, cause {found.cause or '-'}{check}")

@@ -74,7 +74,7 @@ def find(
         if one.kind == "truth":
             number = truths()
             if number >= one.rows:
-                return Cause("truth", f"{number} new ground truths ({one})"), ""
+                return Cause("truth", f"{number} new ground truths"), ""
             missing.append(f"{number} of {one.rows} new ground truths")
         elif newest is None:
             missing.append(f"no check shows {one.kind}: none with enough rows is stored")

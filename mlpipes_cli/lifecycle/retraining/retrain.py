@@ -154,7 +154,9 @@ def _dry(work: _Work, cause: Cause) -> Retrained:
         )
     planned = training.dry_run(lambda: work.project, _training(work, rows), work.reporter)
     no = "" if work.request.force else limits.why_not(work.settings, work.history(), work.store.now())
-    said = f"would train {len(planned.candidates)} candidates ({cause.told}) and move {work.alias} if better"
+    number = len(planned.candidates)
+    trained = f"{number} candidate{'s' if number > 1 else ''}"
+    said = f"would train {trained} ({cause.told}) and move {work.alias} if one is better"
     found = work.result(
         False, "would refuse" if no else "would retrain", f"not retrained: {no}" if no else said, cause
     )
