@@ -221,12 +221,20 @@ def test_the_limit_on_tries_counts_what_was_killed_and_what_was_rolled_back(proj
 
 
 def test_a_version_that_was_rolled_back_is_not_promoted_again(project: Project) -> None:
-    """From Python, on the same rows: the run is found in the cache, and passed over."""
-    project.sql("delete from serving.ground_truth g using serving.predictions p where p.prediction_id = "
-                "g.prediction_id and p.model_version = 2")  # fmt: skip
-    found = mlpipes.Project(project.root).retrain(force=True)
-    assert (found.outcome, found.retrained, project.version()) == ("refused", False, 1)
-    assert "was rolled back" in found.why
-    with pytest.raises(mlpipes.Refused):
-        found.require()
+    """On the same rows: the run is found in the cache, and skipped."""
+    project.sql(
+        "delete from serving.ground_truth g using serving.predictions p "
+        "where p.prediction_id = g.prediction_id and p.model_version = 2"
+    )
+    found = project.cli("retrain", "--force", "--json")
+    assert (found.code, found.json["outcome"], project.version()) == (3, "refused", 1)
+    assert "was rolled back" in found.json["why"]
     assert project.outcomes() == ["killed", "rolled back", "refused"]
+
+
+def test_from_python(project: Project) -> None:
+    found = mlpipes.Project(project.root).retrain(only_if=["drift", "truth:9999"])
+    assert (found.outcome, found.retrained, found.rows) == ("nothing", False, None)
+    found.require()
+    with pytest.raises(mlpipes.Refused, match="2 retrainings within 30d led to no promotion"):
+        mlpipes.Project(project.root).retrain(only_if="truth:1").require()

@@ -1,0 +1,131 @@
+"""Retrainings and served rows in a real database."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import log_help
+import psycopg2
+from log_help import Row
+
+from mlpipes_cli.adapters.postgres.deliveries import PostgresOutbox
+from mlpipes_cli.adapters.postgres.retraining.served_rows import PostgresServedRows
+from mlpipes_cli.adapters.postgres.retraining.store import PostgresRetrainingStore
+from mlpipes_cli.server.predictions.uuid7 import uuid7
+
+START = log_help.milliseconds("2026-05-01")
+HOUR = 3_600_000
+NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
+
+
+def sql(url: str, statement: str, values: Any = None) -> list[tuple[Any, ...]]:
+    with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+def truth(url: str, row: Row, value: Any, hours: float = 0.0) -> None:
+    """Report a truth at so many hours from noon."""
+    sql(
+        url, "insert into serving.ground_truth (prediction_id, value, received_at) values (%s, %s, %s)",
+        (row.prediction_id, json.dumps(value), NOON + timedelta(hours=hours)),
+    )  # fmt: skip
+
+
+def read(url: str, most: int = 100) -> list[tuple[int, Any, str | None]]:
+    with PostgresServedRows(url).rows("people", most=most, size=2) as batches:
+        return [
+            (json.loads(row.inputs)["n"], json.loads(row.truth), row.caller_id)
+            for batch in batches
+            for row in batch
+        ]
+
+
+def row(n: int, caller: str | None = None, **fields: Any) -> Row:
+    return Row(START + n * HOUR, inputs={"n": n}, caller_id=caller, **fields)
+
+
+def test_of_a_caller_id_the_row_with_the_newest_truth_is_read(url: str) -> None:
+    """By arrival, whichever prediction was made last; at the same moment the newest prediction."""
+    rows = [
+        row(0, "ana"),
+        row(1, "ana", version=2),
+        row(2, "ben"),
+        row(3, "ben"),
+        row(4),
+        row(5),
+        row(6, "no"),
+    ]
+    shadow = row(7, "ben", shadow_of=rows[3].prediction_id)
+    log_help.add(url, [*rows, shadow, row(8, model="others")])
+    for at, value, hours in ((0, 1, 2), (1, 0, 1), (2, 0, 0), (3, 1, 0), (4, 1, 0), (5, 0, 5)):
+        truth(url, rows[at], value, hours)
+    assert read(url) == [(0, 1, "ana"), (3, 1, "ben"), (4, 1, None), (5, 0, None)]
+    assert read(url, most=2) == [(4, 1, None), (5, 0, None)]
+    served = PostgresServedRows(url)
+    counted = [served.count("people", NOON + timedelta(hours=hours)) for hours in (0, 1, 3, 6)]
+    assert counted == [4, 2, 1, 0]
+
+
+def test_truths_of_a_version_come_in_the_order_of_their_arrival(url: str) -> None:
+    rows = log_help.add(url, [row(n, prediction=n) for n in range(6)])
+    log_help.add(url, [row(9, version=4)])
+    for at, hours in ((0, 5), (1, 4), (2, 3), (3, 2), (4, 1)):
+        truth(url, rows[at], at, hours)
+    served = PostgresServedRows(url)
+
+    def found(**asked: Any) -> list[str]:
+        return [one.prediction for one in served.judged("people", 3, **asked)]
+
+    assert found(most=3) == ["4", "3", "2"]
+    middle = datetime.fromtimestamp((START + 2 * HOUR) / 1000, UTC)
+    assert found(most=9, since=middle) == ["4", "3", "2"]
+    assert found(most=9, until=middle) == ["1", "0"]
+    assert found(most=1, until=middle) == ["1"]
+
+
+def test_the_history_of_retrainings(url: str) -> None:
+    store = PostgresRetrainingStore(url)
+    first, second = (UUID(str(uuid7())) for _ in range(2))
+    store.begin(first, "people", "drift", UUID(int=1), "ana@desk")  # a check that was removed
+    store.begin(second, "people", "manual", None, "ana@desk")
+    store.end(first, "promoted", "one\nline", "run-1", 4)
+    store.end(first, "failed", "too late")
+    newest, oldest = store.retrainings("people", 10)
+    assert (newest.id, newest.outcome, newest.ended_at, newest.cause) == (second, None, None, "manual")
+    assert (oldest.outcome, oldest.detail, oldest.run_id, oldest.version) == (
+        "promoted",
+        "one line",
+        "run-1",
+        4,
+    )
+    assert (oldest.check_id, oldest.ended_at is not None) == (None, True)
+    store.rolled_back("people", 4, "it did worse")
+    store.rolled_back("people", 5, "another version")
+    assert [one.outcome for one in store.retrainings(None, 10)] == [None, "rolled back"]
+    assert store.retrainings("others", 10) == []
+    assert abs(store.now() - newest.started_at) < timedelta(minutes=1)
+
+
+def test_one_turn_for_a_model(url: str) -> None:
+    store = PostgresRetrainingStore(url)
+    with store.turn("people") as turn, store.turn("people") as second, store.turn("others") as other:
+        assert turn is not None and second is None and other is not None
+        turn.verify()
+    with store.turn("people") as turn:
+        assert turn is not None
+
+
+def test_an_event_is_queued_once_for_each_channel(url: str) -> None:
+    store, outbox = PostgresRetrainingStore(url), PostgresOutbox(url)
+    for text in ("first", "again"):
+        store.enqueue("rollback:1", ["team", "boss"], {"text": text})
+    assert [(one.event, one.channel) for one in outbox.deliveries(9)] == [
+        ("rollback:1", "boss"), ("rollback:1", "team"),
+    ]  # fmt: skip
+    claimed = outbox.claim(["team"])
+    assert claimed is not None and claimed.message == {"text": "first", "event": "rollback:1"}
