@@ -79,7 +79,8 @@ class CheckStore(Protocol):
         version.
 
         If it begins or ends an alarm, ``alert`` is stored with it, once for each channel. A check that an
-        alert still has to be sent for is kept.
+        alert still has to be sent for is kept. Alerts that were sent or dropped are removed with their checks;
+        that of an alarm that lasts is kept.
         """
 
     def checks(

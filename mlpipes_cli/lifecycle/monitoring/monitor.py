@@ -122,10 +122,12 @@ def monitor(
         result=jsonable(made),
     )
     stack.store.add(check, settings.keep, alerts.new(project, made))
-    alerts.deliver_safely(project, reporter, stack.endpoints.database_url)
-    if report is not None:
-        shown = reports.promotions(stack.registry, version.model)
-        report.write(made, reports.earlier(stack.store, made), shown)
+    try:
+        if report is not None:
+            shown = reports.promotions(stack.registry, version.model)
+            report.write(made, reports.earlier(stack.store, made), shown)
+    finally:  # a channel that hangs delays no report, and a report that fails stops no alert
+        alerts.deliver_safely(project, reporter, stack.endpoints.database_url)
     return made
 
 
