@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 Hook = Callable[["ProjectFolder", "Reporter", "Monitored | None"], None]
 """Called with the project, the reporter and the check.
 
-The watcher holds its seat, the check and its alerts are stored, and the alerts that are due were sent. A
-hook is called in each look, about once a minute; the check is None where none was due. A process that is
-killed between storing a check and the hook does not repeat the check, so a hook that must not miss one reads
-the newest stored checks and records what it did about them. An ``MlpipesError`` becomes a warning, and the
-next look calls it again.
+The watcher holds its seat, the check and its alerts are stored, and the alerts that are due were sent. A hook
+is called in each look, about once a minute; the check is None where none was due. A process that is killed
+between storing a check and the hook does not repeat the check, so a hook that must not miss one reads the
+newest stored checks and records what it did about them. An ``MlpipesError`` becomes a warning; the next look
+calls the hook again.
 """
 
 

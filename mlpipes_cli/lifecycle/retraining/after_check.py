@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.errors import Interrupted
+from mlpipes_cli.errors import Interrupted, MlpipesError
 from mlpipes_cli.lifecycle.promotion import registry_context
 
 if TYPE_CHECKING:
@@ -44,11 +44,13 @@ class AfterCheck:
         self._seen = newest
         from mlpipes_cli.lifecycle.retraining import retrain, succession
 
-        if not settings.conditions:
-            if settings.rollback_if is not None:
-                succession.watch(project, reporter)
+        if settings.rollback_if is not None and succession.watch(project, reporter) is not None:
             return
-        request = retrain.RetrainRequest(conditions=settings.conditions)
+        if not settings.conditions:
+            return
+        if not (project.root / settings.experiment).is_file():  # such as in the watcher's container
+            raise MlpipesError(f"{settings.experiment} is not here, so nothing is trained again")
+        request = retrain.RetrainRequest(conditions=settings.conditions, look_back=False)
         try:
             _report(retrain.retrain(project, request, reporter, _Unseen()), reporter)
         except Interrupted:

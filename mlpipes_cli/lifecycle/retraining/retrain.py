@@ -39,6 +39,7 @@ class RetrainRequest:
         to: The alias that a better model gets; None for that of ``monitoring: retrain``.
         dry_run: Say what would be done, and write nothing.
         force: Leave out the cool-down and the limit on tries.
+        look_back: With ``rollback_if``: first take the alias back from a promoted version that does worse.
     """
 
     conditions: tuple[Condition, ...] | None = None
@@ -46,6 +47,7 @@ class RetrainRequest:
     to: str | None = None
     dry_run: bool = False
     force: bool = False
+    look_back: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def retrain(
         MlpipesError: The stack is not running, another retraining runs, or no candidate could be trained.
     """
     work = _opened(project, request, reporter)
-    if not request.dry_run and work.settings.rollback_if is not None:
+    if request.look_back and not request.dry_run and work.settings.rollback_if is not None:
         undone = succession.watch(project, reporter)
         if undone is not None and undone.model == work.model:
             return work.result(False, "rolled back", undone.reason)

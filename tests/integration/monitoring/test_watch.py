@@ -115,7 +115,16 @@ def test_one_check_looks_at_the_time_that_was_missed(project: Project) -> None:
     project.age("5 days")
     ((last,),) = project.sql("select checked_at from monitoring.checks")
     made = project.cli("watch", "--once", "--json").ok().json["check"]
-    assert abs(datetime.fromisoformat(made["window"]["since"]) - last) < timedelta(milliseconds=2)
+    starts = [datetime.fromisoformat(one["since"]) for one in made["windows"]]
+    assert abs(starts[0] - last) < timedelta(milliseconds=2)
+    now = datetime.fromisoformat(made["checked_at"])
+    assert [round((now - start) / timedelta(days=1)) for start in starts] == [5, 7, 28]
+    entry = project.cli("monitor", "history", "--json").ok().json["checks"][0]
+    assert [(one["periods"], one["enough"]) for one in entry["windows"]] == [
+        (1, False),
+        (7, False),
+        (28, False),
+    ]
     assert project.cli("watch", "--once", "--json").ok().json["check"] is None
 
 
