@@ -10,11 +10,8 @@ from pydantic import Field, field_validator
 
 from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.monitoring_alerts import AlertChannel
-<<<<<<< HEAD
 from mlpipes_cli.config.retraining.settings import Retrain
-=======
 from mlpipes_cli.config.schedule.schedule import LONGEST, SHORTEST, Schedule, ScheduleSetting
->>>>>>> w/watch
 from mlpipes_cli.config.spans import Span, parse, words
 
 Effect = Annotated[float, Field(ge=0.0, lt=1.0)]
