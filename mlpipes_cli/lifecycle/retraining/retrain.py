@@ -170,7 +170,8 @@ def _recorded(work: _Work, cause: Cause, turn: Turn, progress: TrainingProgress)
     from mlpipes_cli.server.predictions.uuid7 import uuid7
 
     id = UUID(str(uuid7()))
-    work.store.begin(id, work.model, cause.kind, cause.check, actor.user())
+    keep = work.project.config.monitoring.keep
+    work.store.begin(id, work.model, cause.kind, cause.check, actor.user(), keep)
     try:
         done = _trained(work, cause, id, turn, progress)
     except Refused as error:

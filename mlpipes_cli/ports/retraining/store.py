@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -64,8 +64,12 @@ class RetrainingStore(Protocol):
     def turn(self, model: str) -> AbstractContextManager[Turn | None]:
         """Take the turn of a model; None if another process has it. The end of the process frees it."""
 
-    def begin(self, id: UUID, model: str, cause: str, check_id: UUID | None, actor: str) -> None:
-        """Store that a retraining starts."""
+    def begin(
+        self, id: UUID, model: str, cause: str, check_id: UUID | None, actor: str, keep: timedelta
+    ) -> None:
+        """Store that a retraining starts, and remove those that are older than ``keep`` and not among the
+        newest 100 of their model.
+        """
 
     def end(
         self, id: UUID, outcome: str, detail: str, run_id: str | None = None, version: int | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,6 +23,7 @@ from waiting import until
 import mlpipes_cli as mlpipes
 
 pytestmark = pytest.mark.slow
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "monitoring" / "retrain.md"
 SETTINGS = """
 project: retrained
 runtime: embedded
@@ -232,9 +235,27 @@ def test_a_version_that_was_rolled_back_is_not_promoted_again(project: Project) 
     assert project.outcomes() == ["killed", "rolled back", "refused"]
 
 
-def test_from_python(project: Project) -> None:
-    found = mlpipes.Project(project.root).retrain(only_if=["drift", "truth:9999"])
-    assert (found.outcome, found.retrained, found.rows) == ("nothing", False, None)
-    found.require()
+def blocks(language: str) -> list[str]:
+    """The blocks of the page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+
+
+def test_the_commands_of_the_page(project: Project) -> None:
+    (commands,) = blocks("bash")
+    ends = []
+    for line in commands.splitlines():
+        program, *words = shlex.split(line)
+        assert program == "mlpipes"
+        ends.append(project.cli(*words).code)
+    assert ends == [3, 0, 3, 0]  # the limit on tries is reached, and there are too few truths for a cause
+
+
+def test_from_python(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project.root)
+    (code,) = blocks("python")
+    exec(compile(code, str(PAGE), "exec"), {})
+    assert capsys.readouterr().out.startswith("nothing nothing to do: ")
     with pytest.raises(mlpipes.Refused, match="2 retrainings within 30d led to no promotion"):
-        mlpipes.Project(project.root).retrain(only_if="truth:1").require()
+        mlpipes.Project().retrain(only_if="truth:1").require()

@@ -19,6 +19,7 @@ from mlpipes_cli.server.predictions.uuid7 import uuid7
 
 START = log_help.milliseconds("2026-05-01")
 HOUR = 3_600_000
+KEEP = timedelta(days=30)
 NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
 
 
@@ -91,8 +92,8 @@ def test_truths_of_a_version_come_in_the_order_of_their_arrival(url: str) -> Non
 def test_the_history_of_retrainings(url: str) -> None:
     store = PostgresRetrainingStore(url)
     first, second = (UUID(str(uuid7())) for _ in range(2))
-    store.begin(first, "people", "drift", UUID(int=1), "ana@desk")  # a check that was removed
-    store.begin(second, "people", "manual", None, "ana@desk")
+    store.begin(first, "people", "drift", UUID(int=1), "ana@desk", KEEP)  # a check that was removed
+    store.begin(second, "people", "manual", None, "ana@desk", KEEP)
     store.end(first, "promoted", "one\nline", "run-1", 4)
     store.end(first, "failed", "too late")
     newest, oldest = store.retrainings("people", 10)
@@ -129,3 +130,20 @@ def test_an_event_is_queued_once_for_each_channel(url: str) -> None:
     ]  # fmt: skip
     claimed = outbox.claim(["team"])
     assert claimed is not None and claimed.message == {"text": "first", "event": "rollback:1"}
+
+
+def test_old_retrainings_are_removed_but_for_the_newest(url: str) -> None:
+    store = PostgresRetrainingStore(url)
+    for model, number in (("people", 110), ("others", 3)):
+        sql(
+            url, "insert into monitoring.retrainings (id, model, cause, started_at, actor) select "
+            "gen_random_uuid(), %s, 'manual', now() - (20 + n) * interval '1 day', 'x' "
+            "from generate_series(1, %s) n",
+            (model, number),
+        )  # fmt: skip
+    store.begin(UUID(int=5), "people", "manual", None, "ana@desk", timedelta(days=125, hours=12))
+    kept = store.retrainings("people", 1000)
+    # the new one, those of 21 to 125 days ago, and none of 126 to 130 days ago
+    assert len(kept) == 1 + 105
+    store.begin(UUID(int=6), "people", "manual", None, "ana@desk", KEEP)
+    assert (len(store.retrainings("people", 1000)), len(store.retrainings("others", 1000))) == (100, 3)

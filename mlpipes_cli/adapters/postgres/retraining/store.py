@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -20,6 +20,14 @@ _TAKE = "select pg_try_advisory_lock(hashtextextended('mlpipes retrain ' || %s, 
 _BEGIN = """
 insert into monitoring.retrainings (id, model, cause, check_id, actor)
 values (%(id)s, %(model)s, %(cause)s, (select id from monitoring.checks where id = %(check_id)s), %(actor)s)
+"""
+_PRUNE = """
+delete from monitoring.retrainings r using (
+    select id, row_number() over (partition by model order by started_at desc, id desc) as nth
+    from monitoring.retrainings
+) numbered
+where numbered.id = r.id and numbered.nth > %(always)s
+    and r.started_at < clock_timestamp() - make_interval(secs => %(keep)s)
 """
 _END = """
 update monitoring.retrainings set ended_at = clock_timestamp(), outcome = %(outcome)s, detail = %(detail)s,
@@ -40,6 +48,7 @@ insert into monitoring.deliveries (event, channel, message)
 select %(event)s, channel, %(message)s from unnest(%(channels)s::text[]) channel on conflict do nothing
 """
 _DETAIL = 1000  # characters
+ALWAYS_KEPT = 100  # of each model
 
 
 class _Turn:
@@ -89,9 +98,12 @@ class PostgresRetrainingStore:
                 raise database.unreachable(error) from None
             yield _Turn(link) if found[0] else None
 
-    def begin(self, id: UUID, model: str, cause: str, check_id: UUID | None, actor: str) -> None:
+    def begin(
+        self, id: UUID, model: str, cause: str, check_id: UUID | None, actor: str, keep: timedelta
+    ) -> None:
         check = None if check_id is None else str(check_id)
         self._rows(_BEGIN, id=str(id), model=model, cause=cause, check_id=check, actor=actor)
+        self._rows(_PRUNE, keep=keep.total_seconds(), always=ALWAYS_KEPT)
 
     def end(
         self, id: UUID, outcome: str, detail: str, run_id: str | None = None, version: int | None = None
