@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.monitoring import alerts
 from mlpipes_cli.lifecycle.performance import evaluate
 from mlpipes_cli.lifecycle.performance.collect import Collector
@@ -59,11 +58,11 @@ def watch(project: ProjectFolder, reporter: Reporter) -> HistoryEvent | None:
     from mlpipes_cli.adapters import wiring
 
     stack = registry_context.connect(project)
-    try:
-        model = registry_context.find_model(project, stack.registry, None)
-    except MlpipesError:
-        return None  # nothing is promoted yet
-    alias = project.config.serving.alias
+    name, alias = project.config.serving.model, project.config.serving.alias
+    known = stack.registry.models() if name is None else [stack.registry.model(name)]
+    model = known[0] if len(known) == 1 else None
+    if model is None:  # nothing is promoted yet, or it is not said which model is served
+        return None
     events = [one for one in alias_moves.resolved_events(model) if one.alias == alias and one.state == "done"]
     if not events:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,10 +12,14 @@ from uuid import UUID
 import log_help
 import psycopg2
 from log_help import Row
+from reporter_help import Told
 
 from mlpipes_cli.adapters.postgres.deliveries import PostgresOutbox
 from mlpipes_cli.adapters.postgres.retraining.served_rows import PostgresServedRows
 from mlpipes_cli.adapters.postgres.retraining.store import PostgresRetrainingStore
+from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
+from mlpipes_cli.lifecycle.retraining import interrupted
+from mlpipes_cli.ports import RegisteredModel
 from mlpipes_cli.server.predictions.uuid7 import uuid7
 
 START = log_help.milliseconds("2026-05-01")
@@ -110,6 +115,32 @@ def test_the_history_of_retrainings(url: str) -> None:
     assert [one.outcome for one in store.retrainings(None, 10)] == [None, "rolled back"]
     assert store.retrainings("others", 10) == []
     assert abs(store.now() - newest.started_at) < timedelta(minutes=1)
+
+
+def test_what_was_killed_is_closed_by_what_the_alias_shows(url: str) -> None:
+    """Of three without an end one had moved the alias, one had only announced it, one had done nothing."""
+    store = PostgresRetrainingStore(url)
+    ids = [UUID(str(uuid7())) for _ in range(4)]
+    for one in ids:
+        store.begin(one, "people", "drift", None, "ana@desk", KEEP)
+    store.end(ids[3], "refused", "not better")
+    event = HistoryEvent(
+        "20260503T120000.000000Z-aa", "promote", "intent", "people", "production", 1, 2, "2026-05-03T12:00",
+        "ana@desk", reason=f"retraining {ids[0]}: drift", run_id="run-2",
+    )  # fmt: skip
+    later = replace(
+        event, id="20260503T130000.000000Z-bb", from_version=2, to_version=3, reason=f"retraining {ids[1]}"
+    )
+    tags = {one.key: one.value() for one in (event, later)}
+    model = RegisteredModel("people", {"production": 2}, tags, ())
+    told = Told()
+    assert interrupted.close(store, store.retrainings("people", 9), model, told)
+    found = {one.id: (one.outcome, one.version, one.run_id) for one in store.retrainings("people", 9)}
+    assert [found[one] for one in ids] == [
+        ("promoted", 2, "run-2"), ("killed", None, None), ("killed", None, None), ("refused", None, None),
+    ]  # fmt: skip
+    assert len(told.warnings) == 3
+    assert not interrupted.close(store, store.retrainings("people", 9), model, told)
 
 
 def test_one_turn_for_a_model(url: str) -> None:
