@@ -16,7 +16,7 @@ NAMES = {
 }  # fmt: skip
 METHODS = {
     "backup", "build", "create_key", "data", "doctor", "down", "env", "export", "feedback", "history", "keys",
-    "leaderboard", "logs", "migrate", "models", "monitor", "monitor_alerts", "monitor_history", "performance",
+    "leaderboard", "logs", "migrate", "models", "monitor", "monitor_alerts", "monitor_history", "retrain", "performance",
     "plan", "predict", "predictions", "promote", "prune", "replay", "restart", "restore", "revoke_key",
     "rollback", "serve", "start", "status", "stop", "train", "trust", "up", "upgrade",
 }  # fmt: skip
