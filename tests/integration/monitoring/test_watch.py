@@ -97,10 +97,7 @@ def watcher(project: Project, name: str, before: str = "", *words: str) -> Itera
     path, program = project.root / f"{name}.log", QUICK.format(before=before, words=["watch", *words])
     with path.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-c", QUICK.format(before=before, words=["watch", *words])],
-            cwd=project.root,
-            env=project.cli.environment,
-            stderr=file,
+            [sys.executable, "-c", program], cwd=project.root, env=project.cli.environment, stderr=file
         )
     try:
         yield Watcher(process, path)
