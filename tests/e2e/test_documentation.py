@@ -61,6 +61,8 @@ ELSEWHERE = {
         "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/monitoring/watch.md", "bash"): (
         "integration/monitoring/test_watch.py", '"watch", "--once"'),
+    ("docs/how-to/monitoring/watch.md", "yaml"): (
+        "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/python.md", "python"): ("integration/python_api/test_python_api.py", '"python.md"'),
     ("docs/how-to/stack.md", "yaml"): ("integration/docker/test_own_services.py", '"stack.md"'),
     ("docs/how-to/serving/compiled.md", "yaml"): ("unit/test_documented.py", "documented.examples()"),
@@ -96,7 +98,8 @@ class Block:
 
 
 def pages() -> list[Path]:
-    written = [path for path in (ROOT / "docs").rglob("*.md") if not {"adr", "generated"} & set(path.parts)]
+    found = (ROOT / "docs").rglob("*.md")
+    written = [path for path in found if not {"adr", "generated"} & set(path.relative_to(ROOT).parts)]
     return [ROOT / "README.md", *sorted(written), *documented.GUIDES]
 
 

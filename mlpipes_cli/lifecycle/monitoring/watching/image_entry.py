@@ -2,8 +2,8 @@
 
 It has no project folder. All comes from the environment: ``MLPIPES_DATABASE_URL``, ``MLFLOW_TRACKING_URI``,
 ``MLPIPES_MODEL_KEY``, by which models are signed, and ``MLPIPES_WATCH``, JSON with ``settings``, the sections
-of mlpipes.yaml that the watcher reads, and ``environment``, the secrets of its alerts by name. Each may be in a
-file that ``NAME_FILE`` names. ``PORT`` [8010] answers ``/health``.
+of mlpipes.yaml that the watcher reads, and ``environment``, the secrets of its alerts by name. Each may be in
+a file that ``NAME_FILE`` names. ``PORT`` [8010] answers ``/health``.
 """
 
 from __future__ import annotations
