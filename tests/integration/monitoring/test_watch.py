@@ -157,6 +157,8 @@ def test_a_check_that_a_wrong_clock_stored_in_the_future_delays_nothing(project:
     project.age("-40 days")
     assert project.cli("watch", "--once", "--json").ok().json["check"] is not None
     project.sql("delete from monitoring.checks where checked_at > clock_timestamp()")
+    project.age("-1 hours")  # the clock was set back by an hour: the check of this day is not repeated
+    assert project.cli("watch", "--once", "--json").ok().json["check"] is None
 
 
 def test_one_watcher_at_a_time_and_the_next_goes_on_when_it_is_killed(project: Project) -> None:
