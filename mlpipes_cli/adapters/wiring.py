@@ -68,7 +68,7 @@ def make_runtime(
     """
     from mlpipes_cli import stack_state as remembered
     from mlpipes_cli.adapters import runtime_choice
-    from mlpipes_cli.services.catalog import API
+    from mlpipes_cli.services.catalog import BY_SPEC
 
     made = choices or remembered.read(project)
     if choices is not None and choices.runtime is not None:
@@ -79,7 +79,7 @@ def make_runtime(
     if name == "docker":
         from mlpipes_cli.adapters.docker.runtime import DockerRuntime
 
-        others = tuple(one for one in made.services if one != API)  # services that `start` adds
+        others = tuple(one for one in made.services if one not in BY_SPEC)  # which `start` adds
         return DockerRuntime(project, reason or why, services=others, auth=auth)
     if name == "remote":
         from mlpipes_cli.adapters.remote.runtime import RemoteRuntime

@@ -47,12 +47,20 @@ def _about(found: Monitored) -> Iterator[str]:
     yield f"{which}: {found.rows} rows, compared with {found.reference_rows} of the reference"
     if window.since or window.first:
         yield f"predictions from {window.since or window.first} to {window.until}"
+    for one in found.windows:
+        result = "ALARM" if one.alarm else "no alarm" if one.enough else "too few rows"
+        since = (one.since or "")[:16].replace("T", " ")
+        yield f"{_periods(one.periods)}, since {since}: {one.rows} rows, {result}"
     if window.sampled:
         yield f"a random part of {window.predictions} predictions"
     if window.repeated:
         yield f"{window.repeated} predictions left out: the same caller id was scored again later"
     if window.others:
         yield f"{window.others} predictions of other versions in that time are not compared"
+
+
+def _periods(periods: int) -> str:
+    return "1 window" if periods == 1 else f"{periods} windows"
 
 
 def _columns(columns: Sequence[ColumnCheck]) -> FittedTable:
@@ -128,7 +136,7 @@ def checks(found: History) -> RenderableType | str:
         (
             Column("checked at (UTC)"), Column("model", least=8, drop=4),
             Column("version", right=True, drop=3), Column("rows", right=True, drop=2), Column("result"),
-            Column("columns", least=12),
+            Column("windows", drop=1), Column("columns", least=12),
             Column("cause", drop=5), Column("by", least=6, drop=6),
         )
     )  # fmt: skip
@@ -140,6 +148,7 @@ def checks(found: History) -> RenderableType | str:
             str(check.version),
             str(check.rows),
             result,
+            ", ".join(str(one.periods) for one in check.windows if one.alarm),
             ", ".join(check.columns),
             check.cause,
             check.actor,

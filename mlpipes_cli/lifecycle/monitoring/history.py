@@ -18,6 +18,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class WindowEntry:
+    """A window of a scheduled check, as it is listed.
+
+    Attributes:
+        periods: How many times as long as the settings' window it is.
+        since: Its start, UTC, ISO 8601.
+        rows: Rows that were compared.
+        alarm: Whether it raised an alarm.
+        enough: Whether there were rows enough for a statement.
+    """
+
+    periods: int
+    since: str | None
+    rows: int
+    alarm: bool
+    enough: bool
+
+
+@dataclass(frozen=True)
 class CheckEntry:
     """A stored check, as it is listed.
 
@@ -40,6 +59,7 @@ class CheckEntry:
         seconds: How long it took.
         alarm_since: When the alarm began that the check is part of, or None.
         alarm_checks: How many checks of that alarm there were up to this one.
+        windows: The windows of a scheduled check, the shortest first; empty where there is only one.
     """
 
     id: str
@@ -60,6 +80,7 @@ class CheckEntry:
     seconds: float
     alarm_since: str | None
     alarm_checks: int
+    windows: Sequence[WindowEntry] = ()
 
 
 @dataclass(frozen=True)
@@ -166,6 +187,10 @@ def _entry(check: StoredCheck) -> CheckEntry:
         seconds=check.seconds,
         alarm_since=None if check.alarm_since is None else _text(check.alarm_since),
         alarm_checks=check.alarm_checks,
+        windows=tuple(
+            WindowEntry(one["periods"], one["since"], one["rows"], one["alarm"], one["enough"])
+            for one in check.result.get("windows", ())
+        ),
     )
 
 
