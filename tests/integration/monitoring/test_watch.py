@@ -93,8 +93,10 @@ class Watcher:
 
 
 @contextmanager
-def watcher(project: Project, name: str, before: str = "", *words: str) -> Iterator[Watcher]:
-    path, program = project.root / f"{name}.log", QUICK.format(before=before, words=["watch", *words])
+def watcher(
+    project: Project, name: str, before: str = "", words: tuple[str, ...] = ("watch",)
+) -> Iterator[Watcher]:
+    path, program = project.root / f"{name}.log", QUICK.format(before=before, words=[*words])
     with path.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-c", program], cwd=project.root, env=project.cli.environment, stderr=file
@@ -116,7 +118,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     loans(600, 1).to_csv(root / "loans.csv", index=False)
     cli = Cli(base / "home", root)
     try:
-        for words in (("up",), ("train",), ("promote", "--metric", "roc_auc")):
+        for words in (("up",), ("train",), ("promote", "--metric", "roc_auc"), ("monitor", "history")):
             cli(*words).ok()
         yield Project(root, cli)
     finally:
@@ -155,6 +157,8 @@ def test_a_check_that_a_wrong_clock_stored_in_the_future_delays_nothing(project:
     project.age("-40 days")
     assert project.cli("watch", "--once", "--json").ok().json["check"] is not None
     project.sql("delete from monitoring.checks where checked_at > clock_timestamp()")
+    project.age("-1 hours")  # the clock was set back by an hour: the check of this day is not repeated
+    assert project.cli("watch", "--once", "--json").ok().json["check"] is None
 
 
 def test_one_watcher_at_a_time_and_the_next_goes_on_when_it_is_killed(project: Project) -> None:
@@ -215,16 +219,19 @@ def test_a_kill_during_a_check_or_before_its_alert_loses_and_repeats_nothing(
     before = project.scheduled()
     sent = project.root / "alerts.jsonl"
     sent.write_text("")
-    for stage, where, checks, waiting in (
-        ("check", "comparing.compared", 0, 0),
-        ("alert", "alerts.deliver_safely", 1, 1),
+    report = project.root / "report.html"
+    for where, words, checks, waiting in (
+        ("comparing.compared", ("watch", "--once"), 0, 0),
+        ("alerts.deliver_safely", ("monitor", "--scheduled", "--output", "report.html"), 1, 1),
     ):
-        with watcher(project, stage, KILLED.format(where=where), "--once") as killed:
+        assert not report.exists()
+        with watcher(project, words[0], KILLED.format(where=where), words) as killed:
             assert killed.process.wait(60) == -signal.SIGKILL
         assert project.scheduled() == before + checks
         states = project.sql("select event like 'alarm:%', state from monitoring.deliveries")
         assert states == [(True, "waiting")] * waiting
         assert sent.read_text() == ""
+    assert "income" in report.read_text(encoding="utf-8")  # no channel that hangs delays it
     again = project.cli("watch", "--once", "--json").ok().json
     assert (again["check"], again["sent"]) == (None, 1)
     (message,) = [json.loads(line) for line in sent.read_text().splitlines()]
@@ -287,3 +294,15 @@ def test_as_a_service_it_starts_with_the_stack_and_goes_on_where_it_was(project:
         (project.root / "mlpipes.yaml").write_text(SETTINGS)
     assert "watch: removed, since it is no longer configured" in up("--with", "none")
     assert "watch" not in services(project.cli, project.root)
+
+
+def test_a_version_that_was_deleted_is_one_line(project: Project) -> None:
+    tracking = project.cli("env", "--json").ok().json["MLFLOW_TRACKING_URI"]
+    body = json.dumps({"name": "loans", "version": "1"}).encode()
+    http(f"{tracking}/api/2.0/mlflow/model-versions/delete", "DELETE", body)
+    project.age("2 days")
+    before = project.scheduled()
+    done = project.cli("watch", "--once")
+    assert (done.code, done.out, project.scheduled()) == (1, "", before)
+    (line,) = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    assert line == "error: model 'loans' has no 'production' version; `mlpipes promote`"
