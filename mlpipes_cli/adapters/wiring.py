@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.monitoring import CheckStore, RecentChecks, WatchSeat, WindowReader
     from mlpipes_cli.ports.prediction_records import PredictionRecords
     from mlpipes_cli.ports.recent_predictions import RecentPredictions
+    from mlpipes_cli.ports.retraining.served_rows import ServedRows
+    from mlpipes_cli.ports.retraining.store import RetrainingStore
     from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.signing.keys import Key
     from mlpipes_cli.signing.vault import Vault
@@ -146,6 +148,13 @@ def watch_seat(database_url: str, name: str) -> AbstractContextManager[WatchSeat
     from mlpipes_cli.adapters.postgres import watch_seat
 
     return watch_seat.taken(database_url, name)
+
+
+def make_retraining(database_url: str) -> tuple[RetrainingStore, ServedRows]:
+    """Return the history of retrainings, and the reader of served rows with ground truth."""
+    from mlpipes_cli.adapters.postgres.retraining import served_rows, store
+
+    return store.PostgresRetrainingStore(database_url), served_rows.PostgresServedRows(database_url)
 
 
 def make_outbox(database_url: str) -> Outbox:

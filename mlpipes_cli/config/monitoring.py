@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.monitoring_alerts import AlertChannel
+from mlpipes_cli.config.retraining.settings import Retrain
 from mlpipes_cli.config.schedule.schedule import LONGEST, SHORTEST, Schedule, ScheduleSetting
 from mlpipes_cli.config.spans import Span, parse, words
 
@@ -76,6 +77,9 @@ class Monitoring(Strict):
 
     alerts: Annotated[tuple[AlertChannel, ...], Field(max_length=20)] = Field(
         default=(), description="Who hears of an alarm, and of its end: webhooks, mail, commands."
+    )
+    retrain: Retrain | None = Field(
+        default=None, description="Train again after a check; without it nothing starts by itself."
     )
 
     @field_validator("alerts")

@@ -53,6 +53,12 @@ ELSEWHERE = {
         "integration/monitoring/test_monitor.py", '"monitoring" / "index.md"'),
     ("docs/how-to/monitoring/index.md", "yaml"): (
         "e2e/test_documentation.py", "ProjectConfig.model_validate"),
+    ("docs/how-to/monitoring/retrain.md", "bash"): (
+        "integration/monitoring/test_retrain.py", '"monitoring" / "retrain.md"'),
+    ("docs/how-to/monitoring/retrain.md", "python"): (
+        "integration/monitoring/test_retrain.py", '"monitoring" / "retrain.md"'),
+    ("docs/how-to/monitoring/retrain.md", "yaml"): (
+        "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/monitoring/watch.md", "bash"): (
         "integration/monitoring/test_watch.py", '"watch", "--once"'),
     ("docs/how-to/monitoring/watch.md", "yaml"): (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mlpipes_cli.lifecycle.monitoring.alerts import Alerts
-    from mlpipes_cli.lifecycle.monitoring.history import History
+    from mlpipes_cli.lifecycle.monitoring.history import History, RetrainingEntry
     from mlpipes_cli.lifecycle.monitoring.result import Monitored
     from mlpipes_cli.lifecycle.monitoring.watch import Watched
     from mlpipes_cli.monitoring.performance_results import PerformanceCheck
@@ -127,7 +127,7 @@ def _joint(found: Monitored) -> Iterator[str]:
 
 def checks(found: History) -> RenderableType | str:
     """Return the list of checks, and the alarms that last."""
-    if not found.checks:
+    if not found.checks and not found.retrainings:
         return "no check is stored yet: `mlpipes monitor` makes one"
     from rich.console import Group
     from rich.text import Text
@@ -159,7 +159,19 @@ def checks(found: History) -> RenderableType | str:
         f" UTC, in {alarm.checks} check{'s' if alarm.checks > 1 else ''}"
         for alarm in found.alarms
     ]
-    return Group(table, *(Text(line, style="bold") for line in lasting))
+    lines = [Text(line, style="bold") for line in lasting]
+    return Group(
+        *([table] if found.checks else []), *lines, *(Text(_retraining(one)) for one in found.retrainings)
+    )
+
+
+def _retraining(one: RetrainingEntry) -> str:
+    check = "" if one.check is None else f", check {one.check}"
+    detail = f"; {one.detail}" if one.detail else ""
+    when = one.started_at[:16].replace("T", " ")
+    return (
+        f"{when} UTC, retraining of {one.model!r} ({one.cause}{check}): {one.outcome or 'no end yet'}{detail}"
+    )
 
 
 def deliveries(found: Alerts) -> RenderableType | str:

@@ -22,7 +22,14 @@ newest stored checks and records what it did about them. An ``MlpipesError`` bec
 calls the hook again.
 """
 
-HOOKS: Sequence[Hook] = ()
+
+def _retrain(project: ProjectFolder, reporter: Reporter, check: Monitored | None) -> None:
+    from mlpipes_cli.lifecycle.retraining import after_check
+
+    after_check.hook(project, reporter, check)
+
+
+HOOKS: Sequence[Hook] = (_retrain,)
 """The hooks, in the order in which they are called."""
 
 

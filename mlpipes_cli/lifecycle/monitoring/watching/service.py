@@ -29,7 +29,12 @@ _SECONDS = 3.0
 def at_home(config: ProjectConfig) -> str:
     """Return why the watcher has to run in the project's folder; empty if a container can do all it does."""
     own = next((alert.name for alert in config.monitoring.alerts if alert.command is not None), None)
-    return "" if own is None else f"alert {own!r} is a command of the project's folder"
+    if own is not None:
+        return f"alert {own!r} is a command of the project's folder"
+    retrain = config.monitoring.retrain
+    if retrain is not None and retrain.conditions:
+        return f"`retrain` trains {retrain.experiment} of the project's folder"
+    return ""
 
 
 def spec(project: ProjectFolder) -> ServiceSpec:

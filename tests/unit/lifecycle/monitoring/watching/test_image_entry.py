@@ -72,3 +72,8 @@ def test_a_command_keeps_the_watcher_in_the_projects_folder() -> None:
     assert at_home(config()) == ""
     own = {"alerts": [*ALERTS, {"name": "own", "command": "python on_alarm.py"}]}
     assert at_home(config(monitoring=own)) == "alert 'own' is a command of the project's folder"
+    assert (
+        at_home(config(monitoring={"retrain": {}}))
+        == "`retrain` trains experiment.yaml of the project's folder"
+    )
+    assert at_home(config(monitoring={"retrain": {"if": [], "rollback_if": "worse"}})) == ""
