@@ -16,6 +16,7 @@ _LEGEND = (
     '<p class="legend"><span class="reference"></span> reference'
     ' <span class="current"></span> current rows</p>'
 )
+_NAMED = 5  # changed columns that the line of a window names
 _OPEN = 40  # cards of columns without a change that stand open; the page stays readable with more
 
 
@@ -23,23 +24,26 @@ def page(
     result: Mapping[str, Any],
     *,
     earlier: Sequence[Mapping[str, Any]] = (),
-    promotions: Sequence[Mapping[str, Any]] = (),
+    promotions: Sequence[Mapping[str, Any]] | None = None,
+    retrainings: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the report of a check as one HTML document that loads nothing and runs no script.
 
     Args:
         result: What ``mlpipes monitor --json`` prints.
         earlier: The same documents of earlier checks of the model, in any order.
-        promotions: When which version took an alias: ``at`` (ISO 8601), ``version`` and ``alias``.
+        promotions: When which version took an alias: ``at`` (ISO 8601), ``version`` and ``alias``; None if
+            only the checks tell, by their versions.
+        retrainings: When the model was trained again: ``at`` (ISO 8601), ``cause``, ``outcome``.
     """
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     title = _title(result)
     body = (
         f"<header><h1>{title}</h1><small>{_window(result)}</small>"
         f'<p class="verdict {_state(result)}">{plain(result["verdict"], 600)}</p></header>\n<main>\n'
-        f"{_facts(result)}{_notes(result)}{_quality(result)}{_columns(result)}{_joint(result)}"
+        f"{_facts(result)}{_windows(result)}{_notes(result)}{_quality(result)}{_columns(result)}{_joint(result)}"
         f"{_predictions(result)}{performance.section(result.get('performance'))}"
-        f"{history.section([result, *earlier], promotions)}</main>"
+        f"{history.section([result, *earlier], promotions, retrainings)}</main>"
     )
     return document(title, COMMAND, body, style)
 
@@ -79,6 +83,23 @@ def _facts(result: Mapping[str, Any]) -> str:
     ]
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
     return f'<dl class="facts">{listed}</dl>\n'
+
+
+def _windows(result: Mapping[str, Any]) -> str:
+    """Return a line for each window of a scheduled check; nothing where there is one window."""
+    windows = result.get("windows") or []
+    if not windows:
+        return ""
+    lines = "".join(
+        f"<tr{' class=worse' if one['alarm'] else ''}><th scope=row>{one['periods']} times"
+        f"{', shown below' if one['since'] == result['window'].get('since') else ''}</th>"
+        f"<td>{_moment(one['since'])}</td><td>{one['rows']:,}</td>"
+        f"<td>{'ALARM' if one['alarm'] else 'no alarm' if one['enough'] else 'too few rows'}</td>"
+        f"<td>{', '.join(f'<bdi>{plain(name)}</bdi>' for name in one['columns'][:_NAMED])}</td></tr>"
+        for one in windows
+    )
+    heads = ("times the set window", "since", "rows", "result", "changed")
+    return f'<h2 id="windows">Windows</h2>\n{performance.table(heads, lines)}'
 
 
 def _notes(result: Mapping[str, Any]) -> str:
