@@ -17,6 +17,7 @@ _LEGEND = (
     ' <span class="current"></span> current rows</p>'
 )
 _NAMED = 5  # changed columns that the line of a window names
+_SHOWN = 300  # columns with a card, so that the page stays below a megabyte
 _OPEN = 40  # cards of columns without a change that stand open; the page stays readable with more
 
 
@@ -110,7 +111,7 @@ def _notes(result: Mapping[str, Any]) -> str:
 def _quality(result: Mapping[str, Any]) -> str:
     lines = [
         f'<li><a href="#c{position}"><bdi>{plain(one["name"])}</bdi></a>: {plain(fault["words"], 300)}</li>'
-        for position, one in enumerate(result["columns"])
+        for position, one in enumerate(result["columns"][:_SHOWN])
         for fault in one.get("quality") or []
     ]
     listed = f'<ul class="attention">{"".join(lines)}</ul>' if lines else '<p class="note">No faults.</p>'
@@ -118,11 +119,18 @@ def _quality(result: Mapping[str, Any]) -> str:
 
 
 def _columns(result: Mapping[str, Any]) -> str:
-    cards = [card(one, f"c{position}") for position, one in enumerate(result["columns"])]
+    columns = result["columns"]
+    cards = [card(one, f"c{position}") for position, one in enumerate(columns[:_SHOWN])]
     shown = f'<div class="cards">\n{"".join(cards[:_OPEN])}</div>\n'
     rest = cards[_OPEN:]
     folded = f'<div class="cards">\n{"".join(rest)}</div>'
     more = f"<details><summary>{len(rest)} more columns</summary>{folded}</details>\n"
+    if left := columns[_SHOWN:]:
+        changed = sum(bool(one["alarm"]) for one in left)
+        more += (
+            f'<p class="note">{len(left):,} more columns, of which {changed:,} changed, are not shown;'
+            " <code>mlpipes monitor --json</code> has them.</p>\n"
+        )
     return f'<h2 id="columns">Inputs, by effect</h2>\n{_LEGEND}\n{shown}{more if rest else ""}'
 
 

@@ -98,7 +98,7 @@ class Refusing(BaseHTTPRequestHandler):
 class Project:
     root: Path
     cli: Cli
-    database: str
+    link: Any  # a connection to the database, which the waits share
     refused: list[str]
 
     def send(self, frame: pd.DataFrame, name: str) -> None:
@@ -110,7 +110,7 @@ class Project:
         self.cli("feedback", f"{name}.truth.csv").ok()
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        with closing(psycopg2.connect(self.database)) as link, link, link.cursor() as cursor:
+        with self.link.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
@@ -161,7 +161,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
                 ("up", "--with", "watch"),
             ):
                 cli(*words).ok()
-            yield Project(root, cli, str(cli("env", "--json").ok().json["MLPIPES_DATABASE_URL"]), refused)
+            with closing(psycopg2.connect(cli("env", "--json").ok().json["MLPIPES_DATABASE_URL"])) as link:
+                link.autocommit = True
+                yield Project(root, cli, link, refused)
         finally:
             cli("down", "--volumes", "--yes")
             server.shutdown()

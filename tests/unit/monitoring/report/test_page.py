@@ -184,6 +184,17 @@ def test_too_few_rows_and_two_files() -> None:
     assert 'class="verdict unknown"' in text and "too few rows" in text
 
 
+def test_of_very_many_columns_those_that_changed_most_are_shown() -> None:
+    document = document_of()
+    one = document["columns"][0]
+    document["columns"] = [{**one, "name": f"c{n}", "alarm": n < 400} for n in range(10_000)]
+    text = page(document)
+    assert len(text) < 1_000_000
+    words = " ".join(Seen(text).words)
+    assert "9,700 more columns, of which 100 changed, are not shown" in words
+    assert "c299" in words and "c300 " not in words
+
+
 def test_a_hundred_columns_stay_below_a_megabyte() -> None:
     random = np.random.default_rng(0)
     names = [f"a_long_name_of_a_column_{number}" for number in range(100)]
