@@ -55,7 +55,8 @@ def section(
 
 def _of_checks(checks: Sequence[Check]) -> list[Mapping[str, Any]]:
     """Return the promotions that checks of an alias show, at the first check of each new version."""
-    found, present = [], dict[str, int]()
+    found: list[Mapping[str, Any]] = []
+    present: dict[str, int] = {}
     for check in checks:
         alias, version = check.get("alias"), check["version"]
         if alias is None:
