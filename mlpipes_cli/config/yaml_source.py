@@ -106,7 +106,8 @@ def read_yaml(path: Path, name: str | None = None, loader: Any = _Loader) -> Yam
 
     Raises:
         UsageError: The file is missing, unreadable or not UTF-8.
-        ConfigError: The syntax is wrong, a key stands twice, a value has two meanings, or the root is no mapping.
+        ConfigError: The syntax is wrong, a key stands twice, a value has two meanings, or the root is
+            no mapping.
     """
     name = name or str(path)
     try:
@@ -182,8 +183,8 @@ def parse_yaml(text: str, name: str, loader: Any = _Loader) -> YamlSource:
     return YamlSource(name, data, lines)
 
 
-def _ambiguous(node: yaml.ScalarNode, location: Location, name: str) -> str:
-    text = node.value
+def _ambiguous(node: yaml.Node, location: Location, name: str) -> str:
+    text = str(node.value)
     meaning = "true or false in YAML 1.1 and a text in YAML 1.2: write true or false"
     if _LEADING_ZERO.match(text):
         meaning = "not the same number in YAML 1.1 and 1.2: write a decimal number without the zero"

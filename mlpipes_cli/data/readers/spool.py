@@ -34,9 +34,9 @@ class Spool:
             Unreadable: A table has other columns than the first.
         """
         for part in parts:
-            part = part.select(without_index(part.schema).names).replace_schema_metadata(None)
             if repeated := twice(part.column_names):
                 raise Unreadable(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")
+            part = part.select(without_index(part.schema).names).replace_schema_metadata(None)
             if self._schemas and set(part.column_names) != set(self._schemas[0].names):
                 raise Unreadable(
                     f"part {len(self._schemas) + 1} has other columns: {', '.join(part.column_names[:8])}"
