@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from mlpipes_cli.data.origins.files import Read, read_table
 from mlpipes_cli.data.origins.source_location import AT
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import temporary_folders
 
 
 def load_s3(name: str, data: Data, source: YamlSource, environ: Mapping[str, str], formats: Formats) -> Read:
@@ -25,8 +25,8 @@ def load_s3(name: str, data: Data, source: YamlSource, environ: Mapping[str, str
         ConfigError: There is no such bucket or key, or the object is not a table.
         MlpipesError: No credentials, no access, or the server cannot be reached.
     """
-    with tempfile.TemporaryDirectory(prefix="mlpipes-download-") as folder:
-        path = download(name, Path(folder), source, environ)
+    with temporary_folders.folder("mlpipes-download-") as folder:
+        path = download(name, folder, source, environ)
         try:
             return read_table(path, formats, f"s3://{name}", data.id)
         except Unreadable as error:

@@ -5,7 +5,6 @@ Importing this module is cheap: the first :func:`load` imports pandas and the cl
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers import downloads, opening, resolve
 from mlpipes_cli.data.readers.resolve import TEXTS
 from mlpipes_cli.errors import ConfigError
+from mlpipes_cli.local_files import temporary_folders
 from mlpipes_cli.ports.data_sets.datasets import SPLIT
 from mlpipes_cli.project import PROJECT_FILE
 from mlpipes_cli.suggest import did_you_mean
@@ -211,8 +211,8 @@ def _read_inputs(place: SourceLocation, data: Data, base: Path, source: YamlSour
 
     try:
         if place.kind == "http":
-            with tempfile.TemporaryDirectory(prefix="mlpipes-download-") as folder:
-                path = downloads.download(place.name, Path(folder), source, AT)
+            with temporary_folders.folder("mlpipes-download-") as folder:
+                path = downloads.download(place.name, folder, source, AT)
                 return read_table(path, formats, place.shown, data.id)
         files = resolve.files(place.name, base, source, AT)
         if len(files) == 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers import resolve
 from mlpipes_cli.data.readers.inputs import Input
 from mlpipes_cli.data.readers.spool import Spool
+from mlpipes_cli.local_files import temporary_folders
 from mlpipes_cli.suggest import did_you_mean
 
 Opening = Callable[[], Input]
@@ -129,8 +129,7 @@ class Fetching:
         self._files.add(real)
 
     def _folder(self) -> Path:
-        made = self._held.enter_context(tempfile.TemporaryDirectory(prefix="mlpipes-download-"))
-        return Path(made)
+        return self._held.enter_context(temporary_folders.folder("mlpipes-download-"))
 
     def _of_bucket(self, text: str, rest: str, at: Location) -> Path:
         from mlpipes_cli.data.origins import s3
