@@ -23,7 +23,7 @@ RESTORE = "`mlpipes restore` brings back its tables from a backup, `mlpipes up` 
 
 def removed(schemas: Sequence[str]) -> str:
     """Return the line for a database whose schemas somebody removed."""
-    return f"the database lacks the schema {' and '.join(schemas)}, which somebody removed"
+    return f"the schema {' and '.join(schemas)} was removed from the database"
 
 
 def absent(name: str, *, expected: bool) -> ServiceStatus:
