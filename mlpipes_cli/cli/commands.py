@@ -19,6 +19,7 @@ GROUPS = (
     "predictions",
     "performance",
     "monitor",
+    "retrain",
     "keys",
     "packaging.build",
     "packaging.images",
