@@ -4,8 +4,8 @@
 
 Makes a project with the embedded runtime in a temporary folder, and runs the same chain of commands bare (one
 process after the other, as a shell would) and as a pipeline, in turns. Two chains: ``true``, which shows what
-a step costs at all, and ``mlpipes history``, one of our commands. The difference holds everything: the start of
-``mlpipes run``, its locks, two synced files and the rows of each step, and its end.
+a step costs at all, and ``mlpipes history``, one of our commands. The difference holds everything: the start
+of ``mlpipes run``, its locks, two synced files and the rows of each step, and its end.
 """
 
 from __future__ import annotations
