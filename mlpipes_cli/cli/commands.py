@@ -19,6 +19,7 @@ GROUPS = (
     "predictions",
     "performance",
     "monitor",
+    "retrain",
     "automation.run",
     "keys",
     "packaging.build",

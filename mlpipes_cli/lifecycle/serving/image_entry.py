@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle import secret_files
 from mlpipes_cli.local_files import file_locks
 
 if TYPE_CHECKING:
@@ -36,31 +37,12 @@ _held: list[int | None] = []
 def main() -> int:
     """Serve until stopped; print an error as one line, and return the exit code."""
     try:
-        _read_passwords()
+        secret_files.read(_PASSWORDS)
         return _serve(os.environ)
     except MlpipesError as error:
         for line in error.lines():
             sys.stderr.write(f"error: {line}\n")
         return error.exit_code
-
-
-def _read_passwords() -> None:
-    """Set variables of this process and its workers from files.
-
-    Raises:
-        UsageError: A file cannot be read, or the variable is set as well.
-    """
-    for name in _PASSWORDS:
-        path = os.environ.pop(f"{name}_FILE", "")
-        if not path:
-            continue
-        if os.environ.get(name):
-            raise UsageError(f"both {name} and {name}_FILE are set", "remove one of them")
-        try:
-            os.environ[name] = Path(path).read_text(encoding="utf-8").rstrip("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8"
-            raise UsageError(f"{name}_FILE: {path} cannot be read ({reason})") from None
 
 
 def _serve(told: Mapping[str, str]) -> int:

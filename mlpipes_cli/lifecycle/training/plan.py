@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.config.experiment import ExperimentConfig
@@ -57,6 +57,21 @@ class Experiment:
         return source.startswith("postgres:") or self.config.data.dataset is not None
 
 
+class RowsOfToday(Protocol):
+    """Rows that are trained on beside those of the experiment file."""
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of the runs."""
+
+    def added(self, known: KnownVersion) -> KnownVersion:
+        """Return the prepared data of the file with these rows, each in its part.
+
+        Raises:
+            MlpipesError: The rows are not available, or do not fit the file.
+        """
+
+
 def _nothing() -> None:
     """Remember nothing."""
 
@@ -75,6 +90,7 @@ class TrainingPlan:
         notes: How it was read, one line each.
         warnings: Warnings about the data, one line each.
         remember: Notes that the data is stored, so that the same version need not be read again.
+        tags: Further tags of each run.
     """
 
     experiment: Experiment
@@ -86,6 +102,7 @@ class TrainingPlan:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     remember: Callable[[], None] = _nothing
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def tell(self, reporter: Reporter) -> None:
         """Report how the data was read, what was understood, and what is unusual in it."""
@@ -125,6 +142,7 @@ def make(
     only: Sequence[str],
     database_url: str | None,
     versions: PreparedVersions | None = None,
+    rows: RowsOfToday | None = None,
 ) -> TrainingPlan:
     """Read the data, split it, and resolve the candidates.
 
@@ -133,6 +151,7 @@ def make(
         only: Names of the runs to train; all if empty.
         database_url: The project's database as the role that can only read; None if there is none.
         versions: What is remembered of versions of data sets, if anything.
+        rows: Adds rows to those of the file, and says what their runs are tagged with.
 
     Raises:
         ConfigError: The data does not fit the file.
@@ -141,6 +160,8 @@ def make(
     from mlpipes_cli.data.understanding import understand
 
     experiment, known, key = _prepared(experiment, database_url, versions)
+    if rows is not None:
+        known, key = rows.added(known), ""
     config, source, prepared = experiment.config, experiment.source, known.prepared
     understanding = understand(prepared, config.data, known.warnings)
     metric = checks.check_metrics(config, source, prepared.task)
@@ -163,6 +184,7 @@ def make(
         known.notes,
         (*known.warnings, *prepared.warnings, *understanding.warnings, *([few] if few else [])),
         partial(versions.keep, key, known) if versions is not None and key else _nothing,
+        {} if rows is None else rows.tags,
     )
 
 

@@ -63,6 +63,7 @@ class RunRecorder:
             mlflow_tags.EXPERIMENT_FILE: os.path.relpath(self._plan.experiment.file, self._project),
             "mlflow.source.name": self._plan.experiment.file.name,
         }
+        tags |= self._plan.tags
         if (dataset := self._plan.experiment.config.data.dataset) is not None:
             tags[mlflow_tags.DATASET] = str(dataset)
         if environment := self._built.get(candidate.name):
