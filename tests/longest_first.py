@@ -22,6 +22,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/training/test_results.py": 140,
     "e2e/test_tutorial.py": 125,
     "integration/monitoring/test_monitor.py": 90,
+    "integration/pipelines/test_pages.py": 100,
     "integration/monitoring/test_retrain.py": 75,
     "integration/monitoring/test_watch.py": 120,
     "e2e/test_site.py": 90,

@@ -20,6 +20,7 @@ GROUPS = (
     "performance",
     "monitor",
     "retrain",
+    "automation.run",
     "keys",
     "packaging.build",
     "packaging.images",
