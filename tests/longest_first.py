@@ -99,6 +99,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/page/test_page_for_everybody.py": 15,
     "integration/registry/test_mlflow_client.py": 15,
     "integration/serving/test_truth.py": 15,
+    "unit/lifecycle/export/test_kubernetes_tools.py": 20,
     "unit/test_start_up.py": 15,
 }
 
