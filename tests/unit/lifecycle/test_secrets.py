@@ -57,5 +57,5 @@ def test_the_environments_key_comes_first_and_no_file_is_made(
     assert model_key(tmp_path).secret == given.encode()
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv(keys.NAME, "short")
-    with pytest.raises(MlpipesError, match="the environment: MLPIPES_MODEL_KEY.* has 5 characters"):
+    with pytest.raises(MlpipesError, match=r"the environment: MLPIPES_MODEL_KEY.* has 5 characters"):
         model_key(tmp_path)
