@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.alerts import Channel, Outbox
     from mlpipes_cli.ports.alias_notifications import AliasNotifications
     from mlpipes_cli.ports.api_keys import KeyStore
+    from mlpipes_cli.ports.automation.pipeline_runs import PipelineStore
     from mlpipes_cli.ports.data_sets.datasets import RawTable
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.ports.environments import Environments
@@ -146,6 +147,13 @@ def watch_seat(database_url: str, name: str) -> AbstractContextManager[WatchSeat
     from mlpipes_cli.adapters.postgres import watch_seat
 
     return watch_seat.taken(database_url, name)
+
+
+def make_pipeline_store(database_url: str) -> PipelineStore:
+    """Return the store of runs of pipelines."""
+    from mlpipes_cli.adapters.postgres.pipelines.store import PostgresPipelineStore
+
+    return PostgresPipelineStore(database_url)
 
 
 def make_outbox(database_url: str) -> Outbox:

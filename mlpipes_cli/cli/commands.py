@@ -19,6 +19,7 @@ GROUPS = (
     "predictions",
     "performance",
     "monitor",
+    "automation.run",
     "keys",
     "packaging.build",
     "packaging.images",

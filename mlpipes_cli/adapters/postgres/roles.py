@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 SUPERUSER = "postgres"
 _FIRST = ("raw_data", "clean_data", "serving")  # which databases of every release have
-SCHEMAS = (*_FIRST, "monitoring")  # later ones are made by migrations where `up` was not run since
+SCHEMAS = (
+    *_FIRST,
+    "monitoring",
+    "pipelines",
+)  # later ones are made by migrations where `up` was not run since
 OWNERS: Mapping[str, str] = {"mlflow": "MLFLOW_DB_PASSWORD", "mlpipes": "MLPIPES_DB_PASSWORD"}
 READER = "mlpipes_reader"  # the role of users' queries: it reads what mlpipes owns, and can do nothing else
 READER_SECRET = "MLPIPES_READER_PASSWORD"  # noqa: S105 - the name of one
