@@ -50,6 +50,8 @@ def kubernetes(
 
     console = context.current.console
     found = kustomize.export(context.current.project(), output, image=image, force=force)
+    for line in found.left_out:
+        console.warn(line)
     console.result(found, lambda: _written(found))
 
 
@@ -65,6 +67,8 @@ def helm(
 
     console = context.current.console
     found = chart.export(context.current.project(), output, image=image, force=force)
+    for line in found.left_out:
+        console.warn(line)
     console.result(found, lambda: _written(found))
 
 

@@ -51,7 +51,7 @@ def export(
     """
     settings = values.of_project(project, image)
     folder = OutputFolder(output, COMMAND, force)
-    for one in description.resources(settings, TemplateValues(), pipeline.tasks(project)):
+    for one in description.resources(settings, TemplateValues(), pipeline.tasks(project, settings.name)):
         folder.add(f"templates/{one.file}.yaml", template(one))
     folder.add("templates/NOTES.txt", _NOTES.format(mark=folder.mark))
     folder.add("Chart.yaml", plain(description.summary(settings)))
@@ -65,7 +65,7 @@ def export(
     if settings.has_jobs:
         for path, text in description.jobs_dockerfile(output.name).items():
             folder.add(path, text)
-    return folder.write()
+    return folder.write(description.left_out(settings, project))
 
 
 def _values(tree: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.lifecycle.export.kubernetes import jobs, serving
 from mlpipes_cli.lifecycle.export.kubernetes.jobs import Task
@@ -18,6 +18,9 @@ from mlpipes_cli.lifecycle.export.kubernetes.values import (
     ClusterSettings,
     Values,
 )
+
+if TYPE_CHECKING:
+    from mlpipes_cli.project import ProjectFolder
 
 _TELLS = {
     DATABASE_URL: "postgresql://USER:PASSWORD@HOST:5432/DATABASE",
@@ -107,6 +110,13 @@ _IGNORED = """\
 **/__pycache__
 secret*.yaml
 """
+
+
+def left_out(settings: ClusterSettings, project: ProjectFolder) -> tuple[str, ...]:
+    """Return what a project has and the export does not, a line each."""
+    if settings.has_jobs or not (project.root / "pipeline.yaml").is_file():
+        return ()
+    return ("pipeline.yaml is left out: `kubernetes: {jobs: {image: ...}}` in mlpipes.yaml is missing",)
 
 
 def summary(settings: ClusterSettings) -> dict[str, Any]:

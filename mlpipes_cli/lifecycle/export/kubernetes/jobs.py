@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlpipes_cli.lifecycle.export.kubernetes import resource
@@ -18,7 +18,7 @@ from mlpipes_cli.lifecycle.export.kubernetes.values import (
 )
 
 PROJECT, WORK, SETTINGS = "/project", "/work", "/etc/mlpipes/project"
-_DAY = 24 * 3600
+DAY = 24 * 3600
 # A date that does not exist, for what only starts when it is told to.
 _NEVER = "0 0 31 2 *"
 
@@ -33,13 +33,17 @@ class Task:
         schedule: When it starts, as cron writes it; None is only when it is told to.
         retries: How often a failed one starts again.
         seconds: How long it may take.
+        zone: The time zone of the schedule.
+        environment: Further variables.
     """
 
     name: str
     arguments: tuple[str, ...]
     schedule: str | None = None
     retries: int = 0
-    seconds: int = _DAY
+    seconds: int = DAY
+    zone: str = "Etc/UTC"
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def resources(settings: ClusterSettings, values: Values, tasks: Sequence[Task]) -> list[Resource]:
@@ -70,7 +74,7 @@ def _cron_job(settings: ClusterSettings, values: Values, task: Task, own: dict[s
     }
     spec = {
         "schedule": _NEVER if task.schedule is None else task.schedule,
-        "timeZone": "Etc/UTC",
+        "timeZone": task.zone,
         "suspend": task.schedule is None,
         "concurrencyPolicy": "Forbid",
         "startingDeadlineSeconds": 600,
@@ -96,7 +100,7 @@ def _pod(settings: ClusterSettings, values: Values, task: Task) -> dict[str, Any
         "name": "mlpipes",
         "command": ["mlpipes", *task.arguments],
         "workingDir": WORK,
-        "env": _environment(settings, values),
+        "env": _environment(settings, values, task),
         **common,
     }
     return {
@@ -116,14 +120,16 @@ def _pod(settings: ClusterSettings, values: Values, task: Task) -> dict[str, Any
     }
 
 
-def _environment(settings: ClusterSettings, values: Values) -> list[dict[str, Any]]:
+def _environment(settings: ClusterSettings, values: Values, task: Task) -> list[dict[str, Any]]:
     needed = dict.fromkeys((DATABASE_URL, MODEL_KEY, TRACKING, *settings.secret_keys), False)
     optional = {name: True for name in OPTIONAL if name not in needed}
     fixed = [{"name": "HOME", "value": "/tmp"}, {"name": "USER", "value": "mlpipes"}]  # noqa: S108
-    return fixed + [
+    secret = [
         {"name": name, "valueFrom": {"secretKeyRef": _key(values, name, absent)}}
         for name, absent in {**needed, **optional}.items()
     ]
+    own = [{"name": name, "value": value} for name, value in task.environment.items()]
+    return [*fixed, *secret, *own]
 
 
 def _key(values: Values, name: str, optional: bool) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def export(
     """
     settings = values.of_project(project, image)
     plain_values = PlainValues(settings.name, settings.values)
-    found = description.resources(settings, plain_values, pipeline.tasks(project))
+    found = description.resources(settings, plain_values, pipeline.tasks(project, settings.name))
     present = [one for one in found if not one.condition or plain_values.get(one.condition)]
     folder = OutputFolder(output, COMMAND, force)
     for one in present:
@@ -49,7 +49,7 @@ def export(
     if settings.has_jobs:
         for path, text in description.jobs_dockerfile(output.name).items():
             folder.add(path, text)
-    return folder.write()
+    return folder.write(description.left_out(settings, project))
 
 
 def _namespace(name: str) -> dict[str, Any]:

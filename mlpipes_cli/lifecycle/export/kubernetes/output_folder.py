@@ -18,12 +18,14 @@ class WrittenFolder:
         files: The files that were written, relative to it.
         kept: Files for a person to change, which were there already and stay as they are.
         removed: Files of an earlier export that are no longer needed.
+        left_out: What the project has and the files do not, a line each.
     """
 
     folder: str
     files: tuple[str, ...]
     kept: tuple[str, ...]
     removed: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
 @dataclass
@@ -60,7 +62,7 @@ class OutputFolder:
         """Add a file that is written once, for a person to change."""
         self._starts[path] = f"# {self.mark}, once: it is yours to change.\n{text}"
 
-    def write(self) -> WrittenFolder:
+    def write(self, left_out: tuple[str, ...] = ()) -> WrittenFolder:
         """Write the files.
 
         Raises:
@@ -79,7 +81,7 @@ class OutputFolder:
         for path, text in wanted.items():
             output_files.write(self.folder / path, text)
         removed = self._remove_stale({*wanted, *kept})
-        return WrittenFolder(str(self.folder), tuple(wanted), tuple(kept), removed)
+        return WrittenFolder(str(self.folder), tuple(wanted), tuple(kept), removed, left_out)
 
     def _make_folders(self, paths: dict[str, str]) -> None:
         for folder in sorted({self.folder / Path(path).parent for path in paths}):

@@ -9,24 +9,24 @@ import yaml
 
 from mlpipes_cli.lifecycle.export.kubernetes.resource import Resource
 
-_VALUE = re.compile(r"__VALUE_([A-Za-z.]+)__")
-_RELEASE = "{{ .Release.Name }}"
+# What stands in YAML for an expression of a template: a word, or a text that YAML has to quote.
+_VALUE, _QUOTED, _RELEASE = "__VALUE_{}__", "%QUOTED_{}%", "%RELEASE%"
 
 
 class TemplateValues:
     """Values as expressions of a template. Implements :class:`values.Values`.
 
-    A value is a word of its own in the YAML, which :func:`template` replaces by an expression that writes
-    the value as JSON, which is YAML of any type.
+    A value is a word of its own, which :func:`template` replaces by an expression that writes the value as
+    JSON, which is YAML of any type.
     """
 
     name = _RELEASE
 
     def get(self, path: str) -> Any:
-        return f"__VALUE_{path}__"
+        return _VALUE.format(path)
 
     def quoted(self, path: str) -> str:
-        return f'{{{{ range .Values.{path} }}}}, "{{{{ . }}}}"{{{{ end }}}}'
+        return _QUOTED.format(path)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -58,7 +58,10 @@ def template(one: Resource) -> str:
             "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
         }
         body = {**body, "metadata": {**body["metadata"], "annotations": hook}}
-    text = _VALUE.sub(r"{{ toJson .Values.\1 }}", plain(body))
+    text = plain(body).replace("{{", '{{ "{{" }}')  # of the project's own
+    text = text.replace(_RELEASE, "{{ .Release.Name }}")
+    text = re.sub(_QUOTED.format(r"([A-Za-z.]+)"), r'{{ range .Values.\1 }}, "{{ . }}"{{ end }}', text)
+    text = re.sub(_VALUE.format(r"([A-Za-z.]+)"), r"{{ toJson .Values.\1 }}", text)
     if one.condition:
         return f"{{{{- if .Values.{one.condition} }}}}\n{text}{{{{- end }}}}\n"
     return text

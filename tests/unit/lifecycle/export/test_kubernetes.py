@@ -30,6 +30,16 @@ kubernetes:
   service_monitor: true
   jobs: {{image: "registry.example:5000/team/jobs:7", memory: 4g, cpus: 1.5, secrets: [TEAM_WEBHOOK]}}
 """
+PIPELINE = """
+pipeline: loans
+schedule: "0 3 * * *"
+timezone: Europe/Berlin
+steps:
+  - {name: load, run: "true"}
+  - {name: Train_all, train: experiment.yaml, needs: [load], retries: 2, timeout: 600}
+  - {name: one, train: {file: experiment.yaml, only: ["a {{b}}"], parallel: 1}, needs: [load],
+     env: {HOOK: "${TEAM_WEBHOOK}/x"}}
+"""
 OWN = "# Written by `mlpipes export kubernetes`"
 
 
@@ -38,7 +48,10 @@ def cli(tmp_path: Path) -> Cli:
     return Cli(tmp_path / "home", tmp_path)
 
 
-def exported(cli: Cli, settings: str, kind: str = "kubernetes", *more: str) -> Result:
+def exported(cli: Cli, settings: str, kind: str = "kubernetes", *more: str, pipeline: str = "") -> Result:
+    if pipeline:
+        (cli.cwd / "experiment.yaml").touch()
+        (cli.cwd / "pipeline.yaml").write_text(pipeline)
     (cli.cwd / "mlpipes.yaml").write_text(settings)
     return cli("export", kind, "--json", *more)
 
@@ -142,6 +155,50 @@ def test_all_that_can_be_set(cli: Cli) -> None:
     assert {"name": "registry.example:5000/team/jobs", "newTag": "7"} in production["images"]
 
 
+def test_the_pipeline_and_its_training_steps_are_jobs(cli: Cli) -> None:
+    exported(cli, FULL, pipeline=PIPELINE).ok()
+    found = base(cli.cwd)
+    whole, first, second = (
+        found[f"job-{name}"]["spec"] for name in ("pipeline", "train-train-all", "train-one")
+    )
+    assert (whole["schedule"], whole["timeZone"], whole["suspend"]) == ("0 3 * * *", "Europe/Berlin", False)
+    assert (first["suspend"], second["suspend"]) == (True, True)
+    commands = []
+    for spec in (whole, first, second):
+        (call,) = spec["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+        commands.append(call["command"])
+    assert commands == [
+        ["mlpipes", "run", "pipeline.yaml", "--json"],
+        ["mlpipes", "--json", "train", "experiment.yaml"],
+        ["mlpipes", "--json", "train", "experiment.yaml", "--only", "a {{b}}", "--parallel", "1"],
+    ]
+    job = first["jobTemplate"]["spec"]
+    assert (job["backoffLimit"], job["activeDeadlineSeconds"]) == (2, 600)
+    assert {"name": "HOOK", "value": "$(TEAM_WEBHOOK)/x"} in call["env"]
+
+
+def test_a_pipeline_without_an_image_for_jobs_is_said_to_be_left_out(cli: Cli) -> None:
+    done = exported(cli, SMALL, pipeline=PIPELINE).ok()
+    (line,) = done.json["left_out"]
+    assert line in done.err
+    assert line.startswith("pipeline.yaml is left out: `kubernetes: {jobs:")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("train-ALL", "two steps would both be the job credit-risk-train-train-all"),
+        ("a" * 40, "has more than the 52 characters of a CronJob"),
+    ],
+)
+def test_names_that_a_cluster_does_not_allow(cli: Cli, name: str, words: str) -> None:
+    refused = exported(cli, FULL, pipeline=PIPELINE.replace("name: one", f"name: {name}"))
+    assert refused.code == 2
+    assert "pipeline.yaml: " in refused.err
+    assert words in refused.err
+    assert not (cli.cwd / "kubernetes").exists()
+
+
 def test_what_jobs_read_is_a_project(cli: Cli) -> None:
     """The file in the ConfigMap is one that the command line takes."""
     from mlpipes_cli.config.project import load_project_config
@@ -217,9 +274,8 @@ def test_the_image_of_the_command_line_comes_first(cli: Cli) -> None:
         (SMALL, ("--output", "mlpipes.yaml"), "mlpipes.yaml"),
     ],
 )
-@pytest.mark.parametrize("kind", ["kubernetes", "helm"])
-def test_mistakes_are_one_line(cli: Cli, settings: str, more: tuple[str, ...], words: str, kind: str) -> None:
-    refused = exported(cli, settings, kind, *more)
+def test_mistakes_are_one_line(cli: Cli, settings: str, more: tuple[str, ...], words: str) -> None:
+    refused = exported(cli, settings, "kubernetes", *more)
     assert refused.code == 2
     assert words in refused.err
-    assert not (cli.cwd / kind).exists()
+    assert not (cli.cwd / "kubernetes").exists()

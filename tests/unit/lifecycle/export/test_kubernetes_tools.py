@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cluster_tools import ClusterTools, documents
 from conftest import Cli
-from unit.lifecycle.export.test_kubernetes import FULL, SMALL, exported
+from unit.lifecycle.export.test_kubernetes import FULL, PIPELINE, SMALL, exported
 
 pytestmark = pytest.mark.slow
 NAMES = {"small": "credit", "full": "credit-risk"}
@@ -19,7 +19,8 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
     """The name of the project, and its folder with both exports."""
     cli = Cli(tmp_path / "home", tmp_path)
     for kind in ("kubernetes", "helm"):
-        exported(cli, {"small": SMALL, "full": FULL}[request.param], kind).ok()
+        settings, pipeline = {"small": (SMALL, ""), "full": (FULL, PIPELINE)}[request.param]
+        exported(cli, settings, kind, pipeline=pipeline).ok()
     return NAMES[request.param], tmp_path
 
 
