@@ -29,10 +29,12 @@ class ClusterTools:
 
     folder: Path
 
-    def run(self, name: str, *arguments: str | Path) -> str:
+    def run(self, name: str, *arguments: str | Path, cwd: Path | None = None) -> str:
         """Call helm or kubectl; its output."""
         command = [str(self.folder / name / name), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, env=self._environment(), timeout=120)
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=self._environment(), timeout=120, cwd=cwd
+        )
         assert done.returncode == 0, f"{done.stdout}{done.stderr}"
         return done.stdout
 

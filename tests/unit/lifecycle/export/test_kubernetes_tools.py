@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from conftest import Cli
 from unit.lifecycle.export.test_kubernetes import FULL, PIPELINE, SMALL, exported
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[4]
 NAMES = {"small": "credit", "full": "credit-risk"}
 
 
@@ -86,6 +91,40 @@ def test_the_chart_takes_and_checks_values(tmp_path: Path, cluster_tools: Cluste
     assert env["MLPIPES_SERVER_SETTINGS"] == f'{{"allowed_hosts": {hosts}}}'
     for wrong in ("replicas.min=0", "image=", "databasePort=70000", "imgae=x", 'allowedHosts={a"b}'):
         assert "values" in cluster_tools.refused("helm", "template", "one", chart, "--set", wrong)
+
+
+def test_the_page_on_it(tmp_path: Path, cluster_tools: ClusterTools) -> None:
+    """The settings of the page, and its commands in their order."""
+    text = (ROOT / "docs" / "how-to" / "automation" / "kubernetes.md").read_text(encoding="utf-8")
+    (settings,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)
+    (commands,) = re.findall(r"^```bash\n(.*?)^```$", text, re.M | re.S)
+    (tmp_path / "mlpipes.yaml").write_text(f"project: credit\n{settings}")
+    cli = Cli(tmp_path / "home", tmp_path)
+    said = []
+    for line in commands.splitlines():
+        program, *words = shlex.split(line)
+        if program == "mlpipes":
+            cli(*words).ok()
+        else:
+            said.append(cluster_tools.run(program, *words, cwd=tmp_path))
+    kustomized, _, chart = said
+    shown = {(one["kind"], one["metadata"]["name"]) for one in documents(kustomized)}
+    assert shown == {(one["kind"], one["metadata"]["name"]) for one in documents(chart)} | {
+        ("Namespace", "credit-staging")
+    }
+    named = set(re.findall(r"^\| (?:CronJob|Job) `(credit-[a-z]+)`", text, re.M)) - {"credit-pipeline"}
+    assert named <= {name for _, name in shown}  # there is no pipeline.yaml
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
+def test_the_terraform_examples_are_well_formed() -> None:
+    """Their format, for which each file is parsed; providers, which `validate` needs, are not at hand."""
+    folder = ROOT / "docs" / "how-to" / "automation" / "terraform"
+    assert len(list(folder.glob("*/main.tf"))) == 2
+    done = subprocess.run(
+        ["terraform", "fmt", "-check", "-diff", "-recursive", str(folder)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_validator_finds_a_mistake(tmp_path: Path, cluster_tools: ClusterTools) -> None:
