@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mlpipes_cli.cli import context
-
-if TYPE_CHECKING:
-    from mlpipes_cli.lifecycle.export.kubernetes.output_folder import WrittenFolder
+from mlpipes_cli.cli.packaging import cluster
 
 
 def grafana(
@@ -29,62 +27,50 @@ def grafana(
     console.result(found, lambda: f"wrote {found.path}: {found.panels} panels")
 
 
-Image = Annotated[
-    str | None,
-    typer.Option("--image", metavar="REF", help="The API's image (default: `kubernetes: image`)."),
-]
-Force = Annotated[
-    bool, typer.Option("--force", help="Overwrite files that are not of this command, and yours.")
-]
+File = Annotated[Path, typer.Argument(metavar="[FILE]", help="The pipeline's file.")]
 
 
-def kubernetes(
+def cron(
+    file: File = Path("pipeline.yaml"),
     output: Annotated[
-        Path, typer.Option("--output", metavar="DIR", help="Write the files to this folder.")
-    ] = Path("kubernetes"),
-    image: Image = None,
-    force: Force = False,
+        Path | None, typer.Option("--output", metavar="FILE", help="Write the lines to this file.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite an output file that is not such a crontab.")
+    ] = False,
 ) -> None:
-    """Write manifests of the API and its jobs, with Kustomize overlays for staging and production."""
-    from mlpipes_cli.lifecycle.export.kubernetes import kustomize
+    """Print the line of a crontab that runs a pipeline by its schedule."""
+    from mlpipes_cli.lifecycle.export.schedules import cron as verb
 
-    console = context.current.console
-    found = kustomize.export(context.current.project(), output, image=image, force=force)
-    for line in found.left_out:
-        console.warn(line)
-    console.result(found, lambda: _written(found))
+    here = context.current
+    found = verb.export(
+        here.project(), here.resolve(file), str(file), here.console, output=output, force=force
+    )
+    here.console.result(found, lambda: found.crontab if output is None else f"wrote {found.path}")
 
 
-def helm(
+def systemd(
+    file: File = Path("pipeline.yaml"),
     output: Annotated[
-        Path, typer.Option("--output", metavar="DIR", help="Write the chart to this folder.")
-    ] = Path("helm"),
-    image: Image = None,
-    force: Force = False,
+        Path, typer.Option("--output", metavar="DIR", help="Write the units to this folder.")
+    ] = Path(),
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite output files that are not such units.")
+    ] = False,
 ) -> None:
-    """Write a Helm chart of the API and its jobs."""
-    from mlpipes_cli.lifecycle.export.kubernetes import chart
+    """Write a systemd service that runs a pipeline, and a timer with its schedule."""
+    from mlpipes_cli.lifecycle.export.schedules import systemd as verb
 
-    console = context.current.console
-    found = chart.export(context.current.project(), output, image=image, force=force)
-    for line in found.left_out:
-        console.warn(line)
-    console.result(found, lambda: _written(found))
-
-
-def _written(found: WrittenFolder) -> str:
-    lines = [f"wrote {found.folder}: {len(found.files)} files"]
-    if found.kept:
-        lines.append(f"kept as they are: {', '.join(found.kept)}")
-    if found.removed:
-        lines.append(f"removed: {', '.join(found.removed)}")
-    return "\n".join(lines)
+    here = context.current
+    found = verb.export(here.project(), here.resolve(file), str(file), output, force=force)
+    here.console.result(found, lambda: f"wrote {found.service}\nwrote {found.timer}")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True)
     group.command("grafana")(grafana)
-    group.command("kubernetes")(kubernetes)
-    group.command("helm")(helm)
+    group.command("cron")(cron)
+    group.command("systemd")(systemd)
+    cluster.add(group)
     app.add_typer(group, name="export", help="Write files for tools that run or show the project.")

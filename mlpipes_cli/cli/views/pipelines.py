@@ -83,7 +83,7 @@ def line(step: StepRun) -> str:
         again = f", try {step.tries}" if step.tries > 1 else ""
         return f"{step.name}: {step.reason}" if step.reason else f"{step.name}: started{again}"
     after = "" if step.seconds is None else f" in {_seconds(step.seconds)} s"
-    code = f", exit code {step.exit}" if step.exit else ""
+    code = f", exit code {step.exit}" if step.exit and not step.reason.startswith("exit code") else ""
     return f"{step.name}: {step.status}{after}{code}{': ' + step.reason if step.reason else ''}"
 
 

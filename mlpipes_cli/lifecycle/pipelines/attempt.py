@@ -20,7 +20,7 @@ from mlpipes_cli.lifecycle.pipelines.step_log import LINE_BYTES, StepLog
 TIMEOUT_CODE = 124  # as timeout(1) has it
 RESULT_BYTES = 1_000_000
 GRACE = 10.0  # seconds from SIGTERM to SIGKILL
-_DRAIN = 5.0  # seconds for the last output of a process that has ended
+_DRAIN = 2.0  # seconds for the last output of a process that has ended
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,9 @@ class Attempt:
             reason, code = f"did not end within {timeout:g} seconds", TIMEOUT_CODE
             self.stop()
         end_session(self.pid)
+        drained = time.monotonic() + _DRAIN
         for reader in self._readers:
-            reader.join(_DRAIN)
+            reader.join(max(0.0, drained - time.monotonic()))
         returned = self._process.returncode
         result, problem = (None, "") if self._too_much else parse_result(bytes(self._output))
         if self._too_much:

@@ -15,6 +15,11 @@ _WORDS = {
 }  # fmt: skip
 
 
+def ending(status: str) -> str:
+    """Return a status as the end of a sentence on a step."""
+    return status if status == "failed" else f"was {status}"
+
+
 def unmet(conditions: Iterable[Condition], steps: Mapping[str, StepRun]) -> str | None:
     """Return why the conditions do not hold, or None if all do.
 
@@ -33,7 +38,7 @@ def unmet(conditions: Iterable[Condition], steps: Mapping[str, StepRun]) -> str 
 
 def _unmet(condition: Condition, step: StepRun) -> str | None:
     if step.status not in ("done", "failed", "refused"):
-        return f"step {step.name} was {step.status}"
+        return f"step {step.name} {ending(step.status)}"
     if condition.exit is not None:
         wanted = " or ".join(map(str, condition.exit))
         return (
@@ -46,7 +51,7 @@ def _unmet(condition: Condition, step: StepRun) -> str | None:
             else f"step {step.name} is {step.status}, not {condition.status}"
         )
     if step.result is None and step.status != "done":
-        return f"step {step.name} was {step.status}, without a result"
+        return f"step {step.name} {ending(step.status)}, without a result"
     value = _value(condition, step)
     for name, bound in condition.comparisons.items():
         if not _holds(name, value, bound, condition):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.pipelines import conditions
 from mlpipes_cli.lifecycle.pipelines.attempt import GRACE
+from mlpipes_cli.lifecycle.pipelines.conditions import ending
 from mlpipes_cli.lifecycle.pipelines.selection import Selection
 from mlpipes_cli.lifecycle.pipelines.step_worker import STOPPED, StepContext, StepWorker
 from mlpipes_cli.ports.automation.pipeline_runs import ENDED, PipelineRun, RunStatus, StepRun, StepStatus
@@ -89,7 +90,7 @@ class Scheduler:
         """
         skipped = False
         for state in list(self._states.values()):
-            if state.status != "waiting":
+            if state.status != "waiting" or state.name in self._workers:
                 continue
             step = self._config.step(state.name)
             if not all(self._states[name].status in ENDED for name in self._inside(step.waits_for)):
@@ -102,7 +103,6 @@ class Scheduler:
                 skipped = True
             elif len(self._workers) < self._config.parallel:
                 worker = StepWorker(step, state, self._context, self._events.put)
-                self._states[step.name] = replace(state, status="running")
                 self._workers[step.name] = worker
                 worker.start()
         return skipped
@@ -114,7 +114,7 @@ class Scheduler:
         """Return the status and the reason of a step that does not run now that others have ended."""
         for name in self._inside(step.needs):
             if (status := self._states[name].status) != "done":
-                return "skipped", f"step {name} was {status}"
+                return "skipped", f"step {name} {ending(status)}"
         known = {**self._before, **{name: self._states[name] for name in self._chosen}}
         asked = [one for one in step.conditions if one.step in self._chosen or step.name not in self._named]
         for one in asked:

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 _TAKE = "select pg_try_advisory_lock(hashtextextended('mlpipes pipeline ' || %s, 0))"
-_RUN = "id::text, pipeline, status, started_at, ended_at, actor, host, start_from, only, change"
-_NAMES = [name.split(":")[0] for name in _RUN.split(", ")]
+_RUN = "id::text, pipeline, status, started_at, ended_at, actor, host, start_from, only_steps, change"
+_NAMES = [name.removesuffix("::text").removesuffix("_steps") for name in _RUN.split(", ")]
 _STEP = "name, status, tries, exit, seconds, started_at, ended_at, reason, fingerprint, result"
 _SAVE_RUN = """
-insert into pipelines.runs (id, pipeline, status, started_at, ended_at, actor, host, start_from, only, change)
+insert into pipelines.runs (id, pipeline, status, started_at, ended_at, actor, host, start_from, only_steps,
+    change)
 values (%(id)s, %(pipeline)s, %(status)s, %(started_at)s, %(ended_at)s, %(actor)s, %(host)s, %(start_from)s,
     %(only)s, %(change)s)
 on conflict (id) do update set status = excluded.status, ended_at = excluded.ended_at, actor = excluded.actor,

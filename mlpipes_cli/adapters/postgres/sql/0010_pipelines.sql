@@ -17,7 +17,7 @@ create table pipelines.runs (
     actor       text         not null,
     host        text         not null,                   -- of the process that runs it
     start_from  text,                                    -- `--from`
-    only        text[]       not null default '{}',      -- `--only`
+    only_steps  text[]       not null default '{}',      -- `--only`
     change      bigint       not null                    -- grows: an older state never replaces a newer one
 );
 create index runs_pipeline on pipelines.runs (pipeline, started_at desc, id desc);
