@@ -14,7 +14,7 @@ import pytest
 HERE = Path(__file__).parent
 SLOW = 12  # seconds of a file with the mark `slow` that is not named here
 SECONDS = {  # about, on an idle machine with two cores; only the order counts
-    "integration/docker/test_api_in_containers.py": 420,
+    "integration/docker/test_api_in_containers.py": 470,
     "integration/embedded/test_repair.py": 175,
     "e2e/test_story_on_docker.py": 155,
     "integration/carrying/test_backup_and_restore.py": 155,
@@ -22,7 +22,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/training/test_results.py": 140,
     "e2e/test_tutorial.py": 125,
     "integration/monitoring/test_monitor.py": 90,
-    "integration/monitoring/test_watch.py": 60,
+    "integration/monitoring/test_watch.py": 65,
     "e2e/test_site.py": 90,
     "e2e/test_served_pages.py": 80,
     "integration/carrying/test_docker_carrying.py": 135,
