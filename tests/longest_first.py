@@ -95,6 +95,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "unit/worker/test_pool.py": 20,
     "contracts/test_boosting.py": 15,
     "integration/docker/test_docker_refusals.py": 15,
+    "integration/docker/test_jobs_image.py": 15,
     "integration/docker/test_docker_rustfs.py": 15,
     "integration/page/test_page_for_everybody.py": 15,
     "integration/registry/test_mlflow_client.py": 15,
