@@ -42,6 +42,10 @@ ELSEWHERE = {
     ("README.md", "bash"): ("../.ci/run", "make test"),
     ("docs/explanation/metrics.md", "python"): ("e2e/test_documentation.py", "explanation/metrics.md"),
     ("docs/how-to/automation/run.md", "yaml"): ("integration/pipelines/test_pages.py", "Condition"),
+    ("docs/how-to/automation/kubernetes.md", "bash"): (
+        "unit/lifecycle/export/test_kubernetes_tools.py", '"kubernetes.md"'),
+    ("docs/how-to/automation/kubernetes.md", "yaml"): (
+        "unit/lifecycle/export/test_kubernetes_tools.py", '"kubernetes.md"'),
     ("docs/how-to/compose.md", "bash"): ("integration/docker/test_compose_plugin.py", "--profile api up"),
     ("docs/how-to/compose.md", "yaml"): ("e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/data/loading.md", "bash"): ("integration/datasets/test_loading_page.py", "loading.md"),

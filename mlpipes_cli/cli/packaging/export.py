@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlpipes_cli.cli import context
+from mlpipes_cli.cli.packaging import cluster
 
 
 def grafana(
@@ -71,4 +72,5 @@ def register(app: typer.Typer) -> None:
     group.command("grafana")(grafana)
     group.command("cron")(cron)
     group.command("systemd")(systemd)
+    cluster.add(group)
     app.add_typer(group, name="export", help="Write files for tools that run or show the project.")
