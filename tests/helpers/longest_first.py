@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SLOW = 12  # seconds of a file with the mark `slow` that is not named here
 SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/docker/test_api_in_containers.py": 470,
