@@ -266,14 +266,26 @@ class ModelMethods(Base):
         model: str | None = None,
         alias: str | None = None,
         version: int | None = None,
-        tag: str | None = None,
+        tag: str | Sequence[str] = (),
+        push: str | Sequence[str] = (),
+        sbom: File | None = None,
         platform: str | None = None,
     ) -> BuildResult:
         """Build a Docker image of the API with the model inside; it needs nothing but a database.
 
+        Args:
+            model: The registered model.
+            alias: The alias of the version.
+            version: The version instead of an alias.
+            tag: One name or several; the default is ``mlpipes-MODEL:VERSION``.
+            push: Names ``REGISTRY/NAME:TAG`` to push it to, with the logins of Docker's own configuration.
+            sbom: Write the bill of materials, a CycloneDX document, to this file.
+            platform: Such as ``linux/arm64``; the default is the engine's own.
+
         Raises:
-            UsageError: There is no such model, or the tag is not valid.
-            MlpipesError: No model was promoted, there is no Docker engine, or a step of the build failed.
+            UsageError: There is no such model, or a name is not valid.
+            MlpipesError: No model was promoted, there is no Docker engine, a step of the build failed, or a
+                registry did not take the image.
         """
         from mlpipes_cli.lifecycle.serving import image
 
@@ -283,7 +295,9 @@ class ModelMethods(Base):
             model=model,
             alias=alias,
             version=version,
-            tag=tag,
+            tags=(tag,) if isinstance(tag, str) else tag,
+            push=(push,) if isinstance(push, str) else push,
+            sbom=None if sbom is None else Path(sbom),
             platform=platform,
         )
 

@@ -31,6 +31,10 @@ STEPS = [
         "monitor --model m --alias a --rows 500 --scheduled --output r.html",
     ),
     ({"build": {"alias": "production", "tag": "a:1"}}, "build --alias production --tag a:1"),
+    (
+        {"build": {"push": ["r.example/a:1", "r.example/a:2"]}},
+        "build --push r.example/a:1 --push r.example/a:2",
+    ),
 ]
 
 
