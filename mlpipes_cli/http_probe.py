@@ -1,7 +1,7 @@
 """Ask a service of the stack whether it answers, by one HTTP request: no redirects, no proxies, no TLS.
 
 ``http.client`` loads in a fifth of the time that httpx takes, and probes run in commands that answer at once
-(``docs/adr/0182``).
+(``docs/adr/0001``).
 """
 
 from __future__ import annotations

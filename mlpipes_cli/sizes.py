@@ -1,7 +1,7 @@
 """The one parser of sizes such as ``512m``. Imports nothing of this package.
 
 A unit is a power of 1024, as Docker and the JVM read it; pydantic's ByteSize takes ``512M`` for 512,000,000
-(``docs/adr/0182``).
+(``docs/adr/0001``).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Only the standard library, and neither pip nor ensurepip: a bare Debian has none of them. What is
 installed is exactly what ``requirements.lock`` names, each file checked against its hash; when
-nothing changed since the last time, it takes no time at all. See docs/adr/0070.
+nothing changed since the last time, it takes no time at all. See docs/adr/0026.
 
 (This file has to be readable by older Pythons, which it then turns down with one clear line.)
 """

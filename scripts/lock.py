@@ -6,10 +6,10 @@ the very versions of the package's own environment, so that client and server ar
 
 What an image's server never loads stands in the first line of its ``requirements.in``, ``# without: …``,
 and is left out. What the images of the API and of MLflow both have is ``compose/common.lock`` too: they
-install it first, by the same words, so that an engine has that layer once (docs/adr/0166).
+install it first, by the same words, so that an engine has that layer once (docs/adr/0007).
 
 The environments that trainers carry, ``environment.in`` in their folders, have locks without hashes, which
-are used as constraints: see docs/adr/0106.
+are used as constraints: see docs/adr/0012.
 """
 
 import pathlib

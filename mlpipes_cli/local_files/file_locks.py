@@ -1,6 +1,6 @@
 """Lock files and folders with ``flock``: the system frees the lock when its process ends, however it ends.
 
-Standard library alone: this runs on the nodes of a Ray cluster too (``docs/adr/0182``).
+Standard library alone: this runs on the nodes of a Ray cluster too (``docs/adr/0001``).
 """
 
 from __future__ import annotations

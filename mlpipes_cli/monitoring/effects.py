@@ -3,7 +3,7 @@
 Each kind has its own measure x, and a unit u: the change that is worth 0.1. The size is
 ``1 - 0.9 ** (x / u)``, so twice the unit is 0.19, ten units are 0.65. What chance alone gives at these
 numbers of rows is taken off first: ``x = sqrt(max(0, measured ** 2 - error ** 2))``, and of a total variation
-its expectation. ADR 0191 has the reasons for the units.
+its expectation. docs/adr/0023 has the reasons for the units.
 """
 
 from __future__ import annotations

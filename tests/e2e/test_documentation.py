@@ -90,7 +90,8 @@ class Block:
 
 
 def pages() -> list[Path]:
-    written = [path for path in (ROOT / "docs").rglob("*.md") if not {"adr", "generated"} & set(path.parts)]
+    found = (ROOT / "docs").rglob("*.md")
+    written = [path for path in found if not {"adr", "generated"} & set(path.relative_to(ROOT).parts)]
     return [ROOT / "README.md", *sorted(written), *documented.GUIDES]
 
 

@@ -128,3 +128,13 @@ def test_every_decision_is_in_the_index() -> None:
     folder = ROOT / "docs" / "adr"
     listed = set(re.findall(r"\]\(([^)]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8")))
     assert listed == {path.name for path in folder.glob("[0-9]*.md")}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs" / "adr").glob("[0-9]*.md")), ids=lambda path: path.stem[:4]
+)
+def test_decisions_have_one_format(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert re.match(rf"# {path.name[:4]}: \S.*\n\nStatus: accepted, \d{{4}}-\d\d-\d\d", text)
+    parts = ["Context", "Decision", "Alternatives considered", "Consequences"]
+    assert re.findall("^## (.*)$", text, re.MULTILINE) == parts

@@ -1,4 +1,8 @@
-"""Reports moved aliases by NOTIFY and LISTEN of the project's own database."""
+"""Reports moved aliases by NOTIFY and LISTEN of the project's own database.
+
+A connection pooler accepts LISTEN and may drop every notification. So a listener first sends itself one
+through a second connection, and relies on notifications only after it has arrived.
+"""
 
 from __future__ import annotations
 

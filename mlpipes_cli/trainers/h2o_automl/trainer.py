@@ -86,6 +86,9 @@ class H2OAutoMLTrainer:
 def settings(training: Training) -> dict[str, Any]:
     """Return the arguments of AutoML: the run's params, and defaults for what the run does not set.
 
+    With validation rows there are no folds, as H2O ignores a validation frame if there are. Ensembles need
+    folds: a metalearner that was fitted on the validation rows would be fitted on what chooses the threshold.
+
     Raises:
         TrainingError: A metric does not apply to the target.
     """

@@ -2,6 +2,9 @@
 
 Spark gets the training rows as one column of vectors of the preprocessed features (of the raw ones with
 ``preprocess: none``, which then have to be numbers), and the labels as positions of the sorted classes.
+
+Only classes with a method ``setWeightCol`` support weights: factorization machines have the param, and ignore
+it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ _SUFFIX = "_FILE"
 
 
 def in_environment(service: Service) -> Service:
-    """Return the service with its passwords in its environment, as images before ADR 0170 read them.
+    """Return the service with its passwords in its environment, as images of earlier releases read them.
 
     Each variable ``NAME_FILE`` that names one of the service's files becomes ``NAME`` with its content.
     """

@@ -138,6 +138,9 @@ class ContainerSpec:
     def join(self, api: APIClient, container: str) -> None:
         """Connect the container to all of its networks before it is started.
 
+        Engines before API 1.44 accept one network when a container is created, and a call may be killed
+        before the others are connected, so this runs before each start.
+
         Raises:
             docker.errors.APIError: The engine refuses.
         """

@@ -1,7 +1,7 @@
 """Find the base images of a Dockerfile, which its build arguments name.
 
 ``ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…`` before ``FROM ${PYTHON_IMAGE}`` pins a base image, and
-lets a machine without a registry use the image of the same name instead (docs/adr/0166).
+lets a machine without a registry use the image of the same name instead (docs/adr/0007).
 """
 
 from __future__ import annotations
