@@ -23,6 +23,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "e2e/test_tutorial.py": 125,
     "integration/monitoring/test_monitor.py": 90,
     "integration/monitoring/test_watch.py": 60,
+    "integration/pipelines/test_pages.py": 100,
     "e2e/test_site.py": 90,
     "e2e/test_served_pages.py": 80,
     "integration/carrying/test_docker_carrying.py": 135,

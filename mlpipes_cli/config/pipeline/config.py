@@ -13,7 +13,7 @@ from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.pipeline import order
 from mlpipes_cli.config.pipeline.steps import Step
 from mlpipes_cli.config.problems import validate
-from mlpipes_cli.config.schedules.cron import CronExpression
+from mlpipes_cli.config.schedule.cron_fields import CronExpression
 from mlpipes_cli.config.spans import Span
 from mlpipes_cli.config.yaml_source import YamlSource, read_yaml
 from mlpipes_cli.errors import ConfigError

@@ -71,7 +71,7 @@ class Journal:
     def mark_stored(self, run: PipelineRun) -> None:
         """Note that the database has this state of a run; without the note it is stored again."""
         with suppress(OSError):
-            atomic_files.write_text(self.folder(run.id) / _STORED, f"{run.change}\n")
+            (self.folder(run.id) / _STORED).write_text(f"{run.change}\n")
 
     def is_stored(self, run: PipelineRun) -> bool:
         """Return whether the database has the present state of a run."""

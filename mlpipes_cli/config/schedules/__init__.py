@@ -1,1 +1,0 @@
-"""When something runs by itself."""
