@@ -475,7 +475,7 @@ def normal(pin: str) -> str:
 def test_an_image_is_pushed_and_a_pull_of_it_serves(
     stack: Stack, image: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Built again it takes what is there; then a registry has it whole, and an engine that lost it serves it."""
+    """Built again it takes what is there; then the registry has it, and an engine that lost it serves it."""
     number = str(image["model"]["version"])
     registry = MlflowRegistry(Connection(tracking(stack)))
     registry.set_version_tag("boxed", int(number), mlflow_tags.GIT_COMMIT, "1234abcd-dirty")
