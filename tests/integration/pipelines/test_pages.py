@@ -201,7 +201,12 @@ class Runner:
     def _step(self, step: dict[str, Any]) -> None:
         output = self.project.root / "output.txt"
         output.write_text("")
-        path = f"{self.project.root / 'bin'}:{Path(sys.executable).parent}:{self.project.cli.environment['PATH']}"
+        folders = (
+            self.project.root / "bin",
+            Path(sys.executable).parent,
+            self.project.cli.environment["PATH"],
+        )
+        path = ":".join(map(str, folders))
         given = {name: self._value(text) for name, text in step.get("env", {}).items()}
         files = {"GITHUB_STEP_SUMMARY": str(self.summary), "GITHUB_OUTPUT": str(output), "PATH": path}
         done = subprocess.run(

@@ -39,7 +39,8 @@ SETTINGS = {
         "project: loans\nruntime: remote\n"
         "stack: {mlflow: {url: $TRACKING}, postgres: {url: $DATABASE}, object_store: {url: 'https://s3.test'}}\n"
         "monitoring: {schedule: 6h}\n"
-        "deploy: {by: image, image: registry.test/team/loans, command: 'kubectl set image d/loans \"a=$IMAGE\"'}"
+        "deploy:\n  by: image\n  image: registry.test/team/loans\n"
+        '  command: kubectl set image d/loans "a=$IMAGE"\n'
     ),
 }
 
