@@ -38,8 +38,7 @@ def title(card: ModelCard) -> str:
 
 def decision(card: ModelCard) -> str:
     """Return the verdict of the promotion test in one line."""
-    words = {"would promote": "better", "refused": "not better", "unchanged": "unchanged"}
-    return f"{words.get(card.verdict.outcome, card.verdict.outcome)}: {card.verdict.reason}"
+    return f"{card.verdict.outcome}: {card.verdict.reason}"
 
 
 def about(card: ModelCard) -> Table:

@@ -59,7 +59,7 @@ def test_markdown_has_the_values() -> None:
     text = markdown.text(CARD, {"ks.png": "card_files/ks.png"})
     lines = text.splitlines()
     assert lines[:3] == [markdown.MARK, "", "# loans, forest"]
-    assert "**better: ks 0.472 against 0.410**" in lines
+    assert "**would promote: ks 0.472 against 0.410**" in lines
     assert "## Metrics on the 1,200 rows of the holdout" in lines
     assert "| **KS** | **0.4720** | **0.4200 to 0.5200** | **0.4100** | **higher** |" in lines
     assert r"| log loss | 0.3100 | too few rows |  | lower |" in lines
