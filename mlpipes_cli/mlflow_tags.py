@@ -28,6 +28,9 @@ MODEL_URI = "mlpipes.model_uri"  # models:/m-<id>; set last, so only complete ru
 ERROR = "mlpipes.error"  # one line
 EXPERIMENT_FILE = "mlpipes.experiment_file"  # path relative to the project's folder
 GIT_COMMIT = "mlpipes.git_commit"  # with `-dirty` if there were changes
+RETRAINING = "mlpipes.retraining"  # the id of the retraining that trained the run
+RETRAINING_CAUSE = "mlpipes.retraining_cause"  # manual, drift, performance or truth
+RETRAINING_CHECK = "mlpipes.retraining_check"  # the id of the check that set it off
 
 HOLDOUT_PREDICTIONS = "holdout_predictions.parquet"
 TRAINING_ROWS = "training_rows.parquet"

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.monitoring import CheckStore, RecentChecks, WatchSeat, WindowReader
     from mlpipes_cli.ports.prediction_records import PredictionRecords
     from mlpipes_cli.ports.recent_predictions import RecentPredictions
+    from mlpipes_cli.ports.retraining.served_rows import ServedRows
+    from mlpipes_cli.ports.retraining.store import RetrainingStore
     from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.signing.keys import Key
     from mlpipes_cli.signing.vault import Vault
@@ -69,7 +71,7 @@ def make_runtime(
     """
     from mlpipes_cli import stack_state as remembered
     from mlpipes_cli.adapters import runtime_choice
-    from mlpipes_cli.services.catalog import API
+    from mlpipes_cli.services.catalog import BY_SPEC
 
     made = choices or remembered.read(project)
     if choices is not None and choices.runtime is not None:
@@ -80,7 +82,7 @@ def make_runtime(
     if name == "docker":
         from mlpipes_cli.adapters.docker.runtime import DockerRuntime
 
-        others = tuple(one for one in made.services if one != API)  # services that `start` adds
+        others = tuple(one for one in made.services if one not in BY_SPEC)  # which `start` adds
         return DockerRuntime(project, reason or why, services=others, auth=auth)
     if name == "remote":
         from mlpipes_cli.adapters.remote.runtime import RemoteRuntime
@@ -154,6 +156,13 @@ def make_pipeline_store(database_url: str) -> PipelineStore:
     from mlpipes_cli.adapters.postgres.pipelines.store import PostgresPipelineStore
 
     return PostgresPipelineStore(database_url)
+
+
+def make_retraining(database_url: str) -> tuple[RetrainingStore, ServedRows]:
+    """Return the history of retrainings, and the reader of served rows with ground truth."""
+    from mlpipes_cli.adapters.postgres.retraining import served_rows, store
+
+    return store.PostgresRetrainingStore(database_url), served_rows.PostgresServedRows(database_url)
 
 
 def make_outbox(database_url: str) -> Outbox:

@@ -20,6 +20,7 @@ GROUPS = (
     "predictions",
     "performance",
     "monitor",
+    "retrain",
     "automation.run",
     "keys",
     "packaging.build",

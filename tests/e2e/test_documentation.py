@@ -60,8 +60,16 @@ ELSEWHERE = {
         "integration/monitoring/test_monitor.py", '"monitoring" / "index.md"'),
     ("docs/how-to/monitoring/index.md", "yaml"): (
         "e2e/test_documentation.py", "ProjectConfig.model_validate"),
+    ("docs/how-to/monitoring/retrain.md", "bash"): (
+        "integration/monitoring/test_retrain.py", '"monitoring" / "retrain.md"'),
+    ("docs/how-to/monitoring/retrain.md", "python"): (
+        "integration/monitoring/test_retrain.py", '"monitoring" / "retrain.md"'),
+    ("docs/how-to/monitoring/retrain.md", "yaml"): (
+        "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/monitoring/watch.md", "bash"): (
         "integration/monitoring/test_watch.py", '"watch", "--once"'),
+    ("docs/how-to/monitoring/watch.md", "yaml"): (
+        "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/python.md", "python"): ("integration/python_api/test_python_api.py", '"python.md"'),
     ("docs/how-to/stack.md", "yaml"): ("integration/docker/test_own_services.py", '"stack.md"'),
     ("docs/how-to/serving/compiled.md", "yaml"): ("unit/test_documented.py", "documented.examples()"),

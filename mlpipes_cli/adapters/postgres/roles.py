@@ -88,20 +88,25 @@ def provision(connect: Connect, passwords: Mapping[str, str]) -> None:
 
 
 def complete(connect: Connect) -> bool:
-    """Return whether the server answers a query and has the owners, their databases and the first schemas.
+    """Return whether the server answers a query and has the owners, their databases and the first schemas."""
+    return lacking(connect) == ()
 
-    A server without free connections counts as complete: it works and needs no repair.
+
+def lacking(connect: Connect) -> tuple[str, ...] | None:
+    """Return the first schemas that the database does not have; None if it or an owner does not answer.
+
+    A server without free connections lacks nothing: it works and needs no repair.
     """
     import psycopg2
 
     try:
         with contextlib.closing(connect("mlpipes", "mlpipes")) as link, link.cursor() as cursor:
-            cursor.execute("select count(*) from pg_namespace where nspname = any(%s)", (list(_FIRST),))
-            row = cursor.fetchone()
+            cursor.execute("select nspname from pg_namespace where nspname = any(%s)", (list(_FIRST),))
+            found = {name for (name,) in cursor.fetchall()}
         connect("mlflow", "mlflow").close()
-        return row is not None and row[0] == len(_FIRST)
+        return tuple(name for name in _FIRST if name not in found)
     except psycopg2.Error as error:
-        return is_full(error)
+        return () if is_full(error) else None
 
 
 def readable(connect: Connect) -> bool:

@@ -96,7 +96,7 @@ def _a_file(value: Any) -> Any:
 
 
 class Step(Strict):
-    """One step, with exactly one of ``ACTIONS``."""
+    """One step: its name, what it does, by exactly one of the keys from ``data`` to ``run``, and when."""
 
     model_config = Strict.model_config | {
         "json_schema_extra": {"oneOf": [{"required": [action]} for action in ACTIONS]}

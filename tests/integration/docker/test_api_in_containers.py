@@ -316,6 +316,48 @@ def test_prometheus_scrapes_it_with_a_key_and_knows_the_alert_rules(
         stack.cli("up", "--with", "api", timeout=600).ok()
 
 
+def test_the_watcher_is_a_container_and_a_process_where_it_needs_the_folder(
+    stack: Stack, served: str
+) -> None:
+    """The model was trained elsewhere, so it has no reference rows: one line says so, and it goes on."""
+    settings = SETTINGS + "monitoring: {alerts: [{name: team, webhook: $TEAM_WEBHOOK}]}\n"
+    address = "http://127.0.0.1:9/hook-of-the-team"
+    with (stack.root / ".env").open("a") as file:
+        file.write(f"TEAM_WEBHOOK={address}\n")
+    waits = "insert into monitoring.deliveries (event, channel, message) values ('alarm:1', 'team', '{}')"
+    query(stack.cli, stack.root, f"{waits} returning event")
+    stack.rewrite(settings)
+    try:
+        stack.cli("up", "--with", "watch", "--json", timeout=900).ok()
+        number = version(served)
+        lacks = f"no check was made: version {number} of model 'people' has no reference rows"
+        until(lambda: lacks in (stack.status()["watch"]["detail"] or ""), 90)
+        refused = "warning: alert to 'team' failed: the webhook cannot be reached (Connection refused)"
+        until(lambda: refused in stack.cli("logs", "watch").ok().out, 60)
+        container = stack.containers()["watch"]
+        host = container.attrs["HostConfig"]
+        assert (host["CapDrop"], host["RestartPolicy"]["Name"]) == (["ALL"], "unless-stopped")
+        assert host["ReadonlyRootfs"] and container.attrs["Config"]["User"] == "api"
+        assert address not in json.dumps(container.attrs)  # the engine shows no secret
+        assert address not in stack.cli("logs", "watch").ok().out
+        until(lambda: container.reload() or container.attrs["State"]["Health"]["Status"] == "healthy")
+        assert stack.up().json["changes"] == []
+        container.kill()
+        assert any(change.startswith("watch: started") for change in stack.up().json["changes"])
+        stack.rewrite(SETTINGS + "monitoring: {alerts: [{name: own, command: cat}]}\n")
+        moved = stack.cli("up").ok().err
+        assert (
+            "watch runs as a process of this machine, not in a container: alert 'own' is a command" in moved
+        )
+        assert "watch" not in stack.containers()
+        assert stack.status()["watch"]["state"] == "running"
+    finally:
+        stack.rewrite(SETTINGS)
+        stack.cli("up", "--with", "none", timeout=600).ok()
+        stack.cli("up", "--with", "api", timeout=600).ok()
+    assert "watch" not in stack.status() and "watch" not in stack.containers()
+
+
 def test_none_drops_it(stack: Stack, served: str) -> None:
     dropped = stack.cli("up", "--with", "none", "--json").ok().json
     removed = {f"{name}: removed, since it is no longer configured" for name in ("api", "prometheus")}

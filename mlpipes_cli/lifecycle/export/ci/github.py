@@ -56,7 +56,7 @@ def export(
         "mlpipes-main.yml": _main(plan),
         "mlpipes-monitor.yml": _monitor(plan),
     }
-    if plan.timezone:
+    if plan.timezone not in (None, "UTC"):
         reporter.warn(f"GitHub's schedules are in UTC, not in {plan.timezone}")
     if project.config.runtime != "remote":
         reporter.warn(

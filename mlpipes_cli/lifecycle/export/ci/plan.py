@@ -25,7 +25,7 @@ _VARIABLE = re.compile(r"\$\{?([A-Z][A-Z0-9_]*)\b")
 _OF_REMOTE = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 _OF_BUCKET = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _FREE_TEXT = {"query", "run", "command", "pattern"}  # values in which $NAME may mean something else
-DAILY = "0 3 * * *"
+DAILY, WEEKLY = "0 3 * * *", "0 3 * * 1"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CiPlan:
         train: The training among ``before`` whose best run is reported.
         monitor: The nightly check.
         schedule: When the nightly check is made, as cron has it.
-        timezone: The time zone of the schedule, if the pipeline names one.
+        timezone: The time zone of the schedule, if one is named.
         left_out: Steps of the pipeline that a pull request does not run.
         secrets: Names of variables with secrets or addresses.
         deploy: What makes a new version reach its users.
@@ -88,15 +88,16 @@ def make_plan(project: ProjectFolder, file: Path, shown_as: str) -> CiPlan:
             "use `needs` for the steps before the training",
         )
     promotions = [step for step in steps if step.promote is not None]
-    checks = [step for step in steps if step.monitor is not None]
+    checks = any(step.monitor is not None for step in steps)
+    schedule, zone = _moments(project, config, checks=checks)
     return CiPlan(
         pipeline=name if promotions else None,
         before=tuple(needed),
         promote=promotions[-1] if promotions else Step(name="promote", promote=PromoteAction()),
         train=trains[-1],
         monitor=Step(name="monitor", monitor=MonitorAction(scheduled=True)),
-        schedule=config.schedule if config.schedule and checks else _cron(project.config.monitoring.schedule),
-        timezone=config.timezone,
+        schedule=schedule,
+        timezone=zone,
         left_out=tuple(step.name for step in steps if step not in needed),
         secrets=tuple(sorted(_secrets(project, config))),
         deploy=project.config.deploy,
@@ -135,14 +136,23 @@ def _needed(steps: list[Step], wanted: Step) -> list[Step]:
     return [step for step in steps if step.name in names]
 
 
-def _cron(every: timedelta) -> str:
-    """Return a cron expression for a length of time; for one that cron cannot say, once a day."""
-    hours, rest = divmod(every, timedelta(hours=1))
+def _moments(project: ProjectFolder, config: PipelineConfig, *, checks: bool) -> tuple[str, str | None]:
+    """Return when the check is made: a cron expression, and its time zone if one is named.
+
+    It is the pipeline's schedule if the pipeline has a check, else that of ``monitoring``. A time that cron
+    cannot say becomes once a day.
+    """
+    from mlpipes_cli.config.schedule.cron import Cron
+
+    if config.schedule and checks:
+        return config.schedule, config.timezone
+    rule = project.config.monitoring.schedule.rule
+    if isinstance(rule, Cron):
+        return rule.expression, rule.zone
+    hours, rest = divmod(rule, timedelta(hours=1))
     if not rest and 0 < hours < 24 and 24 % hours == 0:
-        return f"0 */{hours} * * *" if hours > 1 else "0 * * * *"
-    if every == timedelta(days=7):
-        return "0 3 * * 1"
-    return DAILY
+        return (f"0 */{hours} * * *" if hours > 1 else "0 * * * *"), None
+    return (WEEKLY if rule == timedelta(days=7) else DAILY), None
 
 
 def _secrets(project: ProjectFolder, config: PipelineConfig) -> Iterator[str]:

@@ -142,6 +142,22 @@ def test_without_a_pipeline(tmp_path: Path) -> None:
     assert workflow(tmp_path, "monitor")["on"]["schedule"] == [{"cron": "0 3 * * *"}]
 
 
+@pytest.mark.parametrize(
+    ("written", "cron"),
+    [
+        ("6h", "0 */6 * * *"),
+        ("1h", "0 * * * *"),
+        ("7d", "0 3 * * 1"),
+        ("5h", "0 3 * * *"),
+        ("15 2 * * 1-5",) * 2,
+    ],
+)
+def test_the_schedule_of_monitoring_as_cron_has_it(tmp_path: Path, written: str, cron: str) -> None:
+    cli = made(tmp_path, f"{SETTINGS['small']}monitoring: {{schedule: '{written}'}}\n", None)
+    cli("export", "github").ok()
+    assert workflow(tmp_path, "monitor")["on"]["schedule"] == [{"cron": cron}]
+
+
 def test_retries_and_variables_hold(tmp_path: Path) -> None:
     """The step's own script by bash: it fails twice, and sees what its ``env`` says."""
     cli = made(tmp_path, SETTINGS["small"])

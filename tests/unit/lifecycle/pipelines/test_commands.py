@@ -30,6 +30,10 @@ STEPS = [
         {"monitor": {"model": "m", "alias": "a", "rows": 500, "scheduled": True, "output": "r.html"}},
         "monitor --model m --alias a --rows 500 --scheduled --output r.html",
     ),
+    (
+        {"retrain": {"if": ["drift", "truth:500"], "to": "staging"}},
+        "retrain --if drift,truth:500 --to staging",
+    ),
     ({"build": {"alias": "production", "tag": "a:1"}}, "build --alias production --tag a:1"),
     (
         {"build": {"push": ["r.example/a:1", "r.example/a:2"]}},
