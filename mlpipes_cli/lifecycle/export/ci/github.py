@@ -50,6 +50,8 @@ def export(
         MlpipesError: A file cannot be written.
     """
     plan = make_plan(project, file, shown_as)
+    if plan.warning:
+        reporter.warn(plan.warning)
     root = output or files.repository(project)
     workflows = {
         "mlpipes-pull-request.yml": _pull_request(plan),

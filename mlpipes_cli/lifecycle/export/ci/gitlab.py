@@ -59,6 +59,8 @@ def export(
         MlpipesError: A file cannot be written.
     """
     plan = make_plan(project, file, shown_as)
+    if plan.warning:
+        reporter.warn(plan.warning)
     root = output or files.repository(project)
     where = files.below(project, root)
     requirements = (project.root / "requirements.txt").is_file()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli.config.pipeline import order
 from mlpipes_cli.config.pipeline.config import PIPELINE_FILE, PipelineConfig, load_pipeline
 from mlpipes_cli.config.pipeline.steps import MonitorAction, PromoteAction, Step, TrainAction
+from mlpipes_cli.config.spans import words
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.signing import keys
 
@@ -25,7 +26,8 @@ _VARIABLE = re.compile(r"\$\{?([A-Z][A-Z0-9_]*)\b")
 _OF_REMOTE = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 _OF_BUCKET = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _FREE_TEXT = {"query", "run", "command", "pattern"}  # values in which $NAME may mean something else
-DAILY, WEEKLY = "0 3 * * *", "0 3 * * 1"
+DAILY = "0 3 * * *"
+_SAID = {timedelta(days=1): DAILY, timedelta(days=7): "0 3 * * 1"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class CiPlan:
         monitor: The nightly check.
         schedule: When the nightly check is made, as cron has it.
         timezone: The time zone of the schedule, if one is named.
+        warning: What the schedule cannot say; empty if nothing.
         left_out: Steps of the pipeline that a pull request does not run.
         secrets: Names of variables with secrets or addresses.
         deploy: What makes a new version reach its users.
@@ -53,6 +56,7 @@ class CiPlan:
     monitor: Step
     schedule: str
     timezone: str | None
+    warning: str
     left_out: tuple[str, ...]
     secrets: tuple[str, ...]
     deploy: Deploy
@@ -89,7 +93,7 @@ def make_plan(project: ProjectFolder, file: Path, shown_as: str) -> CiPlan:
         )
     promotions = [step for step in steps if step.promote is not None]
     checks = any(step.monitor is not None for step in steps)
-    schedule, zone = _moments(project, config, checks=checks)
+    schedule, zone, warning = _moments(project, config, checks=checks)
     return CiPlan(
         pipeline=name if promotions else None,
         before=tuple(needed),
@@ -98,6 +102,7 @@ def make_plan(project: ProjectFolder, file: Path, shown_as: str) -> CiPlan:
         monitor=Step(name="monitor", monitor=MonitorAction(scheduled=True)),
         schedule=schedule,
         timezone=zone,
+        warning=warning,
         left_out=tuple(step.name for step in steps if step not in needed),
         secrets=tuple(sorted(_secrets(project, config))),
         deploy=project.config.deploy,
@@ -136,23 +141,25 @@ def _needed(steps: list[Step], wanted: Step) -> list[Step]:
     return [step for step in steps if step.name in names]
 
 
-def _moments(project: ProjectFolder, config: PipelineConfig, *, checks: bool) -> tuple[str, str | None]:
-    """Return when the check is made: a cron expression, and its time zone if one is named.
+def _moments(project: ProjectFolder, config: PipelineConfig, *, checks: bool) -> tuple[str, str | None, str]:
+    """Return when the check is made: a cron expression, its time zone if one is named, and a warning.
 
     It is the pipeline's schedule if the pipeline has a check, else that of ``monitoring``. A time that cron
-    cannot say becomes once a day.
+    cannot say becomes once a day, with a warning.
     """
     from mlpipes_cli.config.schedule.cron import Cron
 
     if config.schedule and checks:
-        return config.schedule, config.timezone
+        return config.schedule, config.timezone, ""
     rule = project.config.monitoring.schedule.rule
     if isinstance(rule, Cron):
-        return rule.expression, rule.zone
+        return rule.expression, rule.zone, ""
     hours, rest = divmod(rule, timedelta(hours=1))
     if not rest and 0 < hours < 24 and 24 % hours == 0:
-        return (f"0 */{hours} * * *" if hours > 1 else "0 * * * *"), None
-    return (WEEKLY if rule == timedelta(days=7) else DAILY), None
+        return (f"0 */{hours} * * *" if hours > 1 else "0 * * * *"), None, ""
+    if rule in _SAID:
+        return _SAID[rule], None, ""
+    return DAILY, None, f"cron cannot say `monitoring: schedule: {words(rule)}`: the check is made once a day"
 
 
 def _secrets(project: ProjectFolder, config: PipelineConfig) -> Iterator[str]:
