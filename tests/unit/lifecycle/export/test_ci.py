@@ -146,7 +146,6 @@ def test_without_a_pipeline(tmp_path: Path) -> None:
     ("written", "cron"),
     [
         ("6h", "0 */6 * * *"),
-        ("1h", "0 * * * *"),
         ("7d", "0 3 * * 1"),
         ("5h", "0 3 * * *"),
         ("15 2 * * 1-5",) * 2,
@@ -154,8 +153,9 @@ def test_without_a_pipeline(tmp_path: Path) -> None:
 )
 def test_the_schedule_of_monitoring_as_cron_has_it(tmp_path: Path, written: str, cron: str) -> None:
     cli = made(tmp_path, f"{SETTINGS['small']}monitoring: {{schedule: '{written}'}}\n", None)
-    cli("export", "github").ok()
+    told = cli("export", "github").ok()
     assert workflow(tmp_path, "monitor")["on"]["schedule"] == [{"cron": cron}]
+    assert ("cron cannot say `monitoring: schedule: 5h`" in told.err) == (written == "5h")
 
 
 def test_retries_and_variables_hold(tmp_path: Path) -> None:
