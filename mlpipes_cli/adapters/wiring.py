@@ -193,8 +193,8 @@ def make_recent_checks(database_url: str) -> RecentChecks:
     return PostgresRecentChecks(database_url)
 
 
-def prepare_database(url: str, *, must: bool = True) -> None:
-    """Make or upgrade the tables of the project's database.
+def prepare_database(url: str, *, must: bool = True) -> list[str]:
+    """Make or upgrade the tables of the project's database; return the names of the migrations that ran.
 
     Args:
         url: The database's address.
@@ -207,10 +207,11 @@ def prepare_database(url: str, *, must: bool = True) -> None:
     from mlpipes_cli.errors import MlpipesError
 
     try:
-        database.migrate(url)
+        return database.migrate(url)
     except MlpipesError:
         if must:
             raise
+        return []
 
 
 def raw_table(url: str, dataset: str, waiting: Callable[[str], None]) -> AbstractContextManager[RawTable]:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, cre
 
 from mlpipes_cli.config.base import MetricName, Port, Strict
 from mlpipes_cli.config.delivery.section import Deploy
+from mlpipes_cli.config.kubernetes.section import Kubernetes
 from mlpipes_cli.config.monitoring import Monitoring
 from mlpipes_cli.config.problems import validate
 from mlpipes_cli.config.serving import Serving
@@ -237,6 +238,9 @@ class ProjectConfig(Strict):
         default=Monitoring(), description="How a model in use is compared with what it was trained on."
     )
     deploy: Deploy = Field(default=Deploy(), description="What makes a new version reach its users.")
+    kubernetes: Kubernetes = Field(
+        default=Kubernetes(), description="What `mlpipes export kubernetes` and `export helm` write."
+    )
 
     def wanted_port(self, port: ServicePort) -> int | None:
         """Return the fixed port that the file sets for a service's port, or None for ``auto``."""

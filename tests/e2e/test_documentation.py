@@ -46,6 +46,10 @@ ELSEWHERE = {
     ("docs/how-to/automation/ci.md", "yaml"): (
         "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/automation/run.md", "yaml"): ("integration/pipelines/test_pages.py", "Condition"),
+    ("docs/how-to/automation/kubernetes.md", "bash"): (
+        "unit/lifecycle/export/test_kubernetes_tools.py", '"kubernetes.md"'),
+    ("docs/how-to/automation/kubernetes.md", "yaml"): (
+        "unit/lifecycle/export/test_kubernetes_tools.py", '"kubernetes.md"'),
     ("docs/how-to/compose.md", "bash"): ("integration/docker/test_compose_plugin.py", "--profile api up"),
     ("docs/how-to/compose.md", "yaml"): ("e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/data/loading.md", "bash"): ("integration/datasets/test_loading_page.py", "loading.md"),

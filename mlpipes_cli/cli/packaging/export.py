@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpipes_cli.cli import context
+from mlpipes_cli.cli.packaging import cluster
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.export.ci.files import CiExport
@@ -109,4 +110,5 @@ def register(app: typer.Typer) -> None:
     group.command("systemd")(systemd)
     group.command("github")(github)
     group.command("gitlab")(gitlab)
+    cluster.add(group)
     app.add_typer(group, name="export", help="Write files for tools that run or show the project.")

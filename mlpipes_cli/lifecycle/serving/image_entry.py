@@ -7,6 +7,8 @@ follows the registry at ``MLFLOW_TRACKING_URI`` as ``MLPIPES_SERVING``, the sect
 says, and loads models that ``MLPIPES_MODEL_KEY`` signed. With ``MLPIPES_WAIT_FOR_MODEL=1`` it waits for a
 promotion. Passwords may be in files: ``MLPIPES_DATABASE_URL_FILE`` names one that holds the URL, and so do
 ``MLPIPES_MODEL_KEY_FILE`` and ``MLFLOW_TRACKING_PASSWORD_FILE``.
+
+With the argument ``migrate`` it brings the database's tables up to date, prints what ran as JSON, and ends.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,26 +34,41 @@ _SCRATCH = "mlpipes-scratch-"
 _held: list[int | None] = []
 
 
-def main() -> int:
-    """Serve until stopped; print an error as one line, and return the exit code."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Serve until stopped, or migrate; print an error as one line, and return the exit code."""
     try:
+        if list(arguments) not in ([], ["migrate"]):
+            raise UsageError(f"unknown arguments: {' '.join(arguments)}", "give none, or `migrate`")
         secret_files.read(_PASSWORDS)
-        return _serve(os.environ)
+        return _migrate(os.environ) if arguments else _serve(os.environ)
     except MlpipesError as error:
         for line in error.lines():
             sys.stderr.write(f"error: {line}\n")
         return error.exit_code
 
 
-def _serve(told: Mapping[str, str]) -> int:
-    from mlpipes_cli.lifecycle.serving import api
-
+def _database(told: Mapping[str, str]) -> str:
     url = told.get("MLPIPES_DATABASE_URL", "")
     if not url.startswith(("postgresql://", "postgres://")):
         raise UsageError(
             f"MLPIPES_DATABASE_URL {'is not a valid PostgreSQL URL' if url else 'is not set'}",
             "docker run -e MLPIPES_DATABASE_URL=postgresql://USER:PASSWORD@HOST:5432/DATABASE ...",
         )
+    return url
+
+
+def _migrate(told: Mapping[str, str]) -> int:
+    from mlpipes_cli.adapters import wiring
+
+    ran = wiring.prepare_database(_database(told))
+    sys.stdout.write(json.dumps({"migrations": ran}) + "\n")
+    return 0
+
+
+def _serve(told: Mapping[str, str]) -> int:
+    from mlpipes_cli.lifecycle.serving import api
+
+    _database(told)
     state = Path(told.get("MLPIPES_STATE") or "/var/lib/mlpipes")
     scratch = _scratch(state)
     baked = _baked(told)
@@ -145,4 +162,4 @@ def _number(told: Mapping[str, str], name: str, preset: int, most: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

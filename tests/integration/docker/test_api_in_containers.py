@@ -20,10 +20,12 @@ import image_help
 import push_registry
 import pytest
 import signing_help
+import yaml
 from conftest import Cli, Result
 from docker.errors import ImageNotFound
 from docker_help import COMPOSE, ROOT_LABEL, name_here, need_images
 from integration.docker.conftest import Stack
+from pod_help import Balancer, Callers, Cluster, Pod
 from stack_help import http, query
 from waiting import until
 
@@ -35,6 +37,7 @@ from mlpipes_cli.cli.console import Console
 from mlpipes_cli.compose.secret_files import TARGET
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.local_files import env_file
+from mlpipes_cli.package_files import package
 from mlpipes_cli.ports.images import BuiltImage
 
 if TYPE_CHECKING:
@@ -445,6 +448,74 @@ def test_the_image_needs_nothing_but_a_database(
     container.stop(timeout=30)
     container.reload()
     assert container.attrs["State"]["ExitCode"] == 0
+
+
+def test_pods_of_the_manifests_are_replaced_without_a_lost_answer(
+    stack: Stack, image: dict[str, Any], tmp_path: Path
+) -> None:
+    """Two replicas over one new database, as the manifests describe them, and a rolling replacement."""
+    stack.cli("export", "kubernetes", "--output", tmp_path / "manifests", "--image", image["tag"]).ok()
+
+    def pod(name: str) -> dict[str, Any]:
+        text = (tmp_path / "manifests" / "base" / f"{name}.yaml").read_text()
+        return dict(yaml.safe_load(text)["spec"]["template"]["spec"])
+
+    postgres = stack.containers()["postgres"]
+
+    def sql(statement: str, database: str = "postgres") -> list[str]:
+        done = postgres.exec_run(["psql", "-U", "postgres", "-d", database, "-qAtc", statement])
+        assert done.exit_code == 0, done.output.decode()
+        return str(done.output.decode()).splitlines()
+
+    sql("create database rolling owner mlpipes")
+    at = stack.cli("env", "--json").ok().json["MLPIPES_DATABASE_URL"].rpartition("@")[0]
+    cluster = Cluster(
+        client=stack.client,
+        network=next(iter(postgres.attrs["NetworkSettings"]["Networks"])),
+        namespace="staging",
+        secrets={"boxes-secrets": {"MLPIPES_DATABASE_URL": f"{at}@postgres:5432/rolling"}},
+        folder=tmp_path,
+        labels={ROOT_LABEL: str(stack.root)},
+    )
+    pods: list[Pod] = []
+    balancer = None
+    try:
+        pods.append(cluster.start(pod("migration")))
+        code, said = pods[0].finished()
+        migrations = sorted(path.stem for path in (package() / "adapters/postgres/sql").glob("*.sql"))
+        assert (code, json.loads(said)) == (0, {"migrations": migrations})
+
+        serving = pod("deployment")
+        replicas = [cluster.start(serving) for _ in range(2)]
+        pods += replicas
+        for one in replicas:
+            until(lambda one=one: one.passes("startupProbe") and one.passes("readinessProbe"), 120)
+            assert one.passes("livenessProbe")
+        balancer = Balancer([one.address for one in replicas])
+        name = {"Host": "boxes-api.staging"}  # by which other namespaces of the cluster ask
+        assert json.loads(http(f"http://127.0.0.1:{balancer.port}/version", **name))["name"] == "boxed"
+        codes = []
+        with Callers(balancer.port, image_help.ROW) as callers:
+            for old in replicas:
+                new = cluster.start(serving)
+                pods.append(new)
+                until(lambda new=new: new.passes("startupProbe") and new.passes("readinessProbe"), 120)
+                balancer.addresses.append(new.address)
+                balancer.addresses.remove(old.address)
+                codes.append(old.end())
+            answered = len(callers.ids)
+            until(lambda: len(callers.ids) >= answered + 20, 60)
+        assert callers.failures == []
+        assert codes == [0, 0]
+        stored = sql("select prediction_id from serving.predictions", "rolling")
+        assert sorted(stored) == sorted(callers.ids)
+        assert len(set(stored)) == len(stored) > 40
+    finally:
+        if balancer is not None:
+            balancer.close()
+        for one in pods:
+            one.container.remove(force=True, v=True)
+        sql("drop database if exists rolling with (force)")
 
 
 def test_the_image_says_what_it_is(stack: Stack, image: dict[str, Any]) -> None:
