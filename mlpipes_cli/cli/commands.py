@@ -15,6 +15,7 @@ GROUPS = (
     "train",
     "packaging.environments",
     "registry",
+    "report",
     "serve",
     "predictions",
     "performance",

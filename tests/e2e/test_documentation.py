@@ -41,6 +41,10 @@ SERVED = "e2e/test_served_pages.py"
 ELSEWHERE = {
     ("README.md", "bash"): ("../.ci/run", "make test"),
     ("docs/explanation/metrics.md", "python"): ("e2e/test_documentation.py", "explanation/metrics.md"),
+    ("docs/how-to/automation/ci.md", "bash"): (
+        "integration/pipelines/test_pages.py", '("export", "github"'),
+    ("docs/how-to/automation/ci.md", "yaml"): (
+        "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/automation/run.md", "yaml"): ("integration/pipelines/test_pages.py", "Condition"),
     ("docs/how-to/automation/kubernetes.md", "bash"): (
         "unit/lifecycle/export/test_kubernetes_tools.py", '"kubernetes.md"'),

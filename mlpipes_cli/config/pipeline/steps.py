@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from mlpipes_cli.config.base import MetricName, RegistryName, Strict
 from mlpipes_cli.config.pipeline.conditions import Conditions, StepName
@@ -14,6 +14,18 @@ from mlpipes_cli.config.pipeline.durations import Seconds, Timeout
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 File = Annotated[str, Field(min_length=1, max_length=1000)]
+OneOrMore = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 500},
+                {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 500}},
+            ]
+        }
+    ),
+]
 Number = Annotated[int, Field(ge=1, strict=True)]
 AllowedCode = Annotated[int, Field(ge=1, le=255, strict=True)]
 ACTIONS = ("data", "train", "promote", "monitor", "retrain", "build", "run")
@@ -74,7 +86,8 @@ class BuildAction(Strict):
     model: RegistryName | None = Field(default=None, description="The registered model.")
     alias: RegistryName | None = Field(default=None, description="The alias to build from.")
     version: Number | None = Field(default=None, description="A version in place of an alias.")
-    tag: Text | None = Field(default=None, description="The image's name.")
+    tag: OneOrMore = Field(default=(), description="The image's name, or several.")
+    push: OneOrMore = Field(default=(), description="Push it as REGISTRY/NAME:TAG; one name or several.")
     platform: Text | None = Field(default=None, description="Such as linux/arm64.")
 
 

@@ -89,7 +89,10 @@ def _path(path: str) -> str:
 def _options(**given: object) -> Iterator[str]:
     for name, value in given.items():
         flag = f"--{name.replace('_', '-')}"
-        if value is True:
+        if isinstance(value, tuple):
+            for one in value:
+                yield from _options(**{name: one})
+        elif value is True:
             yield flag
         elif value is not None and value is not False:
             text = str(value)

@@ -161,6 +161,104 @@ def test_cron_runs_the_same(project: Project, first: dict[str, Any]) -> None:
         assert "OnCalendar=*-*-* 03:00:00\n" in unit.read_text()
 
 
+CI = """
+pipeline: ci
+steps:
+  - {name: load, data: load, file: dataset.yaml, retries: 1}
+  - {name: train, train: experiment.yaml, needs: [load]}
+  - {name: live, promote: {metric: roc_auc, to: live}, needs: [train]}
+"""
+GH = """#!/bin/sh
+echo "$@" >> gh.txt
+case "$*" in *--edit-last*) exit 1 ;; esac
+while [ "$1" != --body-file ]; do shift; done
+cp "$2" comment.txt
+"""
+
+
+class Runner:
+    """Runs the steps of a workflow as GitHub's runner does: bash, variables, outputs; without its actions."""
+
+    def __init__(self, project: Project) -> None:
+        self.project, self.outputs = project, dict[str, str]()
+        self.summary = project.root / "summary.md"
+        (project.root / "bin").mkdir()
+        (project.root / "bin" / "gh").write_text(GH)  # what asks GitHub
+        (project.root / "bin" / "gh").chmod(0o755)
+
+    def run(self, workflow: str) -> list[str]:
+        """Run all jobs; the names of the steps."""
+        folder = self.project.root / ".github" / "workflows"
+        found, done = yaml.safe_load((folder / f"mlpipes-{workflow}.yml").read_text()), []
+        self.summary.write_text("")
+        for job in found["jobs"].values():
+            for step in job["steps"]:
+                if "run" in step and step["name"] != "Install":  # what is installed is what is tested
+                    self._step(step)
+                    done.append(step["name"])
+        return done
+
+    def _step(self, step: dict[str, Any]) -> None:
+        output = self.project.root / "output.txt"
+        output.write_text("")
+        folders = (
+            self.project.root / "bin",
+            Path(sys.executable).parent,
+            self.project.cli.environment["PATH"],
+        )
+        path = ":".join(map(str, folders))
+        given = {name: self._value(text) for name, text in step.get("env", {}).items()}
+        files = {"GITHUB_STEP_SUMMARY": str(self.summary), "GITHUB_OUTPUT": str(output), "PATH": path}
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            cwd=self.project.root, env={**self.project.cli.environment, **given, **files},
+            capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{step['name']}: {done.stdout[-2000:]}{done.stderr[-3000:]}"
+        self.outputs |= dict(line.split("=", 1) for line in output.read_text().splitlines())
+
+    @staticmethod
+    def _value(text: str) -> str:
+        known = {"${{ github.event.pull_request.number }}": "7", "${{ github.token }}": "token"}
+        return known.get(text, "")  # a secret that is not set is empty
+
+
+def test_the_workflows_of_github_do_the_same(project: Project, first: dict[str, Any]) -> None:
+    """A pull request changes no alias and is compared; main promotes the same version; the check passes."""
+    (project.root / "ci.yaml").write_text(CI)
+    written = [
+        project.cli(*one, "ci.yaml", "--json").ok().json
+        for one in (("export", "github"), ("export", "gitlab"))
+    ]
+    assert [len(one["files"]) for one in written] == [3, 2]
+    runner, (model, *_) = Runner(project), project.cli("models", "--json").ok().json
+    steps = runner.run("pull-request")
+    assert steps == ["Connect to the services", "Step load", "Step train", "Compare", "Summary", "Comment"]
+    folder = project.root / "ci-results"
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert (verdict["outcome"], verdict["alias"], verdict["run_id"]) == (
+        "would promote",
+        "live",
+        model["run_id"],
+    )
+    summary = runner.summary.read_text()
+    assert summary == (folder / "report.md").read_text() == (project.root / "comment.txt").read_text()
+    assert "## Leaderboard" in summary and "would promote" in summary
+    assert f"**{model['value']:.4f}**" in summary
+    assert (folder / "report.html").read_text().count("data:image/png;base64,") >= 5
+    asked = (project.root / "gh.txt").read_text().splitlines()
+    assert [line.split()[:3] for line in asked] == [["pr", "comment", "7"]] * 2
+    assert "live" not in project.cli("models", "--json").ok().json[0]["aliases"]
+
+    runner.run("main")
+    (after, *_) = project.cli("models", "--json").ok().json
+    assert (after["version"], "live" in after["aliases"]) == (model["version"], True)
+    assert after["value"] == model["value"]
+    assert runner.outputs["promoted"] == "false"  # not of the alias that is served
+    runner.run("monitor")
+    assert runner.summary.read_text().strip() == json.loads((folder / "monitor.json").read_text())["verdict"]
+
+
 def test_a_killed_run_is_resumed_and_what_it_left_is_ended(project: Project) -> None:
     slow = f"{MARK}; echo $$ > pid; test -e go || sleep 1004"
     file = project.write(

@@ -35,6 +35,10 @@ STEPS = [
         "retrain --if drift,truth:500 --to staging",
     ),
     ({"build": {"alias": "production", "tag": "a:1"}}, "build --alias production --tag a:1"),
+    (
+        {"build": {"push": ["r.example/a:1", "r.example/a:2"]}},
+        "build --push r.example/a:1 --push r.example/a:2",
+    ),
 ]
 
 
