@@ -124,7 +124,7 @@ while True:
 
 
 def test_a_killed_process_leaves_all_that_was_kept_and_its_folder_to_the_next(tmp_path: Path) -> None:
-    tests = Path(__file__).parents[3] / "helpers"
+    tests = Path(__file__).parents[3]
     environment = os.environ | {"PYTHONPATH": str(tests)}
     for _ in range(3):
         command = [sys.executable, "-c", _WRITER, str(tmp_path / "spool")]
@@ -166,7 +166,7 @@ def test_a_full_disk_is_one_clear_line_and_costs_nothing_that_was_kept(tmp_path:
         "assert [s.path.stat().st_size for s in spool.segments] == [s.bytes for s in spool.segments]\n"
         "spool.close()\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / "helpers")}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, "-c", code, str(tmp_path / "other")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -194,7 +194,7 @@ def test_a_folder_is_never_seen_before_it_is_held(tmp_path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         code = "import sys; from pathlib import Path; from unit.adapters.spool.test_folders import opened; "
         code += "opened(Path(sys.argv[1]))"
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / "helpers")}
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
         process = subprocess.Popen([sys.executable, "-c", code, str(root)], env=environment)
         time.sleep(1.5)
         assert process.poll() is None
