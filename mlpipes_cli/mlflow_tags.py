@@ -22,6 +22,7 @@ TRIAL = "mlpipes.trial"  # the number of a trial of a search, which is a run und
 ENVIRONMENT = "mlpipes.environment"  # the hash of the environment that trained the run, unless it was our own
 MODEL_KEY = "mlpipes.model_key"  # the id of the key that signed the model
 TAKEN = "mlpipes.taken"  # milliseconds since the epoch when a `train` last reused the run from the cache
+USER = "mlflow.user"  # MLflow's own: the account that trained the run
 PARENT = "mlflow.parentRunId"  # MLflow's own: the run under which this run is shown
 MODEL_URI = "mlpipes.model_uri"  # models:/m-<id>; set last, so only complete runs have it
 ERROR = "mlpipes.error"  # one line

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.alerts import Channel, Outbox
     from mlpipes_cli.ports.alias_notifications import AliasNotifications
     from mlpipes_cli.ports.api_keys import KeyStore
+    from mlpipes_cli.ports.automation.pipeline_runs import PipelineStore
     from mlpipes_cli.ports.data_sets.datasets import RawTable
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.ports.environments import Environments
@@ -150,6 +151,13 @@ def watch_seat(database_url: str, name: str) -> AbstractContextManager[WatchSeat
     return watch_seat.taken(database_url, name)
 
 
+def make_pipeline_store(database_url: str) -> PipelineStore:
+    """Return the store of runs of pipelines."""
+    from mlpipes_cli.adapters.postgres.pipelines.store import PostgresPipelineStore
+
+    return PostgresPipelineStore(database_url)
+
+
 def make_retraining(database_url: str) -> tuple[RetrainingStore, ServedRows]:
     """Return the history of retrainings, and the reader of served rows with ground truth."""
     from mlpipes_cli.adapters.postgres.retraining import served_rows, store
@@ -185,8 +193,8 @@ def make_recent_checks(database_url: str) -> RecentChecks:
     return PostgresRecentChecks(database_url)
 
 
-def prepare_database(url: str, *, must: bool = True) -> None:
-    """Make or upgrade the tables of the project's database.
+def prepare_database(url: str, *, must: bool = True) -> list[str]:
+    """Make or upgrade the tables of the project's database; return the names of the migrations that ran.
 
     Args:
         url: The database's address.
@@ -199,10 +207,11 @@ def prepare_database(url: str, *, must: bool = True) -> None:
     from mlpipes_cli.errors import MlpipesError
 
     try:
-        database.migrate(url)
+        return database.migrate(url)
     except MlpipesError:
         if must:
             raise
+        return []
 
 
 def raw_table(url: str, dataset: str, waiting: Callable[[str], None]) -> AbstractContextManager[RawTable]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.config.experiment import ExperimentConfig
-from mlpipes_cli.config.source import PostgresSource
+from mlpipes_cli.config.source import QuerySource, texts
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.training import checks
@@ -52,9 +52,11 @@ class Experiment:
     def needs_database(self) -> bool:
         """Whether the rows come from the project's own database."""
         source = self.config.data.source
-        if isinstance(source, PostgresSource):
+        if isinstance(source, QuerySource):
             return source.url is None
-        return source.startswith("postgres:") or self.config.data.dataset is not None
+        return self.config.data.dataset is not None or any(
+            one.startswith("postgres:") for one in texts(source)
+        )
 
 
 class RowsOfToday(Protocol):

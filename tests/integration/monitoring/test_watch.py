@@ -17,11 +17,14 @@ from typing import Any
 import log_help
 import psycopg2
 import pytest
+import yaml
 from conftest import Cli
 from integration.monitoring.test_monitor import EXPERIMENT, loans, shifted
 from log_help import Row
 from stack_help import http, services
 from waiting import until
+
+from mlpipes_cli.local_files import env_file
 
 pytestmark = pytest.mark.slow
 SETTINGS = (
@@ -151,6 +154,35 @@ def test_one_check_looks_at_the_time_that_was_missed(project: Project) -> None:
         (28, False),
     ]
     assert project.cli("watch", "--once", "--json").ok().json["check"] is None
+
+
+def test_the_job_of_a_cluster_makes_the_check(project: Project, tmp_path: Path) -> None:
+    """Its command, its variables with the values of the Secret, and its mlpipes.yaml, without a `.env`."""
+    written, work = tmp_path / "written", tmp_path / "work"
+    for folder in (written, work):
+        folder.mkdir()
+    jobs = "kubernetes: {image: a.example/x:1, jobs: {image: a.example/y:1}}\n"
+    (written / "mlpipes.yaml").write_text(SETTINGS + jobs)
+    Cli(tmp_path / "home", written)("export", "kubernetes").ok()
+    base = written / "kubernetes" / "base"
+    settings = yaml.safe_load((base / "project.yaml").read_text())["data"]["mlpipes.yaml"]
+    (work / "mlpipes.yaml").write_text(settings)
+    job = yaml.safe_load((base / "job-watch.yaml").read_text())["spec"]["jobTemplate"]["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    secret = {
+        **project.cli("env", "--json").ok().json,
+        "MLPIPES_MODEL_KEY": env_file.read(project.root / ".env")["MLPIPES_MODEL_KEY"],
+    }
+    references = [one["valueFrom"]["secretKeyRef"] for one in container["env"] if "valueFrom" in one]
+    given = {one["key"]: secret[one["key"]] for one in references if not one.get("optional")}
+    assert set(given) == {"MLPIPES_DATABASE_URL", "MLFLOW_TRACKING_URI", "MLPIPES_MODEL_KEY"}
+    project.age("2 days")
+    before = project.scheduled()
+    program, *words = container["command"]
+    assert program == "mlpipes"
+    made = Cli(tmp_path / "home", work)(*words, env=given).ok().json["check"]
+    assert (made["cause"], made["alias"], project.scheduled()) == ("scheduled", "production", before + 1)
+    assert not (work / ".env").exists()
 
 
 def test_a_check_that_a_wrong_clock_stored_in_the_future_delays_nothing(project: Project) -> None:

@@ -21,7 +21,7 @@ from mlpipes_cli.worker import protocol
 from mlpipes_cli.worker.pool import CandidateJob, Pool
 
 FOLDER = cache(os.environ) / "environments"  # before a test seals the process
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 _FOR_PYTEST = ("pytest", "_pytest", "pluggy", "iniconfig", "pygments", "py")
 
 
@@ -55,10 +55,11 @@ def run_tests(python: Path, file: Path, folder: Path) -> str:
     (folder / "pytest.ini").write_text("[pytest]\n")
     given = ["-q", "-c", folder / "pytest.ini", "--rootdir", file.parent, "--confcutdir", file.parent]
     given += ["--basetemp", folder / "tmp", "-p", "no:cacheprovider", "--import-mode=importlib", file]
+    modules = os.pathsep.join(map(str, (links, TESTS, TESTS / "helpers", TESTS.parent)))
     done = subprocess.run(
         [python, "-m", "pytest", *given],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (links, TESTS, TESTS.parent)))},
+        env=os.environ | {"PYTHONPATH": modules},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

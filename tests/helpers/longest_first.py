@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SLOW = 12  # seconds of a file with the mark `slow` that is not named here
 SECONDS = {  # about, on an idle machine with two cores; only the order counts
-    "integration/docker/test_api_in_containers.py": 420,
+    "integration/docker/test_api_in_containers.py": 470,
     "integration/embedded/test_repair.py": 175,
     "e2e/test_story_on_docker.py": 155,
     "integration/carrying/test_backup_and_restore.py": 155,
@@ -22,6 +22,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/training/test_results.py": 140,
     "e2e/test_tutorial.py": 125,
     "integration/monitoring/test_monitor.py": 90,
+    "integration/pipelines/test_pages.py": 100,
     "integration/monitoring/test_retrain.py": 75,
     "integration/monitoring/test_loop.py": 110,
     "integration/monitoring/test_watch.py": 120,
@@ -97,10 +98,12 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "unit/worker/test_pool.py": 20,
     "contracts/test_boosting.py": 15,
     "integration/docker/test_docker_refusals.py": 15,
+    "integration/docker/test_jobs_image.py": 15,
     "integration/docker/test_docker_rustfs.py": 15,
     "integration/page/test_page_for_everybody.py": 15,
     "integration/registry/test_mlflow_client.py": 15,
     "integration/serving/test_truth.py": 15,
+    "unit/lifecycle/export/test_kubernetes_tools.py": 20,
     "unit/test_start_up.py": 15,
 }
 

@@ -31,7 +31,7 @@ NAME = "people"
 STRENGTHS = {1: 0.01, 2: 10.0}  # of the regularisation, by version: their scores differ on every row
 COLUMNS = ["amount", "age", "city", "member"]
 DETAILS = {"task": "binary", "classes": [0, 1], "positive": 1, "id": "ID", "target": "Y", "features": COLUMNS}
-TESTS = Path(__file__).parent
+HELPERS = Path(__file__).parent
 
 
 def rows() -> pd.DataFrame:
@@ -133,7 +133,7 @@ class Load:
         asked.write_text(json.dumps(records()))
         for number in range(self.processes):
             out = self.folder / f"{number}.jsonl"
-            command = [sys.executable, str(TESTS / "load_process.py"), self.url, str(asked), str(out)]
+            command = [sys.executable, str(HELPERS / "load_process.py"), self.url, str(asked), str(out)]
             command.append(f"{self.tag}-{number}")
             self._clients.append(subprocess.Popen(command, stdin=subprocess.PIPE))
         return self
@@ -439,7 +439,7 @@ def stack(base: Path) -> Iterator[Stack]:
         code = "import sys; sys.path.insert(0, sys.argv[1]); "
         code += "import reliability_help; reliability_help.register()"
         environment = os.environ | dict(made.environment) | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-        command = [sys.executable, "-c", code, str(TESTS)]
+        command = [sys.executable, "-c", code, str(HELPERS)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
         assert done.returncode == 0, done.stderr
         yield made

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
+HELPERS = Path(__file__).parents[1] / "helpers"
 FAILS = "def test_first():\n    assert 6 * 7 == 41\n"
 KILLS = """
 import os, signal, time
@@ -29,7 +29,7 @@ def kills(word: str) -> str:
 
 
 def run(folder: Path, tests: dict[str, str], ini: str = "") -> subprocess.CompletedProcess[str]:
-    (folder / "conftest.py").write_text('pytest_plugins = ["told_at_once"]\n')
+    (folder / "conftest.py").write_text('pytest_plugins = ["report_at_once"]\n')
     (folder / "pytest.ini").write_text(f"[pytest]\n{ini}")
     for name, text in tests.items():
         (folder / name).write_text(text)
@@ -38,7 +38,7 @@ def run(folder: Path, tests: dict[str, str], ini: str = "") -> subprocess.Comple
     with (folder / "told.txt").open("w") as told:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *options],
-            cwd=folder, env=environ | {"PYTHONPATH": str(TESTS)},
+            cwd=folder, env=environ | {"PYTHONPATH": str(HELPERS)},
             stdout=told, stderr=subprocess.PIPE, text=True, timeout=300,
         )  # fmt: skip
     done.stdout = (folder / "told.txt").read_text()

@@ -67,7 +67,7 @@ def fresh(url: str) -> None:
 
     with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
         cursor.execute(
-            "drop schema if exists serving, raw_data, clean_data, monitoring cascade;"
+            "drop schema if exists serving, raw_data, clean_data, monitoring, pipelines cascade;"
             "drop table if exists public.mlpipes_migrations"
         )
     database.migrate(url)

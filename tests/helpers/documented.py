@@ -25,7 +25,7 @@ from mlpipes_cli.trainers.base import Comparison, Fitted, Training
 from mlpipes_cli.trainers.search import search
 from mlpipes_cli.worker import protocol
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GUIDES = tuple(sorted((ROOT / "mlpipes_cli" / "trainers").glob("*/guide.md")))
 PAGES = (
     *sorted((ROOT / "docs" / "how-to" / "training").glob("*.md")),

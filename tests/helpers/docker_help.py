@@ -15,8 +15,8 @@ from mlpipes_cli.adapters.docker.images.base_images import bases
 
 ROOT_LABEL = "io.mlpipes.root"
 PROJECT_LABEL = "com.docker.compose.project"
-COMPOSE = Path(__file__).parents[1] / "compose"
-ADDED = Path(__file__).parent / "integration" / "docker" / "added"  # services that a test adds to those
+COMPOSE = Path(__file__).parents[2] / "compose"
+ADDED = Path(__file__).parents[1] / "integration" / "docker" / "added"  # services that a test adds to those
 CORE = ("postgres", "minio", "python")  # what every stack in containers is made of
 BUILD = "tests/images/build provides them"
 
